@@ -1,0 +1,161 @@
+"""The hypernetwork circuits U(θ): blocks of rotations and CX bricks on a chain of qubits.
+
+U = U_L … U_1 with L = 2·num_layers blocks. A block is RY and RZ on every qubit and a brick of CX on every second pair
+of neighbours; block k (from 1) couples (j, j + 1) for j = k mod 2, k mod 2 + 2, … counting qubits from 0. Gates use
+half angles, R_P(θ) = exp(−iθP/2), the convention for which the parameter-shift rule of the paper (Eq. 6) holds; its
+text, which prints e^{iθσ}, would give gradients that vanish identically.
+
+The paper's Eq. 5 and its authors' program order a block differently, and published angles fit only the program:
+
+=============  ====================  =================================================================
+order          in time               what has no effect on the measured bits
+=============  ====================  =================================================================
+``"eq5"``      RZ, RY, CX            the first RZ layer (a phase); the last CX brick only relabels bits
+``"authors"``  CX, RY, RZ            the first CX brick (it acts on |0…0⟩); the last RZ layer
+=============  ====================  =================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhn.bitstrings import Bits
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
+Order = Literal["eq5", "authors"]
+
+
+@dataclass(frozen=True)
+class Ansatz:
+    """A hypernetwork circuit of ``num_qubits`` qubits; make one with :func:`hypernetwork` or :func:`product_state`.
+
+    θ is one flat vector in the order (block, axis y then z, qubit).
+
+    Attributes:
+        num_qubits: length of the chain, at least 1.
+        num_layers: layers of two blocks each; 0 is the product state, one RY and RZ a qubit and no CX.
+        order: of the gates inside a block, ``"eq5"`` or ``"authors"``.
+
+    Raises:
+        ValueError: at construction, if a number is out of range or the order unknown.
+    """
+
+    num_qubits: int
+    num_layers: int
+    order: Order = "eq5"
+
+    def __post_init__(self) -> None:
+        if self.num_qubits < 1:
+            raise ValueError(f"num_qubits must be at least 1, got {self.num_qubits}")
+        if self.num_layers < 0:
+            raise ValueError(f"num_layers must be at least 0 (the product state), got {self.num_layers}")
+        if self.order not in ("eq5", "authors"):
+            raise ValueError(f"order must be eq5 or authors, got {self.order!r}")
+
+    @property
+    def num_blocks(self) -> int:
+        """L = 2·num_layers, or 1 for the product state."""
+        return 2 * self.num_layers or 1
+
+    @property
+    def num_parameters(self) -> int:
+        """2·num_qubits·num_blocks angles, of which ``active`` marks those with an effect."""
+        return 2 * self.num_qubits * self.num_blocks
+
+    @cached_property
+    def active(self) -> NDArray[np.bool_]:
+        """Which angles the measured bits depend on: ``bool[num_parameters]``."""
+        mask = np.ones((self.num_blocks, 2, self.num_qubits), dtype=bool)
+        mask[0 if self.order == "eq5" else -1, 1] = False
+        return mask.ravel()
+
+    def brick(self, block: int) -> list[tuple[int, int]]:
+        """The (control, target) pairs of a block's CX brick; ``block`` counts from 0."""
+        if self.num_layers == 0:
+            return []
+        return [(j, j + 1) for j in range((block + 1) % 2, self.num_qubits - 1, 2)]
+
+    @cached_property
+    def circuit(self) -> QuantumCircuit:
+        """The literal circuit of the paper, every gate included, without measurement."""
+        return self._build(prune=False, fold=False)
+
+    @cached_property
+    def pruned(self) -> QuantumCircuit:
+        """The circuit without what never matters: inert rotations, and CX gates acting on |0…0⟩.
+
+        Its measured bits are distributed as those of ``circuit``. Noisy machines run this one: leaving the last brick
+        to :meth:`relabel` would let a readout error on a control flip its target too.
+        """
+        return self._build(prune=True, fold=False)
+
+    @cached_property
+    def executed(self) -> QuantumCircuit:
+        """The circuit that ideal simulators run: ``pruned`` without a trailing CX brick.
+
+        Its measured bits, passed through :meth:`relabel`, are distributed as those of ``circuit``.
+        """
+        return self._build(prune=True, fold=True)
+
+    def relabel(self, bits: Bits) -> Bits:
+        """Apply to measured bits ``[..., num_qubits]`` the CX brick that ``executed`` leaves out."""
+        folded = bits.copy()
+        if self.order == "eq5":
+            for control, target in self.brick(self.num_blocks - 1):
+                folded[..., target] ^= folded[..., control]
+        return folded
+
+    def _build(self, *, prune: bool, fold: bool) -> QuantumCircuit:
+        from qiskit import QuantumCircuit
+        from qiskit.circuit import ParameterVector
+
+        theta = np.array(ParameterVector("theta", self.num_parameters), dtype=object)
+        theta = theta.reshape(self.num_blocks, 2, self.num_qubits)
+        active = self.active.reshape(theta.shape) if prune else np.ones(theta.shape, dtype=bool)
+        circuit = QuantumCircuit(self.num_qubits, name="hypernetwork" if self.num_layers else "product_state")
+        for block in range(self.num_blocks):
+            first, last = block == 0, block == self.num_blocks - 1
+            rotations = [(circuit.ry, 0), (circuit.rz, 1)]
+            for gate, axis in rotations[::-1] if self.order == "eq5" else rotations:
+                if self.order == "authors" and axis == 0 and not (prune and first):
+                    _add_brick(circuit, self.brick(block))
+                for qubit in range(self.num_qubits):
+                    if active[block, axis, qubit]:
+                        gate(theta[block, axis, qubit], qubit)
+            if self.order == "eq5" and not (fold and last):
+                _add_brick(circuit, self.brick(block))
+        return circuit
+
+
+def _add_brick(circuit: QuantumCircuit, pairs: list[tuple[int, int]]) -> None:
+    for control, target in pairs:
+        circuit.cx(control, target)
+
+
+def hypernetwork(num_qubits: int, num_layers: int, order: Order = "eq5") -> Ansatz:
+    """The layered ansatz of arXiv:2301.08292, Eq. 5, in either order of gates.
+
+    Raises:
+        ValueError: if a number is out of range or the order unknown.
+
+    >>> ansatz = hypernetwork(num_qubits=14, num_layers=2)
+    >>> ansatz.num_parameters, int(ansatz.active.sum())
+    (112, 98)
+    """
+    return Ansatz(num_qubits, num_layers, order)
+
+
+def product_state(num_qubits: int) -> Ansatz:
+    """The ansatz without entanglement: independent, biased coins.
+
+    >>> int(product_state(4).active.sum())
+    4
+    """
+    return Ansatz(num_qubits, 0)

@@ -1,0 +1,43 @@
+"""The machines on which circuits are sampled. Only this package imports ``qiskit_aer`` or ``qiskit_ibm_runtime``."""
+
+from __future__ import annotations
+
+from qhn.backend.sampler import Backend, BackendError, Journal, Sampler, Samples
+from qhn.spelling import did_you_mean
+
+__all__ = ["Backend", "BackendError", "Journal", "Sampler", "Samples", "open_backend"]
+
+SIMULATORS = {"aer": "statevector", "aer-mps": "matrix_product_state"}
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that cannot be a backend, without opening one.
+
+    Raises:
+        ValueError: if it is neither a simulator nor ``fake_…`` nor ``ibm_…``.
+    """
+    if name not in SIMULATORS and not name.startswith(("fake_", "ibm_")):
+        choices = f"choose {', '.join(SIMULATORS)}, fake_<device> or ibm_<device>"
+        raise ValueError(f"unknown backend {name!r}; {did_you_mean(name, SIMULATORS, otherwise=choices)}")
+
+
+def open_backend(name: str, journal: Journal | None = None) -> Backend:
+    """The backend of that name.
+
+    Args:
+        name: ``aer`` (state vector), ``aer-mps`` (matrix product state), ``fake_<device>`` (Aer with the noise of a
+            stored calibration of that device, offline) or ``ibm_<device>`` (a QPU, through the saved Qiskit account).
+        journal: where a QPU notes its jobs; simulators do not use it.
+
+    Raises:
+        ValueError: if there is no such backend, or no account that gives access to it.
+        BackendError: if the service cannot be reached.
+    """
+    check_name(name)
+    if name in SIMULATORS:
+        from qhn.backend.aer import AerBackend
+
+        return AerBackend(name, SIMULATORS[name])
+    from qhn.backend import ibm
+
+    return ibm.open_fake(name) if name.startswith("fake_") else ibm.open_device(name, journal)

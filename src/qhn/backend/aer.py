@@ -1,0 +1,103 @@
+"""Ideal sampling with Qiskit Aer: all rows of a call in one job, on all cores."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit.exceptions import QiskitError
+from qiskit_aer import AerSimulator
+from qiskit_aer.primitives import SamplerV2
+
+from qhn.ansatz import Ansatz
+from qhn.backend.sampler import BackendError, Samples, check_request
+from qhn.bitstrings import Bits
+from qhn.seeds import Key
+
+Floats = NDArray[np.float64]
+BYTES_PER_AMPLITUDE = 16
+MEMORY_SHARE = 0.75  # of the machine's memory, for one state vector
+
+
+class AerBackend:
+    """Aer without noise; ``method`` is ``"statevector"`` or ``"matrix_product_state"``."""
+
+    def __init__(self, name: str, method: str) -> None:
+        self.name = name
+        self.method = method
+
+    def compile(self, ansatz: Ansatz) -> AerSampler:
+        """A sampler of ``ansatz.executed``.
+
+        Raises:
+            ValueError: if a state vector of that many qubits does not fit in memory.
+        """
+        if self.method == "statevector":
+            check_memory(ansatz.num_qubits, "use backend aer-mps")
+        simulator = AerSimulator(method=self.method, max_parallel_experiments=os.cpu_count() or 1)
+        return AerSampler(simulator, measured(ansatz.executed), ansatz, folded=True)
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name, "method": self.method, "noise": "none", "circuit": "executed"}
+
+
+class AerSampler:
+    """A compiled circuit on an ``AerSimulator``; ``folded`` says that its bits still need the ansatz's relabelling."""
+
+    def __init__(self, simulator: AerSimulator, circuit: QuantumCircuit, ansatz: Ansatz, *, folded: bool) -> None:
+        self.simulator = simulator
+        self.circuit = circuit
+        self.ansatz = ansatz
+        self.folded = folded
+
+    def sample(self, thetas: Floats, shots: int, key: Key) -> Samples:
+        """Bits of each row; the same key gives the same bits, whatever the number of cores."""
+        check_request(thetas, self.ansatz.num_parameters, shots)
+        sampler = SamplerV2.from_backend(self.simulator, seed=key.uint32())
+        try:
+            bits = read_bits(sampler.run([publish(self.circuit, thetas)], shots=shots).result())
+        except (QiskitError, MemoryError) as error:
+            raise BackendError(f"Aer failed: {error}") from error
+        return Samples(self.ansatz.relabel(bits) if self.folded else bits)
+
+
+def publish(circuit: QuantumCircuit, thetas: Floats) -> tuple[QuantumCircuit, Floats]:
+    """The PUB of ``thetas[num_rows, num_parameters]``: the columns that survived in the circuit, in its own order.
+
+    Compilation may remove angles; the remaining ones are elements of one ``ParameterVector`` and say their index.
+    """
+    return circuit, thetas[:, [parameter.index for parameter in circuit.parameters]]
+
+
+def read_bits(result: Any) -> Bits:
+    """Bits ``[num_rows, shots, num_qubits]`` of the first PUB of a V2 sampler's result.
+
+    Classical bit j of the register ``meas`` is qubit j; ``order="little"`` puts it in column j.
+    """
+    bits: Bits = result[0].data.meas.to_bool_array(order="little").view(np.uint8)
+    return bits
+
+
+def measured(circuit: QuantumCircuit) -> QuantumCircuit:
+    """A copy with qubit j measured into bit j of a register ``meas``."""
+    copy: QuantumCircuit = circuit.copy()
+    copy.measure_all()
+    return copy
+
+
+def check_memory(num_qubits: int, remedy: str) -> None:
+    """Refuse state vectors that the machine cannot hold.
+
+    Raises:
+        ValueError: naming what is needed, what there is and the remedy.
+    """
+    needed = BYTES_PER_AMPLITUDE * 2**num_qubits
+    available = MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > available:
+        raise ValueError(
+            f"a state vector of {num_qubits} qubits takes {needed / 2**30:,.0f} GiB, more than the "
+            f"{available / 2**30:,.0f} GiB usable here; {remedy}"
+        )

@@ -1,0 +1,101 @@
+"""What every machine offers: rows of angles in, measured bits out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhn.ansatz import Ansatz
+from qhn.bitstrings import Bits
+from qhn.seeds import Key
+
+Floats = NDArray[np.float64]
+
+
+class BackendError(RuntimeError):
+    """The machine or its service failed; nothing that is already recorded is lost, and the run can be resumed."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The measured bits of one job.
+
+    Attributes:
+        bits: ``uint8[num_rows, shots, num_qubits]``, column j is qubit j of the ansatz.
+        job_ids: the service's names of the jobs; empty for simulators.
+        qpu_seconds: billed time; 0 for simulators.
+    """
+
+    bits: Bits
+    job_ids: tuple[str, ...] = ()
+    qpu_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.bits.ndim != 3:
+            raise ValueError(f"bits must have shape [num_rows, shots, num_qubits], got {list(self.bits.shape)}")
+
+    @property
+    def shots(self) -> int:
+        """Shots a row that were really taken, which a machine may have rounded up."""
+        return int(self.bits.shape[1])
+
+
+class Journal(Protocol):
+    """Where a paid machine notes what it is about to do and what came of it, before it goes on."""
+
+    def append(self, entry: dict[str, Any]) -> None:
+        """Write the entry durably; JSON values only."""
+        ...
+
+
+class Sampler(Protocol):
+    """A compiled ansatz on a machine."""
+
+    @property
+    def circuit(self) -> Any:
+        """The circuit that runs: a ``QuantumCircuit`` with measurements."""
+        ...
+
+    def sample(self, thetas: Floats, shots: int, key: Key) -> Samples:
+        """Measure each row of ``thetas[num_rows, num_parameters]`` in one job.
+
+        Raises:
+            BackendError: if the machine or its service fails.
+        """
+        ...
+
+
+class Backend(Protocol):
+    """A machine."""
+
+    @property
+    def name(self) -> str: ...
+
+    def compile(self, ansatz: Ansatz) -> Sampler:
+        """Prepare the ansatz for this machine, once.
+
+        Raises:
+            ValueError: if the machine cannot run it.
+        """
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """What a record keeps of the machine: method, qubits, calibration. JSON values only, nothing secret."""
+        ...
+
+
+def check_request(thetas: Floats, num_parameters: int, shots: int) -> None:
+    """Refuse what no machine can do.
+
+    Raises:
+        ValueError: on a wrong shape of ``thetas`` or fewer than one shot.
+    """
+    if thetas.ndim != 2 or thetas.shape[1] != num_parameters:
+        raise ValueError(f"thetas must have shape [num_rows, {num_parameters}], got {list(thetas.shape)}")
+    if not np.isfinite(thetas).all():
+        raise ValueError("thetas must be finite")
+    if shots < 1:
+        raise ValueError(f"shots must be at least 1, got {shots}")

@@ -1,0 +1,88 @@
+"""Bitstrings as arrays, bytes and integers.
+
+Everywhere in qhn a bitstring is a ``uint8`` array of zeros and ones of shape ``[..., num_qubits]`` whose column j is
+qubit j. As an integer, qubit 0 is the least significant bit, as in Qiskit. Stored, eight qubits make a byte, qubit 0
+the most significant bit of the first byte (``numpy.packbits``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Bits = NDArray[np.uint8]
+
+
+def as_bits(bits: ArrayLike, num_qubits: int) -> Bits:
+    """The bitstrings as a ``uint8`` array ``[..., num_qubits]``.
+
+    Raises:
+        ValueError: if the last axis is not ``num_qubits`` long or a value is neither 0 nor 1.
+    """
+    array = np.asarray(bits)
+    if array.ndim == 0 or array.shape[-1] != num_qubits:
+        raise ValueError(f"bits must have shape [..., {num_qubits}], one column a qubit, got {list(array.shape)}")
+    if array.dtype != bool and not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f"bits must be integers 0 or 1, got an array of {array.dtype}")
+    if array.size and (array.min() < 0 or array.max() > 1):
+        raise ValueError(f"bits must be 0 or 1, got values from {array.min()} to {array.max()}")
+    return array.astype(np.uint8, copy=False)
+
+
+def pack(bits: Bits) -> NDArray[np.uint8]:
+    """Bytes of each bitstring: ``[..., num_qubits]`` → ``[..., ceil(num_qubits / 8)]``."""
+    return np.packbits(bits, axis=-1)
+
+
+def unpack(packed: NDArray[np.uint8], num_qubits: int) -> Bits:
+    """The inverse of :func:`pack`.
+
+    >>> unpack(pack(np.array([[1, 0, 1]], dtype=np.uint8)), 3)
+    array([[1, 0, 1]], dtype=uint8)
+    """
+    return np.unpackbits(packed, axis=-1, count=num_qubits)
+
+
+def keys(packed: NDArray[np.uint8]) -> NDArray[Any]:
+    """One sortable, comparable item a bitstring, for ``numpy.unique`` and ``numpy.searchsorted``: ``[...]``.
+
+    Up to 64 qubits the items are integers, which sort several times faster than bytes.
+    """
+    width = packed.shape[-1]
+    if width <= 8:
+        padded = np.zeros((*packed.shape[:-1], 8), dtype=np.uint8)
+        padded[..., :width] = packed
+        return padded.view(np.uint64)[..., 0]
+    return np.ascontiguousarray(packed).view(f"S{width}")[..., 0]
+
+
+def from_integers(integers: ArrayLike, num_qubits: int) -> Bits:
+    """Bitstrings of non-negative integers below ``2**num_qubits``, qubit 0 least significant.
+
+    >>> from_integers([1, 6], 3)
+    array([[1, 0, 0],
+           [0, 1, 1]], dtype=uint8)
+    """
+    values = np.asarray(integers, dtype=np.uint64)[..., None]
+    return ((values >> np.arange(num_qubits, dtype=np.uint64)) & np.uint64(1)).astype(np.uint8)
+
+
+def to_integers(bits: Bits) -> NDArray[np.int64]:
+    """Integers of bitstrings of at most 62 qubits, qubit 0 least significant.
+
+    >>> to_integers(np.array([0, 1, 1], dtype=np.uint8))
+    np.int64(6)
+    """
+    result: NDArray[np.int64] = bits.astype(np.int64) @ (np.int64(1) << np.arange(bits.shape[-1], dtype=np.int64))
+    return result
+
+
+def text(bits: Bits) -> str:
+    """The bitstring as text, qubit 0 first (Qiskit prints qubit 0 last).
+
+    >>> text(np.array([0, 1, 1], dtype=np.uint8))
+    '011'
+    """
+    return "".join("1" if bit else "0" for bit in bits)

@@ -1,0 +1,279 @@
+"""Arrays to learn from: a seeded mixture of Gaussians, small real digits, or a user's own file."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhn.spelling import did_you_mean
+
+Floats = NDArray[np.float64]
+
+RED_MEAN = np.array([-1.0, -2.0])
+BLUE_MEANS = np.array([[-2.0, 1.0], [1.0, 1.0], [2.0, -2.0]])
+MIXTURE_VARIANCE = 0.1
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples of two classes, split into training and validation.
+
+    Attributes:
+        x: training features ``[num_samples, num_features]``, standardised if ``mean`` and ``scale`` say so.
+        y: training labels ``[num_samples]``, 0.0 or 1.0.
+        x_validation, y_validation: the same for validation; empty when nothing is held out.
+        classes: the two labels of the source, those of y = 0 and y = 1.
+        feature_names: one name a feature.
+        mean, scale: raw features are ``x * scale + mean``.
+        image_shape: rows and columns if the features are pixels.
+    """
+
+    x: Floats
+    y: Floats
+    x_validation: Floats
+    y_validation: Floats
+    classes: NDArray[Any]
+    feature_names: tuple[str, ...]
+    mean: Floats
+    scale: Floats
+    image_shape: tuple[int, int] | None = None
+    name: str = field(default="data")
+
+    @property
+    def num_features(self) -> int:
+        return int(self.x.shape[1])
+
+    @property
+    def has_validation(self) -> bool:
+        return len(self.y_validation) > 0
+
+    def raw(self, x: Floats) -> Floats:
+        """Standardised features ``[..., num_features]`` in the units of the source."""
+        return x * self.scale + self.mean
+
+
+def gaussian_mixture(
+    samples: int = 1000, *, seed: int = 1, validation_samples: int = 1000, means_scale: float = 1.0
+) -> Dataset:
+    """The four-Gaussian task of arXiv:2301.08292: "red" (y = 0) is one Gaussian, "blue" (y = 1) one of three.
+
+    Red is centred at (−1, −2), blue at (−2, 1), (1, 1) or (2, −2) with equal probability; every covariance is 0.1·I;
+    a sample is red or blue with probability ½.
+
+    Args:
+        samples: number of training samples.
+        seed: seed of both sets; the training samples do not depend on ``validation_samples``.
+        validation_samples: number of further samples for validation.
+        means_scale: factor on all means; below 1 the classes overlap (the paper's overfitting study).
+
+    Raises:
+        ValueError: if ``samples`` is below 1 or ``validation_samples`` below 0.
+
+    >>> gaussian_mixture(5, seed=3).x.shape
+    (5, 2)
+    """
+    if samples < 1:
+        raise ValueError(f"samples must be at least 1, got {samples}")
+    if validation_samples < 0:
+        raise ValueError(f"validation_samples must be at least 0, got {validation_samples}")
+    training, validation = np.random.SeedSequence(seed).spawn(2)
+    x, y = _draw_mixture(samples, means_scale, np.random.default_rng(training))
+    x_validation, y_validation = _draw_mixture(validation_samples, means_scale, np.random.default_rng(validation))
+    return Dataset(
+        x,
+        y,
+        x_validation,
+        y_validation,
+        np.array(["red", "blue"]),
+        ("x1", "x2"),
+        np.zeros(2),
+        np.ones(2),
+        name="gaussian-mixture",
+    )
+
+
+def _draw_mixture(samples: int, means_scale: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    blue = rng.random(samples) < 0.5
+    means = np.where(blue[:, None], BLUE_MEANS[rng.integers(0, 3, samples)], RED_MEAN)
+    noise = rng.normal(0.0, np.sqrt(MIXTURE_VARIANCE), (samples, 2))
+    return means_scale * means + noise, blue.astype(np.float64)
+
+
+def mnist_4x4(digits: tuple[int, int] = (0, 1), *, validation_fraction: float = 0.0, seed: int = 1) -> Dataset:
+    """Two classes of handwritten digits of 4×4 pixels with values in [0, 1]; y = 1 is the second digit.
+
+    The bundled images are 500 real MNIST images of each digit, not all of MNIST: see ``data/README.md`` in the package.
+
+    Args:
+        digits: the two digits, different, each 0…9.
+        validation_fraction: part of the images of each class that is held out, in [0, 1).
+        seed: seed of the split.
+
+    Raises:
+        ValueError: if the digits are equal or not digits, or the fraction is out of range.
+    """
+    if len(digits) != 2 or digits[0] == digits[1] or not all(0 <= digit <= 9 for digit in digits):
+        raise ValueError(f"digits must be two different digits from 0 to 9, got {list(digits)}")
+    with resources.files("qhn").joinpath("data/digits_4x4.npz").open("rb") as file, np.load(file) as stored:
+        labels = stored["digits"]
+        chosen = np.isin(labels, digits)
+        x = stored["pixels"][chosen].reshape(-1, 16) / 255.0
+        y = (labels[chosen] == digits[1]).astype(np.float64)
+    training, validation = _split(y, validation_fraction, seed)
+    names = tuple(f"pixel {row + 1},{column + 1}" for row in range(4) for column in range(4))
+    return Dataset(
+        x[training],
+        y[training],
+        x[validation],
+        y[validation],
+        np.array(digits),
+        names,
+        np.zeros(16),
+        np.ones(16),
+        image_shape=(4, 4),
+        name=f"mnist-4x4 digits {digits[0]} and {digits[1]}",
+    )
+
+
+def load_file(
+    path: str | Path,
+    label: str = "label",
+    *,
+    validation_fraction: float = 0.25,
+    standardise: bool = True,
+    seed: int = 1,
+) -> Dataset:
+    """A user's own two-class data from a CSV file with a header line, or an NPZ file.
+
+    Args:
+        path: ``.csv``: one column holds the classes, every other column is a numeric feature. ``.npz``: one array
+            holds the classes ``[num_samples]``, the only other one the features ``[num_samples, num_features]``.
+        label: name of the column, or of the array, of classes (text or numbers; sorted, the second becomes y = 1).
+        validation_fraction: part of the samples of each class that is held out, in [0, 1).
+        standardise: shift and scale every feature to mean 0 and standard deviation 1 over the training samples.
+        seed: seed of the split.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file cannot be read as described, holds missing or infinite values, or other than two
+            classes; the message names the place.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"data file {path} does not exist")
+    readers = {".csv": _read_csv, ".npz": _read_npz}
+    if path.suffix.lower() not in readers:
+        raise ValueError(f"data file {path} must be .csv or .npz, got {path.suffix or 'no suffix'!r}")
+    x, labels, names = readers[path.suffix.lower()](path, label)
+    classes, y = np.unique(labels, return_inverse=True)
+    if len(classes) != 2:
+        shown = ", ".join(str(c) for c in classes[:5]) + (", …" if len(classes) > 5 else "")
+        raise ValueError(f"{path}: {label!r} must hold two classes, found {len(classes)}: {shown}")
+    training, validation = _split(y, validation_fraction, seed)
+    mean, scale = np.zeros(x.shape[1]), np.ones(x.shape[1])
+    if standardise:
+        mean, deviation = x[training].mean(axis=0), x[training].std(axis=0)
+        scale = np.where(deviation > 0, deviation, 1.0)
+    x = (x - mean) / scale
+    target = y.astype(np.float64)
+    return Dataset(
+        x[training], target[training], x[validation], target[validation], classes, names, mean, scale, name=path.name
+    )
+
+
+def _read_csv(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, ...]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [(number, row) for number, row in enumerate(csv.reader(file), start=1) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} is not a CSV file in UTF-8: {error}") from None
+    if len(rows) < 2:
+        raise ValueError(f"{path} needs a header line and at least one sample")
+    header = [name.strip() for name in rows[0][1]]
+    column = _find(label, header, "column", path)
+    names = tuple(name for j, name in enumerate(header) if j != column)
+    if not names:
+        raise ValueError(f"{path} has no feature columns beside {label!r}")
+    x = np.empty((len(rows) - 1, len(names)))
+    labels = []
+    for i, (number, row) in enumerate(rows[1:]):
+        if len(row) != len(header):
+            raise ValueError(f"{path} line {number} has {len(row)} fields, the header has {len(header)}")
+        labels.append(row.pop(column).strip())
+        if not labels[-1]:
+            raise ValueError(f"{path} line {number}: {label!r} is empty")
+        for j, text in enumerate(row):
+            x[i, j] = _number(text, f"{path} line {number}, column {names[j]!r}")
+    return x, _numeric_labels(labels), names
+
+
+def _number(text: str, place: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{place}: {text.strip() or 'empty'!r} is not a number") from None
+    if not np.isfinite(value):
+        raise ValueError(f"{place}: {text.strip()!r} is not finite; fill in or remove the sample")
+    return value
+
+
+def _numeric_labels(labels: list[str]) -> NDArray[Any]:
+    """The labels as integers if all of them are, so that predictions come back as the user wrote them."""
+    try:
+        return np.array([int(text) for text in labels])
+    except ValueError:
+        return np.array(labels)
+
+
+def _read_npz(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, ...]]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except Exception as error:  # numpy raises BadZipFile, ValueError, OSError or EOFError here
+        raise ValueError(f"{path} is not an NPZ file of plain arrays: {error}") from None
+    _find(label, list(arrays), "array", path)
+    labels = arrays.pop(label)
+    if len(arrays) != 1:
+        raise ValueError(f"{path} must hold one array of features beside {label!r}, found {sorted(arrays) or 'none'}")
+    name, x = arrays.popitem()
+    if x.ndim != 2 or x.shape[1] == 0 or labels.shape != x.shape[:1]:
+        raise ValueError(
+            f"{path}: {name!r} must have shape [num_samples, num_features] and {label!r} [num_samples], "
+            f"got {list(x.shape)} and {list(labels.shape)}"
+        )
+    if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool) or np.iscomplexobj(x):
+        raise ValueError(f"{path}: {name!r} must hold real numbers, got {x.dtype}")
+    x = x.astype(np.float64)
+    wrong = np.argwhere(~np.isfinite(x))
+    if len(wrong):
+        raise ValueError(f"{path}: {name!r} is not finite at {wrong[0].tolist()}; fill in or remove the sample")
+    if np.issubdtype(labels.dtype, np.floating) and not np.isfinite(labels).all():
+        raise ValueError(f"{path}: {label!r} has missing values")
+    return x, labels, tuple(f"{name} {j + 1}" for j in range(x.shape[1]))
+
+
+def _find(label: str, names: list[str], what: str, path: Path) -> int:
+    if label not in names:
+        hint = did_you_mean(label, names, otherwise=f"it has {', '.join(names)}")
+        raise ValueError(f"{path} has no {what} {label!r} for the label; {hint}")
+    return names.index(label)
+
+
+def _split(y: NDArray[Any], fraction: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Indices of training and validation samples, with the same share of each class held out."""
+    if not 0 <= fraction < 1:
+        raise ValueError(f"validation_fraction must be in [0, 1), got {fraction}")
+    rng = np.random.default_rng(seed)
+    held_out = np.zeros(len(y), dtype=bool)
+    for value in (0, 1):
+        members = rng.permutation(np.flatnonzero(y == value))
+        held_out[members[: round(fraction * len(members))]] = True
+    if len(set(y[~held_out])) < 2:
+        raise ValueError(f"validation_fraction {fraction} leaves a class without training samples; lower it")
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)

@@ -1,0 +1,127 @@
+"""E(θ) from measured bitstrings: rows of θ in, means and errors of their costs out."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qhn.ansatz import Ansatz
+from qhn.backend import Backend, Samples, open_backend
+from qhn.gradient import Gradient, ParameterShift, ValueAndGrad
+from qhn.objective import Estimates, Objective, mean_and_error
+from qhn.problem import Evaluations, Problem
+from qhn.seeds import Key
+
+Floats = NDArray[np.float64]
+
+
+class SamplingEstimator:
+    """Samples the ansatz, evaluates C on the measured bitstrings (each different one once) and averages.
+
+    Args:
+        ansatz: the circuit.
+        problem: the cost of its bitstrings.
+        backend: the machine.
+        shots: measured bitstrings a row of θ.
+        seed: of the shots. Calls draw fresh shots; the same sequence of calls gives the same numbers.
+        objective: the mean, or a CVaR.
+        evaluations: costs already known, which are then not computed again.
+
+    Raises:
+        ValueError: if ansatz and problem differ in qubits, ``shots`` is below 1, or the backend cannot run the ansatz.
+
+    >>> from qhn.ansatz import product_state
+    >>> from qhn.problem import TableProblem
+    >>> estimator = SamplingEstimator(product_state(1), TableProblem([0.0, 1.0]), shots=100, seed=3)
+    >>> estimator(np.array([[0.0, 0.0], [np.pi, 0.0]])).mean
+    array([0., 1.])
+    >>> bool(abs(estimator.value_and_grad(np.array([np.pi / 2, 0.0])).grad[0] - 0.5) < 1e-12)
+    True
+    """
+
+    def __init__(
+        self,
+        ansatz: Ansatz,
+        problem: Problem,
+        backend: Backend | None = None,
+        *,
+        shots: int = 1000,
+        seed: int = 0,
+        objective: Objective | None = None,
+        evaluations: Evaluations | None = None,
+    ) -> None:
+        if ansatz.num_qubits != problem.num_qubits:
+            raise ValueError(f"the ansatz has {ansatz.num_qubits} qubits, the problem {problem.num_qubits} bits")
+        if shots < 1:
+            raise ValueError(f"shots must be at least 1, got {shots}")
+        self.ansatz = ansatz
+        self.shots = shots
+        self.objective = objective or Objective()
+        self.evaluations = evaluations or Evaluations(problem)
+        self.sampler = (backend or open_backend("aer")).compile(ansatz)
+        self._next_key = Key(seed)
+
+    def __call__(self, thetas: ArrayLike, key: Key | None = None) -> Estimates:
+        """E, its standard error and the objective: ``[B, num_parameters]`` → ``[B]``, ``[num_parameters]`` → scalars.
+
+        Args:
+            thetas: rows of angles in radians.
+            key: name of the shots; by default every call has its own.
+
+        Raises:
+            ValueError: on a wrong shape.
+            BackendError: if the machine fails.
+        """
+        rows = np.asarray(thetas, dtype=np.float64)
+        costs, samples = self._measure(rows, self._take(key))
+        return self._estimates(costs, samples)
+
+    def value_and_grad(
+        self, theta: ArrayLike, key: Key | None = None, gradient: Gradient | None = None
+    ) -> ValueAndGrad:
+        """The objective and its gradient, from one job: ``[..., num_parameters]`` → values of shape ``[...]``.
+
+        Args:
+            theta: angles in radians.
+            key: name of the shots; by default every call has its own.
+            gradient: the rule; parameter shift of the active angles by default.
+
+        Raises:
+            ValueError: on a wrong shape.
+            BackendError: if the machine fails.
+        """
+        rule = gradient or ParameterShift(self.ansatz.active)
+        theta = np.asarray(theta, dtype=np.float64)
+        name = self._take(key)
+        costs, samples = self._measure(rule.shifted(theta, name), name)
+        return rule.combine(costs, self._estimates(costs, samples), self.objective, theta, name)
+
+    def _measure(self, thetas: Floats, key: Key) -> tuple[Floats, Samples]:
+        """Costs of the measured bitstrings, ``[..., shots]`` for ``thetas[..., num_parameters]``."""
+        flat = thetas.reshape(-1, thetas.shape[-1]) if thetas.ndim else thetas
+        samples = self.sampler.sample(flat, self.shots, key)
+        costs = self.evaluations.cost(samples.bits)
+        return costs.reshape(*thetas.shape[:-1], samples.shots), samples
+
+    def _estimates(self, costs: Floats, samples: Samples) -> Estimates:
+        mean, std_error = mean_and_error(costs)
+        objective, objective_std_error = mean_and_error(self.objective.transform(costs))
+        known = self.evaluations
+        return Estimates(
+            mean,
+            std_error,
+            objective,
+            objective_std_error,
+            samples.shots,
+            known.best_cost,
+            known.best_bits,
+            known.distinct,
+        )
+
+    def _take(self, key: Key | None) -> Key:
+        if key is None:
+            key = self._next_key
+            self._next_key = dataclasses.replace(key, evaluation=key.evaluation + 1)
+        return key

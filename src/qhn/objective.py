@@ -1,0 +1,111 @@
+"""What is made of sampled costs: the mean E = ⟨C⟩, or the mean of the best part of them (CVaR).
+
+CVaR_α is the mean of the lowest α of the costs. With t the α-quantile it is the plain mean of C̃ = t − (t − C)₊/α, and
+because it is stationary in t, the gradient of CVaR is the gradient of ⟨C̃⟩ at fixed t. So one rule serves every
+objective: transform the costs, then average. Shifting CVaR values themselves would not give its gradient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhn.bitstrings import Bits
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The mean of the lowest ``alpha`` of the costs; ``alpha = 1`` is the mean of all.
+
+    Raises:
+        ValueError: at construction, if alpha is not in (0, 1].
+
+    >>> Objective(alpha=0.5).transform(np.array([1.0, 2.0, 3.0, 4.0])).mean()
+    np.float64(1.5)
+    """
+
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha <= 1:
+            raise ValueError(f"alpha of CVaR must be in (0, 1], got {self.alpha}")
+
+    @property
+    def is_mean(self) -> bool:
+        return self.alpha == 1
+
+    def transform(self, costs: Floats, reference: Floats | None = None) -> Floats:
+        """The numbers C̃ whose mean is the objective: costs ``[..., shots]`` → the same shape.
+
+        Args:
+            costs: costs of the measured bitstrings.
+            reference: the costs whose quantile is t, of a shape that broadcasts; ``costs`` themselves if None. A
+                gradient passes those at the unshifted angles.
+        """
+        if self.is_mean:
+            return costs
+        source = costs if reference is None else reference
+        rank = int(np.ceil(self.alpha * source.shape[-1])) - 1
+        t = np.partition(source, rank, axis=-1)[..., rank, None]
+        return t - np.maximum(t - costs, 0.0) / self.alpha
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What was learnt about rows of θ; one entry a row, or scalars for a single θ.
+
+    Attributes:
+        mean: E = ⟨C⟩ (arXiv:2301.08292, Eq. 7).
+        std_error: its standard error; 0 for exact values.
+        objective: the objective; equal to ``mean`` unless it is a CVaR.
+        objective_std_error: its standard error.
+        shots: measured bitstrings a row.
+        best_cost: lowest cost ever met by the estimator, over all its calls.
+        best_bits: its bitstring ``[num_qubits]``.
+        distinct: number of different bitstrings evaluated by the estimator, over all its calls.
+    """
+
+    mean: Floats
+    std_error: Floats
+    objective: Floats
+    objective_std_error: Floats
+    shots: int
+    best_cost: float
+    best_bits: Bits
+    distinct: int
+
+    def __str__(self) -> str:
+        rows = zip(np.atleast_1d(self.mean), np.atleast_1d(self.std_error), strict=True)
+        means = ", ".join(with_error(float(mean), float(error)) for mean, error in rows)
+        return f"E = {means}; best C = {self.best_cost:.6g}; {self.distinct:,} distinct"
+
+
+def mean_and_error(values: Floats) -> tuple[Floats, Floats]:
+    """Mean and its standard error over the last axis: ``[..., shots]`` → ``[...]`` twice.
+
+    The standard error of a single shot is infinite.
+    """
+    shots = values.shape[-1]
+    mean: Floats = values.mean(axis=-1)
+    if shots == 1:
+        return mean, np.full_like(mean, np.inf)
+    error: Floats = values.std(axis=-1, ddof=1) / np.sqrt(shots)
+    return mean, error
+
+
+def with_error(value: float, error: float) -> str:
+    """``value ± error`` with the digits that the error leaves meaningful.
+
+    >>> with_error(0.212345, 0.00345), with_error(0.25, 0.0)
+    ('0.2123 ± 0.0035', '0.25')
+    """
+    if error == 0:
+        return f"{value:.6g}"
+    if not np.isfinite(error):
+        return f"{value:.3g} ± ?"
+    digits = max(0, 1 - int(np.floor(np.log10(error))))
+    return f"{value:.{digits}f} ± {error:.{digits}f}"

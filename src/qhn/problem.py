@@ -1,0 +1,258 @@
+"""What is minimised: the cost C of a bitstring.
+
+A problem is anything with ``num_qubits`` and ``cost(bits)``; the rest of qhn asks for nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qhn import bitstrings
+from qhn.binn import BLOCK, Network, SearchSpace
+from qhn.bitstrings import Bits
+from qhn.datasets import Dataset
+
+Floats = NDArray[np.float64]
+
+
+class Problem(Protocol):
+    """A cost of bitstrings; lower is better."""
+
+    @property
+    def num_qubits(self) -> int:
+        """Bits of a bitstring."""
+        ...
+
+    def cost(self, bits: Bits) -> Floats:
+        """C of each bitstring: ``uint8[..., num_qubits]`` → ``float64[...]``, deterministic and finite."""
+        ...
+
+
+@dataclass(frozen=True)
+class BinnProblem:
+    """The loss of binary networks on a data set, C(w) = (1/N_s) Σ loss (arXiv:2301.08292, Eq. 2).
+
+    Attributes:
+        space: which networks.
+        dataset: the data; only its training part enters the cost.
+        loss: ``"mse"``, (output − y)², or ``"cross-entropy"`` in nats.
+
+    Raises:
+        ValueError: at construction, if the data does not fit the networks or the loss their output.
+
+    >>> from qhn.datasets import gaussian_mixture
+    >>> problem = BinnProblem(SearchSpace(2), gaussian_mixture(100))
+    >>> problem.cost(np.array([[1, 1, 1], [0, 0, 1]], dtype=np.uint8)).round(3)
+    array([0.071, 0.502])
+    """
+
+    space: SearchSpace
+    dataset: Dataset
+    loss: Literal["mse", "cross-entropy"] = "mse"
+
+    def __post_init__(self) -> None:
+        if self.dataset.num_features != self.space.num_inputs:
+            raise ValueError(
+                f"the networks have {self.space.num_inputs} inputs, the data {self.dataset.num_features} features"
+            )
+        if self.loss not in ("mse", "cross-entropy"):
+            raise ValueError(f"loss must be mse or cross-entropy, got {self.loss!r}")
+        if self.loss == "cross-entropy" and not self.space.max_width and self.space.activations != ("sigmoid",):
+            raise ValueError(
+                "cross-entropy needs a sigmoid output: with hidden = [] the activation acts on the output, "
+                f"and it is {list(self.space.activations)}; use activation = 'sigmoid' or loss = 'mse'"
+            )
+
+    @property
+    def num_qubits(self) -> int:
+        return self.space.num_qubits
+
+    def cost(self, bits: ArrayLike) -> Floats:
+        """C on the training samples: bits ``[..., num_qubits]`` → ``[...]``."""
+        return self._mean(bits, self.dataset.x, self.dataset.y, self._losses)
+
+    def validation_cost(self, bits: ArrayLike) -> Floats:
+        """C on the validation samples: bits ``[..., num_qubits]`` → ``[...]``.
+
+        Raises:
+            ValueError: if the data set has no validation samples.
+        """
+        if not self.dataset.has_validation:
+            raise ValueError("the data set has no validation samples; set data.validation_fraction above 0")
+        return self._mean(bits, self.dataset.x_validation, self.dataset.y_validation, self._losses)
+
+    def accuracy(self, bits: ArrayLike) -> tuple[Floats, Floats | None]:
+        """Share of right predictions on training and validation samples: bits ``[..., num_qubits]`` → ``[...]`` each.
+
+        The second is None without validation samples.
+        """
+        data = self.dataset
+        training = self._mean(bits, data.x, data.y, self._hits)
+        if not data.has_validation:
+            return training, None
+        return training, self._mean(bits, data.x_validation, data.y_validation, self._hits)
+
+    def network(self, bits: ArrayLike) -> Network:
+        """The decoded network of one bitstring, with the data's classes and scales."""
+        data = self.dataset
+        return replace(
+            self.space.decode(bits),
+            classes=data.classes,
+            mean=data.mean,
+            scale=data.scale,
+            feature_names=data.feature_names,
+            image_shape=data.image_shape,
+        )
+
+    def _losses(self, bits: Bits, x: Floats, y: Floats) -> Floats:
+        if self.loss == "mse":
+            errors: Floats = np.square(self.space.output(bits, x) - y)
+            return errors
+        z = self.space.forward(bits, x)
+        # log(1 + e^z) − y·z without overflow; log, not log1p: it is several times faster, and 1e-16 is lost either way
+        losses: Floats = np.maximum(z, 0.0) + np.log(1.0 + np.exp(-np.abs(z))) - y * z
+        return losses
+
+    def _hits(self, bits: Bits, x: Floats, y: Floats) -> Floats:
+        return ((self.space.output(bits, x) > 0.5) == (y > 0.5)).astype(np.float64)
+
+    def _mean(
+        self, bits: ArrayLike, x: Floats, y: Floats, function: Callable[[Bits, Floats, Floats], Floats]
+    ) -> Floats:
+        """Mean over samples of ``function(bits, x, y)``, in blocks of networks that fit in a core's cache."""
+        array = bitstrings.as_bits(bits, self.num_qubits)
+        rows = array.reshape(-1, self.num_qubits)
+        block = max(1, BLOCK // len(x))
+        result = np.empty(len(rows))
+        for start in range(0, len(rows), block):
+            result[start : start + block] = function(rows[start : start + block], x, y).mean(axis=1)
+        return result.reshape(array.shape[:-1])
+
+
+class TableProblem:
+    """A cost given as a table of 2^num_qubits numbers, indexed with qubit 0 as the least significant bit.
+
+    Raises:
+        ValueError: if the table's length is not a power of two, or a cost is not finite.
+
+    >>> TableProblem([3.0, 1.0, 4.0, 1.5]).cost(np.array([1, 0], dtype=np.uint8))
+    np.float64(1.0)
+    """
+
+    def __init__(self, costs: ArrayLike) -> None:
+        self.costs = np.array(costs, dtype=np.float64)
+        size = self.costs.size
+        if self.costs.ndim != 1 or size < 2 or size & (size - 1):
+            raise ValueError(f"a table of costs must hold 2^num_qubits numbers, got shape {list(self.costs.shape)}")
+        if not np.isfinite(self.costs).all():
+            raise ValueError(f"costs must be finite, entry {np.flatnonzero(~np.isfinite(self.costs))[0]} is not")
+
+    @property
+    def num_qubits(self) -> int:
+        return int(self.costs.size).bit_length() - 1
+
+    def cost(self, bits: ArrayLike) -> Floats:
+        result: Floats = self.costs[bitstrings.to_integers(bitstrings.as_bits(bits, self.num_qubits))]
+        return result
+
+
+@dataclass
+class Evaluations:
+    """The memory of a problem: every bitstring evaluated so far with its cost, each computed once.
+
+    Attributes:
+        problem: what computes a cost that is not yet known.
+        fresh: bitstrings (packed) and costs that came new since they were last taken by :meth:`take_fresh`.
+
+    >>> memory = Evaluations(TableProblem([3.0, 1.0, 4.0, 1.5]))
+    >>> memory.cost(np.array([[0, 0], [1, 0], [0, 0]], dtype=np.uint8))
+    array([3., 1., 3.])
+    >>> memory.distinct, memory.best_cost, bitstrings.text(memory.best_bits)
+    (2, 1.0, '10')
+    """
+
+    problem: Problem
+    fresh: list[tuple[NDArray[np.uint8], Floats]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        width = (self.problem.num_qubits + 7) // 8
+        self._keys = bitstrings.keys(np.empty((0, width), dtype=np.uint8))
+        self._costs = np.empty(0)
+        self._best: tuple[float, Bits] | None = None
+
+    @property
+    def num_qubits(self) -> int:
+        return self.problem.num_qubits
+
+    @property
+    def distinct(self) -> int:
+        """How many different bitstrings have been evaluated."""
+        return len(self._costs)
+
+    @property
+    def best_cost(self) -> float:
+        """The lowest cost so far, infinite before the first evaluation."""
+        return self._best[0] if self._best else float("inf")
+
+    @property
+    def best_bits(self) -> Bits:
+        """The bitstring of the lowest cost, the first met if several have it: ``[num_qubits]``."""
+        if self._best is None:
+            raise ValueError("no bitstring has been evaluated yet")
+        return self._best[1]
+
+    def cost(self, bits: Bits) -> Floats:
+        """C of each bitstring: ``[..., num_qubits]`` → ``[...]``.
+
+        Raises:
+            ValueError: if the problem returns costs of another shape, or one that is not finite.
+        """
+        packed = bitstrings.pack(bitstrings.as_bits(bits, self.num_qubits))
+        unique, first, inverse = np.unique(bitstrings.keys(packed).ravel(), return_index=True, return_inverse=True)
+        position = np.searchsorted(self._keys, unique)
+        known = np.zeros(len(unique), dtype=bool)
+        inside = position < len(self._keys)
+        known[inside] = self._keys[position[inside]] == unique[inside]
+        if not known.all():
+            rows = packed.reshape(-1, packed.shape[-1])[first[~known]]
+            self.add(rows, self._compute(rows))
+            self.fresh.append((rows, self._costs[np.searchsorted(self._keys, unique[~known])]))
+            position = np.searchsorted(self._keys, unique)
+        result: Floats = self._costs[position][inverse].reshape(packed.shape[:-1])
+        return result
+
+    def add(self, packed: NDArray[np.uint8], costs: Floats) -> None:
+        """Take in bitstrings ``[n, bytes]``, none of them known or repeated, with their costs ``[n]``."""
+        if len(costs) == 0:
+            return
+        lowest = int(np.argmin(costs))
+        if costs[lowest] < self.best_cost:
+            self._best = (float(costs[lowest]), bitstrings.unpack(packed[lowest], self.num_qubits))
+        names = bitstrings.keys(packed)
+        order = np.argsort(names)
+        position = np.searchsorted(self._keys, names[order])
+        self._keys = np.insert(self._keys, position, names[order])
+        self._costs = np.insert(self._costs, position, costs[order])
+
+    def take_fresh(self) -> tuple[NDArray[np.uint8], Floats]:
+        """Bitstrings ``[n, bytes]`` and costs ``[n]`` evaluated since the last call, in the order of evaluation."""
+        width = (self.num_qubits + 7) // 8
+        rows = [packed for packed, _ in self.fresh] or [np.empty((0, width), dtype=np.uint8)]
+        costs = [values for _, values in self.fresh] or [np.empty(0)]
+        self.fresh = []
+        return np.concatenate(rows), np.concatenate(costs)
+
+    def _compute(self, packed: NDArray[np.uint8]) -> Floats:
+        costs = np.asarray(self.problem.cost(bitstrings.unpack(packed, self.num_qubits)), dtype=np.float64)
+        if costs.shape != (len(packed),):
+            raise ValueError(f"cost must return one number a bitstring, {[len(packed)]}, got {list(costs.shape)}")
+        if not np.isfinite(costs).all():
+            wrong = int(np.flatnonzero(~np.isfinite(costs))[0])
+            name = bitstrings.text(bitstrings.unpack(packed[wrong], self.num_qubits))
+            raise ValueError(f"costs must be finite, got {costs[wrong]} for bitstring {name}")
+        return costs

@@ -1,0 +1,61 @@
+"""Where every random number comes from.
+
+A random choice is named by a :class:`Key` – for what, at which step, which evaluation of the step – and derives from
+the run's seed through ``numpy.random.SeedSequence``. Nothing repeats, everything can be drawn again, and a resumed run
+draws what an uninterrupted one would have drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+
+class Purpose(IntEnum):
+    """What a random number is for. The values are part of every run's identity: never renumber them."""
+
+    INITIAL_THETA = 0
+    SHOTS = 1
+    DIRECTION = 2
+    EVALUATION = 3
+    RANDOM_SEARCH = 4
+
+
+@dataclass(frozen=True)
+class Key:
+    """Name of one random choice.
+
+    Attributes:
+        seed: the run's seed, a non-negative integer.
+        purpose: what it is for.
+        step: the training step, from 0.
+        evaluation: the evaluation within the step, from 0 (a line search makes several).
+        run: identifier of the run, used to tag jobs; it does not change the numbers.
+
+    >>> Key(seed=7).uint32() == Key(seed=7, run="other").uint32() != Key(seed=7, step=1).uint32()
+    True
+    """
+
+    seed: int
+    purpose: Purpose = Purpose.SHOTS
+    step: int = 0
+    evaluation: int = 0
+    run: str = ""
+
+    def generator(self, chunk: int = 0) -> np.random.Generator:
+        """A fresh generator; ``chunk`` numbers the parts of one evaluation."""
+        return np.random.default_rng(self._sequence(chunk))
+
+    def uint32(self, chunk: int = 0) -> int:
+        """A 32-bit seed, for simulators which take an integer."""
+        return int(self._sequence(chunk).generate_state(1, np.uint32)[0])
+
+    @property
+    def tag(self) -> str:
+        """The name of this evaluation among a service's jobs: ``qhn:<run>:<step>:<evaluation>``."""
+        return f"qhn:{self.run}:{self.step}:{self.evaluation}"
+
+    def _sequence(self, chunk: int) -> np.random.SeedSequence:
+        return np.random.SeedSequence(self.seed, spawn_key=(int(self.purpose), self.step, self.evaluation, chunk))
