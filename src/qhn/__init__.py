@@ -1,0 +1,58 @@
+"""Quantum hypernetworks: circuits whose measured bitstrings are binary neural networks.
+
+Everything below is imported when first used, so that ``import qhn`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qhn.ansatz import Ansatz, hypernetwork, product_state
+    from qhn.backend import BackendError, open_backend
+    from qhn.binn import Network, SearchSpace, load_network
+    from qhn.config import RunConfig
+    from qhn.configfile import load_config, load_problem, presets
+    from qhn.datasets import Dataset, gaussian_mixture, load_file, mnist_4x4
+    from qhn.estimator import SamplingEstimator
+    from qhn.gradient import ParameterShift, Spsa, ValueAndGrad
+    from qhn.landscape import enumerate_costs
+    from qhn.objective import Estimates, Objective
+    from qhn.optimizer import Adam, Sgd, SpsaGains
+    from qhn.problem import BinnProblem, Evaluations, Problem, TableProblem
+    from qhn.record import Record, RecordError, Step, load_run
+    from qhn.run import Training, train
+    from qhn.seeds import Key
+
+_MODULES = {
+    "ansatz": ("Ansatz", "hypernetwork", "product_state"),
+    "backend": ("BackendError", "open_backend"),
+    "binn": ("Network", "SearchSpace", "load_network"),
+    "config": ("RunConfig",),
+    "configfile": ("load_config", "load_problem", "presets"),
+    "datasets": ("Dataset", "gaussian_mixture", "load_file", "mnist_4x4"),
+    "estimator": ("SamplingEstimator",),
+    "gradient": ("ParameterShift", "Spsa", "ValueAndGrad"),
+    "landscape": ("enumerate_costs",),
+    "objective": ("Estimates", "Objective"),
+    "optimizer": ("Adam", "Sgd", "SpsaGains"),
+    "problem": ("BinnProblem", "Evaluations", "Problem", "TableProblem"),
+    "record": ("Record", "RecordError", "Step", "load_run"),
+    "run": ("Training", "train"),
+    "seeds": ("Key",),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__version__ = "0.1.0"
+__all__ = [*_HOME, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'qhn' has no attribute {name!r}")
+    return getattr(import_module(f"qhn.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -273,6 +273,11 @@ class SearchSpace:
             lines.append(f"  qubit {qubits:<8} {f.name:<22} {f.meaning}")
         return "\n".join(lines)
 
+    def field_bits(self, bits: Bits) -> dict[str, str]:
+        """The bits of each field of one bitstring ``[num_qubits]``, by name."""
+        ordered = bits[::-1] if self.qubit_order == "reversed" else bits
+        return {f.name: bitstrings.text(ordered[f.slice]) for f in self.fields}
+
     def decode(self, bits: ArrayLike) -> Network:
         """The network of one bitstring ``[num_qubits]``.
 

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qhn.ansatz import Ansatz
-from qhn.backend import Backend, Samples, open_backend
+from qhn.backend import Backend, open_backend
 from qhn.gradient import Gradient, ParameterShift, ValueAndGrad
 from qhn.objective import Estimates, Objective, mean_and_error
 from qhn.problem import Evaluations, Problem
+from qhn.samples import Samples
 from qhn.seeds import Key
 
 Floats = NDArray[np.float64]
@@ -114,7 +115,7 @@ class SamplingEstimator:
             std_error,
             objective,
             objective_std_error,
-            samples.shots,
+            samples,
             known.best_cost,
             known.best_bits,
             known.distinct,

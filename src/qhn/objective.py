@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhn.bitstrings import Bits
+from qhn.samples import Samples
 
 Floats = NDArray[np.float64]
 
@@ -63,7 +64,7 @@ class Estimates:
         std_error: its standard error; 0 for exact values.
         objective: the objective; equal to ``mean`` unless it is a CVaR.
         objective_std_error: its standard error.
-        shots: measured bitstrings a row.
+        samples: the measured bits of all rows, in order; None for exact values.
         best_cost: lowest cost ever met by the estimator, over all its calls.
         best_bits: its bitstring ``[num_qubits]``.
         distinct: number of different bitstrings evaluated by the estimator, over all its calls.
@@ -73,10 +74,15 @@ class Estimates:
     std_error: Floats
     objective: Floats
     objective_std_error: Floats
-    shots: int
+    samples: Samples | None
     best_cost: float
     best_bits: Bits
     distinct: int
+
+    @property
+    def shots(self) -> int:
+        """Measured bitstrings a row; 0 for exact values."""
+        return self.samples.shots if self.samples else 0
 
     def __str__(self) -> str:
         rows = zip(np.atleast_1d(self.mean), np.atleast_1d(self.std_error), strict=True)
@@ -103,7 +109,7 @@ def with_error(value: float, error: float) -> str:
     >>> with_error(0.212345, 0.00345), with_error(0.25, 0.0)
     ('0.2123 ± 0.0035', '0.25')
     """
-    if error == 0:
+    if error <= 1e-12 * abs(value):  # exact, or the same cost measured again and again
         return f"{value:.6g}"
     if not np.isfinite(error):
         return f"{value:.3g} ± ?"

@@ -34,7 +34,7 @@ class Optimizer(Protocol):
 class AdamState(NamedTuple):
     """Number of steps taken and the running means of the gradient and of its square."""
 
-    count: NDArray[np.int64]
+    num_steps: NDArray[np.int64]
     first_moment: Floats
     second_moment: Floats
 
@@ -59,12 +59,12 @@ class Adam:
 
     def step(self, fn: Function, theta: Floats, state: AdamState) -> tuple[Floats, AdamState, ValueAndGrad]:
         info = fn(theta)
-        count = state.count + 1
+        num_steps = state.num_steps + 1
         first = self.beta1 * state.first_moment + (1 - self.beta1) * info.grad
         second = self.beta2 * state.second_moment + (1 - self.beta2) * np.square(info.grad)
-        unbiased_first, unbiased_second = first / (1 - self.beta1**count), second / (1 - self.beta2**count)
+        unbiased_first, unbiased_second = first / (1 - self.beta1**num_steps), second / (1 - self.beta2**num_steps)
         step = self.learning_rate * unbiased_first / (np.sqrt(unbiased_second) + self.epsilon)
-        return theta - step, AdamState(count, first, second), info
+        return theta - step, AdamState(num_steps, first, second), info
 
 
 class SgdState(NamedTuple):
@@ -97,7 +97,7 @@ class Sgd:
 class SpsaState(NamedTuple):
     """Number of steps taken."""
 
-    count: NDArray[np.int64]
+    num_steps: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -119,5 +119,5 @@ class SpsaGains:
 
     def step(self, fn: Function, theta: Floats, state: SpsaState) -> tuple[Floats, SpsaState, ValueAndGrad]:
         info = fn(theta)
-        gain = self.learning_rate / (state.count + 1 + self.stability) ** self.decay
-        return theta - gain * info.grad, SpsaState(state.count + 1), info
+        gain = self.learning_rate / (state.num_steps + 1 + self.stability) ** self.decay
+        return theta - gain * info.grad, SpsaState(state.num_steps + 1), info

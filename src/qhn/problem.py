@@ -111,15 +111,16 @@ class BinnProblem:
 
     def _losses(self, bits: Bits, x: Floats, y: Floats) -> Floats:
         if self.loss == "mse":
-            errors: Floats = np.square(self.space.output(bits, x) - y)
-            return errors
+            errors = self.space.output(bits, x) - y
+            return errors * errors
         z = self.space.forward(bits, x)
         # log(1 + e^z) − y·z without overflow; log, not log1p: it is several times faster, and 1e-16 is lost either way
         losses: Floats = np.maximum(z, 0.0) + np.log(1.0 + np.exp(-np.abs(z))) - y * z
         return losses
 
     def _hits(self, bits: Bits, x: Floats, y: Floats) -> Floats:
-        return ((self.space.output(bits, x) > 0.5) == (y > 0.5)).astype(np.float64)
+        hits: NDArray[np.bool_] = (self.space.output(bits, x) > 0.5) == (y > 0.5)
+        return hits.astype(np.float64)
 
     def _mean(
         self, bits: ArrayLike, x: Floats, y: Floats, function: Callable[[Bits, Floats, Floats], Floats]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qhn.backend.sampler import Backend, BackendError, Journal, Sampler, Samples
+from qhn.backend.sampler import Backend, BackendError, Journal, Sampler
+from qhn.samples import Samples
 from qhn.spelling import did_you_mean
 
 __all__ = ["Backend", "BackendError", "Journal", "Sampler", "Samples", "open_backend"]

@@ -13,8 +13,9 @@ from qiskit_aer import AerSimulator
 from qiskit_aer.primitives import SamplerV2
 
 from qhn.ansatz import Ansatz
-from qhn.backend.sampler import BackendError, Samples, check_request
+from qhn.backend.sampler import BackendError, check_request
 from qhn.bitstrings import Bits
+from qhn.samples import Samples
 from qhn.seeds import Key
 
 Floats = NDArray[np.float64]
@@ -24,6 +25,8 @@ MEMORY_SHARE = 0.75  # of the machine's memory, for one state vector
 
 class AerBackend:
     """Aer without noise; ``method`` is ``"statevector"`` or ``"matrix_product_state"``."""
+
+    paid = False
 
     def __init__(self, name: str, method: str) -> None:
         self.name = name

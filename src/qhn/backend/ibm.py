@@ -26,7 +26,8 @@ from qiskit_ibm_runtime.fake_provider import FakeProviderForBackendV2
 
 from qhn.ansatz import Ansatz
 from qhn.backend.aer import AerSampler, check_memory, measured, publish, read_bits
-from qhn.backend.sampler import BackendError, Journal, Samples, check_request
+from qhn.backend.sampler import BackendError, Journal, check_request
+from qhn.samples import Samples
 from qhn.seeds import Key
 from qhn.spelling import did_you_mean
 
@@ -81,6 +82,8 @@ def open_device(name: str, journal: Journal | None = None) -> Device:
 class FakeDevice:
     """Aer with the noise of a stored calibration, restricted to the qubits that the compiled circuit uses."""
 
+    paid = False
+
     def __init__(self, device: BackendV2) -> None:
         self.device = device
         self.name: str = device.name
@@ -106,6 +109,8 @@ class FakeDevice:
 
 class Device:
     """A QPU. One job a call, in job mode; its tag, its id and its outcome go to the journal as they happen."""
+
+    paid = True
 
     def __init__(self, device: BackendV2, journal: Journal | None = None) -> None:
         self.device = device

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qhn.ansatz import Ansatz
-from qhn.bitstrings import Bits
+from qhn.samples import Samples
 from qhn.seeds import Key
 
 Floats = NDArray[np.float64]
@@ -17,30 +16,6 @@ Floats = NDArray[np.float64]
 
 class BackendError(RuntimeError):
     """The machine or its service failed; nothing that is already recorded is lost, and the run can be resumed."""
-
-
-@dataclass(frozen=True)
-class Samples:
-    """The measured bits of one job.
-
-    Attributes:
-        bits: ``uint8[num_rows, shots, num_qubits]``, column j is qubit j of the ansatz.
-        job_ids: the service's names of the jobs; empty for simulators.
-        qpu_seconds: billed time; 0 for simulators.
-    """
-
-    bits: Bits
-    job_ids: tuple[str, ...] = ()
-    qpu_seconds: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.bits.ndim != 3:
-            raise ValueError(f"bits must have shape [num_rows, shots, num_qubits], got {list(self.bits.shape)}")
-
-    @property
-    def shots(self) -> int:
-        """Shots a row that were really taken, which a machine may have rounded up."""
-        return int(self.bits.shape[1])
 
 
 class Journal(Protocol):
@@ -73,6 +48,11 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def paid(self) -> bool:
+        """Whether its shots cost something, so that all of them must be kept."""
+        ...
 
     def compile(self, ansatz: Ansatz) -> Sampler:
         """Prepare the ansatz for this machine, once.

@@ -1,0 +1,65 @@
+# Everything runs in .venv, which is made on first use and again when pyproject.toml or constraints.txt change.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+QHN := $(BIN)/qhn
+
+EXPERIMENT ?= gaussian-activation
+# Any of these may be given: BACKEND= LAYERS= ORDER= SHOTS= SEED= STEPS= RESULTS= ARGS='--set train.optimizer=sgd'
+OPTIONS = $(if $(BACKEND),--backend $(BACKEND)) $(if $(LAYERS),--layers $(LAYERS)) $(if $(ORDER),--order $(ORDER)) \
+	$(if $(SHOTS),--shots $(SHOTS)) $(if $(SEED),--seed $(SEED))
+PLACE = $(if $(RESULTS),--results $(RESULTS))
+LENGTH = $(if $(STEPS),--steps $(STEPS))
+
+.DEFAULT_GOAL := help
+.PHONY: help run resume list show report circuits landscape test lint bench clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and f"qhn needs Python 3.11 or newer, $(PYTHON) is {v[0]}.{v[1]}; try make PYTHON=python3.11")'
+	@echo "installing into $(VENV) (once, about a minute)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+run: $(VENV)/.installed  ## train: EXPERIMENT= BACKEND= LAYERS= ORDER= SHOTS= SEED= STEPS= ARGS=
+	@$(QHN) run $(EXPERIMENT) $(OPTIONS) $(LENGTH) $(PLACE) $(ARGS)
+
+resume: $(VENV)/.installed  ## go on with the latest run, or RUN=; STEPS= extends it
+	@$(QHN) resume $(RUN) $(LENGTH) $(PLACE) $(ARGS)
+
+list: $(VENV)/.installed  ## presets and runs
+	@$(QHN) list $(PLACE)
+
+show: $(VENV)/.installed  ## what the latest run, or RUN=, found
+	@$(QHN) show $(RUN) $(PLACE)
+
+report: $(VENV)/.installed  ## draw the figures of the latest run, or RUN=, again
+	@$(QHN) report $(RUN) $(PLACE)
+
+circuits: $(VENV)/.installed  ## write the circuits of all presets into circuits/
+	@$(QHN) circuit --output circuits
+
+landscape: $(VENV)/.installed  ## enumerate all networks of EXPERIMENT=
+	@$(QHN) landscape $(EXPERIMENT) $(PLACE) $(ARGS)
+
+test: lint  ## what CI runs: lint, types, tests with warnings as errors
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev  ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(VENV)/.installed-dev  ## measure speed against a peer in the same run
+	@$(BIN)/python -m tests.bench
+
+clean:  ## remove caches and the environment; runs in results/ stay
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist
+	@find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

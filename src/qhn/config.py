@@ -1,0 +1,313 @@
+"""What a run is asked to do: validated, frozen, and hashed into the run's identity.
+
+A configuration has the tables ``[data]``, ``[network]``, ``[ansatz]`` and ``[train]``. Everything in it that changes
+the numbers of a step enters :attr:`RunConfig.run_id`; the stop rules do not, so a run can be extended.
+:mod:`qhn.configfile` reads it from TOML.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from qhn.ansatz import Ansatz, Order
+from qhn.backend import check_name
+from qhn.binn import SearchSpace
+from qhn.datasets import Dataset, gaussian_mixture, load_file, mnist_4x4
+from qhn.gradient import Gradient, ParameterShift, Spsa
+from qhn.objective import Objective
+from qhn.optimizer import Adam, Optimizer, Sgd, SpsaGains
+from qhn.problem import BinnProblem
+
+SCHEMA = 1  # of the files in a run's directory
+
+
+class Section(BaseModel):
+    """A table of the configuration file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+# ---------------------------------------------------------------- [data]
+
+
+class MixtureData(Section):
+    """``name = "gaussian-mixture"``: see :func:`qhn.datasets.gaussian_mixture`."""
+
+    name: Literal["gaussian-mixture"]
+    samples: int = Field(default=1000, ge=1)
+    validation_samples: int = Field(default=1000, ge=0)
+    means_scale: float = 1.0
+    seed: int = Field(default=1, ge=0)
+
+    def load(self) -> Dataset:
+        return gaussian_mixture(
+            self.samples, seed=self.seed, validation_samples=self.validation_samples, means_scale=self.means_scale
+        )
+
+
+class DigitsData(Section):
+    """``name = "mnist-4x4"``: see :func:`qhn.datasets.mnist_4x4`."""
+
+    name: Literal["mnist-4x4"]
+    digits: tuple[int, int] = (0, 1)
+    validation_fraction: float = Field(default=0.0, ge=0, lt=1)
+    seed: int = Field(default=1, ge=0)
+
+    def load(self) -> Dataset:
+        return mnist_4x4(self.digits, validation_fraction=self.validation_fraction, seed=self.seed)
+
+
+class FileData(Section):
+    """``file = …``: see :func:`qhn.datasets.load_file`.
+
+    ``sha256`` is of the bytes of the file and filled in when the configuration is loaded.
+    """
+
+    file: Path
+    label: str = "label"
+    validation_fraction: float = Field(default=0.25, ge=0, lt=1)
+    standardise: bool = True
+    seed: int = Field(default=1, ge=0)
+    sha256: str = ""
+
+    def load(self) -> Dataset:
+        if self.sha256 and self.file.is_file() and file_digest(self.file) != self.sha256:
+            raise ValueError(f"{self.file} has changed since the run was configured; its bytes no longer match sha256")
+        return load_file(
+            self.file,
+            self.label,
+            validation_fraction=self.validation_fraction,
+            standardise=self.standardise,
+            seed=self.seed,
+        )
+
+
+def _data_kind(value: Any) -> str:
+    if isinstance(value, FileData) or (isinstance(value, dict) and "file" in value):
+        return "file"
+    return str(value.get("name") if isinstance(value, dict) else getattr(value, "name", None))
+
+
+Data = Annotated[
+    Annotated[MixtureData, Tag("gaussian-mixture")]
+    | Annotated[DigitsData, Tag("mnist-4x4")]
+    | Annotated[FileData, Tag("file")],
+    Discriminator(_data_kind),
+]
+
+# ---------------------------------------------------------------- [network] and [ansatz]
+
+
+def _one_or_many(value: Any) -> Any:
+    """A single option stands for a list of one."""
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
+def _alphabets(value: Any) -> Any:
+    """``[-1, 1]`` stands for ``[[-1, 1]]``."""
+    if isinstance(value, (list, tuple)) and value and not isinstance(value[0], (list, tuple)):
+        return [value]
+    return value
+
+
+class NetworkConfig(Section):
+    """``[network]``: the family of networks; see :class:`qhn.binn.SearchSpace`."""
+
+    hidden: tuple[int | tuple[int, ...], ...] = ()
+    alphabet: Annotated[tuple[tuple[float, float], ...], BeforeValidator(_alphabets)] = ((-1.0, 1.0),)
+    bias: Annotated[tuple[bool, ...], BeforeValidator(_one_or_many)] = (True,)
+    activation: Annotated[tuple[str, ...], BeforeValidator(_one_or_many)] = ("sigmoid",)
+    loss: Literal["mse", "cross-entropy"] = "mse"
+    qubit_order: Literal["forward", "reversed"] = "forward"
+
+    @model_validator(mode="after")
+    def _at_most_one_hidden_layer(self) -> Self:
+        if len(self.hidden) > 1:
+            raise ValueError(
+                f"hidden must have at most one layer, got {len(self.hidden)}; to search the width of one layer write "
+                f"hidden = [{list(self.hidden)}]"
+            )
+        self.space(1)
+        return self
+
+    def space(self, num_inputs: int) -> SearchSpace:
+        """The search space on data with that many features."""
+        widths: tuple[int, ...] = ()
+        if self.hidden:
+            first = self.hidden[0]
+            widths = (first,) if isinstance(first, int) else first
+        return SearchSpace(num_inputs, widths, self.alphabet, self.bias, self.activation, self.qubit_order)
+
+
+class AnsatzConfig(Section):
+    """``[ansatz]``: the circuit; see :func:`qhn.ansatz.hypernetwork`."""
+
+    num_layers: int = Field(default=2, ge=0)
+    order: Order = "eq5"
+
+
+# ---------------------------------------------------------------- [train]
+
+
+def _named(value: Any) -> Any:
+    """``"adam"`` stands for ``{ name = "adam" }``."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+class ParameterShiftConfig(Section):
+    name: Literal["parameter-shift"] = "parameter-shift"
+
+    def build(self, ansatz: Ansatz) -> Gradient:
+        return ParameterShift(ansatz.active)
+
+
+class SpsaGradientConfig(Section):
+    name: Literal["spsa"]
+    perturbation: float = Field(default=0.2, gt=0)
+    decay: float = Field(default=0.101, ge=0)
+    num_directions: int = Field(default=1, ge=1)
+
+    def build(self, ansatz: Ansatz) -> Gradient:
+        return Spsa(ansatz.active, self.perturbation, self.decay, self.num_directions)
+
+
+class AdamConfig(Section):
+    name: Literal["adam"] = "adam"
+    learning_rate: float = Field(default=0.2, gt=0)
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    beta2: float = Field(default=0.99, ge=0, lt=1)
+    epsilon: float = Field(default=1e-8, gt=0)
+
+    def build(self) -> Optimizer:
+        return Adam(self.learning_rate, self.beta1, self.beta2, self.epsilon)
+
+
+class SgdConfig(Section):
+    name: Literal["sgd"]
+    learning_rate: float = Field(default=1.0, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+
+    def build(self) -> Optimizer:
+        return Sgd(self.learning_rate, self.momentum)
+
+
+class SpsaOptimizerConfig(Section):
+    name: Literal["spsa"]
+    learning_rate: float = Field(default=1.0, gt=0)
+    decay: float = Field(default=0.602, ge=0)
+    stability: float = Field(default=10.0, ge=0)
+
+    def build(self) -> Optimizer:
+        return SpsaGains(self.learning_rate, self.decay, self.stability)
+
+
+class MeanConfig(Section):
+    name: Literal["mean"] = "mean"
+
+    def build(self) -> Objective:
+        return Objective()
+
+
+class CvarConfig(Section):
+    name: Literal["cvar"]
+    alpha: float = Field(default=0.2, gt=0, le=1)
+
+    def build(self) -> Objective:
+        return Objective(self.alpha)
+
+
+GradientConfig = Annotated[
+    Annotated[ParameterShiftConfig | SpsaGradientConfig, Field(discriminator="name")], BeforeValidator(_named)
+]
+OptimizerConfig = Annotated[
+    Annotated[AdamConfig | SgdConfig | SpsaOptimizerConfig, Field(discriminator="name")], BeforeValidator(_named)
+]
+ObjectiveConfig = Annotated[Annotated[MeanConfig | CvarConfig, Field(discriminator="name")], BeforeValidator(_named)]
+
+
+class StopRules(Section):
+    """When to stop. They are no part of a run's identity: raising one extends the run.
+
+    Attributes:
+        steps: at most so many.
+        target: stop when the objective is at or below this.
+        plateau: stop when the objective has not fallen below its lowest by more than its error for so many steps.
+        max_shots: never take more shots than this in all.
+    """
+
+    steps: int = Field(default=60, ge=1)
+    target: float | None = None
+    plateau: int | None = Field(default=None, ge=1)
+    max_shots: int | None = Field(default=None, ge=1)
+
+
+class TrainConfig(StopRules):
+    """``[train]``: machine, shots, gradient, optimizer, objective, seed, and the stop rules."""
+
+    backend: str = "aer"
+    shots: int = Field(default=1000, ge=1)
+    gradient: GradientConfig = ParameterShiftConfig()
+    optimizer: OptimizerConfig = AdamConfig()
+    objective: ObjectiveConfig = MeanConfig()
+    seed: int = Field(default=7, ge=0)
+
+    @model_validator(mode="after")
+    def _known_backend(self) -> Self:
+        check_name(self.backend)
+        return self
+
+
+# ---------------------------------------------------------------- all of it
+
+
+class RunConfig(Section):
+    """One run.
+
+    Raises:
+        pydantic.ValidationError: at construction, on a wrong value; ``load_config`` turns it into one sentence.
+
+    >>> config = RunConfig(experiment="mine", data={"name": "gaussian-mixture"}, network={"hidden": [3]})
+    >>> config.problem().num_qubits
+    13
+    """
+
+    STOP_RULES: ClassVar[frozenset[str]] = frozenset(StopRules.model_fields)
+
+    experiment: str = Field(default="experiment", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    data: Data
+    network: NetworkConfig = NetworkConfig()
+    ansatz: AnsatzConfig = AnsatzConfig()
+    train: TrainConfig = TrainConfig()
+
+    @property
+    def run_id(self) -> str:
+        """Ten hexadecimal digits that name the configuration without its stop rules, and its data by content."""
+        tree = self.model_dump(mode="json", exclude={"experiment": True, "train": set(self.STOP_RULES)})
+        if isinstance(self.data, FileData):
+            tree["data"].pop("file")
+        tree["schema"] = SCHEMA
+        return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:10]
+
+    def problem(self) -> BinnProblem:
+        """The cost of bitstrings: loads the data.
+
+        Raises:
+            ValueError, FileNotFoundError: if the data cannot be read or does not fit the networks.
+        """
+        dataset = self.data.load()
+        return BinnProblem(self.network.space(dataset.num_features), dataset, self.network.loss)
+
+    def circuit(self, num_qubits: int) -> Ansatz:
+        """The ansatz for that many qubits."""
+        return Ansatz(num_qubits, self.ansatz.num_layers, self.ansatz.order)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,217 @@
+"""Configurations from TOML: presets, a user's files, and values set on the command line.
+
+Whatever is wrong with one is said in a single sentence that names the key, the value and the remedy.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from qhn.config import (
+    AdamConfig,
+    AnsatzConfig,
+    CvarConfig,
+    DigitsData,
+    FileData,
+    MeanConfig,
+    MixtureData,
+    NetworkConfig,
+    ParameterShiftConfig,
+    RunConfig,
+    Section,
+    SgdConfig,
+    SpsaGradientConfig,
+    SpsaOptimizerConfig,
+    TrainConfig,
+    file_digest,
+)
+from qhn.problem import BinnProblem
+from qhn.spelling import did_you_mean
+
+
+def presets() -> dict[str, str]:
+    """Names of the bundled experiments with their first line of comment."""
+    files = resources.files("qhn").joinpath("experiments").iterdir()
+    titles = {file.name.removesuffix(".toml"): file.read_text().splitlines()[0].lstrip("# ") for file in files}
+    return dict(sorted(titles.items()))
+
+
+def load_config(source: str | Path, settings: dict[str, Any] | None = None) -> RunConfig:
+    """The configuration of a preset or a TOML file, with some values replaced.
+
+    Args:
+        source: name of a preset, or path of a ``.toml`` file; a relative ``data.file`` in it is relative to it.
+        settings: values by dotted key, e.g. ``{"train.shots": 500}``; a relative ``data.file`` here is relative to the
+            working directory.
+
+    Raises:
+        FileNotFoundError: if there is neither such a preset nor such a file, or the data file is missing.
+        ValueError: if the file is not valid TOML, or a key or value is wrong, in one sentence.
+
+    >>> load_config("figure-1", {"train.shots": 100}).train.shots
+    100
+    """
+    known = presets()
+    path = Path(source)
+    if str(source) in known:
+        text, folder = resources.files("qhn").joinpath(f"experiments/{source}.toml").read_text(), Path()
+    elif path.suffix == ".toml":
+        if not path.is_file():
+            raise FileNotFoundError(f"configuration file {path} does not exist")
+        text, folder = path.read_text(encoding="utf-8"), path.parent
+    else:
+        hint = did_you_mean(str(source), known, otherwise=f"presets are {', '.join(known)}")
+        raise FileNotFoundError(f"there is no preset {str(source)!r}; {hint} Your own file must end in .toml")
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{source} is not valid TOML: {error}") from None
+    data = tree.get("data")
+    if isinstance(data, dict) and isinstance(data.get("file"), str):
+        data["file"] = str(folder / data["file"])
+    tree.setdefault("experiment", path.stem)
+    try:
+        return parse_config(_with_settings(tree, settings or {}))
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
+
+
+def load_problem(source: str | Path) -> BinnProblem:
+    """The problem of a preset or a TOML file.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`load_config`, or if the data cannot be read.
+
+    >>> load_problem("gaussian-activation").num_qubits
+    14
+    """
+    return load_config(source).problem()
+
+
+def parse_config(tree: dict[str, Any]) -> RunConfig:
+    """The validated configuration of a nested dictionary; the data file, if any, is hashed.
+
+    Raises:
+        FileNotFoundError: if the data file is missing.
+        ValueError: if a key or value is wrong, in one sentence.
+    """
+    try:
+        config = RunConfig.model_validate(tree)
+    except ValidationError as error:
+        raise ValueError(_one_sentence(error, tree)) from None
+    if isinstance(config.data, FileData) and not config.data.sha256:
+        path = config.data.file.absolute()
+        if not path.is_file():
+            raise FileNotFoundError(f"data file {config.data.file} does not exist")
+        data = config.data.model_copy(update={"file": path, "sha256": file_digest(path)})
+        config = config.model_copy(update={"data": data})
+    return config
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Key and value of ``key=value``; the value is read as TOML, or else as plain text.
+
+    Raises:
+        ValueError: if there is no ``=``.
+
+    >>> parse_setting("train.shots=500"), parse_setting("ansatz.order=authors")
+    (('train.shots', 500), ('ansatz.order', 'authors'))
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ValueError(f"a setting must be written key=value, got {text!r}")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
+
+
+def with_settings(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
+    """The configuration with other values by dotted key, e.g. ``{"train.steps": 90}``.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`load_config`.
+    """
+    return parse_config(_with_settings(config.model_dump(mode="json", exclude_unset=True), settings))
+
+
+def _with_settings(tree: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a nested dictionary with values replaced by dotted key."""
+    result: dict[str, Any] = json.loads(json.dumps(tree, default=str))
+    if "data.file" in settings:
+        result["data"] = {}  # another file inherits nothing from the data it replaces
+    for key, value in settings.items():
+        *path, last = key.split(".")
+        table = result
+        for name in path:
+            inner = table.get(name)
+            table[name] = inner if isinstance(inner, dict) else {"name": inner} if isinstance(inner, str) else {}
+            table = table[name]
+        if isinstance(table.get(last), dict) and isinstance(value, str):
+            table[last] = {}  # another optimizer, say, does not inherit the settings of the one it replaces
+        table[last] = value
+    return result
+
+
+def _one_sentence(error: ValidationError, tree: dict[str, Any]) -> str:
+    """The first fault as one sentence that names key, value and remedy."""
+    details = error.errors()
+    fault = next((d for d in details if d["type"] == "extra_forbidden"), details[0])
+    place = [str(part) for part in fault["loc"]]
+    key = ".".join(_without_tags(place, tree))
+    if fault["type"] == "extra_forbidden":
+        section = place[0] if len(place) > 1 else ""
+        known = _keys_of(section)
+        if place[-1] in known:
+            return f"key {key} does not go with this kind of {key.rpartition('.')[0]}"
+        return f"unknown key {key}; {did_you_mean(place[-1], known, otherwise='known are ' + ', '.join(known))}"
+    if fault["type"] == "missing":
+        return f"missing key {key}"
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"].startswith("union_tag"):
+        expected = fault.get("ctx", {}).get("expected_tags", "")
+        name = fault.get("ctx", {}).get("tag", "none")
+        return f"{key} must name one of {expected}, got {name!r}"
+    if fault["type"] == "value_error":
+        return message
+    message = (message[0].lower() + message[1:]).replace("tuple", "list").replace("dictionary or instance of", "table")
+    return f"{key}: {message}, got {fault['input']!r}"
+
+
+def _without_tags(place: list[str], tree: Any) -> list[str]:
+    """The place of a fault in the user's file: pydantic adds names of union members, which are no keys there."""
+    kept = []
+    for depth, part in enumerate(place):
+        if isinstance(tree, dict) and part in tree:
+            tree = tree[part]
+            kept.append(part)
+        elif depth == len(place) - 1 or not isinstance(tree, dict):
+            kept.append(part)
+    return kept
+
+
+def _keys_of(section: str) -> list[str]:
+    """The keys that may stand in a table, over all its variants."""
+    variants: dict[str, tuple[type[Section], ...]] = {
+        "": (RunConfig,),
+        "data": (MixtureData, DigitsData, FileData),
+        "network": (NetworkConfig,),
+        "ansatz": (AnsatzConfig,),
+        "train": (
+            TrainConfig,
+            ParameterShiftConfig,
+            SpsaGradientConfig,
+            AdamConfig,
+            SgdConfig,
+            SpsaOptimizerConfig,
+            MeanConfig,
+            CvarConfig,
+        ),
+    }
+    return sorted({name for model in variants[section] for name in model.model_fields} - {"sha256"})

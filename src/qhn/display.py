@@ -1,0 +1,49 @@
+"""A run's progress on the terminal: one live line, or now and then a plain one where there is no terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from qhn.objective import with_error
+from qhn.record import Step
+
+if TYPE_CHECKING:
+    from qhn.run import Training
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def progress(training: Training) -> None:
+    """Run all steps with a live bar on standard error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = ("step", MofNCompleteColumn(), BarColumn(bar_width=16), TextColumn("{task.description}"), "ETA")
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("starting", total=training.config.train.steps, completed=training.num_stored)
+        for step in training:
+            bar.update(task, completed=max(step.step + 1, training.num_stored), description=facts(step))
+
+
+def plain_lines(training: Training) -> None:
+    """Run all steps with a line on standard error for the first, the last, and every ten seconds."""
+    total, started, printed = training.config.train.steps, time.monotonic(), 0.0
+    for step in training:
+        done = step.step + 1
+        if done <= training.num_stored:
+            continue
+        elapsed = time.monotonic() - started
+        if done in (training.num_stored + 1, total) or elapsed - printed >= SECONDS_BETWEEN_LINES:
+            printed = elapsed
+            left = elapsed / (done - training.num_stored) * (total - done)
+            print(f"step {done}/{total}  {facts(step)}  ETA {left:.0f} s", file=sys.stderr, flush=True)
+
+
+def facts(step: Step) -> str:
+    """What is known after a step, in one line."""
+    return (
+        f"E {with_error(step.mean, step.mean_std_error)}  best C {step.best_cost:.5g}  "
+        f"distinct {step.distinct:,}  shots {step.shots:,}"
+    )

@@ -1,0 +1,87 @@
+"""E of angles from a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhn.backend import open_backend
+from qhn.bitstrings import text
+from qhn.config import RunConfig
+from qhn.estimator import SamplingEstimator
+from qhn.objective import with_error
+from qhn.seeds import Key, Purpose
+
+Floats = NDArray[np.float64]
+
+
+def read_theta(path: Path) -> Floats:
+    """Angles in radians, ``[num_parameters]`` or ``[rows, num_parameters]``.
+
+    Args:
+        path: ``.npy``; ``.npz`` with one array; ``.json``, a list of numbers or of lists; ``.csv`` or ``.txt``, one
+            row a line, or one number a line.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it cannot be read so, or holds a number that is not finite.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"file of angles {path} does not exist")
+    try:
+        theta = _read(path)
+    except Exception as error:  # numpy and json raise ValueError, OSError, EOFError and BadZipFile here
+        raise ValueError(f"{path} holds no angles that can be read: {error}") from None
+    if theta.ndim not in (1, 2) or theta.size == 0 or not np.isfinite(theta).all():
+        raise ValueError(f"{path} must hold one row of finite angles, or several, got shape {list(theta.shape)}")
+    return theta
+
+
+def _read(path: Path) -> Floats:
+    kind = path.suffix.lower()
+    if kind == ".json":
+        return np.array(json.loads(path.read_text()), dtype=np.float64)
+    if kind in (".npy", ".npz"):
+        stored = np.load(path, allow_pickle=False)
+        if kind == ".npz":
+            if len(stored.files) != 1:
+                raise ValueError(f"expected one array, found {', '.join(stored.files) or 'none'}")
+            stored = stored[stored.files[0]]
+        return np.asarray(stored, dtype=np.float64)
+    if kind in (".csv", ".txt"):
+        theta = np.loadtxt(path, delimiter="," if "," in path.read_text() else None, ndmin=2)
+        return theta[:, 0] if theta.shape[1] == 1 else theta
+    raise ValueError(f"expected .npy, .npz, .json, .csv or .txt, got {kind or 'no suffix'}")
+
+
+def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
+    """Facts about each row of θ, sampled as the configuration says; ``text`` is all of them in words.
+
+    Raises:
+        ValueError: if a row has another number of angles than the circuit.
+        BackendError: if the machine fails.
+    """
+    problem = config.problem()
+    ansatz = config.circuit(problem.num_qubits)
+    if theta.shape[-1] != ansatz.num_parameters:
+        raise ValueError(f"θ has {theta.shape[-1]} angles, the circuit takes {ansatz.num_parameters}")
+    backend = open_backend(config.train.backend)
+    objective = config.train.objective.build()
+    estimator = SamplingEstimator(ansatz, problem, backend, shots=config.train.shots, objective=objective)
+    found = estimator(np.atleast_2d(theta), Key(config.train.seed, Purpose.EVALUATION))
+    lines: list[dict[str, Any]] = []
+    for row, (mean, error) in enumerate(zip(found.mean.tolist(), found.std_error.tolist(), strict=True)):
+        line = {"row": row, "mean": mean, "std_error": error, "shots": found.shots}
+        words = f"row {row}: E = {with_error(mean, error)}"
+        if not objective.is_mean:
+            value, value_error = float(found.objective[row]), float(found.objective_std_error[row])
+            line |= {"objective": value, "objective_std_error": value_error}
+            words += f", CVaR of the lowest {objective.alpha:.0%} = {with_error(value, value_error)}"
+        lines.append(line | {"text": f"{words} ({found.shots:,} shots)"})
+    best = {"best_cost": found.best_cost, "best_bits": text(found.best_bits), "distinct": found.distinct}
+    words = f"best sampled C = {found.best_cost:.6g}, bits {best['best_bits']}; {found.distinct:,} distinct"
+    return [*lines, best | {"text": words}]

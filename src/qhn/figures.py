@@ -1,0 +1,161 @@
+"""Pictures for papers: at column width, colour-blind-safe, with the data behind each saved beside it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from qhn.binn import Network
+from qhn.datasets import Dataset
+from qhn.landscape import Landscape
+from qhn.record import Step
+
+Floats = NDArray[np.float64]
+COLUMN = 3.4  # inches
+RED, BLUE, GREEN, BLACK, GREY = "#d55e00", "#0072b2", "#009e73", "#000000", "#999999"  # after Okabe and Ito
+
+
+def training_curve(folder: Path, steps: Sequence[Step], optimum: float | None) -> Path:
+    """E with its error band, validation, and the best sampled C, against the step."""
+    figure, axes = _figure()
+    number = np.array([step.step for step in steps])
+    mean, error = np.array([step.mean for step in steps]), np.array([step.mean_std_error for step in steps])
+    best = np.array([step.best_cost for step in steps])
+    validation = np.array([np.nan if step.validation is None else step.validation for step in steps])
+    axes.fill_between(number, mean - error, mean + error, color=BLUE, alpha=0.3, linewidth=0)
+    axes.plot(number, mean, color=BLUE, label="E = ⟨C⟩, training")
+    if np.isfinite(validation).any():
+        axes.plot(number, validation, color=RED, linestyle="--", label="⟨C⟩, validation")
+    axes.plot(number, best, color=GREEN, linestyle="-.", label="best sampled C")
+    if optimum is not None:
+        axes.axhline(optimum, color=GREY, linewidth=0.8, linestyle=":", label="optimum C*")
+    if min(best.min(), mean.min()) > 0:
+        axes.set_yscale("log")
+    axes.set_xlabel("step")
+    axes.set_ylabel("cost C")
+    axes.legend(fontsize=7, frameon=False)
+    columns = {"step": number, "mean": mean, "std_error": error, "validation": validation, "best_cost": best}
+    write_csv(folder / "training.csv", columns)
+    return _save(figure, folder / "training.png")
+
+
+def cost_distribution(folder: Path, first: Floats, last: Floats, last_step: int, optimum: float | None) -> Path:
+    """Histogram of the costs sampled at θ at the first and at the last step."""
+    figure, axes = _figure()
+    edges = np.linspace(min(first.min(), last.min()), max(first.max(), last.max()) + 1e-12, 41)
+    heights = [np.histogram(costs, edges)[0] / len(costs) for costs in (first, last)]
+    for height, color, label in zip(heights, (GREY, BLUE), ("step 0", f"step {last_step}"), strict=True):
+        axes.stairs(height, edges, color=color, fill=True, alpha=0.6, label=label)
+    if optimum is not None:
+        axes.axvline(optimum, color=BLACK, linewidth=0.8, linestyle=":", label="optimum C*")
+    axes.set_xlabel("cost C of a measured bitstring")
+    axes.set_ylabel("share of shots")
+    axes.legend(fontsize=7, frameon=False)
+    columns = {"from": edges[:-1], "to": edges[1:], "first_step": heights[0], "last_step": heights[1]}
+    write_csv(folder / "costs.csv", columns)
+    return _save(figure, folder / "costs.png")
+
+
+def decision_boundary(folder: Path, network: Network, data: Dataset, points: int = 200) -> Path:
+    """The network's output over the plane of its two features, with the training samples."""
+    figure, axes = _figure(height=0.85 * COLUMN)
+    samples = data.raw(data.x)
+    low, high = samples.min(axis=0), samples.max(axis=0)
+    margin = 0.1 * (high - low) + 1e-9
+    grids = [np.linspace(a, b, points) for a, b in zip(low - margin, high + margin, strict=True)]
+    plane = np.stack(np.meshgrid(*grids), axis=-1)
+    output = network.output(plane)
+    shades = LinearSegmentedColormap.from_list("classes", [RED, "#ffffff", BLUE])
+    image = axes.pcolormesh(*grids, output, cmap=shades, vmin=0, vmax=1, alpha=0.5, rasterized=True, linewidth=0)
+    if output.min() < 0.5 < output.max():
+        axes.contour(*grids, output, levels=[0.5], colors=BLACK, linewidths=1)
+    for label, color, marker in ((0, RED, "o"), (1, BLUE, "^")):
+        chosen = samples[data.y == label]
+        name = str(data.classes[label])
+        axes.scatter(
+            chosen[:, 0], chosen[:, 1], s=5, c=color, marker=marker, linewidths=0.2, edgecolors="white", label=name
+        )
+    axes.set_xlabel(data.feature_names[0])
+    axes.set_ylabel(data.feature_names[1])
+    axes.legend(fontsize=7, framealpha=0.8)
+    _colorbar(figure.colorbar(image, ax=axes), "network output")
+    np.savez(folder / "decision.npz", x=grids[0], y=grids[1], output=output, samples=samples, label=data.y)
+    return _save(figure, folder / "decision.png")
+
+
+def weight_image(folder: Path, network: Network) -> Path:
+    """The weights of each unit of the first layer as an image."""
+    assert network.image_shape is not None
+    weights = network.weights[0].T.reshape(-1, *network.image_shape)
+    figure = Figure(figsize=(max(COLUMN, 1.2 * len(weights)), 0.8 * COLUMN), dpi=200, layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, len(weights)))
+    limit = float(np.abs(network.alphabet).max())
+    for k, (axes, image) in enumerate(zip(panels, weights, strict=True)):
+        shown = axes.imshow(image, cmap="PuOr", vmin=-limit, vmax=limit)
+        title = "output" if len(network.weights) == 1 else f"h{k + 1}"
+        axes.set_title(f"{title}, bias {network.biases[0][k]:+g}", fontsize=8)
+        axes.set_xticks([])
+        axes.set_yticks([])
+    values = sorted(network.alphabet)
+    _colorbar(figure.colorbar(shown, ax=list(panels), ticks=values), "weight")
+    rows, columns = network.image_shape
+    names: dict[str, NDArray[Any]] = {f"column_{j + 1}": weights[:, :, j].ravel() for j in range(columns)}
+    unit: dict[str, NDArray[Any]] = {
+        "unit": np.repeat(np.arange(1, len(weights) + 1), rows),
+        "row": np.tile(np.arange(1, rows + 1), len(weights)),
+    }
+    write_csv(folder / "weights.csv", unit | names)
+    return _save(figure, folder / "weights.png")
+
+
+def density_of_states(folder: Path, landscape: Landscape) -> Path:
+    """How many bitstrings have which cost, as a histogram on a logarithmic scale."""
+    figure, axes = _figure()
+    counts, edges = np.histogram(landscape.costs, bins=100)
+    axes.stairs(counts, edges, color=BLUE, fill=True, alpha=0.7)
+    axes.axvline(
+        landscape.optimum, color=RED, linewidth=0.8, linestyle="--", label=f"optimum, {landscape.degeneracy}-fold"
+    )
+    axes.set_yscale("log")
+    axes.set_xlabel("cost C")
+    axes.set_ylabel(f"bitstrings of {landscape.costs.size:,}")
+    axes.legend(fontsize=7, frameon=False)
+    write_csv(folder / "density.csv", {"from": edges[:-1], "to": edges[1:], "count": counts})
+    return _save(figure, folder / "density.png")
+
+
+def write_csv(path: Path, columns: dict[str, NDArray[Any]]) -> None:
+    """Columns of equal length, with a header line; nan becomes an empty cell."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for row in zip(*(column.tolist() for column in columns.values()), strict=True):
+            writer.writerow(["" if value != value else value for value in row])
+
+
+def _figure(height: float = 0.7 * COLUMN) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(COLUMN, height), dpi=200, layout="constrained")
+    axes = figure.subplots()
+    axes.xaxis.label.set_fontsize(8)
+    axes.yaxis.label.set_fontsize(8)
+    axes.tick_params(labelsize=7)
+    return figure, axes
+
+
+def _colorbar(bar: Colorbar, label: str) -> None:
+    bar.set_label(label, fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    figure.savefig(path)
+    return path

@@ -1,0 +1,482 @@
+"""A run on disk: what was asked, how it was run, what happened – written before anything waits, never overwritten.
+
+::
+
+    results/<experiment>/<run_id>/
+      config.json       what was asked; data.csv or data.npz beside it is a copy of the user's file
+      manifest.json     versions, machine and backend of every session that advanced the run
+      steps.jsonl       one line a step
+      evaluations.bin   every bitstring evaluated, in order: its bits packed into bytes, then C as a float64
+      samples/          packed bits: of θ itself for every step, of all rows if the shots were paid for
+      timing.jsonl      seconds, QPU seconds and job ids of the steps
+      jobs.jsonl        on a QPU: each job's intent, id and outcome
+      checkpoint.npz    θ and optimizer state after the last complete step
+      circuit.*         the circuit that runs
+      best.json, network.npz, outcome.json, figures/
+
+A step is complete when the checkpoint that counts it is in place. Whatever a killed process left beyond that is cut off
+before the run goes on, so a resumed run writes the same bytes as an uninterrupted one (except times and versions).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhn import bitstrings
+from qhn.bitstrings import Bits
+from qhn.config import SCHEMA, FileData, RunConfig
+from qhn.configfile import parse_config
+from qhn.problem import Evaluations
+from qhn.samples import Samples
+from qhn.spelling import did_you_mean
+
+Floats = NDArray[np.float64]
+Packed = NDArray[np.uint8]
+
+
+class RecordError(ValueError):
+    """The files of a run are damaged or belong to something else."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of training, measured at ``theta`` before it is changed: a line of ``steps.jsonl``.
+
+    Attributes:
+        step: from 0.
+        theta: the angles ``[num_parameters]``, in radians.
+        value, std_error: the objective and its standard error.
+        mean, mean_std_error: E = ⟨C⟩ and its standard error; the same unless the objective is a CVaR.
+        grad, grad_std_error: the gradient of the objective ``[num_parameters]``.
+        hessian_diag: second derivatives ``[num_parameters]``, or None.
+        best_cost, best_bits: the lowest C of all bitstrings so far, and its bits as text, qubit 0 first.
+        validation: mean validation cost of the bitstrings measured at ``theta``, or None without validation data.
+        shots: taken since the start of the run, over all rows.
+        distinct: different bitstrings evaluated since the start of the run.
+    """
+
+    step: int
+    theta: Floats
+    value: float
+    std_error: float
+    mean: float
+    mean_std_error: float
+    grad: Floats
+    grad_std_error: Floats
+    hessian_diag: Floats | None
+    best_cost: float
+    best_bits: str
+    validation: float | None
+    shots: int
+    distinct: int
+
+    def to_json(self) -> str:
+        """One line of JSON; numbers that are not finite become null."""
+        return json.dumps({name: _jsonable(value) for name, value in vars(self).items()}, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> Step:
+        """The inverse of :meth:`to_json`.
+
+        Raises:
+            RecordError: if the line is not a step.
+        """
+        try:
+            tree = json.loads(line)
+            for name in ("theta", "grad", "grad_std_error", "hessian_diag"):
+                if tree[name] is not None:
+                    tree[name] = np.array([np.nan if x is None else x for x in tree[name]])
+            for name in ("std_error", "mean_std_error"):
+                tree[name] = np.inf if tree[name] is None else tree[name]
+            return cls(**{f.name: tree[f.name] for f in fields(cls)})
+        except (ValueError, KeyError, TypeError) as error:
+            raise RecordError(f"not a step ({type(error).__name__}: {error})") from None
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [_jsonable(x) for x in value.tolist()]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Why a run stopped: ``name`` is ``done``, ``target``, ``plateau``, ``budget`` or ``interrupted``."""
+
+    name: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where training stands after ``num_steps`` complete steps."""
+
+    num_steps: int
+    num_evaluations: int
+    num_qubits: int
+    theta: Floats
+    optimizer: dict[str, NDArray[Any]]
+
+
+def results_directory(explicit: str | Path | None = None) -> Path:
+    """Where runs are kept: the argument, else ``$QHN_RESULTS``, else ``results`` in the working directory."""
+    return Path(explicit or os.environ.get("QHN_RESULTS") or "results")
+
+
+class Record:
+    """The directory of one run.
+
+    Reading is always possible; writing needs :meth:`open_for_writing`, which one process at a time can hold.
+    """
+
+    def __init__(self, directory: Path, config: RunConfig) -> None:
+        self.directory = directory
+        self.config = config
+        self._lock: IO[str] | None = None
+
+    # ------------------------------------------------------------ opening
+
+    @classmethod
+    def create(cls, config: RunConfig, directory: Path) -> Record:
+        """The record of this configuration in that directory, made if it does not exist.
+
+        An existing one takes over the stop rules of ``config``.
+
+        Raises:
+            RecordError: if the directory holds another configuration or is damaged.
+            OSError: if it cannot be written.
+        """
+        if (directory / "config.json").exists():
+            record = cls.load(directory)
+            record.update_stop_rules(config)
+            return record
+        if directory.exists() and any(directory.iterdir()):
+            raise RecordError(f"{directory} is not empty and has no config.json; move it away")
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "samples").mkdir(exist_ok=True)
+        record = cls(directory, config)
+        if isinstance(config.data, FileData):
+            copy = directory / f"data{config.data.file.suffix.lower()}"
+            shutil.copyfile(config.data.file, copy)
+            record.config = config.model_copy(update={"data": config.data.model_copy(update={"file": copy})})
+        record._write_config()
+        return record
+
+    @classmethod
+    def load(cls, directory: str | Path) -> Record:
+        """The record in a directory.
+
+        Raises:
+            FileNotFoundError: if it has no ``config.json``.
+            RecordError: if that is damaged, was edited, or has another schema.
+        """
+        directory = Path(directory)
+        path = directory / "config.json"
+        if not path.is_file():
+            raise FileNotFoundError(f"{directory} is not a run: it has no config.json")
+        try:
+            tree = json.loads(path.read_text())
+            schema = tree.pop("schema")
+            if isinstance(tree.get("data"), dict) and "file" in tree["data"]:
+                tree["data"]["file"] = str(directory / tree["data"]["file"])
+            config = parse_config(tree) if schema == SCHEMA else None
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+            raise RecordError(f"{path} is damaged ({error}); restore it or start again with --restart") from None
+        if config is None:
+            raise RecordError(f"{path} has schema {schema}, this version of qhn reads {SCHEMA}")
+        if config.run_id != directory.name.partition("~")[0]:
+            raise RecordError(f"{path} was changed: it describes run {config.run_id}, the directory is another's")
+        return cls(directory, config)
+
+    def update_stop_rules(self, config: RunConfig) -> None:
+        """Take over the stop rules of a configuration that is otherwise the same."""
+        if self.config.train != config.train:
+            self.config = self.config.model_copy(update={"train": config.train})
+            self._write_config()
+
+    def set_aside(self) -> Path:
+        """Rename the directory to the first free ``<run_id>~<k>``, so that the run can start anew."""
+        k = 1
+        while (target := self.directory.with_name(f"{self.directory.name}~{k}")).exists():
+            k += 1
+        self.directory.rename(target)
+        return target
+
+    @contextmanager
+    def open_for_writing(self) -> Iterator[None]:
+        """Hold the run against other processes, and cut off what a killed one left of an incomplete step.
+
+        Raises:
+            RecordError: if another process is writing, or the files are damaged.
+        """
+        lock = (self.directory / ".lock").open("w")
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RecordError(f"{self.directory} is being written by another process") from None
+            self._cut_to_checkpoint()
+            self._lock = lock
+            yield
+        finally:
+            self._lock = None
+            lock.close()
+
+    # ------------------------------------------------------------ reading
+
+    def steps(self) -> list[Step]:
+        """All complete steps, in order.
+
+        Raises:
+            RecordError: if a line is damaged or missing.
+        """
+        path, count = self.directory / "steps.jsonl", self.checkpoint().num_steps
+        lines = path.read_text().splitlines()[:count] if path.exists() else []
+        steps = []
+        for number, line in enumerate(lines):
+            try:
+                step = Step.from_json(line)
+            except RecordError as error:
+                raise RecordError(f"{path} line {number + 1} is damaged: {error}") from None
+            if step.step != number:
+                raise RecordError(f"{path} line {number + 1} holds step {step.step}, expected {number}")
+            steps.append(step)
+        if len(steps) < count:
+            raise RecordError(f"{path} has {len(steps)} steps, the checkpoint counts {count}; the file was shortened")
+        return steps
+
+    def checkpoint(self) -> Checkpoint:
+        """Where training stands; zero steps before the first is complete.
+
+        Raises:
+            RecordError: if the file is damaged, or missing although steps were taken.
+        """
+        path = self.directory / "checkpoint.npz"
+        if not path.exists():
+            steps = self.directory / "steps.jsonl"
+            if steps.exists() and len(steps.read_text().splitlines()) > 1:
+                raise RecordError(f"{path} is missing although steps were taken; restore it, or use --restart")
+            return Checkpoint(0, 0, 0, np.empty(0), {})
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                return Checkpoint(
+                    int(stored["num_steps"]),
+                    int(stored["num_evaluations"]),
+                    int(stored["num_qubits"]),
+                    stored["theta"],
+                    {name[10:]: stored[name] for name in stored.files if name.startswith("optimizer_")},
+                )
+        except Exception as error:  # numpy raises BadZipFile, KeyError, ValueError, OSError or zlib.error here
+            raise RecordError(f"{path} is damaged ({type(error).__name__}); use --restart to begin anew") from None
+
+    def evaluations(self) -> tuple[Packed, Floats]:
+        """All bitstrings evaluated up to the checkpoint, packed ``[n, bytes]``, with their costs ``[n]``.
+
+        Raises:
+            RecordError: if the file is shorter than the checkpoint says.
+        """
+        path, checkpoint = self.directory / "evaluations.bin", self.checkpoint()
+        count, dtype = checkpoint.num_evaluations, _evaluation_type(checkpoint.num_qubits)
+        if count == 0:
+            return np.empty((0, 0), dtype=np.uint8), np.empty(0)
+        try:
+            rows = np.fromfile(path, dtype=dtype, count=count)
+        except OSError as error:
+            raise RecordError(f"{path} cannot be read: {error.strerror}") from None
+        if len(rows) < count:
+            raise RecordError(f"{path} has {len(rows)} evaluations, the checkpoint counts {count}")
+        return np.ascontiguousarray(rows["bits"]), np.ascontiguousarray(rows["cost"])
+
+    def samples(self, step: int) -> Bits:
+        """The bits measured at the θ of a step (θ itself, not its shifts): ``[shots, num_qubits]``.
+
+        Raises:
+            RecordError: if the file is missing or damaged.
+        """
+        path = self._samples_path(step)
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                return bitstrings.unpack(stored["bits"][0], int(stored["num_qubits"]))
+        except Exception as error:  # as for the checkpoint
+            raise RecordError(f"{path} cannot be read ({type(error).__name__})") from None
+
+    def outcome(self) -> Outcome | None:
+        """Why the run stopped when it last did; None if it was killed or never ran."""
+        path = self.directory / "outcome.json"
+        try:
+            return Outcome(**json.loads(path.read_text())) if path.exists() else None
+        except (ValueError, TypeError) as error:
+            raise RecordError(f"{path} is damaged ({error})") from None
+
+    def timing(self) -> list[dict[str, Any]]:
+        """Time, seconds, QPU seconds and job ids of each complete step."""
+        path = self.directory / "timing.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines[: self.checkpoint().num_steps]]
+
+    def manifest(self) -> list[dict[str, Any]]:
+        """Versions, machine and backend of every session that advanced the run."""
+        path = self.directory / "manifest.json"
+        try:
+            sessions: list[dict[str, Any]] = json.loads(path.read_text())["sessions"] if path.exists() else []
+        except (ValueError, KeyError, TypeError) as error:
+            raise RecordError(f"{path} is damaged ({error})") from None
+        return sessions
+
+    # ------------------------------------------------------------ writing
+
+    def append(self, step: Step, theta: Floats, optimizer: dict[str, Any], evaluations: Evaluations) -> None:
+        """Write a complete step: its new evaluations, its line, and last the checkpoint that counts it."""
+        packed, costs = evaluations.take_fresh()
+        rows = np.empty(len(costs), dtype=_evaluation_type(evaluations.num_qubits))
+        rows["bits"], rows["cost"] = packed, costs
+        _append(self.directory / "evaluations.bin", rows.tobytes())
+        _append(self.directory / "steps.jsonl", (step.to_json() + "\n").encode())
+        arrays: dict[str, Any] = {f"optimizer_{name}": np.asarray(value) for name, value in optimizer.items()}
+        counts = {"num_steps": step.step + 1, "num_evaluations": step.distinct, "num_qubits": evaluations.num_qubits}
+        arrays |= {name: np.array(count) for name, count in counts.items()} | {"theta": theta}
+        _replace(self.directory / "checkpoint.npz", lambda file: np.savez(file, **arrays))
+
+    def append_timing(self, entry: dict[str, Any]) -> None:
+        """Write what is not reproducible about a step; call it before :meth:`append`."""
+        _append(self.directory / "timing.jsonl", (json.dumps(entry) + "\n").encode())
+
+    def write_samples(self, step: int, samples: Samples, evaluation: int = 0, digest: str = "") -> None:
+        """Keep the bits of an evaluation, row 0 at θ itself; ``digest`` names the angles they were measured at."""
+        arrays: dict[str, Any] = {"bits": bitstrings.pack(samples.bits), "num_qubits": samples.bits.shape[-1]}
+        arrays |= {"job_ids": np.array(samples.job_ids, dtype=str), "qpu_seconds": samples.qpu_seconds}
+        _replace(self._samples_path(step, evaluation), lambda file: np.savez(file, digest=digest, **arrays))
+
+    def paid_samples(self, step: int, evaluation: int, digest: str) -> Samples | None:
+        """The bits kept earlier for an evaluation at the same angles, so that nobody pays for them twice."""
+        try:
+            with np.load(self._samples_path(step, evaluation), allow_pickle=False) as stored:
+                if str(stored["digest"]) != digest:
+                    return None
+                bits = bitstrings.unpack(stored["bits"], int(stored["num_qubits"]))
+                return Samples(bits, tuple(stored["job_ids"].tolist()), float(stored["qpu_seconds"]))
+        except FileNotFoundError:
+            return None
+
+    def write_json(self, name: str, tree: Any) -> None:
+        """Write or replace a small JSON file, atomically."""
+        text = json.dumps(tree, indent=2) + "\n"
+        _replace(self.directory / name, lambda file: file.write(text.encode()))
+
+    def append_session(self, facts: dict[str, Any]) -> None:
+        """Note in the manifest that a session begins to advance the run."""
+        self.write_json("manifest.json", {"schema": SCHEMA, "sessions": [*self.manifest(), facts]})
+
+    def write_outcome(self, outcome: Outcome) -> None:
+        self.write_json("outcome.json", asdict(outcome))
+
+    # ------------------------------------------------------------ the rest
+
+    def _write_config(self) -> None:
+        tree: dict[str, Any] = {"schema": SCHEMA} | self.config.model_dump(mode="json")
+        if isinstance(self.config.data, FileData):
+            tree["data"]["file"] = self.config.data.file.name
+        self.write_json("config.json", tree)
+
+    def _samples_path(self, step: int, evaluation: int = 0) -> Path:
+        suffix = f"-{evaluation}" if evaluation else ""
+        return self.directory / "samples" / f"step-{step:06d}{suffix}.npz"
+
+    def _cut_to_checkpoint(self) -> None:
+        checkpoint = self.checkpoint()
+        for name in ("steps.jsonl", "timing.jsonl"):
+            path = self.directory / name
+            if path.exists():
+                lines = path.read_bytes().splitlines(keepends=True)
+                _truncate(path, sum(len(line) for line in lines[: checkpoint.num_steps]))
+        path = self.directory / "evaluations.bin"
+        if path.exists():
+            _truncate(path, checkpoint.num_evaluations * _evaluation_type(checkpoint.num_qubits).itemsize)
+
+
+def load_run(directory: str | Path) -> Record:
+    """The record of a run, to read its configuration, steps, samples and outcome.
+
+    Raises:
+        FileNotFoundError: if there is no run in that directory.
+        RecordError: if it is damaged.
+    """
+    return Record.load(directory)
+
+
+def run_directories(results: Path) -> list[Path]:
+    """All runs below a directory of results, by experiment and then by age."""
+    found = [path.parent for path in results.glob("*/*/config.json")]
+    return sorted(found, key=lambda path: (path.parent.name, (path / "config.json").stat().st_ctime))
+
+
+def find_run(results: Path, name: str | None) -> Path:
+    """The directory of a run given by its path or the beginning of its id; without a name, the one last written.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if several ids begin so.
+    """
+    if name is not None and (Path(name) / "config.json").is_file():
+        return Path(name)
+    runs = run_directories(results)
+    if name is None:
+        if not runs:
+            raise FileNotFoundError(f"there are no runs in {results}; qhn run makes one")
+        return max(runs, key=lambda path: path.stat().st_mtime)
+    matching = [path for path in runs if path.name.startswith(name)]
+    if not matching:
+        hint = did_you_mean(name, [path.name for path in runs], otherwise="qhn list shows all")
+        raise FileNotFoundError(f"there is no run {name!r} in {results}; {hint}")
+    if len(matching) > 1 and name not in [path.name for path in matching]:
+        raise ValueError(f"several runs begin with {name!r}: {', '.join(path.name for path in matching)}")
+    return next((path for path in matching if path.name == name), matching[0])
+
+
+class Journal:
+    """``jobs.jsonl``: lines written through to disk before the machine is asked for more."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, entry: dict[str, Any]) -> None:
+        _append(self.path, (json.dumps(entry) + "\n").encode())
+
+
+def _evaluation_type(num_qubits: int) -> np.dtype[Any]:
+    return np.dtype([("bits", np.uint8, ((num_qubits + 7) // 8,)), ("cost", "<f8")])
+
+
+def _append(path: Path, content: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _replace(path: Path, write: Any) -> None:
+    """Write a file beside the old one and put it in its place, so that a reader finds one or the other."""
+    partial = path.with_name(path.name + ".part")
+    with partial.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def _truncate(path: Path, size: int) -> None:
+    if path.stat().st_size > size:
+        os.truncate(path, size)

@@ -1,0 +1,168 @@
+"""What a finished or unfinished run says: one page for the terminal, figures with their data, from the record alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhn import bitstrings
+from qhn.landscape import Landscape, enumerate_costs
+from qhn.objective import Objective, mean_and_error, with_error
+from qhn.problem import BinnProblem, Evaluations
+from qhn.record import Record, Step
+from qhn.seeds import Key, Purpose
+
+Floats = NDArray[np.float64]
+ENUMERATED_QUBITS = 20  # a report enumerates the landscape up to here: seconds
+RANDOM_NETWORKS = 200_000  # and beyond draws at most so many random networks
+DEFAULT_CVAR = 0.2
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run to be reported on.
+
+    Raises:
+        ValueError: at construction, if it has no complete step.
+    """
+
+    record: Record
+
+    def __post_init__(self) -> None:
+        if not self.steps:
+            raise ValueError(f"run {self.record.directory} has no complete step yet; qhn resume continues it")
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        return self.record.steps()
+
+    @cached_property
+    def problem(self) -> BinnProblem:
+        return self.record.config.problem()
+
+    @cached_property
+    def landscape(self) -> Landscape | None:
+        """All costs, or None if there are too many."""
+        if self.problem.num_qubits > ENUMERATED_QUBITS:
+            return None
+        return Landscape(enumerate_costs(self.problem))
+
+    @property
+    def best_bits(self) -> bitstrings.Bits:
+        """The best network's bits ``[num_qubits]``."""
+        return np.array([int(bit) for bit in self.steps[-1].best_bits], dtype=np.uint8)
+
+    def sampled_costs(self, step: int) -> Floats:
+        """Costs of the bitstrings measured at a step's θ, ``[shots]``, looked up among the recorded evaluations."""
+        known = Evaluations(self.problem)
+        known.add(*self.record.evaluations())
+        return known.cost(self.record.samples(step))
+
+    # ------------------------------------------------------------ the page
+
+    def summary(self) -> str:
+        """One page: the best network in words, E, CVaR, best C, the optimum, accuracy, and random search beside it."""
+        config, last, data = self.record.config, self.steps[-1], self.problem.dataset
+        outcome = self.record.outcome()
+        ansatz = config.circuit(self.problem.num_qubits)
+        held_out = f"{len(data.y_validation):,} validation" if data.has_validation else "no validation"
+        ended = outcome.name if outcome else "unfinished"
+        lines = [
+            f"{config.experiment} {config.run_id}: {len(self.steps)} of {config.train.steps} steps, {ended}",
+            f"  circuit     {ansatz.num_qubits} qubits, {ansatz.num_layers} layers, order {ansatz.order}, "
+            f"{int(ansatz.active.sum())} active of {ansatz.num_parameters} angles",
+            f"  machine     {config.train.backend}, {config.train.shots:,} shots a row, {last.shots:,} in all",
+            f"  data        {data.name}, {len(data.y):,} training and {held_out} samples, loss {self.problem.loss}",
+            "",
+            f"best network, bits {last.best_bits} (qubit 0 first)",
+            *(f"  {line}" for line in self.problem.network(self.best_bits).describe().splitlines()),
+            "",
+            *(f"{name:<32}{value}" for name, value in self._numbers()),
+        ]
+        return "\n".join(lines)
+
+    def _numbers(self) -> list[tuple[str, str]]:
+        last, space = self.steps[-1], 2**self.problem.num_qubits
+        landscape = self.landscape
+        optimum = landscape.optimum if landscape else None
+        objective = self.record.config.train.objective.build()
+        cvar = objective if not objective.is_mean else Objective(DEFAULT_CVAR)
+        costs = self.sampled_costs(last.step)
+        tail = cvar.transform(costs)
+        values, counts = np.unique(costs, return_counts=True)
+        usual = counts.argmax()
+        found = next(step.step for step in self.steps if step.best_cost == last.best_cost)
+        training, validation = self.problem.accuracy(self.best_bits)
+        accuracy = f"{float(training):.1%} training"
+        accuracy += f", {float(validation):.1%} validation" if validation is not None else ""
+        rows = [("E = ⟨C⟩ at the last step", with_error(last.mean, last.mean_std_error) + _above(last.mean, optimum))]
+        share = counts[usual] / counts.sum()
+        rows.append(("most measured cost there", f"{values[usual]:.6g}, {share:.1%} of the shots"))
+        rows.append((f"CVaR of its lowest {cvar.alpha:.0%}", with_error(*map(float, mean_and_error(tail)))))
+        if last.validation is not None:
+            rows.append(("⟨C⟩ on validation data", f"{last.validation:.6g}"))
+        rows.append(("best sampled C", f"{last.best_cost:.6g} (step {found})" + _above(last.best_cost, optimum)))
+        if landscape:
+            rows.append(("optimum C*", f"{landscape.optimum:.6g}, {landscape.degeneracy} of {space:,} networks"))
+        rows.append(("accuracy of the best network", accuracy))
+        share = last.distinct / space
+        rows.append(
+            ("distinct networks evaluated", f"{last.distinct:,} of {_count(self.problem.num_qubits)} ({share:.3g})")
+        )
+        rows.append(("best C of as many random ones", self._random_search(last.distinct)))
+        if share > 0.1:
+            remark = "so much of the space was seen that the best sample says little about the search; E does"
+            rows.append(("", remark))
+        return rows
+
+    def _random_search(self, count: int) -> str:
+        if self.landscape:
+            return f"{self.landscape.expected_best_of_random(count):.6g} expected"
+        drawn = min(count, RANDOM_NETWORKS)
+        rng = Key(self.record.config.train.seed, Purpose.RANDOM_SEARCH).generator()
+        bits = rng.integers(0, 2, (drawn, self.problem.num_qubits), dtype=np.uint8)
+        return f"{float(self.problem.cost(bits).min()):.6g} in one draw of {drawn:,}"
+
+    def provenance(self) -> str:
+        """Sessions, machines, versions and time that the run took."""
+        timing = self.record.timing()
+        seconds, qpu_seconds = (sum(entry[name] for entry in timing) for name in ("seconds", "qpu_seconds"))
+        lines = [f"{seconds:,.1f} s in {len(timing)} steps, {qpu_seconds:,.1f} QPU s, in {self.record.directory}"]
+        for session in self.record.manifest():
+            versions = ", ".join(f"{name} {version}" for name, version in session["versions"].items())
+            backend = ", ".join(f"{name} {value}" for name, value in session["backend"].items())
+            lines += [f"  {session['time']}  {session['machine']}", f"    {versions}", f"    backend: {backend}"]
+        return "\n".join(lines)
+
+    # ------------------------------------------------------------ figures
+
+    def figures(self) -> list[Path]:
+        """Draw all figures into the run's ``figures/`` and return their paths; their data is saved beside them."""
+        from qhn import figures
+
+        folder = self.record.directory / "figures"
+        folder.mkdir(exist_ok=True)
+        optimum = self.landscape.optimum if self.landscape else None
+        last = self.steps[-1].step
+        network = self.problem.network(self.best_bits)
+        paths = [
+            figures.training_curve(folder, self.steps, optimum),
+            figures.cost_distribution(folder, self.sampled_costs(0), self.sampled_costs(last), last, optimum),
+        ]
+        if self.problem.dataset.num_features == 2:
+            paths.append(figures.decision_boundary(folder, network, self.problem.dataset))
+        if network.image_shape:
+            paths.append(figures.weight_image(folder, network))
+        return paths
+
+
+def _above(value: float, optimum: float | None) -> str:
+    return "" if optimum is None else f", {value - optimum:.3g} above C*"
+
+
+def _count(num_qubits: int) -> str:
+    return f"{2**num_qubits:,}" if num_qubits <= 30 else f"2^{num_qubits}"

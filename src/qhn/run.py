@@ -1,0 +1,400 @@
+"""The training loop: an iterator of steps, which stops by rule and resumes where it was.
+
+::
+
+    for step in train(config):
+        print(step.mean, step.best_cost)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhn import bitstrings
+from qhn.ansatz import Ansatz
+from qhn.backend import Backend, Sampler, open_backend
+from qhn.config import RunConfig
+from qhn.configfile import with_settings
+from qhn.estimator import SamplingEstimator
+from qhn.gradient import ValueAndGrad
+from qhn.problem import BinnProblem, Evaluations
+from qhn.record import Journal, Outcome, Record, Step, results_directory
+from qhn.samples import Samples
+from qhn.seeds import Key, Purpose
+
+Floats = NDArray[np.float64]
+PACKAGES = ("qhn", "qiskit", "qiskit-aer", "qiskit-ibm-runtime", "numpy", "scipy")
+
+
+def train(
+    config: RunConfig, *, results: str | Path | None = None, record: bool = True, restart: bool = False
+) -> Training:
+    """The steps of a run, those already on disk first.
+
+    Args:
+        config: what to do.
+        results: directory of all runs; by default ``$QHN_RESULTS`` or ``results``. The run has a directory of its own
+            in it, which its configuration determines: calling again resumes, or shows a finished run.
+        record: keep the run on disk. Without it nothing remains, and a machine whose shots are paid for is refused.
+        restart: set an existing run of the same configuration aside, and begin anew.
+
+    Raises:
+        ValueError: if the configuration cannot be run: data, memory, device, account, budget.
+        RecordError: if the directory is damaged, or another process is writing it.
+        OSError: if the directory cannot be written.
+        BackendError: on opening a machine, or at a step, if it fails; complete steps are kept, and training can resume.
+
+    >>> from qhn.configfile import load_config
+    >>> config = load_config("figure-1", {"train.steps": 2, "train.shots": 50})
+    >>> training = train(config, record=False)
+    >>> [step.step for step in training], training.outcome.name
+    ([0, 1], 'done')
+    """
+    problem = config.problem()
+    ansatz = config.circuit(problem.num_qubits)
+    _check_budget(config, config.train.gradient.build(ansatz).num_rows)
+    if not record:
+        if open_backend(config.train.backend).paid:
+            raise ValueError(f"a run on {config.train.backend} is paid for and must be recorded; leave record=True")
+        return Training(config, problem)
+    directory = results_directory(results) / config.experiment / config.run_id
+    if restart and directory.exists():
+        Record(directory, config).set_aside()
+    if not (directory / "config.json").exists():
+        open_backend(config.train.backend).compile(ansatz)  # refuse what cannot run before anything is written
+    kept = Record.create(config, directory)
+    return Training(kept.config, problem, kept)
+
+
+def resume(directory: str | Path, settings: dict[str, Any] | None = None) -> Training:
+    """The steps of the run in a directory, wherever it lies; those already on disk come first.
+
+    Args:
+        directory: of the run.
+        settings: other stop rules, by dotted key, e.g. ``{"train.steps": 120}``.
+
+    Raises:
+        FileNotFoundError: if there is no run.
+        ValueError: if a setting would change more than the stop rules.
+        RecordError, OSError, BackendError: as :func:`train`.
+    """
+    record = Record.load(directory)
+    config = with_settings(record.config, settings or {})
+    if config.run_id != record.config.run_id:
+        raise ValueError(
+            f"resume can change {', '.join(f'train.{name}' for name in sorted(RunConfig.STOP_RULES))} only; "
+            "anything else makes another run: use qhn run"
+        )
+    record.update_stop_rules(config)
+    problem = config.problem()
+    _check_budget(config, config.train.gradient.build(config.circuit(problem.num_qubits)).num_rows)
+    return Training(config, problem, record)
+
+
+def initial_theta(config: RunConfig, num_parameters: int) -> Floats:
+    """The first θ ``[num_parameters]``: independent and uniform in [0, 2π) radians, from the run's seed."""
+    return Key(config.train.seed, Purpose.INITIAL_THETA).generator().uniform(0.0, 2 * np.pi, num_parameters)
+
+
+class Training(Iterator[Step]):
+    """The iterator that :func:`train` and :func:`resume` return.
+
+    Attributes:
+        config: what to do.
+        problem: the cost, with its data.
+        record: the run on disk, or None.
+        outcome: why it ended; None until it has.
+        num_stored: steps that were on disk already and are handed out first.
+    """
+
+    def __init__(self, config: RunConfig, problem: BinnProblem, record: Record | None = None) -> None:
+        self.config = config
+        self.problem = problem
+        self.record = record
+        self.ansatz: Ansatz = config.circuit(problem.num_qubits)
+        self.gradient = config.train.gradient.build(self.ansatz)
+        self.optimizer = config.train.optimizer.build()
+        self.outcome: Outcome | None = None
+        self._stop_requested = False
+        self._open = ExitStack()
+        if record is not None:
+            self._open.enter_context(record.open_for_writing())
+        self._resume()
+
+    def _resume(self) -> None:
+        """Take up the state after the last complete step."""
+        self.evaluations = Evaluations(self.problem)
+        self._theta = initial_theta(self.config, self.ansatz.num_parameters)
+        self._state = self.optimizer.init(self._theta)
+        stored: list[Step] = []
+        if self.record is not None:
+            stored = self.record.steps()
+            if stored:
+                checkpoint = self.record.checkpoint()
+                self.evaluations.add(*self.record.evaluations())
+                self._theta, self._state = checkpoint.theta, type(self._state)(**checkpoint.optimizer)
+                write_best(self.record, self.problem, stored[-1])  # a killed process may have stopped short of it
+        self.num_stored = len(stored)
+        self._stored = deque(stored)
+        self._steps = stored.copy()
+        self._estimator: SamplingEstimator | None = None
+
+    def __next__(self) -> Step:
+        if self._stored:
+            return self._stored.popleft()
+        if self.outcome is None:
+            self.outcome = self._check_stop()
+        if self.outcome is not None:
+            self.close()
+            raise StopIteration
+        return self._advance()
+
+    def request_stop(self) -> None:
+        """End after the step in flight, with the outcome ``interrupted``."""
+        self._stop_requested = True
+
+    def close(self) -> None:
+        """Write the outcome, if there is one, and let other processes write the run."""
+        if self.record is not None and self.outcome is not None and self.record.outcome() != self.outcome:
+            self.record.write_outcome(self.outcome)
+        self._open.close()
+
+    # ------------------------------------------------------------ one step
+
+    def _advance(self) -> Step:
+        estimator = self._estimator or self._open_estimator()
+        number, started = len(self._steps), time.time()
+        measured: list[ValueAndGrad] = []
+
+        def value_and_grad(theta: Floats) -> ValueAndGrad:
+            key = Key(self.config.train.seed, Purpose.SHOTS, number, len(measured), self.config.run_id)
+            measured.append(estimator.value_and_grad(theta, key, self.gradient))
+            return measured[-1]
+
+        theta = self._theta
+        self._theta, self._state, info = self.optimizer.step(value_and_grad, theta, self._state)
+        all_samples = [result.estimates.samples for result in measured if result.estimates.samples]
+        bits = info.estimates.samples.bits[0] if info.estimates.samples else None
+        step = Step(
+            step=number,
+            theta=theta,
+            value=float(info.value),
+            std_error=float(info.std_error),
+            mean=float(info.estimates.mean[0]),
+            mean_std_error=float(info.estimates.std_error[0]),
+            grad=info.grad,
+            grad_std_error=info.grad_std_error,
+            hessian_diag=info.hessian_diag,
+            best_cost=self.evaluations.best_cost,
+            best_bits=bitstrings.text(self.evaluations.best_bits),
+            validation=None if bits is None else self._validation(bits),
+            shots=self._shots() + sum(samples.bits.shape[0] * samples.shots for samples in all_samples),
+            distinct=self.evaluations.distinct,
+        )
+        if self.record is not None:
+            self._write(step, all_samples, time.time() - started)
+        self._steps.append(step)
+        return step
+
+    def _validation(self, bits: bitstrings.Bits) -> float | None:
+        """Mean validation cost of measured bits ``[shots, num_qubits]``."""
+        if not self.problem.dataset.has_validation:
+            return None
+        different, counts = np.unique(bitstrings.pack(bits), axis=0, return_counts=True)
+        costs = self.problem.validation_cost(bitstrings.unpack(different, bits.shape[-1]))
+        return float(costs @ counts / counts.sum())
+
+    def _write(self, step: Step, all_samples: list[Samples], seconds: float) -> None:
+        record = self.record
+        assert record is not None
+        if all_samples and not all_samples[0].job_ids:
+            record.write_samples(step.step, Samples(all_samples[0].bits[:1]))
+        record.append_timing(
+            {
+                "step": step.step,
+                "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                "seconds": round(seconds, 3),
+                "qpu_seconds": sum(samples.qpu_seconds for samples in all_samples),
+                "job_ids": [job_id for samples in all_samples for job_id in samples.job_ids],
+            }
+        )
+        record.append(step, self._theta, self._state._asdict(), self.evaluations)
+        if not self._steps or step.best_cost < self._steps[-1].best_cost:
+            write_best(record, self.problem, step)
+
+    def _open_estimator(self) -> SamplingEstimator:
+        journal = Journal(self.record.directory / "jobs.jsonl") if self.record else None
+        backend = open_backend(self.config.train.backend, journal)
+        if self.record is not None:
+            self.record.append_session(_session(backend))
+        kept = KeptBackend(backend, self.record) if self.record is not None and backend.paid else backend
+        self._estimator = SamplingEstimator(
+            self.ansatz,
+            self.problem,
+            kept,
+            shots=self.config.train.shots,
+            objective=self.config.train.objective.build(),
+            evaluations=self.evaluations,
+        )
+        if self.record is not None:
+            write_circuit(self.record, self._estimator.sampler.circuit)
+        return self._estimator
+
+    # ------------------------------------------------------------ stopping
+
+    def _shots(self) -> int:
+        return self._steps[-1].shots if self._steps else 0
+
+    def _check_stop(self) -> Outcome | None:
+        rules, steps = self.config.train, self._steps
+        if steps and rules.target is not None and steps[-1].value <= rules.target:
+            return Outcome("target", f"the objective reached the target {rules.target:g}")
+        if len(steps) >= rules.steps:
+            return Outcome("done", f"{rules.steps} steps done; more with --set train.steps={2 * rules.steps}")
+        if rules.plateau is not None and steps_since_progress(steps) >= rules.plateau:
+            advice = "try more shots, another seed, or a smaller learning_rate; --set train.plateau=… goes on"
+            return Outcome("plateau", f"no progress beyond the error in {rules.plateau} steps; {advice}")
+        next_shots = self.gradient.num_rows * rules.shots
+        if rules.max_shots is not None and self._shots() + next_shots > rules.max_shots:
+            remaining = rules.max_shots - self._shots()
+            return Outcome("budget", f"a step takes {next_shots:,} shots, {remaining:,} of train.max_shots remain")
+        if self._stop_requested:
+            return Outcome("interrupted", "stopped after a complete step")
+        return None
+
+
+def steps_since_progress(steps: list[Step]) -> int:
+    """Steps since the objective last fell below its earlier lowest by more than its standard error."""
+    lowest, since = np.inf, 0
+    for step in steps:
+        since += 1
+        if step.value < lowest - step.std_error or lowest == np.inf:
+            lowest, since = step.value, 0
+    return since
+
+
+def write_best(record: Record, problem: BinnProblem, step: Step) -> None:
+    """Write ``best.json`` and ``network.npz``: the best network found up to a step."""
+    bits = np.array([int(bit) for bit in step.best_bits], dtype=np.uint8)
+    network = problem.network(bits)
+    partial = record.directory / "network.npz.part"
+    network.save(partial)
+    partial.replace(record.directory / "network.npz")
+    training, validation = problem.accuracy(bits)
+    record.write_json(
+        "best.json",
+        {
+            "step": step.step,
+            "bits": step.best_bits,
+            "cost": step.best_cost,
+            "validation_cost": float(problem.validation_cost(bits)) if validation is not None else None,
+            "training_accuracy": float(training),
+            "validation_accuracy": None if validation is None else float(validation),
+            "fields": problem.space.field_bits(bits),
+            "network": network.describe().splitlines(),
+        },
+    )
+
+
+def write_circuit(record: Record, circuit: Any) -> None:
+    """Write ``circuit.qpy``, ``circuit.qasm`` (OpenQASM 3) and ``circuit.txt`` (a drawing) of what runs, once."""
+    from qiskit import qasm3, qpy
+
+    if (record.directory / "circuit.txt").exists():
+        return
+    with (record.directory / "circuit.qpy").open("wb") as file:
+        qpy.dump(circuit, file)
+    (record.directory / "circuit.qasm").write_text(qasm3.dumps(circuit) + "\n")
+    (record.directory / "circuit.txt").write_text(str(circuit.draw("text", fold=-1, idle_wires=False)) + "\n")
+
+
+@dataclass(frozen=True)
+class KeptBackend:
+    """A paid machine whose bits are on disk before anything is made of them, and are not measured twice."""
+
+    backend: Backend
+    record: Record
+
+    @property
+    def name(self) -> str:
+        return self.backend.name
+
+    @property
+    def paid(self) -> bool:
+        return self.backend.paid
+
+    def compile(self, ansatz: Ansatz) -> KeptSampler:
+        return KeptSampler(self.backend.compile(ansatz), self.record)
+
+    def describe(self) -> dict[str, Any]:
+        return self.backend.describe()
+
+
+@dataclass(frozen=True)
+class KeptSampler:
+    """The sampler of a :class:`KeptBackend`."""
+
+    sampler: Sampler
+    record: Record
+
+    @property
+    def circuit(self) -> Any:
+        return self.sampler.circuit
+
+    def sample(self, thetas: Floats, shots: int, key: Key) -> Samples:
+        digest = hashlib.sha256(thetas.tobytes() + shots.to_bytes(8, "little")).hexdigest()
+        kept = self.record.paid_samples(key.step, key.evaluation, digest)
+        if kept is not None:
+            return kept
+        samples = self.sampler.sample(thetas, shots, key)
+        self.record.write_samples(key.step, samples, key.evaluation, digest)
+        return samples
+
+
+def _check_budget(config: RunConfig, num_rows: int) -> None:
+    one_step = num_rows * config.train.shots
+    if config.train.max_shots is not None and config.train.max_shots < one_step:
+        raise ValueError(
+            f"train.max_shots is {config.train.max_shots:,}, one step takes {num_rows} rows × {config.train.shots:,} "
+            f"shots = {one_step:,}; raise it or lower train.shots"
+        )
+
+
+def _session(backend: Backend) -> dict[str, Any]:
+    """What the manifest says about this process and machine; no names of hosts, users or paths."""
+    return {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES}
+        | {"python": platform.python_version()},
+        "git_revision": _git_revision(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "backend": backend.describe(),
+    }
+
+
+def _git_revision() -> str | None:
+    """The revision of the source tree qhn runs from; None if it is installed as a package."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()
