@@ -92,7 +92,7 @@ class Landscape:
         Raises:
             ValueError: if ``count`` is not between 1 and 2**num_qubits.
 
-        >>> Landscape(np.array([1.0, 2.0, 3.0, 6.0])).expected_best_of_random(1)
+        >>> round(Landscape(np.array([1.0, 2.0, 3.0, 6.0])).expected_best_of_random(1), 12)
         3.0
         """
         size = self.costs.size

@@ -106,7 +106,7 @@ def mean_and_error(values: Floats) -> tuple[Floats, Floats]:
 def with_error(value: float, error: float) -> str:
     """``value ± error`` with the digits that the error leaves meaningful.
 
-    >>> with_error(0.212345, 0.00345), with_error(0.25, 0.0)
+    >>> with_error(0.212345, 0.00351), with_error(0.25, 0.0)
     ('0.2123 ± 0.0035', '0.25')
     """
     if error <= 1e-12 * abs(value):  # exact, or the same cost measured again and again

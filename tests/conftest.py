@@ -1,0 +1,30 @@
+"""Shared by all tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qhn.config import RunConfig
+from qhn.configfile import load_config
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20230119)
+
+
+@pytest.fixture
+def small_config() -> RunConfig:
+    """A run of four qubits that takes a fraction of a second."""
+    return load_config(
+        "figure-1", {"train.shots": 60, "train.steps": 4, "data.samples": 40, "data.validation_samples": 30}
+    )
+
+
+@pytest.fixture(autouse=True)
+def _away_from_the_users_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QHN_RESULTS", str(tmp_path / "results"))
+    monkeypatch.chdir(tmp_path)

@@ -1,0 +1,222 @@
+"""Machines: order of bits and angles, shot noise, distributions, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit
+from scipy.stats import chisquare
+
+import reference
+from qhn import bitstrings
+from qhn.ansatz import hypernetwork, product_state
+from qhn.backend import BackendError, open_backend
+from qhn.backend import aer as aer_module
+from qhn.seeds import Key
+
+KEY = Key(seed=11)
+
+
+def frequencies(bits: np.ndarray) -> np.ndarray:
+    return np.bincount(bitstrings.to_integers(bits), minlength=2 ** bits.shape[-1])
+
+
+@pytest.mark.parametrize("backend", ["aer", "aer-mps"])
+@pytest.mark.parametrize(("num_layers", "order"), [(0, "eq5"), (2, "eq5"), (2, "authors")])
+def test_samples_follow_the_exact_distribution(
+    backend: str, num_layers: int, order: str, rng: np.random.Generator
+) -> None:
+    ansatz = hypernetwork(5, num_layers, order)
+    thetas = rng.uniform(0, 2 * np.pi, (3, ansatz.num_parameters))
+    bits = open_backend(backend).compile(ansatz).sample(thetas, 20_000, KEY).bits
+    assert bits.shape == (3, 20_000, 5)
+    assert bits.dtype == np.uint8
+    for row, theta in zip(bits, thetas, strict=True):
+        expected = 20_000 * reference.probabilities(reference.literal_circuit(5, num_layers, order, theta))
+        rare = expected < 10
+        counts = frequencies(row)
+        observed, mean = counts[~rare], expected[~rare]
+        if rare.any():
+            observed, mean = np.append(observed, counts[rare].sum()), np.append(mean, expected[rare].sum())
+        keep = mean > 1e-9
+        assert observed[~keep].sum() == 0
+        assert chisquare(observed[keep], mean[keep] * observed.sum() / mean[keep].sum()).pvalue > 1e-6
+
+
+@pytest.mark.parametrize("backend", ["aer", "aer-mps", "fake_manila"])
+def test_qubit_j_is_column_j_and_angles_keep_their_places(backend: str) -> None:
+    """RY(π) on qubit 1 of 12 (or of the five of a small device): names t1, t10, t11 sort wrongly as text."""
+    num_qubits = 5 if backend == "fake_manila" else 12
+    ansatz = product_state(num_qubits)
+    theta = np.zeros((1, ansatz.num_parameters))
+    theta[0, 1] = np.pi
+    bits = open_backend(backend).compile(ansatz).sample(theta, 400, KEY).bits[0]
+    shares = bits.mean(axis=0)
+    assert shares[1] > 0.85
+    assert np.delete(shares, 1).max() < 0.15
+
+
+@pytest.mark.parametrize("backend", ["aer", "aer-mps", "fake_manila"])
+def test_same_key_same_shots_and_nothing_else_repeats(backend: str) -> None:
+    sampler = open_backend(backend).compile(hypernetwork(5, 1))
+    thetas = np.full((2, 20), np.pi / 2)
+    first, again, other = (sampler.sample(thetas, 300, key).bits for key in (KEY, KEY, Key(seed=11, step=1)))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert not np.array_equal(first[0], first[1])  # equal rows have shots of their own
+
+
+def test_shot_noise_is_independent_between_steps_and_rows() -> None:
+    sampler = open_backend("aer").compile(product_state(1))
+    means = [sampler.sample(np.full((25, 2), np.pi / 2), 400, Key(5, step=s)).bits.mean(axis=(1, 2)) for s in range(16)]
+    flat = np.ravel(means)
+    assert flat.std() == pytest.approx(0.5 / 20, rel=0.2)  # of 400 values, known to 3.5 %
+    assert abs(flat.mean() - 0.5) < 5 * 0.5 / np.sqrt(400 * 400)
+
+
+def test_fake_device_adds_its_noise_and_names_it() -> None:
+    backend = open_backend("fake_manila")
+    ansatz = hypernetwork(4, 1)
+    bits = backend.compile(ansatz).sample(np.zeros((1, 16)), 4000, KEY).bits
+    assert 0.005 < bits.mean() < 0.2  # every bit would be 0 without noise
+    assert "fake_manila" in backend.describe()["noise"]
+
+
+def test_patch_of_a_large_device_equals_aers_own_noise() -> None:
+    """The noise model of the used qubits gives what Aer's model of the whole device gives."""
+    from qiskit_aer import AerSimulator
+    from qiskit_ibm_runtime.fake_provider import FakeTorino
+
+    ansatz = hypernetwork(3, 1)
+    theta = np.random.default_rng(2).uniform(0, 6, (1, ansatz.num_parameters))
+    shots = 40_000
+    sampler = open_backend("fake_torino").compile(ansatz)
+    counts = frequencies(sampler.sample(theta, shots, KEY).bits[0])
+    from qhn.backend.ibm import compile_isa
+
+    isa = compile_isa(ansatz.pruned, FakeTorino())
+    isa = isa.assign_parameters({p: theta[0, p.index] for p in isa.parameters})
+    result = AerSimulator.from_backend(FakeTorino()).run(isa, shots=shots, seed_simulator=4).result().get_counts()
+    whole = np.array([result.get(f"{i:03b}", 0) for i in range(8)])
+    assert np.all(np.abs(counts - whole) < 5 * np.sqrt(counts + whole + 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("air", "did you mean 'aer'"), ("fake_torin", "did you mean 'fake_torino'"), ("qpu", "choose aer, aer-mps")],
+)
+def test_unknown_names_are_refused(name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        open_backend(name)
+
+
+def test_what_cannot_run_is_refused_before_it_is_tried() -> None:
+    with pytest.raises(ValueError, match=r"state vector of 50 qubits takes .* use backend aer-mps"):
+        open_backend("aer").compile(hypernetwork(50, 1))
+    with pytest.raises(ValueError, match="fake_manila has 5 qubits, the circuit needs 6"):
+        open_backend("fake_manila").compile(hypernetwork(6, 1))
+    with pytest.raises(ValueError, match="dead"):
+        open_backend("fake_kyoto").compile(hypernetwork(4, 1))
+    sampler = open_backend("aer").compile(product_state(2))
+    with pytest.raises(ValueError, match=r"shape \[num_rows, 4\], got \[1, 3\]"):
+        sampler.sample(np.zeros((1, 3)), 10, KEY)
+    with pytest.raises(ValueError, match="shots must be at least 1, got 0"):
+        sampler.sample(np.zeros((1, 4)), 0, KEY)
+    with pytest.raises(ValueError, match="finite"):
+        sampler.sample(np.full((1, 4), np.nan), 10, KEY)
+
+
+def test_mps_samples_what_no_state_vector_holds() -> None:
+    ansatz = hypernetwork(60, 1)
+    theta = np.zeros((1, ansatz.num_parameters))
+    theta[0, :60] = np.pi  # RY(π) on every qubit, then CX bricks
+    bits = open_backend("aer-mps").compile(ansatz).sample(theta, 5, KEY).bits
+    expected = np.ones(60, dtype=np.uint8)
+    for block in (0, 1):
+        for control, target in ansatz.brick(block):
+            expected[target] ^= expected[control]
+    np.testing.assert_array_equal(bits[0], np.tile(expected, (5, 1)))
+
+
+def test_a_failing_simulator_is_a_backend_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    sampler = open_backend("aer").compile(product_state(2))
+
+    def fail(result: object) -> None:
+        raise aer_module.QiskitError("out of order")
+
+    monkeypatch.setattr(aer_module, "read_bits", fail)
+    with pytest.raises(BackendError, match="out of order"):
+        sampler.sample(np.zeros((1, 4)), 10, KEY)
+
+
+# ---------------------------------------------------------------- the QPU path, with the real client in local mode
+
+
+class JournalList(list):
+    """A journal in memory."""
+
+
+def test_device_sampler_runs_the_real_client_and_journals_before_it_waits() -> None:
+    from qiskit_ibm_runtime.fake_provider import FakeManilaV2
+
+    from qhn.backend.ibm import Device
+
+    journal = JournalList()
+    ansatz = hypernetwork(4, 1)
+    theta = np.random.default_rng(1).uniform(0, 6, (3, ansatz.num_parameters))
+    samples = Device(FakeManilaV2(), journal).compile(ansatz).sample(theta, 2000, Key(1, step=2, run="r"))
+    assert samples.bits.shape == (3, 2000, 4)
+    assert [entry["event"] for entry in journal] == ["intent", "submitted", "done"]
+    assert journal[0] == {"event": "intent", "tag": "qhn:r:2:0", "rows": 3, "shots": 2000}
+    assert journal[1]["job_id"] == journal[2]["job_id"] == samples.job_ids[0]
+    for row, angles in zip(samples.bits, theta, strict=True):
+        exact = reference.probabilities(reference.literal_circuit(4, 1, "eq5", angles))
+        assert 0.5 * np.abs(frequencies(row) / 2000 - exact).sum() < 0.25  # the device's noise, no mix-up of rows
+
+
+def test_device_failure_is_journalled_and_says_nothing_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    from qiskit_ibm_runtime.exceptions import IBMRuntimeError
+    from qiskit_ibm_runtime.fake_provider import FakeManilaV2
+
+    from qhn.backend import ibm
+
+    class Refusing:
+        def __init__(self, **options: object) -> None: ...
+
+        def run(self, pubs: object, shots: int) -> object:
+            raise IBMRuntimeError("token abc123 is not welcome")
+
+    monkeypatch.setattr(ibm, "Sampler", Refusing)
+    journal = JournalList()
+    sampler = ibm.Device(FakeManilaV2(), journal).compile(product_state(2))
+    with pytest.raises(BackendError) as caught:
+        sampler.sample(np.zeros((1, 4)), 10, Key(1, run="r"))
+    assert "abc123" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert "qhn:r:0:0" in str(caught.value)
+    assert journal[-1] == {"event": "failed", "tag": "qhn:r:0:0", "error": "IBMRuntimeError"}
+
+
+def test_without_an_account_the_message_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    for name in ("QISKIT_IBM_TOKEN", "QISKIT_IBM_INSTANCE", "QISKIT_IBM_CHANNEL", "QISKIT_IBM_URL"):
+        monkeypatch.delenv(name, raising=False)
+    from qiskit_ibm_runtime.accounts import management
+
+    monkeypatch.setattr(management, "_DEFAULT_ACCOUNT_CONFIG_JSON_FILE", str(tmp_path / "none.json"))
+    with pytest.raises(ValueError, match="no IBM account found; save one once with"):
+        open_backend("ibm_torino")
+
+
+def test_compiled_circuit_measures_qubit_j_into_bit_j_on_the_device() -> None:
+    from qiskit_ibm_runtime.fake_provider import FakeTorino
+
+    from qhn.backend.ibm import compile_isa, onto_patch, used_qubits
+
+    isa: QuantumCircuit = compile_isa(hypernetwork(4, 1).pruned, FakeTorino())
+    assert isa.num_qubits == 133
+    qubits = used_qubits(isa)
+    assert len(qubits) == 4
+    small = onto_patch(isa, qubits)
+    assert small.num_qubits == 4
+    assert [register.name for register in small.cregs] == ["meas"]
+    assert {gate.operation.name for gate in isa.data} <= {*FakeTorino().operation_names, "barrier"}

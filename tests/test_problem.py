@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import reference
+from qhn import bitstrings
+from qhn.binn import SearchSpace
+from qhn.bitstrings import Bits
+from qhn.configfile import load_config, load_problem
+from qhn.datasets import gaussian_mixture, mnist_4x4
+from qhn.landscape import enumerate_costs
+from qhn.problem import BinnProblem, Evaluations, TableProblem
+
+
+def test_mean_squared_error_against_a_loop(rng: np.random.Generator) -> None:
+    problem = load_config("gaussian-activation", {"data.samples": 30}).problem()
+    bits = rng.integers(0, 2, (4, 5, 14), dtype=np.uint8)
+    data = problem.dataset
+    for index in np.ndindex(4, 5):
+        outputs = [reference.network_output(bits[index].tolist(), x.tolist()) for x in data.x]
+        assert problem.cost(bits)[index] == pytest.approx(np.mean((outputs - data.y) ** 2), abs=1e-14)
+
+
+def test_cross_entropy_against_its_definition(rng: np.random.Generator) -> None:
+    data = mnist_4x4((0, 1))
+    problem = BinnProblem(SearchSpace(16, alphabets=((-3.0, 1.0),)), data, "cross-entropy")
+    bits = rng.integers(0, 2, (6, 17), dtype=np.uint8)
+    weights = 4.0 * bits - 3
+    p = 1 / (1 + np.exp(-(data.x @ weights[:, :16].T + weights[:, 16])))
+    expected = -(data.y[:, None] * np.log(p) + (1 - data.y[:, None]) * np.log(1 - p)).mean(axis=0)
+    np.testing.assert_allclose(problem.cost(bits), expected, rtol=1e-12)
+
+
+def test_known_optima() -> None:
+    """Minimum, degeneracy and accuracy of the bundled digits, and the shape of the Gaussian task's landscape."""
+    for name, minimum, accuracy in (("mnist-01-published", 0.3056, 0.918), ("mnist-01", 0.4822, 0.771)):
+        problem = load_problem(name)
+        costs = enumerate_costs(problem)
+        best = bitstrings.from_integers(int(costs.argmin()), 17)
+        assert costs.min() == pytest.approx(minimum, abs=1e-4)
+        assert float(problem.accuracy(best)[0]) == pytest.approx(accuracy, abs=5e-4)
+        assert (costs < costs.min() + 1e-12).sum() == 64  # six pixels are blank
+    costs = np.sort(enumerate_costs(load_problem("gaussian-activation")))
+    assert 0.0070 < costs[0] < 0.0090
+    assert costs[5] - costs[0] < 1e-12 < costs[6] - costs[0]  # permutations of three hidden units
+    assert 0.011 < costs[6] - costs[0] < 0.015
+    assert 30 <= (costs < costs[0] + 0.03).sum() <= 48
+
+
+def test_cost_does_not_depend_on_the_batch(rng: np.random.Generator) -> None:
+    problem = load_problem("gaussian-activation")
+    bits = rng.integers(0, 2, (300, 14), dtype=np.uint8)
+    alone = np.array([problem.cost(row) for row in bits])
+    np.testing.assert_allclose(problem.cost(bits), alone, rtol=0, atol=1e-15)
+
+
+def test_validation_and_accuracy_use_the_held_out_samples() -> None:
+    problem = load_config("gaussian-activation", {"data.validation_samples": 50}).problem()
+    swapped = load_config("gaussian-activation", {"data.validation_samples": 0}).problem()
+    bits = bitstrings.from_integers(np.arange(20), 14)
+    data = problem.dataset
+    expected = np.square(problem.space.output(bits, data.x_validation) - data.y_validation).mean(axis=1)
+    np.testing.assert_allclose(problem.validation_cost(bits), expected, rtol=1e-14)
+    assert swapped.accuracy(bits)[1] is None
+    with pytest.raises(ValueError, match="no validation samples"):
+        swapped.validation_cost(bits)
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match="3 inputs, the data 2 features"):
+        BinnProblem(SearchSpace(3), gaussian_mixture(5))
+    with pytest.raises(ValueError, match="sigmoid output"):
+        BinnProblem(SearchSpace(2, activations=("relu",)), gaussian_mixture(5), "cross-entropy")
+    with pytest.raises(ValueError, match="must hold 2\\^num_qubits"):
+        TableProblem([1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="entry 1"):
+        TableProblem([1.0, np.nan])
+
+
+def test_table_reads_qubit_zero_as_least_significant() -> None:
+    problem = TableProblem(np.arange(8.0))
+    assert problem.cost([1, 0, 0]) == 1
+    assert problem.cost([0, 0, 1]) == 4
+    np.testing.assert_array_equal(enumerate_costs(problem), np.arange(8.0))
+
+
+class CountingProblem:
+    """A black box of 70 bits that remembers what it was asked for."""
+
+    num_qubits = 70
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def cost(self, bits: Bits) -> np.ndarray:
+        self.asked += len(bits)
+        return bits.sum(axis=-1).astype(float)
+
+
+def test_each_bitstring_is_evaluated_once_and_counted_once(rng: np.random.Generator) -> None:
+    problem = CountingProblem()
+    memory = Evaluations(problem)
+    pool = rng.integers(0, 2, (40, 70), dtype=np.uint8)
+    seen = set()
+    for _ in range(5):
+        bits = pool[rng.integers(0, 40, (3, 20))]
+        np.testing.assert_array_equal(memory.cost(bits), bits.sum(axis=-1))
+        seen |= {row.tobytes() for row in bits.reshape(-1, 70)}
+        assert memory.distinct == problem.asked == len(seen)
+    assert memory.best_cost == min(np.frombuffer(s, np.uint8).sum() for s in seen)
+    assert memory.best_bits.sum() == memory.best_cost
+    packed, costs = memory.take_fresh()
+    assert len(costs) == memory.distinct
+    assert len(memory.take_fresh()[1]) == 0
+    again = Evaluations(problem)
+    again.add(packed, costs)
+    again.cost(pool[[0]])
+    assert problem.asked == memory.distinct + (pool[0].tobytes() not in seen)
+    np.testing.assert_array_equal(again.best_bits, memory.best_bits)
+
+
+def test_a_cost_that_is_no_number_is_refused_by_name() -> None:
+    class Broken:
+        num_qubits = 2
+
+        def cost(self, bits: Bits) -> np.ndarray:
+            return np.where(bits[..., 0] == 1, np.nan, 1.0)
+
+    with pytest.raises(ValueError, match="got nan for bitstring 10"):
+        Evaluations(Broken()).cost(np.array([[0, 0], [1, 0]], dtype=np.uint8))
