@@ -26,3 +26,4 @@ ry(_theta_8_) q[0];
 ry(_theta_9_) q[1];
 ry(_theta_10_) q[2];
 ry(_theta_11_) q[3];
+// then, on the measured bits: b1 ^= b0, b3 ^= b2

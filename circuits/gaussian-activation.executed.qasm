@@ -216,3 +216,4 @@ ry(_theta_94_) q[10];
 ry(_theta_95_) q[11];
 ry(_theta_96_) q[12];
 ry(_theta_97_) q[13];
+// then, on the measured bits: b1 ^= b0, b3 ^= b2, b5 ^= b4, b7 ^= b6, b9 ^= b8, b11 ^= b10, b13 ^= b12

@@ -232,3 +232,4 @@ ry(_theta_101_) q[11];
 ry(_theta_102_) q[12];
 ry(_theta_103_) q[13];
 ry(_theta_104_) q[14];
+// then, on the measured bits: b1 ^= b0, b3 ^= b2, b5 ^= b4, b7 ^= b6, b9 ^= b8, b11 ^= b10, b13 ^= b12

@@ -263,3 +263,4 @@ ry(_theta_115_) q[13];
 ry(_theta_116_) q[14];
 ry(_theta_117_) q[15];
 ry(_theta_118_) q[16];
+// then, on the measured bits: b1 ^= b0, b3 ^= b2, b5 ^= b4, b7 ^= b6, b9 ^= b8, b11 ^= b10, b13 ^= b12, b15 ^= b14

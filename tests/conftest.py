@@ -19,9 +19,8 @@ def rng() -> np.random.Generator:
 @pytest.fixture
 def small_config() -> RunConfig:
     """A run of four qubits that takes a fraction of a second."""
-    return load_config(
-        "figure-1", {"train.shots": 60, "train.steps": 4, "data.samples": 40, "data.validation_samples": 30}
-    )
+    settings = {"train.shots": 60, "train.steps": 4, "ansatz.num_layers": 1}
+    return load_config("figure-1", settings | {"data.samples": 40, "data.validation_samples": 30})
 
 
 @pytest.fixture(autouse=True)

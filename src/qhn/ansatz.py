@@ -82,6 +82,11 @@ class Ansatz:
             return []
         return [(j, j + 1) for j in range((block + 1) % 2, self.num_qubits - 1, 2)]
 
+    @property
+    def folded_brick(self) -> list[tuple[int, int]]:
+        """The (control, target) pairs that ``executed`` leaves to :meth:`relabel`; none in the authors' order."""
+        return self.brick(self.num_blocks - 1) if self.order == "eq5" else []
+
     @cached_property
     def circuit(self) -> QuantumCircuit:
         """The literal circuit of the paper, every gate included, without measurement."""
@@ -106,11 +111,10 @@ class Ansatz:
 
     def relabel(self, bits: Bits) -> Bits:
         """Apply to measured bits ``[..., num_qubits]`` the CX brick that ``executed`` leaves out."""
-        folded = bits.copy()
-        if self.order == "eq5":
-            for control, target in self.brick(self.num_blocks - 1):
-                folded[..., target] ^= folded[..., control]
-        return folded
+        relabelled = bits.copy()
+        for control, target in self.folded_brick:
+            relabelled[..., target] ^= relabelled[..., control]
+        return relabelled
 
     def _build(self, *, prune: bool, fold: bool) -> QuantumCircuit:
         from qiskit import QuantumCircuit

@@ -151,7 +151,7 @@ def load_network(path: str | Path) -> Network:
     if not path.is_file():
         raise FileNotFoundError(f"network file {path} does not exist")
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             depth = sum(name.startswith("weights_") for name in stored.files)
             return Network(
                 weights=tuple(stored[f"weights_{i}"] for i in range(depth)),

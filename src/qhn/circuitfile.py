@@ -19,11 +19,10 @@ def of_form(ansatz: Ansatz, form: str) -> QuantumCircuit:
 
 
 def openqasm(ansatz: Ansatz, form: str = "literal") -> str:
-    """The circuit in OpenQASM 3, with the angles as inputs."""
+    """The circuit in OpenQASM 3, with the angles as inputs; a last comment says what is left to do to measured bits."""
     from qiskit import qasm3
 
-    text: str = qasm3.dumps(of_form(ansatz, form))
-    return text
+    return "\n".join([qasm3.dumps(of_form(ansatz, form)).rstrip("\n"), *(f"// {line}" for line in _left(ansatz, form))])
 
 
 def drawing(ansatz: Ansatz, form: str = "literal") -> str:
@@ -34,7 +33,15 @@ def drawing(ansatz: Ansatz, form: str = "literal") -> str:
         f"{form} circuit, order {ansatz.order}: {ansatz.num_qubits} qubits, {ansatz.num_layers} layers, "
         f"depth {circuit.depth()}, {gates}; {int(ansatz.active.sum())} of {ansatz.num_parameters} angles are active"
     )
-    return f"{head}\n{circuit.draw('text', fold=-1)}"
+    wires = [line.rstrip() for line in str(circuit.draw("text", fold=-1)).splitlines()]
+    return "\n".join([head, *wires, *_left(ansatz, form)])
+
+
+def _left(ansatz: Ansatz, form: str) -> list[str]:
+    """What :meth:`qhn.ansatz.Ansatz.relabel` does to bits measured on this form, in words."""
+    if form != "executed" or not ansatz.folded_brick:
+        return []
+    return ["then, on the measured bits: " + ", ".join(f"b{t} ^= b{c}" for c, t in ansatz.folded_brick)]
 
 
 def write_files(ansatz: Ansatz, name: str, folder: Path) -> list[Path]:

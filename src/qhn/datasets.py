@@ -233,7 +233,7 @@ def _numeric_labels(labels: list[str]) -> NDArray[Any]:
 
 def _read_npz(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, ...]]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except Exception as error:  # numpy raises BadZipFile, ValueError, OSError or EOFError here
         raise ValueError(f"{path} is not an NPZ file of plain arrays: {error}") from None

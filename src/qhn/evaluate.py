@@ -46,12 +46,13 @@ def _read(path: Path) -> Floats:
     if kind == ".json":
         return np.array(json.loads(path.read_text()), dtype=np.float64)
     if kind in (".npy", ".npz"):
-        stored = np.load(path, allow_pickle=False)
-        if kind == ".npz":
-            if len(stored.files) != 1:
-                raise ValueError(f"expected one array, found {', '.join(stored.files) or 'none'}")
-            stored = stored[stored.files[0]]
-        return np.asarray(stored, dtype=np.float64)
+        with path.open("rb") as file:
+            stored = np.load(file, allow_pickle=False)
+            if kind == ".npz":
+                if len(stored.files) != 1:
+                    raise ValueError(f"expected one array, found {', '.join(stored.files) or 'none'}")
+                stored = stored[stored.files[0]]
+            return np.asarray(stored, dtype=np.float64)
     if kind in (".csv", ".txt"):
         theta = np.loadtxt(path, delimiter="," if "," in path.read_text() else None, ndmin=2)
         return theta[:, 0] if theta.shape[1] == 1 else theta

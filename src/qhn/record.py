@@ -11,11 +11,12 @@
       timing.jsonl      seconds, QPU seconds and job ids of the steps
       jobs.jsonl        on a QPU: each job's intent, id and outcome
       checkpoint.npz    θ and optimizer state after the last complete step
-      circuit.*         the circuit that runs
+      circuit.*         the circuit that runs: .qpy, .qasm (OpenQASM 3), .txt (a drawing)
       best.json, network.npz, outcome.json, figures/
 
 A step is complete when the checkpoint that counts it is in place. Whatever a killed process left beyond that is cut off
-before the run goes on, so a resumed run writes the same bytes as an uninterrupted one (except times and versions).
+before the run goes on, so a resumed run writes the same bytes as an uninterrupted one (except times, versions, and Qiskit's
+random names of parameters in ``circuit.qpy``).
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ from qhn.spelling import did_you_mean
 
 Floats = NDArray[np.float64]
 Packed = NDArray[np.uint8]
+
+
+BEFORE_CONFIG = {"samples", "data.csv", "data.npz", "config.json.part"}  # what creating a run writes first
 
 
 class RecordError(ValueError):
@@ -163,9 +167,10 @@ class Record:
             record = cls.load(directory)
             record.update_stop_rules(config)
             return record
-        if directory.exists() and any(directory.iterdir()):
-            raise RecordError(f"{directory} is not empty and has no config.json; move it away")
         directory.mkdir(parents=True, exist_ok=True)
+        foreign = [path.name for path in directory.iterdir() if path.name not in BEFORE_CONFIG]
+        if foreign:
+            raise RecordError(f"{directory} has no config.json but holds {foreign[0]}; move it away")
         (directory / "samples").mkdir(exist_ok=True)
         record = cls(directory, config)
         if isinstance(config.data, FileData):
@@ -271,7 +276,7 @@ class Record:
                 raise RecordError(f"{path} is missing although steps were taken; restore it, or use --restart")
             return Checkpoint(0, 0, 0, np.empty(0), {})
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return Checkpoint(
                     int(stored["num_steps"]),
                     int(stored["num_evaluations"]),
@@ -308,10 +313,18 @@ class Record:
         """
         path = self._samples_path(step)
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return bitstrings.unpack(stored["bits"][0], int(stored["num_qubits"]))
         except Exception as error:  # as for the checkpoint
             raise RecordError(f"{path} cannot be read ({type(error).__name__})") from None
+
+    def holds_best_of(self, step: int) -> bool:
+        """Whether ``best.json`` is there and describes a network found at that step."""
+        path = self.directory / "best.json"
+        try:
+            return bool(json.loads(path.read_text())["step"] == step) if path.exists() else False
+        except (ValueError, KeyError, TypeError):
+            return False
 
     def outcome(self) -> Outcome | None:
         """Why the run stopped when it last did; None if it was killed or never ran."""
@@ -363,7 +376,7 @@ class Record:
     def paid_samples(self, step: int, evaluation: int, digest: str) -> Samples | None:
         """The bits kept earlier for an evaluation at the same angles, so that nobody pays for them twice."""
         try:
-            with np.load(self._samples_path(step, evaluation), allow_pickle=False) as stored:
+            with self._samples_path(step, evaluation).open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 if str(stored["digest"]) != digest:
                     return None
                 bits = bitstrings.unpack(stored["bits"], int(stored["num_qubits"]))

@@ -147,7 +147,9 @@ class Training(Iterator[Step]):
                 checkpoint = self.record.checkpoint()
                 self.evaluations.add(*self.record.evaluations())
                 self._theta, self._state = checkpoint.theta, type(self._state)(**checkpoint.optimizer)
-                write_best(self.record, self.problem, stored[-1])  # a killed process may have stopped short of it
+                found = next(step for step in stored if step.best_cost == stored[-1].best_cost)
+                if not self.record.holds_best_of(found.step):  # a killed process may have stopped short of it
+                    write_best(self.record, self.problem, found)
         self.num_stored = len(stored)
         self._stored = deque(stored)
         self._steps = stored.copy()
@@ -288,7 +290,7 @@ def steps_since_progress(steps: list[Step]) -> int:
 
 
 def write_best(record: Record, problem: BinnProblem, step: Step) -> None:
-    """Write ``best.json`` and ``network.npz``: the best network found up to a step."""
+    """Write ``network.npz`` and ``best.json``: the best network, found at that step."""
     bits = np.array([int(bit) for bit in step.best_bits], dtype=np.uint8)
     network = problem.network(bits)
     partial = record.directory / "network.npz.part"

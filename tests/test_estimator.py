@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import reference
+from qhn.ansatz import hypernetwork, product_state
+from qhn.backend import open_backend
+from qhn.configfile import load_problem
+from qhn.estimator import SamplingEstimator
+from qhn.gradient import ParameterShift, Spsa
+from qhn.landscape import enumerate_costs
+from qhn.objective import Objective
+from qhn.problem import TableProblem
+from qhn.seeds import Key
+
+SIGMAS = 5
+
+
+@pytest.mark.parametrize("backend", ["aer", "aer-mps"])
+@pytest.mark.parametrize("order", ["eq5", "authors"])
+@pytest.mark.parametrize("num_layers", [0, 1, 2])
+def test_value_gradient_and_curvature_agree_with_the_exact_ones(
+    backend: str, order: str, num_layers: int, rng: np.random.Generator
+) -> None:
+    ansatz, costs = hypernetwork(4, num_layers, order), rng.random(16)
+    theta = rng.uniform(0, 2 * np.pi, ansatz.num_parameters)
+    estimator = SamplingEstimator(ansatz, TableProblem(costs), open_backend(backend), shots=4000, seed=5)
+    found = estimator.value_and_grad(theta)
+
+    rows = ParameterShift(ansatz.active).shifted(theta, Key(0))
+    exact = np.array([reference.energy(4, num_layers, order, row, costs) for row in rows])
+    np.testing.assert_array_less(np.abs(found.estimates.mean - exact), SIGMAS * found.estimates.std_error + 1e-12)
+    active = ansatz.active
+    grad, curvature = 0.5 * (exact[1::2] - exact[2::2]), 0.5 * (exact[1::2] + exact[2::2]) - exact[0]
+    np.testing.assert_array_less(np.abs(found.grad[active] - grad), SIGMAS * found.grad_std_error[active] + 1e-12)
+    np.testing.assert_array_less(
+        np.abs(found.hessian_diag[active] - curvature), SIGMAS * found.hessian_diag_std_error[active] + 1e-12
+    )
+    pulls = (found.grad[active] - grad) / found.grad_std_error[active]
+    assert 0.3 < pulls.std() < 2  # the stated errors are neither far too small nor far too large
+
+
+def test_mean_of_a_real_task_at_fourteen_qubits(rng: np.random.Generator) -> None:
+    problem = load_problem("gaussian-activation")
+    costs = enumerate_costs(problem)
+    for order in ("eq5", "authors"):
+        ansatz = hypernetwork(14, 2, order)
+        theta = rng.uniform(0, 2 * np.pi, ansatz.num_parameters)
+        found = SamplingEstimator(ansatz, problem, shots=20_000, seed=1)(theta)
+        assert abs(found.mean - reference.energy(14, 2, order, theta, costs)) < SIGMAS * found.std_error
+
+
+def test_cvar_of_samples(rng: np.random.Generator) -> None:
+    ansatz, costs = hypernetwork(4, 1), rng.random(16)
+    theta = rng.uniform(0, 2 * np.pi, ansatz.num_parameters)
+    chances = reference.probabilities(reference.literal_circuit(4, 1, "eq5", theta))
+    estimator = SamplingEstimator(ansatz, TableProblem(costs), shots=20_000, seed=2, objective=Objective(0.2))
+    found = estimator(theta)
+    assert abs(found.objective - reference.cvar(costs, chances, 0.2)) < SIGMAS * found.objective_std_error
+    assert abs(found.mean - chances @ costs) < SIGMAS * found.std_error
+    assert found.objective < found.mean
+    gradient = estimator.value_and_grad(theta)
+    h, unit = 1e-4, np.eye(len(theta))
+
+    def cvar(t: np.ndarray) -> float:
+        return reference.cvar(costs, reference.probabilities(reference.literal_circuit(4, 1, "eq5", t)), 0.2)
+
+    expected = np.array([(cvar(theta + h * u) - cvar(theta - h * u)) / (2 * h) for u in unit])
+    np.testing.assert_array_less(np.abs(gradient.grad - expected), SIGMAS * gradient.grad_std_error + 5e-3)
+
+
+def test_errors_fall_with_the_root_of_the_shots(rng: np.random.Generator) -> None:
+    ansatz, problem = hypernetwork(4, 1), TableProblem(rng.random(16))
+    theta = rng.uniform(0, 2 * np.pi, ansatz.num_parameters)
+    errors = [SamplingEstimator(ansatz, problem, shots=n, seed=3)(theta).std_error for n in (1000, 16_000)]
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
+
+
+def test_shapes_and_what_is_remembered(rng: np.random.Generator) -> None:
+    ansatz, costs = hypernetwork(4, 1), rng.random(16)
+    estimator = SamplingEstimator(ansatz, TableProblem(costs), shots=500, seed=4)
+    thetas = rng.uniform(0, 6, (3, ansatz.num_parameters))
+    assert np.shape(estimator(thetas[0]).mean) == ()
+    found = estimator(thetas)
+    assert found.mean.shape == found.std_error.shape == (3,)
+    assert estimator.value_and_grad(thetas).grad.shape == thetas.shape
+    assert estimator.value_and_grad(thetas[0], gradient=Spsa(ansatz.active)).grad.shape == thetas[0].shape
+    assert found.samples is not None
+    seen = {row.tobytes() for row in found.samples.bits.reshape(-1, 4)}
+    assert len(seen) <= found.distinct <= 16
+    assert found.best_cost == TableProblem(costs).cost(found.best_bits)
+
+
+def test_calls_never_repeat_their_shots_but_the_sequence_does(rng: np.random.Generator) -> None:
+    ansatz, problem = hypernetwork(4, 1), TableProblem(rng.random(16))
+    theta = rng.uniform(0, 6, ansatz.num_parameters)
+    first, second = (SamplingEstimator(ansatz, problem, shots=300, seed=9) for _ in range(2))
+    values = [float(first(theta).mean) for _ in range(4)]
+    assert len(set(values)) == 4
+    assert [float(second(theta).mean) for _ in range(4)] == values
+
+
+def test_a_black_box_of_the_users_own_is_enough() -> None:
+    class Ones:
+        num_qubits = 70
+
+        def cost(self, bits: np.ndarray) -> np.ndarray:
+            return bits.mean(axis=-1)
+
+    theta = np.zeros(140)
+    theta[:35] = np.pi
+    estimator = SamplingEstimator(product_state(70), Ones(), open_backend("aer-mps"), shots=20, seed=1)
+    assert float(estimator(theta).mean) == pytest.approx(0.5)
+    assert estimator(theta).best_bits.sum() == 35
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match="3 qubits, the problem 2 bits"):
+        SamplingEstimator(product_state(3), TableProblem([1.0] * 4))
+    with pytest.raises(ValueError, match="shots must be at least 1, got 0"):
+        SamplingEstimator(product_state(2), TableProblem([1.0] * 4), shots=0)
+    with pytest.raises(ValueError, match=r"shape \[num_rows, 4\]"):
+        SamplingEstimator(product_state(2), TableProblem([1.0] * 4))(np.zeros(3))

@@ -1,0 +1,467 @@
+"""The loop and its record: what is written, and that no interruption changes or loses anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qhn import bitstrings, record, run
+from qhn.backend import open_backend
+from qhn.binn import load_network
+from qhn.config import RunConfig
+from qhn.configfile import load_config, with_settings
+from qhn.problem import Evaluations
+from qhn.record import Record, RecordError, Step, load_run
+from qhn.run import resume, steps_since_progress, train
+
+NOT_REPRODUCIBLE = {"manifest.json", "timing.jsonl", ".lock", "jobs.jsonl", "circuit.qpy"}
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    files = (path for path in directory.rglob("*") if path.is_file() and path.name not in NOT_REPRODUCIBLE)
+    return {str(path.relative_to(directory)): path.read_bytes() for path in files}
+
+
+def finish(config: RunConfig, results: Path) -> Path:
+    training = train(config, results=results)
+    list(training)
+    assert training.record is not None
+    return training.record.directory
+
+
+@pytest.fixture
+def uninterrupted(small_config: RunConfig, tmp_path: Path) -> dict[str, bytes]:
+    return contents(finish(small_config, tmp_path / "uninterrupted"))
+
+
+def test_every_step_is_on_disk_and_reads_back(small_config: RunConfig, tmp_path: Path) -> None:
+    training = train(small_config, results=tmp_path)
+    steps = list(training)
+    assert [step.step for step in steps] == [0, 1, 2, 3]
+    assert training.outcome is not None
+    assert training.outcome.name == "done"
+    assert training.record is not None
+    found = load_run(training.record.directory)
+    assert found.directory == tmp_path / "figure-1" / small_config.run_id
+    for written, read in zip(steps, found.steps(), strict=True):
+        assert written.to_json() == read.to_json()
+        np.testing.assert_array_equal(written.theta, read.theta)
+    assert found.outcome() == training.outcome
+    assert steps[-1].shots == 4 * 25 * 60
+    files = {path.name for path in found.directory.iterdir()}
+    assert files >= {"config.json", "manifest.json", "steps.jsonl", "timing.jsonl", "checkpoint.npz", "evaluations.bin"}
+    assert files >= {
+        "best.json",
+        "network.npz",
+        "circuit.qpy",
+        "circuit.qasm",
+        "circuit.txt",
+        "samples",
+        "outcome.json",
+    }
+
+
+def test_recorded_numbers_follow_from_the_recorded_bits(small_config: RunConfig, tmp_path: Path) -> None:
+    found = load_run(finish(small_config, tmp_path))
+    problem = found.config.problem()
+    packed, costs = found.evaluations()
+    np.testing.assert_allclose(problem.cost(bitstrings.unpack(packed, 4)), costs, rtol=1e-14)
+    last = found.steps()[-1]
+    assert last.distinct == len(costs)
+    assert last.best_cost == costs.min()
+    for step in found.steps():
+        bits = found.samples(step.step)
+        assert bits.shape == (60, 4)
+        assert step.mean == pytest.approx(problem.cost(bits).mean(), rel=1e-12)
+        assert step.validation == pytest.approx(problem.validation_cost(bits).mean(), rel=1e-12)
+    best = json.loads((found.directory / "best.json").read_text())
+    assert best["bits"] == last.best_bits
+    network = load_network(found.directory / "network.npz")
+    data = problem.dataset
+    assert (network.predict(data.x) == data.classes[data.y.astype(int)]).mean() == best["training_accuracy"]
+
+
+def test_each_step_follows_its_gradient(small_config: RunConfig) -> None:
+    """θ of a step is that of Adam applied to the recorded gradients, recomputed here by its formula."""
+    steps = list(train(small_config, record=False))
+    m = v = np.zeros_like(steps[0].theta)
+    theta = run.initial_theta(small_config, 16)
+    for k, step in enumerate(steps, start=1):
+        np.testing.assert_allclose(step.theta, theta, rtol=0, atol=1e-12)
+        m, v = 0.9 * m + 0.1 * step.grad, 0.99 * v + 0.01 * step.grad**2
+        theta = theta - 0.2 * (m / (1 - 0.9**k)) / (np.sqrt(v / (1 - 0.99**k)) + 1e-8)
+
+
+def test_training_finds_the_optimum_of_a_small_task() -> None:
+    means = []
+    for seed in range(6):
+        settings = {"train.shots": 200, "train.steps": 60, "train.seed": seed}
+        means.append(list(train(load_config("figure-1", settings), record=False))[-1].mean)
+    assert sum(mean < 0.12 for mean in means) >= 4  # the optimum is 0.066, a random network costs 0.46
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"train.gradient": {"name": "spsa", "num_directions": 4}, "train.optimizer": {"name": "spsa"}},
+        {"train.optimizer": "sgd", "train.objective": {"name": "cvar", "alpha": 0.3}},
+        {"train.backend": "aer-mps", "ansatz.num_layers": 0},
+        {"train.backend": "fake_manila", "ansatz.order": "authors"},
+        {"train.shots": 1},
+    ],
+)
+def test_every_kind_of_run_goes_on_as_if_never_interrupted(
+    small_config: RunConfig, settings: dict, tmp_path: Path
+) -> None:
+    config = with_settings(small_config, settings)
+    whole = contents(finish(config, tmp_path / "whole"))
+    first = finish(with_settings(config, {"train.steps": 2}), tmp_path / "parts")
+    assert len(load_run(first).steps()) == 2
+    list(resume(first, {"train.steps": 4}))
+    assert contents(first) == whole
+
+
+def test_the_same_configuration_finds_its_run_again(small_config: RunConfig, tmp_path: Path) -> None:
+    directory = finish(small_config, tmp_path)
+    before = contents(directory)
+    training = train(small_config, results=tmp_path)
+    assert training.num_stored == 4
+    assert [step.step for step in training] == [0, 1, 2, 3]
+    assert contents(directory) == before
+    assert len(load_run(directory).manifest()) == 1  # nothing was opened to show it
+
+
+def test_restart_keeps_the_old_run_aside(small_config: RunConfig, tmp_path: Path) -> None:
+    directory = finish(small_config, tmp_path)
+    before = contents(directory)
+    for k in (1, 2):
+        list(train(small_config, results=tmp_path, restart=True))
+        assert contents(directory.with_name(f"{directory.name}~{k}")) == before
+        assert contents(directory) == before
+
+
+@pytest.mark.parametrize("moment", range(1, 25))
+def test_a_crash_at_any_write_loses_at_most_the_step_in_flight(
+    small_config: RunConfig, tmp_path: Path, moment: int, monkeypatch: pytest.MonkeyPatch, uninterrupted: dict
+) -> None:
+    class Crash(BaseException):
+        pass
+
+    def crashing_fsync(number: int) -> None:
+        nonlocal writes
+        writes += 1
+        if writes == moment:
+            raise Crash
+        real(number)
+
+    real, writes = os.fsync, 0
+    results, completed = tmp_path / "crashed", 0
+    monkeypatch.setattr(record.os, "fsync", crashing_fsync)
+    crashed = False
+    try:
+        for _ in train(small_config, results=results):
+            completed += 1
+    except Crash:
+        crashed = True
+    monkeypatch.setattr(record.os, "fsync", real)
+    assert crashed
+    directory = results / "figure-1" / small_config.run_id
+    if (directory / "config.json").exists():
+        assert completed <= len(load_run(directory).steps()) <= completed + 1
+    else:  # died before the run existed
+        assert completed == 0
+    finish(small_config, results)
+    found = contents(directory)
+    assert {name: found[name] for name in uninterrupted} == uninterrupted
+    assert not [name for name in found if name not in uninterrupted and not name.endswith(".part")]
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "qhn", *words]
+
+
+@pytest.mark.parametrize("killed_after", [1, 7])
+def test_kill_minus_nine_and_resume_equals_an_uninterrupted_run(tmp_path: Path, killed_after: int) -> None:
+    words = ("run", "figure-1", "--steps", "12", "--shots", "80", "--json")
+    subprocess.run(command(*words, "--results", "whole"), check=True, capture_output=True)
+    child = subprocess.Popen(command(*words, "--results", "killed"), stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    for _ in range(killed_after):
+        child.stdout.readline()
+    child.kill()
+    child.communicate()
+    (directory,) = (tmp_path / "killed" / "figure-1").iterdir()
+    stored = len(load_run(directory).steps())
+    assert killed_after <= stored
+    done = subprocess.run(command("resume", str(directory), "--json"), check=True, capture_output=True, text=True)
+    assert len(done.stdout.splitlines()) == 13
+    assert {k: v for k, v in contents(directory).items() if "figures" not in k} == {
+        k: v for k, v in contents(next((tmp_path / "whole" / "figure-1").iterdir())).items() if "figures" not in k
+    }
+
+
+def test_ctrl_c_finishes_the_step_and_says_how_to_go_on(tmp_path: Path) -> None:
+    words = command("run", "figure-1", "--steps", "100000", "--shots", "50", "--results", "r")
+    child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stderr is not None
+    assert child.stderr.readline().startswith("step 1/100000")
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "stopping after this step" in err
+    (directory,) = (tmp_path / "r" / "figure-1").iterdir()
+    assert out.splitlines()[-1] == f"stopped after a complete step; go on with: qhn resume r/figure-1/{directory.name}"
+    steps = load_run(directory).steps()
+    assert load_run(directory).outcome().name == "interrupted"
+    more = subprocess.run(
+        command("resume", str(directory), "--steps", str(len(steps) + 2), "--quiet"), capture_output=True, check=False
+    )
+    assert more.returncode == 0
+    assert len(load_run(directory).steps()) == len(steps) + 2
+
+
+def test_two_processes_cannot_write_one_run(small_config: RunConfig, tmp_path: Path) -> None:
+    first = train(small_config, results=tmp_path)
+    next(first)
+    with pytest.raises(RecordError, match="another process"):
+        train(small_config, results=tmp_path)
+    assert len(list(first)) == 3
+
+
+# ---------------------------------------------------------------- stopping
+
+
+def test_stop_rules(small_config: RunConfig, tmp_path: Path) -> None:
+    def outcome(**rules: float) -> tuple[str, int]:
+        training = train(with_settings(small_config, {f"train.{k}": v for k, v in rules.items()}), record=False)
+        steps = list(training)
+        return training.outcome.name, len(steps)
+
+    assert outcome(target=10.0) == ("target", 1)
+    assert outcome(max_shots=3 * 1500 + 1499, steps=50) == ("budget", 3)
+    assert outcome(plateau=3, steps=400)[0] == "plateau"
+    with pytest.raises(ValueError, match=r"max_shots is 1,499, one step takes 25 rows × 60 shots = 1,500"):
+        train(with_settings(small_config, {"train.max_shots": 1499}), results=tmp_path)
+    assert not list(tmp_path.glob("figure-1"))
+
+
+def test_a_spent_budget_can_be_raised(small_config: RunConfig, tmp_path: Path) -> None:
+    directory = finish(with_settings(small_config, {"train.max_shots": 3000}), tmp_path)
+    assert load_run(directory).outcome().name == "budget"
+    list(resume(directory, {"train.max_shots": 4500}))
+    assert len(load_run(directory).steps()) == 3
+
+
+def test_resume_changes_nothing_but_stop_rules(small_config: RunConfig, tmp_path: Path) -> None:
+    directory = finish(small_config, tmp_path)
+    with pytest.raises(
+        ValueError, match=r"resume can change train\.max_shots, train\.plateau, train\.steps, train\.target"
+    ):
+        resume(directory, {"train.shots": 5})
+
+
+def test_progress_is_a_fall_by_more_than_the_error() -> None:
+    def steps(*values: float) -> list[Step]:
+        empty = np.empty(0)
+        rest = (0.0, 0.1, empty, empty, None, 0.0, "", None, 0, 0)
+        return [Step(i, empty, value, 0.1, *rest) for i, value in enumerate(values)]
+
+    assert steps_since_progress([]) == 0
+    assert steps_since_progress(steps(1.0)) == 0
+    assert steps_since_progress(steps(1.0, 0.95, 0.92)) == 2
+    assert steps_since_progress(steps(1.0, 0.95, 0.5, 0.6)) == 1
+
+
+# ---------------------------------------------------------------- damage
+
+
+def damage_config(directory: Path) -> None:
+    path = directory / "config.json"
+    path.write_text(path.read_text().replace('"shots": 60', '"shots": 61'))
+
+
+def damage_json(directory: Path) -> None:
+    (directory / "config.json").write_text("{")
+
+
+def damage_schema(directory: Path) -> None:
+    path = directory / "config.json"
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
+
+
+def damage_steps(directory: Path) -> None:
+    path = directory / "steps.jsonl"
+    path.write_text(path.read_text().replace('"value"', '"valu', 1))
+
+
+def shorten_steps(directory: Path) -> None:
+    path = directory / "steps.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
+
+
+def damage_checkpoint(directory: Path) -> None:
+    path = directory / "checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def remove_checkpoint(directory: Path) -> None:
+    (directory / "checkpoint.npz").unlink()
+
+
+def shorten_evaluations(directory: Path) -> None:
+    os.truncate(directory / "evaluations.bin", 10)
+
+
+DAMAGES = {
+    damage_config: "describes run",
+    damage_json: "damaged",
+    damage_schema: "schema 99, this version of qhn reads 1",
+    damage_steps: "line 1 is damaged",
+    shorten_steps: "has 2 steps, the checkpoint counts 4",
+    damage_checkpoint: "damaged",
+    remove_checkpoint: "missing although steps were taken",
+    shorten_evaluations: "has 1 evaluations, the checkpoint counts",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_damage_is_named_and_nothing_is_changed(damage, small_config: RunConfig, tmp_path: Path) -> None:
+    directory = finish(small_config, tmp_path)
+    damage(directory)
+    before = contents(directory)
+    with pytest.raises(RecordError, match=DAMAGES[damage]) as caught:
+        list(resume(directory, {"train.steps": 6}))
+    assert "\n" not in str(caught.value)
+    kept = {name: content for name, content in contents(directory).items() if name != "config.json"}
+    assert kept == {name: content for name, content in before.items() if name != "config.json"}
+
+
+def test_a_torn_last_line_is_a_step_that_never_happened(
+    small_config: RunConfig, tmp_path: Path, uninterrupted: dict
+) -> None:
+    directory = finish(with_settings(small_config, {"train.steps": 2}), tmp_path)
+    with (directory / "steps.jsonl").open("a") as file:
+        file.write('{"step": 2, "theta": [0.1')
+    with (directory / "evaluations.bin").open("ab") as file:
+        file.write(b"\x01\x02\x03")
+    assert len(load_run(directory).steps()) == 2
+    list(train(small_config, results=tmp_path))
+    assert contents(directory) == uninterrupted
+
+
+def test_a_directory_of_something_else_is_not_touched(small_config: RunConfig, tmp_path: Path) -> None:
+    directory = tmp_path / "figure-1" / small_config.run_id
+    directory.mkdir(parents=True)
+    (directory / "thesis.tex").write_text("precious")
+    with pytest.raises(RecordError, match="holds thesis.tex; move it away"):
+        train(small_config, results=tmp_path)
+    assert contents(directory) == {"thesis.tex": b"precious"}
+
+
+def test_a_refused_machine_leaves_no_directory(small_config: RunConfig, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there is no stored device"):
+        train(with_settings(small_config, {"train.backend": "fake_nothing"}), results=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+# ---------------------------------------------------------------- the user's data, and paid shots
+
+
+def test_a_run_carries_its_data_and_can_be_moved(tmp_path: Path) -> None:
+    lines = [f"{x},{-x},{'a' if x < 0 else 'b'}" for x in np.linspace(-2, 2, 40)]
+    source = tmp_path / "mine.csv"
+    source.write_text("p,q,label\n" + "\n".join(lines))
+    settings = {"data.file": str(source), "train.shots": 40, "train.steps": 2}
+    directory = finish(load_config("figure-1", settings), tmp_path / "r")
+    source.unlink()
+    moved = directory.rename(tmp_path / directory.name)
+    steps = list(resume(moved, {"train.steps": 3}))
+    assert len(steps) == 3
+    assert load_network(moved / "network.npz").predict([[-1.0, 1.0], [1.0, -1.0]]).tolist() in (["a", "b"], ["b", "a"])
+    assert str(tmp_path) not in (moved / "config.json").read_text()
+
+
+class PaidMachine:
+    """Aer, but counting what would be billed."""
+
+    paid = True
+    name = "paid"
+
+    def __init__(self) -> None:
+        self.backend, self.jobs = open_backend("aer"), 0
+
+    def compile(self, ansatz):
+        sampler = self.backend.compile(ansatz)
+        real = sampler.sample
+
+        def sample(thetas, shots, key):
+            self.jobs += 1
+            samples = real(thetas, shots, key)
+            return record.Samples(samples.bits, (f"job-{key.step}",), 1.5)
+
+        sampler.sample = sample
+        return sampler
+
+    def describe(self) -> dict:
+        return {"name": "paid"}
+
+
+def test_paid_shots_are_on_disk_before_they_are_used_and_are_not_paid_twice(
+    small_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = PaidMachine()
+    monkeypatch.setattr(run, "open_backend", lambda name, journal=None: machine)
+    with pytest.raises(ValueError, match="must be recorded"):
+        train(small_config, record=False)
+
+    def fail(self, bits) -> None:
+        raise MemoryError("the cost function died")
+
+    training = train(small_config, results=tmp_path)
+    next(training)
+    with monkeypatch.context() as patched:
+        patched.setattr(Evaluations, "cost", fail)
+        with pytest.raises(MemoryError):
+            next(training)
+    training.close()
+    assert machine.jobs == 2
+    directory = finish(small_config, tmp_path)
+    assert machine.jobs == 4  # step 1 was not measured again
+    for step in range(4):
+        with np.load(directory / "samples" / f"step-{step:06d}.npz") as stored:
+            assert stored["bits"].shape == (25, 60, 1)
+            assert stored["job_ids"].tolist() == [f"job-{step}"]
+    assert [entry["job_ids"] for entry in load_run(directory).timing()] == [[f"job-{step}"] for step in range(4)]
+    assert sum(entry["qpu_seconds"] for entry in load_run(directory).timing()) == 6.0
+
+
+def test_nothing_of_the_machine_or_user_is_written(small_config: RunConfig, tmp_path: Path) -> None:
+    import getpass
+    import platform
+
+    directory = finish(small_config, tmp_path)
+    text = b"".join((directory / name).read_bytes() for name in ("manifest.json", "config.json", "timing.jsonl"))
+    for secret in (platform.node(), str(tmp_path), f"/home/{getpass.getuser()}"):
+        assert secret.encode() not in text
+
+
+def test_find_run_by_path_prefix_or_age(small_config: RunConfig, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no runs"):
+        record.find_run(tmp_path, None)
+    first = finish(small_config, tmp_path)
+    second = finish(with_settings(small_config, {"train.seed": 8}), tmp_path)
+    assert record.find_run(tmp_path, None) == second
+    assert record.find_run(tmp_path, first.name[:6]) == first
+    assert record.find_run(tmp_path, str(first)) == first
+    with pytest.raises(FileNotFoundError, match="there is no run 'zz'"):
+        record.find_run(tmp_path, "zz")
+    with pytest.raises(ValueError, match="several runs begin with ''"):
+        record.find_run(tmp_path, "")
+    assert isinstance(load_run(first), Record)
