@@ -360,7 +360,7 @@ def test_a_directory_of_something_else_is_not_touched(small_config: RunConfig, t
     directory = tmp_path / "figure-1" / small_config.run_id
     directory.mkdir(parents=True)
     (directory / "thesis.tex").write_text("precious")
-    with pytest.raises(RecordError, match="holds thesis.tex; move it away"):
+    with pytest.raises(RecordError, match=r"holds thesis\.tex; move it away"):
         train(small_config, results=tmp_path)
     assert contents(directory) == {"thesis.tex": b"precious"}
 

@@ -15,8 +15,8 @@
       best.json, network.npz, outcome.json, figures/
 
 A step is complete when the checkpoint that counts it is in place. Whatever a killed process left beyond that is cut off
-before the run goes on, so a resumed run writes the same bytes as an uninterrupted one (except times, versions, and Qiskit's
-random names of parameters in ``circuit.qpy``).
+before the run goes on, so a resumed run writes the same bytes as an uninterrupted one (except times, versions, and the
+random names that Qiskit gives to parameters in ``circuit.qpy``).
 """
 
 from __future__ import annotations

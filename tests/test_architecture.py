@@ -1,0 +1,73 @@
+"""Imports point down one list, vendor packages enter in one place, and every public name exists."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import qhn
+
+SOURCE = Path(qhn.__file__).parent
+ORDER = [  # from the command line down; a module may import only what stands below it
+    ("__main__",),
+    ("cli",),
+    ("display", "evaluate", "report"),
+    ("figures",),
+    ("run",),
+    ("record",),
+    ("configfile",),
+    ("config",),
+    ("optimizer", "estimator"),
+    ("gradient",),
+    ("objective",),
+    ("landscape",),
+    ("backend", "backend.ibm"),
+    ("backend.aer",),
+    ("backend.sampler",),
+    ("samples",),
+    ("circuitfile",),
+    ("ansatz", "problem"),
+    ("binn",),
+    ("datasets",),
+    ("bitstrings", "seeds", "spelling"),
+]
+LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
+
+
+def modules() -> dict[str, ast.Module]:
+    trees = {}
+    for path in SOURCE.rglob("*.py"):
+        name = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+        if name != "__init__":
+            trees[name] = ast.parse(path.read_text())
+    return trees
+
+
+def imports(tree: ast.Module) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def test_imports_point_down() -> None:
+    trees = modules()
+    assert set(trees) == set(LEVEL)
+    for name, tree in trees.items():
+        for imported in (i.removeprefix("qhn.") for i in imports(tree) if i.startswith("qhn.")):
+            if imported in LEVEL and imported != name and not (name == "backend" and imported == "backend.ibm"):
+                assert LEVEL[imported] > LEVEL[name], f"{name} imports {imported}"
+
+
+def test_vendor_packages_enter_through_the_backends_only() -> None:
+    for name, tree in modules().items():
+        vendors = {i.split(".")[0] for i in imports(tree)} & {"qiskit_aer", "qiskit_ibm_runtime"}
+        assert not vendors or name.startswith("backend"), f"{name} imports {vendors}"
+
+
+def test_every_public_name_exists() -> None:
+    for name in qhn.__all__:
+        assert getattr(qhn, name) is not None

@@ -1,0 +1,35 @@
+"""The circuits in circuits/ are those of the presets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qiskit import qasm3
+
+import reference
+from qhn.circuitfile import write_files
+from qhn.configfile import load_config, presets
+
+FOLDER = Path(__file__).parents[1] / "circuits"
+
+
+@pytest.mark.parametrize("name", presets())
+def test_emitted_circuits_are_not_stale(name: str, tmp_path: Path) -> None:
+    config = load_config(name)
+    for path in write_files(config.circuit(config.problem().num_qubits), name, tmp_path):
+        assert (FOLDER / path.name).read_text() == path.read_text(), "run make circuits"
+
+
+def test_there_are_no_others() -> None:
+    expected = {f"{name}{form}.{kind}" for name in presets() for form in ("", ".executed") for kind in ("qasm", "txt")}
+    assert {path.name for path in FOLDER.iterdir() if path.name != "README.md"} == expected
+
+
+def test_the_emitted_text_is_the_circuit_of_the_definition(rng: np.random.Generator) -> None:
+    circuit = qasm3.loads((FOLDER / "figure-1.qasm").read_text())
+    theta = rng.uniform(0, 2 * np.pi, 32)
+    bound = circuit.assign_parameters({p: theta[int(p.name.split("_")[2])] for p in circuit.parameters})
+    expected = reference.probabilities(reference.literal_circuit(4, 2, "eq5", theta))
+    np.testing.assert_allclose(reference.probabilities(bound), expected, atol=1e-12)

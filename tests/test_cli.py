@@ -1,0 +1,232 @@
+"""The command line, in the same process: what it prints, what it leaves, and how it refuses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qhn import cli, run
+from qhn.backend import BackendError
+from qhn.configfile import presets
+from qhn.record import load_run
+
+QUICK = ("--set", "data.samples=40", "--set", "data.validation_samples=30", "--steps", "3", "--shots", "50")
+
+
+class Result:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def qhn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def call(*words: str) -> Result:
+        monkeypatch.setattr(sys, "argv", ["qhn", *words])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        captured = capsys.readouterr()
+        return Result(stopped.value.code or 0, captured.out, captured.err)
+
+    return call
+
+
+def test_run_shows_progress_and_a_page_and_leaves_pictures(qhn, tmp_path: Path) -> None:
+    result = qhn("run", "figure-1", *QUICK)
+    assert result.code == 0
+    assert result.err.startswith("step 1/3  E ")
+    assert "ETA" in result.err
+    assert "best network, bits" in result.out
+    (directory,) = (tmp_path / "results" / "figure-1").iterdir()
+    assert {path.name for path in (directory / "figures").glob("*.png")} == {
+        "training.png",
+        "costs.png",
+        "decision.png",
+    }
+    again = qhn("run", "figure-1", *QUICK)
+    assert (again.code, again.err, again.out) == (0, "", result.out)
+
+
+def test_options_reach_the_run(qhn, tmp_path: Path) -> None:
+    words = (
+        "--layers",
+        "1",
+        "--order",
+        "authors",
+        "--seed",
+        "5",
+        "--backend",
+        "aer-mps",
+        "--set",
+        "train.optimizer=sgd",
+    )
+    result = qhn("run", "figure-1", *QUICK, *words, "--quiet", "--results", "elsewhere")
+    assert result.code == 0
+    config = load_run(result.out.strip()).config
+    assert result.out.startswith("elsewhere/figure-1/")
+    assert (config.ansatz.num_layers, config.ansatz.order) == (1, "authors")
+    assert (config.train.seed, config.train.backend, config.train.optimizer.name) == (5, "aer-mps", "sgd")
+    assert (config.train.shots, config.train.steps, config.data.load().x.shape) == (50, 3, (40, 2))
+
+
+def test_json_lines(qhn) -> None:
+    lines = [json.loads(line) for line in qhn("run", "figure-1", *QUICK, "--json").out.splitlines()]
+    assert [line["step"] for line in lines[:-1]] == [0, 1, 2]
+    assert lines[-1]["outcome"] == "done"
+    assert load_run(lines[-1]["run"]).steps()[-1].mean == lines[2]["mean"]
+
+
+def test_resume_show_report_list(qhn) -> None:
+    assert "there are no runs in" in qhn("show").err
+    first = qhn("run", "figure-1", *QUICK, "--quiet").out.strip()
+    run_id = Path(first).name
+    assert qhn("resume", run_id[:5], "--steps", "5", "--quiet").out.strip() == first
+    assert len(load_run(first).steps()) == 5
+    shown = qhn("show", run_id).out
+    assert "5 of 5 steps, done" in shown
+    assert "choice of activation   0 → sigmoid, 1 → relu" in shown
+    assert "qiskit-aer" in shown
+    assert f"{first}/figures/training.png" in qhn("report").out
+    listed = qhn("list").out
+    assert run_id in listed
+    assert "5/5" in listed
+    assert all(name in listed for name in presets())
+
+
+def test_stopping_by_budget_and_failing_have_their_exit_codes(qhn, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = 57
+    result = qhn("run", "figure-1", *QUICK, "--set", f"train.max_shots={2 * rows * 50}")
+    assert result.code == 3
+    assert "a step takes 2,850 shots, 0 of train.max_shots remain" in result.out
+
+    class Failing:
+        paid = False
+
+        def compile(self, ansatz):
+            return self
+
+        def describe(self) -> dict:
+            return {}
+
+        circuit = None
+
+        def sample(self, thetas, shots, key):
+            raise BackendError("the fridge is warm")
+
+    monkeypatch.setattr(run, "open_backend", lambda name, journal=None: Failing())
+    monkeypatch.setattr(run, "write_circuit", lambda record, circuit: None)
+    result = qhn("run", "figure-1", *QUICK, "--seed", "1")
+    assert result.code == 4
+    assert result.err == "qhn: the fridge is warm; complete steps are kept, and qhn resume goes on\n"
+
+
+def test_circuit_prints_or_writes(qhn, tmp_path: Path) -> None:
+    assert "literal circuit, order eq5: 4 qubits, 2 layers" in qhn("circuit", "figure-1").out
+    assert qhn("circuit", "figure-1", "--form", "executed", "--qasm").out.startswith("OPENQASM 3.0;")
+    assert "order authors: 4 qubits, 3 layers" in qhn("circuit", "figure-1", "--layers", "3", "--order", "authors").out
+    written = qhn("circuit", "--output", "c").out.splitlines()
+    assert len(written) == 4 * len(presets())
+    assert all((tmp_path / path).is_file() for path in written)
+
+
+def test_landscape_prints_the_optimum_and_keeps_the_table(qhn, tmp_path: Path) -> None:
+    result = qhn("landscape", "gaussian-activation", "--set", "data.samples=50")
+    assert result.code == 0
+    assert "of 16,384 networks; the first:" in result.out
+    folder = tmp_path / "results" / "gaussian-activation" / "landscape"
+    costs = np.load(folder / "costs.npy")
+    assert f"optimum C* = {costs.min():.8g}" in result.out
+    assert (folder / "density.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_evaluate_a_file_of_angles_and_a_run(qhn, tmp_path: Path) -> None:
+    theta = np.zeros((2, 32))
+    theta[1, :4] = np.pi  # RY(π) in the first block of the circuit
+    for name, write in (
+        ("t.npy", lambda path: np.save(path, theta)),
+        ("t.npz", lambda path: np.savez(path, theta=theta)),
+        ("t.json", lambda path: path.write_text(json.dumps(theta.tolist()))),
+        ("t.csv", lambda path: np.savetxt(path, theta, delimiter=",")),
+    ):
+        write(tmp_path / name)
+        result = qhn("evaluate", "figure-1", "--theta", name, "--shots", "20", "--json")
+        lines = [json.loads(line) for line in result.out.splitlines()]
+        assert [line["std_error"] < 1e-12 for line in lines[:2]] == [True, True]
+        assert lines[0]["mean"] != lines[1]["mean"]
+        assert lines[2]["distinct"] == 2
+    directory = qhn("run", "figure-1", *QUICK, "--quiet").out.strip()
+    assert qhn("evaluate", directory, "--shots", "500").out.startswith("row 0: E = ")
+
+
+BAD = [
+    (("run", "nothing"), "there is no preset 'nothing'"),
+    (("run", "gone.toml"), "configuration file gone.toml does not exist"),
+    (("run", "figure-1", "--shots", "0"), "train.shots: input should be greater than or equal to 1, got 0"),
+    (("run", "figure-1", "--shots", "few"), "Invalid value for '--shots'"),
+    (("run", "figure-1", "--set", "train.shotz=3"), "unknown key train.shotz; did you mean 'shots'?"),
+    (("run", "figure-1", "--set", "train.shots"), "must be written key=value"),
+    (("run", "figure-1", "--backend", "fake_nothing"), "there is no stored device 'fake_nothing'"),
+    (("run", "figure-1", "--backend", "qpu"), "unknown backend 'qpu'"),
+    (("run", "figure-1", "--layers", "-1"), "ansatz.num_layers"),
+    (("run", "figure-1", "--nonsense"), "No such option: --nonsense"),
+    (("run", "gaussian-activation", "--set", "network.hidden=[12]"), "a state vector of 50 qubits takes"),
+    (("run", "figure-1", "--results", "/proc/nowhere"), "/proc/nowhere"),
+    (("run", "figure-1", "--results", "occupied"), "occupied"),
+    (("run", "figure-1", "--set", "data.file=gone.csv"), "data file gone.csv does not exist"),
+    (("run", "figure-1", "--set", "data.file=mine.csv", "--set", "data.label=y"), "has no column 'y' for the label"),
+    (("run", "figure-1", "--set", "train.max_shots=5"), "train.max_shots is 5, one step takes"),
+    (("resume", "abc"), "there is no run 'abc'"),
+    (("show", "gone"), "there is no run 'gone'"),
+    (("landscape", "figure-1", "--set", "network.hidden=[7]", "--set", "data.samples=3"), "up to 24 qubits"),
+    (("circuit", "figure-1", "--form", "drawn"), "unknown form 'drawn'"),
+    (("evaluate", "figure-1"), "give a file of angles with --theta"),
+    (("evaluate", "figure-1", "--theta", "gone.npy"), "file of angles gone.npy does not exist"),
+    (("evaluate", "figure-1", "--theta", "mine.csv"), "mine.csv holds no angles"),
+    (("evaluate", "figure-1", "--theta", "short.json"), "θ has 2 angles, the circuit takes 32"),
+    (("frobnicate",), "No such command 'frobnicate'"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), BAD, ids=[" ".join(words) for words, _ in BAD])
+def test_bad_input_is_one_line_and_exit_code_2(qhn, tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+    (tmp_path / "occupied").write_text("a file")
+    (tmp_path / "mine.csv").write_text("a,b,label\n1,2,0\n2,1,1\n")
+    (tmp_path / "short.json").write_text("[0.1, 0.2]")
+    result = qhn(*words)
+    assert result.code == 2
+    assert message in result.err
+    assert len(result.err.splitlines()) == 1
+    assert "Traceback" not in result.err
+    assert "Traceback" in qhn("--debug", *words).err
+
+
+def test_damage_is_one_line_and_does_not_hide_other_runs(qhn) -> None:
+    first = Path(qhn("run", "figure-1", *QUICK, "--quiet").out.strip())
+    second = Path(qhn("run", "figure-1", *QUICK, "--seed", "8", "--quiet").out.strip())
+    (first / "checkpoint.npz").write_bytes(b"zip?")
+    for words in (("show", first.name), ("resume", first.name), ("report", str(first)), ("run", "figure-1", *QUICK)):
+        result = qhn(*words)
+        assert result.code == 2
+        assert "checkpoint.npz is damaged" in result.err
+        assert len(result.err.splitlines()) == 1
+    listed = qhn("list").out
+    assert second.name in listed
+    assert "is damaged" in listed
+    assert qhn("run", "figure-1", *QUICK, "--restart", "--quiet").code == 0
+    assert first.with_name(f"{first.name}~1").is_dir()
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['qhn', '--help']\n"
+        "from qhn.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('numpy', 'qiskit', 'pydantic', 'matplotlib', 'scipy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

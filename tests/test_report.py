@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qhn.config import RunConfig
+from qhn.configfile import load_config, with_settings
+from qhn.landscape import enumerate_costs
+from qhn.record import load_run
+from qhn.report import Report
+from qhn.run import train
+
+
+def run(config: RunConfig, results: Path) -> Report:
+    training = train(config, results=results)
+    list(training)
+    assert training.record is not None
+    return Report(load_run(training.record.directory))
+
+
+def columns(path: Path) -> dict[str, list[str]]:
+    with path.open() as file:
+        rows = list(csv.reader(file))
+    return dict(zip(rows[0], map(list, zip(*rows[1:], strict=True)), strict=True))
+
+
+def test_the_page_states_each_number_apart(small_config: RunConfig, tmp_path: Path) -> None:
+    report = run(small_config, tmp_path)
+    page, last = report.summary(), report.steps[-1]
+    costs = enumerate_costs(report.problem)
+    for expected in (
+        f"figure-1 {small_config.run_id}: 4 of 4 steps, done",
+        "4 qubits, 1 layers, order eq5, 12 active of 16 angles",
+        f"best network, bits {last.best_bits}",
+        "E = ⟨C⟩ at the last step",
+        "CVaR of its lowest 20%",
+        f"best sampled C                  {last.best_cost:.6g}",
+        f"optimum C*                      {costs.min():.6g}, 1 of 16 networks",
+        f"distinct networks evaluated     {last.distinct} of 16",
+        "best C of as many random ones",
+        "says little about the search",
+    ):
+        assert expected in page
+    assert report.problem.network(report.best_bits).describe().splitlines()[1] in page
+
+
+def test_figures_come_with_the_data_behind_them(small_config: RunConfig, tmp_path: Path) -> None:
+    report = run(small_config, tmp_path)
+    paths = report.figures()
+    assert [path.name for path in paths] == ["training.png", "costs.png", "decision.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+    training = columns(paths[0].with_suffix(".csv"))
+    assert [float(x) for x in training["mean"]] == [step.mean for step in report.steps]
+    assert [float(x) for x in training["best_cost"]] == [step.best_cost for step in report.steps]
+    costs = columns(paths[1].with_suffix(".csv"))
+    assert sum(map(float, costs["first_step"])) == pytest.approx(1)
+    sampled = report.sampled_costs(3)
+    np.testing.assert_allclose(sampled, report.problem.cost(report.record.samples(3)), rtol=1e-14)
+    inside = [(sampled >= float(a)) & (sampled < float(b)) for a, b in zip(costs["from"], costs["to"], strict=True)]
+    np.testing.assert_allclose(np.mean(inside[:-1], axis=1), [float(x) for x in costs["last_step"]][:-1], atol=1e-12)
+    with np.load(paths[2].with_suffix(".npz")) as stored:
+        point = stored["x"][3], stored["y"][5]
+        assert stored["output"][5, 3] == pytest.approx(report.problem.network(report.best_bits).output(point))
+
+
+def test_pixels_are_drawn_as_an_image_and_there_may_be_no_validation(tmp_path: Path) -> None:
+    report = run(load_config("mnist-01", {"train.steps": 1, "train.shots": 20, "ansatz.num_layers": 0}), tmp_path)
+    paths = report.figures()
+    assert [path.name for path in paths] == ["training.png", "costs.png", "weights.png"]
+    weights = columns(paths[2].with_suffix(".csv"))
+    drawn = np.array([[float(x) for x in weights[f"column_{j}"]] for j in range(1, 5)]).T
+    expected = report.problem.network(report.best_bits).weights[0].reshape(4, 4)
+    np.testing.assert_array_equal(drawn, expected)
+    assert "no validation samples" in report.summary()
+    assert columns(paths[0].with_suffix(".csv"))["validation"] == [""]
+
+
+def test_beyond_enumeration_random_search_is_really_done(tmp_path: Path) -> None:
+    settings = {
+        "network.hidden": [6],
+        "train.backend": "aer-mps",
+        "train.steps": 1,
+        "train.shots": 10,
+        "data.samples": 20,
+        "ansatz.num_layers": 0,
+    }
+    report = run(load_config("gaussian-activation", settings), tmp_path)
+    assert report.problem.num_qubits == 26
+    assert report.landscape is None
+    page = report.summary()
+    assert "optimum" not in page
+    assert f"in one draw of {report.steps[-1].distinct:,}" in page
+
+
+def test_a_run_without_steps_cannot_be_reported(small_config: RunConfig, tmp_path: Path) -> None:
+    training = train(small_config, results=tmp_path)
+    training.close()
+    assert training.record is not None
+    with pytest.raises(ValueError, match="no complete step yet"):
+        Report(training.record)
+
+
+def test_cvar_of_the_objective_is_shown(small_config: RunConfig, tmp_path: Path) -> None:
+    config = with_settings(small_config, {"train.objective": {"name": "cvar", "alpha": 0.3}})
+    assert "CVaR of its lowest 30%" in run(config, tmp_path).summary()
