@@ -424,6 +424,10 @@ def test_paid_shots_are_on_disk_before_they_are_used_and_are_not_paid_twice(
     def fail(self, bits) -> None:
         raise MemoryError("the cost function died")
 
+    with pytest.raises(ValueError, match=r"needs a budget: --set train.max_shots=…; a step takes 25 rows × 60 shots"):
+        train(small_config, results=tmp_path)
+    assert machine.jobs == 0
+    small_config = with_settings(small_config, {"train.max_shots": 6000})
     training = train(small_config, results=tmp_path)
     next(training)
     with monkeypatch.context() as patched:

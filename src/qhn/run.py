@@ -66,18 +66,21 @@ def train(
     """
     problem = config.problem()
     ansatz = config.circuit(problem.num_qubits)
-    _check_budget(config, config.train.gradient.build(ansatz).num_rows)
-    if not record:
-        if open_backend(config.train.backend).paid:
-            raise ValueError(f"a run on {config.train.backend} is paid for and must be recorded; leave record=True")
-        return Training(config, problem)
+    num_rows = config.train.gradient.build(ansatz).num_rows
+    _check_budget(config, num_rows)
     directory = results_directory(results) / config.experiment / config.run_id
+    backend = None
+    if restart or not record or not (directory / "config.json").exists():
+        backend = open_backend(config.train.backend, Journal(directory / "jobs.jsonl") if record else None)
+        if backend.paid:
+            _check_paid(config, num_rows, record)
+        backend.compile(ansatz)  # refuse what cannot run before anything is written
+    if not record:
+        return Training(config, problem, backend=backend)
     if restart and directory.exists():
         Record(directory, config).set_aside()
-    if not (directory / "config.json").exists():
-        open_backend(config.train.backend).compile(ansatz)  # refuse what cannot run before anything is written
     kept = Record.create(config, directory)
-    return Training(kept.config, problem, kept)
+    return Training(kept.config, problem, kept, backend)
 
 
 def resume(directory: str | Path, settings: dict[str, Any] | None = None) -> Training:
@@ -121,10 +124,13 @@ class Training(Iterator[Step]):
         num_stored: steps that were on disk already and are handed out first.
     """
 
-    def __init__(self, config: RunConfig, problem: BinnProblem, record: Record | None = None) -> None:
+    def __init__(
+        self, config: RunConfig, problem: BinnProblem, record: Record | None = None, backend: Backend | None = None
+    ) -> None:
         self.config = config
         self.problem = problem
         self.record = record
+        self._backend = backend  # opened at the first step if need be: a finished run is shown without a machine
         self.ansatz: Ansatz = config.circuit(problem.num_qubits)
         self.gradient = config.train.gradient.build(self.ansatz)
         self.optimizer = config.train.optimizer.build()
@@ -240,7 +246,7 @@ class Training(Iterator[Step]):
 
     def _open_estimator(self) -> SamplingEstimator:
         journal = Journal(self.record.directory / "jobs.jsonl") if self.record else None
-        backend = open_backend(self.config.train.backend, journal)
+        backend = self._backend or open_backend(self.config.train.backend, journal)
         if self.record is not None:
             self.record.append_session(_session(backend))
         kept = KeptBackend(backend, self.record) if self.record is not None and backend.paid else backend
@@ -373,6 +379,20 @@ def _check_budget(config: RunConfig, num_rows: int) -> None:
         raise ValueError(
             f"train.max_shots is {config.train.max_shots:,}, one step takes {num_rows} rows × {config.train.shots:,} "
             f"shots = {one_step:,}; raise it or lower train.shots"
+        )
+
+
+def _check_paid(config: RunConfig, num_rows: int, record: bool) -> None:
+    """Refuse to spend shots without a record or a budget."""
+    name, train = config.train.backend, config.train
+    if not record:
+        raise ValueError(f"a run on {name} is paid for and must be recorded; leave record=True")
+    if train.max_shots is None:
+        one_step = num_rows * train.shots
+        raise ValueError(
+            f"a run on {name} is paid for and needs a budget: --set train.max_shots=…; a step takes {num_rows} rows × "
+            f"{train.shots:,} shots = {one_step:,}, the {train.steps} steps asked for {train.steps * one_step:,}. Very "
+            f"roughly, 250 µs a shot make {one_step * 250e-6:,.0f} QPU seconds a step; some devices take 4 ms a shot"
         )
 
 
