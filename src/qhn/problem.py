@@ -48,7 +48,7 @@ class BinnProblem:
     >>> from qhn.datasets import gaussian_mixture
     >>> problem = BinnProblem(SearchSpace(2), gaussian_mixture(100))
     >>> problem.cost(np.array([[1, 1, 1], [0, 0, 1]], dtype=np.uint8)).round(3)
-    array([0.071, 0.502])
+    array([0.058, 0.62 ])
     """
 
     space: SearchSpace
