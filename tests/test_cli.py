@@ -87,7 +87,7 @@ def test_resume_show_report_list(qhn) -> None:
     assert qhn("resume", run_id[:5], "--steps", "5", "--quiet").out.strip() == first
     assert len(load_run(first).steps()) == 5
     shown = qhn("show", run_id).out
-    assert "5 of 5 steps, done" in shown
+    assert "5 steps, done" in shown
     assert "choice of activation   0 → sigmoid, 1 → relu" in shown
     assert "qiskit-aer" in shown
     assert f"{first}/figures/training.png" in qhn("report").out

@@ -32,7 +32,7 @@ def test_the_page_states_each_number_apart(small_config: RunConfig, tmp_path: Pa
     page, last = report.summary(), report.steps[-1]
     costs = enumerate_costs(report.problem)
     for expected in (
-        f"figure-1 {small_config.run_id}: 4 of 4 steps, done",
+        f"figure-1 {small_config.run_id}: 4 steps, done",
         "4 qubits, 1 layers, order eq5, 12 active of 16 angles",
         f"best network, bits {last.best_bits}",
         "E = ⟨C⟩ at the last step",

@@ -198,7 +198,7 @@ class SgdConfig(Section):
 
 class SpsaOptimizerConfig(Section):
     name: Literal["spsa"]
-    learning_rate: float = Field(default=1.0, gt=0)
+    learning_rate: float = Field(default=5.0, gt=0)
     decay: float = Field(default=0.602, ge=0)
     stability: float = Field(default=10.0, ge=0)
 

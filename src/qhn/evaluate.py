@@ -71,6 +71,10 @@ def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
     if theta.shape[-1] != ansatz.num_parameters:
         raise ValueError(f"θ has {theta.shape[-1]} angles, the circuit takes {ansatz.num_parameters}")
     backend = open_backend(config.train.backend)
+    if backend.paid:
+        raise ValueError(
+            f"evaluate keeps no record of its shots, and those of {backend.name} are paid for; use qhn run"
+        )
     objective = config.train.objective.build()
     estimator = SamplingEstimator(ansatz, problem, backend, shots=config.train.shots, objective=objective)
     found = estimator(np.atleast_2d(theta), Key(config.train.seed, Purpose.EVALUATION))

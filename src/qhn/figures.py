@@ -38,7 +38,7 @@ def training_curve(folder: Path, steps: Sequence[Step], optimum: float | None) -
     axes.plot(number, best, color=GREEN, linestyle="-.", label="best sampled C")
     if optimum is not None:
         axes.axhline(optimum, color=GREY, linewidth=0.8, linestyle=":", label="optimum C*")
-    if min(best.min(), mean.min()) > 0:
+    if 0 < 10 * min(best.min(), mean.min()) < mean.max():
         axes.set_yscale("log")
     axes.set_xlabel("step")
     axes.set_ylabel("cost C")
@@ -103,8 +103,10 @@ def weight_image(folder: Path, network: Network) -> Path:
         shown = axes.imshow(image, cmap="PuOr", vmin=-limit, vmax=limit)
         title = "output" if len(network.weights) == 1 else f"h{k + 1}"
         axes.set_title(f"{title}, bias {network.biases[0][k]:+g}", fontsize=8)
-        axes.set_xticks([])
-        axes.set_yticks([])
+        axes.set_xticks(np.arange(1, image.shape[1]) - 0.5, [])
+        axes.set_yticks(np.arange(1, image.shape[0]) - 0.5, [])
+        axes.grid(color="white", linewidth=1)
+        axes.tick_params(length=0)
     values = sorted(network.alphabet)
     _colorbar(figure.colorbar(shown, ax=list(panels), ticks=values), "weight")
     rows, columns = network.image_shape
@@ -126,6 +128,7 @@ def density_of_states(folder: Path, landscape: Landscape) -> Path:
         landscape.optimum, color=RED, linewidth=0.8, linestyle="--", label=f"optimum, {landscape.degeneracy}-fold"
     )
     axes.set_yscale("log")
+    axes.set_ylim(bottom=0.7)
     axes.set_xlabel("cost C")
     axes.set_ylabel(f"bitstrings of {landscape.costs.size:,}")
     axes.legend(fontsize=7, frameon=False)
@@ -147,7 +150,7 @@ def _figure(height: float = 0.7 * COLUMN) -> tuple[Figure, Axes]:
     axes = figure.subplots()
     axes.xaxis.label.set_fontsize(8)
     axes.yaxis.label.set_fontsize(8)
-    axes.tick_params(labelsize=7)
+    axes.tick_params(which="both", labelsize=7)
     return figure, axes
 
 

@@ -110,7 +110,7 @@ class SpsaGains:
         stability: at least 0; about a tenth of the planned steps.
     """
 
-    learning_rate: float = 1.0
+    learning_rate: float = 5.0
     decay: float = 0.602
     stability: float = 10.0
 

@@ -488,6 +488,11 @@ def _replace(path: Path, write: Any) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the new name, too, survives a power cut
+    finally:
+        os.close(folder)
 
 
 def _truncate(path: Path, size: int) -> None:

@@ -70,9 +70,9 @@ class Report:
         outcome = self.record.outcome()
         ansatz = config.circuit(self.problem.num_qubits)
         held_out = f"{len(data.y_validation):,} validation" if data.has_validation else "no validation"
-        ended = outcome.name if outcome else "unfinished"
+        ended = outcome.name if outcome else f"unfinished, {config.train.steps} planned"
         lines = [
-            f"{config.experiment} {config.run_id}: {len(self.steps)} of {config.train.steps} steps, {ended}",
+            f"{config.experiment} {config.run_id}: {len(self.steps)} steps, {ended}",
             f"  circuit     {ansatz.num_qubits} qubits, {ansatz.num_layers} layers, order {ansatz.order}, "
             f"{int(ansatz.active.sum())} active of {ansatz.num_parameters} angles",
             f"  machine     {config.train.backend}, {config.train.shots:,} shots a row, {last.shots:,} in all",

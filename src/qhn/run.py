@@ -247,6 +247,8 @@ class Training(Iterator[Step]):
     def _open_estimator(self) -> SamplingEstimator:
         journal = Journal(self.record.directory / "jobs.jsonl") if self.record else None
         backend = self._backend or open_backend(self.config.train.backend, journal)
+        if backend.paid:
+            _check_paid(self.config, self.gradient.num_rows, self.record is not None)
         if self.record is not None:
             self.record.append_session(_session(backend))
         kept = KeptBackend(backend, self.record) if self.record is not None and backend.paid else backend
