@@ -79,7 +79,11 @@ def test_fake_device_adds_its_noise_and_names_it() -> None:
     ansatz = hypernetwork(4, 1)
     bits = backend.compile(ansatz).sample(np.zeros((1, 16)), 4000, KEY).bits
     assert 0.005 < bits.mean() < 0.2  # every bit would be 0 without noise
-    assert "fake_manila" in backend.describe()["noise"]
+    facts = backend.compile(ansatz).describe()
+    assert "fake_manila" in facts["noise"]
+    assert sorted(facts["qubits"]) == sorted(map(int, facts["readout_error"]))
+    assert len(facts["qubits"]) == 4
+    assert all(0 < error < 0.2 for error in facts["two_qubit_error"].values())
 
 
 def test_patch_of_a_large_device_equals_aers_own_noise() -> None:
@@ -122,6 +126,8 @@ def test_what_cannot_run_is_refused_before_it_is_tried() -> None:
         sampler.sample(np.zeros((1, 3)), 10, KEY)
     with pytest.raises(ValueError, match="shots must be at least 1, got 0"):
         sampler.sample(np.zeros((1, 4)), 0, KEY)
+    with pytest.raises(ValueError, match="measured bits, more than"):
+        sampler.sample(np.zeros((2, 4)), 10**9, KEY)
     with pytest.raises(ValueError, match="finite"):
         sampler.sample(np.full((1, 4), np.nan), 10, KEY)
 
@@ -167,6 +173,7 @@ def test_device_sampler_runs_the_real_client_and_journals_before_it_waits() -> N
     samples = Device(FakeManilaV2(), journal).compile(ansatz).sample(theta, 2000, Key(1, step=2, run="r"))
     assert samples.bits.shape == (3, 2000, 4)
     assert [entry["event"] for entry in journal] == ["intent", "submitted", "done"]
+    assert samples.qpu_seconds is not None
     assert journal[0] == {"event": "intent", "tag": "qhn:r:2:0", "rows": 3, "shots": 2000}
     assert journal[1]["job_id"] == journal[2]["job_id"] == samples.job_ids[0]
     for row, angles in zip(samples.bits, theta, strict=True):
@@ -195,6 +202,50 @@ def test_device_failure_is_journalled_and_says_nothing_of_the_service(monkeypatc
     assert caught.value.__cause__ is None
     assert "qhn:r:0:0" in str(caught.value)
     assert journal[-1] == {"event": "failed", "tag": "qhn:r:0:0", "error": "IBMRuntimeError"}
+
+
+@pytest.mark.parametrize("error", [ValueError("crn:v1:SECRET"), TypeError("SECRET"), ConnectionError("SECRET")])
+def test_whatever_the_client_raises_is_one_kind_of_failure_without_its_text(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qiskit_ibm_runtime.fake_provider import FakeManilaV2
+
+    from qhn.backend import ibm
+
+    class Job:
+        def job_id(self) -> str:
+            return "job-1"
+
+        def result(self) -> object:
+            raise error
+
+    monkeypatch.setattr(ibm.Sampler, "run", lambda self, pubs, shots: Job())
+    journal = JournalList()
+    sampler = ibm.Device(FakeManilaV2(), journal).compile(product_state(2))
+    with pytest.raises(BackendError) as caught:
+        sampler.sample(np.zeros((1, 4)), 10, KEY)
+    assert "SECRET" not in str(caught.value) + str(journal)
+    assert [entry["event"] for entry in journal] == ["intent", "submitted", "failed"]
+
+    def refuse() -> object:
+        raise error
+
+    monkeypatch.setattr(ibm, "QiskitRuntimeService", refuse)
+    with pytest.raises(BackendError) as caught:
+        open_backend("ibm_torino")
+    assert "SECRET" not in str(caught.value)
+
+
+def test_bits_survive_a_service_that_does_not_say_what_it_billed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from qiskit_ibm_runtime.fake_provider import FakeManilaV2
+    from qiskit_ibm_runtime.fake_provider.local_runtime_job import LocalRuntimeJob
+
+    from qhn.backend.ibm import Device
+
+    monkeypatch.setattr(LocalRuntimeJob, "usage", lambda self, partial=False: None)
+    samples = Device(FakeManilaV2()).compile(product_state(2)).sample(np.zeros((1, 4)), 10, KEY)
+    assert samples.bits.shape == (1, 10, 2)
+    assert samples.qpu_seconds is None
 
 
 def test_without_an_account_the_message_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

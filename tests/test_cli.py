@@ -137,7 +137,7 @@ def test_landscape_prints_the_optimum_and_keeps_the_table(qhn, tmp_path: Path) -
     result = qhn("landscape", "gaussian-activation", "--set", "data.samples=50")
     assert result.code == 0
     assert "of 16,384 networks; the first:" in result.out
-    folder = tmp_path / "results" / "gaussian-activation" / "landscape"
+    (folder,) = (tmp_path / "results" / "gaussian-activation").glob("landscape-*")
     costs = np.load(folder / "costs.npy")
     assert f"optimum C* = {costs.min():.8g}" in result.out
     assert (folder / "density.png").read_bytes().startswith(b"\x89PNG")

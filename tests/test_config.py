@@ -159,7 +159,7 @@ def test_missing_files(tmp_path: Path, users_file: Path) -> None:
     with pytest.raises(FileNotFoundError, match="does not exist"):
         load_config(tmp_path / "none.toml")
     (users_file.parent / "heart.csv").unlink()
-    with pytest.raises(FileNotFoundError, match=r"data file .*heart.csv does not exist"):
+    with pytest.raises(ValueError, match=r"data file .*heart.csv does not exist"):
         load_config(users_file)
     users_file.write_text("[data\n")
     with pytest.raises(ValueError, match="not valid TOML"):
@@ -177,10 +177,10 @@ def test_configurations_are_frozen() -> None:
 
 
 RUN_IDS = {
-    "figure-1": "03ecba768b",
-    "gaussian-activation": "a38c9e6433",
-    "gaussian-width": "1db0c44fcb",
-    "mnist-01": "22f21216ed",
-    "mnist-01-published": "948a2a0c5c",
-    "mnist-37-encoding": "6b97482758",
+    "figure-1": "ecf937e351",
+    "gaussian-activation": "6319721058",
+    "gaussian-width": "129c16bdda",
+    "mnist-01": "a3dac17ce4",
+    "mnist-01-published": "dcdd6f6323",
+    "mnist-37-encoding": "1ba5e4c5cc",
 }

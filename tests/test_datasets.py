@@ -97,6 +97,7 @@ def test_npz_with_integer_labels_and_a_constant_feature(tmp_path: Path) -> None:
         ("a,label\n1,0\n1,1,1\n", "line 3 has 3 fields, the header has 2"),
         ("a,label\n1,\n1,1\n", "'label' is empty"),
         ("label\n0\n1\n", "no feature columns"),
+        ("a,label,label\n1,0,0\n1,1,1\n", "several columns named 'label'"),
         ("", "header line"),
     ],
 )

@@ -147,40 +147,144 @@ def test_restart_keeps_the_old_run_aside(small_config: RunConfig, tmp_path: Path
         assert contents(directory) == before
 
 
-@pytest.mark.parametrize("moment", range(1, 25))
-def test_a_crash_at_any_write_loses_at_most_the_step_in_flight(
-    small_config: RunConfig, tmp_path: Path, moment: int, monkeypatch: pytest.MonkeyPatch, uninterrupted: dict
-) -> None:
-    class Crash(BaseException):
-        pass
+class Crash(BaseException):
+    """The process ends here."""
 
-    def crashing_fsync(number: int) -> None:
-        nonlocal writes
-        writes += 1
-        if writes == moment:
+
+def crash_at(moment: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let the given write (counted from 1) tear: half of an append, or a replacement that is not yet in place."""
+    writes: list[str] = []
+    real_append, real_replace = record._append, record._replace
+
+    def append(path: Path, content: bytes) -> None:
+        writes.append(path.name)
+        real_append(path, content[: len(content) // 2] if len(writes) == moment else content)
+        if len(writes) == moment:
             raise Crash
-        real(number)
 
-    real, writes = os.fsync, 0
-    results, completed = tmp_path / "crashed", 0
-    monkeypatch.setattr(record.os, "fsync", crashing_fsync)
-    crashed = False
-    try:
-        for _ in train(small_config, results=results):
-            completed += 1
-    except Crash:
-        crashed = True
-    monkeypatch.setattr(record.os, "fsync", real)
-    assert crashed
-    directory = results / "figure-1" / small_config.run_id
-    if (directory / "config.json").exists():
-        assert completed <= len(load_run(directory).steps()) <= completed + 1
-    else:  # died before the run existed
-        assert completed == 0
-    finish(small_config, results)
-    found = contents(directory)
-    assert {name: found[name] for name in uninterrupted} == uninterrupted
-    assert not [name for name in found if name not in uninterrupted and not name.endswith(".part")]
+    def replace(path: Path, write) -> None:
+        writes.append(path.name)
+        if len(writes) == moment:
+            path.with_name(path.name + ".part").write_bytes(b"half")
+            raise Crash
+        real_replace(path, write)
+
+    monkeypatch.setattr(record, "_append", append)
+    monkeypatch.setattr(record, "_replace", replace)
+    return writes
+
+
+def test_a_crash_at_any_write_loses_at_most_the_step_in_flight(
+    small_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: dict
+) -> None:
+    with monkeypatch.context() as patched:
+        all_writes = crash_at(0, patched)
+        finish(small_config, tmp_path / "counting")
+    assert len(all_writes) > 25
+    for moment in range(1, len(all_writes) + 1):
+        results, completed = tmp_path / f"crashed-{moment}", 0
+        with monkeypatch.context() as patched:
+            crash_at(moment, patched)
+            training = None
+            try:
+                training = train(small_config, results=results)
+                for _ in training:
+                    completed += 1
+            except Crash:
+                pass
+            else:
+                pytest.fail(f"write {moment} did not happen")
+            if training is not None:
+                training._open.close()  # what the end of the process would do to the lock
+        directory = results / "figure-1" / small_config.run_id
+        if (directory / "config.json").exists():
+            assert completed <= len(load_run(directory).steps()) <= completed + 1
+        else:  # died before the run existed
+            assert completed == 0
+        finish(small_config, results)
+        found = contents(directory)
+        assert {name: found[name] for name in uninterrupted} == uninterrupted, all_writes[moment - 1]
+        assert not [name for name in found if name not in uninterrupted and not name.endswith(".part")]
+
+
+@pytest.mark.parametrize("file", ["evaluations.bin", "steps.jsonl", "checkpoint.npz", "best.json"])
+def test_an_iterator_interrupted_in_a_write_goes_no_further_but_resumes(
+    file: str, small_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: dict
+) -> None:
+    """An interrupted notebook cell, run again: what is in memory may be ahead of what is on disk."""
+    training = train(small_config, results=tmp_path)
+    with monkeypatch.context() as patched:
+        names = crash_at(0, patched)
+        next(training)
+        moment = next(i for i, name in enumerate(names, start=1) if name == file)
+    training.close()
+    directory = training.record.directory
+    for path in sorted(directory.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    training = train(small_config, results=tmp_path)
+    with monkeypatch.context() as patched:
+        crash_at(moment, patched)
+        with pytest.raises(Crash):
+            next(training)
+    with pytest.raises(RecordError, match="resume it"):
+        next(training)
+    training.close()
+    list(resume(directory))
+    assert {name: content for name, content in contents(directory).items() if ".part" not in name} == uninterrupted
+
+
+def test_restart_is_refused_while_another_process_writes(small_config: RunConfig, tmp_path: Path) -> None:
+    first = train(small_config, results=tmp_path)
+    next(first)
+    with pytest.raises(RecordError, match="being written by another process"):
+        train(small_config, results=tmp_path, restart=True)
+    assert len(list(first)) == 3
+    assert [path.name for path in first.record.directory.parent.iterdir()] == [small_config.run_id]
+
+
+def test_a_refused_stop_rule_or_process_changes_nothing(small_config: RunConfig, tmp_path: Path) -> None:
+    directory = finish(small_config, tmp_path)
+    before = contents(directory)
+    with pytest.raises(ValueError, match="max_shots is 5"):
+        resume(directory, {"train.max_shots": 5})
+    assert contents(directory) == before
+    writer = resume(directory, {"train.steps": 6})
+    held = contents(directory)
+    with pytest.raises(RecordError, match="another process"):
+        resume(directory, {"train.steps": 2})
+    assert contents(directory) == held
+    writer.close()
+
+
+def test_showing_an_extended_run_does_not_shorten_it(small_config: RunConfig, tmp_path: Path) -> None:
+    directory = finish(small_config, tmp_path)
+    list(resume(directory, {"train.steps": 6, "train.max_shots": 10**6}))
+    before = contents(directory)
+    assert len(list(train(small_config, results=tmp_path))) == 6
+    assert contents(directory) == before
+    assert load_run(directory).config.train.max_shots == 10**6
+
+
+def test_a_run_that_goes_on_has_no_outcome(small_config: RunConfig, tmp_path: Path) -> None:
+    directory = finish(small_config, tmp_path)
+    training = resume(directory, {"train.steps": 9})
+    for _ in range(5):
+        next(training)
+    assert load_run(directory).outcome() is None
+    training.close()
+    assert load_run(directory).outcome() is None
+    with pytest.raises(RecordError, match="closed"):
+        next(training)
+
+
+def test_a_configuration_made_in_python_names_its_data_too(tmp_path: Path) -> None:
+    ids = set()
+    for name, lines in (("a.csv", "x,label\n1,0\n2,1\n"), ("b.csv", "x,label\n1,0\n3,1\n")):
+        (tmp_path / name).write_text(lines)
+        config = RunConfig(data={"file": name, "validation_fraction": 0.0}, train={"steps": 1, "shots": 5})
+        ids.add(config.run_id)
+        assert len(load_run(finish(config, tmp_path / "r")).steps()) == 1
+    assert len(ids) == 2
 
 
 def command(*words: str) -> list[str]:
@@ -409,8 +513,20 @@ class PaidMachine:
         sampler.sample = sample
         return sampler
 
-    def describe(self) -> dict:
-        return {"name": "paid"}
+
+def test_jobs_that_led_to_no_step_count_against_the_budget(small_config: RunConfig, tmp_path: Path) -> None:
+    directory = finish(with_settings(small_config, {"train.max_shots": 4500, "train.steps": 1}), tmp_path)
+    journal = record.Journal(directory / "jobs.jsonl")
+    for _ in range(3):
+        journal.append({"event": "submitted", "rows": 25, "shots": 60})
+    with journal.path.open("a") as file:
+        file.write('{"event": "subm')  # torn
+    journal.append({"event": "done"})
+    assert json.loads(journal.path.read_text().splitlines()[-1])["event"] == "done"
+    assert journal.shots_submitted() == 4500
+    training = resume(directory, {"train.steps": 4})
+    assert len(list(training)) == 1
+    assert training.outcome.name == "budget"
 
 
 def test_paid_shots_are_on_disk_before_they_are_used_and_are_not_paid_twice(
@@ -418,6 +534,7 @@ def test_paid_shots_are_on_disk_before_they_are_used_and_are_not_paid_twice(
 ) -> None:
     machine = PaidMachine()
     monkeypatch.setattr(run, "open_backend", lambda name, journal=None: machine)
+    unbudgeted = small_config
     with pytest.raises(ValueError, match="must be recorded"):
         train(small_config, record=False)
 
@@ -438,6 +555,7 @@ def test_paid_shots_are_on_disk_before_they_are_used_and_are_not_paid_twice(
     assert machine.jobs == 2
     directory = finish(small_config, tmp_path)
     assert machine.jobs == 4  # step 1 was not measured again
+    assert train(unbudgeted, results=tmp_path).config.train.max_shots == 6000  # a budget once given stays
     for step in range(4):
         with np.load(directory / "samples" / f"step-{step:06d}.npz") as stored:
             assert stored["bits"].shape == (25, 60, 1)

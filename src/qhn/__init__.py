@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from qhn.optimizer import Adam, Sgd, SpsaGains
     from qhn.problem import BinnProblem, Evaluations, Problem, TableProblem
     from qhn.record import Record, RecordError, Step, load_run
-    from qhn.run import Training, train
+    from qhn.run import Training, resume, train
     from qhn.seeds import Key
 
 _MODULES = {
@@ -39,7 +39,7 @@ _MODULES = {
     "optimizer": ("Adam", "Sgd", "SpsaGains"),
     "problem": ("BinnProblem", "Evaluations", "Problem", "TableProblem"),
     "record": ("Record", "RecordError", "Step", "load_run"),
-    "run": ("Training", "train"),
+    "run": ("Training", "resume", "train"),
     "seeds": ("Key",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -126,13 +126,17 @@ class Network:
 
     def save(self, path: str | Path) -> None:
         """Write the network as an ``.npz`` file of plain arrays, which :func:`load_network` reads."""
+        with Path(path).open("wb") as file:
+            self.write(file)
+
+    def write(self, file: IO[bytes]) -> None:
+        """The same into an open file."""
         arrays: dict[str, Any] = {f"weights_{i}": w for i, w in enumerate(self.weights)}
         arrays |= {f"biases_{i}": b for i, b in enumerate(self.biases)}
         arrays |= {name: getattr(self, name) for name in ("activation", "alphabet", "classes", "mean", "scale")}
         arrays["feature_names"] = np.array(self.feature_names, dtype=str)
         arrays["image_shape"] = np.array(self.image_shape or (), dtype=np.int64)
-        with Path(path).open("wb") as file:
-            np.savez(file, **arrays)
+        np.savez(file, **arrays)
 
 
 def _term(weight: float, name: str) -> str:

@@ -208,7 +208,7 @@ def landscape(
     for cost, count in found.levels(8):
         typer.echo(f"  {cost:<11.6g} {count:>8,}   {cost - found.optimum:.3g}")
     typer.echo(f"mean cost of a random network {found.costs.mean():.6g}, highest {found.sorted_costs[-1]:.6g}")
-    folder = results_directory(results) / config.experiment / "landscape"
+    folder = results_directory(results) / config.experiment / f"landscape-{config.problem_id}"
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "costs.npy", found.costs)
     typer.echo(f"\n{density_of_states(folder, found)}\n{folder / 'costs.npy'}")
@@ -236,7 +236,7 @@ def evaluate(
         raise ValueError("an experiment has no θ of its own; give a file of angles with --theta")
     lines = evaluate_theta(config, angles)
     for line in lines:
-        typer.echo(json.dumps(line) if as_json else line["text"])
+        typer.echo(json.dumps(line, allow_nan=False) if as_json else line["text"])
 
 
 # ---------------------------------------------------------------- shared by the verbs
@@ -293,6 +293,7 @@ def _source(source: str, results: Path | None, settings: dict[str, Any]) -> tupl
 
 def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
     """Run the steps with a display, then draw and print the report."""
+    from qhn.backend import BackendError
     from qhn.display import plain_lines, progress
 
     training = start()
@@ -307,6 +308,8 @@ def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
             progress(training)
         else:
             plain_lines(training)
+    except BackendError as error:
+        raise BackendError(f"{error}; complete steps are kept, and qhn resume goes on") from error
     finally:
         for number, handler in zip(signals, previous, strict=True):
             signal.signal(number, handler)
@@ -361,9 +364,9 @@ def main() -> None:
         code = _complain(error.format_message(), BAD_INPUT, debug)
     except (KeyboardInterrupt, typer.Abort):
         code = _complain("stopped; complete steps are kept, and qhn resume goes on", INTERRUPTED, False)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone: nothing is left to say
-        code = 0
+    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
+        sys.stdout = None
+        code = INTERRUPTED
     except (ValueError, OSError, MemoryError) as error:
         lost = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT)
         code = _complain(_explain(error), FAILED if lost else BAD_INPUT, debug)
@@ -372,7 +375,7 @@ def main() -> None:
 
         if not isinstance(error, BackendError):
             raise
-        code = _complain(f"{error}; complete steps are kept, and qhn resume goes on", FAILED, debug)
+        code = _complain(str(error), FAILED, debug)
     sys.exit(code)
 
 

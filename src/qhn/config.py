@@ -75,6 +75,16 @@ class FileData(Section):
     seed: int = Field(default=1, ge=0)
     sha256: str = ""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _hash_the_file(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "file" in value and not value.get("sha256"):
+            path = Path(value["file"]).absolute()
+            if not path.is_file():
+                raise ValueError(f"data file {value['file']} does not exist")
+            return value | {"file": path, "sha256": file_digest(path)}
+        return value
+
     def load(self) -> Dataset:
         if self.sha256 and self.file.is_file() and file_digest(self.file) != self.sha256:
             raise ValueError(f"{self.file} has changed since the run was configured; its bytes no longer match sha256")
@@ -286,8 +296,19 @@ class RunConfig(Section):
 
     @property
     def run_id(self) -> str:
-        """Ten hexadecimal digits that name the configuration without its stop rules, and its data by content."""
-        tree = self.model_dump(mode="json", exclude={"experiment": True, "train": set(self.STOP_RULES)})
+        """Ten hexadecimal digits that name the configuration without its stop rules, and its data by content.
+
+        Values at their default do not enter, so that a setting added later leaves the names of earlier runs alone.
+        """
+        return self._name(exclude={"experiment": True, "train": set(self.STOP_RULES)})
+
+    @property
+    def problem_id(self) -> str:
+        """Ten hexadecimal digits that name the data and the networks alone."""
+        return self._name(exclude={"experiment": True, "train": True, "ansatz": True})
+
+    def _name(self, exclude: Any) -> str:
+        tree = self.model_dump(mode="json", exclude=exclude, exclude_defaults=True)
         if isinstance(self.data, FileData):
             tree["data"].pop("file")
         tree["schema"] = SCHEMA

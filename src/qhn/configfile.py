@@ -6,6 +6,7 @@ Whatever is wrong with one is said in a single sentence that names the key, the 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -29,7 +30,6 @@ from qhn.config import (
     SpsaGradientConfig,
     SpsaOptimizerConfig,
     TrainConfig,
-    file_digest,
 )
 from qhn.problem import BinnProblem
 from qhn.spelling import did_you_mean
@@ -51,8 +51,8 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None) -> R
             working directory.
 
     Raises:
-        FileNotFoundError: if there is neither such a preset nor such a file, or the data file is missing.
-        ValueError: if the file is not valid TOML, or a key or value is wrong, in one sentence.
+        FileNotFoundError: if there is neither such a preset nor such a file.
+        ValueError: if it is not valid TOML, a key or value is wrong, or a data file is missing, in one sentence.
 
     >>> load_config("figure-1", {"train.shots": 100}).train.shots
     100
@@ -75,7 +75,7 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None) -> R
     data = tree.get("data")
     if isinstance(data, dict) and isinstance(data.get("file"), str):
         data["file"] = str(folder / data["file"])
-    tree.setdefault("experiment", path.stem)
+    tree.setdefault("experiment", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.") or "experiment")
     try:
         return parse_config(_with_settings(tree, settings or {}))
     except ValueError as error:
@@ -95,23 +95,15 @@ def load_problem(source: str | Path) -> BinnProblem:
 
 
 def parse_config(tree: dict[str, Any]) -> RunConfig:
-    """The validated configuration of a nested dictionary; the data file, if any, is hashed.
+    """The validated configuration of a nested dictionary.
 
     Raises:
-        FileNotFoundError: if the data file is missing.
-        ValueError: if a key or value is wrong, in one sentence.
+        ValueError: if a key or value is wrong, or a data file is missing, in one sentence.
     """
     try:
-        config = RunConfig.model_validate(tree)
+        return RunConfig.model_validate(tree)
     except ValidationError as error:
         raise ValueError(_one_sentence(error, tree)) from None
-    if isinstance(config.data, FileData) and not config.data.sha256:
-        path = config.data.file.absolute()
-        if not path.is_file():
-            raise FileNotFoundError(f"data file {config.data.file} does not exist")
-        data = config.data.model_copy(update={"file": path, "sha256": file_digest(path)})
-        config = config.model_copy(update={"data": data})
-    return config
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -136,7 +128,7 @@ def with_settings(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
     """The configuration with other values by dotted key, e.g. ``{"train.steps": 90}``.
 
     Raises:
-        FileNotFoundError, ValueError: as :func:`load_config`.
+        ValueError: as :func:`load_config`.
     """
     return parse_config(_with_settings(config.model_dump(mode="json", exclude_unset=True), settings))
 

@@ -179,7 +179,8 @@ def load_file(
     mean, scale = np.zeros(x.shape[1]), np.ones(x.shape[1])
     if standardise:
         mean, deviation = x[training].mean(axis=0), x[training].std(axis=0)
-        scale = np.where(deviation > 0, deviation, 1.0)
+        constant = deviation <= 1e-12 * np.abs(x[training]).max(axis=0)
+        scale = np.where(constant, 1.0, deviation)
     x = (x - mean) / scale
     target = y.astype(np.float64)
     return Dataset(
@@ -197,6 +198,9 @@ def _read_csv(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, 
         raise ValueError(f"{path} needs a header line and at least one sample")
     header = [name.strip() for name in rows[0][1]]
     column = _find(label, header, "column", path)
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        raise ValueError(f"{path} has several columns named {repeated[0]!r}; give each its own name")
     names = tuple(name for j, name in enumerate(header) if j != column)
     if not names:
         raise ValueError(f"{path} has no feature columns beside {label!r}")

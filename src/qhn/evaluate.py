@@ -80,11 +80,11 @@ def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
     found = estimator(np.atleast_2d(theta), Key(config.train.seed, Purpose.EVALUATION))
     lines: list[dict[str, Any]] = []
     for row, (mean, error) in enumerate(zip(found.mean.tolist(), found.std_error.tolist(), strict=True)):
-        line = {"row": row, "mean": mean, "std_error": error, "shots": found.shots}
+        line = {"row": row, "mean": mean, "std_error": error if np.isfinite(error) else None, "shots": found.shots}
         words = f"row {row}: E = {with_error(mean, error)}"
         if not objective.is_mean:
             value, value_error = float(found.objective[row]), float(found.objective_std_error[row])
-            line |= {"objective": value, "objective_std_error": value_error}
+            line |= {"objective": value, "objective_std_error": value_error if np.isfinite(value_error) else None}
             words += f", CVaR of the lowest {objective.alpha:.0%} = {with_error(value, value_error)}"
         lines.append(line | {"text": f"{words} ({found.shots:,} shots)"})
     best = {"best_cost": found.best_cost, "best_bits": text(found.best_bits), "distinct": found.distinct}

@@ -74,7 +74,7 @@ class BinnProblem:
 
     def cost(self, bits: ArrayLike) -> Floats:
         """C on the training samples: bits ``[..., num_qubits]`` → ``[...]``."""
-        return self._mean(bits, self.dataset.x, self.dataset.y, self._losses)
+        return self._in_blocks(bits, self.dataset.x, self.dataset.y, self._losses)
 
     def validation_cost(self, bits: ArrayLike) -> Floats:
         """C on the validation samples: bits ``[..., num_qubits]`` → ``[...]``.
@@ -84,7 +84,7 @@ class BinnProblem:
         """
         if not self.dataset.has_validation:
             raise ValueError("the data set has no validation samples; set data.validation_fraction above 0")
-        return self._mean(bits, self.dataset.x_validation, self.dataset.y_validation, self._losses)
+        return self._in_blocks(bits, self.dataset.x_validation, self.dataset.y_validation, self._losses)
 
     def accuracy(self, bits: ArrayLike) -> tuple[Floats, Floats | None]:
         """Share of right predictions on training and validation samples: bits ``[..., num_qubits]`` → ``[...]`` each.
@@ -92,10 +92,10 @@ class BinnProblem:
         The second is None without validation samples.
         """
         data = self.dataset
-        training = self._mean(bits, data.x, data.y, self._hits)
+        training = self._in_blocks(bits, data.x, data.y, self._hits)
         if not data.has_validation:
             return training, None
-        return training, self._mean(bits, data.x_validation, data.y_validation, self._hits)
+        return training, self._in_blocks(bits, data.x_validation, data.y_validation, self._hits)
 
     def network(self, bits: ArrayLike) -> Network:
         """The decoded network of one bitstring, with the data's classes and scales."""
@@ -110,28 +110,36 @@ class BinnProblem:
         )
 
     def _losses(self, bits: Bits, x: Floats, y: Floats) -> Floats:
+        """Mean loss of each network over the samples: ``[B]``."""
+        means: Floats
         if self.loss == "mse":
             errors = self.space.output(bits, x) - y
-            return errors * errors
+            means = np.square(errors, out=errors).mean(axis=1)
+            return means
         z = self.space.forward(bits, x)
-        # log(1 + e^z) − y·z without overflow; log, not log1p: it is several times faster, and 1e-16 is lost either way
-        losses: Floats = np.maximum(z, 0.0) + np.log(1.0 + np.exp(-np.abs(z))) - y * z
-        return losses
+        means = -(z @ y) / len(y)  # the loss is log(1 + e^z) − y·z
+        # log(1 + e^z) without overflow; log, not log1p: it is several times faster, and 1e-16 is lost either way
+        means += np.maximum(z, 0.0).mean(axis=1)
+        np.negative(np.abs(z, out=z), out=z)
+        np.log(1.0 + np.exp(z, out=z), out=z)
+        means += z.mean(axis=1)
+        return means
 
     def _hits(self, bits: Bits, x: Floats, y: Floats) -> Floats:
-        hits: NDArray[np.bool_] = (self.space.output(bits, x) > 0.5) == (y > 0.5)
-        return hits.astype(np.float64)
+        """Share of right predictions of each network: ``[B]``."""
+        hits: Floats = ((self.space.output(bits, x) > 0.5) == (y > 0.5)).mean(axis=1)
+        return hits
 
-    def _mean(
+    def _in_blocks(
         self, bits: ArrayLike, x: Floats, y: Floats, function: Callable[[Bits, Floats, Floats], Floats]
     ) -> Floats:
-        """Mean over samples of ``function(bits, x, y)``, in blocks of networks that fit in a core's cache."""
+        """``function(bits, x, y)`` in blocks of networks whose arrays stay in a core's cache: ``[...]``."""
         array = bitstrings.as_bits(bits, self.num_qubits)
         rows = array.reshape(-1, self.num_qubits)
         block = max(1, BLOCK // len(x))
         result = np.empty(len(rows))
         for start in range(0, len(rows), block):
-            result[start : start + block] = function(rows[start : start + block], x, y).mean(axis=1)
+            result[start : start + block] = function(rows[start : start + block], x, y)
         return result.reshape(array.shape[:-1])
 
 
@@ -202,7 +210,7 @@ class Evaluations:
 
     @property
     def best_bits(self) -> Bits:
-        """The bitstring of the lowest cost, the first met if several have it: ``[num_qubits]``."""
+        """A bitstring of the lowest cost, which stays the same until a lower one is met: ``[num_qubits]``."""
         if self._best is None:
             raise ValueError("no bitstring has been evaluated yet")
         return self._best[1]

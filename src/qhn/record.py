@@ -13,6 +13,7 @@
       checkpoint.npz    θ and optimizer state after the last complete step
       circuit.*         the circuit that runs: .qpy, .qasm (OpenQASM 3), .txt (a drawing)
       best.json, network.npz, outcome.json, figures/
+      landscape.npy     C of all networks, where a report could enumerate them
 
 A step is complete when the checkpoint that counts it is in place. Whatever a killed process left beyond that is cut off
 before the run goes on, so a resumed run writes the same bytes as an uninterrupted one (except times, versions, and the
@@ -24,8 +25,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -35,6 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhn import bitstrings
+from qhn.binn import load_network
 from qhn.bitstrings import Bits
 from qhn.config import SCHEMA, FileData, RunConfig
 from qhn.configfile import parse_config
@@ -149,7 +151,6 @@ class Record:
     def __init__(self, directory: Path, config: RunConfig) -> None:
         self.directory = directory
         self.config = config
-        self._lock: IO[str] | None = None
 
     # ------------------------------------------------------------ opening
 
@@ -157,16 +158,12 @@ class Record:
     def create(cls, config: RunConfig, directory: Path) -> Record:
         """The record of this configuration in that directory, made if it does not exist.
 
-        An existing one takes over the stop rules of ``config``.
-
         Raises:
             RecordError: if the directory holds another configuration or is damaged.
             OSError: if it cannot be written.
         """
         if (directory / "config.json").exists():
-            record = cls.load(directory)
-            record.update_stop_rules(config)
-            return record
+            return cls.load(directory)
         directory.mkdir(parents=True, exist_ok=True)
         foreign = [path.name for path in directory.iterdir() if path.name not in BEFORE_CONFIG]
         if foreign:
@@ -174,8 +171,8 @@ class Record:
         (directory / "samples").mkdir(exist_ok=True)
         record = cls(directory, config)
         if isinstance(config.data, FileData):
-            copy = directory / f"data{config.data.file.suffix.lower()}"
-            shutil.copyfile(config.data.file, copy)
+            copy, source = directory / f"data{config.data.file.suffix.lower()}", config.data.file
+            _replace(copy, lambda file: file.write(source.read_bytes()))
             record.config = config.model_copy(update={"data": config.data.model_copy(update={"file": copy})})
         record._write_config()
         return record
@@ -189,6 +186,8 @@ class Record:
             RecordError: if that is damaged, was edited, or has another schema.
         """
         directory = Path(directory)
+        if directory.name in ("", ".."):  # such as "." inside a run
+            directory = directory.resolve()
         path = directory / "config.json"
         if not path.is_file():
             raise FileNotFoundError(f"{directory} is not a run: it has no config.json")
@@ -207,17 +206,22 @@ class Record:
         return cls(directory, config)
 
     def update_stop_rules(self, config: RunConfig) -> None:
-        """Take over the stop rules of a configuration that is otherwise the same."""
+        """Take over the stop rules of a configuration that is otherwise the same; call it while holding the run."""
         if self.config.train != config.train:
             self.config = self.config.model_copy(update={"train": config.train})
             self._write_config()
 
     def set_aside(self) -> Path:
-        """Rename the directory to the first free ``<run_id>~<k>``, so that the run can start anew."""
-        k = 1
-        while (target := self.directory.with_name(f"{self.directory.name}~{k}")).exists():
-            k += 1
-        self.directory.rename(target)
+        """Rename the directory to the first free ``<run_id>~<k>``, so that the run can start anew.
+
+        Raises:
+            RecordError: if another process is writing it.
+        """
+        with self._locked():
+            k = 1
+            while (target := self.directory.with_name(f"{self.directory.name}~{k}")).exists():
+                k += 1
+            self.directory.rename(target)
         return target
 
     @contextmanager
@@ -227,17 +231,23 @@ class Record:
         Raises:
             RecordError: if another process is writing, or the files are damaged.
         """
-        lock = (self.directory / ".lock").open("w")
+        with self._locked():
+            self._cut_to_checkpoint()
+            yield
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        path = self.directory / ".lock"
+        lock = path.open("w")
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise RecordError(f"{self.directory} is being written by another process") from None
-            self._cut_to_checkpoint()
-            self._lock = lock
+            if not path.exists() or os.fstat(lock.fileno()).st_ino != path.stat().st_ino:
+                raise RecordError(f"{self.directory} was set aside by another process")
             yield
         finally:
-            self._lock = None
             lock.close()
 
     # ------------------------------------------------------------ reading
@@ -319,11 +329,11 @@ class Record:
             raise RecordError(f"{path} cannot be read ({type(error).__name__})") from None
 
     def holds_best_of(self, step: int) -> bool:
-        """Whether ``best.json`` is there and describes a network found at that step."""
-        path = self.directory / "best.json"
+        """Whether ``network.npz`` is there and ``best.json`` describes a network found at that step."""
         try:
-            return bool(json.loads(path.read_text())["step"] == step) if path.exists() else False
-        except (ValueError, KeyError, TypeError):
+            load_network(self.directory / "network.npz")
+            return bool(json.loads((self.directory / "best.json").read_text())["step"] == step)
+        except (OSError, ValueError, KeyError, TypeError):
             return False
 
     def outcome(self) -> Outcome | None:
@@ -338,7 +348,10 @@ class Record:
         """Time, seconds, QPU seconds and job ids of each complete step."""
         path = self.directory / "timing.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines[: self.checkpoint().num_steps]]
+        try:
+            return [json.loads(line) for line in lines[: self.checkpoint().num_steps]]
+        except ValueError as error:
+            raise RecordError(f"{path} is damaged ({error})") from None
 
     def manifest(self) -> list[dict[str, Any]]:
         """Versions, machine and backend of every session that advanced the run."""
@@ -350,6 +363,14 @@ class Record:
         return sessions
 
     # ------------------------------------------------------------ writing
+
+    def write_file(self, name: str, write: Callable[[IO[bytes]], object]) -> None:
+        """Write or replace a file, atomically: ``write`` is given it open in binary mode."""
+        _replace(self.directory / name, write)
+
+    def forget_outcome(self) -> None:
+        """The run goes on: what it last ended with no longer holds."""
+        (self.directory / "outcome.json").unlink(missing_ok=True)
 
     def append(self, step: Step, theta: Floats, optimizer: dict[str, Any], evaluations: Evaluations) -> None:
         """Write a complete step: its new evaluations, its line, and last the checkpoint that counts it."""
@@ -370,7 +391,10 @@ class Record:
     def write_samples(self, step: int, samples: Samples, evaluation: int = 0, digest: str = "") -> None:
         """Keep the bits of an evaluation, row 0 at θ itself; ``digest`` names the angles they were measured at."""
         arrays: dict[str, Any] = {"bits": bitstrings.pack(samples.bits), "num_qubits": samples.bits.shape[-1]}
-        arrays |= {"job_ids": np.array(samples.job_ids, dtype=str), "qpu_seconds": samples.qpu_seconds}
+        arrays |= {
+            "job_ids": np.array(samples.job_ids, dtype=str),
+            "qpu_seconds": np.nan if samples.qpu_seconds is None else samples.qpu_seconds,
+        }
         _replace(self._samples_path(step, evaluation), lambda file: np.savez(file, digest=digest, **arrays))
 
     def paid_samples(self, step: int, evaluation: int, digest: str) -> Samples | None:
@@ -380,9 +404,15 @@ class Record:
                 if str(stored["digest"]) != digest:
                     return None
                 bits = bitstrings.unpack(stored["bits"], int(stored["num_qubits"]))
-                return Samples(bits, tuple(stored["job_ids"].tolist()), float(stored["qpu_seconds"]))
+                seconds = float(stored["qpu_seconds"])
+                return Samples(bits, tuple(stored["job_ids"].tolist()), None if np.isnan(seconds) else seconds)
         except FileNotFoundError:
             return None
+        except Exception as error:  # as for the checkpoint
+            path = self._samples_path(step, evaluation)
+            raise RecordError(
+                f"{path} holds paid shots and is damaged ({type(error).__name__}); move it away"
+            ) from None
 
     def write_json(self, name: str, tree: Any) -> None:
         """Write or replace a small JSON file, atomically."""
@@ -466,7 +496,21 @@ class Journal:
         self.path = path
 
     def append(self, entry: dict[str, Any]) -> None:
-        _append(self.path, (json.dumps(entry) + "\n").encode())
+        torn = self.path.exists() and not self.path.read_bytes().endswith(b"\n")
+        line = json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())} | entry)
+        _append(self.path, (("\n" if torn else "") + line + "\n").encode())
+
+    def shots_submitted(self) -> int:
+        """Shots of all jobs that were submitted, whatever became of them; a torn line counts as none."""
+        total = 0
+        for line in self.path.read_text().splitlines() if self.path.exists() else []:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if entry.get("event") == "submitted":
+                total += entry["rows"] * entry["shots"]
+        return total
 
 
 def _evaluation_type(num_qubits: int) -> np.dtype[Any]:
@@ -474,13 +518,16 @@ def _evaluation_type(num_qubits: int) -> np.dtype[Any]:
 
 
 def _append(path: Path, content: bytes) -> None:
+    is_new = not path.exists()
     with path.open("ab") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    if is_new:
+        _sync_names(path.parent)
 
 
-def _replace(path: Path, write: Any) -> None:
+def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write a file beside the old one and put it in its place, so that a reader finds one or the other."""
     partial = path.with_name(path.name + ".part")
     with partial.open("wb") as file:
@@ -488,11 +535,16 @@ def _replace(path: Path, write: Any) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync_names(path.parent)
+
+
+def _sync_names(folder: Path) -> None:
+    """Make new names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the new name, too, survives a power cut
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def _truncate(path: Path, size: int) -> None:

@@ -17,7 +17,7 @@ from qhn.record import Record, Step
 from qhn.seeds import Key, Purpose
 
 Floats = NDArray[np.float64]
-ENUMERATED_QUBITS = 20  # a report enumerates the landscape up to here: seconds
+MAX_LOSSES = 2**30  # a report enumerates all networks if that takes no more losses of one network on one sample
 RANDOM_NETWORKS = 200_000  # and beyond draws at most so many random networks
 DEFAULT_CVAR = 0.2
 
@@ -46,10 +46,19 @@ class Report:
 
     @cached_property
     def landscape(self) -> Landscape | None:
-        """All costs, or None if there are too many."""
-        if self.problem.num_qubits > ENUMERATED_QUBITS:
+        """All costs, or None if they are too many; kept in the run's ``landscape.npy`` once computed."""
+        size = 2**self.problem.num_qubits
+        if size * len(self.problem.dataset.y) > MAX_LOSSES:
             return None
-        return Landscape(enumerate_costs(self.problem))
+        path = self.record.directory / "landscape.npy"
+        try:
+            costs = np.load(path)
+        except (OSError, ValueError, EOFError):
+            costs = np.empty(0)
+        if costs.shape != (size,) or costs.dtype != np.float64:
+            costs = enumerate_costs(self.problem)
+            self.record.write_file(path.name, lambda file: np.save(file, costs))
+        return Landscape(costs)
 
     @property
     def best_bits(self) -> bitstrings.Bits:
@@ -130,7 +139,7 @@ class Report:
     def provenance(self) -> str:
         """Sessions, machines, versions and time that the run took."""
         timing = self.record.timing()
-        seconds, qpu_seconds = (sum(entry[name] for entry in timing) for name in ("seconds", "qpu_seconds"))
+        seconds, qpu_seconds = (sum(entry[name] or 0.0 for entry in timing) for name in ("seconds", "qpu_seconds"))
         lines = [f"{seconds:,.1f} s in {len(timing)} steps, {qpu_seconds:,.1f} QPU s, in {self.record.directory}"]
         for session in self.record.manifest():
             versions = ", ".join(f"{name} {version}" for name, version in session["versions"].items())

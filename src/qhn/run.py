@@ -10,29 +10,28 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 import platform
 import subprocess
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qhn import bitstrings
 from qhn.ansatz import Ansatz
-from qhn.backend import Backend, Sampler, open_backend
+from qhn.backend import Backend, Sampler, num_cores, open_backend
 from qhn.config import RunConfig
 from qhn.configfile import with_settings
 from qhn.estimator import SamplingEstimator
 from qhn.gradient import ValueAndGrad
 from qhn.problem import BinnProblem, Evaluations
-from qhn.record import Journal, Outcome, Record, Step, results_directory
+from qhn.record import Journal, Outcome, Record, RecordError, Step, results_directory
 from qhn.samples import Samples
 from qhn.seeds import Key, Purpose
 
@@ -66,18 +65,19 @@ def train(
     """
     problem = config.problem()
     ansatz = config.circuit(problem.num_qubits)
-    num_rows = config.train.gradient.build(ansatz).num_rows
-    _check_budget(config, num_rows)
     directory = results_directory(results) / config.experiment / config.run_id
-    backend = None
-    if restart or not record or not (directory / "config.json").exists():
-        backend = open_backend(config.train.backend, Journal(directory / "jobs.jsonl") if record else None)
-        if backend.paid:
-            _check_paid(config, num_rows, record)
-        backend.compile(ansatz)  # refuse what cannot run before anything is written
+    exists = record and (directory / "config.json").exists()
+    if exists and not restart:
+        kept = Record.load(directory)
+        return Training(_with_stop_rules_of(config, kept), problem, kept)
+    _check_budget(config, config.train.gradient.build(ansatz).num_rows)
+    backend = open_backend(config.train.backend, Journal(directory / "jobs.jsonl") if record else None)
+    if backend.paid:
+        _check_paid(config, config.train.gradient.build(ansatz).num_rows, record)
+    backend.compile(ansatz)  # refuse what cannot run before anything is written
     if not record:
         return Training(config, problem, backend=backend)
-    if restart and directory.exists():
+    if exists:
         Record(directory, config).set_aside()
     kept = Record.create(config, directory)
     return Training(kept.config, problem, kept, backend)
@@ -102,10 +102,18 @@ def resume(directory: str | Path, settings: dict[str, Any] | None = None) -> Tra
             f"resume can change {', '.join(f'train.{name}' for name in sorted(RunConfig.STOP_RULES))} only; "
             "anything else makes another run: use qhn run"
         )
-    record.update_stop_rules(config)
-    problem = config.problem()
-    _check_budget(config, config.train.gradient.build(config.circuit(problem.num_qubits)).num_rows)
-    return Training(config, problem, record)
+    return Training(config, config.problem(), record)
+
+
+def _with_stop_rules_of(config: RunConfig, record: Record) -> RunConfig:
+    """The recorded configuration with the stop rules that ``config`` sets; one it leaves out stays as recorded.
+
+    Fewer steps than there are already change nothing, so that showing an extended run does not shorten it.
+    """
+    given = {name: getattr(config.train, name) for name in RunConfig.STOP_RULES & config.train.model_fields_set}
+    if config.train.steps <= record.checkpoint().num_steps:
+        given.pop("steps", None)
+    return record.config.model_copy(update={"train": record.config.train.model_copy(update=given)})
 
 
 def initial_theta(config: RunConfig, num_parameters: int) -> Floats:
@@ -136,9 +144,13 @@ class Training(Iterator[Step]):
         self.optimizer = config.train.optimizer.build()
         self.outcome: Outcome | None = None
         self._stop_requested = False
+        self._closed = False
+        self._broken = False  # a step could not be written: what is in memory is ahead of what is on disk
+        _check_budget(config, self.gradient.num_rows)
         self._open = ExitStack()
         if record is not None:
             self._open.enter_context(record.open_for_writing())
+            record.update_stop_rules(config)
         self._resume()
 
     def _resume(self) -> None:
@@ -160,6 +172,7 @@ class Training(Iterator[Step]):
         self._stored = deque(stored)
         self._steps = stored.copy()
         self._estimator: SamplingEstimator | None = None
+        self._is_paid = False
 
     def __next__(self) -> Step:
         if self._stored:
@@ -169,14 +182,22 @@ class Training(Iterator[Step]):
         if self.outcome is not None:
             self.close()
             raise StopIteration
-        return self._advance()
+        if self._broken:
+            raise RecordError("an earlier step was interrupted while it was written, or training was closed; resume it")
+        self._broken = True
+        step = self._advance()
+        self._broken = False
+        return step
 
     def request_stop(self) -> None:
         """End after the step in flight, with the outcome ``interrupted``."""
         self._stop_requested = True
 
     def close(self) -> None:
-        """Write the outcome, if there is one, and let other processes write the run."""
+        """Write the outcome, if there is one, and let other processes write the run. Closing twice does no harm."""
+        if self._closed:
+            return
+        self._closed = self._broken = True
         if self.record is not None and self.outcome is not None and self.record.outcome() != self.outcome:
             self.record.write_outcome(self.outcome)
         self._open.close()
@@ -194,7 +215,7 @@ class Training(Iterator[Step]):
             return measured[-1]
 
         theta = self._theta
-        self._theta, self._state, info = self.optimizer.step(value_and_grad, theta, self._state)
+        next_theta, next_state, info = self.optimizer.step(value_and_grad, theta, self._state)
         all_samples = [result.estimates.samples for result in measured if result.estimates.samples]
         bits = info.estimates.samples.bits[0] if info.estimates.samples else None
         step = Step(
@@ -214,7 +235,8 @@ class Training(Iterator[Step]):
             distinct=self.evaluations.distinct,
         )
         if self.record is not None:
-            self._write(step, all_samples, time.time() - started)
+            self._write(step, next_theta, next_state, all_samples, time.time() - started)
+        self._theta, self._state = next_theta, next_state
         self._steps.append(step)
         return step
 
@@ -226,21 +248,22 @@ class Training(Iterator[Step]):
         costs = self.problem.validation_cost(bitstrings.unpack(different, bits.shape[-1]))
         return float(costs @ counts / counts.sum())
 
-    def _write(self, step: Step, all_samples: list[Samples], seconds: float) -> None:
+    def _write(self, step: Step, theta: Floats, state: Any, all_samples: list[Samples], seconds: float) -> None:
         record = self.record
         assert record is not None
-        if all_samples and not all_samples[0].job_ids:
+        if all_samples and not self._is_paid:
             record.write_samples(step.step, Samples(all_samples[0].bits[:1]))
+        billed = [samples.qpu_seconds for samples in all_samples]
         record.append_timing(
             {
                 "step": step.step,
                 "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                 "seconds": round(seconds, 3),
-                "qpu_seconds": sum(samples.qpu_seconds for samples in all_samples),
+                "qpu_seconds": None if None in billed else sum(seconds for seconds in billed if seconds),
                 "job_ids": [job_id for samples in all_samples for job_id in samples.job_ids],
             }
         )
-        record.append(step, self._theta, self._state._asdict(), self.evaluations)
+        record.append(step, theta, state._asdict(), self.evaluations)
         if not self._steps or step.best_cost < self._steps[-1].best_cost:
             write_best(record, self.problem, step)
 
@@ -249,8 +272,7 @@ class Training(Iterator[Step]):
         backend = self._backend or open_backend(self.config.train.backend, journal)
         if backend.paid:
             _check_paid(self.config, self.gradient.num_rows, self.record is not None)
-        if self.record is not None:
-            self.record.append_session(_session(backend))
+        self._is_paid = backend.paid
         kept = KeptBackend(backend, self.record) if self.record is not None and backend.paid else backend
         self._estimator = SamplingEstimator(
             self.ansatz,
@@ -261,6 +283,8 @@ class Training(Iterator[Step]):
             evaluations=self.evaluations,
         )
         if self.record is not None:
+            self.record.append_session(_session(self._estimator.sampler.describe()))
+            self.record.forget_outcome()
             write_circuit(self.record, self._estimator.sampler.circuit)
         return self._estimator
 
@@ -268,6 +292,11 @@ class Training(Iterator[Step]):
 
     def _shots(self) -> int:
         return self._steps[-1].shots if self._steps else 0
+
+    def _shots_spent(self) -> int:
+        """Shots against the budget: of complete steps, or of all jobs submitted to a paid machine if those are more."""
+        submitted = Journal(self.record.directory / "jobs.jsonl").shots_submitted() if self.record else 0
+        return max(self._shots(), submitted)
 
     def _check_stop(self) -> Outcome | None:
         rules, steps = self.config.train, self._steps
@@ -279,8 +308,8 @@ class Training(Iterator[Step]):
             advice = "try more shots, another seed, or a smaller learning_rate; --set train.plateau=… goes on"
             return Outcome("plateau", f"no progress beyond the error in {rules.plateau} steps; {advice}")
         next_shots = self.gradient.num_rows * rules.shots
-        if rules.max_shots is not None and self._shots() + next_shots > rules.max_shots:
-            remaining = rules.max_shots - self._shots()
+        if rules.max_shots is not None and self._shots_spent() + next_shots > rules.max_shots:
+            remaining = rules.max_shots - self._shots_spent()
             return Outcome("budget", f"a step takes {next_shots:,} shots, {remaining:,} of train.max_shots remain")
         if self._stop_requested:
             return Outcome("interrupted", "stopped after a complete step")
@@ -301,9 +330,7 @@ def write_best(record: Record, problem: BinnProblem, step: Step) -> None:
     """Write ``network.npz`` and ``best.json``: the best network, found at that step."""
     bits = np.array([int(bit) for bit in step.best_bits], dtype=np.uint8)
     network = problem.network(bits)
-    partial = record.directory / "network.npz.part"
-    network.save(partial)
-    partial.replace(record.directory / "network.npz")
+    record.write_file("network.npz", network.write)
     training, validation = problem.accuracy(bits)
     record.write_json(
         "best.json",
@@ -324,12 +351,15 @@ def write_circuit(record: Record, circuit: Any) -> None:
     """Write ``circuit.qpy``, ``circuit.qasm`` (OpenQASM 3) and ``circuit.txt`` (a drawing) of what runs, once."""
     from qiskit import qasm3, qpy
 
-    if (record.directory / "circuit.txt").exists():
-        return
-    with (record.directory / "circuit.qpy").open("wb") as file:
-        qpy.dump(circuit, file)
-    (record.directory / "circuit.qasm").write_text(qasm3.dumps(circuit) + "\n")
-    (record.directory / "circuit.txt").write_text(str(circuit.draw("text", fold=-1, idle_wires=False)) + "\n")
+    drawing = str(circuit.draw("text", fold=-1, idle_wires=False)) + "\n"
+    writers: dict[str, Callable[[IO[bytes]], object]] = {
+        "circuit.qpy": lambda file: qpy.dump(circuit, file),
+        "circuit.qasm": lambda file: file.write((qasm3.dumps(circuit) + "\n").encode()),
+        "circuit.txt": lambda file: file.write(drawing.encode()),
+    }
+    for name, write in writers.items():
+        if not (record.directory / name).exists():
+            record.write_file(name, write)
 
 
 @dataclass(frozen=True)
@@ -350,9 +380,6 @@ class KeptBackend:
     def compile(self, ansatz: Ansatz) -> KeptSampler:
         return KeptSampler(self.backend.compile(ansatz), self.record)
 
-    def describe(self) -> dict[str, Any]:
-        return self.backend.describe()
-
 
 @dataclass(frozen=True)
 class KeptSampler:
@@ -364,6 +391,9 @@ class KeptSampler:
     @property
     def circuit(self) -> Any:
         return self.sampler.circuit
+
+    def describe(self) -> dict[str, Any]:
+        return self.sampler.describe()
 
     def sample(self, thetas: Floats, shots: int, key: Key) -> Samples:
         digest = hashlib.sha256(thetas.tobytes() + shots.to_bytes(8, "little")).hexdigest()
@@ -398,15 +428,15 @@ def _check_paid(config: RunConfig, num_rows: int, record: bool) -> None:
         )
 
 
-def _session(backend: Backend) -> dict[str, Any]:
+def _session(backend: dict[str, Any]) -> dict[str, Any]:
     """What the manifest says about this process and machine; no names of hosts, users or paths."""
     return {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES}
         | {"python": platform.python_version()},
         "git_revision": _git_revision(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "backend": backend.describe(),
+        "machine": f"{platform.system()} {platform.machine()}, {num_cores()} cores",
+        "backend": backend,
     }
 
 

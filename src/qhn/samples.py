@@ -14,12 +14,12 @@ class Samples:
     Attributes:
         bits: ``uint8[num_rows, shots, num_qubits]``, column j is qubit j of the ansatz.
         job_ids: the service's names of the jobs; empty for simulators.
-        qpu_seconds: billed time; 0 for simulators.
+        qpu_seconds: billed time; 0 for simulators, None if the service did not say.
     """
 
     bits: Bits
     job_ids: tuple[str, ...] = ()
-    qpu_seconds: float = 0.0
+    qpu_seconds: float | None = 0.0
 
     def __post_init__(self) -> None:
         if self.bits.ndim != 3:

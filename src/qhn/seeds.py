@@ -44,18 +44,18 @@ class Key:
     evaluation: int = 0
     run: str = ""
 
-    def generator(self, chunk: int = 0) -> np.random.Generator:
-        """A fresh generator; ``chunk`` numbers the parts of one evaluation."""
-        return np.random.default_rng(self._sequence(chunk))
+    def generator(self) -> np.random.Generator:
+        """A fresh generator."""
+        return np.random.default_rng(self._sequence())
 
-    def uint32(self, chunk: int = 0) -> int:
+    def uint32(self) -> int:
         """A 32-bit seed, for simulators which take an integer."""
-        return int(self._sequence(chunk).generate_state(1, np.uint32)[0])
+        return int(self._sequence().generate_state(1, np.uint32)[0])
 
     @property
     def tag(self) -> str:
         """The name of this evaluation among a service's jobs: ``qhn:<run>:<step>:<evaluation>``."""
         return f"qhn:{self.run}:{self.step}:{self.evaluation}"
 
-    def _sequence(self, chunk: int) -> np.random.SeedSequence:
-        return np.random.SeedSequence(self.seed, spawn_key=(int(self.purpose), self.step, self.evaluation, chunk))
+    def _sequence(self) -> np.random.SeedSequence:
+        return np.random.SeedSequence(self.seed, spawn_key=(int(self.purpose), self.step, self.evaluation, 0))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from qhn.backend.sampler import Backend, BackendError, Journal, Sampler
+from qhn.backend.sampler import Backend, BackendError, Journal, Sampler, num_cores
 from qhn.samples import Samples
 from qhn.spelling import did_you_mean
 
-__all__ = ["Backend", "BackendError", "Journal", "Sampler", "Samples", "open_backend"]
+__all__ = ["Backend", "BackendError", "Journal", "Sampler", "Samples", "num_cores", "open_backend"]
 
 SIMULATORS = {"aer": "statevector", "aer-mps": "matrix_product_state"}
 

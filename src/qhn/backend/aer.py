@@ -13,7 +13,7 @@ from qiskit_aer import AerSimulator
 from qiskit_aer.primitives import SamplerV2
 
 from qhn.ansatz import Ansatz
-from qhn.backend.sampler import BackendError, check_request
+from qhn.backend.sampler import BackendError, check_request, num_cores
 from qhn.bitstrings import Bits
 from qhn.samples import Samples
 from qhn.seeds import Key
@@ -41,26 +41,30 @@ class AerBackend:
         if self.method == "statevector":
             check_memory(ansatz.num_qubits, "use backend aer-mps")
         # Fusing the rotations of a qubit, at any size, makes these circuits a quarter faster; fusing more slows them.
-        options = {"fusion_threshold": 1, "fusion_max_qubit": 2, "max_parallel_experiments": os.cpu_count() or 1}
+        options = {"fusion_threshold": 1, "fusion_max_qubit": 2, "max_parallel_experiments": num_cores()}
         simulator = AerSimulator(method=self.method, **options)
-        return AerSampler(simulator, measured(ansatz.executed), ansatz, folded=True)
-
-    def describe(self) -> dict[str, Any]:
-        return {"name": self.name, "method": self.method, "noise": "none", "circuit": "executed"}
+        facts = {"name": self.name, "method": self.method, "noise": "none", "circuit": "executed"}
+        return AerSampler(simulator, measured(ansatz.executed), ansatz, facts, folded=True)
 
 
 class AerSampler:
     """A compiled circuit on an ``AerSimulator``; ``folded`` says that its bits still need the ansatz's relabelling."""
 
-    def __init__(self, simulator: AerSimulator, circuit: QuantumCircuit, ansatz: Ansatz, *, folded: bool) -> None:
+    def __init__(
+        self, simulator: AerSimulator, circuit: QuantumCircuit, ansatz: Ansatz, facts: dict[str, Any], *, folded: bool
+    ) -> None:
         self.simulator = simulator
         self.circuit = circuit
         self.ansatz = ansatz
+        self.facts = facts
         self.folded = folded
+
+    def describe(self) -> dict[str, Any]:
+        return self.facts
 
     def sample(self, thetas: Floats, shots: int, key: Key) -> Samples:
         """Bits of each row; the same key gives the same bits, whatever the number of cores."""
-        check_request(thetas, self.ansatz.num_parameters, shots)
+        check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
         sampler = SamplerV2.from_backend(self.simulator, seed=key.uint32())
         try:
             bits = read_bits(sampler.run([publish(self.circuit, thetas)], shots=shots).result())

@@ -7,26 +7,24 @@ because its answers can hold account data.
 
 from __future__ import annotations
 
-import os
 import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
-from qiskit.exceptions import QiskitError
 from qiskit.providers import BackendV2, Options
+from qiskit.providers.exceptions import QiskitBackendNotFoundError
 from qiskit.transpiler import Target, generate_preset_pass_manager
 from qiskit_aer import AerSimulator
 from qiskit_ibm_runtime import QiskitRuntimeService
 from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError
-from qiskit_ibm_runtime.exceptions import IBMError
 from qiskit_ibm_runtime.executor_sampler import Sampler
 from qiskit_ibm_runtime.fake_provider import FakeProviderForBackendV2
 
 from qhn.ansatz import Ansatz
 from qhn.backend.aer import AerSampler, check_memory, measured, publish, read_bits
-from qhn.backend.sampler import BackendError, Journal, check_request
+from qhn.backend.sampler import BackendError, Journal, check_request, num_cores
 from qhn.samples import Samples
 from qhn.seeds import Key
 from qhn.spelling import did_you_mean
@@ -65,18 +63,19 @@ def open_device(name: str, journal: Journal | None = None) -> Device:
         service = QiskitRuntimeService()
     except AccountNotFoundError:
         raise ValueError(NO_ACCOUNT) from None
-    except (IBMError, OSError, ValueError, TypeError) as error:
+    except Exception as error:  # the client raises from unrelated bases, requests and pydantic among them
         raise BackendError(
             f"the IBM service refused the account or could not be reached ({type(error).__name__}); check the network "
             "first, then the token and instance of the saved account"
         ) from None
     try:
         return Device(service.backend(name), journal)
-    except (IBMError, QiskitError) as error:
+    except QiskitBackendNotFoundError:
         raise ValueError(
-            f"the account does not reach a device {name!r} ({type(error).__name__}); "
-            "list yours with QiskitRuntimeService().backends()"
+            f"the account does not reach a device {name!r}; list yours with QiskitRuntimeService().backends()"
         ) from None
+    except Exception as error:
+        raise BackendError(f"the IBM service did not describe {name} ({type(error).__name__})") from None
 
 
 class FakeDevice:
@@ -100,11 +99,11 @@ class FakeDevice:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Aer comments on relaxation times above their physical limit
             patch = Patch(self.device, qubits)
-            simulator = AerSimulator.from_backend(patch, max_parallel_experiments=os.cpu_count() or 1)
-        return AerSampler(simulator, onto_patch(isa, qubits), ansatz, folded=False)
-
-    def describe(self) -> dict[str, Any]:
-        return {"name": self.name, "method": "aer", "noise": f"stored calibration of {self.name}", "circuit": "pruned"}
+            simulator = AerSimulator.from_backend(patch, max_parallel_experiments=num_cores())
+        facts = {"name": self.name, "method": "aer", "noise": f"stored calibration of {self.name}", "circuit": "pruned"}
+        return AerSampler(
+            simulator, onto_patch(isa, qubits), ansatz, facts | layout_facts(isa, self.device), folded=False
+        )
 
 
 class Device:
@@ -123,10 +122,11 @@ class Device:
         Raises:
             ValueError: if the device has too few qubits or no usable ones.
         """
+        try:
+            _ = self.device.target  # fetched from the service when first asked for
+        except Exception as error:
+            raise BackendError(f"the IBM service did not describe {self.name} ({type(error).__name__})") from None
         return DeviceSampler(self.device, compile_isa(ansatz.pruned, self.device), ansatz, self.journal)
-
-    def describe(self) -> dict[str, Any]:
-        return {"name": self.name, "method": "qpu", "noise": "the device", "circuit": "pruned"}
 
 
 class DeviceSampler:
@@ -144,25 +144,53 @@ class DeviceSampler:
         Raises:
             BackendError: if the job or the service fails. Its job id, if it got one, is in the journal.
         """
-        check_request(thetas, self.ansatz.num_parameters, shots)
+        check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
         self._note(event="intent", tag=key.tag, rows=len(thetas), shots=shots)
         try:
             sampler = Sampler(mode=self.device, options={"environment": {"job_tags": [key.tag]}})
             job = sampler.run([publish(self.circuit, thetas)], shots=shots)
-            self._note(event="submitted", tag=key.tag, job_id=job.job_id())
-            samples = Samples(read_bits(job.result()), (job.job_id(),), float(job.usage()))
-        except (QiskitError, OSError, TypeError) as error:  # what the client raises, with the service's text in it
+            self._note(event="submitted", tag=key.tag, job_id=job.job_id(), rows=len(thetas), shots=shots)
+            bits = read_bits(job.result())
+        except Exception as error:  # of unrelated bases, and with the service's text in them
             self._note(event="failed", tag=key.tag, error=type(error).__name__)
             raise BackendError(
                 f"{self.device.name}: the job {key.tag} failed ({type(error).__name__}); its state is listed under "
-                "that tag in your IBM account, and the run can be resumed"
+                "that tag in your IBM account"
             ) from None
+        samples = Samples(bits, (job.job_id(),), _billed_seconds(job))
         self._note(event="done", tag=key.tag, job_id=samples.job_ids[0], qpu_seconds=samples.qpu_seconds)
         return samples
+
+    def describe(self) -> dict[str, Any]:
+        facts = {"name": self.device.name, "method": "qpu", "noise": "the device", "circuit": "pruned"}
+        return facts | layout_facts(self.circuit, self.device)
 
     def _note(self, **entry: Any) -> None:
         if self.journal is not None:
             self.journal.append(entry)
+
+
+def _billed_seconds(job: Any) -> float | None:
+    """QPU seconds of a finished job; None if the service does not say, which must not cost the bits."""
+    try:
+        return float(job.usage())
+    except Exception:
+        return None
+
+
+def layout_facts(isa: QuantumCircuit, device: BackendV2) -> dict[str, Any]:
+    """The device's qubits of the ansatz's qubits 0, 1, …, and their reported errors as they were at compilation."""
+    qubits = [int(qubit) for qubit in isa.layout.final_index_layout()]
+    used = {tuple(isa.find_bit(qubit).index for qubit in gate.qubits) for gate in isa.data if len(gate.qubits) == 2}
+    target = device.target
+    pairs = {}
+    for name in target.operation_names:
+        for pair in sorted(used):
+            known = (target[name] or {}).get(pair)
+            if known is not None and known.error is not None:
+                pairs[f"{name} {pair[0]}-{pair[1]}"] = known.error
+    readout = {str(qubit): getattr(target["measure"].get((qubit,)), "error", None) for qubit in qubits}
+    return {"qubits": qubits, "readout_error": readout, "two_qubit_error": pairs}
 
 
 def compile_isa(circuit: QuantumCircuit, device: BackendV2) -> QuantumCircuit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from qhn.samples import Samples
 from qhn.seeds import Key
 
 Floats = NDArray[np.float64]
+MAX_BITS = 2**31  # of one job; a bit takes a byte once unpacked, and several copies exist for a while
 
 
 class BackendError(RuntimeError):
@@ -32,6 +34,12 @@ class Sampler(Protocol):
     @property
     def circuit(self) -> Any:
         """The circuit that runs: a ``QuantumCircuit`` with measurements."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """What a record keeps of the machine: method, noise, form of the circuit, and of a device the qubits chosen
+        and their calibration. JSON values only, nothing secret.
+        """
         ...
 
     def sample(self, thetas: Floats, shots: int, key: Key) -> Samples:
@@ -62,16 +70,17 @@ class Backend(Protocol):
         """
         ...
 
-    def describe(self) -> dict[str, Any]:
-        """What a record keeps of the machine: method, qubits, calibration. JSON values only, nothing secret."""
-        ...
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def check_request(thetas: Floats, num_parameters: int, shots: int) -> None:
+def check_request(thetas: Floats, num_parameters: int, num_qubits: int, shots: int) -> None:
     """Refuse what no machine can do.
 
     Raises:
-        ValueError: on a wrong shape of ``thetas`` or fewer than one shot.
+        ValueError: on a wrong shape of ``thetas``, fewer than one shot, or more bits than memory should hold at once.
     """
     if thetas.ndim != 2 or thetas.shape[1] != num_parameters:
         raise ValueError(f"thetas must have shape [num_rows, {num_parameters}], got {list(thetas.shape)}")
@@ -79,3 +88,9 @@ def check_request(thetas: Floats, num_parameters: int, shots: int) -> None:
         raise ValueError("thetas must be finite")
     if shots < 1:
         raise ValueError(f"shots must be at least 1, got {shots}")
+    num_bits = len(thetas) * shots * num_qubits
+    if num_bits > MAX_BITS:
+        raise ValueError(
+            f"{len(thetas)} rows × {shots:,} shots × {num_qubits} qubits are {num_bits:,} measured bits, more than the "
+            f"{MAX_BITS:,} of one job; lower shots"
+        )
