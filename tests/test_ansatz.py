@@ -96,7 +96,8 @@ def test_angles_are_half_angles() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"), [((0, 2), "num_qubits"), ((3, -1), "num_layers"), ((3, 1, "x"), "order")]
+    ("arguments", "message"),
+    [((0, 2), "num_qubits"), ((3, -1), "num_layers"), ((3, 1, "x"), "order"), ((3, 10**7), "120,000,000 angles")],
 )
 def test_wrong_shapes_are_refused(arguments: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -119,6 +119,8 @@ def test_saved_network_predicts_as_before(tmp_path: Path, rng: np.random.Generat
         load_network(bad(tmp_path / "bad.npz"))
     with pytest.raises(FileNotFoundError):
         load_network(tmp_path / "none.npz")
+    with pytest.raises(ValueError, match="missing values"):
+        again.predict(np.full(16, np.nan))
     with pytest.raises(ValueError, match=r"shape \[..., 16\]"):
         again.predict([1.0, 2.0])
 

@@ -40,9 +40,9 @@ def test_run_shows_progress_and_a_page_and_leaves_pictures(qhn, tmp_path: Path) 
     assert result.code == 0
     assert result.err.startswith("step 1/3  E ")
     assert "ETA" in result.err
-    assert "best network, bits" in result.out
+    assert "best sampled network, bits" in result.out
     (directory,) = (tmp_path / "results" / "figure-1").iterdir()
-    assert {path.name for path in (directory / "figures").glob("*.png")} == {
+    assert {path.name for path in (directory / "figures").glob("*.png")} >= {
         "training.png",
         "costs.png",
         "decision.png",
@@ -125,9 +125,11 @@ def test_stopping_by_budget_and_failing_have_their_exit_codes(qhn, monkeypatch: 
 
 
 def test_circuit_prints_or_writes(qhn, tmp_path: Path) -> None:
-    assert "literal circuit, order eq5: 4 qubits, 2 layers" in qhn("circuit", "figure-1").out
+    assert "literal circuit, order eq5: 4 qubits, num_layers 2" in qhn("circuit", "figure-1").out
     assert qhn("circuit", "figure-1", "--form", "executed", "--qasm").out.startswith("OPENQASM 3.0;")
-    assert "order authors: 4 qubits, 3 layers" in qhn("circuit", "figure-1", "--layers", "3", "--order", "authors").out
+    assert (
+        "order authors: 4 qubits, num_layers 3" in qhn("circuit", "figure-1", "--layers", "3", "--order", "authors").out
+    )
     written = qhn("circuit", "--output", "c").out.splitlines()
     assert len(written) == 4 * len(presets())
     assert all((tmp_path / path).is_file() for path in written)
@@ -174,6 +176,9 @@ BAD = [
     (("run", "figure-1", "--layers", "-1"), "ansatz.num_layers"),
     (("run", "figure-1", "--nonsense"), "No such option: --nonsense"),
     (("run", "gaussian-activation", "--set", "network.hidden=[12]"), "a state vector of 50 qubits takes"),
+    (("run", "gaussian-activation", "--set", "network.hidden=[20]", "--shots", "9"), "takes 2^86 bytes"),
+    (("run", "figure-1", "--layers", "900"), "use fewer layers or qubits"),
+    (("run", "figure-1", "--shots", "1000000000000"), "lower shots"),
     (("run", "figure-1", "--results", "/proc/nowhere"), "/proc/nowhere"),
     (("run", "figure-1", "--results", "occupied"), "occupied"),
     (("run", "figure-1", "--set", "data.file=gone.csv"), "data file gone.csv does not exist"),
@@ -218,6 +223,13 @@ def test_damage_is_one_line_and_does_not_hide_other_runs(qhn) -> None:
     assert "is damaged" in listed
     assert qhn("run", "figure-1", *QUICK, "--restart", "--quiet").code == 0
     assert first.with_name(f"{first.name}~1").is_dir()
+
+
+def test_no_words_show_the_help_and_version_the_version(qhn) -> None:
+    from qhn import __version__
+
+    assert (qhn().code, qhn().out) == (0, qhn("--help").out)
+    assert qhn("--version").out.strip() == __version__
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -128,6 +128,11 @@ WRONG = [
     ({"train.optimizer": "adm"}, "train.optimizer must name one of 'adam', 'sgd', 'spsa', got 'adm'"),
     ({"train.optimizer.learning_rat": 1}, "unknown key train.optimizer.learning_rat; did you mean 'learning_rate'?"),
     ({"train.optimizer.momentum": 0.5}, "key train.optimizer.momentum does not go with this kind of train.optimizer"),
+    ({"train.gradient": {"perturbation": 0.1}}, "key train.gradient.perturbation does not go with this kind of"),
+    ({"train.hidden": [3]}, r"unknown key train.hidden; it belongs into \[network\]"),
+    ({"train.optimizer.shots": 3}, r"unknown key train.optimizer.shots; it belongs into \[train\]"),
+    ({"network.alphabet": [1]}, "network.alphabet must be two numbers"),
+    ({"ansatz.num_layers": "deep"}, "ansatz.num_layers: .* got 'deep'"),
     ({"train.objective": {"name": "cvar", "alpha": 0}}, "train.objective.alpha: .* greater than 0, got 0"),
     ({"train.backend": "arr"}, "unknown backend 'arr'; did you mean 'aer'?"),
     ({"train": 5}, "train: .* table"),
@@ -165,7 +170,7 @@ def test_missing_files(tmp_path: Path, users_file: Path) -> None:
     with pytest.raises(ValueError, match="not valid TOML"):
         load_config(users_file)
     users_file.write_text("[network]\nhidden = [3]\n")
-    with pytest.raises(ValueError, match="missing key data"):
+    with pytest.raises(ValueError, match=r"missing table \[data\]: give name"):
         load_config(users_file)
 
 

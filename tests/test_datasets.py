@@ -89,8 +89,10 @@ def test_npz_with_integer_labels_and_a_constant_feature(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("a,b,labell\n1,2,0\n1,2,1\n", "did you mean 'labell'"),
-        ("a,label\n1,0\n,1\n", "line 3, column 'a': 'empty' is not a number"),
+        ("a,label\n1,0\n,1\n", "line 3, column 'a' is empty"),
         ("a,label\n1,0\nnan,1\n", "line 3, column 'a': 'nan' is not finite"),
+        ("a,label\n1,0\n1e300,1\n", "'1e300' is not finite, or too large"),
+        ("a;label\n1;0\n2;1\n", "must be separated by commas"),
         ("a,label\n1,0\nx,1\n", "'x' is not a number"),
         ("a,label\n1,0\n1,1\n1,2\n", "two classes, found 3: 0, 1, 2"),
         ("a,label\n1,0\n1,0\n", "two classes, found 1"),

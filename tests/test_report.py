@@ -33,8 +33,12 @@ def test_the_page_states_each_number_apart(small_config: RunConfig, tmp_path: Pa
     costs = enumerate_costs(report.problem)
     for expected in (
         f"figure-1 {small_config.run_id}: 4 steps, done",
-        "4 qubits, 1 layers, order eq5, 12 active of 16 angles",
-        f"best network, bits {last.best_bits}",
+        "4 qubits, num_layers 1, order eq5, 12 active of 16 angles",
+        "parameter-shift, adam (learning_rate 0.2, ",
+        "objective mean, seed 7",
+        f"best sampled network, bits {last.best_bits}",
+        "most measured network of the last step, ",
+        "accuracy of the larger class    ",
         "E = ⟨C⟩ at the last step",
         "CVaR of its lowest 20%",
         f"best sampled C                  {last.best_cost:.6g}",
@@ -50,7 +54,9 @@ def test_the_page_states_each_number_apart(small_config: RunConfig, tmp_path: Pa
 def test_figures_come_with_the_data_behind_them(small_config: RunConfig, tmp_path: Path) -> None:
     report = run(small_config, tmp_path)
     paths = report.figures()
-    assert [path.name for path in paths] == ["training.png", "costs.png", "decision.png"]
+    names = [path.name for path in paths]
+    assert names == ["training.png", "costs.png", "decision.png", "decision-measured.png"]
+    assert all(path.with_suffix(".pdf").read_bytes().startswith(b"%PDF") for path in paths)
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
     training = columns(paths[0].with_suffix(".csv"))
     assert [float(x) for x in training["mean"]] == [step.mean for step in report.steps]
@@ -69,7 +75,7 @@ def test_figures_come_with_the_data_behind_them(small_config: RunConfig, tmp_pat
 def test_pixels_are_drawn_as_an_image_and_there_may_be_no_validation(tmp_path: Path) -> None:
     report = run(load_config("mnist-01", {"train.steps": 1, "train.shots": 20, "ansatz.num_layers": 0}), tmp_path)
     paths = report.figures()
-    assert [path.name for path in paths] == ["training.png", "costs.png", "weights.png"]
+    assert [path.name for path in paths] == ["training.png", "costs.png", "weights.png", "weights-measured.png"]
     weights = columns(paths[2].with_suffix(".csv"))
     drawn = np.array([[float(x) for x in weights[f"column_{j}"]] for j in range(1, 5)]).T
     expected = report.problem.network(report.best_bits).weights[0].reshape(4, 4)

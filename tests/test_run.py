@@ -251,7 +251,7 @@ def test_a_refused_stop_rule_or_process_changes_nothing(small_config: RunConfig,
     writer = resume(directory, {"train.steps": 6})
     held = contents(directory)
     with pytest.raises(RecordError, match="another process"):
-        resume(directory, {"train.steps": 2})
+        resume(directory, {"train.steps": 8})
     assert contents(directory) == held
     writer.close()
 
@@ -365,6 +365,8 @@ def test_a_spent_budget_can_be_raised(small_config: RunConfig, tmp_path: Path) -
 
 def test_resume_changes_nothing_but_stop_rules(small_config: RunConfig, tmp_path: Path) -> None:
     directory = finish(small_config, tmp_path)
+    with pytest.raises(ValueError, match=r"train\.steps is 3, but the run has taken 4 steps"):
+        resume(directory, {"train.steps": 3})
     with pytest.raises(
         ValueError, match=r"resume can change train\.max_shots, train\.plateau, train\.steps, train\.target"
     ):
@@ -419,6 +421,22 @@ def remove_checkpoint(directory: Path) -> None:
     (directory / "checkpoint.npz").unlink()
 
 
+def change_a_number(directory: Path) -> None:
+    path = directory / "steps.jsonl"
+    path.write_text(path.read_text().replace('"mean": ', '"mean": 9', 1))
+
+
+def change_an_evaluation(directory: Path) -> None:
+    path = directory / "evaluations.bin"
+    content = bytearray(path.read_bytes())
+    content[5] ^= 1
+    path.write_bytes(content)
+
+
+def no_text(directory: Path) -> None:
+    (directory / "steps.jsonl").write_bytes(b"\xff\xfe\x00")
+
+
 def shorten_evaluations(directory: Path) -> None:
     os.truncate(directory / "evaluations.bin", 10)
 
@@ -432,6 +450,9 @@ DAMAGES = {
     damage_checkpoint: "damaged",
     remove_checkpoint: "missing although steps were taken",
     shorten_evaluations: "has 1 evaluations, the checkpoint counts",
+    change_a_number: "steps.jsonl was changed after it was written",
+    change_an_evaluation: "evaluations.bin was changed after it was written",
+    no_text: "line 1 is damaged",
 }
 
 

@@ -29,6 +29,7 @@ from qhn.bitstrings import Bits
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
+MAX_PARAMETERS = 100_000  # a circuit of more takes minutes to build
 Order = Literal["eq5", "authors"]
 
 
@@ -56,6 +57,11 @@ class Ansatz:
             raise ValueError(f"num_qubits must be at least 1, got {self.num_qubits}")
         if self.num_layers < 0:
             raise ValueError(f"num_layers must be at least 0 (the product state), got {self.num_layers}")
+        if self.num_parameters > MAX_PARAMETERS:
+            raise ValueError(
+                f"{self.num_qubits:,} qubits and {self.num_layers:,} layers make {self.num_parameters:,} angles, more "
+                f"than {MAX_PARAMETERS:,}"
+            )
         if self.order not in ("eq5", "authors"):
             raise ValueError(f"order must be eq5 or authors, got {self.order!r}")
 

@@ -86,12 +86,14 @@ class Network:
         """The output, near 0 for the first class and 1 for the second: raw features ``[..., inputs]`` → ``[...]``.
 
         Raises:
-            ValueError: if the last axis of ``x`` is not as long as the network has inputs.
+            ValueError: if the last axis of ``x`` is not as long as the network has inputs, or a value is missing.
         """
         h = np.asarray(x, dtype=np.float64)
         num_inputs = self.weights[0].shape[0]
         if h.ndim == 0 or h.shape[-1] != num_inputs:
             raise ValueError(f"x must have shape [..., {num_inputs}], one column a feature, got {list(h.shape)}")
+        if np.isnan(h).any():
+            raise ValueError("x has missing values (nan); fill them in before predicting")
         h = (h - self.mean) / self.scale
         hidden = ACTIVATIONS[self.activation]
         for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
@@ -107,6 +109,8 @@ class Network:
         """The network in words: its choices, then one formula a unit (or the weights as an image)."""
         low, high = self.alphabet
         lines = [f"{self.shape} network, {self.activation} activation, weights in {{{low:+g}, {high:+g}}}"]
+        if np.any(self.mean != 0) or np.any(self.scale != 1):
+            lines.append("inputs are standardised: each raw feature enters as (x - mean) / scale")
         names = [*self.feature_names] or [f"x{i + 1}" for i in range(self.weights[0].shape[0])]
         for layer, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             last = layer == len(self.weights) - 1

@@ -30,7 +30,7 @@ def drawing(ansatz: Ansatz, form: str = "literal") -> str:
     circuit = of_form(ansatz, form)
     gates = ", ".join(f"{count} {name}" for name, count in sorted(circuit.count_ops().items()))
     head = (
-        f"{form} circuit, order {ansatz.order}: {ansatz.num_qubits} qubits, {ansatz.num_layers} layers, "
+        f"{form} circuit, order {ansatz.order}: {ansatz.num_qubits} qubits, num_layers {ansatz.num_layers}, "
         f"depth {circuit.depth()}, {gates}; {int(ansatz.active.sum())} of {ansatz.num_parameters} angles are active"
     )
     wires = [line.rstrip() for line in str(circuit.draw("text", fold=-1)).splitlines()]

@@ -28,7 +28,6 @@ DEFAULT_EXPERIMENT = "gaussian-activation"
 app = typer.Typer(
     help="Train circuits whose measured bitstrings are binary neural networks.",
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -52,9 +51,18 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress an
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a step, then one with the outcome.")]
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from qhn import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_print_version)] = False,
 ) -> None:
     pass  # main() looks for --debug itself: it must work for errors in parsing too
 
@@ -236,7 +244,8 @@ def evaluate(
         raise ValueError("an experiment has no θ of its own; give a file of angles with --theta")
     lines = evaluate_theta(config, angles)
     for line in lines:
-        typer.echo(json.dumps(line, allow_nan=False) if as_json else line["text"])
+        words = line.pop("text")
+        typer.echo(json.dumps(line, allow_nan=False) if as_json else words)
 
 
 # ---------------------------------------------------------------- shared by the verbs
@@ -358,6 +367,8 @@ def main() -> None:
     """The console script: one line for an error, a traceback only with ``--debug``."""
     debug = "--debug" in sys.argv
     sys.argv = [word for word in sys.argv if word != "--debug"]
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
     try:
         code = app(standalone_mode=False)
     except TyperException as error:

@@ -81,7 +81,7 @@ class FileData(Section):
         if isinstance(value, dict) and "file" in value and not value.get("sha256"):
             path = Path(value["file"]).absolute()
             if not path.is_file():
-                raise ValueError(f"data file {value['file']} does not exist")
+                raise ValueError(f"data file {value['file']} {'is not a file' if path.exists() else 'does not exist'}")
             return value | {"file": path, "sha256": file_digest(path)}
         return value
 
@@ -121,6 +121,8 @@ def _one_or_many(value: Any) -> Any:
 def _alphabets(value: Any) -> Any:
     """``[-1, 1]`` stands for ``[[-1, 1]]``."""
     if isinstance(value, (list, tuple)) and value and not isinstance(value[0], (list, tuple)):
+        if len(value) != 2:
+            raise ValueError(f"network.alphabet must be two numbers, or a list of such pairs, got {value!r}")
         return [value]
     return value
 
@@ -140,7 +142,7 @@ class NetworkConfig(Section):
         if len(self.hidden) > 1:
             raise ValueError(
                 f"hidden must have at most one layer, got {len(self.hidden)}; to search the width of one layer write "
-                f"hidden = [{list(self.hidden)}]"
+                "its widths in a list of their own, as in hidden = [[2, 3]]"
             )
         self.space(1)
         return self
@@ -164,9 +166,15 @@ class AnsatzConfig(Section):
 # ---------------------------------------------------------------- [train]
 
 
-def _named(value: Any) -> Any:
-    """``"adam"`` stands for ``{ name = "adam" }``."""
-    return {"name": value} if isinstance(value, str) else value
+def _named(default: str) -> BeforeValidator:
+    """``"adam"`` stands for ``{ name = "adam" }``, and a table without a name for the default kind."""
+
+    def validate(value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        return {"name": default} | value if isinstance(value, dict) else value
+
+    return BeforeValidator(validate)
 
 
 class ParameterShiftConfig(Section):
@@ -232,12 +240,12 @@ class CvarConfig(Section):
 
 
 GradientConfig = Annotated[
-    Annotated[ParameterShiftConfig | SpsaGradientConfig, Field(discriminator="name")], BeforeValidator(_named)
+    Annotated[ParameterShiftConfig | SpsaGradientConfig, Field(discriminator="name")], _named("parameter-shift")
 ]
 OptimizerConfig = Annotated[
-    Annotated[AdamConfig | SgdConfig | SpsaOptimizerConfig, Field(discriminator="name")], BeforeValidator(_named)
+    Annotated[AdamConfig | SgdConfig | SpsaOptimizerConfig, Field(discriminator="name")], _named("adam")
 ]
-ObjectiveConfig = Annotated[Annotated[MeanConfig | CvarConfig, Field(discriminator="name")], BeforeValidator(_named)]
+ObjectiveConfig = Annotated[Annotated[MeanConfig | CvarConfig, Field(discriminator="name")], _named("mean")]
 
 
 class StopRules(Section):

@@ -67,7 +67,7 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None) -> R
         text, folder = path.read_text(encoding="utf-8"), path.parent
     else:
         hint = did_you_mean(str(source), known, otherwise=f"presets are {', '.join(known)}")
-        raise FileNotFoundError(f"there is no preset {str(source)!r}; {hint} Your own file must end in .toml")
+        raise FileNotFoundError(f"there is no preset {str(source)!r}; {hint} (a file of your own must end in .toml)")
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -155,15 +155,13 @@ def _one_sentence(error: ValidationError, tree: dict[str, Any]) -> str:
     """The first fault as one sentence that names key, value and remedy."""
     details = error.errors()
     fault = next((d for d in details if d["type"] == "extra_forbidden"), details[0])
-    place = [str(part) for part in fault["loc"]]
-    key = ".".join(_without_tags(place, tree))
+    place = _without_tags([str(part) for part in fault["loc"]], tree)
+    key = ".".join(place)
     if fault["type"] == "extra_forbidden":
-        section = place[0] if len(place) > 1 else ""
-        known = _keys_of(section)
-        if place[-1] in known:
-            return f"key {key} does not go with this kind of {key.rpartition('.')[0]}"
-        return f"unknown key {key}; {did_you_mean(place[-1], known, otherwise='known are ' + ', '.join(known))}"
+        return _unknown_key(place)
     if fault["type"] == "missing":
+        if key == "data":
+            return "missing table [data]: give name = 'gaussian-mixture' or 'mnist-4x4', or file = 'your.csv'"
         return f"missing key {key}"
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"].startswith("union_tag"):
@@ -176,34 +174,41 @@ def _one_sentence(error: ValidationError, tree: dict[str, Any]) -> str:
     return f"{key}: {message}, got {fault['input']!r}"
 
 
+def _unknown_key(place: list[str]) -> str:
+    table, name = ".".join(place[:-1]), place[-1]
+    known = KEYS.get(table, [])
+    if name in known:
+        return f"key {table}.{name} does not go with this kind of {table}"
+    elsewhere = [other for other, names in KEYS.items() if name in names]
+    if elsewhere:
+        return f"unknown key {'.'.join(place)}; it belongs into [{elsewhere[0]}]"
+    hint = did_you_mean(name, known, otherwise="known are " + ", ".join(known))
+    return f"unknown key {'.'.join(place)}; {hint}"
+
+
 def _without_tags(place: list[str], tree: Any) -> list[str]:
     """The place of a fault in the user's file: pydantic adds names of union members, which are no keys there."""
     kept = []
     for depth, part in enumerate(place):
-        if isinstance(tree, dict) and part in tree:
-            tree = tree[part]
+        is_last = depth == len(place) - 1
+        inner = tree.get(part) if isinstance(tree, dict) else None
+        if is_last or isinstance(inner, (dict, list)) or not isinstance(tree, dict):
             kept.append(part)
-        elif depth == len(place) - 1 or not isinstance(tree, dict):
-            kept.append(part)
+            tree = inner
     return kept
 
 
-def _keys_of(section: str) -> list[str]:
-    """The keys that may stand in a table, over all its variants."""
-    variants: dict[str, tuple[type[Section], ...]] = {
-        "": (RunConfig,),
-        "data": (MixtureData, DigitsData, FileData),
-        "network": (NetworkConfig,),
-        "ansatz": (AnsatzConfig,),
-        "train": (
-            TrainConfig,
-            ParameterShiftConfig,
-            SpsaGradientConfig,
-            AdamConfig,
-            SgdConfig,
-            SpsaOptimizerConfig,
-            MeanConfig,
-            CvarConfig,
-        ),
-    }
-    return sorted({name for model in variants[section] for name in model.model_fields} - {"sha256"})
+def _names(*models: type[Section]) -> list[str]:
+    return sorted({name for model in models for name in model.model_fields} - {"sha256"})
+
+
+KEYS = {  # the keys that may stand in a table, over all its kinds
+    "": _names(RunConfig),
+    "data": _names(MixtureData, DigitsData, FileData),
+    "network": _names(NetworkConfig),
+    "ansatz": _names(AnsatzConfig),
+    "train": _names(TrainConfig),
+    "train.gradient": _names(ParameterShiftConfig, SpsaGradientConfig),
+    "train.optimizer": _names(AdamConfig, SgdConfig, SpsaOptimizerConfig),
+    "train.objective": _names(MeanConfig, CvarConfig),
+}

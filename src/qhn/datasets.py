@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 RED_MEAN = np.array([-1.0, -2.0])
 BLUE_MEANS = np.array([[-2.0, 1.0], [1.0, 1.0], [2.0, -2.0]])
 MIXTURE_VARIANCE = 0.1
+MAX_FEATURE = 1e100  # so that sums of squares stay finite
 
 
 @dataclass(frozen=True)
@@ -166,10 +167,10 @@ def load_file(
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"data file {path} does not exist")
+        raise FileNotFoundError(f"data file {path} {'is not a file' if path.exists() else 'does not exist'}")
     readers = {".csv": _read_csv, ".npz": _read_npz}
     if path.suffix.lower() not in readers:
-        raise ValueError(f"data file {path} must be .csv or .npz, got {path.suffix or 'no suffix'!r}")
+        raise ValueError(f"data file {path} must be .csv or .npz, got {path.suffix!r}")
     x, labels, names = readers[path.suffix.lower()](path, label)
     classes, y = np.unique(labels, return_inverse=True)
     if len(classes) != 2:
@@ -197,6 +198,8 @@ def _read_csv(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, 
     if len(rows) < 2:
         raise ValueError(f"{path} needs a header line and at least one sample")
     header = [name.strip() for name in rows[0][1]]
+    if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
+        raise ValueError(f"{path}: columns must be separated by commas, the header is {header[0]!r}")
     column = _find(label, header, "column", path)
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
@@ -218,12 +221,14 @@ def _read_csv(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, 
 
 
 def _number(text: str, place: str) -> float:
+    if not text.strip():
+        raise ValueError(f"{place} is empty; fill in or remove the sample")
     try:
         value = float(text)
     except ValueError:
-        raise ValueError(f"{place}: {text.strip() or 'empty'!r} is not a number") from None
-    if not np.isfinite(value):
-        raise ValueError(f"{place}: {text.strip()!r} is not finite; fill in or remove the sample")
+        raise ValueError(f"{place}: {text.strip()!r} is not a number") from None
+    if not abs(value) <= MAX_FEATURE:
+        raise ValueError(f"{place}: {text.strip()!r} is not finite, or too large; fill in or remove the sample")
     return value
 
 
@@ -254,9 +259,10 @@ def _read_npz(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, 
     if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool) or np.iscomplexobj(x):
         raise ValueError(f"{path}: {name!r} must hold real numbers, got {x.dtype}")
     x = x.astype(np.float64)
-    wrong = np.argwhere(~np.isfinite(x))
+    wrong = np.argwhere(~(np.abs(x) <= MAX_FEATURE))
     if len(wrong):
-        raise ValueError(f"{path}: {name!r} is not finite at {wrong[0].tolist()}; fill in or remove the sample")
+        place = wrong[0].tolist()
+        raise ValueError(f"{path}: {name!r} is not finite at {place}, or too large; fill in or remove the sample")
     if np.issubdtype(labels.dtype, np.floating) and not np.isfinite(labels).all():
         raise ValueError(f"{path}: {label!r} has missing values")
     return x, labels, tuple(f"{name} {j + 1}" for j in range(x.shape[1]))

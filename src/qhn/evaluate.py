@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qhn import bitstrings
 from qhn.backend import open_backend
-from qhn.bitstrings import text
 from qhn.config import RunConfig
 from qhn.estimator import SamplingEstimator
 from qhn.objective import with_error
@@ -31,7 +31,7 @@ def read_theta(path: Path) -> Floats:
         ValueError: if it cannot be read so, or holds a number that is not finite.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"file of angles {path} does not exist")
+        raise FileNotFoundError(f"file of angles {path} {'is not a file' if path.exists() else 'does not exist'}")
     try:
         theta = _read(path)
     except Exception as error:  # numpy and json raise ValueError, OSError, EOFError and BadZipFile here
@@ -54,7 +54,10 @@ def _read(path: Path) -> Floats:
                 stored = stored[stored.files[0]]
             return np.asarray(stored, dtype=np.float64)
     if kind in (".csv", ".txt"):
-        theta = np.loadtxt(path, delimiter="," if "," in path.read_text() else None, ndmin=2)
+        text = path.read_text()
+        if not text.strip():
+            raise ValueError("the file is empty")
+        theta = np.loadtxt(path, delimiter="," if "," in text else None, ndmin=2)
         return theta[:, 0] if theta.shape[1] == 1 else theta
     raise ValueError(f"expected .npy, .npz, .json, .csv or .txt, got {kind or 'no suffix'}")
 
@@ -87,6 +90,6 @@ def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
             line |= {"objective": value, "objective_std_error": value_error if np.isfinite(value_error) else None}
             words += f", CVaR of the lowest {objective.alpha:.0%} = {with_error(value, value_error)}"
         lines.append(line | {"text": f"{words} ({found.shots:,} shots)"})
-    best = {"best_cost": found.best_cost, "best_bits": text(found.best_bits), "distinct": found.distinct}
+    best = {"best_cost": found.best_cost, "best_bits": bitstrings.text(found.best_bits), "distinct": found.distinct}
     words = f"best sampled C = {found.best_cost:.6g}, bits {best['best_bits']}; {found.distinct:,} distinct"
     return [*lines, best | {"text": words}]

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from qhn.binn import Network
@@ -24,18 +25,22 @@ COLUMN = 3.4  # inches
 RED, BLUE, GREEN, BLACK, GREY = "#d55e00", "#0072b2", "#009e73", "#000000", "#999999"  # after Okabe and Ito
 
 
-def training_curve(folder: Path, steps: Sequence[Step], optimum: float | None) -> Path:
-    """E with its error band, validation, and the best sampled C, against the step."""
+def training_curve(folder: Path, steps: Sequence[Step], optimum: float | None, trained: str = "") -> Path:
+    """E with its error band, validation, best sampled C against the step; ``trained`` names another objective."""
     figure, axes = _figure()
     number = np.array([step.step for step in steps])
     mean, error = np.array([step.mean for step in steps]), np.array([step.mean_std_error for step in steps])
     best = np.array([step.best_cost for step in steps])
     validation = np.array([np.nan if step.validation is None else step.validation for step in steps])
     axes.fill_between(number, mean - error, mean + error, color=BLUE, alpha=0.3, linewidth=0)
-    axes.plot(number, mean, color=BLUE, label="E = ⟨C⟩, training")
+    marker = "." if len(steps) < 10 else ""
+    axes.plot(number, mean, color=BLUE, marker=marker, label="E = ⟨C⟩, training")
+    value = np.array([step.value for step in steps])
+    if trained:
+        axes.plot(number, value, color=BLACK, linewidth=1, marker=marker, label=trained)
     if np.isfinite(validation).any():
-        axes.plot(number, validation, color=RED, linestyle="--", label="⟨C⟩, validation")
-    axes.plot(number, best, color=GREEN, linestyle="-.", label="best sampled C")
+        axes.plot(number, validation, color=RED, linestyle="--", marker=marker, label="⟨C⟩, validation")
+    axes.plot(number, best, color=GREEN, linestyle="-.", marker=marker, label="best sampled C")
     if optimum is not None:
         axes.axhline(optimum, color=GREY, linewidth=0.8, linestyle=":", label="optimum C*")
     if 0 < 10 * min(best.min(), mean.min()) < mean.max():
@@ -43,7 +48,9 @@ def training_curve(folder: Path, steps: Sequence[Step], optimum: float | None) -
     axes.set_xlabel("step")
     axes.set_ylabel("cost C")
     axes.legend(fontsize=7, frameon=False)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     columns = {"step": number, "mean": mean, "std_error": error, "validation": validation, "best_cost": best}
+    columns["objective"] = value
     write_csv(folder / "training.csv", columns)
     return _save(figure, folder / "training.png")
 
@@ -53,8 +60,9 @@ def cost_distribution(folder: Path, first: Floats, last: Floats, last_step: int,
     figure, axes = _figure()
     edges = np.linspace(min(first.min(), last.min()), max(first.max(), last.max()) + 1e-12, 41)
     heights = [np.histogram(costs, edges)[0] / len(costs) for costs in (first, last)]
-    for height, color, label in zip(heights, (GREY, BLUE), ("step 0", f"step {last_step}"), strict=True):
-        axes.stairs(height, edges, color=color, fill=True, alpha=0.6, label=label)
+    axes.stairs(heights[0], edges, color=GREY, fill=True, alpha=0.6, label="step 0")
+    if last_step > 0:
+        axes.stairs(heights[1], edges, color=BLUE, linewidth=1.5, label=f"step {last_step}")
     if optimum is not None:
         axes.axvline(optimum, color=BLACK, linewidth=0.8, linestyle=":", label="optimum C*")
     axes.set_xlabel("cost C of a measured bitstring")
@@ -65,7 +73,7 @@ def cost_distribution(folder: Path, first: Floats, last: Floats, last_step: int,
     return _save(figure, folder / "costs.png")
 
 
-def decision_boundary(folder: Path, network: Network, data: Dataset, points: int = 200) -> Path:
+def decision_boundary(path: Path, network: Network, data: Dataset, title: str, points: int = 200) -> Path:
     """The network's output over the plane of its two features, with the training samples."""
     figure, axes = _figure(height=0.85 * COLUMN)
     samples = data.raw(data.x)
@@ -84,25 +92,27 @@ def decision_boundary(folder: Path, network: Network, data: Dataset, points: int
         axes.scatter(
             chosen[:, 0], chosen[:, 1], s=5, c=color, marker=marker, linewidths=0.2, edgecolors="white", label=name
         )
+    axes.set_title(title, fontsize=8)
     axes.set_xlabel(data.feature_names[0])
     axes.set_ylabel(data.feature_names[1])
     axes.legend(fontsize=7, framealpha=0.8)
     _colorbar(figure.colorbar(image, ax=axes), "network output")
-    np.savez(folder / "decision.npz", x=grids[0], y=grids[1], output=output, samples=samples, label=data.y)
-    return _save(figure, folder / "decision.png")
+    np.savez(path.with_suffix(".npz"), x=grids[0], y=grids[1], output=output, samples=samples, label=data.y)
+    return _save(figure, path)
 
 
-def weight_image(folder: Path, network: Network) -> Path:
+def weight_image(path: Path, network: Network, title: str) -> Path:
     """The weights of each unit of the first layer as an image."""
     assert network.image_shape is not None
     weights = network.weights[0].T.reshape(-1, *network.image_shape)
     figure = Figure(figsize=(max(COLUMN, 1.2 * len(weights)), 0.8 * COLUMN), dpi=200, layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(weights)))
+    figure.suptitle(title, fontsize=8)
     limit = float(np.abs(network.alphabet).max())
     for k, (axes, image) in enumerate(zip(panels, weights, strict=True)):
         shown = axes.imshow(image, cmap="PuOr", vmin=-limit, vmax=limit)
-        title = "output" if len(network.weights) == 1 else f"h{k + 1}"
-        axes.set_title(f"{title}, bias {network.biases[0][k]:+g}", fontsize=8)
+        target = "output" if len(network.weights) == 1 else f"h{k + 1}"
+        axes.set_title(f"{target}, bias {network.biases[0][k]:+g}", fontsize=8)
         axes.set_xticks(np.arange(1, image.shape[1]) - 0.5, [])
         axes.set_yticks(np.arange(1, image.shape[0]) - 0.5, [])
         axes.grid(color="white", linewidth=1)
@@ -115,8 +125,8 @@ def weight_image(folder: Path, network: Network) -> Path:
         "unit": np.repeat(np.arange(1, len(weights) + 1), rows),
         "row": np.tile(np.arange(1, rows + 1), len(weights)),
     }
-    write_csv(folder / "weights.csv", unit | names)
-    return _save(figure, folder / "weights.png")
+    write_csv(path.with_suffix(".csv"), unit | names)
+    return _save(figure, path)
 
 
 def density_of_states(folder: Path, landscape: Landscape) -> Path:
@@ -127,8 +137,9 @@ def density_of_states(folder: Path, landscape: Landscape) -> Path:
     axes.axvline(
         landscape.optimum, color=RED, linewidth=0.8, linestyle="--", label=f"optimum, {landscape.degeneracy}-fold"
     )
-    axes.set_yscale("log")
-    axes.set_ylim(bottom=0.7)
+    if counts.max() > 20:
+        axes.set_yscale("log")
+        axes.set_ylim(bottom=0.7)
     axes.set_xlabel("cost C")
     axes.set_ylabel(f"bitstrings of {landscape.costs.size:,}")
     axes.legend(fontsize=7, frameon=False)
@@ -160,5 +171,7 @@ def _colorbar(bar: Colorbar, label: str) -> None:
 
 
 def _save(figure: Figure, path: Path) -> Path:
+    """Save as PNG, and as PDF beside it for print; the path of the PNG."""
     figure.savefig(path)
+    figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
     return path

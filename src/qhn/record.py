@@ -26,6 +26,7 @@ import fcntl
 import json
 import os
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -48,7 +49,11 @@ Floats = NDArray[np.float64]
 Packed = NDArray[np.uint8]
 
 
+CHECKED = ("steps.jsonl", "evaluations.bin")  # the checkpoint holds a CRC-32 of the complete part of each
 BEFORE_CONFIG = {"samples", "data.csv", "data.npz", "config.json.part"}  # what creating a run writes first
+
+
+ANEW = "restore it from a copy, or begin anew with qhn run --restart, which sets this run aside"
 
 
 class RecordError(ValueError):
@@ -128,11 +133,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where training stands after ``num_steps`` complete steps."""
+    """Where training stands after ``num_steps`` complete steps; checksums are of the files of ``CHECKED``."""
 
     num_steps: int
     num_evaluations: int
     num_qubits: int
+    checksums: dict[str, int]
     theta: Floats
     optimizer: dict[str, NDArray[Any]]
 
@@ -151,6 +157,7 @@ class Record:
     def __init__(self, directory: Path, config: RunConfig) -> None:
         self.directory = directory
         self.config = config
+        self._checksums = dict.fromkeys(CHECKED, 0)
 
     # ------------------------------------------------------------ opening
 
@@ -198,7 +205,7 @@ class Record:
                 tree["data"]["file"] = str(directory / tree["data"]["file"])
             config = parse_config(tree) if schema == SCHEMA else None
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-            raise RecordError(f"{path} is damaged ({error}); restore it or start again with --restart") from None
+            raise RecordError(f"{path} is damaged ({error}); {ANEW}") from None
         if config is None:
             raise RecordError(f"{path} has schema {schema}, this version of qhn reads {SCHEMA}")
         if config.run_id != directory.name.partition("~")[0]:
@@ -208,6 +215,7 @@ class Record:
     def update_stop_rules(self, config: RunConfig) -> None:
         """Take over the stop rules of a configuration that is otherwise the same; call it while holding the run."""
         if self.config.train != config.train:
+            self.forget_outcome()
             self.config = self.config.model_copy(update={"train": config.train})
             self._write_config()
 
@@ -258,19 +266,23 @@ class Record:
         Raises:
             RecordError: if a line is damaged or missing.
         """
-        path, count = self.directory / "steps.jsonl", self.checkpoint().num_steps
-        lines = path.read_text().splitlines()[:count] if path.exists() else []
+        path, checkpoint = self.directory / "steps.jsonl", self.checkpoint()
+        count = checkpoint.num_steps
+        content = path.read_bytes().splitlines(keepends=True)[:count] if path.exists() else []
+        lines = [line.decode(errors="replace") for line in content]
         steps = []
         for number, line in enumerate(lines):
             try:
                 step = Step.from_json(line)
             except RecordError as error:
-                raise RecordError(f"{path} line {number + 1} is damaged: {error}") from None
+                raise RecordError(f"{path} line {number + 1} is damaged: {error}; {ANEW}") from None
             if step.step != number:
                 raise RecordError(f"{path} line {number + 1} holds step {step.step}, expected {number}")
             steps.append(step)
         if len(steps) < count:
-            raise RecordError(f"{path} has {len(steps)} steps, the checkpoint counts {count}; the file was shortened")
+            raise RecordError(f"{path} has {len(steps)} steps, the checkpoint counts {count}; {ANEW}")
+        if zlib.crc32(b"".join(content)) != checkpoint.checksums[path.name]:
+            raise RecordError(f"{path} was changed after it was written; {ANEW}")
         return steps
 
     def checkpoint(self) -> Checkpoint:
@@ -282,20 +294,21 @@ class Record:
         path = self.directory / "checkpoint.npz"
         if not path.exists():
             steps = self.directory / "steps.jsonl"
-            if steps.exists() and len(steps.read_text().splitlines()) > 1:
-                raise RecordError(f"{path} is missing although steps were taken; restore it, or use --restart")
-            return Checkpoint(0, 0, 0, np.empty(0), {})
+            if steps.exists() and len(steps.read_bytes().splitlines()) > 1:
+                raise RecordError(f"{path} is missing although steps were taken; {ANEW}")
+            return Checkpoint(0, 0, 0, dict.fromkeys(CHECKED, 0), np.empty(0), {})
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return Checkpoint(
                     int(stored["num_steps"]),
                     int(stored["num_evaluations"]),
                     int(stored["num_qubits"]),
+                    {name: int(stored[f"checksum_{name}"]) for name in CHECKED},
                     stored["theta"],
                     {name[10:]: stored[name] for name in stored.files if name.startswith("optimizer_")},
                 )
         except Exception as error:  # numpy raises BadZipFile, KeyError, ValueError, OSError or zlib.error here
-            raise RecordError(f"{path} is damaged ({type(error).__name__}); use --restart to begin anew") from None
+            raise RecordError(f"{path} is damaged ({type(error).__name__}); {ANEW}") from None
 
     def evaluations(self) -> tuple[Packed, Floats]:
         """All bitstrings evaluated up to the checkpoint, packed ``[n, bytes]``, with their costs ``[n]``.
@@ -312,7 +325,9 @@ class Record:
         except OSError as error:
             raise RecordError(f"{path} cannot be read: {error.strerror}") from None
         if len(rows) < count:
-            raise RecordError(f"{path} has {len(rows)} evaluations, the checkpoint counts {count}")
+            raise RecordError(f"{path} has {len(rows)} evaluations, the checkpoint counts {count}; {ANEW}")
+        if zlib.crc32(rows.tobytes()) != checkpoint.checksums[path.name]:
+            raise RecordError(f"{path} was changed after it was written; {ANEW}")
         return np.ascontiguousarray(rows["bits"]), np.ascontiguousarray(rows["cost"])
 
     def samples(self, step: int) -> Bits:
@@ -326,7 +341,7 @@ class Record:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return bitstrings.unpack(stored["bits"][0], int(stored["num_qubits"]))
         except Exception as error:  # as for the checkpoint
-            raise RecordError(f"{path} cannot be read ({type(error).__name__})") from None
+            raise RecordError(f"{path} cannot be read ({type(error).__name__}); {ANEW}") from None
 
     def holds_best_of(self, step: int) -> bool:
         """Whether ``network.npz`` is there and ``best.json`` describes a network found at that step."""
@@ -342,16 +357,19 @@ class Record:
         try:
             return Outcome(**json.loads(path.read_text())) if path.exists() else None
         except (ValueError, TypeError) as error:
-            raise RecordError(f"{path} is damaged ({error})") from None
+            raise RecordError(f"{path} is damaged ({error}); delete it, the run writes another") from None
 
     def timing(self) -> list[dict[str, Any]]:
-        """Time, seconds, QPU seconds and job ids of each complete step."""
+        """Time, seconds, QPU seconds and job ids of the complete steps; lines that cannot be read are left out."""
         path = self.directory / "timing.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        try:
-            return [json.loads(line) for line in lines[: self.checkpoint().num_steps]]
-        except ValueError as error:
-            raise RecordError(f"{path} is damaged ({error})") from None
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        found = []
+        for line in lines[: self.checkpoint().num_steps]:
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+        return found
 
     def manifest(self) -> list[dict[str, Any]]:
         """Versions, machine and backend of every session that advanced the run."""
@@ -359,7 +377,7 @@ class Record:
         try:
             sessions: list[dict[str, Any]] = json.loads(path.read_text())["sessions"] if path.exists() else []
         except (ValueError, KeyError, TypeError) as error:
-            raise RecordError(f"{path} is damaged ({error})") from None
+            raise RecordError(f"{path} is damaged ({error}); delete it, the run writes another") from None
         return sessions
 
     # ------------------------------------------------------------ writing
@@ -377,12 +395,16 @@ class Record:
         packed, costs = evaluations.take_fresh()
         rows = np.empty(len(costs), dtype=_evaluation_type(evaluations.num_qubits))
         rows["bits"], rows["cost"] = packed, costs
-        _append(self.directory / "evaluations.bin", rows.tobytes())
-        _append(self.directory / "steps.jsonl", (step.to_json() + "\n").encode())
+        checksums = self._checksums.copy()
+        for name, content in (("evaluations.bin", rows.tobytes()), ("steps.jsonl", (step.to_json() + "\n").encode())):
+            _append(self.directory / name, content)
+            checksums[name] = zlib.crc32(content, checksums[name])
         arrays: dict[str, Any] = {f"optimizer_{name}": np.asarray(value) for name, value in optimizer.items()}
         counts = {"num_steps": step.step + 1, "num_evaluations": step.distinct, "num_qubits": evaluations.num_qubits}
         arrays |= {name: np.array(count) for name, count in counts.items()} | {"theta": theta}
+        arrays |= {f"checksum_{name}": np.array(checksum) for name, checksum in checksums.items()}
         _replace(self.directory / "checkpoint.npz", lambda file: np.savez(file, **arrays))
+        self._checksums = checksums
 
     def append_timing(self, entry: dict[str, Any]) -> None:
         """Write what is not reproducible about a step; call it before :meth:`append`."""
@@ -395,7 +417,9 @@ class Record:
             "job_ids": np.array(samples.job_ids, dtype=str),
             "qpu_seconds": np.nan if samples.qpu_seconds is None else samples.qpu_seconds,
         }
-        _replace(self._samples_path(step, evaluation), lambda file: np.savez(file, digest=digest, **arrays))
+        path = self._samples_path(step, evaluation)
+        path.parent.mkdir(exist_ok=True)
+        _replace(path, lambda file: np.savez(file, digest=digest, **arrays))
 
     def paid_samples(self, step: int, evaluation: int, digest: str) -> Samples | None:
         """The bits kept earlier for an evaluation at the same angles, so that nobody pays for them twice."""
@@ -440,6 +464,7 @@ class Record:
 
     def _cut_to_checkpoint(self) -> None:
         checkpoint = self.checkpoint()
+        self._checksums = checkpoint.checksums.copy()
         for name in ("steps.jsonl", "timing.jsonl"):
             path = self.directory / name
             if path.exists():
@@ -481,6 +506,7 @@ def find_run(results: Path, name: str | None) -> Path:
             raise FileNotFoundError(f"there are no runs in {results}; qhn run makes one")
         return max(runs, key=lambda path: path.stat().st_mtime)
     matching = [path for path in runs if path.name.startswith(name)]
+    matching = [path for path in matching if "~" not in path.name or "~" in name] or matching  # not those set aside
     if not matching:
         hint = did_you_mean(name, [path.name for path in runs], otherwise="qhn list shows all")
         raise FileNotFoundError(f"there is no run {name!r} in {results}; {hint}")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhn import bitstrings
+from qhn.config import Section
 from qhn.landscape import Landscape, enumerate_costs
 from qhn.objective import Objective, mean_and_error, with_error
 from qhn.problem import BinnProblem, Evaluations
@@ -82,17 +83,46 @@ class Report:
         ended = outcome.name if outcome else f"unfinished, {config.train.steps} planned"
         lines = [
             f"{config.experiment} {config.run_id}: {len(self.steps)} steps, {ended}",
-            f"  circuit     {ansatz.num_qubits} qubits, {ansatz.num_layers} layers, order {ansatz.order}, "
+            f"  circuit     {ansatz.num_qubits} qubits, num_layers {ansatz.num_layers}, order {ansatz.order}, "
             f"{int(ansatz.active.sum())} active of {ansatz.num_parameters} angles",
             f"  machine     {config.train.backend}, {config.train.shots:,} shots a row, {last.shots:,} in all",
             f"  data        {data.name}, {len(data.y):,} training and {held_out} samples, loss {self.problem.loss}",
+            f"  training    {_settings(config.train.gradient)}, {_settings(config.train.optimizer)}, "
+            f"objective {_settings(config.train.objective)}, seed {config.train.seed}",
             "",
-            f"best network, bits {last.best_bits} (qubit 0 first)",
+            *self._most_measured(),
+            "",
+            f"best sampled network, bits {last.best_bits} (qubit 0 first)",
             *(f"  {line}" for line in self.problem.network(self.best_bits).describe().splitlines()),
             "",
             *(f"{name:<32}{value}" for name, value in self._numbers()),
         ]
         return "\n".join(lines)
+
+    @cached_property
+    def measured_most(self) -> tuple[bitstrings.Bits, float]:
+        """The network measured most often at the last step, ``[num_qubits]``, and its share of the shots."""
+        bits = self.record.samples(self.steps[-1].step)
+        different, counts = np.unique(bitstrings.pack(bits), axis=0, return_counts=True)
+        usual = int(counts.argmax())
+        return bitstrings.unpack(different[usual], bits.shape[1]), float(counts[usual] / counts.sum())
+
+    def _most_measured(self) -> list[str]:
+        bits, share = self.measured_most
+        head = f"most measured network of the last step, {share:.1%} of the shots"
+        if np.array_equal(bits, self.best_bits):
+            return [f"{head}: it is also the best sampled one"]
+        lines = self.problem.network(bits).describe().splitlines()
+        return [
+            f"{head}, bits {bitstrings.text(bits)}",
+            *(f"  {line}" for line in lines),
+            f"  C {float(self.problem.cost(bits)):.6g}, accuracy {self._accuracy(bits)}",
+        ]
+
+    def _accuracy(self, bits: bitstrings.Bits) -> str:
+        training, validation = self.problem.accuracy(bits)
+        held_out = "" if validation is None else f", {float(validation):.1%} validation"
+        return f"{float(training):.1%} training{held_out}"
 
     def _numbers(self) -> list[tuple[str, str]]:
         last, space = self.steps[-1], 2**self.problem.num_qubits
@@ -100,28 +130,21 @@ class Report:
         optimum = landscape.optimum if landscape else None
         objective = self.record.config.train.objective.build()
         cvar = objective if not objective.is_mean else Objective(DEFAULT_CVAR)
-        costs = self.sampled_costs(last.step)
-        tail = cvar.transform(costs)
-        values, counts = np.unique(costs, return_counts=True)
-        usual = counts.argmax()
+        tail = cvar.transform(self.sampled_costs(last.step))
         found = next(step.step for step in self.steps if step.best_cost == last.best_cost)
-        training, validation = self.problem.accuracy(self.best_bits)
-        accuracy = f"{float(training):.1%} training"
-        accuracy += f", {float(validation):.1%} validation" if validation is not None else ""
+        majority = max(self.problem.dataset.y.mean(), 1 - self.problem.dataset.y.mean())
         rows = [("E = ⟨C⟩ at the last step", with_error(last.mean, last.mean_std_error) + _above(last.mean, optimum))]
-        share = counts[usual] / counts.sum()
-        rows.append(("most measured cost there", f"{values[usual]:.6g}, {share:.1%} of the shots"))
         rows.append((f"CVaR of its lowest {cvar.alpha:.0%}", with_error(*map(float, mean_and_error(tail)))))
         if last.validation is not None:
             rows.append(("⟨C⟩ on validation data", f"{last.validation:.6g}"))
         rows.append(("best sampled C", f"{last.best_cost:.6g} (step {found})" + _above(last.best_cost, optimum)))
         if landscape:
             rows.append(("optimum C*", f"{landscape.optimum:.6g}, {landscape.degeneracy} of {space:,} networks"))
-        rows.append(("accuracy of the best network", accuracy))
+        rows.append(("accuracy of the best network", self._accuracy(self.best_bits)))
+        rows.append(("accuracy of the larger class", f"{majority:.1%} training"))
         share = last.distinct / space
-        rows.append(
-            ("distinct networks evaluated", f"{last.distinct:,} of {_count(self.problem.num_qubits)} ({share:.3g})")
-        )
+        seen = f"{last.distinct:,} of {_count(self.problem.num_qubits)}{_percent(share)}"
+        rows.append(("distinct networks evaluated", seen))
         rows.append(("best C of as many random ones", self._random_search(last.distinct)))
         if share > 0.1:
             remark = "so much of the space was seen that the best sample says little about the search; E does"
@@ -158,19 +181,40 @@ class Report:
         optimum = self.landscape.optimum if self.landscape else None
         last = self.steps[-1].step
         network = self.problem.network(self.best_bits)
+        objective = self.record.config.train.objective.build()
+        trained = "" if objective.is_mean else f"CVaR of the lowest {objective.alpha:.0%}"
         paths = [
-            figures.training_curve(folder, self.steps, optimum),
+            figures.training_curve(folder, self.steps, optimum, trained),
             figures.cost_distribution(folder, self.sampled_costs(0), self.sampled_costs(last), last, optimum),
         ]
-        if self.problem.dataset.num_features == 2:
-            paths.append(figures.decision_boundary(folder, network, self.problem.dataset))
-        if network.image_shape:
-            paths.append(figures.weight_image(folder, network))
+        bits, share = self.measured_most
+        shown = {"": (network, f"best sampled, C = {self.steps[-1].best_cost:.4g}")}
+        if not np.array_equal(bits, self.best_bits):
+            title = f"most measured ({share:.0%}), C = {float(self.problem.cost(bits)):.4g}"
+            shown["-measured"] = (self.problem.network(bits), title)
+        data = self.problem.dataset
+        for suffix, (drawn, title) in shown.items():
+            if data.num_features == 2:
+                paths.append(figures.decision_boundary(folder / f"decision{suffix}.png", drawn, data, title))
+            if drawn.image_shape:
+                paths.append(figures.weight_image(folder / f"weights{suffix}.png", drawn, title))
         return paths
 
 
 def _above(value: float, optimum: float | None) -> str:
     return "" if optimum is None else f", {value - optimum:.3g} above C*"
+
+
+def _settings(chosen: Section) -> str:
+    """A gradient, optimizer or objective with the values it was given, in words."""
+    values = chosen.model_dump()
+    name = values.pop("name")
+    inside = ", ".join(f"{key} {value:g}" for key, value in values.items())
+    return f"{name} ({inside})" if inside else str(name)
+
+
+def _percent(share: float) -> str:
+    return f" ({share:.1%})" if share > 0.001 else ""
 
 
 def _count(num_qubits: int) -> str:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from qhn import bitstrings
 from qhn.ansatz import Ansatz
 from qhn.backend import Backend, Sampler, num_cores, open_backend
+from qhn.backend.sampler import check_bits
 from qhn.config import RunConfig
 from qhn.configfile import with_settings
 from qhn.estimator import SamplingEstimator
@@ -36,6 +37,7 @@ from qhn.samples import Samples
 from qhn.seeds import Key, Purpose
 
 Floats = NDArray[np.float64]
+MAX_ANGLES = 2**27  # in the rows of one gradient: 1 GiB
 PACKAGES = ("qhn", "qiskit", "qiskit-aer", "qiskit-ibm-runtime", "numpy", "scipy")
 
 
@@ -66,14 +68,16 @@ def train(
     problem = config.problem()
     ansatz = config.circuit(problem.num_qubits)
     directory = results_directory(results) / config.experiment / config.run_id
+    num_rows = config.train.gradient.build(ansatz).num_rows
+    _check_size(ansatz, num_rows, config.train.shots)
     exists = record and (directory / "config.json").exists()
     if exists and not restart:
         kept = Record.load(directory)
         return Training(_with_stop_rules_of(config, kept), problem, kept)
-    _check_budget(config, config.train.gradient.build(ansatz).num_rows)
+    _check_budget(config, num_rows)
     backend = open_backend(config.train.backend, Journal(directory / "jobs.jsonl") if record else None)
     if backend.paid:
-        _check_paid(config, config.train.gradient.build(ansatz).num_rows, record)
+        _check_paid(config, num_rows, record)
     backend.compile(ansatz)  # refuse what cannot run before anything is written
     if not record:
         return Training(config, problem, backend=backend)
@@ -102,6 +106,9 @@ def resume(directory: str | Path, settings: dict[str, Any] | None = None) -> Tra
             f"resume can change {', '.join(f'train.{name}' for name in sorted(RunConfig.STOP_RULES))} only; "
             "anything else makes another run: use qhn run"
         )
+    taken = record.checkpoint().num_steps
+    if config.train.steps < taken:
+        raise ValueError(f"train.steps is {config.train.steps}, but the run has taken {taken} steps; ask for more")
     return Training(config, config.problem(), record)
 
 
@@ -141,6 +148,7 @@ class Training(Iterator[Step]):
         self._backend = backend  # opened at the first step if need be: a finished run is shown without a machine
         self.ansatz: Ansatz = config.circuit(problem.num_qubits)
         self.gradient = config.train.gradient.build(self.ansatz)
+        _check_size(self.ansatz, self.gradient.num_rows, config.train.shots)
         self.optimizer = config.train.optimizer.build()
         self.outcome: Outcome | None = None
         self._stop_requested = False
@@ -150,8 +158,13 @@ class Training(Iterator[Step]):
         self._open = ExitStack()
         if record is not None:
             self._open.enter_context(record.open_for_writing())
+        try:
+            self._resume()
+        except BaseException:
+            self._open.close()
+            raise
+        if record is not None:
             record.update_stop_rules(config)
-        self._resume()
 
     def _resume(self) -> None:
         """Take up the state after the last complete step."""
@@ -198,7 +211,7 @@ class Training(Iterator[Step]):
         if self._closed:
             return
         self._closed = self._broken = True
-        if self.record is not None and self.outcome is not None and self.record.outcome() != self.outcome:
+        if self.record is not None and self.outcome is not None:
             self.record.write_outcome(self.outcome)
         self._open.close()
 
@@ -403,6 +416,16 @@ class KeptSampler:
         samples = self.sampler.sample(thetas, shots, key)
         self.record.write_samples(key.step, samples, key.evaluation, digest)
         return samples
+
+
+def _check_size(ansatz: Ansatz, num_rows: int, shots: int) -> None:
+    """Refuse a gradient whose rows of angles or measured bits would fill the memory."""
+    check_bits(num_rows, shots, ansatz.num_qubits)
+    if num_rows * ansatz.num_parameters > MAX_ANGLES:
+        raise ValueError(
+            f"one gradient takes {num_rows:,} rows of {ansatz.num_parameters:,} angles, more than {MAX_ANGLES:,} in "
+            "all; use fewer layers or qubits, or train.gradient = 'spsa'"
+        )
 
 
 def _check_budget(config: RunConfig, num_rows: int) -> None:

@@ -104,9 +104,10 @@ def check_memory(num_qubits: int, remedy: str) -> None:
         ValueError: naming what is needed, what there is and the remedy.
     """
     needed = BYTES_PER_AMPLITUDE * 2**num_qubits
+    amount = f"{needed / 2**30:,.0f} GiB" if num_qubits < 50 else f"2^{num_qubits + 4} bytes"
     available = MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > available:
         raise ValueError(
-            f"a state vector of {num_qubits} qubits takes {needed / 2**30:,.0f} GiB, more than the "
+            f"a state vector of {num_qubits} qubits takes {amount}, more than the "
             f"{available / 2**30:,.0f} GiB usable here; {remedy}"
         )

@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 TRANSPILER_SEED = 1
 NO_ACCOUNT = (
     "no IBM account found; save one once with QiskitRuntimeService.save_account(token=…, instance=…) or set "
-    "QISKIT_IBM_TOKEN and QISKIT_IBM_INSTANCE; BACKEND=fake_torino rehearses a run without one"
+    "QISKIT_IBM_TOKEN and QISKIT_IBM_INSTANCE; the backend fake_torino rehearses a run without one"
 )
 
 

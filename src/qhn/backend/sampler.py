@@ -88,9 +88,18 @@ def check_request(thetas: Floats, num_parameters: int, num_qubits: int, shots: i
         raise ValueError("thetas must be finite")
     if shots < 1:
         raise ValueError(f"shots must be at least 1, got {shots}")
-    num_bits = len(thetas) * shots * num_qubits
+    check_bits(len(thetas), shots, num_qubits)
+
+
+def check_bits(num_rows: int, shots: int, num_qubits: int) -> None:
+    """Refuse a job that would measure more bits than memory should hold at once.
+
+    Raises:
+        ValueError: naming the number of bits and the bound.
+    """
+    num_bits = num_rows * shots * num_qubits
     if num_bits > MAX_BITS:
         raise ValueError(
-            f"{len(thetas)} rows × {shots:,} shots × {num_qubits} qubits are {num_bits:,} measured bits, more than the "
+            f"{num_rows:,} rows × {shots:,} shots × {num_qubits} qubits are {num_bits:,} measured bits, more than the "
             f"{MAX_BITS:,} of one job; lower shots"
         )
