@@ -48,7 +48,7 @@ def training_curve(folder: Path, steps: Sequence[Step], optimum: float | None, t
     axes.set_xlabel("step")
     axes.set_ylabel("cost C")
     axes.legend(fontsize=7, frameon=False)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     columns = {"step": number, "mean": mean, "std_error": error, "validation": validation, "best_cost": best}
     columns["objective"] = value
     write_csv(folder / "training.csv", columns)
