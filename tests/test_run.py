@@ -509,6 +509,7 @@ def test_a_run_carries_its_data_and_can_be_moved(tmp_path: Path) -> None:
     moved = directory.rename(tmp_path / directory.name)
     steps = list(resume(moved, {"train.steps": 3}))
     assert len(steps) == 3
+    assert load_run(moved).config.problem().dataset.name == "mine.csv"
     assert load_network(moved / "network.npz").predict([[-1.0, 1.0], [1.0, -1.0]]).tolist() in (["a", "b"], ["b", "a"])
     assert str(tmp_path) not in (moved / "config.json").read_text()
 

@@ -3,7 +3,8 @@
 ::
 
     results/<experiment>/<run_id>/
-      config.json       what was asked; data.csv or data.npz beside it is a copy of the user's file
+      config.json       what was asked
+      data/             a copy of the user's data file, if that is what is learnt
       manifest.json     versions, machine and backend of every session that advanced the run
       steps.jsonl       one line a step
       evaluations.bin   every bitstring evaluated, in order: its bits packed into bytes, then C as a float64
@@ -50,7 +51,7 @@ Packed = NDArray[np.uint8]
 
 
 CHECKED = ("steps.jsonl", "evaluations.bin")  # the checkpoint holds a CRC-32 of the complete part of each
-BEFORE_CONFIG = {"samples", "data.csv", "data.npz", "config.json.part"}  # what creating a run writes first
+BEFORE_CONFIG = {"samples", "data", "config.json.part"}  # what creating a run writes first
 
 
 ANEW = "restore it from a copy, or begin anew with qhn run --restart, which sets this run aside"
@@ -178,7 +179,9 @@ class Record:
         (directory / "samples").mkdir(exist_ok=True)
         record = cls(directory, config)
         if isinstance(config.data, FileData):
-            copy, source = directory / f"data{config.data.file.suffix.lower()}", config.data.file
+            source = config.data.file
+            copy = directory / "data" / source.name
+            copy.parent.mkdir(exist_ok=True)
             _replace(copy, lambda file: file.write(source.read_bytes()))
             record.config = config.model_copy(update={"data": config.data.model_copy(update={"file": copy})})
         record._write_config()
@@ -455,7 +458,7 @@ class Record:
     def _write_config(self) -> None:
         tree: dict[str, Any] = {"schema": SCHEMA} | self.config.model_dump(mode="json")
         if isinstance(self.config.data, FileData):
-            tree["data"]["file"] = self.config.data.file.name
+            tree["data"]["file"] = f"data/{self.config.data.file.name}"
         self.write_json("config.json", tree)
 
     def _samples_path(self, step: int, evaluation: int = 0) -> Path:
