@@ -14,6 +14,7 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("display", "evaluate", "report"),
     ("figures",),
     ("run",),
+    ("kept", "provenance"),
     ("record",),
     ("configfile",),
     ("config",),
@@ -28,7 +29,7 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("circuitfile",),
     ("ansatz", "problem"),
     ("binn",),
-    ("datasets",),
+    ("datasets", "network", "step", "durable"),
     ("bitstrings", "seeds", "spelling"),
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}

@@ -8,8 +8,9 @@ import pytest
 
 import reference
 from qhn import bitstrings
-from qhn.binn import Network, SearchSpace, load_network
+from qhn.binn import SearchSpace
 from qhn.configfile import load_problem, presets
+from qhn.network import Network, load_network
 
 TWO_THREE_ONE = SearchSpace(2, hidden=(3,), activations=("sigmoid", "relu"))
 

@@ -14,12 +14,14 @@ import pytest
 
 from qhn import bitstrings, record, run
 from qhn.backend import open_backend
-from qhn.binn import load_network
 from qhn.config import RunConfig
 from qhn.configfile import load_config, with_settings
+from qhn.durable import Journal
+from qhn.network import load_network
 from qhn.problem import Evaluations
-from qhn.record import Record, RecordError, Step, load_run
+from qhn.record import Record, load_run
 from qhn.run import resume, steps_since_progress, train
+from qhn.step import RecordError, Step
 
 NOT_REPRODUCIBLE = {"manifest.json", "timing.jsonl", ".lock", "jobs.jsonl", "circuit.qpy"}
 
@@ -154,7 +156,7 @@ class Crash(BaseException):
 def crash_at(moment: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Let the given write (counted from 1) tear: half of an append, or a replacement that is not yet in place."""
     writes: list[str] = []
-    real_append, real_replace = record._append, record._replace
+    real_append, real_replace = record.append, record.replace
 
     def append(path: Path, content: bytes) -> None:
         writes.append(path.name)
@@ -169,8 +171,8 @@ def crash_at(moment: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise Crash
         real_replace(path, write)
 
-    monkeypatch.setattr(record, "_append", append)
-    monkeypatch.setattr(record, "_replace", replace)
+    monkeypatch.setattr(record, "append", append)
+    monkeypatch.setattr(record, "replace", replace)
     return writes
 
 
@@ -538,7 +540,7 @@ class PaidMachine:
 
 def test_jobs_that_led_to_no_step_count_against_the_budget(small_config: RunConfig, tmp_path: Path) -> None:
     directory = finish(with_settings(small_config, {"train.max_shots": 4500, "train.steps": 1}), tmp_path)
-    journal = record.Journal(directory / "jobs.jsonl")
+    journal = Journal(directory / "jobs.jsonl")
     for _ in range(3):
         journal.append({"event": "submitted", "rows": 25, "shots": 60})
     with journal.path.open("a") as file:

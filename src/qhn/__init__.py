@@ -11,36 +11,40 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qhn.ansatz import Ansatz, hypernetwork, product_state
     from qhn.backend import BackendError, open_backend
-    from qhn.binn import Network, SearchSpace, load_network
+    from qhn.binn import SearchSpace
     from qhn.config import RunConfig
     from qhn.configfile import load_config, load_problem, presets
     from qhn.datasets import Dataset, gaussian_mixture, load_file, mnist_4x4
     from qhn.estimator import SamplingEstimator
     from qhn.gradient import ParameterShift, Spsa, ValueAndGrad
     from qhn.landscape import enumerate_costs
+    from qhn.network import Network, load_network
     from qhn.objective import Estimates, Objective
     from qhn.optimizer import Adam, Sgd, SpsaGains
     from qhn.problem import BinnProblem, Evaluations, Problem, TableProblem
-    from qhn.record import Record, RecordError, Step, load_run
+    from qhn.record import Record, load_run
     from qhn.run import Training, resume, train
     from qhn.seeds import Key
+    from qhn.step import RecordError, Step
 
 _MODULES = {
     "ansatz": ("Ansatz", "hypernetwork", "product_state"),
     "backend": ("BackendError", "open_backend"),
-    "binn": ("Network", "SearchSpace", "load_network"),
+    "binn": ("SearchSpace",),
     "config": ("RunConfig",),
     "configfile": ("load_config", "load_problem", "presets"),
     "datasets": ("Dataset", "gaussian_mixture", "load_file", "mnist_4x4"),
     "estimator": ("SamplingEstimator",),
     "gradient": ("ParameterShift", "Spsa", "ValueAndGrad"),
     "landscape": ("enumerate_costs",),
+    "network": ("Network", "load_network"),
     "objective": ("Estimates", "Objective"),
     "optimizer": ("Adam", "Sgd", "SpsaGains"),
     "problem": ("BinnProblem", "Evaluations", "Problem", "TableProblem"),
-    "record": ("Record", "RecordError", "Step", "load_run"),
+    "record": ("Record", "load_run"),
     "run": ("Training", "resume", "train"),
     "seeds": ("Key",),
+    "step": ("RecordError", "Step"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -18,8 +18,8 @@ import typer
 from typer.exceptions import TyperException
 
 if TYPE_CHECKING:
-    from qhn.record import Outcome
     from qhn.run import Training
+    from qhn.step import Outcome
 
 EXIT_CODES = {"done": 0, "target": 0, "plateau": 3, "budget": 3, "interrupted": 130}
 BAD_INPUT, FAILED, INTERRUPTED = 2, 4, 130
@@ -111,7 +111,8 @@ def list_runs(results: ResultsOption = None) -> None:
     """Presets, and runs with where they stand."""
     from qhn.configfile import presets
     from qhn.objective import with_error
-    from qhn.record import Record, RecordError, results_directory, run_directories
+    from qhn.record import Record, results_directory, run_directories
+    from qhn.step import RecordError
 
     typer.echo("presets")
     for name, title in presets().items():

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from qhn.objective import with_error
-from qhn.record import Step
+from qhn.step import Step
 
 if TYPE_CHECKING:
     from qhn.run import Training

@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from qhn.binn import Network
 from qhn.datasets import Dataset
 from qhn.landscape import Landscape
-from qhn.record import Step
+from qhn.network import Network
+from qhn.step import Step
 
 Floats = NDArray[np.float64]
 COLUMN = 3.4  # inches

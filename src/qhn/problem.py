@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qhn import bitstrings
-from qhn.binn import BLOCK, Network, SearchSpace
+from qhn.binn import BLOCK, SearchSpace
 from qhn.bitstrings import Bits
 from qhn.datasets import Dataset
+from qhn.network import Network
 
 Floats = NDArray[np.float64]
 

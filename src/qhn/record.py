@@ -26,11 +26,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,13 +37,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhn import bitstrings
-from qhn.binn import load_network
 from qhn.bitstrings import Bits
 from qhn.config import SCHEMA, FileData, RunConfig
 from qhn.configfile import parse_config
+from qhn.durable import append, replace, truncate
+from qhn.network import load_network
 from qhn.problem import Evaluations
 from qhn.samples import Samples
 from qhn.spelling import did_you_mean
+from qhn.step import Outcome, RecordError, Step
 
 Floats = NDArray[np.float64]
 Packed = NDArray[np.uint8]
@@ -55,81 +56,6 @@ BEFORE_CONFIG = {"samples", "data", "config.json.part"}  # what creating a run w
 
 
 ANEW = "restore it from a copy, or begin anew with qhn run --restart, which sets this run aside"
-
-
-class RecordError(ValueError):
-    """The files of a run are damaged or belong to something else."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of training, measured at ``theta`` before it is changed: a line of ``steps.jsonl``.
-
-    Attributes:
-        step: from 0.
-        theta: the angles ``[num_parameters]``, in radians.
-        value, std_error: the objective and its standard error.
-        mean, mean_std_error: E = ⟨C⟩ and its standard error; the same unless the objective is a CVaR.
-        grad, grad_std_error: the gradient of the objective ``[num_parameters]``.
-        hessian_diag: second derivatives ``[num_parameters]``, or None.
-        best_cost, best_bits: the lowest C of all bitstrings so far, and its bits as text, qubit 0 first.
-        validation: mean validation cost of the bitstrings measured at ``theta``, or None without validation data.
-        shots: taken since the start of the run, over all rows.
-        distinct: different bitstrings evaluated since the start of the run.
-    """
-
-    step: int
-    theta: Floats
-    value: float
-    std_error: float
-    mean: float
-    mean_std_error: float
-    grad: Floats
-    grad_std_error: Floats
-    hessian_diag: Floats | None
-    best_cost: float
-    best_bits: str
-    validation: float | None
-    shots: int
-    distinct: int
-
-    def to_json(self) -> str:
-        """One line of JSON; numbers that are not finite become null."""
-        return json.dumps({name: _jsonable(value) for name, value in vars(self).items()}, allow_nan=False)
-
-    @classmethod
-    def from_json(cls, line: str) -> Step:
-        """The inverse of :meth:`to_json`.
-
-        Raises:
-            RecordError: if the line is not a step.
-        """
-        try:
-            tree = json.loads(line)
-            for name in ("theta", "grad", "grad_std_error", "hessian_diag"):
-                if tree[name] is not None:
-                    tree[name] = np.array([np.nan if x is None else x for x in tree[name]])
-            for name in ("std_error", "mean_std_error"):
-                tree[name] = np.inf if tree[name] is None else tree[name]
-            return cls(**{f.name: tree[f.name] for f in fields(cls)})
-        except (ValueError, KeyError, TypeError) as error:
-            raise RecordError(f"not a step ({type(error).__name__}: {error})") from None
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return [_jsonable(x) for x in value.tolist()]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Why a run stopped: ``name`` is ``done``, ``target``, ``plateau``, ``budget`` or ``interrupted``."""
-
-    name: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -182,7 +108,7 @@ class Record:
             source = config.data.file
             copy = directory / "data" / source.name
             copy.parent.mkdir(exist_ok=True)
-            _replace(copy, lambda file: file.write(source.read_bytes()))
+            replace(copy, lambda file: file.write(source.read_bytes()))
             record.config = config.model_copy(update={"data": config.data.model_copy(update={"file": copy})})
         record._write_config()
         return record
@@ -387,7 +313,7 @@ class Record:
 
     def write_file(self, name: str, write: Callable[[IO[bytes]], object]) -> None:
         """Write or replace a file, atomically: ``write`` is given it open in binary mode."""
-        _replace(self.directory / name, write)
+        replace(self.directory / name, write)
 
     def forget_outcome(self) -> None:
         """The run goes on: what it last ended with no longer holds."""
@@ -400,18 +326,18 @@ class Record:
         rows["bits"], rows["cost"] = packed, costs
         checksums = self._checksums.copy()
         for name, content in (("evaluations.bin", rows.tobytes()), ("steps.jsonl", (step.to_json() + "\n").encode())):
-            _append(self.directory / name, content)
+            append(self.directory / name, content)
             checksums[name] = zlib.crc32(content, checksums[name])
         arrays: dict[str, Any] = {f"optimizer_{name}": np.asarray(value) for name, value in optimizer.items()}
         counts = {"num_steps": step.step + 1, "num_evaluations": step.distinct, "num_qubits": evaluations.num_qubits}
         arrays |= {name: np.array(count) for name, count in counts.items()} | {"theta": theta}
         arrays |= {f"checksum_{name}": np.array(checksum) for name, checksum in checksums.items()}
-        _replace(self.directory / "checkpoint.npz", lambda file: np.savez(file, **arrays))
+        replace(self.directory / "checkpoint.npz", lambda file: np.savez(file, **arrays))
         self._checksums = checksums
 
     def append_timing(self, entry: dict[str, Any]) -> None:
         """Write what is not reproducible about a step; call it before :meth:`append`."""
-        _append(self.directory / "timing.jsonl", (json.dumps(entry) + "\n").encode())
+        append(self.directory / "timing.jsonl", (json.dumps(entry) + "\n").encode())
 
     def write_samples(self, step: int, samples: Samples, evaluation: int = 0, digest: str = "") -> None:
         """Keep the bits of an evaluation, row 0 at θ itself; ``digest`` names the angles they were measured at."""
@@ -422,7 +348,7 @@ class Record:
         }
         path = self._samples_path(step, evaluation)
         path.parent.mkdir(exist_ok=True)
-        _replace(path, lambda file: np.savez(file, digest=digest, **arrays))
+        replace(path, lambda file: np.savez(file, digest=digest, **arrays))
 
     def paid_samples(self, step: int, evaluation: int, digest: str) -> Samples | None:
         """The bits kept earlier for an evaluation at the same angles, so that nobody pays for them twice."""
@@ -444,7 +370,7 @@ class Record:
     def write_json(self, name: str, tree: Any) -> None:
         """Write or replace a small JSON file, atomically."""
         text = json.dumps(tree, indent=2) + "\n"
-        _replace(self.directory / name, lambda file: file.write(text.encode()))
+        replace(self.directory / name, lambda file: file.write(text.encode()))
 
     def append_session(self, facts: dict[str, Any]) -> None:
         """Note in the manifest that a session begins to advance the run."""
@@ -472,10 +398,10 @@ class Record:
             path = self.directory / name
             if path.exists():
                 lines = path.read_bytes().splitlines(keepends=True)
-                _truncate(path, sum(len(line) for line in lines[: checkpoint.num_steps]))
+                truncate(path, sum(len(line) for line in lines[: checkpoint.num_steps]))
         path = self.directory / "evaluations.bin"
         if path.exists():
-            _truncate(path, checkpoint.num_evaluations * _evaluation_type(checkpoint.num_qubits).itemsize)
+            truncate(path, checkpoint.num_evaluations * _evaluation_type(checkpoint.num_qubits).itemsize)
 
 
 def load_run(directory: str | Path) -> Record:
@@ -518,64 +444,5 @@ def find_run(results: Path, name: str | None) -> Path:
     return next((path for path in matching if path.name == name), matching[0])
 
 
-class Journal:
-    """``jobs.jsonl``: lines written through to disk before the machine is asked for more."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def append(self, entry: dict[str, Any]) -> None:
-        torn = self.path.exists() and not self.path.read_bytes().endswith(b"\n")
-        line = json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())} | entry)
-        _append(self.path, (("\n" if torn else "") + line + "\n").encode())
-
-    def shots_submitted(self) -> int:
-        """Shots of all jobs that were submitted, whatever became of them; a torn line counts as none."""
-        total = 0
-        for line in self.path.read_text().splitlines() if self.path.exists() else []:
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
-            if entry.get("event") == "submitted":
-                total += entry["rows"] * entry["shots"]
-        return total
-
-
 def _evaluation_type(num_qubits: int) -> np.dtype[Any]:
     return np.dtype([("bits", np.uint8, ((num_qubits + 7) // 8,)), ("cost", "<f8")])
-
-
-def _append(path: Path, content: bytes) -> None:
-    is_new = not path.exists()
-    with path.open("ab") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    if is_new:
-        _sync_names(path.parent)
-
-
-def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file beside the old one and put it in its place, so that a reader finds one or the other."""
-    partial = path.with_name(path.name + ".part")
-    with partial.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    _sync_names(path.parent)
-
-
-def _sync_names(folder: Path) -> None:
-    """Make new names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _truncate(path: Path, size: int) -> None:
-    if path.stat().st_size > size:
-        os.truncate(path, size)

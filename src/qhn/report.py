@@ -14,8 +14,9 @@ from qhn.config import Section
 from qhn.landscape import Landscape, enumerate_costs
 from qhn.objective import Objective, mean_and_error, with_error
 from qhn.problem import BinnProblem, Evaluations
-from qhn.record import Record, Step
+from qhn.record import Record
 from qhn.seeds import Key, Purpose
+from qhn.step import Step
 
 Floats = NDArray[np.float64]
 MAX_LOSSES = 2**30  # a report enumerates all networks if that takes no more losses of one network on one sample

@@ -8,37 +8,35 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import platform
-import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qhn import bitstrings
 from qhn.ansatz import Ansatz
-from qhn.backend import Backend, Sampler, num_cores, open_backend
+from qhn.backend import Backend, open_backend
 from qhn.backend.sampler import check_bits
 from qhn.config import RunConfig
 from qhn.configfile import with_settings
+from qhn.durable import Journal
 from qhn.estimator import SamplingEstimator
 from qhn.gradient import ValueAndGrad
+from qhn.kept import KeptBackend
 from qhn.problem import BinnProblem, Evaluations
-from qhn.record import Journal, Outcome, Record, RecordError, Step, results_directory
+from qhn.provenance import session_facts, write_best, write_circuit
+from qhn.record import Record, results_directory
 from qhn.samples import Samples
 from qhn.seeds import Key, Purpose
+from qhn.step import Outcome, RecordError, Step
 
 Floats = NDArray[np.float64]
 MAX_ANGLES = 2**27  # in the rows of one gradient: 1 GiB
-PACKAGES = ("qhn", "qiskit", "qiskit-aer", "qiskit-ibm-runtime", "numpy", "scipy")
 
 
 def train(
@@ -296,7 +294,7 @@ class Training(Iterator[Step]):
             evaluations=self.evaluations,
         )
         if self.record is not None:
-            self.record.append_session(_session(self._estimator.sampler.describe()))
+            self.record.append_session(session_facts(self._estimator.sampler.describe()))
             self.record.forget_outcome()
             write_circuit(self.record, self._estimator.sampler.circuit)
         return self._estimator
@@ -339,85 +337,6 @@ def steps_since_progress(steps: list[Step]) -> int:
     return since
 
 
-def write_best(record: Record, problem: BinnProblem, step: Step) -> None:
-    """Write ``network.npz`` and ``best.json``: the best network, found at that step."""
-    bits = np.array([int(bit) for bit in step.best_bits], dtype=np.uint8)
-    network = problem.network(bits)
-    record.write_file("network.npz", network.write)
-    training, validation = problem.accuracy(bits)
-    record.write_json(
-        "best.json",
-        {
-            "step": step.step,
-            "bits": step.best_bits,
-            "cost": step.best_cost,
-            "validation_cost": float(problem.validation_cost(bits)) if validation is not None else None,
-            "training_accuracy": float(training),
-            "validation_accuracy": None if validation is None else float(validation),
-            "fields": problem.space.field_bits(bits),
-            "network": network.describe().splitlines(),
-        },
-    )
-
-
-def write_circuit(record: Record, circuit: Any) -> None:
-    """Write ``circuit.qpy``, ``circuit.qasm`` (OpenQASM 3) and ``circuit.txt`` (a drawing) of what runs, once."""
-    from qiskit import qasm3, qpy
-
-    drawing = str(circuit.draw("text", fold=-1, idle_wires=False)) + "\n"
-    writers: dict[str, Callable[[IO[bytes]], object]] = {
-        "circuit.qpy": lambda file: qpy.dump(circuit, file),
-        "circuit.qasm": lambda file: file.write((qasm3.dumps(circuit) + "\n").encode()),
-        "circuit.txt": lambda file: file.write(drawing.encode()),
-    }
-    for name, write in writers.items():
-        if not (record.directory / name).exists():
-            record.write_file(name, write)
-
-
-@dataclass(frozen=True)
-class KeptBackend:
-    """A paid machine whose bits are on disk before anything is made of them, and are not measured twice."""
-
-    backend: Backend
-    record: Record
-
-    @property
-    def name(self) -> str:
-        return self.backend.name
-
-    @property
-    def paid(self) -> bool:
-        return self.backend.paid
-
-    def compile(self, ansatz: Ansatz) -> KeptSampler:
-        return KeptSampler(self.backend.compile(ansatz), self.record)
-
-
-@dataclass(frozen=True)
-class KeptSampler:
-    """The sampler of a :class:`KeptBackend`."""
-
-    sampler: Sampler
-    record: Record
-
-    @property
-    def circuit(self) -> Any:
-        return self.sampler.circuit
-
-    def describe(self) -> dict[str, Any]:
-        return self.sampler.describe()
-
-    def sample(self, thetas: Floats, shots: int, key: Key) -> Samples:
-        digest = hashlib.sha256(thetas.tobytes() + shots.to_bytes(8, "little")).hexdigest()
-        kept = self.record.paid_samples(key.step, key.evaluation, digest)
-        if kept is not None:
-            return kept
-        samples = self.sampler.sample(thetas, shots, key)
-        self.record.write_samples(key.step, samples, key.evaluation, digest)
-        return samples
-
-
 def _check_size(ansatz: Ansatz, num_rows: int, shots: int) -> None:
     """Refuse a gradient whose rows of angles or measured bits would fill the memory."""
     check_bits(num_rows, shots, ansatz.num_qubits)
@@ -449,29 +368,3 @@ def _check_paid(config: RunConfig, num_rows: int, record: bool) -> None:
             f"{train.shots:,} shots = {one_step:,}, the {train.steps} steps asked for {train.steps * one_step:,}. Very "
             f"roughly, 250 µs a shot make {one_step * 250e-6:,.0f} QPU seconds a step; some devices take 4 ms a shot"
         )
-
-
-def _session(backend: dict[str, Any]) -> dict[str, Any]:
-    """What the manifest says about this process and machine; no names of hosts, users or paths."""
-    return {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES}
-        | {"python": platform.python_version()},
-        "git_revision": _git_revision(),
-        "machine": f"{platform.system()} {platform.machine()}, {num_cores()} cores",
-        "backend": backend,
-    }
-
-
-def _git_revision() -> str | None:
-    """The revision of the source tree qhn runs from; None if it is installed as a package."""
-    root = Path(__file__).parents[2]
-    if not (root / ".git").exists():
-        return None
-    try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return found.stdout.strip()

@@ -1,0 +1,71 @@
+"""Files that survive a crash: appended through to the disk, or replaced as a whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+
+def append(path: Path, content: bytes) -> None:
+    """Add to the end of a file, through to the disk."""
+    is_new = not path.exists()
+    with path.open("ab") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    if is_new:
+        _sync_names(path.parent)
+
+
+def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file beside the old one and put it in its place, so that a reader finds one or the other."""
+    partial = path.with_name(path.name + ".part")
+    with partial.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    _sync_names(path.parent)
+
+
+def _sync_names(folder: Path) -> None:
+    """Make new names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def truncate(path: Path, size: int) -> None:
+    """Cut a file that is longer than ``size`` bytes."""
+    if path.stat().st_size > size:
+        os.truncate(path, size)
+
+
+class Journal:
+    """``jobs.jsonl``: lines written through to disk before the machine is asked for more."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, entry: dict[str, Any]) -> None:
+        torn = self.path.exists() and not self.path.read_bytes().endswith(b"\n")
+        line = json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())} | entry)
+        append(self.path, (("\n" if torn else "") + line + "\n").encode())
+
+    def shots_submitted(self) -> int:
+        """Shots of all jobs that were submitted, whatever became of them; a torn line counts as none."""
+        total = 0
+        for line in self.path.read_text().splitlines() if self.path.exists() else []:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if entry.get("event") == "submitted":
+                total += entry["rows"] * entry["shots"]
+        return total

@@ -1,0 +1,82 @@
+"""What a run leaves beside its numbers: the best network, the circuit that ran, versions and machine."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from qhn.backend import num_cores
+from qhn.problem import BinnProblem
+from qhn.record import Record
+from qhn.step import Step
+
+PACKAGES = ("qhn", "qiskit", "qiskit-aer", "qiskit-ibm-runtime", "numpy", "scipy")
+
+
+def write_best(record: Record, problem: BinnProblem, step: Step) -> None:
+    """Write ``network.npz`` and ``best.json``: the best network, found at that step."""
+    bits = np.array([int(bit) for bit in step.best_bits], dtype=np.uint8)
+    network = problem.network(bits)
+    record.write_file("network.npz", network.write)
+    training, validation = problem.accuracy(bits)
+    record.write_json(
+        "best.json",
+        {
+            "step": step.step,
+            "bits": step.best_bits,
+            "cost": step.best_cost,
+            "validation_cost": float(problem.validation_cost(bits)) if validation is not None else None,
+            "training_accuracy": float(training),
+            "validation_accuracy": None if validation is None else float(validation),
+            "fields": problem.space.field_bits(bits),
+            "network": network.describe().splitlines(),
+        },
+    )
+
+
+def write_circuit(record: Record, circuit: Any) -> None:
+    """Write ``circuit.qpy``, ``circuit.qasm`` (OpenQASM 3) and ``circuit.txt`` (a drawing) of what runs, once."""
+    from qiskit import qasm3, qpy
+
+    drawing = str(circuit.draw("text", fold=-1, idle_wires=False)) + "\n"
+    writers: dict[str, Callable[[IO[bytes]], object]] = {
+        "circuit.qpy": lambda file: qpy.dump(circuit, file),
+        "circuit.qasm": lambda file: file.write((qasm3.dumps(circuit) + "\n").encode()),
+        "circuit.txt": lambda file: file.write(drawing.encode()),
+    }
+    for name, write in writers.items():
+        if not (record.directory / name).exists():
+            record.write_file(name, write)
+
+
+def session_facts(backend: dict[str, Any]) -> dict[str, Any]:
+    """What the manifest says about this process and machine; no names of hosts, users or paths."""
+    return {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES}
+        | {"python": platform.python_version()},
+        "git_revision": _git_revision(),
+        "machine": f"{platform.system()} {platform.machine()}, {num_cores()} cores",
+        "backend": backend,
+    }
+
+
+def _git_revision() -> str | None:
+    """The revision of the source tree qhn runs from; None if it is installed as a package."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()
