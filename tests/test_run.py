@@ -588,6 +588,31 @@ def test_paid_shots_are_on_disk_before_they_are_used_and_are_not_paid_twice(
     assert sum(entry["qpu_seconds"] for entry in load_run(directory).timing()) == 6.0
 
 
+def test_bits_that_are_paid_for_are_used_though_the_budget_is_spent(
+    small_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = PaidMachine()
+    monkeypatch.setattr(run, "open_backend", lambda name, journal=None: machine)
+    training = train(with_settings(small_config, {"train.max_shots": 3000}), results=tmp_path)
+    journal = Journal(training.record.directory / "jobs.jsonl")
+
+    def fail(self, bits) -> None:
+        raise MemoryError("the cost function died")
+
+    next(training)
+    with monkeypatch.context() as patched:
+        patched.setattr(Evaluations, "cost", fail)
+        with pytest.raises(MemoryError):
+            next(training)
+    training.close()
+    for _ in range(2):  # as the sampler of a QPU notes them
+        journal.append({"event": "submitted", "rows": 25, "shots": 60})
+    training = resume(training.record.directory)
+    assert len(list(training)) == 2
+    assert training.outcome.name == "budget"
+    assert machine.jobs == 2
+
+
 def test_nothing_of_the_machine_or_user_is_written(small_config: RunConfig, tmp_path: Path) -> None:
     import getpass
     import platform

@@ -50,11 +50,8 @@ from qhn.step import Outcome, RecordError, Step
 Floats = NDArray[np.float64]
 Packed = NDArray[np.uint8]
 
-
 CHECKED = ("steps.jsonl", "evaluations.bin")  # the checkpoint holds a CRC-32 of the complete part of each
 BEFORE_CONFIG = {"samples", "data", "config.json.part"}  # what creating a run writes first
-
-
 ANEW = "restore it from a copy, or begin anew with qhn run --restart, which sets this run aside"
 
 
@@ -271,6 +268,10 @@ class Record:
                 return bitstrings.unpack(stored["bits"][0], int(stored["num_qubits"]))
         except Exception as error:  # as for the checkpoint
             raise RecordError(f"{path} cannot be read ({type(error).__name__}); {ANEW}") from None
+
+    def has_samples(self, step: int) -> bool:
+        """Whether measured bits of a step are on disk."""
+        return self._samples_path(step).exists()
 
     def holds_best_of(self, step: int) -> bool:
         """Whether ``network.npz`` is there and ``best.json`` describes a network found at that step."""

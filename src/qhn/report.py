@@ -191,7 +191,7 @@ class Report:
         bits, share = self.measured_most
         shown = {"": (network, f"best sampled, C = {self.steps[-1].best_cost:.4g}")}
         if not np.array_equal(bits, self.best_bits):
-            title = f"most measured ({share:.0%}), C = {float(self.problem.cost(bits)):.4g}"
+            title = f"most measured ({share:.1%}), C = {float(self.problem.cost(bits)):.4g}"
             shown["-measured"] = (self.problem.network(bits), title)
         data = self.problem.dataset
         for suffix, (drawn, title) in shown.items():

@@ -309,6 +309,11 @@ class Training(Iterator[Step]):
         submitted = Journal(self.record.directory / "jobs.jsonl").shots_submitted() if self.record else 0
         return max(self._shots(), submitted)
 
+    def _is_next_step_paid(self) -> bool:
+        """Whether a job beyond the complete steps was submitted, and its bits are already on disk."""
+        beyond = self._shots_spent() > self._shots()
+        return self.record is not None and beyond and self.record.has_samples(len(self._steps))
+
     def _check_stop(self) -> Outcome | None:
         rules, steps = self.config.train, self._steps
         if steps and rules.target is not None and steps[-1].value <= rules.target:
@@ -318,10 +323,11 @@ class Training(Iterator[Step]):
         if rules.plateau is not None and steps_since_progress(steps) >= rules.plateau:
             advice = "try more shots, another seed, or a smaller learning_rate; --set train.plateau=… goes on"
             return Outcome("plateau", f"no progress beyond the error in {rules.plateau} steps; {advice}")
-        next_shots = self.gradient.num_rows * rules.shots
-        if rules.max_shots is not None and self._shots_spent() + next_shots > rules.max_shots:
+        if rules.max_shots is not None and not self._is_next_step_paid():
+            next_shots = self.gradient.num_rows * rules.shots
             remaining = rules.max_shots - self._shots_spent()
-            return Outcome("budget", f"a step takes {next_shots:,} shots, {remaining:,} of train.max_shots remain")
+            if next_shots > remaining:
+                return Outcome("budget", f"a step takes {next_shots:,} shots, {remaining:,} of train.max_shots remain")
         if self._stop_requested:
             return Outcome("interrupted", "stopped after a complete step")
         return None
