@@ -17,9 +17,10 @@ order          in time               what has no effect on the measured bits
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,15 @@ if TYPE_CHECKING:
 
 MAX_PARAMETERS = 100_000  # a circuit of more takes minutes to build
 Order = Literal["eq5", "authors"]
+AXES = ("ry", "rz")  # in the order of θ
+
+
+class Gate(NamedTuple):
+    """One gate: its name, its qubits (of a CX the control first), and the index of its angle in θ, if it has one."""
+
+    name: str  # ry, rz or cx
+    qubits: tuple[int, ...]
+    angle: int | None = None
 
 
 @dataclass(frozen=True)
@@ -122,31 +132,43 @@ class Ansatz:
             relabelled[..., target] ^= relabelled[..., control]
         return relabelled
 
+    def gates(self, *, prune: bool = False, fold: bool = False) -> Iterator[Gate]:
+        """The gates in time order.
+
+        Args:
+            prune: leave out what never matters, as ``pruned`` does.
+            fold: leave the trailing CX brick to :meth:`relabel`, as ``executed`` does.
+        """
+        active = self.active.reshape(self.num_blocks, 2, self.num_qubits)
+        for block in range(self.num_blocks):
+            brick = [Gate("cx", pair) for pair in self.brick(block)]
+            rotations = [
+                [
+                    Gate(axis, (qubit,), (2 * block + index) * self.num_qubits + qubit)
+                    for qubit in range(self.num_qubits)
+                    if active[block, index, qubit] or not prune
+                ]
+                for index, axis in enumerate(AXES)
+            ]
+            if self.order == "eq5":
+                yield from rotations[1]
+                yield from rotations[0]
+                yield from [] if fold and block == self.num_blocks - 1 else brick
+            else:
+                yield from [] if prune and block == 0 else brick
+                yield from rotations[0]
+                yield from rotations[1]
+
     def _build(self, *, prune: bool, fold: bool) -> QuantumCircuit:
         from qiskit import QuantumCircuit
         from qiskit.circuit import ParameterVector
 
-        theta = np.array(ParameterVector("theta", self.num_parameters), dtype=object)
-        theta = theta.reshape(self.num_blocks, 2, self.num_qubits)
-        active = self.active.reshape(theta.shape) if prune else np.ones(theta.shape, dtype=bool)
+        theta = ParameterVector("theta", self.num_parameters)
         circuit = QuantumCircuit(self.num_qubits, name="hypernetwork" if self.num_layers else "product_state")
-        for block in range(self.num_blocks):
-            first, last = block == 0, block == self.num_blocks - 1
-            rotations = [(circuit.ry, 0), (circuit.rz, 1)]
-            for gate, axis in rotations[::-1] if self.order == "eq5" else rotations:
-                if self.order == "authors" and axis == 0 and not (prune and first):
-                    _add_brick(circuit, self.brick(block))
-                for qubit in range(self.num_qubits):
-                    if active[block, axis, qubit]:
-                        gate(theta[block, axis, qubit], qubit)
-            if self.order == "eq5" and not (fold and last):
-                _add_brick(circuit, self.brick(block))
+        for gate in self.gates(prune=prune, fold=fold):
+            angle = [] if gate.angle is None else [theta[gate.angle]]
+            getattr(circuit, gate.name)(*angle, *gate.qubits)
         return circuit
-
-
-def _add_brick(circuit: QuantumCircuit, pairs: list[tuple[int, int]]) -> None:
-    for control, target in pairs:
-        circuit.cx(control, target)
 
 
 def hypernetwork(num_qubits: int, num_layers: int, order: Order = "eq5") -> Ansatz:

@@ -1,0 +1,186 @@
+"""Where a chain is cut, and in which order the gates of its two halves are applied.
+
+A CX across the cut is a sum of two products, CX = |0⟩⟨0| ⊗ 1 + |1⟩⟨1| ⊗ X. So a circuit whose bricks cross the cut k
+times gives, exactly and without truncation,
+
+    ψ[h, l] = Σ_r A_r[l] B_r[h],   r = 0 … 2^k − 1,
+
+with l the bits of the low half (qubits 0 … cut − 1), h those of the high half, and A_r, B_r the states of the halves
+for one choice at every crossing. Every second brick crosses a given cut, so R = 2^k is small where a state vector is
+not, and the 2^num_qubits amplitudes need never be formed.
+
+The gates of a half may be applied in any order that respects each qubit's own. Two rules make that order cheap:
+
+* **grow late**: qubits join the state one by one, from the end of the chain towards the cut, each only when no gate is
+  left to apply to those already there. A gate then acts on a state as small as its past light cone.
+* **branch late**: a crossing, which doubles the state, waits until nothing else can be done. A gate outside of its
+  future light cone is then applied once, and not once a branch.
+
+Joining first, a qubit far from the cut also gets a low bit of the state's index, and those near the cut, with most of
+the work, high bits and so long runs of consecutive memory.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhn.ansatz import Ansatz, Gate
+
+ROTATION = 40  # multiplications, forth and back, an amplitude and gate; measured, with what short loops lose
+
+
+class Op(IntEnum):
+    """What can be done to the state of a half; each op names bits of the state's index, or an angle of θ."""
+
+    GROW = 0  # (angle, –): a new highest bit in the state RY(θ)|0⟩
+    RY = 1  # (angle, bit)
+    RZ = 2  # (angle, bit): diag(1, e^{iθ}), which is RZ but for a global phase
+    CX = 3  # (control bit, target bit)
+    COPY = 4  # (bit, –): a new highest bit, the branch, that repeats a bit: the control's side of a crossing
+    FLIP = 5  # (bit, –): a new highest bit, the branch, that says whether a bit is flipped: the target's side
+
+
+@dataclass(frozen=True)
+class Half:
+    """One half of the chain.
+
+    Attributes:
+        qubits: its qubits; the state's index has the first as its least significant bit, and branches on top.
+        ops: ``uint64[num_ops, 3]``: :class:`Op` and its two numbers, in the order of application.
+        num_branches: R.
+    """
+
+    qubits: tuple[int, ...]
+    ops: NDArray[np.uint64]
+    num_branches: int
+
+    @property
+    def size(self) -> int:
+        """Amplitudes of one branch."""
+        return 2 ** len(self.qubits)
+
+    @property
+    def work(self) -> int:
+        """Amplitudes read by all rotations."""
+        size, total = 1, 0
+        for op in self.ops[:, 0]:
+            size *= 2 if op in (Op.GROW, Op.COPY, Op.FLIP) else 1
+            total += size
+        return total
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A circuit cut into two halves; ``cut`` is the number of qubits of the low one.
+
+    Attributes:
+        cut: between 0 and num_qubits. At num_qubits the low half is the whole chain, with one branch: a plain state
+            vector.
+        low, high: the halves.
+    """
+
+    cut: int
+    low: Half
+    high: Half
+
+    @property
+    def num_branches(self) -> int:
+        """R, at least the Schmidt rank across the cut."""
+        return self.low.num_branches
+
+
+def cut_at(ansatz: Ansatz, cut: int, *, fold: bool = True) -> Cut:
+    """The halves of an ansatz cut after so many qubits.
+
+    Args:
+        ansatz: the circuit.
+        cut: qubits of the low half, 0 … num_qubits.
+        fold: leave the trailing CX brick to ``ansatz.relabel``. It does not change the entanglement that has to be
+            carried, and where it would cross the cut it costs a doubling of R.
+
+    Raises:
+        ValueError: if there is no such cut.
+
+    >>> halves = cut_at(Ansatz(14, 2), 7)
+    >>> halves.num_branches, halves.low.qubits, halves.high.qubits[-1]
+    (2, (0, 1, 2, 3, 4, 5, 6), 7)
+    """
+    num_qubits = ansatz.num_qubits
+    if not 0 <= cut <= num_qubits:
+        raise ValueError(f"cut must be between 0 and {num_qubits}, got {cut}")
+    gates = list(ansatz.gates(prune=True, fold=fold))
+    return Cut(cut, _half(gates, range(cut)), _half(gates, range(num_qubits - 1, cut - 1, -1)))
+
+
+def num_crossings(ansatz: Ansatz, cut: int, *, fold: bool = True) -> int:
+    """How many CX gates act across a cut."""
+    return sum(gate.qubits == (cut - 1, cut) for gate in ansatz.gates(prune=True, fold=fold))
+
+
+def _half(gates: Sequence[Gate], qubits: Sequence[int]) -> Half:
+    """The ops of one half, ordered by the two rules above; ``qubits`` run from the end of the chain to the cut."""
+    waiting: dict[int, deque[Gate]] = {qubit: deque() for qubit in qubits}
+    for gate in gates:
+        for qubit in set(gate.qubits) & set(qubits):
+            waiting[qubit].append(gate)
+    bits: dict[int, int] = {}
+    ops: list[tuple[int, int, int]] = []
+    num_branches = 1
+
+    def is_first(gate: Gate) -> bool:
+        return all(qubit in bits and waiting[qubit][0] is gate for qubit in gate.qubits)
+
+    def apply_all() -> None:
+        progress = True
+        while progress:
+            progress = False
+            for qubit in bits:
+                while waiting[qubit] and is_first(gate := waiting[qubit][0]):
+                    progress = True
+                    for other in gate.qubits:
+                        waiting[other].popleft()
+                    if gate.angle is None:
+                        ops.append((Op.CX, bits[gate.qubits[0]], bits[gate.qubits[1]]))
+                    else:
+                        ops.append((Op.RY if gate.name == "ry" else Op.RZ, gate.angle, bits[gate.qubits[0]]))
+
+    for qubit in qubits:
+        first = waiting[qubit].popleft()  # on |0⟩, only an RY is not pruned away
+        assert first.name == "ry"
+        assert first.angle is not None
+        bits[qubit] = len(bits)
+        ops.append((Op.GROW, first.angle, 0))
+        apply_all()
+    while any(waiting.values()):
+        edge = qubits[-1]
+        crossing = waiting[edge].popleft()
+        ops.append((Op.COPY if crossing.qubits[0] == edge else Op.FLIP, bits[edge], 0))
+        num_branches *= 2
+        apply_all()
+    return Half(tuple(qubits), np.array(ops, dtype=np.uint64).reshape(-1, 3), num_branches)
+
+
+def best_cut(ansatz: Ansatz) -> Cut:
+    """The cut at which E and its gradient take the fewest operations.
+
+    It lies near the middle, where every second brick crosses: for the authors' order after an even number of qubits,
+    for ``eq5`` after an odd one. Deep circuits are better left whole.
+    """
+    num_qubits = ansatz.num_qubits
+    middle = num_qubits // 2
+    candidates = [cut for cut in range(middle - 1, middle + 3) if 0 < cut < num_qubits]
+    shallow = [cut for cut in candidates if num_crossings(ansatz, cut) <= num_qubits]
+    return min((cut_at(ansatz, cut) for cut in [*shallow, num_qubits]), key=_operations)
+
+
+def _operations(cut: Cut) -> int:
+    """Multiplications of one gradient, roughly."""
+    branches = cut.num_branches
+    table = min(2 * branches**2, 12 * branches) * cut.low.size * cut.high.size
+    return int(table + ROTATION * (cut.low.work + cut.high.work))

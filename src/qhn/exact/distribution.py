@@ -1,0 +1,157 @@
+"""The distribution that an ansatz's measured bits have, exactly: probabilities, entropy, shots, entanglement."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qhn.ansatz import Ansatz
+from qhn.exact import kernels
+from qhn.exact.cut import best_cut, cut_at, num_crossings
+from qhn.exact.halves import Halves, check_thetas, chunks, in_parallel, names, num_cores, restore
+
+Floats = NDArray[np.float64]
+MAX_AMPLITUDES = 2**27  # of the state of a half: 2 GiB
+MAX_QUBITS = 28  # of which all probabilities are asked for
+
+
+class Distribution:
+    """p(bits) = |⟨bits|U(θ)|0⟩|² of an ansatz.
+
+    Args:
+        ansatz: the circuit.
+        num_threads: threads to use, by default one a core. The numbers do not depend on it.
+
+    Raises:
+        ValueError: if the circuit is too large and too deep to be simulated exactly.
+
+    >>> from qhn.ansatz import product_state
+    >>> coins = Distribution(product_state(2))
+    >>> theta = [[np.pi / 2, np.pi, 0.0, 0.0]]
+    >>> coins.probabilities(theta).round(12)
+    array([[0. , 0. , 0.5, 0.5]])
+    >>> coins.entropy(theta).round(12)
+    array([1.])
+    """
+
+    def __init__(self, ansatz: Ansatz, *, num_threads: int | None = None) -> None:
+        self.ansatz = ansatz
+        self.cut = best_cut(ansatz)
+        self.num_threads = num_threads or num_cores()
+        size = self.cut.num_branches * max(self.cut.low.size, self.cut.high.size)
+        if size > MAX_AMPLITUDES:
+            raise ValueError(
+                f"exact simulation of {ansatz.num_qubits} qubits and {ansatz.num_layers} layers takes states of "
+                f"2^{size.bit_length() - 1} amplitudes, more than 2^{MAX_AMPLITUDES.bit_length() - 1}; use fewer "
+                "layers, or backend aer-mps"
+            )
+
+    def probabilities(self, thetas: ArrayLike) -> Floats:
+        """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``, qubit 0 the least significant bit.
+
+        Raises:
+            ValueError: on a wrong shape, or above 28 qubits.
+        """
+        rows = check_thetas(thetas, self.ansatz)
+        if self.ansatz.num_qubits > MAX_QUBITS:
+            raise ValueError(f"all probabilities of {self.ansatz.num_qubits} qubits do not fit; at most {MAX_QUBITS}")
+        result = np.empty((len(rows), 2**self.ansatz.num_qubits))
+
+        def fill(row: int) -> None:
+            result[row] = restore(self.ansatz, self.cut, squared_amplitudes(self._halves(rows[row])))
+
+        in_parallel(fill, range(len(rows)), self.num_threads)
+        return result
+
+    def entropy(self, thetas: ArrayLike) -> Floats:
+        """−Σ p·log₂p of each row, in bits: ``[B, num_parameters]`` → ``[B]``; from 0, one bitstring, to num_qubits.
+
+        Raises:
+            ValueError: as :meth:`probabilities`.
+        """
+        rows = check_thetas(thetas, self.ansatz)
+        return np.array([_entropy(self.probabilities(row[None])[0]) for row in rows])
+
+    def sample(self, thetas: ArrayLike, shots: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Measured bitstrings as integers, qubit 0 least significant: ``[B, num_parameters]`` → ``[B, shots]``.
+
+        The high half is drawn from its own distribution and then the low half given it, so that the 2^num_qubits
+        probabilities are not needed.
+
+        Raises:
+            ValueError: on a wrong shape.
+        """
+        rows = check_thetas(thetas, self.ansatz)
+        uniforms = rng.random((len(rows), 2, shots))
+        result = np.empty((len(rows), shots), dtype=np.int64)
+        low_names, high_names = names(self.ansatz, self.cut)
+
+        def draw(part: slice) -> None:
+            halves = Halves(self.ansatz, self.cut, part.stop - part.start)
+            halves.forward(rows[part])
+            low, high = np.empty(shots, dtype=np.int64), np.empty(shots, dtype=np.int64)
+            for lane, row in enumerate(range(part.start, part.stop)):
+                kernels.draw(halves.psi, lane, uniforms[row], high, low)
+                result[row] = low_names[low] ^ high_names[high]
+
+        in_parallel(draw, chunks(self.cut, len(rows)), self.num_threads)
+        return result
+
+    def _halves(self, theta: Floats) -> Halves:
+        halves = Halves(self.ansatz, self.cut, 1)
+        halves.forward(theta[None])
+        return halves
+
+
+def squared_amplitudes(halves: Halves, lane: int = 0) -> Floats:
+    """|ψ[h, l]|² of one initialisation, ``[high, low]``."""
+    low, real, imag = halves.matrices(lane)
+    psi = real.T @ low
+    chances = np.square(psi, out=psi)
+    psi = imag.T @ low
+    chances += np.square(psi, out=psi)
+    return chances
+
+
+def schmidt_spectrum(ansatz: Ansatz, theta: ArrayLike, cut: int) -> Floats:
+    """Schmidt coefficients of the literal circuit's state between qubits ``0 … cut − 1`` and the others, descending.
+
+    Their squares sum up to 1. Their number is at most 2^(CX gates across the cut), and coefficients of a state of
+    lower rank are zero up to rounding.
+
+    Args:
+        ansatz: the circuit.
+        theta: angles in radians, ``[num_parameters]``.
+        cut: between 1 and num_qubits − 1.
+
+    Raises:
+        ValueError: if there is no such cut, or θ has another shape.
+
+    >>> from qhn.ansatz import hypernetwork
+    >>> theta = np.zeros(8)
+    >>> theta[0] = np.pi / 2
+    >>> schmidt_spectrum(hypernetwork(2, 1), theta, 1).round(6)
+    array([0.707107, 0.707107])
+    """
+    if not 1 <= cut < ansatz.num_qubits:
+        raise ValueError(f"cut must be between 1 and {ansatz.num_qubits - 1}, got {cut}")
+    rows = check_thetas(np.atleast_2d(np.asarray(theta, dtype=np.float64)), ansatz)
+    smaller = min(cut, ansatz.num_qubits - cut)
+    deep = num_crossings(ansatz, cut, fold=False) > smaller  # more branches than the smaller side has dimensions
+    parts = cut_at(ansatz, ansatz.num_qubits if deep else cut, fold=False)
+    halves = Halves(ansatz, parts, 1)
+    halves.forward(rows)
+    low, high = (psi[0, ..., 0] + 1j * psi[1, ..., 0] for psi in halves.psi)  # [R, size]
+    if deep:
+        matrix = low.reshape(-1, 2**cut)
+        matrix = matrix if len(matrix) < 2**cut else matrix.T
+        squares = np.linalg.eigvalsh(matrix @ matrix.conj().T)[::-1]
+        return np.sqrt(np.maximum(squares, 0.0))
+    low_factor, high_factor = (np.asarray(np.linalg.qr(half.T, mode="r")) for half in (low, high))
+    spectrum: Floats = np.linalg.svd(low_factor @ high_factor.T, compute_uv=False)
+    return spectrum
+
+
+def _entropy(chances: Floats) -> float:
+    positive = chances[chances > 0]
+    return float(-(positive @ np.log2(positive)))

@@ -1,0 +1,177 @@
+"""E(θ) = ⟨C⟩ and its full gradient, exactly, for a table of costs.
+
+With ψ[h, l] = Σ_r A_r[l] B_r[h] (see :mod:`qhn.exact.cut`) there are two ways to E = Σ C[h, l]·|ψ[h, l]|²:
+
+* Few branches: |ψ|² is a sum of R² real products PA[l]·PB[h], so E = ⟨PB, C·PA⟩, and the slopes of E with PA and PB
+  are Cᵀ·PB and C·PA. These are two products with the table of costs, for all initialisations at once, and the state ψ
+  is never formed.
+* Many: 2R² multiplications an entry of the table become more than the 12R that forming ψ = BᵀA, C·ψ and the slopes of
+  E with A and B takes.
+
+Then both halves are run backwards. The table's rows are taken in strips, so that it is read from memory once, and
+nothing of its size is allocated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qhn.ansatz import Ansatz
+from qhn.exact import kernels
+from qhn.exact.cut import best_cut, cut_at
+from qhn.exact.halves import Halves, arrange, check_thetas, chunks, in_parallel, num_cores
+
+Floats = NDArray[np.float64]
+MAX_PRODUCT_BRANCHES = 4  # 2R² < 12R
+ROWS_AT_A_TIME = 2**17  # entries of the table: 1 MiB, which stays in a core's cache
+NUM_STRIPS = 8  # in which one initialisation's table is divided among threads
+
+
+class Energy:
+    """E(θ) and its gradient.
+
+    Args:
+        ansatz: the circuit.
+        costs: C of all bitstrings, ``[2**num_qubits]``, qubit 0 the least significant bit.
+        cut: qubits of the low half; by default where the work is least. At ``num_qubits`` the circuit is left whole:
+            a gate-by-gate adjoint of the state vector.
+        num_threads: threads to use, by default one a core. The numbers do not depend on it.
+
+    Raises:
+        ValueError: if the number of costs or the cut does not fit the ansatz.
+
+    >>> from qhn.ansatz import product_state
+    >>> energy = Energy(product_state(1), [0.0, 1.0])
+    >>> value, grad = energy.value_and_grad([[np.pi / 2, 0.0]])
+    >>> value.round(12), grad.round(12)
+    (array([0.5]), array([[0.5, 0. ]]))
+    """
+
+    def __init__(
+        self, ansatz: Ansatz, costs: ArrayLike, *, cut: int | None = None, num_threads: int | None = None
+    ) -> None:
+        costs = np.asarray(costs, dtype=np.float64)
+        if costs.shape != (2**ansatz.num_qubits,):
+            raise ValueError(f"costs must have shape [{2**ansatz.num_qubits}], got {list(costs.shape)}")
+        self.ansatz = ansatz
+        self.cut = best_cut(ansatz) if cut is None else cut_at(ansatz, cut)
+        self.table = arrange(ansatz, self.cut, costs)
+        self.num_threads = num_threads or num_cores()
+
+    def __call__(self, thetas: ArrayLike) -> Floats:
+        """E of each row: ``[B, num_parameters]`` → ``[B]``.
+
+        Raises:
+            ValueError: on a wrong shape.
+        """
+        return self._run(thetas, self.table, with_grad=False)[0]
+
+    def value_and_grad(self, thetas: ArrayLike, table: Floats | None = None) -> tuple[Floats, Floats]:
+        """E and ∂E/∂θ of each row: ``[B, num_parameters]`` → ``[B]``, ``[B, num_parameters]``.
+
+        Args:
+            thetas: angles in radians.
+            table: costs to use instead, arranged ``[high, low]`` as ``self.table``.
+
+        Raises:
+            ValueError: on a wrong shape.
+        """
+        return self._run(thetas, self.table if table is None else table, with_grad=True)
+
+    def _run(self, thetas: ArrayLike, table: Floats, *, with_grad: bool) -> tuple[Floats, Floats]:
+        rows = check_thetas(thetas, self.ansatz)
+        values, grads = np.empty(len(rows)), np.empty(rows.shape if with_grad else (0, 0))
+        parts = chunks(self.cut, len(rows))
+        strip_threads = self.num_threads if len(parts) < self.num_threads else 1
+
+        def advance(part: slice) -> None:
+            halves = Halves(self.ansatz, self.cut, part.stop - part.start)
+            halves.forward(rows[part])
+            few = self.cut.num_branches <= MAX_PRODUCT_BRANCHES
+            head = _by_products if few else _by_amplitudes
+            values[part] = head(table, halves, with_grad, strip_threads)
+            if with_grad:
+                grads[part] = halves.backward()
+
+        in_parallel(advance, parts, 1 if strip_threads > 1 else self.num_threads)
+        return values, grads
+
+
+def _by_products(table: Floats, halves: Halves, with_grad: bool, num_threads: int) -> Floats:
+    """E ``[width]``, and the adjoints of the halves, through real products of branches."""
+    _, num_branches, low_size, width = halves.psi[0].shape
+    num_columns = num_branches**2
+    low_shape, high_shape = (low_size, num_columns, width), (len(table), num_columns, width)
+    products = (np.empty(low_shape), np.empty(high_shape))
+    kernels.products(halves.psi, products)
+    low, high = products[0].reshape(low_size, -1), products[1].reshape(len(table), -1)
+    slopes_high = np.empty(high.shape)
+
+    def strip(rows: range) -> Floats:
+        total = None
+        for part in _blocks(rows, table.shape[1]):
+            np.matmul(table[part], low, out=slopes_high[part])
+            product = table[part].T @ high[part]
+            total = product if total is None else np.add(total, product, out=total)
+        assert total is not None
+        return total
+
+    slopes_low = sum_in_order(strip, table, num_threads)
+    slopes = (slopes_low.reshape(low_shape), slopes_high.reshape(high_shape))
+    if with_grad:
+        kernels.products_back(halves.psi, slopes, halves.lam)
+    values: Floats = np.einsum("ikw,ikw->w", products[0], slopes[0])
+    return values
+
+
+def _by_amplitudes(table: Floats, halves: Halves, with_grad: bool, num_threads: int) -> Floats:
+    """E ``[width]``, and the adjoints of the halves, through the amplitudes ψ."""
+    width = halves.psi[0].shape[3]
+    return np.array([_lane_by_amplitudes(table, halves, lane, with_grad, num_threads) for lane in range(width)])
+
+
+def _lane_by_amplitudes(table: Floats, halves: Halves, lane: int, with_grad: bool, num_threads: int) -> float:
+    low, real, imag = halves.matrices(lane)
+    slopes_real, slopes_imag = np.empty_like(real), np.empty_like(imag)
+
+    def strip(rows: range) -> Floats:
+        total = np.zeros(1 + low.size)  # E, and its slopes with the low half
+        slopes_low = total[1:].reshape(low.shape)
+        for part in _blocks(rows, table.shape[1]):
+            psi_real, psi_imag = real[:, part].T @ low, imag[:, part].T @ low
+            lam_real, lam_imag = psi_real * table[part], psi_imag * table[part]
+            total[0] += np.vdot(psi_real, lam_real) + np.vdot(psi_imag, lam_imag)
+            if with_grad:
+                slopes_low += real[:, part] @ lam_real
+                slopes_low += imag[:, part] @ lam_imag
+                slopes_real[:, part], slopes_imag[:, part] = low @ lam_real.T, low @ lam_imag.T
+        return total
+
+    total = sum_in_order(strip, table, num_threads)
+    if with_grad:
+        upper, lower = np.split(np.arange(len(low)), 2)  # rows of real and of imaginary parts
+        halves.lam[0][..., lane] = 2 * total[1:].reshape(halves.lam[0].shape[:3])
+        halves.lam[1][0, ..., lane] = 2 * (slopes_real[upper] + slopes_imag[lower])
+        halves.lam[1][1, ..., lane] = 2 * (slopes_imag[upper] - slopes_real[lower])
+    return float(total[0])
+
+
+def sum_in_order(strip: Callable[[range], Floats], table: Floats, num_threads: int) -> Floats:
+    """The sum of ``strip(rows)`` over strips of a table's rows, which depend on nothing but its shape."""
+    if table.size <= NUM_STRIPS * ROWS_AT_A_TIME:
+        return strip(range(len(table)))
+    edges = [len(table) * k // NUM_STRIPS for k in range(NUM_STRIPS + 1)]
+    parts = in_parallel(strip, [range(a, b) for a, b in pairwise(edges)], num_threads)
+    total = parts[0]
+    for part in parts[1:]:
+        total += part
+    return total
+
+
+def _blocks(rows: range, num_columns: int) -> list[slice]:
+    step = max(1, ROWS_AT_A_TIME // num_columns)
+    return [slice(start, min(start + step, rows.stop)) for start in range(rows.start, rows.stop, step)]

@@ -1,0 +1,188 @@
+"""The states of the two halves for several initialisations at once, forth and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qhn import bitstrings
+from qhn.ansatz import Ansatz
+from qhn.exact import kernels
+from qhn.exact.cut import Cut
+
+Floats = NDArray[np.float64]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+MAX_WIDTH = 64  # initialisations side by side
+MAX_NUMBERS = 2**15  # amplitudes of all of them, so that states and adjoints stay in a core's cache
+MIN_WIDTH = 4  # fewer are faster one by one
+
+
+def check_thetas(thetas: ArrayLike, ansatz: Ansatz) -> Floats:
+    """Rows of angles.
+
+    Raises:
+        ValueError: on a wrong shape or an angle that is not finite.
+    """
+    rows = np.asarray(thetas, dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1] != ansatz.num_parameters:
+        raise ValueError(f"thetas must have shape [B, {ansatz.num_parameters}], got {list(rows.shape)}")
+    if not np.isfinite(rows).all():
+        raise ValueError("thetas must be finite")
+    return rows
+
+
+class Halves:
+    """The states A_r[l] and B_r[h] of ``width`` initialisations, and how E depends on them.
+
+    Attributes:
+        psi: of the low and of the high half, ``[2, R, size, width]`` each; first real, then imaginary parts.
+        lam: adjoints of the same shapes, for :meth:`backward`: dE = Re Σ λ*·dψ.
+    """
+
+    def __init__(self, ansatz: Ansatz, cut: Cut, width: int) -> None:
+        low, high = cut.low, cut.high
+        shapes = ((2, cut.num_branches, low.size, width), (2, cut.num_branches, high.size, width))
+        self.psi = (np.empty(shapes[0]), np.empty(shapes[1]))
+        self.lam = (np.empty(shapes[0]), np.empty(shapes[1]))
+        self._ops = (low.ops, high.ops)
+        self._turns = np.empty((ansatz.num_parameters, 2, width))
+        self._ratio = _turn_ratio(ansatz)
+
+    def forward(self, thetas: Floats) -> None:
+        """Fill ``psi`` for ``thetas[width, num_parameters]``."""
+        tangents = np.tan(0.5 * self._ratio * thetas.T)
+        kernels.forward(self._ops, tangents, self._turns, _flat(self.psi))
+
+    def backward(self) -> Floats:
+        """The gradient ``[width, num_parameters]``, from ``lam``; uses up ``psi`` and ``lam``."""
+        slopes = np.zeros((len(self._turns), self._turns.shape[2]))
+        kernels.backward(self._ops, self._turns, _flat(self.psi), _flat(self.lam), slopes)
+        slopes *= self._ratio
+        return slopes.T
+
+    def matrices(self, lane: int) -> tuple[Floats, Floats, Floats]:
+        """Real matrices with 2R rows, ``low``, ``real`` and ``imag``, of one initialisation.
+
+        Re ψ[h, l] = Σ_k real[k, h]·low[k, l], and likewise Im ψ with ``imag``: ψ = BᵀA in real numbers.
+        """
+        low, high = (np.ascontiguousarray(psi[..., lane]) for psi in self.psi)
+        real, imag = np.concatenate([high[0], -high[1]]), np.concatenate([high[1], high[0]])
+        return low.reshape(-1, low.shape[2]), real, imag
+
+
+@cache
+def _turn_ratio(ansatz: Ansatz) -> Floats:
+    """``[num_parameters, 1]``: RY(θ) turns by θ/2, the phase of RZ(θ) by θ."""
+    return np.tile(np.repeat([0.5, 1.0], ansatz.num_qubits), ansatz.num_blocks)[:, None]
+
+
+def _flat(pair: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    return pair[0].reshape(-1), pair[1].reshape(-1)
+
+
+def chunks(cut: Cut, num: int) -> list[slice]:
+    """Groups of initialisations that are advanced side by side; they depend on nothing but the circuit and ``num``."""
+    size = cut.num_branches * max(cut.low.size, cut.high.size)
+    width = min(MAX_WIDTH, MAX_NUMBERS // size)
+    if width < MIN_WIDTH or num < MIN_WIDTH:
+        width = 1
+    groups = -(-num // width)
+    return [slice(num * group // groups, num * (group + 1) // groups) for group in range(groups)]
+
+
+def num_cores() -> int:
+    """Threads to use: the cores of this process, or ``OMP_NUM_THREADS`` if that is less."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(cores, int(wanted))) if wanted.isdigit() else cores
+
+
+def in_parallel(function: Callable[[Item], Result], items: Sequence[Item], num_threads: int) -> list[Result]:
+    """``[function(item) for item in items]`` on so many threads, with linear algebra on one thread each.
+
+    The work is divided by its nature and never by the number of threads, and results keep their order, so that numbers
+    do not depend on it.
+    """
+    with _one_thread_each():
+        if num_threads == 1 or len(items) == 1:
+            return [function(item) for item in items]
+        with ThreadPoolExecutor(min(num_threads, len(items))) as pool:
+            return list(pool.map(function, items))
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    before = [(library, library.get_num_threads()) for library in _blas()]
+    for library, number in before:
+        if number != 1:
+            library.set_num_threads(1)
+    try:
+        yield
+    finally:
+        for library, number in before:
+            if number != 1:
+                library.set_num_threads(number)
+
+
+@cache
+def _blas() -> list[Any]:
+    from threadpoolctl import ThreadpoolController
+
+    return [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
+
+
+# ---------------------------------------------------------------- bits in the order of the halves
+
+
+def arrange(ansatz: Ansatz, cut: Cut, values: Floats) -> Floats:
+    """A table over bitstrings as a matrix ``[high, low]`` over the states of the halves.
+
+    Args:
+        ansatz: the circuit; its trailing brick, which the halves leave out, is applied to the bits.
+        cut: where the chain is cut.
+        values: ``[2**num_qubits]``, qubit 0 the least significant bit.
+    """
+    num_qubits = ansatz.num_qubits
+    high = num_qubits - cut.cut
+    axes = [*range(high - 1, -1, -1), *range(high, num_qubits)]  # axis a of the table is qubit num_qubits − 1 − a
+    table = _relabel(ansatz, values.reshape([2] * num_qubits)).transpose(axes)
+    return np.ascontiguousarray(table).reshape(cut.high.size, cut.low.size)
+
+
+def restore(ansatz: Ansatz, cut: Cut, matrix: NDArray[Any]) -> NDArray[Any]:
+    """The inverse of :func:`arrange`: ``[2**num_qubits]``, qubit 0 the least significant bit."""
+    num_qubits = ansatz.num_qubits
+    high = num_qubits - cut.cut
+    axes = [*range(high - 1, -1, -1), *range(high, num_qubits)]
+    return _relabel(ansatz, matrix.reshape([2] * num_qubits).transpose(axes)).reshape(-1)
+
+
+def names(ansatz: Ansatz, cut: Cut) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Integers of the bitstrings of both halves' states, ``[low]`` and ``[high]``: the whole's is ``low ^ high``.
+
+    Relabelling by CX gates is linear in the bits, so that the halves can be relabelled one by one.
+    """
+    made = []
+    for half in (cut.low, cut.high):
+        bits = np.zeros((half.size, ansatz.num_qubits), dtype=np.uint8)
+        bits[:, list(half.qubits)] = bitstrings.from_integers(np.arange(half.size), len(half.qubits))
+        made.append(bitstrings.to_integers(ansatz.relabel(bits)))
+    return made[0], made[1]
+
+
+def _relabel(ansatz: Ansatz, table: NDArray[Any]) -> NDArray[Any]:
+    """A table with one axis a qubit, the last qubit first, after the folded brick, which is its own inverse."""
+    table = table.copy()
+    last = ansatz.num_qubits - 1
+    for control, target in ansatz.folded_brick:
+        chosen = np.moveaxis(table, (last - control, last - target), (0, 1))[1]
+        chosen[...] = chosen[::-1].copy()
+    return table

@@ -1,0 +1,414 @@
+"""The loops of the exact engine, compiled once by numba and kept on disk.
+
+The states of ``width`` initialisations lie side by side: one row of numbers ``[2, size, width]``, real parts and then
+imaginary parts. An amplitude is ``width`` consecutive numbers, a gate on bit q works on runs of ``width·2^q``, and all
+inner loops run over consecutive memory and count in unsigned integers (which cannot mean "from the end"), so that the
+compiler turns them into vector instructions.
+
+For a number E that depends on a state ψ, its adjoint λ is such that dE = Re Σ λ*·dψ. Every gate is undone on the way
+back, so that only the last state is kept.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+# sums may be reordered, and products fused with sums; infinities and signed zeros are not promised
+OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
+ZERO, ONE, TWO = np.uint64(0), np.uint64(1), np.uint64(2)
+GROW, RY, RZ, CX, COPY = (np.uint64(op) for op in range(5))  # as in qhn.exact.cut.Op; what remains is FLIP
+
+
+# ---------------------------------------------------------------- two runs of consecutive numbers, from i and from j
+
+
+@njit(forceinline=True, **OPTIONS)
+def _turn(x, i, j, run, c, s):
+    """Turn by the angles whose cosines and sines are ``c[width]`` and ``s[width]``."""
+    if c.size == 1:
+        cosine, sine = c[0], s[0]
+        for k in range(run):
+            a, b = x[i + k], x[j + k]
+            x[i + k] = cosine * a - sine * b
+            x[j + k] = sine * a + cosine * b
+        return
+    width = np.uint64(c.size)
+    for k in range(ZERO, run, width):
+        for w in range(width):
+            a, b = x[i + k + w], x[j + k + w]
+            x[i + k + w] = c[w] * a - s[w] * b
+            x[j + k + w] = s[w] * a + c[w] * b
+
+
+@njit(forceinline=True, **OPTIONS)
+def _turn_back(x, u, i, j, run, c, s, slope):
+    """Undo a turn on states x and their adjoints u; add the slopes of E with the angles to ``slope[width]``."""
+    if c.size == 1:
+        cosine, sine, total = c[0], s[0], 0.0
+        for k in range(run):
+            a, b, p, q = x[i + k], x[j + k], u[i + k], u[j + k]
+            total += q * a - p * b
+            x[i + k] = cosine * a + sine * b
+            x[j + k] = cosine * b - sine * a
+            u[i + k] = cosine * p + sine * q
+            u[j + k] = cosine * q - sine * p
+        slope[0] += total
+        return
+    width = np.uint64(c.size)
+    for k in range(ZERO, run, width):
+        for w in range(width):
+            a, b, p, q = x[i + k + w], x[j + k + w], u[i + k + w], u[j + k + w]
+            slope[w] += q * a - p * b
+            x[i + k + w] = c[w] * a + s[w] * b
+            x[j + k + w] = c[w] * b - s[w] * a
+            u[i + k + w] = c[w] * p + s[w] * q
+            u[j + k + w] = c[w] * q - s[w] * p
+
+
+@njit(**OPTIONS)
+def _swap(x, i, j, run):
+    for k in range(run):
+        x[i + k], x[j + k] = x[j + k], x[i + k]
+
+
+@njit(**OPTIONS)
+def _add(x, i, j, run):
+    """The first run takes up the second."""
+    for k in range(run):
+        x[i + k] += x[j + k]
+
+
+# ---------------------------------------------------------------- one gate
+# ``size`` counts the numbers of the part of the state that has grown so far, real or imaginary; the imaginary parts
+# begin at ``imag``. Strides are ``width << bit``.
+
+
+@njit(**OPTIONS)
+def _rotate_y(psi, imag, size, run, c, s):
+    for part in (ZERO, imag):
+        for i in range(part, part + size, TWO * run):
+            _turn(psi, i, i + run, run, c, s)
+
+
+@njit(**OPTIONS)
+def _rotate_y_back(psi, lam, imag, size, run, c, s, slope):
+    for part in (ZERO, imag):
+        for i in range(part, part + size, TWO * run):
+            _turn_back(psi, lam, i, i + run, run, c, s, slope)
+
+
+@njit(**OPTIONS)
+def _rotate_z(psi, imag, size, run, c, s):
+    """A phase turns real into imaginary parts."""
+    for i in range(run, size, TWO * run):
+        _turn(psi, i, imag + i, run, c, s)
+
+
+@njit(**OPTIONS)
+def _rotate_z_back(psi, lam, imag, size, run, c, s, slope):
+    for i in range(run, size, TWO * run):
+        _turn_back(psi, lam, i, imag + i, run, c, s, slope)
+
+
+@njit(**OPTIONS)
+def _controlled_not(psi, imag, size, control, target):
+    """Swap the amplitudes that differ in the target's bit where the control's is set; both are given as strides."""
+    run, high = min(control, target), max(control, target)
+    for part in (ZERO, imag):
+        for i in range(part, part + size, TWO * high):
+            for j in range(i + control, i + control + high, TWO * run):
+                _swap(psi, j, j + target, run)
+
+
+@njit(**OPTIONS)
+def _grow(psi, imag, size, c, s):
+    """ψ → (c·ψ, s·ψ)."""
+    for part in (ZERO, imag):
+        psi[part + size : part + TWO * size] = 0.0
+        _turn(psi, part, part + size, size, c, s)
+
+
+@njit(**OPTIONS)
+def _grow_back(psi, lam, imag, size, c, s, slope):
+    for part in (ZERO, imag):
+        _turn_back(psi, lam, part, part + size, size, c, s, slope)
+
+
+@njit(**OPTIONS)
+def _copy(psi, imag, size, run):
+    """ψ → (ψ where the bit is 0, ψ where it is 1)."""
+    for part in (ZERO, imag):
+        psi[part + size : part + TWO * size] = 0.0
+        for i in range(part + run, part + size, TWO * run):
+            _swap(psi, i, i + size, run)
+
+
+@njit(**OPTIONS)
+def _copy_back(state, imag, size, run):
+    """What :func:`_copy` filled with zeros is cut off."""
+    for part in (ZERO, imag):
+        for i in range(part + run, part + size, TWO * run):
+            _swap(state, i, i + size, run)
+
+
+@njit(**OPTIONS)
+def _flip(psi, imag, size, run):
+    """ψ → (ψ, Xψ)."""
+    for part in (ZERO, imag):
+        psi[part + size : part + TWO * size] = psi[part : part + size]
+        for i in range(part + size, part + TWO * size, TWO * run):
+            _swap(psi, i, i + run, run)
+
+
+@njit(**OPTIONS)
+def _flip_back(lam, imag, size, run):
+    for part in (ZERO, imag):
+        for i in range(part, part + size, TWO * run):
+            _add(lam, i, i + size + run, run)
+            _add(lam, i + run, i + size, run)
+
+
+# ---------------------------------------------------------------- all gates of a half
+
+
+@njit(**OPTIONS)
+def _circle(tangents, out):
+    """Cosine and sine of each angle φ from tan(φ/2): ``[P, width]`` → ``[P, 2, width]``.
+
+    The rational points of the circle: one tangent, which NumPy computes eight at a time, for a cosine and a sine.
+    """
+    for p in range(tangents.shape[0]):
+        for w in range(tangents.shape[1]):
+            t = tangents[p, w]
+            scale = 1.0 / (1.0 + t * t)
+            out[p, 0, w] = (1.0 - t * t) * scale
+            out[p, 1, w] = 2.0 * t * scale
+
+
+@njit(**OPTIONS)
+def _forward(ops, turns, psi):
+    imag, size = np.uint64(psi.size // 2), np.uint64(turns.shape[2])
+    width = size
+    psi[:size] = 1.0
+    psi[imag : imag + size] = 0.0
+    for k in range(len(ops)):
+        op, first, second = ops[k, 0], ops[k, 1], ops[k, 2]
+        if op == RY:
+            _rotate_y(psi, imag, size, width << second, turns[first, 0], turns[first, 1])
+        elif op == RZ:
+            _rotate_z(psi, imag, size, width << second, turns[first, 0], turns[first, 1])
+        elif op == CX:
+            _controlled_not(psi, imag, size, width << first, width << second)
+        else:
+            if op == GROW:
+                _grow(psi, imag, size, turns[first, 0], turns[first, 1])
+            elif op == COPY:
+                _copy(psi, imag, size, width << first)
+            else:
+                _flip(psi, imag, size, width << first)
+            size *= TWO
+
+
+@njit(**OPTIONS)
+def _backward(ops, turns, psi, lam, slopes):
+    imag, width = np.uint64(psi.size // 2), np.uint64(turns.shape[2])
+    size = imag
+    for k in range(len(ops) - 1, -1, -1):
+        op, first, second = ops[k, 0], ops[k, 1], ops[k, 2]
+        if op == RY:
+            run = width << second
+            _rotate_y_back(psi, lam, imag, size, run, turns[first, 0], turns[first, 1], slopes[first])
+        elif op == RZ:
+            run = width << second
+            _rotate_z_back(psi, lam, imag, size, run, turns[first, 0], turns[first, 1], slopes[first])
+        elif op == CX:
+            _controlled_not(psi, imag, size, width << first, width << second)
+            _controlled_not(lam, imag, size, width << first, width << second)
+        else:
+            size //= TWO
+            if op == GROW:
+                _grow_back(psi, lam, imag, size, turns[first, 0], turns[first, 1], slopes[first])
+            elif op == COPY:
+                _copy_back(psi, imag, size, width << first)
+                _copy_back(lam, imag, size, width << first)
+            else:
+                _flip_back(lam, imag, size, width << first)
+
+
+@njit(**OPTIONS)
+def forward(ops, tangents, turns, psi):
+    """The states of both halves.
+
+    Args:
+        ops: of each half, ``uint64[num_ops, 3]``; see :class:`qhn.exact.cut.Op`.
+        tangents: ``[num_parameters, width]``, of half the angle of the turn that each gate makes.
+        turns: ``[num_parameters, 2, width]``, cosine and sine of these angles, filled here.
+        psi: of each half, ``[2·R·size·width]``, filled here.
+    """
+    _circle(tangents, turns)
+    for half in range(2):
+        _forward(ops[half], turns, psi[half])
+
+
+@njit(**OPTIONS)
+def backward(ops, turns, psi, lam, slopes):
+    """How E changes with the turns of all gates, added up in ``slopes[num_parameters, width]``.
+
+    The states and their adjoints, of each half ``[2·R·size·width]``, are used up.
+    """
+    for half in range(2):
+        _backward(ops[half], turns, psi[half], lam[half], slopes)
+
+
+# ---------------------------------------------------------------- products of branches
+
+
+@njit(**OPTIONS)
+def _products(psi, sign, out):
+    _, num_branches, size, width = psi.shape
+    root = np.sqrt(2.0)
+    for i in range(size):
+        k = 0
+        for r in range(num_branches):
+            for w in range(width):
+                x, y = psi[0, r, i, w], psi[1, r, i, w]
+                out[i, k, w] = x * x + y * y
+            k += 1
+            for s in range(r + 1, num_branches):
+                for w in range(width):
+                    x, y, v, z = psi[0, r, i, w], psi[1, r, i, w], psi[0, s, i, w], psi[1, s, i, w]
+                    out[i, k, w] = root * (x * v + y * z)
+                    out[i, k + 1, w] = sign * root * (y * v - x * z)
+                k += 2
+
+
+@njit(**OPTIONS)
+def _products_back(psi, sign, slopes, lam):
+    _, num_branches, size, width = psi.shape
+    root = np.sqrt(2.0)
+    for i in range(size):
+        k = 0
+        for r in range(num_branches):
+            for w in range(width):
+                lam[0, r, i, w] = 0.0
+                lam[1, r, i, w] = 0.0
+        for r in range(num_branches):
+            for w in range(width):
+                lam[0, r, i, w] += 2.0 * slopes[i, k, w] * psi[0, r, i, w]
+                lam[1, r, i, w] += 2.0 * slopes[i, k, w] * psi[1, r, i, w]
+            k += 1
+            for s in range(r + 1, num_branches):
+                for w in range(width):
+                    x, y, v, z = psi[0, r, i, w], psi[1, r, i, w], psi[0, s, i, w], psi[1, s, i, w]
+                    even, odd = root * slopes[i, k, w], sign * root * slopes[i, k + 1, w]
+                    lam[0, r, i, w] += even * v - odd * z
+                    lam[1, r, i, w] += even * z + odd * v
+                    lam[0, s, i, w] += even * x + odd * y
+                    lam[1, s, i, w] += even * y - odd * x
+                k += 2
+
+
+@njit(**OPTIONS)
+def products(psi, out):
+    """The R² real functions of each half's bits whose products with the other half's sum up to the probabilities.
+
+    |Σ_r A_r B_r|² = Σ_r |A_r|²|B_r|² + Σ_{r<s} [2 Re(A_r A_s*) Re(B_r B_s*) − 2 Im(A_r A_s*) Im(B_r B_s*)]
+
+    A factor √2 goes to each half, the minus sign to the second.
+
+    Args:
+        psi: of each half, ``[2, R, size, width]``.
+        out: of each half, ``[size, R², width]``, filled here.
+    """
+    for half in range(2):
+        _products(psi[half], 1.0 - 2.0 * half, out[half])
+
+
+@njit(**OPTIONS)
+def products_back(psi, slopes, lam):
+    """The adjoints of the states from the slopes of E with their products.
+
+    Args:
+        psi: of each half, ``[2, R, size, width]``.
+        slopes: of each half, ``[size, R², width]``.
+        lam: of each half, ``[2, R, size, width]``, filled here.
+    """
+    for half in range(2):
+        _products_back(psi[half], 1.0 - 2.0 * half, slopes[half], lam[half])
+
+
+# ---------------------------------------------------------------- sampling
+
+
+@njit(**OPTIONS)
+def _search(cumulative, target):
+    """The first entry above the target: what has no chance is never drawn. Halving steps, without a branch."""
+    place, step = 0, cumulative.size // 2
+    while step > 0:
+        place += step * (cumulative[place + step - 1] <= target)
+        step //= 2
+    return place
+
+
+@njit(**OPTIONS)
+def draw(psi, lane, uniforms, high, low):
+    """Draw h of each shot from p(h), and then l from p(l | h).
+
+    Args:
+        psi: of the low and of the high half, ``[2, R, size, width]``.
+        lane: which of the initialisations.
+        uniforms: in [0, 1), ``[2, shots]``.
+        high, low: ``int64[shots]``, filled here.
+    """
+    a, b = psi[0][..., lane].copy(), psi[1][..., lane].copy()
+    _, num_branches, low_size = a.shape
+    high_size = b.shape[2]
+
+    # p(h) = Σ_rs B_r[h] B_s*[h] ⟨A_s|A_r⟩: the low half is summed over
+    marginal = np.zeros(high_size)
+    for r in range(num_branches):
+        for s in range(r + 1):
+            even, odd, weight = 0.0, 0.0, 1.0 if s == r else 2.0
+            for i in range(low_size):
+                even += a[0, r, i] * a[0, s, i] + a[1, r, i] * a[1, s, i]
+                odd += a[1, r, i] * a[0, s, i] - a[0, r, i] * a[1, s, i]
+            even, odd = weight * even, weight * odd
+            for j in range(high_size):
+                marginal[j] += even * (b[0, r, j] * b[0, s, j] + b[1, r, j] * b[1, s, j])
+                marginal[j] -= odd * (b[1, r, j] * b[0, s, j] - b[0, r, j] * b[1, s, j])
+    total = 0.0
+    for j in range(high_size):
+        total += max(marginal[j], 0.0)
+        marginal[j] = total
+
+    # shots in the order of h, so that each h is worked on once
+    start = np.zeros(high_size + 1, dtype=np.int64)
+    for shot in range(high.size):
+        high[shot] = _search(marginal, uniforms[0, shot] * total)
+        start[high[shot] + 1] += 1
+    for j in range(high_size):
+        start[j + 1] += start[j]
+    order = np.empty(high.size, dtype=np.int64)
+    for shot in range(high.size):
+        order[start[high[shot]]] = shot
+        start[high[shot]] += 1
+
+    real, imag = np.empty(low_size), np.empty(low_size)
+    previous = -1
+    for shot in order:
+        j = high[shot]
+        if j != previous:
+            previous = j
+            real[:] = 0.0
+            imag[:] = 0.0
+            for r in range(num_branches):
+                x, y = b[0, r, j], b[1, r, j]
+                for i in range(low_size):
+                    real[i] += x * a[0, r, i] - y * a[1, r, i]
+                    imag[i] += y * a[0, r, i] + x * a[1, r, i]
+            for i in range(low_size):
+                real[i] = real[i] * real[i] + imag[i] * imag[i]
+            for i in range(1, low_size):
+                real[i] += real[i - 1]
+        low[shot] = _search(real, uniforms[1, shot] * real[low_size - 1])
