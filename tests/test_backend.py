@@ -107,7 +107,11 @@ def test_patch_of_a_large_device_equals_aers_own_noise() -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("air", "did you mean 'aer'"), ("fake_torin", "did you mean 'fake_torino'"), ("qpu", "choose aer, aer-mps")],
+    [
+        ("air", "did you mean 'aer'"),
+        ("fake_torin", "did you mean 'fake_torino'"),
+        ("qpu", "choose exact, aer, aer-mps"),
+    ],
 )
 def test_unknown_names_are_refused(name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -132,7 +132,7 @@ WRONG = [
     ({"train.shots": 0}, "train.shots: .* greater than or equal to 1, got 0"),
     ({"train.shots": "many"}, "train.shots: .* got 'many'"),
     ({"train.seed": -1}, "train.seed: .* got -1"),
-    ({"train.optimizer": "adm"}, "train.optimizer must name one of 'adam', 'sgd', 'spsa', got 'adm'"),
+    ({"train.optimizer": "adm"}, "train.optimizer must name one of 'adam', 'sgd', 'spsa', 'lbfgs', got 'adm'"),
     ({"train.optimizer.learning_rat": 1}, "unknown key train.optimizer.learning_rat; did you mean 'learning_rate'?"),
     ({"train.optimizer.momentum": 0.5}, "key train.optimizer.momentum does not go with this kind of train.optimizer"),
     ({"train.gradient": {"perturbation": 0.1}}, "key train.gradient.perturbation does not go with this kind of"),

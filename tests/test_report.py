@@ -63,7 +63,7 @@ def test_figures_come_with_the_data_behind_them(small_config: RunConfig, tmp_pat
     assert [float(x) for x in training["best_cost"]] == [step.best_cost for step in report.steps]
     costs = columns(paths[1].with_suffix(".csv"))
     assert sum(map(float, costs["first_step"])) == pytest.approx(1)
-    sampled = report.sampled_costs(3)
+    sampled = report.costs(3)[0]
     np.testing.assert_allclose(sampled, report.problem.cost(report.record.samples(3)), rtol=1e-14)
     inside = [(sampled >= float(a)) & (sampled < float(b)) for a, b in zip(costs["from"], costs["to"], strict=True)]
     np.testing.assert_allclose(np.mean(inside[:-1], axis=1), [float(x) for x in costs["last_step"]][:-1], atol=1e-12)

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from qhn.config import RunConfig
     from qhn.configfile import load_config, load_problem, presets
     from qhn.datasets import Dataset, gaussian_mixture, load_file, mnist_4x4
-    from qhn.estimator import SamplingEstimator
+    from qhn.estimator import ExactEstimator, SamplingEstimator
+    from qhn.exact.distribution import Distribution, schmidt_spectrum
+    from qhn.exact.energy import Energy
     from qhn.gradient import ParameterShift, Spsa, ValueAndGrad
-    from qhn.landscape import enumerate_costs
+    from qhn.landscape import Landscape, enumerate_costs
+    from qhn.lbfgs import Lbfgs, minimize
     from qhn.network import Network, load_network
     from qhn.objective import Estimates, Objective
     from qhn.optimizer import Adam, Sgd, SpsaGains
@@ -34,9 +37,12 @@ _MODULES = {
     "config": ("RunConfig",),
     "configfile": ("load_config", "load_problem", "presets"),
     "datasets": ("Dataset", "gaussian_mixture", "load_file", "mnist_4x4"),
-    "estimator": ("SamplingEstimator",),
+    "estimator": ("ExactEstimator", "SamplingEstimator"),
+    "exact.distribution": ("Distribution", "schmidt_spectrum"),
+    "exact.energy": ("Energy",),
     "gradient": ("ParameterShift", "Spsa", "ValueAndGrad"),
-    "landscape": ("enumerate_costs",),
+    "landscape": ("Landscape", "enumerate_costs"),
+    "lbfgs": ("Lbfgs", "minimize"),
     "network": ("Network", "load_network"),
     "objective": ("Estimates", "Objective"),
     "optimizer": ("Adam", "Sgd", "SpsaGains"),

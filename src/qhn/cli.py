@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from qhn.run import Training
     from qhn.step import Outcome
 
-EXIT_CODES = {"done": 0, "target": 0, "plateau": 3, "budget": 3, "interrupted": 130}
+EXIT_CODES = {"done": 0, "target": 0, "converged": 0, "plateau": 3, "budget": 3, "interrupted": 130}
 BAD_INPUT, FAILED, INTERRUPTED = 2, 4, 130
 DEFAULT_EXPERIMENT = "gaussian-activation"
 
@@ -37,8 +37,8 @@ ExperimentArgument = Annotated[str, typer.Argument(help="Name of a preset (see q
 RunArgument = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="Path or run id of a run; the latest by default.")
 ]
-BackendOption = Annotated[str | None, typer.Option(help="aer, aer-mps, fake_<device> or ibm_<device>.")]
-ShotsOption = Annotated[int | None, typer.Option(help="Measured bitstrings a row of angles.")]
+BackendOption = Annotated[str | None, typer.Option(help="exact, aer, aer-mps, fake_<device> or ibm_<device>.")]
+ShotsOption = Annotated[int | None, typer.Option(help="Measured bitstrings a row of angles; exact does without.")]
 LayersOption = Annotated[int | None, typer.Option(help="Layers of the circuit; 0 is the product state.")]
 OrderOption = Annotated[str | None, typer.Option(help="Order of gates in a block: eq5 or authors.")]
 SeedOption = Annotated[int | None, typer.Option(help="Seed of the initial angles and of the shots.")]
@@ -133,7 +133,7 @@ def list_runs(results: ResultsOption = None) -> None:
         values = f"{with_error(last.mean, last.mean_std_error)}, {last.best_cost:.6g}" if last else ""
         typer.echo(
             f"  {directory.parent.name:<21} {directory.name:<12} {train.backend:<11} {ansatz.num_layers:>6} "
-            f"{ansatz.order:<7} {train.shots:>6} {train.seed:>5} {f'{len(steps)}/{train.steps}':>9}  "
+            f"{ansatz.order:<7} {train.shots or '–':>6} {train.seed:>5} {f'{len(steps)}/{train.steps}':>9}  "
             f"{outcome.name if outcome else 'unfinished':<12} {values}"
         )
 

@@ -19,6 +19,7 @@ from qhn.backend import check_name
 from qhn.binn import SearchSpace
 from qhn.datasets import Dataset, gaussian_mixture, load_file, mnist_4x4
 from qhn.gradient import Gradient, ParameterShift, Spsa
+from qhn.lbfgs import Lbfgs
 from qhn.objective import Objective
 from qhn.optimizer import Adam, Optimizer, Sgd, SpsaGains
 from qhn.problem import BinnProblem
@@ -224,6 +225,18 @@ class SpsaOptimizerConfig(Section):
         return SpsaGains(self.learning_rate, self.decay, self.stability)
 
 
+class LbfgsConfig(Section):
+    """``force`` lets it loose on sampled gradients, whose noise it takes for curvature."""
+
+    name: Literal["lbfgs"]
+    memory: int = Field(default=10, ge=1)
+    max_line_search: int = Field(default=20, ge=2)
+    force: bool = False
+
+    def build(self) -> Optimizer:
+        return Lbfgs(self.memory, self.max_line_search)
+
+
 class MeanConfig(Section):
     name: Literal["mean"] = "mean"
 
@@ -243,7 +256,7 @@ GradientConfig = Annotated[
     Annotated[ParameterShiftConfig | SpsaGradientConfig, Field(discriminator="name")], _named("parameter-shift")
 ]
 OptimizerConfig = Annotated[
-    Annotated[AdamConfig | SgdConfig | SpsaOptimizerConfig, Field(discriminator="name")], _named("adam")
+    Annotated[AdamConfig | SgdConfig | SpsaOptimizerConfig | LbfgsConfig, Field(discriminator="name")], _named("adam")
 ]
 ObjectiveConfig = Annotated[Annotated[MeanConfig | CvarConfig, Field(discriminator="name")], _named("mean")]
 
@@ -256,27 +269,51 @@ class StopRules(Section):
         target: stop when the objective is at or below this.
         plateau: stop when the objective has not fallen below its lowest by more than its error for so many steps.
         max_shots: never take more shots than this in all.
+        tolerance: stop when no component of an exact gradient is larger.
     """
 
     steps: int = Field(default=60, ge=1)
     target: float | None = None
     plateau: int | None = Field(default=None, ge=1)
     max_shots: int | None = Field(default=None, ge=1)
+    tolerance: float = Field(default=1e-6, ge=0)
 
 
 class TrainConfig(StopRules):
-    """``[train]``: machine, shots, gradient, optimizer, objective, seed, and the stop rules."""
+    """``[train]``: machine, shots, gradient, optimizer, objective, seed, and the stop rules.
+
+    ``shots`` is None on backend ``exact`` unless it is given: E is then exact.
+    """
 
     backend: str = "aer"
-    shots: int = Field(default=1000, ge=1)
+    shots: int | None = Field(default=1000, ge=1)
     gradient: GradientConfig = ParameterShiftConfig()
     optimizer: OptimizerConfig = AdamConfig()
     objective: ObjectiveConfig = MeanConfig()
     seed: int = Field(default=7, ge=0)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _exact_without_shots(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("backend") == "exact":
+            return {"shots": None} | value
+        return value
+
     @model_validator(mode="after")
-    def _known_backend(self) -> Self:
+    def _fits_together(self) -> Self:
         check_name(self.backend)
+        if self.shots is None and self.backend != "exact":
+            raise ValueError(f"train.shots must be at least 1 on backend {self.backend}; only exact does without")
+        if self.shots is None and self.gradient.name != "parameter-shift":
+            raise ValueError(
+                f"train.gradient = {self.gradient.name!r} estimates a gradient from few shots, and backend exact "
+                "knows it; give --shots, or leave train.gradient at parameter-shift"
+            )
+        if self.shots is not None and isinstance(self.optimizer, LbfgsConfig) and not self.optimizer.force:
+            raise ValueError(
+                "train.optimizer = 'lbfgs' takes the noise of sampled gradients for curvature; use --backend exact "
+                "without shots, or adam, or set train.optimizer.force = true"
+            )
         return self
 
 

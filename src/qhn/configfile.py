@@ -20,6 +20,7 @@ from qhn.config import (
     CvarConfig,
     DigitsData,
     FileData,
+    LbfgsConfig,
     MeanConfig,
     MixtureData,
     NetworkConfig,
@@ -138,6 +139,10 @@ def _with_settings(tree: dict[str, Any], settings: dict[str, Any]) -> dict[str, 
     result: dict[str, Any] = json.loads(json.dumps(tree, default=str))
     if "data.file" in settings:
         result["data"] = {}  # another file inherits nothing from the data it replaces
+    if "train.backend" in settings and isinstance(result.get("train"), dict):
+        train = result["train"]
+        if settings["train.backend"] == "exact" or train.get("shots") is None:
+            train.pop("shots", None)  # exact samples only if shots are asked for with it
     for key, value in settings.items():
         *path, last = key.split(".")
         table = result
@@ -209,6 +214,6 @@ KEYS = {  # the keys that may stand in a table, over all its kinds
     "ansatz": _names(AnsatzConfig),
     "train": _names(TrainConfig),
     "train.gradient": _names(ParameterShiftConfig, SpsaGradientConfig),
-    "train.optimizer": _names(AdamConfig, SgdConfig, SpsaOptimizerConfig),
+    "train.optimizer": _names(AdamConfig, SgdConfig, SpsaOptimizerConfig, LbfgsConfig),
     "train.objective": _names(MeanConfig, CvarConfig),
 }

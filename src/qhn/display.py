@@ -43,7 +43,7 @@ def plain_lines(training: Training) -> None:
 
 def facts(step: Step) -> str:
     """What is known after a step, in one line."""
-    return (
-        f"E {with_error(step.mean, step.mean_std_error)}  best C {step.best_cost:.5g}  "
-        f"distinct {step.distinct:,}  shots {step.shots:,}"
-    )
+    energy = f"E {with_error(step.mean, step.mean_std_error)}"
+    if step.shots == 0:  # an exact run has evaluated all networks, and says which one is the most probable
+        return f"{energy}  best of the most probable C {step.best_cost:.5g}"
+    return f"{energy}  best C {step.best_cost:.5g}  distinct {step.distinct:,}  shots {step.shots:,}"

@@ -1,4 +1,4 @@
-"""E(θ) from measured bitstrings: rows of θ in, means and errors of their costs out."""
+"""E(θ): rows of θ in, means of their costs and errors out; from measured bitstrings, or exactly."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from qhn.ansatz import Ansatz
 from qhn.backend import Backend, open_backend
+from qhn.exact.distribution import Distribution
+from qhn.exact.energy import Energy
 from qhn.gradient import Gradient, ParameterShift, ValueAndGrad
+from qhn.landscape import Landscape, enumerate_costs
 from qhn.objective import Estimates, Objective, mean_and_error
 from qhn.problem import Evaluations, Problem
 from qhn.samples import Samples
@@ -53,8 +56,7 @@ class SamplingEstimator:
         objective: Objective | None = None,
         evaluations: Evaluations | None = None,
     ) -> None:
-        if ansatz.num_qubits != problem.num_qubits:
-            raise ValueError(f"the ansatz has {ansatz.num_qubits} qubits, the problem {problem.num_qubits} bits")
+        _check_fit(ansatz, problem)
         if shots < 1:
             raise ValueError(f"shots must be at least 1, got {shots}")
         self.ansatz = ansatz
@@ -126,3 +128,81 @@ class SamplingEstimator:
             key = self._next_key
             self._next_key = dataclasses.replace(key, evaluation=key.evaluation + 1)
         return key
+
+
+class ExactEstimator:
+    """E, CVaR and their gradients without shots and without error; C of all bitstrings is computed once.
+
+    It has the interface of :class:`SamplingEstimator`, and its standard errors are 0.
+
+    Args:
+        ansatz: the circuit.
+        problem: the cost of its bitstrings, of at most 24 qubits.
+        objective: the mean, or a CVaR.
+        costs: of all bitstrings, ``[2**num_qubits]``, if they are known already.
+
+    Attributes:
+        energy: the engine for E.
+        distribution: of the bits: probabilities, entropy, most probable bitstring.
+
+    Raises:
+        ValueError: if ansatz and problem differ in qubits, or there are too many.
+
+    >>> from qhn.ansatz import product_state
+    >>> from qhn.problem import TableProblem
+    >>> estimator = ExactEstimator(product_state(1), TableProblem([0.0, 1.0]))
+    >>> estimator(np.array([[0.0, 0.0], [np.pi / 2, 0.0]])).mean.round(12)
+    array([0. , 0.5])
+    >>> estimator.value_and_grad(np.array([np.pi / 2, 0.0])).grad.round(12)
+    array([0.5, 0. ])
+    """
+
+    def __init__(
+        self, ansatz: Ansatz, problem: Problem, *, objective: Objective | None = None, costs: ArrayLike | None = None
+    ) -> None:
+        _check_fit(ansatz, problem)
+        self.ansatz = ansatz
+        self.objective = objective or Objective()
+        table = enumerate_costs(problem) if costs is None else np.asarray(costs, dtype=np.float64)
+        self.energy = Energy(ansatz, table)
+        self.distribution = Distribution(ansatz)
+        self.landscape = Landscape(table)
+
+    def __call__(self, thetas: ArrayLike) -> Estimates:
+        """E and the objective: ``[B, num_parameters]`` → ``[B]``, ``[num_parameters]`` → scalars.
+
+        Raises:
+            ValueError: on a wrong shape.
+        """
+        thetas = np.asarray(thetas, dtype=np.float64)
+        rows = thetas.reshape(-1, thetas.shape[-1]) if thetas.ndim else thetas
+        mean = self.energy(rows)
+        objective = mean if self.objective.is_mean else self.energy.cvar_and_grad(rows, self.objective)[0]
+        return self._estimates(mean.reshape(thetas.shape[:-1]), objective.reshape(thetas.shape[:-1]))
+
+    def value_and_grad(self, theta: ArrayLike) -> ValueAndGrad:
+        """The objective and its gradient: ``[..., num_parameters]`` → values of shape ``[...]``.
+
+        Raises:
+            ValueError: on a wrong shape.
+        """
+        theta = np.asarray(theta, dtype=np.float64)
+        rows = theta.reshape(-1, theta.shape[-1]) if theta.ndim else theta
+        if self.objective.is_mean:
+            values, grads = self.energy.value_and_grad(rows)
+            mean = values
+        else:
+            values, grads = self.energy.cvar_and_grad(rows, self.objective)
+            mean = self.energy(rows)
+        value, grad = values.reshape(theta.shape[:-1]), grads.reshape(theta.shape)
+        estimates = self._estimates(mean.reshape(value.shape)[..., None], value[..., None])
+        return ValueAndGrad(value, np.zeros_like(value), grad, np.zeros_like(grad), None, None, estimates)
+
+    def _estimates(self, mean: Floats, objective: Floats) -> Estimates:
+        known, zero = self.landscape, np.zeros_like(mean)
+        return Estimates(mean, zero, objective, zero, None, known.optimum, known.optimal_bits[0], known.costs.size)
+
+
+def _check_fit(ansatz: Ansatz, problem: Problem) -> None:
+    if ansatz.num_qubits != problem.num_qubits:
+        raise ValueError(f"the ansatz has {ansatz.num_qubits} qubits, the problem {problem.num_qubits} bits")

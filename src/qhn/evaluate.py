@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qhn import bitstrings
 from qhn.backend import open_backend
 from qhn.config import RunConfig
-from qhn.estimator import SamplingEstimator
+from qhn.estimator import ExactEstimator, SamplingEstimator
 from qhn.objective import with_error
 from qhn.seeds import Key, Purpose
 
@@ -63,7 +63,7 @@ def _read(path: Path) -> Floats:
 
 
 def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
-    """Facts about each row of θ, sampled as the configuration says; ``text`` is all of them in words.
+    """Facts about each row of θ, sampled or exact as the configuration says; ``text`` is all of them in words.
 
     Raises:
         ValueError: if a row has another number of angles than the circuit.
@@ -78,9 +78,13 @@ def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
         raise ValueError(
             f"evaluate keeps no record of its shots, and those of {backend.name} are paid for; use qhn run"
         )
-    objective = config.train.objective.build()
-    estimator = SamplingEstimator(ansatz, problem, backend, shots=config.train.shots, objective=objective)
-    found = estimator(np.atleast_2d(theta), Key(config.train.seed, Purpose.EVALUATION))
+    objective, shots = config.train.objective.build(), config.train.shots
+    rows = np.atleast_2d(theta)
+    if shots is None:
+        found = ExactEstimator(ansatz, problem, objective=objective)(rows)
+    else:
+        estimator = SamplingEstimator(ansatz, problem, backend, shots=shots, objective=objective)
+        found = estimator(rows, Key(config.train.seed, Purpose.EVALUATION))
     lines: list[dict[str, Any]] = []
     for row, (mean, error) in enumerate(zip(found.mean.tolist(), found.std_error.tolist(), strict=True)):
         line = {"row": row, "mean": mean, "std_error": error if np.isfinite(error) else None, "shots": found.shots}
@@ -89,7 +93,8 @@ def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
             value, value_error = float(found.objective[row]), float(found.objective_std_error[row])
             line |= {"objective": value, "objective_std_error": value_error if np.isfinite(value_error) else None}
             words += f", CVaR of the lowest {objective.alpha:.0%} = {with_error(value, value_error)}"
-        lines.append(line | {"text": f"{words} ({found.shots:,} shots)"})
+        lines.append(line | {"text": f"{words} ({f'{found.shots:,} shots' if shots else 'exact'})"})
     best = {"best_cost": found.best_cost, "best_bits": bitstrings.text(found.best_bits), "distinct": found.distinct}
-    words = f"best sampled C = {found.best_cost:.6g}, bits {best['best_bits']}; {found.distinct:,} distinct"
+    name = "best sampled C" if shots else "optimum C*"
+    words = f"{name} = {found.best_cost:.6g}, bits {best['best_bits']}; {found.distinct:,} distinct"
     return [*lines, best | {"text": words}]

@@ -25,8 +25,13 @@ COLUMN = 3.4  # inches
 RED, BLUE, GREEN, BLACK, GREY = "#d55e00", "#0072b2", "#009e73", "#000000", "#999999"  # after Okabe and Ito
 
 
-def training_curve(folder: Path, steps: Sequence[Step], optimum: float | None, trained: str = "") -> Path:
-    """E with its error band, validation, best sampled C against the step; ``trained`` names another objective."""
+def training_curve(
+    folder: Path, steps: Sequence[Step], optimum: float | None, trained: str = "", *, sampled: bool = True
+) -> Path:
+    """E with its error band, validation, best C against the step; ``trained`` names another objective.
+
+    The best C is that of all sampled bitstrings, or without shots of the most probable ones.
+    """
     figure, axes = _figure()
     number = np.array([step.step for step in steps])
     mean, error = np.array([step.mean for step in steps]), np.array([step.mean_std_error for step in steps])
@@ -40,7 +45,14 @@ def training_curve(folder: Path, steps: Sequence[Step], optimum: float | None, t
         axes.plot(number, value, color=BLACK, linewidth=1, marker=marker, label=trained)
     if np.isfinite(validation).any():
         axes.plot(number, validation, color=RED, linestyle="--", marker=marker, label="⟨C⟩, validation")
-    axes.plot(number, best, color=GREEN, linestyle="-.", marker=marker, label="best sampled C")
+    axes.plot(
+        number,
+        best,
+        color=GREEN,
+        linestyle="-.",
+        marker=marker,
+        label=f"best {'sampled' if sampled else 'most probable'} C",
+    )
     if optimum is not None:
         axes.axhline(optimum, color=GREY, linewidth=0.8, linestyle=":", label="optimum C*")
     if 0 < 10 * min(best.min(), mean.min()) < mean.max():
@@ -55,18 +67,27 @@ def training_curve(folder: Path, steps: Sequence[Step], optimum: float | None, t
     return _save(figure, folder / "training.png")
 
 
-def cost_distribution(folder: Path, first: Floats, last: Floats, last_step: int, optimum: float | None) -> Path:
-    """Histogram of the costs sampled at θ at the first and at the last step."""
+def cost_distribution(
+    folder: Path,
+    first: tuple[Floats, Floats],
+    last: tuple[Floats, Floats],
+    last_step: int,
+    optimum: float | None,
+    *,
+    sampled: bool = True,
+) -> Path:
+    """Histogram of the costs and weights at θ at the first and at the last step."""
     figure, axes = _figure()
-    edges = np.linspace(min(first.min(), last.min()), max(first.max(), last.max()) + 1e-12, 41)
-    heights = [np.histogram(costs, edges)[0] / len(costs) for costs in (first, last)]
+    low, high = (pick([pick(costs) for costs, _ in (first, last)]) for pick in (np.min, np.max))
+    edges = np.linspace(low, high + 1e-12, 41)
+    heights = [np.histogram(costs, edges, weights=weights)[0] for costs, weights in (first, last)]
     axes.stairs(heights[0], edges, color=GREY, fill=True, alpha=0.6, label="step 0")
     if last_step > 0:
         axes.stairs(heights[1], edges, color=BLUE, linewidth=1.5, label=f"step {last_step}")
     if optimum is not None:
         axes.axvline(optimum, color=BLACK, linewidth=0.8, linestyle=":", label="optimum C*")
-    axes.set_xlabel("cost C of a measured bitstring")
-    axes.set_ylabel("share of shots")
+    axes.set_xlabel("cost C of a measured bitstring" if sampled else "cost C of a bitstring")
+    axes.set_ylabel("share of shots" if sampled else "probability")
     axes.legend(fontsize=7, frameon=False)
     columns = {"from": edges[:-1], "to": edges[1:], "first_step": heights[0], "last_step": heights[1]}
     write_csv(folder / "costs.csv", columns)

@@ -51,7 +51,10 @@ class Objective:
             return costs
         source = costs if reference is None else reference
         rank = int(np.ceil(self.alpha * source.shape[-1])) - 1
-        t = np.partition(source, rank, axis=-1)[..., rank, None]
+        return self.tail(costs, np.partition(source, rank, axis=-1)[..., rank, None])
+
+    def tail(self, costs: Floats, t: Floats | float) -> Floats:
+        """C̃ = t − (t − C)₊/α for a quantile t that is known."""
         return t - np.maximum(t - costs, 0.0) / self.alpha
 
 
@@ -67,7 +70,8 @@ class Estimates:
         samples: the measured bits of all rows, in order; None for exact values.
         best_cost: lowest cost ever met by the estimator, over all its calls.
         best_bits: its bitstring ``[num_qubits]``.
-        distinct: number of different bitstrings evaluated by the estimator, over all its calls.
+        distinct: number of different bitstrings evaluated by the estimator, over all its calls. An exact estimator has
+            evaluated all there are, so that its ``best_cost`` is the optimum.
     """
 
     mean: Floats

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,11 @@ Function = Callable[[Floats], ValueAndGrad]
 
 class Optimizer(Protocol):
     """A rule for the next θ."""
+
+    @property
+    def max_evaluations(self) -> int:
+        """Calls of ``fn`` that one step makes at most."""
+        ...
 
     def init(self, theta: Floats) -> Any:
         """The state before the first step at ``theta[..., num_parameters]``: a named tuple of arrays."""
@@ -54,6 +59,8 @@ class Adam:
     beta2: float = 0.99
     epsilon: float = 1e-8
 
+    max_evaluations: ClassVar[int] = 1
+
     def init(self, theta: Floats) -> AdamState:
         return AdamState(np.zeros((), dtype=np.int64), np.zeros_like(theta), np.zeros_like(theta))
 
@@ -85,6 +92,8 @@ class Sgd:
     learning_rate: float = 1.0
     momentum: float = 0.9
 
+    max_evaluations: ClassVar[int] = 1
+
     def init(self, theta: Floats) -> SgdState:
         return SgdState(np.zeros_like(theta))
 
@@ -113,6 +122,8 @@ class SpsaGains:
     learning_rate: float = 5.0
     decay: float = 0.602
     stability: float = 10.0
+
+    max_evaluations: ClassVar[int] = 1
 
     def init(self, theta: Floats) -> SpsaState:
         return SpsaState(np.zeros((), dtype=np.int64))

@@ -144,6 +144,21 @@ class BinnProblem:
         return result.reshape(array.shape[:-1])
 
 
+@dataclass(frozen=True)
+class ValidationProblem:
+    """The validation cost of a :class:`BinnProblem` as a problem of its own."""
+
+    problem: BinnProblem
+
+    @property
+    def num_qubits(self) -> int:
+        return self.problem.num_qubits
+
+    def cost(self, bits: Bits) -> Floats:
+        """C on the validation samples: bits ``[..., num_qubits]`` → ``[...]``."""
+        return self.problem.validation_cost(bits)
+
+
 class TableProblem:
     """A cost given as a table of 2^num_qubits numbers, indexed with qubit 0 as the least significant bit.
 

@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from qhn.backend import num_cores
+from qhn.landscape import enumerate_costs
 from qhn.problem import BinnProblem
 from qhn.record import Record
 from qhn.step import Step
+from qhn.threads import num_cores
 
+Floats = NDArray[np.float64]
+LANDSCAPE = "landscape.npy"
 PACKAGES = ("qhn", "qiskit", "qiskit-aer", "qiskit-ibm-runtime", "numpy", "scipy")
 
 
@@ -54,6 +58,23 @@ def write_circuit(record: Record, circuit: Any) -> None:
     for name, write in writers.items():
         if not (record.directory / name).exists():
             record.write_file(name, write)
+
+
+def all_costs(record: Record, problem: BinnProblem) -> Floats:
+    """C of all bitstrings, ``[2**num_qubits]``; kept in the run's ``landscape.npy`` once computed.
+
+    Raises:
+        ValueError: above 24 qubits.
+    """
+    costs: Floats
+    try:
+        costs = np.load(record.directory / LANDSCAPE)
+    except (OSError, ValueError, EOFError):
+        costs = np.empty(0)
+    if costs.shape != (2**problem.num_qubits,) or costs.dtype != np.float64:
+        costs = enumerate_costs(problem)
+        record.write_file(LANDSCAPE, lambda file: np.save(file, costs))
+    return costs
 
 
 def session_facts(backend: dict[str, Any]) -> dict[str, Any]:

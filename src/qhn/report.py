@@ -10,10 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhn import bitstrings
+from qhn.ansatz import Ansatz
 from qhn.config import Section
-from qhn.landscape import Landscape, enumerate_costs
+from qhn.exact.distribution import Distribution
+from qhn.exact.energy import Energy
+from qhn.landscape import Landscape
 from qhn.objective import Objective, mean_and_error, with_error
 from qhn.problem import BinnProblem, Evaluations
+from qhn.provenance import all_costs
 from qhn.record import Record
 from qhn.seeds import Key, Purpose
 from qhn.step import Step
@@ -48,30 +52,42 @@ class Report:
 
     @cached_property
     def landscape(self) -> Landscape | None:
-        """All costs, or None if they are too many; kept in the run's ``landscape.npy`` once computed."""
-        size = 2**self.problem.num_qubits
-        if size * len(self.problem.dataset.y) > MAX_LOSSES:
-            return None
-        path = self.record.directory / "landscape.npy"
-        try:
-            costs = np.load(path)
-        except (OSError, ValueError, EOFError):
-            costs = np.empty(0)
-        if costs.shape != (size,) or costs.dtype != np.float64:
-            costs = enumerate_costs(self.problem)
-            self.record.write_file(path.name, lambda file: np.save(file, costs))
-        return Landscape(costs)
+        """All costs, or None if they are too many."""
+        few = 2**self.problem.num_qubits * len(self.problem.dataset.y) <= MAX_LOSSES
+        return Landscape(all_costs(self.record, self.problem)) if few or self.is_exact else None
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the run took no shots."""
+        return self.record.config.train.shots is None
+
+    @cached_property
+    def ansatz(self) -> Ansatz:
+        return self.record.config.circuit(self.problem.num_qubits)
+
+    @cached_property
+    def distribution(self) -> Distribution:
+        """Of the bits of the ideal circuit."""
+        return Distribution(self.ansatz)
 
     @property
     def best_bits(self) -> bitstrings.Bits:
         """The best network's bits ``[num_qubits]``."""
         return np.array([int(bit) for bit in self.steps[-1].best_bits], dtype=np.uint8)
 
-    def sampled_costs(self, step: int) -> Floats:
-        """Costs of the bitstrings measured at a step's θ, ``[shots]``, looked up among the recorded evaluations."""
+    def costs(self, step: int) -> tuple[Floats, Floats]:
+        """Costs of bitstrings at a step's θ and their weights, which sum up to 1: ``[n]`` each.
+
+        Of an exact run they are all bitstrings and their probabilities; of others the measured ones, looked up among
+        the recorded evaluations, with a weight of one shot each.
+        """
+        if self.is_exact:
+            assert self.landscape is not None
+            return self.landscape.costs, self.distribution.probabilities(self.steps[step].theta[None])[0]
         known = Evaluations(self.problem)
         known.add(*self.record.evaluations())
-        return known.cost(self.record.samples(step))
+        costs = known.cost(self.record.samples(step))
+        return costs, np.full(len(costs), 1 / len(costs))
 
     # ------------------------------------------------------------ the page
 
@@ -79,21 +95,23 @@ class Report:
         """One page: the best network in words, E, CVaR, best C, the optimum, accuracy, and random search beside it."""
         config, last, data = self.record.config, self.steps[-1], self.problem.dataset
         outcome = self.record.outcome()
-        ansatz = config.circuit(self.problem.num_qubits)
+        ansatz = self.ansatz
         held_out = f"{len(data.y_validation):,} validation" if data.has_validation else "no validation"
         ended = outcome.name if outcome else f"unfinished, {config.train.steps} planned"
         lines = [
             f"{config.experiment} {config.run_id}: {len(self.steps)} steps, {ended}",
             f"  circuit     {ansatz.num_qubits} qubits, num_layers {ansatz.num_layers}, order {ansatz.order}, "
             f"{int(ansatz.active.sum())} active of {ansatz.num_parameters} angles",
-            f"  machine     {config.train.backend}, {config.train.shots:,} shots a row, {last.shots:,} in all",
+            f"  machine     {config.train.backend}, "
+            + (f"{config.train.shots:,} shots a row, {last.shots:,} in all" if config.train.shots else "no shots"),
             f"  data        {data.name}, {len(data.y):,} training and {held_out} samples, loss {self.problem.loss}",
-            f"  training    {_settings(config.train.gradient)}, {_settings(config.train.optimizer)}, "
+            f"  training    {'exact gradient' if self.is_exact else _settings(config.train.gradient)}, {_settings(config.train.optimizer)}, "
             f"objective {_settings(config.train.objective)}, seed {config.train.seed}",
             "",
-            *self._most_measured(),
+            *self._most_likely_lines(),
             "",
-            f"best sampled network, bits {last.best_bits} (qubit 0 first)",
+            f"{'best of the most probable networks' if self.is_exact else 'best sampled network'}, "
+            f"bits {last.best_bits} (qubit 0 first)",
             *(f"  {line}" for line in self.problem.network(self.best_bits).describe().splitlines()),
             "",
             *(f"{name:<32}{value}" for name, value in self._numbers()),
@@ -101,18 +119,26 @@ class Report:
         return "\n".join(lines)
 
     @cached_property
-    def measured_most(self) -> tuple[bitstrings.Bits, float]:
-        """The network measured most often at the last step, ``[num_qubits]``, and its share of the shots."""
+    def most_likely(self) -> tuple[bitstrings.Bits, float]:
+        """The network measured most often at the last step, ``[num_qubits]``, and its share of the shots.
+
+        Of an exact run, the most probable one and its probability.
+        """
+        if self.is_exact:
+            return self.distribution.most_probable(self.steps[-1].theta)
         bits = self.record.samples(self.steps[-1].step)
         different, counts = np.unique(bitstrings.pack(bits), axis=0, return_counts=True)
         usual = int(counts.argmax())
         return bitstrings.unpack(different[usual], bits.shape[1]), float(counts[usual] / counts.sum())
 
-    def _most_measured(self) -> list[str]:
-        bits, share = self.measured_most
+    def _most_likely_lines(self) -> list[str]:
+        bits, share = self.most_likely
         head = f"most measured network of the last step, {share:.1%} of the shots"
+        same = "it is also the best sampled one"
+        if self.is_exact:
+            head, same = f"most probable network of the last step, p = {share:.4g}", "it is also the best of them"
         if np.array_equal(bits, self.best_bits):
-            return [f"{head}: it is also the best sampled one"]
+            return [f"{head}: {same}"]
         lines = self.problem.network(bits).describe().splitlines()
         return [
             f"{head}, bits {bitstrings.text(bits)}",
@@ -129,20 +155,27 @@ class Report:
         last, space = self.steps[-1], 2**self.problem.num_qubits
         landscape = self.landscape
         optimum = landscape.optimum if landscape else None
-        objective = self.record.config.train.objective.build()
-        cvar = objective if not objective.is_mean else Objective(DEFAULT_CVAR)
-        tail = cvar.transform(self.sampled_costs(last.step))
         found = next(step.step for step in self.steps if step.best_cost == last.best_cost)
         majority = max(self.problem.dataset.y.mean(), 1 - self.problem.dataset.y.mean())
         rows = [("E = ⟨C⟩ at the last step", with_error(last.mean, last.mean_std_error) + _above(last.mean, optimum))]
-        rows.append((f"CVaR of its lowest {cvar.alpha:.0%}", with_error(*map(float, mean_and_error(tail)))))
+        if landscape and not self.is_exact:
+            ideal = float(Energy(self.ansatz, landscape.costs)(last.theta[None])[0])
+            rows.append(("E of the ideal circuit, exact", f"{ideal:.6g}" + _above(ideal, optimum)))
+        rows.append(self._tail())
         if last.validation is not None:
             rows.append(("⟨C⟩ on validation data", f"{last.validation:.6g}"))
-        rows.append(("best sampled C", f"{last.best_cost:.6g} (step {found})" + _above(last.best_cost, optimum)))
+        if self.is_exact:
+            bits = float(self.distribution.entropy(last.theta[None])[0])
+            rows.append(("entropy of the distribution", f"{bits:.4g} of {self.problem.num_qubits} bits"))
+        best = "best of the most probable C" if self.is_exact else "best sampled C"
+        rows.append((best, f"{last.best_cost:.6g} (step {found})" + _above(last.best_cost, optimum)))
         if landscape:
             rows.append(("optimum C*", f"{landscape.optimum:.6g}, {landscape.degeneracy} of {space:,} networks"))
         rows.append(("accuracy of the best network", self._accuracy(self.best_bits)))
         rows.append(("accuracy of the larger class", f"{majority:.1%} training"))
+        if self.is_exact:
+            rows.append(("distinct networks evaluated", f"all {space:,}: exact E is a sum over them"))
+            return rows
         share = last.distinct / space
         seen = f"{last.distinct:,} of {_count(self.problem.num_qubits)}{_percent(share)}"
         rows.append(("distinct networks evaluated", seen))
@@ -151,6 +184,17 @@ class Report:
             remark = "so much of the space was seen that the best sample says little about the search; E does"
             rows.append(("", remark))
         return rows
+
+    def _tail(self) -> tuple[str, str]:
+        """CVaR at the last step: the one that was trained, or of the lowest fifth."""
+        objective, last = self.record.config.train.objective.build(), self.steps[-1]
+        cvar = Objective(DEFAULT_CVAR) if objective.is_mean else objective
+        if self.is_exact:
+            assert self.landscape is not None
+            value, error = Energy(self.ansatz, self.landscape.costs).cvar_and_grad(last.theta[None], cvar)[0][0], 0.0
+        else:
+            value, error = map(float, mean_and_error(cvar.transform(self.costs(last.step)[0])))
+        return f"CVaR of its lowest {cvar.alpha:.0%}", with_error(float(value), error)
 
     def _random_search(self, count: int) -> str:
         if self.landscape:
@@ -185,13 +229,16 @@ class Report:
         objective = self.record.config.train.objective.build()
         trained = "" if objective.is_mean else f"CVaR of the lowest {objective.alpha:.0%}"
         paths = [
-            figures.training_curve(folder, self.steps, optimum, trained),
-            figures.cost_distribution(folder, self.sampled_costs(0), self.sampled_costs(last), last, optimum),
+            figures.training_curve(folder, self.steps, optimum, trained, sampled=not self.is_exact),
+            figures.cost_distribution(
+                folder, self.costs(0), self.costs(last), last, optimum, sampled=not self.is_exact
+            ),
         ]
-        bits, share = self.measured_most
-        shown = {"": (network, f"best sampled, C = {self.steps[-1].best_cost:.4g}")}
+        bits, share = self.most_likely
+        best, usual = ("best sampled", "most measured") if not self.is_exact else ("most probable", "last")
+        shown = {"": (network, f"{best}, C = {self.steps[-1].best_cost:.4g}")}
         if not np.array_equal(bits, self.best_bits):
-            title = f"most measured ({share:.1%}), C = {float(self.problem.cost(bits)):.4g}"
+            title = f"{usual} ({share:.1%}), C = {float(self.problem.cost(bits)):.4g}"
             shown["-measured"] = (self.problem.network(bits), title)
         data = self.problem.dataset
         for suffix, (drawn, title) in shown.items():
@@ -210,7 +257,7 @@ def _settings(chosen: Section) -> str:
     """A gradient, optimizer or objective with the values it was given, in words."""
     values = chosen.model_dump()
     name = values.pop("name")
-    inside = ", ".join(f"{key} {value:g}" for key, value in values.items())
+    inside = ", ".join(f"{key} {value:g}" for key, value in values.items() if value is not False)
     return f"{name} ({inside})" if inside else str(name)
 
 

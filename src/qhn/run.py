@@ -25,11 +25,12 @@ from qhn.backend.sampler import check_bits
 from qhn.config import RunConfig
 from qhn.configfile import with_settings
 from qhn.durable import Journal
-from qhn.estimator import SamplingEstimator
+from qhn.estimator import ExactEstimator, SamplingEstimator
 from qhn.gradient import ValueAndGrad
 from qhn.kept import KeptBackend
-from qhn.problem import BinnProblem, Evaluations
-from qhn.provenance import session_facts, write_best, write_circuit
+from qhn.landscape import MAX_QUBITS, enumerate_costs
+from qhn.problem import BinnProblem, Evaluations, ValidationProblem
+from qhn.provenance import all_costs, session_facts, write_best, write_circuit
 from qhn.record import Record, results_directory
 from qhn.samples import Samples
 from qhn.seeds import Key, Purpose
@@ -66,8 +67,8 @@ def train(
     problem = config.problem()
     ansatz = config.circuit(problem.num_qubits)
     directory = results_directory(results) / config.experiment / config.run_id
-    num_rows = config.train.gradient.build(ansatz).num_rows
-    _check_size(ansatz, num_rows, config.train.shots)
+    num_rows = _rows_per_step(config, ansatz)
+    _check_size(config, ansatz)
     exists = record and (directory / "config.json").exists()
     if exists and not restart:
         kept = Record.load(directory)
@@ -146,13 +147,14 @@ class Training(Iterator[Step]):
         self._backend = backend  # opened at the first step if need be: a finished run is shown without a machine
         self.ansatz: Ansatz = config.circuit(problem.num_qubits)
         self.gradient = config.train.gradient.build(self.ansatz)
-        _check_size(self.ansatz, self.gradient.num_rows, config.train.shots)
+        _check_size(config, self.ansatz)
         self.optimizer = config.train.optimizer.build()
+        self._num_rows = _rows_per_step(config, self.ansatz)
         self.outcome: Outcome | None = None
         self._stop_requested = False
         self._closed = False
         self._broken = False  # a step could not be written: what is in memory is ahead of what is on disk
-        _check_budget(config, self.gradient.num_rows)
+        _check_budget(config, self._num_rows)
         self._open = ExitStack()
         if record is not None:
             self._open.enter_context(record.open_for_writing())
@@ -182,7 +184,8 @@ class Training(Iterator[Step]):
         self.num_stored = len(stored)
         self._stored = deque(stored)
         self._steps = stored.copy()
-        self._estimator: SamplingEstimator | None = None
+        self._estimator: SamplingEstimator | ExactEstimator | None = None
+        self._validation_estimator: ExactEstimator | None = None
         self._is_paid = False
 
     def __next__(self) -> Step:
@@ -221,14 +224,23 @@ class Training(Iterator[Step]):
         measured: list[ValueAndGrad] = []
 
         def value_and_grad(theta: Floats) -> ValueAndGrad:
-            key = Key(self.config.train.seed, Purpose.SHOTS, number, len(measured), self.config.run_id)
-            measured.append(estimator.value_and_grad(theta, key, self.gradient))
+            if isinstance(estimator, ExactEstimator):
+                measured.append(estimator.value_and_grad(theta))
+            else:
+                key = Key(self.config.train.seed, Purpose.SHOTS, number, len(measured), self.config.run_id)
+                measured.append(estimator.value_and_grad(theta, key, self.gradient))
             return measured[-1]
 
         theta = self._theta
         next_theta, next_state, info = self.optimizer.step(value_and_grad, theta, self._state)
         all_samples = [result.estimates.samples for result in measured if result.estimates.samples]
-        bits = info.estimates.samples.bits[0] if info.estimates.samples else None
+        if isinstance(estimator, ExactEstimator):
+            bits, _ = estimator.distribution.most_probable(theta)
+            self.evaluations.cost(bits)
+            distinct, validation = estimator.landscape.costs.size, self._exact_validation(theta)
+        else:
+            assert info.estimates.samples is not None
+            distinct, validation = self.evaluations.distinct, self._validation(info.estimates.samples.bits[0])
         step = Step(
             step=number,
             theta=theta,
@@ -241,9 +253,9 @@ class Training(Iterator[Step]):
             hessian_diag=info.hessian_diag,
             best_cost=self.evaluations.best_cost,
             best_bits=bitstrings.text(self.evaluations.best_bits),
-            validation=None if bits is None else self._validation(bits),
+            validation=validation,
             shots=self._shots() + sum(samples.bits.shape[0] * samples.shots for samples in all_samples),
-            distinct=self.evaluations.distinct,
+            distinct=distinct,
         )
         if self.record is not None:
             self._write(step, next_theta, next_state, all_samples, time.time() - started)
@@ -258,6 +270,12 @@ class Training(Iterator[Step]):
         different, counts = np.unique(bitstrings.pack(bits), axis=0, return_counts=True)
         costs = self.problem.validation_cost(bitstrings.unpack(different, bits.shape[-1]))
         return float(costs @ counts / counts.sum())
+
+    def _exact_validation(self, theta: Floats) -> float | None:
+        """Mean validation cost of all bitstrings by their probabilities."""
+        if self._validation_estimator is None:
+            return None
+        return float(self._validation_estimator(theta).mean)
 
     def _write(self, step: Step, theta: Floats, state: Any, all_samples: list[Samples], seconds: float) -> None:
         record = self.record
@@ -278,26 +296,35 @@ class Training(Iterator[Step]):
         if not self._steps or step.best_cost < self._steps[-1].best_cost:
             write_best(record, self.problem, step)
 
-    def _open_estimator(self) -> SamplingEstimator:
+    def _open_estimator(self) -> SamplingEstimator | ExactEstimator:
         journal = Journal(self.record.directory / "jobs.jsonl") if self.record else None
         backend = self._backend or open_backend(self.config.train.backend, journal)
         if backend.paid:
-            _check_paid(self.config, self.gradient.num_rows, self.record is not None)
+            _check_paid(self.config, self._num_rows, self.record is not None)
         self._is_paid = backend.paid
         kept = KeptBackend(backend, self.record) if self.record is not None and backend.paid else backend
-        self._estimator = SamplingEstimator(
-            self.ansatz,
-            self.problem,
-            kept,
-            shots=self.config.train.shots,
-            objective=self.config.train.objective.build(),
-            evaluations=self.evaluations,
-        )
+        objective, shots = self.config.train.objective.build(), self.config.train.shots
+        if shots is None:
+            sampler = backend.compile(self.ansatz)
+            self._estimator = self._open_exact()
+        else:
+            self._estimator = SamplingEstimator(
+                self.ansatz, self.problem, kept, shots=shots, objective=objective, evaluations=self.evaluations
+            )
+            sampler = self._estimator.sampler
         if self.record is not None:
-            self.record.append_session(session_facts(self._estimator.sampler.describe()))
+            self.record.append_session(session_facts(sampler.describe()))
             self.record.forget_outcome()
-            write_circuit(self.record, self._estimator.sampler.circuit)
+            write_circuit(self.record, sampler.circuit)
         return self._estimator
+
+    def _open_exact(self) -> ExactEstimator:
+        problem, objective = self.problem, self.config.train.objective.build()
+        if problem.dataset.has_validation:
+            held_out = enumerate_costs(ValidationProblem(problem))
+            self._validation_estimator = ExactEstimator(self.ansatz, problem, costs=held_out)
+        costs = all_costs(self.record, problem) if self.record is not None else None
+        return ExactEstimator(self.ansatz, problem, objective=objective, costs=costs)
 
     # ------------------------------------------------------------ stopping
 
@@ -318,13 +345,15 @@ class Training(Iterator[Step]):
         rules, steps = self.config.train, self._steps
         if steps and rules.target is not None and steps[-1].value <= rules.target:
             return Outcome("target", f"the objective reached the target {rules.target:g}")
+        if steps and rules.shots is None and np.abs(steps[-1].grad).max() <= rules.tolerance:
+            return Outcome("converged", f"no component of the gradient exceeds train.tolerance = {rules.tolerance:g}")
         if len(steps) >= rules.steps:
             return Outcome("done", f"{rules.steps} steps done; more with --set train.steps={2 * rules.steps}")
         if rules.plateau is not None and steps_since_progress(steps) >= rules.plateau:
             advice = "try more shots, another seed, or a smaller learning_rate; --set train.plateau=… goes on"
             return Outcome("plateau", f"no progress beyond the error in {rules.plateau} steps; {advice}")
         if rules.max_shots is not None and not self._is_next_step_paid():
-            next_shots = self.gradient.num_rows * rules.shots
+            next_shots = self._num_rows * (rules.shots or 0)
             remaining = rules.max_shots - self._shots_spent()
             if next_shots > remaining:
                 return Outcome("budget", f"a step takes {next_shots:,} shots, {remaining:,} of train.max_shots remain")
@@ -343,9 +372,22 @@ def steps_since_progress(steps: list[Step]) -> int:
     return since
 
 
-def _check_size(ansatz: Ansatz, num_rows: int, shots: int) -> None:
-    """Refuse a gradient whose rows of angles or measured bits would fill the memory."""
-    check_bits(num_rows, shots, ansatz.num_qubits)
+def _rows_per_step(config: RunConfig, ansatz: Ansatz) -> int:
+    """Rows of angles that one step measures at most."""
+    return config.train.gradient.build(ansatz).num_rows * config.train.optimizer.build().max_evaluations
+
+
+def _check_size(config: RunConfig, ansatz: Ansatz) -> None:
+    """Refuse a gradient whose rows of angles or measured bits, or a table of costs, would fill the memory."""
+    if config.train.shots is None:
+        if ansatz.num_qubits > MAX_QUBITS:
+            raise ValueError(
+                f"E without shots takes all 2^{ansatz.num_qubits} costs, which is possible up to {MAX_QUBITS} qubits; "
+                "give --shots to sample"
+            )
+        return
+    num_rows = config.train.gradient.build(ansatz).num_rows
+    check_bits(num_rows, config.train.shots, ansatz.num_qubits)
     if num_rows * ansatz.num_parameters > MAX_ANGLES:
         raise ValueError(
             f"one gradient takes {num_rows:,} rows of {ansatz.num_parameters:,} angles, more than {MAX_ANGLES:,} in "
@@ -354,10 +396,11 @@ def _check_size(ansatz: Ansatz, num_rows: int, shots: int) -> None:
 
 
 def _check_budget(config: RunConfig, num_rows: int) -> None:
-    one_step = num_rows * config.train.shots
+    shots = config.train.shots or 0
+    one_step = num_rows * shots
     if config.train.max_shots is not None and config.train.max_shots < one_step:
         raise ValueError(
-            f"train.max_shots is {config.train.max_shots:,}, one step takes {num_rows} rows × {config.train.shots:,} "
+            f"train.max_shots is {config.train.max_shots:,}, one step takes {num_rows} rows × {shots:,} "
             f"shots = {one_step:,}; raise it or lower train.shots"
         )
 
@@ -368,9 +411,10 @@ def _check_paid(config: RunConfig, num_rows: int, record: bool) -> None:
     if not record:
         raise ValueError(f"a run on {name} is paid for and must be recorded; leave record=True")
     if train.max_shots is None:
-        one_step = num_rows * train.shots
+        shots = train.shots or 0
+        one_step = num_rows * shots
         raise ValueError(
             f"a run on {name} is paid for and needs a budget: --set train.max_shots=…; a step takes {num_rows} rows × "
-            f"{train.shots:,} shots = {one_step:,}, the {train.steps} steps asked for {train.steps * one_step:,}. Very "
+            f"{shots:,} shots = {one_step:,}, the {train.steps} steps asked for {train.steps * one_step:,}. Very "
             f"roughly, 250 µs a shot make {one_step * 250e-6:,.0f} QPU seconds a step; some devices take 4 ms a shot"
         )

@@ -27,8 +27,10 @@ class Step:
         mean, mean_std_error: E = ⟨C⟩ and its standard error; the same unless the objective is a CVaR.
         grad, grad_std_error: the gradient of the objective ``[num_parameters]``.
         hessian_diag: second derivatives ``[num_parameters]``, or None.
-        best_cost, best_bits: the lowest C of all bitstrings so far, and its bits as text, qubit 0 first.
-        validation: mean validation cost of the bitstrings measured at ``theta``, or None without validation data.
+        best_cost, best_bits: the lowest C of all bitstrings so far, and its bits as text, qubit 0 first. Without shots,
+            of the most probable bitstrings at each θ so far.
+        validation: mean validation cost of the bitstrings measured at ``theta``, or of all by their probabilities;
+            None without validation data.
         shots: taken since the start of the run, over all rows.
         distinct: different bitstrings evaluated since the start of the run.
     """
@@ -81,7 +83,10 @@ def _jsonable(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Why a run stopped: ``name`` is ``done``, ``target``, ``plateau``, ``budget`` or ``interrupted``."""
+    """Why a run stopped.
+
+    ``name`` is ``done``, ``target``, ``converged``, ``plateau``, ``budget`` or ``interrupted``.
+    """
 
     name: str
     message: str

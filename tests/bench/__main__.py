@@ -17,7 +17,7 @@ from qiskit_aer import AerSimulator
 from qhn import bitstrings
 from qhn.ansatz import hypernetwork
 from qhn.backend import open_backend
-from qhn.backend.aer import measured
+from qhn.backend.sampler import measured
 from qhn.configfile import load_problem
 from qhn.estimator import SamplingEstimator
 from qhn.gradient import ParameterShift

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from qhn.backend.sampler import Backend, BackendError, Journal, Sampler, num_cores
+from qhn.backend.sampler import Backend, BackendError, Journal, Sampler
 from qhn.samples import Samples
 from qhn.spelling import did_you_mean
 
-__all__ = ["Backend", "BackendError", "Journal", "Sampler", "Samples", "num_cores", "open_backend"]
+__all__ = ["Backend", "BackendError", "Journal", "Sampler", "Samples", "open_backend"]
 
-SIMULATORS = {"aer": "statevector", "aer-mps": "matrix_product_state"}
+AER_METHODS = {"aer": "statevector", "aer-mps": "matrix_product_state"}
+SIMULATORS = ("exact", *AER_METHODS)
 
 
 def check_name(name: str) -> None:
@@ -26,8 +27,9 @@ def open_backend(name: str, journal: Journal | None = None) -> Backend:
     """The backend of that name.
 
     Args:
-        name: ``aer`` (state vector), ``aer-mps`` (matrix product state), ``fake_<device>`` (Aer with the noise of a
-            stored calibration of that device, offline) or ``ibm_<device>`` (a QPU, through the saved Qiskit account).
+        name: ``exact`` (ideal shots of our own engine), ``aer`` (state vector), ``aer-mps`` (matrix product state),
+            ``fake_<device>`` (Aer with the noise of a stored calibration of that device, offline) or ``ibm_<device>``
+            (a QPU, through the saved Qiskit account).
         journal: where a QPU notes its jobs; simulators do not use it.
 
     Raises:
@@ -35,10 +37,14 @@ def open_backend(name: str, journal: Journal | None = None) -> Backend:
         BackendError: if the service cannot be reached.
     """
     check_name(name)
-    if name in SIMULATORS:
+    if name == "exact":
+        from qhn.backend.exact import ExactBackend
+
+        return ExactBackend()
+    if name in AER_METHODS:
         from qhn.backend.aer import AerBackend
 
-        return AerBackend(name, SIMULATORS[name])
+        return AerBackend(name, AER_METHODS[name])
     from qhn.backend import ibm
 
     return ibm.open_fake(name) if name.startswith("fake_") else ibm.open_device(name, journal)

@@ -13,10 +13,11 @@ from qiskit_aer import AerSimulator
 from qiskit_aer.primitives import SamplerV2
 
 from qhn.ansatz import Ansatz
-from qhn.backend.sampler import BackendError, check_request, num_cores
+from qhn.backend.sampler import BackendError, check_request, measured
 from qhn.bitstrings import Bits
 from qhn.samples import Samples
 from qhn.seeds import Key
+from qhn.threads import num_cores
 
 Floats = NDArray[np.float64]
 BYTES_PER_AMPLITUDE = 16
@@ -88,13 +89,6 @@ def read_bits(result: Any) -> Bits:
     """
     bits: Bits = result[0].data.meas.to_bool_array(order="little").view(np.uint8)
     return bits
-
-
-def measured(circuit: QuantumCircuit) -> QuantumCircuit:
-    """A copy with qubit j measured into bit j of a register ``meas``."""
-    copy: QuantumCircuit = circuit.copy()
-    copy.measure_all()
-    return copy
 
 
 def check_memory(num_qubits: int, remedy: str) -> None:

@@ -23,11 +23,12 @@ from qiskit_ibm_runtime.executor_sampler import Sampler
 from qiskit_ibm_runtime.fake_provider import FakeProviderForBackendV2
 
 from qhn.ansatz import Ansatz
-from qhn.backend.aer import AerSampler, check_memory, measured, publish, read_bits
-from qhn.backend.sampler import BackendError, Journal, check_request, num_cores
+from qhn.backend.aer import AerSampler, check_memory, publish, read_bits
+from qhn.backend.sampler import BackendError, Journal, check_request, measured
 from qhn.samples import Samples
 from qhn.seeds import Key
 from qhn.spelling import did_you_mean
+from qhn.threads import num_cores
 
 Floats = NDArray[np.float64]
 TRANSPILER_SEED = 1

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,9 @@ from numpy.typing import NDArray
 from qhn.ansatz import Ansatz
 from qhn.samples import Samples
 from qhn.seeds import Key
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
 
 Floats = NDArray[np.float64]
 MAX_BITS = 2**31  # of one job; a bit takes a byte once unpacked, and several copies exist for a while
@@ -71,9 +73,11 @@ class Backend(Protocol):
         ...
 
 
-def num_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def measured(circuit: QuantumCircuit) -> QuantumCircuit:
+    """A copy with qubit j measured into bit j of a register ``meas``."""
+    copy: QuantumCircuit = circuit.copy()
+    copy.measure_all()
+    return copy
 
 
 def check_request(thetas: Floats, num_parameters: int, num_qubits: int, shots: int) -> None:

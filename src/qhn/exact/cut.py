@@ -63,7 +63,7 @@ class Half:
     @property
     def size(self) -> int:
         """Amplitudes of one branch."""
-        return 2 ** len(self.qubits)
+        return 1 << len(self.qubits)
 
     @property
     def work(self) -> int:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qhn import bitstrings
 from qhn.ansatz import Ansatz
+from qhn.bitstrings import Bits
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at, num_crossings
-from qhn.exact.halves import Halves, check_thetas, chunks, in_parallel, names, num_cores, restore
+from qhn.exact.halves import Halves, check_thetas, chunks, names, restore, squared_amplitudes
+from qhn.threads import in_parallel, num_cores
 
 Floats = NDArray[np.float64]
 MAX_AMPLITUDES = 2**27  # of the state of a half: 2 GiB
@@ -72,6 +75,16 @@ class Distribution:
         rows = check_thetas(thetas, self.ansatz)
         return np.array([_entropy(self.probabilities(row[None])[0]) for row in rows])
 
+    def most_probable(self, theta: ArrayLike) -> tuple[Bits, float]:
+        """The bitstring ``[num_qubits]`` with the highest probability at ``theta[num_parameters]``, and that.
+
+        Raises:
+            ValueError: as :meth:`probabilities`.
+        """
+        chances = self.probabilities(np.atleast_2d(np.asarray(theta)))[0]
+        place = int(chances.argmax())
+        return bitstrings.from_integers(place, self.ansatz.num_qubits), float(chances[place])
+
     def sample(self, thetas: ArrayLike, shots: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Measured bitstrings as integers, qubit 0 least significant: ``[B, num_parameters]`` → ``[B, shots]``.
 
@@ -101,16 +114,6 @@ class Distribution:
         halves = Halves(self.ansatz, self.cut, 1)
         halves.forward(theta[None])
         return halves
-
-
-def squared_amplitudes(halves: Halves, lane: int = 0) -> Floats:
-    """|ψ[h, l]|² of one initialisation, ``[high, low]``."""
-    low, real, imag = halves.matrices(lane)
-    psi = real.T @ low
-    chances = np.square(psi, out=psi)
-    psi = imag.T @ low
-    chances += np.square(psi, out=psi)
-    return chances
 
 
 def schmidt_spectrum(ansatz: Ansatz, theta: ArrayLike, cut: int) -> Floats:

@@ -15,6 +15,7 @@ nothing of its size is allocated.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -23,7 +24,9 @@ from numpy.typing import ArrayLike, NDArray
 from qhn.ansatz import Ansatz
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at
-from qhn.exact.halves import Halves, arrange, check_thetas, chunks, in_parallel, num_cores
+from qhn.exact.halves import Halves, arrange, check_thetas, chunks, squared_amplitudes
+from qhn.objective import Objective
+from qhn.threads import in_parallel, num_cores
 
 Floats = NDArray[np.float64]
 MAX_PRODUCT_BRANCHES = 4  # 2R² < 12R
@@ -81,6 +84,33 @@ class Energy:
             ValueError: on a wrong shape.
         """
         return self._run(thetas, self.table if table is None else table, with_grad=True)
+
+    def cvar_and_grad(self, thetas: ArrayLike, objective: Objective) -> tuple[Floats, Floats]:
+        """CVaR and its gradient of each row: ``[B, num_parameters]`` → ``[B]``, ``[B, num_parameters]``.
+
+        With t the α-quantile of C under the row's distribution, both are those of ⟨C̃⟩ (see :mod:`qhn.objective`).
+
+        Raises:
+            ValueError: on a wrong shape.
+        """
+        rows = check_thetas(thetas, self.ansatz)
+
+        def advance(row: int) -> tuple[Floats, Floats]:
+            halves = Halves(self.ansatz, self.cut, 1)
+            halves.forward(rows[row : row + 1])
+            reached = squared_amplitudes(halves).reshape(-1)[self._ascending].cumsum()
+            place = self._ascending[np.searchsorted(reached, objective.alpha * reached[-1])]
+            table = objective.tail(self.table, float(self.table.flat[place]))
+            return self.value_and_grad(rows[row : row + 1], table)
+
+        found = in_parallel(advance, range(len(rows)), self.num_threads)
+        values = np.array([value[0] for value, _ in found])
+        return values, np.array([grad[0] for _, grad in found]).reshape(rows.shape)
+
+    @cached_property
+    def _ascending(self) -> NDArray[np.intp]:
+        """Places in the table in the order of their costs."""
+        return np.argsort(self.table, axis=None)
 
     def _run(self, thetas: ArrayLike, table: Floats, *, with_grad: bool) -> tuple[Floats, Floats]:
         rows = check_thetas(thetas, self.ansatz)

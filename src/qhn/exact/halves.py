@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,8 +14,6 @@ from qhn.exact import kernels
 from qhn.exact.cut import Cut
 
 Floats = NDArray[np.float64]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 MAX_WIDTH = 64  # initialisations side by side
 MAX_NUMBERS = 2**15  # amplitudes of all of them, so that states and adjoints stay in a core's cache
 MIN_WIDTH = 4  # fewer are faster one by one
@@ -88,6 +82,16 @@ def _flat(pair: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
     return pair[0].reshape(-1), pair[1].reshape(-1)
 
 
+def squared_amplitudes(halves: Halves, lane: int = 0) -> Floats:
+    """|ψ[h, l]|² of one initialisation, ``[high, low]``."""
+    low, real, imag = halves.matrices(lane)
+    psi = real.T @ low
+    chances = np.square(psi, out=psi)
+    psi = imag.T @ low
+    chances += np.square(psi, out=psi)
+    return chances
+
+
 def chunks(cut: Cut, num: int) -> list[slice]:
     """Groups of initialisations that are advanced side by side; they depend on nothing but the circuit and ``num``."""
     size = cut.num_branches * max(cut.low.size, cut.high.size)
@@ -96,47 +100,6 @@ def chunks(cut: Cut, num: int) -> list[slice]:
         width = 1
     groups = -(-num // width)
     return [slice(num * group // groups, num * (group + 1) // groups) for group in range(groups)]
-
-
-def num_cores() -> int:
-    """Threads to use: the cores of this process, or ``OMP_NUM_THREADS`` if that is less."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(cores, int(wanted))) if wanted.isdigit() else cores
-
-
-def in_parallel(function: Callable[[Item], Result], items: Sequence[Item], num_threads: int) -> list[Result]:
-    """``[function(item) for item in items]`` on so many threads, with linear algebra on one thread each.
-
-    The work is divided by its nature and never by the number of threads, and results keep their order, so that numbers
-    do not depend on it.
-    """
-    with _one_thread_each():
-        if num_threads == 1 or len(items) == 1:
-            return [function(item) for item in items]
-        with ThreadPoolExecutor(min(num_threads, len(items))) as pool:
-            return list(pool.map(function, items))
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    before = [(library, library.get_num_threads()) for library in _blas()]
-    for library, number in before:
-        if number != 1:
-            library.set_num_threads(1)
-    try:
-        yield
-    finally:
-        for library, number in before:
-            if number != 1:
-                library.set_num_threads(number)
-
-
-@cache
-def _blas() -> list[Any]:
-    from threadpoolctl import ThreadpoolController
-
-    return [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
 
 
 # ---------------------------------------------------------------- bits in the order of the halves
