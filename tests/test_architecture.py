@@ -20,6 +20,7 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("config",),
     ("optimizer", "estimator", "lbfgs"),
     ("gradient", "landscape"),
+    ("costtable",),
     ("backend", "backend.ibm"),
     ("backend.aer", "backend.exact"),
     ("backend.sampler",),

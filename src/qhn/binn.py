@@ -142,6 +142,36 @@ class SearchSpace:
             lines.append(f"  qubit {qubits:<8} {f.name:<22} {f.meaning}")
         return "\n".join(lines)
 
+    def additive_groups(self) -> list[tuple[int, ...]]:
+        """Qubits that act on the output's sum together; given the choices, the sum is a sum over these groups.
+
+        With a hidden layer they are one group a unit – its weights, its bias, its weight to the output – and the
+        output's bias; without one, every weight and the bias by itself.
+        """
+        width, place = self.max_width, {f.name: f.start for f in self.fields}
+        if width:
+            groups = [[place["weights 1"] + i * width + k for i in range(self.num_inputs)] for k in range(width)]
+            for k in range(width):
+                groups[k].append(place["weights 2"] + k)
+                groups[k] += [place["bias 1"] + k] if "bias 1" in place else []
+            groups += [[place["bias 2"]]] if "bias 2" in place else []
+        else:
+            groups = [[bit] for bit in range(self.num_qubits) if bit not in self._choice_bits]
+        return [tuple(self._qubit(bit) for bit in group) for group in groups]
+
+    @property
+    def choice_qubits(self) -> tuple[int, ...]:
+        """Qubits that choose between activations, widths, alphabets or bias."""
+        return tuple(self._qubit(bit) for bit in self._choice_bits)
+
+    @property
+    def _choice_bits(self) -> list[int]:
+        chosen = [f for f in self.fields if f.name.startswith("choice of ")]
+        return [bit for f in chosen for bit in range(f.start, f.start + f.num_bits)]
+
+    def _qubit(self, bit: int) -> int:
+        return self.num_qubits - 1 - bit if self.qubit_order == "reversed" else bit
+
     def field_bits(self, bits: Bits) -> dict[str, str]:
         """The bits of each field of one bitstring ``[num_qubits]``, by name."""
         ordered = bits[::-1] if self.qubit_order == "reversed" else bits

@@ -9,8 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from qhn.ansatz import Ansatz
 from qhn.backend import Backend, open_backend
-from qhn.exact.distribution import Distribution
-from qhn.exact.energy import Energy
 from qhn.gradient import Gradient, ParameterShift, ValueAndGrad
 from qhn.landscape import Landscape, enumerate_costs
 from qhn.objective import Estimates, Objective, mean_and_error
@@ -160,6 +158,9 @@ class ExactEstimator:
     def __init__(
         self, ansatz: Ansatz, problem: Problem, *, objective: Objective | None = None, costs: ArrayLike | None = None
     ) -> None:
+        from qhn.exact.distribution import Distribution  # with numba, for which sampling does not wait
+        from qhn.exact.energy import Energy
+
         _check_fit(ansatz, problem)
         self.ansatz = ansatz
         self.objective = objective or Objective()

@@ -11,10 +11,12 @@ from scipy.special import gammaln
 
 from qhn import bitstrings
 from qhn.bitstrings import Bits
-from qhn.problem import Problem
+from qhn.problem import BinnProblem, Problem, TableProblem
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 MAX_QUBITS = 24
+MANY_QUBITS = 10  # from which on it pays to look for structure
 BLOCK = 1 << 14  # bitstrings evaluated at a time
 
 
@@ -30,12 +32,40 @@ def enumerate_costs(problem: Problem) -> Floats:
     """
     if problem.num_qubits > MAX_QUBITS:
         raise ValueError(f"enumeration is possible up to {MAX_QUBITS} qubits, the problem has {problem.num_qubits}")
+    if isinstance(problem, TableProblem):
+        return problem.costs.copy()
+    if isinstance(problem, BinnProblem) and problem.num_qubits >= MANY_QUBITS:
+        from qhn.costtable import table_of_costs
+
+        table = table_of_costs(problem)
+        if table is not None:
+            return table
     size = 2**problem.num_qubits
     costs = np.empty(size)
     for start in range(0, size, BLOCK):
         stop = min(start + BLOCK, size)
         costs[start:stop] = problem.cost(bitstrings.from_integers(np.arange(start, stop), problem.num_qubits))
     return costs
+
+
+@dataclass(frozen=True)
+class LocalMinima:
+    """Minima under flips of one bit; one row a minimum.
+
+    Attributes:
+        costs: ``[n]``, ascending.
+        bits: one of its bitstrings, ``[n, num_qubits]``.
+        members: bitstrings of its plateau, ``[n]``.
+        basins: bitstrings from which steepest descent ends there, itself included, ``[n]``; they sum up to all.
+    """
+
+    costs: Floats
+    bits: Bits
+    members: Integers
+    basins: Integers
+
+    def __len__(self) -> int:
+        return len(self.costs)
 
 
 @dataclass(frozen=True)
@@ -83,6 +113,80 @@ class Landscape:
             found.append((float(self.sorted_costs[start]), stop - start))
             start = stop
         return found
+
+    @cached_property
+    def walsh_weights(self) -> Floats:
+        """W(S) for S = 0 … num_qubits (arXiv:2301.08292, Eq. 9): ``[num_qubits + 1]``.
+
+        With C(σ) = Σ_k f_k Π_{j∈k} σ_j over sets k of qubits, W(S) is the sum of f_k² over sets of S qubits. W(0) is the
+        squared mean of C, and the others sum up to its variance: how much of C is left to interactions of S qubits.
+
+        >>> Landscape(np.array([3.0, 1.0, 1.0, 3.0])).walsh_weights  # 2 + σ_0·σ_1
+        array([4., 0., 1.])
+        """
+        coefficients = self.costs / self.costs.size
+        for qubit in range(self.num_qubits):
+            pairs = coefficients.reshape(-1, 2, 1 << qubit)
+            pairs[:, 0], pairs[:, 1] = pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]
+        sizes = np.bitwise_count(np.arange(self.costs.size))
+        weights: Floats = np.bincount(sizes, weights=coefficients**2, minlength=self.num_qubits + 1)
+        return weights
+
+    @cached_property
+    def local_minima(self) -> LocalMinima:
+        """Where a search that flips one bit at a time comes to an end, ascending in cost.
+
+        A minimum is a connected set of bitstrings of equal cost, a plateau, none of whose neighbours is lower.
+        """
+        size, num_qubits = self.costs.size, self.num_qubits
+        lowest, following = self.costs.copy(), np.arange(size, dtype=np.int32)
+        for qubit in range(num_qubits):
+            neighbour = self._neighbour(self.costs, qubit)
+            better = neighbour < lowest - self._width
+            lowest[better] = neighbour[better]
+            following[better] = (np.flatnonzero(better) ^ (1 << qubit)).astype(np.int32)
+        stuck = np.flatnonzero(following == np.arange(size))
+        plateau, leak = self._plateaus(stuck, following)
+        first = np.full(plateau.max() + 1, size)
+        np.minimum.at(first, plateau, stuck)
+        exits = np.where(leak >= 0, leak, first)  # a plateau with a way down is left by it
+        following[stuck] = exits[plateau]
+        while not np.array_equal(following, ahead := following[following]):
+            following = ahead
+        ends, basins = np.unique(following, return_counts=True)
+        members = np.bincount(plateau)[plateau[np.searchsorted(stuck, ends)]]
+        order = np.argsort(self.costs[ends], kind="stable")
+        ends, basins, members = ends[order], basins[order], members[order]
+        return LocalMinima(self.costs[ends], bitstrings.from_integers(ends, num_qubits), members, basins)
+
+    def _plateaus(self, stuck: Integers, following: NDArray[np.int32]) -> tuple[Integers, Integers]:
+        """The plateau of each bitstring that has no lower neighbour, and of each plateau a neighbour of equal cost that
+        has one, or −1."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        place = np.full(self.costs.size, -1, dtype=np.int64)
+        place[stuck] = np.arange(len(stuck))
+        rows, columns, sources, exits = [], [], [], []
+        for qubit in range(self.num_qubits):
+            other = stuck ^ (1 << qubit)
+            level = np.abs(self.costs[other] - self.costs[stuck]) <= self._width
+            inside = level & (place[other] >= 0)
+            rows.append(np.flatnonzero(inside))
+            columns.append(place[other[inside]])
+            sources.append(np.flatnonzero(level & ~inside))
+            exits.append(other[level & ~inside])
+        row, column = np.concatenate(rows), np.concatenate(columns)
+        links = coo_array((np.ones(len(row), dtype=bool), (row, column)), shape=(len(stuck), len(stuck)))
+        count, plateau = connected_components(links, directed=False)
+        leak = np.full(count, -1, dtype=np.int64)
+        leak[plateau[np.concatenate(sources)]] = np.concatenate(exits)
+        return plateau.astype(np.int64), leak
+
+    @staticmethod
+    def _neighbour(values: Floats, qubit: int) -> Floats:
+        """The value of each bitstring with one bit flipped."""
+        return values.reshape(-1, 2, 1 << qubit)[:, ::-1].reshape(-1)
 
     def expected_best_of_random(self, count: int) -> float:
         """The mean of the lowest cost among ``count`` different bitstrings drawn uniformly.

@@ -19,6 +19,7 @@ from qhn.datasets import Dataset
 from qhn.network import Network
 
 Floats = NDArray[np.float64]
+NO_VALIDATION = "the data set has no validation samples; set data.validation_fraction above 0"
 
 
 class Problem(Protocol):
@@ -84,8 +85,20 @@ class BinnProblem:
             ValueError: if the data set has no validation samples.
         """
         if not self.dataset.has_validation:
-            raise ValueError("the data set has no validation samples; set data.validation_fraction above 0")
+            raise ValueError(NO_VALIDATION)
         return self._in_blocks(bits, self.dataset.x_validation, self.dataset.y_validation, self._losses)
+
+    @property
+    def held_out(self) -> BinnProblem:
+        """The problem whose cost is the validation cost.
+
+        Raises:
+            ValueError: if the data set has no validation samples.
+        """
+        data = self.dataset
+        if not data.has_validation:
+            raise ValueError(NO_VALIDATION)
+        return replace(self, dataset=replace(data, x=data.x_validation, y=data.y_validation))
 
     def accuracy(self, bits: ArrayLike) -> tuple[Floats, Floats | None]:
         """Share of right predictions on training and validation samples: bits ``[..., num_qubits]`` → ``[...]`` each.
@@ -142,21 +155,6 @@ class BinnProblem:
         for start in range(0, len(rows), block):
             result[start : start + block] = function(rows[start : start + block], x, y)
         return result.reshape(array.shape[:-1])
-
-
-@dataclass(frozen=True)
-class ValidationProblem:
-    """The validation cost of a :class:`BinnProblem` as a problem of its own."""
-
-    problem: BinnProblem
-
-    @property
-    def num_qubits(self) -> int:
-        return self.problem.num_qubits
-
-    def cost(self, bits: Bits) -> Floats:
-        """C on the validation samples: bits ``[..., num_qubits]`` → ``[...]``."""
-        return self.problem.validation_cost(bits)
 
 
 class TableProblem:

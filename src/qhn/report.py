@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from qhn import bitstrings
 from qhn.ansatz import Ansatz
 from qhn.config import Section
-from qhn.exact.distribution import Distribution
-from qhn.exact.energy import Energy
+from qhn.estimator import ExactEstimator
 from qhn.landscape import Landscape
 from qhn.objective import Objective, mean_and_error, with_error
 from qhn.problem import BinnProblem, Evaluations
@@ -66,9 +65,16 @@ class Report:
         return self.record.config.circuit(self.problem.num_qubits)
 
     @cached_property
-    def distribution(self) -> Distribution:
-        """Of the bits of the ideal circuit."""
-        return Distribution(self.ansatz)
+    def ideal(self) -> ExactEstimator:
+        """Of the ideal circuit; only if all costs are known."""
+        assert self.landscape is not None
+        return ExactEstimator(self.ansatz, self.problem, objective=self._cvar, costs=self.landscape.costs)
+
+    @property
+    def _cvar(self) -> Objective:
+        """The one that was trained, or of the lowest fifth."""
+        objective = self.record.config.train.objective.build()
+        return Objective(DEFAULT_CVAR) if objective.is_mean else objective
 
     @property
     def best_bits(self) -> bitstrings.Bits:
@@ -82,8 +88,8 @@ class Report:
         the recorded evaluations, with a weight of one shot each.
         """
         if self.is_exact:
-            assert self.landscape is not None
-            return self.landscape.costs, self.distribution.probabilities(self.steps[step].theta[None])[0]
+            chances = self.ideal.distribution.probabilities(self.steps[step].theta[None])[0]
+            return self.ideal.landscape.costs, chances
         known = Evaluations(self.problem)
         known.add(*self.record.evaluations())
         costs = known.cost(self.record.samples(step))
@@ -105,7 +111,8 @@ class Report:
             f"  machine     {config.train.backend}, "
             + (f"{config.train.shots:,} shots a row, {last.shots:,} in all" if config.train.shots else "no shots"),
             f"  data        {data.name}, {len(data.y):,} training and {held_out} samples, loss {self.problem.loss}",
-            f"  training    {'exact gradient' if self.is_exact else _settings(config.train.gradient)}, {_settings(config.train.optimizer)}, "
+            f"  training    {'exact gradient' if self.is_exact else _settings(config.train.gradient)}, "
+            f"{_settings(config.train.optimizer)}, "
             f"objective {_settings(config.train.objective)}, seed {config.train.seed}",
             "",
             *self._most_likely_lines(),
@@ -125,7 +132,7 @@ class Report:
         Of an exact run, the most probable one and its probability.
         """
         if self.is_exact:
-            return self.distribution.most_probable(self.steps[-1].theta)
+            return self.ideal.distribution.most_probable(self.steps[-1].theta)
         bits = self.record.samples(self.steps[-1].step)
         different, counts = np.unique(bitstrings.pack(bits), axis=0, return_counts=True)
         usual = int(counts.argmax())
@@ -159,13 +166,13 @@ class Report:
         majority = max(self.problem.dataset.y.mean(), 1 - self.problem.dataset.y.mean())
         rows = [("E = ⟨C⟩ at the last step", with_error(last.mean, last.mean_std_error) + _above(last.mean, optimum))]
         if landscape and not self.is_exact:
-            ideal = float(Energy(self.ansatz, landscape.costs)(last.theta[None])[0])
+            ideal = float(self.ideal.energy(last.theta[None])[0])
             rows.append(("E of the ideal circuit, exact", f"{ideal:.6g}" + _above(ideal, optimum)))
         rows.append(self._tail())
         if last.validation is not None:
             rows.append(("⟨C⟩ on validation data", f"{last.validation:.6g}"))
         if self.is_exact:
-            bits = float(self.distribution.entropy(last.theta[None])[0])
+            bits = float(self.ideal.distribution.entropy(last.theta[None])[0])
             rows.append(("entropy of the distribution", f"{bits:.4g} of {self.problem.num_qubits} bits"))
         best = "best of the most probable C" if self.is_exact else "best sampled C"
         rows.append((best, f"{last.best_cost:.6g} (step {found})" + _above(last.best_cost, optimum)))
@@ -186,15 +193,13 @@ class Report:
         return rows
 
     def _tail(self) -> tuple[str, str]:
-        """CVaR at the last step: the one that was trained, or of the lowest fifth."""
-        objective, last = self.record.config.train.objective.build(), self.steps[-1]
-        cvar = Objective(DEFAULT_CVAR) if objective.is_mean else objective
+        """CVaR at the last step."""
+        cvar, last = self._cvar, self.steps[-1]
         if self.is_exact:
-            assert self.landscape is not None
-            value, error = Energy(self.ansatz, self.landscape.costs).cvar_and_grad(last.theta[None], cvar)[0][0], 0.0
+            value, error = float(self.ideal(last.theta).objective), 0.0
         else:
             value, error = map(float, mean_and_error(cvar.transform(self.costs(last.step)[0])))
-        return f"CVaR of its lowest {cvar.alpha:.0%}", with_error(float(value), error)
+        return f"CVaR of its lowest {cvar.alpha:.0%}", with_error(value, error)
 
     def _random_search(self, count: int) -> str:
         if self.landscape:

@@ -29,7 +29,7 @@ from qhn.estimator import ExactEstimator, SamplingEstimator
 from qhn.gradient import ValueAndGrad
 from qhn.kept import KeptBackend
 from qhn.landscape import MAX_QUBITS, enumerate_costs
-from qhn.problem import BinnProblem, Evaluations, ValidationProblem
+from qhn.problem import BinnProblem, Evaluations
 from qhn.provenance import all_costs, session_facts, write_best, write_circuit
 from qhn.record import Record, results_directory
 from qhn.samples import Samples
@@ -321,7 +321,7 @@ class Training(Iterator[Step]):
     def _open_exact(self) -> ExactEstimator:
         problem, objective = self.problem, self.config.train.objective.build()
         if problem.dataset.has_validation:
-            held_out = enumerate_costs(ValidationProblem(problem))
+            held_out = enumerate_costs(problem.held_out)
             self._validation_estimator = ExactEstimator(self.ansatz, problem, costs=held_out)
         costs = all_costs(self.record, problem) if self.record is not None else None
         return ExactEstimator(self.ansatz, problem, objective=objective, costs=costs)
