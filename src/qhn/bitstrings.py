@@ -58,6 +58,12 @@ def keys(packed: NDArray[np.uint8]) -> NDArray[Any]:
     return np.ascontiguousarray(packed).view(f"S{width}")[..., 0]
 
 
+def packed_keys(items: NDArray[Any], width: int) -> NDArray[np.uint8]:
+    """The inverse of :func:`keys`: the bytes ``[..., width]`` of each item."""
+    size = 8 if width <= 8 else width
+    return np.ascontiguousarray(items).view(np.uint8).reshape(*items.shape, size)[..., :width]
+
+
 def from_integers(integers: ArrayLike, num_qubits: int) -> Bits:
     """Bitstrings of non-negative integers below ``2**num_qubits``, qubit 0 least significant.
 
@@ -65,8 +71,9 @@ def from_integers(integers: ArrayLike, num_qubits: int) -> Bits:
     array([[1, 0, 0],
            [0, 1, 1]], dtype=uint8)
     """
-    values = np.asarray(integers, dtype=np.uint64)[..., None]
-    return ((values >> np.arange(num_qubits, dtype=np.uint64)) & np.uint64(1)).astype(np.uint8)
+    values = np.asarray(integers, dtype="<u4" if num_qubits <= 32 else "<u8")
+    bytes_ = np.ascontiguousarray(values).view(np.uint8).reshape(*values.shape, values.itemsize)
+    return np.unpackbits(bytes_, axis=-1, count=num_qubits, bitorder="little")
 
 
 def to_integers(bits: Bits) -> NDArray[np.int64]:
@@ -75,7 +82,10 @@ def to_integers(bits: Bits) -> NDArray[np.int64]:
     >>> to_integers(np.array([0, 1, 1], dtype=np.uint8))
     np.int64(6)
     """
-    result: NDArray[np.int64] = bits.astype(np.int64) @ (np.int64(1) << np.arange(bits.shape[-1], dtype=np.int64))
+    place = np.int64(1) << np.arange(bits.shape[-1], dtype=np.int64)
+    if bits.shape[-1] <= 24:  # exact in single precision, for which there is a fast product
+        return np.asarray(bits.astype(np.float32) @ place.astype(np.float32)).astype(np.int64)[()]
+    result: NDArray[np.int64] = bits.astype(np.int64) @ place
     return result
 
 

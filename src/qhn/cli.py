@@ -194,11 +194,11 @@ def landscape(
     settings: SetOption = None,
     results: ResultsOption = None,
 ) -> None:
-    """Enumerate every network: optimum, levels, density."""
+    """Enumerate every network: optimum, levels, minima, interactions."""
     import numpy as np
 
     from qhn.bitstrings import text
-    from qhn.figures import density_of_states
+    from qhn.figures import density_of_states, local_minima, walsh_weights
     from qhn.landscape import Landscape, enumerate_costs
     from qhn.record import results_directory
 
@@ -217,10 +217,24 @@ def landscape(
     for cost, count in found.levels(8):
         typer.echo(f"  {cost:<11.6g} {count:>8,}   {cost - found.optimum:.3g}")
     typer.echo(f"mean cost of a random network {found.costs.mean():.6g}, highest {found.sorted_costs[-1]:.6g}")
+    typer.echo("\none-flip minima\n  cost        basin    plateau")
+    minima, size = found.local_minima, found.costs.size
+    for row in range(min(8, len(minima))):
+        share = f"{minima.basins[row] / size:.1%}"
+        typer.echo(f"  {minima.costs[row]:<11.6g} {share:>6} {minima.members[row]:>10,}")
+    optimal = minima.costs <= found.optimum + found.width
+    reached = minima.basins[optimal].sum() / size
+    typer.echo(
+        f"{len(minima):,} in all; descent from a random network finds the optimum with a chance of {reached:.1%}"
+    )
+    weights = found.walsh_weights[1:]
+    shares = [f"{weight / weights.sum():.1%} S={order}" for order, weight in enumerate(weights[:4], 1)]
+    typer.echo(f"\nvariance of C from interactions of S qubits: {', '.join(shares)}")
     folder = results_directory(results) / config.experiment / f"landscape-{config.problem_id}"
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "costs.npy", found.costs)
-    typer.echo(f"\n{density_of_states(folder, found)}\n{folder / 'costs.npy'}")
+    drawn = [draw(folder, found) for draw in (density_of_states, local_minima, walsh_weights)]
+    typer.echo("\n" + "\n".join(str(path) for path in [*drawn, folder / "costs.npy"]))
 
 
 @app.command()

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from qhn import bitstrings
 from qhn.datasets import Dataset
 from qhn.landscape import Landscape
 from qhn.network import Network
@@ -166,6 +167,37 @@ def density_of_states(folder: Path, landscape: Landscape) -> Path:
     axes.legend(fontsize=7, frameon=False)
     write_csv(folder / "density.csv", {"from": edges[:-1], "to": edges[1:], "count": counts})
     return _save(figure, folder / "density.png")
+
+
+def walsh_weights(folder: Path, landscape: Landscape) -> Path:
+    """Share of the variance of C that interactions of S qubits make up, W(S) / Σ W."""
+    figure, axes = _figure()
+    weights = landscape.walsh_weights[1:]
+    sizes, shares = np.arange(1, len(weights) + 1), weights / max(weights.sum(), np.finfo(float).tiny)
+    axes.bar(sizes, shares, color=BLUE, width=0.7)
+    axes.set_xlabel("interaction of S qubits")
+    axes.set_ylabel("share of the variance of C")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    write_csv(folder / "walsh.csv", {"qubits": sizes, "weight": weights, "share": shares})
+    return _save(figure, folder / "walsh.png")
+
+
+def local_minima(folder: Path, landscape: Landscape) -> Path:
+    """The basin of each one-flip minimum against its cost."""
+    figure, axes = _figure()
+    minima = landscape.local_minima
+    shares = minima.basins / landscape.costs.size
+    is_optimal = minima.costs <= minima.costs[0] + landscape.width
+    axes.plot(minima.costs[~is_optimal], shares[~is_optimal], ".", color=BLUE, label="other")
+    axes.plot(minima.costs[is_optimal], shares[is_optimal], "^", color=RED, markersize=4, label="optimal")
+    axes.set_yscale("log")
+    axes.set_xlabel("cost C of a one-flip minimum")
+    axes.set_ylabel("share of bitstrings in its basin")
+    axes.legend(fontsize=7, frameon=False)
+    columns: dict[str, NDArray[Any]] = {"cost": minima.costs, "members": minima.members, "basin": minima.basins}
+    columns["bits"] = np.array([bitstrings.text(row) for row in minima.bits])
+    write_csv(folder / "minima.csv", columns)
+    return _save(figure, folder / "minima.png")
 
 
 def write_csv(path: Path, columns: dict[str, NDArray[Any]]) -> None:

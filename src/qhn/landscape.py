@@ -97,7 +97,7 @@ class Landscape:
     @cached_property
     def optimal_bits(self) -> Bits:
         """All bitstrings of cost C*: ``[degeneracy, num_qubits]``, in the order of their integers."""
-        return bitstrings.from_integers(np.flatnonzero(self.costs <= self.optimum + self._width), self.num_qubits)
+        return bitstrings.from_integers(np.flatnonzero(self.costs <= self.optimum + self.width), self.num_qubits)
 
     @property
     def degeneracy(self) -> int:
@@ -109,7 +109,7 @@ class Landscape:
         found: list[tuple[float, int]] = []
         start = 0
         while start < self.costs.size and len(found) < count:
-            stop = int(np.searchsorted(self.sorted_costs, self.sorted_costs[start] + self._width, side="right"))
+            stop = int(np.searchsorted(self.sorted_costs, self.sorted_costs[start] + self.width, side="right"))
             found.append((float(self.sorted_costs[start]), stop - start))
             start = stop
         return found
@@ -118,8 +118,8 @@ class Landscape:
     def walsh_weights(self) -> Floats:
         """W(S) for S = 0 … num_qubits (arXiv:2301.08292, Eq. 9): ``[num_qubits + 1]``.
 
-        With C(σ) = Σ_k f_k Π_{j∈k} σ_j over sets k of qubits, W(S) is the sum of f_k² over sets of S qubits. W(0) is the
-        squared mean of C, and the others sum up to its variance: how much of C is left to interactions of S qubits.
+        With C(σ) = Σ_k f_k Π_{j∈k} σ_j over sets k of qubits, W(S) is the sum of f_k² over sets of S qubits. W(0) is
+        the squared mean of C, and the others sum up to its variance: how much of C is left to interactions of S qubits.
 
         >>> Landscape(np.array([3.0, 1.0, 1.0, 3.0])).walsh_weights  # 2 + σ_0·σ_1
         array([4., 0., 1.])
@@ -129,8 +129,7 @@ class Landscape:
             pairs = coefficients.reshape(-1, 2, 1 << qubit)
             pairs[:, 0], pairs[:, 1] = pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]
         sizes = np.bitwise_count(np.arange(self.costs.size))
-        weights: Floats = np.bincount(sizes, weights=coefficients**2, minlength=self.num_qubits + 1)
-        return weights
+        return np.bincount(sizes, weights=coefficients**2, minlength=self.num_qubits + 1).astype(np.float64)
 
     @cached_property
     def local_minima(self) -> LocalMinima:
@@ -142,15 +141,15 @@ class Landscape:
         lowest, following = self.costs.copy(), np.arange(size, dtype=np.int32)
         for qubit in range(num_qubits):
             neighbour = self._neighbour(self.costs, qubit)
-            better = neighbour < lowest - self._width
+            better = neighbour < lowest - self.width
             lowest[better] = neighbour[better]
             following[better] = (np.flatnonzero(better) ^ (1 << qubit)).astype(np.int32)
         stuck = np.flatnonzero(following == np.arange(size))
-        plateau, leak = self._plateaus(stuck, following)
+        plateau, leak = self._plateaus(stuck)
         first = np.full(plateau.max() + 1, size)
         np.minimum.at(first, plateau, stuck)
-        exits = np.where(leak >= 0, leak, first)  # a plateau with a way down is left by it
-        following[stuck] = exits[plateau]
+        out = np.where(leak >= 0, leak, first)  # a plateau with a way down is left by it
+        following[stuck] = out[plateau]
         while not np.array_equal(following, ahead := following[following]):
             following = ahead
         ends, basins = np.unique(following, return_counts=True)
@@ -159,9 +158,11 @@ class Landscape:
         ends, basins, members = ends[order], basins[order], members[order]
         return LocalMinima(self.costs[ends], bitstrings.from_integers(ends, num_qubits), members, basins)
 
-    def _plateaus(self, stuck: Integers, following: NDArray[np.int32]) -> tuple[Integers, Integers]:
-        """The plateau of each bitstring that has no lower neighbour, and of each plateau a neighbour of equal cost that
-        has one, or −1."""
+    def _plateaus(self, stuck: Integers) -> tuple[Integers, Integers]:
+        """Which plateau each bitstring without a lower neighbour belongs to, and the way out of each plateau.
+
+        The way out is a neighbour of equal cost that has a lower neighbour itself, or −1 if there is none.
+        """
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
@@ -170,7 +171,7 @@ class Landscape:
         rows, columns, sources, exits = [], [], [], []
         for qubit in range(self.num_qubits):
             other = stuck ^ (1 << qubit)
-            level = np.abs(self.costs[other] - self.costs[stuck]) <= self._width
+            level = np.abs(self.costs[other] - self.costs[stuck]) <= self.width
             inside = level & (place[other] >= 0)
             rows.append(np.flatnonzero(inside))
             columns.append(place[other[inside]])
@@ -208,7 +209,8 @@ class Landscape:
         return float(chance @ self.sorted_costs[: len(chance)] / chance.sum())
 
     @property
-    def _width(self) -> float:
+    def width(self) -> float:
+        """Costs no further apart than this are equal."""
         return self.tolerance * float(np.abs(self.sorted_costs[[0, -1]]).max())
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,7 @@ from qhn.datasets import Dataset
 from qhn.network import Network
 
 Floats = NDArray[np.float64]
+TABLE_QUBITS = 20  # up to which known costs are kept in a table of all bitstrings: 9 MiB
 NO_VALIDATION = "the data set has no validation samples; set data.validation_fraction above 0"
 
 
@@ -203,9 +204,7 @@ class Evaluations:
     fresh: list[tuple[NDArray[np.uint8], Floats]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        width = (self.problem.num_qubits + 7) // 8
-        self._keys = bitstrings.keys(np.empty((0, width), dtype=np.uint8))
-        self._costs = np.empty(0)
+        self._store = _Table(self.num_qubits) if self.num_qubits <= TABLE_QUBITS else _Sorted(self.num_qubits)
         self._best: tuple[float, Bits] | None = None
 
     @property
@@ -215,7 +214,7 @@ class Evaluations:
     @property
     def distinct(self) -> int:
         """How many different bitstrings have been evaluated."""
-        return len(self._costs)
+        return self._store.count
 
     @property
     def best_cost(self) -> float:
@@ -235,19 +234,14 @@ class Evaluations:
         Raises:
             ValueError: if the problem returns costs of another shape, or one that is not finite.
         """
-        packed = bitstrings.pack(bitstrings.as_bits(bits, self.num_qubits))
-        unique, first, inverse = np.unique(bitstrings.keys(packed).ravel(), return_index=True, return_inverse=True)
-        position = np.searchsorted(self._keys, unique)
-        known = np.zeros(len(unique), dtype=bool)
-        inside = position < len(self._keys)
-        known[inside] = self._keys[position[inside]] == unique[inside]
-        if not known.all():
-            rows = packed.reshape(-1, packed.shape[-1])[first[~known]]
-            self.add(rows, self._compute(rows))
-            self.fresh.append((rows, self._costs[np.searchsorted(self._keys, unique[~known])]))
-            position = np.searchsorted(self._keys, unique)
-        result: Floats = self._costs[position][inverse].reshape(packed.shape[:-1])
-        return result
+        names = self._store.names(bitstrings.as_bits(bits, self.num_qubits))
+        unknown = self._store.unknown(names)
+        if len(unknown):
+            rows = self._store.packed(unknown)
+            costs = self._compute(rows)
+            self.add(rows, costs)
+            self.fresh.append((rows, costs))
+        return self._store.costs(names)
 
     def add(self, packed: NDArray[np.uint8], costs: Floats) -> None:
         """Take in bitstrings ``[n, bytes]``, none of them known or repeated, with their costs ``[n]``."""
@@ -256,11 +250,7 @@ class Evaluations:
         lowest = int(np.argmin(costs))
         if costs[lowest] < self.best_cost:
             self._best = (float(costs[lowest]), bitstrings.unpack(packed[lowest], self.num_qubits))
-        names = bitstrings.keys(packed)
-        order = np.argsort(names)
-        position = np.searchsorted(self._keys, names[order])
-        self._keys = np.insert(self._keys, position, names[order])
-        self._costs = np.insert(self._costs, position, costs[order])
+        self._store.add(packed, costs)
 
     def take_fresh(self) -> tuple[NDArray[np.uint8], Floats]:
         """Bitstrings ``[n, bytes]`` and costs ``[n]`` evaluated since the last call, in the order of evaluation."""
@@ -279,3 +269,70 @@ class Evaluations:
             name = bitstrings.text(bitstrings.unpack(packed[wrong], self.num_qubits))
             raise ValueError(f"costs must be finite, got {costs[wrong]} for bitstring {name}")
         return costs
+
+
+class _Table:
+    """Known costs by the integers of their bitstrings, in a table of all."""
+
+    def __init__(self, num_qubits: int) -> None:
+        self._num_qubits = num_qubits
+        self._costs = np.zeros(2**num_qubits)
+        self._known = np.zeros(2**num_qubits, dtype=bool)
+        self.count = 0
+
+    def names(self, bits: Bits) -> NDArray[Any]:
+        return np.asarray(bitstrings.to_integers(bits))
+
+    def unknown(self, names: NDArray[Any]) -> NDArray[Any]:
+        """The different names that are not known, ascending."""
+        return np.unique(names[~self._known[names]])
+
+    def packed(self, names: NDArray[Any]) -> NDArray[np.uint8]:
+        return bitstrings.pack(bitstrings.from_integers(names, self._num_qubits))
+
+    def costs(self, names: NDArray[Any]) -> Floats:
+        return np.asarray(self._costs[names])[()]
+
+    def add(self, packed: NDArray[np.uint8], costs: Floats) -> None:
+        names = self.names(bitstrings.unpack(packed, self._num_qubits))
+        self._costs[names], self._known[names] = costs, True
+        self.count += len(costs)
+
+
+class _Sorted:
+    """Known costs by the bytes of their bitstrings, in a sorted list."""
+
+    def __init__(self, num_qubits: int) -> None:
+        self._width = (num_qubits + 7) // 8
+        self._keys = bitstrings.keys(np.empty((0, self._width), dtype=np.uint8))
+        self._costs = np.empty(0)
+
+    @property
+    def count(self) -> int:
+        return len(self._costs)
+
+    def names(self, bits: Bits) -> NDArray[Any]:
+        return bitstrings.keys(bitstrings.pack(bits))
+
+    def unknown(self, names: NDArray[Any]) -> NDArray[Any]:
+        """The different names that are not known, ascending."""
+        unique = np.unique(names)
+        position = np.searchsorted(self._keys, unique)
+        known = np.zeros(len(unique), dtype=bool)
+        inside = position < len(self._keys)
+        known[inside] = self._keys[position[inside]] == unique[inside]
+        fresh: NDArray[Any] = unique[~known]
+        return fresh
+
+    def packed(self, names: NDArray[Any]) -> NDArray[np.uint8]:
+        return bitstrings.packed_keys(names, self._width)
+
+    def costs(self, names: NDArray[Any]) -> Floats:
+        return self._costs[np.searchsorted(self._keys, names)]
+
+    def add(self, packed: NDArray[np.uint8], costs: Floats) -> None:
+        names = bitstrings.keys(packed)
+        order = np.argsort(names)
+        position = np.searchsorted(self._keys, names[order])
+        self._keys = np.insert(self._keys, position, names[order])
+        self._costs = np.insert(self._costs, position, costs[order])

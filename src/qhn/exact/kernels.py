@@ -344,10 +344,10 @@ def products_back(psi, slopes, lam):
 @njit(**OPTIONS)
 def _search(cumulative, target):
     """The first entry above the target: what has no chance is never drawn. Halving steps, without a branch."""
-    place, step = 0, cumulative.size // 2
-    while step > 0:
-        place += step * (cumulative[place + step - 1] <= target)
-        step //= 2
+    place, step = ZERO, np.uint64(cumulative.size // 2)
+    while step > ZERO:
+        place += step if cumulative[place + step - ONE] <= target else ZERO
+        step >>= ONE
     return place
 
 
