@@ -21,7 +21,7 @@ def frequencies(bits: np.ndarray) -> np.ndarray:
     return np.bincount(bitstrings.to_integers(bits), minlength=2 ** bits.shape[-1])
 
 
-@pytest.mark.parametrize("backend", ["aer", "aer-mps"])
+@pytest.mark.parametrize("backend", ["exact", "aer", "aer-mps"])
 @pytest.mark.parametrize(("num_layers", "order"), [(0, "eq5"), (2, "eq5"), (2, "authors")])
 def test_samples_follow_the_exact_distribution(
     backend: str, num_layers: int, order: str, rng: np.random.Generator
@@ -43,7 +43,7 @@ def test_samples_follow_the_exact_distribution(
         assert chisquare(observed[keep], mean[keep] * observed.sum() / mean[keep].sum()).pvalue > 1e-6
 
 
-@pytest.mark.parametrize("backend", ["aer", "aer-mps", "fake_manila"])
+@pytest.mark.parametrize("backend", ["exact", "aer", "aer-mps", "fake_manila"])
 def test_qubit_j_is_column_j_and_angles_keep_their_places(backend: str) -> None:
     """RY(π) on qubit 1 of 12 (or of the five of a small device): names t1, t10, t11 sort wrongly as text."""
     num_qubits = 5 if backend == "fake_manila" else 12
@@ -56,7 +56,7 @@ def test_qubit_j_is_column_j_and_angles_keep_their_places(backend: str) -> None:
     assert np.delete(shares, 1).max() < 0.15
 
 
-@pytest.mark.parametrize("backend", ["aer", "aer-mps", "fake_manila"])
+@pytest.mark.parametrize("backend", ["exact", "aer", "aer-mps", "fake_manila"])
 def test_same_key_same_shots_and_nothing_else_repeats(backend: str) -> None:
     sampler = open_backend(backend).compile(hypernetwork(5, 1))
     thetas = np.full((2, 20), np.pi / 2)
@@ -64,6 +64,33 @@ def test_same_key_same_shots_and_nothing_else_repeats(backend: str) -> None:
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
     assert not np.array_equal(first[0], first[1])  # equal rows have shots of their own
+
+
+@pytest.mark.parametrize("order", ["eq5", "authors"])
+def test_exact_and_aer_sample_the_same_distribution(order: str, rng: np.random.Generator) -> None:
+    """Two samples of one distribution: χ² of their counts, at the size of the paper's first task."""
+    ansatz = hypernetwork(14, 2, order)
+    theta = rng.normal(0, 0.4, (1, ansatz.num_parameters))
+    theta[0, :14] += np.pi / 2
+    first, second = (
+        frequencies(open_backend(name).compile(ansatz).sample(theta, 40_000, KEY).bits[0]) for name in ("exact", "aer")
+    )
+    often = first + second >= 20
+    a, b = np.append(first[often], first[~often].sum()), np.append(second[often], second[~often].sum())
+    chi2, freedom = float(((a - b) ** 2 / (a + b)).sum()), len(a) - 1
+    assert freedom > 100
+    assert abs(chi2 - freedom) < 5 * np.sqrt(2 * freedom)
+
+
+def test_the_exact_machine_says_what_it_is() -> None:
+    facts = open_backend("exact").compile(hypernetwork(14, 2)).describe()
+    assert facts == {"name": "exact", "method": "cut after qubit 6, 2 branches", "noise": "none", "circuit": "executed"}
+    assert open_backend("exact").compile(hypernetwork(3, 9)).describe()["method"] == "state vector"
+    sampler = open_backend("exact").compile(hypernetwork(5, 2))
+    theta = np.full((1, 40), 0.3)
+    circuit = reference.literal_circuit(5, 2, "eq5", theta[0])
+    np.testing.assert_allclose(sampler.probabilities(theta)[0], reference.probabilities(circuit), atol=1e-13)
+    assert set(sampler.circuit.count_ops()) == {"ry", "rz", "cx", "measure", "barrier"}
 
 
 def test_shot_noise_is_independent_between_steps_and_rows() -> None:

@@ -242,3 +242,54 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+EXACT = ("--backend", "exact", "--set", "data.samples=40", "--set", "data.validation_samples=30", "--steps", "3")
+
+
+def test_an_exact_run_says_so_on_its_page_and_pictures(qhn, tmp_path: Path) -> None:
+    result = qhn("run", "figure-1", *EXACT)
+    assert result.code == 0
+    assert "exact, no shots" in result.out
+    assert "exact gradient, adam" in result.out
+    assert "best of the most probable C" in result.out
+    assert "entropy of the distribution" in result.out
+    assert "sampled" not in result.out
+    assert "random ones" not in result.out
+    (directory,) = (tmp_path / "results" / "figure-1").iterdir()
+    assert {path.name for path in (directory / "figures").glob("*.png")} >= {"training.png", "costs.png"}
+    listed = qhn("list").out
+    assert " exact " in listed
+    assert qhn("show").code == 0
+    evaluated = qhn("evaluate", str(directory), "--json")
+    first, last = (json.loads(line) for line in evaluated.out.splitlines())
+    assert first["std_error"] == 0.0
+    assert first["shots"] == 0
+    assert last["distinct"] == 16
+    sampled = qhn("evaluate", str(directory), "--backend", "aer", "--json").out.splitlines()
+    assert json.loads(sampled[0])["shots"] == 1000
+
+
+def test_a_converged_run_ends_well(qhn) -> None:
+    result = qhn("run", "figure-1", *EXACT[:-1], "200", "--set", "train.optimizer=lbfgs")
+    assert result.code == 0
+    assert "no component of the gradient exceeds train.tolerance = 1e-06" in result.out
+
+
+def test_more_qubits_than_can_be_enumerated_are_refused_without_shots(qhn) -> None:
+    words = ("run", "mnist-01", "--backend", "exact", "--set", "network.hidden=[2]")
+    result = qhn(*words)
+    assert result.code == 2
+    assert "possible up to 24 qubits; give --shots to sample" in result.err
+
+
+def test_landscape_lists_minima_and_interactions(qhn, tmp_path: Path) -> None:
+    result = qhn("landscape", "figure-1")
+    assert "one-flip minima" in result.out
+    assert "variance of C from interactions of S qubits: " in result.out
+    (folder,) = (tmp_path / "results" / "figure-1").iterdir()
+    names = {"density.csv", "minima.csv", "walsh.csv", "density.png", "minima.png", "walsh.png", "costs.npy"}
+    assert names <= {path.name for path in folder.iterdir()}
+    rows = (folder / "minima.csv").read_text().splitlines()
+    assert rows[0] == "cost,members,basin,bits"
+    assert sum(int(row.split(",")[2]) for row in rows[1:]) == 16

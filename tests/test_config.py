@@ -128,6 +128,9 @@ def test_normalised_json_gives_the_same_configuration(users_file: Path) -> None:
 
 
 WRONG = [
+    ({"train.optimizer": "lbfgs"}, "takes the noise of sampled gradients for curvature; use --backend exact"),
+    ({"train.backend": "exact", "train.shots": 5, "train.optimizer": "lbfgs"}, "train.optimizer.force = true"),
+    ({"train.backend": "exact", "train.gradient": "spsa"}, "give --shots, or leave train.gradient at parameter-shift"),
     ({"train.shotz": 5}, "unknown key train.shotz; did you mean 'shots'?"),
     ({"train.shots": 0}, "train.shots: .* greater than or equal to 1, got 0"),
     ({"train.shots": "many"}, "train.shots: .* got 'many'"),
@@ -196,3 +199,21 @@ RUN_IDS = {
     "mnist-01-published": "af90849e2b",
     "mnist-37-encoding": "34a7513074",
 }
+
+
+def test_exact_takes_shots_only_if_they_are_asked_for(tmp_path: Path) -> None:
+    assert load_config("gaussian-activation", {"train.backend": "exact"}).train.shots is None
+    assert load_config("gaussian-activation", {"train.backend": "exact", "train.shots": 50}).train.shots == 50
+    exact = load_config("gaussian-activation", {"train.backend": "exact"})
+    assert with_settings(exact, {"train.seed": 5}).train.shots is None
+    assert with_settings(exact, {"train.backend": "aer"}).train.shots == 1000
+    assert parse_config(exact.model_dump(mode="json")) == exact
+    file = tmp_path / "mine.toml"
+    file.write_text('data.name = "gaussian-mixture"\n[train]\nbackend = "exact"\nshots = 70\n')
+    assert load_config(file).train.shots == 70
+    assert load_config(file, {"train.seed": 3}).train.shots == 70
+    file.write_text('data.name = "gaussian-mixture"\n[train]\nbackend = "exact"\n')
+    assert load_config(file).train.shots is None
+    ids = {load_config("figure-1", s).run_id for s in ({}, {"train.backend": "exact"})}
+    ids.add(load_config("figure-1", {"train.backend": "exact", "train.shots": 1000}).run_id)
+    assert len(ids) == 3

@@ -5,6 +5,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from qhn import bitstrings
+from qhn.configfile import load_problem
 from qhn.landscape import Landscape, enumerate_costs
 from qhn.problem import TableProblem
 
@@ -48,3 +50,75 @@ def test_enumeration_is_refused_where_it_would_not_end() -> None:
 def test_enumeration_crosses_blocks_in_order(rng: np.random.Generator) -> None:
     costs = rng.random(2**15)
     np.testing.assert_array_equal(enumerate_costs(TableProblem(costs)), costs)
+
+
+def walsh_by_definition(costs: np.ndarray) -> np.ndarray:
+    size = len(costs)
+    num_qubits = size.bit_length() - 1
+    weights = np.zeros(num_qubits + 1)
+    for subset in range(size):
+        signs = np.array([(-1) ** bin(subset & x).count("1") for x in range(size)])
+        weights[bin(subset).count("1")] += float((signs @ costs / size) ** 2)
+    return weights
+
+
+def minima_by_definition(costs: np.ndarray) -> dict[frozenset[int], float]:
+    """Plateaus without a lower neighbour, by flooding from every bitstring."""
+    num_qubits = len(costs).bit_length() - 1
+    found = {}
+    for start in range(len(costs)):
+        plateau, todo, lower = {start}, [start], False
+        while todo:
+            here = todo.pop()
+            for qubit in range(num_qubits):
+                other = here ^ (1 << qubit)
+                lower |= bool(costs[other] < costs[start])
+                if costs[other] == costs[start] and other not in plateau:
+                    plateau.add(other)
+                    todo.append(other)
+        if not lower:
+            found[frozenset(plateau)] = float(costs[start])
+    return found
+
+
+@pytest.mark.parametrize("levels", [3, 6, 1000])
+def test_walsh_weights_and_minima_follow_their_definitions(levels: int, rng: np.random.Generator) -> None:
+    for num_qubits in (1, 3, 6):
+        costs = rng.integers(0, levels, 2**num_qubits).astype(float)
+        landscape = Landscape(costs)
+        weights = landscape.walsh_weights
+        np.testing.assert_allclose(weights, walsh_by_definition(costs), atol=1e-9)
+        assert weights[1:].sum() == pytest.approx(costs.var(), abs=1e-9)
+
+        minima, expected = landscape.local_minima, minima_by_definition(costs)
+        assert sorted(minima.costs.tolist()) == sorted(expected.values())
+        assert (np.diff(minima.costs) >= 0).all()
+        assert minima.basins.sum() == costs.size
+        assert (minima.basins >= minima.members).all()
+        for row in range(len(minima)):
+            name = int(bitstrings.to_integers(minima.bits[row]))
+            plateau = next(p for p in expected if name in p)
+            assert len(plateau) == minima.members[row]
+
+
+def test_basins_are_those_of_steepest_descent(rng: np.random.Generator) -> None:
+    costs = rng.normal(size=2**7)
+    minima = Landscape(costs).local_minima
+    ends = []
+    for here in range(128):
+        while True:
+            best = min((here ^ (1 << qubit) for qubit in range(7)), key=lambda x: costs[x])
+            if costs[best] >= costs[here]:
+                break
+            here = best
+        ends.append(here)
+    names = bitstrings.to_integers(minima.bits).tolist()
+    assert {name: ends.count(name) for name in names} == dict(zip(names, minima.basins.tolist(), strict=True))
+
+
+def test_the_paper_s_problem_has_the_published_kind_of_landscape() -> None:
+    landscape = Landscape(enumerate_costs(load_problem("gaussian-activation")))
+    shares = landscape.walsh_weights[1:5] / landscape.walsh_weights[1:].sum()
+    np.testing.assert_allclose(shares, [0.06, 0.54, 0.20, 0.14], atol=0.03)
+    assert landscape.degeneracy == 6
+    assert 50 < len(landscape.local_minima) < 80

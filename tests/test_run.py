@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import reference
 from qhn import bitstrings, record, run
 from qhn.backend import open_backend
 from qhn.config import RunConfig
 from qhn.configfile import load_config, with_settings
 from qhn.durable import Journal
+from qhn.landscape import enumerate_costs
 from qhn.network import load_network
 from qhn.problem import Evaluations
 from qhn.record import Record, load_run
@@ -109,6 +111,54 @@ def test_training_finds_the_optimum_of_a_small_task() -> None:
     assert sum(mean < 0.12 for mean in means) >= 4  # the optimum is 0.066, a random network costs 0.46
 
 
+def test_an_exact_run_follows_e_to_a_minimum(tmp_path: Path) -> None:
+    settings = {"train.backend": "exact", "train.optimizer": "lbfgs", "train.steps": 100, "train.seed": 3}
+    training = train(load_config("figure-1", settings), results=tmp_path)
+    steps = list(training)
+    assert training.outcome is not None
+    assert training.outcome.name == "converged"
+    assert np.abs(steps[-1].grad).max() <= 1e-6
+    assert (np.diff([step.mean for step in steps]) < 0).all()
+    problem, ansatz = training.problem, training.ansatz
+    costs = enumerate_costs(problem)
+    for step in (steps[0], steps[-1]):
+        assert step.mean == pytest.approx(reference.energy(4, 2, "eq5", step.theta, costs), abs=1e-12)
+        chances = reference.probabilities(reference.literal_circuit(4, 2, "eq5", step.theta))
+        validation = problem.validation_cost(bitstrings.from_integers(np.arange(16), 4))
+        assert step.validation == pytest.approx(chances @ validation, abs=1e-12)
+        assert (step.shots, step.distinct, step.std_error) == (0, 16, 0.0)
+    assert steps[0].best_cost == pytest.approx(
+        costs[reference.probabilities(reference.literal_circuit(4, 2, "eq5", steps[0].theta)).argmax()]
+    )
+    assert ansatz.num_parameters == len(steps[0].theta)
+
+
+def test_the_same_file_runs_exactly_and_on_aer(small_config: RunConfig) -> None:
+    """E of the first step is the same θ's, with and without shots."""
+    sampled = next(train(with_settings(small_config, {"train.shots": 4000}), record=False))
+    drawn = next(train(with_settings(small_config, {"train.backend": "exact", "train.shots": 4000}), record=False))
+    exact = next(train(with_settings(small_config, {"train.backend": "exact"}), record=False))
+    np.testing.assert_array_equal(sampled.theta, exact.theta)
+    for step in (sampled, drawn):
+        assert abs(step.mean - exact.mean) < 5 * step.mean_std_error
+        errors = step.grad_std_error[step.grad_std_error > 0]
+        pulls = (step.grad - exact.grad)[step.grad_std_error > 0] / errors
+        assert np.abs(pulls).max() < 5
+
+
+def test_a_line_search_on_shots_keeps_to_its_budget(small_config: RunConfig) -> None:
+    forced = {"train.optimizer": {"name": "lbfgs", "force": True}, "train.shots": 10, "train.backend": "exact"}
+    num_rows = 1 + 2 * 12
+    config = with_settings(small_config, forced | {"train.max_shots": num_rows * 10 * 21 + 5})
+    training = train(config, record=False)
+    steps = list(training)
+    assert training.outcome is not None
+    assert training.outcome.name == "budget"
+    assert steps[-1].shots <= num_rows * 10 * 21 + 5
+    with pytest.raises(ValueError, match="one step takes 525 rows × 10 shots = 5,250"):
+        train(with_settings(config, {"train.max_shots": 5_000}), record=False)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -117,6 +167,11 @@ def test_training_finds_the_optimum_of_a_small_task() -> None:
         {"train.backend": "aer-mps", "ansatz.num_layers": 0},
         {"train.backend": "fake_manila", "ansatz.order": "authors"},
         {"train.shots": 1},
+        {"train.backend": "exact"},
+        {"train.backend": "exact", "train.shots": 30},
+        {"train.backend": "exact", "train.optimizer": "lbfgs"},
+        {"train.backend": "exact", "train.optimizer": {"name": "lbfgs", "force": True}, "train.shots": 30},
+        {"train.backend": "exact", "train.objective": {"name": "cvar", "alpha": 0.3}},
     ],
 )
 def test_every_kind_of_run_goes_on_as_if_never_interrupted(
