@@ -49,7 +49,7 @@ def test_energy_and_gradient_are_those_of_qiskit_at_every_cut(
 
 
 @pytest.mark.parametrize("order", ["eq5", "authors"])
-@pytest.mark.parametrize(("num_qubits", "num_layers"), [(9, 4), (10, 6), (14, 2), (13, 0), (8, 12)])
+@pytest.mark.parametrize(("num_qubits", "num_layers"), [(9, 4), (10, 6), (14, 2), (13, 0), (8, 12), (18, 1)])
 def test_the_cut_circuit_is_the_whole_one(
     num_qubits: int, num_layers: int, order: str, rng: np.random.Generator
 ) -> None:

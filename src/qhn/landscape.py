@@ -89,10 +89,10 @@ class Landscape:
         """All costs, ascending."""
         return np.sort(self.costs)
 
-    @property
+    @cached_property
     def optimum(self) -> float:
         """C*, the lowest cost."""
-        return float(self.sorted_costs[0])
+        return float(self.costs.min())
 
     @cached_property
     def optimal_bits(self) -> Bits:
@@ -208,10 +208,10 @@ class Landscape:
         chance = np.exp(log_chance)
         return float(chance @ self.sorted_costs[: len(chance)] / chance.sum())
 
-    @property
+    @cached_property
     def width(self) -> float:
         """Costs no further apart than this are equal."""
-        return self.tolerance * float(np.abs(self.sorted_costs[[0, -1]]).max())
+        return self.tolerance * float(max(abs(self.costs.min()), abs(self.costs.max())))
 
 
 def _log_binomial(n: NDArray[np.int64], k: int) -> Floats:

@@ -55,9 +55,7 @@ class Distribution:
         Raises:
             ValueError: on a wrong shape, or above 28 qubits.
         """
-        rows = check_thetas(thetas, self.ansatz)
-        if self.ansatz.num_qubits > MAX_QUBITS:
-            raise ValueError(f"all probabilities of {self.ansatz.num_qubits} qubits do not fit; at most {MAX_QUBITS}")
+        rows = self._checked(thetas)
         result = np.empty((len(rows), 2**self.ansatz.num_qubits))
 
         def fill(row: int) -> None:
@@ -72,8 +70,8 @@ class Distribution:
         Raises:
             ValueError: as :meth:`probabilities`.
         """
-        rows = check_thetas(thetas, self.ansatz)
-        return np.array([_entropy(self.probabilities(row[None])[0]) for row in rows])
+        rows = self._checked(thetas)
+        return np.array([_entropy(squared_amplitudes(self._halves(row))) for row in rows])
 
     def most_probable(self, theta: ArrayLike) -> tuple[Bits, float]:
         """The bitstring ``[num_qubits]`` with the highest probability at ``theta[num_parameters]``, and that.
@@ -81,9 +79,11 @@ class Distribution:
         Raises:
             ValueError: as :meth:`probabilities`.
         """
-        chances = self.probabilities(np.atleast_2d(np.asarray(theta)))[0]
-        place = int(chances.argmax())
-        return bitstrings.from_integers(place, self.ansatz.num_qubits), float(chances[place])
+        chances = squared_amplitudes(self._halves(self._checked(np.atleast_2d(np.asarray(theta)))[0]))
+        low_names, high_names = names(self.ansatz, self.cut)
+        high, low = np.unravel_index(chances.argmax(), chances.shape)
+        bits = bitstrings.from_integers(low_names[low] ^ high_names[high], self.ansatz.num_qubits)
+        return bits, float(chances[high, low])
 
     def sample(self, thetas: ArrayLike, shots: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Measured bitstrings as integers, qubit 0 least significant: ``[B, num_parameters]`` → ``[B, shots]``.
@@ -109,6 +109,12 @@ class Distribution:
 
         in_parallel(draw, chunks(self.cut, len(rows)), self.num_threads)
         return result
+
+    def _checked(self, thetas: ArrayLike) -> Floats:
+        """Rows of angles whose probabilities can all be known."""
+        if self.ansatz.num_qubits > MAX_QUBITS:
+            raise ValueError(f"all probabilities of {self.ansatz.num_qubits} qubits do not fit; at most {MAX_QUBITS}")
+        return check_thetas(thetas, self.ansatz)
 
     def _halves(self, theta: Floats) -> Halves:
         halves = Halves(self.ansatz, self.cut, 1)
@@ -156,5 +162,5 @@ def schmidt_spectrum(ansatz: Ansatz, theta: ArrayLike, cut: int) -> Floats:
 
 
 def _entropy(chances: Floats) -> float:
-    positive = chances[chances > 0]
+    positive = chances[chances > 0].ravel()
     return float(-(positive @ np.log2(positive)))

@@ -30,7 +30,7 @@ from qhn.threads import in_parallel, num_cores
 
 Floats = NDArray[np.float64]
 MAX_PRODUCT_BRANCHES = 4  # 2R² < 12R
-ROWS_AT_A_TIME = 2**17  # entries of the table: 1 MiB, which stays in a core's cache
+AT_A_TIME = 2**17  # entries of the table: 1 MiB, which stays in a core's cache
 NUM_STRIPS = 8  # in which one initialisation's table is divided among threads
 
 
@@ -144,7 +144,8 @@ def _by_products(table: Floats, halves: Halves, with_grad: bool, num_threads: in
     def strip(rows: range) -> Floats:
         total = None
         for part in _blocks(rows, table.shape[1]):
-            np.matmul(table[part], low, out=slopes_high[part])
+            if with_grad:
+                np.matmul(table[part], low, out=slopes_high[part])
             product = table[part].T @ high[part]
             total = product if total is None else np.add(total, product, out=total)
         assert total is not None
@@ -166,19 +167,21 @@ def _by_amplitudes(table: Floats, halves: Halves, with_grad: bool, num_threads: 
 
 def _lane_by_amplitudes(table: Floats, halves: Halves, lane: int, with_grad: bool, num_threads: int) -> float:
     low, real, imag = halves.matrices(lane)
-    slopes_real, slopes_imag = np.empty_like(real), np.empty_like(imag)
+    slopes_real, slopes_imag = np.zeros(real.shape), np.zeros(imag.shape)
 
     def strip(rows: range) -> Floats:
         total = np.zeros(1 + low.size)  # E, and its slopes with the low half
         slopes_low = total[1:].reshape(low.shape)
         for part in _blocks(rows, table.shape[1]):
-            psi_real, psi_imag = real[:, part].T @ low, imag[:, part].T @ low
-            lam_real, lam_imag = psi_real * table[part], psi_imag * table[part]
-            total[0] += np.vdot(psi_real, lam_real) + np.vdot(psi_imag, lam_imag)
-            if with_grad:
-                slopes_low += real[:, part] @ lam_real
-                slopes_low += imag[:, part] @ lam_imag
-                slopes_real[:, part], slopes_imag[:, part] = low @ lam_real.T, low @ lam_imag.T
+            for columns in _blocks(range(table.shape[1]), 1):
+                psi_real, psi_imag = real[:, part].T @ low[:, columns], imag[:, part].T @ low[:, columns]
+                lam_real, lam_imag = psi_real * table[part, columns], psi_imag * table[part, columns]
+                total[0] += np.vdot(psi_real, lam_real) + np.vdot(psi_imag, lam_imag)
+                if with_grad:
+                    slopes_low[:, columns] += real[:, part] @ lam_real
+                    slopes_low[:, columns] += imag[:, part] @ lam_imag
+                    slopes_real[:, part] += low[:, columns] @ lam_real.T
+                    slopes_imag[:, part] += low[:, columns] @ lam_imag.T
         return total
 
     total = sum_in_order(strip, table, num_threads)
@@ -192,7 +195,7 @@ def _lane_by_amplitudes(table: Floats, halves: Halves, lane: int, with_grad: boo
 
 def sum_in_order(strip: Callable[[range], Floats], table: Floats, num_threads: int) -> Floats:
     """The sum of ``strip(rows)`` over strips of a table's rows, which depend on nothing but its shape."""
-    if table.size <= NUM_STRIPS * ROWS_AT_A_TIME:
+    if table.size <= NUM_STRIPS * AT_A_TIME or len(table) < NUM_STRIPS:
         return strip(range(len(table)))
     edges = [len(table) * k // NUM_STRIPS for k in range(NUM_STRIPS + 1)]
     parts = in_parallel(strip, [range(a, b) for a, b in pairwise(edges)], num_threads)
@@ -203,5 +206,6 @@ def sum_in_order(strip: Callable[[range], Floats], table: Floats, num_threads: i
 
 
 def _blocks(rows: range, num_columns: int) -> list[slice]:
-    step = max(1, ROWS_AT_A_TIME // num_columns)
+    """Rows of so many columns, in parts that stay in a core's cache."""
+    step = max(1, AT_A_TIME // num_columns)
     return [slice(start, min(start + step, rows.stop)) for start in range(rows.start, rows.stop, step)]

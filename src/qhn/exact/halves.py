@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -45,10 +45,13 @@ class Halves:
         low, high = cut.low, cut.high
         shapes = ((2, cut.num_branches, low.size, width), (2, cut.num_branches, high.size, width))
         self.psi = (np.empty(shapes[0]), np.empty(shapes[1]))
-        self.lam = (np.empty(shapes[0]), np.empty(shapes[1]))
         self._ops = (low.ops, high.ops)
         self._turns = np.empty((ansatz.num_parameters, 2, width))
         self._ratio = _turn_ratio(ansatz)
+
+    @cached_property
+    def lam(self) -> tuple[Floats, Floats]:
+        return np.empty(self.psi[0].shape), np.empty(self.psi[1].shape)
 
     def forward(self, thetas: Floats) -> None:
         """Fill ``psi`` for ``thetas[width, num_parameters]``."""
