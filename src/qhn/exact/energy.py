@@ -45,7 +45,7 @@ class Energy:
         num_threads: threads to use, by default one a core. The numbers do not depend on it.
 
     Raises:
-        ValueError: if the number of costs or the cut does not fit the ansatz.
+        ValueError: if the number of costs or the cut does not fit the ansatz, or a cost is not finite.
 
     >>> from qhn.ansatz import product_state
     >>> energy = Energy(product_state(1), [0.0, 1.0])
@@ -60,6 +60,8 @@ class Energy:
         costs = np.asarray(costs, dtype=np.float64)
         if costs.shape != (2**ansatz.num_qubits,):
             raise ValueError(f"costs must have shape [{2**ansatz.num_qubits}], got {list(costs.shape)}")
+        if not np.isfinite(costs).all():
+            raise ValueError(f"costs must be finite, entry {np.flatnonzero(~np.isfinite(costs))[0]} is not")
         self.ansatz = ansatz
         self.cut = best_cut(ansatz) if cut is None else cut_at(ansatz, cut)
         self.table = arrange(ansatz, self.cut, costs)
