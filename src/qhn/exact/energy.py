@@ -163,36 +163,36 @@ def _by_products(table: Floats, halves: Halves, with_grad: bool, num_threads: in
 
 def _by_amplitudes(table: Floats, halves: Halves, with_grad: bool, num_threads: int) -> Floats:
     """E ``[width]``, and the adjoints of the halves, through the amplitudes ψ."""
-    width = halves.psi[0].shape[3]
-    return np.array([_lane_by_amplitudes(table, halves, lane, with_grad, num_threads) for lane in range(width)])
+    lows, highs = halves.matrices()
+    slopes_lows, slopes_highs = np.empty(lows.shape), np.zeros(highs.shape)
+    for low, high, slopes_low, slopes_high in zip(lows, highs, slopes_lows, slopes_highs, strict=True):
+        strip = _strip_of_amplitudes(table, low, high, slopes_high, with_grad)
+        slopes_low[:] = sum_in_order(strip, table, num_threads)
+    values: Floats = np.einsum("wkl,wkl->w", lows, slopes_lows)  # E is quadratic in either half
+    if with_grad:
+        halves.set_slopes(2 * slopes_lows, 2 * slopes_highs)
+    return values
 
 
-def _lane_by_amplitudes(table: Floats, halves: Halves, lane: int, with_grad: bool, num_threads: int) -> float:
-    low, real, imag = halves.matrices(lane)
-    slopes_real, slopes_imag = np.zeros(real.shape), np.zeros(imag.shape)
+def _strip_of_amplitudes(
+    table: Floats, low: Floats, high: Floats, slopes_high: Floats, with_grad: bool
+) -> Callable[[range], Floats]:
+    """Half the slopes of E with one initialisation's low half, from some rows of the table; fills those of the high."""
 
     def strip(rows: range) -> Floats:
-        total = np.zeros(1 + low.size)  # E, and its slopes with the low half
-        slopes_low = total[1:].reshape(low.shape)
+        slopes_low = np.zeros(low.shape)
         for part in _blocks(rows, table.shape[1]):
+            mine = high[:, :, part].reshape(len(high), -1)  # real, and then imaginary parts of these rows
             for columns in _blocks(range(table.shape[1]), 1):
-                psi_real, psi_imag = real[:, part].T @ low[:, columns], imag[:, part].T @ low[:, columns]
-                lam_real, lam_imag = psi_real * table[part, columns], psi_imag * table[part, columns]
-                total[0] += np.vdot(psi_real, lam_real) + np.vdot(psi_imag, lam_imag)
+                psi = (mine.T @ low[:, columns]).reshape(2, part.stop - part.start, -1)
+                psi *= table[part, columns]
+                weighted = psi.reshape(mine.shape[1], -1)
+                slopes_low[:, columns] += mine @ weighted
                 if with_grad:
-                    slopes_low[:, columns] += real[:, part] @ lam_real
-                    slopes_low[:, columns] += imag[:, part] @ lam_imag
-                    slopes_real[:, part] += low[:, columns] @ lam_real.T
-                    slopes_imag[:, part] += low[:, columns] @ lam_imag.T
-        return total
+                    slopes_high[:, :, part] += (low[:, columns] @ weighted.T).reshape(len(high), 2, -1)
+        return slopes_low
 
-    total = sum_in_order(strip, table, num_threads)
-    if with_grad:
-        upper, lower = np.split(np.arange(len(low)), 2)  # rows of real and of imaginary parts
-        halves.lam[0][..., lane] = 2 * total[1:].reshape(halves.lam[0].shape[:3])
-        halves.lam[1][0, ..., lane] = 2 * (slopes_real[upper] + slopes_imag[lower])
-        halves.lam[1][1, ..., lane] = 2 * (slopes_imag[upper] - slopes_real[lower])
-    return float(total[0])
+    return strip
 
 
 def sum_in_order(strip: Callable[[range], Floats], table: Floats, num_threads: int) -> Floats:

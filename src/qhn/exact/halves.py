@@ -65,14 +65,29 @@ class Halves:
         slopes *= self._ratio
         return slopes.T
 
-    def matrices(self, lane: int) -> tuple[Floats, Floats, Floats]:
-        """Real matrices with 2R rows, ``low``, ``real`` and ``imag``, of one initialisation.
+    def matrices(self) -> tuple[Floats, Floats]:
+        """ψ = BᵀA in real numbers: ``low[width, 2R, low]`` and ``high[width, 2R, 2, high]``.
 
-        Re ψ[h, l] = Σ_k real[k, h]·low[k, l], and likewise Im ψ with ``imag``: ψ = BᵀA in real numbers.
+        Re ψ[h, l] = Σ_k high[k, 0, h]·low[k, l], and Im ψ likewise with ``high[k, 1, h]``.
         """
-        low, high = (np.ascontiguousarray(psi[..., lane]) for psi in self.psi)
-        real, imag = np.concatenate([high[0], -high[1]]), np.concatenate([high[1], high[0]])
-        return low.reshape(-1, low.shape[2]), real, imag
+        low, (real, imag) = _lanes_first(self.psi[0]), np.moveaxis(_lanes_first(self.psi[1]), 1, 0)
+        width, num_branches, size = real.shape
+        high = np.empty((width, 2 * num_branches, 2, size))
+        high[:, :num_branches, 0], high[:, num_branches:, 0] = real, -imag
+        high[:, :num_branches, 1], high[:, num_branches:, 1] = imag, real
+        return low.reshape(width, 2 * num_branches, -1), high
+
+    def set_slopes(self, low: Floats, high: Floats) -> None:
+        """Fill ``lam`` from the slopes of E with the matrices, of the same shapes."""
+        num_branches = self.psi[0].shape[1]
+        self.lam[0][:] = np.moveaxis(low.reshape(len(low), 2, num_branches, -1), 0, -1)
+        upper, lower = high[:, :num_branches], high[:, num_branches:]
+        self.lam[1][0] = np.moveaxis(upper[:, :, 0] + lower[:, :, 1], 0, -1)
+        self.lam[1][1] = np.moveaxis(upper[:, :, 1] - lower[:, :, 0], 0, -1)
+
+
+def _lanes_first(psi: Floats) -> Floats:
+    return np.ascontiguousarray(np.moveaxis(psi, -1, 0))
 
 
 @cache
@@ -85,13 +100,11 @@ def _flat(pair: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
     return pair[0].reshape(-1), pair[1].reshape(-1)
 
 
-def squared_amplitudes(halves: Halves, lane: int = 0) -> Floats:
-    """|ψ[h, l]|² of one initialisation, ``[high, low]``."""
-    low, real, imag = halves.matrices(lane)
-    psi = real.T @ low
-    chances = np.square(psi, out=psi)
-    psi = imag.T @ low
-    chances += np.square(psi, out=psi)
+def squared_amplitudes(halves: Halves) -> Floats:
+    """|ψ[h, l]|² of the first initialisation, ``[high, low]``."""
+    low, high = (matrix[0] for matrix in halves.matrices())
+    chances: Floats = np.square(high[:, 0].T @ low)
+    chances += np.square(high[:, 1].T @ low)
     return chances
 
 
