@@ -19,6 +19,7 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("configfile",),
     ("config",),
     ("optimizer", "estimator", "lbfgs"),
+    ("linesearch",),
     ("gradient", "landscape"),
     ("costtable",),
     ("backend", "backend.ibm"),
@@ -30,7 +31,7 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("ansatz", "problem"),
     ("binn",),
     ("datasets", "network", "step", "durable"),
-    ("bitstrings", "seeds", "spelling", "threads"),
+    ("bitstrings", "seeds", "spelling", "threads", "compiled"),
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 

@@ -217,3 +217,6 @@ def test_exact_takes_shots_only_if_they_are_asked_for(tmp_path: Path) -> None:
     ids = {load_config("figure-1", s).run_id for s in ({}, {"train.backend": "exact"})}
     ids.add(load_config("figure-1", {"train.backend": "exact", "train.shots": 1000}).run_id)
     assert len(ids) == 3
+    forced = {"train.backend": "exact", "train.optimizer": {"name": "lbfgs", "force": True}}
+    plain = {"train.backend": "exact", "train.optimizer": "lbfgs"}
+    assert load_config("figure-1", forced).run_id == load_config("figure-1", plain).run_id

@@ -55,6 +55,9 @@ def test_products_of_large_sums_stay_numbers() -> None:
 
 def test_what_has_no_such_structure_is_left_to_the_general_path() -> None:
     assert table_of_costs(BinnProblem(SearchSpace(2, activations=("sigmoid", "relu")), DATA)) is None
+    assert table_of_costs(BinnProblem(SearchSpace(2, hidden=(1,), alphabets=((0.0, 1.0),)), DATA)) is not None
+    wide = replace(DATA, x=np.tile(DATA.x, 4))
+    assert table_of_costs(BinnProblem(SearchSpace(8, hidden=(1,)), wide)) is None  # nearly all bits in one unit
     huge = replace(DATA, x=1e4 * DATA.x)
     problem = BinnProblem(SearchSpace(2), huge)
     assert table_of_costs(problem) is None

@@ -149,7 +149,7 @@ def test_exact_values_and_gradients_are_those_of_the_definition(
     assert not at.grad[:, ~ansatz.active].any()
 
 
-def test_the_exact_estimator_has_the_interface_of_the_sampling_one(rng: np.random.Generator) -> None:
+def test_the_exact_estimator_returns_what_the_sampling_one_returns(rng: np.random.Generator) -> None:
     ansatz, costs = hypernetwork(4, 1), rng.normal(size=16)
     estimator = ExactEstimator(ansatz, TableProblem(costs))
     theta = rng.uniform(0, 2 * np.pi, ansatz.num_parameters)

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from qiskit.quantum_info import Statevector, entropy
 
 import reference
+from qhn import compiled, threads
 from qhn.ansatz import Ansatz, hypernetwork, product_state
 from qhn.exact import energy as energy_module
 from qhn.exact.cut import best_cut, cut_at, num_crossings
 from qhn.exact.distribution import Distribution, schmidt_spectrum
 from qhn.exact.energy import Energy
+from qhn.exact.halves import Halves
+from qhn.objective import Objective
 
 SHAPES = [(n, layers, order) for n in (1, 2, 3, 4, 5) for layers in (0, 1, 2, 3) for order in ("eq5", "authors")]
 
@@ -128,6 +133,52 @@ def test_the_engine_says_what_does_not_fit() -> None:
         Distribution(product_state(30)).probabilities(np.zeros((1, 60)))
     with pytest.raises(ValueError, match="cut must be between 1 and 2, got 3"):
         schmidt_spectrum(product_state(3), np.zeros(6), 3)
+    for call in (
+        lambda rows: schmidt_spectrum(product_state(3), rows, 1),
+        Distribution(product_state(3)).most_probable,
+    ):
+        with pytest.raises(ValueError, match="thetas must have shape"):
+            call(np.zeros((2, 6)))
+    with pytest.raises(ValueError, match="thetas must have shape"):  # the loops do not look at bounds
+        Halves(product_state(3), best_cut(product_state(3)), 2).forward(np.zeros((3, 6)))
+    with pytest.raises(ValueError, match="num_threads must be at least 1, got 0"):
+        Energy(product_state(3), np.zeros(8), num_threads=0)
+    with pytest.raises(ValueError, match="costs must be finite, entry 2 is not"):
+        Energy(product_state(2), [0.0, 1.0, np.nan, 2.0])
+
+
+def test_no_rows_are_no_work() -> None:
+    ansatz, none = hypernetwork(4, 1), np.empty((0, 16))
+    engine, distribution = Energy(ansatz, np.arange(16.0)), Distribution(ansatz)
+    assert engine.cvar_and_grad(none, Objective(0.5))[1].shape == (0, 16)
+    assert distribution.probabilities(none).shape == (0, 16)
+    assert distribution.entropy(none).shape == (0,)
+    assert distribution.sample(none, 5, np.random.default_rng(1)).shape == (0, 5)
+
+
+def test_threads_of_the_user_may_overlap() -> None:
+    ansatz = hypernetwork(10, 2)
+    engine = Energy(ansatz, np.random.default_rng(1).normal(size=1024))
+    thetas = np.random.default_rng(2).uniform(0, 6, (9, ansatz.num_parameters))
+    before = [library.get_num_threads() for library in threads._blas()]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: engine.value_and_grad(thetas)[1], range(16)))
+    assert all(np.array_equal(grad, found[0]) for grad in found)
+    assert [library.get_num_threads() for library in threads._blas()] == before
+
+
+def test_loops_are_compiled_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def njit(**options: object):  # type: ignore[no-untyped-def]
+        tried.append(options.get("cache", False))
+        if tried[-1]:
+            raise RuntimeError("cannot cache function: no locator available")
+        return lambda function: function
+
+    monkeypatch.setattr(compiled, "njit", njit)
+    assert compiled.compiled(abs) is abs
+    assert tried == [True, False]
 
 
 # ---------------------------------------------------------------- the distribution

@@ -122,3 +122,22 @@ def test_the_paper_s_problem_has_the_published_kind_of_landscape() -> None:
     np.testing.assert_allclose(shares, [0.06, 0.54, 0.20, 0.14], atol=0.03)
     assert landscape.degeneracy == 6
     assert 50 < len(landscape.local_minima) < 80
+
+
+def test_close_costs_are_one_level_however_they_chain(rng: np.random.Generator) -> None:
+    for _ in range(40):
+        costs = rng.random(2 ** int(rng.integers(1, 7)))
+        minima = Landscape(costs, tolerance=0.3).local_minima
+        assert minima.basins.sum() == costs.size
+        assert len(minima) >= 1
+
+
+def test_a_cost_that_is_not_a_number_is_named() -> None:
+    class Broken:
+        num_qubits = 3
+
+        def cost(self, bits: np.ndarray) -> np.ndarray:
+            return np.where(bits.sum(axis=-1) == 2, np.nan, 1.0)
+
+    with pytest.raises(ValueError, match="costs must be finite, got nan for bitstring 110"):
+        enumerate_costs(Broken())

@@ -99,3 +99,7 @@ def test_the_end_is_known_at_once_at_a_minimum() -> None:
     assert found.num_evaluations == 2
     with pytest.raises(ValueError, match=r"thetas must have shape \[B, num_parameters\], got \[3\]"):
         minimize(rosenbrock, np.ones(3))
+    with pytest.raises(ValueError, match="memory must be at least 1, got 0"):
+        Lbfgs(memory=0)
+    with pytest.raises(ValueError, match="max_line_search must be at least 2, got 1"):
+        Lbfgs(max_line_search=1)

@@ -5,6 +5,7 @@ import pytest
 
 import reference
 from qhn import bitstrings
+from qhn import problem as problem_module
 from qhn.binn import SearchSpace
 from qhn.bitstrings import Bits
 from qhn.configfile import load_config, load_problem
@@ -129,3 +130,20 @@ def test_a_cost_that_is_no_number_is_refused_by_name() -> None:
 
     with pytest.raises(ValueError, match="got nan for bitstring 10"):
         Evaluations(Broken()).cost(np.array([[0, 0], [1, 0]], dtype=np.uint8))
+
+
+def test_small_and_large_problems_keep_their_costs_alike(
+    monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    """A table of all bitstrings and a sorted list of those met: the same costs, in the same order on disk."""
+    problem = TableProblem(rng.normal(size=2**11).round(1))
+    draws = [rng.integers(0, 2, (3, 50, 11), dtype=np.uint8) for _ in range(4)]
+    found = []
+    for limit in (20, 5):
+        monkeypatch.setattr(problem_module, "TABLE_QUBITS", limit)
+        memory = Evaluations(problem)
+        costs = [memory.cost(draw) for draw in draws]
+        packed, fresh = memory.take_fresh()
+        found.append((*costs, packed, fresh, memory.best_bits, memory.distinct))
+    for table, listed in zip(*found, strict=True):
+        np.testing.assert_array_equal(table, listed)

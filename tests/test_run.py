@@ -146,6 +146,25 @@ def test_the_same_file_runs_exactly_and_on_aer(small_config: RunConfig) -> None:
         assert np.abs(pulls).max() < 5
 
 
+def test_an_exact_run_that_stands_still_says_so() -> None:
+    """CVaR has kinks, at which no step down the gradient lowers it."""
+    settings = {"train.backend": "exact", "train.optimizer": "lbfgs", "train.steps": 60, "train.seed": 3}
+    training = train(load_config("figure-1", settings | {"train.tolerance": 0.0}), record=False)
+    steps = list(training)
+    assert training.outcome is not None
+    assert (training.outcome.name, len(steps) < 60) == ("plateau", True)
+    assert "θ no longer changes" in training.outcome.message
+
+
+def test_a_stored_table_of_costs_is_not_trusted_blindly(small_config: RunConfig, tmp_path: Path) -> None:
+    config = with_settings(small_config, {"train.backend": "exact"})
+    whole = contents(finish(config, tmp_path / "whole"))
+    first = finish(with_settings(config, {"train.steps": 2}), tmp_path / "parts")
+    np.save(first / "landscape.npy", np.full(16, np.nan))
+    list(resume(first, {"train.steps": 4}))
+    assert contents(first) == whole
+
+
 def test_a_line_search_on_shots_keeps_to_its_budget(small_config: RunConfig) -> None:
     forced = {"train.optimizer": {"name": "lbfgs", "force": True}, "train.shots": 10, "train.backend": "exact"}
     num_rows = 1 + 2 * 12

@@ -228,8 +228,9 @@ def landscape(
         f"{len(minima):,} in all; descent from a random network finds the optimum with a chance of {reached:.1%}"
     )
     weights = found.walsh_weights[1:]
-    shares = [f"{weight / weights.sum():.1%} S={order}" for order, weight in enumerate(weights[:4], 1)]
-    typer.echo(f"\nvariance of C from interactions of S qubits: {', '.join(shares)}")
+    if weights.sum() > 0:
+        shares = [f"{weight / weights.sum():.1%} S={order}" for order, weight in enumerate(weights[:4], 1)]
+        typer.echo(f"\nvariance of C from interactions of S qubits: {', '.join(shares)}")
     folder = results_directory(results) / config.experiment / f"landscape-{config.problem_id}"
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "costs.npy", found.costs)

@@ -356,6 +356,7 @@ class RunConfig(Section):
         tree = self.model_dump(mode="json", exclude=exclude, exclude_defaults=True)
         if isinstance(self.data, FileData):
             tree["data"].pop("file")
+        tree.get("train", {}).get("optimizer", {}).pop("force", None)  # it allows, and changes nothing
         tree = {name: table for name, table in tree.items() if table != {}}  # one whose only settings are excluded
         tree["schema"] = SCHEMA
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:10]

@@ -5,8 +5,8 @@ the bits split into two halves P and Q with z(p, q) = z(p, 0) + z(0, q) − z(0,
 2^(bits/2) rows: no network needs an exponential of its own. The mean squared error takes one division a sample,
 and the cross-entropy, mean log(1 + e^z) − y·z, one multiplication: logarithms are taken of products of many samples.
 
-Other problems, and outputs that are not sigmoids, are enumerated network by network
-(:func:`qhn.landscape.enumerate_costs`).
+Other problems, outputs that are not sigmoids, and networks with most of their bits in one unit are enumerated network
+by network (:func:`qhn.landscape.enumerate_costs`).
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from qhn import bitstrings
 from qhn.binn import SearchSpace
+from qhn.compiled import compiled
 from qhn.problem import BinnProblem
 from qhn.threads import in_parallel, num_cores
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
 LARGEST = 300.0  # of |z| in either half: e^600 is still a number
 LARGEST_LOG = 600.0  # of a product of samples
 TABLE = 2**21  # numbers in a table of one half: 16 MiB
 SAMPLES = 256  # of both tables at a time, which then stay in a core's cache
+UNEQUAL = 5  # qubits by which one half may be larger; with more, one table is nearly as long as all networks
 ROWS = 16  # of the first half, for one thread
 
 
 def table_of_costs(problem: BinnProblem) -> Floats | None:
-    """C of all bitstrings, ``[2**num_qubits]``, qubit 0 the least significant bit; None if there is no such structure.
+    """C of all bitstrings, ``[2**num_qubits]``, qubit 0 the least significant bit; None if that would not pay.
 
     >>> from qhn.configfile import load_problem
     >>> problem = load_problem("gaussian-activation")
@@ -47,6 +47,8 @@ def table_of_costs(problem: BinnProblem) -> Floats | None:
     if not space.max_width and space.activations != ("sigmoid",):
         return None
     halves = _split(space.additive_groups())
+    if len(halves[0]) > len(halves[1]) + UNEQUAL:
+        return None
     costs = np.zeros(2**space.num_qubits)
     for choice in _patterns(space.choice_qubits):
         table = np.zeros((2 ** len(halves[0]), 2 ** len(halves[1])))
@@ -67,7 +69,7 @@ def _split(groups: list[tuple[int, ...]]) -> tuple[list[int], list[int]]:
     halves: tuple[list[int], list[int]] = ([], [])
     for group in sorted(groups, key=len, reverse=True):
         min(halves, key=len).extend(group)
-    return halves
+    return halves if len(halves[0]) >= len(halves[1]) else halves[::-1]
 
 
 def _patterns(qubits: list[int] | tuple[int, ...]) -> Integers:
@@ -124,7 +126,7 @@ def _groups(highest: Floats) -> Integers:
     return np.array([a for a, b in pairwise(found) if a < b] + found[-1:])
 
 
-@njit(**OPTIONS)
+@compiled
 def _add_squares(p, q, y, edges, table):
     """(1/(1 + e^−z) − y)² with e^−z = p·q."""
     for part in range(len(edges) - 1):
@@ -140,7 +142,7 @@ def _add_squares(p, q, y, edges, table):
                 table[i, j] += total
 
 
-@njit(**OPTIONS)
+@compiled
 def _add_cross_entropy(p, q, edges, table):
     """log Π (1 + e^z) with e^z = p·q."""
     for part in range(len(edges) - 1):

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qhn import bitstrings
 from qhn.ansatz import Ansatz
 from qhn.backend import Backend, open_backend
 from qhn.gradient import Gradient, ParameterShift, ValueAndGrad
@@ -131,7 +132,8 @@ class SamplingEstimator:
 class ExactEstimator:
     """E, CVaR and their gradients without shots and without error; C of all bitstrings is computed once.
 
-    It has the interface of :class:`SamplingEstimator`, and its standard errors are 0.
+    It returns what :class:`SamplingEstimator` returns, with standard errors of 0 and without second derivatives; there
+    are no shots to name, and no rule for the gradient to choose.
 
     Args:
         ansatz: the circuit.
@@ -168,6 +170,7 @@ class ExactEstimator:
         self.energy = Energy(ansatz, table)
         self.distribution = Distribution(ansatz)
         self.landscape = Landscape(table)
+        self._best_bits = bitstrings.from_integers(int(table.argmin()), ansatz.num_qubits)
 
     def __call__(self, thetas: ArrayLike) -> Estimates:
         """E and the objective: ``[B, num_parameters]`` → ``[B]``, ``[num_parameters]`` → scalars.
@@ -178,7 +181,7 @@ class ExactEstimator:
         thetas = np.asarray(thetas, dtype=np.float64)
         rows = thetas.reshape(-1, thetas.shape[-1]) if thetas.ndim else thetas
         mean = self.energy(rows)
-        objective = mean if self.objective.is_mean else self.energy.cvar_and_grad(rows, self.objective)[0]
+        objective = mean if self.objective.is_mean else self.energy.cvar(rows, self.objective)
         return self._estimates(mean.reshape(thetas.shape[:-1]), objective.reshape(thetas.shape[:-1]))
 
     def value_and_grad(self, theta: ArrayLike) -> ValueAndGrad:
@@ -200,8 +203,9 @@ class ExactEstimator:
         return ValueAndGrad(value, np.zeros_like(value), grad, np.zeros_like(grad), None, None, estimates)
 
     def _estimates(self, mean: Floats, objective: Floats) -> Estimates:
-        known, zero = self.landscape, np.zeros_like(mean)
-        return Estimates(mean, zero, objective, zero, None, known.optimum, known.optimal_bits[0], known.costs.size)
+        zero = np.zeros_like(mean)
+        costs, best = self.landscape.costs, self._best_bits
+        return Estimates(mean, zero, objective, zero, None, self.landscape.optimum, best, costs.size)
 
 
 def _check_fit(ansatz: Ansatz, problem: Problem) -> None:

@@ -11,7 +11,7 @@ from scipy.special import gammaln
 
 from qhn import bitstrings
 from qhn.bitstrings import Bits
-from qhn.problem import BinnProblem, Problem, TableProblem
+from qhn.problem import BinnProblem, Problem, TableProblem, costs_of
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -24,7 +24,7 @@ def enumerate_costs(problem: Problem) -> Floats:
     """C of all bitstrings, ``[2**num_qubits]``, indexed with qubit 0 as the least significant bit.
 
     Raises:
-        ValueError: above 24 qubits.
+        ValueError: above 24 qubits, or if the problem returns costs of a wrong shape or that are not finite.
 
     >>> from qhn.problem import TableProblem
     >>> enumerate_costs(TableProblem([3.0, 1.0, 4.0, 1.5]))
@@ -44,7 +44,7 @@ def enumerate_costs(problem: Problem) -> Floats:
     costs = np.empty(size)
     for start in range(0, size, BLOCK):
         stop = min(start + BLOCK, size)
-        costs[start:stop] = problem.cost(bitstrings.from_integers(np.arange(start, stop), problem.num_qubits))
+        costs[start:stop] = costs_of(problem, bitstrings.from_integers(np.arange(start, stop), problem.num_qubits))
     return costs
 
 
@@ -138,10 +138,10 @@ class Landscape:
         A minimum is a connected set of bitstrings of equal cost, a plateau, none of whose neighbours is lower.
         """
         size, num_qubits = self.costs.size, self.num_qubits
-        lowest, following = self.costs.copy(), np.arange(size, dtype=np.int32)
+        lowest, following = self._level.copy(), np.arange(size, dtype=np.int32)
         for qubit in range(num_qubits):
-            neighbour = self._neighbour(self.costs, qubit)
-            better = neighbour < lowest - self.width
+            neighbour = self._level.reshape(-1, 2, 1 << qubit)[:, ::-1].reshape(-1)
+            better = neighbour < lowest
             lowest[better] = neighbour[better]
             following[better] = (np.flatnonzero(better) ^ (1 << qubit)).astype(np.int32)
         stuck = np.flatnonzero(following == np.arange(size))
@@ -171,7 +171,7 @@ class Landscape:
         rows, columns, sources, exits = [], [], [], []
         for qubit in range(self.num_qubits):
             other = stuck ^ (1 << qubit)
-            level = np.abs(self.costs[other] - self.costs[stuck]) <= self.width
+            level = self._level[other] == self._level[stuck]
             inside = level & (place[other] >= 0)
             rows.append(np.flatnonzero(inside))
             columns.append(place[other[inside]])
@@ -184,10 +184,13 @@ class Landscape:
         leak[plateau[np.concatenate(sources)]] = np.concatenate(exits)
         return plateau.astype(np.int64), leak
 
-    @staticmethod
-    def _neighbour(values: Floats, qubit: int) -> Floats:
-        """The value of each bitstring with one bit flipped."""
-        return values.reshape(-1, 2, 1 << qubit)[:, ::-1].reshape(-1)
+    @cached_property
+    def _level(self) -> NDArray[np.int32]:
+        """The number of each bitstring's cost among the different ones, ascending; the next begins after a gap."""
+        order = np.argsort(self.costs)
+        level = np.empty(self.costs.size, dtype=np.int32)
+        level[order] = np.cumsum(np.diff(self.costs[order], prepend=self.costs[order[0]]) > self.width)
+        return level
 
     def expected_best_of_random(self, count: int) -> float:
         """The mean of the lowest cost among ``count`` different bitstrings drawn uniformly.

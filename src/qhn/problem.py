@@ -238,7 +238,7 @@ class Evaluations:
         unknown = self._store.unknown(names)
         if len(unknown):
             rows = self._store.packed(unknown)
-            costs = self._compute(rows)
+            costs = costs_of(self.problem, bitstrings.unpack(rows, self.num_qubits))
             self.add(rows, costs)
             self.fresh.append((rows, costs))
         return self._store.costs(names)
@@ -260,15 +260,20 @@ class Evaluations:
         self.fresh = []
         return np.concatenate(rows), np.concatenate(costs)
 
-    def _compute(self, packed: NDArray[np.uint8]) -> Floats:
-        costs = np.asarray(self.problem.cost(bitstrings.unpack(packed, self.num_qubits)), dtype=np.float64)
-        if costs.shape != (len(packed),):
-            raise ValueError(f"cost must return one number a bitstring, {[len(packed)]}, got {list(costs.shape)}")
-        if not np.isfinite(costs).all():
-            wrong = int(np.flatnonzero(~np.isfinite(costs))[0])
-            name = bitstrings.text(bitstrings.unpack(packed[wrong], self.num_qubits))
-            raise ValueError(f"costs must be finite, got {costs[wrong]} for bitstring {name}")
-        return costs
+
+def costs_of(problem: Problem, bits: Bits) -> Floats:
+    """C of bitstrings ``[n, num_qubits]``, after a look at what the problem returned: ``[n]``.
+
+    Raises:
+        ValueError: if it is of another shape, or not finite.
+    """
+    costs = np.asarray(problem.cost(bits), dtype=np.float64)
+    if costs.shape != (len(bits),):
+        raise ValueError(f"cost must return one number a bitstring, {[len(bits)]}, got {list(costs.shape)}")
+    if not np.isfinite(costs).all():
+        wrong = int(np.flatnonzero(~np.isfinite(costs))[0])
+        raise ValueError(f"costs must be finite, got {costs[wrong]} for bitstring {bitstrings.text(bits[wrong])}")
+    return costs
 
 
 class _Table:
@@ -284,8 +289,9 @@ class _Table:
         return np.asarray(bitstrings.to_integers(bits))
 
     def unknown(self, names: NDArray[Any]) -> NDArray[Any]:
-        """The different names that are not known, ascending."""
-        return np.unique(names[~self._known[names]])
+        """The different names that are not known, in the order of their bytes, as the other kind of store has it."""
+        fresh = np.unique(names[~self._known[names]])
+        return fresh[np.argsort(bitstrings.keys(self.packed(fresh)))]
 
     def packed(self, names: NDArray[Any]) -> NDArray[np.uint8]:
         return bitstrings.pack(bitstrings.from_integers(names, self._num_qubits))

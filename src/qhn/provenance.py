@@ -13,6 +13,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qhn import bitstrings
 from qhn.landscape import enumerate_costs
 from qhn.problem import BinnProblem
 from qhn.record import Record
@@ -21,6 +22,7 @@ from qhn.threads import num_cores
 
 Floats = NDArray[np.float64]
 LANDSCAPE = "landscape.npy"
+PROBES = 64
 PACKAGES = ("qhn", "qiskit", "qiskit-aer", "qiskit-ibm-runtime", "numpy", "scipy")
 
 
@@ -71,10 +73,18 @@ def all_costs(record: Record, problem: BinnProblem) -> Floats:
         costs = np.load(record.directory / LANDSCAPE)
     except (OSError, ValueError, EOFError):
         costs = np.empty(0)
-    if costs.shape != (2**problem.num_qubits,) or costs.dtype != np.float64:
+    if not _are_costs_of(problem, costs):
         costs = enumerate_costs(problem)
         record.write_file(LANDSCAPE, lambda file: np.save(file, costs))
     return costs
+
+
+def _are_costs_of(problem: BinnProblem, costs: Floats) -> bool:
+    """Whether a stored table has the right size and, at some places, the right numbers."""
+    if costs.shape != (2**problem.num_qubits,) or costs.dtype != np.float64 or not np.isfinite(costs).all():
+        return False
+    places = np.unique(np.linspace(0, len(costs) - 1, PROBES).astype(np.int64))
+    return np.allclose(costs[places], problem.cost(bitstrings.from_integers(places, problem.num_qubits)), rtol=1e-9)
 
 
 def session_facts(backend: dict[str, Any]) -> dict[str, Any]:

@@ -347,10 +347,13 @@ class Training(Iterator[Step]):
             return Outcome("target", f"the objective reached the target {rules.target:g}")
         if steps and rules.shots is None and np.abs(steps[-1].grad).max() <= rules.tolerance:
             return Outcome("converged", f"no component of the gradient exceeds train.tolerance = {rules.tolerance:g}")
+        if rules.shots is None and len(steps) > 2 and all((s.theta == steps[-1].theta).all() for s in steps[-3:]):
+            return Outcome("plateau", "θ no longer changes: no step down the gradient lowers the objective")
         if len(steps) >= rules.steps:
             return Outcome("done", f"{rules.steps} steps done; more with --set train.steps={2 * rules.steps}")
         if rules.plateau is not None and steps_since_progress(steps) >= rules.plateau:
-            advice = "try more shots, another seed, or a smaller learning_rate; --set train.plateau=… goes on"
+            shots = "" if rules.shots is None else "more shots, "
+            advice = f"try {shots}another seed, or a smaller learning_rate; --set train.plateau=… goes on"
             return Outcome("plateau", f"no progress beyond the error in {rules.plateau} steps; {advice}")
         if rules.max_shots is not None and not self._is_next_step_paid():
             next_shots = self._num_rows * (rules.shots or 0)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -16,8 +16,19 @@ Result = TypeVar("Result")
 def num_cores() -> int:
     """Threads to use: the cores of this process, or ``OMP_NUM_THREADS`` if that is less."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(cores, int(wanted))) if wanted.isdigit() else cores
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return max(1, min(cores, int(wanted))) if wanted.isdecimal() else cores
+
+
+def check_threads(num_threads: int | None) -> int:
+    """The number of threads asked for, or of cores.
+
+    Raises:
+        ValueError: if it is below 1.
+    """
+    if num_threads is not None and num_threads < 1:
+        raise ValueError(f"num_threads must be at least 1, got {num_threads}")
+    return num_threads or num_cores()
 
 
 def in_parallel(function: Callable[[Item], Result], items: Sequence[Item], num_threads: int) -> list[Result]:
@@ -26,25 +37,41 @@ def in_parallel(function: Callable[[Item], Result], items: Sequence[Item], num_t
     The work is divided by its nature and never by the number of threads, and results keep their order, so that numbers
     do not depend on it.
     """
-    with _one_thread_each():
-        if num_threads == 1 or len(items) == 1:
+    with _one_thread_each:
+        if num_threads == 1 or len(items) <= 1:
             return [function(item) for item in items]
         with ThreadPoolExecutor(min(num_threads, len(items))) as pool:
             return list(pool.map(function, items))
 
 
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    before = [(library, library.get_num_threads()) for library in _blas()]
-    for library, number in before:
-        if number != 1:
-            library.set_num_threads(1)
-    try:
-        yield
-    finally:
-        for library, number in before:
-            if number != 1:
+class _OneThreadEach:
+    """While anyone is inside, the libraries of linear algebra use one thread; the last one out restores theirs."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._before: list[int] = []
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._before = [library.get_num_threads() for library in _blas()]
+                self._set([1] * len(self._before))
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._set(self._before)
+
+    def _set(self, numbers: list[int]) -> None:
+        for library, number, before in zip(_blas(), numbers, self._before, strict=True):
+            if before != 1:
                 library.set_num_threads(number)
+
+
+_one_thread_each = _OneThreadEach()
 
 
 @cache

@@ -11,10 +11,10 @@ from qhn.bitstrings import Bits
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at, num_crossings
 from qhn.exact.halves import Halves, check_thetas, chunks, names, restore, squared_amplitudes
-from qhn.threads import in_parallel, num_cores
+from qhn.threads import check_threads, in_parallel
 
 Floats = NDArray[np.float64]
-MAX_AMPLITUDES = 2**27  # of the state of a half: 2 GiB
+MAX_AMPLITUDES = 2**25  # of the state of a half: with what sampling needs beside it, some 4 GiB
 MAX_QUBITS = 28  # of which all probabilities are asked for
 
 
@@ -40,7 +40,7 @@ class Distribution:
     def __init__(self, ansatz: Ansatz, *, num_threads: int | None = None) -> None:
         self.ansatz = ansatz
         self.cut = best_cut(ansatz)
-        self.num_threads = num_threads or num_cores()
+        self.num_threads = check_threads(num_threads)
         size = self.cut.num_branches * max(self.cut.low.size, self.cut.high.size)
         if size > MAX_AMPLITUDES:
             raise ValueError(
@@ -79,7 +79,7 @@ class Distribution:
         Raises:
             ValueError: as :meth:`probabilities`.
         """
-        chances = squared_amplitudes(self._halves(self._checked(np.atleast_2d(np.asarray(theta)))[0]))
+        chances = squared_amplitudes(self._halves(self._checked(np.asarray(theta)[None])[0]))
         low_names, high_names = names(self.ansatz, self.cut)
         high, low = np.unravel_index(chances.argmax(), chances.shape)
         bits = bitstrings.from_integers(low_names[low] ^ high_names[high], self.ansatz.num_qubits)
@@ -144,7 +144,7 @@ def schmidt_spectrum(ansatz: Ansatz, theta: ArrayLike, cut: int) -> Floats:
     """
     if not 1 <= cut < ansatz.num_qubits:
         raise ValueError(f"cut must be between 1 and {ansatz.num_qubits - 1}, got {cut}")
-    rows = check_thetas(np.atleast_2d(np.asarray(theta, dtype=np.float64)), ansatz)
+    rows = check_thetas(np.asarray(theta)[None], ansatz)
     smaller = min(cut, ansatz.num_qubits - cut)
     deep = num_crossings(ansatz, cut, fold=False) > smaller  # more branches than the smaller side has dimensions
     parts = cut_at(ansatz, ansatz.num_qubits if deep else cut, fold=False)

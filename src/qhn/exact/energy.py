@@ -26,11 +26,11 @@ from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at
 from qhn.exact.halves import Halves, arrange, check_thetas, chunks, squared_amplitudes
 from qhn.objective import Objective
-from qhn.threads import in_parallel, num_cores
+from qhn.threads import check_threads, in_parallel
 
 Floats = NDArray[np.float64]
 MAX_PRODUCT_BRANCHES = 4  # 2R² < 12R
-AT_A_TIME = 2**17  # entries of the table: 1 MiB, which stays in a core's cache
+ENTRIES_AT_A_TIME = 2**17  # entries of the table: 1 MiB, which stays in a core's cache
 NUM_STRIPS = 8  # in which one initialisation's table is divided among threads
 
 
@@ -65,7 +65,7 @@ class Energy:
         self.ansatz = ansatz
         self.cut = best_cut(ansatz) if cut is None else cut_at(ansatz, cut)
         self.table = arrange(ansatz, self.cut, costs)
-        self.num_threads = num_threads or num_cores()
+        self.num_threads = check_threads(num_threads)
 
     def __call__(self, thetas: ArrayLike) -> Floats:
         """E of each row: ``[B, num_parameters]`` → ``[B]``.
@@ -75,17 +75,21 @@ class Energy:
         """
         return self._run(thetas, self.table, with_grad=False)[0]
 
-    def value_and_grad(self, thetas: ArrayLike, table: Floats | None = None) -> tuple[Floats, Floats]:
+    def value_and_grad(self, thetas: ArrayLike) -> tuple[Floats, Floats]:
         """E and ∂E/∂θ of each row: ``[B, num_parameters]`` → ``[B]``, ``[B, num_parameters]``.
-
-        Args:
-            thetas: angles in radians.
-            table: costs to use instead, arranged ``[high, low]`` as ``self.table``.
 
         Raises:
             ValueError: on a wrong shape.
         """
-        return self._run(thetas, self.table if table is None else table, with_grad=True)
+        return self._run(thetas, self.table, with_grad=True)
+
+    def cvar(self, thetas: ArrayLike, objective: Objective) -> Floats:
+        """CVaR of each row: ``[B, num_parameters]`` → ``[B]``.
+
+        Raises:
+            ValueError: on a wrong shape.
+        """
+        return self._run_cvar(thetas, objective, with_grad=False)[0]
 
     def cvar_and_grad(self, thetas: ArrayLike, objective: Objective) -> tuple[Floats, Floats]:
         """CVaR and its gradient of each row: ``[B, num_parameters]`` → ``[B]``, ``[B, num_parameters]``.
@@ -95,6 +99,9 @@ class Energy:
         Raises:
             ValueError: on a wrong shape.
         """
+        return self._run_cvar(thetas, objective, with_grad=True)
+
+    def _run_cvar(self, thetas: ArrayLike, objective: Objective, *, with_grad: bool) -> tuple[Floats, Floats]:
         rows = check_thetas(thetas, self.ansatz)
 
         def advance(row: int) -> tuple[Floats, Floats]:
@@ -103,11 +110,11 @@ class Energy:
             reached = squared_amplitudes(halves).reshape(-1)[self._ascending].cumsum()
             place = self._ascending[np.searchsorted(reached, objective.alpha * reached[-1])]
             table = objective.tail(self.table, float(self.table.flat[place]))
-            return self.value_and_grad(rows[row : row + 1], table)
+            return self._run(rows[row : row + 1], table, with_grad=with_grad)
 
         found = in_parallel(advance, range(len(rows)), self.num_threads)
-        values = np.array([value[0] for value, _ in found])
-        return values, np.array([grad[0] for _, grad in found]).reshape(rows.shape)
+        values, grads = ([part[k] for part in found] for k in (0, 1))
+        return np.concatenate([np.empty(0), *values]), np.concatenate([np.empty((0, rows.shape[1])), *grads])
 
     @cached_property
     def _ascending(self) -> NDArray[np.intp]:
@@ -116,7 +123,7 @@ class Energy:
 
     def _run(self, thetas: ArrayLike, table: Floats, *, with_grad: bool) -> tuple[Floats, Floats]:
         rows = check_thetas(thetas, self.ansatz)
-        values, grads = np.empty(len(rows)), np.empty(rows.shape if with_grad else (0, 0))
+        values, grads = np.empty(len(rows)), np.zeros(rows.shape)
         parts = chunks(self.cut, len(rows))
         strip_threads = self.num_threads if len(parts) < self.num_threads else 1
 
@@ -180,7 +187,7 @@ def _strip_of_amplitudes(
     """Half the slopes of E with one initialisation's low half, from some rows of the table; fills those of the high."""
 
     def strip(rows: range) -> Floats:
-        slopes_low = np.zeros(low.shape)
+        slopes_low, transposed = np.zeros(low.shape), np.ascontiguousarray(low.T)
         for part in _blocks(rows, table.shape[1]):
             mine = high[:, :, part].reshape(len(high), -1)  # real, and then imaginary parts of these rows
             for columns in _blocks(range(table.shape[1]), 1):
@@ -189,7 +196,7 @@ def _strip_of_amplitudes(
                 weighted = psi.reshape(mine.shape[1], -1)
                 slopes_low[:, columns] += mine @ weighted
                 if with_grad:
-                    slopes_high[:, :, part] += (low[:, columns] @ weighted.T).reshape(len(high), 2, -1)
+                    slopes_high[:, :, part] += (weighted @ transposed[columns]).T.reshape(len(high), 2, -1)
         return slopes_low
 
     return strip
@@ -197,7 +204,7 @@ def _strip_of_amplitudes(
 
 def sum_in_order(strip: Callable[[range], Floats], table: Floats, num_threads: int) -> Floats:
     """The sum of ``strip(rows)`` over strips of a table's rows, which depend on nothing but its shape."""
-    if table.size <= NUM_STRIPS * AT_A_TIME or len(table) < NUM_STRIPS:
+    if table.size <= NUM_STRIPS * ENTRIES_AT_A_TIME or len(table) < NUM_STRIPS:
         return strip(range(len(table)))
     edges = [len(table) * k // NUM_STRIPS for k in range(NUM_STRIPS + 1)]
     parts = in_parallel(strip, [range(a, b) for a, b in pairwise(edges)], num_threads)
@@ -209,5 +216,5 @@ def sum_in_order(strip: Callable[[range], Floats], table: Floats, num_threads: i
 
 def _blocks(rows: range, num_columns: int) -> list[slice]:
     """Rows of so many columns, in parts that stay in a core's cache."""
-    step = max(1, AT_A_TIME // num_columns)
+    step = max(1, ENTRIES_AT_A_TIME // num_columns)
     return [slice(start, min(start + step, rows.stop)) for start in range(rows.start, rows.stop, step)]

@@ -47,7 +47,7 @@ class Halves:
         self.psi = (np.empty(shapes[0]), np.empty(shapes[1]))
         self._ops = (low.ops, high.ops)
         self._turns = np.empty((ansatz.num_parameters, 2, width))
-        self._ratio = _turn_ratio(ansatz)
+        self._ratio = _turn_ratio(ansatz.num_qubits, ansatz.num_blocks)
 
     @cached_property
     def lam(self) -> tuple[Floats, Floats]:
@@ -55,6 +55,8 @@ class Halves:
 
     def forward(self, thetas: Floats) -> None:
         """Fill ``psi`` for ``thetas[width, num_parameters]``."""
+        if thetas.shape != (self._turns.shape[2], len(self._turns)):  # the loops do not look at bounds
+            raise ValueError(f"thetas must have shape {[self._turns.shape[2], len(self._turns)]}, got {thetas.shape}")
         tangents = np.tan(0.5 * self._ratio * thetas.T)
         kernels.forward(self._ops, tangents, self._turns, _flat(self.psi))
 
@@ -70,7 +72,8 @@ class Halves:
 
         Re ψ[h, l] = Σ_k high[k, 0, h]·low[k, l], and Im ψ likewise with ``high[k, 1, h]``.
         """
-        low, (real, imag) = _lanes_first(self.psi[0]), np.moveaxis(_lanes_first(self.psi[1]), 1, 0)
+        low, parts = (_lanes_first(psi) for psi in self.psi)
+        real, imag = parts[:, 0], parts[:, 1]
         width, num_branches, size = real.shape
         high = np.empty((width, 2 * num_branches, 2, size))
         high[:, :num_branches, 0], high[:, num_branches:, 0] = real, -imag
@@ -80,20 +83,26 @@ class Halves:
     def set_slopes(self, low: Floats, high: Floats) -> None:
         """Fill ``lam`` from the slopes of E with the matrices, of the same shapes."""
         num_branches = self.psi[0].shape[1]
-        self.lam[0][:] = np.moveaxis(low.reshape(len(low), 2, num_branches, -1), 0, -1)
         upper, lower = high[:, :num_branches], high[:, num_branches:]
-        self.lam[1][0] = np.moveaxis(upper[:, :, 0] + lower[:, :, 1], 0, -1)
-        self.lam[1][1] = np.moveaxis(upper[:, :, 1] - lower[:, :, 0], 0, -1)
+        parts = np.stack([upper[:, :, 0] + lower[:, :, 1], upper[:, :, 1] - lower[:, :, 0]], axis=1)
+        for slopes, lam in zip((low, parts), self.lam, strict=True):
+            kernels.transpose(slopes.reshape(len(slopes), -1), lam.reshape(-1, lam.shape[-1]))
 
 
 def _lanes_first(psi: Floats) -> Floats:
-    return np.ascontiguousarray(np.moveaxis(psi, -1, 0))
+    """``[2, R, size, width]`` → ``[width, 2, R, size]``."""
+    *shape, width = psi.shape
+    if width == 1:
+        return psi.reshape(1, *shape)
+    result = np.empty((width, *shape))
+    kernels.transpose(psi.reshape(-1, width), result.reshape(width, -1))
+    return result
 
 
 @cache
-def _turn_ratio(ansatz: Ansatz) -> Floats:
+def _turn_ratio(num_qubits: int, num_blocks: int) -> Floats:
     """``[num_parameters, 1]``: RY(θ) turns by θ/2, the phase of RZ(θ) by θ."""
-    return np.tile(np.repeat([0.5, 1.0], ansatz.num_qubits), ansatz.num_blocks)[:, None]
+    return np.tile(np.repeat([0.5, 1.0], num_qubits), num_blocks)[:, None]
 
 
 def _flat(pair: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
@@ -151,9 +160,11 @@ def names(ansatz: Ansatz, cut: Cut) -> tuple[NDArray[np.int64], NDArray[np.int64
     """
     made = []
     for half in (cut.low, cut.high):
-        bits = np.zeros((half.size, ansatz.num_qubits), dtype=np.uint8)
-        bits[:, list(half.qubits)] = bitstrings.from_integers(np.arange(half.size), len(half.qubits))
-        made.append(bitstrings.to_integers(ansatz.relabel(bits)))
+        integers = np.zeros(1, dtype=np.int64)
+        for qubit in half.qubits:
+            alone = bitstrings.from_integers(1 << qubit, ansatz.num_qubits)
+            integers = np.concatenate([integers, integers ^ bitstrings.to_integers(ansatz.relabel(alone))])
+        made.append(integers)
     return made[0], made[1]
 
 

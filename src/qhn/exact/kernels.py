@@ -12,10 +12,9 @@ back, so that only the last state is kept.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-# sums may be reordered, and products fused with sums; infinities and signed zeros are not promised
-OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
+from qhn.compiled import compiled, inlined
+
 ZERO, ONE, TWO = np.uint64(0), np.uint64(1), np.uint64(2)
 GROW, RY, RZ, CX, COPY = (np.uint64(op) for op in range(5))  # as in qhn.exact.cut.Op; what remains is FLIP
 
@@ -23,7 +22,7 @@ GROW, RY, RZ, CX, COPY = (np.uint64(op) for op in range(5))  # as in qhn.exact.c
 # ---------------------------------------------------------------- two runs of consecutive numbers, from i and from j
 
 
-@njit(forceinline=True, **OPTIONS)
+@inlined
 def _turn(x, i, j, run, c, s):
     """Turn by the angles whose cosines and sines are ``c[width]`` and ``s[width]``."""
     if c.size == 1:
@@ -41,7 +40,7 @@ def _turn(x, i, j, run, c, s):
             x[j + k + w] = s[w] * a + c[w] * b
 
 
-@njit(forceinline=True, **OPTIONS)
+@inlined
 def _turn_back(x, u, i, j, run, c, s, slope):
     """Undo a turn on states x and their adjoints u; add the slopes of E with the angles to ``slope[width]``."""
     if c.size == 1:
@@ -66,13 +65,13 @@ def _turn_back(x, u, i, j, run, c, s, slope):
             u[j + k + w] = c[w] * q - s[w] * p
 
 
-@njit(**OPTIONS)
+@compiled
 def _swap(x, i, j, run):
     for k in range(run):
         x[i + k], x[j + k] = x[j + k], x[i + k]
 
 
-@njit(**OPTIONS)
+@compiled
 def _add(x, i, j, run):
     """The first run takes up the second."""
     for k in range(run):
@@ -84,34 +83,34 @@ def _add(x, i, j, run):
 # begin at ``imag``. Strides are ``width << bit``.
 
 
-@njit(**OPTIONS)
+@compiled
 def _rotate_y(psi, imag, size, run, c, s):
     for part in (ZERO, imag):
         for i in range(part, part + size, TWO * run):
             _turn(psi, i, i + run, run, c, s)
 
 
-@njit(**OPTIONS)
+@compiled
 def _rotate_y_back(psi, lam, imag, size, run, c, s, slope):
     for part in (ZERO, imag):
         for i in range(part, part + size, TWO * run):
             _turn_back(psi, lam, i, i + run, run, c, s, slope)
 
 
-@njit(**OPTIONS)
+@compiled
 def _rotate_z(psi, imag, size, run, c, s):
     """A phase turns real into imaginary parts."""
     for i in range(run, size, TWO * run):
         _turn(psi, i, imag + i, run, c, s)
 
 
-@njit(**OPTIONS)
+@compiled
 def _rotate_z_back(psi, lam, imag, size, run, c, s, slope):
     for i in range(run, size, TWO * run):
         _turn_back(psi, lam, i, imag + i, run, c, s, slope)
 
 
-@njit(**OPTIONS)
+@compiled
 def _controlled_not(psi, imag, size, control, target):
     """Swap the amplitudes that differ in the target's bit where the control's is set; both are given as strides."""
     run, high = min(control, target), max(control, target)
@@ -121,7 +120,7 @@ def _controlled_not(psi, imag, size, control, target):
                 _swap(psi, j, j + target, run)
 
 
-@njit(**OPTIONS)
+@compiled
 def _grow(psi, imag, size, c, s):
     """ψ → (c·ψ, s·ψ)."""
     for part in (ZERO, imag):
@@ -129,13 +128,13 @@ def _grow(psi, imag, size, c, s):
         _turn(psi, part, part + size, size, c, s)
 
 
-@njit(**OPTIONS)
+@compiled
 def _grow_back(psi, lam, imag, size, c, s, slope):
     for part in (ZERO, imag):
         _turn_back(psi, lam, part, part + size, size, c, s, slope)
 
 
-@njit(**OPTIONS)
+@compiled
 def _copy(psi, imag, size, run):
     """ψ → (ψ where the bit is 0, ψ where it is 1)."""
     for part in (ZERO, imag):
@@ -144,7 +143,7 @@ def _copy(psi, imag, size, run):
             _swap(psi, i, i + size, run)
 
 
-@njit(**OPTIONS)
+@compiled
 def _copy_back(state, imag, size, run):
     """What :func:`_copy` filled with zeros is cut off."""
     for part in (ZERO, imag):
@@ -152,7 +151,7 @@ def _copy_back(state, imag, size, run):
             _swap(state, i, i + size, run)
 
 
-@njit(**OPTIONS)
+@compiled
 def _flip(psi, imag, size, run):
     """ψ → (ψ, Xψ)."""
     for part in (ZERO, imag):
@@ -161,7 +160,7 @@ def _flip(psi, imag, size, run):
             _swap(psi, i, i + run, run)
 
 
-@njit(**OPTIONS)
+@compiled
 def _flip_back(lam, imag, size, run):
     for part in (ZERO, imag):
         for i in range(part, part + size, TWO * run):
@@ -172,7 +171,7 @@ def _flip_back(lam, imag, size, run):
 # ---------------------------------------------------------------- all gates of a half
 
 
-@njit(**OPTIONS)
+@compiled
 def _circle(tangents, out):
     """Cosine and sine of each angle φ from tan(φ/2): ``[P, width]`` → ``[P, 2, width]``.
 
@@ -186,7 +185,7 @@ def _circle(tangents, out):
             out[p, 1, w] = 2.0 * t * scale
 
 
-@njit(**OPTIONS)
+@compiled
 def _forward(ops, turns, psi):
     imag, size = np.uint64(psi.size // 2), np.uint64(turns.shape[2])
     width = size
@@ -210,7 +209,7 @@ def _forward(ops, turns, psi):
             size *= TWO
 
 
-@njit(**OPTIONS)
+@compiled
 def _backward(ops, turns, psi, lam, slopes):
     imag, width = np.uint64(psi.size // 2), np.uint64(turns.shape[2])
     size = imag
@@ -236,7 +235,7 @@ def _backward(ops, turns, psi, lam, slopes):
                 _flip_back(lam, imag, size, width << first)
 
 
-@njit(**OPTIONS)
+@compiled
 def forward(ops, tangents, turns, psi):
     """The states of both halves.
 
@@ -251,7 +250,7 @@ def forward(ops, tangents, turns, psi):
         _forward(ops[half], turns, psi[half])
 
 
-@njit(**OPTIONS)
+@compiled
 def backward(ops, turns, psi, lam, slopes):
     """How E changes with the turns of all gates, added up in ``slopes[num_parameters, width]``.
 
@@ -264,7 +263,7 @@ def backward(ops, turns, psi, lam, slopes):
 # ---------------------------------------------------------------- products of branches
 
 
-@njit(**OPTIONS)
+@compiled
 def _products(psi, sign, out):
     _, num_branches, size, width = psi.shape
     root = np.sqrt(2.0)
@@ -283,7 +282,7 @@ def _products(psi, sign, out):
                 k += 2
 
 
-@njit(**OPTIONS)
+@compiled
 def _products_back(psi, sign, slopes, lam):
     _, num_branches, size, width = psi.shape
     root = np.sqrt(2.0)
@@ -309,7 +308,7 @@ def _products_back(psi, sign, slopes, lam):
                 k += 2
 
 
-@njit(**OPTIONS)
+@compiled
 def products(psi, out):
     """The R² real functions of each half's bits whose products with the other half's sum up to the probabilities.
 
@@ -325,7 +324,7 @@ def products(psi, out):
         _products(psi[half], 1.0 - 2.0 * half, out[half])
 
 
-@njit(**OPTIONS)
+@compiled
 def products_back(psi, slopes, lam):
     """The adjoints of the states from the slopes of E with their products.
 
@@ -338,10 +337,21 @@ def products_back(psi, slopes, lam):
         _products_back(psi[half], 1.0 - 2.0 * half, slopes[half], lam[half])
 
 
+# ---------------------------------------------------------------- one initialisation after the other
+
+
+@compiled
+def transpose(x, out):
+    """``[n, m]`` → ``[m, n]``, filled here; several times faster than a copy by NumPy where m is small."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[j, i] = x[i, j]
+
+
 # ---------------------------------------------------------------- sampling
 
 
-@njit(**OPTIONS)
+@compiled
 def _search(cumulative, target):
     """The first entry above the target: what has no chance is never drawn. Halving steps, without a branch."""
     place, step = ZERO, np.uint64(cumulative.size // 2)
@@ -351,7 +361,7 @@ def _search(cumulative, target):
     return place
 
 
-@njit(**OPTIONS)
+@compiled
 def draw(psi, lane, uniforms, high, low):
     """Draw h of each shot from p(h), and then l from p(l | h).
 
