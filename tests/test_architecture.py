@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import qhn
@@ -73,3 +75,9 @@ def test_vendor_packages_enter_through_the_backends_only() -> None:
 def test_every_public_name_exists() -> None:
     for name in qhn.__all__:
         assert getattr(qhn, name) is not None
+
+
+def test_only_what_computes_exactly_waits_for_numba() -> None:
+    code = "import sys, qhn.cli, qhn.run, qhn.report, qhn.figures; print('numba' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"
