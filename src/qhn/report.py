@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 MAX_LOSSES = 2**30  # a report enumerates all networks if that takes no more losses of one network on one sample
 RANDOM_NETWORKS = 200_000  # and beyond draws at most so many random networks
 DEFAULT_CVAR = 0.2
+ROUNDING = 1e-12  # relative: sums in another order differ so
 
 
 @dataclass(frozen=True)
@@ -255,7 +256,10 @@ class Report:
 
 
 def _above(value: float, optimum: float | None) -> str:
-    return "" if optimum is None else f", {value - optimum:.3g} above C*"
+    if optimum is None:
+        return ""
+    above = value - optimum
+    return f", {0 if abs(above) <= ROUNDING * abs(optimum) else above:.3g} above C*"
 
 
 def _settings(chosen: Section) -> str:
