@@ -241,11 +241,13 @@ class Report:
             ),
         ]
         bits, share = self.most_likely
-        best, usual = ("best sampled", "most measured") if not self.is_exact else ("most probable", "last")
+        best, usual = "best sampled", "most measured"
+        if self.is_exact:
+            best, usual = "best of the most probable", "most probable at the last step"
         shown = {"": (network, f"{best}, C = {self.steps[-1].best_cost:.4g}")}
         if not np.array_equal(bits, self.best_bits):
             title = f"{usual} ({share:.1%}), C = {float(self.problem.cost(bits)):.4g}"
-            shown["-measured"] = (self.problem.network(bits), title)
+            shown["-last" if self.is_exact else "-measured"] = (self.problem.network(bits), title)
         data = self.problem.dataset
         for suffix, (drawn, title) in shown.items():
             if data.num_features == 2:
