@@ -276,6 +276,19 @@ def test_a_converged_run_ends_well(qhn) -> None:
     assert "no component of the gradient exceeds train.tolerance = 1e-06" in result.out
 
 
+def test_a_stop_rule_can_be_lifted_and_a_line_search_run_evaluated_with_shots(qhn) -> None:
+    words = ("run", "figure-1", *EXACT, "--set", "train.optimizer=lbfgs")
+    assert "reached train.target = 9" in qhn(*words, "--set", "train.target=9").out
+    assert "3 steps done" in qhn(*words, "--set", "train.target=none").out
+    result = qhn("evaluate", _only_run(), "--shots", "40", "--json")
+    assert json.loads(result.out.splitlines()[0])["shots"] == 40
+
+
+def _only_run() -> str:
+    (directory,) = (Path("results") / "figure-1").iterdir()
+    return str(directory)
+
+
 def test_more_qubits_than_can_be_enumerated_are_refused_without_shots(qhn) -> None:
     words = ("run", "mnist-01", "--backend", "exact", "--set", "network.hidden=[2]")
     result = qhn(*words)

@@ -93,6 +93,14 @@ def test_a_row_that_cannot_descend_stays_where_it_is() -> None:
     assert found.num_evaluations < 50
 
 
+def test_pairs_serve_as_well(rng: np.random.Generator) -> None:
+    ansatz = hypernetwork(4, 1)
+    estimator = ExactEstimator(ansatz, TableProblem(rng.normal(size=16)))
+    thetas = rng.uniform(0, 6, (3, ansatz.num_parameters))
+    pairs, facts = minimize(estimator.energy.value_and_grad, thetas), minimize(estimator.value_and_grad, thetas)
+    np.testing.assert_array_equal(pairs.theta, facts.theta)
+
+
 def test_the_end_is_known_at_once_at_a_minimum() -> None:
     found = minimize(rosenbrock, np.ones((2, 3)))
     assert found.converged.all()

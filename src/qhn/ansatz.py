@@ -63,6 +63,9 @@ class Ansatz:
     order: Order = "eq5"
 
     def __post_init__(self) -> None:
+        for name in ("num_qubits", "num_layers"):
+            if not isinstance(getattr(self, name), (int, np.integer)):
+                raise ValueError(f"{name} must be an integer, got {getattr(self, name)!r}")
         if self.num_qubits < 1:
             raise ValueError(f"num_qubits must be at least 1, got {self.num_qubits}")
         if self.num_layers < 0:

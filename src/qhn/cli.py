@@ -204,8 +204,8 @@ def landscape(
 
     config = _load(experiment, settings)
     problem = config.problem()
-    typer.echo(problem.space.summary())
     found = Landscape(enumerate_costs(problem))
+    typer.echo(problem.space.summary())
     typer.echo(f"\noptimum C* = {found.optimum:.8g}, {found.degeneracy} of {found.costs.size:,} networks; the first:")
     best = problem.network(found.optimal_bits[0])
     training, validation = problem.accuracy(found.optimal_bits[0])
@@ -253,6 +253,7 @@ def evaluate(
     from qhn.evaluate import evaluate_theta, read_theta
 
     chosen = _settings(settings, {"train.backend": backend, "train.shots": shots, "train.seed": seed})
+    chosen = {"train.optimizer": "adam", "train.gradient": "parameter-shift"} | chosen  # neither is used here
     config, angles = _source(source, results, chosen)
     if theta is not None:
         angles = read_theta(theta)

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from qhn.ansatz import Ansatz, Order
 from qhn.backend import check_name
@@ -270,6 +270,8 @@ class StopRules(Section):
         plateau: stop when the objective has not fallen below its lowest by more than its error for so many steps.
         max_shots: never take more shots than this in all.
         tolerance: stop when no component of an exact gradient is larger.
+
+    A run keeps the rules it was last given; ``"none"`` lifts one of the middle three.
     """
 
     steps: int = Field(default=60, ge=1)
@@ -277,6 +279,11 @@ class StopRules(Section):
     plateau: int | None = Field(default=None, ge=1)
     max_shots: int | None = Field(default=None, ge=1)
     tolerance: float = Field(default=1e-6, ge=0)
+
+    @field_validator("target", "plateau", "max_shots", mode="before")
+    @classmethod
+    def _none_lifts_a_rule(cls, value: Any) -> Any:
+        return None if value == "none" else value
 
 
 class TrainConfig(StopRules):

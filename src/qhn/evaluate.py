@@ -36,8 +36,11 @@ def read_theta(path: Path) -> Floats:
         theta = _read(path)
     except Exception as error:  # numpy and json raise ValueError, OSError, EOFError and BadZipFile here
         raise ValueError(f"{path} holds no angles that can be read: {error}") from None
-    if theta.ndim not in (1, 2) or theta.size == 0 or not np.isfinite(theta).all():
+    if theta.ndim not in (1, 2) or theta.size == 0:
         raise ValueError(f"{path} must hold one row of finite angles, or several, got shape {list(theta.shape)}")
+    if not np.isfinite(theta).all():
+        place = np.argwhere(~np.isfinite(theta))[0].tolist()
+        raise ValueError(f"{path} must hold finite angles, got {theta[tuple(place)]} at {place}")
     return theta
 
 

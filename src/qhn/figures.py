@@ -162,6 +162,8 @@ def density_of_states(folder: Path, landscape: Landscape) -> Path:
     if counts.max() > 20:
         axes.set_yscale("log")
         axes.set_ylim(bottom=0.7)
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("cost C")
     axes.set_ylabel(f"bitstrings of {landscape.costs.size:,}")
     axes.legend(fontsize=7, frameon=False)
@@ -188,9 +190,13 @@ def local_minima(folder: Path, landscape: Landscape) -> Path:
     minima = landscape.local_minima
     shares = minima.basins / landscape.costs.size
     is_optimal = minima.costs <= minima.costs[0] + landscape.width
-    axes.plot(minima.costs[~is_optimal], shares[~is_optimal], ".", color=BLUE, label="other")
+    if not is_optimal.all():
+        axes.plot(minima.costs[~is_optimal], shares[~is_optimal], ".", color=BLUE, label="other")
     axes.plot(minima.costs[is_optimal], shares[is_optimal], "^", color=RED, markersize=4, label="optimal")
-    axes.set_yscale("log")
+    if shares.max() > 20 * shares.min():
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(0, 1.1 * shares.max())
     axes.set_xlabel("cost C of a one-flip minimum")
     axes.set_ylabel("share of bitstrings in its basin")
     axes.legend(fontsize=7, frameon=False)

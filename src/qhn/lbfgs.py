@@ -135,7 +135,7 @@ class Minima:
 
 
 def minimize(
-    fn: Function,
+    fn: Function | Rows,
     thetas: ArrayLike,
     *,
     max_steps: int = 300,
@@ -146,7 +146,8 @@ def minimize(
     """Minima reached from many initial θ, which advance together; a row that has converged costs nothing more.
 
     Args:
-        fn: value and gradient of rows ``[n, num_parameters]``, e.g. ``ExactEstimator(…).value_and_grad``.
+        fn: value and gradient of rows ``[n, num_parameters]``, e.g. ``ExactEstimator(…).value_and_grad``, or a function
+            that returns them as a pair ``[n]``, ``[n, num_parameters]``, e.g. ``Energy(…).value_and_grad``.
         thetas: initial angles ``[B, num_parameters]`` in radians.
         max_steps: at most so many steps a row.
         tolerance: converged when no component of the gradient is larger,
@@ -171,8 +172,8 @@ def minimize(
     def evaluate(rows: Floats) -> tuple[Floats, Floats]:
         nonlocal num_evaluations
         num_evaluations += len(rows)
-        info = fn(rows)
-        return info.value, info.grad
+        found = fn(rows)
+        return found if isinstance(found, tuple) else (found.value, found.grad)
 
     end = Point(theta, *(part.copy() for part in evaluate(theta)))
     converged = np.abs(end.grad).max(axis=1, initial=0.0) <= tolerance

@@ -89,7 +89,7 @@ class Estimates:
         return self.samples.shots if self.samples else 0
 
     def __str__(self) -> str:
-        rows = zip(np.atleast_1d(self.mean), np.atleast_1d(self.std_error), strict=True)
+        rows = zip(np.ravel(self.mean), np.ravel(self.std_error), strict=True)
         means = ", ".join(with_error(float(mean), float(error)) for mean, error in rows)
         return f"E = {means}; best C = {self.best_cost:.6g}; {self.distinct:,} distinct"
 
