@@ -344,7 +344,7 @@ class Training(Iterator[Step]):
     def _check_stop(self) -> Outcome | None:
         rules, steps = self.config.train, self._steps
         if steps and rules.target is not None and steps[-1].value <= rules.target:
-            return Outcome("target", f"the objective reached train.target = {rules.target:g}; none lifts it")
+            return Outcome("target", f"the objective reached train.target = {rules.target:g}; set it to none to go on")
         if steps and rules.shots is None and np.abs(steps[-1].grad).max() <= rules.tolerance:
             return Outcome("converged", f"no component of the gradient exceeds train.tolerance = {rules.tolerance:g}")
         if rules.shots is None and len(steps) > 2 and all((s.theta == steps[-1].theta).all() for s in steps[-3:]):
