@@ -10,7 +10,8 @@ import reference
 from qhn import compiled, threads
 from qhn.ansatz import Ansatz, hypernetwork, product_state
 from qhn.exact import energy as energy_module
-from qhn.exact.cut import best_cut, cut_at, num_crossings
+from qhn.exact import kernels
+from qhn.exact.cut import Op, best_cut, cut_at, num_crossings
 from qhn.exact.distribution import Distribution, schmidt_spectrum
 from qhn.exact.energy import Energy
 from qhn.exact.halves import Halves
@@ -77,6 +78,11 @@ def test_the_cut_has_the_rank_of_the_physics() -> None:
     assert num_crossings(hypernetwork(14, 2, "eq5"), 6) == 2  # at the other parity the rank doubles
     assert best_cut(hypernetwork(14, 20)).cut == 14  # deep circuits are left whole
     assert best_cut(product_state(9)).num_branches == 1
+
+
+def test_the_loops_number_the_ops_as_the_cut_does() -> None:
+    assert list(Op)[:-1] == [kernels.GROW, kernels.RY, kernels.RZ, kernels.CX, kernels.COPY]
+    assert list(Op)[-1] is Op.FLIP
 
 
 def test_gates_wait_for_qubits_and_branches_for_gates() -> None:

@@ -39,6 +39,13 @@ class _Bracket:
     slope_y: Floats
     is_closed: Bools
 
+    def tilt(self, rows: NDArray[np.intp], slant: Floats) -> None:
+        """Add a straight line of that slope to what is known of some rows."""
+        self.value_x[rows] += self.x[rows] * slant
+        self.value_y[rows] += self.y[rows] * slant
+        self.slope_x[rows] += slant
+        self.slope_y[rows] += slant
+
     def narrow(
         self, rows: NDArray[np.intp], step: Floats, value: Floats, slope: Floats, low: Floats, high: Floats
     ) -> Floats:
@@ -135,7 +142,12 @@ def line_search(fn: Rows, point: Point, direction: Floats, first: Floats, max_ev
         rows, a, value, slope, lo, hi, enough = (part[on] for part in (rows, a, value, slope, lo, hi, enough))
         if len(rows) == 0:
             break
-        step[rows] = _next_trial(bracket, rows, a, value, slope, lo, hi, enough, in_first_stage, start_slope)
+        # as long as no step has lowered the value enough, the search is for the minimum of the value minus that line
+        tilted = in_first_stage[rows] & (value <= bracket.value_x[rows]) & (value > enough)
+        slant = np.where(tilted, DECREASE * start_slope[rows], 0.0)
+        bracket.tilt(rows, -slant)
+        step[rows] = bracket.narrow(rows, a, value - a * slant, slope - slant, lo, hi)
+        bracket.tilt(rows, slant)
 
         closed = bracket.is_closed[rows]
         x, y = bracket.x[rows], bracket.y[rows]
@@ -150,22 +162,3 @@ def line_search(fn: Rows, point: Point, direction: Floats, first: Floats, max_ev
         )
         step[rows] = np.where(hopeless, x, step[rows])
     return end, success
-
-
-def _next_trial(
-    bracket: _Bracket, rows: NDArray[np.intp], step: Floats, value: Floats, slope: Floats, low: Floats, high: Floats,
-    enough: Floats, in_first_stage: Bools, start_slope: Floats,
-) -> Floats:  # fmt: skip
-    """As long as no step has lowered the value enough, the search is for the minimum of the value minus that line."""
-    tilted = in_first_stage[rows] & (value <= bracket.value_x[rows]) & (value > enough)
-    tilt = np.where(tilted, DECREASE * start_slope[rows], 0.0)
-    bracket.value_x[rows] -= bracket.x[rows] * tilt
-    bracket.value_y[rows] -= bracket.y[rows] * tilt
-    bracket.slope_x[rows] -= tilt
-    bracket.slope_y[rows] -= tilt
-    following = bracket.narrow(rows, step, value - step * tilt, slope - tilt, low, high)
-    bracket.value_x[rows] += bracket.x[rows] * tilt
-    bracket.value_y[rows] += bracket.y[rows] * tilt
-    bracket.slope_x[rows] += tilt
-    bracket.slope_y[rows] += tilt
-    return following

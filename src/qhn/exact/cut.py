@@ -67,7 +67,7 @@ class Half:
 
     @property
     def work(self) -> int:
-        """Amplitudes read by all rotations."""
+        """Amplitudes that all ops read."""
         size, total = 1, 0
         for op in self.ops[:, 0]:
             size *= 2 if op in (Op.GROW, Op.COPY, Op.FLIP) else 1
@@ -101,8 +101,8 @@ def cut_at(ansatz: Ansatz, cut: int, *, fold: bool = True) -> Cut:
     Args:
         ansatz: the circuit.
         cut: qubits of the low half, 0 … num_qubits.
-        fold: leave the trailing CX brick to ``ansatz.relabel``. It does not change the entanglement that has to be
-            carried, and where it would cross the cut it costs a doubling of R.
+        fold: leave the trailing CX brick to ``ansatz.relabel``: it only relabels the measured bits, and where it
+            crosses the cut it would double R. The literal state, with its entanglement, needs ``fold=False``.
 
     Raises:
         ValueError: if there is no such cut.

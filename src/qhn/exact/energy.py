@@ -160,7 +160,7 @@ def _by_products(table: Floats, halves: Halves, with_grad: bool, num_threads: in
         assert total is not None
         return total
 
-    slopes_low = sum_in_order(strip, table, num_threads)
+    slopes_low = _sum_in_order(strip, table, num_threads)
     slopes = (slopes_low.reshape(low_shape), slopes_high.reshape(high_shape))
     if with_grad:
         kernels.products_back(halves.psi, slopes, halves.lam)
@@ -174,7 +174,7 @@ def _by_amplitudes(table: Floats, halves: Halves, with_grad: bool, num_threads: 
     slopes_lows, slopes_highs = np.empty(lows.shape), np.zeros(highs.shape)
     for low, high, slopes_low, slopes_high in zip(lows, highs, slopes_lows, slopes_highs, strict=True):
         strip = _strip_of_amplitudes(table, low, high, slopes_high, with_grad)
-        slopes_low[:] = sum_in_order(strip, table, num_threads)
+        slopes_low[:] = _sum_in_order(strip, table, num_threads)
     values: Floats = np.einsum("wkl,wkl->w", lows, slopes_lows)  # E is quadratic in either half
     if with_grad:
         halves.set_slopes(2 * slopes_lows, 2 * slopes_highs)
@@ -202,7 +202,7 @@ def _strip_of_amplitudes(
     return strip
 
 
-def sum_in_order(strip: Callable[[range], Floats], table: Floats, num_threads: int) -> Floats:
+def _sum_in_order(strip: Callable[[range], Floats], table: Floats, num_threads: int) -> Floats:
     """The sum of ``strip(rows)`` over strips of a table's rows, which depend on nothing but its shape."""
     if table.size <= NUM_STRIPS * ENTRIES_AT_A_TIME or len(table) < NUM_STRIPS:
         return strip(range(len(table)))
