@@ -28,7 +28,7 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("backend.aer", "backend.exact"),
     ("backend.sampler",),
     ("exact.energy", "exact.distribution"),
-    ("exact.halves", "objective"),
+    ("exact.halves", "objective", "initial"),
     ("exact", "exact.cut", "exact.kernels", "samples", "circuitfile"),
     ("ansatz", "problem"),
     ("binn",),

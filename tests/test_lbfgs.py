@@ -64,7 +64,7 @@ def test_rows_do_not_disturb_each_other(rng: np.random.Generator) -> None:
     together = minimize(rosenbrock, starts)
     alone = [minimize(rosenbrock, start[None]) for start in starts]
     np.testing.assert_allclose(together.theta, [one.theta[0] for one in alone], atol=1e-12)
-    assert together.num_evaluations == sum(one.num_evaluations for one in alone)
+    assert together.num_evaluations.tolist() == [int(one.num_evaluations[0]) for one in alone]
     np.testing.assert_array_equal(together.num_steps, [one.num_steps[0] for one in alone])
     assert np.abs(together.grad).max() < 1e-4
 
@@ -104,7 +104,7 @@ def test_pairs_serve_as_well(rng: np.random.Generator) -> None:
 def test_the_end_is_known_at_once_at_a_minimum() -> None:
     found = minimize(rosenbrock, np.ones((2, 3)))
     assert found.converged.all()
-    assert found.num_evaluations == 2
+    assert found.num_evaluations.sum() == 2
     with pytest.raises(ValueError, match=r"thetas must have shape \[B, num_parameters\], got \[3\]"):
         minimize(rosenbrock, np.ones(3))
     with pytest.raises(ValueError, match="memory must be at least 1, got 0"):

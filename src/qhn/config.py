@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from qhn.ansatz import Ansatz, Order
@@ -19,10 +22,12 @@ from qhn.backend import check_name
 from qhn.binn import SearchSpace
 from qhn.datasets import Dataset, gaussian_mixture, load_file, mnist_4x4
 from qhn.gradient import Gradient, ParameterShift, Spsa
+from qhn.initial import Initial, Normal, Superposition, Uniform
 from qhn.lbfgs import Lbfgs
 from qhn.objective import Objective
 from qhn.optimizer import Adam, Optimizer, Sgd, SpsaGains
 from qhn.problem import BinnProblem
+from qhn.seeds import Key, Purpose
 
 SCHEMA = 1  # of the files in a run's directory
 
@@ -252,6 +257,37 @@ class CvarConfig(Section):
         return Objective(self.alpha)
 
 
+class UniformConfig(Section):
+    name: Literal["uniform"] = "uniform"
+    low: float = 0.0
+    high: float = 2 * math.pi
+
+    def build(self) -> Initial:
+        return Uniform(self.low, self.high)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"train.initial.low must be below high, got {self.low:g} and {self.high:g}")
+        return self
+
+
+class NormalConfig(Section):
+    name: Literal["normal"]
+    width: float = Field(default=0.1, ge=0)
+
+    def build(self) -> Initial:
+        return Normal(self.width)
+
+
+class SuperpositionConfig(Section):
+    name: Literal["superposition"]
+    width: float = Field(default=0.1, ge=0)
+
+    def build(self) -> Initial:
+        return Superposition(self.width)
+
+
 GradientConfig = Annotated[
     Annotated[ParameterShiftConfig | SpsaGradientConfig, Field(discriminator="name")], _named("parameter-shift")
 ]
@@ -259,6 +295,9 @@ OptimizerConfig = Annotated[
     Annotated[AdamConfig | SgdConfig | SpsaOptimizerConfig | LbfgsConfig, Field(discriminator="name")], _named("adam")
 ]
 ObjectiveConfig = Annotated[Annotated[MeanConfig | CvarConfig, Field(discriminator="name")], _named("mean")]
+InitialConfig = Annotated[
+    Annotated[UniformConfig | NormalConfig | SuperpositionConfig, Field(discriminator="name")], _named("uniform")
+]
 
 
 class StopRules(Section):
@@ -287,7 +326,7 @@ class StopRules(Section):
 
 
 class TrainConfig(StopRules):
-    """``[train]``: machine, shots, gradient, optimizer, objective, seed, and the stop rules.
+    """``[train]``: machine, shots, gradient, optimizer, objective, initial θ, seed, and the stop rules.
 
     ``shots`` is None on backend ``exact`` unless it is given: E is then exact.
     """
@@ -297,6 +336,7 @@ class TrainConfig(StopRules):
     gradient: GradientConfig = ParameterShiftConfig()
     optimizer: OptimizerConfig = AdamConfig()
     objective: ObjectiveConfig = MeanConfig()
+    initial: InitialConfig = UniformConfig()
     seed: int = Field(default=7, ge=0)
 
     @model_validator(mode="before")
@@ -380,6 +420,10 @@ class RunConfig(Section):
     def circuit(self, num_qubits: int) -> Ansatz:
         """The ansatz for that many qubits."""
         return Ansatz(num_qubits, self.ansatz.num_layers, self.ansatz.order)
+
+    def initial_theta(self, ansatz: Ansatz) -> NDArray[np.float64]:
+        """The first θ ``[num_parameters]`` in radians, from the run's seed."""
+        return self.train.initial.build().draw(ansatz, Key(self.train.seed, Purpose.INITIAL_THETA).generator())
 
 
 def file_digest(path: Path) -> str:

@@ -24,13 +24,16 @@ from qhn.config import (
     MeanConfig,
     MixtureData,
     NetworkConfig,
+    NormalConfig,
     ParameterShiftConfig,
     RunConfig,
     Section,
     SgdConfig,
     SpsaGradientConfig,
     SpsaOptimizerConfig,
+    SuperpositionConfig,
     TrainConfig,
+    UniformConfig,
 )
 from qhn.problem import BinnProblem
 from qhn.spelling import did_you_mean
@@ -216,4 +219,5 @@ KEYS = {  # the keys that may stand in a table, over all its kinds
     "train.gradient": _names(ParameterShiftConfig, SpsaGradientConfig),
     "train.optimizer": _names(AdamConfig, SgdConfig, SpsaOptimizerConfig, LbfgsConfig),
     "train.objective": _names(MeanConfig, CvarConfig),
+    "train.initial": _names(UniformConfig, NormalConfig, SuperpositionConfig),
 }

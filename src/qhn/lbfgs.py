@@ -10,7 +10,7 @@ Sampled gradients are not for it: curvature and sufficient decrease, read off no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qhn.gradient import ValueAndGrad
-from qhn.linesearch import Point, Rows, line_search
+from qhn.linesearch import Found, Point, Rows, line_search
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -86,11 +86,11 @@ class Lbfgs:
         fields = (field.reshape(shape).copy() for field, shape in zip(state[1:], shapes, strict=True))
         batched = LbfgsState(state.num_steps, *fields)
         value, grad = np.atleast_1d(info.value), np.atleast_2d(info.grad)
-        found, batched = self.advance(evaluate, Point(rows, value, grad), batched)
+        (found, _, _), batched = self.advance(evaluate, Point(rows, value, grad), batched)
         shaped = (new.reshape(old.shape) for new, old in zip(batched[1:], state[1:], strict=True))
         return found.theta.reshape(theta.shape), LbfgsState(batched.num_steps, *shaped), info
 
-    def advance(self, fn: Rows, point: Point, state: LbfgsState) -> tuple[Point, LbfgsState]:
+    def advance(self, fn: Rows, point: Point, state: LbfgsState) -> tuple[Found, LbfgsState]:
         """One step of every row, from values and gradients that are known; the arrays of ``state`` are used again."""
         direction = -_inverse_hessian_times(point.grad, state)
         uphill = np.einsum("bp,bp->b", direction, point.grad) >= 0
@@ -99,9 +99,10 @@ class Lbfgs:
         has_pairs = (state.weights != 0).any(axis=0)
         norm = np.linalg.norm(direction, axis=1)
         first = np.where(has_pairs, 1.0, 1.0 / np.maximum(norm, NEGLIGIBLE))  # without memory, one radian
-        found, success = line_search(fn, point, direction, first, self.max_line_search)
+        found = line_search(fn, point, direction, first, self.max_line_search)
+        end, success = found.point, found.success
 
-        steps, changes = found.theta - point.theta, found.grad - point.grad
+        steps, changes = end.theta - point.theta, end.grad - point.grad
         curvature, square = np.einsum("bp,bp->b", steps, changes), np.einsum("bp,bp->b", changes, changes)
         keep = success & (curvature > NEGLIGIBLE * square)
         place = int(state.num_steps) % self.memory
@@ -122,8 +123,8 @@ class Minima:
         value: ``[B]``.
         grad: ``[B, num_parameters]``.
         converged: ``[B]``; the others ran out of steps, or found no descent.
-        num_steps: steps of each row.
-        num_evaluations: gradients of single rows, in all.
+        num_steps: ``[B]``.
+        num_evaluations: of value and gradient, ``[B]``.
     """
 
     theta: Floats
@@ -131,7 +132,7 @@ class Minima:
     grad: Floats
     converged: Bools
     num_steps: NDArray[np.int64]
-    num_evaluations: int
+    num_evaluations: NDArray[np.int64]
 
 
 def minimize(
@@ -163,29 +164,55 @@ def minimize(
     >>> found.value.round(9), bool(found.converged.all())
     (array([1., 1., 1., 1., 1.]), True)
     """
+    *_, last = descend(
+        fn,
+        thetas,
+        max_steps=max_steps,
+        tolerance=tolerance,
+        value_tolerance=value_tolerance,
+        optimizer=optimizer,
+    )
+    return last
+
+
+def descend(
+    fn: Function | Rows,
+    thetas: ArrayLike,
+    *,
+    max_steps: int = 300,
+    tolerance: float = 1e-6,
+    value_tolerance: float = 1e-12,
+    optimizer: Lbfgs | None = None,
+) -> Iterator[Minima]:
+    """Where all rows stand at the start and after every step of :func:`minimize`, in arrays that the next step changes.
+
+    Raises:
+        ValueError: if thetas is not a matrix.
+    """
     theta = np.array(thetas, dtype=np.float64)
     if theta.ndim != 2:
         raise ValueError(f"thetas must have shape [B, num_parameters], got {list(theta.shape)}")
     method = optimizer or Lbfgs()
-    num_evaluations = 0
 
     def evaluate(rows: Floats) -> tuple[Floats, Floats]:
-        nonlocal num_evaluations
-        num_evaluations += len(rows)
         found = fn(rows)
         return found if isinstance(found, tuple) else (found.value, found.grad)
 
     end = Point(theta, *(part.copy() for part in evaluate(theta)))
     converged = np.abs(end.grad).max(axis=1, initial=0.0) <= tolerance
-    num_steps = np.zeros(len(theta), dtype=np.int64)
+    num_steps, num_evaluations = np.zeros(len(theta), dtype=np.int64), np.ones(len(theta), dtype=np.int64)
+    standing = Minima(*end, converged, num_steps, num_evaluations)
+    yield standing
     rows = np.flatnonzero(~converged)
     point, state = Point(*(part[rows] for part in end)), method.init(theta[rows])
     for _ in range(max_steps):
         if len(rows) == 0:
             break
         before, had_pairs = point, (state.weights != 0).any(axis=0)
-        point, state = method.advance(evaluate, point, state)
+        found, state = method.advance(evaluate, point, state)
+        point = found.point
         num_steps[rows] += 1
+        num_evaluations[rows] += found.num_evaluations
         decrease = before.value - point.value
         stuck = (point.theta == before.theta).all(axis=1)
         small = ~stuck & (decrease <= value_tolerance * np.maximum(1.0, np.abs(point.value)))
@@ -193,13 +220,13 @@ def minimize(
         converged[rows] = flat | small
         for target, part in zip(end, point, strict=True):
             target[rows] = part
+        yield standing
         going = ~(flat | small | (stuck & ~had_pairs))  # without memory, no descent along the gradient itself
         if not going.all():
             rows = rows[going]
             point = Point(*(part[going] for part in point))
             _, steps, changes, weights, scale = state
             state = LbfgsState(state.num_steps, steps[:, going], changes[:, going], weights[:, going], scale[going])
-    return Minima(*end, converged, num_steps, num_evaluations)
 
 
 def _inverse_hessian_times(grad: Floats, state: LbfgsState) -> Floats:

@@ -103,8 +103,16 @@ class _Bracket:
         return following
 
 
-def line_search(fn: Rows, point: Point, direction: Floats, first: Floats, max_evaluations: int) -> tuple[Point, Bools]:
-    """Steps along ``direction[B, P]`` that lower the value and flatten the slope enough, and whether there are any.
+class Found(NamedTuple):
+    """Where a search along each line ended, whether it succeeded ``[B]``, and how often it evaluated ``[B]``."""
+
+    point: Point
+    success: Bools
+    num_evaluations: NDArray[np.int64]
+
+
+def line_search(fn: Rows, point: Point, direction: Floats, first: Floats, max_evaluations: int) -> Found:
+    """Steps along ``direction[B, P]`` that lower the value and flatten the slope enough.
 
     Rows that fail stay where they were.
     """
@@ -120,13 +128,14 @@ def line_search(fn: Rows, point: Point, direction: Floats, first: Floats, max_ev
     in_first_stage = np.ones(num, dtype=bool)
     step = first.copy()
     end = Point(point.theta.copy(), point.value.copy(), point.grad.copy())
-    success = np.zeros(num, dtype=bool)
+    success, num_evaluations = np.zeros(num, dtype=bool), np.zeros(num, dtype=np.int64)
     rows = np.flatnonzero(start_slope < 0)
     for _ in range(max_evaluations):
         if len(rows) == 0:
             break
         trial = point.theta[rows] + step[rows, None] * direction[rows]
         value, grad = fn(trial)
+        num_evaluations[rows] += 1
         slope = np.einsum("bp,bp->b", direction[rows], grad)
         a, f0, d0 = step[rows], point.value[rows], start_slope[rows]
         enough = f0 + a * DECREASE * d0
@@ -161,4 +170,4 @@ def line_search(fn: Rows, point: Point, direction: Floats, first: Floats, max_ev
             (step[rows] <= low[rows]) | (step[rows] >= high[rows]) | (high[rows] - low[rows] <= INTERVAL * high[rows])
         )
         step[rows] = np.where(hopeless, x, step[rows])
-    return end, success
+    return Found(end, success, num_evaluations)

@@ -122,11 +122,6 @@ def _with_stop_rules_of(config: RunConfig, record: Record) -> RunConfig:
     return record.config.model_copy(update={"train": record.config.train.model_copy(update=given)})
 
 
-def initial_theta(config: RunConfig, num_parameters: int) -> Floats:
-    """The first θ ``[num_parameters]``: independent and uniform in [0, 2π) radians, from the run's seed."""
-    return Key(config.train.seed, Purpose.INITIAL_THETA).generator().uniform(0.0, 2 * np.pi, num_parameters)
-
-
 class Training(Iterator[Step]):
     """The iterator that :func:`train` and :func:`resume` return.
 
@@ -169,7 +164,7 @@ class Training(Iterator[Step]):
     def _resume(self) -> None:
         """Take up the state after the last complete step."""
         self.evaluations = Evaluations(self.problem)
-        self._theta = initial_theta(self.config, self.ansatz.num_parameters)
+        self._theta = self.config.initial_theta(self.ansatz)
         self._state = self.optimizer.init(self._theta)
         stored: list[Step] = []
         if self.record is not None:
