@@ -15,7 +15,9 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("cli",),
     ("display", "evaluate", "report"),
     ("figures",),
-    ("run",),
+    ("workers",),
+    ("run", "sweep"),
+    ("batch",),
     ("kept", "provenance"),
     ("record",),
     ("configfile",),
@@ -33,7 +35,7 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("ansatz", "problem"),
     ("binn",),
     ("datasets", "network", "step", "durable"),
-    ("bitstrings", "seeds", "spelling", "threads", "compiled"),
+    ("bitstrings", "seeds", "spelling", "tables", "threads", "compiled"),
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 

@@ -395,6 +395,12 @@ class RunConfig(Section):
         return self._name(exclude={"experiment": True, "train": set(self.STOP_RULES)})
 
     @property
+    def stop_rules_id(self) -> str:
+        """Ten hexadecimal digits that name the stop rules alone."""
+        rules = self.train.model_dump(mode="json", include=set(self.STOP_RULES), exclude_defaults=True)
+        return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:10]
+
+    @property
     def problem_id(self) -> str:
         """Ten hexadecimal digits that name the data and the networks alone."""
         return self._name(exclude={"experiment": True, "train": True, "ansatz": True})

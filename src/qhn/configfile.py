@@ -107,7 +107,7 @@ def parse_config(tree: dict[str, Any]) -> RunConfig:
     try:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
-        raise ValueError(_one_sentence(error, tree)) from None
+        raise ValueError(one_sentence(error, tree)) from None
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -159,7 +159,7 @@ def _with_settings(tree: dict[str, Any], settings: dict[str, Any]) -> dict[str, 
     return result
 
 
-def _one_sentence(error: ValidationError, tree: dict[str, Any]) -> str:
+def one_sentence(error: ValidationError, tree: dict[str, Any]) -> str:
     """The first fault as one sentence that names key, value and remedy."""
     details = error.errors()
     fault = next((d for d in details if d["type"] == "extra_forbidden"), details[0])

@@ -24,6 +24,8 @@ from qhn.step import Step
 Floats = NDArray[np.float64]
 COLUMN = 3.4  # inches
 RED, BLUE, GREEN, BLACK, GREY = "#d55e00", "#0072b2", "#009e73", "#000000", "#999999"  # after Okabe and Ito
+COLOURS = (BLUE, RED, GREEN, "#cc79a7", "#e69f00", "#56b4e9", BLACK)  # of series, in this order
+MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 
 
 def training_curve(
@@ -65,7 +67,7 @@ def training_curve(
     columns = {"step": number, "mean": mean, "std_error": error, "validation": validation, "best_cost": best}
     columns["objective"] = value
     write_csv(folder / "training.csv", columns)
-    return _save(figure, folder / "training.png")
+    return save(figure, folder / "training.png")
 
 
 def cost_distribution(
@@ -92,7 +94,7 @@ def cost_distribution(
     axes.legend(fontsize=7, frameon=False)
     columns = {"from": edges[:-1], "to": edges[1:], "first_step": heights[0], "last_step": heights[1]}
     write_csv(folder / "costs.csv", columns)
-    return _save(figure, folder / "costs.png")
+    return save(figure, folder / "costs.png")
 
 
 def decision_boundary(path: Path, network: Network, data: Dataset, title: str, points: int = 200) -> Path:
@@ -120,7 +122,7 @@ def decision_boundary(path: Path, network: Network, data: Dataset, title: str, p
     axes.legend(fontsize=7, framealpha=0.8)
     _colorbar(figure.colorbar(image, ax=axes), "network output")
     np.savez(path.with_suffix(".npz"), x=grids[0], y=grids[1], output=output, samples=samples, label=data.y)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def weight_image(path: Path, network: Network, title: str) -> Path:
@@ -148,7 +150,7 @@ def weight_image(path: Path, network: Network, title: str) -> Path:
         "row": np.tile(np.arange(1, rows + 1), len(weights)),
     }
     write_csv(path.with_suffix(".csv"), unit | names)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def density_of_states(folder: Path, landscape: Landscape) -> Path:
@@ -168,7 +170,7 @@ def density_of_states(folder: Path, landscape: Landscape) -> Path:
     axes.set_ylabel(f"bitstrings of {landscape.costs.size:,}")
     axes.legend(fontsize=7, frameon=False)
     write_csv(folder / "density.csv", {"from": edges[:-1], "to": edges[1:], "count": counts})
-    return _save(figure, folder / "density.png")
+    return save(figure, folder / "density.png")
 
 
 def walsh_weights(folder: Path, landscape: Landscape) -> Path:
@@ -181,7 +183,7 @@ def walsh_weights(folder: Path, landscape: Landscape) -> Path:
     axes.set_ylabel("share of the variance of C")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     write_csv(folder / "walsh.csv", {"qubits": sizes, "weight": weights, "share": shares})
-    return _save(figure, folder / "walsh.png")
+    return save(figure, folder / "walsh.png")
 
 
 def local_minima(folder: Path, landscape: Landscape) -> Path:
@@ -203,7 +205,7 @@ def local_minima(folder: Path, landscape: Landscape) -> Path:
     columns: dict[str, NDArray[Any]] = {"cost": minima.costs, "members": minima.members, "basin": minima.basins}
     columns["bits"] = np.array([bitstrings.text(row) for row in minima.bits])
     write_csv(folder / "minima.csv", columns)
-    return _save(figure, folder / "minima.png")
+    return save(figure, folder / "minima.png")
 
 
 def write_csv(path: Path, columns: dict[str, NDArray[Any]]) -> None:
@@ -215,13 +217,20 @@ def write_csv(path: Path, columns: dict[str, NDArray[Any]]) -> None:
             writer.writerow(["" if value != value else value for value in row])
 
 
+def new_figure(columns: int = 1, rows: int = 1, height: float = 0.7 * COLUMN) -> tuple[Figure, list[Axes]]:
+    """A figure of panels of that height, each as wide as a column, and its panels row by row."""
+    figure = Figure(figsize=(columns * COLUMN, rows * height), dpi=200, layout="constrained")
+    panels = list(np.atleast_1d(figure.subplots(rows, columns)).flat)
+    for axes in panels:
+        axes.xaxis.label.set_fontsize(8)
+        axes.yaxis.label.set_fontsize(8)
+        axes.tick_params(which="both", labelsize=7)
+    return figure, panels
+
+
 def _figure(height: float = 0.7 * COLUMN) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(COLUMN, height), dpi=200, layout="constrained")
-    axes = figure.subplots()
-    axes.xaxis.label.set_fontsize(8)
-    axes.yaxis.label.set_fontsize(8)
-    axes.tick_params(which="both", labelsize=7)
-    return figure, axes
+    figure, panels = new_figure(height=height)
+    return figure, panels[0]
 
 
 def _colorbar(bar: Colorbar, label: str) -> None:
@@ -229,7 +238,7 @@ def _colorbar(bar: Colorbar, label: str) -> None:
     bar.ax.tick_params(labelsize=7)
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save(figure: Figure, path: Path) -> Path:
     """Save as PNG, and as PDF beside it for print; the path of the PNG."""
     figure.savefig(path)
     figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import filecmp
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qhn import load_config, train, workers
+from qhn.sweep import load_sweep, make_sweep, sweeps
+from qhn.workers import advance, finished_members, processes
+
+SMALL = {"data.samples": 40, "data.validation_samples": 30, "train.steps": 4}
+EXACT = SMALL | {"train.backend": "exact", "train.optimizer": "lbfgs"}
+
+
+def make(name: str = "small", **fields: Any) -> Any:
+    vary = {"ansatz.num_layers": [0, 1], "ansatz.order": ["eq5", "authors"]}
+    return make_sweep(**{"name": name, "experiment": "figure-1", "seeds": 3, "set": EXACT, "vary": vary} | fields)
+
+
+def run(sweep: Any, results: Path, number: int = 1) -> workers.Progress:
+    with ThreadPoolExecutor(number) as executor:
+        *_, last = advance(sweep, executor, results=results)
+    return last
+
+
+def same_files(one: Path, other: Path) -> bool:
+    names = sorted(str(path.relative_to(one)) for path in one.rglob("*") if path.is_file())
+    assert names == sorted(str(path.relative_to(other)) for path in other.rglob("*") if path.is_file())
+    return all(filecmp.cmp(one / name, other / name, shallow=False) for name in names)
+
+
+def test_members_are_all_combinations_and_seeds() -> None:
+    members = make().members
+    assert [m.values for m in members[::3]] == [(0, "eq5"), (0, "authors"), (1, "eq5"), (1, "authors")]
+    assert [m.config.train.seed for m in members[:4]] == [0, 1, 2, 0]
+    expected = load_config("figure-1", EXACT | {"ansatz.num_layers": 1, "ansatz.order": "authors", "train.seed": 2})
+    assert members[-1].config == expected
+    assert members[-1].config.run_id == expected.run_id
+    assert [m.config.train.seed for m in make(seeds=[5, 3]).members[:2]] == [5, 3]
+
+
+def test_files_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    sweep = make()
+    one, two = (sweep.directory(tmp_path / name) for name in ("one", "two"))
+    with processes(1) as executor:
+        *_, last = advance(sweep, executor, results=tmp_path / "one")
+    assert (last.finished, last.total, last.failures) == (12, 12, ())
+    with processes(2) as executor:
+        list(advance(sweep, executor, results=tmp_path / "two"))
+    assert same_files(one, two)
+
+
+def test_what_is_finished_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(make(seeds=2), tmp_path)
+    done: list[int] = []
+    original = workers.work
+
+    def counted(configs: Any, results: str) -> Any:
+        done.append(len(configs))
+        return original(configs, results)
+
+    monkeypatch.setattr(workers, "work", counted)
+    run(make(seeds=2), tmp_path)
+    assert done == []
+    run(make(seeds=3), tmp_path)  # one more seed a circuit
+    assert done == [1, 1, 1, 1]
+    run(make(seeds=3, set=EXACT | {"train.steps": 5}), tmp_path)  # other stop rules: trained anew
+    assert done == [1, 1, 1, 1, 3, 3, 3, 3]
+
+
+class _Dies(Executor):
+    """Does some jobs at once, and is killed at the next one."""
+
+    def __init__(self, jobs: int) -> None:
+        self.left = jobs
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        if self.left > 0:
+            self.left -= 1
+            future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def test_a_sweep_that_was_killed_ends_with_the_same_files(tmp_path: Path) -> None:
+    sweep = make()
+    going = advance(sweep, _Dies(2), results=tmp_path / "killed")
+    assert [next(going).finished for _ in range(3)] == [0, 3, 6]
+    del going
+    run(sweep, tmp_path / "killed", 2)
+    run(sweep, tmp_path / "whole")
+    assert same_files(sweep.directory(tmp_path / "killed"), sweep.directory(tmp_path / "whole"))
+
+
+def test_sampled_members_are_runs_as_any_other(tmp_path: Path) -> None:
+    settings = SMALL | {"train.backend": "exact", "train.shots": 20}
+    sweep = make(set=settings, vary={"ansatz.num_layers": [0, 1]}, seeds=2)
+    assert run(sweep, tmp_path, 2).finished == 4
+    for member in sweep.members:
+        steps = list(train(member.config, results=tmp_path))  # shown from disk
+        path, row = finished_members(sweep.directory(tmp_path))[member.id]
+        with np.load(path) as stored:
+            assert stored["mean"][row].tolist() == [step.mean for step in steps]
+            assert stored["best_cost"][row] == steps[-1].best_cost
+            assert stored["distinct_at"][row].tolist() == [step.distinct for step in steps]
+            np.testing.assert_array_equal(stored["theta"][row], steps[-1].theta)
+
+
+def test_a_member_that_fails_does_not_stop_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = make()
+    original = workers.work
+
+    def fails_at_depth_1(configs: Any, results: str) -> Any:
+        if configs[0].ansatz.num_layers == 1:
+            raise ValueError("no such luck")
+        return original(configs, results)
+
+    monkeypatch.setattr(workers, "work", fails_at_depth_1)
+    last = run(sweep, tmp_path)
+    assert (last.finished, len(last.failures), last.failures[0][1]) == (6, 6, "no such luck")
+    monkeypatch.undo()
+    monkeypatch.setenv("QHN_RESULTS", str(tmp_path))
+    assert run(sweep, tmp_path).finished == 12
+
+
+SCRIPT = """
+import sys
+from qhn.sweep import load_sweep
+from qhn.workers import advance, processes
+if __name__ == "__main__":
+    with processes(2) as executor:
+        for at in advance(load_sweep(sys.argv[1]), executor, results=sys.argv[2]):
+            print(at.finished, flush=True)
+"""
+FILE = """
+experiment = "figure-1"
+seeds = 40
+[set]
+train.backend = "exact"
+train.shots = 30
+train.steps = 6
+data.samples = 40
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_real_kill_in_the_middle_loses_no_finished_member(tmp_path: Path, number: int) -> None:
+    (tmp_path / "sweep.toml").write_text(FILE)
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, "script.py", "sweep.toml"]
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([*command, "killed"], cwd=tmp_path, start_new_session=True, **quiet) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if int(line) >= 3:
+                break
+        os.killpg(child.pid, number)
+        child.wait(timeout=60)
+    time.sleep(0.2)
+    sweep = load_sweep(tmp_path / "sweep.toml")
+    kept = len(finished_members(sweep.directory(tmp_path / "killed")))
+    assert 3 <= kept < 40
+    assert run(sweep, tmp_path / "killed").finished == 40
+    assert run(sweep, tmp_path / "whole").finished == 40
+    assert same_files(sweep.directory(tmp_path / "killed"), sweep.directory(tmp_path / "whole"))
+
+
+def test_a_file_is_read_with_its_experiment_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "task.toml").write_text('[data]\nname = "gaussian-mixture"\n')
+    (tmp_path / "mine.toml").write_text(
+        'experiment = "task.toml"\nseeds = [4]\n[set]\ntrain.optimizer = { name = "adam", learning_rate = 0.1 }\n'
+        "[vary]\ntrain.shots = [10, 20]\n"
+    )
+    sweep = load_sweep(tmp_path / "mine.toml", {"train.steps": 7, "seeds": [4, 5]})
+    assert sweep.config.name == "mine"
+    assert sweep.directory("there") == Path("there/task/sweep-mine")
+    assert [(m.config.train.shots, m.config.train.seed) for m in sweep.members] == [(10, 4), (10, 5), (20, 4), (20, 5)]
+    assert {m.config.train.steps for m in sweep.members} == {7}
+    assert sweep.members[0].config.train.optimizer.learning_rate == 0.1
+
+
+@pytest.mark.parametrize("name", list(sweeps()))
+def test_every_sweep_that_comes_with_qhn_can_be_read(name: str) -> None:
+    sweep = load_sweep(name)
+    assert sweep.members[0].config.problem().num_qubits == sweep.members[-1].config.problem().num_qubits
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"seeds": 0}, "seeds must be a number from 1, or a list of seeds from 0, got 0"),
+        ({"seeds": []}, "seeds must be a number from 1"),
+        ({"seeds": 200_000}, "at most 100,000 members, this one would have 800,000"),
+        ({"vary": {"ansatz.num_layers": []}}, "vary.ansatz.num_layers must hold at least one value"),
+        ({"vary": {"ansatz.num_layers": [1, 1]}}, "are the same run; give each value once"),
+        ({"vary": {"train.seed": [1, 2]}}, "the seeds of a sweep are given by seeds"),
+        ({"vary": {"train.steps": [1, 2]}}, "train.steps stands in both"),
+        ({"vary": {"ansatz.depth": [1, 2]}}, "unknown key ansatz.depth"),
+        ({"epsilon": [-1.0]}, "epsilon"),
+        ({"sedes": 3}, "sedes"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(**fields)
+
+
+def test_unknown_sweeps_and_numbers_of_workers(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="there is no sweep 'depht'; did you mean"):
+        load_sweep("depht")
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        load_sweep(tmp_path / "none.toml")
+    with pytest.raises(ValueError, match="workers must be at least 1, got 0"), processes(0):
+        pass
