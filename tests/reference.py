@@ -64,3 +64,38 @@ def network_output(bits: list[int], x: list[float]) -> float:
         z = x[0] * w[k] + x[1] * w[3 + k] + w[10 + k]
         total += w[6 + k] * (max(z, 0.0) if bits[13] else 1 / (1 + math.exp(-z)))
     return 1 / (1 + math.exp(-total))
+
+
+class MatrixProduct:
+    """A circuit's state as one tensor ``[left, 2, right]`` a qubit, by singular values after every CX on neighbours."""
+
+    def __init__(self, circuit: QuantumCircuit) -> None:
+        self.tensors = [np.array([1.0, 0.0], dtype=complex).reshape(1, 2, 1) for _ in range(circuit.num_qubits)]
+        for gate in circuit.data:
+            matrix = gate.operation.to_matrix()
+            qubit = circuit.find_bit(gate.qubits[0]).index
+            if len(gate.qubits) == 1:
+                self.tensors[qubit] = np.einsum("ab,lbr->lar", matrix, self.tensors[qubit])
+                continue
+            first, second = self.tensors[qubit : qubit + 2]
+            both = np.einsum("lam,mbr->labr", first, second)
+            both[:, 1] = both[:, 1, ::-1].copy()  # the control is the first
+            left, _, _, right = both.shape
+            u, values, v = np.linalg.svd(both.reshape(2 * left, 2 * right), full_matrices=False)
+            kept = values > 1e-14 * values[0]
+            self.tensors[qubit] = (u[:, kept] * values[kept]).reshape(left, 2, -1)
+            self.tensors[qubit + 1] = v[kept].reshape(-1, 2, right)
+
+    def probability(self, bits: np.ndarray) -> float:
+        row = np.ones((1, 1), dtype=complex)
+        for tensor, bit in zip(self.tensors, bits, strict=True):
+            row = row @ tensor[:, bit]
+        return float(abs(row[0, 0]) ** 2)
+
+    def marginal(self, qubits: tuple[int, ...]) -> np.ndarray:
+        """Of some qubits' bits, all others summed over: ``[2**len(qubits)]``, the first qubit least significant."""
+        sums = np.ones((1, 1, 1), dtype=complex)  # [outcome, left, left*]
+        for qubit, tensor in enumerate(self.tensors):
+            each = np.einsum("olm,lbr,mbs->bors", sums, tensor, tensor.conj())
+            sums = each.reshape(-1, *each.shape[2:]) if qubit in qubits else each.sum(axis=0)
+        return sums[:, 0, 0].real

@@ -29,7 +29,7 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("backend", "backend.ibm"),
     ("backend.aer", "backend.exact"),
     ("backend.sampler",),
-    ("exact.energy", "exact.distribution"),
+    ("exact.energy", "exact.distribution", "exact.chain"),
     ("exact.halves", "objective", "initial"),
     ("exact", "exact.cut", "exact.kernels", "samples", "circuitfile"),
     ("ansatz", "problem"),

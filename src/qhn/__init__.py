@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from qhn.configfile import load_config, load_problem, presets
     from qhn.datasets import Dataset, gaussian_mixture, load_file, mnist_4x4
     from qhn.estimator import ExactEstimator, SamplingEstimator
+    from qhn.exact.chain import Chain
     from qhn.exact.distribution import Distribution, schmidt_spectrum
     from qhn.exact.energy import Energy
     from qhn.gradient import ParameterShift, Spsa, ValueAndGrad
@@ -38,6 +39,7 @@ _MODULES = {
     "configfile": ("load_config", "load_problem", "presets"),
     "datasets": ("Dataset", "gaussian_mixture", "load_file", "mnist_4x4"),
     "estimator": ("ExactEstimator", "SamplingEstimator"),
+    "exact.chain": ("Chain",),
     "exact.distribution": ("Distribution", "schmidt_spectrum"),
     "exact.energy": ("Energy",),
     "gradient": ("ParameterShift", "Spsa", "ValueAndGrad"),

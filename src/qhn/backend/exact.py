@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from qhn import bitstrings
 from qhn.ansatz import Ansatz
 from qhn.backend.sampler import check_request, measured
+from qhn.exact.chain import Chain
 from qhn.exact.distribution import Distribution
 from qhn.samples import Samples
 from qhn.seeds import Key
 
 Floats = NDArray[np.float64]
+MAX_QUBITS = 24  # of a chain that is cut once; longer ones are cut into pairs
 
 
 class ExactBackend:
@@ -42,24 +44,38 @@ class ExactSampler:
 
     def __init__(self, ansatz: Ansatz) -> None:
         self.ansatz = ansatz
-        self.distribution = Distribution(ansatz)
+        self.engine = Distribution(ansatz) if ansatz.num_qubits <= MAX_QUBITS else Chain(ansatz)
 
     @cached_property
     def circuit(self) -> Any:
         return measured(self.ansatz.executed)
 
     def describe(self) -> dict[str, Any]:
-        cut = self.distribution.cut
-        method = f"cut after qubit {cut.cut - 1}, {cut.num_branches} branches"
-        whole = cut.cut == self.ansatz.num_qubits
-        return {"name": "exact", "method": "state vector" if whole else method, "noise": "none", "circuit": "executed"}
+        if isinstance(self.engine, Chain):
+            method = f"matrix product state, bond dimension {self.engine.bond_dimension}"
+        elif self.engine.cut.cut == self.ansatz.num_qubits:
+            method = "state vector"
+        else:
+            method = f"cut after qubit {self.engine.cut.cut - 1}, {self.engine.cut.num_branches} branches"
+        return {"name": "exact", "method": method, "noise": "none", "circuit": "executed"}
 
     def probabilities(self, thetas: Floats) -> Floats:
-        """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``, qubit 0 the least significant bit."""
-        return self.distribution.probabilities(thetas)
+        """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``, qubit 0 the least significant bit.
+
+        Raises:
+            ValueError: on a wrong shape, or above 24 qubits.
+        """
+        if isinstance(self.engine, Chain):
+            raise ValueError(
+                f"all 2^{self.ansatz.num_qubits} probabilities are too many, they are given up to {MAX_QUBITS} qubits; "
+                "sample, or take those of some bitstrings from qhn.Chain"
+            )
+        return self.engine.probabilities(thetas)
 
     def sample(self, thetas: Floats, shots: int, key: Key) -> Samples:
         """Bits of each row; the same key gives the same bits, whatever the number of cores."""
         check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
-        integers = self.distribution.sample(thetas, shots, key.generator())
+        if isinstance(self.engine, Chain):
+            return Samples(self.engine.sample(thetas, shots, key.generator()))
+        integers = self.engine.sample(thetas, shots, key.generator())
         return Samples(bitstrings.from_integers(integers, self.ansatz.num_qubits))

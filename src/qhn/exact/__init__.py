@@ -2,5 +2,5 @@
 
 :mod:`~qhn.exact.cut` says what is computed and in which order, :mod:`~qhn.exact.kernels` are the loops,
 :mod:`~qhn.exact.halves` runs them forth and back, and :mod:`~qhn.exact.energy` and :mod:`~qhn.exact.distribution` are
-what comes of it.
+what comes of it. :mod:`~qhn.exact.chain` cuts everywhere instead of once, and so samples hundreds of qubits.
 """

@@ -46,7 +46,7 @@ class Distribution:
             raise ValueError(
                 f"exact simulation of {ansatz.num_qubits} qubits and {ansatz.num_layers} layers takes states of "
                 f"2^{size.bit_length() - 1} amplitudes, more than 2^{MAX_AMPLITUDES.bit_length() - 1}; use fewer "
-                "layers, or backend aer-mps"
+                "layers, or qhn.Chain"
             )
 
     def probabilities(self, thetas: ArrayLike) -> Floats:

@@ -1,0 +1,304 @@
+"""The state of a long chain as a matrix product, without truncation: shots and probabilities at hundreds of qubits.
+
+Half of the bonds of the chain are crossed by one brick fewer than the others: layers − 1 times. Cut there, every time,
+the chain falls into pairs of qubits, and as each crossing is a sum of two products (:mod:`qhn.exact.cut`), the state is
+
+    ψ[s_1, s_2, …] = A_1[s_1] A_2[s_2] … ,   s_k = 0 … 3 the two bits of pair k,
+
+with matrices of D = 2^(layers − 1) rows and columns, one for each choice at every crossing of a cut: the matrix product
+state of the circuit, exactly. Its entries are amplitudes of two qubits with gates of their own.
+
+Let v be the product of the matrices of the bits drawn so far. The chance of the next two bits is a quadratic form of
+v, p(s) = v F[s] v†, with F[s] = A[s] E A[s]† and E the sum of F over the bits of the next pair, from the end of the
+chain. A pair costs about 10·D² multiplications a shot, and shots advance side by side.
+
+These sums do not lose digits where it matters: a cut's control side is a measurement, so that Σ |v|² over all bits to
+its left is 1, and rounding changes the distribution by no more than some 10⁻¹⁶·D a cut.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qhn import bitstrings
+from qhn.ansatz import Ansatz
+from qhn.bitstrings import Bits
+from qhn.compiled import compiled
+from qhn.exact.cut import Op, num_crossings
+from qhn.exact.halves import check_thetas
+from qhn.threads import check_threads, in_parallel
+
+Floats = NDArray[np.float64]
+MAX_NUMBERS = 2**23  # in the matrices of one row of angles: 128 MiB, and as much for the quadratic forms
+BLOCK = 1024  # shots side by side
+RY, RZ, CX, COPY, FLIP = (int(op) for op in (Op.RY, Op.RZ, Op.CX, Op.COPY, Op.FLIP))
+
+
+class Chain:
+    """p(bits) = |⟨bits|U(θ)|0⟩|² of an ansatz of many qubits and few layers.
+
+    Args:
+        ansatz: the circuit.
+        num_threads: threads to use, by default one a core. The numbers do not depend on it.
+
+    Attributes:
+        bond_dimension: D.
+
+    Raises:
+        ValueError: if the circuit is too deep.
+
+    >>> from qhn.ansatz import hypernetwork
+    >>> chain = Chain(hypernetwork(100, 2))
+    >>> theta = np.zeros((1, chain.ansatz.num_parameters))
+    >>> theta[0, 1] = np.pi  # RY on qubit 1, in the first block; CX gates pass its bit on
+    >>> bits = chain.sample(theta, 3, np.random.default_rng(1))
+    >>> bits.shape, bitstrings.text(bits[0, 0, :8])
+    ((1, 3, 100), '01011100')
+    >>> chain.log_probabilities(theta, bits).round(12)
+    array([[0., 0., 0.]])
+    """
+
+    def __init__(self, ansatz: Ansatz, *, num_threads: int | None = None) -> None:
+        self.ansatz = ansatz
+        self.num_threads = check_threads(num_threads)
+        self._first = 0 if ansatz.order == "authors" else -1  # of the first pair; qubits beyond the ends stay 0
+        self._num_pairs = (ansatz.num_qubits - self._first + 1) // 2
+        self.bond_dimension = 2 ** num_crossings(ansatz, self._first + 2)
+        if self._num_pairs * 4 * self.bond_dimension**2 > MAX_NUMBERS:
+            raise ValueError(
+                f"{ansatz.num_qubits} qubits and {ansatz.num_layers} layers make matrix products of bond dimension "
+                f"{self.bond_dimension:,}, with more than 2^{MAX_NUMBERS.bit_length() - 1} numbers; use fewer layers, "
+                "or backend aer-mps"
+            )
+        self._ops, self._starts = self._program()
+
+    def sample(self, thetas: ArrayLike, shots: int, rng: np.random.Generator) -> Bits:
+        """Measured bits: ``[B, num_parameters]`` → ``uint8[B, shots, num_qubits]``; each row has a stream of its own.
+
+        Raises:
+            ValueError: on a wrong shape.
+        """
+        rows = check_thetas(thetas, self.ansatz)
+        streams = rng.spawn(len(rows))
+        result = np.empty((len(rows), shots, self.ansatz.num_qubits), dtype=np.uint8)
+
+        def draw(row: int) -> None:
+            matrices = self._matrices(rows[row])
+            forms = np.empty_like(matrices)
+            _fill_forms(matrices, forms)
+            for start in range(0, shots, BLOCK):
+                uniforms = streams[row].random((self._num_pairs, min(BLOCK, shots - start)))
+                pairs = np.empty(uniforms.shape, dtype=np.uint8)
+                _draw(matrices, forms, uniforms, pairs)
+                result[row, start : start + BLOCK] = self.ansatz.relabel(self._bits(pairs))
+
+        in_parallel(draw, range(len(rows)), self.num_threads)
+        return result
+
+    def log_probabilities(self, thetas: ArrayLike, bits: Bits) -> Floats:
+        """ln p of bitstrings ``[B, shots, num_qubits]`` at ``thetas[B, num_parameters]``: ``[B, shots]``.
+
+        The mean over drawn bits, divided by −ln 2, estimates the entropy in bits.
+
+        Raises:
+            ValueError: on a wrong shape, or a bit that is neither 0 nor 1.
+        """
+        rows = check_thetas(thetas, self.ansatz)
+        strings = bitstrings.as_bits(bits, self.ansatz.num_qubits)
+        if strings.ndim != 3 or len(strings) != len(rows):
+            raise ValueError(
+                f"bits must have shape [{len(rows)}, shots, {self.ansatz.num_qubits}], got {list(strings.shape)}"
+            )
+        result = np.empty(strings.shape[:2])
+
+        def fill(row: int) -> None:
+            matrices = self._matrices(rows[row])
+            for start in range(0, strings.shape[1], BLOCK):
+                block = slice(start, start + BLOCK)
+                pairs = self._pairs(self.ansatz.relabel(strings[row, block]))  # the folded brick is its own inverse
+                _add_up(matrices, pairs, result[row, block])
+
+        in_parallel(fill, range(len(rows)), self.num_threads)
+        return result
+
+    def _program(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The ops ``[num_ops, 3]`` of all pairs, and where those of each begin.
+
+        An op names a qubit of its pair by its bit, 1 or 2, and an angle of θ. Only a first qubit is the target of a
+        crossing, and only a second one its control.
+        """
+        ops: list[list[tuple[int, int, int]]] = [[] for _ in range(self._num_pairs)]
+        for gate in self.ansatz.gates(prune=True, fold=True):
+            places = [divmod(qubit - self._first, 2) for qubit in gate.qubits]
+            if gate.angle is not None:
+                (pair, second), kind = places[0], RY if gate.name == "ry" else RZ
+                ops[pair].append((kind, 1 << second, gate.angle))
+            elif places[0][0] == places[1][0]:
+                ops[places[0][0]].append((CX, 0, 0))
+            else:
+                ops[places[0][0]].append((COPY, 0, 0))
+                ops[places[1][0]].append((FLIP, 0, 0))
+        starts = np.cumsum([0, *map(len, ops)], dtype=np.int64)
+        return np.array([op for pair in ops for op in pair], dtype=np.int64).reshape(-1, 3), starts
+
+    def _matrices(self, theta: Floats) -> NDArray[np.complex128]:
+        """A[s] of all pairs, ``[pairs, 4, D, D]``."""
+        size = self.bond_dimension
+        matrices = np.zeros((self._num_pairs, 4, size, size), dtype=np.complex128)
+        _fill_matrices(self._ops, self._starts, theta, matrices)
+        return matrices
+
+    def _bits(self, pairs: NDArray[np.uint8]) -> Bits:
+        """``[pairs, shots]`` → ``[shots, num_qubits]``."""
+        bits = np.stack([pairs & 1, pairs >> 1], axis=1).reshape(-1, pairs.shape[1])
+        return np.ascontiguousarray(bits[-self._first :][: self.ansatz.num_qubits].T)
+
+    def _pairs(self, bits: Bits) -> NDArray[np.uint8]:
+        """The inverse of :meth:`_bits`."""
+        padded = np.zeros((2 * self._num_pairs, len(bits)), dtype=np.uint8)
+        padded[-self._first :][: self.ansatz.num_qubits] = bits.T
+        padded[::2] |= padded[1::2] << 1
+        return np.ascontiguousarray(padded[::2])
+
+
+# ---------------------------------------------------------------- the loops; s = first bit + 2·second bit
+
+
+@compiled
+def _fill_matrices(ops, starts, theta, matrices):
+    """The amplitudes of each pair, for all choices at its crossings to the left and to the right.
+
+    Args:
+        ops, starts: of all pairs.
+        theta: ``[num_parameters]``.
+        matrices: zeros ``[pairs, 4, D, D]``, filled here.
+    """
+    for k in range(len(matrices)):
+        a = matrices[k]
+        a[0, 0, 0] = 1.0
+        left, right = 1, 1
+        for kind, bit, angle in ops[starts[k] : starts[k + 1]]:
+            if kind == RY:
+                c, s = np.cos(0.5 * theta[angle]), np.sin(0.5 * theta[angle])
+                for low in (0, 3 - bit):
+                    for i in range(left):
+                        for j in range(right):
+                            x, y = a[low, i, j], a[low + bit, i, j]
+                            a[low, i, j] = c * x - s * y
+                            a[low + bit, i, j] = s * x + c * y
+            elif kind == RZ:  # diag(1, e^{iθ}), but for a global phase
+                phase = complex(np.cos(theta[angle]), np.sin(theta[angle]))
+                for low in (0, 3 - bit):
+                    for i in range(left):
+                        for j in range(right):
+                            a[low + bit, i, j] *= phase
+            elif kind == CX:
+                for i in range(left):
+                    for j in range(right):
+                        a[1, i, j], a[3, i, j] = a[3, i, j], a[1, i, j]
+            elif kind == COPY:  # the second bit is 0, or 1
+                for s in (2, 3):
+                    for i in range(left):
+                        for j in range(right):
+                            a[s, i, right + j] = a[s, i, j]
+                            a[s, i, j] = 0.0
+                right *= 2
+            else:  # the first bit stays, or is flipped
+                for s in range(4):
+                    for i in range(left):
+                        for j in range(right):
+                            a[s, left + i, j] = a[s ^ 1, i, j]
+                left *= 2
+
+
+@compiled
+def _fill_forms(matrices, forms):
+    """F[s] = A[s] E A[s]†, from the last pair to the first: ``[pairs, 4, D, D]`` both."""
+    size = matrices.shape[2]
+    ahead = np.zeros((size, size), dtype=np.complex128)
+    ahead[0, 0] = 1.0
+    for k in range(len(matrices) - 1, -1, -1):
+        for s in range(4):
+            forms[k, s] = matrices[k, s] @ ahead @ np.ascontiguousarray(matrices[k, s].T).conj()
+        ahead = forms[k, 0] + forms[k, 1] + forms[k, 2] + forms[k, 3]
+
+
+@compiled
+def _draw(matrices, forms, uniforms, pairs):
+    """Two bits after the other of all shots: ``[pairs, shots]``, from as many uniform numbers in [0, 1)."""
+    size, shots = matrices.shape[2], pairs.shape[1]
+    v, w = np.zeros((2, size, shots)), np.empty((2, size, shots))
+    v[0, 0] = 1.0
+    chances, scale = np.empty((4, shots)), np.empty(shots)
+    for k in range(len(matrices)):
+        _weigh(forms[k], v, chances)
+        for n in range(shots):
+            first = max(chances[0, n], 0.0)
+            second = first + max(chances[1, n], 0.0)
+            third = second + max(chances[2, n], 0.0)
+            total = third + max(chances[3, n], 0.0)
+            target = uniforms[k, n] * total
+            s = int(target >= first) + int(target >= second) + int(target >= third)
+            pairs[k, n] = s
+            scale[n] = 1.0 / np.sqrt(chances[s, n])
+        _advance(matrices[k], pairs[k], scale, v, w)
+        v, w = w, v
+
+
+@compiled
+def _weigh(form, v, chances):
+    """v F[s] v† of each shot: ``[4, shots]``."""
+    size, shots = v.shape[1:]
+    chances[:] = 0.0
+    for i in range(size):
+        for j in range(i + 1):
+            factor = 1.0 if i == j else 2.0
+            a, b, c, d = factor * form[0, i, j], factor * form[1, i, j], factor * form[2, i, j], factor * form[3, i, j]
+            for n in range(shots):
+                even = v[0, i, n] * v[0, j, n] + v[1, i, n] * v[1, j, n]
+                odd = v[0, i, n] * v[1, j, n] - v[1, i, n] * v[0, j, n]
+                chances[0, n] += a.real * even + a.imag * odd
+                chances[1, n] += b.real * even + b.imag * odd
+                chances[2, n] += c.real * even + c.imag * odd
+                chances[3, n] += d.real * even + d.imag * odd
+
+
+@compiled
+def _advance(matrix, pair, scale, v, w):
+    """w = scale·v A[s], with s of each shot; choosing between four numbers is faster than looking one up."""
+    size, shots = v.shape[1:]
+    for j in range(size):
+        w[0, j] = 0.0
+        w[1, j] = 0.0
+        for i in range(size):
+            a, b, c, d = matrix[0, i, j], matrix[1, i, j], matrix[2, i, j], matrix[3, i, j]
+            for n in range(shots):
+                s = pair[n]
+                even_real, even_imag = a.real if s < 2 else c.real, a.imag if s < 2 else c.imag
+                odd_real, odd_imag = b.real if s < 2 else d.real, b.imag if s < 2 else d.imag
+                real, imag = odd_real if s & 1 else even_real, odd_imag if s & 1 else even_imag
+                w[0, j, n] += real * v[0, i, n] - imag * v[1, i, n]
+                w[1, j, n] += real * v[1, i, n] + imag * v[0, i, n]
+        for n in range(shots):
+            w[0, j, n] *= scale[n]
+            w[1, j, n] *= scale[n]
+
+
+@compiled
+def _add_up(matrices, pairs, logs):
+    """ln |A_1[s_1] A_2[s_2] …|² of each shot's bits ``[pairs, shots]``, added up in ``logs[shots]``."""
+    size, shots = matrices.shape[2], pairs.shape[1]
+    v, w = np.zeros((2, size, shots)), np.empty((2, size, shots))
+    v[0, 0] = 1.0
+    scale = np.ones(shots)
+    logs[:] = 0.0
+    for k in range(len(matrices)):
+        _advance(matrices[k], pairs[k], scale, v, w)
+        v, w = w, v
+        for n in range(shots):
+            square = 0.0
+            for i in range(size):
+                square += v[0, i, n] * v[0, i, n] + v[1, i, n] * v[1, i, n]
+            logs[n] += np.log(square)
+            scale[n] = 1.0 / np.sqrt(square) if square > 0.0 else 0.0
