@@ -306,3 +306,29 @@ def test_landscape_lists_minima_and_interactions(qhn, tmp_path: Path) -> None:
     rows = (folder / "minima.csv").read_text().splitlines()
     assert rows[0] == "cost,members,basin,bits"
     assert sum(int(row.split(",")[2]) for row in rows[1:]) == 16
+
+
+def test_a_file_of_64_features_is_trained_on_shots_of_a_matrix_product_state(qhn, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(40, 64)).round(3)
+    names = [*(f"f{i}" for i in range(64)), "label"]
+    rows = [",".join(names), *(",".join([*map(str, row), "yes" if row[:9].sum() > 0 else "no"]) for row in x)]
+    (tmp_path / "wide.csv").write_text("\n".join(rows))
+    (tmp_path / "wide.toml").write_text('[data]\nfile = "wide.csv"\n[network]\nhidden = []\n[ansatz]\nnum_layers = 2\n')
+    words = ("wide.toml", "--backend", "exact")
+    np.save("theta.npy", np.ones(520))
+    for refused in (qhn("run", *words), qhn("evaluate", *words, "--theta", "theta.npy")):
+        assert refused.code == 2
+        assert "takes all 2^65 costs, which is possible up to 24 qubits; give --shots to sample" in refused.err
+    assert qhn("run", *words, "--shots", "3", "--steps", "1").code == 0
+    resumed = qhn("resume", "--steps", "2")
+    assert resumed.code == 0
+    assert "65 qubits, num_layers 2" in resumed.out
+    assert "of 2^65" in resumed.out
+    assert "optimum" not in resumed.out
+    assert "matrix product state, bond dimension 2" in qhn("show").out
+    assert "training.png" in qhn("report").out
+    whole = qhn("run", *words, "--shots", "3", "--steps", "2", "--results", "elsewhere")
+    assert whole.code == 0
+    (first,), (second,) = (list(Path(name).glob("wide/*/steps.jsonl")) for name in ("results", "elsewhere"))
+    assert first.read_bytes() == second.read_bytes()

@@ -11,7 +11,7 @@ from qhn import bitstrings
 from qhn.ansatz import Ansatz
 from qhn.backend import Backend, open_backend
 from qhn.gradient import Gradient, ParameterShift, ValueAndGrad
-from qhn.landscape import Landscape, enumerate_costs
+from qhn.landscape import MAX_QUBITS, Landscape, enumerate_costs
 from qhn.objective import Estimates, Objective, mean_and_error
 from qhn.problem import Evaluations, Problem
 from qhn.samples import Samples
@@ -164,6 +164,8 @@ class ExactEstimator:
         from qhn.exact.energy import Energy
 
         _check_fit(ansatz, problem)
+        if costs is None:
+            check_enumerable(ansatz.num_qubits)
         self.ansatz = ansatz
         self.objective = objective or Objective()
         table = enumerate_costs(problem) if costs is None else np.asarray(costs, dtype=np.float64)
@@ -206,6 +208,19 @@ class ExactEstimator:
         zero = np.zeros_like(mean)
         costs, best = self.landscape.costs, self._best_bits
         return Estimates(mean, zero, objective, zero, None, self.landscape.optimum, best, costs.size)
+
+
+def check_enumerable(num_qubits: int) -> None:
+    """Refuse an E without shots of too many qubits.
+
+    Raises:
+        ValueError: above 24 qubits.
+    """
+    if num_qubits > MAX_QUBITS:
+        raise ValueError(
+            f"E without shots takes all 2^{num_qubits} costs, which is possible up to {MAX_QUBITS} qubits; "
+            "give --shots to sample"
+        )
 
 
 def _check_fit(ansatz: Ansatz, problem: Problem) -> None:

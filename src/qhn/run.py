@@ -25,10 +25,10 @@ from qhn.backend.sampler import check_bits
 from qhn.config import RunConfig
 from qhn.configfile import with_settings
 from qhn.durable import Journal
-from qhn.estimator import ExactEstimator, SamplingEstimator
+from qhn.estimator import ExactEstimator, SamplingEstimator, check_enumerable
 from qhn.gradient import ValueAndGrad
 from qhn.kept import KeptBackend
-from qhn.landscape import MAX_QUBITS, enumerate_costs
+from qhn.landscape import enumerate_costs
 from qhn.problem import BinnProblem, Evaluations
 from qhn.provenance import all_costs, session_facts, write_best, write_circuit
 from qhn.record import Record, results_directory
@@ -378,11 +378,7 @@ def _rows_per_step(config: RunConfig, ansatz: Ansatz) -> int:
 def _check_size(config: RunConfig, ansatz: Ansatz) -> None:
     """Refuse a gradient whose rows of angles or measured bits, or a table of costs, would fill the memory."""
     if config.train.shots is None:
-        if ansatz.num_qubits > MAX_QUBITS:
-            raise ValueError(
-                f"E without shots takes all 2^{ansatz.num_qubits} costs, which is possible up to {MAX_QUBITS} qubits; "
-                "give --shots to sample"
-            )
+        check_enumerable(ansatz.num_qubits)
         return
     num_rows = config.train.gradient.build(ansatz).num_rows
     check_bits(num_rows, config.train.shots, ansatz.num_qubits)
