@@ -40,7 +40,7 @@ class AerBackend:
             ValueError: if a state vector of that many qubits does not fit in memory.
         """
         if self.method == "statevector":
-            check_memory(ansatz.num_qubits, "use backend aer-mps")
+            check_memory(ansatz.num_qubits, "use backend exact with --shots, or aer-mps")
         # Fusing the rotations of a qubit, at any size, makes these circuits a quarter faster; fusing more slows them.
         options = {"fusion_threshold": 1, "fusion_max_qubit": 2, "max_parallel_experiments": num_cores()}
         simulator = AerSimulator(method=self.method, **options)
