@@ -146,7 +146,7 @@ def test_unknown_names_are_refused(name: str, message: str) -> None:
 
 
 def test_what_cannot_run_is_refused_before_it_is_tried() -> None:
-    with pytest.raises(ValueError, match=r"state vector of 50 qubits takes .* use backend exact with --shots, or aer-mps"):
+    with pytest.raises(ValueError, match=r"state vector of 50 qubits takes .* use backend exact with --shots"):
         open_backend("aer").compile(hypernetwork(50, 1))
     with pytest.raises(ValueError, match="fake_manila has 5 qubits, the circuit needs 6"):
         open_backend("fake_manila").compile(hypernetwork(6, 1))

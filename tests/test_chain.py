@@ -163,3 +163,17 @@ def test_what_does_not_fit_is_refused() -> None:
     impossible = np.zeros((1, 1, 30), dtype=np.uint8)
     impossible[0, 0, 7] = 1
     assert chain.log_probabilities(np.zeros((1, 60)), impossible) == -np.inf
+
+
+@pytest.mark.parametrize(("num_qubits", "num_layers", "order"), [(100, 4, "eq5"), (60, 6, "authors"), (26, 9, "eq5")])
+def test_bits_of_a_stabiliser_state_are_equally_likely(
+    num_qubits: int, num_layers: int, order: str, rng: np.random.Generator
+) -> None:
+    """At multiples of π/2 all gates are Clifford gates: p is 2^−k for every bitstring that occurs."""
+    ansatz = hypernetwork(num_qubits, num_layers, order)
+    thetas = rng.integers(0, 4, (2, ansatz.num_parameters)) * np.pi / 2
+    chain = Chain(ansatz)
+    powers = -chain.log_probabilities(thetas, chain.sample(thetas, 300, rng)) / np.log(2)
+    expected = np.repeat(powers[:, :1].round(), 300, axis=1)
+    assert np.all(expected > num_qubits / 2)
+    np.testing.assert_allclose(powers, expected, atol=1e-11)
