@@ -21,10 +21,11 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("kept", "provenance"),
     ("record",),
     ("configfile",),
-    ("config",),
+    ("config", "baseline"),
+    ("straight_through",),
     ("optimizer", "estimator", "lbfgs"),
     ("linesearch",),
-    ("gradient", "landscape"),
+    ("gradient", "landscape", "tally"),
     ("costtable",),
     ("backend", "backend.ibm"),
     ("backend.aer", "backend.exact"),
@@ -35,7 +36,7 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("ansatz", "problem"),
     ("binn",),
     ("datasets", "network", "step", "durable"),
-    ("bitstrings", "seeds", "spelling", "tables", "threads", "compiled"),
+    ("bitstrings", "seeds", "spelling", "statistics", "tables", "threads", "compiled"),
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 

@@ -43,6 +43,10 @@ class AdamState(NamedTuple):
     first_moment: Floats
     second_moment: Floats
 
+    def rows(self, chosen: NDArray[np.bool_]) -> AdamState:
+        """The state of some rows of θ ``[B, num_parameters]``."""
+        return AdamState(self.num_steps, self.first_moment[chosen], self.second_moment[chosen])
+
 
 @dataclass(frozen=True)
 class Adam:
@@ -66,12 +70,16 @@ class Adam:
 
     def step(self, fn: Function, theta: Floats, state: AdamState) -> tuple[Floats, AdamState, ValueAndGrad]:
         info = fn(theta)
+        return *self.update(theta, info.grad, state), info
+
+    def update(self, theta: Floats, grad: Floats, state: AdamState) -> tuple[Floats, AdamState]:
+        """The next θ and state, given the gradient at θ."""
         num_steps = state.num_steps + 1
-        first = self.beta1 * state.first_moment + (1 - self.beta1) * info.grad
-        second = self.beta2 * state.second_moment + (1 - self.beta2) * np.square(info.grad)
+        first = self.beta1 * state.first_moment + (1 - self.beta1) * grad
+        second = self.beta2 * state.second_moment + (1 - self.beta2) * np.square(grad)
         unbiased_first, unbiased_second = first / (1 - self.beta1**num_steps), second / (1 - self.beta2**num_steps)
         step = self.learning_rate * unbiased_first / (np.sqrt(unbiased_second) + self.epsilon)
-        return theta - step, AdamState(num_steps, first, second), info
+        return theta - step, AdamState(num_steps, first, second)
 
 
 class SgdState(NamedTuple):

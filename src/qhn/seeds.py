@@ -21,6 +21,7 @@ class Purpose(IntEnum):
     DIRECTION = 2
     EVALUATION = 3
     RANDOM_SEARCH = 4
+    BASELINE = 5
 
 
 @dataclass(frozen=True)

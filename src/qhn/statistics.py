@@ -1,0 +1,30 @@
+"""Intervals for shares of successes."""
+
+from __future__ import annotations
+
+
+def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
+    """The Wilson interval of a chance of success, of which ``successes`` of ``trials`` are known.
+
+    Args:
+        successes: from 0 to ``trials``.
+        trials: at least 1.
+        z: standard deviations of the interval's half width; 1.96 for a level of 95 %.
+
+    Raises:
+        ValueError: if the counts are impossible or ``z`` is not above 0.
+
+    >>> low, high = wilson(8, 10)
+    >>> print(f"{low:.3f} to {high:.3f}")
+    0.490 to 0.943
+    """
+    from scipy.special import erf
+    from scipy.stats import binomtest  # half a second to import
+
+    if trials < 1 or not 0 <= successes <= trials:
+        raise ValueError(f"successes must be from 0 to trials, trials at least 1, got {successes} of {trials}")
+    if z <= 0:
+        raise ValueError(f"z must be above 0, got {z}")
+    level = float(erf(z / 2**0.5))
+    interval = binomtest(successes, trials).proportion_ci(confidence_level=level, method="wilson")
+    return float(interval.low), float(interval.high)
