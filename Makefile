@@ -6,13 +6,14 @@ QHN := $(BIN)/qhn
 
 EXPERIMENT ?= gaussian-activation
 # Any of these may be given: BACKEND= LAYERS= ORDER= SHOTS= SEED= STEPS= RESULTS= ARGS='--set train.optimizer=sgd'
+# and for baseline EVALUATIONS= REPEATS=
 OPTIONS = $(if $(BACKEND),--backend $(BACKEND)) $(if $(LAYERS),--layers $(LAYERS)) $(if $(ORDER),--order $(ORDER)) \
 	$(if $(SHOTS),--shots $(SHOTS)) $(if $(SEED),--seed $(SEED))
 PLACE = $(if $(RESULTS),--results $(RESULTS))
 LENGTH = $(if $(STEPS),--steps $(STEPS))
 
 .DEFAULT_GOAL := help
-.PHONY: help run resume list show report circuits landscape test lint bench clean
+.PHONY: help run resume list show report circuits landscape baseline test lint bench clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +53,10 @@ circuits: $(VENV)/.installed  ## write the circuits of all presets into circuits
 
 landscape: $(VENV)/.installed  ## enumerate all networks of EXPERIMENT=
 	@$(QHN) landscape $(EXPERIMENT) $(PLACE) $(ARGS)
+
+baseline: $(VENV)/.installed  ## search EXPERIMENT= classically: EVALUATIONS= REPEATS= SEED= ARGS=
+	@$(QHN) baseline $(EXPERIMENT) $(if $(EVALUATIONS),--evaluations $(EVALUATIONS)) $(if $(REPEATS),--repeats $(REPEATS)) \
+		$(if $(SEED),--seed $(SEED)) $(PLACE) $(ARGS)
 
 test: lint  ## what CI runs: lint, types, tests with warnings as errors
 	@$(BIN)/python -m pytest

@@ -188,6 +188,10 @@ BAD = [
     (("show", "gone"), "there is no run 'gone'"),
     (("landscape", "figure-1", "--set", "network.hidden=[7]", "--set", "data.samples=3"), "up to 24 qubits"),
     (("circuit", "figure-1", "--form", "drawn"), "unknown form 'drawn'"),
+    (("baseline", "figure-1", "--method", "anealing"), "unknown method 'anealing'; did you mean 'annealing'?"),
+    (("baseline", "figure-1", "--repeats", "0"), "--repeats must be at least 1, got 0"),
+    (("baseline", "figure-1", "--evaluations", "0"), "--evaluations must be at least 1, got 0"),
+    (("baseline", "figure-1", "--seed", "-1"), "--seed must be at least 0, got -1"),
     (("evaluate", "figure-1"), "give a file of angles with --theta"),
     (("evaluate", "figure-1", "--theta", "gone.npy"), "file of angles gone.npy does not exist"),
     (("evaluate", "figure-1", "--theta", "mine.csv"), "mine.csv holds no angles"),
@@ -332,3 +336,29 @@ def test_a_file_of_64_features_is_trained_on_shots_of_a_matrix_product_state(qhn
     assert whole.code == 0
     (first,), (second,) = (list(Path(name).glob("wide/*/steps.jsonl")) for name in ("results", "elsewhere"))
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_baseline_prints_a_table_and_keeps_every_fall_of_c(qhn, tmp_path: Path) -> None:
+    result = qhn("baseline", "figure-1", "--repeats", "3", "--evaluations", "9", "--set", "data.samples=40")
+    assert result.code == 0
+    assert "3 searches each, 9 of 16 networks evaluated; C* = " in result.out
+    methods = ("random", "descent", "annealing", "cross-entropy", "product", "straight-through")
+    assert all(any(line.startswith(method) for line in result.out.splitlines()) for method in methods)
+    (folder,) = (tmp_path / "results" / "figure-1").glob("baseline-*")
+    assert (folder / "baseline.png").read_bytes().startswith(b"\x89PNG")
+    head, *rows = (folder / "baseline.csv").read_text().splitlines()
+    assert head == "method,repeat,count,cost"
+    names, repeats, counts, costs = zip(*(row.split(",") for row in rows), strict=True)
+    assert set(zip(names, repeats, strict=True)) == {(method, str(repeat)) for method in methods for repeat in range(3)}
+    assert 1 <= min(map(int, counts)) <= max(map(int, counts)) <= 9
+    again = qhn("baseline", "figure-1", "--repeats", "3", "--evaluations", "9", "--set", "data.samples=40")
+    assert again.out == result.out
+    assert min(map(float, costs)) >= float(result.out.split("C* = ")[1].split(",")[0]) - 1e-7
+
+
+def test_baseline_where_the_optimum_is_not_known(qhn) -> None:
+    words = ("--set", "network.hidden=[7]", "--set", "data.samples=20", "--method", "descent", "--repeats", "2")
+    result = qhn("baseline", "gaussian-activation", *words, "--evaluations", "300")
+    assert result.code == 0
+    assert "lowest C found = " in result.out
+    assert "median C - lowest" in result.out

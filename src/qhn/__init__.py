@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qhn.ansatz import Ansatz, hypernetwork, product_state
     from qhn.backend import BackendError, open_backend
+    from qhn.baseline import Trace, polish, search, success_rate
     from qhn.binn import SearchSpace
     from qhn.config import RunConfig
     from qhn.configfile import load_config, load_problem, presets
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "ansatz": ("Ansatz", "hypernetwork", "product_state"),
     "backend": ("BackendError", "open_backend"),
+    "baseline": ("Trace", "polish", "search", "success_rate"),
     "binn": ("SearchSpace",),
     "config": ("RunConfig",),
     "configfile": ("load_config", "load_problem", "presets"),

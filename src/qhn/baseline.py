@@ -20,7 +20,8 @@ from qhn.problem import BinnProblem, Evaluations, Problem
 from qhn.seeds import Key, Purpose
 from qhn.statistics import wilson
 from qhn.straight_through import straight_through
-from qhn.tally import Spent, Tally, Trace, rounds
+from qhn.tally import Spent, Tally, rounds
+from qhn.tally import Trace as Trace
 
 Floats = NDArray[np.float64]
 

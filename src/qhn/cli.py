@@ -239,6 +239,72 @@ def landscape(
 
 
 @app.command()
+def baseline(
+    experiment: ExperimentArgument = DEFAULT_EXPERIMENT,
+    method: Annotated[str, typer.Option(help="One search by name, or all.")] = "all",
+    evaluations: Annotated[
+        int | None,
+        typer.Option(help="Different networks that a search may evaluate; half of them, up to 20,000, by default."),
+    ] = None,
+    repeats: Annotated[int, typer.Option(help="Searches with each method, with seeds from --seed up.")] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of the first repeat.")] = 0,
+    settings: SetOption = None,
+    results: ResultsOption = None,
+) -> None:
+    """Search classically, counting different networks evaluated."""
+    import numpy as np
+
+    from qhn.baseline import METHODS, polish, search, success_rate
+    from qhn.figures import baseline_curves
+    from qhn.landscape import MAX_QUBITS, Landscape, enumerate_costs
+    from qhn.problem import Problem, TableProblem
+    from qhn.record import results_directory
+    from qhn.spelling import did_you_mean
+
+    if method not in (*METHODS, "all"):
+        options = (*METHODS, "all")
+        hint = did_you_mean(method, options, otherwise="choose " + ", ".join(options))
+        raise ValueError(f"unknown method {method!r}; {hint}")
+    for name, value in (("--repeats", repeats), ("--evaluations", evaluations)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    if seed < 0:
+        raise ValueError(f"--seed must be at least 0, got {seed}")
+    config = _load(experiment, settings)
+    problem = config.problem()
+    size = 2**problem.num_qubits
+    budget = min(evaluations or min(size // 2, 20_000), size)
+    known = Landscape(enumerate_costs(problem)) if problem.num_qubits <= MAX_QUBITS else None
+    table: Problem = TableProblem(known.costs) if known else problem
+    traces = {}
+    for name in METHODS if method == "all" else (method,):
+        typer.echo(f"{name}: {repeats} × {budget:,} of {size:,} networks", err=True)
+        searched = problem if name == "straight-through" else table
+        traces[name] = [search(searched, name, budget, seed + repeat) for repeat in range(repeats)]
+    lowest = known.optimum if known else min(trace.best_cost for found in traces.values() for trace in found)
+    target = lowest + (known.width if known else 1e-12 * abs(lowest))
+    what = f"C* = {lowest:.8g}, the optimum" if known else f"lowest C found = {lowest:.8g}"
+    typer.echo(f"{repeats} searches each, {budget:,} of {size:,} networks evaluated; {what}\n")
+    above = "C - C*" if known else "C - lowest"
+    columns = ("method", f"median {above}", "mean", "polished", "reached", "95% interval", "networks to it")
+    typer.echo("{:<17} {:>18} {:>10} {:>10} {:>8} {:>16} {:>15}".format(*columns))
+    for name, found in traces.items():
+        best = np.array([trace.best_cost for trace in found]) - lowest
+        polished = np.array([polish(table, trace.bits).cost for trace in found]) - lowest
+        middles = (np.median(best), best.mean(), np.median(polished))
+        words = [f"{value if value > target - lowest else 0.0:.3g}" for value in middles]  # no rounding errors
+        rate, low, high = success_rate(found, target, budget)
+        to_it = np.median([trace.count_to(target) for trace in found])
+        reached = f"{float(to_it):,.0f}" if np.isfinite(to_it) else f"> {budget:,}"
+        interval = f"{float(low):.0%} to {float(high):.0%}"
+        typer.echo(f"{name:<17} {words[0]:>18} {words[1]:>10} {words[2]:>10} {rate:>8.0%} {interval:>16} {reached:>15}")
+    folder = results_directory(results) / config.experiment / f"baseline-{config.problem_id}"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = baseline_curves(folder, traces, known.optimum if known else None)
+    typer.echo(f"\n{path}\n{path.with_suffix('.csv')}")
+
+
+@app.command()
 def evaluate(
     source: Annotated[str, typer.Argument(help="A run (its last θ), a preset or a .toml file.")],
     theta: Annotated[Path | None, typer.Option(help="Angles in radians, one row a θ: .npy, .npz, .json, .csv.")] = None,

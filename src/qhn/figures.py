@@ -20,6 +20,7 @@ from qhn.datasets import Dataset
 from qhn.landscape import Landscape
 from qhn.network import Network
 from qhn.step import Step
+from qhn.tally import Trace
 
 Floats = NDArray[np.float64]
 COLUMN = 3.4  # inches
@@ -206,6 +207,34 @@ def local_minima(folder: Path, landscape: Landscape) -> Path:
     columns["bits"] = np.array([bitstrings.text(row) for row in minima.bits])
     write_csv(folder / "minima.csv", columns)
     return save(figure, folder / "minima.png")
+
+
+def baseline_curves(folder: Path, traces: dict[str, list[Trace]], optimum: float | None) -> Path:
+    """The lowest C against different bitstrings evaluated: median and quartiles of the repeats of each search."""
+    figure, axes = _figure(height=0.95 * COLUMN)
+    longest = max(trace.distinct for repeats in traces.values() for trace in repeats)
+    counts = np.unique(np.geomspace(1, longest, 200).astype(np.int64))
+    rows: list[tuple[str, int, int, float]] = []
+    styles = zip((GREY, *COLOURS[:4], BLACK), ("-", "-", "-.", "--", "-", ":"), strict=True)
+    for (method, repeats), (color, line) in zip(traces.items(), styles, strict=False):
+        quartiles = np.quantile([trace.best_at(counts) for trace in repeats], [0.25, 0.5, 0.75], axis=0)
+        axes.fill_between(counts, quartiles[0], quartiles[2], color=color, alpha=0.15, linewidth=0)
+        axes.plot(counts, quartiles[1], color=color, linestyle=line, linewidth=1.2, label=method)
+        for repeat, trace in enumerate(repeats):
+            falls = zip(trace.counts.tolist(), trace.costs.tolist(), strict=True)
+            rows += [(method, repeat, count, cost) for count, cost in falls]
+    if optimum is not None:
+        axes.axhline(optimum, color=BLACK, linewidth=0.8, linestyle=":", label="optimum C*")
+    axes.set_xscale("log")
+    found = [cost for _, _, _, cost in rows]
+    if 0 < 10 * min(found) < max(found):
+        axes.set_yscale("log")
+    axes.set_xlabel("different bitstrings evaluated")
+    axes.set_ylabel("lowest C so far")
+    figure.legend(fontsize=7, frameon=False, loc="outside upper center", ncols=3)
+    columns = zip(("method", "repeat", "count", "cost"), zip(*rows, strict=True), strict=True)
+    write_csv(folder / "baseline.csv", {name: np.array(column) for name, column in columns})
+    return save(figure, folder / "baseline.png")
 
 
 def write_csv(path: Path, columns: dict[str, NDArray[Any]]) -> None:

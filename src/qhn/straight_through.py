@@ -25,8 +25,8 @@ from qhn.tally import Tally, rounds
 Floats = NDArray[np.float64]
 
 LEARNING_RATE = 0.1  # of the latent numbers
-MAX_STEPS = 200  # of a run
-PATIENCE = 20  # steps without a flip after which a run ends
+MAX_STEPS = 100  # of a run
+PATIENCE = 10  # steps without a flip after which a run ends
 SLOPES: dict[str, Callable[[Floats, Floats], Floats]] = {  # of h = activation(z); the sign's is passed straight through
     "sigmoid": lambda z, h: h * (1 - h),
     "relu": lambda z, h: (z > 0).astype(np.float64),
@@ -163,7 +163,8 @@ def loss_gradient(
         sums.append(z)
         values.append(ACTIVATIONS[activation](z))
     error = _output_gradient(sums[-1], "sigmoid" if len(weights) > 1 else activation, loss, y) / len(y)
-    by_weights, by_biases = [], []
+    by_weights: list[Floats] = []
+    by_biases: list[Floats] = []
     for index in reversed(range(len(weights))):
         by_weights.insert(0, values[index] @ error.transpose(0, 2, 1))
         by_biases.insert(0, error.sum(axis=2))
@@ -176,11 +177,10 @@ def _output_gradient(z: Floats, activation: str, loss: str, y: Floats) -> Floats
     """Gradient of the loss of each sample by the sums of the outputs, both ``[R, outputs, S]``."""
     if z.shape[1] == 1:
         output = ACTIVATIONS[activation](z)
-        error = output - y
-        return error if loss == "cross-entropy" else 2 * error * SLOPES[activation](z, output)
+        return output - y if loss == "cross-entropy" else 2 * (output - y) * SLOPES[activation](z, output)
     output = np.exp(z - z.max(axis=1, keepdims=True))
     output /= output.sum(axis=1, keepdims=True)
-    error = output - np.eye(z.shape[1])[:, y.astype(np.intp)]
+    error: Floats = output - np.eye(z.shape[1])[:, y.astype(np.intp)]
     if loss == "cross-entropy":
         return error
     by_output = 2 * error
