@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -99,3 +100,25 @@ class MatrixProduct:
             each = np.einsum("olm,lbr,mbs->bors", sums, tensor, tensor.conj())
             sums = each.reshape(-1, *each.shape[2:]) if qubit in qubits else each.sum(axis=0)
         return sums[:, 0, 0].real
+
+
+def network_sums(bits: list[int], x: list[float], sizes: tuple[int, ...], activation: str) -> list[float]:
+    """What the output units of a network with weights ±1 sum up, unit by unit.
+
+    ``sizes`` are those of all layers, inputs and outputs included. Bits are the weights of each layer in turn,
+    row-major, and then the biases of each layer, the last first.
+    """
+    functions = {
+        "sigmoid": lambda z: 1 / (1 + math.exp(-z)),
+        "relu": lambda z: max(z, 0.0),
+        "tanh": math.tanh,
+        "sign": lambda z: 1.0 if z >= 0 else -1.0,
+    }
+    values = iter([2 * bit - 1 for bit in bits])
+    weights = [[[next(values) for _ in range(b)] for _ in range(a)] for a, b in itertools.pairwise(sizes)]
+    biases = [[next(values) for _ in range(units)] for units in sizes[:0:-1]][::-1]
+    h = list(x)
+    for layer, (table, bias) in enumerate(zip(weights, biases, strict=True), 1):
+        z = [bias[k] + sum(h[i] * table[i][k] for i in range(len(h))) for k in range(len(bias))]
+        h = z if layer == len(weights) else [functions[activation](value) for value in z]
+    return h

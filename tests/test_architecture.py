@@ -36,7 +36,7 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("ansatz", "problem"),
     ("binn",),
     ("datasets", "network", "step", "durable"),
-    ("bitstrings", "seeds", "spelling", "statistics", "tables", "threads", "compiled"),
+    ("bitstrings", "idx", "seeds", "spelling", "statistics", "tables", "threads", "compiled"),
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 

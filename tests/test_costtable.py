@@ -56,6 +56,13 @@ def test_products_of_large_sums_stay_numbers() -> None:
 def test_what_has_no_such_structure_is_left_to_the_general_path() -> None:
     assert table_of_costs(BinnProblem(SearchSpace(2, activations=("sigmoid", "relu")), DATA)) is None
     assert table_of_costs(BinnProblem(SearchSpace(2, hidden=(1,), alphabets=((0.0, 1.0),)), DATA)) is not None
+    deep = SearchSpace(2, hidden=((2,), (1,)))
+    assert deep.additive_groups() is None
+    assert table_of_costs(BinnProblem(deep, DATA)) is None
+    three = replace(DATA, y=np.arange(len(DATA.y)) % 3.0, classes=np.arange(3))
+    problem = BinnProblem(SearchSpace(2, hidden=(1,), num_classes=3), three, "cross-entropy")
+    assert table_of_costs(problem) is None
+    np.testing.assert_array_equal(enumerate_costs(problem), everything(problem))
     wide = replace(DATA, x=np.tile(DATA.x, 4))
     assert table_of_costs(BinnProblem(SearchSpace(8, hidden=(1,)), wide)) is None  # nearly all bits in one unit
     huge = replace(DATA, x=1e4 * DATA.x)

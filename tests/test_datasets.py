@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qhn.datasets import gaussian_mixture, load_file, mnist_4x4
+from qhn.datasets import digits_8x8, gaussian_mixture, load_file, mnist_4x4
 
 
 def test_mixture_has_the_stated_moments() -> None:
@@ -51,10 +51,31 @@ def test_digits_0_and_1_have_six_blank_pixels() -> None:
     assert (mnist_4x4((0, 1)).x.max(axis=0) == 0).sum() == 6
 
 
-@pytest.mark.parametrize("digits", [(1, 1), (0, 10), (-1, 3), (1, 2, 3)])
+def test_several_digits_are_classes_in_the_order_given() -> None:
+    three, pair = mnist_4x4((7, 3, 0), validation_fraction=0.2), mnist_4x4((3, 7))
+    assert three.classes.tolist() == [7, 3, 0]
+    assert np.bincount(three.y.astype(int)).tolist() == [400, 400, 400]
+    assert np.bincount(three.y_validation.astype(int)).tolist() == [100, 100, 100]
+    np.testing.assert_array_equal(mnist_4x4((7, 3, 0)).x[mnist_4x4((7, 3, 0)).y == 1], pair.x[pair.y == 0])
+
+
+def test_optical_digits_are_those_of_scikit_learn() -> None:
+    """As counted in UCI's description of them: 1,797 images, 178 of them zeros, 183 threes, 174 eights."""
+    data = digits_8x8((0, 3, 8))
+    assert np.bincount(data.y.astype(int)).tolist() == [178, 183, 174]
+    assert sum(len(digits_8x8((d, d + 1)).y) for d in range(0, 10, 2)) == 1797
+    assert (data.x.min(), data.x.max()) == (0, 1)
+    assert data.image_shape == (8, 8)
+    np.testing.assert_array_equal(data.x[0].reshape(8, 8)[0] * 16, [0, 0, 5, 13, 9, 1, 0, 0])  # its first image, a zero
+    part = digits_8x8((3, 8), validation_fraction=0.25)
+    assert (len(part.y), len(part.y_validation)) == (267, 90)
+
+
+@pytest.mark.parametrize("digits", [(1, 1), (0, 10), (-1, 3), (1, 2, 1), (1,)])
 def test_wrong_digits_are_refused(digits: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="two different digits"):
-        mnist_4x4(digits)
+    for source in (mnist_4x4, digits_8x8):
+        with pytest.raises(ValueError, match="two different digits"):
+            source(digits)
 
 
 def csv(path: Path, text: str) -> Path:
@@ -85,6 +106,19 @@ def test_npz_with_integer_labels_and_a_constant_feature(tmp_path: Path) -> None:
     assert not load_file(tmp_path / "d.npz", "y", validation_fraction=0.0, standardise=False).mean.any()
 
 
+def test_a_file_of_several_classes(tmp_path: Path) -> None:
+    text = "a,label\n" + "".join(f"{i},{['wet', 'dry', 'cold'][i % 3]}\n" for i in range(30))
+    data = load_file(csv(tmp_path / "d.csv", text), validation_fraction=0.2)
+    assert data.classes.tolist() == ["cold", "dry", "wet"]
+    assert np.bincount(data.y.astype(int)).tolist() == [8, 8, 8]
+    assert np.bincount(data.y_validation.astype(int)).tolist() == [2, 2, 2]
+    rows = data.raw(data.x)[:, 0].round().astype(int)
+    np.testing.assert_array_equal(np.array([2, 1, 0])[data.y.astype(int)], rows % 3)
+    many = "a,label\n" + "".join(f"{i},{i % 65}\n" for i in range(650))
+    with pytest.raises(ValueError, match="found 65 different values in 650 samples: 0, 1, 2, 3, 4, …; name another"):
+        load_file(csv(tmp_path / "m.csv", many))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -94,8 +128,8 @@ def test_npz_with_integer_labels_and_a_constant_feature(tmp_path: Path) -> None:
         ("a,label\n1,0\n1e300,1\n", "'1e300' is not finite, or too large"),
         ("a;label\n1;0\n2;1\n", "must be separated by commas"),
         ("a,label\n1,0\nx,1\n", "'x' is not a number"),
-        ("a,label\n1,0\n1,1\n1,2\n", "two classes, found 3: 0, 1, 2"),
-        ("a,label\n1,0\n1,0\n", "two classes, found 1"),
+        ("a,label\n1,0\n1,0\n", "two classes or more, found 1"),
+        ("a,label\n1,0.5\n1,0.7\n1,0.2\n", r"must hold classes, found 3 different values in 3 samples: 0\.2, .*column"),
         ("a,label\n1,0\n1,1,1\n", "line 3 has 3 fields, the header has 2"),
         ("a,label\n1,\n1,1\n", "'label' is empty"),
         ("label\n0\n1\n", "no feature columns"),

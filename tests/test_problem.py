@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.special import log_softmax, softmax
 
 import reference
 from qhn import bitstrings
@@ -9,7 +12,7 @@ from qhn import problem as problem_module
 from qhn.binn import SearchSpace
 from qhn.bitstrings import Bits
 from qhn.configfile import load_config, load_problem
-from qhn.datasets import gaussian_mixture, mnist_4x4
+from qhn.datasets import Dataset, gaussian_mixture, mnist_4x4
 from qhn.landscape import enumerate_costs
 from qhn.problem import BinnProblem, Evaluations, TableProblem
 
@@ -31,6 +34,32 @@ def test_cross_entropy_against_its_definition(rng: np.random.Generator) -> None:
     p = 1 / (1 + np.exp(-(data.x @ weights[:, :16].T + weights[:, 16])))
     expected = -(data.y[:, None] * np.log(p) + (1 - data.y[:, None]) * np.log(1 - p)).mean(axis=0)
     np.testing.assert_allclose(problem.cost(bits), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("hidden", [(), ((3,),), ((4,), (2,))])
+def test_losses_of_several_classes_against_their_definitions(
+    hidden: tuple[tuple[int, ...], ...], rng: np.random.Generator
+) -> None:
+    num, x, y = 11, rng.normal(size=(11, 3)), rng.integers(0, 4, 11)
+    data = Dataset(
+        x, y.astype(float), x[:4], y[:4].astype(float), np.arange(4), ("a", "b", "c"), np.zeros(3), np.ones(3)
+    )
+    space = SearchSpace(3, hidden, num_classes=4)
+    bits = rng.integers(0, 2, (9, space.num_qubits), dtype=np.uint8)
+    sizes = (3, *(widths[0] for widths in hidden), 4)
+    squares, logs = BinnProblem(space, data), BinnProblem(space, data, "cross-entropy")
+    for row, square, log in zip(bits, squares.cost(bits), logs.cost(bits), strict=True):
+        z = np.array([reference.network_sums(row.tolist(), sample.tolist(), sizes, "sigmoid") for sample in x])
+        assert log == pytest.approx(-log_softmax(z, axis=1)[np.arange(num), y].mean(), rel=1e-13)
+        errors = [(softmax(z[s])[c] - (y[s] == c)) ** 2 for s in range(num) for c in range(4)]
+        assert square == pytest.approx(sum(errors) / num, rel=1e-13)
+        right = z.argmax(axis=1) == y
+        training, validation = squares.accuracy(row)
+        assert (float(training), float(validation)) == (right.mean(), right[:4].mean())
+        assert (squares.network(row).predict(x) == y).mean() == training
+    np.testing.assert_allclose(logs.validation_cost(bits), logs.held_out.cost(bits), rtol=1e-15)
+    far = replace(data, x=1e4 * x)
+    assert np.isfinite(BinnProblem(space, far, "cross-entropy").cost(bits)).all()
 
 
 def test_known_optima() -> None:
@@ -71,6 +100,8 @@ def test_validation_and_accuracy_use_the_held_out_samples() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="3 inputs, the data 2 features"):
         BinnProblem(SearchSpace(3), gaussian_mixture(5))
+    with pytest.raises(ValueError, match="tell 3 classes, the data has 2"):
+        BinnProblem(SearchSpace(2, num_classes=3), gaussian_mixture(5))
     with pytest.raises(ValueError, match="sigmoid output"):
         BinnProblem(SearchSpace(2, activations=("relu",)), gaussian_mixture(5), "cross-entropy")
     with pytest.raises(ValueError, match="must hold 2\\^num_qubits"):
@@ -119,6 +150,40 @@ def test_each_bitstring_is_evaluated_once_and_counted_once(rng: np.random.Genera
     again.cost(pool[[0]])
     assert problem.asked == memory.distinct + (pool[0].tobytes() not in seen)
     np.testing.assert_array_equal(again.best_bits, memory.best_bits)
+
+
+@pytest.mark.parametrize("num_qubits", [24, 63, 64, 65, 142])
+def test_bitstrings_of_any_length_are_told_apart(num_qubits: int, rng: np.random.Generator) -> None:
+    """Those that differ in one of the first or last bits, where bytes of zeros begin or end their names."""
+
+    class Weighted:
+        def __init__(self) -> None:
+            self.num_qubits = num_qubits
+
+        def cost(self, bits: Bits) -> np.ndarray:
+            return bits @ np.arange(1.0, num_qubits + 1)
+
+    memory = Evaluations(Weighted())
+    ends = np.r_[0:9, num_qubits - 9 : num_qubits]
+    bits = np.zeros((3000, num_qubits), dtype=np.uint8)
+    bits[:, ends] = rng.integers(0, 2, (3000, 18)) & rng.integers(0, 2, (3000, 18))
+    for part in (bits[:2000], bits[1000:], bits[::-1]):
+        np.testing.assert_array_equal(memory.cost(part), part @ np.arange(1.0, num_qubits + 1))
+    assert memory.distinct == len({row.tobytes() for row in bits})
+    assert memory.best_cost == 0
+
+
+def test_cost_does_not_depend_on_the_number_of_threads(
+    monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    problem = load_problem("mnist-01")
+    bits = rng.integers(0, 2, (500, 17), dtype=np.uint8)
+    found = []
+    for cores in (1, 3):
+        monkeypatch.setattr(problem_module, "num_cores", lambda cores=cores: cores)
+        found.append(problem.cost(bits))
+    np.testing.assert_array_equal(*found)
+    assert problem.cost(bits[:0]).shape == (0,)
 
 
 def test_a_cost_that_is_no_number_is_refused_by_name() -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from qhn.binn import SearchSpace
 from qhn.config import RunConfig
 from qhn.configfile import load_config, with_settings
+from qhn.figures import weight_image
 from qhn.landscape import enumerate_costs
 from qhn.record import load_run
 from qhn.report import Report
@@ -82,6 +85,35 @@ def test_pixels_are_drawn_as_an_image_and_there_may_be_no_validation(tmp_path: P
     np.testing.assert_array_equal(drawn, expected)
     assert "no validation samples" in report.summary()
     assert columns(paths[0].with_suffix(".csv"))["validation"] == [""]
+
+
+def test_several_classes_have_a_colour_each(tmp_path: Path, rng: np.random.Generator) -> None:
+    x = np.repeat([[-2.0, 0.0], [2.0, 0.0], [0.0, 3.0]], 20, axis=0) + 0.3 * rng.normal(size=(60, 2))
+    lines = [f"{a},{b},{['red', 'green', 'blue'][i // 20]}" for i, (a, b) in enumerate(x)]
+    (tmp_path / "three.csv").write_text("a,b,label\n" + "\n".join(lines))
+    settings = {"data.file": str(tmp_path / "three.csv"), "network.activation": "sigmoid", "network.hidden": [2, 2]}
+    report = run(load_config("figure-1", settings | {"train.steps": 2, "train.shots": 50}), tmp_path)
+    assert "2-2-2-3 network" in report.summary()
+    assert "accuracy of the larger class    33.3% training" in report.summary()
+    path = next(path for path in report.figures() if path.name == "decision.png")
+    with np.load(path.with_suffix(".npz")) as stored:
+        assert stored["output"].shape == (200, 200, 3)
+        point = stored["x"][3], stored["y"][5]
+        expected = report.problem.network(report.best_bits).probabilities(point)
+        np.testing.assert_allclose(stored["output"][5, 3], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "names"), [((), ["z[0]", "z[1]", "z[2]"]), (((7,),), [f"h{k}" for k in range(1, 8)])]
+)
+def test_the_weights_of_every_unit_are_an_image(hidden: tuple, names: list[str], tmp_path: Path) -> None:
+    space = SearchSpace(4, hidden, num_classes=3)
+    network = replace(space.decode([0, 1] * (space.num_qubits // 2) + [1] * (space.num_qubits % 2)), image_shape=(2, 2))
+    assert network.unit_names(1) == names
+    weights = columns(weight_image(tmp_path / "w.png", network, "title").with_suffix(".csv"))
+    assert weights["unit"] == [str(k) for k in range(1, len(names) + 1) for _ in range(2)]
+    drawn = np.array([[float(v) for v in weights[f"column_{j}"]] for j in (1, 2)]).T
+    np.testing.assert_array_equal(drawn.reshape(-1, 4), network.weights[0].T)
 
 
 def test_beyond_enumeration_random_search_is_really_done(tmp_path: Path) -> None:

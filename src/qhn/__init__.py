@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from qhn.binn import SearchSpace
     from qhn.config import RunConfig
     from qhn.configfile import load_config, load_problem, presets
-    from qhn.datasets import Dataset, gaussian_mixture, load_file, mnist_4x4
+    from qhn.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
     from qhn.estimator import ExactEstimator, SamplingEstimator
     from qhn.exact.chain import Chain
     from qhn.exact.distribution import Distribution, schmidt_spectrum
@@ -39,7 +39,7 @@ _MODULES = {
     "binn": ("SearchSpace",),
     "config": ("RunConfig",),
     "configfile": ("load_config", "load_problem", "presets"),
-    "datasets": ("Dataset", "gaussian_mixture", "load_file", "mnist_4x4"),
+    "datasets": ("Dataset", "digits_8x8", "gaussian_mixture", "load_file", "mnist_4x4"),
     "estimator": ("ExactEstimator", "SamplingEstimator"),
     "exact.chain": ("Chain",),
     "exact.distribution": ("Distribution", "schmidt_spectrum"),

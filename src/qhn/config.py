@@ -20,8 +20,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 from qhn.ansatz import Ansatz, Order
 from qhn.backend import check_name
 from qhn.binn import SearchSpace
-from qhn.datasets import Dataset, gaussian_mixture, load_file, mnist_4x4
+from qhn.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
 from qhn.gradient import Gradient, ParameterShift, Spsa
+from qhn.idx import idx_bytes, read_mnist
 from qhn.initial import Initial, Normal, Superposition, Uniform
 from qhn.lbfgs import Lbfgs
 from qhn.objective import Objective
@@ -56,16 +57,46 @@ class MixtureData(Section):
         )
 
 
-class DigitsData(Section):
-    """``name = "mnist-4x4"``: see :func:`qhn.datasets.mnist_4x4`."""
+class MnistData(Section):
+    """``name = "mnist-4x4"``: see :func:`qhn.datasets.mnist_4x4`.
+
+    ``sha256`` is of the 4×4 pixels and labels in ``directory`` – as IDX files, in alphabetical order – and filled in
+    when the configuration is loaded.
+    """
 
     name: Literal["mnist-4x4"]
-    digits: tuple[int, int] = (0, 1)
+    digits: tuple[int, ...] = (0, 1)
+    directory: Path | None = None
+    validation_fraction: float = Field(default=0.0, ge=0, lt=1)
+    seed: int = Field(default=1, ge=0)
+    sha256: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hash_the_images(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("directory") and not value.get("sha256"):
+            path = Path(value["directory"]).absolute()
+            return value | {"directory": path, "sha256": _images_digest(path)}
+        return value
+
+    def load(self) -> Dataset:
+        if self.directory and self.sha256 and _images_digest(self.directory) != self.sha256:
+            raise ValueError(f"the images in {self.directory} have changed since the run was configured")
+        return mnist_4x4(
+            self.digits, directory=self.directory, validation_fraction=self.validation_fraction, seed=self.seed
+        )
+
+
+class DigitsData(Section):
+    """``name = "digits-8x8"``: see :func:`qhn.datasets.digits_8x8`."""
+
+    name: Literal["digits-8x8"]
+    digits: tuple[int, ...] = (3, 8)
     validation_fraction: float = Field(default=0.0, ge=0, lt=1)
     seed: int = Field(default=1, ge=0)
 
     def load(self) -> Dataset:
-        return mnist_4x4(self.digits, validation_fraction=self.validation_fraction, seed=self.seed)
+        return digits_8x8(self.digits, validation_fraction=self.validation_fraction, seed=self.seed)
 
 
 class FileData(Section):
@@ -111,7 +142,8 @@ def _data_kind(value: Any) -> str:
 
 Data = Annotated[
     Annotated[MixtureData, Tag("gaussian-mixture")]
-    | Annotated[DigitsData, Tag("mnist-4x4")]
+    | Annotated[MnistData, Tag("mnist-4x4")]
+    | Annotated[DigitsData, Tag("digits-8x8")]
     | Annotated[FileData, Tag("file")],
     Discriminator(_data_kind),
 ]
@@ -144,22 +176,14 @@ class NetworkConfig(Section):
     qubit_order: Literal["forward", "reversed"] = "forward"
 
     @model_validator(mode="after")
-    def _at_most_one_hidden_layer(self) -> Self:
-        if len(self.hidden) > 1:
-            raise ValueError(
-                f"hidden must have at most one layer, got {len(self.hidden)}; to search the width of one layer write "
-                "its widths in a list of their own, as in hidden = [[2, 3]]"
-            )
+    def _is_a_space(self) -> Self:
         self.space(1)
         return self
 
-    def space(self, num_inputs: int) -> SearchSpace:
-        """The search space on data with that many features."""
-        widths: tuple[int, ...] = ()
-        if self.hidden:
-            first = self.hidden[0]
-            widths = (first,) if isinstance(first, int) else first
-        return SearchSpace(num_inputs, widths, self.alphabet, self.bias, self.activation, self.qubit_order)
+    def space(self, num_inputs: int, num_classes: int = 2) -> SearchSpace:
+        """The search space on data with that many features and classes."""
+        layers = tuple((widths,) if isinstance(widths, int) else widths for widths in self.hidden)
+        return SearchSpace(num_inputs, layers, self.alphabet, self.bias, self.activation, self.qubit_order, num_classes)
 
 
 class AnsatzConfig(Section):
@@ -407,8 +431,8 @@ class RunConfig(Section):
 
     def _name(self, exclude: Any) -> str:
         tree = self.model_dump(mode="json", exclude=exclude, exclude_defaults=True)
-        if isinstance(self.data, FileData):
-            tree["data"].pop("file")
+        for place in ("file", "directory"):  # the digest names what is there
+            tree["data"].pop(place, None)
         tree.get("train", {}).get("optimizer", {}).pop("force", None)  # it allows, and changes nothing
         tree = {name: table for name, table in tree.items() if table != {}}  # one whose only settings are excluded
         tree["schema"] = SCHEMA
@@ -421,7 +445,8 @@ class RunConfig(Section):
             ValueError, FileNotFoundError: if the data cannot be read or does not fit the networks.
         """
         dataset = self.data.load()
-        return BinnProblem(self.network.space(dataset.num_features), dataset, self.network.loss)
+        space = self.network.space(dataset.num_features, dataset.num_classes)
+        return BinnProblem(space, dataset, self.network.loss)
 
     def circuit(self, num_qubits: int) -> Ansatz:
         """The ansatz for that many qubits."""
@@ -436,3 +461,8 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _images_digest(directory: Path) -> str:
+    """SHA-256 of what :func:`qhn.idx.read_mnist` finds, in hexadecimal."""
+    return hashlib.sha256(b"".join(map(idx_bytes, read_mnist(directory).values()))).hexdigest()

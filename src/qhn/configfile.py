@@ -23,6 +23,7 @@ from qhn.config import (
     LbfgsConfig,
     MeanConfig,
     MixtureData,
+    MnistData,
     NetworkConfig,
     NormalConfig,
     ParameterShiftConfig,
@@ -50,9 +51,10 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None) -> R
     """The configuration of a preset or a TOML file, with some values replaced.
 
     Args:
-        source: name of a preset, or path of a ``.toml`` file; a relative ``data.file`` in it is relative to it.
-        settings: values by dotted key, e.g. ``{"train.shots": 500}``; a relative ``data.file`` here is relative to the
-            working directory.
+        source: name of a preset, or path of a ``.toml`` file; a relative ``data.file`` or ``data.directory`` in it is
+            relative to it.
+        settings: values by dotted key, e.g. ``{"train.shots": 500}``; a relative ``data.file`` or ``data.directory``
+            here is relative to the working directory.
 
     Raises:
         FileNotFoundError: if there is neither such a preset nor such a file.
@@ -77,8 +79,9 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None) -> R
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{source} is not valid TOML: {error}") from None
     data = tree.get("data")
-    if isinstance(data, dict) and isinstance(data.get("file"), str):
-        data["file"] = str(folder / data["file"])
+    for place in ("file", "directory"):
+        if isinstance(data, dict) and isinstance(data.get(place), str):
+            data[place] = str(folder / data[place])
     tree.setdefault("experiment", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.") or "experiment")
     try:
         return parse_config(_with_settings(tree, settings or {}))
@@ -169,7 +172,8 @@ def one_sentence(error: ValidationError, tree: dict[str, Any]) -> str:
         return _unknown_key(place)
     if fault["type"] == "missing":
         if key == "data":
-            return "missing table [data]: give name = 'gaussian-mixture' or 'mnist-4x4', or file = 'your.csv'"
+            names = "'gaussian-mixture', 'mnist-4x4' or 'digits-8x8'"
+            return f"missing table [data]: give name = {names}, or file = 'your.csv'"
         return f"missing key {key}"
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"].startswith("union_tag"):
@@ -212,7 +216,7 @@ def _names(*models: type[Section]) -> list[str]:
 
 KEYS = {  # the keys that may stand in a table, over all its kinds
     "": _names(RunConfig),
-    "data": _names(MixtureData, DigitsData, FileData),
+    "data": _names(MixtureData, MnistData, DigitsData, FileData),
     "network": _names(NetworkConfig),
     "ansatz": _names(AnsatzConfig),
     "train": _names(TrainConfig),

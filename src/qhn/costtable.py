@@ -5,8 +5,8 @@ the bits split into two halves P and Q with z(p, q) = z(p, 0) + z(0, q) − z(0,
 2^(bits/2) rows: no network needs an exponential of its own. The mean squared error takes one division a sample,
 and the cross-entropy, mean log(1 + e^z) − y·z, one multiplication: logarithms are taken of products of many samples.
 
-Other problems, outputs that are not sigmoids, and networks with most of their bits in one unit are enumerated network
-by network (:func:`qhn.landscape.enumerate_costs`).
+Other problems, several hidden layers or outputs, outputs that are not sigmoids, and networks with most of their bits in
+one unit are enumerated network by network (:func:`qhn.landscape.enumerate_costs`).
 """
 
 from __future__ import annotations
@@ -44,9 +44,10 @@ def table_of_costs(problem: BinnProblem) -> Floats | None:
     True
     """
     space, data = problem.space, problem.dataset
-    if not space.max_width and space.activations != ("sigmoid",):
+    groups = space.additive_groups()
+    if groups is None or (not space.layers and space.activations != ("sigmoid",)):
         return None
-    halves = _split(space.additive_groups())
+    halves = _split(groups)
     if len(halves[0]) > len(halves[1]) + UNEQUAL:
         return None
     costs = np.zeros(2**space.num_qubits)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qhn.idx import read_mnist
 from qhn.spelling import did_you_mean
 
 Floats = NDArray[np.float64]
@@ -19,17 +21,18 @@ RED_MEAN = np.array([-1.0, -2.0])
 BLUE_MEANS = np.array([[-2.0, 1.0], [1.0, 1.0], [2.0, -2.0]])
 MIXTURE_VARIANCE = 0.1
 MAX_FEATURE = 1e100  # so that sums of squares stay finite
+MAX_CLASSES = 64  # of a user's file
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Samples of two classes, split into training and validation.
+    """Samples of two classes or more, split into training and validation.
 
     Attributes:
         x: training features ``[num_samples, num_features]``, standardised if ``mean`` and ``scale`` say so.
-        y: training labels ``[num_samples]``, 0.0 or 1.0.
+        y: training labels ``[num_samples]``: 0.0 or 1.0, with more classes up to ``num_classes − 1``.
         x_validation, y_validation: the same for validation; empty when nothing is held out.
-        classes: the two labels of the source, those of y = 0 and y = 1.
+        classes: the labels of the source, those of y = 0, y = 1, …
         feature_names: one name a feature.
         mean, scale: raw features are ``x * scale + mean``.
         image_shape: rows and columns if the features are pixels.
@@ -49,6 +52,10 @@ class Dataset:
     @property
     def num_features(self) -> int:
         return int(self.x.shape[1])
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.classes)
 
     @property
     def has_validation(self) -> bool:
@@ -106,39 +113,92 @@ def _draw_mixture(samples: int, means_scale: float, rng: np.random.Generator) ->
     return means_scale * means + noise, blue.astype(np.float64)
 
 
-def mnist_4x4(digits: tuple[int, int] = (0, 1), *, validation_fraction: float = 0.0, seed: int = 1) -> Dataset:
-    """Two classes of handwritten digits of 4×4 pixels with values in [0, 1]; y = 1 is the second digit.
+def mnist_4x4(
+    digits: Sequence[int] = (0, 1),
+    *,
+    directory: str | Path | None = None,
+    validation_fraction: float = 0.0,
+    seed: int = 1,
+) -> Dataset:
+    """Handwritten digits of 4×4 pixels with values in [0, 1], a class each, in the order of ``digits``.
 
     The bundled images are 500 real MNIST images of each digit, not all of MNIST: see ``data/README.md`` in the package.
 
     Args:
-        digits: the two digits, different, each 0…9.
+        digits: two or more different digits, each 0…9.
+        directory: of the original files of MNIST, whose images are then all used: those of ``train`` for training and
+            those of ``t10k``, if they are there, for validation. See :func:`qhn.idx.read_mnist`.
+        validation_fraction: part of the training images of each class that is held out, in [0, 1). If it is above 0,
+            those of ``t10k`` are not used.
+        seed: seed of the split.
+
+    Raises:
+        ValueError: if the digits are equal or not digits, the fraction is out of range, or a file of MNIST is wrong.
+    """
+    if directory is None:
+        images, labels = _bundled("digits_4x4.npz")
+        return _digits("mnist-4x4", images / 255.0, labels, digits, validation_fraction, seed)
+    stored = read_mnist(Path(directory))
+    images, labels = stored["train-images-idx3-ubyte"], stored["train-labels-idx1-ubyte"]
+    data = _digits("mnist-4x4", images / 255.0, labels, digits, validation_fraction, seed)
+    if validation_fraction > 0 or "t10k-images-idx3-ubyte" not in stored:
+        return data
+    images, labels = stored["t10k-images-idx3-ubyte"], stored["t10k-labels-idx1-ubyte"]
+    held_out = _digits("mnist-4x4", images / 255.0, labels, digits, 0.0, seed)
+    return replace(data, x_validation=held_out.x, y_validation=held_out.y)
+
+
+def digits_8x8(digits: Sequence[int] = (3, 8), *, validation_fraction: float = 0.0, seed: int = 1) -> Dataset:
+    """Handwritten digits of 8×8 pixels with values in [0, 1], a class each, in the order of ``digits``.
+
+    The bundled images are the 1,797 that scikit-learn has, of UCI's optical digits: ``data/README.md`` in the package.
+
+    Args:
+        digits: two or more different digits, each 0…9.
         validation_fraction: part of the images of each class that is held out, in [0, 1).
         seed: seed of the split.
 
     Raises:
         ValueError: if the digits are equal or not digits, or the fraction is out of range.
+
+    >>> digits_8x8((0, 1, 2)).x.shape
+    (537, 64)
     """
-    if len(digits) != 2 or digits[0] == digits[1] or not all(0 <= digit <= 9 for digit in digits):
-        raise ValueError(f"digits must be two different digits from 0 to 9, got {list(digits)}")
-    with resources.files("qhn").joinpath("data/digits_4x4.npz").open("rb") as file, np.load(file) as stored:
-        labels = stored["digits"]
-        chosen = np.isin(labels, digits)
-        x = stored["pixels"][chosen].reshape(-1, 16) / 255.0
-        y = (labels[chosen] == digits[1]).astype(np.float64)
-    training, validation = _split(y, validation_fraction, seed)
-    names = tuple(f"pixel {row + 1},{column + 1}" for row in range(4) for column in range(4))
+    images, labels = _bundled("digits_8x8.npz")
+    return _digits("digits-8x8", images / 16.0, labels, digits, validation_fraction, seed)
+
+
+def _bundled(name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Images ``[n, rows, columns]`` and their digits ``[n]``."""
+    with resources.files("qhn").joinpath(f"data/{name}").open("rb") as file, np.load(file) as stored:
+        return stored["pixels"], stored["digits"]
+
+
+def _digits(
+    name: str, images: Floats, labels: NDArray[np.uint8], digits: Sequence[int], fraction: float, seed: int
+) -> Dataset:
+    """The images ``[n, rows, columns]`` of some digits."""
+    if not 2 <= len(set(digits)) == len(digits) or not all(0 <= digit <= 9 for digit in digits):
+        raise ValueError(f"digits must be two different digits from 0 to 9, or more, got {list(digits)}")
+    missing = [digit for digit in digits if digit not in labels]
+    if missing:
+        raise ValueError(f"there are no images of the digit {missing[0]}")
+    chosen = np.isin(labels, digits)
+    rows, columns = images.shape[1:]
+    x = images[chosen].reshape(-1, rows * columns)
+    y = (labels[chosen][:, None] == np.array(digits)).argmax(axis=1).astype(np.float64)
+    training, validation = _split(y, fraction, seed)
     return Dataset(
         x[training],
         y[training],
         x[validation],
         y[validation],
         np.array(digits),
-        names,
-        np.zeros(16),
-        np.ones(16),
-        image_shape=(4, 4),
-        name=f"mnist-4x4 digits {digits[0]} and {digits[1]}",
+        tuple(f"pixel {row + 1},{column + 1}" for row in range(rows) for column in range(columns)),
+        np.zeros(rows * columns),
+        np.ones(rows * columns),
+        image_shape=(rows, columns),
+        name=f"{name} digits {', '.join(map(str, digits[:-1]))} and {digits[-1]}",
     )
 
 
@@ -150,20 +210,20 @@ def load_file(
     standardise: bool = True,
     seed: int = 1,
 ) -> Dataset:
-    """A user's own two-class data from a CSV file with a header line, or an NPZ file.
+    """A user's own data of two classes or more from a CSV file with a header line, or an NPZ file.
 
     Args:
         path: ``.csv``: one column holds the classes, every other column is a numeric feature. ``.npz``: one array
             holds the classes ``[num_samples]``, the only other one the features ``[num_samples, num_features]``.
-        label: name of the column, or of the array, of classes (text or numbers; sorted, the second becomes y = 1).
+        label: name of the column, or of the array, of classes (text or numbers; sorted, the first becomes y = 0).
         validation_fraction: part of the samples of each class that is held out, in [0, 1).
         standardise: shift and scale every feature to mean 0 and standard deviation 1 over the training samples.
         seed: seed of the split.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file cannot be read as described, holds missing or infinite values, or other than two
-            classes; the message names the place.
+        ValueError: if the file cannot be read as described, holds missing or infinite values, or one class or so many
+            that they must be something else; the message names the place.
     """
     path = Path(path)
     if not path.is_file():
@@ -173,9 +233,14 @@ def load_file(
         raise ValueError(f"data file {path} must be .csv or .npz, got {path.suffix!r}")
     x, labels, names = readers[path.suffix.lower()](path, label)
     classes, y = np.unique(labels, return_inverse=True)
-    if len(classes) != 2:
-        shown = ", ".join(str(c) for c in classes[:5]) + (", …" if len(classes) > 5 else "")
-        raise ValueError(f"{path}: {label!r} must hold two classes, found {len(classes)}: {shown}")
+    shown = ", ".join(str(c) for c in classes[:5]) + (", …" if len(classes) > 5 else "")
+    if len(classes) < 2:
+        raise ValueError(f"{path}: {label!r} must hold two classes or more, found {len(classes)}: {shown}")
+    if len(classes) > MAX_CLASSES or (len(classes) > 2 and 2 * len(classes) > len(y)):
+        raise ValueError(
+            f"{path}: {label!r} must hold classes, found {len(classes)} different values in {len(y)} samples: {shown}; "
+            f"name another column with label, or make of its values at most {MAX_CLASSES} classes"
+        )
     training, validation = _split(y, validation_fraction, seed)
     mean, scale = np.zeros(x.shape[1]), np.ones(x.shape[1])
     if standardise:
@@ -281,9 +346,9 @@ def _split(y: NDArray[Any], fraction: float, seed: int) -> tuple[NDArray[np.intp
         raise ValueError(f"validation_fraction must be in [0, 1), got {fraction}")
     rng = np.random.default_rng(seed)
     held_out = np.zeros(len(y), dtype=bool)
-    for value in (0, 1):
+    for value in np.unique(y):
         members = rng.permutation(np.flatnonzero(y == value))
         held_out[members[: round(fraction * len(members))]] = True
-    if len(set(y[~held_out])) < 2:
+    if len(set(y[~held_out])) < len(set(y)):
         raise ValueError(f"validation_fraction {fraction} leaves a class without training samples; lower it")
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ COLUMN = 3.4  # inches
 RED, BLUE, GREEN, BLACK, GREY = "#d55e00", "#0072b2", "#009e73", "#000000", "#999999"  # after Okabe and Ito
 COLOURS = (BLUE, RED, GREEN, "#cc79a7", "#e69f00", "#56b4e9", BLACK)  # of series, in this order
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")
+CLASS_COLOURS = (RED, BLUE, GREEN, "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", BLACK)  # of classes
+CLASS_MARKERS = ("o", "^", "s", "v", "D")  # as many as have no common factor with the colours
+UNITS_ACROSS = 5  # images of weights in a row
 
 
 def training_curve(
@@ -99,7 +102,10 @@ def cost_distribution(
 
 
 def decision_boundary(path: Path, network: Network, data: Dataset, title: str, points: int = 200) -> Path:
-    """The network's output over the plane of its two features, with the training samples."""
+    """The network's output over the plane of its two features, with the training samples.
+
+    With more than two classes, their colours mixed by their probabilities, and the borders of the most probable one.
+    """
     figure, axes = _figure(height=0.85 * COLUMN)
     samples = data.raw(data.x)
     low, high = samples.min(axis=0), samples.max(axis=0)
@@ -107,37 +113,61 @@ def decision_boundary(path: Path, network: Network, data: Dataset, title: str, p
     grids = [np.linspace(a, b, points) for a, b in zip(low - margin, high + margin, strict=True)]
     plane = np.stack(np.meshgrid(*grids), axis=-1)
     output = network.output(plane)
-    shades = LinearSegmentedColormap.from_list("classes", [RED, "#ffffff", BLUE])
-    image = axes.pcolormesh(*grids, output, cmap=shades, vmin=0, vmax=1, alpha=0.5, rasterized=True, linewidth=0)
-    if output.min() < 0.5 < output.max():
-        axes.contour(*grids, output, levels=[0.5], colors=BLACK, linewidths=1)
-    for label, color, marker in ((0, RED, "o"), (1, BLUE, "^")):
+    if data.num_classes == 2:
+        shades = LinearSegmentedColormap.from_list("classes", [RED, "#ffffff", BLUE])
+        image = axes.pcolormesh(*grids, output, cmap=shades, vmin=0, vmax=1, alpha=0.5, rasterized=True, linewidth=0)
+        if output.min() < 0.5 < output.max():
+            axes.contour(*grids, output, levels=[0.5], colors=BLACK, linewidths=1)
+        _colorbar(figure.colorbar(image, ax=axes), "network output")
+    else:
+        colours = np.array([to_rgb(_colour(label)) for label in range(data.num_classes)])
+        axes.pcolormesh(*grids, 0.5 + 0.5 * (output @ colours), rasterized=True, linewidth=0)
+        for label in range(data.num_classes):
+            lead = output[..., label] - np.delete(output, label, axis=-1).max(axis=-1)
+            if lead.min() < 0 < lead.max():
+                axes.contour(*grids, lead, levels=[0.0], colors=BLACK, linewidths=1)
+    for label in range(data.num_classes):
         chosen = samples[data.y == label]
-        name = str(data.classes[label])
         axes.scatter(
-            chosen[:, 0], chosen[:, 1], s=5, c=color, marker=marker, linewidths=0.2, edgecolors="white", label=name
+            chosen[:, 0],
+            chosen[:, 1],
+            s=5,
+            color=_colour(label),
+            marker=CLASS_MARKERS[label % len(CLASS_MARKERS)],
+            linewidths=0.2,
+            edgecolors="white",
+            label=str(data.classes[label]),
         )
     axes.set_title(title, fontsize=8)
     axes.set_xlabel(data.feature_names[0])
     axes.set_ylabel(data.feature_names[1])
     axes.legend(fontsize=7, framealpha=0.8)
-    _colorbar(figure.colorbar(image, ax=axes), "network output")
     np.savez(path.with_suffix(".npz"), x=grids[0], y=grids[1], output=output, samples=samples, label=data.y)
     return save(figure, path)
+
+
+def _colour(label: int) -> str:
+    return CLASS_COLOURS[label % len(CLASS_COLOURS)]
 
 
 def weight_image(path: Path, network: Network, title: str) -> Path:
     """The weights of each unit of the first layer as an image."""
     assert network.image_shape is not None
     weights = network.weights[0].T.reshape(-1, *network.image_shape)
-    figure = Figure(figsize=(max(COLUMN, 1.2 * len(weights)), 0.8 * COLUMN), dpi=200, layout="constrained")
-    panels = np.atleast_1d(figure.subplots(1, len(weights)))
+    across = min(len(weights), UNITS_ACROSS)
+    down = -(-len(weights) // across)
+    size = (max(COLUMN, 1.2 * across), 0.8 * COLUMN if down == 1 else 0.5 * COLUMN * down)
+    figure = Figure(figsize=size, dpi=200, layout="constrained")
+    panels = figure.subplots(down, across, squeeze=False).ravel()
     figure.suptitle(title, fontsize=8)
     limit = float(np.abs(network.alphabet).max())
-    for k, (axes, image) in enumerate(zip(panels, weights, strict=True)):
+    for axes in panels[len(weights) :]:
+        axes.set_axis_off()
+    for axes, image, name, bias in zip(
+        panels, weights, network.unit_names(1), network.biases[0], strict=False
+    ):  # fewer units than panels
         shown = axes.imshow(image, cmap="PuOr", vmin=-limit, vmax=limit)
-        target = "output" if len(network.weights) == 1 else f"h{k + 1}"
-        axes.set_title(f"{target}, bias {network.biases[0][k]:+g}", fontsize=8)
+        axes.set_title(f"{name}, bias {bias:+g}", fontsize=8)
         axes.set_xticks(np.arange(1, image.shape[1]) - 0.5, [])
         axes.set_yticks(np.arange(1, image.shape[0]) - 0.5, [])
         axes.grid(color="white", linewidth=1)

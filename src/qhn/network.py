@@ -19,6 +19,26 @@ def sigmoid(z: Floats) -> Floats:
     return result
 
 
+def softmax(z: Floats) -> Floats:
+    """e^z / Σ e^z over the last axis, without overflow."""
+    result: Floats = np.exp(z - z.max(axis=-1, keepdims=True))
+    result /= result.sum(axis=-1, keepdims=True)
+    return result
+
+
+def class_probabilities(output: Floats, num_classes: int) -> Floats:
+    """The probability of each class, ``[..., num_classes]``, from outputs ``[...]`` of two classes, or of more as is.
+
+    >>> class_probabilities(np.array([0.25, 1.5]), 2)
+    array([[0.75, 0.25],
+           [0.  , 1.  ]])
+    """
+    if num_classes > 2:
+        return output
+    p = np.clip(output, 0.0, 1.0)
+    return np.stack([1.0 - p, p], axis=-1)
+
+
 ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
     "sigmoid": sigmoid,
     "relu": lambda z: np.maximum(z, 0.0),
@@ -32,11 +52,12 @@ class Network:
     """One decoded binary network, which needs nothing else to predict.
 
     Attributes:
-        weights: ``[num_inputs, width]`` and ``[width, 1]``, or only ``[num_inputs, 1]`` without a hidden layer.
-        biases: ``[width]`` and ``[1]``, or only ``[1]``.
-        activation: name of the hidden units' activation, or of the output's without a hidden layer.
+        weights: ``[units below, units]`` a layer, from the inputs to the output, which is one unit for two classes and
+            else has one for each.
+        biases: ``[units]`` a layer.
+        activation: name of the hidden units' activation, or of a single output's without a hidden layer.
         alphabet: the two values of a weight.
-        classes: the labels of output 0 and 1.
+        classes: the labels of output 0 and 1, or of each output.
         mean, scale: a raw feature x enters as (x − mean) / scale.
         feature_names: one name an input.
         image_shape: rows and columns if the inputs are pixels.
@@ -55,10 +76,12 @@ class Network:
     @property
     def shape(self) -> str:
         """The layer sizes, e.g. ``2-3-1``."""
-        return "-".join(str(n) for n in (*(w.shape[0] for w in self.weights), 1))
+        return "-".join(str(n) for n in (self.weights[0].shape[0], *(len(bias) for bias in self.biases)))
 
     def output(self, x: ArrayLike) -> Floats:
         """The output, near 0 for the first class and 1 for the second: raw features ``[..., inputs]`` → ``[...]``.
+
+        With more than two classes, the probability of each: ``[..., classes]``.
 
         Raises:
             ValueError: if the last axis of ``x`` is not as long as the network has inputs, or a value is missing.
@@ -73,35 +96,69 @@ class Network:
         hidden = ACTIVATIONS[self.activation]
         for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             h = hidden(h @ weights + bias)
-        z = (h @ self.weights[-1] + self.biases[-1])[..., 0]
+        z = h @ self.weights[-1] + self.biases[-1]
+        if self._has_softmax:
+            return softmax(z)
+        z = z[..., 0]
         return sigmoid(z) if len(self.weights) > 1 else hidden(z)
 
+    @property
+    def _has_softmax(self) -> bool:
+        return len(self.biases[-1]) > 1
+
+    def probabilities(self, x: ArrayLike) -> Floats:
+        """The probability of each class: raw features ``[..., inputs]`` → ``[..., classes]``.
+
+        With two classes it is 1 − p and p, p the output; one that is not a probability, such as that of a relu, is
+        clipped to [0, 1].
+
+        Raises:
+            ValueError: as :meth:`output`.
+        """
+        return class_probabilities(self.output(x), len(self.classes))
+
     def predict(self, x: ArrayLike) -> NDArray[Any]:
-        """The class of each sample: raw features ``[..., num_inputs]`` → labels ``[...]`` of ``classes``."""
-        return self.classes[(self.output(x) > 0.5).astype(np.intp)]
+        """The class of each sample: raw features ``[..., inputs]`` → labels ``[...]`` of ``classes``.
+
+        It is the most probable one, of equal ones the first.
+        """
+        output = self.output(x)
+        index = output.argmax(axis=-1) if self._has_softmax else (output > 0.5).astype(np.intp)
+        return np.asarray(self.classes[index])[()]
 
     def describe(self) -> str:
         """The network in words: its choices, then one formula a unit (or the weights as an image)."""
         low, high = self.alphabet
-        lines = [f"{self.shape} network, {self.activation} activation, weights in {{{low:+g}, {high:+g}}}"]
+        depth = len(self.weights)
+        what = "softmax output" if depth == 1 and self._has_softmax else f"{self.activation} activation"
+        lines = [f"{self.shape} network, {what}, weights in {{{low:+g}, {high:+g}}}"]
         if np.any(self.mean != 0) or np.any(self.scale != 1):
             lines.append("inputs are standardised: each raw feature enters as (x - mean) / scale")
         names = [*self.feature_names] or [f"x{i + 1}" for i in range(self.weights[0].shape[0])]
-        for layer, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            last = layer == len(self.weights) - 1
-            function = "sigmoid" if last and len(self.weights) > 1 else self.activation
-            for k in range(weights.shape[1]):
-                target = "output" if last else f"h{k + 1}"
-                if layer == 0 and self.image_shape:
-                    lines.append(f"{target} = {function}({bias[k]:+g} + weights · pixels), weights:")
+        for layer, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
+            targets = self.unit_names(layer)
+            function = self.activation if layer < depth or depth == 1 else "sigmoid"
+            left, right = ("", "") if layer == depth and self._has_softmax else (f"{function}(", ")")
+            for k, target in enumerate(targets):
+                if layer == 1 and self.image_shape:
+                    lines.append(f"{target} = {left}{bias[k]:+g} + weights · pixels{right}, weights:")
                     image = weights[:, k].reshape(self.image_shape)
                     lines += ["    " + " ".join(f"{w:+3g}" for w in row) for row in image]
                 else:
                     terms = [_term(w, name) for w, name in zip(weights[:, k], names, strict=True) if w]
                     terms += [f"{bias[k]:+g}"] if bias[k] else []
-                    lines.append(f"{target} = {function}({' '.join(terms) or '0'})")
-            names = [f"h{k + 1}" for k in range(weights.shape[1])]
+                    lines.append(f"{target} = {left}{' '.join(terms) or '0'}{right}")
+            names = targets
+        if self._has_softmax:
+            lines.append("probability of class c = exp(z[c]) / sum of all exp(z)")
         return "\n".join(lines)
+
+    def unit_names(self, layer: int) -> list[str]:
+        """What the units of a layer are called: ``h2``, with several hidden layers ``h1.2``; ``output`` or ``z[3]``."""
+        units, depth = len(self.biases[layer - 1]), len(self.weights)
+        if layer == depth:
+            return [f"z[{label}]" for label in self.classes] if self._has_softmax else ["output"]
+        return [f"h{k + 1}" if depth == 2 else f"h{layer}.{k + 1}" for k in range(units)]
 
     def save(self, path: str | Path) -> None:
         """Write the network as an ``.npz`` file of plain arrays, which :func:`load_network` reads."""

@@ -17,6 +17,7 @@ from qhn.binn import BLOCK, SearchSpace
 from qhn.bitstrings import Bits
 from qhn.datasets import Dataset
 from qhn.network import Network
+from qhn.threads import in_parallel, num_cores
 
 Floats = NDArray[np.float64]
 TABLE_QUBITS = 20  # up to which known costs are kept in a table of all bitstrings: 9 MiB
@@ -43,7 +44,8 @@ class BinnProblem:
     Attributes:
         space: which networks.
         dataset: the data; only its training part enters the cost.
-        loss: ``"mse"``, (output − y)², or ``"cross-entropy"`` in nats.
+        loss: ``"mse"``, (output − y)², or ``"cross-entropy"`` in nats. With K > 2 classes and probabilities p_c, the
+            first is Σ_c (p_c − [y = c])², the second −log p_y.
 
     Raises:
         ValueError: at construction, if the data does not fit the networks or the loss their output.
@@ -63,9 +65,13 @@ class BinnProblem:
             raise ValueError(
                 f"the networks have {self.space.num_inputs} inputs, the data {self.dataset.num_features} features"
             )
+        if self.dataset.num_classes != self.space.num_classes:
+            raise ValueError(
+                f"the networks tell {self.space.num_classes} classes, the data has {self.dataset.num_classes}"
+            )
         if self.loss not in ("mse", "cross-entropy"):
             raise ValueError(f"loss must be mse or cross-entropy, got {self.loss!r}")
-        if self.loss == "cross-entropy" and not self.space.max_width and self.space.activations != ("sigmoid",):
+        if self.loss == "cross-entropy" and not self.space.layers and self.space.activations != ("sigmoid",):
             raise ValueError(
                 "cross-entropy needs a sigmoid output: with hidden = [] the activation acts on the output, "
                 f"and it is {list(self.space.activations)}; use activation = 'sigmoid' or loss = 'mse'"
@@ -128,21 +134,32 @@ class BinnProblem:
         """Mean loss of each network over the samples: ``[B]``."""
         means: Floats
         if self.loss == "mse":
-            errors = self.space.output(bits, x) - y
-            means = np.square(errors, out=errors).mean(axis=1)
+            errors = self.space.output(bits, x) - self._target(y)
+            means = np.square(errors, out=errors).reshape(len(errors), -1).sum(axis=1) / len(y)
             return means
         z = self.space.forward(bits, x)
-        means = -(z @ y) / len(y)  # the loss is log(1 + e^z) − y·z
-        # log(1 + e^z) without overflow; log, not log1p: it is several times faster, and 1e-16 is lost either way
-        means += np.maximum(z, 0.0).mean(axis=1)
-        np.negative(np.abs(z, out=z), out=z)
-        np.log(1.0 + np.exp(z, out=z), out=z)
+        if self.dataset.num_classes > 2:
+            z -= z.max(axis=-1, keepdims=True)  # log Σ e^z without overflow
+            right = z[:, np.arange(len(y)), y.astype(np.intp)]
+            means = (np.log(np.exp(z).sum(axis=-1)) - right).mean(axis=1)
+            return means
+        # log(1 + e^z) − y·z = z·(½ − y) + |z|/2 + log(1 + e^−|z|), without overflow
+        means = z @ (0.5 - y) / len(y)
+        z = np.copysign(z, -1.0, out=z)
+        means -= 0.5 * z.mean(axis=1)
+        np.log(1.0 + np.exp(z, out=z), out=z)  # not log1p: it is several times slower, and 1e-16 is lost either way
         means += z.mean(axis=1)
         return means
 
+    def _target(self, y: Floats) -> Floats:
+        """What the output should be: ``[S]``, or with more than two classes 1 for the right one, ``[S, classes]``."""
+        return y if self.dataset.num_classes == 2 else np.eye(self.dataset.num_classes)[y.astype(np.intp)]
+
     def _hits(self, bits: Bits, x: Floats, y: Floats) -> Floats:
         """Share of right predictions of each network: ``[B]``."""
-        hits: Floats = ((self.space.output(bits, x) > 0.5) == (y > 0.5)).mean(axis=1)
+        output = self.space.output(bits, x)
+        predicted = output > 0.5 if self.dataset.num_classes == 2 else output.argmax(axis=-1)
+        hits: Floats = (predicted == y).mean(axis=1)
         return hits
 
     def _in_blocks(
@@ -152,10 +169,9 @@ class BinnProblem:
         array = bitstrings.as_bits(bits, self.num_qubits)
         rows = array.reshape(-1, self.num_qubits)
         block = max(1, BLOCK // len(x))
-        result = np.empty(len(rows))
-        for start in range(0, len(rows), block):
-            result[start : start + block] = function(rows[start : start + block], x, y)
-        return result.reshape(array.shape[:-1])
+        blocks = [rows[start : start + block] for start in range(0, len(rows), block)]
+        results = in_parallel(lambda part: function(part, x, y), blocks, num_cores())
+        return np.concatenate([np.empty(0), *results]).reshape(array.shape[:-1])
 
 
 class TableProblem:

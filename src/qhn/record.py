@@ -4,7 +4,7 @@
 
     results/<experiment>/<run_id>/
       config.json       what was asked
-      data/             a copy of the user's data file, if that is what is learnt
+      data/             a copy of the user's data file, or of the 4×4 pixels of their MNIST, if that is what is learnt
       manifest.json     versions, machine and backend of every session that advanced the run
       steps.jsonl       one line a step
       evaluations.bin   every bitstring evaluated, in order: its bits packed into bytes, then C as a float64
@@ -38,9 +38,10 @@ from numpy.typing import NDArray
 
 from qhn import bitstrings
 from qhn.bitstrings import Bits
-from qhn.config import SCHEMA, FileData, RunConfig
+from qhn.config import SCHEMA, FileData, MnistData, RunConfig
 from qhn.configfile import parse_config
 from qhn.durable import append, replace, truncate
+from qhn.idx import idx_bytes, read_mnist
 from qhn.network import load_network
 from qhn.problem import Evaluations
 from qhn.samples import Samples
@@ -105,8 +106,14 @@ class Record:
             source = config.data.file
             copy = directory / "data" / source.name
             copy.parent.mkdir(exist_ok=True)
-            replace(copy, lambda file: file.write(source.read_bytes()))
+            _write(copy, source.read_bytes())
             record.config = config.model_copy(update={"data": config.data.model_copy(update={"file": copy})})
+        elif isinstance(config.data, MnistData) and config.data.directory:
+            copy = directory / "data"
+            copy.mkdir(exist_ok=True)
+            for name, array in read_mnist(config.data.directory).items():
+                _write(copy / name, idx_bytes(array))
+            record.config = config.model_copy(update={"data": config.data.model_copy(update={"directory": copy})})
         record._write_config()
         return record
 
@@ -127,8 +134,9 @@ class Record:
         try:
             tree = json.loads(path.read_text())
             schema = tree.pop("schema")
-            if isinstance(tree.get("data"), dict) and "file" in tree["data"]:
-                tree["data"]["file"] = str(directory / tree["data"]["file"])
+            for place in ("file", "directory"):
+                if isinstance(tree.get("data"), dict) and tree["data"].get(place):
+                    tree["data"][place] = str(directory / tree["data"][place])
             config = parse_config(tree) if schema == SCHEMA else None
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             raise RecordError(f"{path} is damaged ({error}); {ANEW}") from None
@@ -390,6 +398,8 @@ class Record:
         tree: dict[str, Any] = {"schema": SCHEMA} | self.config.model_dump(mode="json")
         if isinstance(self.config.data, FileData):
             tree["data"]["file"] = f"data/{self.config.data.file.name}"
+        elif tree["data"].get("directory"):
+            tree["data"]["directory"] = "data"
         self.write_json("config.json", tree)
 
     def _samples_path(self, step: int, evaluation: int = 0) -> Path:
@@ -447,6 +457,10 @@ def find_run(results: Path, name: str | None) -> Path:
     if len(matching) > 1 and name not in [path.name for path in matching]:
         raise ValueError(f"several runs begin with {name!r}: {', '.join(path.name for path in matching)}")
     return next((path for path in matching if path.name == name), matching[0])
+
+
+def _write(path: Path, content: bytes) -> None:
+    replace(path, lambda file: file.write(content))
 
 
 def _evaluation_type(num_qubits: int) -> np.dtype[Any]:

@@ -164,7 +164,8 @@ class Report:
         landscape = self.landscape
         optimum = landscape.optimum if landscape else None
         found = next(step.step for step in self.steps if step.best_cost == last.best_cost)
-        majority = max(self.problem.dataset.y.mean(), 1 - self.problem.dataset.y.mean())
+        labels = self.problem.dataset.y
+        majority = np.bincount(labels.astype(np.intp)).max() / len(labels)
         rows = [("E = ⟨C⟩ at the last step", with_error(last.mean, last.mean_std_error) + _above(last.mean, optimum))]
         if landscape and not self.is_exact:
             ideal = float(self.ideal.energy(last.theta[None])[0])

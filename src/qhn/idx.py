@@ -1,0 +1,93 @@
+"""The original MNIST files: arrays of bytes in the IDX format, read, checked, and sampled down to 4×4 pixels.
+
+An IDX file is two zero bytes, the type of its numbers (8: unsigned bytes), the number of dimensions, each dimension as
+four bytes, most significant first, and the numbers.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+UnsignedBytes = NDArray[np.uint8]
+PARTS = ("t10k", "train")  # MNIST's names of its test and its training images
+SUFFIXES = ("images-idx3-ubyte", "labels-idx1-ubyte")
+
+
+def read_mnist(directory: Path) -> dict[str, UnsignedBytes]:
+    """Images of 4×4 pixels and labels of all digits in a directory of MNIST's files, by the files' original names.
+
+    They are ``train-images-idx3-ubyte``, ``uint8[n, 4, 4]``, ``train-labels-idx1-ubyte``, ``uint8[n]``, and, if they
+    are there, the same of ``t10k``, in alphabetical order. Files may end in ``.gz``, or have a dot before ``idx``. The
+    pixels are ``image[3::7, 3::7]`` of the 28×28; images of 4×4 are taken as they are.
+
+    Raises:
+        ValueError: if a file is missing, damaged, or not what its name says; the message names it.
+    """
+    found = {}
+    for part in PARTS:
+        paths = [_find(directory, f"{part}-{suffix}") for suffix in SUFFIXES]
+        if part == "t10k" and paths == [None, None]:
+            continue
+        for suffix, path in zip(SUFFIXES, paths, strict=True):
+            if path is None:
+                raise ValueError(
+                    f"data directory {directory} has no {part}-{suffix} (nor the same with .gz); put the original "
+                    "files of MNIST there"
+                )
+            array = read_idx(path)
+            if suffix == SUFFIXES[0] and array.shape[1:] not in ((28, 28), (4, 4)):
+                raise ValueError(f"{path} must hold images of 28×28 pixels, got an array of shape {list(array.shape)}")
+            if suffix == SUFFIXES[1] and (array.ndim != 1 or array.max(initial=0) > 9):
+                raise ValueError(f"{path} must hold one label from 0 to 9 an image, got shape {list(array.shape)}")
+            found[f"{part}-{suffix}"] = array[:, 3::7, 3::7] if array.shape[1:] == (28, 28) else array
+        images, labels = (len(found[f"{part}-{suffix}"]) for suffix in SUFFIXES)
+        if images != labels:
+            raise ValueError(f"{paths[0]} holds {images} images, {paths[1]} {labels} labels; one of them is another's")
+    return found
+
+
+def _find(directory: Path, name: str) -> Path | None:
+    """The file of that name or one of its variants."""
+    variants = [name, name.replace("-idx", ".idx")]
+    paths = [directory / f"{variant}{ending}" for variant in variants for ending in ("", ".gz")]
+    return next((path for path in paths if path.is_file()), None)
+
+
+def read_idx(path: Path) -> UnsignedBytes:
+    """The array of an IDX file of unsigned bytes, which may be compressed by gzip.
+
+    Raises:
+        ValueError: if it is not such a file, or not all of one.
+    """
+    again = "; copy or download it again"
+    try:
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+    except (OSError, EOFError, zlib.error) as error:  # gzip raises all three
+        raise ValueError(f"{path} cannot be read ({error}){again}") from None
+    num_dimensions = content[3] if len(content) > 3 else 0
+    header = 4 + 4 * num_dimensions
+    if content[:3] != b"\0\0\x08" or len(content) < header:
+        hint = "; it is compressed, give its name the ending .gz" if content[:2] == b"\x1f\x8b" else again
+        raise ValueError(f"{path} is not an IDX file of unsigned bytes: it begins with {content[:4].hex(' ')}{hint}")
+    shape = tuple(np.frombuffer(content, ">u4", num_dimensions, offset=4).astype(int).tolist())
+    expected = header + int(np.prod(shape, dtype=object))
+    if len(content) != expected:
+        raise ValueError(
+            f"{path} has {len(content):,} bytes, its header of shape {list(shape)} asks for {expected:,}{again}"
+        )
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def idx_bytes(array: UnsignedBytes) -> bytes:
+    """The content of an IDX file.
+
+    >>> idx_bytes(np.array([[1, 2, 3]], dtype=np.uint8)).hex(" ")
+    '00 00 08 02 00 00 00 01 00 00 00 03 01 02 03'
+    """
+    return b"\0\0\x08" + bytes([array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.tobytes()
