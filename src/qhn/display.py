@@ -1,9 +1,10 @@
-"""A run's progress on the terminal: one live line, or now and then a plain one where there is no terminal."""
+"""Progress of a run or a sweep: one live line, or now and then a plain one where there is no terminal."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from qhn.objective import with_error
@@ -11,6 +12,7 @@ from qhn.step import Step
 
 if TYPE_CHECKING:
     from qhn.run import Training
+    from qhn.workers import Progress
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -47,3 +49,35 @@ def facts(step: Step) -> str:
     if step.shots == 0:  # an exact run has evaluated all networks, and says which one is the most probable
         return f"{energy}  best of the most probable C {step.best_cost:.5g}"
     return f"{energy}  best C {step.best_cost:.5g}  distinct {step.distinct:,}  shots {step.shots:,}"
+
+
+def sweep_progress(going: Iterator[Progress], quiet: bool) -> Progress:
+    """Follow a sweep with a live bar, or now and then a line; how far it came."""
+    if not quiet and sys.stderr.isatty():
+        return _sweep_bar(going)
+    started, printed, first = time.monotonic(), -SECONDS_BETWEEN_LINES, None
+    for at in going:
+        first = first or at
+        elapsed = time.monotonic() - started
+        if not quiet and (elapsed - printed >= SECONDS_BETWEEN_LINES or at.finished == at.total):
+            printed = elapsed
+            done = at.finished - first.finished
+            left = f"  ETA {elapsed / done * (at.total - at.finished):.0f} s" if done else ""
+            print(f"{at.finished:,} of {at.total:,} members{left}", file=sys.stderr, flush=True)
+    return at
+
+
+def _sweep_bar(going: Iterator[Progress]) -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = ("members", MofNCompleteColumn(), BarColumn(bar_width=24), TextColumn("{task.description}"), "ETA")
+    with Bar(*columns, TimeRemainingColumn(elapsed_when_finished=True), console=Console(stderr=True)) as bar:
+        task = None
+        for at in going:
+            if task is None:
+                task = bar.add_task("", total=at.total, completed=at.finished)
+            failed = f"{len(at.failures):,} failed" if at.failures else ""
+            bar.update(task, completed=at.finished, description=failed)
+    return at

@@ -276,9 +276,11 @@ def write_csv(path: Path, columns: dict[str, NDArray[Any]]) -> None:
             writer.writerow(["" if value != value else value for value in row])
 
 
-def new_figure(columns: int = 1, rows: int = 1, height: float = 0.7 * COLUMN) -> tuple[Figure, list[Axes]]:
-    """A figure of panels of that height, each as wide as a column, and its panels row by row."""
-    figure = Figure(figsize=(columns * COLUMN, rows * height), dpi=200, layout="constrained")
+def new_figure(
+    columns: int = 1, rows: int = 1, *, width: float = COLUMN, height: float = 0.7 * COLUMN
+) -> tuple[Figure, list[Axes]]:
+    """A figure of panels of that size in inches, and its panels row by row."""
+    figure = Figure(figsize=(columns * width, rows * height), dpi=200, layout="constrained")
     panels = list(np.atleast_1d(figure.subplots(rows, columns)).flat)
     for axes in panels:
         axes.xaxis.label.set_fontsize(8)

@@ -1,0 +1,223 @@
+"""Verbs on one run: run, resume, list, show, report, evaluate."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from qhn.cli.app import app
+from qhn.cli.options import (
+    DEFAULT_EXPERIMENT,
+    BackendOption,
+    ExperimentArgument,
+    JsonOption,
+    LayersOption,
+    OrderOption,
+    QuietOption,
+    ResultsOption,
+    RunArgument,
+    SeedOption,
+    SetOption,
+    ShotsOption,
+    StepsOption,
+    all_settings,
+    find,
+    load,
+    source_of,
+)
+
+if TYPE_CHECKING:
+    from qhn.run import Training
+    from qhn.step import Outcome
+
+EXIT_CODES = {"done": 0, "target": 0, "converged": 0, "plateau": 3, "budget": 3, "interrupted": 130}
+
+
+@app.command()
+def run(
+    experiment: ExperimentArgument = DEFAULT_EXPERIMENT,
+    backend: BackendOption = None,
+    shots: ShotsOption = None,
+    layers: LayersOption = None,
+    order: OrderOption = None,
+    seed: SeedOption = None,
+    steps: StepsOption = None,
+    settings: SetOption = None,
+    results: ResultsOption = None,
+    restart: Annotated[bool, typer.Option(help="Set an existing run of this configuration aside.")] = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train; the same command again resumes, or shows a finished run."""
+    config = load(experiment, settings, backend, shots, layers, order, seed, steps)
+    from qhn.run import train
+
+    _advance(lambda: train(config, results=results, restart=restart), quiet, as_json)
+
+
+@app.command()
+def resume(
+    name: RunArgument = None,
+    steps: StepsOption = None,
+    settings: SetOption = None,
+    results: ResultsOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on with an interrupted run, or extend a finished one."""
+    from qhn.run import resume as resume_run
+
+    directory = find(name, results)
+    chosen = all_settings(settings, {"train.steps": steps})
+    _advance(lambda: resume_run(directory, chosen), quiet, as_json)
+
+
+@app.command("list")
+def list_runs(results: ResultsOption = None) -> None:
+    """Presets, and runs with where they stand."""
+    from qhn.configfile import presets
+    from qhn.objective import with_error
+    from qhn.record import Record, results_directory, run_directories
+    from qhn.step import RecordError
+
+    typer.echo("presets")
+    for name, title in presets().items():
+        typer.echo(f"  {name:<21} {title}")
+    found = run_directories(results_directory(results))
+    typer.echo(f"\nruns in {results_directory(results)}" + ("" if found else ": none"))
+    if found:
+        head = ("experiment", "run", "backend", "layers", "order", "shots", "seed", "steps", "ended")
+        typer.echo("  {:<21} {:<12} {:<11} {:>6} {:<7} {:>6} {:>5} {:>9}  {:<12} E, best C".format(*head))
+    for directory in found:
+        try:
+            record = Record.load(directory)
+            steps, outcome, train, ansatz = record.steps(), record.outcome(), record.config.train, record.config.ansatz
+        except RecordError as error:
+            typer.echo(f"  {directory.parent.name:<21} {directory.name:<12} {error}")
+            continue
+        last = steps[-1] if steps else None
+        values = f"{with_error(last.mean, last.mean_std_error)}, {last.best_cost:.6g}" if last else ""
+        typer.echo(
+            f"  {directory.parent.name:<21} {directory.name:<12} {train.backend:<11} {ansatz.num_layers:>6} "
+            f"{ansatz.order:<7} {train.shots or '–':>6} {train.seed:>5} {f'{len(steps)}/{train.steps}':>9}  "
+            f"{outcome.name if outcome else 'unfinished':<12} {values}"
+        )
+
+
+@app.command()
+def show(name: RunArgument = None, results: ResultsOption = None) -> None:
+    """What a run found, what its bits mean, what was used."""
+    from qhn.record import Record
+    from qhn.report import Report
+
+    report = Report(Record.load(find(name, results)))
+    typer.echo(report.summary() + "\n\n" + report.problem.space.summary() + "\n\n" + report.provenance())
+
+
+@app.command()
+def report(name: RunArgument = None, results: ResultsOption = None) -> None:
+    """Draw a run's figures and print its page."""
+    from qhn.record import Record
+    from qhn.report import Report
+
+    page = Report(Record.load(find(name, results)))
+    paths = page.figures()
+    typer.echo(page.summary() + "\n")
+    for path in paths:
+        typer.echo(str(path))
+
+
+@app.command()
+def evaluate(
+    source: Annotated[str, typer.Argument(help="A run (its last θ), a preset or a .toml file.")],
+    theta: Annotated[Path | None, typer.Option(help="Angles in radians, one row a θ: .npy, .npz, .json, .csv.")] = None,
+    backend: BackendOption = None,
+    shots: ShotsOption = None,
+    seed: SeedOption = None,
+    settings: SetOption = None,
+    results: ResultsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Estimate E of given angles."""
+    from qhn.evaluate import evaluate_theta, read_theta
+
+    chosen = all_settings(settings, {"train.backend": backend, "train.shots": shots, "train.seed": seed})
+    chosen = {"train.optimizer": "adam", "train.gradient": "parameter-shift"} | chosen  # neither is used here
+    config, angles = source_of(source, results, chosen)
+    if theta is not None:
+        angles = read_theta(theta)
+    if angles is None:
+        raise ValueError("an experiment has no θ of its own; give a file of angles with --theta")
+    lines = evaluate_theta(config, angles)
+    for line in lines:
+        words = line.pop("text")
+        typer.echo(json.dumps(line, allow_nan=False) if as_json else words)
+
+
+def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
+    """Run the steps with a display, then draw and print the report."""
+    from qhn.backend import BackendError
+    from qhn.display import plain_lines, progress
+
+    training = start()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    previous = [signal.signal(number, _stop_after_step(training)) for number in signals]
+    try:
+        if quiet or as_json:
+            for step in training:
+                if as_json:
+                    typer.echo(step.to_json())
+        elif sys.stderr.isatty():
+            progress(training)
+        else:
+            plain_lines(training)
+    except BackendError as error:
+        raise BackendError(f"{error}; complete steps are kept, and qhn resume goes on") from error
+    finally:
+        for number, handler in zip(signals, previous, strict=True):
+            signal.signal(number, handler)
+        training.close()
+    _conclude(training, quiet, as_json)
+
+
+def _stop_after_step(training: Training) -> Callable[[int, Any], None]:
+    def handler(number: int, frame: Any) -> None:
+        signal.signal(number, signal.default_int_handler)  # the second time stops at once
+        print("\nstopping after this step; once more stops at once", file=sys.stderr)
+        training.request_stop()
+
+    return handler
+
+
+def _conclude(training: Training, quiet: bool, as_json: bool) -> None:
+    from qhn.report import Report
+
+    record, outcome = training.record, training.outcome
+    assert record is not None
+    assert outcome is not None
+    has_steps = bool(record.steps())
+    if has_steps:
+        report = Report(record)
+        figures = report.figures()
+    if as_json:
+        typer.echo(json.dumps({"outcome": outcome.name, "message": outcome.message, "run": str(record.directory)}))
+    elif quiet:
+        typer.echo(str(record.directory))
+    else:
+        if has_steps:
+            typer.echo(report.summary())
+            typer.echo("\n" + "\n".join(str(path) for path in [*figures, record.directory / "network.npz"]))
+        typer.echo(_last_words(outcome, record.directory))
+    raise typer.Exit(EXIT_CODES[outcome.name])
+
+
+def _last_words(outcome: Outcome, directory: Path) -> str:
+    if outcome.name == "interrupted":
+        return f"{outcome.message}; go on with: qhn resume {directory}"
+    return outcome.message

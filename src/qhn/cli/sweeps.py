@@ -1,0 +1,114 @@
+"""Verbs on many runs: sweep, compare, reproduce."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qhn.cli.app import app
+from qhn.cli.options import QuietOption, ResultsOption, SetOption, all_settings
+
+if TYPE_CHECKING:
+    from qhn.sweep import Sweep
+
+WorkersOption = Annotated[int | None, typer.Option(help="Processes; one a core by default.")]
+FAILED = 4
+
+
+@app.command()
+def sweep(
+    source: Annotated[
+        str | None, typer.Argument(metavar="[SWEEP]", help="A .toml file, or one that comes with qhn.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="Members of each combination; as in the file by default.")] = None,
+    settings: SetOption = None,
+    workers: WorkersOption = None,
+    results: ResultsOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Many runs: every combination of some settings; without a name, what there is."""
+    from qhn.sweep import load_sweep, sweeps
+
+    if source is None:
+        for name, title in sweeps().items():
+            typer.echo(f"{name:<19} {title}")
+        return
+    chosen = load_sweep(source, all_settings(settings, {"seeds": seeds}))
+    failures = _advance(chosen, workers, results, quiet)
+    if failures:
+        raise typer.Exit(FAILED)
+
+
+def _advance(sweep: Sweep, workers: int | None, results: Path | None, quiet: bool) -> int:
+    """Do the members, then the searches; print the page. The number of failures."""
+    from qhn.display import sweep_progress
+    from qhn.searches import search_all
+    from qhn.survey import Survey
+    from qhn.sweepreport import SweepReport
+    from qhn.workers import advance, processes
+
+    with processes(workers) as executor:
+        last = sweep_progress(advance(sweep, executor, results=results), quiet)
+        for member, message in last.failures[:3]:
+            typer.echo(f"qhn: member {member.values}, seed {member.config.train.seed} failed: {message}", err=True)
+        if last.failures:
+            typer.echo(f"qhn: {len(last.failures)} members failed; the same command tries them again", err=True)
+        if last.finished == 0:
+            return len(last.failures)
+        survey = Survey(sweep, results)
+        if not quiet and sweep.config.repeats:
+            typer.echo("classical searches at the same evaluations", err=True)
+        report = SweepReport(survey, search_all(survey, executor))
+    paths = report.write()
+    if not quiet:
+        typer.echo(report.page() + "\n")
+    for path in paths:
+        typer.echo(str(path))
+    return len(last.failures)
+
+
+@app.command()
+def compare(
+    names: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Paths or run ids of runs.")],
+    results: ResultsOption = None,
+) -> None:
+    """Several runs side by side."""
+    from qhn.compare import Comparison
+    from qhn.record import Record, find_run, results_directory
+
+    place = results_directory(results)
+    comparison = Comparison([Record.load(find_run(place, name)) for name in names])
+    typer.echo(comparison.page() + "\n")
+    typer.echo(str(comparison.figure(place / "compare")))
+
+
+@app.command()
+def reproduce(
+    parts: Annotated[
+        list[str] | None, typer.Argument(metavar="[PART]...", help="2 3 4 5 6 encoding …; all by default.")
+    ] = None,
+    mnist: Annotated[Path | None, typer.Option(help="Directory of the original IDX files of MNIST.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Starts a circuit; the paper's 200 by default.")] = None,
+    workers: WorkersOption = None,
+    results: ResultsOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """The experiments of the paper, run again, with a report on every claim."""
+    from qhn.paper.lab import Lab
+    from qhn.paper.reproduce import reproduce as run_parts
+    from qhn.workers import processes
+
+    if mnist is not None and not mnist.is_dir():
+        raise ValueError(
+            f"--mnist {mnist} is not a directory; it must hold train-images-idx3-ubyte and the other files"
+        )
+    with processes(workers) as executor:
+        lab = Lab(executor, results, mnist, seeds, quiet)
+        paths = run_parts(lab, parts or ())
+    if not quiet:
+        print(file=sys.stderr)
+    for path in paths:
+        typer.echo(str(path))

@@ -1,0 +1,89 @@
+"""What the paper says, and what came of it here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from math import sqrt
+
+from qhn.survey import Rate
+
+
+class Verdict(StrEnum):
+    """Of a claim."""
+
+    REPRODUCED = "reproduced"
+    TEXT_ONLY = "reproduced only in the text's order of gates (eq5)"
+    AUTHORS_ONLY = "reproduced only under the authors' code's convention"
+    NOT_REPRODUCED = "not reproduced"
+    UNDECIDED = "not decided: the difference is within the error"
+    UNTESTABLE = "not testable here"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of the paper, in our words, and what we found.
+
+    Attributes:
+        source: where the paper, or only its authors' program, has it.
+        statement: what it says.
+        verdict: whether it holds.
+        evidence: our numbers.
+    """
+
+    source: str
+    statement: str
+    verdict: Verdict
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The difference of two independent rates with Newcombe's 95 % interval (Statist. Med. 17, 873, 1998, method 10).
+
+    >>> Difference.of(Rate(90, 200), Rate(60, 200)).holds, Difference.of(Rate(60, 200), Rate(60, 200)).holds
+    (True, None)
+    """
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, first: Rate, second: Rate) -> Difference:
+        """first − second."""
+        value = first.value - second.value
+        (low_1, high_1), (low_2, high_2) = first.interval, second.interval
+        below = sqrt((first.value - low_1) ** 2 + (high_2 - second.value) ** 2)
+        above = sqrt((high_1 - first.value) ** 2 + (second.value - low_2) ** 2)
+        return cls(value, value - below, value + above)
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the first rate is larger; None if the interval holds zero."""
+        return None if self.low <= 0 <= self.high else self.low > 0
+
+    def __str__(self) -> str:
+        return f"{self.value:+.2f} ({self.low:+.2f} to {self.high:+.2f})"
+
+
+def by_order(holds: Mapping[str, bool | None]) -> Verdict:
+    """The verdict on a claim that holds, does not, or is undecided (None) in each order of gates.
+
+    >>> str(by_order({"eq5": True, "authors": None}))
+    "reproduced only in the text's order of gates (eq5)"
+    """
+    text, authors = holds["eq5"], holds["authors"]
+    if text and authors:
+        return Verdict.REPRODUCED
+    if text:
+        return Verdict.TEXT_ONLY
+    if authors:
+        return Verdict.AUTHORS_ONLY
+    return Verdict.UNDECIDED if text is None or authors is None else Verdict.NOT_REPRODUCED
+
+
+def pooled(*rates: Rate) -> Rate:
+    """Several rates as one."""
+    return Rate(sum(rate.successes for rate in rates), sum(rate.trials for rate in rates))

@@ -1,0 +1,150 @@
+"""Beyond the paper: what happens along training, and what success depends on."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhn.configfile import load_config
+from qhn.estimator import ExactEstimator
+from qhn.exact.distribution import schmidt_spectrum
+from qhn.landscape import enumerate_costs
+from qhn.lbfgs import descend
+from qhn.paper.lab import Lab
+from qhn.paper.pictures import ORDERS, along_training, by_data_set, name_of
+from qhn.paper.section import Writer
+from qhn.survey import spell
+
+Floats = NDArray[np.float64]
+SHOWN_STEPS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
+STARTS = 40
+DEPTHS = (0, 1, 2, 3, 4)
+RANK_THRESHOLD = 1e-6  # a Schmidt coefficient counts if its probability is above
+
+
+def training(lab: Lab) -> Writer:
+    """Entropy and entanglement along training."""
+    page = Writer("Entropy and entanglement along training (gaussian-activation, eq5)")
+    page.text(
+        f"{STARTS} starts a circuit, L-BFGS on the exact E. Entropy is that of the distribution over bitstrings (at "
+        "most 14 bits); entanglement entropy and Schmidt rank are those of the state, cut between qubits 6 and 7. "
+        f"The rank counts squared Schmidt coefficients above {RANK_THRESHOLD:g}; it is bounded by 2^layers. A start "
+        "that has converged keeps its last values."
+    )
+    found = lab.map(partial(_along, starts=STARTS), list(DEPTHS), "entropy and entanglement, depths")
+    quantities = ("entropy / bits", "entanglement entropy / bits", "Schmidt rank")
+    values = {
+        quantity: {name_of(depth): result[index] for depth, result in zip(DEPTHS, found, strict=True)}
+        for index, quantity in enumerate(quantities)
+    }
+    page.picture(along_training(lab.folder / "training.png", SHOWN_STEPS, values), "Medians and quartiles over starts.")
+    rows: list[tuple[Any, ...]] = []
+    for depth, (entropy, entanglement, rank) in zip(DEPTHS, found, strict=True):
+        ends = [f"{np.median(part[:, 0]):.3g} → {np.median(part[:, -1]):.2g}" for part in (entropy, entanglement)]
+        rows.append((name_of(depth), *ends, f"{rank[:, 0].mean():.1f} → {rank[:, -1].mean():.1f}", f"{rank.max():.0f}"))
+    head = ("circuit", "entropy", "entanglement entropy", "mean Schmidt rank", "largest")
+    page.table(head, rows)
+    page.text(
+        "Whatever the depth, training ends in (nearly) a single bitstring, a product state: what entanglement there is "
+        "belongs to the path, not to the solution."
+    )
+    return page
+
+
+def _along(num_layers: int, starts: int) -> tuple[Floats, Floats, Floats]:
+    """Entropy, entanglement entropy and Schmidt rank, ``[starts, shown steps]`` each."""
+    settings = {"train.backend": "exact", "train.optimizer": "lbfgs", "ansatz.num_layers": num_layers}
+    config = load_config("gaussian-activation", settings)
+    problem = config.problem()
+    ansatz = config.circuit(problem.num_qubits)
+    estimator = ExactEstimator(ansatz, problem, costs=enumerate_costs(problem))
+    seeds = [load_config("gaussian-activation", settings | {"train.seed": seed}) for seed in range(starts)]
+    thetas = np.stack([member.initial_theta(ansatz) for member in seeds])
+    shown: list[Floats] = []
+    for number, at in enumerate(descend(estimator.value_and_grad, thetas, max_steps=SHOWN_STEPS[-1])):
+        if number in SHOWN_STEPS:
+            shown.append(at.theta.copy())
+    shown += [at.theta] * (len(SHOWN_STEPS) - len(shown))  # all have converged
+    entropy = np.stack([estimator.distribution.entropy(theta) for theta in shown], axis=1)
+    middle = ansatz.num_qubits // 2
+    spectra = [[schmidt_spectrum(ansatz, row, cut=middle) ** 2 for row in theta] for theta in shown]
+    entanglement = np.array([[_entropy(chances) for chances in step] for step in spectra]).T
+    rank = np.array([[float((chances > RANK_THRESHOLD).sum()) for chances in step] for step in spectra]).T
+    return entropy, entanglement, rank
+
+
+def _entropy(chances: Floats) -> float:
+    positive = chances[chances > 0]
+    return float(-(positive * np.log2(positive)).sum())
+
+
+def data_sets(lab: Lab) -> Writer:
+    """How success depends on the data set drawn."""
+    page = Writer("How success depends on the data set drawn (gaussian-activation)")
+    survey = lab.survey("data-sets", seeds=lab.seeds or 100)
+    seeds = survey.sweep.config.vary["data.seed"]
+    depths = survey.sweep.config.vary["ansatz.num_layers"]
+    starts = len(survey.groups[0])
+    optima = [survey.group(seed, "eq5", 0).landscape for seed in seeds]
+    lowest = [landscape.optimum for landscape in optima if landscape]
+    page.text(
+        f"{len(seeds)} data sets of 1,000 samples, {starts} starts each. C* lies between {min(lowest):.5f} and "
+        f"{max(lowest):.5f}. The spread of rates over data sets is compared with what {starts} starts alone would give "
+        "(binomial); differences are means over data sets, paired, ± their standard error."
+    )
+    for epsilon in survey.sweep.config.epsilon:
+        rates = {
+            order: {depth: [survey.group(seed, order, depth).success(epsilon) for seed in seeds] for depth in depths}
+            for order in ORDERS
+        }
+        if epsilon == survey.sweep.config.epsilon[0]:
+            path = by_data_set(lab.folder / "data-sets.png", rates, epsilon)
+            page.picture(path, "Each thin line is one data set.")
+        rows: list[tuple[Any, ...]] = []
+        for order, found in rates.items():
+            product = np.array([rate.value for rate in found[0]])
+            for depth in depths:
+                value = np.array([rate.value for rate in found[depth]])
+                binomial = np.sqrt((value * (1 - value)).mean() / starts)
+                gain = value - product
+                rows.append(
+                    (
+                        order,
+                        name_of(depth),
+                        f"{value.mean():.3f}",
+                        f"{value.min():.2f} to {value.max():.2f}",
+                        f"{value.std(ddof=1):.3f}",
+                        f"{binomial:.3f}",
+                        "" if depth == 0 else f"{gain.mean():+.3f} ± {gain.std(ddof=1) / np.sqrt(len(gain)):.3f}",
+                    )
+                )
+        head = ("order", "circuit", f"success, ε = {epsilon:g}", "range", "spread", "binomial", "minus product")
+        page.table(head, rows)
+    return page
+
+
+def initial(lab: Lab) -> Writer:
+    """How success depends on where θ begins."""
+    page = Writer("How success depends on the initial distribution (gaussian-activation, eq5)")
+    survey = lab.survey("initial")
+    page.text(
+        f"{len(survey.groups[0])} starts each. `uniform` is the paper's U(0, 2π); `normal` begins near the bitstring "
+        "of zeros, `superposition` near the state in which all bitstrings are equally likely (width: standard "
+        "deviation of all angles, in radians)."
+    )
+    epsilons = survey.sweep.config.epsilon
+    head = ("circuit", "initial θ", *(f"E − C* < {epsilon:g}" for epsilon in epsilons), "gradients a start")
+    rows = [
+        (
+            name_of(group.values[0]),
+            spell(group.values[1]),
+            *(str(group.success(epsilon)) for epsilon in epsilons),
+            f"{group.columns['num_gradients'].mean():,.0f}",
+        )
+        for group in survey.groups
+    ]
+    page.table(head, rows)
+    return page

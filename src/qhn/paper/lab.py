@@ -1,0 +1,88 @@
+"""Where the experiments of the paper are done: workers, directories, data."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qhn.record import results_directory
+from qhn.searches import Searches, search_all
+from qhn.survey import Survey
+from qhn.sweep import load_sweep
+from qhn.workers import advance
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What an experiment needs.
+
+    Attributes:
+        executor: that does the members of sweeps.
+        results: directory of all runs, or None for the usual one.
+        mnist: directory of the original IDX files of MNIST, or None for the bundled images.
+        seeds: initialisations a circuit; None leaves those of the sweeps, which are the paper's 200.
+        quiet: without lines of progress on standard error.
+    """
+
+    executor: Executor
+    results: str | Path | None = None
+    mnist: Path | None = None
+    seeds: int | None = None
+    quiet: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Of the report, its pictures and their data: ``<results>/paper``."""
+        path = results_directory(self.results) / "paper"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def survey(self, name: str, settings: dict[str, Any] | None = None, *, seeds: int | None = None) -> Survey:
+        """The sweep of that name, finished.
+
+        Args:
+            name: of a sweep that comes with qhn.
+            settings: other values by dotted key.
+            seeds: of a sweep whose number of initialisations is not the paper's.
+
+        Raises:
+            RuntimeError: if a member failed.
+        """
+        fewer = {"seeds": seeds or self.seeds} if seeds or self.seeds else {}
+        sweep = load_sweep(name, fewer | (settings or {}))
+        for at in advance(sweep, self.executor, results=self.results):
+            self.say(f"{name}: {at.finished:,} of {at.total:,} trainings")
+            if at.failures:
+                member, message = at.failures[0]
+                raise RuntimeError(f"{name}: member {member.values} failed: {message}")
+        self.say(f"{name}: done", last=True)
+        return Survey(sweep, self.results)
+
+    def searches(self, survey: Survey) -> Searches:
+        """Classical searches of a sweep's problems."""
+        self.say(f"{survey.sweep.config.name}: classical searches")
+        found = search_all(survey, self.executor)
+        self.say(f"{survey.sweep.config.name}: classical searches done", last=True)
+        return found
+
+    def map(self, function: Callable[..., Any], items: list[Any], what: str) -> list[Any]:
+        """``[function(item) for item in items]`` by the workers, in order."""
+        found = []
+        for result in self.executor.map(function, items):
+            found.append(result)
+            self.say(f"{what}: {len(found)} of {len(items)}", last=len(found) == len(items))
+        return found
+
+    def say(self, text: str, *, last: bool = False) -> None:
+        """Show progress: in place on a terminal, elsewhere only what is finished."""
+        if self.quiet:
+            return
+        if sys.stderr.isatty():
+            print(f"\r\033[K{text}", end="\n" if last else "", file=sys.stderr, flush=True)
+        elif last:
+            print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)

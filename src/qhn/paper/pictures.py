@@ -1,0 +1,217 @@
+"""The pictures of the report; the data of each is saved beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhn.figures import BLACK, BLUE, COLOURS, COLUMN, GREY, MARKERS, RED, new_figure, save, write_csv
+from qhn.survey import Group, Rate, Survey
+
+Floats = NDArray[np.float64]
+BANDWIDTH = 0.02
+LOWEST = 200  # configurations whose density the paper shows
+ORDERS = ("eq5", "authors")
+
+
+def name_of(num_layers: int) -> str:
+    """A circuit in words."""
+    return "product" if num_layers == 0 else f"{num_layers} layer{'s' * (num_layers > 1)}"
+
+
+def energies(path: Path, survey: Survey, epsilon: float) -> Path:
+    """Density of E − C* over all starts, and of C − C* over the lowest configurations: a panel a circuit and order."""
+    depths = list(dict.fromkeys(group.values[1] for group in survey.groups))
+    figure, panels = new_figure(len(depths), len(ORDERS), width=0.5 * COLUMN, height=0.45 * COLUMN)
+    landscape = survey.groups[0].landscape
+    assert landscape is not None
+    lowest = landscape.sorted_costs[:LOWEST] - landscape.optimum
+    spread = np.concatenate([group.mean - group.optimum for group in survey.groups])
+    grid = np.linspace(-0.05, 1.05, 401) * max(np.quantile(spread, 0.98), lowest[-1])
+    columns: dict[str, NDArray[Any]] = {"above_optimum": grid, "lowest_configurations": density(lowest, grid)}
+    for axes, group in zip(panels, survey.groups, strict=True):
+        order, num_layers = group.values
+        heights = density(group.mean - group.optimum, grid)
+        columns[f"{order}_{num_layers}_layers"] = heights
+        axes.fill_between(grid, heights / heights.max(), color=BLUE, alpha=0.4, linewidth=0)
+        axes.plot(grid, columns["lowest_configurations"] / columns["lowest_configurations"].max(), color=GREY, lw=1)
+        axes.axvline(epsilon, color=RED, lw=0.8, ls="--")
+        axes.set_title(f"{name_of(num_layers)}, {order}", fontsize=7)
+        axes.set_yticks([])
+        axes.set_xlim(grid[0], grid[-1])
+    for axes in panels[-len(depths) :]:
+        axes.set_xlabel("E − C*")
+    write_csv(path.with_suffix(".csv"), columns)
+    return save(figure, path)
+
+
+def density(values: Floats, grid: Floats) -> Floats:
+    """A density estimate with normal kernels as wide as a fiftieth of the grid: E ends at levels, which should show."""
+    width = BANDWIDTH * (grid[-1] - grid[0])
+    kernels = np.exp(-0.5 * ((grid[:, None] - values) / width) ** 2) / (np.sqrt(2 * np.pi) * width)
+    smooth: Floats = kernels.mean(axis=1)
+    return smooth
+
+
+def success(path: Path, surveys: Mapping[str, Survey]) -> Path:
+    """Success rate against depth with 95 % intervals: a panel a survey, both orders, every ε."""
+    figure, panels = new_figure(len(surveys), width=0.9 * COLUMN)
+    rows: list[dict[str, Any]] = []
+    for axes, (title, survey) in zip(panels, surveys.items(), strict=True):
+        for number, order in enumerate(ORDERS):
+            groups = [group for group in survey.groups if group.values[0] == order]
+            depths = np.array([group.values[1] for group in groups])
+            for epsilon, line in zip(survey.epsilon(groups[0]), ("-", ":"), strict=False):
+                rates = [group.success(epsilon) for group in groups]
+                value, low, high = intervals(rates)
+                axes.errorbar(
+                    depths + 0.06 * (2 * number - 1), value, [value - low, high - value], color=COLOURS[number],
+                    marker=MARKERS[number], markersize=4, linestyle=line, capsize=2, label=f"{order}, ε = {epsilon:g}",
+                )  # fmt: skip
+                for depth, rate in zip(depths.tolist(), rates, strict=True):
+                    rows.append(
+                        {"task": title, "order": order, "num_layers": depth, "epsilon": epsilon, "success": rate.value}
+                        | dict(zip(("low", "high"), rate.interval, strict=True))
+                        | {"starts": rate.trials}
+                    )
+        axes.set_title(title, fontsize=8)
+        axes.set_xticks(depths, ["product" if depth == 0 else str(depth) for depth in depths])
+        axes.set_xlabel("layers")
+        axes.set_ylabel("success rate")
+        axes.set_ylim(0, 1)
+        axes.legend(fontsize=6, frameon=False)
+    write_rows(path.with_suffix(".csv"), rows)
+    return save(figure, path)
+
+
+def intervals(rates: Sequence[Rate]) -> tuple[Floats, Floats, Floats]:
+    """Rates, and the lower and upper ends of their intervals."""
+    value = np.array([rate.value for rate in rates])
+    low, high = np.array([rate.interval for rate in rates]).T
+    return value, np.minimum(low, value), np.maximum(high, value)
+
+
+def interactions(path: Path, weights: Mapping[str, Floats]) -> Path:
+    """Share of the variance of C from interactions of S qubits, for several tasks (the paper's Fig. 5)."""
+    figure, (axes,) = new_figure()
+    most = max(len(shares) for shares in weights.values())
+    columns: dict[str, NDArray[Any]] = {"qubits": np.arange(1, most + 1)}
+    for number, (name, shares) in enumerate(weights.items()):
+        sizes = np.arange(1, len(shares) + 1)
+        axes.plot(sizes, shares, color=COLOURS[number], marker=MARKERS[number], markersize=3.5, lw=1, label=name)
+        columns[name] = np.pad(shares, (0, most - len(shares)), constant_values=np.nan)
+    axes.set_yscale("log")
+    axes.set_ylim(1e-8, 2)
+    axes.set_xlabel("interaction of S qubits")
+    axes.set_ylabel("W(S) / Σ W")
+    axes.legend(fontsize=6, frameon=False)
+    write_csv(path.with_suffix(".csv"), columns)
+    return save(figure, path)
+
+
+def overfitting(path: Path, curves: Mapping[int, tuple[Floats, Floats]]) -> Path:
+    """Training and validation E against the iteration, means over data sets with their standard errors: a panel an N_s.
+
+    ``curves`` holds ``[data sets, steps]`` of both.
+    """
+    figure, panels = new_figure(len(curves), width=0.5 * COLUMN, height=0.6 * COLUMN)
+    columns: dict[str, NDArray[Any]] = {}
+    for axes, (samples, pair) in zip(panels, curves.items(), strict=True):
+        for values, color, line, label in zip(pair, (BLUE, RED), ("-", "--"), ("training", "validation"), strict=True):
+            mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values))
+            steps = np.arange(len(mean))
+            axes.fill_between(steps, mean - error, mean + error, color=color, alpha=0.3, lw=0)
+            axes.plot(steps, mean, color=color, ls=line, label=label)
+            columns |= {"step": steps, f"{label}_{samples}": mean, f"{label}_{samples}_std_error": error}
+        lowest = int(pair[1].mean(axis=0).argmin())
+        axes.axvline(lowest, color=BLACK, lw=0.7, ls=":", label=f"lowest at {lowest}")
+        axes.set_title(f"N_s = {samples:,}", fontsize=8)
+        axes.set_xlabel("iteration")
+        axes.set_ylim(0, None)
+        axes.legend(fontsize=6, frameon=False)
+    panels[0].set_ylabel("E")
+    write_csv(path.with_suffix(".csv"), columns)
+    return save(figure, path)
+
+
+def along_training(path: Path, steps: Sequence[int], values: Mapping[str, Mapping[str, Floats]]) -> Path:
+    """Quantities along training, medians and quartiles over starts: a panel a quantity, a line a circuit.
+
+    ``values[quantity][circuit]`` is ``[starts, steps]``.
+    """
+    figure, panels = new_figure(len(values), width=0.8 * COLUMN)
+    columns: dict[str, NDArray[Any]] = {"step": np.array(steps)}
+    for axes, (quantity, lines) in zip(panels, values.items(), strict=True):
+        for number, (circuit, found) in enumerate(lines.items()):
+            low, middle, high = np.quantile(found, (0.25, 0.5, 0.75), axis=0)
+            place = np.array(steps) + 1  # step 0 has no place on a logarithmic axis
+            axes.fill_between(place, low, high, color=COLOURS[number], alpha=0.2, lw=0)
+            axes.plot(place, middle, color=COLOURS[number], marker=MARKERS[number], markersize=3, lw=1, label=circuit)
+            columns |= {f"{quantity}, {circuit}": middle}
+        axes.set_xscale("log")
+        axes.set_xlabel("step + 1")
+        axes.set_ylabel(quantity)
+        axes.legend(fontsize=6, frameon=False)
+    write_csv(path.with_suffix(".csv"), columns)
+    return save(figure, path)
+
+
+def search_curves(
+    path: Path, curves: Mapping[str, tuple[Floats, Floats]], optimum: float, marks: Mapping[str, str]
+) -> Path:
+    """Mean best C − C* against distinct evaluations; ``marks`` gives the line style of each curve."""
+    figure, (axes,) = new_figure(width=1.4 * COLUMN, height=COLUMN)
+    rows: list[dict[str, Any]] = []
+    for number, (name, (counts, best)) in enumerate(curves.items()):
+        axes.plot(
+            counts, np.maximum(best - optimum, 1e-5), color=COLOURS[number % len(COLOURS)], ls=marks[name], lw=1.2,
+            label=name,
+        )  # fmt: skip
+        pairs = zip(counts.tolist(), best.tolist(), strict=True)
+        rows += [{"search": name, "distinct": count, "best_cost_mean": cost} for count, cost in pairs]
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("different networks evaluated")
+    axes.set_ylabel("mean of best C − C*")
+    axes.legend(fontsize=6, frameon=False)
+    write_rows(path.with_suffix(".csv"), rows)
+    return save(figure, path)
+
+
+def by_data_set(path: Path, rates: Mapping[str, Mapping[int, list[Rate]]], epsilon: float) -> Path:
+    """Success rate against depth, a thin line a data set and the mean as a thick one; a panel an order."""
+    figure, panels = new_figure(len(rates), width=0.9 * COLUMN)
+    rows: list[dict[str, Any]] = []
+    for axes, (order, found) in zip(panels, rates.items(), strict=True):
+        depths = list(found)
+        table = np.array([[rate.value for rate in found[depth]] for depth in depths])
+        axes.plot(depths, table, color=GREY, lw=0.6)
+        axes.plot(depths, table.mean(axis=1), color=BLUE, marker="o", label=f"mean of {table.shape[1]} data sets")
+        axes.set_xticks(depths, ["product" if depth == 0 else str(depth) for depth in depths])
+        axes.set_title(f"{order}, ε = {epsilon:g}", fontsize=8)
+        axes.set_xlabel("layers")
+        axes.set_ylabel("success rate")
+        axes.set_ylim(0, 1)
+        axes.legend(fontsize=6, frameon=False)
+        rows += [
+            {"order": order, "num_layers": depth, "data_set": number, "success": rate.value}
+            for depth in depths
+            for number, rate in enumerate(found[depth], start=1)
+        ]
+    write_rows(path.with_suffix(".csv"), rows)
+    return save(figure, path)
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows of the same keys as CSV."""
+    write_csv(path, {name: np.array([row[name] for row in rows]) for name in rows[0]})
+
+
+def best_of(groups: Sequence[Group]) -> tuple[Group, int]:
+    """The member of lowest E: its group and row."""
+    group = min(groups, key=lambda group: group.mean.min())
+    return group, int(group.mean.argmin())

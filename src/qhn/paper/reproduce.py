@@ -1,0 +1,131 @@
+"""All experiments of the paper, or some of them, and the report on what came of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from qhn import durable
+from qhn.paper import depth, dynamics, interactions, method, overfitting, search
+from qhn.paper.claims import Claim, Verdict
+from qhn.paper.lab import Lab
+from qhn.paper.section import Section, Writer
+from qhn.spelling import did_you_mean
+from qhn.tables import markdown
+
+PARTS: dict[str, Callable[[Lab], Writer]] = {  # in the order of the report
+    "method": method.method,
+    "2": depth.figure_2,
+    "3": depth.figure_3,
+    "4": depth.figure_4,
+    "5": interactions.figure_5,
+    "6": overfitting.figure_6,
+    "encoding": depth.encoding,
+    "search": search.equal_evaluations,
+    "training": dynamics.training,
+    "data-sets": dynamics.data_sets,
+    "initial": dynamics.initial,
+}
+HEAD = """# Quantum hypernetworks: the experiments of arXiv:2301.08292, run again
+
+A referee's report on *Quantum HyperNetworks: Training Binary Neural Networks in Quantum Superposition* (Carrasquilla et
+al.). Every number here was computed by `qhn reproduce`; the data of every picture is in the CSV or NPZ file beside it.
+
+How to read it:
+
+- Everything in the paper is exact simulation without shots, and so it is here, unless a section says otherwise.
+- `eq5` is the order of gates in a block that Eq. 5 and Fig. 1 of the text define: RZ, RY, CX in time. `authors` is that
+  of the authors' program: CX, RY, RZ. They are different circuits with different results.
+- Rates have 95 % Wilson intervals, differences of rates 95 % Newcombe intervals. A claim on rates is *reproduced* if
+  its difference is significant at that level on this data set; nothing is corrected for the number of claims.
+- "Success" is E(θ) − C* < ε for the mean E over the trained distribution, not for its best sample.
+- One data set stands behind Figs. 2 and 3; the section on data sets says how much another would change.
+- Nothing here is a quantum advantage. The circuits are simulated on a laptop, and the classical searches beside them
+  find the same optima.
+"""
+
+
+def reproduce(lab: Lab, names: Sequence[str] = ()) -> list[Path]:
+    """Do some parts, or all of them, and write the report of all that has been done; its paths.
+
+    Args:
+        lab: where.
+        names: of ``PARTS``; all if none is given.
+
+    Raises:
+        ValueError: if a name is unknown.
+        RuntimeError: if a training failed.
+    """
+    for name in names:
+        if name not in PARTS:
+            hint = did_you_mean(name, PARTS, otherwise=f"there are {', '.join(PARTS)}")
+            raise ValueError(f"unknown part {name!r} of the paper; {hint}")
+    folder = lab.folder / "sections"
+    folder.mkdir(exist_ok=True)
+    for name in names or PARTS:
+        started = time.monotonic()
+        written = PARTS[name](lab)
+        section = written.section(round(time.monotonic() - started, 1))
+        durable.replace(folder / f"{name}.json", lambda file: file.write(section.to_json().encode()))  # noqa: B023
+        lab.say(f"{section.title}: {section.seconds:.0f} s", last=True)
+    return write_report(lab.folder)
+
+
+def write_report(folder: Path) -> list[Path]:
+    """``report.md`` and ``report.html`` of the sections in a directory, and ``claims.json``."""
+    sections = {
+        name: Section.from_json(path.read_text(encoding="utf-8"))
+        for name in PARTS
+        if (path := folder / "sections" / f"{name}.json").exists()
+    }
+    claims = [claim for section in sections.values() for claim in section.claims]
+    text = "\n\n".join([HEAD.strip(), _summary(claims), *(s.markdown() for s in sections.values()), _times(sections)])
+    paths = [folder / "report.md", folder / "report.html", folder / "claims.json"]
+    tree = [vars(claim) for claim in claims]
+    contents = [text + "\n", as_html(text, folder), json.dumps(tree, indent=1, ensure_ascii=False) + "\n"]
+    for path, content in zip(paths, contents, strict=True):
+        durable.replace(path, lambda file: file.write(content.encode()))  # noqa: B023 – called at once
+    return paths
+
+
+def _summary(claims: Sequence[Claim]) -> str:
+    """How many claims have which verdict, and all of them."""
+    counts = [(verdict, sum(claim.verdict is verdict for claim in claims)) for verdict in Verdict]
+    rows = [(str(verdict), count) for verdict, count in counts if count]
+    listed = [(claim.source, claim.statement, f"**{claim.verdict}**") for claim in claims]
+    tables = [markdown(("verdict", "claims"), rows), markdown(("where", "claim", "verdict"), listed)]
+    return "\n\n".join(["## All claims", *tables, "The evidence stands in the sections below."])
+
+
+def _times(sections: dict[str, Section]) -> str:
+    rows = [(name, section.title, f"{section.seconds:,.0f}") for name, section in sections.items()]
+    lines = ["## Time", "Seconds of the last time each part was done; what was finished before is not done again."]
+    return "\n\n".join([*lines, markdown(("part", "section", "seconds"), rows)])
+
+
+def as_html(text: str, folder: Path) -> str:
+    """A Markdown report as one HTML file that holds its pictures."""
+    import base64
+    import re
+
+    from markdown_it import MarkdownIt
+
+    body = MarkdownIt("commonmark").enable("table").render(text)
+
+    def embed(match: re.Match[str]) -> str:
+        picture = base64.b64encode((folder / match[1]).read_bytes()).decode()
+        return f'src="data:image/png;base64,{picture}"'
+
+    body = re.sub(r'src="([^":]+\.png)"', embed, body)
+    head = f'<head><meta charset="utf-8"><title>{TITLE}</title>{STYLE}</head>'
+    return f'<!doctype html>\n<html lang="en">{head}\n<body>\n{body}</body></html>\n'
+
+
+TITLE = "Quantum hypernetworks, reproduced"
+STYLE = (
+    "<style>body{font:16px/1.5 sans-serif;max-width:64em;margin:2em auto;padding:0 1em}table{border-collapse:collapse;"
+    "font-size:14px}td,th{border:1px solid #ccc;padding:.25em .5em;text-align:left;vertical-align:top}"
+    "img{max-width:100%}</style>"
+)

@@ -1,0 +1,120 @@
+"""Classical searches of the problems of a sweep, at the numbers of evaluations that its members took."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from qhn import durable
+from qhn.baseline import METHODS, Trace, search
+from qhn.config import RunConfig
+from qhn.landscape import MAX_QUBITS, enumerate_costs
+from qhn.problem import Problem, TableProblem
+from qhn.survey import Group, Survey, rate_columns
+from qhn.workers import Columns
+
+
+def search_all(survey: Survey, executor: Executor) -> Searches:
+    """Searches of every problem of a sweep, each with the evaluations of its most demanding group.
+
+    What was searched before is read from the sweep's directory.
+    """
+    repeats = survey.sweep.config.repeats
+    budgets: dict[str, int] = {}
+    configs: dict[str, RunConfig] = {}
+    for group in survey.groups:
+        name = group.config.problem_id
+        budgets[name] = max(*group.budgets, budgets.get(name, 0))
+        configs[name] = group.config
+    folder = survey.folder / "searches"
+    folder.mkdir(exist_ok=True)
+    paths = {name: folder / f"{name}-{budgets[name]}-{repeats}.npz" for name in budgets}
+    waiting = {
+        name: [executor.submit(search_repeatedly, configs[name], method, budgets[name], repeats) for method in METHODS]
+        for name, path in paths.items()
+        if repeats and not path.exists()
+    }
+    for name, futures in waiting.items():
+        traces = [trace for future in futures for trace in future.result()]
+        durable.replace(paths[name], lambda file: _save(file, traces))  # noqa: B023 – called at once
+    return Searches({name: _load(path) for name, path in paths.items() if path.exists()})
+
+
+@dataclass(frozen=True)
+class Searches:
+    """Classical searches of the problems of a sweep.
+
+    Attributes:
+        traces: by ``problem_id``.
+    """
+
+    traces: dict[str, list[Trace]]
+
+    def methods(self, group: Group) -> list[str]:
+        """Those that searched the group's problem."""
+        found = {trace.method for trace in self.traces.get(group.config.problem_id, [])}
+        return [method for method in METHODS if method in found]
+
+    def table(self, survey: Survey) -> Columns:
+        """One row a group, method and number of distinct evaluations: the lowest C, and how often it is optimal."""
+        rows = [
+            survey.labels(group) | {"method": method, "distinct": budget} | self.facts(group, method, budget)
+            for group in survey.groups
+            for budget in group.budgets
+            for method in self.methods(group)
+        ]
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
+
+    def facts(self, group: Group, method: str, budget: int) -> dict[str, Any]:
+        """Of one method at so many distinct evaluations: the median lowest C, and how often it is optimal."""
+        traces = [t for t in self.traces[group.config.problem_id] if t.method == method]
+        best = np.array([trace.best_at(budget) for trace in traces])
+        row: dict[str, Any] = {"repeats": len(traces), "best_cost_median": np.median(best)}
+        if group.landscape:
+            row |= rate_columns("best_is_optimal", group.finds(best))
+            width = group.optimum + group.landscape.width
+            row["distinct_to_optimum_median"] = np.median([trace.count_to(width) for trace in traces])
+        return row
+
+
+def search_repeatedly(config: RunConfig, method: str, max_distinct: int, repeats: int) -> list[Trace]:
+    """That many searches, with seeds 0, 1, …."""
+    problem: Problem = config.problem()
+    if problem.num_qubits <= MAX_QUBITS and method != "straight-through":
+        problem = TableProblem(enumerate_costs(problem))
+    return [search(problem, method, max_distinct, seed) for seed in range(repeats)]
+
+
+def _save(file: IO[bytes], traces: list[Trace]) -> None:
+    """All traces one after the other."""
+    lengths = np.array([len(trace.counts) for trace in traces])
+    np.savez_compressed(
+        file,
+        method=np.array([trace.method for trace in traces]),
+        length=lengths,
+        counts=np.concatenate([trace.counts for trace in traces]),
+        costs=np.concatenate([trace.costs for trace in traces]),
+        bits=np.stack([trace.bits for trace in traces]),
+        distinct=np.array([trace.distinct for trace in traces]),
+        evaluations=np.array([trace.evaluations for trace in traces]),
+    )
+
+
+def _load(path: Path) -> list[Trace]:
+    with np.load(path) as stored:
+        ends = stored["length"].cumsum()[:-1]
+        parts = zip(
+            stored["method"].tolist(),
+            np.split(stored["counts"], ends),
+            np.split(stored["costs"], ends),
+            stored["bits"],
+            stored["distinct"].tolist(),
+            stored["evaluations"].tolist(),
+            strict=True,
+        )
+        return [Trace(*part) for part in parts]
