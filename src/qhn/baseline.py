@@ -1,8 +1,8 @@
 """Classical searches for the lowest C, counted in different bitstrings evaluated: what a circuit has to beat.
 
 Every search proposes bitstrings in batches and learns their costs; a bitstring met again costs nothing. It goes on,
-with restarts, until so many different bitstrings are known or all of them are. Restarts advance together, ever more of
-them as their number grows, such that never more than about a ninth of them is unfinished (:func:`qhn.tally.rounds`).
+with restarts, until so many different bitstrings are known or all of them are. The first restarts come one after the
+other; later ones advance together, a ninth of all so far at most (:func:`qhn.tally.rounds`).
 """
 
 from __future__ import annotations

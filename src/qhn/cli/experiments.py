@@ -150,7 +150,7 @@ def baseline(
         best = np.array([trace.best_cost for trace in found]) - lowest
         polished = np.array([polish(table, trace.bits).cost for trace in found]) - lowest
         middles = (np.median(best), best.mean(), np.median(polished))
-        words = [f"{value if value > target - lowest else 0.0:.3g}" for value in middles]  # no rounding errors
+        words = [f"{value if abs(value) > target - lowest else 0.0:.3g}" for value in middles]  # but for rounding
         rate, low, high = success_rate(found, target, budget)
         to_it = np.median([trace.count_to(target) for trace in found])
         reached = f"{float(to_it):,.0f}" if np.isfinite(to_it) else f"> {budget:,}"
