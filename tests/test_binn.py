@@ -134,6 +134,8 @@ def test_reversed_order_is_the_same_space_read_backwards(rng: np.random.Generato
 def test_fields_of_the_presets_as_in_the_paper() -> None:
     sizes = {name: load_problem(name).num_qubits for name in presets()}
     assert sizes == {
+        "digits-8x8": 65,
+        "digits-8x8-four": 211,
         "figure-1": 4,
         "gaussian-activation": 14,
         "gaussian-width": 15,

@@ -78,6 +78,22 @@ def test_known_optima() -> None:
     assert 30 <= (costs < costs[0] + 0.03).sum() <= 48
 
 
+def test_digits_beyond_enumeration_can_be_learnt_with_weights_of_one_size() -> None:
+    """Descent from the signs of the difference of both classes' means; pixels in [0, 1] do not saturate the sigmoid."""
+    problem = load_problem("digits-8x8")
+    data = problem.dataset
+    means = [data.x[data.y == label].mean(axis=0) for label in (0, 1)]
+    bits = np.append(means[1] > means[0], False).astype(np.uint8)
+    cost = float(problem.cost(bits))
+    z = data.x @ (2.0 * bits[:64] - 1) + 2.0 * bits[64] - 1
+    assert cost == pytest.approx((np.logaddexp(0, z) - data.y * z).mean(), rel=1e-12)
+    while (costs := problem.cost(bits ^ np.eye(65, dtype=np.uint8))).min() < cost:
+        bits[costs.argmin()] ^= 1
+        cost = costs.min()
+    assert cost < 0.15
+    assert min(problem.accuracy(bits)) > 0.93
+
+
 def test_cost_does_not_depend_on_the_batch(rng: np.random.Generator) -> None:
     problem = load_problem("gaussian-activation")
     bits = rng.integers(0, 2, (300, 14), dtype=np.uint8)

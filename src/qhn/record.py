@@ -4,7 +4,7 @@
 
     results/<experiment>/<run_id>/
       config.json       what was asked
-      data/             a copy of the user's data file, or of the 4×4 pixels of their MNIST, if that is what is learnt
+      data/             a copy of the user's data file, or the 4×4 pixels of their MNIST, if that is what is learnt
       manifest.json     versions, machine and backend of every session that advanced the run
       steps.jsonl       one line a step
       evaluations.bin   every bitstring evaluated, in order: its bits packed into bytes, then C as a float64
