@@ -141,7 +141,7 @@ def decision_boundary(path: Path, network: Network, data: Dataset, title: str, p
     axes.set_title(title, fontsize=8)
     axes.set_xlabel(data.feature_names[0])
     axes.set_ylabel(data.feature_names[1])
-    axes.legend(fontsize=7, framealpha=0.8)
+    axes.legend(fontsize=7, framealpha=0.8, loc="upper right")  # the best place takes long to find
     np.savez(path.with_suffix(".npz"), x=grids[0], y=grids[1], output=output, samples=samples, label=data.y)
     return save(figure, path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from qhn.landscape import MAX_QUBITS, enumerate_costs
 from qhn.problem import Problem, TableProblem
 from qhn.survey import Group, Survey, rate_columns
 from qhn.workers import Columns
+
+TOGETHER = 5  # repeats that one worker does at a time
 
 
 def search_all(survey: Survey, executor: Executor) -> Searches:
@@ -33,8 +36,13 @@ def search_all(survey: Survey, executor: Executor) -> Searches:
     folder = survey.folder / "searches"
     folder.mkdir(exist_ok=True)
     paths = {name: folder / f"{name}-{budgets[name]}-{repeats}.npz" for name in budgets}
+    parts = [range(start, min(start + TOGETHER, repeats)) for start in range(0, repeats, TOGETHER)]
     waiting = {
-        name: [executor.submit(search_repeatedly, configs[name], method, budgets[name], repeats) for method in METHODS]
+        name: [
+            executor.submit(search_repeatedly, configs[name], method, budgets[name], seeds)
+            for method in reversed(METHODS)  # the slowest first
+            for seeds in parts
+        ]
         for name, path in paths.items()
         if repeats and not path.exists()
     }
@@ -82,12 +90,12 @@ class Searches:
         return row
 
 
-def search_repeatedly(config: RunConfig, method: str, max_distinct: int, repeats: int) -> list[Trace]:
-    """That many searches, with seeds 0, 1, …."""
+def search_repeatedly(config: RunConfig, method: str, max_distinct: int, seeds: Sequence[int]) -> list[Trace]:
+    """One search a seed."""
     problem: Problem = config.problem()
     if problem.num_qubits <= MAX_QUBITS and method != "straight-through":
         problem = TableProblem(enumerate_costs(problem))
-    return [search(problem, method, max_distinct, seed) for seed in range(repeats)]
+    return [search(problem, method, max_distinct, seed) for seed in seeds]
 
 
 def _save(file: IO[bytes], traces: list[Trace]) -> None:

@@ -20,7 +20,7 @@ from qhn.sweep import Sweep
 from qhn.workers import Columns, finished_members
 
 Floats = NDArray[np.float64]
-EXACT_SHARES = (1 / 256, 1 / 64, 1 / 16)  # of all networks, at which searches stand beside trainings that saw them all
+EXACT_BUDGETS = (64, 256, 1024)  # evaluations at which searches stand beside trainings that saw all networks
 MAX_EVALUATIONS = 100_000  # of one search
 CURVES = ("mean", "validation", "best_costs", "distinct_at")
 
@@ -115,10 +115,10 @@ class Group:
     def budgets(self) -> tuple[int, ...]:
         """Distinct evaluations at which classical searches stand beside it.
 
-        Those of its median member; or some shares of all networks, since an exact E is a sum over all of them.
+        Those of its median member; or some small numbers, since an exact E is a sum over all networks.
         """
         if self.is_exact:
-            return tuple(max(1, round(share * 2**self.problem.num_qubits)) for share in EXACT_SHARES)
+            return tuple(budget for budget in EXACT_BUDGETS if budget < 2**self.problem.num_qubits) or (1,)
         return (min(int(np.median(self.columns["distinct"])), MAX_EVALUATIONS),)
 
 

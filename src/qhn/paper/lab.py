@@ -16,6 +16,8 @@ from qhn.survey import Survey
 from qhn.sweep import load_sweep
 from qhn.workers import advance
 
+SEARCHES = 20  # of each classical method; no more than initialisations
+
 
 @dataclass(frozen=True)
 class Lab:
@@ -53,7 +55,9 @@ class Lab:
         Raises:
             RuntimeError: if a member failed.
         """
-        fewer = {"seeds": seeds or self.seeds} if seeds or self.seeds else {}
+        fewer: dict[str, Any] = {"seeds": seeds or self.seeds} if seeds or self.seeds else {}
+        if self.seeds and self.seeds < SEARCHES:
+            fewer["repeats"] = self.seeds
         sweep = load_sweep(name, fewer | (settings or {}))
         for at in advance(sweep, self.executor, results=self.results):
             self.say(f"{name}: {at.finished:,} of {at.total:,} trainings")

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qhn.paper.claims import Claim, Difference, Verdict, by_order, pooled
+from qhn.paper.lab import Lab
+from qhn.paper.pictures import density
+from qhn.paper.reproduce import PARTS, reproduce, write_report
+from qhn.paper.section import Section, Writer
+from qhn.survey import Rate
+
+
+def test_the_interval_of_a_difference_is_newcombes() -> None:
+    """The first example of table II in Newcombe's paper, 56 of 70 against 48 of 80, method 10."""
+    difference = Difference.of(Rate(56, 70), Rate(48, 80))
+    np.testing.assert_allclose(
+        (difference.value, difference.low, difference.high), (0.2, 0.0524, 0.3339), rtol=0, atol=6e-5
+    )
+    assert difference.holds is True
+    assert Difference.of(Rate(48, 80), Rate(56, 70)).holds is False
+    assert pooled(Rate(1, 2), Rate(3, 8)) == Rate(4, 10)
+
+
+@pytest.mark.parametrize(
+    ("text", "authors", "verdict"),
+    [
+        (True, True, Verdict.REPRODUCED),
+        (True, None, Verdict.TEXT_ONLY),
+        (True, False, Verdict.TEXT_ONLY),
+        (None, True, Verdict.AUTHORS_ONLY),
+        (None, None, Verdict.UNDECIDED),
+        (None, False, Verdict.UNDECIDED),
+        (False, False, Verdict.NOT_REPRODUCED),
+    ],
+)
+def test_a_verdict_needs_significance(text: bool | None, authors: bool | None, verdict: Verdict) -> None:
+    assert by_order({"eq5": text, "authors": authors}) is verdict
+
+
+def test_a_density_is_one_in_all(rng: np.random.Generator) -> None:
+    grid = np.linspace(-1, 2, 2001)
+    for values in (rng.uniform(0, 1, 50), np.full(3, 0.5)):
+        assert abs(np.trapezoid(density(values, grid), grid) - 1) < 1e-6
+
+
+def test_a_section_survives_its_file() -> None:
+    page = Writer("A title")
+    page.text("Some words with ε.")
+    page.table(("a", "b"), [(1, "x|y")])
+    page.claim("Fig. 1", "It works", Verdict.UNTESTABLE, "no data")
+    section = page.section(1.5)
+    again = Section.from_json(section.to_json())
+    assert again == section
+    assert again.claims == (Claim("Fig. 1", "It works", Verdict.UNTESTABLE, "no data"),)
+    assert "x\\|y" in again.markdown()
+    assert "**not testable here**" in again.markdown()
+
+
+def test_parts_of_the_paper_with_two_starts(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        lab = Lab(executor, tmp_path, seeds=2, quiet=True)
+        paths = reproduce(lab, ["method", "5", "2"])
+    report, html, claims = (path.read_text() for path in paths)
+    assert [path.name for path in paths] == ["report.md", "report.html", "claims.json"]
+    titles = re.findall(r"^## (.*)$", report, flags=re.M)
+    assert [title.split(":")[0] for title in titles] == ["All claims", "The method", "Fig. 2", "Fig. 5", "Time"]
+    for name in re.findall(r"\]\((\S+\.png)\)", report):
+        assert (tmp_path / "paper" / name).exists()
+        assert any((tmp_path / "paper" / name).with_suffix(ending).exists() for ending in (".csv", ".npz"))
+    assert html.count("data:image/png;base64,") == report.count(".png)") >= 4
+    assert "<table>" in html
+    tree = {claim["statement"]: claim for claim in json.loads(claims)}
+    literal = tree["With the gates as printed, half the difference of E at θ ± π/2 is the gradient"]
+    assert literal["verdict"] == "not reproduced"
+    assert tree["With gates exp(−iθσ/2), as in the authors' program, it is"]["verdict"] == "reproduced"
+    assert tree["The best network has C ≈ 0.008, and its activation is ReLU"]["verdict"] == "reproduced"
+    assert "of 2 starts" in tree["The product state, without entanglement, already works (ε = 0.03)"]["evidence"]
+    (tmp_path / "paper" / "sections" / "5.json").unlink()
+    write_report(tmp_path / "paper")
+    assert "Fig. 5" not in (tmp_path / "paper" / "report.md").read_text()
+
+
+def test_unknown_parts_are_refused(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as executor, pytest.raises(ValueError, match=r"unknown part 'encodnig'.*did you mean"):
+        reproduce(Lab(executor, tmp_path, quiet=True), ["encodnig"])
+    assert set(PARTS) >= {"2", "3", "4", "5", "6", "encoding"}
