@@ -5,15 +5,17 @@ BIN := $(VENV)/bin
 QHN := $(BIN)/qhn
 
 EXPERIMENT ?= gaussian-activation
+SWEEP ?= figure-2
 # Any of these may be given: BACKEND= LAYERS= ORDER= SHOTS= SEED= STEPS= RESULTS= ARGS='--set train.optimizer=sgd'
-# and for baseline EVALUATIONS= REPEATS=
+# and for baseline EVALUATIONS= REPEATS=, for sweep and reproduce SEEDS= WORKERS=
 OPTIONS = $(if $(BACKEND),--backend $(BACKEND)) $(if $(LAYERS),--layers $(LAYERS)) $(if $(ORDER),--order $(ORDER)) \
 	$(if $(SHOTS),--shots $(SHOTS)) $(if $(SEED),--seed $(SEED))
 PLACE = $(if $(RESULTS),--results $(RESULTS))
 LENGTH = $(if $(STEPS),--steps $(STEPS))
+MANY = $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WORKERS),--workers $(WORKERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help run resume list show report circuits landscape baseline test lint bench clean
+.PHONY: help run resume list show report circuits landscape baseline sweep compare reproduce test lint bench clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +59,15 @@ landscape: $(VENV)/.installed  ## enumerate all networks of EXPERIMENT=
 baseline: $(VENV)/.installed  ## search EXPERIMENT= classically: EVALUATIONS= REPEATS= SEED= ARGS=
 	@$(QHN) baseline $(EXPERIMENT) $(if $(EVALUATIONS),--evaluations $(EVALUATIONS)) $(if $(REPEATS),--repeats $(REPEATS)) \
 		$(if $(SEED),--seed $(SEED)) $(PLACE) $(ARGS)
+
+sweep: $(VENV)/.installed  ## many runs: SWEEP=figure-2 or a file; SEEDS= WORKERS= ARGS=
+	@$(QHN) sweep $(SWEEP) $(MANY) $(PLACE) $(ARGS)
+
+compare: $(VENV)/.installed  ## runs side by side: RUNS="run run"
+	@$(QHN) compare $(RUNS) $(PLACE)
+
+reproduce: $(VENV)/.installed  ## the paper's experiments and a report on them: FIG=2 (or 3 4 5 6 encoding ...) MNIST= SEEDS= WORKERS=
+	@$(QHN) reproduce $(FIG) $(if $(MNIST),--mnist $(MNIST)) $(MANY) $(PLACE) $(ARGS)
 
 test: lint  ## what CI runs: lint, types, tests with warnings as errors
 	@$(BIN)/python -m pytest

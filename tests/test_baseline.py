@@ -272,3 +272,15 @@ def test_what_cannot_be_searched_is_said() -> None:
         search(table, "random", 0)
     with pytest.raises(ValueError, match="straight-through needs a BinnProblem, with weights, got TableProblem"):
         search(table, "straight-through", 10)
+
+
+@pytest.mark.parametrize("method", METHODS[:-1])
+def test_a_target_ends_a_search_and_changes_nothing_before(method: str, rng: np.random.Generator) -> None:
+    problem = TableProblem(rng.normal(size=2**10))
+    whole = search(problem, method, 600, seed=3)
+    target = float(whole.costs[len(whole.costs) // 2])
+    ended = search(problem, method, 600, seed=3, target=target)
+    counts = np.arange(1, int(whole.count_to(target)) + 1)
+    np.testing.assert_array_equal(ended.best_at(counts), whole.best_at(counts))
+    assert ended.best_cost <= target
+    assert ended.distinct < 600 or method == "random"  # which draws many at a time

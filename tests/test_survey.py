@@ -70,7 +70,10 @@ def test_searches_are_those_of_baseline_and_do_not_depend_on_workers(tmp_path: P
     for method in METHODS:
         source = problem if method == "straight-through" else TableProblem(enumerate_costs(problem))
         for seed in range(3):
-            expected = search(source, method, max(survey.groups[0].budgets), seed)
+            landscape = survey.groups[0].landscape
+            assert landscape is not None
+            target = landscape.optimum + landscape.width
+            expected = search(source, method, max(survey.groups[0].budgets), seed, target=target)
             for some in (traces, same):
                 trace = [t for t in some if t.method == method][seed]
                 np.testing.assert_array_equal(trace.counts, expected.counts)

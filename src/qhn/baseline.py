@@ -35,8 +35,10 @@ LEARNING_RATE = 0.2  # of its angles, in radians
 ELITE, SMOOTHING = 0.2, 0.7  # share of a population that the next one is drawn after, and how closely
 
 
-def search(problem: Problem, method: str, max_distinct: int, seed: int = 0) -> Trace:
+def search(problem: Problem, method: str, max_distinct: int, seed: int = 0, *, target: float = -np.inf) -> Trace:
     """Look for the lowest C with one of ``METHODS`` until ``max_distinct`` different bitstrings are known, or all.
+
+    It ends sooner if a C of at most ``target`` is found.
 
     ``random`` draws without replacement up to 20 qubits. ``descent`` goes to the lowest neighbour by one flip until
     none is lower. ``annealing`` is Metropolis with one-flip proposals and temperatures falling geometrically from the
@@ -58,7 +60,7 @@ def search(problem: Problem, method: str, max_distinct: int, seed: int = 0) -> T
     if max_distinct < 1:
         raise ValueError(f"max_distinct must be at least 1, got {max_distinct}")
     rng = Key(seed, Purpose.BASELINE, METHODS.index(method)).generator()
-    tally = Tally(problem, max_distinct, rng)
+    tally = Tally(problem, max_distinct, rng, target)
     try:
         if method == "straight-through":
             if not isinstance(problem, BinnProblem):

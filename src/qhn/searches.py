@@ -13,7 +13,7 @@ import numpy as np
 from qhn import durable
 from qhn.baseline import METHODS, Trace, search
 from qhn.config import RunConfig
-from qhn.landscape import MAX_QUBITS, enumerate_costs
+from qhn.landscape import MAX_QUBITS, Landscape, enumerate_costs
 from qhn.problem import Problem, TableProblem
 from qhn.survey import Group, Survey, rate_columns
 from qhn.workers import Columns
@@ -91,11 +91,14 @@ class Searches:
 
 
 def search_repeatedly(config: RunConfig, method: str, max_distinct: int, seeds: Sequence[int]) -> list[Trace]:
-    """One search a seed."""
+    """One search a seed, which ends at the optimum if that is known."""
     problem: Problem = config.problem()
-    if problem.num_qubits <= MAX_QUBITS and method != "straight-through":
-        problem = TableProblem(enumerate_costs(problem))
-    return [search(problem, method, max_distinct, seed) for seed in seeds]
+    target = -np.inf
+    if problem.num_qubits <= MAX_QUBITS:
+        landscape = Landscape(enumerate_costs(problem))
+        target = landscape.optimum + landscape.width
+        problem = problem if method == "straight-through" else TableProblem(landscape.costs)
+    return [search(problem, method, max_distinct, seed, target=target) for seed in seeds]
 
 
 def _save(file: IO[bytes], traces: list[Trace]) -> None:

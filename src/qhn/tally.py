@@ -67,12 +67,13 @@ class Tally:
         problem: what is searched.
         max_distinct: how many different bitstrings may be evaluated.
         rng: draws the starts.
+        target: a C that is low enough.
     """
 
-    def __init__(self, problem: Problem, max_distinct: int, rng: np.random.Generator) -> None:
+    def __init__(self, problem: Problem, max_distinct: int, rng: np.random.Generator, target: float = -np.inf) -> None:
         self.num_qubits = problem.num_qubits
         self._problem, self._rng = problem, rng
-        self._limit = min(max_distinct, 2**self.num_qubits)
+        self._limit, self._target = min(max_distinct, 2**self.num_qubits), target
         self._known: dict[int | bytes, float] = {}
         self._falls: list[tuple[int, float, Bits]] = []  # count, cost and bits whenever the lowest C fell
         self._evaluations = 0
@@ -82,7 +83,8 @@ class Tally:
         """C of bitstrings ``[..., num_qubits]``: ``[...]``.
 
         Raises:
-            Spent: when the last bitstring allowed has been evaluated; those after it in ``bits`` are not.
+            Spent: when the last bitstring allowed has been evaluated, or one that is low enough; no bitstrings after
+                the last allowed are.
         """
         rows = bits.reshape(-1, self.num_qubits)
         names, known = _names(rows), self._known
@@ -95,7 +97,7 @@ class Tally:
             costs = costs_of(self._problem, rows[places])
             self._note_falls(rows[places], costs)
             known.update(zip(fresh, costs.tolist(), strict=False))
-            if len(known) == self._limit:
+            if len(known) == self._limit or self._falls[-1][1] <= self._target:
                 self._evaluations += places[-1] + 1
                 raise Spent
         self._evaluations += len(rows)
