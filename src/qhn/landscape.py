@@ -16,8 +16,15 @@ from qhn.problem import BinnProblem, Problem, TableProblem, costs_of
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 MAX_QUBITS = 24
+MAX_LOSSES = 2**30  # of one network on one sample, that are worth knowing all costs
 MANY_QUBITS = 10  # from which on it pays to look for structure
 BLOCK = 1 << 14  # bitstrings evaluated at a time
+
+
+def is_small(problem: BinnProblem) -> bool:
+    """Whether all costs are soon known: few enough networks on few enough samples."""
+    few = 2**problem.num_qubits * len(problem.dataset.y) <= MAX_LOSSES
+    return few and problem.num_qubits <= MAX_QUBITS
 
 
 def enumerate_costs(problem: Problem) -> Floats:

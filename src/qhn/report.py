@@ -13,7 +13,7 @@ from qhn import bitstrings
 from qhn.ansatz import Ansatz
 from qhn.config import Section
 from qhn.estimator import ExactEstimator
-from qhn.landscape import Landscape
+from qhn.landscape import Landscape, is_small
 from qhn.objective import Objective, mean_and_error, with_error
 from qhn.problem import BinnProblem, Evaluations
 from qhn.provenance import all_costs
@@ -22,7 +22,6 @@ from qhn.seeds import Key, Purpose
 from qhn.step import Step
 
 Floats = NDArray[np.float64]
-MAX_LOSSES = 2**30  # a report enumerates all networks if that takes no more losses of one network on one sample
 RANDOM_NETWORKS = 200_000  # and beyond draws at most so many random networks
 DEFAULT_CVAR = 0.2
 ROUNDING = 1e-12  # relative: sums in another order differ so
@@ -53,8 +52,8 @@ class Report:
     @cached_property
     def landscape(self) -> Landscape | None:
         """All costs, or None if they are too many."""
-        few = 2**self.problem.num_qubits * len(self.problem.dataset.y) <= MAX_LOSSES
-        return Landscape(all_costs(self.record, self.problem)) if few or self.is_exact else None
+        known = is_small(self.problem) or self.is_exact
+        return Landscape(all_costs(self.record, self.problem)) if known else None
 
     @property
     def is_exact(self) -> bool:

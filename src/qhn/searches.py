@@ -13,12 +13,12 @@ import numpy as np
 from qhn import durable
 from qhn.baseline import METHODS, Trace, search
 from qhn.config import RunConfig
-from qhn.landscape import MAX_QUBITS, Landscape, enumerate_costs
 from qhn.problem import Problem, TableProblem
-from qhn.survey import Group, Survey, rate_columns
+from qhn.survey import Group, Problems, Survey, rate_columns
 from qhn.workers import Columns
 
 TOGETHER = 5  # repeats that one worker does at a time
+AT_MOST = {"straight-through": 5_000}  # evaluations of a method that takes a gradient on all samples for each
 
 
 def search_all(survey: Survey, executor: Executor) -> Searches:
@@ -39,7 +39,9 @@ def search_all(survey: Survey, executor: Executor) -> Searches:
     parts = [range(start, min(start + TOGETHER, repeats)) for start in range(0, repeats, TOGETHER)]
     waiting = {
         name: [
-            executor.submit(search_repeatedly, configs[name], method, budgets[name], seeds)
+            executor.submit(
+                search_repeatedly, configs[name], method, min(budgets[name], AT_MOST.get(method, budgets[name])), seeds
+            )
             for method in reversed(METHODS)  # the slowest first
             for seeds in parts
         ]
@@ -92,12 +94,14 @@ class Searches:
 
 def search_repeatedly(config: RunConfig, method: str, max_distinct: int, seeds: Sequence[int]) -> list[Trace]:
     """One search a seed, which ends at the optimum if that is known."""
-    problem: Problem = config.problem()
-    target = -np.inf
-    if problem.num_qubits <= MAX_QUBITS:
-        landscape = Landscape(enumerate_costs(problem))
-        target = landscape.optimum + landscape.width
-        problem = problem if method == "straight-through" else TableProblem(landscape.costs)
+    problems = Problems()
+    landscape = problems.landscape(config)
+    problem: Problem = problems.problem(config)
+    if landscape is None:
+        return [search(problem, method, max_distinct, seed) for seed in seeds]
+    if method != "straight-through":
+        problem = TableProblem(landscape.costs)
+    target = landscape.optimum + landscape.width
     return [search(problem, method, max_distinct, seed, target=target) for seed in seeds]
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from qhn.baseline import polish
 from qhn.config import RunConfig
-from qhn.landscape import MAX_QUBITS, Landscape, enumerate_costs
+from qhn.landscape import Landscape, enumerate_costs, is_small
 from qhn.problem import BinnProblem, TableProblem
 from qhn.statistics import wilson
 from qhn.sweep import Sweep
@@ -21,7 +21,7 @@ from qhn.workers import Columns, finished_members
 
 Floats = NDArray[np.float64]
 EXACT_BUDGETS = (64, 256, 1024)  # evaluations at which searches stand beside trainings that saw all networks
-MAX_EVALUATIONS = 100_000  # of one search
+MAX_EVALUATIONS = 50_000  # of one search
 CURVES = ("mean", "validation", "best_costs", "distinct_at")
 
 
@@ -139,7 +139,7 @@ class Problems:
         name = config.problem_id
         if name not in self._landscapes:
             problem = self.problem(config)
-            known = problem.num_qubits <= MAX_QUBITS
+            known = is_small(problem) or config.train.shots is None
             self._landscapes[name] = Landscape(enumerate_costs(problem)) if known else None
         return self._landscapes[name]
 

@@ -24,6 +24,7 @@ PARTS: dict[str, Callable[[Lab], Writer]] = {  # in the order of the report
     "6": overfitting.figure_6,
     "encoding": depth.encoding,
     "search": search.equal_evaluations,
+    "beyond": search.beyond_enumeration,
     "training": dynamics.training,
     "data-sets": dynamics.data_sets,
     "initial": dynamics.initial,
