@@ -36,12 +36,16 @@ class SweepReport:
             "",
             aligned(self._group_head(), [self._group_row(group) for group in survey.groups]),
             "",
-            "rates are shares of the members of a row, with 95 % Wilson intervals; ⟨C⟩ = E at the last step, without "
-            "polish",
+            "E is at the last step; rates are shares of a row's members, with 95 % Wilson intervals; the best network",
+            "is the best sampled one, or of members without shots the most probable; polished: after a one-flip descent",
         ]
         rows = [row for group in survey.groups for row in self._search_rows(group)]
         if rows:
-            lines += ["", f"classical searches, {survey.sweep.config.repeats} repeats each", "", _grouped(rows)]
+            known = survey.groups[0].landscape is not None
+            what = "share that found the optimum" if known else "median of the lowest C"
+            repeats = survey.sweep.config.repeats
+            head = f"classical searches, {repeats} repeats each: {what} among so many different networks"
+            lines += ["", head, "", _grouped(rows)]
         if rows and any(group.is_exact for group in survey.groups):
             lines += ["", "an exact E takes all networks: beside it, searches are shown at a small share of them"]
         return "\n".join(lines)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from qhn.sweep import Sweep
 
 WorkersOption = Annotated[int | None, typer.Option(help="Processes; one a core by default.")]
-FAILED = 4
+FAILED, INTERRUPTED = 4, 130
 
 
 @app.command()
@@ -37,9 +39,20 @@ def sweep(
             typer.echo(f"{name:<19} {title}")
         return
     chosen = load_sweep(source, all_settings(settings, {"seeds": seeds}))
-    failures = _advance(chosen, workers, results, quiet)
+    with _stopped_kindly():
+        failures = _advance(chosen, workers, results, quiet)
     if failures:
         raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _stopped_kindly() -> Iterator[None]:
+    """Ctrl-C ends the workers; nothing that is finished is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("\nqhn: stopped; what is finished is kept, and the same command goes on", err=True)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _advance(sweep: Sweep, workers: int | None, results: Path | None, quiet: bool) -> int:
@@ -105,7 +118,7 @@ def reproduce(
         raise ValueError(
             f"--mnist {mnist} is not a directory; it must hold train-images-idx3-ubyte and the other files"
         )
-    with processes(workers) as executor:
+    with _stopped_kindly(), processes(workers) as executor:
         lab = Lab(executor, results, mnist, seeds, quiet)
         paths = run_parts(lab, parts or ())
     if not quiet:

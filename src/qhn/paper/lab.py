@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qhn.backend import BackendError
 from qhn.record import results_directory
 from qhn.searches import Searches, search_all
 from qhn.survey import Survey
@@ -53,7 +54,7 @@ class Lab:
             seeds: of a sweep whose number of initialisations is not the paper's.
 
         Raises:
-            RuntimeError: if a member failed.
+            BackendError: if a member failed.
         """
         fewer: dict[str, Any] = {"seeds": seeds or self.seeds} if seeds or self.seeds else {}
         if self.seeds and self.seeds < SEARCHES:
@@ -63,7 +64,7 @@ class Lab:
             self.say(f"{name}: {at.finished:,} of {at.total:,} trainings")
             if at.failures:
                 member, message = at.failures[0]
-                raise RuntimeError(f"{name}: member {member.values} failed: {message}")
+                raise BackendError(f"{name}: member {member.values} failed: {message}")
         self.say(f"{name}: done", last=True)
         return Survey(sweep, self.results)
 

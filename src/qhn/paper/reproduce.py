@@ -57,7 +57,7 @@ def reproduce(lab: Lab, names: Sequence[str] = ()) -> list[Path]:
 
     Raises:
         ValueError: if a name is unknown.
-        RuntimeError: if a training failed.
+        BackendError: if a training failed.
     """
     for name in names:
         if name not in PARTS:
