@@ -37,7 +37,7 @@ class SweepReport:
             aligned(self._group_head(), [self._group_row(group) for group in survey.groups]),
             "",
             "E is at the last step; rates are shares of a row's members, with 95 % Wilson intervals; the best network",
-            "is the best sampled one, or of members without shots the most probable; polished: after a one-flip descent",
+            "is the best sampled, or of members without shots the most probable; polished: after a one-flip descent",
         ]
         rows = [row for group in survey.groups for row in self._search_rows(group)]
         if rows:
@@ -70,14 +70,17 @@ class SweepReport:
         series: dict[tuple[str, ...], list[Group]] = {}
         for group in survey.groups:
             series.setdefault(tuple(str(spell(value)) for value in group.values[:-1]), []).append(group)
+        numeric = all(isinstance(group.values[-1], (int, float)) for group in survey.groups if group.values)
         ticks = list(dict.fromkeys(_last(group) for group in survey.groups))
         for number, (key, groups) in enumerate(series.items()):
             label = ", ".join(f"{name} {value}" for name, value in zip(survey.names, key, strict=False))
             place = np.array([ticks.index(_last(group)) for group in groups]) + 0.08 * (number - (len(series) - 1) / 2)
             colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
-            _spread(panels[0], place, groups, colour, marker, label)
+            _spread(panels[0], place, groups, colour, marker, "-" if numeric else "", label)
             if has_rates:
-                for epsilon, line in zip(survey.epsilon(groups[0])[:2], ("-", ":"), strict=False):
+                for epsilon, line in zip(
+                    survey.epsilon(groups[0])[:2], ("-", ":") if numeric else ("", ""), strict=False
+                ):
                     rates = [group.success(epsilon) for group in groups]
                     _rates(panels[1], place, rates, colour, marker, line, f"{label} ε = {epsilon:g}".strip())
         panels[0].set_ylabel("E − C*" if survey.groups[0].landscape else "E")
@@ -156,12 +159,13 @@ def _count(number: float) -> str:
     return f"{number:,.0f}" if np.isfinite(number) else "∞"
 
 
-def _spread(axes: Axes, place: Any, groups: list[Group], colour: str, marker: str, label: str) -> None:
+def _spread(axes: Axes, place: Any, groups: list[Group], colour: str, marker: str, line: str, label: str) -> None:
     above = [group.mean - group.optimum if group.landscape else group.mean for group in groups]
     low, middle, high = np.array([np.quantile(values, (0.25, 0.5, 0.75)) for values in above]).T
     axes.errorbar(
-        place, middle, [middle - low, high - middle], color=colour, marker=marker, markersize=4, label=label, capsize=2
-    )
+        place, middle, [middle - low, high - middle], color=colour, marker=marker, markersize=4, linestyle=line,
+        label=label, capsize=2,
+    )  # fmt: skip
 
 
 def _rates(axes: Axes, place: Any, rates: list[Rate], colour: str, marker: str, line: str, label: str) -> None:
