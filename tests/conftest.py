@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from qhn import cli
 from qhn.config import RunConfig
 from qhn.configfile import load_config
 
@@ -27,3 +30,22 @@ def small_config() -> RunConfig:
 def _away_from_the_users_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QHN_RESULTS", str(tmp_path / "results"))
     monkeypatch.chdir(tmp_path)
+
+
+class Result:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def qhn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """The command line, in this process."""
+
+    def call(*words: str) -> Result:
+        monkeypatch.setattr(sys, "argv", ["qhn", *words])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        captured = capsys.readouterr()
+        return Result(stopped.value.code or 0, captured.out, captured.err)
+
+    return call

@@ -10,29 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qhn import cli, run
+from qhn import run
 from qhn.backend import BackendError
 from qhn.configfile import presets
 from qhn.record import load_run
 
 QUICK = ("--set", "data.samples=40", "--set", "data.validation_samples=30", "--steps", "3", "--shots", "50")
-
-
-class Result:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def qhn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    def call(*words: str) -> Result:
-        monkeypatch.setattr(sys, "argv", ["qhn", *words])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        return Result(stopped.value.code or 0, captured.out, captured.err)
-
-    return call
 
 
 def test_run_shows_progress_and_a_page_and_leaves_pictures(qhn, tmp_path: Path) -> None:
