@@ -194,7 +194,7 @@ def test_configurations_are_frozen() -> None:
 
 RUN_IDS = {
     "digits-8x8": "caa910366a",
-    "digits-8x8-four": "3b2c070916",
+    "digits-8x8-four": "e588b19036",
     "figure-1": "56c92b49cc",
     "gaussian-activation": "6319721058",
     "gaussian-width": "129c16bdda",
