@@ -24,7 +24,7 @@ from qhn.bitstrings import Bits
 from qhn.network import ACTIVATIONS, Network, class_probabilities, sigmoid, softmax
 
 Floats = NDArray[np.float64]
-BLOCK = 1 << 16  # float64 values per intermediate array: 512 kB, which stay in a core's cache
+BLOCK = 1 << 16  # networks × samples at a time: 512 kB for each unit of a layer, which stay in a core's cache
 
 
 @dataclass(frozen=True)
@@ -280,11 +280,11 @@ class SearchSpace:
 
     def _sums(self, p: _Parameters, x: Floats) -> Floats:
         """What the output units sum up: ``[B, outputs, S]``."""
-        if not self.layers:
+        if p.unit_bits is None:
             flat = p.weights[0].reshape(-1, self.num_inputs)  # one product for all networks
             return (flat @ x.T + p.biases[0].reshape(-1, 1)).reshape(*p.biases[0].shape, len(x))
-        unit_bits, shape = p.unit_bits, p.biases[0].shape
-        _, first, unit = np.unique(bitstrings.keys(bitstrings.pack(unit_bits)), return_index=True, return_inverse=True)
+        names, shape = bitstrings.keys(bitstrings.pack(p.unit_bits)), p.biases[0].shape
+        _, first, unit = np.unique(names, return_index=True, return_inverse=True)
         network, place = np.divmod(first, shape[1])
         sums = p.weights[0][network, place] @ x.T + p.biases[0][network, place][:, None]
         h = self._activate(sums, p.activation[network])[unit.reshape(shape)]
@@ -317,17 +317,18 @@ class SearchSpace:
         has_bias = np.array(self.bias)[choice("bias")][:, None]
         widths = [np.array(w)[choice(self._width_name(layer))] for layer, w in enumerate(self.layers, 1)]
         weights, biases = [], []
+        unit_bits = None
         for layer, (below, units) in enumerate(pairwise(self._sizes), 1):
             weight_bits = raw[f"weights {layer}"].reshape(num, below, units).transpose(0, 2, 1)
             bias_bits = raw.get(f"bias {layer}", np.zeros((num, units), dtype=np.uint8))
             weights.append(np.where(weight_bits, high[..., None], low[..., None]))
             biases.append(np.where(bias_bits, high, low) * has_bias)
-            if layer == 1:
+            if layer == 1 and self.layers:
                 chosen = [bits for name, bits in raw.items() if name.startswith("choice of ")]
                 choices = np.concatenate([ordered[:, :0], *chosen], axis=1)
                 choices = np.broadcast_to(choices[:, None], (num, units, choices.shape[1]))
                 unit_bits = np.concatenate([weight_bits, bias_bits[..., None], choices], axis=-1)
-            elif len(self.layers[layer - 2]) > 1:
+            if layer > 1 and len(self.layers[layer - 2]) > 1:
                 weights[-1] *= (np.arange(below) < widths[layer - 2][:, None])[:, None]
         return _Parameters(tuple(weights), tuple(biases), choice("activation"), alphabet, tuple(widths), unit_bits)
 
@@ -341,7 +342,7 @@ class _Parameters:
     activation: NDArray[np.intp]  # [B], as alphabet
     alphabet: NDArray[np.intp]
     widths: tuple[NDArray[np.intp], ...]  # [B] a hidden layer
-    unit_bits: Bits  # [B, units, bits]: all that the units of the first layer depend on
+    unit_bits: Bits | None  # [B, units, bits]: all that the units of the first hidden layer depend on
 
 
 def _option_text(option: Any) -> str:

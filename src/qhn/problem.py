@@ -145,7 +145,7 @@ class BinnProblem:
             return means
         # log(1 + e^z) − y·z = z·(½ − y) + |z|/2 + log(1 + e^−|z|), without overflow
         means = z @ (0.5 - y) / len(y)
-        z = np.copysign(z, -1.0, out=z)
+        np.negative(np.abs(z, out=z), out=z)
         means -= 0.5 * z.mean(axis=1)
         np.log(1.0 + np.exp(z, out=z), out=z)  # not log1p: it is several times slower, and 1e-16 is lost either way
         means += z.mean(axis=1)
