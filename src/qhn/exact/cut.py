@@ -26,6 +26,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,9 @@ class Op(IntEnum):
     CX = 3  # (control bit, target bit)
     COPY = 4  # (bit, –): a new highest bit, the branch, that repeats a bit: the control's side of a crossing
     FLIP = 5  # (bit, –): a new highest bit, the branch, that says whether a bit is flipped: the target's side
+
+
+_GROWING = (Op.GROW, Op.COPY, Op.FLIP)
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,8 @@ class Half:
     def work(self) -> int:
         """Amplitudes that all ops read."""
         size, total = 1, 0
-        for op in self.ops[:, 0]:
-            size *= 2 if op in (Op.GROW, Op.COPY, Op.FLIP) else 1
+        for op in self.ops[:, 0].tolist():
+            size *= 2 if op in _GROWING else 1
             total += size
         return total
 
@@ -166,6 +170,7 @@ def _half(gates: Sequence[Gate], qubits: Sequence[int]) -> Half:
     return Half(tuple(qubits), np.array(ops, dtype=np.uint64).reshape(-1, 3), num_branches)
 
 
+@lru_cache(maxsize=64)
 def best_cut(ansatz: Ansatz) -> Cut:
     """The cut at which E and its gradient take the fewest operations.
 

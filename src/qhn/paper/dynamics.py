@@ -21,6 +21,7 @@ from qhn.survey import spell
 Floats = NDArray[np.float64]
 SHOWN_STEPS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 STARTS = 40
+DATA_SETS = 12
 DEPTHS = (0, 1, 2, 3, 4)
 RANK_THRESHOLD = 1e-6  # a Schmidt coefficient counts if its probability is above
 
@@ -84,23 +85,26 @@ def _entropy(chances: Floats) -> float:
 def data_sets(lab: Lab) -> Writer:
     """How success depends on the data set drawn."""
     page = Writer("How success depends on the data set drawn (gaussian-activation)")
-    survey = lab.survey("data-sets", seeds=lab.seeds or 100)
-    seeds = survey.sweep.config.vary["data.seed"]
-    depths = survey.sweep.config.vary["ansatz.num_layers"]
-    starts = len(survey.groups[0])
-    optima = [survey.group(seed, "eq5", 0).landscape for seed in seeds]
-    lowest = [landscape.optimum for landscape in optima if landscape]
+    starts = lab.seeds or 100
+    surveys = []
+    for number in range(1, DATA_SETS + 1):
+        own = list(range(number * starts, (number + 1) * starts))
+        name = f"data-set-{number}"
+        surveys.append(lab.survey("data-set", {"name": name, "data.seed": number, "seeds": own}))
+    config = surveys[0].sweep.config
+    depths = config.vary["ansatz.num_layers"]
+    lowest = [survey.groups[0].optimum for survey in surveys]
     page.text(
-        f"{len(seeds)} data sets of 1,000 samples, {starts} starts each. C* lies between {min(lowest):.5f} and "
-        f"{max(lowest):.5f}. The spread of rates over data sets is compared with what {starts} starts alone would give "
+        f"{DATA_SETS} data sets of 1,000 samples, {starts} starts each, different ones for each. C* lies between "
+        f"{min(lowest):.5f} and {max(lowest):.5f}. The spread of rates over data sets is compared with what {starts} starts alone would give "
         "(binomial); differences are means over data sets, paired, ± their standard error."
     )
-    for epsilon in survey.sweep.config.epsilon:
+    for epsilon in config.epsilon:
         rates = {
-            order: {depth: [survey.group(seed, order, depth).success(epsilon) for seed in seeds] for depth in depths}
+            order: {depth: [survey.group(order, depth).success(epsilon) for survey in surveys] for depth in depths}
             for order in ORDERS
         }
-        if epsilon == survey.sweep.config.epsilon[0]:
+        if epsilon == config.epsilon[0]:
             path = by_data_set(lab.folder / "data-sets.png", rates, epsilon)
             page.picture(path, "Each thin line is one data set.")
         rows: list[tuple[Any, ...]] = []

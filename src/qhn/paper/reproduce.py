@@ -42,6 +42,7 @@ How to read it:
 - Rates have 95 % Wilson intervals, differences of rates 95 % Newcombe intervals. A claim on rates is *reproduced* if
   its difference is significant at that level on this data set; nothing is corrected for the number of claims.
 - "Success" is E(θ) − C* < ε for the mean E over the trained distribution, not for its best sample.
+- Circuits share the seeds of their starts; the intervals of differences take them as independent.
 - One data set stands behind Figs. 2 and 3; the section on data sets says how much another would change.
 - Nothing here is a quantum advantage. The circuits are simulated on a laptop, and the classical searches beside them
   find the same optima.
