@@ -96,8 +96,8 @@ def data_sets(lab: Lab) -> Writer:
     lowest = [survey.groups[0].optimum for survey in surveys]
     page.text(
         f"{DATA_SETS} data sets of 1,000 samples, {starts} starts each, different ones for each. C* lies between "
-        f"{min(lowest):.5f} and {max(lowest):.5f}. The spread of rates over data sets is compared with what {starts} starts alone would give "
-        "(binomial); differences are means over data sets, paired, ± their standard error."
+        f"{min(lowest):.5f} and {max(lowest):.5f}. The spread of rates over data sets is compared with what {starts} "
+        "starts alone would give (binomial); differences are means over data sets, paired, ± their standard error."
     )
     for epsilon in config.epsilon:
         rates = {
