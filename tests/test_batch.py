@@ -50,5 +50,5 @@ def test_only_what_differs_in_its_seed_goes_together() -> None:
     for other in ({"ansatz.num_layers": 2}, {"data.seed": 2}, {"train.steps": 26}, {"train.initial": "normal"}):
         with pytest.raises(ValueError, match="differ in their seed only"):
             train_together([first, configs(1, other)[0]])
-    for setting in ({"train.shots": 10}, {"train.target": 0.1}, {"train.plateau": 5}):
+    for setting in ({"train.shots": 10}, {"train.target": 0.1}, {"train.plateau": 5}, {"train.patience": 5}):
         assert not can_advance_together(configs(1, setting)[0])

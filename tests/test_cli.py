@@ -166,6 +166,8 @@ BAD = [
     (("run", "figure-1", "--results", "occupied"), "occupied"),
     (("run", "figure-1", "--set", "data.file=gone.csv"), "data file gone.csv does not exist"),
     (("run", "figure-1", "--set", "data.file=mine.csv", "--set", "data.label=y"), "has no column 'y' for the label"),
+    (("run", "mnist-01", "--set", "train.patience=3"), "but the data set has no validation samples; set data."),
+    (("run", "figure-1", "--set", "train.patience=0"), "train.patience: input should be greater than or equal to 1"),
     (("run", "figure-1", "--set", "train.max_shots=5"), "train.max_shots is 5, one step takes"),
     (("resume", "abc"), "there is no run 'abc'"),
     (("show", "gone"), "there is no run 'gone'"),
@@ -269,6 +271,15 @@ def test_a_stop_rule_can_be_lifted_and_a_line_search_run_evaluated_with_shots(qh
     assert "3 steps done" in qhn(*words, "--set", "train.target=none").out
     result = qhn("evaluate", _only_run(), "--shots", "40", "--json")
     assert json.loads(result.out.splitlines()[0])["shots"] == 40
+
+
+def test_early_stopping_is_a_good_end(qhn) -> None:
+    few = ("--set", "data.samples=2", "--set", "data.means_scale=0.5", "--steps", "200")
+    result = qhn("run", "gaussian-activation", "--backend", "exact", *few, "--set", "train.patience=3")
+    assert result.code == 0
+    assert "the validation cost has not fallen below " in result.out
+    assert "--set train.patience=none goes on" in result.out
+    assert " early-stopping " in qhn("list").out
 
 
 def _only_run() -> str:

@@ -65,7 +65,8 @@ def test_identity_follows_what_changes_the_numbers_and_nothing_else(users_file: 
     for path in users_file.parent.glob("heart.*"):
         (moved / path.name).write_bytes(path.read_bytes())
     assert load_config(moved / "heart.toml").run_id == config.run_id
-    for key, value in (("train.steps", 99), ("train.target", 0.1), ("train.plateau", 3), ("train.max_shots", 10**6)):
+    rules = {"train.steps": 99, "train.target": 0.1, "train.plateau": 3, "train.patience": 4, "train.max_shots": 10**6}
+    for key, value in rules.items():
         assert load_config(users_file, {key: value}).run_id == config.run_id
     changes = {
         "train.shots": 51,

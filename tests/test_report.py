@@ -34,6 +34,7 @@ def test_the_page_states_each_number_apart(small_config: RunConfig, tmp_path: Pa
     report = run(small_config, tmp_path)
     page, last = report.summary(), report.steps[-1]
     costs = enumerate_costs(report.problem)
+    validation = [step.validation for step in report.steps]
     for expected in (
         f"figure-1 {small_config.run_id}: 4 steps, done",
         "4 qubits, num_layers 1, order eq5, 12 active of 16 angles",
@@ -44,6 +45,7 @@ def test_the_page_states_each_number_apart(small_config: RunConfig, tmp_path: Pa
         "accuracy of the larger class    ",
         "E = ⟨C⟩ at the last step",
         "CVaR of its lowest 20%",
+        f"lowest validation ⟨C⟩           {min(validation):.6g} at step {validation.index(min(validation))}",
         f"best sampled C                  {last.best_cost:.6g}",
         f"optimum C*                      {costs.min():.6g}, 1 of 16 networks",
         f"distinct networks evaluated     {last.distinct} of 16",
@@ -84,6 +86,7 @@ def test_pixels_are_drawn_as_an_image_and_there_may_be_no_validation(tmp_path: P
     expected = report.problem.network(report.best_bits).weights[0].reshape(4, 4)
     np.testing.assert_array_equal(drawn, expected)
     assert "no validation samples" in report.summary()
+    assert "lowest validation" not in report.summary()
     assert columns(paths[0].with_suffix(".csv"))["validation"] == [""]
 
 

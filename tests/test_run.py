@@ -23,7 +23,7 @@ from qhn.network import load_network
 from qhn.problem import Evaluations
 from qhn.record import Record, load_run
 from qhn.run import resume, steps_since_progress, train
-from qhn.step import RecordError, Step
+from qhn.step import RecordError, Step, lowest_validation
 
 NOT_REPRODUCIBLE = {"manifest.json", "timing.jsonl", ".lock", "jobs.jsonl", "circuit.qpy"}
 
@@ -430,6 +430,56 @@ def test_stop_rules(small_config: RunConfig, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"max_shots is 1,499, one step takes 25 rows × 60 shots = 1,500"):
         train(with_settings(small_config, {"train.max_shots": 1499}), results=tmp_path)
     assert not list(tmp_path.glob("figure-1"))
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_early_stopping_is_where_the_validation_cost_has_stayed_above_its_lowest(
+    optimizer: str, tmp_path: Path
+) -> None:
+    settings = {"train.backend": "exact", "train.optimizer": optimizer, "train.seed": 1, "train.steps": 30}
+    few = {"data.samples": 2, "data.means_scale": 0.5, "data.validation_samples": 200}
+    config = load_config("gaussian-activation", settings | few)
+
+    whole = finish(config, tmp_path / "whole")
+    lines = (whole / "steps.jsonl").read_text().splitlines()
+    validation = [json.loads(line)["validation"] for line in lines]
+    end = next(k for k in range(4, 30) if min(validation[: k - 3]) <= min(validation[k - 3 : k + 1]))
+    lowest = validation.index(min(validation[: end + 1]))
+    assert validation[end] > validation[lowest]
+    stopping = with_settings(config, {"train.patience": 4})
+    stopped = finish(stopping, tmp_path / "stopped")
+    assert (stopped / "steps.jsonl").read_text().splitlines() == lines[: end + 1]
+    outcome = load_run(stopped).outcome()
+    assert outcome.name == "early-stopping"
+    assert f"below {validation[lowest]:.6g}, that of step {lowest}, in 4 steps" in outcome.message
+    first = finish(with_settings(stopping, {"train.steps": 3}), tmp_path / "parts")
+    list(resume(first, {"train.steps": 30}))
+    assert contents(first) == contents(stopped)
+    list(resume(first, {"train.patience": "none"}))
+    assert (first / "steps.jsonl").read_text().splitlines() == lines
+
+
+def test_waiting_for_a_validation_cost_needs_validation_samples(small_config: RunConfig, tmp_path: Path) -> None:
+    config = with_settings(small_config, {"data.validation_samples": 0})
+    with pytest.raises(ValueError, match=r"train\.patience waits for a lower validation cost, but .* no validation"):
+        train(with_settings(config, {"train.patience": 3}), results=tmp_path)
+    assert not list(tmp_path.glob("figure-1"))
+    directory = finish(config, tmp_path)
+    before = contents(directory)
+    with pytest.raises(ValueError, match="no validation samples"):
+        resume(directory, {"train.patience": 3, "train.steps": 9})
+    assert contents(directory) == before
+    with pytest.raises(ValueError, match="no step has a validation cost"):
+        lowest_validation(load_run(directory).steps())
+
+
+def test_early_stopping_ends_a_sampled_run_too(small_config: RunConfig) -> None:
+    training = train(with_settings(small_config, {"train.patience": 2, "train.steps": 200}), record=False)
+    validation = [step.validation for step in training]
+    assert training.outcome.name == "early-stopping"
+    assert len(validation) - 1 - int(np.argmin(validation)) == 2
+    for end in range(2, len(validation) - 1):
+        assert end - int(np.argmin(validation[: end + 1])) < 2
 
 
 def test_a_spent_budget_can_be_raised(small_config: RunConfig, tmp_path: Path) -> None:

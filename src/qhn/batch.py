@@ -53,7 +53,7 @@ class Batch:
 def can_advance_together(config: RunConfig) -> bool:
     """Whether a run can be a member of a batch: exact, with no stop rule but steps and tolerance."""
     train = config.train
-    return train.shots is None and train.target is None and train.plateau is None
+    return train.shots is None and train.target is None and train.plateau is None and train.patience is None
 
 
 def circuit_and_problem(config: RunConfig) -> str:
@@ -78,7 +78,9 @@ def train_together(configs: Sequence[RunConfig]) -> Batch:
     first = configs[0]
     for config in configs:
         if not can_advance_together(config) or circuit_and_problem(config) != circuit_and_problem(first):
-            raise ValueError("a batch takes exact runs that differ in their seed only, without target and plateau")
+            raise ValueError(
+                "a batch takes exact runs that differ in their seed only, without target, plateau and patience"
+            )
     problem = first.problem()
     ansatz = first.circuit(problem.num_qubits)
     estimator = ExactEstimator(ansatz, problem, objective=first.train.objective.build())

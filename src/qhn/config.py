@@ -331,19 +331,21 @@ class StopRules(Section):
         steps: at most so many.
         target: stop when the objective is at or below this.
         plateau: stop when the objective has not fallen below its lowest by more than its error for so many steps.
+        patience: stop when the validation cost has not fallen below its lowest, by however little, for so many steps.
         max_shots: never take more shots than this in all.
         tolerance: stop when no component of an exact gradient is larger.
 
-    A run keeps the rules it was last given; ``"none"`` lifts one of the middle three.
+    A run keeps the rules it was last given; ``"none"`` lifts one of the middle four.
     """
 
     steps: int = Field(default=60, ge=1)
     target: float | None = None
     plateau: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
     max_shots: int | None = Field(default=None, ge=1)
     tolerance: float = Field(default=1e-6, ge=0)
 
-    @field_validator("target", "plateau", "max_shots", mode="before")
+    @field_validator("target", "plateau", "patience", "max_shots", mode="before")
     @classmethod
     def _none_lifts_a_rule(cls, value: Any) -> Any:
         return None if value == "none" else value

@@ -21,7 +21,9 @@ from qhn.threads import in_parallel, num_cores
 
 Floats = NDArray[np.float64]
 TABLE_QUBITS = 20  # up to which known costs are kept in a table of all bitstrings: 9 MiB
-NO_VALIDATION = "the data set has no validation samples; set data.validation_fraction above 0"
+NO_VALIDATION = (
+    "the data set has no validation samples; set data.validation_fraction or data.validation_samples above 0"
+)
 
 
 class Problem(Protocol):

@@ -19,7 +19,7 @@ from qhn.problem import BinnProblem, Evaluations
 from qhn.provenance import all_costs
 from qhn.record import Record
 from qhn.seeds import Key, Purpose
-from qhn.step import Step
+from qhn.step import Step, lowest_validation
 
 Floats = NDArray[np.float64]
 RANDOM_NETWORKS = 200_000  # and beyond draws at most so many random networks
@@ -171,7 +171,9 @@ class Report:
             rows.append(("E of the ideal circuit, exact", f"{ideal:.6g}" + _above(ideal, optimum)))
         rows.append(self._tail())
         if last.validation is not None:
+            lowest, cost = lowest_validation(self.steps)
             rows.append(("⟨C⟩ on validation data", f"{last.validation:.6g}"))
+            rows.append(("lowest validation ⟨C⟩", f"{cost:.6g} at step {lowest.step}"))
         if self.is_exact:
             bits = float(self.ideal.distribution.entropy(last.theta[None])[0])
             rows.append(("entropy of the distribution", f"{bits:.4g} of {self.problem.num_qubits} bits"))

@@ -29,12 +29,12 @@ from qhn.estimator import ExactEstimator, SamplingEstimator, check_enumerable
 from qhn.gradient import ValueAndGrad
 from qhn.kept import KeptBackend
 from qhn.landscape import enumerate_costs
-from qhn.problem import BinnProblem, Evaluations
+from qhn.problem import NO_VALIDATION, BinnProblem, Evaluations
 from qhn.provenance import all_costs, session_facts, write_best, write_circuit
 from qhn.record import Record, results_directory
 from qhn.samples import Samples
 from qhn.seeds import Key, Purpose
-from qhn.step import Outcome, RecordError, Step
+from qhn.step import Outcome, RecordError, Step, lowest_validation
 
 Floats = NDArray[np.float64]
 MAX_ANGLES = 2**27  # in the rows of one gradient: 1 GiB
@@ -69,6 +69,7 @@ def train(
     directory = results_directory(results) / config.experiment / config.run_id
     num_rows = _rows_per_step(config, ansatz)
     _check_size(config, ansatz)
+    _check_validation(config, problem)
     exists = record and (directory / "config.json").exists()
     if exists and not restart:
         kept = Record.load(directory)
@@ -143,6 +144,7 @@ class Training(Iterator[Step]):
         self.ansatz: Ansatz = config.circuit(problem.num_qubits)
         self.gradient = config.train.gradient.build(self.ansatz)
         _check_size(config, self.ansatz)
+        _check_validation(config, problem)
         self.optimizer = config.train.optimizer.build()
         self._num_rows = _rows_per_step(config, self.ansatz)
         self.outcome: Outcome | None = None
@@ -350,6 +352,12 @@ class Training(Iterator[Step]):
             shots = "" if rules.shots is None else "more shots, "
             advice = f"try {shots}another seed, or a smaller learning_rate; --set train.plateau=… goes on"
             return Outcome("plateau", f"no progress beyond the error in {rules.plateau} steps; {advice}")
+        if rules.patience is not None and steps:
+            lowest, cost = lowest_validation(steps)
+            if steps[-1].step - lowest.step >= rules.patience:
+                reason = f"the validation cost has not fallen below {cost:.6g}, that of step {lowest.step}, "
+                advice = "qhn ensemble --step best-validation predicts from there; --set train.patience=none goes on"
+                return Outcome("early-stopping", f"{reason}in {rules.patience} steps; {advice}")
         if rules.max_shots is not None and not self._is_next_step_paid():
             next_shots = self._num_rows * (rules.shots or 0)
             remaining = rules.max_shots - self._shots_spent()
@@ -387,6 +395,12 @@ def _check_size(config: RunConfig, ansatz: Ansatz) -> None:
             f"one gradient takes {num_rows:,} rows of {ansatz.num_parameters:,} angles, more than {MAX_ANGLES:,} in "
             "all; use fewer layers or qubits, or train.gradient = 'spsa'"
         )
+
+
+def _check_validation(config: RunConfig, problem: BinnProblem) -> None:
+    """Refuse to wait for a validation cost that there is not."""
+    if config.train.patience is not None and not problem.dataset.has_validation:
+        raise ValueError(f"train.patience waits for a lower validation cost, but {NO_VALIDATION}")
 
 
 def _check_budget(config: RunConfig, num_rows: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -73,6 +74,18 @@ class Step:
             raise RecordError(f"not a step ({type(error).__name__}: {error})") from None
 
 
+def lowest_validation(steps: Sequence[Step]) -> tuple[Step, float]:
+    """The step of the lowest validation cost, of equal ones the first, and that cost.
+
+    Raises:
+        ValueError: if no step has one.
+    """
+    known = [(step, step.validation) for step in steps if step.validation is not None]
+    if not known:
+        raise ValueError("no step has a validation cost: the run has no validation samples, or no complete step")
+    return min(known, key=lambda pair: pair[1])
+
+
 def _jsonable(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return [_jsonable(x) for x in value.tolist()]
@@ -85,7 +98,7 @@ def _jsonable(value: Any) -> Any:
 class Outcome:
     """Why a run stopped.
 
-    ``name`` is ``done``, ``target``, ``converged``, ``plateau``, ``budget`` or ``interrupted``.
+    ``name`` is ``done``, ``target``, ``converged``, ``plateau``, ``early-stopping``, ``budget`` or ``interrupted``.
     """
 
     name: str

@@ -33,10 +33,19 @@ from qhn.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from qhn.record import Record
     from qhn.run import Training
     from qhn.step import Outcome
 
-EXIT_CODES = {"done": 0, "target": 0, "converged": 0, "plateau": 3, "budget": 3, "interrupted": 130}
+EXIT_CODES = {
+    "done": 0,
+    "target": 0,
+    "converged": 0,
+    "early-stopping": 0,
+    "plateau": 3,
+    "budget": 3,
+    "interrupted": 130,
+}
 
 
 @app.command()
