@@ -83,6 +83,18 @@ def test_everything_searched_in_several_layers_equals_each_decoded_network(
     np.testing.assert_allclose(space.probabilities(bits, x).sum(axis=-1), 1, rtol=1e-14)
 
 
+@pytest.mark.parametrize("hidden", [((2, 3), (2,)), ((2,), (1, 2))])
+def test_one_layer_of_several_may_be_searched(hidden: tuple, rng: np.random.Generator) -> None:
+    space = SearchSpace(2, hidden)
+    bits, x = rng.integers(0, 2, (20, space.num_qubits), dtype=np.uint8), rng.normal(size=(5, 2))
+    outputs = [space.decode(row).output(x) for row in bits]
+    np.testing.assert_allclose(space.output(bits, x), outputs, rtol=1e-12)
+    assert [f.name for f in space.fields][-1] == "choice of width"
+    searched = 1 + (len(hidden[1]) > 1)
+    widths = [int(space.decode(row).shape.split("-")[searched]) for row in bits]
+    assert widths == [hidden[searched - 1][row[-1]] for row in bits]
+
+
 def test_fields_of_a_deep_network_with_several_classes() -> None:
     space = SearchSpace(5, hidden=((2, 4), (3,)), num_classes=3)
     fields = {f.name: (f.start, f.num_bits, f.meaning.split(", in")[0]) for f in space.fields}

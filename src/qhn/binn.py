@@ -163,9 +163,9 @@ class SearchSpace:
         return f"hidden {letter}" if len(self.layers) == 1 else f"hidden {layer}.{letter}"
 
     def _width_name(self, layer: int) -> str:
-        """What the choice of a hidden layer's width is called: numbered if several are searched."""
-        searched = sum(len(widths) > 1 for widths in self.layers)
-        return f"width {layer}" if searched > 1 else "width"
+        """What the choice of a hidden layer's width is called: numbered unless no other layer's is searched."""
+        searched = [number for number, widths in enumerate(self.layers, 1) if len(widths) > 1]
+        return "width" if searched == [layer] else f"width {layer}"
 
     @property
     def num_qubits(self) -> int:
