@@ -15,7 +15,7 @@ LENGTH = $(if $(STEPS),--steps $(STEPS))
 MANY = $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WORKERS),--workers $(WORKERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help run resume list show report circuits landscape baseline sweep compare reproduce test lint bench clean
+.PHONY: help run resume list show report circuits landscape ensemble baseline sweep compare reproduce test lint bench clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ show: $(VENV)/.installed  ## what the latest run, or RUN=, found
 
 report: $(VENV)/.installed  ## draw the figures of the latest run, or RUN=, again
 	@$(QHN) report $(RUN) $(PLACE)
+
+ensemble: $(VENV)/.installed  ## predict by all networks measured in the latest run, or RUN=: STEP=
+	@$(QHN) ensemble $(RUN) $(if $(STEP),--step $(STEP)) $(PLACE)
 
 circuits: $(VENV)/.installed  ## write the circuits of all presets into circuits/
 	@$(QHN) circuit --output circuits

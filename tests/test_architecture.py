@@ -20,7 +20,7 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("paper.lab", "paper.pictures", "paper.section"),
     ("paper", "paper.claims"),
     ("sweepreport",),
-    ("display", "evaluate", "report", "compare", "searches"),
+    ("display", "ensemble", "evaluate", "report", "compare", "searches"),
     ("survey",),
     ("figures",),
     ("workers",),
@@ -43,7 +43,7 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("exact", "exact.cut", "exact.kernels", "samples", "circuitfile"),
     ("ansatz", "problem"),
     ("binn",),
-    ("datasets", "network", "step", "durable"),
+    ("datasets", "network", "step", "durable", "calibration"),
     ("bitstrings", "idx", "seeds", "spelling", "statistics", "tables", "threads", "compiled"),
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}

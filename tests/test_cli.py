@@ -13,6 +13,7 @@ import pytest
 from qhn import run
 from qhn.backend import BackendError
 from qhn.configfile import presets
+from qhn.ensemble import load_ensemble
 from qhn.record import load_run
 
 QUICK = ("--set", "data.samples=40", "--set", "data.validation_samples=30", "--steps", "3", "--shots", "50")
@@ -280,6 +281,35 @@ def test_early_stopping_is_a_good_end(qhn) -> None:
     assert "the validation cost has not fallen below " in result.out
     assert "--set train.patience=none goes on" in result.out
     assert " early-stopping " in qhn("list").out
+
+
+def test_ensemble_compares_and_writes_what_predicts(qhn, tmp_path: Path) -> None:
+    assert qhn("run", "figure-1", *QUICK, "--quiet").code == 0
+    result = qhn("ensemble")
+    assert result.code == 0
+    assert ", step 2: " in result.out
+    assert "of equal weight, the heaviest has " in result.out
+    for who in ("ensemble", "most measured network", "best sampled network"):
+        assert result.out.count(f"  {who} ") == 2
+    folder = Path(_only_run())
+    for name in ("figures/calibration.png", "figures/calibration.csv", "ensemble.npz"):
+        assert str(folder / name) in result.out
+        assert (folder / name).is_file()
+    problem = load_run(folder).config.problem()
+    predicted = load_ensemble(folder / "ensemble.npz").predict(problem.dataset.raw(problem.dataset.x))
+    right = (predicted == problem.dataset.classes[problem.dataset.y.astype(int)]).mean()
+    line = next(line for line in result.out.splitlines() if line.startswith("training    ensemble"))
+    assert line.split()[2] == f"{right:.1%}"
+    validation = [step.validation for step in load_run(folder).steps()]
+    assert f", step {validation.index(min(validation))}: " in qhn("ensemble", "--step", "best-validation").out
+    assert ", step 0: " in qhn("ensemble", "--step", "0").out
+    for wrong, message in (
+        ("3", "step must be from 0 to 2, the last of the run, got 3"),
+        ("best", "last or best-validation, got 'best'"),
+    ):
+        refused = qhn("ensemble", "--step", wrong)
+        assert refused.code == 2
+        assert message in refused.err
 
 
 def _only_run() -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from qhn.config import RunConfig
     from qhn.configfile import load_config, load_problem, presets
     from qhn.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
+    from qhn.ensemble import Ensemble, load_ensemble
     from qhn.estimator import ExactEstimator, SamplingEstimator
     from qhn.exact.chain import Chain
     from qhn.exact.distribution import Distribution, schmidt_spectrum
@@ -40,6 +41,7 @@ _MODULES = {
     "config": ("RunConfig",),
     "configfile": ("load_config", "load_problem", "presets"),
     "datasets": ("Dataset", "digits_8x8", "gaussian_mixture", "load_file", "mnist_4x4"),
+    "ensemble": ("Ensemble", "load_ensemble"),
     "estimator": ("ExactEstimator", "SamplingEstimator"),
     "exact.chain": ("Chain",),
     "exact.distribution": ("Distribution", "schmidt_spectrum"),

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from qhn import bitstrings
+from qhn.calibration import Calibration
 from qhn.datasets import Dataset
 from qhn.landscape import Landscape
 from qhn.network import Network
@@ -265,6 +266,36 @@ def baseline_curves(folder: Path, traces: dict[str, list[Trace]], optimum: float
     columns = zip(("method", "repeat", "count", "cost"), zip(*rows, strict=True), strict=True)
     write_csv(folder / "baseline.csv", {name: np.array(column) for name, column in columns})
     return save(figure, folder / "baseline.png")
+
+
+def reliability(folder: Path, panels: dict[str, dict[str, Calibration]]) -> Path:
+    """The share of right predictions against confidence, bin by bin: a panel a set of samples, a series a predictor.
+
+    The area of a marker goes with the samples in its bin.
+    """
+    figure, axes = new_figure(len(panels), height=0.95 * COLUMN)
+    rows: list[tuple[Any, ...]] = []
+    for panel, (samples, found) in zip(axes, panels.items(), strict=True):
+        panel.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":", label="perfectly calibrated")
+        for (name, one), color, marker in zip(found.items(), COLOURS, MARKERS, strict=False):
+            filled = one.counts > 0
+            x, y, counts = one.confidence[filled], one.right[filled], one.counts[filled]
+            panel.plot(x, y, color=color, linewidth=0.8, alpha=0.6)
+            areas = 6 + 60 * counts / counts.sum()
+            label = f"{name}, ECE {one.error:.3f}"
+            panel.scatter(x, y, s=areas, color=color, marker=marker, linewidths=0, alpha=0.8, label=label)
+            bins = zip(one.counts.tolist(), one.confidence.tolist(), one.right.tolist(), strict=True)
+            rows += [(samples, name, m / len(one.counts), (m + 1) / len(one.counts), *b) for m, b in enumerate(bins)]
+        lowest = min(float(np.nanmin(one.confidence)) for one in found.values())
+        panel.set_xlim(min(0.48, lowest - 0.02), 1.02)
+        panel.set_ylim(-0.03, 1.03)
+        panel.set_title(samples, fontsize=8)
+        panel.set_xlabel("confidence, the highest probability")
+        panel.set_ylabel("share of right predictions")
+        panel.legend(fontsize=6, frameon=False, loc="lower right")
+    columns = ("samples", "predictor", "from", "to", "count", "confidence", "right")
+    write_csv(folder / "calibration.csv", dict(zip(columns, map(np.array, zip(*rows, strict=True)), strict=True)))
+    return save(figure, folder / "calibration.png")
 
 
 def write_csv(path: Path, columns: dict[str, NDArray[Any]]) -> None:

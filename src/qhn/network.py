@@ -39,6 +39,20 @@ def class_probabilities(output: Floats, num_classes: int) -> Floats:
     return np.stack([1.0 - p, p], axis=-1)
 
 
+def as_features(x: ArrayLike, num_inputs: int) -> Floats:
+    """Raw features as an array ``[..., num_inputs]``.
+
+    Raises:
+        ValueError: if the last axis is not that long, or a value is missing.
+    """
+    array = np.asarray(x, dtype=np.float64)
+    if array.ndim == 0 or array.shape[-1] != num_inputs:
+        raise ValueError(f"x must have shape [..., {num_inputs}], one column a feature, got {list(array.shape)}")
+    if np.isnan(array).any():
+        raise ValueError("x has missing values (nan); fill them in before predicting")
+    return array
+
+
 ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
     "sigmoid": sigmoid,
     "relu": lambda z: np.maximum(z, 0.0),
@@ -86,13 +100,7 @@ class Network:
         Raises:
             ValueError: if the last axis of ``x`` is not as long as the network has inputs, or a value is missing.
         """
-        h = np.asarray(x, dtype=np.float64)
-        num_inputs = self.weights[0].shape[0]
-        if h.ndim == 0 or h.shape[-1] != num_inputs:
-            raise ValueError(f"x must have shape [..., {num_inputs}], one column a feature, got {list(h.shape)}")
-        if np.isnan(h).any():
-            raise ValueError("x has missing values (nan); fill them in before predicting")
-        h = (h - self.mean) / self.scale
+        h = (as_features(x, self.weights[0].shape[0]) - self.mean) / self.scale
         hidden = ACTIVATIONS[self.activation]
         for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             h = hidden(h @ weights + bias)

@@ -14,6 +14,7 @@
       checkpoint.npz    θ and optimizer state after the last complete step
       circuit.*         the circuit that runs: .qpy, .qasm (OpenQASM 3), .txt (a drawing)
       best.json, network.npz, outcome.json, figures/
+      ensemble.npz      all networks measured at a step with their weights, if asked for
       landscape.npy     C of all networks, where a report could enumerate them
 
 A step is complete when the checkpoint that counts it is in place. Whatever a killed process left beyond that is cut off

@@ -1,4 +1,4 @@
-"""Verbs on one run: run, resume, list, show, report, evaluate."""
+"""Verbs on one run: run, resume, list, show, report, ensemble, evaluate."""
 
 from __future__ import annotations
 
@@ -143,6 +143,50 @@ def report(name: RunArgument = None, results: ResultsOption = None) -> None:
 
 
 @app.command()
+def ensemble(
+    name: RunArgument = None,
+    step: Annotated[
+        str, typer.Option(help="A step's number, last, or best-validation, that of the lowest validation cost.")
+    ] = "last",
+    results: ResultsOption = None,
+) -> None:
+    """Predict by all networks measured at a step, and compare with single ones."""
+    from qhn.calibration import calibration
+    from qhn.ensemble import predictors
+    from qhn.figures import reliability
+    from qhn.record import Record
+    from qhn.tables import aligned
+
+    record = Record.load(find(name, results))
+    number = _step_number(record, step)
+    found = predictors(record, number)
+    data = record.config.problem().dataset
+    sets = {"training": (data.x, data.y)}
+    if data.has_validation:
+        sets["validation"] = (data.x_validation, data.y_validation)
+    panels = {
+        samples: {who: calibration(one.probabilities(data.raw(x)), y) for who, one in found.items()}
+        for samples, (x, y) in sets.items()
+    }
+    rows = [
+        (samples, who, f"{c.accuracy:.1%}", f"{c.cross_entropy:.4f}", f"{c.brier:.4f}", f"{c.error:.4f}")
+        for samples, one in panels.items()
+        for who, c in one.items()
+    ]
+    everything = found["ensemble"]
+    what = f"{everything.num_networks:,} networks, as many as {everything.effective_number:.4g} of equal weight, "
+    what += f"the heaviest has {everything.weights[0]:.1%}"
+    what += f"; {everything.left_out:.2g} of the probability is left out" if everything.left_out else ""
+    typer.echo(f"{record.config.experiment} {record.config.run_id}, step {number}: {what}\n")
+    typer.echo(aligned(("samples", "predictor", "accuracy", "cross-entropy", "Brier", "ECE"), rows))
+    folder = record.directory / "figures"
+    folder.mkdir(exist_ok=True)
+    path = reliability(folder, panels)
+    record.write_file("ensemble.npz", everything.write)
+    typer.echo(f"\n{path}\n{path.with_suffix('.csv')}\n{record.directory / 'ensemble.npz'}")
+
+
+@app.command()
 def evaluate(
     source: Annotated[str, typer.Argument(help="A run (its last θ), a preset or a .toml file.")],
     theta: Annotated[Path | None, typer.Option(help="Angles in radians, one row a θ: .npy, .npz, .json, .csv.")] = None,
@@ -167,6 +211,19 @@ def evaluate(
     for line in lines:
         words = line.pop("text")
         typer.echo(json.dumps(line, allow_nan=False) if as_json else words)
+
+
+def _step_number(record: Record, step: str) -> int:
+    """The number of a step that was given as such, or as ``last`` or ``best-validation``."""
+    from qhn.step import lowest_validation
+
+    if step.isdecimal():
+        return int(step)
+    if step == "best-validation":
+        return lowest_validation(record.steps())[0].step
+    if step == "last":
+        return max(0, record.checkpoint().num_steps - 1)
+    raise ValueError(f"--step must be the number of a step, last or best-validation, got {step!r}")
 
 
 def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
