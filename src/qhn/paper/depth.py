@@ -14,6 +14,7 @@ from qhn.paper.pictures import ORDERS, best_of, energies, name_of, success
 from qhn.paper.section import Writer
 from qhn.survey import Group, Rate, Survey
 
+MNIST_01, MNIST_37 = 12_665, 12_396  # training images of these digits in all of MNIST
 HIGH = 0.25  # a rate above this is that of a method that works: four starts find it once
 
 
@@ -119,13 +120,14 @@ def figure_4(lab: Lab) -> Writer:
     }
     published, _text = surveys.values()
     count = len(published.groups[0].problem.dataset.y)
+    full = count == MNIST_01
     page.text(
         f"Logistic regression on 4×4 pixels of {count:,} images, cross-entropy. "
         + (
-            "These are the images of the original MNIST files."
-            if lab.mnist
-            else "These are the images that come with qhn; the paper has 12,665. **Its numbers are judged on full "
-            "MNIST only**: give the directory of the four IDX files, `make reproduce FIG=4 MNIST=path/to/mnist`."
+            "These are all that MNIST has for training."
+            if full
+            else f"The paper has {MNIST_01:,}, and **its numbers are judged on full MNIST only**: give the directory "
+            "of the four IDX files, `make reproduce FIG=4 MNIST=path/to/mnist`."
         )
         + " The text says weights are ±1; the published figure is of −3 and +1. Both are shown."
     )
@@ -155,9 +157,9 @@ def figure_4(lab: Lab) -> Writer:
             page.claim(
                 "Fig. 4",
                 f"{statement}; {title}",
-                by_order(holds) if lab.mnist else Verdict.UNTESTABLE,
+                by_order(holds) if full else Verdict.UNTESTABLE,
                 "; ".join(f"{order} {rate}" for order, rate in rates.items())
-                + ("" if lab.mnist else f" on {count:,} images"),
+                + ("" if full else f" on {count:,} images"),
             )
     for title, survey in surveys.items():
         differences = {
@@ -167,7 +169,7 @@ def figure_4(lab: Lab) -> Writer:
         page.claim(
             "Fig. 4",
             f"Two and three layers succeed more often than the product state; {title}",
-            by_order({order: found.holds for order, found in differences.items()}) if lab.mnist else Verdict.UNTESTABLE,
+            by_order({order: found.holds for order, found in differences.items()}) if full else Verdict.UNTESTABLE,
             _each(differences, "2 and 3 layers minus product"),
         )
     return page
@@ -191,7 +193,7 @@ def encoding(lab: Lab) -> Writer:
         f"training{held_out}."
     )
     _table(page, lab, survey)
-    full = lab.mnist is not None
+    full = len(problem.dataset.y) == MNIST_37
     agrees = (low, high) == (0, 1) and abs(landscape.optimum - 0.60364) < 5e-5
     page.claim(
         "authors' program",
@@ -296,7 +298,7 @@ def _each(differences: dict[str, Difference], words: str) -> str:
     return f"{words}: " + "; ".join(f"{order} {difference}" for order, difference in differences.items())
 
 
-def _close(rate: Rate, share: float) -> bool:
-    """Whether a published share, read off a figure to about ±0.03, lies within the interval."""
+def _close(rate: Rate, share: float) -> bool | None:
+    """Whether a published share, read off a figure to about ±0.03, lies within the interval; None if that is wide."""
     low, high = rate.interval
-    return low - 0.03 <= share <= high + 0.03
+    return None if high - low > 0.2 else low - 0.03 <= share <= high + 0.03
