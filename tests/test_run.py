@@ -494,7 +494,8 @@ def test_resume_changes_nothing_but_stop_rules(small_config: RunConfig, tmp_path
     with pytest.raises(ValueError, match=r"train\.steps is 3, but the run has taken 4 steps"):
         resume(directory, {"train.steps": 3})
     with pytest.raises(
-        ValueError, match=r"resume can change train\.max_shots, train\.plateau, train\.steps, train\.target"
+        ValueError,
+        match=r"resume can change train\.max_shots, train\.patience, train\.plateau, train\.steps, train\.ta",
     ):
         resume(directory, {"train.shots": 5})
 
