@@ -215,8 +215,8 @@ def test_what_is_wrong_is_said_in_a_sentence(fields: dict[str, Any], message: st
 
 
 def test_unknown_sweeps_and_numbers_of_workers(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="there is no sweep 'depht'; did you mean"):
-        load_sweep("depht")
+    with pytest.raises(FileNotFoundError, match="there is no sweep .figure2.; did you mean"):
+        load_sweep("figure2")
     with pytest.raises(FileNotFoundError, match="does not exist"):
         load_sweep(tmp_path / "none.toml")
     with pytest.raises(ValueError, match="workers must be at least 1, got 0"), processes(0):
