@@ -215,7 +215,7 @@ def test_what_is_wrong_is_said_in_a_sentence(fields: dict[str, Any], message: st
 
 
 def test_unknown_sweeps_and_numbers_of_workers(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="there is no sweep .figure2.; did you mean"):
+    with pytest.raises(FileNotFoundError, match=r"there is no sweep .figure2.; did you mean"):
         load_sweep("figure2")
     with pytest.raises(FileNotFoundError, match="does not exist"):
         load_sweep(tmp_path / "none.toml")
