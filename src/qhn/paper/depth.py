@@ -45,7 +45,7 @@ def figure_2(lab: Lab) -> Writer:
             lab.folder / "figure-2-decision.png",
             best.problem.network(bits),
             best.problem.dataset,
-            f"most probable network of the best start, C = {best.columns['best_cost'][row]:.5f}",
+            f"best start: C = {best.columns['best_cost'][row]:.5f}",
         ),
         f"The best start of all ({name_of(best.values[1])}, {best.values[0]}): its most probable network.",
     )

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from qhn.figures import BLACK, BLUE, COLOURS, COLUMN, GREY, MARKERS, RED, new_figure, save, write_csv
 from qhn.survey import Group, Rate, Survey
 
 Floats = NDArray[np.float64]
-BANDWIDTH = 0.02
+BANDWIDTH = 0.02  # of the grid
+FLOOR = 1e-8  # of shares of the variance
 LOWEST = 200  # configurations whose density the paper shows
 ORDERS = ("eq5", "authors")
 
@@ -102,10 +104,14 @@ def interactions(path: Path, weights: Mapping[str, Floats]) -> Path:
     columns: dict[str, NDArray[Any]] = {"qubits": np.arange(1, most + 1)}
     for number, (name, shares) in enumerate(weights.items()):
         sizes = np.arange(1, len(shares) + 1)
-        axes.plot(sizes, shares, color=COLOURS[number], marker=MARKERS[number], markersize=3.5, lw=1, label=name)
+        shown = shares > FLOOR  # without the orders that a symmetry forbids
+        axes.plot(
+            sizes[shown], shares[shown], color=COLOURS[number], marker=MARKERS[number], markersize=3.5, lw=1, label=name
+        )
         columns[name] = np.pad(shares, (0, most - len(shares)), constant_values=np.nan)
     axes.set_yscale("log")
-    axes.set_ylim(1e-8, 2)
+    axes.set_ylim(FLOOR, 2)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("interaction of S qubits")
     axes.set_ylabel("W(S) / Σ W")
     axes.legend(fontsize=6, frameon=False)
