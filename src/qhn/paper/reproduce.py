@@ -66,13 +66,15 @@ def reproduce(lab: Lab, names: Sequence[str] = ()) -> list[Path]:
             raise ValueError(f"unknown part {name!r} of the paper; {hint}")
     folder = lab.folder / "sections"
     folder.mkdir(exist_ok=True)
+    paths: list[Path] = []
     for name in names or PARTS:
         started = time.monotonic()
         written = PARTS[name](lab)
         section = written.section(round(time.monotonic() - started, 1))
         durable.replace(folder / f"{name}.json", lambda file: file.write(section.to_json().encode()))  # noqa: B023
+        paths = write_report(lab.folder)  # after each part, so that one who stops here has it
         lab.say(f"{section.title}: {section.seconds:.0f} s", last=True)
-    return write_report(lab.folder)
+    return paths
 
 
 def write_report(folder: Path) -> list[Path]:
