@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t as student_t
 
 from qhn.configfile import load_config
 from qhn.estimator import ExactEstimator
 from qhn.exact.distribution import schmidt_spectrum
 from qhn.landscape import enumerate_costs
 from qhn.lbfgs import descend
+from qhn.paper.claims import by_order
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import ORDERS, along_training, by_data_set, name_of
 from qhn.paper.section import Writer
-from qhn.survey import spell
+from qhn.survey import Rate, spell
 
 Floats = NDArray[np.float64]
 SHOWN_STEPS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -127,7 +129,33 @@ def data_sets(lab: Lab) -> Writer:
                 )
         head = ("order", "circuit", f"success, ε = {epsilon:g}", "range", "spread", "binomial", "minus product")
         page.table(head, rows)
+        if epsilon == config.epsilon[0]:
+            _shape_over_data_sets(page, rates)
     return page
+
+
+def _shape_over_data_sets(page: Writer, rates: dict[str, dict[int, list[Rate]]]) -> None:
+    """The claims of Fig. 2 on depth, from the mean over data sets of paired differences."""
+    statements = (
+        ("One layer is worse than the product state", (1,), -1),
+        ("Two or three layers are better than the product state", (2, 3), +1),
+    )
+    for statement, depths, sign in statements:
+        holds: dict[str, bool | None] = {}
+        words = []
+        for order, found in rates.items():
+            product = np.array([rate.value for rate in found[0]])
+            gain = np.mean([[rate.value for rate in found[depth]] for depth in depths], axis=0) - product
+            mean, error = float(gain.mean()), float(gain.std(ddof=1) / np.sqrt(len(gain)))
+            bound = error * float(student_t.ppf(0.975, len(gain) - 1))
+            holds[order] = None if abs(mean) <= bound else sign * mean > 0
+            words.append(f"{order} {mean:+.3f} ({mean - bound:+.3f} to {mean + bound:+.3f})")
+        page.claim(
+            "Fig. 2, other data",
+            f"{statement}, as a mean over data sets",
+            by_order(holds),
+            f"{' and '.join(map(str, depths))} layer{'s' * (len(depths) > 1)} minus product: {'; '.join(words)}",
+        )
 
 
 def initial(lab: Lab) -> Writer:
