@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qhn import load_config, train
+from qhn.paper import dynamics, overfitting
 from qhn.paper.claims import Claim, Difference, Verdict, by_order, pooled
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import density
 from qhn.paper.reproduce import PARTS, reproduce, write_report
 from qhn.paper.section import Section, Writer
-from qhn.survey import Rate
+from qhn.survey import Rate, Survey
+from qhn.sweep import load_sweep
 
 
 def test_the_interval_of_a_difference_is_newcombes() -> None:
@@ -90,3 +93,32 @@ def test_unknown_parts_are_refused(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as executor, pytest.raises(ValueError, match=r"unknown part 'encodnig'.*did you mean"):
         reproduce(Lab(executor, tmp_path, quiet=True), ["encodnig"])
     assert set(PARTS) >= {"2", "3", "4", "5", "6", "encoding"}
+
+
+def test_parts_beyond_the_paper_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overfitting, "DATA_SETS", 2)
+    monkeypatch.setattr(overfitting, "CHUNK", 1)
+    monkeypatch.setattr(dynamics, "STARTS", 3)
+    monkeypatch.setattr(dynamics, "DATA_SETS", 2)
+    monkeypatch.setattr(dynamics, "DEPTHS", (0, 2))
+    with ThreadPoolExecutor(1) as executor:
+        reproduce(Lab(executor, tmp_path, seeds=2, quiet=True), ["6", "training", "data-sets", "initial"])
+    folder = tmp_path / "paper"
+    with np.load(folder / "figure-6-all.npz") as stored:
+        for samples in overfitting.SAMPLES:
+            training = stored[f"training_{samples}"]
+            assert training.shape == (2, overfitting.STEPS)
+            assert (np.diff(training, axis=1) <= 1e-12).all()
+            assert not np.allclose(stored[f"validation_{samples}"], stored[f"test_{samples}"], rtol=1e-6)
+    config = load_config(
+        "gaussian-activation",
+        {"train.backend": "exact", "train.optimizer": "lbfgs", "train.steps": overfitting.STEPS, "train.seed": 1}
+        | {"data.samples": 4, "data.seed": 1, "data.means_scale": 0.5, "data.validation_samples": 0},
+    )
+    with np.load(folder / "figure-6-all.npz") as stored:
+        steps = [step.mean for step in train(config, record=False)]
+        np.testing.assert_allclose(stored["training_4"][1, : len(steps)], steps, atol=1e-6)
+    report = (folder / "report.md").read_text()
+    assert "| product | 1.0 → 1.0 | 1 |" in re.sub(r"\| product \|[^|]*\|[^|]*\|", "| product |", report)  # rank of it
+    survey = Survey(load_sweep("data-set", {"name": "data-set-2", "data.seed": 2, "seeds": [4, 5]}), tmp_path)
+    assert len(survey.groups) == 8  # each data set has starts of its own
