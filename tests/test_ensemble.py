@@ -172,7 +172,9 @@ def test_a_run_without_steps_has_no_ensemble(small_config: RunConfig, tmp_path: 
 def test_the_picture_has_its_bins_beside_it(rng: np.random.Generator, tmp_path: Path) -> None:
     p = rng.dirichlet(np.ones(2), size=60)
     found = calibration(p, rng.integers(0, 2, 60))
-    path = reliability(tmp_path, {"training": {"ensemble": found}, "validation": {"ensemble": found}})
+    path = reliability(
+        tmp_path / "calibration.png", {"training": {"ensemble": found}, "validation": {"ensemble": found}}
+    )
     assert path.read_bytes().startswith(b"\x89PNG")
     head, *rows = path.with_suffix(".csv").read_text().splitlines()
     assert head == "samples,predictor,from,to,count,confidence,right"

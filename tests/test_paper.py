@@ -10,7 +10,8 @@ import pytest
 
 from qhn import load_config, train
 from qhn.paper import dynamics, overfitting
-from qhn.paper.claims import Claim, Difference, Verdict, by_order, pooled
+from qhn.paper.claims import Claim, Difference, Verdict, above, by_difference, by_order, pooled, verdict_of
+from qhn.paper.depth import _close
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import density
 from qhn.paper.reproduce import PARTS, reproduce, write_report
@@ -34,16 +35,37 @@ def test_the_interval_of_a_difference_is_newcombes() -> None:
     ("text", "authors", "verdict"),
     [
         (True, True, Verdict.REPRODUCED),
-        (True, None, Verdict.TEXT_ONLY),
+        (True, None, Verdict.TEXT_AT_LEAST),
         (True, False, Verdict.TEXT_ONLY),
-        (None, True, Verdict.AUTHORS_ONLY),
+        (None, True, Verdict.AUTHORS_AT_LEAST),
+        (False, True, Verdict.AUTHORS_ONLY),
         (None, None, Verdict.UNDECIDED),
-        (None, False, Verdict.UNDECIDED),
+        (None, False, Verdict.NOT_REPRODUCED),
         (False, False, Verdict.NOT_REPRODUCED),
     ],
 )
 def test_a_verdict_needs_significance(text: bool | None, authors: bool | None, verdict: Verdict) -> None:
     assert by_order({"eq5": text, "authors": authors}) is verdict
+
+
+def test_only_in_one_order_takes_a_difference_between_the_orders() -> None:
+    small, large, zero = Difference(0.1, 0.01, 0.19), Difference(0.4, 0.3, 0.5), Difference(0.0, -0.1, 0.1)
+    assert by_difference({"eq5": small, "authors": zero}) is Verdict.TEXT_AT_LEAST
+    assert by_difference({"eq5": large, "authors": zero}) is Verdict.TEXT_ONLY
+    assert by_difference({"eq5": zero, "authors": large}) is Verdict.AUTHORS_ONLY
+    assert by_difference({"eq5": small, "authors": large}) is Verdict.REPRODUCED
+    between = large.minus(zero)
+    np.testing.assert_allclose((between.value, between.high - between.value), (0.4, np.hypot(0.1, 0.1)))
+
+
+def test_a_rate_is_above_a_share_only_beyond_its_interval() -> None:
+    assert above(Rate(0, 3), 0.25) is None
+    assert above(Rate(0, 200), 0.25) is False
+    assert above(Rate(120, 200), 0.25) is True
+    assert [verdict_of(holds) for holds in (True, False, None)] == [
+        Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.UNDECIDED
+    ]  # fmt: skip
+    assert [_close(rate, 0.6) for rate in (Rate(0, 2), Rate(120, 200), Rate(80, 200))] == [None, True, False]
 
 
 def test_a_density_is_one_in_all(rng: np.random.Generator) -> None:
@@ -92,7 +114,7 @@ def test_parts_of_the_paper_with_two_starts(tmp_path: Path) -> None:
 def test_unknown_parts_are_refused(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as executor, pytest.raises(ValueError, match=r"unknown part 'encodnig'.*did you mean"):
         reproduce(Lab(executor, tmp_path, quiet=True), ["encodnig"])
-    assert set(PARTS) >= {"2", "3", "4", "5", "6", "encoding"}
+    assert list(PARTS)[:7] == ["method", "2", "3", "4", "5", "6", "encoding"]
 
 
 def test_parts_beyond_the_paper_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qhn import load_config, train, workers
+from qhn import BackendError, load_config, train, workers
 from qhn.sweep import load_sweep, make_sweep, sweeps
 from qhn.workers import advance, finished_members, processes
 
@@ -199,11 +199,16 @@ def test_every_sweep_that_comes_with_qhn_can_be_read(name: str) -> None:
     [
         ({"seeds": 0}, "seeds must be a number from 1, or a list of seeds from 0, got 0"),
         ({"seeds": []}, "seeds must be a number from 1"),
-        ({"seeds": 200_000}, "at most 100,000 members, this one would have 800,000"),
+        ({"seeds": 200_000}, "at most 100,000 members, got seeds = 200,000"),
         ({"vary": {"ansatz.num_layers": []}}, "vary.ansatz.num_layers must hold at least one value"),
         ({"vary": {"ansatz.num_layers": [1, 1]}}, "are the same run; give each value once"),
         ({"vary": {"train.seed": [1, 2]}}, "the seeds of a sweep are given by seeds"),
-        ({"vary": {"train.steps": [1, 2]}}, "train.steps stands in both"),
+        ({"vary": {"train.steps": [1, 2]}}, "vary.train.steps: a stop rule makes no other run"),
+        ({"vary": {"data.samples": [1, 2]}}, "data.samples stands in both"),
+        ({"seeds": True}, "seeds must be a number from 1, or a list of seeds from 0, got True"),
+        ({"seeds": 10**30}, "at most 100,000 members"),
+        ({"vary": {f"train.key_{k}": list(range(10)) for k in range(9)}}, "at most 100,000 members"),
+        ({"name": "a/b"}, "name must be of letters, digits, dots and hyphens, got 'a/b'"),
         ({"vary": {"ansatz.depth": [1, 2]}}, "unknown key ansatz.depth"),
         ({"epsilon": [-1.0]}, "epsilon"),
         ({"sedes": 3}, "sedes"),
@@ -212,6 +217,44 @@ def test_every_sweep_that_comes_with_qhn_can_be_read(name: str) -> None:
 def test_what_is_wrong_is_said_in_a_sentence(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(**fields)
+
+
+def test_a_run_that_was_extended_counts_as_far_as_the_sweep_goes(tmp_path: Path) -> None:
+    settings = SMALL | {"train.backend": "exact", "train.shots": 20}
+    sweep = make(set=settings, vary={}, seeds=1)
+    longer = load_config("figure-1", settings | {"train.seed": 0, "train.steps": 9})
+    steps = list(train(longer, results=tmp_path))
+    run(sweep, tmp_path)
+    path, row = finished_members(sweep.directory(tmp_path))[sweep.members[0].id]
+    with np.load(path) as stored:
+        assert stored["num_steps"][row] == 4
+        assert stored["mean"][row].tolist() == [step.mean for step in steps[:4]]
+        assert (stored["distinct"][row], stored["shots"][row]) == (steps[3].distinct, steps[3].shots)
+
+
+def test_what_no_member_can_do_is_refused_before_any_is_done(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"2\^25 costs"):
+        run(make(set=EXACT | {"network.hidden": [6], "network.activation": "relu"}), tmp_path)
+    assert not (tmp_path / "figure-1").exists()
+
+
+def test_a_worker_that_dies_is_said_to_have_died(tmp_path: Path) -> None:
+    with processes(1) as executor:
+        os.kill(executor.submit(os.getpid).result(), signal.SIGKILL)
+        with pytest.raises(BackendError, match=r"a worker process died.*fewer --workers"):
+            list(advance(make(), executor, results=tmp_path))
+    with processes(1) as executor:
+        *_, last = advance(make(), executor, results=tmp_path)
+    assert last.finished == 12
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "odd.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match=r"odd.toml: .*utf-8"):
+        load_sweep(tmp_path / "odd.toml")
+    (tmp_path / "odd.toml").write_text('experiment = "figure-1"\nset = 3\n')
+    with pytest.raises(ValueError, match=r"odd.toml: set"):
+        load_sweep(tmp_path / "odd.toml", {"train.steps": 3})
 
 
 def test_unknown_sweeps_and_numbers_of_workers(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from qhn.figures import COLOURS, new_figure, save, write_csv
 from qhn.objective import with_error
@@ -53,7 +54,7 @@ class Comparison:
     def page(self) -> str:
         """A table with one row a run."""
         differences = self.differences()
-        head = ["run", *(key.partition(".")[2] or key for key in differences)]
+        head = ["run", *differences]
         head += ["steps", "ended", "E", "best C", "validation", "distinct", "shots"]
         rows = []
         for index, record in enumerate(self.records):
@@ -93,9 +94,10 @@ class Comparison:
             _extend(columns, record, steps)
         for axes, name in zip(panels, ("step", "shots"), strict=False):
             axes.set_xlabel(name)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_ylabel("E = ⟨C⟩, dotted: best C")
         panels[0].legend(fontsize=6, frameon=False)
-        names = " ".join(f"{record.directory.parent.name}/{record.directory.name}" for record in self.records)
+        names = " ".join(str(record.directory.resolve()) for record in self.records)
         path = folder / f"{hashlib.sha256(names.encode()).hexdigest()[:10]}.png"
         folder.mkdir(parents=True, exist_ok=True)
         write_csv(path.with_suffix(".csv"), {name: np.array(column) for name, column in columns.items()})

@@ -59,11 +59,13 @@ def sweep_progress(going: Iterator[Progress], quiet: bool) -> Progress:
     for at in going:
         first = first or at
         elapsed = time.monotonic() - started
-        if not quiet and (elapsed - printed >= SECONDS_BETWEEN_LINES or at.finished == at.total):
+        ended = at.finished + len(at.failures)
+        if not quiet and (elapsed - printed >= SECONDS_BETWEEN_LINES or ended == at.total):
             printed = elapsed
-            done = at.finished - first.finished
-            left = f"  ETA {elapsed / done * (at.total - at.finished):.0f} s" if done else ""
-            print(f"{at.finished:,} of {at.total:,} members{left}", file=sys.stderr, flush=True)
+            done = ended - first.finished
+            left = f"  ETA {elapsed / done * (at.total - ended):.0f} s" if done else ""
+            failed = f", {len(at.failures):,} failed" if at.failures else ""
+            print(f"{at.finished:,} of {at.total:,} members{failed}{left}", file=sys.stderr, flush=True)
     return at
 
 
@@ -79,5 +81,5 @@ def _sweep_bar(going: Iterator[Progress]) -> Progress:
             if task is None:
                 task = bar.add_task("", total=at.total, completed=at.finished)
             failed = f"{len(at.failures):,} failed" if at.failures else ""
-            bar.update(task, completed=at.finished, description=failed)
+            bar.update(task, completed=at.finished + len(at.failures), description=failed)
     return at

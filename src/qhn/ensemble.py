@@ -183,11 +183,11 @@ def predictors(record: Record, step: int | None = None) -> dict[str, Ensemble]:
     ensemble = Ensemble.of(record, step)
     best = record.steps()[-1 if step is None else step].best_bits
     sampled = record.config.train.shots is not None
-    return {
-        "ensemble": ensemble,
-        "most measured network" if sampled else "most probable network": ensemble.only(ensemble.bits[0]),
-        "best sampled network" if sampled else "best of the most probable": ensemble.only([int(bit) for bit in best]),
-    }
+    found = {"ensemble": ensemble}
+    if ensemble.num_networks == 1 or ensemble.weights[0] > ensemble.weights[-1]:  # else none stands out
+        found["most measured network" if sampled else "most probable network"] = ensemble.only(ensemble.bits[0])
+    found["best sampled network" if sampled else "best of the most probable"] = ensemble.only([int(b) for b in best])
+    return found
 
 
 def measured(samples: Bits) -> tuple[Bits, Floats]:

@@ -240,7 +240,7 @@ def local_minima(folder: Path, landscape: Landscape) -> Path:
     return save(figure, folder / "minima.png")
 
 
-def baseline_curves(folder: Path, traces: dict[str, list[Trace]], optimum: float | None) -> Path:
+def baseline_curves(path: Path, traces: dict[str, list[Trace]], optimum: float | None) -> Path:
     """The lowest C against different bitstrings evaluated: median and quartiles of the repeats of each search."""
     figure, axes = _figure(height=0.95 * COLUMN)
     longest = max(trace.distinct for repeats in traces.values() for trace in repeats)
@@ -249,8 +249,10 @@ def baseline_curves(folder: Path, traces: dict[str, list[Trace]], optimum: float
     styles = zip((GREY, *COLOURS[:4], BLACK), ("-", "-", "-.", "--", "-", ":"), strict=True)
     for (method, repeats), (color, line) in zip(traces.items(), styles, strict=False):
         quartiles = np.quantile([trace.best_at(counts) for trace in repeats], [0.25, 0.5, 0.75], axis=0)
-        axes.fill_between(counts, quartiles[0], quartiles[2], color=color, alpha=0.15, linewidth=0)
-        axes.plot(counts, quartiles[1], color=color, linestyle=line, linewidth=1.2, label=method)
+        axes.fill_between(counts, quartiles[0], quartiles[2], color=color, alpha=0.15, linewidth=0, step="post")
+        axes.plot(
+            counts, quartiles[1], color=color, linestyle=line, linewidth=1.2, label=method, drawstyle="steps-post"
+        )
         for repeat, trace in enumerate(repeats):
             falls = zip(trace.counts.tolist(), trace.costs.tolist(), strict=True)
             rows += [(method, repeat, count, cost) for count, cost in falls]
@@ -261,19 +263,19 @@ def baseline_curves(folder: Path, traces: dict[str, list[Trace]], optimum: float
     if 0 < 10 * min(found) < max(found):
         axes.set_yscale("log")
     axes.set_xlabel("different bitstrings evaluated")
-    axes.set_ylabel("lowest C so far")
+    axes.set_ylabel("lowest C so far, median and quartiles")
     figure.legend(fontsize=7, frameon=False, loc="outside upper center", ncols=3)
     columns = zip(("method", "repeat", "count", "cost"), zip(*rows, strict=True), strict=True)
-    write_csv(folder / "baseline.csv", {name: np.array(column) for name, column in columns})
-    return save(figure, folder / "baseline.png")
+    write_csv(path.with_suffix(".csv"), {name: np.array(column) for name, column in columns})
+    return save(figure, path)
 
 
-def reliability(folder: Path, panels: dict[str, dict[str, Calibration]]) -> Path:
+def reliability(path: Path, panels: dict[str, dict[str, Calibration]]) -> Path:
     """The share of right predictions against confidence, bin by bin: a panel a set of samples, a series a predictor.
 
     The area of a marker goes with the samples in its bin.
     """
-    figure, axes = new_figure(len(panels), height=0.95 * COLUMN)
+    figure, axes = new_figure(len(panels), height=1.1 * COLUMN)
     rows: list[tuple[Any, ...]] = []
     for panel, (samples, found) in zip(axes, panels.items(), strict=True):
         panel.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":", label="perfectly calibrated")
@@ -292,10 +294,10 @@ def reliability(folder: Path, panels: dict[str, dict[str, Calibration]]) -> Path
         panel.set_title(samples, fontsize=8)
         panel.set_xlabel("confidence, the highest probability")
         panel.set_ylabel("share of right predictions")
-        panel.legend(fontsize=6, frameon=False, loc="lower right")
+        panel.legend(fontsize=6, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.08), ncols=2)
     columns = ("samples", "predictor", "from", "to", "count", "confidence", "right")
-    write_csv(folder / "calibration.csv", dict(zip(columns, map(np.array, zip(*rows, strict=True)), strict=True)))
-    return save(figure, folder / "calibration.png")
+    write_csv(path.with_suffix(".csv"), dict(zip(columns, map(np.array, zip(*rows, strict=True)), strict=True)))
+    return save(figure, path)
 
 
 def write_csv(path: Path, columns: dict[str, NDArray[Any]]) -> None:

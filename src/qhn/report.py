@@ -13,7 +13,7 @@ from qhn import bitstrings
 from qhn.ansatz import Ansatz
 from qhn.config import Section
 from qhn.estimator import ExactEstimator
-from qhn.landscape import Landscape, is_small
+from qhn.landscape import BLOCK, Landscape, is_small
 from qhn.objective import Objective, mean_and_error, with_error
 from qhn.problem import BinnProblem, Evaluations
 from qhn.provenance import all_costs
@@ -22,7 +22,7 @@ from qhn.seeds import Key, Purpose
 from qhn.step import Step, lowest_validation
 
 Floats = NDArray[np.float64]
-RANDOM_NETWORKS = 200_000  # and beyond draws at most so many random networks
+RANDOM_NETWORKS = 1_000_000  # and beyond draws at most so many random networks
 DEFAULT_CVAR = 0.2
 ROUNDING = 1e-12  # relative: sums in another order differ so
 
@@ -138,8 +138,16 @@ class Report:
         usual = int(counts.argmax())
         return bitstrings.unpack(different[usual], bits.shape[1]), float(counts[usual] / counts.sum())
 
+    @property
+    def _told_apart(self) -> bool:
+        """Whether one network is more likely than others, as far as the shots can tell."""
+        shots = self.record.config.train.shots
+        return shots is None or shots == 1 or self.most_likely[1] * shots > 1.5
+
     def _most_likely_lines(self) -> list[str]:
         bits, share = self.most_likely
+        if not self._told_apart:
+            return ["at the last step no network was measured twice"]
         head = f"most measured network of the last step, {share:.1%} of the shots"
         same = "it is also the best sampled one"
         if self.is_exact:
@@ -209,8 +217,11 @@ class Report:
             return f"{self.landscape.expected_best_of_random(count):.6g} expected"
         drawn = min(count, RANDOM_NETWORKS)
         rng = Key(self.record.config.train.seed, Purpose.RANDOM_SEARCH).generator()
-        bits = rng.integers(0, 2, (drawn, self.problem.num_qubits), dtype=np.uint8)
-        return f"{float(self.problem.cost(bits).min()):.6g} in one draw of {drawn:,}"
+        lowest = np.inf
+        for start in range(0, drawn, BLOCK):
+            bits = rng.integers(0, 2, (min(BLOCK, drawn - start), self.problem.num_qubits), dtype=np.uint8)
+            lowest = min(lowest, float(self.problem.cost(bits).min()))
+        return f"{lowest:.6g} in one draw of {drawn:,}" + (", fewer than that" if drawn < count else "")
 
     def provenance(self) -> str:
         """Sessions, machines, versions and time that the run took."""
@@ -247,7 +258,7 @@ class Report:
         if self.is_exact:
             best, usual = "best of the most probable", "most probable at the last step"
         shown = {"": (network, f"{best}, C = {self.steps[-1].best_cost:.4g}")}
-        if not np.array_equal(bits, self.best_bits):
+        if self._told_apart and not np.array_equal(bits, self.best_bits):
             title = f"{usual} ({share:.1%}), C = {float(self.problem.cost(bits)):.4g}"
             shown["-last" if self.is_exact else "-measured"] = (self.problem.network(bits), title)
         data = self.problem.dataset

@@ -87,6 +87,19 @@ def train(
     return Training(kept.config, problem, kept, backend)
 
 
+def check(config: RunConfig) -> None:
+    """Refuse a run that cannot be made as it is configured, without a machine.
+
+    Raises:
+        ValueError: if the data cannot be read, or something is too large, missing, or does not fit.
+    """
+    problem = config.problem()
+    ansatz = config.circuit(problem.num_qubits)
+    _check_size(config, ansatz)
+    _check_validation(config, problem)
+    _check_budget(config, _rows_per_step(config, ansatz))
+
+
 def resume(directory: str | Path, settings: dict[str, Any] | None = None) -> Training:
     """The steps of the run in a directory, wherever it lies; those already on disk come first.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -11,22 +11,33 @@ from typing import IO, Any
 import numpy as np
 
 from qhn import durable
+from qhn.backend import BackendError
 from qhn.baseline import METHODS, Trace, search
 from qhn.config import RunConfig
 from qhn.problem import Problem, TableProblem
 from qhn.survey import Group, Problems, Survey, rate_columns
-from qhn.workers import Columns
+from qhn.workers import DIED, Columns
 
 TOGETHER = 5  # repeats that one worker does at a time
 AT_MOST = {"straight-through": 5_000}  # evaluations of a method that takes a gradient on all samples for each
 
 
-def search_all(survey: Survey, executor: Executor) -> Searches:
+def search_all(survey: Survey, executor: Executor, say: Callable[[str], None] = lambda text: None) -> Searches:
     """Searches of every problem of a sweep, each with the evaluations of its most demanding group.
 
-    What was searched before is read from the sweep's directory.
+    What was searched before is read from the sweep's directory, where every method of a problem has a file of its own.
+
+    Args:
+        survey: the sweep.
+        executor: that does the work.
+        say: is told how far it is.
+
+    Raises:
+        BackendError: if a worker died.
     """
     repeats = survey.sweep.config.repeats
+    if not repeats:
+        return Searches({})
     budgets: dict[str, int] = {}
     configs: dict[str, RunConfig] = {}
     for group in survey.groups:
@@ -35,23 +46,30 @@ def search_all(survey: Survey, executor: Executor) -> Searches:
         configs[name] = group.config
     folder = survey.folder / "searches"
     folder.mkdir(exist_ok=True)
-    paths = {name: folder / f"{name}-{budgets[name]}-{repeats}.npz" for name in budgets}
     parts = [range(start, min(start + TOGETHER, repeats)) for start in range(0, repeats, TOGETHER)]
-    waiting = {
-        name: [
-            executor.submit(
-                search_repeatedly, configs[name], method, min(budgets[name], AT_MOST.get(method, budgets[name])), seeds
-            )
-            for method in reversed(METHODS)  # the slowest first
-            for seeds in parts
-        ]
-        for name, path in paths.items()
-        if repeats and not path.exists()
-    }
-    for name, futures in waiting.items():
-        traces = [trace for future in futures for trace in future.result()]
-        durable.replace(paths[name], lambda file: _save(file, traces))  # noqa: B023 – called at once
-    return Searches({name: _load(path) for name, path in paths.items() if path.exists()})
+    waiting: dict[tuple[str, str], tuple[Path, list[Future[list[Trace]]]]] = {}
+    for name, config in configs.items():
+        for method in reversed(METHODS):  # the slowest first
+            budget = min(budgets[name], AT_MOST.get(method, budgets[name]))
+            path = folder / f"{name}-{method}-{budget}-{repeats}.npz"
+            missing = [] if path.exists() else parts
+            futures = [executor.submit(search_repeatedly, config, method, budget, seeds) for seeds in missing]
+            waiting[name, method] = path, futures
+    traces: dict[str, list[Trace]] = {name: [] for name in configs}
+    try:
+        for number, ((name, method), (path, futures)) in enumerate(waiting.items(), 1):
+            if futures:
+                found = [trace for future in futures for trace in future.result()]
+                durable.replace(path, lambda file: _save(file, found))  # noqa: B023 – called at once
+                say(f"classical searches: {number} of {len(waiting)}, {method}")
+            traces[name] = _load(path) + traces[name]
+    except BrokenExecutor as error:
+        raise BackendError(f"{DIED}: {error}") from None
+    finally:
+        for _, futures in waiting.values():
+            for future in futures:
+                future.cancel()
+    return Searches(traces)
 
 
 @dataclass(frozen=True)
@@ -81,8 +99,14 @@ class Searches:
         return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
 
     def facts(self, group: Group, method: str, budget: int) -> dict[str, Any]:
-        """Of one method at so many distinct evaluations: the median lowest C, and how often it is optimal."""
+        """Of one method at so many distinct evaluations: the median lowest C, and how often it is optimal.
+
+        Nothing but the number of repeats, if a search ended before without having found the optimum.
+        """
         traces = [t for t in self.traces[group.config.problem_id] if t.method == method]
+        enough = group.optimum + group.landscape.width if group.landscape else -np.inf
+        if any(trace.distinct < budget and trace.best_cost > enough for trace in traces):
+            return {"repeats": len(traces)}
         best = np.array([trace.best_at(budget) for trace in traces])
         row: dict[str, Any] = {"repeats": len(traces), "best_cost_median": np.median(best)}
         if group.landscape:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qhn.baseline import polish
+from qhn.baseline import Polished, polish
 from qhn.config import RunConfig
 from qhn.landscape import Landscape, enumerate_costs, is_small
 from qhn.problem import BinnProblem, TableProblem
@@ -96,10 +96,19 @@ class Group:
         return Rate(int((self.mean - self.optimum < epsilon).sum()), len(self))
 
     @cached_property
+    def _polishes(self) -> list[Polished]:
+        source = TableProblem(self.landscape.costs) if self.landscape else self.problem
+        return [polish(source, bits) for bits in self.columns["best_bits"]]
+
+    @property
     def polished(self) -> Floats:
         """C after a one-flip descent from each member's best network, ``[members]``."""
-        source = TableProblem(self.landscape.costs) if self.landscape else self.problem
-        return np.array([polish(source, bits).cost for bits in self.columns["best_bits"]])
+        return np.array([end.cost for end in self._polishes])
+
+    @property
+    def polish_distinct(self) -> float:
+        """Median number of networks that this descent evaluates, some of which the member may have met before."""
+        return float(np.median([end.distinct for end in self._polishes]))
 
     def finds(self, costs: Floats) -> Rate:
         """How often costs ``[n]`` are optimal."""
@@ -219,26 +228,33 @@ class Survey:
         """One row a group: the spread of E over seeds, success rates with intervals, and what it took."""
         rows: list[dict[str, Any]] = []
         for group in self.groups:
-            above = group.mean - group.optimum if group.landscape else group.mean
+            above = group.mean - group.optimum if self.is_known else group.mean
             row: dict[str, Any] = self.labels(group) | {"members": len(group)}
             for name, share in (("lowest", 0.0), ("quartile_1", 0.25), ("median", 0.5), ("quartile_3", 0.75)):
-                row[f"{'above_optimum' if group.landscape else 'mean'}_{name}"] = np.quantile(above, share)
-            for epsilon in self.epsilon(group):
+                row[f"{'above_optimum' if self.is_known else 'mean'}_{name}"] = np.quantile(above, share)
+            for epsilon in self.epsilon:
                 rate = group.success(epsilon)
                 row |= rate_columns(f"success_{epsilon:g}", rate)
                 row[f"gradients_to_solution_{epsilon:g}"] = group.gradients_to_solution(epsilon)
-            if group.landscape:
+            if self.is_known:
                 row |= rate_columns("best_is_optimal", group.finds(group.columns["best_cost"]))
                 row |= rate_columns("polished_is_optimal", group.finds(group.polished))
+            row["polish_distinct_median"] = group.polish_distinct
             for name in ("entropy", "distinct", "shots", "num_steps", "num_gradients"):
                 row[f"{name}_median"] = np.median(group.columns[name])
             rows.append(row)
         names = list(dict.fromkeys(name for row in rows for name in row))
         return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
 
-    def epsilon(self, group: Group) -> tuple[float, ...]:
-        """The widths in which E of a group must come to C*, if that is known."""
-        return self.sweep.config.epsilon if group.landscape else ()
+    @cached_property
+    def is_known(self) -> bool:
+        """Whether C* is known of all groups."""
+        return all(group.landscape is not None for group in self.groups)
+
+    @property
+    def epsilon(self) -> tuple[float, ...]:
+        """The widths in which E must come to C*, if that is known."""
+        return self.sweep.config.epsilon if self.is_known else ()
 
     def labels(self, group: Group) -> dict[str, Any]:
         """The varied settings of a group, by short name."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,7 +43,7 @@ class SweepConfig(Section):
         repeats: of each classical search beside it; 0 leaves them out.
     """
 
-    name: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*)?$")
+    name: str = "sweep"
     experiment: str
     seeds: int | tuple[int, ...] = 10
     epsilon: tuple[Annotated[float, Field(gt=0)], ...] = ()
@@ -54,17 +56,32 @@ class SweepConfig(Section):
     def _flat(cls, tables: Any) -> Any:
         return dict(_dotted(tables)) if isinstance(tables, dict) else tables
 
-    @field_validator("seeds")
+    @field_validator("name")
     @classmethod
-    def _number_or_list(cls, seeds: int | tuple[int, ...]) -> int | tuple[int, ...]:
-        if seeds < 1 if isinstance(seeds, int) else not seeds or min(seeds) < 0:
-            raise ValueError(f"seeds must be a number from 1, or a list of seeds from 0, got {seeds}")
+    def _a_directory(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            raise ValueError(f"name must be of letters, digits, dots and hyphens, got {name!r}; write name = 'mine'")
+        return name
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _number_or_list(cls, seeds: Any) -> Any:
+        several = isinstance(seeds, (list, tuple))
+        numbers = list(seeds) if several else [seeds]
+        whole = all(isinstance(number, int) and not isinstance(number, bool) for number in numbers)
+        if not whole or not numbers or min(numbers) < (0 if several else 1):
+            raise ValueError(f"seeds must be a number from 1, or a list of seeds from 0, got {seeds!r}")
+        if not several and seeds > MAX_MEMBERS:
+            raise ValueError(f"a sweep has at most {MAX_MEMBERS:,} members, got seeds = {seeds:,}")
         return seeds
 
     @field_validator("vary")
     @classmethod
     def _some_values(cls, vary: dict[str, list[Any]]) -> dict[str, list[Any]]:
         for key, values in vary.items():
+            table, _, last = key.rpartition(".")
+            if table == "train" and last in RunConfig.STOP_RULES:
+                raise ValueError(f"vary.{key}: a stop rule makes no other run; set it for all under [set]")
             if not values:
                 raise ValueError(f"vary.{key} must hold at least one value")
         return vary
@@ -90,6 +107,12 @@ class Member:
 
     config: RunConfig
     values: tuple[Any, ...]
+
+    @property
+    def title(self) -> str:
+        """The member in words."""
+        values = "".join(f"{value}, " for value in self.values)
+        return f"the member of {values}seed {self.config.train.seed}"
 
     @cached_property
     def id(self) -> str:
@@ -128,7 +151,7 @@ class Sweep:
     def jobs(self) -> list[list[Member]]:
         """Members that one worker does at a time: exact ones that may advance together, or one run.
 
-        Which members are together does not depend on which of them are finished, nor on the number of workers.
+        Which members are together does not depend on the number of workers.
         """
         jobs: list[list[Member]] = []
         for _, found in itertools.groupby(self.members, lambda m: m.values):
@@ -158,27 +181,29 @@ def load_sweep(source: str | Path, settings: dict[str, Any] | None = None) -> Sw
     """
     known, path = sweeps(), Path(source)
     if str(source) in known:
-        text, folder = resources.files("qhn").joinpath(f"sweeps/{source}.toml").read_text(), Path()
+        content, folder = resources.files("qhn").joinpath(f"sweeps/{source}.toml").read_bytes(), Path()
     elif path.suffix == ".toml":
         if not path.is_file():
             raise FileNotFoundError(f"sweep file {path} does not exist")
-        text, folder = path.read_text(encoding="utf-8"), path.parent
+        content, folder = path.read_bytes(), path.parent
     else:
         hint = did_you_mean(str(source), known, otherwise=f"there are {', '.join(known)}")
         raise FileNotFoundError(f"there is no sweep {str(source)!r}; {hint} (a file of your own must end in .toml)")
     try:
-        tree: dict[str, Any] = {"name": path.stem} | tomllib.loads(text)
+        tree: dict[str, Any] = {"name": path.stem} | tomllib.loads(content.decode())
         own = set(SweepConfig.model_fields) - {"settings", "vary"}
         for key, value in (settings or {}).items():
             if key in own:
                 tree[key] = value
-            else:
-                tree["set"] = dict(_dotted(tree.get("set", {}))) | {key: value}
+            elif isinstance(tree.setdefault("set", {}), dict):
+                tree["set"] = dict(_dotted(tree["set"])) | {key: value}
         if isinstance(tree.get("experiment"), str) and tree["experiment"] not in presets():
             tree["experiment"] = str(folder / tree["experiment"])
         return make_sweep(**tree)
-    except (ValueError, FileNotFoundError) as error:
-        raise type(error)(f"{source}: {error}") from None
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{source}: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
 
 
 def make_sweep(**fields: Any) -> Sweep:
@@ -192,6 +217,11 @@ def make_sweep(**fields: Any) -> Sweep:
     >>> [(member.values, member.config.train.seed) for member in sweep.members[2:4]]
     [((0,), 2), ((1,), 0)]
     """
+    known = [field.alias or name for name, field in SweepConfig.model_fields.items()]
+    for key in fields:
+        if key not in known:
+            hint = did_you_mean(key, known, otherwise=f"a sweep has {', '.join(known)}")
+            raise ValueError(f"unknown key {key} of a sweep; {hint}")
     try:
         config = SweepConfig.model_validate(fields)
     except ValidationError as error:
@@ -202,12 +232,11 @@ def make_sweep(**fields: Any) -> Sweep:
     if both:
         raise ValueError(f"{both[0]} stands in both [set] and [vary]; leave one out")
     seeds = range(config.seeds) if isinstance(config.seeds, int) else config.seeds
-    combinations = list(itertools.product(*config.vary.values()))
-    total = len(combinations) * len(seeds)
+    total = math.prod(map(len, config.vary.values())) * len(seeds)
     if total > MAX_MEMBERS:
         raise ValueError(f"a sweep has at most {MAX_MEMBERS:,} members, this one would have {total:,}")
     members = []
-    for values in combinations:
+    for values in itertools.product(*config.vary.values()):
         chosen = config.settings | dict(zip(config.vary, values, strict=True))
         first = load_config(config.experiment, chosen)
         for seed in seeds:
@@ -218,8 +247,5 @@ def make_sweep(**fields: Any) -> Sweep:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         found = [member for member in members if member.id == twice]
-        raise ValueError(
-            f"members {found[0].values} and {found[1].values} with seed {found[0].config.train.seed} are the same run; "
-            "give each value once"
-        )
+        raise ValueError(f"{found[0].title} and {found[1].title} are the same run; give each value once")
     return Sweep(config, members[0].config.experiment, tuple(members))

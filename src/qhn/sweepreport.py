@@ -14,6 +14,8 @@ from qhn.searches import Searches
 from qhn.survey import Group, Rate, Survey, spell
 from qhn.tables import aligned
 
+NEAR = 1e-3  # to C*: closer, the figure's scale is linear
+
 
 @dataclass(frozen=True)
 class SweepReport:
@@ -37,11 +39,12 @@ class SweepReport:
             aligned(self._group_head(), [self._group_row(group) for group in survey.groups]),
             "",
             "E is at the last step; rates are shares of a row's members, with 95 % Wilson intervals; the best network",
-            "is the best sampled, or of members without shots the most probable; polished: after a one-flip descent",
+            "is the best sampled, or of members without shots the most probable; polished: after a one-flip descent,",
+            "which takes at most so many further networks (median)",
         ]
-        rows = [row for group in survey.groups for row in self._search_rows(group)]
+        rows = [row for group in survey.groups for row in self._search_rows(group)] if self.searches.traces else []
         if rows:
-            known = survey.groups[0].landscape is not None
+            known = survey.is_known
             what = "share that found the optimum" if known else "median of the lowest C"
             repeats = survey.sweep.config.repeats
             head = f"classical searches, {repeats} repeats each: {what} among so many different networks"
@@ -65,7 +68,7 @@ class SweepReport:
     def figure(self) -> Path:
         """Success rates, and E or its distance to C*, against the last of the varied settings."""
         survey = self.survey
-        has_rates = any(survey.epsilon(group) for group in survey.groups)
+        has_rates = bool(survey.epsilon)
         figure, panels = new_figure(2 if has_rates else 1)
         series: dict[tuple[str, ...], list[Group]] = {}
         for group in survey.groups:
@@ -76,19 +79,18 @@ class SweepReport:
             label = ", ".join(f"{name} {value}" for name, value in zip(survey.names, key, strict=False))
             place = np.array([ticks.index(_last(group)) for group in groups]) + 0.08 * (number - (len(series) - 1) / 2)
             colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
-            _spread(panels[0], place, groups, colour, marker, "-" if numeric else "", label)
+            _spread(panels[0], place, groups, colour, marker, "-" if numeric else "", label, above=survey.is_known)
             if has_rates:
-                for epsilon, line in zip(
-                    survey.epsilon(groups[0])[:2], ("-", ":") if numeric else ("", ""), strict=False
-                ):
+                for epsilon, line in zip(survey.epsilon[:2], ("-", ":") if numeric else ("", ""), strict=False):
                     rates = [group.success(epsilon) for group in groups]
                     _rates(panels[1], place, rates, colour, marker, line, f"{label} ε = {epsilon:g}".strip())
-        panels[0].set_ylabel("E − C*" if survey.groups[0].landscape else "E")
-        if survey.groups[0].landscape:
-            panels[0].set_yscale("symlog", linthresh=1e-3)
-            panels[0].set_ylim(bottom=0)
+        panels[0].set_ylabel("E − C*, median and quartiles" if survey.is_known else "E, median and quartiles")
+        if survey.is_known:
+            far = min(np.quantile(group.mean - group.optimum, 0.25) for group in survey.groups) > NEAR
+            panels[0].set_yscale("log") if far else panels[0].set_yscale("symlog", linthresh=NEAR)
+            panels[0].set_ylim(bottom=None if far else 0)
         if has_rates:
-            panels[1].set_ylabel("success rate")
+            panels[1].set_ylabel("success rate, 95 % intervals")
             panels[1].set_ylim(0, 1)
         for axes in panels:
             axes.set_xticks(range(len(ticks)), ticks)
@@ -102,24 +104,24 @@ class SweepReport:
 
     def _group_head(self) -> list[str]:
         survey = self.survey
-        first = survey.groups[0]
-        head = [*survey.names, "members", "E − C* median" if first.landscape else "E median"]
-        head += [f"E − C* < {epsilon:g}" for epsilon in survey.epsilon(first)]
-        head += ["best is optimal", "polished"] if first.landscape else ["best C", "polished"]
+        head = [*survey.names, "members", "E − C* median" if survey.is_known else "E median"]
+        head += [f"E − C* < {epsilon:g}" for epsilon in survey.epsilon]
+        head += ["best is optimal" if survey.is_known else "best C", "polished", "polish takes"]
         head += ["distinct", "gradients"]
-        head += [f"gradients to {epsilon:g}" for epsilon in survey.epsilon(first)]
+        head += [f"gradients to {epsilon:g}" for epsilon in survey.epsilon]
         return head
 
     def _group_row(self, group: Group) -> list[Any]:
         survey, columns = self.survey, group.columns
         row = [*survey.labels(group).values(), len(group)]
-        row.append(f"{np.median(group.mean - group.optimum if group.landscape else group.mean):.4g}")
-        row += [str(group.success(epsilon)) for epsilon in survey.epsilon(group)]
+        row.append(f"{np.median(group.mean - group.optimum if survey.is_known else group.mean):.4g}")
+        row += [str(group.success(epsilon)) for epsilon in survey.epsilon]
         for costs in (columns["best_cost"], group.polished):
-            row.append(str(group.finds(costs)) if group.landscape else f"{np.median(costs):.5g}")
+            row.append(str(group.finds(costs)) if survey.is_known else f"{np.median(costs):.5g}")
+        row.append(f"{group.polish_distinct:,.0f}")
         row += ["all" if group.is_exact else f"{np.median(columns['distinct']):,.0f}"]
         row += [f"{np.median(columns['num_gradients']):,.0f}"]
-        return row + [_count(group.gradients_to_solution(epsilon)) for epsilon in survey.epsilon(group)]
+        return row + [_count(group.gradients_to_solution(epsilon)) for epsilon in survey.epsilon]
 
     def _search_rows(self, group: Group) -> list[dict[str, Any]]:
         rows = []
@@ -127,7 +129,8 @@ class SweepReport:
             row: dict[str, Any] = {"of": _title(self.survey, group), "distinct": f"{budget:,}"}
             for method in self.searches.methods(group):
                 facts = self.searches.facts(group, method, budget)
-                row[method] = f"{facts['best_is_optimal' if group.landscape else 'best_cost_median']:.4g}"
+                found = facts.get("best_is_optimal" if self.survey.is_known else "best_cost_median")
+                row[method] = "–" if found is None else f"{found:.4g}"
             rows.append(row)
         return rows
 
@@ -148,7 +151,7 @@ def _short(titles: list[str]) -> str:
 
 
 def _title(survey: Survey, group: Group) -> str:
-    return " ".join(f"{name} {value}" for name, value in survey.labels(group).items()) or "all"
+    return " ".join(str(value) for value in survey.labels(group).values()) or "all"
 
 
 def _last(group: Group) -> str:
@@ -159,9 +162,11 @@ def _count(number: float) -> str:
     return f"{number:,.0f}" if np.isfinite(number) else "∞"
 
 
-def _spread(axes: Axes, place: Any, groups: list[Group], colour: str, marker: str, line: str, label: str) -> None:
-    above = [group.mean - group.optimum if group.landscape else group.mean for group in groups]
-    low, middle, high = np.array([np.quantile(values, (0.25, 0.5, 0.75)) for values in above]).T
+def _spread(
+    axes: Axes, place: Any, groups: list[Group], colour: str, marker: str, line: str, label: str, *, above: bool
+) -> None:
+    shown = [group.mean - group.optimum if above else group.mean for group in groups]
+    low, middle, high = np.array([np.quantile(values, (0.25, 0.5, 0.75)) for values in shown]).T
     axes.errorbar(
         place, middle, [middle - low, high - middle], color=colour, marker=marker, markersize=4, linestyle=line,
         label=label, capsize=2,

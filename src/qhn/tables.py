@@ -17,9 +17,7 @@ def aligned(head: Row, rows: Sequence[Row]) -> str:
     """
     cells = [[str(cell) for cell in row] for row in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    right = [
-        all(cell[:1].isdigit() or cell[:1] in "–-+.∞" for cell in column[1:]) for column in zip(*cells, strict=True)
-    ]
+    right = [all(map(_is_number, column[1:])) for column in zip(*cells, strict=True)]
     return "\n".join(
         "  ".join(
             cell.rjust(width) if to_right else cell.ljust(width)

@@ -2,18 +2,20 @@
 
 Exact members that differ in their seed only advance together (:mod:`qhn.batch`); every other member is a run with a
 directory of its own, as ``qhn run`` makes it. What is known of finished members is in one file a job, which does not
-depend on the number of workers; a sweep that is killed, or extended, goes on where it was.
+depend on the number of workers, nor on whether the sweep was killed in between. An extended sweep keeps what it has;
+exact members that were trained in another company agree to rounding.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +23,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from qhn import bitstrings, durable
 from qhn.backend import BackendError
 from qhn.batch import can_advance_together, train_together
 from qhn.config import RunConfig
 from qhn.record import results_directory
-from qhn.run import train
+from qhn.run import check, train
 from qhn.sweep import Member, Sweep
 from qhn.threads import num_cores
 
 Columns = dict[str, NDArray[Any]]
+DIED = "a worker process died, perhaps for want of memory; take fewer --workers: the same command goes on"
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,14 @@ def advance(sweep: Sweep, executor: Executor, *, results: str | Path | None = No
     A member that fails is left for the next time, and the others go on.
 
     Raises:
+        ValueError: if members cannot be run as they are configured.
         OSError: if the directory cannot be written.
+        BackendError: if a worker died.
     """
     import qiskit  # noqa: F401 – Qiskit 2.6 crashes later if a thread that ends was the first to import it
 
+    for _, group in itertools.groupby(sweep.members, lambda member: member.values):
+        check(next(group).config)
     folder = sweep.directory(results)
     (folder / "members").mkdir(parents=True, exist_ok=True)
     durable.replace(folder / "sweep.json", lambda file: file.write(sweep.as_json()))
@@ -73,6 +81,8 @@ def advance(sweep: Sweep, executor: Executor, *, results: str | Path | None = No
                 columns = future.result()
             except (ValueError, BackendError, MemoryError) as error:
                 failures += [(member, str(error)) for member in job]
+            except BrokenExecutor as error:
+                raise BackendError(f"{DIED}: {error}") from None
             else:
                 _keep(folder, job, columns)
                 finished += len(job)
@@ -139,6 +149,8 @@ def _train_alone(config: RunConfig, results: str) -> Columns:
     finally:
         training.close()
     assert training.outcome is not None
+    cut = len(steps) > config.train.steps
+    steps = steps[: config.train.steps]  # the run may have been extended on its own
     last = steps[-1]
     return {
         "theta": last.theta[None],
@@ -153,7 +165,7 @@ def _train_alone(config: RunConfig, results: str) -> Columns:
         "num_steps": np.array([len(steps)]),
         "num_gradients": np.array([len(steps)]),
         "shots": np.array([last.shots]),
-        "outcome": np.array([training.outcome.name]),
+        "outcome": np.array(["done" if cut else training.outcome.name]),
         "entropy": np.array([np.nan]),
     }
 
@@ -169,13 +181,13 @@ def processes(workers: int | None = None) -> Iterator[Executor]:
     """
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    number = workers or num_cores()
+    number, others = workers or num_cores(), set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")  # a forked copy of running threads cannot be trusted
     pool = ProcessPoolExecutor(number, context, _begin_worker, (max(1, num_cores() // number),))
     try:
         yield pool
     except BaseException:
-        children = multiprocessing.active_children()
+        children = set(multiprocessing.active_children()) - others
         pool.shutdown(wait=False, cancel_futures=True)
         for child in children:
             child.terminate()
@@ -186,6 +198,7 @@ def processes(workers: int | None = None) -> Iterator[Executor]:
 def _begin_worker(num_threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
     os.environ["OMP_NUM_THREADS"] = str(num_threads)
+    threadpool_limits(num_threads, user_api="blas")  # numpy, which was imported before, does not look again
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -14,10 +14,9 @@ from typer.exceptions import TyperException
 
 from qhn.cli import experiments, runs, sweeps
 from qhn.cli.app import app
+from qhn.cli.options import BAD_INPUT, FAILED, INTERRUPTED
 
 __all__ = ["app", "experiments", "main", "runs", "sweeps"]
-
-BAD_INPUT, FAILED, INTERRUPTED = 2, 4, 130
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 DEFAULT_EXPERIMENT = "gaussian-activation"
+BAD_INPUT, FAILED, INTERRUPTED = 2, 4, 130  # exit codes
 
 ExperimentArgument = Annotated[str, typer.Argument(help="Name of a preset (see qhn list) or path of a .toml file.")]
 RunArgument = Annotated[
@@ -23,7 +24,7 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. train.optimizer=sgd; repeat.")
 ]
 ResultsOption = Annotated[Path | None, typer.Option(help="Directory of runs; $QHN_RESULTS or results by default.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary, only the run's path.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary, only paths.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a step, then one with the outcome.")]
 
 

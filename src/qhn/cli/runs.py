@@ -181,9 +181,11 @@ def ensemble(
     typer.echo(aligned(("samples", "predictor", "accuracy", "cross-entropy", "Brier", "ECE"), rows))
     folder = record.directory / "figures"
     folder.mkdir(exist_ok=True)
-    path = reliability(folder, panels)
-    record.write_file("ensemble.npz", everything.write)
-    typer.echo(f"\n{path}\n{path.with_suffix('.csv')}\n{record.directory / 'ensemble.npz'}")
+    last = record.steps()[-1].step
+    suffix = "" if number == last else f"-step-{number}"
+    path = reliability(folder / f"calibration{suffix}.png", panels)
+    record.write_file(f"ensemble{suffix}.npz", everything.write)
+    typer.echo(f"\n{path}\n{path.with_suffix('.csv')}\n{record.directory / f'ensemble{suffix}.npz'}")
 
 
 @app.command()

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qhn.cli.app import app
-from qhn.cli.options import QuietOption, ResultsOption, SetOption, all_settings
+from qhn.cli.options import FAILED, INTERRUPTED, QuietOption, ResultsOption, SetOption, all_settings
 
 if TYPE_CHECKING:
     from qhn.sweep import Sweep
 
 WorkersOption = Annotated[int | None, typer.Option(help="Processes; one a core by default.")]
-FAILED, INTERRUPTED = 4, 130
 
 
 @app.command()
@@ -66,15 +65,15 @@ def _advance(sweep: Sweep, workers: int | None, results: Path | None, quiet: boo
     with processes(workers) as executor:
         last = sweep_progress(advance(sweep, executor, results=results), quiet)
         for member, message in last.failures[:3]:
-            typer.echo(f"qhn: member {member.values}, seed {member.config.train.seed} failed: {message}", err=True)
+            typer.echo(f"qhn: {member.title} failed: {message}", err=True)
         if last.failures:
             typer.echo(f"qhn: {len(last.failures)} members failed; the same command tries them again", err=True)
         if last.finished == 0:
             return len(last.failures)
         survey = Survey(sweep, results)
-        if not quiet and sweep.config.repeats:
-            typer.echo("classical searches at the same evaluations", err=True)
-        report = SweepReport(survey, search_all(survey, executor))
+        report = SweepReport(
+            survey, search_all(survey, executor, lambda text: None if quiet else typer.echo(text, err=True))
+        )
     paths = report.write()
     if not quiet:
         typer.echo(report.page() + "\n")

@@ -16,8 +16,10 @@ class Verdict(StrEnum):
     REPRODUCED = "reproduced"
     TEXT_ONLY = "reproduced only in the text's order of gates (eq5)"
     AUTHORS_ONLY = "reproduced only under the authors' code's convention"
+    TEXT_AT_LEAST = "reproduced in the text's order of gates (eq5), not decided in the program's"
+    AUTHORS_AT_LEAST = "reproduced under the authors' code's convention, not decided in the text's"
     NOT_REPRODUCED = "not reproduced"
-    UNDECIDED = "not decided: the difference is within the error"
+    UNDECIDED = "not decided: within the error"
     UNTESTABLE = "not testable here"
 
 
@@ -59,6 +61,13 @@ class Difference:
         above = sqrt((high_1 - first.value) ** 2 + (second.value - low_2) ** 2)
         return cls(value, value - below, value + above)
 
+    def minus(self, other: Difference) -> Difference:
+        """The difference of two independent differences, its interval made of theirs in the same way."""
+        value = self.value - other.value
+        below = sqrt((self.value - self.low) ** 2 + (other.high - other.value) ** 2)
+        above = sqrt((self.high - self.value) ** 2 + (other.value - other.low) ** 2)
+        return Difference(value, value - below, value + above)
+
     @property
     def holds(self) -> bool | None:
         """Whether the first rate is larger; None if the interval holds zero."""
@@ -68,20 +77,40 @@ class Difference:
         return f"{self.value:+.2f} ({self.low:+.2f} to {self.high:+.2f})"
 
 
-def by_order(holds: Mapping[str, bool | None]) -> Verdict:
+def by_order(holds: Mapping[str, bool | None], *, differ: bool = False) -> Verdict:
     """The verdict on a claim that holds, does not, or is undecided (None) in each order of gates.
 
-    >>> str(by_order({"eq5": True, "authors": None}))
-    "reproduced only in the text's order of gates (eq5)"
+    That it holds *only* in one takes more than being undecided in the other: it must be refuted there, or the two
+    orders must ``differ`` significantly.
+
+    >>> by_order({"eq5": True, "authors": None}).name, by_order({"eq5": True, "authors": None}, differ=True).name
+    ('TEXT_AT_LEAST', 'TEXT_ONLY')
     """
     text, authors = holds["eq5"], holds["authors"]
     if text and authors:
         return Verdict.REPRODUCED
     if text:
-        return Verdict.TEXT_ONLY
+        return Verdict.TEXT_ONLY if authors is False or differ else Verdict.TEXT_AT_LEAST
     if authors:
-        return Verdict.AUTHORS_ONLY
-    return Verdict.UNDECIDED if text is None or authors is None else Verdict.NOT_REPRODUCED
+        return Verdict.AUTHORS_ONLY if text is False or differ else Verdict.AUTHORS_AT_LEAST
+    return Verdict.UNDECIDED if text is None and authors is None else Verdict.NOT_REPRODUCED
+
+
+def by_difference(differences: Mapping[str, Difference]) -> Verdict:
+    """The verdict on a claim that a difference is positive, in each order of gates."""
+    apart = differences["eq5"].minus(differences["authors"]).holds is not None
+    return by_order({order: found.holds for order, found in differences.items()}, differ=apart)
+
+
+def verdict_of(holds: bool | None) -> Verdict:
+    """The verdict on a claim that does not depend on the order of gates."""
+    return Verdict.UNDECIDED if holds is None else Verdict.REPRODUCED if holds else Verdict.NOT_REPRODUCED
+
+
+def above(rate: Rate, share: float) -> bool | None:
+    """Whether a rate is above a share; None if its interval holds the share."""
+    low, high = rate.interval
+    return None if low <= share <= high else rate.value > share
 
 
 def pooled(*rates: Rate) -> Rate:

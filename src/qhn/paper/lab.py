@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from qhn.record import results_directory
 from qhn.searches import Searches, search_all
 from qhn.survey import Survey
 from qhn.sweep import load_sweep
-from qhn.workers import advance
+from qhn.workers import DIED, advance
 
 SEARCHES = 20  # of each classical method; no more than initialisations
 
@@ -45,6 +45,12 @@ class Lab:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
+    @property
+    def setting(self) -> str:
+        """Starts and data, in words."""
+        starts = f"{self.seeds} starts" if self.seeds else "the paper's starts"
+        return f"{starts}, {'MNIST from its files' if self.mnist else 'bundled images'}"
+
     def survey(self, name: str, settings: dict[str, Any] | None = None, *, seeds: int | None = None) -> Survey:
         """The sweep of that name, finished.
 
@@ -64,23 +70,25 @@ class Lab:
             self.say(f"{name}: {at.finished:,} of {at.total:,} trainings")
             if at.failures:
                 member, message = at.failures[0]
-                raise BackendError(f"{name}: member {member.values} failed: {message}")
+                raise BackendError(f"{name}: {member.title} failed: {message}")
         self.say(f"{name}: done", last=True)
         return Survey(sweep, self.results)
 
     def searches(self, survey: Survey) -> Searches:
         """Classical searches of a sweep's problems."""
-        self.say(f"{survey.sweep.config.name}: classical searches")
-        found = search_all(survey, self.executor)
+        found = search_all(survey, self.executor, lambda text: self.say(f"{survey.sweep.config.name}: {text}"))
         self.say(f"{survey.sweep.config.name}: classical searches done", last=True)
         return found
 
     def map(self, function: Callable[..., Any], items: list[Any], what: str) -> list[Any]:
         """``[function(item) for item in items]`` by the workers, in order."""
         found = []
-        for result in self.executor.map(function, items):
-            found.append(result)
-            self.say(f"{what}: {len(found)} of {len(items)}", last=len(found) == len(items))
+        try:
+            for result in self.executor.map(function, items):
+                found.append(result)
+                self.say(f"{what}: {len(found)} of {len(items)}", last=len(found) == len(items))
+        except BrokenExecutor as error:
+            raise BackendError(f"{DIED}: {error}") from None
         return found
 
     def say(self, text: str, *, last: bool = False) -> None:

@@ -67,7 +67,7 @@ def success(path: Path, surveys: Mapping[str, Survey]) -> Path:
         for number, order in enumerate(ORDERS):
             groups = [group for group in survey.groups if group.values[0] == order]
             depths = np.array([group.values[1] for group in groups])
-            for epsilon, line in zip(survey.epsilon(groups[0]), ("-", ":"), strict=False):
+            for epsilon, line in zip(survey.epsilon, ("-", ":"), strict=False):
                 rates = [group.success(epsilon) for group in groups]
                 value, low, high = intervals(rates)
                 axes.errorbar(
@@ -84,8 +84,9 @@ def success(path: Path, surveys: Mapping[str, Survey]) -> Path:
         axes.set_xticks(depths, ["product" if depth == 0 else str(depth) for depth in depths])
         axes.set_xlabel("layers")
         axes.set_ylabel("success rate")
-        axes.set_ylim(0, 1)
-        axes.legend(fontsize=6, frameon=False)
+        axes.set_ylim(0, 1.35)
+        axes.set_yticks(np.linspace(0, 1, 6))
+        axes.legend(fontsize=6, frameon=False, loc="upper center", ncols=2)
     write_rows(path.with_suffix(".csv"), rows)
     return save(figure, path)
 
@@ -114,7 +115,7 @@ def interactions(path: Path, weights: Mapping[str, Floats]) -> Path:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("interaction of S qubits")
     axes.set_ylabel("W(S) / Σ W")
-    axes.legend(fontsize=6, frameon=False)
+    figure.legend(fontsize=6, frameon=False, loc="outside upper center", ncols=2)
     write_csv(path.with_suffix(".csv"), columns)
     return save(figure, path)
 
@@ -134,11 +135,11 @@ def overfitting(path: Path, curves: Mapping[int, tuple[Floats, Floats]]) -> Path
             axes.plot(steps, mean, color=color, ls=line, label=label)
             columns |= {"step": steps, f"{label}_{samples}": mean, f"{label}_{samples}_std_error": error}
         lowest = int(pair[1].mean(axis=0).argmin())
-        axes.axvline(lowest, color=BLACK, lw=0.7, ls=":", label=f"lowest at {lowest}")
-        axes.set_title(f"N_s = {samples:,}", fontsize=8)
+        axes.axvline(lowest, color=BLACK, lw=0.7, ls=":")
+        axes.set_title(f"N_s = {samples:,}, lowest at {lowest}", fontsize=8)
         axes.set_xlabel("iteration")
-        axes.set_ylim(0, None)
-        axes.legend(fontsize=6, frameon=False)
+        axes.set_ylim(0, 1.1 * max(float(side.mean(axis=0).max()) for pair in curves.values() for side in pair))
+    panels[-1].legend(fontsize=6, frameon=False)
     panels[0].set_ylabel("E")
     write_csv(path.with_suffix(".csv"), columns)
     return save(figure, path)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import platform
 import time
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from qhn import durable
@@ -40,12 +42,17 @@ How to read it:
 - `eq5` is the order of gates in a block that Eq. 5 and Fig. 1 of the text define: RZ, RY, CX in time. `authors` is that
   of the authors' program: CX, RY, RZ. They are different circuits with different results.
 - Rates have 95 % Wilson intervals, differences of rates 95 % Newcombe intervals. A claim on rates is *reproduced* if
-  its difference is significant at that level on this data set; nothing is corrected for the number of claims.
+  its difference, or distance from a share, is significant at that level; *not decided* if it is within the error; and
+  reproduced *only* in one order of gates if it is refuted in the other, or the two differ significantly. Nothing is
+  corrected for the number of claims.
+- "The product state works" and "with high probability" mean: in more than a quarter of the starts.
+- In tables, *fold* is the number of optimal networks; *gradients* are evaluations of E with its gradient, until a start
+  succeeds with failed starts included; ∞ means that none did; the product state has the same rates in both orders, since
+  it is the same circuit.
 - "Success" is E(θ) − C* < ε for the mean E over the trained distribution, not for its best sample.
 - Circuits share the seeds of their starts; the intervals of differences take them as independent.
 - One data set stands behind Figs. 2 and 3; the section on data sets says how much another would change.
-- Nothing here is a quantum advantage. The circuits are simulated on a laptop, and the classical searches beside them
-  find the same optima.
+- Nothing here is a quantum advantage: the circuits are simulated classically, with classical searches beside them.
 """
 
 
@@ -70,7 +77,7 @@ def reproduce(lab: Lab, names: Sequence[str] = ()) -> list[Path]:
     for name in names or PARTS:
         started = time.monotonic()
         written = PARTS[name](lab)
-        section = written.section(round(time.monotonic() - started, 1))
+        section = written.section(round(time.monotonic() - started, 1), lab.setting)
         durable.replace(folder / f"{name}.json", lambda file: file.write(section.to_json().encode()))  # noqa: B023
         paths = write_report(lab.folder)  # after each part, so that one who stops here has it
         lab.say(f"{section.title}: {section.seconds:.0f} s", last=True)
@@ -85,7 +92,10 @@ def write_report(folder: Path) -> list[Path]:
         if (path := folder / "sections" / f"{name}.json").exists()
     }
     claims = [claim for section in sections.values() for claim in section.claims]
-    text = "\n\n".join([HEAD.strip(), _summary(claims), *(s.markdown() for s in sections.values()), _times(sections)])
+    missing = [name for name in PARTS if name not in sections]
+    partial = [f"**Not all parts have been done; missing: {', '.join(missing)}.**"] if missing else []
+    bodies = [section.markdown() for section in sections.values()]
+    text = "\n\n".join([HEAD.strip(), *partial, _summary(claims), *bodies, _times(sections)])
     paths = [folder / "report.md", folder / "report.html", folder / "claims.json"]
     tree = [vars(claim) for claim in claims]
     contents = [text + "\n", as_html(text, folder), json.dumps(tree, indent=1, ensure_ascii=False) + "\n"]
@@ -104,9 +114,13 @@ def _summary(claims: Sequence[Claim]) -> str:
 
 
 def _times(sections: dict[str, Section]) -> str:
-    rows = [(name, section.title, f"{section.seconds:,.0f}") for name, section in sections.items()]
+    rows = [(name, s.title, s.setting, f"{s.seconds:,.0f}") for name, s in sections.items()]
     lines = ["## Time", "Seconds of the last time each part was done; what was finished before is not done again."]
-    return "\n\n".join([*lines, markdown(("part", "section", "seconds"), rows)])
+    versions = ", ".join(f"{name} {version(name)}" for name in ("qhn", "numpy", "scipy", "numba", "qiskit"))
+    used = (
+        f"Python {platform.python_version()}, {versions}. Starts have the seeds 0, 1, …; `qhn reproduce` does it all."
+    )
+    return "\n\n".join([*lines, markdown(("part", "section", "as", "seconds"), rows), used])
 
 
 def as_html(text: str, folder: Path) -> str:

@@ -49,16 +49,18 @@ def equal_evaluations(lab: Lab) -> Writer:
         search_curves(lab.folder / "search.png", curves, landscape.optimum, marks),
         "Mean over repeats of the best C so far (solid: circuits trained by samples; dashed: classical searches).",
     )
-    head = ["circuit", "shots a row", "distinct networks", "E − C* median", "best sampled is optimal", "… polished"]
+    head = ["circuit", "shots a row", "distinct networks", "E − C* median", "best sampled is optimal"]
+    head += ["… polished", "by so many networks more, at most"]
     rows: list[list[Any]] = []
     for circuit in survey.groups:
         num_layers, shots = circuit.values
         row: list[Any] = [name_of(num_layers), shots, f"{circuit.budgets[0]:,}"]
         row += [f"{np.median(circuit.mean - circuit.optimum):.4f}"]
         row += [str(circuit.finds(circuit.columns["best_cost"])), str(circuit.finds(circuit.polished))]
+        row.append(f"{circuit.polish_distinct:,.0f}")
         for method in METHODS:
-            facts = searches.facts(circuit, method, circuit.budgets[0])
-            row.append(f"{facts['best_is_optimal']:.2f}")
+            share = searches.facts(circuit, method, circuit.budgets[0]).get("best_is_optimal")
+            row.append("–" if share is None else f"{share:.2f}")
         rows.append(row)
     page.table([*head, *METHODS], rows)
     width = landscape.optimum + landscape.width
@@ -89,20 +91,23 @@ def beyond_enumeration(lab: Lab) -> Writer:
         f"known. The searches have as many evaluations as the circuits, but at most {MAX_EVALUATIONS:,} "
         f"({', '.join(f'{name} {most:,}' for name, most in AT_MOST.items())})."
     )
-    head = ["circuit", "distinct networks", "E, median", "best sampled C, median", "… polished", "validation ⟨C⟩"]
+    head = ["circuit", "distinct networks", "E, median", "best sampled C, median", "… polished"]
+    head += ["by so many networks more, at most", "validation ⟨C⟩"]
     rows: list[list[Any]] = []
     for circuit in survey.groups:
         columns = circuit.columns
         row: list[Any] = [name_of(circuit.values[0]), f"{np.median(columns['distinct']):,.0f}"]
         row += [f"{np.median(circuit.mean):.4f}", f"{np.median(columns['best_cost']):.4f}"]
-        row += [f"{np.median(circuit.polished):.4f}", f"{np.median(columns['validation'][:, -1]):.4f}"]
+        row += [f"{np.median(circuit.polished):.4f}", f"{circuit.polish_distinct:,.0f}"]
+        row.append(f"{np.median(columns['validation'][:, -1]):.4f}")
         rows.append(row)
     page.table(head, rows)
-    budgets = sorted({circuit.budgets[0] for circuit in survey.groups})
+    budgets = sorted({*AT_MOST.values(), *(circuit.budgets[0] for circuit in survey.groups)})
     found = []
     for method in searches.methods(group):
         facts = [searches.facts(group, method, budget) for budget in budgets]
-        found.append([method, *(f"{fact['best_cost_median']:.4f}" for fact in facts)])
+        medians = [fact.get("best_cost_median") for fact in facts]
+        found.append([method, *("–" if median is None else f"{median:.4f}" for median in medians)])
     page.table(["search", *(f"median best C of {budget:,}" for budget in budgets)], found)
     page.text(
         "Here the best sampled network of a circuit may be compared with the searches; E, the mean over the trained "

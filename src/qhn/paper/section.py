@@ -21,12 +21,14 @@ class Section:
         blocks: paragraphs and tables in Markdown, and pictures, in order.
         claims: what the paper says, with verdicts.
         seconds: that it took; only what had not been done before counts.
+        setting: starts and data.
     """
 
     title: str
     blocks: tuple[str, ...]
     claims: tuple[Claim, ...] = ()
     seconds: float = 0.0
+    setting: str = ""
 
     def markdown(self) -> str:
         """The section, its claims last."""
@@ -66,8 +68,8 @@ class Writer:
     def claim(self, source: str, statement: str, verdict: Verdict, evidence: str) -> None:
         self.claims.append(Claim(source, statement, verdict, evidence))
 
-    def section(self, seconds: float) -> Section:
-        return Section(self.title, tuple(self.blocks), tuple(self.claims), seconds)
+    def section(self, seconds: float, setting: str = "") -> Section:
+        return Section(self.title, tuple(self.blocks), tuple(self.claims), seconds, setting)
 
 
 def claims_table(claims: Sequence[Claim]) -> str:
