@@ -69,6 +69,6 @@ def test_reproduce_writes_its_report(qhn) -> None:
     result = qhn("reproduce", "method", "--workers", "1")
     assert result.code == 0
     assert "results/paper/report.md" in result.out
-    assert "the rule would give zero" in Path("results/paper/report.md").read_text()
+    assert "largest half difference of the shifted energies" in Path("results/paper/report.md").read_text()
     assert "did you mean" in qhn("reproduce", "encodin").err
     assert "is not a directory" in qhn("reproduce", "4", "--mnist", "nowhere").err

@@ -118,7 +118,7 @@ def test_unknown_parts_are_refused(tmp_path: Path) -> None:
 
 
 def test_parts_beyond_the_paper_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overfitting, "DATA_SETS", 2)
+    monkeypatch.setattr(overfitting, "DATA_SETS", 4)
     monkeypatch.setattr(overfitting, "CHUNK", 1)
     monkeypatch.setattr(dynamics, "STARTS", 3)
     monkeypatch.setattr(dynamics, "DATA_SETS", 2)
@@ -129,7 +129,7 @@ def test_parts_beyond_the_paper_on_a_small_scale(tmp_path: Path, monkeypatch: py
     with np.load(folder / "figure-6-all.npz") as stored:
         for samples in overfitting.SAMPLES:
             training = stored[f"training_{samples}"]
-            assert training.shape == (2, overfitting.STEPS)
+            assert training.shape == (4, overfitting.STEPS)
             assert (np.diff(training, axis=1) <= 1e-12).all()
             assert not np.allclose(stored[f"validation_{samples}"], stored[f"test_{samples}"], rtol=1e-6)
     config = load_config(

@@ -58,13 +58,14 @@ def test_searches_are_those_of_baseline_and_do_not_depend_on_workers(tmp_path: P
     survey = Survey(sweep, tmp_path)
     with processes(2) as executor:
         found = search_all(survey, executor)
-    (path,) = (sweep.directory(tmp_path) / "searches").iterdir()
-    content = path.read_bytes()
+    files = {path: path.read_bytes() for path in (sweep.directory(tmp_path) / "searches").iterdir()}
+    assert len(files) == len(METHODS)
     with ThreadPoolExecutor(1) as executor:
         again = search_all(survey, executor)  # read, not searched again
-        path.unlink()
+        for path in files:
+            path.unlink()
         search_all(survey, executor)
-    assert path.read_bytes() == content
+    assert all(path.read_bytes() == content for path, content in files.items())
     problem = survey.groups[0].problem
     (traces,), (same,) = found.traces.values(), again.traces.values()
     for method in METHODS:

@@ -70,7 +70,10 @@ def advance(sweep: Sweep, executor: Executor, *, results: str | Path | None = No
     for job in sweep.jobs:
         left = [member for member in job if member.id not in known]
         if left:
-            waiting[executor.submit(work, [member.config for member in left], place)] = left
+            try:
+                waiting[executor.submit(work, [member.config for member in left], place)] = left
+            except BrokenExecutor as error:
+                raise BackendError(f"{DIED}: {error}") from None
     total = len(sweep.members)
     finished, failures = total - sum(map(len, waiting.values())), []
     yield Progress(finished, total)

@@ -47,12 +47,13 @@ How to read it:
   corrected for the number of claims.
 - "The product state works" and "with high probability" mean: in more than a quarter of the starts.
 - In tables, *fold* is the number of optimal networks; *gradients* are evaluations of E with its gradient, until a start
-  succeeds with failed starts included; ∞ means that none did; the product state has the same rates in both orders, since
-  it is the same circuit.
+  succeeds with failed starts included; ∞ means that none did; the product state has the same rates in both orders,
+  since it is the same circuit.
 - "Success" is E(θ) − C* < ε for the mean E over the trained distribution, not for its best sample.
 - Circuits share the seeds of their starts; the intervals of differences take them as independent.
 - One data set stands behind Figs. 2 and 3; the section on data sets says how much another would change.
-- Nothing here is a quantum advantage: the circuits are simulated classically, with classical searches beside them.
+- Nothing here is a quantum advantage: the circuits are simulated classically, and classical searches stand beside
+  them.
 """
 
 
