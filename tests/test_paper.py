@@ -120,6 +120,7 @@ def test_unknown_parts_are_refused(tmp_path: Path) -> None:
 def test_parts_beyond_the_paper_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overfitting, "DATA_SETS", 4)
     monkeypatch.setattr(overfitting, "CHUNK", 1)
+    monkeypatch.setattr(overfitting, "SAMPLES", (2, 4, 1000))
     monkeypatch.setattr(dynamics, "STARTS", 3)
     monkeypatch.setattr(dynamics, "DATA_SETS", 2)
     monkeypatch.setattr(dynamics, "DEPTHS", (0, 2))

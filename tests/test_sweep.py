@@ -143,11 +143,11 @@ if __name__ == "__main__":
 """
 FILE = """
 experiment = "figure-1"
-seeds = 40
+seeds = 16
 [set]
 train.backend = "exact"
 train.shots = 30
-train.steps = 6
+train.steps = 4
 data.samples = 40
 """
 
@@ -168,9 +168,9 @@ def test_a_real_kill_in_the_middle_loses_no_finished_member(tmp_path: Path, numb
     time.sleep(0.2)
     sweep = load_sweep(tmp_path / "sweep.toml")
     kept = len(finished_members(sweep.directory(tmp_path / "killed")))
-    assert 3 <= kept < 40
-    assert run(sweep, tmp_path / "killed").finished == 40
-    assert run(sweep, tmp_path / "whole").finished == 40
+    assert 3 <= kept < 16
+    assert run(sweep, tmp_path / "killed").finished == 16
+    assert run(sweep, tmp_path / "whole").finished == 16
     assert same_files(sweep.directory(tmp_path / "killed"), sweep.directory(tmp_path / "whole"))
 
 
