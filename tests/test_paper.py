@@ -111,6 +111,14 @@ def test_parts_of_the_paper_with_two_starts(tmp_path: Path) -> None:
     assert "Fig. 5" not in (tmp_path / "paper" / "report.md").read_text()
 
 
+def test_the_part_without_orders_of_gates(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        reproduce(Lab(executor, tmp_path, seeds=1, quiet=True), ["encoding"])
+    report = (tmp_path / "paper" / "report.md").read_text()
+    assert "The optimum selects {0, 1} with C = 0.60364 | **not testable here**" in report
+    assert "the cheapest circuit is " in report
+
+
 def test_unknown_parts_are_refused(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as executor, pytest.raises(ValueError, match=r"unknown part 'encodnig'.*did you mean"):
         reproduce(Lab(executor, tmp_path, quiet=True), ["encodnig"])

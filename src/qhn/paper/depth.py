@@ -268,9 +268,10 @@ def _cheapest(survey: Survey) -> str:
     words = []
     for epsilon in survey.epsilon:
         best = min(survey.groups, key=lambda group: group.gradients_to_solution(epsilon))
-        order = "" if best.values[1] == 0 else f", {best.values[0]}"
+        *order, num_layers = best.values
+        where = f", {order[0]}" if order and num_layers else ""
         count = best.gradients_to_solution(epsilon)
-        words.append(f"{name_of(best.values[1])}{order} ({count:,.0f}) at ε = {epsilon:g}")
+        words.append(f"{name_of(num_layers)}{where} ({count:,.0f}) at ε = {epsilon:g}")
     return (
         "Counted in gradients until a start succeeds, failed starts included, the cheapest circuit is "
         f"{' and '.join(words)}; and a gradient by parameter shift takes more rows the deeper the circuit."
