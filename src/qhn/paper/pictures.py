@@ -100,7 +100,7 @@ def intervals(rates: Sequence[Rate]) -> tuple[Floats, Floats, Floats]:
 
 def interactions(path: Path, weights: Mapping[str, Floats]) -> Path:
     """Share of the variance of C from interactions of S qubits, for several tasks (the paper's Fig. 5)."""
-    figure, (axes,) = new_figure()
+    figure, (axes,) = new_figure(width=1.4 * COLUMN, height=0.85 * COLUMN)
     most = max(len(shares) for shares in weights.values())
     columns: dict[str, NDArray[Any]] = {"qubits": np.arange(1, most + 1)}
     for number, (name, shares) in enumerate(weights.items()):
