@@ -48,6 +48,13 @@ def test_members_are_all_combinations_and_seeds() -> None:
     assert [m.config.train.seed for m in make(seeds=[5, 3]).members[:2]] == [5, 3]
 
 
+def test_a_name_may_vary_and_a_named_table_is_one_value() -> None:
+    sweep = make(vary={"train": {"optimizer": {"name": ["adam", "sgd"]}}}, seeds=1, set=SMALL)
+    assert [member.config.train.optimizer.name for member in sweep.members] == ["adam", "sgd"]
+    sweep = make(set=EXACT | {"train": {"objective": {"name": "cvar", "alpha": 0.3}}}, vary={})
+    assert sweep.config.settings["train.objective"] == {"name": "cvar", "alpha": 0.3}
+
+
 def test_files_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
     sweep = make()
     one, two = (sweep.directory(tmp_path / name) for name in ("one", "two"))

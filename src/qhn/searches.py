@@ -48,15 +48,15 @@ def search_all(survey: Survey, executor: Executor, say: Callable[[str], None] = 
     folder.mkdir(exist_ok=True)
     parts = [range(start, min(start + TOGETHER, repeats)) for start in range(0, repeats, TOGETHER)]
     waiting: dict[tuple[str, str], tuple[Path, list[Future[list[Trace]]]]] = {}
-    for name, config in configs.items():
-        for method in reversed(METHODS):  # the slowest first
-            budget = min(budgets[name], AT_MOST.get(method, budgets[name]))
-            path = folder / f"{name}-{method}-{budget}-{repeats}.npz"
-            missing = [] if path.exists() else parts
-            futures = [executor.submit(search_repeatedly, config, method, budget, seeds) for seeds in missing]
-            waiting[name, method] = path, futures
     traces: dict[str, list[Trace]] = {name: [] for name in configs}
     try:
+        for name, config in configs.items():
+            for method in reversed(METHODS):  # the slowest first
+                budget = min(budgets[name], AT_MOST.get(method, budgets[name]))
+                path = folder / f"{name}-{method}-{budget}-{repeats}.npz"
+                missing = [] if path.exists() else parts
+                futures = [executor.submit(search_repeatedly, config, method, budget, seeds) for seeds in missing]
+                waiting[name, method] = path, futures
         for number, ((name, method), (path, futures)) in enumerate(waiting.items(), 1):
             if futures:
                 found = [trace for future in futures for trace in future.result()]

@@ -136,7 +136,7 @@ class Problems:
 
     def __init__(self) -> None:
         self._problems: dict[str, BinnProblem] = {}
-        self._landscapes: dict[str, Landscape | None] = {}
+        self._landscapes: dict[str, Landscape] = {}
 
     def problem(self, config: RunConfig) -> BinnProblem:
         name = config.problem_id
@@ -145,11 +145,11 @@ class Problems:
         return self._problems[name]
 
     def landscape(self, config: RunConfig) -> Landscape | None:
-        name = config.problem_id
+        name, problem = config.problem_id, self.problem(config)
+        if config.train.shots is not None and not is_small(problem):
+            return None
         if name not in self._landscapes:
-            problem = self.problem(config)
-            known = is_small(problem) or config.train.shots is None
-            self._landscapes[name] = Landscape(enumerate_costs(problem)) if known else None
+            self._landscapes[name] = Landscape(enumerate_costs(problem))
         return self._landscapes[name]
 
 
@@ -206,7 +206,7 @@ class Survey:
         rows: list[dict[str, Any]] = []
         seeds = {member.id: member.config.train.seed for member in self.sweep.members}
         for group in self.groups:
-            columns = group.columns
+            columns, polished = group.columns, group.polished
             for row in range(len(group)):
                 rows.append(
                     self.labels(group)
@@ -216,7 +216,7 @@ class Survey:
                         "std_error": columns["std_error"][row],
                         "optimum": group.optimum,
                         "best_cost": columns["best_cost"][row],
-                        "polished_cost": group.polished[row],
+                        "polished_cost": polished[row],
                         "validation": columns["validation"][row, -1],
                         **{name: columns[name][row] for name in ("entropy", "distinct", "shots")},
                         **{name: columns[name][row] for name in ("num_steps", "num_gradients", "outcome")},

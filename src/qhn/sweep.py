@@ -90,7 +90,7 @@ class SweepConfig(Section):
 def _dotted(tables: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Leaves by dotted key; a table with a name is a value, such as an optimizer with its settings."""
     for key, value in tables.items():
-        if isinstance(value, dict) and "name" not in value:
+        if isinstance(value, dict) and not isinstance(value.get("name"), str):
             yield from _dotted(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

@@ -50,6 +50,12 @@ def figure_6(lab: Lab) -> Writer:
         overfitting(lab.folder / "figure-6.png", {n: (sides[0], sides[1]) for n, sides in curves.items()}),
         "Training (solid) and validation E (dashed), with the lowest point of the latter (dotted).",
     )
+    _judge(page, curves)
+    return page
+
+
+def _judge(page: Writer, curves: dict[int, tuple[Floats, ...]]) -> None:
+    """The table and the claims, from E on training, validation and test data, ``[data sets, STEPS]`` each, by N_s."""
     head = ["N_s", "training E", "validation E", "gap", "lowest mean validation at", "rise after it"]
     head += ["early stopping lowers test E by", "median step of early stopping"]
     rows, gaps, rises, gains = [], {}, {}, {}
@@ -101,7 +107,6 @@ def figure_6(lab: Lab) -> Writer:
         verdict_of(True if all(steps) else False if False in steps else None),
         ", ".join(f"N_s = {n:,}: {gap:.4f} ± {error:.4f}" for n, (gap, error) in gaps.items()),
     )
-    return page
 
 
 def _positive(found: tuple[float, float]) -> bool | None:
