@@ -98,7 +98,7 @@ def test_stopping_by_budget_and_failing_have_their_exit_codes(qhn, monkeypatch: 
 
         circuit = None
 
-        def sample(self, thetas, shots, key):
+        def sample(self, thetas, shots, key, group=1):
             raise BackendError("the fridge is warm")
 
     monkeypatch.setattr(run, "open_backend", lambda name, journal=None: Failing())

@@ -654,7 +654,7 @@ class PaidMachine:
         sampler = self.backend.compile(ansatz)
         real = sampler.sample
 
-        def sample(thetas, shots, key):
+        def sample(thetas, shots, key, group=1):
             self.jobs += 1
             samples = real(thetas, shots, key)
             return record.Samples(samples.bits, (f"job-{key.step}",), 1.5)

@@ -51,11 +51,11 @@ class KeptSampler:
     def describe(self) -> dict[str, Any]:
         return self.sampler.describe()
 
-    def sample(self, thetas: Floats, shots: int, key: Key) -> Samples:
+    def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         digest = hashlib.sha256(thetas.tobytes() + shots.to_bytes(8, "little")).hexdigest()
         kept = self.record.paid_samples(key.step, key.evaluation, digest)
         if kept is not None:
             return kept
-        samples = self.sampler.sample(thetas, shots, key)
+        samples = self.sampler.sample(thetas, shots, key, group)
         self.record.write_samples(key.step, samples, key.evaluation, digest)
         return samples

@@ -63,7 +63,7 @@ class AerSampler:
     def describe(self) -> dict[str, Any]:
         return self.facts
 
-    def sample(self, thetas: Floats, shots: int, key: Key) -> Samples:
+    def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Bits of each row; the same key gives the same bits, whatever the number of cores."""
         check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
         sampler = SamplerV2.from_backend(self.simulator, seed=key.uint32())

@@ -72,7 +72,7 @@ class ExactSampler:
             )
         return self.engine.probabilities(thetas)
 
-    def sample(self, thetas: Floats, shots: int, key: Key) -> Samples:
+    def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Bits of each row; the same key gives the same bits, whatever the number of cores."""
         check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
         if isinstance(self.engine, Chain):

@@ -139,7 +139,7 @@ class DeviceSampler:
         self.ansatz = ansatz
         self.journal = journal
 
-    def sample(self, thetas: Floats, shots: int, key: Key) -> Samples:
+    def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Bits of each row, from one job; the number of shots is the one really taken.
 
         Raises:

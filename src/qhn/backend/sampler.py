@@ -44,8 +44,16 @@ class Sampler(Protocol):
         """
         ...
 
-    def sample(self, thetas: Floats, shots: int, key: Key) -> Samples:
+    def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Measure each row of ``thetas[num_rows, num_parameters]`` in one job.
+
+        Args:
+            thetas: rows of angles in radians.
+            shots: measurements a row.
+            key: name of the shots.
+            group: rows that belong together, of which the first is compared with the others and those have partners:
+                θ, then pairs of shifts. A machine with tiles measures the first on all of them and a pair on one.
+                Groups of one row are all measured on the first tile.
 
         Raises:
             BackendError: if the machine or its service fails.
