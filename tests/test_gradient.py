@@ -7,13 +7,20 @@ import pytest
 
 import reference
 from qhn.ansatz import hypernetwork
-from qhn.gradient import ParameterShift, Spsa
-from qhn.objective import Estimates, Objective
+from qhn.gradient import Gradient, ParameterShift, Spsa, ValueAndGrad
+from qhn.objective import Estimates, Means, Objective
 from qhn.seeds import Key
 
 KEY = Key(seed=3, step=4)
 NO_ESTIMATES = Estimates(np.zeros(1), np.zeros(1), np.zeros(1), np.zeros(1), None, 0.0, np.zeros(4, np.uint8), 0)
 COPIES = 200_000
+
+
+def combine(rule: Gradient, costs: np.ndarray, theta: np.ndarray, objective: Objective | None = None) -> ValueAndGrad:
+    """Of costs ``[..., num_rows, shots]`` on one tile."""
+    objective = objective or Objective()
+    rows = Means.of(objective.transform(costs, costs[..., :1, :]))
+    return rule.combine_means(rows, rows[[0] * rule.num_rows], NO_ESTIMATES, objective, theta, KEY)
 
 
 def as_costs(num_layers: int, order: str, rows: np.ndarray, costs: np.ndarray) -> np.ndarray:
@@ -31,7 +38,7 @@ def test_parameter_shift_equals_finite_differences(order: str, num_layers: int, 
     rows = rule.shifted(theta, KEY)
     assert rows.shape == (rule.num_rows, ansatz.num_parameters) == (1 + 2 * ansatz.active.sum(), ansatz.num_parameters)
     np.testing.assert_array_equal(rows[0], theta)
-    found = rule.combine(as_costs(num_layers, order, rows, costs), NO_ESTIMATES, Objective(), theta, KEY)
+    found = combine(rule, as_costs(num_layers, order, rows, costs), theta)
 
     def e(t: np.ndarray) -> float:
         return reference.energy(4, num_layers, order, t, costs)
@@ -80,7 +87,7 @@ def test_cvar_gradient_is_exact_where_shifting_cvar_values_is_not(rng: np.random
     for row in rows:
         counts = np.floor(np.cumsum(chances(row)) * COPIES + 0.5).astype(int)
         samples.append(np.repeat(costs, np.diff(counts, prepend=0)))
-    found = rule.combine(np.array(samples), NO_ESTIMATES, Objective(alpha), theta, KEY)
+    found = combine(rule, np.array(samples), theta, Objective(alpha))
     h, unit = 1e-4, np.eye(len(theta))
     expected = np.array([(cvar(theta + h * u) - cvar(theta - h * u)) / (2 * h) for u in unit])
     np.testing.assert_allclose(found.grad, expected, atol=2e-4)
@@ -92,13 +99,56 @@ def test_cvar_gradient_is_exact_where_shifting_cvar_values_is_not(rng: np.random
 def test_errors_are_those_of_independent_rows(rng: np.random.Generator) -> None:
     rule = ParameterShift(np.array([True, False, True]))
     costs = rng.normal(size=(4000, rule.num_rows, 50))  # many repetitions of one gradient, true value 0
-    found = rule.combine(costs, NO_ESTIMATES, Objective(), np.zeros((4000, 3)), KEY)
+    found = combine(rule, costs, np.zeros((4000, 3)))
     for values, errors in (
         (found.grad, found.grad_std_error),
         (found.hessian_diag, found.hessian_diag_std_error),
     ):
         np.testing.assert_allclose(values.std(axis=0), errors.mean(axis=0), rtol=0.06)
     np.testing.assert_array_equal(found.grad_std_error[:, 1], 0)
+
+
+def test_each_row_is_compared_with_theta_on_its_own_tile(rng: np.random.Generator) -> None:
+    """Tiles add offsets of their own, which neither the gradient nor the curvature sees."""
+    rule = ParameterShift(np.array([True, True, False, True]))
+    costs, offsets = rng.normal(size=(7, 50)), np.array([0.0, 5.0, 5.0, -3.0, -3.0, 5.0, 5.0])
+    plain = combine(rule, costs, np.zeros(4))
+    rows, unshifted = Means.of(costs + offsets[:, None]), Means.of(costs[:1] + offsets[:, None])
+    tiled = rule.combine_means(rows, unshifted, NO_ESTIMATES, Objective(), np.zeros(4), KEY)
+    for name in ("value", "std_error", "grad", "grad_std_error", "hessian_diag", "hessian_diag_std_error"):
+        np.testing.assert_allclose(getattr(tiled, name), getattr(plain, name), atol=1e-12)
+
+
+@pytest.mark.parametrize("num_directions", [1, 3])
+def test_errors_in_common_are_those_of_correlated_rows(num_directions: int, rng: np.random.Generator) -> None:
+    """Draw the common causes many times: the spread of each result is its error."""
+    active = np.array([True, False, True])
+    for rule in (ParameterShift(active), Spsa(active, num_directions=num_directions)):
+        mean, shared = rng.normal(size=rule.num_rows), rng.normal(size=(rule.num_rows, 4))
+        unshifted = Means(np.zeros(rule.num_rows), np.full(rule.num_rows, 0.2), rng.normal(size=(rule.num_rows, 4)))
+        rows = Means(mean, np.full(rule.num_rows, 0.3), shared)
+        theta, causes = np.zeros((5000, 3)), rng.normal(size=(5000, 4))
+        key = Key(1, step=3)
+        stated = rule.combine_means(rows, unshifted, NO_ESTIMATES, Objective(), np.zeros(3), key)
+
+        def draw(means: Means, causes: np.ndarray = causes) -> Means:
+            own = means.own_error * rng.normal(size=(len(causes), len(means.mean)))
+            return Means.alone(means.mean + own + causes @ means.shared.T, np.zeros_like(own))
+
+        np.testing.assert_allclose(stated.std_error, draw(rows).mean[:, 0].std(), rtol=0.05)
+        if isinstance(rule, ParameterShift):
+            drawn = rule.combine_means(draw(rows), draw(unshifted), NO_ESTIMATES, Objective(), theta, key)
+            np.testing.assert_allclose(stated.grad_std_error, drawn.grad.std(axis=0), rtol=0.05)
+            np.testing.assert_allclose(stated.hessian_diag_std_error, drawn.hessian_diag.std(axis=0), rtol=0.05)
+        else:  # the directions of a batch differ, those of one θ drawn many times do not
+            each = draw(rows)
+            drawn = np.array(
+                [
+                    rule.combine_means(each_row, unshifted, NO_ESTIMATES, Objective(), np.zeros(3), key).grad
+                    for each_row in (Means.alone(m, np.zeros_like(m)) for m in each.mean[:2000])
+                ]
+            )
+            np.testing.assert_allclose(stated.grad_std_error, drawn.std(axis=0), rtol=0.08)
 
 
 def test_batches_of_theta(rng: np.random.Generator) -> None:
@@ -108,7 +158,7 @@ def test_batches_of_theta(rng: np.random.Generator) -> None:
         rows = rule.shifted(theta, KEY)
         assert rows.shape == (3, rule.num_rows, ansatz.num_parameters)
         sampled = np.stack([as_costs(1, "eq5", r, costs) for r in rows])
-        assert rule.combine(sampled, NO_ESTIMATES, Objective(), theta, KEY).grad.shape == theta.shape
+        assert combine(rule, sampled, theta).grad.shape == theta.shape
 
 
 def test_spsa_averages_to_the_gradient(rng: np.random.Generator) -> None:
@@ -119,7 +169,7 @@ def test_spsa_averages_to_the_gradient(rng: np.random.Generator) -> None:
     theta = rng.normal(size=6)
     rows = rule.shifted(theta, KEY)
     costs = np.repeat((rows @ slope)[:, None], 2, axis=1)
-    found = rule.combine(costs, NO_ESTIMATES, Objective(), theta, KEY)
+    found = combine(rule, costs, theta)
     np.testing.assert_allclose(found.grad, slope, atol=5 * np.linalg.norm(slope) / np.sqrt(20_000))
     assert found.grad[5] == 0
 

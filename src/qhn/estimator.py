@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from qhn import bitstrings
 from qhn.ansatz import Ansatz
 from qhn.backend import Backend, open_backend
+from qhn.bitstrings import Bits
 from qhn.gradient import Gradient, ParameterShift, ValueAndGrad
 from qhn.landscape import MAX_QUBITS, Landscape, enumerate_costs
-from qhn.objective import Estimates, Objective, mean_and_error
+from qhn.objective import Estimates, Means, Objective, mean_and_error
 from qhn.problem import Evaluations, Problem
 from qhn.samples import Samples
 from qhn.seeds import Key
@@ -76,9 +77,8 @@ class SamplingEstimator:
             ValueError: on a wrong shape.
             BackendError: if the machine fails.
         """
-        rows = np.asarray(thetas, dtype=np.float64)
-        costs, samples = self._measure(rows, self._take(key))
-        return self._estimates(costs, samples)
+        _, _, estimates = self._measure(np.asarray(thetas, dtype=np.float64), self._take(key))
+        return estimates
 
     def value_and_grad(
         self, theta: ArrayLike, key: Key | None = None, gradient: Gradient | None = None
@@ -97,15 +97,20 @@ class SamplingEstimator:
         rule = gradient or ParameterShift(self.ansatz.active)
         theta = np.asarray(theta, dtype=np.float64)
         name = self._take(key)
-        costs, samples = self._measure(rule.shifted(theta, name), name)
-        return rule.combine(costs, self._estimates(costs, samples), self.objective, theta, name)
+        measured = self._measure(rule.shifted(theta, name), name, rule.num_rows)
+        return rule.combine_means(*measured, self.objective, theta, name)
 
-    def _measure(self, thetas: Floats, key: Key) -> tuple[Floats, Samples]:
-        """Costs of the measured bitstrings, ``[..., shots]`` for ``thetas[..., num_parameters]``."""
+    def _measure(self, thetas: Floats, key: Key, group: int = 1) -> tuple[Means, Means, Estimates]:
+        """Means of C̃ in each row of ``thetas[..., num_parameters]`` and in the first row of its group on its tile."""
         flat = thetas.reshape(-1, thetas.shape[-1]) if thetas.ndim else thetas
-        samples = self.sampler.sample(flat, self.shots, key)
+        samples = self.sampler.sample(flat, self.shots, key, group)
+        first, own = _first_rows(samples, group)
         costs = self.evaluations.cost(samples.bits)
-        return costs.reshape(*thetas.shape[:-1], samples.shots), samples
+        first_costs = self.evaluations.cost(first)
+        transform, shape = self.objective.transform, thetas.shape[:-1]
+        rows = Means.of(transform(costs, None if self.objective.is_mean else first_costs[own]))
+        unshifted = Means.of(transform(first_costs))[own]
+        return rows.reshape(*shape), unshifted.reshape(*shape), self._estimates(costs.reshape(*shape, samples.shots), samples)
 
     def _estimates(self, costs: Floats, samples: Samples) -> Estimates:
         mean, std_error = mean_and_error(costs)
@@ -221,6 +226,15 @@ def check_enumerable(num_qubits: int) -> None:
             f"E without shots takes all 2^{num_qubits} costs, which is possible up to {MAX_QUBITS} qubits; "
             "give --shots to sample"
         )
+
+
+def _first_rows(samples: Samples, group: int) -> tuple[Bits, NDArray[np.int64]]:
+    """The first row of every group on every tile, ``[n, shots, num_qubits]``, and which of them belongs to each row."""
+    groups = np.arange(len(samples.bits)) // group
+    if samples.unshifted is None or samples.tiles is None:
+        return samples.bits[::group], groups
+    num_tiles = samples.unshifted.shape[1]
+    return samples.unshifted.reshape(-1, *samples.unshifted.shape[2:]), num_tiles * groups + samples.tiles
 
 
 def _check_fit(ansatz: Ansatz, problem: Problem) -> None:

@@ -1,8 +1,9 @@
-"""Gradients from shifted angles: construct the rows, and later combine the costs measured for them.
+"""Gradients from shifted angles: construct the rows, and later combine the means measured for them.
 
-Nothing here sees a machine. A rule turns θ into rows of angles (:meth:`shifted`) and the costs measured for those rows
-into value, gradient and their errors (:meth:`combine`). Row 0 is always θ itself, so that the value comes with its
-gradient from one job.
+Nothing here sees a machine. A rule turns θ into rows of angles (:meth:`shifted`) and the means measured for those rows
+into value, gradient and their errors (:meth:`combine_means`). Row 0 is always θ itself, so that the value comes with
+its gradient from one job; then come pairs of rows. A machine may measure on several tiles (:mod:`qhn.samples`), whose
+errors differ: both rows of a pair are measured on the same one, and compared with θ itself on that tile.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from qhn.objective import Estimates, Objective, mean_and_error
+from qhn.objective import Estimates, Means, Objective
 from qhn.seeds import Key, Purpose
 
 Floats = NDArray[np.float64]
@@ -44,7 +45,7 @@ class ValueAndGrad:
 
 
 class Gradient(Protocol):
-    """A rule for gradients. Costs are ``float64[..., num_rows, shots]``."""
+    """A rule for gradients."""
 
     @property
     def num_rows(self) -> int:
@@ -55,10 +56,19 @@ class Gradient(Protocol):
         """The rows to measure: ``[..., num_parameters]`` → ``[..., num_rows, num_parameters]``, θ itself first."""
         ...
 
-    def combine(
-        self, costs: Floats, estimates: Estimates, objective: Objective, theta: Floats, key: Key
+    def combine_means(
+        self, rows: Means, unshifted: Means, estimates: Estimates, objective: Objective, theta: Floats, key: Key
     ) -> ValueAndGrad:
-        """Value and gradient from the costs measured for ``shifted(theta, key)``."""
+        """Value and gradient from what was measured for ``shifted(theta, key)``.
+
+        Args:
+            rows: means of the objective's C̃ (see :mod:`qhn.objective`), ``[..., num_rows]``.
+            unshifted: of θ itself on the tile of each row, ``[..., num_rows]``.
+            estimates: of all rows, which are handed on.
+            objective: whose C̃ has been averaged.
+            theta: where, ``[..., num_parameters]``.
+            key: that of the rows.
+        """
         ...
 
 
@@ -88,21 +98,20 @@ class ParameterShift:
         shifts[rows + 1, indices] = -np.pi / 2
         return theta[..., None, :] + shifts
 
-    def combine(
-        self, costs: Floats, estimates: Estimates, objective: Objective, theta: Floats, key: Key
+    def combine_means(
+        self, rows: Means, unshifted: Means, estimates: Estimates, objective: Objective, theta: Floats, key: Key
     ) -> ValueAndGrad:
-        means, errors = mean_and_error(objective.transform(costs, costs[..., :1, :]))
-        value, plus, minus = means[..., 0], means[..., 1::2], means[..., 2::2]
-        pair_error = 0.5 * np.hypot(errors[..., 1::2], errors[..., 2::2])
+        plus, minus = rows[1::2], rows[2::2]
+        slope, value = 0.5 * (plus - minus), rows[0]
         hessian_diag = hessian_diag_std_error = None
         if objective.is_mean:
-            hessian_diag = self._scatter(0.5 * (plus + minus) - value[..., None])
-            hessian_diag_std_error = self._scatter(np.hypot(pair_error, errors[..., :1]))
+            curvature = 0.5 * (plus + minus) - unshifted[1::2]
+            hessian_diag, hessian_diag_std_error = self._scatter(curvature.mean), self._scatter(curvature.std_error)
         return ValueAndGrad(
-            value,
-            errors[..., 0],
-            self._scatter(0.5 * (plus - minus)),
-            self._scatter(pair_error),
+            value.mean,
+            value.std_error,
+            self._scatter(slope.mean),
+            self._scatter(slope.std_error),
             hessian_diag,
             hessian_diag_std_error,
             estimates,
@@ -143,17 +152,16 @@ class Spsa:
         pairs = pairs.reshape(*theta.shape[:-1], 2 * self.num_directions, theta.shape[-1])
         return np.concatenate([theta[..., None, :], pairs], axis=-2)
 
-    def combine(
-        self, costs: Floats, estimates: Estimates, objective: Objective, theta: Floats, key: Key
+    def combine_means(
+        self, rows: Means, unshifted: Means, estimates: Estimates, objective: Objective, theta: Floats, key: Key
     ) -> ValueAndGrad:
-        means, errors = mean_and_error(objective.transform(costs, costs[..., :1, :]))
-        directions = self._directions(theta, key)
-        slopes = (means[..., 1::2] - means[..., 2::2]) / (2 * self._c(key))
-        slope_errors = np.hypot(errors[..., 1::2], errors[..., 2::2]) / (2 * self._c(key))
-        grad = (slopes[..., None] * directions).mean(axis=-2)
-        error = np.sqrt(np.square(slope_errors).sum(axis=-1)) / self.num_directions
-        grad_std_error = error[..., None] * self.active
-        return ValueAndGrad(means[..., 0], errors[..., 0], grad, grad_std_error, None, None, estimates)
+        directions, value = self._directions(theta, key), rows[0]
+        slopes = (0.5 / self._c(key)) * (rows[1::2] - rows[2::2])
+        grad = (slopes.mean[..., None] * directions).mean(axis=-2)
+        own_error = np.linalg.norm(slopes.own_error, axis=-1, keepdims=True) / self.num_directions * self.active
+        shared = np.swapaxes(directions, -1, -2) @ slopes.shared / self.num_directions
+        grad_std_error = Means(grad, own_error, shared).std_error
+        return ValueAndGrad(value.mean, value.std_error, grad, grad_std_error, None, None, estimates)
 
     def _c(self, key: Key) -> float:
         return float(self.perturbation / (key.step + 1) ** self.decay)

@@ -1,4 +1,4 @@
-"""What is made of sampled costs: the mean E = ⟨C⟩, or the mean of the best part of them (CVaR).
+"""What is made of sampled costs: the mean E = ⟨C⟩, or the mean of the best part of them (CVaR), with errors.
 
 CVaR_α is the mean of the lowest α of the costs. With t the α-quantile it is the plain mean of C̃ = t − (t − C)₊/α, and
 because it is stationary in t, the gradient of CVaR is the gradient of ⟨C̃⟩ at fixed t. So one rule serves every
@@ -8,6 +8,7 @@ objective: transform the costs, then average. Shifting CVaR values themselves wo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,61 @@ class Objective:
     def tail(self, costs: Floats, t: Floats | float) -> Floats:
         """C̃ = t − (t − C)₊/α for a quantile t that is known."""
         return t - np.maximum(t - costs, 0.0) / self.alpha
+
+
+@dataclass(frozen=True)
+class Means:
+    """Means of rows with two kinds of error, which their sums and differences carry on; the last axis is that of rows.
+
+    Attributes:
+        mean: ``[..., num_rows]``.
+        own_error: the standard error that each row has by itself, from its shots: ``[..., num_rows]``.
+        shared: what the rows have in common, ``[..., num_rows, K]``: by how much each mean would move if the k-th of K
+            independent causes, say the rate of one readout error, were larger by its standard deviation.
+
+    >>> plus, minus = (Means(np.array([m]), np.array([0.3]), np.array([[0.4]])) for m in (5.0, 2.0))
+    >>> (plus + minus).std_error.round(3), (plus - minus).std_error.round(3)  # what they share cancels
+    (array([0.906]), array([0.424]))
+    """
+
+    mean: Floats
+    own_error: Floats
+    shared: Floats
+
+    @classmethod
+    def of(cls, values: Floats) -> Means:
+        """Of measured values ``[..., num_rows, shots]``."""
+        return cls.alone(*mean_and_error(values))
+
+    @classmethod
+    def alone(cls, mean: Floats, own_error: Floats) -> Means:
+        """That share no errors."""
+        return cls(mean, own_error, np.zeros((*mean.shape, 0)))
+
+    @property
+    def std_error(self) -> Floats:
+        """From both kinds of error: ``[..., num_rows]``."""
+        error: Floats = np.hypot(self.own_error, np.linalg.norm(self.shared, axis=-1))
+        return error
+
+    def reshape(self, *shape: int) -> Means:
+        """The same rows in another shape."""
+        return Means(
+            self.mean.reshape(shape), self.own_error.reshape(shape), self.shared.reshape(*shape, self.shared.shape[-1])
+        )
+
+    def __getitem__(self, rows: Any) -> Means:
+        return Means(self.mean[..., rows], self.own_error[..., rows], self.shared[..., rows, :])
+
+    def __add__(self, other: Means) -> Means:
+        own_error = np.hypot(self.own_error, other.own_error)
+        return Means(self.mean + other.mean, own_error, self.shared + other.shared)
+
+    def __sub__(self, other: Means) -> Means:
+        return self + -1.0 * other
+
+    def __rmul__(self, factor: float) -> Means:
+        return Means(factor * self.mean, abs(factor) * self.own_error, factor * self.shared)
 
 
 @dataclass(frozen=True)
