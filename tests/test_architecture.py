@@ -32,7 +32,7 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("config", "baseline"),
     ("straight_through",),
     ("optimizer", "estimator", "lbfgs"),
-    ("linesearch",),
+    ("linesearch", "readout"),
     ("gradient", "landscape", "tally"),
     ("costtable",),
     ("backend", "backend.ibm"),

@@ -13,12 +13,14 @@ from qhn.backend import Backend, open_backend
 from qhn.bitstrings import Bits
 from qhn.gradient import Gradient, ParameterShift, ValueAndGrad
 from qhn.landscape import MAX_QUBITS, Landscape, enumerate_costs
-from qhn.objective import Estimates, Means, Objective, mean_and_error
+from qhn.objective import Estimates, Means, Objective
 from qhn.problem import Evaluations, Problem
-from qhn.samples import Samples
+from qhn.readout import Mitigation, correction
+from qhn.samples import Flips, Samples
 from qhn.seeds import Key
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
 class SamplingEstimator:
@@ -32,9 +34,16 @@ class SamplingEstimator:
         seed: of the shots. Calls draw fresh shots; the same sequence of calls gives the same numbers.
         objective: the mean, or a CVaR.
         evaluations: costs already known, which are then not computed again.
+        mitigation: of readout errors in E and its gradient: ``"none"``, ``"readout"`` (:mod:`qhn.readout`), or
+            ``"mthree"``. The best bitstring and ``evaluations`` are of the bits as they were measured in any case.
+        flips: readout errors counted earlier on the same qubits, to which those of every call are added.
+
+    Attributes:
+        flips: all readout errors counted so far, None if there are none.
 
     Raises:
-        ValueError: if ansatz and problem differ in qubits, ``shots`` is below 1, or the backend cannot run the ansatz.
+        ValueError: if ansatz and problem differ in qubits, ``shots`` is below 1, the backend cannot run the ansatz, or
+            readout errors cannot be mitigated.
 
     >>> from qhn.ansatz import product_state
     >>> from qhn.problem import TableProblem
@@ -55,6 +64,8 @@ class SamplingEstimator:
         seed: int = 0,
         objective: Objective | None = None,
         evaluations: Evaluations | None = None,
+        mitigation: Mitigation = "none",
+        flips: Flips | None = None,
     ) -> None:
         _check_fit(ansatz, problem)
         if shots < 1:
@@ -64,6 +75,13 @@ class SamplingEstimator:
         self.objective = objective or Objective()
         self.evaluations = evaluations or Evaluations(problem)
         self.sampler = (backend or open_backend("aer")).compile(ansatz)
+        self.flips = flips
+        self._correction = correction(mitigation, ansatz, self.evaluations)
+        if self._correction is not None and not self.objective.is_mean:
+            raise ValueError(
+                f"mitigation = {mitigation!r} corrects means of C, which a CVaR is not; use mitigation = 'none', or "
+                "the mean as objective"
+            )
         self._next_key = Key(seed)
 
     def __call__(self, thetas: ArrayLike, key: Key | None = None) -> Estimates:
@@ -77,8 +95,12 @@ class SamplingEstimator:
             ValueError: on a wrong shape.
             BackendError: if the machine fails.
         """
-        _, _, estimates = self._measure(np.asarray(thetas, dtype=np.float64), self._take(key))
-        return estimates
+        thetas = np.asarray(thetas, dtype=np.float64)
+        costs, samples = self._measure(thetas, self._take(key))
+        if self._correction is None:
+            return self._estimates(costs, samples, None, thetas.shape[:-1])
+        corrected = self._correction.means(samples.bits, _tiles(samples), self._counted(), samples.folded)
+        return self._estimates(costs, samples, corrected, thetas.shape[:-1])
 
     def value_and_grad(
         self, theta: ArrayLike, key: Key | None = None, gradient: Gradient | None = None
@@ -97,35 +119,57 @@ class SamplingEstimator:
         rule = gradient or ParameterShift(self.ansatz.active)
         theta = np.asarray(theta, dtype=np.float64)
         name = self._take(key)
-        measured = self._measure(rule.shifted(theta, name), name, rule.num_rows)
-        return rule.combine_means(*measured, self.objective, theta, name)
+        shifted = rule.shifted(theta, name)
+        costs, samples = self._measure(shifted, name, rule.num_rows)
+        first, own, first_tiles = _first_rows(samples, rule.num_rows)
+        if self._correction is None:
+            first_costs, transform, corrected = self.evaluations.cost(first), self.objective.transform, None
+            rows = Means.of(transform(costs, None if self.objective.is_mean else first_costs[own]))
+            unshifted = Means.of(transform(first_costs))
+        else:
+            bits, tiles = np.concatenate([samples.bits, first]), np.concatenate([_tiles(samples), first_tiles])
+            both = self._correction.means(bits, tiles, self._counted(), samples.folded)
+            rows = corrected = both[: len(own)]
+            unshifted = both[len(own) :]
+        shape = shifted.shape[:-1]
+        estimates = self._estimates(costs, samples, corrected, shape)
+        return rule.combine_means(
+            rows.reshape(*shape), unshifted[own].reshape(*shape), estimates, self.objective, theta, name
+        )
 
-    def _measure(self, thetas: Floats, key: Key, group: int = 1) -> tuple[Means, Means, Estimates]:
-        """Means of C̃ in each row of ``thetas[..., num_parameters]`` and in the first row of its group on its tile."""
+    def _measure(self, thetas: Floats, key: Key, group: int = 1) -> tuple[Floats, Samples]:
+        """Costs of the measured bitstrings, ``[num_rows, shots]``; readout errors are counted on the way."""
         flat = thetas.reshape(-1, thetas.shape[-1]) if thetas.ndim else thetas
         samples = self.sampler.sample(flat, self.shots, key, group)
-        first, own = _first_rows(samples, group)
         costs = self.evaluations.cost(samples.bits)
-        first_costs = self.evaluations.cost(first)
-        transform, shape = self.objective.transform, thetas.shape[:-1]
-        rows = Means.of(transform(costs, None if self.objective.is_mean else first_costs[own]))
-        unshifted = Means.of(transform(first_costs))[own]
-        return rows.reshape(*shape), unshifted.reshape(*shape), self._estimates(costs.reshape(*shape, samples.shots), samples)
+        if samples.unshifted is not None:
+            self.evaluations.cost(samples.unshifted)  # they were measured too
+        if samples.flips is not None:
+            self.flips = samples.flips if self.flips is None else self.flips + samples.flips
+        return costs, samples
 
-    def _estimates(self, costs: Floats, samples: Samples) -> Estimates:
-        mean, std_error = mean_and_error(costs)
-        objective, objective_std_error = mean_and_error(self.objective.transform(costs))
-        known = self.evaluations
+    def _estimates(self, costs: Floats, samples: Samples, corrected: Means | None, shape: tuple[int, ...]) -> Estimates:
+        raw, known = Means.of(costs).reshape(*shape), self.evaluations
+        mean = raw if corrected is None else corrected.reshape(*shape)
+        objective = mean if self.objective.is_mean else Means.of(self.objective.transform(costs)).reshape(*shape)
         return Estimates(
-            mean,
-            std_error,
-            objective,
-            objective_std_error,
+            mean.mean,
+            mean.std_error,
+            objective.mean,
+            objective.std_error,
             samples,
             known.best_cost,
             known.best_bits,
             known.distinct,
+            None if corrected is None else raw.mean,
+            None if corrected is None else raw.std_error,
         )
+
+    def _counted(self) -> Flips:
+        """The readout errors counted so far."""
+        if self.flips is None:
+            raise ValueError("this machine counts no readout errors to be mitigated; use mitigation = 'none'")
+        return self.flips
 
     def _take(self, key: Key | None) -> Key:
         if key is None:
@@ -228,13 +272,24 @@ def check_enumerable(num_qubits: int) -> None:
         )
 
 
-def _first_rows(samples: Samples, group: int) -> tuple[Bits, NDArray[np.int64]]:
-    """The first row of every group on every tile, ``[n, shots, num_qubits]``, and which of them belongs to each row."""
+def _tiles(samples: Samples) -> Integers:
+    """Where each row was measured, ``[num_rows]``."""
+    return np.zeros(len(samples.bits), dtype=np.int64) if samples.tiles is None else samples.tiles
+
+
+def _first_rows(samples: Samples, group: int) -> tuple[Bits, Integers, Integers]:
+    """The first row of every group on every tile.
+
+    Returns:
+        Its bits ``[n, shots, num_qubits]``, which of the n belongs to each row of ``samples``, and their tiles ``[n]``.
+    """
     groups = np.arange(len(samples.bits)) // group
     if samples.unshifted is None or samples.tiles is None:
-        return samples.bits[::group], groups
-    num_tiles = samples.unshifted.shape[1]
-    return samples.unshifted.reshape(-1, *samples.unshifted.shape[2:]), num_tiles * groups + samples.tiles
+        first = samples.bits[::group]
+        return first, groups, np.zeros(len(first), dtype=np.int64)
+    num_groups, num_tiles = samples.unshifted.shape[:2]
+    first = samples.unshifted.reshape(-1, *samples.unshifted.shape[2:])
+    return first, num_tiles * groups + samples.tiles, np.tile(np.arange(num_tiles), num_groups)
 
 
 def _check_fit(ansatz: Ansatz, problem: Problem) -> None:

@@ -96,9 +96,8 @@ class Means:
 
     def reshape(self, *shape: int) -> Means:
         """The same rows in another shape."""
-        return Means(
-            self.mean.reshape(shape), self.own_error.reshape(shape), self.shared.reshape(*shape, self.shared.shape[-1])
-        )
+        shared = self.shared.reshape(*shape, self.shared.shape[-1])
+        return Means(self.mean.reshape(shape)[()], self.own_error.reshape(shape)[()], shared)
 
     def __getitem__(self, rows: Any) -> Means:
         return Means(self.mean[..., rows], self.own_error[..., rows], self.shared[..., rows, :])
@@ -119,8 +118,8 @@ class Estimates:
     """What was learnt about rows of θ; one entry a row, or scalars for a single θ.
 
     Attributes:
-        mean: E = ⟨C⟩ (arXiv:2301.08292, Eq. 7).
-        std_error: its standard error; 0 for exact values.
+        mean: E = ⟨C⟩ (arXiv:2301.08292, Eq. 7), corrected for readout errors if that was asked for.
+        std_error: its standard error, that of the correction included; 0 for exact values.
         objective: the objective; equal to ``mean`` unless it is a CVaR.
         objective_std_error: its standard error.
         samples: the measured bits of all rows, in order; None for exact values.
@@ -128,6 +127,8 @@ class Estimates:
         best_bits: its bitstring ``[num_qubits]``.
         distinct: number of different bitstrings evaluated by the estimator, over all its calls. An exact estimator has
             evaluated all there are, so that its ``best_cost`` is the optimum.
+        raw: where readout errors were corrected, the mean as it was before; otherwise None.
+        raw_std_error: its standard error.
     """
 
     mean: Floats
@@ -138,6 +139,8 @@ class Estimates:
     best_cost: float
     best_bits: Bits
     distinct: int
+    raw: Floats | None = None
+    raw_std_error: Floats | None = None
 
     @property
     def shots(self) -> int:

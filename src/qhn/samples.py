@@ -41,6 +41,9 @@ class Flips:
 
     def __add__(self, other: Flips) -> Flips:
         """Both together, of the same qubits."""
+        if self.counts.shape != other.counts.shape:
+            shapes = " and ".join("{} tiles of {} qubits".format(*flips.counts.shape[:2]) for flips in (self, other))
+            raise ValueError(f"readout errors of {shapes} cannot be added")
         return Flips(self.counts + other.counts, self.shots + other.shots)
 
 
