@@ -1,0 +1,153 @@
+"""Distributions of bits as products of matrices, p(bits) = A_0[bit 0] A_1[bit 1] …, of many rows that share matrices.
+
+Unlike amplitudes these are chances themselves: a sum over bits is a sum of matrices, and the chance of the next bit is
+linear in the product of those before it. Rows that differ at one qubit share the matrices of all others, and the
+products of one side of any cut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhn import bitstrings
+from qhn.bitstrings import Bits
+from qhn.threads import in_parallel
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+MAX_QUBITS = 24  # of which all probabilities are asked for
+FEW_QUBITS = 16  # of which shots are drawn from all probabilities
+MAX_NUMBERS = 2**26  # in the products of half the chain: 512 MiB
+
+
+@dataclass(frozen=True)
+class Product:
+    """The distributions of several rows.
+
+    Attributes:
+        tensors: the different matrices of each qubit, ``[different, left, 2, right]``.
+        which: of them each row has, by qubit: ``[rows]``.
+        num_threads: to use; the numbers do not depend on it.
+    """
+
+    tensors: list[Floats]
+    which: list[Integers]
+    num_threads: int
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.which[0])
+
+    @property
+    def cut(self) -> int:
+        """Qubits of the low half: where the bond is smallest, about the middle."""
+        num_qubits = len(self.tensors)
+        middle = num_qubits // 2
+        places = [cut for cut in (middle, middle + 1, middle - 1) if 0 <= cut < num_qubits]
+        return min(places, key=lambda cut: self.tensors[cut].shape[1])
+
+    def probabilities(self) -> Floats:
+        """Of all bitstrings, ``[rows, 2**num_qubits]``, qubit 0 the least significant bit."""
+        result = np.empty((self.num_rows, 2 ** len(self.tensors)))
+        low, lows = self._low(self.cut)
+        high, highs = self._high(self.cut)
+
+        def fill(row: int) -> None:
+            np.matmul(high[highs[row]].T, low[lows[row]].T, out=result[row].reshape(high.shape[2], low.shape[1]))
+            np.maximum(result[row], 0.0, out=result[row])
+
+        in_parallel(fill, range(self.num_rows), self.num_threads)
+        return result
+
+    def means(self, costs: Floats) -> Floats:
+        """Σ p·C of each row for ``costs[2**num_qubits]``: ``[rows]``.
+
+        The half that most rows share is multiplied with the table of costs once for all of them.
+        """
+        cut = self.cut
+        table = costs.reshape(-1, 2**cut)
+        result = np.empty(self.num_rows)
+        step = max(1, MAX_NUMBERS // (max(table.shape) * self.tensors[cut].shape[1]))
+        for start in range(0, self.num_rows, step):
+            part = self._rows(slice(start, start + step))
+            (low, lows), (high, highs) = part._low(cut), part._high(cut)
+            common_low, common_high = np.bincount(lows).argmax(), np.bincount(highs).argmax()
+            means = result[start : start + step]
+            at_high = highs == common_high
+            means[at_high] = np.tensordot(low, high[common_high] @ table, ((1, 2), (1, 0)))[lows[at_high]]
+            at_low = ~at_high & (lows == common_low)
+            means[at_low] = np.tensordot(high, table @ low[common_low], ((1, 2), (1, 0)))[highs[at_low]]
+            others = np.flatnonzero(~at_high & ~at_low)
+            for high_half in np.unique(highs[others]):
+                weighted = high[high_half] @ table
+                for row in others[highs[others] == high_half]:
+                    means[row] = np.vdot(low[lows[row]], weighted.T)
+        return result
+
+    def sample(self, shots: int, streams: list[np.random.Generator]) -> Bits:
+        """Measured bits ``uint8[rows, shots, num_qubits]``, each row with a stream of its own."""
+        num_qubits = len(self.tensors)
+        result = np.empty((self.num_rows, shots, num_qubits), dtype=np.uint8)
+        if num_qubits <= FEW_QUBITS:
+            low, lows = self._low(self.cut)
+            high, highs = self._high(self.cut)
+
+            def pick(row: int) -> None:
+                sums = np.maximum(high[highs[row]].T @ low[lows[row]].T, 0.0).ravel().cumsum()
+                drawn = np.searchsorted(sums, streams[row].random(shots) * sums[-1], side="right")
+                result[row] = bitstrings.from_integers(np.minimum(drawn, sums.size - 1), num_qubits)
+
+            in_parallel(pick, range(self.num_rows), self.num_threads)
+        else:
+            in_parallel(lambda row: self._walk(row, streams[row], result[row]), range(self.num_rows), self.num_threads)
+        return result
+
+    def _walk(self, row: int, stream: np.random.Generator, bits: Bits) -> None:
+        """One qubit after the other, all shots ``bits[shots, num_qubits]`` side by side."""
+        tensors = [tensor[which[row]] for tensor, which in zip(self.tensors, self.which, strict=True)]
+        ahead = [np.ones(1)]
+        for tensor in tensors[:0:-1]:
+            ahead.append(tensor.sum(axis=1) @ ahead[-1])
+        products = np.ones((len(bits), 1))
+        for qubit, tensor in enumerate(tensors):
+            chances = np.maximum(products @ (tensor @ ahead.pop()), 0.0)
+            total = chances.sum(axis=1)
+            ones = stream.random(len(bits)) * total >= chances[:, 0]
+            bits[:, qubit] = ones
+            following = np.empty((len(bits), tensor.shape[2]))
+            for bit, chosen in enumerate((~ones, ones)):
+                following[chosen] = (products[chosen] @ tensor[:, bit]) / chances[chosen, bit, None]
+            products = following
+
+    def _rows(self, rows: slice) -> Product:
+        return Product(self.tensors, [which[rows] for which in self.which], self.num_threads)
+
+    def _low(self, cut: int) -> tuple[Floats, Integers]:
+        """The different products of qubits below the cut, ``[different, 2**cut, bond]``, and which each row has."""
+        products, which = np.ones((1, 1, 1)), np.zeros(self.num_rows, dtype=np.int64)
+        for tensor, own in zip(self.tensors[:cut], self.which[:cut], strict=True):
+            (before, now), which = _pairs(which, own)
+            _, left, _, right = tensor.shape
+            longer = products[before] @ tensor[now].reshape(-1, left, 2 * right)
+            products = longer.reshape(len(now), -1, 2, right).swapaxes(1, 2).reshape(len(now), -1, right)
+        return products, which
+
+    def _high(self, cut: int) -> tuple[Floats, Integers]:
+        """The same of those from the cut on: ``[different, bond, 2**(num_qubits − cut)]``."""
+        products, which = np.ones((1, 1, 1)), np.zeros(self.num_rows, dtype=np.int64)
+        for tensor, own in zip(self.tensors[cut:][::-1], self.which[cut:][::-1], strict=True):
+            (after, now), which = _pairs(which, own)
+            _, left, _, right = tensor.shape
+            longer = tensor[now].reshape(-1, 2 * left, right) @ products[after]
+            products = longer.reshape(len(now), left, 2, -1).swapaxes(2, 3).reshape(len(now), left, -1)
+        return products, which
+
+
+def _pairs(first: Integers, second: Integers) -> tuple[tuple[Integers, Integers], Integers]:
+    """The different pairs of two columns, and which of them each row is."""
+    count = int(second.max()) + 1
+    different, which = np.unique(first * count + second, return_inverse=True)
+    return np.divmod(different, count), which
