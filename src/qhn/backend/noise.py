@@ -1,13 +1,14 @@
 """What a machine's gates and readout do to a state besides what they should, in its Pauli components.
 
 A state of n qubits is the vector r_P = Tr(Pρ) of its components along the Pauli strings P, and a channel the real
-matrix R_PQ = Tr(P·Λ(Q)) / 2^n on it, its Pauli transfer matrix. One qubit's components stand in the order I, X, Y, Z; of
-two qubits the first is the slower index.
+matrix R_PQ = Tr(P·Λ(Q)) / 2^n on it, its Pauli transfer matrix. The components of one qubit stand in the order I, X, Y,
+Z; of two qubits the first is the slower index.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Protocol
 
 import numpy as np
@@ -85,9 +86,8 @@ class ChipNoise:
         if (name, qubits) not in self.chip.gates:
             raise ValueError(f"{self.chip.name} has no {name} on qubits {list(qubits)}")
         gate, dimension = self.chip.gates[name, qubits], 2 ** len(qubits)
-        relaxation = np.ones((1, 1))
-        for qubit in qubits:
-            relaxation = np.kron(relaxation, _relaxation(self.chip.t1[qubit], self.chip.t2[qubit], gate.duration))
+        each = [_relaxation(self.chip.t1[qubit], self.chip.t2[qubit], gate.duration) for qubit in qubits]
+        relaxation: Floats = reduce(np.kron, each)
         fidelity = (np.trace(relaxation) / dimension + 1) / (dimension + 1)  # average over pure states
         error = min(gate.error, dimension / (dimension + 1))
         if error <= 1 - fidelity:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
-from qiskit.circuit import ParameterExpression, ParameterVectorElement
+from qiskit.circuit import ParameterExpression
 
 from qhn.backend.noise import Noise, transfer_matrix
 
@@ -79,10 +79,13 @@ class Wire:
     columns: NDArray[np.int64]
 
     def maps(self, angles: Floats) -> list[Floats | None]:
-        """The transfer matrix of each step at ``angles[rows, num_angles]``, ``[rows or 1, out, in]``; None of no step."""
+        """The transfer matrices of each step at ``angles[rows, num_angles]``: ``[rows or 1, out, in]``.
+
+        None stands for a step in which nothing happens.
+        """
         found = []
         for step in self.steps:
-            total = None
+            total: Floats | None = None
             for part in step:
                 matrix = part.matrix(angles) if isinstance(part, Rotation) else part[None]
                 total = matrix if total is None else matrix @ total
@@ -161,7 +164,7 @@ def _places(circuit: QuantumCircuit) -> dict[int, int]:
     found: dict[int, int] = {}
     for instruction in circuit.data:
         if instruction.operation.name == "measure":
-            registers = dict((register.name, index) for register, index in circuit.find_bit(instruction.clbits[0])[1])
+            registers = {register.name: index for register, index in circuit.find_bit(instruction.clbits[0])[1]}
             found[circuit.find_bit(instruction.qubits[0]).index] = registers.get("meas", -1)
     if sorted(found.values()) != list(range(len(found))) or not found:
         raise ValueError("every bit of one register meas must hold the measurement of one qubit")
@@ -183,17 +186,23 @@ def _merge(step: list[Floats | Rotation]) -> list[Floats | Rotation]:
     return [part for part in merged if isinstance(part, Rotation) or not np.array_equal(part, np.eye(4))]
 
 
+def _constant(step: list[Floats | Rotation]) -> Floats | None:
+    """The matrix of a merged step without rotations."""
+    return step[0] if len(step) == 1 and not isinstance(step[0], Rotation) else None
+
+
 def _link(
     number: int, qubit: int, gate: Floats, steps: list[list[list[Floats | Rotation]]], links: list[list[int]]
 ) -> Link:
     """The gate as a sum of products, with the constant first and last steps of its qubits, which it takes away."""
     for side in (0, 1):
         parts, numbers = steps[qubit + side], links[qubit + side]
-        if numbers[0] == number and all(isinstance(part, np.ndarray) for part in parts[0]):
-            gate = np.moveaxis(np.tensordot(gate, parts[0][0], (2 + side, 0)), -1, 2 + side)
+        first, last = _constant(parts[0]), _constant(parts[-1])
+        if numbers[0] == number and first is not None:
+            gate = np.moveaxis(np.tensordot(gate, first, (2 + side, 0)), -1, 2 + side)
             parts[0] = []
-        if numbers[-1] == number and all(isinstance(part, np.ndarray) for part in parts[-1]):
-            gate = np.moveaxis(np.tensordot(parts[-1][0], gate, (1, side)), 0, side)
+        if numbers[-1] == number and last is not None:
+            gate = np.moveaxis(np.tensordot(last, gate, (1, side)), 0, side)
             parts[-1] = []
     out_low, out_high, in_low, in_high = gate.shape
     left, values, right = np.linalg.svd(gate.transpose(0, 2, 1, 3).reshape(out_low * in_low, out_high * in_high))
@@ -206,11 +215,10 @@ def _link(
 
 def _linear(circuit: QuantumCircuit, angles: list[ParameterExpression]) -> tuple[Floats, Floats]:
     """Coefficients ``[P, num_angles]`` and constants of the angles, P the length of the circuit's vector."""
-    parameters = set(circuit.parameters)
-    vectors = {parameter.vector if isinstance(parameter, ParameterVectorElement) else None for parameter in parameters}
+    vectors: set[Any] = {getattr(parameter, "vector", None) for parameter in circuit.parameters}
     if None in vectors or len(vectors) > 1:
         raise ValueError("the circuit's parameters must be elements of one ParameterVector")
-    size = len(vectors.pop()) if vectors else 0
+    size = max((len(vector) for vector in vectors), default=0)
     coefficients, constants = np.zeros((size, len(angles))), np.zeros(len(angles))
     for number, angle in enumerate(angles):
         for parameter in angle.parameters:

