@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import platform
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -13,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from qiskit_aer import AerSimulator
 from qiskit_aer.primitives import SamplerV2
+from qiskit_ibm_runtime import fake_provider
 from scipy.optimize import minimize as scipy_minimize
 from tests.bench import peers
 from tests.bench.figure import draw
@@ -23,14 +27,18 @@ from qhn import bitstrings
 from qhn.ansatz import Ansatz, hypernetwork
 from qhn.backend import open_backend
 from qhn.backend.aer import publish, read_bits
+from qhn.backend.chip import chip_of
+from qhn.backend.ibm import compile_isa
+from qhn.backend.noise import ChipNoise
 from qhn.backend.sampler import measured
+from qhn.backend.twin import Twin
 from qhn.configfile import load_problem
 from qhn.costtable import table_of_costs
 from qhn.estimator import ExactEstimator, SamplingEstimator
 from qhn.exact.cut import Op, best_cut
 from qhn.exact.energy import Energy
 from qhn.gradient import ParameterShift
-from qhn.landscape import BLOCK
+from qhn.landscape import BLOCK, enumerate_costs
 from qhn.lbfgs import minimize
 from qhn.problem import BinnProblem
 from qhn.seeds import Key
@@ -200,6 +208,40 @@ def bench_long_chain() -> dict[str, Any]:
     return {"what": what, "seconds": seconds, "reference": "qhn on backend exact"}
 
 
+def bench_noisy() -> dict[str, Any]:
+    """All rows of a gradient on a device's noise; Aer takes half a minute a row and does one, with errors checked."""
+    device, ansatz = fake_provider.FakeTorino(), hypernetwork(14, 2)
+    isa = compile_isa(ansatz.pruned, device)
+    chip = chip_of(device)
+    measure = device.target["measure"]
+    readout = np.array([[measure[(qubit,)].error] * 2 for qubit in range(chip.num_qubits)])  # as Aer has it
+    twin = Twin(isa, ChipNoise(dataclasses.replace(chip, readout=readout)))
+    costs = enumerate_costs(load_problem("gaussian-activation"))
+    theta = np.random.default_rng(1).uniform(0, 2 * np.pi, ansatz.num_parameters)
+    rows = ParameterShift(ansatz.active).shifted(theta, Key(0))
+    bound = isa.assign_parameters({parameter: theta[parameter.index] for parameter in isa.parameters})
+    simulator = AerSimulator.from_backend(device, seed_simulator=1)
+
+    started = time.perf_counter()
+    counts = simulator.run(bound, shots=SHOTS).result().get_counts()
+    a_row = time.perf_counter() - started
+    found = np.repeat([int(text, 2) for text in counts], list(counts.values()))
+    drawn = twin.sample(theta[None], SHOTS, np.random.default_rng(1))
+    for numbers in (found, bitstrings.to_integers(drawn[0])):
+        error = costs[numbers].std() / np.sqrt(SHOTS)
+        assert abs(costs[numbers].mean() - twin.energies(theta[None], costs)[0]) < 6 * error, "the contenders disagree"
+    seconds = medians(
+        {
+            "qhn's twin": lambda: twin.sample(rows, SHOTS, np.random.default_rng(1)),
+            "qhn's twin, E without shots": lambda: twin.energies(rows, costs),
+        },
+        ROUNDS,
+    )
+    seconds["Aer with the device's noise, one row scaled"] = a_row * len(rows)
+    what = f"one gradient with the noise of fake_torino, N=14, 2 layers: {len(rows)} rows × {SHOTS:,} shots"
+    return {"what": what, "seconds": seconds, "reference": "qhn's twin"}
+
+
 def loop_costs(problem: BinnProblem, bits: bitstrings.Bits) -> np.ndarray:
     """One decoded network after the other."""
     data = problem.dataset
@@ -300,6 +342,7 @@ def main() -> None:
         *(lambda k=k: bench_deep(k) for k in (6, 8)),  # type: ignore[misc]
         bench_sampled,
         bench_long_chain,
+        bench_noisy,
         bench_lbfgs,
         lambda: bench_costs("gaussian-activation"),
         lambda: bench_costs("mnist-01"),

@@ -8,7 +8,6 @@ Z; of two qubits the first is the slower index.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any, Protocol
 
 import numpy as np
@@ -86,8 +85,10 @@ class ChipNoise:
         if (name, qubits) not in self.chip.gates:
             raise ValueError(f"{self.chip.name} has no {name} on qubits {list(qubits)}")
         gate, dimension = self.chip.gates[name, qubits], 2 ** len(qubits)
-        each = [_relaxation(self.chip.t1[qubit], self.chip.t2[qubit], gate.duration) for qubit in qubits]
-        relaxation: Floats = reduce(np.kron, each)
+        relaxation: Floats = np.ones((1, 1))
+        for qubit in qubits:
+            alone = _relaxation(self.chip.t1[qubit], self.chip.t2[qubit], gate.duration)
+            relaxation = np.asarray(np.kron(relaxation, alone), dtype=np.float64)
         fidelity = (np.trace(relaxation) / dimension + 1) / (dimension + 1)  # average over pure states
         error = min(gate.error, dimension / (dimension + 1))
         if error <= 1 - fidelity:

@@ -65,7 +65,7 @@ class Product:
     def means(self, costs: Floats) -> Floats:
         """Σ p·C of each row for ``costs[2**num_qubits]``: ``[rows]``.
 
-        The half that most rows share is multiplied with the table of costs once for all of them.
+        The half that a row shares with more others is multiplied with the table of costs, once for all of them.
         """
         cut = self.cut
         table = costs.reshape(-1, 2**cut)
@@ -74,17 +74,14 @@ class Product:
         for start in range(0, self.num_rows, step):
             part = self._rows(slice(start, start + step))
             (low, lows), (high, highs) = part._low(cut), part._high(cut)
-            common_low, common_high = np.bincount(lows).argmax(), np.bincount(highs).argmax()
+            by_high = np.bincount(highs)[highs] >= np.bincount(lows)[lows]
             means = result[start : start + step]
-            at_high = highs == common_high
-            means[at_high] = np.tensordot(low, high[common_high] @ table, ((1, 2), (1, 0)))[lows[at_high]]
-            at_low = ~at_high & (lows == common_low)
-            means[at_low] = np.tensordot(high, table @ low[common_low], ((1, 2), (1, 0)))[highs[at_low]]
-            others = np.flatnonzero(~at_high & ~at_low)
-            for high_half in np.unique(highs[others]):
-                weighted = high[high_half] @ table
-                for row in others[highs[others] == high_half]:
-                    means[row] = np.vdot(low[lows[row]], weighted.T)
+            for half in np.unique(highs[by_high]):
+                rows = by_high & (highs == half)
+                means[rows] = np.tensordot(low[lows[rows]], high[half] @ table, ((1, 2), (1, 0)))
+            for half in np.unique(lows[~by_high]):
+                rows = ~by_high & (lows == half)
+                means[rows] = np.tensordot(high[highs[rows]], table @ low[half], ((1, 2), (1, 0)))
         return result
 
     def sample(self, shots: int, streams: list[np.random.Generator]) -> Bits:
