@@ -31,6 +31,7 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("configfile",),
     ("config", "baseline"),
     ("straight_through",),
+    ("noisy",),
     ("optimizer", "estimator", "lbfgs"),
     ("linesearch", "readout"),
     ("gradient", "landscape", "tally"),

@@ -1,0 +1,150 @@
+"""E(θ) and its gradient on a noisy machine whose distribution is known, without shots."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qhn import bitstrings
+from qhn.ansatz import Ansatz
+from qhn.bitstrings import Bits
+from qhn.estimator import check_enumerable
+from qhn.gradient import Gradient, ParameterShift, ValueAndGrad
+from qhn.landscape import Landscape, enumerate_costs
+from qhn.objective import Estimates, Means, Objective
+from qhn.problem import Problem
+from qhn.seeds import Key
+
+Floats = NDArray[np.float64]
+
+
+class Known(Protocol):
+    """A machine whose distribution is known."""
+
+    def probabilities(self, thetas: Floats) -> Floats:
+        """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``."""
+        ...
+
+    def energies(self, thetas: Floats, costs: Floats) -> Floats:
+        """Their means of ``costs[2**num_qubits]``: ``[B, num_parameters]`` → ``[B]``."""
+        ...
+
+
+class NoisyEstimator:
+    """What :class:`qhn.estimator.ExactEstimator` is without noise: E, CVaR and their gradients, with errors of 0.
+
+    Noise leaves no shortcut to the gradient, so it takes the rows of a rule, of which each is exact.
+
+    Args:
+        ansatz: the circuit.
+        problem: the cost of its bitstrings, of at most 24 qubits.
+        sampler: the machine, with the ansatz's angles; for example :class:`qhn.backend.twin.Twin`.
+        costs: of all bitstrings, ``[2**num_qubits]``, if they are known already.
+        objective: the mean, or a CVaR.
+
+    Attributes:
+        landscape: of the costs.
+
+    Raises:
+        ValueError: if ansatz and problem differ in qubits, or there are too many.
+
+    >>> from qhn.ansatz import product_state
+    >>> from qhn.backend.noise import Depolarising
+    >>> from qhn.backend.sampler import measured
+    >>> from qhn.backend.twin import Twin
+    >>> from qhn.problem import TableProblem
+    >>> twin = Twin(measured(product_state(1).circuit), Depolarising(p1=0.03, p2=0.0))
+    >>> estimator = NoisyEstimator(product_state(1), TableProblem([0.0, 1.0]), twin)
+    >>> found = estimator.value_and_grad(np.array([np.pi / 2, 0.0]))
+    >>> float(found.value.round(12)), found.grad.round(12)  # two gates, each of which leaves 0.96 of the contrast
+    (0.5, array([0.4608, 0.    ]))
+    """
+
+    def __init__(
+        self,
+        ansatz: Ansatz,
+        problem: Problem,
+        sampler: Known,
+        *,
+        costs: ArrayLike | None = None,
+        objective: Objective | None = None,
+    ) -> None:
+        if ansatz.num_qubits != problem.num_qubits:
+            raise ValueError(f"the ansatz has {ansatz.num_qubits} qubits, the problem {problem.num_qubits} bits")
+        check_enumerable(ansatz.num_qubits)
+        self.ansatz = ansatz
+        self.sampler = sampler
+        self.objective = objective or Objective()
+        self.landscape = Landscape(enumerate_costs(problem) if costs is None else np.asarray(costs, dtype=np.float64))
+        self._ascending = np.argsort(self.landscape.costs)
+
+    def __call__(self, thetas: ArrayLike) -> Estimates:
+        """E and the objective: ``[B, num_parameters]`` → ``[B]``, ``[num_parameters]`` → scalars.
+
+        Raises:
+            ValueError: on a wrong shape.
+        """
+        thetas = np.asarray(thetas, dtype=np.float64)
+        rows = self._rows(thetas)
+        mean = self.sampler.energies(rows, self.landscape.costs)
+        return self._estimates(
+            mean.reshape(thetas.shape[:-1]), self._objectives(rows[:, None]).reshape(thetas.shape[:-1])
+        )
+
+    def value_and_grad(
+        self, theta: ArrayLike, gradient: Gradient | None = None, key: Key | None = None
+    ) -> ValueAndGrad:
+        """The objective and its gradient: ``[..., num_parameters]`` → values of shape ``[...]``.
+
+        Args:
+            theta: angles in radians.
+            gradient: the rule; parameter shift of the active angles by default.
+            key: name of the directions of a random rule; the first one by default.
+
+        Raises:
+            ValueError: on a wrong shape.
+        """
+        rule = gradient or ParameterShift(self.ansatz.active)
+        theta = np.asarray(theta, dtype=np.float64)
+        starts, name = self._rows(theta), key or Key(0)
+        values = self._objectives(rule.shifted(starts, name))
+        mean = values[:, 0] if self.objective.is_mean else self.sampler.energies(starts, self.landscape.costs)
+        shape = theta.shape[:-1]
+        rows = Means.alone(values, np.zeros_like(values)).reshape(*shape, rule.num_rows)
+        unshifted = rows[np.zeros(rule.num_rows, dtype=np.int64)]
+        estimates = self._estimates(mean.reshape(shape)[..., None], values[:, 0].reshape(shape)[..., None])
+        return rule.combine_means(rows, unshifted, estimates, self.objective, theta, name)
+
+    def most_probable(self, theta: ArrayLike) -> tuple[Bits, float]:
+        """The bitstring ``[num_qubits]`` with the highest probability at ``theta[num_parameters]``, and that.
+
+        Raises:
+            ValueError: on a wrong shape.
+        """
+        chances = self.sampler.probabilities(np.asarray(theta, dtype=np.float64)[None])[0]
+        likely = int(chances.argmax())
+        return bitstrings.from_integers(likely, self.ansatz.num_qubits), float(chances[likely])
+
+    def _rows(self, theta: Floats) -> Floats:
+        if theta.ndim == 0 or theta.shape[-1] != self.ansatz.num_parameters:
+            raise ValueError(f"theta must have shape [..., {self.ansatz.num_parameters}], got {list(theta.shape)}")
+        return theta.reshape(-1, theta.shape[-1])
+
+    def _objectives(self, groups: Floats) -> Floats:
+        """Means of C̃ with the quantile of each group's first row: ``[B, rows, num_parameters]`` → ``[B, rows]``."""
+        if self.objective.is_mean:
+            flat = groups.reshape(-1, groups.shape[-1])
+            return self.sampler.energies(flat, self.landscape.costs).reshape(groups.shape[:-1])
+        means = np.empty(groups.shape[:-1])
+        for place, rows in enumerate(groups):
+            reached = self.sampler.probabilities(rows[:1])[0, self._ascending].cumsum()
+            last = self._ascending[np.searchsorted(reached, self.objective.alpha * reached[-1])]
+            quantile = float(self.landscape.costs[last])
+            means[place] = self.sampler.energies(rows, self.objective.tail(self.landscape.costs, quantile))
+        return means
+
+    def _estimates(self, mean: Floats, objective: Floats) -> Estimates:
+        zero, known = np.zeros_like(mean), self.landscape
+        return Estimates(mean, zero, objective, zero, None, known.optimum, known.optimal_bits[0], known.costs.size)
