@@ -1,4 +1,4 @@
-"""Compiled circuits measure what the ansatz measures, each tile for itself, and what a device rejects is refused here."""
+"""Compiled circuits measure what the ansatz measures, each tile for itself; what a device rejects is refused before."""
 
 from __future__ import annotations
 

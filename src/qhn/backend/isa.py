@@ -122,7 +122,7 @@ def calibration_circuits(chains: Sequence[Sequence[int]], device: BackendV2) -> 
 
 
 def duration(circuit: QuantumCircuit, chip: Chip) -> float:
-    """Seconds from the first gate of a compiled circuit to the end of its measurement, as the calibration times them."""
+    """Seconds from the first gate of a compiled circuit to the end of its measurement, as the calibration has them."""
     clock = [0.0] * circuit.num_qubits
     for instruction in circuit.data:
         name = instruction.operation.name

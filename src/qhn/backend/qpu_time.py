@@ -1,0 +1,177 @@
+"""What a gradient costs on a device: circuits, shots, jobs and seconds that are billed.
+
+A job takes about two seconds and, for every shot of every circuit, the delay between shots and the circuit itself. The
+delay, 250 µs on most devices and 4 ms on some, is nearly all of it: fewer circuits, fewer shots or a shorter delay are
+what saves, not shorter circuits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from qhn.backend.chip import Chip
+
+JOB_SECONDS = 2.0  # billed beside the shots
+MAX_JOB_SECONDS = 3 * 3600.0
+MAX_EXECUTIONS = 10_000_000  # shots of all circuits of a job
+MAX_TWO_QUBIT_GATES = 5_000_000  # of a circuit
+OPEN_PLAN_SECONDS = 600.0  # in 28 days
+TWIRLED_SHOTS, TWIRLINGS = 64, 32  # at least so many shots of at most so many random circuits
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one gradient asks of a device.
+
+    Attributes:
+        num_rows: rows of angles, θ itself and then pairs of shifts.
+        shots: asked for, of each.
+        duration: of the circuit, in seconds.
+        two_qubit_gates: of the circuit of one chain.
+        tiles: chains that measure side by side.
+        rep_delay: seconds between shots; None for the device's own.
+        calibrate: count readout errors, with two circuits of known bits.
+        twirling: random Pauli gates, for which the service rounds shots up.
+    """
+
+    num_rows: int
+    shots: int
+    duration: float
+    two_qubit_gates: int
+    tiles: int = 1
+    rep_delay: float | None = None
+    calibrate: bool = False
+    twirling: bool = False
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a gradient takes.
+
+    Attributes:
+        rows: of angles.
+        circuits: executed, calibration included: with T tiles and n pairs of shifts 1 + 2·⌈n/T⌉, and 2 to calibrate.
+        shots: of each, as they are really taken.
+        two_qubit_gates: of one circuit, on all its tiles.
+        seconds_per_shot: delay and circuit.
+        jobs: as few as the limits of the service allow.
+        seconds: that are billed, all jobs together.
+    """
+
+    rows: int
+    circuits: int
+    shots: int
+    two_qubit_gates: int
+    seconds_per_shot: float
+    jobs: int
+    seconds: float
+
+    @property
+    def executions(self) -> int:
+        """Shots of all circuits."""
+        return self.circuits * self.shots
+
+    def gradients(self, budget: float) -> int:
+        """How many fit into so many QPU seconds."""
+        return int(budget // self.seconds)
+
+
+def price(task: Task, chip: Chip) -> Price:
+    """What the task takes on the device.
+
+    Raises:
+        ValueError: if the delay is not one that the device takes, or a single circuit is beyond a limit.
+
+    >>> import numpy as np
+    >>> time = np.full(2, np.inf)
+    >>> chip = Chip("any", 2, np.zeros((2, 2)), time, time, {}, rep_delay=250e-6)
+    >>> round(price(Task(num_rows=197, shots=1000, duration=2.4e-6, two_qubit_gates=26), chip).seconds, 1)
+    51.7
+    """
+    pairs = math.ceil((task.num_rows - 1) / 2)
+    circuits = min(task.num_rows, 1 + 2 * math.ceil(pairs / task.tiles)) + 2 * task.calibrate
+    shots = twirled_shots(task.shots) if task.twirling else task.shots
+    gates = task.tiles * task.two_qubit_gates
+    if gates > MAX_TWO_QUBIT_GATES:
+        raise ValueError(f"a circuit has {gates:,} two-qubit gates, more than the {MAX_TWO_QUBIT_GATES:,} of a job")
+    each = rep_delay_of(chip, task.rep_delay) + task.duration
+    jobs = len(chunks(circuits, shots, each, chip.max_shots))
+    seconds = jobs * JOB_SECONDS + circuits * shots * each
+    return Price(task.num_rows, circuits, shots, gates, each, jobs, seconds)
+
+
+def rep_delay_of(chip: Chip, asked: float | None) -> float:
+    """Seconds between shots: those asked for, or else the device's own.
+
+    Raises:
+        ValueError: if the device does not take them.
+    """
+    low, high = chip.rep_delay_range
+    if asked is None:
+        return chip.rep_delay
+    if not low <= asked <= high:
+        raise ValueError(f"rep_delay must be {low:g} to {high:g} seconds on {chip.name}, got {asked:g}")
+    return asked
+
+
+def twirled_shots(shots: int) -> int:
+    """What the service makes of a number of shots when it twirls: as many for each of its random circuits.
+
+    >>> twirled_shots(1000), twirled_shots(2000), twirled_shots(10_000)
+    (1024, 2048, 10016)
+    """
+    each = max(TWIRLED_SHOTS, math.ceil(shots / TWIRLINGS))
+    return each * math.ceil(shots / each)
+
+
+def chunks(num_circuits: int, shots: int, seconds_per_shot: float, max_shots: int) -> list[slice]:
+    """How circuits are divided among jobs: as few as the limits allow, as equal as can be.
+
+    Raises:
+        ValueError: if not even one circuit fits.
+
+    >>> chunks(25, 1_000_000, 1e-6, 1_000_000)
+    [slice(0, 9, None), slice(9, 17, None), slice(17, 25, None)]
+    """
+    if shots > max_shots:
+        raise ValueError(f"{shots:,} shots are more than the {max_shots:,} that the device takes; lower shots")
+    seconds = shots * seconds_per_shot
+    most = min(MAX_EXECUTIONS // shots, int((MAX_JOB_SECONDS - JOB_SECONDS) // seconds) if seconds else num_circuits)
+    if most < 1:
+        raise ValueError(
+            f"one circuit of {shots:,} shots takes {seconds:,.0f} seconds or {shots:,} executions, more than a job's "
+            f"{MAX_JOB_SECONDS:,.0f} or {MAX_EXECUTIONS:,}; lower shots"
+        )
+    jobs = math.ceil(num_circuits / most)
+    edges = [math.ceil(num_circuits * job / jobs) for job in range(jobs + 1)]
+    return [slice(*edge) for edge in pairwise(edges)]
+
+
+def savings(task: Task, chip: Chip, most_tiles: int, fewest_rows: int) -> dict[str, Price]:
+    """The price as it is, with each thing that lowers it, and with all of them.
+
+    Args:
+        task: as it is.
+        chip: the device.
+        most_tiles: that are worth it on the device.
+        fewest_rows: of an SPSA gradient, along one direction: cheap, but so noisy that a run needs more steps.
+    """
+    shortest = chip.rep_delay_range[0]
+    changes: dict[str, dict[str, Any]] = {
+        f"{most_tiles} tiles": {"tiles": most_tiles},
+        f"rep_delay {1e6 * shortest:g} µs": {"rep_delay": shortest},
+        "a quarter of the shots": {"shots": math.ceil(task.shots / 4)},
+        "SPSA gradient": {"num_rows": fewest_rows},
+    }
+    now = price(task, chip)
+    found, together = {"as it is": now}, task
+    for what, change in changes.items():
+        changed = price(dataclasses.replace(task, **change), chip)
+        if changed.seconds < now.seconds:
+            found[what] = changed
+            together = dataclasses.replace(together, **change)
+    return found | {"all of these": price(together, chip)}
