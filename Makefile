@@ -9,7 +9,8 @@ SWEEP ?= figure-2
 # Any of these may be given: BACKEND= LAYERS= ORDER= SHOTS= SEED= STEPS= RESULTS= ARGS='--set train.optimizer=sgd'
 # and for baseline EVALUATIONS= REPEATS=, for sweep and reproduce SEEDS= WORKERS=
 OPTIONS = $(if $(BACKEND),--backend $(BACKEND)) $(if $(LAYERS),--layers $(LAYERS)) $(if $(ORDER),--order $(ORDER)) \
-	$(if $(SHOTS),--shots $(SHOTS)) $(if $(SEED),--seed $(SEED))
+	$(if $(SHOTS),--shots $(SHOTS)) $(if $(SEED),--seed $(SEED)) $(if $(TILES),--tiles $(TILES)) \
+	$(if $(MITIGATION),--mitigation $(MITIGATION))
 PLACE = $(if $(RESULTS),--results $(RESULTS))
 LENGTH = $(if $(STEPS),--steps $(STEPS))
 MANY = $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WORKERS),--workers $(WORKERS))
@@ -35,8 +36,8 @@ $(VENV)/.installed-bench: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
-run: $(VENV)/.installed  ## train: EXPERIMENT= BACKEND= LAYERS= ORDER= SHOTS= SEED= STEPS= ARGS=
-	@$(QHN) run $(EXPERIMENT) $(OPTIONS) $(LENGTH) $(PLACE) $(ARGS)
+run: $(VENV)/.installed  ## train: EXPERIMENT= BACKEND= LAYERS= SHOTS= SEED= STEPS= TILES= MITIGATION= INIT_FROM= ARGS=
+	@$(QHN) run $(EXPERIMENT) $(OPTIONS) $(LENGTH) $(if $(INIT_FROM),--init-from $(INIT_FROM)) $(PLACE) $(ARGS)
 
 resume: $(VENV)/.installed  ## go on with the latest run, or RUN=; STEPS= extends it
 	@$(QHN) resume $(RUN) $(LENGTH) $(PLACE) $(ARGS)

@@ -22,7 +22,8 @@ from qhn.landscape import enumerate_costs
 from qhn.network import load_network
 from qhn.problem import Evaluations
 from qhn.record import Record, load_run
-from qhn.run import resume, steps_since_progress, train
+from qhn.run import resume, train
+from qhn.stopping import steps_since_progress
 from qhn.step import RecordError, Step, lowest_validation
 
 NOT_REPRODUCIBLE = {"manifest.json", "timing.jsonl", ".lock", "jobs.jsonl", "circuit.qpy"}

@@ -53,7 +53,7 @@ class Batch:
 def can_advance_together(config: RunConfig) -> bool:
     """Whether a run can be a member of a batch: exact, with no stop rule but steps and tolerance."""
     train = config.train
-    return train.shots is None and train.target is None and train.plateau is None and train.patience is None
+    return train.is_ideal and train.target is None and train.plateau is None and train.patience is None
 
 
 def circuit_and_problem(config: RunConfig) -> str:

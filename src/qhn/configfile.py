@@ -14,22 +14,21 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from qhn.config import (
+from qhn.config import RunConfig
+from qhn.config.data import DigitsData, FileData, MixtureData, MnistData
+from qhn.config.device import DeviceConfig
+from qhn.config.network import AnsatzConfig, NetworkConfig
+from qhn.config.section import Section
+from qhn.config.train import (
     AdamConfig,
-    AnsatzConfig,
     CvarConfig,
-    DigitsData,
-    FileData,
+    FromRunConfig,
     LbfgsConfig,
     MeanConfig,
-    MixtureData,
-    MnistData,
-    NetworkConfig,
     NormalConfig,
     ParameterShiftConfig,
-    RunConfig,
-    Section,
     SgdConfig,
+    ShotScheduleConfig,
     SpsaGradientConfig,
     SpsaOptimizerConfig,
     SuperpositionConfig,
@@ -223,5 +222,7 @@ KEYS = {  # the keys that may stand in a table, over all its kinds
     "train.gradient": _names(ParameterShiftConfig, SpsaGradientConfig),
     "train.optimizer": _names(AdamConfig, SgdConfig, SpsaOptimizerConfig, LbfgsConfig),
     "train.objective": _names(MeanConfig, CvarConfig),
-    "train.initial": _names(UniformConfig, NormalConfig, SuperpositionConfig),
+    "train.initial": _names(UniformConfig, NormalConfig, SuperpositionConfig, FromRunConfig),
+    "train.shot_schedule": _names(ShotScheduleConfig),
+    "device": _names(DeviceConfig),
 }

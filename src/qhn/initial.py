@@ -60,3 +60,26 @@ class Superposition:
         theta = rng.normal(0.0, self.width, ansatz.num_parameters)
         theta[: ansatz.num_qubits] += np.pi / 2
         return theta
+
+
+@dataclass(frozen=True)
+class Given:
+    """Angles that are known: those at which another run ended.
+
+    Attributes:
+        theta: ``[num_parameters]`` in radians.
+        source: where they are from, in words.
+    """
+
+    theta: tuple[float, ...]
+    source: str
+
+    def draw(self, ansatz: Ansatz, rng: np.random.Generator) -> Floats:
+        """θ, whatever the random numbers.
+
+        Raises:
+            ValueError: if the circuit takes another number of angles.
+        """
+        if len(self.theta) != ansatz.num_parameters:
+            raise ValueError(f"{self.source} has {len(self.theta)} angles, the circuit takes {ansatz.num_parameters}")
+        return np.array(self.theta)

@@ -6,6 +6,7 @@
       config.json       what was asked
       data/             a copy of the user's data file, or the 4×4 pixels of their MNIST, if that is what is learnt
       manifest.json     versions, machine and backend of every session that advanced the run
+      calibration/      of a device, what it reported when a session began
       steps.jsonl       one line a step
       evaluations.bin   every bitstring evaluated, in order: its bits packed into bytes, then C as a float64
       samples/          packed bits: of θ itself for every step, of all rows if the shots were paid for
@@ -25,6 +26,7 @@ random names that Qiskit gives to parameters in ``circuit.qpy``).
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import zlib
@@ -39,13 +41,14 @@ from numpy.typing import NDArray
 
 from qhn import bitstrings
 from qhn.bitstrings import Bits
-from qhn.config import SCHEMA, FileData, MnistData, RunConfig
+from qhn.config import SCHEMA, RunConfig
+from qhn.config.data import FileData, MnistData
 from qhn.configfile import parse_config
 from qhn.durable import append, replace, truncate
 from qhn.idx import idx_bytes, read_mnist
 from qhn.network import load_network
 from qhn.problem import Evaluations
-from qhn.samples import Samples
+from qhn.samples import Flips, Samples
 from qhn.spelling import did_you_mean
 from qhn.step import Outcome, RecordError, Step
 
@@ -59,7 +62,10 @@ ANEW = "restore it from a copy, or begin anew with qhn run --restart, which sets
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where training stands after ``num_steps`` complete steps; checksums are of the files of ``CHECKED``."""
+    """Where training stands after ``num_steps`` complete steps; checksums are of the files of ``CHECKED``.
+
+    ``flips`` are the readout errors counted so far.
+    """
 
     num_steps: int
     num_evaluations: int
@@ -67,6 +73,7 @@ class Checkpoint:
     checksums: dict[str, int]
     theta: Floats
     optimizer: dict[str, NDArray[Any]]
+    flips: Flips | None = None
 
 
 def results_directory(explicit: str | Path | None = None) -> Path:
@@ -241,6 +248,7 @@ class Record:
                     {name: int(stored[f"checksum_{name}"]) for name in CHECKED},
                     stored["theta"],
                     {name[10:]: stored[name] for name in stored.files if name.startswith("optimizer_")},
+                    Flips(stored["flips"], int(stored["flips_shots"])) if "flips" in stored else None,
                 )
         except Exception as error:  # numpy raises BadZipFile, KeyError, ValueError, OSError or zlib.error here
             raise RecordError(f"{path} is damaged ({type(error).__name__}); {ANEW}") from None
@@ -319,6 +327,18 @@ class Record:
             raise RecordError(f"{path} is damaged ({error}); delete it, the run writes another") from None
         return sessions
 
+    def calibration(self) -> dict[str, Any] | None:
+        """What the device of the last session reported; None if there was none."""
+        sessions = self.manifest()
+        name = sessions[-1]["backend"].get("calibration") if sessions else None
+        if name is None:
+            return None
+        try:
+            found: dict[str, Any] = json.loads((self.directory / name).read_text())
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{self.directory / name} cannot be read ({type(error).__name__}); {ANEW}") from None
+        return found
+
     # ------------------------------------------------------------ writing
 
     def write_file(self, name: str, write: Callable[[IO[bytes]], object]) -> None:
@@ -329,7 +349,9 @@ class Record:
         """The run goes on: what it last ended with no longer holds."""
         (self.directory / "outcome.json").unlink(missing_ok=True)
 
-    def append(self, step: Step, theta: Floats, optimizer: dict[str, Any], evaluations: Evaluations) -> None:
+    def append(
+        self, step: Step, theta: Floats, optimizer: dict[str, Any], evaluations: Evaluations, flips: Flips | None = None
+    ) -> None:
         """Write a complete step: its new evaluations, its line, and last the checkpoint that counts it."""
         packed, costs = evaluations.take_fresh()
         rows = np.empty(len(costs), dtype=_evaluation_type(evaluations.num_qubits))
@@ -346,6 +368,8 @@ class Record:
         }
         arrays |= {name: np.array(count) for name, count in counts.items()} | {"theta": theta}
         arrays |= {f"checksum_{name}": np.array(checksum) for name, checksum in checksums.items()}
+        if flips is not None:
+            arrays |= {"flips": flips.counts, "flips_shots": np.array(flips.shots)}
         replace(self.directory / "checkpoint.npz", lambda file: np.savez(file, **arrays))
         self._checksums = checksums
 
@@ -355,14 +379,9 @@ class Record:
 
     def write_samples(self, step: int, samples: Samples, evaluation: int = 0, digest: str = "") -> None:
         """Keep the bits of an evaluation, row 0 at θ itself; ``digest`` names the angles they were measured at."""
-        arrays: dict[str, Any] = {"bits": bitstrings.pack(samples.bits), "num_qubits": samples.bits.shape[-1]}
-        arrays |= {
-            "job_ids": np.array(samples.job_ids, dtype=str),
-            "qpu_seconds": np.nan if samples.qpu_seconds is None else samples.qpu_seconds,
-        }
         path = self._samples_path(step, evaluation)
         path.parent.mkdir(exist_ok=True)
-        replace(path, lambda file: np.savez(file, digest=digest, **arrays))
+        replace(path, lambda file: np.savez(file, digest=digest, **samples.arrays()))
 
     def paid_samples(self, step: int, evaluation: int, digest: str) -> Samples | None:
         """The bits kept earlier for an evaluation at the same angles, so that nobody pays for them twice."""
@@ -370,9 +389,7 @@ class Record:
             with self._samples_path(step, evaluation).open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 if str(stored["digest"]) != digest:
                     return None
-                bits = bitstrings.unpack(stored["bits"], int(stored["num_qubits"]))
-                seconds = float(stored["qpu_seconds"])
-                return Samples(bits, tuple(stored["job_ids"].tolist()), None if np.isnan(seconds) else seconds)
+                return Samples.from_arrays(stored)
         except FileNotFoundError:
             return None
         except Exception as error:  # as for the checkpoint
@@ -387,7 +404,18 @@ class Record:
         replace(self.directory / name, lambda file: file.write(text.encode()))
 
     def append_session(self, facts: dict[str, Any]) -> None:
-        """Note in the manifest that a session begins to advance the run."""
+        """Note in the manifest that a session begins to advance the run.
+
+        A device's calibration goes into a file of its own, ``calibration/<digest>.json``, named in the manifest.
+        """
+        backend = facts["backend"]
+        if "calibration" in backend:
+            text = json.dumps(backend["calibration"]) + "\n"
+            name = f"calibration/{hashlib.sha256(text.encode()).hexdigest()[:10]}.json"
+            (self.directory / "calibration").mkdir(exist_ok=True)
+            if not (self.directory / name).exists():
+                self.write_file(name, lambda file: file.write(text.encode()))
+            facts = facts | {"backend": backend | {"calibration": name}}
         self.write_json("manifest.json", {"schema": SCHEMA, "sessions": [*self.manifest(), facts]})
 
     def write_outcome(self, outcome: Outcome) -> None:

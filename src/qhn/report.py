@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qhn import bitstrings
 from qhn.ansatz import Ansatz
-from qhn.config import Section
+from qhn.config.section import Section
 from qhn.estimator import ExactEstimator
 from qhn.landscape import BLOCK, Landscape, is_small
 from qhn.objective import Objective, mean_and_error, with_error

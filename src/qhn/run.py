@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +21,25 @@ from numpy.typing import NDArray
 
 from qhn import bitstrings
 from qhn.ansatz import Ansatz
-from qhn.backend import Backend, open_backend
-from qhn.backend.sampler import check_bits
+from qhn.backend import Backend, Sampler, open_backend
+from qhn.checks import check_angles, check_budget, check_paid, check_size, check_validation, num_tiles, shots_of_step
 from qhn.config import RunConfig
 from qhn.configfile import with_settings
 from qhn.durable import Journal
-from qhn.estimator import ExactEstimator, SamplingEstimator, check_enumerable
+from qhn.estimator import ExactEstimator, SamplingEstimator
 from qhn.gradient import ValueAndGrad
 from qhn.kept import KeptBackend
 from qhn.landscape import enumerate_costs
-from qhn.problem import NO_VALIDATION, BinnProblem, Evaluations
+from qhn.noisy import Shotless, without_shots
+from qhn.problem import BinnProblem, Evaluations
 from qhn.provenance import all_costs, session_facts, write_best, write_circuit
 from qhn.record import Record, results_directory
 from qhn.samples import Samples
 from qhn.seeds import Key, Purpose
-from qhn.step import Outcome, RecordError, Step, lowest_validation
+from qhn.step import Outcome, RecordError, Step
+from qhn.stopping import over_budget, reached
 
 Floats = NDArray[np.float64]
-MAX_ANGLES = 2**27  # in the rows of one gradient: 1 GiB
 
 
 def train(
@@ -67,37 +69,25 @@ def train(
     problem = config.problem()
     ansatz = config.circuit(problem.num_qubits)
     directory = results_directory(results) / config.experiment / config.run_id
-    num_rows = _rows_per_step(config, ansatz)
-    _check_size(config, ansatz)
-    _check_validation(config, problem)
+    check_size(config, ansatz)
+    check_validation(config, problem)
+    check_angles(config, ansatz)
     exists = record and (directory / "config.json").exists()
     if exists and not restart:
         kept = Record.load(directory)
         return Training(_with_stop_rules_of(config, kept), problem, kept)
-    _check_budget(config, num_rows)
-    backend = open_backend(config.train.backend, Journal(directory / "jobs.jsonl") if record else None)
+    journal = Journal(directory / "jobs.jsonl") if record else None
+    backend = open_backend(config.train.backend, config.device.settings(), journal)
+    sampler = backend.compile(ansatz)  # refuse what cannot run before anything is written
     if backend.paid:
-        _check_paid(config, num_rows, record)
-    backend.compile(ansatz)  # refuse what cannot run before anything is written
+        check_paid(config, ansatz, sampler, record=record)
+    check_budget(config, ansatz, num_tiles(sampler))
     if not record:
         return Training(config, problem, backend=backend)
     if exists:
         Record(directory, config).set_aside()
     kept = Record.create(config, directory)
     return Training(kept.config, problem, kept, backend)
-
-
-def check(config: RunConfig) -> None:
-    """Refuse a run that cannot be made as it is configured, without a machine.
-
-    Raises:
-        ValueError: if the data cannot be read, or something is too large, missing, or does not fit.
-    """
-    problem = config.problem()
-    ansatz = config.circuit(problem.num_qubits)
-    _check_size(config, ansatz)
-    _check_validation(config, problem)
-    _check_budget(config, _rows_per_step(config, ansatz))
 
 
 def resume(directory: str | Path, settings: dict[str, Any] | None = None) -> Training:
@@ -156,15 +146,16 @@ class Training(Iterator[Step]):
         self._backend = backend  # opened at the first step if need be: a finished run is shown without a machine
         self.ansatz: Ansatz = config.circuit(problem.num_qubits)
         self.gradient = config.train.gradient.build(self.ansatz)
-        _check_size(config, self.ansatz)
-        _check_validation(config, problem)
+        check_size(config, self.ansatz)
+        check_validation(config, problem)
         self.optimizer = config.train.optimizer.build()
-        self._num_rows = _rows_per_step(config, self.ansatz)
         self.outcome: Outcome | None = None
+        self._estimator: SamplingEstimator | Shotless | None = None
         self._stop_requested = False
         self._closed = False
         self._broken = False  # a step could not be written: what is in memory is ahead of what is on disk
-        _check_budget(config, self._num_rows)
+        if config.train.max_shots is not None:
+            check_budget(config, self.ansatz, self._num_tiles())
         self._open = ExitStack()
         if record is not None:
             self._open.enter_context(record.open_for_writing())
@@ -194,8 +185,7 @@ class Training(Iterator[Step]):
         self.num_stored = len(stored)
         self._stored = deque(stored)
         self._steps = stored.copy()
-        self._estimator: SamplingEstimator | ExactEstimator | None = None
-        self._validation_estimator: ExactEstimator | None = None
+        self._validation_estimator: Shotless | None = None
         self._is_paid = False
 
     def __next__(self) -> Step:
@@ -234,18 +224,23 @@ class Training(Iterator[Step]):
         measured: list[ValueAndGrad] = []
 
         def value_and_grad(theta: Floats) -> ValueAndGrad:
-            if isinstance(estimator, ExactEstimator):
-                measured.append(estimator.value_and_grad(theta))
-            else:
-                key = Key(self.config.train.seed, Purpose.SHOTS, number, len(measured), self.config.run_id)
-                measured.append(estimator.value_and_grad(theta, key, self.gradient))
+            key = Key(self.config.train.seed, Purpose.SHOTS, number, len(measured), self.config.run_id)
+            measured.append(
+                estimator.value_and_grad(theta)
+                if isinstance(estimator, ExactEstimator)
+                else estimator.value_and_grad(theta, key, self.gradient)
+            )
             return measured[-1]
+
+        if isinstance(estimator, SamplingEstimator):
+            estimator.shots = self.config.train.shots_at(number)
 
         theta = self._theta
         next_theta, next_state, info = self.optimizer.step(value_and_grad, theta, self._state)
         all_samples = [result.estimates.samples for result in measured if result.estimates.samples]
-        if isinstance(estimator, ExactEstimator):
-            bits, _ = estimator.distribution.most_probable(theta)
+        raw = info.estimates
+        if not isinstance(estimator, SamplingEstimator):
+            bits, _ = estimator.most_probable(theta)
             self.evaluations.cost(bits)
             distinct, validation = estimator.landscape.costs.size, self._exact_validation(theta)
         else:
@@ -264,8 +259,10 @@ class Training(Iterator[Step]):
             best_cost=self.evaluations.best_cost,
             best_bits=bitstrings.text(self.evaluations.best_bits),
             validation=validation,
-            shots=self._shots() + sum(samples.bits.shape[0] * samples.shots for samples in all_samples),
+            shots=self._shots() + sum(samples.num_shots for samples in all_samples),
             distinct=distinct,
+            raw_mean=None if raw.raw is None else float(raw.raw[0]),
+            raw_mean_std_error=None if raw.raw_std_error is None else float(raw.raw_std_error[0]),
         )
         if self.record is not None:
             self._write(step, next_theta, next_state, all_samples, time.time() - started)
@@ -293,33 +290,39 @@ class Training(Iterator[Step]):
         if all_samples and not self._is_paid:
             record.write_samples(step.step, Samples(all_samples[0].bits[:1]))
         billed = [samples.qpu_seconds for samples in all_samples]
-        record.append_timing(
-            {
-                "step": step.step,
-                "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                "seconds": round(seconds, 3),
-                "qpu_seconds": None if None in billed else sum(seconds for seconds in billed if seconds),
-                "job_ids": [job_id for samples in all_samples for job_id in samples.job_ids],
-            }
-        )
-        record.append(step, theta, state._asdict(), self.evaluations)
+        timing = {
+            "step": step.step,
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "seconds": round(seconds, 3),
+            "qpu_seconds": None if None in billed else sum(seconds for seconds in billed if seconds),
+            "job_ids": [job_id for samples in all_samples for job_id in samples.job_ids],
+        }
+        discarded = max((samples.discarded for samples in all_samples), default=0.0)
+        record.append_timing(timing | ({"discarded_weight": discarded} if discarded else {}))
+        flips = self._estimator.flips if isinstance(self._estimator, SamplingEstimator) else None
+        record.append(step, theta, state._asdict(), self.evaluations, flips)
         if not self._steps or step.best_cost < self._steps[-1].best_cost:
             write_best(record, self.problem, step)
 
-    def _open_estimator(self) -> SamplingEstimator | ExactEstimator:
-        journal = Journal(self.record.directory / "jobs.jsonl") if self.record else None
-        backend = self._backend or open_backend(self.config.train.backend, journal)
+    def _open_estimator(self) -> SamplingEstimator | Shotless:
+        backend = self._open_backend()
         if backend.paid:
-            _check_paid(self.config, self._num_rows, self.record is not None)
+            check_paid(self.config, self.ansatz, backend.compile(self.ansatz), record=self.record is not None)
         self._is_paid = backend.paid
         kept = KeptBackend(backend, self.record) if self.record is not None and backend.paid else backend
-        objective, shots = self.config.train.objective.build(), self.config.train.shots
-        if shots is None:
+        if self.config.train.shots is None:
             sampler = backend.compile(self.ansatz)
-            self._estimator = self._open_exact()
+            self._estimator = self._open_shotless(sampler)
         else:
             self._estimator = SamplingEstimator(
-                self.ansatz, self.problem, kept, shots=shots, objective=objective, evaluations=self.evaluations
+                self.ansatz,
+                self.problem,
+                kept,
+                shots=self.config.train.shots,
+                objective=self.config.train.objective.build(),
+                evaluations=self.evaluations,
+                mitigation=self.config.device.mitigation,
+                flips=self.record.checkpoint().flips if self.record else None,
             )
             sampler = self._estimator.sampler
         if self.record is not None:
@@ -328,13 +331,32 @@ class Training(Iterator[Step]):
             write_circuit(self.record, sampler.circuit)
         return self._estimator
 
-    def _open_exact(self) -> ExactEstimator:
+    def _open_backend(self) -> Backend:
+        """The machine; a device of an earlier session is used on the same qubits, as long as they work."""
+        if self._backend is not None:
+            return self._backend
+        journal = Journal(self.record.directory / "jobs.jsonl") if self.record else None
+        settings = self.config.device.settings()
+        sessions = self.record.manifest() if self.record else []
+        tiles = sessions[-1]["backend"].get("tiles", []) if sessions else []
+        backend = open_backend(self.config.train.backend, settings, journal)
+        if not tiles:
+            return backend
+        same = replace(settings, qubits=tuple(tuple(tile["qubits"]) for tile in tiles))
+        try:
+            as_before = open_backend(self.config.train.backend, same, journal)
+            as_before.compile(self.ansatz)
+        except ValueError:  # calibrated anew, and one of them no longer works
+            return backend
+        return as_before
+
+    def _open_shotless(self, sampler: Sampler) -> Shotless:
         problem, objective = self.problem, self.config.train.objective.build()
         if problem.dataset.has_validation:
             held_out = enumerate_costs(problem.held_out)
-            self._validation_estimator = ExactEstimator(self.ansatz, problem, costs=held_out)
+            self._validation_estimator = without_shots(self.ansatz, problem, sampler, costs=held_out)
         costs = all_costs(self.record, problem) if self.record is not None else None
-        return ExactEstimator(self.ansatz, problem, objective=objective, costs=costs)
+        return without_shots(self.ansatz, problem, sampler, objective=objective, costs=costs)
 
     # ------------------------------------------------------------ stopping
 
@@ -352,90 +374,21 @@ class Training(Iterator[Step]):
         return self.record is not None and beyond and self.record.has_samples(len(self._steps))
 
     def _check_stop(self) -> Outcome | None:
-        rules, steps = self.config.train, self._steps
-        if steps and rules.target is not None and steps[-1].value <= rules.target:
-            return Outcome("target", f"the objective reached train.target = {rules.target:g}; set it to none to go on")
-        if steps and rules.shots is None and np.abs(steps[-1].grad).max() <= rules.tolerance:
-            return Outcome("converged", f"no component of the gradient exceeds train.tolerance = {rules.tolerance:g}")
-        if rules.shots is None and len(steps) > 2 and all((s.theta == steps[-1].theta).all() for s in steps[-3:]):
-            return Outcome("plateau", "θ no longer changes: no step down the gradient lowers the objective")
-        if len(steps) >= rules.steps:
-            return Outcome("done", f"{rules.steps} steps done; more with --set train.steps={2 * rules.steps}")
-        if rules.plateau is not None and steps_since_progress(steps) >= rules.plateau:
-            shots = "" if rules.shots is None else "more shots, "
-            advice = f"try {shots}another seed, or a smaller learning_rate; --set train.plateau=… goes on"
-            return Outcome("plateau", f"no progress beyond the error in {rules.plateau} steps; {advice}")
-        if rules.patience is not None and steps:
-            lowest, cost = lowest_validation(steps)
-            if steps[-1].step - lowest.step >= rules.patience:
-                reason = f"the validation cost has not fallen below {cost:.6g}, that of step {lowest.step}, "
-                advice = "qhn ensemble --step best-validation predicts from there; --set train.patience=none goes on"
-                return Outcome("early-stopping", f"{reason}in {rules.patience} steps; {advice}")
-        if rules.max_shots is not None and not self._is_next_step_paid():
-            next_shots = self._num_rows * (rules.shots or 0)
-            remaining = rules.max_shots - self._shots_spent()
-            if next_shots > remaining:
-                return Outcome("budget", f"a step takes {next_shots:,} shots, {remaining:,} of train.max_shots remain")
-        if self._stop_requested:
+        outcome = reached(self.config.train, self._steps)
+        if outcome is None and self.config.train.max_shots is not None and not self._is_next_step_paid():
+            needed = shots_of_step(self.config, self.ansatz, self._num_tiles(), len(self._steps))
+            outcome = over_budget(self.config.train.max_shots, needed, self._shots_spent())
+        if outcome is None and self._stop_requested:
             return Outcome("interrupted", "stopped after a complete step")
-        return None
+        return outcome
 
-
-def steps_since_progress(steps: list[Step]) -> int:
-    """Steps since the objective last fell below its earlier lowest by more than its standard error."""
-    lowest, since = np.inf, 0
-    for step in steps:
-        since += 1
-        if step.value < lowest - step.std_error or lowest == np.inf:
-            lowest, since = step.value, 0
-    return since
-
-
-def _rows_per_step(config: RunConfig, ansatz: Ansatz) -> int:
-    """Rows of angles that one step measures at most."""
-    return config.train.gradient.build(ansatz).num_rows * config.train.optimizer.build().max_evaluations
-
-
-def _check_size(config: RunConfig, ansatz: Ansatz) -> None:
-    """Refuse a gradient whose rows of angles or measured bits, or a table of costs, would fill the memory."""
-    if config.train.shots is None:
-        check_enumerable(ansatz.num_qubits)
-        return
-    num_rows = config.train.gradient.build(ansatz).num_rows
-    check_bits(num_rows, config.train.shots, ansatz.num_qubits)
-    if num_rows * ansatz.num_parameters > MAX_ANGLES:
-        raise ValueError(
-            f"one gradient takes {num_rows:,} rows of {ansatz.num_parameters:,} angles, more than {MAX_ANGLES:,} in "
-            "all; use fewer layers or qubits, or train.gradient = 'spsa'"
-        )
-
-
-def _check_validation(config: RunConfig, problem: BinnProblem) -> None:
-    """Refuse to wait for a validation cost that there is not."""
-    if config.train.patience is not None and not problem.dataset.has_validation:
-        raise ValueError(f"train.patience waits for a lower validation cost, but {NO_VALIDATION}")
-
-
-def _check_budget(config: RunConfig, num_rows: int) -> None:
-    shots = config.train.shots or 0
-    one_step = num_rows * shots
-    if config.train.max_shots is not None and config.train.max_shots < one_step:
-        raise ValueError(
-            f"train.max_shots is {config.train.max_shots:,}, one step takes {num_rows} rows × {shots:,} "
-            f"shots = {one_step:,}; raise it or lower train.shots"
-        )
-
-
-def _check_paid(config: RunConfig, num_rows: int, record: bool) -> None:
-    """Refuse to spend shots without a record or a budget."""
-    name, train = config.train.backend, config.train
-    if not record:
-        raise ValueError(f"a run on {name} is paid for and must be recorded; leave record=True")
-    if train.max_shots is None:
-        shots = train.shots or 0
-        one_step = num_rows * shots
-        raise ValueError(
-            f"a run on {name} is paid for and needs a budget: --set train.max_shots=…; a step takes {num_rows} rows × "
-            f"{shots:,} shots = {one_step:,}, the {train.steps} steps asked for {train.steps * one_step:,}. Very "
-            f"roughly, 250 µs a shot make {one_step * 250e-6:,.0f} QPU seconds a step; some devices take 4 ms a shot"
-        )
+    def _num_tiles(self) -> int:
+        """Tiles of the machine, known from its last session if there was one."""
+        if isinstance(self._estimator, SamplingEstimator):
+            return num_tiles(self._estimator.sampler)
+        sessions = self.record.manifest() if self.record else []
+        if sessions:
+            return len(sessions[-1]["backend"].get("tiles", [0]))
+        if self.config.device.tiles != "auto":
+            return self.config.device.tiles
+        return num_tiles(self._open_backend().compile(self.ansatz))

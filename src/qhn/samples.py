@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qhn import bitstrings
 from qhn.bitstrings import Bits
 
 
@@ -62,6 +65,7 @@ class Samples:
             if there is one tile, whose first row it would be.
         flips: readout errors counted in the same jobs, None if they were not.
         folded: whether the last CX brick was applied to the measured bits, and not by the machine.
+        discarded: the largest share of a state's weight that a simulation left out; 0 unless it was truncated.
     """
 
     bits: Bits
@@ -71,6 +75,7 @@ class Samples:
     unshifted: Bits | None = None
     flips: Flips | None = None
     folded: bool = False
+    discarded: float = 0.0
 
     def __post_init__(self) -> None:
         if self.bits.ndim != 3:
@@ -84,3 +89,33 @@ class Samples:
     def shots(self) -> int:
         """Shots a row that were really taken, which a machine may have rounded up."""
         return int(self.bits.shape[1])
+
+    def arrays(self) -> dict[str, Any]:
+        """Everything as arrays for an ``.npz`` file, bits packed into bytes."""
+        found: dict[str, Any] = {"bits": bitstrings.pack(self.bits), "num_qubits": self.bits.shape[-1]}
+        found |= {"job_ids": np.array(self.job_ids, dtype=str), "folded": self.folded, "discarded": self.discarded}
+        found["qpu_seconds"] = np.nan if self.qpu_seconds is None else self.qpu_seconds
+        if self.tiles is not None and self.unshifted is not None:
+            found |= {"tiles": self.tiles, "unshifted": bitstrings.pack(self.unshifted)}
+        if self.flips is not None:
+            found |= {"flips": self.flips.counts, "flips_shots": self.flips.shots}
+        return found
+
+    @classmethod
+    def from_arrays(cls, stored: Mapping[str, Any]) -> Samples:
+        """The inverse of :meth:`arrays`.
+
+        Raises:
+            KeyError: if something is missing.
+        """
+        num_qubits, seconds = int(stored["num_qubits"]), float(stored["qpu_seconds"])
+        return cls(
+            bitstrings.unpack(stored["bits"], num_qubits),
+            tuple(stored["job_ids"].tolist()),
+            None if np.isnan(seconds) else seconds,
+            stored["tiles"] if "tiles" in stored else None,
+            bitstrings.unpack(stored["unshifted"], num_qubits) if "tiles" in stored else None,
+            Flips(stored["flips"], int(stored["flips_shots"])) if "flips" in stored else None,
+            bool(stored["folded"]) if "folded" in stored else False,
+            float(stored["discarded"]) if "discarded" in stored else 0.0,
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ class Step:
             None without validation data.
         shots: taken since the start of the run, over all rows.
         distinct: different bitstrings evaluated since the start of the run.
+        raw_mean, raw_mean_std_error: E without mitigation of readout errors; None if ``mean`` has none.
     """
 
     step: int
@@ -50,6 +51,8 @@ class Step:
     validation: float | None
     shots: int
     distinct: int
+    raw_mean: float | None = None
+    raw_mean_std_error: float | None = None
 
     def to_json(self) -> str:
         """One line of JSON; numbers that are not finite become null."""
@@ -69,7 +72,7 @@ class Step:
                     tree[name] = np.array([np.nan if x is None else x for x in tree[name]])
             for name in ("std_error", "mean_std_error"):
                 tree[name] = np.inf if tree[name] is None else tree[name]
-            return cls(**{f.name: tree[f.name] for f in fields(cls)})
+            return cls(**{f.name: tree[f.name] for f in fields(cls) if f.name in tree or f.default is MISSING})
         except (ValueError, KeyError, TypeError) as error:
             raise RecordError(f"not a step ({type(error).__name__}: {error})") from None
 

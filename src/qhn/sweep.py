@@ -20,7 +20,8 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_validator
 
 from qhn.batch import can_advance_together
-from qhn.config import RunConfig, Section
+from qhn.config import RunConfig
+from qhn.config.section import Section
 from qhn.configfile import load_config, one_sentence, presets
 from qhn.record import results_directory
 from qhn.spelling import did_you_mean

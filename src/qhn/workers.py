@@ -30,7 +30,8 @@ from qhn.backend import BackendError
 from qhn.batch import can_advance_together, train_together
 from qhn.config import RunConfig
 from qhn.record import results_directory
-from qhn.run import check, train
+from qhn.checks import check
+from qhn.run import train
 from qhn.sweep import Member, Sweep
 from qhn.threads import num_cores
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from qhn.backend.sampler import Backend, BackendError, Journal, Sampler
+from qhn.backend.settings import DeviceSettings
 from qhn.samples import Samples
 from qhn.spelling import did_you_mean
 
-__all__ = ["Backend", "BackendError", "Journal", "Sampler", "Samples", "open_backend"]
+__all__ = ["Backend", "BackendError", "DeviceSettings", "Journal", "Sampler", "Samples", "open_backend"]
 
 AER_METHODS = {"aer": "statevector", "aer-mps": "matrix_product_state"}
-SIMULATORS = ("exact", *AER_METHODS)
+SIMULATORS = ("exact", *AER_METHODS, "depolarising")
 
 
 def check_name(name: str) -> None:
@@ -23,13 +24,19 @@ def check_name(name: str) -> None:
         raise ValueError(f"unknown backend {name!r}; {did_you_mean(name, SIMULATORS, otherwise=choices)}")
 
 
-def open_backend(name: str, journal: Journal | None = None) -> Backend:
+def knows_distribution(name: str) -> bool:
+    """Whether the backend of that name can give E without shots."""
+    return name in ("exact", "depolarising") or name.startswith("fake_")
+
+
+def open_backend(name: str, settings: DeviceSettings | None = None, journal: Journal | None = None) -> Backend:
     """The backend of that name.
 
     Args:
         name: ``exact`` (ideal shots of our own engine), ``aer`` (state vector), ``aer-mps`` (matrix product state),
-            ``fake_<device>`` (Aer with the noise of a stored calibration of that device, offline) or ``ibm_<device>``
-            (a QPU, through the saved Qiskit account).
+            ``depolarising`` (every gate followed by random Pauli errors), ``fake_<device>`` (the noise of a stored
+            calibration of that device, offline) or ``ibm_<device>`` (a QPU, through the saved Qiskit account).
+        settings: of the last three.
         journal: where a QPU notes its jobs; simulators do not use it.
 
     Raises:
@@ -45,6 +52,15 @@ def open_backend(name: str, journal: Journal | None = None) -> Backend:
         from qhn.backend.aer import AerBackend
 
         return AerBackend(name, AER_METHODS[name])
-    from qhn.backend import ibm
+    chosen = settings or DeviceSettings()
+    if name == "depolarising":
+        from qhn.backend.depolarising import DepolarisingBackend
 
-    return ibm.open_fake(name) if name.startswith("fake_") else ibm.open_device(name, journal)
+        return DepolarisingBackend(chosen)
+    if name.startswith("fake_"):
+        from qhn.backend.fake import open_fake
+
+        return open_fake(name, chosen)
+    from qhn.backend.ibm import open_device
+
+    return open_device(name, chosen, journal)

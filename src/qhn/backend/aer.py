@@ -45,20 +45,17 @@ class AerBackend:
         options = {"fusion_threshold": 1, "fusion_max_qubit": 2, "max_parallel_experiments": num_cores()}
         simulator = AerSimulator(method=self.method, **options)
         facts = {"name": self.name, "method": self.method, "noise": "none", "circuit": "executed"}
-        return AerSampler(simulator, measured(ansatz.executed), ansatz, facts, folded=True)
+        return AerSampler(simulator, measured(ansatz.executed), ansatz, facts)
 
 
 class AerSampler:
-    """A compiled circuit on an ``AerSimulator``; ``folded`` says that its bits still need the ansatz's relabelling."""
+    """The executed circuit of an ansatz on an ``AerSimulator``."""
 
-    def __init__(
-        self, simulator: AerSimulator, circuit: QuantumCircuit, ansatz: Ansatz, facts: dict[str, Any], *, folded: bool
-    ) -> None:
+    def __init__(self, simulator: AerSimulator, circuit: QuantumCircuit, ansatz: Ansatz, facts: dict[str, Any]) -> None:
         self.simulator = simulator
         self.circuit = circuit
         self.ansatz = ansatz
         self.facts = facts
-        self.folded = folded
 
     def describe(self) -> dict[str, Any]:
         return self.facts
@@ -71,7 +68,7 @@ class AerSampler:
             bits = read_bits(sampler.run([publish(self.circuit, thetas)], shots=shots).result())
         except (QiskitError, MemoryError) as error:
             raise BackendError(f"Aer failed: {error}") from error
-        return Samples(self.ansatz.relabel(bits) if self.folded else bits)
+        return Samples(self.ansatz.relabel(bits))
 
 
 def publish(circuit: QuantumCircuit, thetas: Floats) -> tuple[QuantumCircuit, Floats]:
@@ -82,12 +79,12 @@ def publish(circuit: QuantumCircuit, thetas: Floats) -> tuple[QuantumCircuit, Fl
     return circuit, thetas[:, [parameter.index for parameter in circuit.parameters]]
 
 
-def read_bits(result: Any) -> Bits:
-    """Bits ``[num_rows, shots, num_qubits]`` of the first PUB of a V2 sampler's result.
+def read_bits(result: Any, index: int = 0) -> Bits:
+    """Bits ``[num_rows, shots, num_qubits]`` of a PUB of a V2 sampler's result; without rows if it had no angles.
 
     Classical bit j of the register ``meas`` is qubit j; ``order="little"`` puts it in column j.
     """
-    bits: Bits = result[0].data.meas.to_bool_array(order="little").view(np.uint8)
+    bits: Bits = result[index].data.meas.to_bool_array(order="little").view(np.uint8)
     return bits
 
 

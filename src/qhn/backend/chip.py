@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +13,7 @@ Floats = NDArray[np.float64]
 Qubits = tuple[int, ...]
 DEFAULT_REP_DELAY = 250e-6  # of devices that do not tell theirs
 MAX_SHOTS = 100_000  # the same
+NUMBERS = ("measure_duration", "rep_delay", "max_shots")
 
 
 @dataclass(frozen=True)
@@ -77,22 +76,37 @@ class Chip:
         mean: Floats = self.readout.mean(axis=1)
         return mean
 
-    def part(self, qubits: Iterable[int]) -> dict[str, Any]:
-        """What is reported of some qubits and the gates between them, as JSON values, for a record."""
-        chosen = sorted(set(qubits))
-        return {
-            "name": self.name,
-            "date": self.date,
-            "rep_delay": self.rep_delay,
-            "readout": {str(q): self.readout[q].tolist() for q in chosen},
-            "t1": {str(q): _finite(self.t1[q]) for q in chosen},
-            "t2": {str(q): _finite(self.t2[q]) for q in chosen},
-            "gates": {
-                f"{name} {'-'.join(map(str, at))}": dataclasses.asdict(gate)
-                for (name, at), gate in self.gates.items()
-                if set(at) <= set(chosen)
-            },
+    def to_json(self) -> dict[str, Any]:
+        """Everything as JSON values, for a record."""
+        tree = {name: getattr(self, name) for name in ("name", "date", "num_qubits", *NUMBERS)}
+        return tree | {
+            "rep_delay_range": list(self.rep_delay_range),
+            "faulty": sorted(self.faulty),
+            "readout": self.readout.tolist(),
+            "t1": [_finite(time) for time in self.t1],
+            "t2": [_finite(time) for time in self.t2],
+            "gates": [
+                [name, list(qubits), gate.error, gate.duration] for (name, qubits), gate in sorted(self.gates.items())
+            ],
         }
+
+    @classmethod
+    def from_json(cls, tree: dict[str, Any]) -> Chip:
+        """The inverse of :meth:`to_json`.
+
+        Raises:
+            KeyError: if something is missing.
+        """
+        low, high = tree["rep_delay_range"]
+        return cls(
+            readout=np.array(tree["readout"]),
+            t1=np.array([np.inf if time is None else time for time in tree["t1"]]),
+            t2=np.array([np.inf if time is None else time for time in tree["t2"]]),
+            gates={(name, tuple(qubits)): GateFacts(error, time) for name, qubits, error, time in tree["gates"]},
+            faulty=frozenset(tree["faulty"]),
+            rep_delay_range=(low, high),
+            **{name: tree[name] for name in ("name", "date", "num_qubits", *NUMBERS)},
+        )
 
 
 def chip_of(device: BackendV2) -> Chip:

@@ -16,6 +16,7 @@ class DeviceSettings:
         tiles: disjoint chains that measure side by side; ``"auto"`` for as many as are worth it.
         guard: keep an unused qubit between chains.
         exclude: qubits of the device not to use.
+        qubits: the chains to use, if they are not to be chosen; their number then is that of the tiles.
         rep_delay: seconds between shots; None for the device's own.
         calibrate: count readout errors in every job, with two circuits of known bits.
         dynamical_decoupling: pulses on idle qubits.
@@ -30,6 +31,7 @@ class DeviceSettings:
     tiles: int | Literal["auto"] = 1
     guard: bool = False
     exclude: tuple[int, ...] = ()
+    qubits: tuple[tuple[int, ...], ...] = ()
     rep_delay: float | None = None
     calibrate: bool = False
     dynamical_decoupling: Sequence = "none"

@@ -24,6 +24,10 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. train.optimizer=sgd; repeat.")
 ]
 ResultsOption = Annotated[Path | None, typer.Option(help="Directory of runs; $QHN_RESULTS or results by default.")]
+TilesOption = Annotated[str | None, typer.Option(help="Chains of a device side by side: a number, or auto.")]
+MitigationOption = Annotated[
+    str | None, typer.Option(help="Of a device's readout errors in E and its gradient: none, readout or mthree.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary, only paths.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a step, then one with the outcome.")]
 
@@ -37,6 +41,8 @@ def load(
     order: str | None = None,
     seed: int | None = None,
     steps: int | None = None,
+    tiles: str | None = None,
+    mitigation: str | None = None,
 ) -> Any:
     """The configuration of an experiment with the settings and options that were given."""
     from qhn.configfile import load_config
@@ -48,6 +54,8 @@ def load(
         "ansatz.order": order,
         "train.seed": seed,
         "train.steps": steps,
+        "device.tiles": int(tiles) if tiles and tiles.isdecimal() else tiles,
+        "device.mitigation": mitigation,
     }
     return load_config(experiment, all_settings(settings, options))
 

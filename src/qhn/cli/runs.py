@@ -18,6 +18,7 @@ from qhn.cli.options import (
     ExperimentArgument,
     JsonOption,
     LayersOption,
+    MitigationOption,
     OrderOption,
     QuietOption,
     ResultsOption,
@@ -26,6 +27,7 @@ from qhn.cli.options import (
     SetOption,
     ShotsOption,
     StepsOption,
+    TilesOption,
     all_settings,
     find,
     load,
@@ -57,6 +59,11 @@ def run(
     order: OrderOption = None,
     seed: SeedOption = None,
     steps: StepsOption = None,
+    tiles: TilesOption = None,
+    mitigation: MitigationOption = None,
+    init_from: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Begin with the last angles of a run of the same circuit.")
+    ] = None,
     settings: SetOption = None,
     results: ResultsOption = None,
     restart: Annotated[bool, typer.Option(help="Set an existing run of this configuration aside.")] = False,
@@ -64,7 +71,13 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Train; the same command again resumes, or shows a finished run."""
-    config = load(experiment, settings, backend, shots, layers, order, seed, steps)
+    config = load(experiment, settings, backend, shots, layers, order, seed, steps, tiles, mitigation)
+    if init_from is not None:
+        from qhn.configfile import with_settings
+        from qhn.record import Record
+        from qhn.warm_start import angles_of
+
+        config = with_settings(config, {"train.initial": angles_of(Record.load(find(init_from, results)), config)})
     from qhn.run import train
 
     _advance(lambda: train(config, results=results, restart=restart), quiet, as_json)

@@ -1,0 +1,61 @@
+"""Noise without a device: random Pauli errors after every gate, as in the paper's authors' study."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhn.ansatz import Ansatz
+from qhn.backend.noise import Depolarising
+from qhn.backend.sampler import check_request, measured
+from qhn.backend.settings import DeviceSettings
+from qhn.backend.twin import Twin
+from qhn.samples import Samples
+from qhn.seeds import Key
+
+Floats = NDArray[np.float64]
+
+
+class DepolarisingBackend:
+    """Depolarising noise of equal strength on all gates of a kind."""
+
+    name = "depolarising"
+    paid = False
+
+    def __init__(self, settings: DeviceSettings | None = None) -> None:
+        self.settings = settings or DeviceSettings()
+
+    def compile(self, ansatz: Ansatz) -> DepolarisingSampler:
+        """A sampler of the ansatz in the form that the settings ask for."""
+        return DepolarisingSampler(ansatz, self.settings)
+
+
+class DepolarisingSampler:
+    """An ansatz under depolarising noise; nothing is compiled, every gate of the circuit counts as one."""
+
+    def __init__(self, ansatz: Ansatz, settings: DeviceSettings) -> None:
+        self.ansatz = ansatz
+        self.settings = settings
+        self.circuit = measured(ansatz.circuit if settings.form == "literal" else ansatz.pruned)
+        self.noise = Depolarising(settings.p1, settings.p2, settings.readout_error)
+        self.twin = Twin(self.circuit, self.noise, max_bond=settings.max_bond)
+
+    def describe(self) -> dict[str, Any]:
+        settings = self.settings
+        return {
+            "name": "depolarising",
+            "method": f"twin, bond dimension {self.twin.bond_dimension}",
+            "noise": f"p1 {settings.p1:g}, p2 {settings.p2:g}, readout {settings.readout_error:g}",
+            "circuit": settings.form,
+        }
+
+    def probabilities(self, thetas: Floats) -> Floats:
+        """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``, qubit 0 the least significant bit."""
+        return self.twin.probabilities(thetas)
+
+    def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
+        """Bits of each row; the same key gives the same bits."""
+        check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
+        return Samples(self.twin.sample(thetas, shots, key.generator()))

@@ -1,0 +1,178 @@
+"""Rehearsals on stored devices: everything that a paid run does, with simulated noise instead of the QPU."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit.exceptions import QiskitError
+from qiskit.providers import BackendV2
+from qiskit_aer import AerSimulator
+from qiskit_aer.primitives import SamplerV2
+from qiskit_ibm_runtime.fake_provider import FakeProviderForBackendV2
+
+from qhn.ansatz import Ansatz
+from qhn.backend.aer import check_memory, publish, read_bits
+from qhn.backend.isa import Patch, onto_patch, used_qubits
+from qhn.backend.noise import ChipNoise
+from qhn.backend.placement import Placement, place
+from qhn.backend.sampler import BackendError, check_request
+from qhn.backend.settings import DeviceSettings
+from qhn.backend.tiles import arrange
+from qhn.backend.twin import Twin
+from qhn.bitstrings import Bits
+from qhn.samples import Flips, Samples
+from qhn.seeds import Key
+from qhn.spelling import did_you_mean
+from qhn.threads import num_cores
+
+Floats = NDArray[np.float64]
+
+
+def stored_device(name: str) -> BackendV2:
+    """The stored calibration of that name, e.g. ``fake_torino``, as the IBM client ships it.
+
+    Raises:
+        ValueError: if there is none of that name; the message names the nearest.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # one stored device warns that its errors are not typical
+        devices = {device.name: device for device in FakeProviderForBackendV2().backends()}
+    if name not in devices:
+        others = "for example fake_torino, fake_fez or fake_boston"
+        raise ValueError(f"there is no stored device {name!r}; {did_you_mean(name, devices, otherwise=others)}")
+    return devices[name]
+
+
+def open_fake(name: str, settings: DeviceSettings) -> FakeDevice:
+    """A stored device to rehearse on.
+
+    Raises:
+        ValueError: as :func:`stored_device`.
+    """
+    return FakeDevice(stored_device(name), settings)
+
+
+class FakeDevice:
+    """A stored calibration, used as its device would be."""
+
+    paid = False
+
+    def __init__(self, device: BackendV2, settings: DeviceSettings | None = None) -> None:
+        self.device = device
+        self.settings = settings or DeviceSettings()
+        self.name: str = device.name
+
+    def compile(self, ansatz: Ansatz) -> RehearsalSampler:
+        """A sampler of the ansatz on the best qubits.
+
+        Raises:
+            ValueError: if the device has too few usable qubits, or Aer's memory does not hold the state.
+        """
+        if self.settings.simulator == "aer":
+            check_memory(ansatz.num_qubits, "use fewer qubits, or device.simulator = 'twin'")
+        return RehearsalSampler(place(ansatz, self.device, self.settings))
+
+
+class Simulator(Protocol):
+    """The noise of some qubits."""
+
+    def sample(self, thetas: Floats, shots: int, rng: np.random.Generator) -> Bits:
+        """Measured bits, ``[num_rows, num_parameters]`` → ``[num_rows, shots, num_qubits]``."""
+        ...
+
+
+class RehearsalSampler:
+    """A placed ansatz; tiles do not disturb each other, so each is simulated alone."""
+
+    def __init__(self, placement: Placement) -> None:
+        self.placement = placement
+        self.ansatz = placement.ansatz
+        self.noise = ChipNoise(placement.chip)
+        self._tiles = [self._simulator(tile) for tile in placement.tiles]
+        self._calibration = [
+            [self._simulator(circuit) for circuit in placement.calibration_of([chain])] for chain in placement.chains
+        ]
+
+    @property
+    def circuit(self) -> QuantumCircuit:
+        return self.placement.circuit
+
+    def describe(self) -> dict[str, Any]:
+        placement, chip = self.placement, self.placement.chip
+        first = self._tiles[0]
+        method = f"twin, bond dimension {first.bond_dimension}" if isinstance(first, Twin) else "aer"
+        facts = {"name": chip.name, "method": method, "noise": f"stored calibration of {chip.name}, {chip.date[:10]}"}
+        return facts | self._not_simulated() | placement.describe()
+
+    def _not_simulated(self) -> dict[str, str]:
+        settings = self.placement.settings
+        asked = {"dynamical_decoupling": settings.dynamical_decoupling != "none", "twirling": settings.twirling}
+        return {name: "asked for, not simulated" for name, is_asked in asked.items() if is_asked}
+
+    def probabilities(self, thetas: Floats) -> Floats:
+        """Of all bitstrings as the best chain measures them: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``.
+
+        Raises:
+            ValueError: above 24 qubits, or of Aer.
+        """
+        twin = self._tiles[0]
+        if not isinstance(twin, Twin):
+            raise ValueError("probabilities are known to device.simulator = 'twin' only")
+        return twin.probabilities(thetas)
+
+    def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
+        """Bits of each row, each on its tile; the same key gives the same bits."""
+        check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
+        plan = arrange(len(thetas), group, len(self._tiles))
+        used = plan.is_used
+        bits = np.zeros((*plan.rows.shape, shots, self.ansatz.num_qubits), dtype=np.uint8)
+        streams = key.generator().spawn(len(self._tiles))
+        counts = []
+        for tile, (simulator, rng) in enumerate(zip(self._tiles, streams, strict=True)):
+            times = np.flatnonzero(used[:, tile])
+            if len(times):
+                bits[times, tile] = simulator.sample(thetas[plan.rows[times, tile]], shots, rng)
+            empty = np.empty((1, 0))
+            known = [one.sample(empty, shots, rng)[0] for one in self._calibration[tile]]
+            if known:
+                counts.append(np.stack([known[0].sum(axis=0), shots - known[1].sum(axis=0, dtype=np.int64)], axis=-1))
+        flips = Flips(np.array(counts, dtype=np.int64), shots) if counts else None
+        if self.placement.folded:
+            bits = self.ansatz.relabel(bits)
+        return plan.samples(bits, flips=flips, folded=self.placement.folded)
+
+    def _simulator(self, circuit: QuantumCircuit) -> Simulator:
+        settings = self.placement.settings
+        if settings.simulator == "twin":
+            return Twin(circuit, self.noise, max_bond=settings.max_bond)
+        return NoisyAer(circuit, self.placement.device)
+
+
+class NoisyAer:
+    """Aer with the noise of the qubits that a compiled circuit uses, as its own model of a device has it.
+
+    Its readout errors are symmetric.
+    """
+
+    def __init__(self, circuit: QuantumCircuit, device: BackendV2) -> None:
+        qubits = used_qubits(circuit)
+        self.circuit = onto_patch(circuit, qubits)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Aer comments on relaxation times above their physical limit
+            self.simulator = AerSimulator.from_backend(Patch(device, qubits), max_parallel_experiments=num_cores())
+
+    def sample(self, thetas: Floats, shots: int, rng: np.random.Generator) -> Bits:
+        """Measured bits, ``[num_rows, num_parameters]`` → ``[num_rows, shots, num_qubits]``.
+
+        Raises:
+            BackendError: if Aer fails.
+        """
+        sampler = SamplerV2.from_backend(self.simulator, seed=int(rng.integers(2**32)))
+        try:
+            return read_bits(sampler.run([publish(self.circuit, thetas)], shots=shots).result())
+        except (QiskitError, MemoryError) as error:
+            raise BackendError(f"Aer failed: {error}") from error

@@ -1,0 +1,109 @@
+"""An ansatz on a device: which qubits, the compiled circuit of every tile, and all of them as one circuit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from qiskit import QuantumCircuit
+from qiskit.providers import BackendV2
+
+from qhn.ansatz import Ansatz
+from qhn.backend.chip import Chip, chip_of
+from qhn.backend.isa import calibration_circuits, check_isa, compile_chain, side_by_side
+from qhn.backend.layout import Chain, disjoint_chains, load_of
+from qhn.backend.sampler import measured
+from qhn.backend.settings import DeviceSettings
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What :func:`place` decides.
+
+    Attributes:
+        ansatz: that is placed.
+        device: it is placed on.
+        chip: the device's calibration at that time.
+        settings: how the device is used.
+        chains: the tiles, the best one first.
+        tiles: the compiled circuit of each, on all qubits of the device, bit j of ``meas`` for qubit j of the ansatz.
+        folded: whether the last CX brick is left to :meth:`qhn.ansatz.Ansatz.relabel`: if readout errors are inverted,
+            which they are before the brick, so that they do not spread.
+    """
+
+    ansatz: Ansatz
+    device: BackendV2
+    chip: Chip
+    settings: DeviceSettings
+    chains: list[Chain]
+    tiles: list[QuantumCircuit]
+    folded: bool
+
+    @cached_property
+    def circuit(self) -> QuantumCircuit:
+        """What is executed: the tiles side by side; angle i of tile t is element t·num_parameters + i of one vector."""
+        if len(self.tiles) == 1:
+            return self.tiles[0]
+        return side_by_side(self.tiles, self.ansatz.num_parameters)
+
+    @cached_property
+    def calibration(self) -> list[QuantumCircuit]:
+        """All bits 0 and all bits 1, measured as ``circuit`` measures them; empty if readout errors are not counted."""
+        return self.calibration_of(self.chains)
+
+    def calibration_of(self, chains: list[Chain]) -> list[QuantumCircuit]:
+        """The same of some of the chains."""
+        return list(calibration_circuits(chains, self.device)) if self.settings.calibrate else []
+
+    @property
+    def rep_delay(self) -> float:
+        """Seconds between shots."""
+        return self.chip.rep_delay if self.settings.rep_delay is None else self.settings.rep_delay
+
+    def describe(self) -> dict[str, Any]:
+        """Qubits of every tile, what was applied, and the calibration: JSON values."""
+        return {
+            "circuit": "executed" if self.folded else "pruned",
+            "tiles": [
+                {"qubits": list(chain.qubits), "estimated_fidelity": round(chain.fidelity, 6)} for chain in self.chains
+            ],
+            "rep_delay": self.rep_delay,
+            "readout_errors": "counted in every job" if self.settings.calibrate else "not counted",
+            "calibration": self.chip.to_json(),
+        }
+
+
+def place(ansatz: Ansatz, device: BackendV2, settings: DeviceSettings) -> Placement:
+    """Choose qubits and compile, once.
+
+    Raises:
+        ValueError: if the device has too few usable qubits or does not take the delay asked for.
+    """
+    chip = chip_of(device)
+    check_delay(chip, settings.rep_delay)
+    folded = settings.calibrate and bool(ansatz.folded_brick)
+    load = load_of(ansatz, fold=folded)
+    if settings.qubits:
+        chains = given_chains(chip, load, settings.qubits)
+    else:
+        chains = disjoint_chains(chip, load, settings.tiles, exclude=settings.exclude, guard=settings.guard)
+    circuit = measured(ansatz.executed if folded else ansatz.pruned)
+    tiles = [compile_chain(circuit, device, chain.qubits) for chain in chains]
+    for tile in tiles:
+        check_isa(tile, chip, device.target)
+    return Placement(ansatz, device, chip, settings, chains, tiles, folded)
+
+
+def check_delay(chip: Chip, rep_delay: float | None) -> None:
+    """Refuse a delay that the device does not take.
+
+    Raises:
+        ValueError: naming the range.
+    """
+    low, high = chip.rep_delay_range
+    if rep_delay is not None and not low <= rep_delay <= high:
+        raise ValueError(
+            f"device.rep_delay must lie between {low:g} and {high:g} seconds on {chip.name}, got {rep_delay:g}; its own "
+            f"is {chip.rep_delay:g}"
+        )

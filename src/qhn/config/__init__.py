@@ -1,0 +1,106 @@
+"""What a run is asked to do: validated, frozen, and hashed into the run's identity.
+
+A configuration has the tables ``[data]``, ``[network]``, ``[ansatz]``, ``[train]`` and ``[device]``. Everything in it
+that changes the numbers of a step enters :attr:`RunConfig.run_id`; the stop rules do not, so a run can be extended.
+:mod:`qhn.configfile` reads it from TOML.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from qhn.ansatz import Ansatz
+from qhn.config.data import Data
+from qhn.config.device import DeviceConfig
+from qhn.config.network import AnsatzConfig, NetworkConfig
+from qhn.config.section import Section
+from qhn.config.train import StopRules, TrainConfig
+from qhn.problem import BinnProblem
+from qhn.seeds import Key, Purpose
+
+SCHEMA = 1  # of the files in a run's directory
+
+
+class RunConfig(Section):
+    """One run.
+
+    Raises:
+        pydantic.ValidationError: at construction, on a wrong value; ``load_config`` turns it into one sentence.
+
+    >>> config = RunConfig(experiment="mine", data={"name": "gaussian-mixture"}, network={"hidden": [3]})
+    >>> config.problem().num_qubits
+    13
+    """
+
+    STOP_RULES: ClassVar[frozenset[str]] = frozenset(StopRules.model_fields)
+
+    experiment: str = Field(default="experiment", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    data: Data
+    network: NetworkConfig = NetworkConfig()
+    ansatz: AnsatzConfig = AnsatzConfig()
+    train: TrainConfig = TrainConfig()
+    device: DeviceConfig = DeviceConfig()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        train, device = self.train, self.device
+        device.check(train.backend, train.shots)
+        if device.mitigation != "none" and train.objective.name == "cvar":
+            raise ValueError(
+                "device.mitigation corrects means, and a CVaR is none; leave train.objective at mean, or "
+                "device.mitigation at none"
+            )
+        return self
+
+    @property
+    def run_id(self) -> str:
+        """Ten hexadecimal digits that name the configuration without its stop rules, and its data by content.
+
+        Values at their default do not enter, so that a setting added later leaves the names of earlier runs alone.
+        """
+        return self._name(exclude={"experiment": True, "train": set(self.STOP_RULES)})
+
+    @property
+    def stop_rules_id(self) -> str:
+        """Ten hexadecimal digits that name the stop rules alone."""
+        rules = self.train.model_dump(mode="json", include=set(self.STOP_RULES), exclude_defaults=True)
+        return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:10]
+
+    @property
+    def problem_id(self) -> str:
+        """Ten hexadecimal digits that name the data and the networks alone."""
+        return self._name(exclude={"experiment": True, "train": True, "ansatz": True, "device": True})
+
+    def _name(self, exclude: Any) -> str:
+        tree = self.model_dump(mode="json", exclude=exclude, exclude_defaults=True)
+        for place in ("file", "directory"):  # the digest names what is there
+            tree["data"].pop(place, None)
+        tree.get("train", {}).get("optimizer", {}).pop("force", None)  # it allows, and changes nothing
+        tree.get("train", {}).get("initial", {}).pop("run", None)  # the angles name what they are
+        tree = {name: table for name, table in tree.items() if table != {}}  # one whose only settings are excluded
+        tree["schema"] = SCHEMA
+        return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:10]
+
+    def problem(self) -> BinnProblem:
+        """The cost of bitstrings: loads the data.
+
+        Raises:
+            ValueError, FileNotFoundError: if the data cannot be read or does not fit the networks.
+        """
+        dataset = self.data.load()
+        space = self.network.space(dataset.num_features, dataset.num_classes)
+        return BinnProblem(space, dataset, self.network.loss)
+
+    def circuit(self, num_qubits: int) -> Ansatz:
+        """The ansatz for that many qubits."""
+        return Ansatz(num_qubits, self.ansatz.num_layers, self.ansatz.order)
+
+    def initial_theta(self, ansatz: Ansatz) -> NDArray[np.float64]:
+        """The first θ ``[num_parameters]`` in radians, from the run's seed."""
+        return self.train.initial.build().draw(ansatz, Key(self.train.seed, Purpose.INITIAL_THETA).generator())

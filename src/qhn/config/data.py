@@ -1,0 +1,131 @@
+"""``[data]``: what is learnt from."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from qhn.config.section import Section
+from qhn.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
+from qhn.idx import idx_bytes, read_mnist
+
+
+class MixtureData(Section):
+    """``name = "gaussian-mixture"``: see :func:`qhn.datasets.gaussian_mixture`."""
+
+    name: Literal["gaussian-mixture"]
+    samples: int = Field(default=1000, ge=1)
+    validation_samples: int = Field(default=1000, ge=0)
+    means_scale: float = 1.0
+    seed: int = Field(default=1, ge=0)
+
+    def load(self) -> Dataset:
+        return gaussian_mixture(
+            self.samples, seed=self.seed, validation_samples=self.validation_samples, means_scale=self.means_scale
+        )
+
+
+class MnistData(Section):
+    """``name = "mnist-4x4"``: see :func:`qhn.datasets.mnist_4x4`.
+
+    ``sha256`` is of the 4×4 pixels and labels in ``directory`` – as IDX files, in alphabetical order – and filled in
+    when the configuration is loaded.
+    """
+
+    name: Literal["mnist-4x4"]
+    digits: tuple[int, ...] = (0, 1)
+    directory: Path | None = None
+    validation_fraction: float = Field(default=0.0, ge=0, lt=1)
+    seed: int = Field(default=1, ge=0)
+    sha256: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hash_the_images(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("directory") and not value.get("sha256"):
+            path = Path(value["directory"]).absolute()
+            return value | {"directory": path, "sha256": _images_digest(path)}
+        return value
+
+    def load(self) -> Dataset:
+        if self.directory and self.sha256 and _images_digest(self.directory) != self.sha256:
+            raise ValueError(f"the images in {self.directory} have changed since the run was configured")
+        return mnist_4x4(
+            self.digits, directory=self.directory, validation_fraction=self.validation_fraction, seed=self.seed
+        )
+
+
+class DigitsData(Section):
+    """``name = "digits-8x8"``: see :func:`qhn.datasets.digits_8x8`."""
+
+    name: Literal["digits-8x8"]
+    digits: tuple[int, ...] = (3, 8)
+    validation_fraction: float = Field(default=0.0, ge=0, lt=1)
+    seed: int = Field(default=1, ge=0)
+
+    def load(self) -> Dataset:
+        return digits_8x8(self.digits, validation_fraction=self.validation_fraction, seed=self.seed)
+
+
+class FileData(Section):
+    """``file = …``: see :func:`qhn.datasets.load_file`.
+
+    ``sha256`` is of the bytes of the file and filled in when the configuration is loaded.
+    """
+
+    file: Path
+    label: str = "label"
+    validation_fraction: float = Field(default=0.25, ge=0, lt=1)
+    standardise: bool = True
+    seed: int = Field(default=1, ge=0)
+    sha256: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hash_the_file(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "file" in value and not value.get("sha256"):
+            path = Path(value["file"]).absolute()
+            if not path.is_file():
+                raise ValueError(f"data file {value['file']} {'is not a file' if path.exists() else 'does not exist'}")
+            return value | {"file": path, "sha256": file_digest(path)}
+        return value
+
+    def load(self) -> Dataset:
+        if self.sha256 and self.file.is_file() and file_digest(self.file) != self.sha256:
+            raise ValueError(f"{self.file} has changed since the run was configured; its bytes no longer match sha256")
+        return load_file(
+            self.file,
+            self.label,
+            validation_fraction=self.validation_fraction,
+            standardise=self.standardise,
+            seed=self.seed,
+        )
+
+
+def _data_kind(value: Any) -> str:
+    if isinstance(value, FileData) or (isinstance(value, dict) and "file" in value):
+        return "file"
+    return str(value.get("name") if isinstance(value, dict) else getattr(value, "name", None))
+
+
+Data = Annotated[
+    Annotated[MixtureData, Tag("gaussian-mixture")]
+    | Annotated[MnistData, Tag("mnist-4x4")]
+    | Annotated[DigitsData, Tag("digits-8x8")]
+    | Annotated[FileData, Tag("file")],
+    Discriminator(_data_kind),
+]
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _images_digest(directory: Path) -> str:
+    """SHA-256 of what :func:`qhn.idx.read_mnist` finds, in hexadecimal."""
+    return hashlib.sha256(b"".join(map(idx_bytes, read_mnist(directory).values()))).hexdigest()

@@ -1,0 +1,73 @@
+"""``[device]``: how a QPU, or what stands in for one, is used."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from qhn.backend.settings import DeviceSettings
+from qhn.config.section import Section
+
+Mitigation = Literal["none", "readout", "mthree"]
+MODEL = frozenset({"p1", "p2", "readout_error", "form", "max_bond"})  # what goes with backend depolarising
+
+
+def _number_of_tiles(value: Any) -> Any:
+    if value != "auto" and not (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        raise ValueError(f"device.tiles must be a number of at least 1, or 'auto', got {value!r}")
+    return value
+
+
+def _chains(value: Any) -> Any:
+    """``[4, 5, 6]`` stands for ``[[4, 5, 6]]``."""
+    return [value] if isinstance(value, (list, tuple)) and value and isinstance(value[0], int) else value
+
+
+class DeviceConfig(Section):
+    """Layout, delays and mitigation; see :class:`qhn.backend.settings.DeviceSettings`.
+
+    Attributes:
+        mitigation: of readout errors in E and its gradient: none, by inverting them, or by the package mthree.
+    """
+
+    tiles: Annotated[int | Literal["auto"], BeforeValidator(_number_of_tiles)] = 1
+    guard: bool = False
+    exclude: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    qubits: Annotated[tuple[tuple[Annotated[int, Field(ge=0)], ...], ...], BeforeValidator(_chains)] = ()
+    rep_delay: float | None = Field(default=None, ge=0)
+    mitigation: Mitigation = "none"
+    dynamical_decoupling: Literal["none", "XX", "XpXm", "XY4"] = "none"
+    twirling: bool = False
+    simulator: Literal["twin", "aer"] = "twin"
+    max_bond: int = Field(default=128, ge=4)
+    p1: float = Field(default=0.001, ge=0, le=0.75)
+    p2: float = Field(default=0.00375, ge=0, le=0.9375)
+    readout_error: float = Field(default=0.0, ge=0, lt=0.5)
+    form: Literal["literal", "pruned"] = "literal"
+
+    def settings(self) -> DeviceSettings:
+        """What a machine is told; mitigation needs its readout errors counted."""
+        values = self.model_dump(exclude={"mitigation"})
+        return DeviceSettings(**values, calibrate=self.mitigation != "none")
+
+    def check(self, backend: str, shots: int | None) -> None:
+        """Refuse what has no effect on that machine.
+
+        Raises:
+            ValueError: naming the setting and where it goes.
+        """
+        given = {name for name, value in self if value != type(self).model_fields[name].get_default()}
+        is_device = backend.startswith(("fake_", "ibm_"))
+        for name in sorted(given):
+            if name in MODEL - {"max_bond"} and backend != "depolarising":
+                raise ValueError(f"device.{name} goes with backend depolarising, not with {backend}")
+            if name not in MODEL and not is_device:
+                raise ValueError(f"device.{name} goes with backends fake_<device> and ibm_<device>, not with {backend}")
+            if name in ("simulator", "max_bond") and not (backend.startswith("fake_") or backend == "depolarising"):
+                raise ValueError(f"device.{name} goes with simulated noise, not with {backend}")
+        if shots is None and self.simulator == "aer" and backend.startswith("fake_"):
+            raise ValueError("device.simulator = 'aer' draws shots; give --shots, or leave it at twin")
+        if shots is None and {"tiles", "mitigation", "rep_delay"} & given:
+            name = sorted({"tiles", "mitigation", "rep_delay"} & given)[0]
+            raise ValueError(f"device.{name} concerns measured bits, and without shots there are none; give --shots")

@@ -1,0 +1,51 @@
+"""When a run ends: rules on its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from qhn.config.train import TrainConfig
+from qhn.step import Outcome, Step, lowest_validation
+
+
+def reached(rules: TrainConfig, steps: Sequence[Step]) -> Outcome | None:
+    """The first rule that the steps fulfil, or None."""
+    if steps and rules.target is not None and steps[-1].value <= rules.target:
+        return Outcome("target", f"the objective reached train.target = {rules.target:g}; set it to none to go on")
+    if steps and rules.shots is None and np.abs(steps[-1].grad).max() <= rules.tolerance:
+        return Outcome("converged", f"no component of the gradient exceeds train.tolerance = {rules.tolerance:g}")
+    if rules.shots is None and len(steps) > 2 and all((s.theta == steps[-1].theta).all() for s in steps[-3:]):
+        return Outcome("plateau", "θ no longer changes: no step down the gradient lowers the objective")
+    if len(steps) >= rules.steps:
+        return Outcome("done", f"{rules.steps} steps done; more with --set train.steps={2 * rules.steps}")
+    if rules.plateau is not None and steps_since_progress(steps) >= rules.plateau:
+        shots = "" if rules.shots is None else "more shots, "
+        advice = f"try {shots}another seed, or a smaller learning_rate; --set train.plateau=… goes on"
+        return Outcome("plateau", f"no progress beyond the error in {rules.plateau} steps; {advice}")
+    if rules.patience is not None and steps:
+        lowest, cost = lowest_validation(steps)
+        if steps[-1].step - lowest.step >= rules.patience:
+            reason = f"the validation cost has not fallen below {cost:.6g}, that of step {lowest.step}, "
+            advice = "qhn ensemble --step best-validation predicts from there; --set train.patience=none goes on"
+            return Outcome("early-stopping", f"{reason}in {rules.patience} steps; {advice}")
+    return None
+
+
+def over_budget(max_shots: int, needed: int, spent: int) -> Outcome | None:
+    """The end of a run whose next step takes more shots than remain, or None."""
+    remaining = max_shots - spent
+    if needed <= remaining:
+        return None
+    return Outcome("budget", f"a step takes {needed:,} shots, {remaining:,} of train.max_shots remain")
+
+
+def steps_since_progress(steps: Sequence[Step]) -> int:
+    """Steps since the objective last fell below its earlier lowest by more than its standard error."""
+    lowest, since = np.inf, 0
+    for step in steps:
+        since += 1
+        if step.value < lowest - step.std_error or lowest == np.inf:
+            lowest, since = step.value, 0
+    return since
