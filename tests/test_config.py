@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -224,3 +225,43 @@ def test_exact_takes_shots_only_if_they_are_asked_for(tmp_path: Path) -> None:
     forced = {"train.backend": "exact", "train.optimizer": {"name": "lbfgs", "force": True}}
     plain = {"train.backend": "exact", "train.optimizer": "lbfgs"}
     assert load_config("figure-1", forced).run_id == load_config("figure-1", plain).run_id
+
+
+# ---------------------------------------------------------------- [device]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"device.tiles": 0}, "device.tiles must be a number of at least 1, or 'auto', got 0"),
+        ({"device.tiles": "many"}, "device.tiles must be a number of at least 1, or 'auto', got 'many'"),
+        ({"device.tiles": 2}, "device.tiles goes with backends fake_<device> and ibm_<device>, not with aer"),
+        ({"device.p1": 0.1}, "device.p1 goes with backend depolarising, not with aer"),
+        ({"train.backend": "ibm_x", "device.max_bond": 9}, "device.max_bond goes with simulated noise, not with ibm_x"),
+        ({"train.backend": "fake_fez", "train.shots": "none", "device.tiles": 2}, "device.tiles concerns measured bits"),
+        (
+            {"train.backend": "fake_fez", "device.mitigation": "readout", "train.objective": "cvar"},
+            "device.mitigation corrects means, and a CVaR is none",
+        ),
+        ({"train.shots": "none"}, "train.shots must be at least 1 on backend aer"),
+        ({"device.tile": 2}, "unknown key device.tile; did you mean 'tiles'"),
+        ({"train.shot_schedule": {"first": 2000, "over": 3}}, "train.shot_schedule.first is 2000, and train.shots"),
+    ],
+)
+def test_device_settings_without_effect_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        load_config("figure-1", settings)
+
+
+def test_shots_rise_from_few_to_all() -> None:
+    settings = {"train.shots": 1000, "train.shot_schedule": {"first": 10, "over": 4}}
+    train = load_config("figure-1", settings).train
+    assert [train.shots_at(step) for step in (0, 2, 4, 9)] == [10, 100, 1000, 1000]
+
+
+def test_how_a_device_is_used_names_the_run() -> None:
+    plain = load_config("figure-1", {"train.backend": "fake_fez"})
+    tiled = load_config("figure-1", {"train.backend": "fake_fez", "device.tiles": "auto"})
+    assert plain.run_id != tiled.run_id
+    assert plain.problem_id == tiled.problem_id
+    assert load_config("figure-1", {"train.backend": "fake_fez", "device.tiles": 1}).run_id == plain.run_id

@@ -23,8 +23,8 @@ from qhn.network import load_network
 from qhn.problem import Evaluations
 from qhn.record import Record, load_run
 from qhn.run import resume, train
-from qhn.stopping import steps_since_progress
 from qhn.step import RecordError, Step, lowest_validation
+from qhn.stopping import steps_since_progress
 
 NOT_REPRODUCIBLE = {"manifest.json", "timing.jsonl", ".lock", "jobs.jsonl", "circuit.qpy"}
 

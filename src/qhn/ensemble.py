@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qhn import bitstrings
+from qhn.backend import open_backend
+from qhn.backend.sampler import probabilities_of
 from qhn.binn import BLOCK, SearchSpace
 from qhn.bitstrings import Bits
 from qhn.network import as_features
@@ -84,10 +86,10 @@ class Ensemble:
         at = steps[-1 if step is None else step]
         problem = record.config.problem()
         if record.config.train.shots is None:
-            from qhn.exact.distribution import Distribution  # imports numba
-
-            ansatz = record.config.circuit(problem.num_qubits)
-            bits, chances = most_probable(Distribution(ansatz).probabilities(at.theta[None])[0])
+            config = record.config
+            backend = open_backend(config.train.backend, config.device.settings())
+            sampler = backend.compile(config.circuit(problem.num_qubits))
+            bits, chances = most_probable(probabilities_of(sampler, at.theta[None])[0])
             left_out = max(0.0, 1 - float(chances.sum()))
         else:
             bits, chances = measured(record.samples(at.step))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from qhn import bitstrings
 from qhn.backend import open_backend
 from qhn.config import RunConfig
-from qhn.estimator import ExactEstimator, SamplingEstimator
+from qhn.estimator import SamplingEstimator
+from qhn.noisy import without_shots
 from qhn.objective import with_error
 from qhn.seeds import Key, Purpose
 
@@ -76,7 +77,7 @@ def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
     ansatz = config.circuit(problem.num_qubits)
     if theta.shape[-1] != ansatz.num_parameters:
         raise ValueError(f"θ has {theta.shape[-1]} angles, the circuit takes {ansatz.num_parameters}")
-    backend = open_backend(config.train.backend)
+    backend = open_backend(config.train.backend, config.device.settings())
     if backend.paid:
         raise ValueError(
             f"evaluate keeps no record of its shots, and those of {backend.name} are paid for; use qhn run"
@@ -84,19 +85,24 @@ def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
     objective, shots = config.train.objective.build(), config.train.shots
     rows = np.atleast_2d(theta)
     if shots is None:
-        found = ExactEstimator(ansatz, problem, objective=objective)(rows)
+        found = without_shots(ansatz, problem, backend.compile(ansatz), objective=objective)(rows)
     else:
-        estimator = SamplingEstimator(ansatz, problem, backend, shots=shots, objective=objective)
+        mitigation = config.device.mitigation
+        estimator = SamplingEstimator(ansatz, problem, backend, shots=shots, objective=objective, mitigation=mitigation)
         found = estimator(rows, Key(config.train.seed, Purpose.EVALUATION))
     lines: list[dict[str, Any]] = []
     for row, (mean, error) in enumerate(zip(found.mean.tolist(), found.std_error.tolist(), strict=True)):
         line = {"row": row, "mean": mean, "std_error": error if np.isfinite(error) else None, "shots": found.shots}
         words = f"row {row}: E = {with_error(mean, error)}"
+        if found.raw is not None and found.raw_std_error is not None:
+            raw, raw_error = float(found.raw[row]), float(found.raw_std_error[row])
+            line |= {"raw_mean": raw, "raw_std_error": raw_error if np.isfinite(raw_error) else None}
+            words += f", without mitigation {with_error(raw, raw_error)}"
         if not objective.is_mean:
             value, value_error = float(found.objective[row]), float(found.objective_std_error[row])
             line |= {"objective": value, "objective_std_error": value_error if np.isfinite(value_error) else None}
             words += f", CVaR of the lowest {objective.alpha:.0%} = {with_error(value, value_error)}"
-        lines.append(line | {"text": f"{words} ({f'{found.shots:,} shots' if shots else 'exact'})"})
+        lines.append(line | {"text": f"{words} ({f'{found.shots:,} shots' if shots else 'without shots'})"})
     best = {"best_cost": found.best_cost, "best_bits": bitstrings.text(found.best_bits), "distinct": found.distinct}
     name = "best sampled C" if shots else "optimum C*"
     words = f"{name} = {found.best_cost:.6g}, bits {best['best_bits']}; {found.distinct:,} distinct"

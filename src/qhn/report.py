@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from qhn import bitstrings
 from qhn.ansatz import Ansatz
+from qhn.backend import open_backend
 from qhn.config.section import Section
+from qhn.config.train import TrainConfig
 from qhn.estimator import ExactEstimator
 from qhn.landscape import BLOCK, Landscape, is_small
+from qhn.noisy import Shotless, without_shots
 from qhn.objective import Objective, mean_and_error, with_error
 from qhn.problem import BinnProblem, Evaluations
 from qhn.provenance import all_costs
@@ -70,6 +73,16 @@ class Report:
         assert self.landscape is not None
         return ExactEstimator(self.ansatz, self.problem, objective=self._cvar, costs=self.landscape.costs)
 
+    @cached_property
+    def machine(self) -> Shotless:
+        """What a run without shots took for E: the ideal circuit, or a noisy one."""
+        config = self.record.config
+        if config.train.is_ideal:
+            return self.ideal
+        assert self.landscape is not None
+        sampler = open_backend(config.train.backend, config.device.settings()).compile(self.ansatz)
+        return without_shots(self.ansatz, self.problem, sampler, objective=self._cvar, costs=self.landscape.costs)
+
     @property
     def _cvar(self) -> Objective:
         """The one that was trained, or of the lowest fifth."""
@@ -88,8 +101,8 @@ class Report:
         the recorded evaluations, with a weight of one shot each.
         """
         if self.is_exact:
-            chances = self.ideal.distribution.probabilities(self.steps[step].theta[None])[0]
-            return self.ideal.landscape.costs, chances
+            chances = self.machine.probabilities(self.steps[step].theta[None])[0]
+            return self.machine.landscape.costs, chances
         known = Evaluations(self.problem)
         known.add(*self.record.evaluations())
         costs = known.cost(self.record.samples(step))
@@ -109,7 +122,8 @@ class Report:
             f"  circuit     {ansatz.num_qubits} qubits, num_layers {ansatz.num_layers}, order {ansatz.order}, "
             f"{int(ansatz.active.sum())} active of {ansatz.num_parameters} angles",
             f"  machine     {config.train.backend}, "
-            + (f"{config.train.shots:,} shots a row, {last.shots:,} in all" if config.train.shots else "no shots"),
+            + (f"{_shots(config.train)} a row, {last.shots:,} in all" if config.train.shots else "no shots"),
+            *self._device_lines(),
             f"  data        {data.name}, {len(data.y):,} training and {held_out} samples, loss {self.problem.loss}",
             f"  training    {'exact gradient' if self.is_exact else _settings(config.train.gradient)}, "
             f"{_settings(config.train.optimizer)}, "
@@ -125,6 +139,21 @@ class Report:
         ]
         return "\n".join(lines)
 
+    def _device_lines(self) -> list[str]:
+        """Qubits and what was really applied, of a device."""
+        sessions = self.record.manifest()
+        facts = sessions[-1]["backend"] if sessions else {}
+        if "tiles" not in facts:
+            return []
+        tiles = facts["tiles"]
+        chain = "-".join(map(str, tiles[0]["qubits"]))
+        others = f", and {len(tiles) - 1} more tiles" if len(tiles) > 1 else ""
+        lines = [f"  qubits      {chain}{others}; estimated fidelity {tiles[0]['estimated_fidelity']:.3f}"]
+        known = ("noise", "rep_delay", "readout_errors", "dynamical_decoupling", "twirling")
+        words = [f"{name.replace('_', ' ')} {facts[name]}" for name in known if name in facts]
+        words.append(f"mitigation {self.record.config.device.mitigation}")
+        return [*lines, f"  applied     {', '.join(words)}"]
+
     @cached_property
     def most_likely(self) -> tuple[bitstrings.Bits, float]:
         """The network measured most often at the last step, ``[num_qubits]``, and its share of the shots.
@@ -132,7 +161,7 @@ class Report:
         Of an exact run, the most probable one and its probability.
         """
         if self.is_exact:
-            return self.ideal.distribution.most_probable(self.steps[-1].theta)
+            return self.machine.most_probable(self.steps[-1].theta)
         bits = self.record.samples(self.steps[-1].step)
         different, counts = np.unique(bitstrings.pack(bits), axis=0, return_counts=True)
         usual = int(counts.argmax())
@@ -141,8 +170,8 @@ class Report:
     @property
     def _told_apart(self) -> bool:
         """Whether one network is more likely than others, as far as the shots can tell."""
-        shots = self.record.config.train.shots
-        return shots is None or shots == 1 or self.most_likely[1] * shots > 1.5
+        shots = self.record.config.train.shots_at(self.steps[-1].step)
+        return shots <= 1 or self.most_likely[1] * shots > 1.5
 
     def _most_likely_lines(self) -> list[str]:
         bits, share = self.most_likely
@@ -174,7 +203,9 @@ class Report:
         labels = self.problem.dataset.y
         majority = np.bincount(labels.astype(np.intp)).max() / len(labels)
         rows = [("E = ⟨C⟩ at the last step", with_error(last.mean, last.mean_std_error) + _above(last.mean, optimum))]
-        if landscape and not self.is_exact:
+        if last.raw_mean is not None and last.raw_mean_std_error is not None:
+            rows.append(("E without mitigation", with_error(last.raw_mean, last.raw_mean_std_error)))
+        if landscape and not self.record.config.train.is_ideal:
             ideal = float(self.ideal.energy(last.theta[None])[0])
             rows.append(("E of the ideal circuit, exact", f"{ideal:.6g}" + _above(ideal, optimum)))
         rows.append(self._tail())
@@ -183,7 +214,8 @@ class Report:
             rows.append(("⟨C⟩ on validation data", f"{last.validation:.6g}"))
             rows.append(("lowest validation ⟨C⟩", f"{cost:.6g} at step {lowest.step}"))
         if self.is_exact:
-            bits = float(self.ideal.distribution.entropy(last.theta[None])[0])
+            chances = self.costs(last.step)[1]
+            bits = float(-(chances[chances > 0] * np.log2(chances[chances > 0])).sum())
             rows.append(("entropy of the distribution", f"{bits:.4g} of {self.problem.num_qubits} bits"))
         best = "best of the most probable C" if self.is_exact else "best sampled C"
         rows.append((best, f"{last.best_cost:.6g} (step {found})" + _above(last.best_cost, optimum)))
@@ -207,7 +239,7 @@ class Report:
         """CVaR at the last step."""
         cvar, last = self._cvar, self.steps[-1]
         if self.is_exact:
-            value, error = float(self.ideal(last.theta).objective), 0.0
+            value, error = float(self.machine(last.theta).objective), 0.0
         else:
             value, error = map(float, mean_and_error(cvar.transform(self.costs(last.step)[0])))
         return f"CVaR of its lowest {cvar.alpha:.0%}", with_error(value, error)
@@ -230,7 +262,7 @@ class Report:
         lines = [f"{seconds:,.1f} s in {len(timing)} steps, {qpu_seconds:,.1f} QPU s, in {self.record.directory}"]
         for session in self.record.manifest():
             versions = ", ".join(f"{name} {version}" for name, version in session["versions"].items())
-            backend = ", ".join(f"{name} {value}" for name, value in session["backend"].items())
+            backend = ", ".join(f"{name} {value}" for name, value in session["backend"].items() if name != "tiles")
             lines += [f"  {session['time']}  {session['machine']}", f"    {versions}", f"    backend: {backend}"]
         return "\n".join(lines)
 
@@ -284,6 +316,13 @@ def _settings(chosen: Section) -> str:
     given = {key: value for key, value in values.items() if value is not False}
     inside = ", ".join(key if value is True else f"{key} {value:g}" for key, value in given.items())
     return f"{name} ({inside})" if inside else str(name)
+
+
+def _shots(train: TrainConfig) -> str:
+    """Shots a row, in words."""
+    schedule = train.shot_schedule
+    first = f"{schedule.first:,} to " if schedule else ""
+    return f"{first}{train.shots:,} shots"
 
 
 def _percent(share: float) -> str:

@@ -65,6 +65,7 @@ class Samples:
             if there is one tile, whose first row it would be.
         flips: readout errors counted in the same jobs, None if they were not.
         folded: whether the last CX brick was applied to the measured bits, and not by the machine.
+        executed: circuits that the machine ran for it, calibration included; None for one a row.
         discarded: the largest share of a state's weight that a simulation left out; 0 unless it was truncated.
     """
 
@@ -75,6 +76,7 @@ class Samples:
     unshifted: Bits | None = None
     flips: Flips | None = None
     folded: bool = False
+    executed: int | None = None
     discarded: float = 0.0
 
     def __post_init__(self) -> None:
@@ -90,6 +92,11 @@ class Samples:
         """Shots a row that were really taken, which a machine may have rounded up."""
         return int(self.bits.shape[1])
 
+    @property
+    def num_shots(self) -> int:
+        """Shots of the machine in all; one in which several tiles are measured counts once."""
+        return self.shots * (len(self.bits) if self.executed is None else self.executed)
+
     def arrays(self) -> dict[str, Any]:
         """Everything as arrays for an ``.npz`` file, bits packed into bytes."""
         found: dict[str, Any] = {"bits": bitstrings.pack(self.bits), "num_qubits": self.bits.shape[-1]}
@@ -97,6 +104,8 @@ class Samples:
         found["qpu_seconds"] = np.nan if self.qpu_seconds is None else self.qpu_seconds
         if self.tiles is not None and self.unshifted is not None:
             found |= {"tiles": self.tiles, "unshifted": bitstrings.pack(self.unshifted)}
+        if self.executed is not None:
+            found["executed"] = self.executed
         if self.flips is not None:
             found |= {"flips": self.flips.counts, "flips_shots": self.flips.shots}
         return found
@@ -113,9 +122,10 @@ class Samples:
             bitstrings.unpack(stored["bits"], num_qubits),
             tuple(stored["job_ids"].tolist()),
             None if np.isnan(seconds) else seconds,
-            stored["tiles"] if "tiles" in stored else None,
+            stored.get("tiles"),
             bitstrings.unpack(stored["unshifted"], num_qubits) if "tiles" in stored else None,
             Flips(stored["flips"], int(stored["flips_shots"])) if "flips" in stored else None,
             bool(stored["folded"]) if "folded" in stored else False,
+            int(stored["executed"]) if "executed" in stored else None,
             float(stored["discarded"]) if "discarded" in stored else 0.0,
         )

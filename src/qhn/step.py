@@ -32,7 +32,7 @@ class Step:
             of the most probable bitstrings at each θ so far.
         validation: mean validation cost of the bitstrings measured at ``theta``, or of all by their probabilities;
             None without validation data.
-        shots: taken since the start of the run, over all rows.
+        shots: of the machine since the start of the run, over all rows; calibration counts, tiles of a shot do not.
         distinct: different bitstrings evaluated since the start of the run.
         raw_mean, raw_mean_std_error: E without mitigation of readout errors; None if ``mean`` has none.
     """

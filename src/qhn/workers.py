@@ -28,9 +28,9 @@ from threadpoolctl import threadpool_limits
 from qhn import bitstrings, durable
 from qhn.backend import BackendError
 from qhn.batch import can_advance_together, train_together
+from qhn.checks import check
 from qhn.config import RunConfig
 from qhn.record import results_directory
-from qhn.checks import check
 from qhn.run import train
 from qhn.sweep import Member, Sweep
 from qhn.threads import num_cores

@@ -58,4 +58,5 @@ class DepolarisingSampler:
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Bits of each row; the same key gives the same bits."""
         check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
-        return Samples(self.twin.sample(thetas, shots, key.generator()))
+        bits = self.twin.sample(thetas, shots, key.generator())
+        return Samples(bits, discarded=self.twin.discarded_weight)

@@ -143,7 +143,14 @@ class RehearsalSampler:
         flips = Flips(np.array(counts, dtype=np.int64), shots) if counts else None
         if self.placement.folded:
             bits = self.ansatz.relabel(bits)
-        return plan.samples(bits, flips=flips, folded=self.placement.folded)
+        twins = [tile for tile in self._tiles if isinstance(tile, Twin)]
+        return plan.samples(
+            bits,
+            flips=flips,
+            folded=self.placement.folded,
+            executed=plan.num_executions + 2 * self.placement.settings.calibrate,
+            discarded=max((twin.discarded_weight for twin in twins), default=0.0),
+        )
 
     def _simulator(self, circuit: QuantumCircuit) -> Simulator:
         settings = self.placement.settings

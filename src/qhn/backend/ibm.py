@@ -143,6 +143,7 @@ class DeviceSampler:
             qpu_seconds=None if None in seconds else sum(second for second in seconds if second),
             flips=self._flips(jobs),
             folded=self.placement.folded,
+            executed=plan.num_executions + sum(len(job.calibration) for job in jobs),
         )
 
     def _run(self, angles: Floats, shots: int, tag: str) -> Job:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,26 @@ class Sampler(Protocol):
             BackendError: if the machine or its service fails.
         """
         ...
+
+
+@runtime_checkable
+class KnownDistribution(Protocol):
+    """A sampler that also knows the distribution of its bits."""
+
+    def probabilities(self, thetas: Floats) -> Floats:
+        """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``, qubit 0 the least significant bit."""
+        ...
+
+
+def probabilities_of(sampler: Sampler, thetas: Floats) -> Floats:
+    """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``.
+
+    Raises:
+        ValueError: if the machine draws shots only.
+    """
+    if not isinstance(sampler, KnownDistribution):
+        raise ValueError(f"backend {sampler.describe()['name']} draws shots, and does not know their distribution")
+    return sampler.probabilities(thetas)
 
 
 class Backend(Protocol):
