@@ -238,7 +238,10 @@ def test_exact_takes_shots_only_if_they_are_asked_for(tmp_path: Path) -> None:
         ({"device.tiles": 2}, "device.tiles goes with backends fake_<device> and ibm_<device>, not with aer"),
         ({"device.p1": 0.1}, "device.p1 goes with backend depolarising, not with aer"),
         ({"train.backend": "ibm_x", "device.max_bond": 9}, "device.max_bond goes with simulated noise, not with ibm_x"),
-        ({"train.backend": "fake_fez", "train.shots": "none", "device.tiles": 2}, "device.tiles concerns measured bits"),
+        (
+            {"train.backend": "fake_fez", "train.shots": "none", "device.tiles": 2},
+            "device.tiles concerns measured bits",
+        ),
         (
             {"train.backend": "fake_fez", "device.mitigation": "readout", "train.objective": "cvar"},
             "device.mitigation corrects means, and a CVaR is none",

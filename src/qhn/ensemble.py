@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qhn import bitstrings
 from qhn.backend import open_backend
-from qhn.backend.sampler import probabilities_of
+from qhn.backend.sampler import KnownDistribution
 from qhn.binn import BLOCK, SearchSpace
 from qhn.bitstrings import Bits
 from qhn.network import as_features
@@ -89,7 +89,8 @@ class Ensemble:
             config = record.config
             backend = open_backend(config.train.backend, config.device.settings())
             sampler = backend.compile(config.circuit(problem.num_qubits))
-            bits, chances = most_probable(probabilities_of(sampler, at.theta[None])[0])
+            assert isinstance(sampler, KnownDistribution)  # no other does without shots
+            bits, chances = most_probable(sampler.probabilities(at.theta[None])[0])
             left_out = max(0.0, 1 - float(chances.sum()))
         else:
             bits, chances = measured(record.samples(at.step))

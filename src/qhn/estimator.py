@@ -235,6 +235,14 @@ class ExactEstimator:
         objective = mean if self.objective.is_mean else self.energy.cvar(rows, self.objective)
         return self._estimates(mean.reshape(thetas.shape[:-1]), objective.reshape(thetas.shape[:-1]))
 
+    def probabilities(self, thetas: ArrayLike) -> Floats:
+        """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``, qubit 0 the least significant bit."""
+        return self.distribution.probabilities(thetas)
+
+    def most_probable(self, theta: ArrayLike) -> tuple[Bits, float]:
+        """The bitstring ``[num_qubits]`` with the highest probability at ``theta[num_parameters]``, and that."""
+        return self.distribution.most_probable(theta)
+
     def value_and_grad(self, theta: ArrayLike) -> ValueAndGrad:
         """The objective and its gradient: ``[..., num_parameters]`` → values of shape ``[...]``.
 

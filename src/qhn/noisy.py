@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qhn import bitstrings
 from qhn.ansatz import Ansatz
+from qhn.backend import Sampler
+from qhn.backend.sampler import KnownDistribution
 from qhn.bitstrings import Bits
-from qhn.estimator import check_enumerable
+from qhn.estimator import ExactEstimator, check_enumerable
 from qhn.gradient import Gradient, ParameterShift, ValueAndGrad
 from qhn.landscape import Landscape, enumerate_costs
 from qhn.objective import Estimates, Means, Objective
@@ -20,15 +22,12 @@ from qhn.seeds import Key
 Floats = NDArray[np.float64]
 
 
-class Known(Protocol):
-    """A machine whose distribution is known."""
-
-    def probabilities(self, thetas: Floats) -> Floats:
-        """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``."""
-        ...
+@runtime_checkable
+class Noisy(KnownDistribution, Protocol):
+    """A sampler that knows the distribution of its bits, and means over it."""
 
     def energies(self, thetas: Floats, costs: Floats) -> Floats:
-        """Their means of ``costs[2**num_qubits]``: ``[B, num_parameters]`` → ``[B]``."""
+        """Means of ``costs[2**num_qubits]``: ``[B, num_parameters]`` → ``[B]``."""
         ...
 
 
@@ -66,7 +65,7 @@ class NoisyEstimator:
         self,
         ansatz: Ansatz,
         problem: Problem,
-        sampler: Known,
+        sampler: Noisy,
         *,
         costs: ArrayLike | None = None,
         objective: Objective | None = None,
@@ -94,14 +93,14 @@ class NoisyEstimator:
         )
 
     def value_and_grad(
-        self, theta: ArrayLike, gradient: Gradient | None = None, key: Key | None = None
+        self, theta: ArrayLike, key: Key | None = None, gradient: Gradient | None = None
     ) -> ValueAndGrad:
         """The objective and its gradient: ``[..., num_parameters]`` → values of shape ``[...]``.
 
         Args:
             theta: angles in radians.
-            gradient: the rule; parameter shift of the active angles by default.
             key: name of the directions of a random rule; the first one by default.
+            gradient: the rule; parameter shift of the active angles by default.
 
         Raises:
             ValueError: on a wrong shape.
@@ -116,6 +115,10 @@ class NoisyEstimator:
         unshifted = rows[np.zeros(rule.num_rows, dtype=np.int64)]
         estimates = self._estimates(mean.reshape(shape)[..., None], values[:, 0].reshape(shape)[..., None])
         return rule.combine_means(rows, unshifted, estimates, self.objective, theta, name)
+
+    def probabilities(self, thetas: Floats) -> Floats:
+        """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``."""
+        return self.sampler.probabilities(thetas)
 
     def most_probable(self, theta: ArrayLike) -> tuple[Bits, float]:
         """The bitstring ``[num_qubits]`` with the highest probability at ``theta[num_parameters]``, and that.
@@ -148,3 +151,33 @@ class NoisyEstimator:
     def _estimates(self, mean: Floats, objective: Floats) -> Estimates:
         zero, known = np.zeros_like(mean), self.landscape
         return Estimates(mean, zero, objective, zero, None, known.optimum, known.optimal_bits[0], known.costs.size)
+
+
+Shotless = ExactEstimator | NoisyEstimator
+
+
+def without_shots(
+    ansatz: Ansatz,
+    problem: Problem,
+    sampler: Sampler,
+    *,
+    objective: Objective | None = None,
+    costs: ArrayLike | None = None,
+) -> Shotless:
+    """What knows E on a machine without shots.
+
+    Args:
+        ansatz: the circuit.
+        problem: the cost of its bitstrings.
+        sampler: the machine.
+        objective: the mean, or a CVaR.
+        costs: of all bitstrings, ``[2**num_qubits]``, if they are known already.
+
+    Raises:
+        ValueError: if the machine draws shots only, or there are too many bitstrings.
+    """
+    if sampler.describe()["noise"] == "none":
+        return ExactEstimator(ansatz, problem, objective=objective, costs=costs)
+    if not isinstance(sampler, Noisy):
+        raise ValueError(f"backend {sampler.describe()['name']} draws shots, and does not know E without them")
+    return NoisyEstimator(ansatz, problem, sampler, objective=objective, costs=costs)

@@ -34,7 +34,7 @@ from qhn.noisy import Shotless, without_shots
 from qhn.problem import BinnProblem, Evaluations
 from qhn.provenance import all_costs, session_facts, write_best, write_circuit
 from qhn.record import Record, results_directory
-from qhn.samples import Samples
+from qhn.samples import Flips, Samples
 from qhn.seeds import Key, Purpose
 from qhn.step import Outcome, RecordError, Step
 from qhn.stopping import over_budget, reached
@@ -151,6 +151,7 @@ class Training(Iterator[Step]):
         self.optimizer = config.train.optimizer.build()
         self.outcome: Outcome | None = None
         self._estimator: SamplingEstimator | Shotless | None = None
+        self._flips: Flips | None = None  # counted by earlier sessions on the same qubits
         self._stop_requested = False
         self._closed = False
         self._broken = False  # a step could not be written: what is in memory is ahead of what is on disk
@@ -322,7 +323,7 @@ class Training(Iterator[Step]):
                 objective=self.config.train.objective.build(),
                 evaluations=self.evaluations,
                 mitigation=self.config.device.mitigation,
-                flips=self.record.checkpoint().flips if self.record else None,
+                flips=self._flips,
             )
             sampler = self._estimator.sampler
         if self.record is not None:
@@ -337,6 +338,7 @@ class Training(Iterator[Step]):
             return self._backend
         journal = Journal(self.record.directory / "jobs.jsonl") if self.record else None
         settings = self.config.device.settings()
+        self._flips = self.record.checkpoint().flips if self.record else None
         sessions = self.record.manifest() if self.record else []
         tiles = sessions[-1]["backend"].get("tiles", []) if sessions else []
         backend = open_backend(self.config.train.backend, settings, journal)
@@ -347,6 +349,7 @@ class Training(Iterator[Step]):
             as_before = open_backend(self.config.train.backend, same, journal)
             as_before.compile(self.ansatz)
         except ValueError:  # calibrated anew, and one of them no longer works
+            self._flips = None  # they were others'
             return backend
         return as_before
 

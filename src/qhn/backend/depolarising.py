@@ -55,6 +55,10 @@ class DepolarisingSampler:
         """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``, qubit 0 the least significant bit."""
         return self.twin.probabilities(thetas)
 
+    def energies(self, thetas: Floats, costs: Floats) -> Floats:
+        """Means of ``costs[2**num_qubits]``: ``[B, num_parameters]`` → ``[B]``."""
+        return self.twin.energies(thetas, costs)
+
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Bits of each row; the same key gives the same bits."""
         check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)

@@ -119,10 +119,21 @@ class RehearsalSampler:
         Raises:
             ValueError: above 24 qubits, or of Aer.
         """
+        return self._twin().probabilities(thetas)
+
+    def energies(self, thetas: Floats, costs: Floats) -> Floats:
+        """Means of ``costs[2**num_qubits]`` as the best chain measures them: ``[B, num_parameters]`` → ``[B]``.
+
+        Raises:
+            ValueError: as :meth:`probabilities`.
+        """
+        return self._twin().energies(thetas, costs)
+
+    def _twin(self) -> Twin:
         twin = self._tiles[0]
         if not isinstance(twin, Twin):
-            raise ValueError("probabilities are known to device.simulator = 'twin' only")
-        return twin.probabilities(thetas)
+            raise ValueError("only device.simulator = 'twin' knows probabilities; Aer draws shots")
+        return twin
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Bits of each row, each on its tile; the same key gives the same bits."""

@@ -6,6 +6,7 @@ the service said, because its answers can hold account data.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from qiskit_ibm_runtime.executor_sampler import Sampler
 from qhn.ansatz import Ansatz
 from qhn.backend.aer import publish, read_bits
 from qhn.backend.placement import Placement, place
+from qhn.backend.qpu_time import chunks, price
 from qhn.backend.sampler import BackendError, Journal, check_request
 from qhn.backend.settings import DeviceSettings
 from qhn.backend.tiles import arrange
@@ -29,6 +31,7 @@ from qhn.samples import Flips, Samples
 from qhn.seeds import Key
 
 Floats = NDArray[np.float64]
+FENCE = 2  # times its price, after which the service ends a job
 NO_ACCOUNT = (
     "no IBM account found; save one once with QiskitRuntimeService.save_account(token=…, instance=…) or set "
     "QISKIT_IBM_TOKEN and QISKIT_IBM_INSTANCE; the backend fake_torino rehearses a run without one"
@@ -129,10 +132,12 @@ class DeviceSampler:
         num_tiles = len(self.placement.tiles)
         plan = arrange(len(thetas), group, num_tiles)
         angles = thetas[plan.rows].reshape(plan.num_executions, num_tiles * num_parameters)
-        chunks = self.placement.price(len(thetas), group, shots).chunks
+        cost = price(self.placement.task(len(thetas), group, shots), self.placement.chip)
+        parts = chunks(plan.num_executions, shots, cost.seconds_per_shot, self.placement.chip.max_shots)
+        fence = math.ceil(FENCE * cost.seconds / len(parts))
         jobs = [
-            self._run(angles[chunk], shots, key.tag if len(chunks) == 1 else f"{key.tag}:{number}")
-            for number, chunk in enumerate(chunks)
+            self._run(angles[part], shots, fence, key.tag if len(parts) == 1 else f"{key.tag}:{number}")
+            for number, part in enumerate(parts)
         ]
         everything = np.concatenate([job.bits for job in jobs])
         bits = everything.reshape(*everything.shape[:2], num_tiles, num_qubits).swapaxes(1, 2)
@@ -146,14 +151,12 @@ class DeviceSampler:
             executed=plan.num_executions + sum(len(job.calibration) for job in jobs),
         )
 
-    def _run(self, angles: Floats, shots: int, tag: str) -> Job:
+    def _run(self, angles: Floats, shots: int, fence: int, tag: str) -> Job:
         """One job: rows of angles of all tiles, and the calibration."""
         self._note(event="intent", tag=tag, rows=len(angles), shots=shots)
         pubs = [publish(self.circuit, angles), *((circuit,) for circuit in self.placement.calibration)]
         try:
-            job = Sampler(mode=self.placement.device, options=self._options(tag, len(angles), shots)).run(
-                pubs, shots=shots
-            )
+            job = Sampler(mode=self.placement.device, options=self._options(tag, fence)).run(pubs, shots=shots)
             self._note(event="submitted", tag=tag, job_id=job.job_id(), rows=len(angles), shots=shots)
             result = job.result()
             bits = read_bits(result)
@@ -168,11 +171,11 @@ class DeviceSampler:
         self._note(event="done", tag=tag, job_id=job.job_id(), qpu_seconds=seconds)
         return Job(bits, calibration, job.job_id(), seconds)
 
-    def _options(self, tag: str, num_executions: int, shots: int) -> dict[str, Any]:
+    def _options(self, tag: str, fence: int) -> dict[str, Any]:
         settings = self.placement.settings
         options: dict[str, Any] = {
             "environment": {"job_tags": [tag]},
-            "max_execution_time": self.placement.fence(num_executions, shots),
+            "max_execution_time": fence,
             "execution": {"rep_delay": settings.rep_delay},
         }
         if settings.dynamical_decoupling != "none":

@@ -6,6 +6,7 @@ reports them: the chance that nothing goes wrong in a shot. It leaves out idle t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -180,6 +181,18 @@ def chain_of(chip: Chip, load: Load, qubits: Iterable[int], *, exact: bool = Fal
         two_qubit=float(np.prod((1 - two) ** np.array(load.two_qubit))),
         exact=exact,
     )
+
+
+def check_disjoint(chains: Iterable[Chain]) -> None:
+    """Refuse chains that share a qubit, and one that visits a qubit twice.
+
+    Raises:
+        ValueError: naming the qubit.
+    """
+    counts = Counter(qubit for chain in chains for qubit in chain.qubits)
+    for qubit, count in counts.items():
+        if count > 1:
+            raise ValueError(f"qubit {qubit} is asked for {count} times; tiles have no qubit in common")
 
 
 def report(chip: Chip, load: Load, chains: list[Chain], *, exclude: Iterable[int] = ()) -> str:

@@ -11,9 +11,9 @@ from qiskit.providers import BackendV2
 
 from qhn.ansatz import Ansatz
 from qhn.backend.chip import Chip, chip_of
-from qhn.backend.isa import calibration_circuits, check_isa, compile_chain, side_by_side
-from qhn.backend.layout import Chain, disjoint_chains, load_of
-from qhn.backend.sampler import measured
+from qhn.backend.isa import calibration_circuits, check_isa, compile_chain, duration, side_by_side
+from qhn.backend.layout import Chain, chain_of, check_disjoint, disjoint_chains, load_of
+from qhn.backend.qpu_time import Task, rep_delay_of
 from qhn.backend.settings import DeviceSettings
 
 
@@ -54,12 +54,27 @@ class Placement:
 
     def calibration_of(self, chains: list[Chain]) -> list[QuantumCircuit]:
         """The same of some of the chains."""
-        return list(calibration_circuits(chains, self.device)) if self.settings.calibrate else []
+        return calibration_circuits([chain.qubits for chain in chains], self.device) if self.settings.calibrate else []
 
-    @property
-    def rep_delay(self) -> float:
-        """Seconds between shots."""
-        return self.chip.rep_delay if self.settings.rep_delay is None else self.settings.rep_delay
+    @cached_property
+    def duration(self) -> float:
+        """Seconds that the circuit takes, measurement included."""
+        return duration(self.circuit, self.chip)
+
+    def task(self, num_rows: int, group: int, shots: int) -> Task:
+        """So many rows of angles, as something that has a price."""
+        settings = self.settings
+        return Task(
+            num_rows=num_rows,
+            group=group,
+            shots=shots,
+            duration=self.duration,
+            two_qubit_gates=sum(len(instruction.qubits) == 2 for instruction in self.tiles[0].data),
+            tiles=len(self.tiles),
+            rep_delay=settings.rep_delay,
+            calibrate=settings.calibrate,
+            twirling=settings.twirling,
+        )
 
     def describe(self) -> dict[str, Any]:
         """Qubits of every tile, what was applied, and the calibration: JSON values."""
@@ -68,7 +83,8 @@ class Placement:
             "tiles": [
                 {"qubits": list(chain.qubits), "estimated_fidelity": round(chain.fidelity, 6)} for chain in self.chains
             ],
-            "rep_delay": self.rep_delay,
+            "rep_delay": rep_delay_of(self.chip, self.settings.rep_delay),
+            "seconds_per_circuit": self.duration,
             "readout_errors": "counted in every job" if self.settings.calibrate else "not counted",
             "calibration": self.chip.to_json(),
         }
@@ -81,29 +97,16 @@ def place(ansatz: Ansatz, device: BackendV2, settings: DeviceSettings) -> Placem
         ValueError: if the device has too few usable qubits or does not take the delay asked for.
     """
     chip = chip_of(device)
-    check_delay(chip, settings.rep_delay)
+    rep_delay_of(chip, settings.rep_delay)
     folded = settings.calibrate and bool(ansatz.folded_brick)
     load = load_of(ansatz, fold=folded)
     if settings.qubits:
-        chains = given_chains(chip, load, settings.qubits)
+        chains = [chain_of(chip, load, qubits) for qubits in settings.qubits]
+        check_disjoint(chains)
     else:
         chains = disjoint_chains(chip, load, settings.tiles, exclude=settings.exclude, guard=settings.guard)
-    circuit = measured(ansatz.executed if folded else ansatz.pruned)
+    circuit = ansatz.executed if folded else ansatz.pruned
     tiles = [compile_chain(circuit, device, chain.qubits) for chain in chains]
     for tile in tiles:
-        check_isa(tile, chip, device.target)
+        check_isa(tile, chip)
     return Placement(ansatz, device, chip, settings, chains, tiles, folded)
-
-
-def check_delay(chip: Chip, rep_delay: float | None) -> None:
-    """Refuse a delay that the device does not take.
-
-    Raises:
-        ValueError: naming the range.
-    """
-    low, high = chip.rep_delay_range
-    if rep_delay is not None and not low <= rep_delay <= high:
-        raise ValueError(
-            f"device.rep_delay must lie between {low:g} and {high:g} seconds on {chip.name}, got {rep_delay:g}; its own "
-            f"is {chip.rep_delay:g}"
-        )

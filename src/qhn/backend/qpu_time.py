@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from qhn.backend.chip import Chip
+from qhn.backend.tiles import num_executions
 
 JOB_SECONDS = 2.0  # billed beside the shots
 MAX_JOB_SECONDS = 3 * 3600.0
@@ -28,7 +29,7 @@ class Task:
     """What one gradient asks of a device.
 
     Attributes:
-        num_rows: rows of angles, θ itself and then pairs of shifts.
+        num_rows: rows of angles.
         shots: asked for, of each.
         duration: of the circuit, in seconds.
         two_qubit_gates: of the circuit of one chain.
@@ -36,6 +37,7 @@ class Task:
         rep_delay: seconds between shots; None for the device's own.
         calibrate: count readout errors, with two circuits of known bits.
         twirling: random Pauli gates, for which the service rounds shots up.
+        group: rows that belong together, θ itself and then pairs of shifts; all of them by default.
     """
 
     num_rows: int
@@ -46,6 +48,12 @@ class Task:
     rep_delay: float | None = None
     calibrate: bool = False
     twirling: bool = False
+    group: int | None = None
+
+    @property
+    def circuits(self) -> int:
+        """That are executed, calibration included."""
+        return num_executions(self.num_rows, self.group or self.num_rows, self.tiles) + 2 * self.calibrate
 
 
 @dataclass(frozen=True)
@@ -92,8 +100,7 @@ def price(task: Task, chip: Chip) -> Price:
     >>> round(price(Task(num_rows=197, shots=1000, duration=2.4e-6, two_qubit_gates=26), chip).seconds, 1)
     51.7
     """
-    pairs = math.ceil((task.num_rows - 1) / 2)
-    circuits = min(task.num_rows, 1 + 2 * math.ceil(pairs / task.tiles)) + 2 * task.calibrate
+    circuits = task.circuits
     shots = twirled_shots(task.shots) if task.twirling else task.shots
     gates = task.tiles * task.two_qubit_gates
     if gates > MAX_TWO_QUBIT_GATES:

@@ -70,17 +70,6 @@ class KnownDistribution(Protocol):
         ...
 
 
-def probabilities_of(sampler: Sampler, thetas: Floats) -> Floats:
-    """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``.
-
-    Raises:
-        ValueError: if the machine draws shots only.
-    """
-    if not isinstance(sampler, KnownDistribution):
-        raise ValueError(f"backend {sampler.describe()['name']} draws shots, and does not know their distribution")
-    return sampler.probabilities(thetas)
-
-
 class Backend(Protocol):
     """A machine."""
 

@@ -25,8 +25,8 @@ class Arrangement:
     """Which tile measures which row when.
 
     Attributes:
-        rows: ``[num_executions, num_tiles]``, the row that a tile measures. Where there is none left, θ keeps it busy, so
-            that its neighbours see the same crosstalk; these bits are not used.
+        rows: ``[num_executions, num_tiles]``, the row that a tile measures. Where there is none left, θ keeps it busy,
+            so that its neighbours see the same crosstalk; these bits are not used.
         execution, tile: ``[num_rows]``, where the bits of a row are found.
         unshifted: ``[num_groups]``, the executions in which all tiles measure θ; None if rows are not compared.
     """

@@ -266,4 +266,5 @@ class TrainConfig(StopRules):
         schedule = self.shot_schedule
         if schedule is None or step >= schedule.over:
             return self.shots
-        return round(schedule.first * (self.shots / schedule.first) ** (step / schedule.over))
+        share = step / schedule.over
+        return round(math.exp((1 - share) * math.log(schedule.first) + share * math.log(self.shots)))
