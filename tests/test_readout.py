@@ -133,6 +133,7 @@ def test_derivatives_by_the_rates_are_those_of_finite_differences(
     table_qubits: int, folded: bool, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readout, "TABLE_QUBITS", table_qubits)
+    monkeypatch.setattr(readout, "MAX_KEPT", 8)  # a short memory changes nothing
     ansatz, costs = hypernetwork(4, 1), rng.normal(size=16)
     inversion = ReadoutInversion(ansatz, TableProblem(costs))
     bits = rng.integers(0, 2, (3, 40, 4), dtype=np.uint8)
@@ -276,8 +277,12 @@ def test_what_cannot_be_mitigated_is_refused() -> None:
         counted(rates[:1]) + counted(rates)
 
 
-def test_mthree_agrees_where_all_bitstrings_are_measured(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("max_dense", [4096, 0])
+def test_mthree_agrees_where_all_bitstrings_are_measured(
+    max_dense: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("mthree")
+    monkeypatch.setattr(readout, "MAX_DENSE", max_dense)
     ansatz, problem = hypernetwork(4, 1), TableProblem(rng.normal(size=16))
     theta = rng.uniform(0, 2 * np.pi, ansatz.num_parameters)
     machine = Misreading(rng.uniform(0.02, 0.1, (2, 4, 2)), folded=True)

@@ -2,7 +2,7 @@
 
 A qubit in 0 reads 1 with probability p01, one in 1 reads 0 with p10: measured bits are distributed as q = ⊗A_j p with
 A_j = [[1 − p01, p10], [p01, 1 − p10]]. So E = Σ p·C = Σ q·C′ with C′ = (⊗A_j⁻¹)ᵀ C, and E is the average of C′, whose
-spread is little larger than that of C: by 12 % at rates of 2 % on 14 qubits. Where the last CX brick was left to
+spread is little larger than that of C: by a tenth at rates of 2 % on 14 qubits. Where the last CX brick was left to
 :meth:`qhn.ansatz.Ansatz.relabel`, C is that of the relabelled bits. C′ is no network's cost: it serves for E and its
 gradient, and for nothing else.
 
@@ -219,13 +219,9 @@ class Mthree:
         for row, tile in enumerate(tiles):
             _, first, counts = np.unique(bitstrings.pack(raw[row]), axis=0, return_index=True, return_counts=True)
             names = [bitstrings.text(raw[row, shot, ::-1]) for shot in first]
+            method = "direct" if len(names) <= MAX_DENSE else "iterative"  # by default the free memory decides
             quasi = correctors[tile].apply_correction(
-                dict(zip(names, counts.tolist(), strict=True)),
-                range(bits.shape[-1]),
-                distance=-1,  # of bitstrings that may be read for another: any
-                method="direct"
-                if len(names) <= MAX_DENSE
-                else "iterative",  # not by the memory that happens to be free
+                dict(zip(names, counts.tolist(), strict=True)), range(bits.shape[-1]), distance=-1, method=method
             )
             mean[row] = self._evaluations.cost(bits[row, first]) @ [quasi[name] for name in names]
         return replace(inverse, mean=mean)
