@@ -23,6 +23,7 @@ from qhn.threads import num_cores
 Floats = NDArray[np.float64]
 LANDSCAPE = "landscape.npy"
 PROBES = 64
+DRAWN_GATES = 1000
 PACKAGES = ("qhn", "qiskit", "qiskit-aer", "qiskit-ibm-runtime", "numpy", "scipy")
 
 
@@ -48,15 +49,21 @@ def write_best(record: Record, problem: BinnProblem, step: Step) -> None:
 
 
 def write_circuit(record: Record, circuit: Any) -> None:
-    """Write ``circuit.qpy``, ``circuit.qasm`` (OpenQASM 3) and ``circuit.txt`` (a drawing) of what runs, once."""
+    """Write ``circuit.qpy``, ``circuit.qasm`` (OpenQASM 3) and ``circuit.txt`` (a drawing) of what runs, once.
+
+    Circuits of many gates are not drawn: nobody could read it.
+    """
     from qiskit import qasm3, qpy
 
-    drawing = str(circuit.draw("text", fold=-1, idle_wires=False)) + "\n"
+    def draw(file: IO[bytes]) -> object:
+        return file.write((str(circuit.draw("text", fold=-1, idle_wires=False)) + "\n").encode())
+
     writers: dict[str, Callable[[IO[bytes]], object]] = {
         "circuit.qpy": lambda file: qpy.dump(circuit, file),
         "circuit.qasm": lambda file: file.write((qasm3.dumps(circuit) + "\n").encode()),
-        "circuit.txt": lambda file: file.write(drawing.encode()),
     }
+    if circuit.size() <= DRAWN_GATES:
+        writers["circuit.txt"] = draw
     for name, write in writers.items():
         if not (record.directory / name).exists():
             record.write_file(name, write)

@@ -65,16 +65,19 @@ class FakeDevice:
         self.device = device
         self.settings = settings or DeviceSettings()
         self.name: str = device.name
+        self._compiled: dict[Ansatz, RehearsalSampler] = {}
 
     def compile(self, ansatz: Ansatz) -> RehearsalSampler:
-        """A sampler of the ansatz on the best qubits.
+        """A sampler of the ansatz on the best qubits; the second time the same one.
 
         Raises:
             ValueError: if the device has too few usable qubits, or Aer's memory does not hold the state.
         """
         if self.settings.simulator == "aer":
             check_memory(ansatz.num_qubits, "use fewer qubits, or device.simulator = 'twin'")
-        return RehearsalSampler(place(ansatz, self.device, self.settings))
+        if ansatz not in self._compiled:
+            self._compiled[ansatz] = RehearsalSampler(place(ansatz, self.device, self.settings))
+        return self._compiled[ansatz]
 
 
 class Simulator(Protocol):

@@ -88,9 +88,10 @@ class Device:
         self.settings = settings or DeviceSettings()
         self.journal = journal
         self.name: str = device.name
+        self._compiled: dict[Ansatz, DeviceSampler] = {}
 
     def compile(self, ansatz: Ansatz) -> DeviceSampler:
-        """A sampler of the ansatz on the best qubits.
+        """A sampler of the ansatz on the best qubits; the second time the same one.
 
         Raises:
             ValueError: if the device has too few usable qubits.
@@ -100,7 +101,9 @@ class Device:
             _ = self.device.target  # fetched from the service when first asked for
         except Exception as error:
             raise BackendError(f"the IBM service did not describe {self.name} ({type(error).__name__})") from None
-        return DeviceSampler(place(ansatz, self.device, self.settings), self.journal)
+        if ansatz not in self._compiled:
+            self._compiled[ansatz] = DeviceSampler(place(ansatz, self.device, self.settings), self.journal)
+        return self._compiled[ansatz]
 
 
 class DeviceSampler:
