@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 MAX_QUBITS = 24  # of which all probabilities are asked for
 FEW_QUBITS = 16  # of which shots are drawn from all probabilities
+AT_ONCE = 2**19  # numbers that one thread computes at a time
 MAX_NUMBERS = 2**26  # in the products of half the chain: 512 MiB
 
 
@@ -56,7 +57,7 @@ class Product:
         high, highs = self._high(self.cut)
 
         def fill(row: int) -> None:
-            np.matmul(high[highs[row]].T, low[lows[row]].T, out=result[row].reshape(high.shape[2], low.shape[1]))
+            np.matmul(high[highs[row]], low[lows[row]].T, out=result[row].reshape(high.shape[1], low.shape[1]))
             np.maximum(result[row], 0.0, out=result[row])
 
         in_parallel(fill, range(self.num_rows), self.num_threads)
@@ -77,11 +78,11 @@ class Product:
             by_high = np.bincount(highs)[highs] >= np.bincount(lows)[lows]
             means = result[start : start + step]
             for half in np.unique(highs[by_high]):
-                rows = by_high & (highs == half)
-                means[rows] = np.tensordot(low[lows[rows]], high[half] @ table, ((1, 2), (1, 0)))
+                shared, rows = table.T @ high[half], by_high & (highs == half)
+                means[rows] = low[lows[rows]].reshape(-1, shared.size) @ shared.ravel()
             for half in np.unique(lows[~by_high]):
-                rows = ~by_high & (lows == half)
-                means[rows] = np.tensordot(high[highs[rows]], table @ low[half], ((1, 2), (1, 0)))
+                shared, rows = table @ low[half], ~by_high & (lows == half)
+                means[rows] = high[highs[rows]].reshape(-1, shared.size) @ shared.ravel()
         return result
 
     def sample(self, shots: int, streams: list[np.random.Generator]) -> Bits:
@@ -93,7 +94,7 @@ class Product:
             high, highs = self._high(self.cut)
 
             def pick(row: int) -> None:
-                sums = np.maximum(high[highs[row]].T @ low[lows[row]].T, 0.0).ravel().cumsum()
+                sums = np.maximum(high[highs[row]] @ low[lows[row]].T, 0.0).ravel().cumsum()
                 drawn = np.searchsorted(sums, streams[row].random(shots) * sums[-1], side="right")
                 result[row] = bitstrings.from_integers(np.minimum(drawn, sums.size - 1), num_qubits)
 
@@ -127,20 +128,33 @@ class Product:
         products, which = np.ones((1, 1, 1)), np.zeros(self.num_rows, dtype=np.int64)
         for tensor, own in zip(self.tensors[:cut], self.which[:cut], strict=True):
             (before, now), which = _pairs(which, own)
-            _, left, _, right = tensor.shape
-            longer = products[before] @ tensor[now].reshape(-1, left, 2 * right)
-            products = longer.reshape(len(now), -1, 2, right).swapaxes(1, 2).reshape(len(now), -1, right)
+            longer = np.empty((len(now), 2, products.shape[1], tensor.shape[3]))  # the new bit is the highest
+            for bit in (0, 1):
+                self._multiply(products, before, tensor[:, :, bit], now, longer[:, bit])
+            products = longer.reshape(len(now), -1, tensor.shape[3])
         return products, which
 
     def _high(self, cut: int) -> tuple[Floats, Integers]:
-        """The same of those from the cut on: ``[different, bond, 2**(num_qubits − cut)]``."""
+        """The same of those from the cut on: ``[different, 2**(num_qubits − cut), bond]``."""
         products, which = np.ones((1, 1, 1)), np.zeros(self.num_rows, dtype=np.int64)
         for tensor, own in zip(self.tensors[cut:][::-1], self.which[cut:][::-1], strict=True):
             (after, now), which = _pairs(which, own)
-            _, left, _, right = tensor.shape
-            longer = tensor[now].reshape(-1, 2 * left, right) @ products[after]
-            products = longer.reshape(len(now), left, 2, -1).swapaxes(2, 3).reshape(len(now), left, -1)
+            different, left, _, right = tensor.shape
+            turned = tensor.transpose(0, 3, 2, 1).reshape(different, right, 2 * left)
+            longer = np.empty((len(now), products.shape[1], 2 * left))  # the new bit is the lowest
+            self._multiply(products, after, turned, now, longer)
+            products = longer.reshape(len(now), -1, left)
         return products, which
+
+    def _multiply(self, first: Floats, i: Integers, second: Floats, j: Integers, out: Floats) -> None:
+        """``out = first[i] @ second[j]``, some at a time."""
+        step = max(1, AT_ONCE // out[0].size)
+
+        def fill(start: int) -> None:
+            part = slice(start, start + step)
+            np.matmul(first[i[part]], second[j[part]], out=out[part])
+
+        in_parallel(fill, range(0, len(out), step), self.num_threads)
 
 
 def _pairs(first: Integers, second: Integers) -> tuple[tuple[Integers, Integers], Integers]:
