@@ -16,7 +16,10 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("cli.experiments", "cli.runs", "cli.sweeps"),
     ("cli.app", "cli.options"),
     ("paper.reproduce",),
-    ("paper.depth", "paper.dynamics", "paper.interactions", "paper.method", "paper.overfitting", "paper.search"),
+    (
+        *("paper.depth", "paper.dynamics", "paper.interactions", "paper.method", "paper.noise", "paper.overfitting"),
+        "paper.search",
+    ),
     ("paper.lab", "paper.pictures", "paper.section"),
     ("paper", "paper.claims"),
     ("sweepreport",),

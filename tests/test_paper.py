@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from qhn import load_config, train
-from qhn.paper import dynamics, overfitting
+from qhn.paper import dynamics, noise, overfitting
 from qhn.paper.claims import Claim, Difference, Verdict, above, by_difference, by_order, pooled, verdict_of
 from qhn.paper.depth import _close
 from qhn.paper.lab import Lab
@@ -153,3 +153,30 @@ def test_parts_beyond_the_paper_on_a_small_scale(tmp_path: Path, monkeypatch: py
     assert "| product | 1.0 → 1.0 | 1 |" in re.sub(r"\| product \|[^|]*\|[^|]*\|", "| product |", report)  # rank of it
     survey = Survey(load_sweep("data-set", {"name": "data-set-2", "data.seed": 2, "seeds": [4, 5]}), tmp_path)
     assert len(survey.groups) == 8  # each data set has starts of its own
+
+
+def test_noise_raises_the_energy_of_trained_circuits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(noise, "STRENGTHS", (0.0, 0.2, 1.0, 2.0))
+    with ThreadPoolExecutor(1) as executor:
+        reproduce(Lab(executor, tmp_path, seeds=2, quiet=True), ["noise"])
+    folder = tmp_path / "paper"
+    columns = np.genfromtxt(folder / "noise.csv", delimiter=",", names=True)
+    for order in ("eq5", "authors"):
+        assert abs(columns[f"rise_{order}"][0]) < 1e-9  # no noise, no rise
+        assert 0.02 < columns[f"rise_{order}"][2] < 0.04  # the published 0.0285 belongs to other images
+        assert np.all(np.diff(columns[f"optimal_{order}"]) < 0)
+    tree = {claim["statement"]: claim for claim in json.loads((folder / "claims.json").read_text())}
+    assert tree["The best sample stays optimal"]["verdict"] == "reproduced"
+    assert tree["The slope is about 0.0285 (the program's order of gates)"]["verdict"] == "not testable here"
+
+
+def test_a_bend_is_measured_against_the_line() -> None:
+    strengths = np.array(noise.STRENGTHS)
+    for exponent, bend in ((1.0, 0.0), (2.0, 0.2)):
+        rise = np.stack([strengths**exponent, 3 * strengths**exponent])
+        curve = noise.Curves(np.array([1e-6, 1e-2]), rise, rise, rise)
+        assert abs(curve.bend - bend) < 0.1
+        assert len(curve.trained.gap) == 1
+    assert curve.bend > noise.STRAIGHT
+    none = noise.Curves(np.array([3e-2, 1e-2]), rise, rise, rise)
+    assert none.trained.gap.tolist() == [1e-2]  # the nearest, if no start came to an optimum

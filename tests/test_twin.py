@@ -335,6 +335,18 @@ def test_deep_circuits_are_exact_while_the_bond_suffices(order: str, rng: np.ran
     assert np.all(np.abs(bits.mean(axis=1) - found @ bitstrings.from_integers(np.arange(64), 6)) < SIGMAS * 0.5 / 70)
 
 
+def test_a_bad_truncation_still_draws_bits(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chances below zero are none."""
+    monkeypatch.setattr("qhn.backend.product.FEW_QUBITS", 0)
+    ansatz = hypernetwork(6, 4)
+    twin = Twin(measured(ansatz.circuit), Depolarising(0.002, 0.006), max_bond=2)
+    theta = rng.uniform(0, 2 * np.pi, (4, ansatz.num_parameters))
+    bits = twin.sample(theta, 2000, np.random.default_rng(1))
+    assert twin.discarded_weight > 0.1
+    assert bits.max() == 1
+    assert (twin.probabilities(theta) == 0).any()
+
+
 def test_the_error_goes_with_the_discarded_weight(rng: np.random.Generator) -> None:
     """The root of the weight bounds the error of the squared components, and so goes with that of probabilities."""
     ansatz = hypernetwork(6, 4)

@@ -21,6 +21,7 @@ Integers = NDArray[np.int64]
 MAX_QUBITS = 24  # of which all probabilities are asked for
 FEW_QUBITS = 16  # of which shots are drawn from all probabilities
 AT_ONCE = 2**19  # numbers that one thread computes at a time
+IMPOSSIBLE = 1e-18  # the chance of a bit that has none, or less by truncation: none is divided by
 MAX_NUMBERS = 2**26  # in the products of half the chain: 512 MiB
 
 
@@ -111,7 +112,7 @@ class Product:
             ahead.append(tensor.sum(axis=1) @ ahead[-1])
         products = np.ones((len(bits), 1))
         for qubit, tensor in enumerate(tensors):
-            chances = np.maximum(products @ (tensor @ ahead.pop()), 0.0)
+            chances = np.maximum(products @ (tensor @ ahead.pop()), IMPOSSIBLE)
             total = chances.sum(axis=1)
             ones = stream.random(len(bits)) * total >= chances[:, 0]
             bits[:, qubit] = ones

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from itertools import zip_longest
+from math import prod
 from typing import Any, TypeVar
 
 import numpy as np
@@ -70,8 +71,7 @@ class Twin:
         self.num_threads = check_threads(num_threads)
         self._transfer = transfer(circuit, noise)
         self.num_qubits = len(self._transfer.wires)
-        bonds = [np.prod(self._transfer.ranks(bond), dtype=float) for bond in range(self.num_qubits - 1)]
-        self.bond_dimension = int(max(bonds, default=1.0))
+        self.bond_dimension = max((prod(self._transfer.ranks(bond)) for bond in range(self.num_qubits - 1)), default=1)
         self.discarded_weight = 0.0
 
     def describe(self) -> dict[str, Any]:

@@ -145,6 +145,29 @@ def overfitting(path: Path, curves: Mapping[int, tuple[Floats, Floats]]) -> Path
     return save(figure, path)
 
 
+def noise_curves(
+    path: Path, strengths: Sequence[float], rises: Mapping[str, Floats], optimal: Mapping[str, Floats], slope: float
+) -> Path:
+    """Rise of ⟨C⟩ and share of optimal shots against the strength of noise, ``[circuits, strengths]`` by order."""
+    figure, panels = new_figure(2, width=0.9 * COLUMN)
+    at = np.array(strengths)
+    columns: dict[str, NDArray[Any]] = {"strength": at}
+    for axes, name, curves in zip(panels, ("rise", "optimal"), (rises, optimal), strict=True):
+        for color, marker, (order, values) in zip(COLOURS, MARKERS, curves.items(), strict=False):
+            mean, low, high = values.mean(axis=0), values.min(axis=0), values.max(axis=0)
+            axes.fill_between(at, low, high, color=color, alpha=0.2, lw=0)
+            axes.plot(at, mean, color=color, marker=marker, markersize=4, label=order)
+            columns |= {f"{name}_{order}": mean, f"{name}_{order}_low": low, f"{name}_{order}_high": high}
+        axes.set_xlabel("strength s of the noise")
+        axes.set_ylim(bottom=0)
+    panels[0].set_ylabel("rise of ⟨C⟩")
+    panels[1].set_ylabel("share of optimal shots")
+    panels[0].plot(at, slope * at, color=BLACK, lw=1, ls=":", label=f"{slope:g}·s")
+    panels[0].legend(fontsize=6, frameon=False)
+    write_csv(path.with_suffix(".csv"), columns)
+    return save(figure, path)
+
+
 def along_training(path: Path, steps: Sequence[int], values: Mapping[str, Mapping[str, Floats]]) -> Path:
     """Quantities along training, medians and quartiles over starts: a panel a quantity, a line a circuit.
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from qhn import durable
-from qhn.paper import depth, dynamics, interactions, method, overfitting, search
+from qhn.paper import depth, dynamics, interactions, method, noise, overfitting, search
 from qhn.paper.claims import Claim, Verdict
 from qhn.paper.lab import Lab
 from qhn.paper.section import Section, Writer
@@ -30,6 +30,7 @@ PARTS: dict[str, Callable[[Lab], Writer]] = {  # in the order of the report
     "training": dynamics.training,
     "data-sets": dynamics.data_sets,
     "initial": dynamics.initial,
+    "noise": noise.noise,
 }
 HEAD = """# Quantum hypernetworks: the experiments of arXiv:2301.08292, run again
 
