@@ -7,16 +7,16 @@ QHN := $(BIN)/qhn
 EXPERIMENT ?= gaussian-activation
 SWEEP ?= figure-2
 # Any of these may be given: BACKEND= LAYERS= ORDER= SHOTS= SEED= STEPS= RESULTS= ARGS='--set train.optimizer=sgd'
-# and for baseline EVALUATIONS= REPEATS=, for sweep and reproduce SEEDS= WORKERS=
-OPTIONS = $(if $(BACKEND),--backend $(BACKEND)) $(if $(LAYERS),--layers $(LAYERS)) $(if $(ORDER),--order $(ORDER)) \
-	$(if $(SHOTS),--shots $(SHOTS)) $(if $(SEED),--seed $(SEED)) $(if $(TILES),--tiles $(TILES)) \
-	$(if $(MITIGATION),--mitigation $(MITIGATION))
+# and for estimate BUDGET= MAP=, for baseline EVALUATIONS= REPEATS=, for sweep and reproduce SEEDS= WORKERS=
+WORK = $(if $(BACKEND),--backend $(BACKEND)) $(if $(LAYERS),--layers $(LAYERS)) $(if $(ORDER),--order $(ORDER)) \
+	$(if $(SHOTS),--shots $(SHOTS)) $(if $(TILES),--tiles $(TILES)) $(if $(MITIGATION),--mitigation $(MITIGATION))
+OPTIONS = $(WORK) $(if $(SEED),--seed $(SEED))
 PLACE = $(if $(RESULTS),--results $(RESULTS))
 LENGTH = $(if $(STEPS),--steps $(STEPS))
 MANY = $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WORKERS),--workers $(WORKERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help run resume list show report circuits landscape ensemble baseline sweep compare reproduce test lint bench clean
+.PHONY: help run resume list show report circuits estimate landscape ensemble baseline sweep compare reproduce test lint bench clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ ensemble: $(VENV)/.installed  ## predict by all networks measured in the latest 
 
 circuits: $(VENV)/.installed  ## write the circuits of all presets into circuits/
 	@$(QHN) circuit --output circuits
+
+estimate: $(VENV)/.installed  ## qubits and price of a run on BACKEND=fake_torino or ibm_...: BUDGET= MAP=file.png
+	@$(QHN) estimate $(EXPERIMENT) $(WORK) $(LENGTH) $(if $(BUDGET),--budget $(BUDGET)) $(if $(MAP),--map $(MAP)) $(ARGS)
 
 landscape: $(VENV)/.installed  ## enumerate all networks of EXPERIMENT=
 	@$(QHN) landscape $(EXPERIMENT) $(PLACE) $(ARGS)

@@ -13,7 +13,7 @@ SOURCE = Path(qhn.__file__).parent
 ORDER = [  # from the command line down; a module may import only what stands below it
     ("__main__",),
     ("cli",),
-    ("cli.experiments", "cli.runs", "cli.sweeps"),
+    ("cli.devices", "cli.experiments", "cli.runs", "cli.sweeps"),
     ("cli.app", "cli.options"),
     ("paper.reproduce",),
     (
@@ -23,12 +23,12 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("paper.lab", "paper.pictures", "paper.section"),
     ("paper", "paper.claims"),
     ("sweepreport",),
-    ("display", "ensemble", "evaluate", "report", "compare", "searches"),
+    ("chipmap", "display", "ensemble", "evaluate", "report", "compare", "searches"),
     ("survey",),
     ("figures",),
     ("workers",),
     ("run", "sweep"),
-    ("batch", "checks", "stopping"),
+    ("batch", "checks", "quote", "stopping"),
     ("kept", "provenance", "warm_start"),
     ("record",),
     ("configfile",),

@@ -101,7 +101,7 @@ def test_stopping_by_budget_and_failing_have_their_exit_codes(qhn, monkeypatch: 
         def sample(self, thetas, shots, key, group=1):
             raise BackendError("the fridge is warm")
 
-    monkeypatch.setattr(run, "open_backend", lambda name, journal=None: Failing())
+    monkeypatch.setattr(run, "open_backend", lambda *settings: Failing())
     monkeypatch.setattr(run, "write_circuit", lambda record, circuit: None)
     result = qhn("run", "figure-1", *QUICK, "--seed", "1")
     assert result.code == 4

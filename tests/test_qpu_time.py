@@ -97,5 +97,11 @@ def test_savings_add_up(torino: tuple[Chip, Task]) -> None:
     assert table["rep_delay 0 µs"].seconds == pytest.approx(2 + 197_000 * task.duration)
     assert table["a quarter of the shots"].executions == 197 * 250
     assert table["SPSA gradient"].rows == table["SPSA gradient"].circuits == 3
-    assert table["all of these"].seconds == min(one.seconds for one in table.values())
+    together = dataclasses.replace(task, tiles=6, rep_delay=0.0, shots=250)
+    assert table["all of these"] == price(together, chip)
+    assert table["all of these and SPSA"] == price(dataclasses.replace(together, num_rows=3), chip)
+    assert list(table)[-1] == "all of these and SPSA"
+    cheap = savings(table_task := dataclasses.replace(task, num_rows=3), chip, most_tiles=6, fewest_rows=3)
+    assert list(cheap) == ["as it is", "rep_delay 0 µs", "a quarter of the shots", "all of these"]
+    assert cheap["as it is"] == price(table_task, chip)
     assert "1 tiles" not in savings(task, chip, most_tiles=1, fewest_rows=3)

@@ -175,7 +175,7 @@ def test_a_line_search_on_shots_keeps_to_its_budget(small_config: RunConfig) -> 
     assert training.outcome is not None
     assert training.outcome.name == "budget"
     assert steps[-1].shots <= num_rows * 10 * 21 + 5
-    with pytest.raises(ValueError, match="one step takes 525 rows × 10 shots = 5,250"):
+    with pytest.raises(ValueError, match="one step takes 525 circuits × 10 shots = 5,250"):
         train(with_settings(config, {"train.max_shots": 5_000}), record=False)
 
 
@@ -428,7 +428,7 @@ def test_stop_rules(small_config: RunConfig, tmp_path: Path) -> None:
     assert outcome(target=10.0) == ("target", 1)
     assert outcome(max_shots=3 * 1500 + 1499, steps=50) == ("budget", 3)
     assert outcome(plateau=3, steps=400)[0] == "plateau"
-    with pytest.raises(ValueError, match=r"max_shots is 1,499, one step takes 25 rows × 60 shots = 1,500"):
+    with pytest.raises(ValueError, match=r"max_shots is 1,499, one step takes 25 circuits × 60 shots = 1,500"):
         train(with_settings(small_config, {"train.max_shots": 1499}), results=tmp_path)
     assert not list(tmp_path.glob("figure-1"))
 
@@ -683,7 +683,7 @@ def test_paid_shots_are_on_disk_before_they_are_used_and_are_not_paid_twice(
     small_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = PaidMachine()
-    monkeypatch.setattr(run, "open_backend", lambda name, journal=None: machine)
+    monkeypatch.setattr(run, "open_backend", lambda *settings: machine)
     unbudgeted = small_config
     with pytest.raises(ValueError, match="must be recorded"):
         train(small_config, record=False)
@@ -691,7 +691,7 @@ def test_paid_shots_are_on_disk_before_they_are_used_and_are_not_paid_twice(
     def fail(self, bits) -> None:
         raise MemoryError("the cost function died")
 
-    with pytest.raises(ValueError, match=r"needs a budget: --set train.max_shots=…; a step takes 25 rows × 60 shots"):
+    with pytest.raises(ValueError, match=r"needs a budget: --set train.max_shots=…; the first step takes 1,500 shots, the 4 steps asked for 6,000"):
         train(small_config, results=tmp_path)
     assert machine.jobs == 0
     small_config = with_settings(small_config, {"train.max_shots": 6000})
@@ -718,7 +718,7 @@ def test_bits_that_are_paid_for_are_used_though_the_budget_is_spent(
     small_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = PaidMachine()
-    monkeypatch.setattr(run, "open_backend", lambda name, journal=None: machine)
+    monkeypatch.setattr(run, "open_backend", lambda *settings: machine)
     training = train(with_settings(small_config, {"train.max_shots": 3000}), results=tmp_path)
     journal = Journal(training.record.directory / "jobs.jsonl")
 

@@ -20,6 +20,7 @@ from qhn.noisy import Shotless, without_shots
 from qhn.objective import Objective, mean_and_error, with_error
 from qhn.problem import BinnProblem, Evaluations
 from qhn.provenance import all_costs
+from qhn.quote import layout_words, price_words
 from qhn.record import Record
 from qhn.seeds import Key, Purpose
 from qhn.step import Step, lowest_validation
@@ -145,14 +146,15 @@ class Report:
         facts = sessions[-1]["backend"] if sessions else {}
         if "tiles" not in facts:
             return []
-        tiles = facts["tiles"]
-        chain = "-".join(map(str, tiles[0]["qubits"]))
-        others = f", and {len(tiles) - 1} more tiles" if len(tiles) > 1 else ""
-        lines = [f"  qubits      {chain}{others}; estimated fidelity {tiles[0]['estimated_fidelity']:.3f}"]
+        lines = [f"  device      {layout_words(facts)}"]
         known = ("noise", "rep_delay", "readout_errors", "dynamical_decoupling", "twirling")
         words = [f"{name.replace('_', ' ')} {facts[name]}" for name in known if name in facts]
         words.append(f"mitigation {self.record.config.device.mitigation}")
-        return [*lines, f"  applied     {', '.join(words)}"]
+        lines.append(f"  applied     {', '.join(words)}")
+        if "price" in facts:
+            billed = " on a QPU; this was a rehearsal" * facts["name"].startswith("fake_")
+            lines.append(f"  price       {price_words(facts['price'])}{billed}")
+        return lines
 
     @cached_property
     def most_likely(self) -> tuple[bitstrings.Bits, float]:

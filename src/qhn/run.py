@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from qhn import bitstrings
 from qhn.ansatz import Ansatz
-from qhn.backend import Backend, Sampler, open_backend
+from qhn.backend import SIMULATORS, Backend, Sampler, open_backend
 from qhn.checks import check_angles, check_budget, check_paid, check_size, check_validation, num_tiles, shots_of_step
 from qhn.config import RunConfig
 from qhn.configfile import with_settings
@@ -33,6 +33,7 @@ from qhn.landscape import enumerate_costs
 from qhn.noisy import Shotless, without_shots
 from qhn.problem import BinnProblem, Evaluations
 from qhn.provenance import all_costs, session_facts, write_best, write_circuit
+from qhn.quote import layout_words, price_facts, price_words
 from qhn.record import Record, results_directory
 from qhn.samples import Flips, Samples
 from qhn.seeds import Key, Purpose
@@ -204,6 +205,16 @@ class Training(Iterator[Step]):
         self._broken = False
         return step
 
+    def announcement(self) -> str:
+        """On which qubits of a device the next steps are made, and what they take; empty if there are none to make."""
+        if self.config.train.backend in SIMULATORS or self._check_stop() is not None:
+            return ""
+        backend = self._open_backend()
+        facts = backend.compile(self.ansatz).describe() | self._price(backend)
+        billed = "" if backend.paid else "; nothing is billed, this is a rehearsal"
+        priced = f"; {price_words(facts['price'])}{billed}" if "price" in facts else ""
+        return f"{layout_words(facts)}{priced}"
+
     def request_stop(self) -> None:
         """End after the step in flight, with the outcome ``interrupted``."""
         self._stop_requested = True
@@ -327,10 +338,17 @@ class Training(Iterator[Step]):
             )
             sampler = self._estimator.sampler
         if self.record is not None:
-            self.record.append_session(session_facts(sampler.describe()))
+            self.record.append_session(session_facts(sampler.describe() | self._price(backend)))
             self.record.forget_outcome()
             write_circuit(self.record, sampler.circuit)
         return self._estimator
+
+    def _price(self, backend: Backend) -> dict[str, Any]:
+        """What the run takes of a QPU, or would; nothing if its backend stands for none."""
+        placed = getattr(backend.compile(self.ansatz), "placement", None)
+        if placed is None or self.config.train.shots is None:
+            return {}
+        return {"price": price_facts(self.config, placed)}
 
     def _open_backend(self) -> Backend:
         """The machine; a device of an earlier session is used on the same qubits, as long as they work."""

@@ -247,6 +247,9 @@ def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
     from qhn.display import plain_lines, progress
 
     training = start()
+    words = training.announcement()
+    if words and not (quiet or as_json):
+        typer.echo(words, err=True)
     signals = (signal.SIGINT, signal.SIGTERM)
     previous = [signal.signal(number, _stop_after_step(training)) for number in signals]
     try:

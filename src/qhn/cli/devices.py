@@ -1,0 +1,80 @@
+"""The verb on a device: estimate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qhn.cli.app import app
+from qhn.cli.options import (
+    DEFAULT_EXPERIMENT,
+    BackendOption,
+    ExperimentArgument,
+    LayersOption,
+    MitigationOption,
+    OrderOption,
+    SetOption,
+    ShotsOption,
+    StepsOption,
+    TilesOption,
+    load,
+)
+
+if TYPE_CHECKING:
+    from qiskit.providers import BackendV2
+
+MapOption = Annotated[Path | None, typer.Option("--map", help="Draw the chip and its chains into this PNG file.")]
+BudgetOption = Annotated[float, typer.Option(help="QPU seconds to spend; 600 in 28 days are the Open plan's.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")]
+
+
+@app.command()
+def estimate(
+    experiment: ExperimentArgument = DEFAULT_EXPERIMENT,
+    backend: BackendOption = None,
+    shots: ShotsOption = None,
+    layers: LayersOption = None,
+    order: OrderOption = None,
+    steps: StepsOption = None,
+    tiles: TilesOption = None,
+    mitigation: MitigationOption = None,
+    settings: SetOption = None,
+    budget: BudgetOption = 600.0,
+    chip_map: MapOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose qubits of a device and price a run on it; runs nothing."""
+    from qhn.backend import SIMULATORS
+
+    if not budget > 0:
+        raise ValueError(f"--budget must be above 0 seconds, got {budget:g}")
+    config = load(experiment, settings, backend, shots, layers, order, None, steps, tiles, mitigation)
+    name = config.train.backend
+    if name in SIMULATORS:
+        if chip_map is not None:
+            raise ValueError(f"--map draws a device, and {name} is none; give --backend fake_torino, for example")
+        words = f"nothing is billed on {name}, which computes here; give --backend fake_<device> or ibm_<device>"
+        typer.echo(json.dumps({"backend": name, "billed": False}) if as_json else words)
+        return
+    from qhn.chipmap import chip_map as draw
+    from qhn.quote import quote
+
+    found = quote(config, device_of(name), budget)
+    drawn = None if chip_map is None else draw(chip_map, found.chip, found.chains)
+    typer.echo(json.dumps(found.values()) if as_json else found.text())
+    if drawn is not None and not as_json:
+        typer.echo(f"\n{drawn}")
+
+
+def device_of(name: str) -> BackendV2:
+    """The device of that name, stored or reached through the account."""
+    if name.startswith("fake_"):
+        from qhn.backend.fake import stored_device
+
+        return stored_device(name)
+    from qhn.backend import ibm
+
+    return ibm.device_of(name)

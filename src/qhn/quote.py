@@ -1,0 +1,198 @@
+"""What a run would use and cost on a device, before anything is sent to it."""
+
+from __future__ import annotations
+
+import dataclasses
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from qhn.backend.chip import Chip
+from qhn.backend.layout import Chain, disjoint_chains, load_of, report
+from qhn.backend.placement import Placement, place
+from qhn.backend.qpu_time import Price, Task, price, savings
+from qhn.gradient import Spsa
+from qhn.tables import aligned
+
+if TYPE_CHECKING:
+    from qiskit.providers import BackendV2
+
+    from qhn.config import RunConfig
+
+CAVEATS = """\
+A tile scales its part of the gradient by its fidelity; fewer shots and SPSA make it noisier, so that a run takes more
+steps; after a shorter delay qubits start from less certain zeros."""
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A run on a device, as it was asked for.
+
+    Attributes:
+        title: the experiment, the device and the circuit.
+        billed: whether the device is real.
+        chip: its calibration.
+        chains: the qubits of each tile.
+        layout: why these, as a table.
+        asked_shots: a row; twirling rounds them up.
+        gradient: what one costs.
+        gradients: that a step takes at most.
+        seconds: of each step of the run, at most, ``steps`` of them.
+        budget: QPU seconds that may be spent.
+        savings: what would make a gradient cheaper.
+    """
+
+    title: str
+    billed: bool
+    chip: Chip
+    chains: list[Chain]
+    layout: str
+    asked_shots: int
+    gradient: Price
+    gradients: int
+    seconds: tuple[float, ...]
+    budget: float
+    savings: dict[str, Price]
+
+    @property
+    def run_seconds(self) -> float:
+        """QPU seconds of all steps, at most."""
+        return sum(self.seconds)
+
+    @property
+    def steps_in_budget(self) -> int:
+        """Steps of the run that the budget allows; more than were asked for cost what the last one does."""
+        spent = list(accumulate(self.seconds))
+        if spent[-1] > self.budget:
+            return bisect_right(spent, self.budget)
+        return len(spent) + int((self.budget - spent[-1]) // self.seconds[-1])
+
+    def affordable(self, one: Price) -> int:
+        """Steps within the budget if all were at such a price of a gradient."""
+        return int(self.budget // (self.gradients * one.seconds))
+
+    def text(self) -> str:
+        """All of it, for a terminal."""
+        one = self.gradient
+        more = one.shots - self.asked_shots
+        rounded = f" ({more} more than asked for, by twirling)" if more else ""
+        at_most = f" of at most {self.gradients} gradients" if self.gradients > 1 else ""
+        sums = [
+            f"a gradient  {one.rows:,} rows in {one.circuits:,} circuits × {one.shots:,} shots{rounded}, "
+            f"{one.jobs} job{'s' * (one.jobs > 1)}: {_time(one.seconds)}",
+            f"{'':11} {one.two_qubit_gates:,} two-qubit gates a circuit, {1e6 * one.seconds_per_shot:,.1f} µs a shot",
+            f"the run     {len(self.seconds):,} steps{at_most}: {_time(self.run_seconds)}",
+            f"the budget  {_time(self.budget)}: {self.steps_in_budget:,} steps",
+        ]
+        head = ("what saves", "circuits", "shots", "QPU s a gradient", "steps in the budget")
+        rows = [
+            (what, f"{p.circuits:,}", f"{p.shots:,}", f"{p.seconds:,.1f}", f"{self.affordable(p):,}")
+            for what, p in self.savings.items()
+        ]
+        parts = [self.title, self.layout, "\n".join(sums), aligned(head, rows), CAVEATS]
+        if not self.billed:
+            parts.append(
+                f"{self.chip.name} stands in for a device and bills nothing; these are what a device would bill."
+            )
+        return "\n\n".join(parts)
+
+    def values(self) -> dict[str, Any]:
+        """All of it, as JSON values."""
+        return {
+            "backend": self.chip.name,
+            "billed": self.billed,
+            "calibration": self.chip.date,
+            "tiles": [dataclasses.asdict(chain) | {"fidelity": chain.fidelity} for chain in self.chains],
+            "gradient": dataclasses.asdict(self.gradient),
+            "step_seconds": self.seconds,
+            "run_seconds": self.run_seconds,
+            "budget": self.budget,
+            "steps_in_budget": self.steps_in_budget,
+            "savings": {what: dataclasses.asdict(one) for what, one in self.savings.items()},
+        }
+
+
+def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
+    """Choose qubits of the device for the run, compile and check its circuit, and price it.
+
+    Args:
+        config: the run.
+        device: that it would run on.
+        budget: QPU seconds that may be spent.
+
+    Raises:
+        ValueError: if the device cannot run it so.
+    """
+    train, use = config.train, config.device.settings()
+    if train.shots is None:
+        raise ValueError("a device measures shots; give --shots")
+    ansatz = config.circuit(config.problem().num_qubits)
+    placed = place(ansatz, device, use)
+    chip, chains, load = placed.chip, placed.chains, load_of(ansatz, fold=placed.folded)
+    as_many = use.qubits or use.tiles == "auto"
+    most = chains if as_many else disjoint_chains(chip, load, "auto", exclude=use.exclude, guard=use.guard)
+    last = task_at(config, placed, train.steps - 1)
+    return Quote(
+        title=f"{config.experiment} on {device.name}, calibration of {chip.date[:10] or 'unknown date'}: "
+        f"{ansatz.num_qubits} qubits, num_layers {ansatz.num_layers}, order {ansatz.order}",
+        billed=device.name.startswith("ibm_"),
+        chip=chip,
+        chains=chains,
+        layout=report(chip, load, chains, exclude=use.exclude),
+        asked_shots=train.shots,
+        gradient=price(last, chip),
+        gradients=train.optimizer.build().max_evaluations,
+        seconds=tuple(seconds_of_steps(config, placed)),
+        budget=budget,
+        savings=savings(last, chip, len(most), Spsa(ansatz.active).num_rows),
+    )
+
+
+def task_at(config: RunConfig, placed: Placement, step: int) -> Task:
+    """One gradient at a step of a run."""
+    num_rows = config.train.gradient.build(placed.ansatz).num_rows
+    return placed.task(num_rows, num_rows, config.train.shots_at(step))
+
+
+def seconds_of_steps(config: RunConfig, placed: Placement) -> list[float]:
+    """QPU seconds of each step of a run, at most."""
+    gradients = config.train.optimizer.build().max_evaluations
+    return [gradients * price(task_at(config, placed, step), placed.chip).seconds for step in range(config.train.steps)]
+
+
+def price_facts(config: RunConfig, placed: Placement) -> dict[str, Any]:
+    """What a run would take of a QPU, as a record keeps it."""
+    first, seconds = price(task_at(config, placed, 0), placed.chip), seconds_of_steps(config, placed)
+    return {
+        "rows": first.rows,
+        "circuits": first.circuits,
+        "shots": first.shots,
+        "two_qubit_gates": first.two_qubit_gates,
+        "jobs": first.jobs,
+        "qpu_seconds_of_a_step": round(seconds[0], 2),
+        "steps": len(seconds),
+        "qpu_seconds_of_the_run": round(sum(seconds), 1),
+    }
+
+
+def layout_words(facts: dict[str, Any]) -> str:
+    """Qubits of a device, from what its sampler says of itself."""
+    tiles = facts["tiles"]
+    chain = "-".join(map(str, tiles[0]["qubits"]))
+    others = f" and {len(tiles) - 1} more tiles" if len(tiles) > 1 else ""
+    return f"qubits {chain} of {facts['name']}{others}, estimated fidelity {tiles[0]['estimated_fidelity']:.3f}"
+
+
+def price_words(facts: dict[str, Any]) -> str:
+    """The same in words."""
+    shots = f"{facts['circuits']:,} circuits × {facts['shots']:,} shots"
+    return (
+        f"a step takes {shots}, {facts['qpu_seconds_of_a_step']:,.1f} QPU s, "
+        f"{facts['steps']:,} steps {_time(facts['qpu_seconds_of_the_run'])}"
+    )
+
+
+def _time(seconds: float) -> str:
+    longer = "" if seconds < 120 else f" ({seconds / 60:,.0f} min)" if seconds < 7200 else f" ({seconds / 3600:,.1f} h)"
+    return f"{seconds:,.1f} QPU seconds{longer}"
