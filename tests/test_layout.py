@@ -199,7 +199,7 @@ def test_tiles_are_disjoint_and_worth_it(name: str, guard: bool, at_least: int) 
     fidelities = [chain.fidelity for chain in chains]
     assert fidelities == sorted(fidelities, reverse=True)
     best = best_chain(chip, load).fidelity
-    assert fidelities[0] > 0.9 * best
+    assert fidelities[0] >= 0.85 * best
     assert fidelities[-1] >= 0.6 * best
     owner = {qubit: tile for tile, chain in enumerate(chains) for qubit in chain.qubits}
     touching = [pair for pair in chip.pairs if owner.get(pair[0], -1) != owner.get(pair[1], -1) and {*pair} <= {*owner}]

@@ -20,7 +20,7 @@ from qhn.backend.path import Grid, Path, cheapest, connected
 from qhn.tables import aligned
 
 WORTH = 0.6  # of the best chain's fidelity, below which "auto" leaves a chain out
-LEAD = 0.9  # the same, of what the first tile should have, because single rows are measured there
+LEAD = 0.85  # the same, of what the first tile should have, because single rows are measured there
 SX_PER_ROTATION = 2  # RY and RZ, together or RY alone, are RZ·SX·RZ·SX·RZ on hardware, where RZ is free
 ROUNDS = 24  # packings tried of a kind
 BEAM = 30  # of the search for a chain in a packing
@@ -89,7 +89,7 @@ def best_chain(chip: Chip, load: Load, *, exclude: Iterable[int] = ()) -> Chain:
     """The chain of the highest fidelity, of all chains of the usable qubits in both directions.
 
     Exact within milliseconds at 14 to 27 qubits of a heavy-hex chip and a fraction of a second at 50; on denser chips,
-    or for longer chains, the search ends after a million steps with the best chain found, and ``exact`` is False.
+    or for longer chains, the search ends after half a million steps with the best chain found, and ``exact`` is False.
 
     Args:
         chip: the calibration. Dead pairs (error 1) and faulty qubits are never used.
@@ -114,8 +114,9 @@ def disjoint_chains(
     On a tile of fidelity F a component of the gradient is scaled by about F while shot noise stays, so its shots are
     worth F² of ideal ones: Σ F² is what a packing is chosen for. Taking the best chain, then the best of what is left,
     strands qubits between chains; so packings are made again and again, with a bonus for chains through qubits that
-    were stranded before, once around the best chain of all and once without it, and the best of all these is returned
-    of which, if there is one, the first chain has at least 0.9 of the fidelity of the best of all.
+    were stranded before, around the best chain there is and without it. Rows that do not come in pairs are measured on
+    the first chain alone, so a packing whose first chain has less than 0.85 of the best one's fidelity is taken only
+    for want of another.
 
     Args:
         chip: the calibration.

@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 Path = tuple[int, ...]
 BEAM = 100  # partial paths kept of each length
 ROUNDS = 120  # subgradient steps
-NODES = 1_000_000  # partial paths looked at, two seconds or so
+NODES = 500_000  # partial paths looked at, a second or two
 SLACK = 1e-12  # of rounding, relative to costs of order 1
 
 
@@ -192,8 +192,9 @@ class _Search:
                 for s in self.ahead[edge]
                 if (seen := before | 1 << head[s]) != before
             ]
-        for bound, _, path, _, _ in sorted(grown):
-            if np.isfinite(bound):
+        extra = self.multiplier.tolist()
+        for _, cost, path, _, _ in sorted(grown):
+            if cost - sum(extra[vertex] for vertex in path) <= self.best + SLACK:
                 self._take(path)
 
     def branch(self, nodes: int) -> bool:
