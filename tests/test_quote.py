@@ -87,9 +87,8 @@ def test_a_shot_schedule_buys_more_steps() -> None:
     settings = {"train.backend": "fake_manila", "train.steps": 10, "train.shot_schedule": {"first": 100, "over": 9}}
     config = load_config("figure-1", settings | {"data.samples": 40, "ansatz.num_layers": 1})
     found = quote(config, fake_provider.FakeManilaV2(), budget=30)
-    by_hand = [
-        2 + found.gradient.circuits * config.train.shots_at(k) * found.gradient.seconds_per_shot for k in range(10)
-    ]
+    one = found.gradient
+    by_hand = [2 + one.circuits * config.train.shots_at(k) * one.seconds_per_shot for k in range(10)]
     assert found.seconds == pytest.approx(by_hand)
     assert found.steps_in_budget == sum(sum(by_hand[: k + 1]) <= 30 for k in range(10))
     assert found.steps_in_budget > found.affordable(found.gradient)

@@ -172,7 +172,7 @@ def savings(task: Task, chip: Chip, most_tiles: int, fewest_rows: int) -> dict[s
         f"{most_tiles} tiles": {"tiles": most_tiles},
         f"rep_delay {1e6 * shortest:g} µs": {"rep_delay": shortest},
         "a quarter of the shots": {"shots": math.ceil(task.shots / 4)},
-        spsa: {"num_rows": fewest_rows},
+        spsa: {"num_rows": fewest_rows, "group": fewest_rows},
     }
     now = price(task, chip)
     found, together = {"as it is": now}, task
