@@ -86,7 +86,7 @@ def patched(ansatz: Ansatz, name: str) -> tuple[QuantumCircuit, list[int], Quant
 def test_a_devices_twin_is_aers_density_matrix(
     name: str, num_layers: int, order: str, rng: np.random.Generator
 ) -> None:
-    ansatz = hypernetwork(4, num_layers, order)
+    ansatz = hypernetwork(5, num_layers, order)
     thetas = rng.uniform(0, 2 * np.pi, (2, ansatz.num_parameters))
     isa, _, small, model = patched(ansatz, name)
     measure = device(name).target["measure"]
@@ -95,7 +95,7 @@ def test_a_devices_twin_is_aers_density_matrix(
     found = twin.probabilities(thetas)
     for row, theta in zip(found, thetas, strict=True):
         np.testing.assert_allclose(row, aer_probabilities(small, model, theta), atol=1e-8)
-    ideal = reference.probabilities(reference.literal_circuit(4, num_layers, order, thetas[0]))
+    ideal = reference.probabilities(reference.literal_circuit(5, num_layers, order, thetas[0]))
     assert np.abs(found[0] - ideal).max() > 1e-4  # the noise is there
 
 
@@ -221,13 +221,15 @@ def test_rows_that_share_matrices_are_what_they_are_alone(order: str, rng: np.ra
     np.testing.assert_allclose(twin.energies(rows, costs), together @ costs, atol=1e-13)
 
 
-def test_means_do_not_depend_on_how_rows_are_grouped(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    ansatz, costs = hypernetwork(4, 2), rng.normal(size=16)
-    rows = rng.uniform(0, 6, (7, ansatz.num_parameters))
+@pytest.mark.parametrize("num_qubits", [1, 2, 3, 4, 7])
+def test_energies_are_means_over_the_probabilities(num_qubits: int, rng: np.random.Generator) -> None:
+    """Of rows with nothing in common, of two gradients, and of equal rows."""
+    ansatz, costs = hypernetwork(num_qubits, 2), rng.normal(size=2**num_qubits)
+    thetas = rng.uniform(0, 6, (3, ansatz.num_parameters))
+    gradients = ParameterShift(ansatz.active).shifted(thetas[:2], Key(0)).reshape(-1, ansatz.num_parameters)
     twin = Twin(measured(ansatz.pruned), NOISE)
-    expected = twin.probabilities(rows) @ costs
-    monkeypatch.setattr("qhn.backend.product.MAX_NUMBERS", 2 * 4 * 25)
-    np.testing.assert_allclose(twin.energies(rows, costs), expected, atol=1e-13)
+    for rows in (thetas, gradients, rng.permutation(gradients), thetas[[0, 0, 0]], thetas[:1]):
+        np.testing.assert_allclose(twin.energies(rows, costs), twin.probabilities(rows) @ costs, atol=1e-13)
 
 
 @pytest.mark.parametrize("order", ["eq5", "authors"])
@@ -238,6 +240,13 @@ def test_links_are_as_few_as_they_can_be(order: str) -> None:
     expected = {"eq5": [[5, 2], [5, 5]], "authors": [[5, 5], [2, 5]]}[order]
     assert ranks == [expected[bond % 2] for bond in range(5)]
     assert [link.rank for link in transfer(measured(hypernetwork(2, 1).circuit), Depolarising(0.0, 0.0)).links] == [2]
+
+
+def test_a_circuit_may_have_no_angles() -> None:
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    np.testing.assert_allclose(without_noise(circuit).probabilities(np.zeros((2, 0))), [[0.5, 0, 0, 0.5]] * 2)
 
 
 def test_angles_may_be_linear_in_theta_and_nothing_else() -> None:

@@ -22,7 +22,6 @@ MAX_QUBITS = 24  # of which all probabilities are asked for
 FEW_QUBITS = 16  # of which shots are drawn from all probabilities
 AT_ONCE = 2**19  # numbers that one thread computes at a time
 IMPOSSIBLE = 1e-18  # the chance of a bit that has none, or less by truncation: none is divided by
-MAX_NUMBERS = 2**26  # in the products of half the chain: 512 MiB
 
 
 @dataclass(frozen=True)
@@ -67,23 +66,27 @@ class Product:
     def means(self, costs: Floats) -> Floats:
         """Σ p·C of each row for ``costs[2**num_qubits]``: ``[rows]``.
 
-        The half that a row shares with more others is multiplied with the table of costs, once for all of them.
+        The half that a row shares with more others is multiplied with the table of costs, once for all of them; then
+        qubit after qubit of the other half is summed over, from the cut outwards, so that what differs between rows
+        comes in as late as it can.
         """
         cut = self.cut
         table = costs.reshape(-1, 2**cut)
+        lows, highs = self._names(self.which[:cut]), self._names(self.which[cut:])
+        by_high = np.bincount(highs)[highs] >= np.bincount(lows)[lows]
+        groups = [by_high & (highs == half) for half in np.unique(highs[by_high])]
+        groups += [~by_high & (lows == half) for half in np.unique(lows[~by_high])]
         result = np.empty(self.num_rows)
-        step = max(1, MAX_NUMBERS // (max(table.shape) * self.tensors[cut].shape[1]))
-        for start in range(0, self.num_rows, step):
-            part = self._rows(slice(start, start + step))
-            (low, lows), (high, highs) = part._low(cut), part._high(cut)
-            by_high = np.bincount(highs)[highs] >= np.bincount(lows)[lows]
-            means = result[start : start + step]
-            for half in np.unique(highs[by_high]):
-                shared, rows = table.T @ high[half], by_high & (highs == half)
-                means[rows] = low[lows[rows]].reshape(-1, shared.size) @ shared.ravel()
-            for half in np.unique(lows[~by_high]):
-                shared, rows = table @ low[half], ~by_high & (lows == half)
-                means[rows] = high[highs[rows]].reshape(-1, shared.size) @ shared.ravel()
+
+        def fill(group: NDArray[np.bool_]) -> None:
+            rows = np.flatnonzero(group)
+            part, one = self._rows(rows), self._rows(rows[:1])
+            if by_high[rows[0]]:
+                result[rows] = part._sum_low(table.T @ one._high(cut)[0][0])
+            else:
+                result[rows] = part._sum_high(table @ one._low(cut)[0][0])
+
+        in_parallel(fill, groups, self.num_threads)
         return result
 
     def sample(self, shots: int, streams: list[np.random.Generator]) -> Bits:
@@ -121,8 +124,15 @@ class Product:
                 following[chosen] = (products[chosen] @ tensor[:, bit]) / chances[chosen, bit, None]
             products = following
 
-    def _rows(self, rows: slice) -> Product:
+    def _rows(self, rows: Integers) -> Product:
         return Product(self.tensors, [which[rows] for which in self.which], self.num_threads)
+
+    def _names(self, columns: list[Integers]) -> Integers:
+        """A number for each row ``[rows]``, the same for rows that are the same in all of these columns."""
+        names = np.zeros(self.num_rows, dtype=np.int64)
+        for column in columns:
+            names = _pairs(names, column)[1]
+        return names
 
     def _low(self, cut: int) -> tuple[Floats, Integers]:
         """The different products of qubits below the cut, ``[different, 2**cut, bond]``, and which each row has."""
@@ -146,6 +156,30 @@ class Product:
             self._multiply(products, after, turned, now, longer)
             products = longer.reshape(len(now), -1, left)
         return products, which
+
+    def _sum_low(self, weights: Floats) -> Floats:
+        """Σ over bits and bond of the low half times ``weights[2**cut, bond]``: ``[rows]``."""
+        sums, which = weights[None], np.zeros(self.num_rows, dtype=np.int64)
+        cut = len(weights).bit_length() - 1
+        for tensor, own in zip(self.tensors[:cut][::-1], self.which[:cut][::-1], strict=True):
+            (before, now), which = _pairs(which, own)
+            halves = sums.reshape(len(sums), 2, -1, tensor.shape[3])
+            turned = tensor.transpose(0, 3, 2, 1)
+            sums = halves[before, 0] @ turned[now, :, 0] + halves[before, 1] @ turned[now, :, 1]
+        result: Floats = sums[which, 0, 0]
+        return result
+
+    def _sum_high(self, weights: Floats) -> Floats:
+        """The same of the high half for ``weights[2**(num_qubits − cut), bond]``."""
+        sums, which = weights[None], np.zeros(self.num_rows, dtype=np.int64)
+        cut = len(self.tensors) + 1 - len(weights).bit_length()
+        for tensor, own in zip(self.tensors[cut:], self.which[cut:], strict=True):
+            (before, now), which = _pairs(which, own)
+            different, left, _, right = tensor.shape
+            merged = tensor.swapaxes(1, 2).reshape(different, 2 * left, right)
+            sums = sums.reshape(len(sums), -1, 2 * left)[before] @ merged[now]
+        result: Floats = sums[which, 0, 0]
+        return result
 
     def _multiply(self, first: Floats, i: Integers, second: Floats, j: Integers, out: Floats) -> None:
         """``out = first[i] @ second[j]``, some at a time."""

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit import QuantumCircuit
 
+from qhn import bitstrings
 from qhn.backend.noise import Noise
 from qhn.backend.product import MAX_QUBITS, Product
 from qhn.backend.transfer import Link, transfer
@@ -145,12 +146,14 @@ class Twin:
     def _product(self, thetas: Floats) -> Product:
         tensors, which = [], []
         for qubit, wire in enumerate(self._transfer.wires):
-            _, first, inverse = np.unique(thetas[:, wire.columns], axis=0, return_index=True, return_inverse=True)
-            which.append(inverse.reshape(-1))
+            own = np.ascontiguousarray(thetas[:, wire.columns]).view(np.uint8)
+            _, first, inverse = np.unique(bitstrings.keys(own), return_index=True, return_inverse=True)
+            which.append(inverse)
             state = np.ones((len(first), 1, 1, 1))  # [different, left, right, component]
             for matrix, number in zip_longest(wire.maps(self._angles(thetas[first])), wire.links):
                 if matrix is not None:
-                    state = state @ matrix[:, None].swapaxes(2, 3)
+                    flat = state.reshape(len(state), -1, state.shape[3]) @ matrix.swapaxes(1, 2)
+                    state = flat.reshape(*state.shape[:3], -1)
                 if number is not None:
                     state = _attach(state, self._transfer.links[number], qubit)
             tensors.append(np.ascontiguousarray(state.swapaxes(2, 3)))
