@@ -90,6 +90,8 @@ class Twin:
     def probabilities(self, thetas: ArrayLike) -> Floats:
         """Of all bitstrings: ``[B, P]`` → ``[B, 2**num_qubits]``, qubit 0 the least significant bit.
 
+        What rounding or truncation leaves below 0 is 0.
+
         Raises:
             ValueError: on a wrong shape, or above 24 qubits.
         """
