@@ -84,10 +84,10 @@ def test_many_directions_of_spsa_average_to_the_gradient(rng: np.random.Generato
     theta = rng.uniform(0, 2 * np.pi, ansatz.num_parameters)
     noisy = estimator(ansatz, costs, NOISE)
     rule = Spsa(ansatz.active, perturbation=0.01, num_directions=4000)
-    found = noisy.value_and_grad(theta, rule, Key(3))
+    found = noisy.value_and_grad(theta, Key(3), rule)
     grad = noisy.value_and_grad(theta).grad
     assert np.linalg.norm(found.grad - grad) < 5 * np.sqrt(ansatz.active.sum() / 4000) * np.linalg.norm(grad)
-    again = noisy.value_and_grad(theta, rule, Key(4)).grad
+    again = noisy.value_and_grad(theta, Key(4), rule).grad
     assert not np.array_equal(found.grad, again)
 
 

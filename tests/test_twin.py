@@ -21,9 +21,11 @@ import reference
 from qhn import bitstrings
 from qhn.ansatz import Ansatz, hypernetwork
 from qhn.backend.chip import Chip, GateFacts, chip_of
-from qhn.backend.ibm import Patch, compile_isa, onto_patch, used_qubits
+from qhn.backend.isa import Patch, onto_patch, used_qubits
 from qhn.backend.noise import ChipNoise, Depolarising, transfer_matrix
+from qhn.backend.placement import place
 from qhn.backend.sampler import measured
+from qhn.backend.settings import DeviceSettings
 from qhn.backend.transfer import transfer
 from qhn.backend.twin import Twin
 from qhn.exact.chain import Chain
@@ -71,7 +73,7 @@ def aer_probabilities(circuit: QuantumCircuit, model: NoiseModel, theta: np.ndar
 
 def patched(ansatz: Ansatz, name: str) -> tuple[QuantumCircuit, list[int], QuantumCircuit, NoiseModel]:
     """The compiled circuit, the device's qubits it uses, the same circuit on those alone, and Aer's noise of them."""
-    isa = compile_isa(ansatz.pruned, device(name))
+    isa = place(ansatz, device(name), DeviceSettings()).circuit
     qubits = used_qubits(isa)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -105,11 +107,11 @@ def test_readout_errs_in_both_directions(rng: np.random.Generator) -> None:
     theta = rng.uniform(0, 2 * np.pi, ansatz.num_parameters)
     isa, qubits, small, model = patched(ansatz, "FakeTorino")
     rates = rng.uniform(0.02, 0.3, (chip("FakeTorino").num_qubits, 2))
-    for place, qubit in enumerate(qubits):
+    for at, qubit in enumerate(qubits):
         wrong_0, wrong_1 = rates[qubit]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model.add_readout_error(ReadoutError([[1 - wrong_0, wrong_0], [wrong_1, 1 - wrong_1]]), [place])
+            model.add_readout_error(ReadoutError([[1 - wrong_0, wrong_0], [wrong_1, 1 - wrong_1]]), [at])
     twin = Twin(isa, ChipNoise(dataclasses.replace(chip("FakeTorino"), readout=rates)))
     found = twin.probabilities(theta[None])[0]
     np.testing.assert_allclose(found, aer_probabilities(small, model, theta), atol=1e-8)

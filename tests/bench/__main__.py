@@ -28,9 +28,10 @@ from qhn.ansatz import Ansatz, hypernetwork
 from qhn.backend import open_backend
 from qhn.backend.aer import publish, read_bits
 from qhn.backend.chip import chip_of
-from qhn.backend.ibm import compile_isa
 from qhn.backend.noise import ChipNoise
+from qhn.backend.placement import place
 from qhn.backend.sampler import measured
+from qhn.backend.settings import DeviceSettings
 from qhn.backend.twin import Twin
 from qhn.configfile import load_problem
 from qhn.costtable import table_of_costs
@@ -211,7 +212,7 @@ def bench_long_chain() -> dict[str, Any]:
 def bench_noisy() -> dict[str, Any]:
     """All rows of a gradient on a device's noise; Aer takes half a minute a row and does one, with errors checked."""
     device, ansatz = fake_provider.FakeTorino(), hypernetwork(14, 2)
-    isa = compile_isa(ansatz.pruned, device)
+    isa = place(ansatz, device, DeviceSettings()).circuit
     chip = chip_of(device)
     measure = device.target["measure"]
     readout = np.array([[measure[(qubit,)].error] * 2 for qubit in range(chip.num_qubits)])  # as Aer has it
