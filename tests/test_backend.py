@@ -9,7 +9,7 @@ from scipy.stats import chisquare
 import reference
 from qhn import bitstrings
 from qhn.ansatz import hypernetwork, product_state
-from qhn.backend import BackendError, open_backend
+from qhn.backend import BackendError, DeviceSettings, open_backend
 from qhn.backend import aer as aer_module
 from qhn.seeds import Key
 
@@ -259,3 +259,68 @@ def test_without_an_account_the_message_says_how_to_get_one(monkeypatch: pytest.
     monkeypatch.setattr(management, "_DEFAULT_ACCOUNT_CONFIG_JSON_FILE", str(tmp_path / "none.json"))
     with pytest.raises(ValueError, match="no IBM account found; save one once with"):
         open_backend("ibm_torino")
+
+
+def test_tiles_calibration_and_options_through_the_real_client() -> None:
+    """Two chains of three on a device of seven: one circuit, one job, and each row's distribution on its tile."""
+    from qiskit_ibm_runtime.fake_provider import FakeJakartaV2
+
+    from qhn.backend.ibm import Device
+
+    journal, shots = JournalList(), 2000
+    ansatz = hypernetwork(3, 1)
+    thetas = np.random.default_rng(1).uniform(0, 6, (7, ansatz.num_parameters))
+    device = Device(FakeJakartaV2(), DeviceSettings(tiles=2, calibrate=True), journal)
+    samples = device.compile(ansatz).sample(thetas, shots, KEY, 7)
+    assert samples.tiles is not None
+    assert samples.unshifted is not None
+    assert samples.flips is not None
+    assert samples.tiles.tolist() == [0, 0, 0, 1, 1, 0, 0]
+    assert samples.folded
+    assert samples.num_shots == (5 + 2) * shots
+    assert journal[1]["rows"] == 7
+    assert len(samples.job_ids) == 1
+    assert (samples.flips.rates > 0).all()
+    assert (samples.flips.rates < 0.1).all()
+    rows = [*zip(samples.bits, thetas, strict=True), *((bits, thetas[0]) for bits in samples.unshifted[0])]
+    for bits, angles in rows:
+        exact = reference.probabilities(reference.literal_circuit(3, 1, "eq5", angles))
+        assert 0.5 * np.abs(frequencies(bits) / shots - exact).sum() < 0.15
+
+
+@pytest.mark.parametrize(
+    ("settings", "shots"),
+    [({"twirling": True}, 1024), ({"dynamical_decoupling": "XpXm"}, 1000), ({"rep_delay": 1e-4}, 1000)],
+)
+def test_shots_are_those_really_taken(settings: dict[str, object], shots: int) -> None:
+    from qiskit_ibm_runtime.fake_provider import FakeManilaV2
+
+    from qhn.backend.ibm import Device
+
+    sampler = Device(FakeManilaV2(), DeviceSettings(**settings)).compile(product_state(2))
+    samples = sampler.sample(np.zeros((1, 4)), 1000, KEY)
+    assert samples.shots == shots
+    assert samples.bits.shape == (1, shots, 2)
+    name, value = next(iter(settings.items()))
+    assert sampler.describe()[name] == value
+
+
+def test_a_call_beyond_the_limits_of_a_job_is_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    from qiskit_ibm_runtime.fake_provider import FakeManilaV2
+
+    from qhn.backend import qpu_time
+    from qhn.backend.ibm import Device
+
+    monkeypatch.setattr(qpu_time, "MAX_EXECUTIONS", 1000)
+    journal, ansatz = JournalList(), product_state(2)
+    thetas = np.zeros((5, 4))
+    thetas[3, 0] = np.pi
+    samples = Device(FakeManilaV2(), journal=journal).compile(ansatz).sample(thetas, 400, Key(1, run="r"))
+    assert [entry["tag"] for entry in journal if entry["event"] == "submitted"] == [
+        "qhn:r:0:0:0",
+        "qhn:r:0:0:1",
+        "qhn:r:0:0:2",
+    ]
+    assert len(samples.job_ids) == 3
+    assert samples.bits.shape == (5, 400, 2)
+    assert np.argmax(samples.bits[..., 0].mean(axis=1)) == 3

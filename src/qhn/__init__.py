@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qhn.ansatz import Ansatz, hypernetwork, product_state
-    from qhn.backend import BackendError, open_backend
+    from qhn.backend import BackendError, DeviceSettings, open_backend
     from qhn.baseline import Trace, polish, search, success_rate
     from qhn.binn import SearchSpace
     from qhn.config import RunConfig
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from qhn.landscape import Landscape, enumerate_costs
     from qhn.lbfgs import Lbfgs, minimize
     from qhn.network import Network, load_network
+    from qhn.noisy import NoisyEstimator
     from qhn.objective import Estimates, Objective
     from qhn.optimizer import Adam, Sgd, SpsaGains
     from qhn.problem import BinnProblem, Evaluations, Problem, TableProblem
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "ansatz": ("Ansatz", "hypernetwork", "product_state"),
-    "backend": ("BackendError", "open_backend"),
+    "backend": ("BackendError", "DeviceSettings", "open_backend"),
     "baseline": ("Trace", "polish", "search", "success_rate"),
     "binn": ("SearchSpace",),
     "config": ("RunConfig",),
@@ -50,6 +51,7 @@ _MODULES = {
     "landscape": ("Landscape", "enumerate_costs"),
     "lbfgs": ("Lbfgs", "minimize"),
     "network": ("Network", "load_network"),
+    "noisy": ("NoisyEstimator",),
     "objective": ("Estimates", "Objective"),
     "optimizer": ("Adam", "Sgd", "SpsaGains"),
     "problem": ("BinnProblem", "Evaluations", "Problem", "TableProblem"),

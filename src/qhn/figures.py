@@ -51,6 +51,9 @@ def training_curve(
     value = np.array([step.value for step in steps])
     if trained:
         axes.plot(number, value, color=BLACK, linewidth=1, marker=marker, label=trained)
+    raw = np.array([np.nan if step.raw_mean is None else step.raw_mean for step in steps])
+    if np.isfinite(raw).any():
+        axes.plot(number, raw, color=GREY, linewidth=1, marker=marker, label="E without mitigation")
     if np.isfinite(validation).any():
         axes.plot(number, validation, color=RED, linestyle="--", marker=marker, label="⟨C⟩, validation")
     axes.plot(
@@ -70,7 +73,7 @@ def training_curve(
     axes.legend(fontsize=7, frameon=False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     columns = {"step": number, "mean": mean, "std_error": error, "validation": validation, "best_cost": best}
-    columns["objective"] = value
+    columns |= {"objective": value, "raw_mean": raw}
     write_csv(folder / "training.csv", columns)
     return save(figure, folder / "training.png")
 

@@ -14,13 +14,13 @@ from qhn.ansatz import Ansatz
 from qhn.backend import open_backend
 from qhn.config.section import Section
 from qhn.config.train import TrainConfig
+from qhn.devicereport import DeviceReport
 from qhn.estimator import ExactEstimator
 from qhn.landscape import BLOCK, Landscape, is_small
 from qhn.noisy import Shotless, without_shots
 from qhn.objective import Objective, mean_and_error, with_error
 from qhn.problem import BinnProblem, Evaluations
 from qhn.provenance import all_costs
-from qhn.quote import layout_words, price_words
 from qhn.record import Record
 from qhn.seeds import Key, Purpose
 from qhn.step import Step, lowest_validation
@@ -28,6 +28,7 @@ from qhn.step import Step, lowest_validation
 Floats = NDArray[np.float64]
 RANDOM_NETWORKS = 1_000_000  # and beyond draws at most so many random networks
 DEFAULT_CVAR = 0.2
+APART = ("tiles", "price")  # of a session, on the page
 ROUNDING = 1e-12  # relative: sums in another order differ so
 
 
@@ -84,6 +85,11 @@ class Report:
         sampler = open_backend(config.train.backend, config.device.settings()).compile(self.ansatz)
         return without_shots(self.ansatz, self.problem, sampler, objective=self._cvar, costs=self.landscape.costs)
 
+    @cached_property
+    def device(self) -> DeviceReport | None:
+        """What it used, if that was a device."""
+        return DeviceReport.of(self.record, self.ansatz)
+
     @property
     def _cvar(self) -> Objective:
         """The one that was trained, or of the lowest fifth."""
@@ -124,7 +130,7 @@ class Report:
             f"{int(ansatz.active.sum())} active of {ansatz.num_parameters} angles",
             f"  machine     {config.train.backend}, "
             + (f"{_shots(config.train)} a row, {last.shots:,} in all" if config.train.shots else "no shots"),
-            *self._device_lines(),
+            *(self.device.lines() if self.device else []),
             f"  data        {data.name}, {len(data.y):,} training and {held_out} samples, loss {self.problem.loss}",
             f"  training    {'exact gradient' if self.is_exact else _settings(config.train.gradient)}, "
             f"{_settings(config.train.optimizer)}, "
@@ -139,22 +145,6 @@ class Report:
             *(f"{name:<32}{value}" for name, value in self._numbers()),
         ]
         return "\n".join(lines)
-
-    def _device_lines(self) -> list[str]:
-        """Qubits and what was really applied, of a device."""
-        sessions = self.record.manifest()
-        facts = sessions[-1]["backend"] if sessions else {}
-        if "tiles" not in facts:
-            return []
-        lines = [f"  device      {layout_words(facts)}"]
-        known = ("noise", "rep_delay", "readout_errors", "dynamical_decoupling", "twirling")
-        words = [f"{name.replace('_', ' ')} {facts[name]}" for name in known if name in facts]
-        words.append(f"mitigation {self.record.config.device.mitigation}")
-        lines.append(f"  applied     {', '.join(words)}")
-        if "price" in facts:
-            billed = " on a QPU; this was a rehearsal" * facts["name"].startswith("fake_")
-            lines.append(f"  price       {price_words(facts['price'])}{billed}")
-        return lines
 
     @cached_property
     def most_likely(self) -> tuple[bitstrings.Bits, float]:
@@ -207,6 +197,10 @@ class Report:
         rows = [("E = ⟨C⟩ at the last step", with_error(last.mean, last.mean_std_error) + _above(last.mean, optimum))]
         if last.raw_mean is not None and last.raw_mean_std_error is not None:
             rows.append(("E without mitigation", with_error(last.raw_mean, last.raw_mean_std_error)))
+        if landscape and self.device and not self.is_exact:
+            noisy = self.device.twin_energy(last.theta, landscape.costs)
+            if noisy is not None:
+                rows.append(("E of the noisy twin, exact", f"{noisy:.6g}" + _above(noisy, optimum)))
         if landscape and not self.record.config.train.is_ideal:
             ideal = float(self.ideal.energy(last.theta[None])[0])
             rows.append(("E of the ideal circuit, exact", f"{ideal:.6g}" + _above(ideal, optimum)))
@@ -264,7 +258,7 @@ class Report:
         lines = [f"{seconds:,.1f} s in {len(timing)} steps, {qpu_seconds:,.1f} QPU s, in {self.record.directory}"]
         for session in self.record.manifest():
             versions = ", ".join(f"{name} {version}" for name, version in session["versions"].items())
-            backend = ", ".join(f"{name} {value}" for name, value in session["backend"].items() if name != "tiles")
+            backend = ", ".join(f"{name} {value}" for name, value in session["backend"].items() if name not in APART)
             lines += [f"  {session['time']}  {session['machine']}", f"    {versions}", f"    backend: {backend}"]
         return "\n".join(lines)
 
@@ -287,6 +281,8 @@ class Report:
                 folder, self.costs(0), self.costs(last), last, optimum, sampled=not self.is_exact
             ),
         ]
+        if self.device:
+            paths.append(self.device.figure(folder / "layout.png"))
         bits, share = self.most_likely
         best, usual = "best sampled", "most measured"
         if self.is_exact:

@@ -156,11 +156,12 @@ class DeviceSampler:
 
     def _run(self, angles: Floats, shots: int, fence: int, tag: str) -> Job:
         """One job: rows of angles of all tiles, and the calibration."""
-        self._note(event="intent", tag=tag, rows=len(angles), shots=shots)
         pubs = [publish(self.circuit, angles), *((circuit,) for circuit in self.placement.calibration)]
+        circuits = len(angles) + len(pubs) - 1
+        self._note(event="intent", tag=tag, rows=circuits, shots=shots)
         try:
             job = Sampler(mode=self.placement.device, options=self._options(tag, fence)).run(pubs, shots=shots)
-            self._note(event="submitted", tag=tag, job_id=job.job_id(), rows=len(angles), shots=shots)
+            self._note(event="submitted", tag=tag, job_id=job.job_id(), rows=circuits, shots=shots)
             result = job.result()
             bits = read_bits(result)
             calibration = [read_bits(result, index) for index in range(1, len(pubs))]

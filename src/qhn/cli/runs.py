@@ -139,7 +139,8 @@ def show(name: RunArgument = None, results: ResultsOption = None) -> None:
     from qhn.report import Report
 
     report = Report(Record.load(find(name, results)))
-    typer.echo(report.summary() + "\n\n" + report.problem.space.summary() + "\n\n" + report.provenance())
+    layout = [report.device.layout()] if report.device else []
+    typer.echo("\n\n".join([report.summary(), report.problem.space.summary(), *layout, report.provenance()]))
 
 
 @app.command()
