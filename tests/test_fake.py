@@ -150,6 +150,12 @@ def test_e_of_a_noisy_device_is_known_without_shots() -> None:
     assert isinstance(exact, NoisyEstimator)
     sampled = SamplingEstimator(ansatz, problem, open_backend("fake_torino"), shots=20_000, seed=1)(theta)
     assert abs(float(exact(theta).mean) - float(sampled.mean)) < 5 * float(sampled.std_error)
+    folded = open_backend("fake_torino", DeviceSettings(calibrate=True)).compile(ansatz)
+    shots = 40_000
+    bits = folded.sample(theta[None], shots, KEY).bits[0]
+    chances = folded.probabilities(theta[None])[0]
+    assert np.all(np.abs(frequencies(bits) - shots * chances) < 5 * np.sqrt(shots * chances + 1))
+    assert folded.energies(theta[None], problem.costs)[0] == pytest.approx(chances @ problem.costs, abs=1e-12)
     aer = open_backend("fake_torino", DeviceSettings(simulator="aer")).compile(ansatz)
     with pytest.raises(ValueError, match=r"only device\.simulator = 'twin' knows probabilities"):
         aer.probabilities(theta[None])

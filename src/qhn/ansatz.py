@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qhn.bitstrings import Bits
+from qhn.bitstrings import Bits, from_integers, to_integers
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -134,6 +134,16 @@ class Ansatz:
         for control, target in self.folded_brick:
             relabelled[..., target] ^= relabelled[..., control]
         return relabelled
+
+    @cached_property
+    def relabelled(self) -> NDArray[np.int64]:
+        """What :meth:`relabel` makes of all bitstrings, as integers, ``[2**num_qubits]``; its own inverse.
+
+        >>> hypernetwork(2, 1).relabelled.tolist()  # qubit 0 controls qubit 1
+        [0, 3, 2, 1]
+        """
+        everything = from_integers(np.arange(2**self.num_qubits), self.num_qubits)
+        return to_integers(self.relabel(everything))
 
     def gates(self, *, prune: bool = False, fold: bool = False) -> Iterator[Gate]:
         """The gates in time order.

@@ -14,6 +14,7 @@ from qhn.ansatz import Ansatz
 from qhn.backend import DeviceSettings, open_backend
 from qhn.noisy import Noisy
 from qhn.quote import layout_words, price_words
+from qhn.readout import inverted
 from qhn.record import Record
 
 Floats = NDArray[np.float64]
@@ -57,16 +58,26 @@ class DeviceReport:
             lines.append(f"  price       {price_words(self.facts['price'])}{billed}")
         return lines
 
-    def twin_energy(self, theta: Floats, costs: Floats) -> float | None:
-        """E of the noisy twin of the first tile at θ, without shots and mitigation; None if there is none."""
+    def twin_energies(self, theta: Floats, costs: Floats) -> tuple[float, float | None] | None:
+        """E of the noisy twin of the first tile at θ, without shots; None if there is none.
+
+        Without mitigation, and as readout inversion at the true rates makes it, None if nothing is mitigated.
+        """
         if not self.is_rehearsal:
             return None
-        first = DeviceSettings(
-            qubits=(tuple(self.facts["tiles"][0]["qubits"]),), max_bond=self.record.config.device.max_bond
-        )
-        sampler = open_backend(self.facts["name"], first).compile(self.ansatz)
+        config = self.record.config.device
+        mitigated = config.mitigation != "none"
+        chain = tuple(self.facts["tiles"][0]["qubits"])
+        settings = DeviceSettings(qubits=(chain,), calibrate=mitigated, max_bond=config.max_bond)
+        sampler = open_backend(self.facts["name"], settings).compile(self.ansatz)
         assert isinstance(sampler, Noisy)
-        return float(sampler.energies(theta[None], costs)[0])
+        raw = float(sampler.energies(theta[None], costs)[0])
+        if not mitigated:
+            return raw, None
+        chip, _, _ = self._placed
+        network = self.ansatz.relabelled if self.facts["circuit"] == "executed" else slice(None)
+        table = inverted(costs[network], chip.readout[list(chain)])[network]
+        return raw, float(sampler.energies(theta[None], table)[0])
 
     @cached_property
     def _placed(self) -> tuple[Any, Any, list[Any]]:

@@ -165,10 +165,7 @@ class ReadoutInversion:
     def _measured_costs(self, folded: bool) -> Floats:
         """C of the network that stands behind each measured bitstring: ``[2**num_qubits]``."""
         costs = enumerate_costs(self.problem)
-        if not folded:
-            return costs
-        every = bitstrings.from_integers(np.arange(costs.size), self.ansatz.num_qubits)
-        return costs[bitstrings.to_integers(self.ansatz.relabel(every))]
+        return costs[self.ansatz.relabelled] if folded else costs
 
     def _by_flips(self, bits: Bits, folded: bool) -> tuple[Floats, Iterator[Floats]]:
         """C of networks ``[num_rows, shots]``, and with each measured qubit flipped in turn."""

@@ -198,9 +198,11 @@ class Report:
         if last.raw_mean is not None and last.raw_mean_std_error is not None:
             rows.append(("E without mitigation", with_error(last.raw_mean, last.raw_mean_std_error)))
         if landscape and self.device and not self.is_exact:
-            noisy = self.device.twin_energy(last.theta, landscape.costs)
-            if noisy is not None:
-                rows.append(("E of the noisy twin, exact", f"{noisy:.6g}" + _above(noisy, optimum)))
+            twin = self.device.twin_energies(last.theta, landscape.costs)
+            if twin is not None:
+                raw, mitigated = twin
+                words = f"{raw:.6g}" if mitigated is None else f"{mitigated:.6g}, without mitigation {raw:.6g}"
+                rows.append(("E of the noisy twin, exact", words))
         if landscape and not self.record.config.train.is_ideal:
             ideal = float(self.ideal.energy(last.theta[None])[0])
             rows.append(("E of the ideal circuit, exact", f"{ideal:.6g}" + _above(ideal, optimum)))

@@ -122,7 +122,8 @@ class RehearsalSampler:
         Raises:
             ValueError: above 24 qubits, or of Aer.
         """
-        return self._twin().probabilities(thetas)
+        measured = self._twin().probabilities(thetas)
+        return measured[:, self.ansatz.relabelled] if self.placement.folded else measured
 
     def energies(self, thetas: Floats, costs: Floats) -> Floats:
         """Means of ``costs[2**num_qubits]`` as the best chain measures them: ``[B, num_parameters]`` → ``[B]``.
@@ -130,7 +131,7 @@ class RehearsalSampler:
         Raises:
             ValueError: as :meth:`probabilities`.
         """
-        return self._twin().energies(thetas, costs)
+        return self._twin().energies(thetas, costs[self.ansatz.relabelled] if self.placement.folded else costs)
 
     def _twin(self) -> Twin:
         twin = self._tiles[0]
