@@ -93,15 +93,15 @@ def test_savings_add_up(torino: tuple[Chip, Task]) -> None:
     chip, task = torino
     table = savings(task, chip, most_tiles=6, fewest_rows=3)
     assert table["as it is"] == price(task, chip)
-    assert table["6 tiles"].circuits == 35
-    assert table["rep_delay 0 µs"].seconds == pytest.approx(2 + 197_000 * task.duration)
-    assert table["a quarter of the shots"].executions == 197 * 250
-    assert table["SPSA gradient"].rows == table["SPSA gradient"].circuits == 3
+    assert table["device.tiles=auto (6)"].circuits == 35
+    assert table["device.rep_delay=0"].seconds == pytest.approx(2 + 197_000 * task.duration)
+    assert table["train.shots=250"].executions == 197 * 250
+    assert table["train.gradient=spsa"].rows == table["train.gradient=spsa"].circuits == 3
     together = dataclasses.replace(task, tiles=6, rep_delay=0.0, shots=250)
     assert table["all of these"] == price(together, chip)
-    assert table["all of these and SPSA"] == price(dataclasses.replace(together, num_rows=3), chip)
+    assert table["all of these and SPSA"] == price(dataclasses.replace(together, num_rows=3, group=3), chip)
     assert list(table)[-1] == "all of these and SPSA"
     cheap = savings(table_task := dataclasses.replace(task, num_rows=3), chip, most_tiles=6, fewest_rows=3)
-    assert list(cheap) == ["as it is", "rep_delay 0 µs", "a quarter of the shots", "all of these"]
+    assert list(cheap) == ["as it is", "device.rep_delay=0", "train.shots=250", "all of these"]
     assert cheap["as it is"] == price(table_task, chip)
-    assert "1 tiles" not in savings(task, chip, most_tiles=1, fewest_rows=3)
+    assert "device.tiles=auto (1)" not in savings(task, chip, most_tiles=1, fewest_rows=3)

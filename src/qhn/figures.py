@@ -55,7 +55,14 @@ def training_curve(
     if np.isfinite(raw).any():
         axes.plot(number, raw, color=GREY, linewidth=1, marker=marker, label="E without mitigation")
     if np.isfinite(validation).any():
-        axes.plot(number, validation, color=RED, linestyle="--", marker=marker, label="⟨C⟩, validation")
+        axes.plot(
+            number,
+            validation,
+            color=RED,
+            linestyle="--",
+            marker=marker,
+            label="⟨C⟩, validation" + ", not mitigated" * bool(np.isfinite(raw).any()),
+        )
     axes.plot(
         number,
         best,

@@ -188,8 +188,8 @@ def price_words(facts: dict[str, Any]) -> str:
     """The same in words."""
     shots = f"{facts['circuits']:,} circuits × {facts['shots']:,} shots"
     return (
-        f"a step takes {shots}, {facts['qpu_seconds_of_a_step']:,.1f} QPU s, "
-        f"{facts['steps']:,} steps {_time(facts['qpu_seconds_of_the_run'])}"
+        f"the first step takes {shots}, {facts['qpu_seconds_of_a_step']:,.1f} QPU s, "
+        f"all {facts['steps']:,} steps {_time(facts['qpu_seconds_of_the_run'])}"
     )
 
 

@@ -128,13 +128,13 @@ class Report:
             f"{config.experiment} {config.run_id}: {len(self.steps)} steps, {ended}",
             f"  circuit     {ansatz.num_qubits} qubits, num_layers {ansatz.num_layers}, order {ansatz.order}, "
             f"{int(ansatz.active.sum())} active of {ansatz.num_parameters} angles",
-            f"  machine     {config.train.backend}, "
+            f"  machine     {self._machine()}, "
             + (f"{_shots(config.train)} a row, {last.shots:,} in all" if config.train.shots else "no shots"),
             *(self.device.lines() if self.device else []),
             f"  data        {data.name}, {len(data.y):,} training and {held_out} samples, loss {self.problem.loss}",
-            f"  training    {'exact gradient' if self.is_exact else _settings(config.train.gradient)}, "
+            f"  training    {'exact gradient' if config.train.is_ideal else _settings(config.train.gradient)}, "
             f"{_settings(config.train.optimizer)}, "
-            f"objective {_settings(config.train.objective)}, seed {config.train.seed}",
+            f"objective {_settings(config.train.objective)}, seed {config.train.seed}{_warm_start(config.train)}",
             "",
             *self._most_likely_lines(),
             "",
@@ -145,6 +145,15 @@ class Report:
             *(f"{name:<32}{value}" for name, value in self._numbers()),
         ]
         return "\n".join(lines)
+
+    def _machine(self) -> str:
+        """Its name, and the noise of a model without a device."""
+        config = self.record.config
+        if config.train.backend != "depolarising":
+            return config.train.backend
+        model = config.device
+        errors = f"p1 {model.p1:g}, p2 {model.p2:g}, readout error {model.readout_error:g}"
+        return f"depolarising after every gate of the {model.form} circuit ({errors})"
 
     @cached_property
     def most_likely(self) -> tuple[bitstrings.Bits, float]:
@@ -316,6 +325,11 @@ def _settings(chosen: Section) -> str:
     given = {key: value for key, value in values.items() if value is not False}
     inside = ", ".join(key if value is True else f"{key} {value:g}" for key, value in given.items())
     return f"{name} ({inside})" if inside else str(name)
+
+
+def _warm_start(train: TrainConfig) -> str:
+    """Whose angles it began with, in words; empty if they were drawn."""
+    return f", begun at the last angles of run {train.initial.run}" if train.initial.name == "run" else ""
 
 
 def _shots(train: TrainConfig) -> str:

@@ -158,7 +158,7 @@ def chunks(num_circuits: int, shots: int, seconds_per_shot: float, max_shots: in
 
 
 def savings(task: Task, chip: Chip, most_tiles: int, fewest_rows: int) -> dict[str, Price]:
-    """The price as it is, with each thing that lowers it, and with all of them.
+    """The price as it is, with each setting that lowers it, and with all of them.
 
     Args:
         task: as it is.
@@ -167,11 +167,11 @@ def savings(task: Task, chip: Chip, most_tiles: int, fewest_rows: int) -> dict[s
         fewest_rows: of an SPSA gradient, along one direction: cheap, but so noisy that a run needs more steps.
     """
     shortest = chip.rep_delay_range[0]
-    spsa = "SPSA gradient"
+    spsa, fewer = "train.gradient=spsa", math.ceil(task.shots / 4)
     changes: dict[str, dict[str, Any]] = {
-        f"{most_tiles} tiles": {"tiles": most_tiles},
-        f"rep_delay {1e6 * shortest:g} µs": {"rep_delay": shortest},
-        "a quarter of the shots": {"shots": math.ceil(task.shots / 4)},
+        f"device.tiles=auto ({most_tiles})": {"tiles": most_tiles},
+        f"device.rep_delay={shortest:g}": {"rep_delay": shortest},
+        f"train.shots={fewer}": {"shots": fewer},
         spsa: {"num_rows": fewest_rows, "group": fewest_rows},
     }
     now = price(task, chip)

@@ -115,7 +115,7 @@ def list_runs(results: ResultsOption = None) -> None:
     typer.echo(f"\nruns in {results_directory(results)}" + ("" if found else ": none"))
     if found:
         head = ("experiment", "run", "backend", "layers", "order", "shots", "seed", "steps", "ended")
-        typer.echo("  {:<21} {:<12} {:<11} {:>6} {:<7} {:>6} {:>5} {:>9}  {:<12} E, best C".format(*head))
+        typer.echo("  {:<21} {:<12} {:<13} {:>6} {:<7} {:>6} {:>5} {:>9}  {:<12} E, best C".format(*head))
     for directory in found:
         try:
             record = Record.load(directory)
@@ -126,7 +126,7 @@ def list_runs(results: ResultsOption = None) -> None:
         last = steps[-1] if steps else None
         values = f"{with_error(last.mean, last.mean_std_error)}, {last.best_cost:.6g}" if last else ""
         typer.echo(
-            f"  {directory.parent.name:<21} {directory.name:<12} {train.backend:<11} {ansatz.num_layers:>6} "
+            f"  {directory.parent.name:<21} {directory.name:<12} {train.backend:<13} {ansatz.num_layers:>6} "
             f"{ansatz.order:<7} {train.shots or '–':>6} {train.seed:>5} {f'{len(steps)}/{train.steps}':>9}  "
             f"{outcome.name if outcome else 'unfinished':<12} {values}"
         )
