@@ -171,3 +171,40 @@ def test_a_deep_circuit_reports_what_was_left_out(small_config: RunConfig, tmp_p
     record = finished(with_settings(small_config, settings | {"train.shots": 20}), tmp_path)
     (entry,) = record.timing()
     assert 0 < entry["discarded_weight"] < 0.5
+
+
+def test_paid_tiles_and_calibrations_are_read_back_as_they_were_measured(
+    small_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step that dies after its job is done again from the bits on disk, with the same numbers."""
+    from qhn.backend.fake import FakeDevice, RehearsalSampler
+    from qhn.problem import Evaluations
+
+    monkeypatch.setattr(FakeDevice, "paid", True)
+    config = with_settings(small_config, TILED | {"train.max_shots": 10**6})
+    whole = finished(config, tmp_path / "whole")
+    training = train(config, results=tmp_path / "broken")
+    next(training)
+
+    def fail(self: Evaluations, bits: object) -> None:
+        raise MemoryError("the cost function died")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Evaluations, "cost", fail)
+        with pytest.raises(MemoryError):
+            next(training)
+    training.close()
+    assert training.record is not None
+    measured = []
+    real = RehearsalSampler.sample
+    monkeypatch.setattr(
+        RehearsalSampler, "sample", lambda self, *words: (measured.append(words[2].step), real(self, *words))[1]
+    )
+    broken = finished(config, tmp_path / "broken")
+    assert measured == [2, 3]
+    for name in ("steps.jsonl", "evaluations.bin"):
+        assert (whole.directory / name).read_bytes() == (broken.directory / name).read_bytes()
+    first, second = whole.checkpoint().flips, broken.checkpoint().flips
+    assert first is not None
+    assert second is not None
+    np.testing.assert_array_equal(first.counts, second.counts)
