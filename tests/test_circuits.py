@@ -9,7 +9,7 @@ import pytest
 from qiskit import qasm3
 
 import reference
-from qhn.circuitfile import write_files
+from qhn.circuitfile import openqasm, write_files
 from qhn.configfile import load_config, presets
 
 FOLDER = Path(__file__).parents[1] / "circuits"
@@ -18,7 +18,12 @@ FOLDER = Path(__file__).parents[1] / "circuits"
 @pytest.mark.parametrize("name", presets())
 def test_emitted_circuits_are_not_stale(name: str, tmp_path: Path) -> None:
     config = load_config(name)
-    for path in write_files(config.circuit(config.problem().num_qubits), name, tmp_path):
+    ansatz = config.circuit(config.problem().num_qubits)
+    if ansatz.num_qubits > 20:  # drawing a long chain takes many seconds
+        for form, suffix in (("literal", ""), ("executed", ".executed")):
+            assert (FOLDER / f"{name}{suffix}.qasm").read_text() == openqasm(ansatz, form) + "\n", "run make circuits"
+        return
+    for path in write_files(ansatz, name, tmp_path):
         assert (FOLDER / path.name).read_text() == path.read_text(), "run make circuits"
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from qhn.config import RunConfig
 
+MANY = 20  # qubits of a chain, all named in a line
 CAVEATS = """\
 A tile scales its part of the gradient by its fidelity; fewer shots and SPSA make it noisier, so that a run takes more
 steps; after a shorter delay qubits start from less certain zeros."""
@@ -179,9 +180,13 @@ def price_facts(config: RunConfig, placed: Placement) -> dict[str, Any]:
 def layout_words(facts: dict[str, Any]) -> str:
     """Qubits of a device, from what its sampler says of itself."""
     tiles = facts["tiles"]
-    chain = "-".join(map(str, tiles[0]["qubits"]))
+    chain = "-".join(_shortened([str(qubit) for qubit in tiles[0]["qubits"]]))
     others = f" and {len(tiles) - 1} more tiles" if len(tiles) > 1 else ""
     return f"qubits {chain} of {facts['name']}{others}, estimated fidelity {tiles[0]['estimated_fidelity']:.3f}"
+
+
+def _shortened(words: list[str]) -> list[str]:
+    return words if len(words) <= MANY else [*words[: MANY // 2], "…", *words[-MANY // 2 :]]
 
 
 def price_words(facts: dict[str, Any]) -> str:
