@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import sqrt
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from qhn.survey import Rate
 
 
@@ -60,6 +63,20 @@ class Difference:
         below = sqrt((first.value - low_1) ** 2 + (high_2 - second.value) ** 2)
         above = sqrt((high_1 - first.value) ** 2 + (second.value - low_2) ** 2)
         return cls(value, value - below, value + above)
+
+    @classmethod
+    def of_means(cls, values: ArrayLike) -> Difference:
+        """The mean of paired differences with Student's 95 % interval, which is infinite for a single one.
+
+        >>> str(Difference.of_means([0.2, 0.3, 0.4]))
+        '+0.30 (+0.05 to +0.55)'
+        """
+        from scipy.stats import t as student_t  # half a second to import
+
+        gains = np.asarray(values, dtype=np.float64)
+        mean, error = mean_and_error(gains)
+        bound = error * float(student_t.ppf(0.975, len(gains) - 1)) if len(gains) > 1 else np.inf
+        return cls(mean, mean - bound, mean + bound)
 
     def minus(self, other: Difference) -> Difference:
         """The difference of two independent differences, its interval made of theirs in the same way."""
@@ -116,3 +133,8 @@ def above(rate: Rate, share: float) -> bool | None:
 def pooled(*rates: Rate) -> Rate:
     """Several rates as one."""
     return Rate(sum(rate.successes for rate in rates), sum(rate.trials for rate in rates))
+
+
+def mean_and_error(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Of values ``[n]``: their mean and its standard error, 0 for a single one."""
+    return float(values.mean()), float(values.std(ddof=min(1, len(values) - 1)) / sqrt(len(values)))

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student_t
 
 from qhn.configfile import load_config
 from qhn.estimator import ExactEstimator
@@ -147,10 +146,8 @@ def _shape_over_data_sets(page: Writer, rates: dict[str, dict[int, list[Rate]]])
         for order, found in rates.items():
             product = np.array([rate.value for rate in found[0]])
             gain = sign * (np.mean([[rate.value for rate in found[depth]] for depth in depths], axis=0) - product)
-            mean, error = float(gain.mean()), float(gain.std(ddof=1) / np.sqrt(len(gain)))
-            bound = error * float(student_t.ppf(0.975, len(gain) - 1))
-            differences[order] = Difference(mean, mean - bound, mean + bound)
-            words.append(f"{order} {mean:+.3f} ({mean - bound:+.3f} to {mean + bound:+.3f})")
+            apart = differences[order] = Difference.of_means(gain)
+            words.append(f"{order} {apart.value:+.3f} ({apart.low:+.3f} to {apart.high:+.3f})")
         names = f"{' and '.join(map(str, depths))} layer{'s' * (len(depths) > 1)}"
         page.claim(
             "Fig. 2, other data",

@@ -13,22 +13,20 @@ from qhn import bitstrings
 from qhn.backend.noise import Depolarising
 from qhn.backend.sampler import measured
 from qhn.backend.twin import Twin
-from qhn.configfile import load_config
-from qhn.estimator import ExactEstimator
-from qhn.lbfgs import minimize
-from qhn.paper.claims import Verdict, verdict_of
+from qhn.paper.claims import Verdict, mean_and_error, verdict_of
+from qhn.paper.devices import noise_of_devices
 from qhn.paper.lab import Lab
+from qhn.paper.mitigation import readout_mitigation
+from qhn.paper.noisytraining import P1, P2, training_with_noise
+from qhn.paper.optima import EPSILON, MNIST, optima
 from qhn.paper.pictures import ORDERS, noise_curves
 from qhn.paper.section import Writer
 from qhn.seeds import Key
 
 Floats = NDArray[np.float64]
-TASK = "mnist-01-published"
 STRENGTHS = tuple(round(0.2 * k, 1) for k in range(11))
-P1, P2 = 0.001, 0.00375  # total probability of a Pauli error at strength 1, after a gate on one qubit and on two
 STARTS, CHUNK = 40, 10
 SHOTS = 1000
-EPSILON = 5e-5  # of the paper, for this task
 SLOPE, NEAR = 0.0285, 0.1  # published, read off the authors' notebook, and how close is the same
 STRAIGHT = 0.05  # of the largest rise, that it may be off a line
 
@@ -84,7 +82,7 @@ def noise(lab: Lab) -> Writer:
         ).trained
     page.text(
         f"An experiment of the authors' program that the paper does not mention, with {starts} starts an order of "
-        f"gates. `{TASK}`, 17 qubits and 2 layers, is trained without noise, by L-BFGS on the exact E; those θ that "
+        f"gates. `{MNIST}`, 17 qubits and 2 layers, is trained without noise, by L-BFGS on the exact E; those θ that "
         f"came within ε = {EPSILON:.5f} of the optimum then run with noise. Every gate of the literal circuit, the "
         "rotations without effect and the trivial first CX brick included, is followed by a random Pauli error, of "
         f"total probability {P1:g}·s after a gate on one qubit and {P2:g}·s after one on two. ⟨C⟩ is exact, from the "
@@ -94,7 +92,7 @@ def noise(lab: Lab) -> Writer:
     for order, curve in curves.items():
         for strength in (0.2, 1.0, 2.0):
             k = STRENGTHS.index(strength)
-            rise, error = _mean_and_error(curve.rise[:, k])
+            rise, error = mean_and_error(curve.rise[:, k])
             rows.append(
                 (
                     order,
@@ -117,6 +115,9 @@ def noise(lab: Lab) -> Writer:
         "circuits, bands from the lowest to the highest; dotted the published slope.",
     )  # fmt: skip
     _judge(page, curves, full=lab.mnist is not None)
+    training_with_noise(page, lab)
+    noise_of_devices(page, lab)
+    readout_mitigation(page, lab)
     return page
 
 
@@ -130,7 +131,7 @@ def _judge(page: Writer, curves: dict[str, Curves], *, full: bool) -> None:
         + ", ".join(f"{100 * curve.bend:.1f} % ({order})" for order, curve in curves.items())
         + " of the largest rise",
     )
-    slopes = {order: _mean_and_error(curve.slopes) for order, curve in curves.items()}
+    slopes = {order: mean_and_error(curve.slopes) for order, curve in curves.items()}
     close = abs(slopes["authors"][0] - SLOPE) < NEAR * SLOPE
     page.claim(
         source,
@@ -152,24 +153,13 @@ def _judge(page: Writer, curves: dict[str, Curves], *, full: bool) -> None:
     )
 
 
-def _mean_and_error(values: Floats) -> tuple[float, float]:
-    return float(values.mean()), float(values.std(ddof=min(1, len(values) - 1)) / np.sqrt(len(values)))
-
-
 def _curves(job: tuple[str, int], starts: int, mnist: Path | None) -> Curves:
     """Some of the starts in one order of gates: trained, and then with noise."""
     order, first = job
-    settings = {"ansatz.order": order} | ({"data.directory": str(mnist)} if mnist else {})
-    config = load_config(TASK, settings)
-    problem = config.problem()
-    ansatz = config.circuit(problem.num_qubits)
-    exact = ExactEstimator(ansatz, problem)
-    costs, optimum = exact.landscape.costs, exact.landscape.optimum
     seeds = range(first, min(first + CHUNK, starts))
-    found = minimize(
-        exact.value_and_grad,
-        np.stack([load_config(TASK, settings | {"train.seed": seed}).initial_theta(ansatz) for seed in seeds]),
-    )
+    trained = optima(MNIST, order, seeds, mnist)
+    found, ansatz, landscape = trained.found, trained.exact.ansatz, trained.exact.landscape
+    costs, optimum = landscape.costs, landscape.optimum
     shape = (len(STRENGTHS), len(seeds))
     rise, best, optimal = np.empty(shape), np.empty(shape), np.empty(shape)
     for k, strength in enumerate(STRENGTHS):
@@ -177,5 +167,5 @@ def _curves(job: tuple[str, int], starts: int, mnist: Path | None) -> Curves:
         rise[k] = twin.energies(found.theta, costs) - found.value
         bits = twin.sample(found.theta, SHOTS, Key(first, evaluation=k).generator())
         sampled = costs[bitstrings.to_integers(bits)] - optimum
-        best[k], optimal[k] = sampled.min(axis=1), (sampled < exact.landscape.width).mean(axis=1)
-    return Curves(found.value - optimum, rise.T, best.T, optimal.T)
+        best[k], optimal[k] = sampled.min(axis=1), (sampled < landscape.width).mean(axis=1)
+    return Curves(trained.gap, rise.T, best.T, optimal.T)

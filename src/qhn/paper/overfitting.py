@@ -13,7 +13,7 @@ from qhn.configfile import load_config
 from qhn.exact.energy import Energy
 from qhn.landscape import enumerate_costs
 from qhn.lbfgs import descend
-from qhn.paper.claims import verdict_of
+from qhn.paper.claims import mean_and_error, verdict_of
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import overfitting
 from qhn.paper.section import Writer
@@ -63,9 +63,9 @@ def _judge(page: Writer, curves: dict[int, tuple[Floats, ...]]) -> None:
         half = len(validation) // 2  # one half of the data sets says where the mean is lowest, the other how it rises
         lowest = int(validation[:half].mean(axis=0).argmin())
         stop = validation.argmin(axis=1)
-        gaps[samples] = _mean_and_error(validation[:, -1] - training[:, -1])
-        rises[samples] = _mean_and_error(validation[half:, -1] - validation[half:, lowest])
-        gains[samples] = _mean_and_error(test[:, -1] - test[np.arange(len(test)), stop])
+        gaps[samples] = mean_and_error(validation[:, -1] - training[:, -1])
+        rises[samples] = mean_and_error(validation[half:, -1] - validation[half:, lowest])
+        gains[samples] = mean_and_error(test[:, -1] - test[np.arange(len(test)), stop])
         rows.append(
             (
                 f"{samples:,}",
@@ -117,10 +117,6 @@ def _positive(found: tuple[float, float]) -> bool | None:
 
 def _minus(first: tuple[float, float], second: tuple[float, float]) -> tuple[float, float]:
     return first[0] - second[0], float(np.hypot(first[1], second[1]))
-
-
-def _mean_and_error(values: Floats) -> tuple[float, float]:
-    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
 def _curves(job: tuple[int, int], chunk: int) -> tuple[Floats, ...]:

@@ -1,0 +1,103 @@
+"""The noise of three real devices, from their stored calibrations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+import numpy as np
+
+from qhn.ansatz import Ansatz, Order
+from qhn.backend.fake import open_fake
+from qhn.backend.settings import DeviceSettings
+from qhn.paper.claims import by_order, verdict_of
+from qhn.paper.lab import Lab
+from qhn.paper.noisytraining import (
+    AFTERWARDS,
+    METHODS,
+    SHOTS,
+    WITHOUT,
+    Results,
+    avoids,
+    finds,
+    points,
+    spread,
+    study,
+    table,
+)
+from qhn.paper.optima import EPSILON, GAUSSIANS, MNIST
+from qhn.paper.pictures import ORDERS, trained_with_noise
+from qhn.paper.section import Writer
+
+DEVICES = ("fake_torino", "fake_fez", "fake_boston")
+TASKS = {MNIST: (17, METHODS), GAUSSIANS: (14, (WITHOUT, AFTERWARDS))}  # qubits, and ways of training
+REMARKS = {MNIST: "", GAUSSIANS: ", where most starts end at a network that is not optimal, with noise or without"}
+SOURCE = "our question"
+
+
+def noise_of_devices(page: Writer, lab: Lab) -> None:
+    """What the noise of devices does to circuits trained without it, and what training with it gains."""
+    page.text(
+        f"**Real devices.** The same with the noise of {', '.join(DEVICES)}: gates with their reported errors, "
+        "relaxation during gates, and readout errors, from the calibrations that IBM's client ships. The circuit is "
+        "compiled to the best chain of qubits, without gates that never matter, but with the last CX brick; nothing is "
+        "mitigated. In brackets stands the fidelity that the calibration predicts for the chain, readout included. "
+        "Crosstalk, leakage, drift and idle qubits are not simulated. ⟨C⟩ and its gradients are exact; a device has "
+        "shot noise besides, with which training is harder."
+    )
+    found = {}
+    for task, (num_qubits, methods) in TASKS.items():
+        fidelity = {
+            (name, order): _fidelity(name, Ansatz(num_qubits, 2, order)) for name in DEVICES for order in ORDERS
+        }
+        results = found[task] = study(lab, DEVICES, f"noise of devices, {task}", task, methods)
+        page.text(f"`{task}`, {num_qubits} qubits{REMARKS[task]}:")
+        table(page, "device", results, {key: f"{key[0]} ({fidelity[key]:.2f})" for key in fidelity})
+        _ranking(page, task, results, fidelity)
+    page.picture(
+        trained_with_noise(lab.folder / "noise-devices.png", points(found[MNIST]), "device"),
+        f"`{MNIST}`: E − C* with the noise of devices, of circuits trained in different ways: means and standard "
+        "errors over starts.",
+    )
+    _best_sample(page, found[MNIST])
+    finds(page, SOURCE, found[MNIST], "a device's noise")
+    avoids(page, SOURCE, found[MNIST], DEVICES, "a device's noise")
+
+
+def _fidelity(device: str, num_qubits: int, order: Order) -> float:
+    """That the calibration predicts for the best chain."""
+    return open_fake(device, DeviceSettings()).compile(Ansatz(num_qubits, 2, order)).placement.chains[0].fidelity
+
+
+def _best_sample(page: Writer, results: Results) -> None:
+    """Of circuits that came to an optimum without noise, whether its shots with noise hold one."""
+    parts, holds = [], True
+    for device in DEVICES:
+        ends = [results[device, order][WITHOUT] for order in ORDERS]
+        ideal, seen = (np.concatenate([getattr(end, name) for end in ends]) for name in ("ideal", "found"))
+        trained = ideal < EPSILON
+        holds = holds and bool(seen[trained].all())
+        parts.append(f"{device} {seen[trained].sum()} of {trained.sum()}")
+    page.claim(
+        SOURCE,
+        f"The best of {SHOTS:,} shots of a trained circuit stays optimal with the noise of three devices",
+        verdict_of(holds),
+        f"circuits with E − C* < {EPSILON:g} without noise: {', '.join(parts)}",
+    )
+
+
+def _ranking(page: Writer, task: str, results: Results, fidelity: Mapping[tuple[str, str], float]) -> None:
+    """Whether the better chain is the one where E rises less."""
+    rises = {key: spread(results[key][WITHOUT].noisy - results[key][WITHOUT].ideal) for key in fidelity}
+    falls = {}
+    for order in ORDERS:
+        worst_first = sorted((key for key in fidelity if key[1] == order), key=lambda key: fidelity[key])
+        means = [(results[key][WITHOUT].noisy - results[key][WITHOUT].ideal).mean() for key in worst_first]
+        falls[order] = all(first > second for first, second in pairwise(means))
+    page.claim(
+        SOURCE,
+        f"E of trained circuits rises less where the calibration predicts a higher fidelity (`{task}`)",
+        by_order(falls),
+        "; ".join(f"{device} {order}, fidelity {fidelity[device, order]:.2f}: {rise}"
+                  for (device, order), rise in rises.items())
+    )  # fmt: skip

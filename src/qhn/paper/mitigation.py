@@ -1,0 +1,197 @@
+"""What inverting readout errors takes off the bias of E on real devices, with the last CX brick folded and without."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhn import bitstrings
+from qhn.ansatz import Ansatz
+from qhn.backend.fake import FakeDevice, RehearsalSampler, stored_device
+from qhn.backend.settings import DeviceSettings
+from qhn.estimator import SamplingEstimator
+from qhn.noisy import Noisy
+from qhn.paper.claims import Difference, by_order, mean_and_error, verdict_of
+from qhn.paper.devices import DEVICES
+from qhn.paper.lab import Lab
+from qhn.paper.noisytraining import spread
+from qhn.paper.optima import GAUSSIANS, MNIST, optima
+from qhn.paper.pictures import ORDERS, remaining_bias
+from qhn.paper.section import Writer
+from qhn.readout import inverted
+
+Floats = NDArray[np.float64]
+TASKS = (GAUSSIANS, MNIST)
+STARTS = 8
+SHOTS = 1000
+HALF = 0.4  # of the bias: taking off at least so much counts as halving it
+SIGMAS = 3  # of the mean, that shots may be off the exact value
+SOURCE = "our question"
+
+
+@dataclass(frozen=True)
+class Biases:
+    """E with noise minus E without, at the same θ: one column a start.
+
+    Attributes:
+        bias: without mitigation, with folding alone, with inversion alone and with both, on one chain of qubits:
+            ``[4, starts]``.
+        own: with both, on the chain that is the best one for the folded circuit: ``[starts]``.
+        sampled: the same from shots with counted readout errors, ``[starts]``.
+        std_error: that the estimator states for it, ``[starts]``.
+    """
+
+    bias: Floats
+    own: Floats
+    sampled: Floats
+    std_error: Floats
+
+    @property
+    def taken(self) -> Floats:
+        """The share of the bias that folding, inversion and both take off: ``[3, starts]``."""
+        share: Floats = 1 - self.bias[1:] / self.bias[0]
+        return share
+
+
+def readout_mitigation(page: Writer, lab: Lab) -> None:
+    """The bias of E at trained θ, exactly, by device, order of gates and mitigation."""
+    starts = lab.seeds or STARTS
+    page.text(
+        f"**Mitigation of readout errors.** The bias of E, E with noise minus E without at the same θ, of {starts} "
+        "circuits trained without noise (gaussian-activation: mostly at networks that are not optimal), exactly and "
+        "with the true readout errors. *None* is the circuit that devices run by default, with the last CX brick; "
+        "*folded* applies that brick to the measured bits instead; *inverted* averages C′, the cost of measured bits "
+        'whose mean without readout errors is E; *both* is `device.mitigation = "readout"`. These four are on the '
+        "same chain of qubits. In the program's order of gates there is no brick to fold. *Own chain* is both on the "
+        f"chain that is best for the folded circuit, and *{SHOTS:,} shots* the same as a run measures it, with readout "
+        "errors counted in two more circuits; every θ has a calibration of its own. Numbers are means over θ ± their "
+        "standard errors; what both leave is due to the gates."
+    )
+    jobs = [(task, device, order) for task in TASKS for device in DEVICES for order in ORDERS]
+    found = dict(zip(jobs, lab.map(partial(biases, starts=starts, mnist=lab.mnist), jobs, "mitigation"), strict=True))
+    rows = []
+    for (task, device, order), each in found.items():
+        folded, inverse, both = each.taken
+        has_brick = order == "eq5"
+        rows.append(
+            (
+                task, device, order, spread(each.bias[0]), _change(folded) if has_brick else "–", _change(inverse),
+                _change(both) if has_brick else "the same", spread(each.own), spread(each.sampled),
+            )
+        )  # fmt: skip
+    head = ("task", "device", "order", "bias, none", "folded", "inverted", "both", "bias, both, own chain")
+    page.table((*head, f"{SHOTS:,} shots"), rows)
+    page.picture(
+        remaining_bias(lab.folder / "noise-mitigation.png", {key: 1 - each.taken for key, each in found.items()}),
+        "What is left of the bias of E, in percent: means and standard errors over trained circuits, on one chain. "
+        "Dotted: half.",
+    )
+    _judge(page, found)
+
+
+def _judge(page: Writer, found: dict[tuple[str, str, str], Biases]) -> None:
+    folding = [Difference.of_means(-found[task, device, "eq5"].taken[0]) for task in TASKS for device in DEVICES]
+    page.claim(
+        SOURCE,
+        "Folding the last CX brick alone makes the bias of E larger (eq5)",
+        verdict_of(_all(folding)),
+        "; ".join(
+            f"{task} {device} {_change(found[task, device, 'eq5'].taken[0])}" for task in TASKS for device in DEVICES
+        ),
+    )
+    halves, words = {}, []
+    for order in ORDERS:
+        taken = {(task, device): found[task, device, order].taken[2] for task in TASKS for device in DEVICES}
+        halves[order] = _all([Difference.of_means(shares - HALF) for shares in taken.values()])
+        words += [f"{order} {task} {device} {_change(shares)}" for (task, device), shares in taken.items()]
+    page.claim(
+        SOURCE,
+        f"Readout inversion with folding halves the bias of E (takes off {100 * HALF:.0f} % or more, everywhere)",
+        by_order(halves),
+        "; ".join(words),
+    )
+    own, sampled, errors = (
+        np.array([getattr(each, name) for each in found.values()]) for name in ("own", "sampled", "std_error")
+    )
+    off = (sampled - own).mean() / (np.sqrt(np.square(errors).sum()) / errors.size)
+    pull = (sampled - own) / errors
+    page.claim(
+        SOURCE,
+        f"A run with {SHOTS:,} shots and counted readout errors measures that bias within its stated errors",
+        verdict_of(bool(abs(off) < SIGMAS)),
+        f"over {errors.size} circuits the mean is {off:+.1f} standard errors off the exact one; single ones scatter by "
+        f"{pull.std():.2f} of theirs, which are {errors.mean():.4f} in the mean",
+    )
+
+
+def _all(differences: list[Difference]) -> bool | None:
+    """Whether all are above 0; None if some are within their error of it, and none below."""
+    holds = [found.holds for found in differences]
+    return True if all(holds) else False if False in holds else None
+
+
+def _change(taken: Floats) -> str:
+    """Of the bias in percent, from the share that is taken off: ``[starts]``."""
+    mean, error = mean_and_error(-100 * taken)
+    return f"{mean:+.0f} ± {error:.0f} %"
+
+
+def biases(job: tuple[str, str, str], starts: int, mnist: Path | None) -> Biases:
+    """Of circuits trained without noise for a task, on a device, in an order of gates."""
+    task, name, order = job
+    trained = optima(task, order, range(starts), mnist)
+    ansatz, thetas, costs = trained.exact.ansatz, trained.found.theta, trained.exact.landscape.costs
+    device = stored_device(name)
+    pruned = FakeDevice(device).compile(ansatz)
+    (chain,) = pruned.placement.chains
+    folded = FakeDevice(device, DeviceSettings(calibrate=True, qubits=(chain.qubits,))).compile(ansatz)
+    best = FakeDevice(device, DeviceSettings(calibrate=True))
+    own = best.compile(ansatz)
+    ideal = trained.exact(thetas).mean
+    measured = [
+        SamplingEstimator(ansatz, trained.problem, best, shots=SHOTS, seed=seed, mitigation="readout")(thetas[seed])
+        for seed in range(starts)
+    ]
+    return Biases(
+        bias=four_energies(ansatz, pruned, folded, thetas, costs, rates_of(pruned)) - ideal,
+        own=own.energies(thetas, inverted(measured_costs(ansatz, costs), rates_of(own))) - ideal,
+        sampled=np.array([float(found.mean) for found in measured]) - ideal,
+        std_error=np.array([float(found.std_error) for found in measured]),
+    )
+
+
+def rates_of(sampler: RehearsalSampler) -> Floats:
+    """The true readout errors of the best chain, ``[num_qubits, 2]``, as :func:`qhn.readout.inverted` takes them."""
+    return np.array([sampler.placement.chip.readout[qubit] for qubit in sampler.placement.chains[0].qubits])
+
+
+def four_energies(ansatz: Ansatz, pruned: Noisy, folded: Noisy, thetas: Floats, costs: Floats, rates: Floats) -> Floats:
+    """Exact E without mitigation, with folding, with inversion and with both: ``[4, B]``.
+
+    Args:
+        ansatz: the circuit.
+        pruned: what measures it with its last CX brick.
+        folded: and without.
+        thetas: ``[B, num_parameters]``.
+        costs: of all bitstrings.
+        rates: of readout errors, ``[num_qubits, 2]``.
+    """
+    raw = measured_costs(ansatz, costs)
+    return np.stack(
+        [
+            pruned.energies(thetas, costs),
+            folded.energies(thetas, raw),
+            pruned.energies(thetas, inverted(costs, rates)),
+            folded.energies(thetas, inverted(raw, rates)),
+        ]
+    )
+
+
+def measured_costs(ansatz: Ansatz, costs: Floats) -> Floats:
+    """C of the network behind each bitstring that is measured without the last CX brick."""
+    every = bitstrings.from_integers(np.arange(costs.size), ansatz.num_qubits)
+    return costs[bitstrings.to_integers(ansatz.relabel(every))]

@@ -1,0 +1,261 @@
+"""Training on a noisy machine: whether it still finds the optimum, and whether it learns to avoid the noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhn import bitstrings
+from qhn.ansatz import Ansatz
+from qhn.backend import DeviceSettings, Sampler, open_backend
+from qhn.bitstrings import Bits
+from qhn.gradient import ParameterShift, Spsa, ValueAndGrad
+from qhn.lbfgs import minimize
+from qhn.noisy import Noisy, NoisyEstimator
+from qhn.optimizer import SpsaGains
+from qhn.paper.claims import Difference, by_difference, mean_and_error, verdict_of
+from qhn.paper.lab import Lab
+from qhn.paper.optima import MNIST, optima
+from qhn.paper.pictures import ORDERS, trained_with_noise
+from qhn.paper.section import Writer
+from qhn.seeds import Key, Purpose
+
+Floats = NDArray[np.float64]
+Machine = float | str  # the strength of depolarising noise, or the name of a stored device
+STRENGTHS = (0.0, 1.0, 2.0)
+P1, P2 = 0.001, 0.00375  # total probability of a Pauli error at strength 1, after a gate on one qubit and on two
+STARTS, CHUNK = 4, 2
+STEPS, MORE_STEPS, SPSA_STEPS = 60, 30, 400
+GAINS = SpsaGains(learning_rate=10.0, stability=50.0)  # with twice that rate it does not converge, without noise either
+SHOTS = 1000
+WITHOUT, SHIFT, AFTERWARDS, SPSA, WRITTEN = METHODS = (
+    "without noise",
+    "with noise, parameter shift",
+    "without, then with noise",
+    "with noise, SPSA",
+    "not: an optimum written",
+)
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Where training ended, one row a start.
+
+    Attributes:
+        noisy: E − C* with noise, ``[starts]``.
+        ideal: the same of the same θ without noise.
+        optimal: the share of shots with noise that are optimal.
+        likely: whether the most probable bitstring with noise is optimal.
+        found: whether one of ``SHOTS`` shots with noise is.
+        gradients: evaluations of E with its gradient, on the noisy machine.
+        circuits: rows of angles that these measured.
+    """
+
+    noisy: Floats
+    ideal: Floats
+    optimal: Floats
+    likely: NDArray[np.bool_]
+    found: NDArray[np.bool_]
+    gradients: NDArray[np.int64]
+    circuits: NDArray[np.int64]
+
+    @property
+    def price(self) -> Floats:
+        """The mean C − C* of shots that are not optimal: ``[starts]``."""
+        return self.noisy / (1 - self.optimal)
+
+
+Results = Mapping[tuple[Machine, str], Mapping[str, Ends]]
+
+
+def training_with_noise(page: Writer, lab: Lab) -> None:
+    """The authors' study of training under depolarising noise, and what it teaches θ."""
+    results = study(lab, STRENGTHS, "training with noise")
+    starts = lab.seeds or STARTS
+    page.text(
+        f"**Training with noise.** The same task and noise, {starts} starts (SPSA: {min(starts, CHUNK)}), from the "
+        f"same θ in every way of training. *{WITHOUT}* is L-BFGS on the exact E. *{SHIFT}* is L-BFGS, {STEPS} steps, "
+        "on the exact ⟨C⟩ of the noisy machine with its gradient by parameter shift, which takes two circuits for "
+        f"each active angle and one for θ itself. *{AFTERWARDS}* goes on in that way for {MORE_STEPS} steps from "
+        f"where training without noise ended. *{SPSA}* makes {SPSA_STEPS} steps of one random direction each, three "
+        f"circuits a step, with the gains a = {GAINS.learning_rate:g}, A = {GAINS.stability:g}, c = 0.2, also on the "
+        f"exact ⟨C⟩. *{WRITTEN}* is a comparison: the last RY layer writes an optimal bitstring, and all other angles "
+        "are 0. A *wrong shot* is one that is not optimal. The last columns count starts whose most probable "
+        f"bitstring on the noisy machine is optimal, and those of which one of {SHOTS:,} shots on it is, and what the "
+        "noisy machine did for the training."
+    )
+    table(page, "s", results, {(strength, order): f"{strength:g}" for strength, order in results})
+    page.picture(
+        trained_with_noise(lab.folder / "noise-training.png", points(results), "strength s of the noise"),
+        "E − C* with noise of circuits trained in different ways: means and standard errors over starts.",
+    )
+    shown = [strength for strength in STRENGTHS if strength > 0]
+    source = "authors' program"
+    finds(page, source, {key: ends for key, ends in results.items() if key[0] in shown}, "depolarising noise")
+    avoids(page, source, results, shown, "depolarising noise")
+
+
+def study(
+    lab: Lab, machines: Sequence[Machine], what: str, task: str = MNIST, methods: Sequence[str] = METHODS
+) -> Results:
+    """Where training ended, by machine and order of gates, and by method."""
+    starts = lab.seeds or STARTS
+    jobs = [(machine, order, first) for machine in machines for order in ORDERS for first in range(0, starts, CHUNK)]
+    work = partial(ends, starts=starts, mnist=lab.mnist, task=task, methods=methods)
+    parts: dict[tuple[Machine, str], list[dict[str, Ends]]] = {}
+    for (machine, order, _), part in zip(jobs, lab.map(work, jobs, what), strict=True):
+        parts.setdefault((machine, order), []).append(part)
+    return {key: {name: _joined([part[name] for part in some if name in part]) for name in some[0]}
+            for key, some in parts.items()}  # fmt: skip
+
+
+def ends(
+    job: tuple[Machine, str, int], starts: int, mnist: Path | None, task: str = MNIST, methods: Sequence[str] = METHODS
+) -> dict[str, Ends]:
+    """Of some of the starts on a machine in an order of gates; SPSA and the written optimum with the first only."""
+    machine, order, first = job
+    trained = optima(task, order, range(first, min(first + CHUNK, starts)), mnist)
+    ansatz, landscape = trained.exact.ansatz, trained.exact.landscape
+    sampler = sampler_of(machine, ansatz)
+    assert isinstance(sampler, Noisy)
+    estimator = NoisyEstimator(ansatz, trained.problem, sampler, costs=landscape.costs)
+    num_shifts = ParameterShift(ansatz.active).num_rows
+    reached: dict[str, tuple[Floats, NDArray[np.int64], int]] = {}
+    none = np.zeros(len(trained.initial), dtype=np.int64)
+    if WITHOUT in methods:
+        reached[WITHOUT] = trained.found.theta, none, 0
+    for method, theta, steps in ((SHIFT, trained.initial, STEPS), (AFTERWARDS, trained.found.theta, MORE_STEPS)):
+        if method in methods and machine != 0:
+            found = minimize(estimator.value_and_grad, theta, max_steps=steps)
+            reached[method] = found.theta, found.num_evaluations, num_shifts
+    if SPSA in methods and first == 0:
+        rule = Spsa(ansatz.active)
+        reached[SPSA] = by_spsa(estimator, trained.initial, rule), none + SPSA_STEPS, rule.num_rows
+    if WRITTEN in methods and first == 0:
+        reached[WRITTEN] = writing(ansatz, landscape.optimal_bits[0])[None], none[:1], 0
+    optimal = landscape.costs <= landscape.optimum + landscape.width
+    result = {}
+    for method, (theta, gradients, rows) in reached.items():
+        chances = estimator.probabilities(theta)
+        shots = bitstrings.to_integers(sampler.sample(theta, SHOTS, Key(first, Purpose.EVALUATION)).bits)
+        result[method] = Ends(
+            noisy=sampler.energies(theta, landscape.costs) - landscape.optimum,
+            ideal=trained.exact(theta).mean - landscape.optimum,
+            optimal=chances[:, optimal].sum(axis=1),
+            likely=optimal[chances.argmax(axis=1)],
+            found=np.any(optimal[shots], axis=1),
+            gradients=gradients,
+            circuits=gradients * rows,
+        )
+    return result
+
+
+def sampler_of(machine: Machine, ansatz: Ansatz, settings: DeviceSettings | None = None) -> Sampler:
+    """The circuit on a machine: literal under depolarising noise, on a device the one that it runs."""
+    if isinstance(machine, str):
+        return open_backend(machine, settings).compile(ansatz)
+    return open_backend("depolarising", DeviceSettings(p1=P1 * machine, p2=P2 * machine)).compile(ansatz)
+
+
+def by_spsa(estimator: NoisyEstimator, thetas: Floats, rule: Spsa) -> Floats:
+    """Where ``SPSA_STEPS`` steps lead from each row."""
+    theta, state = thetas, GAINS.init(thetas)
+    for step in range(SPSA_STEPS):
+
+        def gradient(rows: Floats, key: Key = Key(0, step=step)) -> ValueAndGrad:  # noqa: B008 – of this step
+            return estimator.value_and_grad(rows, key, rule)
+
+        theta, state, _ = GAINS.step(gradient, theta, state)
+    return theta
+
+
+def writing(ansatz: Ansatz, bits: Bits) -> Floats:
+    """The angles ``[num_parameters]`` whose last RY layer writes bits ``[num_qubits]``, all others 0."""
+    theta = np.zeros((ansatz.num_blocks, 2, ansatz.num_qubits))
+    theta[-1, 0] = np.pi * ansatz.relabel(bits)
+    return theta.ravel()
+
+
+def _joined(parts: Sequence[Ends]) -> Ends:
+    return Ends(*(np.concatenate(side) for side in zip(*map(astuple, parts), strict=True)))
+
+
+def table(page: Writer, head: str, results: Results, names: Mapping[tuple[Machine, str], str]) -> None:
+    """One row a machine, order and method."""
+    rows = []
+    for (machine, order), methods in results.items():
+        for method, found in methods.items():
+            count = len(found.noisy)
+            rows.append(
+                (
+                    order, names[machine, order], method, count, spread(found.noisy), spread(found.ideal, 5),
+                    f"{100 * (1 - found.optimal).mean():.0f} %", f"{found.price.mean():.3f}",
+                    f"{found.likely.sum()}, {found.found.sum()} of {count}",
+                    f"{found.gradients.mean():,.0f}", f"{found.circuits.mean():,.0f}",
+                )
+            )  # fmt: skip
+    page.table(
+        ("order", head, "trained", "starts", "E − C* with noise", "without", "wrong shots", "their C − C*",
+         "most probable, best shot optimal", "gradients", "circuits measured"),
+        sorted(rows, key=lambda row: ORDERS.index(row[0])),
+    )  # fmt: skip
+
+
+def spread(values: Floats, digits: int = 4) -> str:
+    """Mean and standard error in words."""
+    mean, error = mean_and_error(values)
+    return f"{mean:.{digits}f} ± {error:.{digits}f}" if len(values) > 1 else f"{mean:.{digits}f}"
+
+
+def points(results: Results) -> dict[str, dict[str, list[tuple[Machine, float, float]]]]:
+    """Means and errors of E − C* with noise for a picture, by order and method."""
+    found: dict[str, dict[str, list[tuple[Machine, float, float]]]] = {order: {} for order in ORDERS}
+    for (machine, order), methods in results.items():
+        for method, at in methods.items():
+            found[order].setdefault(method, []).append((machine, *mean_and_error(at.noisy)))
+    return found
+
+
+def finds(page: Writer, source: str, results: Results, noise: str) -> None:
+    """Whether training on the noisy machine comes to the optimum."""
+    for method, instead in ((SHIFT, "parameter shift"), (SPSA, "SPSA")):
+        found = [ends[method] for ends in results.values()]
+        likely, seen = (np.concatenate([getattr(end, name) for end in found]) for name in ("likely", "found"))
+        page.claim(
+            source,
+            f"Training with {noise} by {instead} still finds the optimum",
+            verdict_of(bool(likely.all() and seen.all())),
+            f"most probable bitstring optimal in {likely.sum()} of {len(likely)} trainings, found in {SHOTS:,} shots "
+            f"in {seen.sum()}; E − C* of their θ without noise {spread(np.concatenate([e.ideal for e in found]), 5)}",
+        )
+
+
+def avoids(page: Writer, source: str, results: Results, machines: Sequence[Machine], noise: str) -> None:
+    """Whether circuits trained with noise have a lower E with it, in pairs with the same start."""
+    for method, statement in (
+        (SHIFT, f"Training with {noise} learns to avoid it: E with noise ends lower than after training without"),
+        (AFTERWARDS, f"… and so does going on with {noise} from where training without it ended"),
+    ):
+        gains, words = {}, []
+        for order in ORDERS:
+            shares = np.array([share_avoided(results[machine, order], method) for machine in machines])
+            gains[order] = Difference.of_means(shares.mean(axis=0))
+            each = ", ".join(f"{100 * share.mean():.0f}" for share in shares)
+            ideal = np.concatenate([results[machine, order][method].ideal for machine in machines])
+            words.append(
+                f"{order}: lower by {100 * gains[order].value:.0f} % ({100 * gains[order].low:.0f} to "
+                f"{100 * gains[order].high:.0f}; {each} at {', '.join(map(str, machines))}), of which E − C* without "
+                f"noise is {ideal.mean():.5f}"
+            )
+        page.claim(source, statement, by_difference(gains), "; ".join(words))
+
+
+def share_avoided(methods: Mapping[str, Ends], method: str) -> Floats:
+    """By what share E − C* with noise is lower than after training without noise: ``[starts]``."""
+    share: Floats = 1 - methods[method].noisy / methods[WITHOUT].noisy
+    return share
