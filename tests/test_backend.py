@@ -163,6 +163,16 @@ def test_a_failing_simulator_is_a_backend_error(monkeypatch: pytest.MonkeyPatch)
 class JournalList(list):
     """A journal in memory."""
 
+    def __init__(self) -> None:
+        self.files: dict[str, tuple[str, dict[str, object]]] = {}
+
+    def keep(self, tag: str, digest: str, arrays: dict[str, object]) -> None:
+        self.files[tag] = digest, arrays
+
+    def kept(self, tag: str, digest: str) -> dict[str, object] | None:
+        known, arrays = self.files.get(tag, ("", None))
+        return arrays if known == digest else None
+
 
 def test_device_sampler_runs_the_real_client_and_journals_before_it_waits() -> None:
     from qiskit_ibm_runtime.fake_provider import FakeManilaV2
@@ -305,22 +315,59 @@ def test_shots_are_those_really_taken(settings: dict[str, object], shots: int) -
     assert sampler.describe()[name] == value
 
 
-def test_a_call_beyond_the_limits_of_a_job_is_several(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_beyond_the_limits_of_a_job_is_several_whose_bits_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each job has calibration circuits of its own, none exceeds the limit, and a failing one costs no other."""
     from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
-    from qhn.backend import qpu_time
-    from qhn.backend.ibm import Device
+    from qhn.backend import ibm, qpu_time
 
-    monkeypatch.setattr(qpu_time, "MAX_EXECUTIONS", 1000)
+    monkeypatch.setattr(qpu_time, "MAX_EXECUTIONS", 2000)
     journal, ansatz = JournalList(), product_state(2)
-    thetas = np.zeros((5, 4))
+    thetas = np.zeros((7, 4))
     thetas[3, 0] = np.pi
-    samples = Device(FakeManilaV2(), journal=journal).compile(ansatz).sample(thetas, 400, Key(1, run="r"))
-    assert [entry["tag"] for entry in journal if entry["event"] == "submitted"] == [
-        "qhn:r:0:0:0",
-        "qhn:r:0:0:1",
-        "qhn:r:0:0:2",
-    ]
-    assert len(samples.job_ids) == 3
-    assert samples.bits.shape == (5, 400, 2)
+    sampler = ibm.Device(FakeManilaV2(), DeviceSettings(calibrate=True), journal).compile(ansatz)
+    cost = qpu_time.price(sampler.placement.task(7, 1, 400), sampler.placement.chip)
+    assert (cost.jobs, cost.circuits) == (3, 7 + 3 * 2)
+    real, runs = ibm.Sampler.run, []
+
+    def run(self, pubs, shots):
+        runs.append(len(pubs[0][1]))
+        if len(runs) == 2:
+            raise ConnectionError
+        return real(self, pubs, shots=shots)
+
+    monkeypatch.setattr(ibm.Sampler, "run", run)
+    with pytest.raises(BackendError):
+        sampler.sample(thetas, 400, Key(1, run="r"))
+    samples = sampler.sample(thetas, 400, Key(1, run="r"))
+    assert runs == [3, 2, 2, 2]  # the first was not measured again
+    submitted = [entry for entry in journal if entry["event"] == "submitted"]
+    assert [entry["tag"] for entry in submitted] == [f"qhn:r:0:0:{part}" for part in range(3)]
+    assert all(entry["rows"] * entry["shots"] <= 2000 for entry in submitted)
+    assert len(set(samples.job_ids)) == 3
+    assert samples.bits.shape == (7, 400, 2)
     assert np.argmax(samples.bits[..., 0].mean(axis=1)) == 3
+    assert samples.flips is not None
+    assert samples.flips.shots == 3 * 400
+    assert samples.num_shots == cost.circuits * cost.shots
+
+
+def test_jobs_are_ended_by_the_service_at_twice_their_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    from qiskit_ibm_runtime.fake_provider import FakeManilaV2
+
+    from qhn.backend import ibm
+
+    asked = []
+    real = ibm.Sampler
+    monkeypatch.setattr(
+        ibm, "Sampler", lambda mode, options: (asked.append(options), real(mode=mode, options=options))[1]
+    )
+    settings = DeviceSettings(rep_delay=200e-6, dynamical_decoupling="XY4", twirling=True)
+    sampler = ibm.Device(FakeManilaV2(), settings).compile(product_state(2))
+    sampler.sample(np.zeros((9, 4)), 1000, KEY)
+    seconds = 2 + 9 * 1024 * (200e-6 + sampler.placement.duration)
+    assert asked[0]["max_execution_time"] == int(np.ceil(2 * seconds))
+    assert asked[0]["execution"] == {"rep_delay": 200e-6}
+    assert asked[0]["dynamical_decoupling"] == {"enable": True, "sequence_type": "XY4"}
+    assert asked[0]["twirling"] == {"enable_gates": True, "enable_measure": False}
+    assert asked[0]["environment"] == {"job_tags": [KEY.tag]}

@@ -171,7 +171,7 @@ BAD = [
     (("run", "figure-1", "--set", "data.file=mine.csv", "--set", "data.label=y"), "has no column 'y' for the label"),
     (("run", "mnist-01", "--set", "train.patience=3"), "but the data set has no validation samples; set data."),
     (("run", "figure-1", "--set", "train.patience=0"), "train.patience: input should be greater than or equal to 1"),
-    (("run", "figure-1", "--set", "train.max_shots=5"), "train.max_shots is 5, one step takes"),
+    (("run", "figure-1", "--set", "train.max_shots=5"), "train.max_shots is 5, the first step takes"),
     (("resume", "abc"), "there is no run 'abc'"),
     (("show", "gone"), "there is no run 'gone'"),
     (("landscape", "figure-1", "--set", "network.hidden=[7]", "--set", "data.samples=3"), "up to 24 qubits"),

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from qiskit_ibm_runtime import fake_provider
 
-from qhn.backend.layout import best_chain, load_of
+from qhn.backend.layout import best_chain
+from qhn.backend.placement import place
+from qhn.backend.settings import DeviceSettings
 from qhn.configfile import load_config, with_settings
 from qhn.quote import quote
 
@@ -20,7 +22,8 @@ def test_the_first_task_of_the_paper_on_a_device() -> None:
     config = load_config("gaussian-activation", {"train.backend": "fake_torino"})
     found = quote(config, fake_provider.FakeTorino(), budget=600)
     ansatz = config.circuit(14)
-    assert found.chains == [best_chain(found.chip, load_of(ansatz))]
+    placed = place(ansatz, fake_provider.FakeTorino(), DeviceSettings())
+    assert found.chains == placed.chains == [best_chain(found.chip, placed.load)]
     assert (found.gradient.rows, found.gradient.circuits) == (197, 197)
     assert round(found.seconds[0]) == 52
     assert found.affordable(found.gradient) == 11
@@ -43,7 +46,7 @@ def test_estimate_prints_qubits_price_and_savings(qhn, tmp_path: Path) -> None:
     assert "tile  fidelity  readout  one-qubit  two-qubit" in result.out
     assert "the budget  600.0 QPU seconds (10 min): " in result.out
     assert "all of these and SPSA" in result.out
-    assert result.out.rstrip().endswith("map.png")
+    assert "map.png, and beside it" in result.out
     with (tmp_path / "map.csv").open() as file:
         assert sum(row["tile"] == "0" for row in csv.DictReader(file)) == 4
     assert not (tmp_path / "results").exists()
@@ -66,6 +69,7 @@ def test_estimate_as_json_agrees_with_itself(qhn) -> None:
         (("--backend", "fake_kyoto"), "fake_kyoto has no chain of 4 connected working qubits: 144 of its 144 pairs"),
         (("--backend", "fake_manila", "--budget", "0"), "--budget must be above 0 seconds, got 0"),
         (("--backend", "exact", "--map", "map.png"), "--map draws a device, and exact is none"),
+        (("--backend", "fake_manila", "--map", "map.txt"), "--map must name a .png file in a directory that exists"),
         (("--backend", "fake_torin"), "did you mean 'fake_torino'"),
     ],
 )

@@ -273,7 +273,7 @@ def test_what_cannot_be_mitigated_is_refused() -> None:
     rates[1, 0] = 0.5, 0.45
     with pytest.raises(BackendError, match=r"qubit 0 of tile 1 read 1 for 0 in 50% and 0 for 1 in 45%"):
         SamplingEstimator(ansatz, problem, machine, mitigation="readout", flips=counted(rates))(theta)
-    with pytest.raises(ValueError, match="1 tiles of 2 qubits and 2 tiles of 2 qubits cannot be added"):
+    with pytest.raises(ValueError, match=r"1 tiles of 2 qubits and 2 tiles of 2 qubits, .* cannot be added"):
         counted(rates[:1]) + counted(rates)
 
 

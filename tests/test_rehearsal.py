@@ -73,7 +73,8 @@ def test_a_record_holds_what_a_device_was_asked_and_said(small_config: RunConfig
     report = Report(record)
     page = report.summary()
     assert "mitigation readout" in page
-    assert "E without mitigation" in page
+    assert "E of the same bits, not inverted" in page
+    assert "last CX brick applied to the bits" in page
     assert "E of the noisy twin, exact" in page
     assert report.device is not None
     assert "fake_jakarta stay unused" in report.device.layout()
@@ -89,7 +90,9 @@ def test_measured_and_twin_agree(small_config: RunConfig, tmp_path: Path) -> Non
     assert report.device is not None
     twin = report.device.twin_energies(step.theta, report.landscape.costs)
     assert twin is not None
-    raw, mitigated = twin
+    raw, mitigated = twin.same_bits, twin.mitigated
+    assert twin.is_exact
+    assert twin.plain != raw  # it is of another circuit
     assert step.raw_mean is not None
     assert step.raw_mean_std_error is not None
     assert mitigated is not None
@@ -139,7 +142,8 @@ def test_qubits_of_the_first_session_are_kept_while_they_work(
     training = resume(record.directory, {"train.steps": 4})
     list(training)
     training.close()
-    assert record.manifest()[2]["backend"]["tiles"] == used
+    assert [tile["qubits"] for tile in record.manifest()[2]["backend"]["tiles"]] == [used[0]["qubits"]]
+    assert len(list(record.directory.glob("circuit*.qasm"))) == 2  # the first and the third session's are the same
     flips = record.checkpoint().flips
     assert flips is not None
     assert flips.shots == 60  # those counted on other qubits are forgotten
@@ -160,6 +164,7 @@ def test_the_command_line_announces_warm_starts_and_shows(qhn) -> None:
     assert "rehearsal" not in again.err  # it is finished, and only shown
     shown = qhn("show")
     assert "tile  fidelity  readout" in shown.out
+    assert "is not the directory of a run" in qhn("run", "figure-1", *words, "--init-from", ".").err
     refused = qhn("run", "figure-1", *quick, *words, "--order", "authors", "--init-from", run.name)
     assert refused.code == 2
     assert "no conversion is known" in refused.err
@@ -171,6 +176,34 @@ def test_a_deep_circuit_reports_what_was_left_out(small_config: RunConfig, tmp_p
     record = finished(with_settings(small_config, settings | {"train.shots": 20}), tmp_path)
     (entry,) = record.timing()
     assert 0 < entry["discarded_weight"] < 0.5
+    assert "truncated to 8" in record.manifest()[0]["backend"]["method"]
+    assert "E of the noisy twin, truncated" in Report(record).summary()
+    exact = finished(with_settings(small_config, settings | {"train.shots": "none"}), tmp_path)
+    assert exact.timing()[0]["discarded_weight"] > 0
+
+
+def test_what_a_service_would_refuse_is_refused_before_anything_is_written(
+    small_config: RunConfig, tmp_path: Path
+) -> None:
+    config = with_settings(small_config, {"train.backend": "fake_manila", "train.shots": 200_000})
+    with pytest.raises(ValueError, match="200,000 shots are more than the 100,000 that the device takes"):
+        train(config, results=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_budget_counts_calibrations_tiles_and_twirled_shots(small_config: RunConfig, tmp_path: Path) -> None:
+    """128 shots are taken where 100 were asked for; the run ends before a step that exceeds the budget."""
+    settings = TILED | {"train.shot_schedule": None, "train.shots": 100, "device.twirling": True}
+    one_step = 13 * 128
+    config = with_settings(small_config, settings | {"train.max_shots": 2 * one_step})
+    training = train(config, results=tmp_path)
+    steps = list(training)
+    training.close()
+    assert [step.shots for step in steps] == [one_step, 2 * one_step]
+    assert training.outcome is not None
+    assert training.outcome.name == "budget"
+    with pytest.raises(ValueError, match=f"the first step takes {one_step:,} shots"):
+        train(with_settings(config, {"train.max_shots": one_step - 1}), results=tmp_path / "other")
 
 
 def test_paid_tiles_and_calibrations_are_read_back_as_they_were_measured(

@@ -175,7 +175,7 @@ def test_a_line_search_on_shots_keeps_to_its_budget(small_config: RunConfig) -> 
     assert training.outcome is not None
     assert training.outcome.name == "budget"
     assert steps[-1].shots <= num_rows * 10 * 21 + 5
-    with pytest.raises(ValueError, match="one step takes 525 circuits × 10 shots = 5,250"):
+    with pytest.raises(ValueError, match="the first step takes 5,250 shots"):
         train(with_settings(config, {"train.max_shots": 5_000}), record=False)
 
 
@@ -428,7 +428,7 @@ def test_stop_rules(small_config: RunConfig, tmp_path: Path) -> None:
     assert outcome(target=10.0) == ("target", 1)
     assert outcome(max_shots=3 * 1500 + 1499, steps=50) == ("budget", 3)
     assert outcome(plateau=3, steps=400)[0] == "plateau"
-    with pytest.raises(ValueError, match=r"max_shots is 1,499, one step takes 25 circuits × 60 shots = 1,500"):
+    with pytest.raises(ValueError, match=r"max_shots is 1,499, the first step takes 1,500 shots"):
         train(with_settings(small_config, {"train.max_shots": 1499}), results=tmp_path)
     assert not list(tmp_path.glob("figure-1"))
 
@@ -765,3 +765,15 @@ def test_find_run_by_path_prefix_or_age(small_config: RunConfig, tmp_path: Path)
     with pytest.raises(ValueError, match="several runs begin with ''"):
         record.find_run(tmp_path, "")
     assert isinstance(load_run(first), Record)
+
+
+def test_fewer_steps_than_an_unfinished_run_has_taken_are_refused(small_config: RunConfig, tmp_path: Path) -> None:
+    """It must not go on to the old limit: steps may be paid for."""
+    training = train(small_config, results=tmp_path)
+    next(training), next(training), next(training)
+    training.close()
+    with pytest.raises(ValueError, match=r"train.steps is 2, but the run has taken 3 of 4 steps; ask for more"):
+        train(with_settings(small_config, {"train.steps": 2}), results=tmp_path)
+    assert list(train(with_settings(small_config, {"train.steps": 3}), results=tmp_path))[-1].step == 2
+    assert finish(small_config, tmp_path).name == training.record.directory.name
+    assert len(list(train(with_settings(small_config, {"train.steps": 2}), results=tmp_path))) == 4  # it is shown

@@ -50,7 +50,7 @@ def test_only_the_angles_name_the_run(trained: Record, small_config: RunConfig) 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"ansatz.order": "authors"}, "order eq5, this one authors; .* no conversion is known"),
+        ({"ansatz.order": "authors"}, "order eq5, this one authors: .* no conversion is known"),
         ({"ansatz.num_layers": 2}, "num_layers 1, this one 2"),
         ({"network.bias": False}, "num_qubits 4, this one 3"),
         ({"network.alphabet": [0, 1]}, "other networks"),

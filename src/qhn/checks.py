@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from qhn.ansatz import Ansatz
-from qhn.backend import Sampler
+from qhn.backend import SIMULATORS
 from qhn.backend.sampler import check_bits
-from qhn.backend.tiles import num_executions
 from qhn.config import RunConfig
 from qhn.estimator import check_enumerable
 from qhn.problem import NO_VALIDATION, BinnProblem
+from qhn.quote import shots_of_step
 
 MAX_ANGLES = 2**27  # in the rows of one gradient: 1 GiB
 
@@ -24,8 +26,8 @@ def check(config: RunConfig) -> None:
     check_size(config, ansatz)
     check_validation(config, problem)
     check_angles(config, ansatz)
-    if config.device.tiles != "auto":
-        check_budget(config, ansatz, config.device.tiles)
+    if config.train.backend in SIMULATORS:
+        check_budget(config, shots_of_step(config, ansatz, None))
 
 
 def check_size(config: RunConfig, ansatz: Ansatz) -> None:
@@ -65,44 +67,34 @@ def check_angles(config: RunConfig, ansatz: Ansatz) -> None:
     config.initial_theta(ansatz)
 
 
-def shots_of_step(config: RunConfig, ansatz: Ansatz, num_tiles: int, step: int = 0) -> int:
-    """Shots of the machine that a step takes at most; those of calibration circuits count too."""
-    num_rows = config.train.gradient.build(ansatz).num_rows
-    circuits = num_executions(num_rows, num_rows, num_tiles) + 2 * config.device.settings().calibrate
-    return circuits * config.train.optimizer.build().max_evaluations * config.train.shots_at(step)
-
-
-def num_tiles(sampler: Sampler) -> int:
-    """Chains on which a machine measures side by side."""
-    return len(sampler.describe().get("tiles", [0]))
-
-
-def check_budget(config: RunConfig, ansatz: Ansatz, num_tiles: int) -> None:
-    """Refuse a budget that a single step exceeds.
+def check_budget(config: RunConfig, needed: int) -> None:
+    """Refuse a budget that the first step, of ``needed`` shots, exceeds.
 
     Raises:
         ValueError: naming both numbers.
     """
-    needed, budget = shots_of_step(config, ansatz, num_tiles), config.train.max_shots
+    budget = config.train.max_shots
     if budget is not None and budget < needed:
-        shots = config.train.shots_at(0)
         raise ValueError(
-            f"train.max_shots is {budget:,}, one step takes {needed // max(1, shots)} circuits × {shots:,} shots = "
-            f"{needed:,}; raise it or lower train.shots"
+            f"train.max_shots is {budget:,}, the first step takes {needed:,} shots; raise it or lower train.shots"
         )
 
 
-def check_paid(config: RunConfig, ansatz: Ansatz, sampler: Sampler, *, record: bool) -> None:
+def check_paid(config: RunConfig, needed: Sequence[int], *, record: bool) -> None:
     """Refuse to spend shots without a record or a budget.
 
+    Args:
+        config: the run.
+        needed: shots of each of its steps.
+        record: whether it is recorded.
+
     Raises:
-        ValueError: naming what a step takes.
+        ValueError: naming what the steps take.
     """
     name, train = config.train.backend, config.train
     if not record:
         raise ValueError(f"a run on {name} is paid for and must be recorded; leave record=True")
     if train.max_shots is None:
-        needed = [shots_of_step(config, ansatz, num_tiles(sampler), step) for step in range(train.steps)]
         raise ValueError(
             f"a run on {name} is paid for and needs a budget: --set train.max_shots=…; the first step takes "
             f"{needed[0]:,} shots, the {train.steps} steps asked for {sum(needed):,}; qhn estimate says what they cost"

@@ -47,7 +47,7 @@ def chip_map(path: Path, chip: Chip, chains: Sequence[Chain] = ()) -> Path:
 
     for tile, (chain, colour) in enumerate(zip(chains, _colours(len(chains)), strict=True)):
         at = place[list(chain.qubits)]
-        label = f"tile {tile}, {chain.fidelity:.3f}"
+        label = f"tile {tile}, F = {chain.fidelity:.3f}"
         axes.plot(*at.T, color=colour, linewidth=11, alpha=0.75, solid_capstyle="round", solid_joinstyle="round")
         axes.plot([], [], color=colour, linewidth=4, label=label)
         axes.plot(*at[0], "o", markersize=14.5, markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.6)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhn.ansatz import Ansatz
-from qhn.backend import DeviceSettings, open_backend
-from qhn.noisy import Noisy
+from qhn.backend import DeviceSettings
 from qhn.quote import layout_words, price_words
 from qhn.readout import inverted
 from qhn.record import Record
 
 Floats = NDArray[np.float64]
 APPLIED = ("noise", "rep_delay", "readout_errors", "dynamical_decoupling", "twirling")
+
+
+@dataclass(frozen=True)
+class TwinEnergies:
+    """E of a noisy twin without shots.
+
+    Attributes:
+        plain: of a run without mitigation, whose circuit has its last CX brick.
+        same_bits: of the circuit that ran, not inverted.
+        mitigated: of the circuit that ran, inverted at the true rates; None if nothing is mitigated.
+        is_exact: whether nothing was truncated.
+    """
+
+    plain: float
+    same_bits: float
+    mitigated: float | None
+    is_exact: bool
 
 
 @dataclass(frozen=True)
@@ -52,51 +68,62 @@ class DeviceReport:
         """Qubits, what was really applied, and the price, for the run's page."""
         words = [f"{name.replace('_', ' ')} {self.facts[name]}" for name in APPLIED if name in self.facts]
         words.append(f"mitigation {self.record.config.device.mitigation}")
+        if self.facts["circuit"] == "executed":
+            words.append("last CX brick applied to the bits")
         lines = [f"  device      {layout_words(self.facts)}", f"  applied     {', '.join(words)}"]
         if "price" in self.facts:
             billed = " on a QPU; nothing was billed for this rehearsal" * self.is_rehearsal
             lines.append(f"  price       {price_words(self.facts['price'])}{billed}")
         return lines
 
-    def twin_energies(self, theta: Floats, costs: Floats) -> tuple[float, float | None] | None:
-        """E of the noisy twin of the first tile at θ, without shots; None if there is none.
-
-        Without mitigation, and as readout inversion at the true rates makes it, None if nothing is mitigated.
-        """
+    def twin_energies(self, theta: Floats, costs: Floats) -> TwinEnergies | None:
+        """E of the noisy twin of the first tile at θ, with the recorded calibration; None if there is none."""
         if not self.is_rehearsal:
             return None
+        from qhn.backend.fake import FakeDevice, stored_device
+        from qhn.backend.noise import ChipNoise
+        from qhn.backend.twin import Twin
+
         config = self.record.config.device
-        mitigated = config.mitigation != "none"
-        chain = tuple(self.facts["tiles"][0]["qubits"])
-        settings = DeviceSettings(qubits=(chain,), calibrate=mitigated, max_bond=config.max_bond)
-        sampler = open_backend(self.facts["name"], settings).compile(self.ansatz)
-        assert isinstance(sampler, Noisy)
-        raw = float(sampler.energies(theta[None], costs)[0])
-        if not mitigated:
-            return raw, None
-        chip, _, _ = self._placed
-        network = self.ansatz.relabelled if self.facts["circuit"] == "executed" else slice(None)
-        table = inverted(costs[network], chip.readout[list(chain)])[network]
-        return raw, float(sampler.energies(theta[None], table)[0])
+        chip, _, chains = self._placed
+        if config.simulator == "aer":  # whose readout errors are symmetric
+            chip = replace(chip, readout=np.repeat(chip.readout_error[:, None], 2, axis=1))
+        device, noise = stored_device(str(self.facts["name"])), ChipNoise(chip)
+
+        def twin(calibrate: bool) -> Twin:
+            settings = DeviceSettings(qubits=(chains[0].qubits,), calibrate=calibrate)
+            circuit = FakeDevice(device, settings).compile(self.ansatz).circuit
+            return Twin(circuit, noise, max_bond=config.max_bond)
+
+        ran = twin(calibrate=False)
+        plain = float(ran.energies(theta[None], costs)[0])
+        if config.mitigation == "none":
+            return TwinEnergies(plain, plain, None, ran.is_exact)
+        ran = twin(calibrate=True)
+        measured = costs[self.ansatz.relabelled] if self.facts["circuit"] == "executed" else costs
+        table = inverted(measured, chip.readout[list(chains[0].qubits)])
+        same_bits, mitigated = (float(ran.energies(theta[None], values)[0]) for values in (measured, table))
+        return TwinEnergies(plain, same_bits, mitigated, ran.is_exact)
 
     @cached_property
     def _placed(self) -> tuple[Any, Any, list[Any]]:
         """Chip, load and chains, from the record."""
         from qhn.backend.chip import Chip
-        from qhn.backend.layout import chain_of, load_of
+        from qhn.backend.layout import Load, chain_of
 
         tree = self.record.calibration()
         assert tree is not None  # a device is recorded with its calibration
         chip = Chip.from_json(tree)
-        load = load_of(self.ansatz, fold=self.facts["circuit"] == "executed")
-        return chip, load, [chain_of(chip, load, tile["qubits"]) for tile in self.facts["tiles"]]
+        load = Load(**{name: tuple(counts) for name, counts in self.facts["load"].items()})
+        return chip, load, [chain_of(chip, load, tile["qubits"], exact=tile["exact"]) for tile in self.facts["tiles"]]
 
     def layout(self) -> str:
         """The chains as a table: their estimated fidelities, what they are made of, and what was not used."""
         from qhn.backend.layout import report
 
         chip, load, chains = self._placed
-        return report(chip, load, chains, exclude=self.record.config.device.exclude)
+        config = self.record.config.device
+        return report(chip, load, chains, exclude=config.exclude, searched=not config.qubits)
 
     def figure(self, path: Path) -> Path:
         """The chains on the chip."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
+
+import numpy as np
 
 
 def append(path: Path, content: bytes) -> None:
@@ -57,6 +59,30 @@ class Journal:
         torn = self.path.exists() and not self.path.read_bytes().endswith(b"\n")
         line = json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())} | entry)
         append(self.path, (("\n" if torn else "") + line + "\n").encode())
+
+    def keep(self, tag: str, digest: str, arrays: Mapping[str, Any]) -> None:
+        """Write what a job measured, through to disk; ``digest`` names what it was asked to measure."""
+        path = self._kept_path(tag)
+        path.parent.mkdir(exist_ok=True)
+        replace(path, lambda file: np.savez(file, digest=digest, **arrays))
+
+    def kept(self, tag: str, digest: str) -> dict[str, Any] | None:
+        """What :meth:`keep` was given; None if there is nothing, or something else was asked.
+
+        Raises:
+            ValueError: if the file is damaged.
+        """
+        path = self._kept_path(tag)
+        if not path.exists():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                return dict(stored) if str(stored["digest"]) == digest else None
+        except Exception as error:  # numpy raises BadZipFile, KeyError, ValueError, OSError or zlib.error here
+            raise ValueError(f"{path} holds paid shots and is damaged ({type(error).__name__}); move it away") from None
+
+    def _kept_path(self, tag: str) -> Path:
+        return self.path.parent / "jobs" / (tag.replace(":", "-") + ".npz")
 
     def shots_submitted(self) -> int:
         """Shots of all jobs that were submitted, whatever became of them; a torn line counts as none."""

@@ -36,7 +36,7 @@ class SamplingEstimator:
         evaluations: costs already known, which are then not computed again.
         mitigation: of readout errors in E and its gradient: ``"none"``, ``"readout"`` (:mod:`qhn.readout`), or
             ``"mthree"``. The best bitstring and ``evaluations`` are of the bits as they were measured in any case.
-        flips: readout errors counted earlier on the same qubits, to which those of every call are added.
+        flips: readout errors counted earlier; those of every call are added, as long as they are of the same qubits.
 
     Attributes:
         flips: all readout errors counted so far, None if there are none.
@@ -67,7 +67,7 @@ class SamplingEstimator:
         mitigation: Mitigation = "none",
         flips: Flips | None = None,
     ) -> None:
-        _check_fit(ansatz, problem)
+        check_fit(ansatz, problem)
         if shots < 1:
             raise ValueError(f"shots must be at least 1, got {shots}")
         self.ansatz = ansatz
@@ -145,7 +145,9 @@ class SamplingEstimator:
         if samples.unshifted is not None:
             self.evaluations.cost(samples.unshifted)  # they were measured too
         if samples.flips is not None:
-            self.flips = samples.flips if self.flips is None else self.flips + samples.flips
+            earlier = self.flips
+            pooled = earlier is not None and earlier.is_of(samples.flips)  # other qubits have errors of their own
+            self.flips = earlier + samples.flips if earlier is not None and pooled else samples.flips
         return costs, samples
 
     def _estimates(self, costs: Floats, samples: Samples, corrected: Means | None, shape: tuple[int, ...]) -> Estimates:
@@ -212,7 +214,7 @@ class ExactEstimator:
         from qhn.exact.distribution import Distribution  # with numba, for which sampling does not wait
         from qhn.exact.energy import Energy
 
-        _check_fit(ansatz, problem)
+        check_fit(ansatz, problem)
         if costs is None:
             check_enumerable(ansatz.num_qubits)
         self.ansatz = ansatz
@@ -300,6 +302,11 @@ def _first_rows(samples: Samples, group: int) -> tuple[Bits, Integers, Integers]
     return first, num_tiles * groups + samples.tiles, np.tile(np.arange(num_tiles), num_groups)
 
 
-def _check_fit(ansatz: Ansatz, problem: Problem) -> None:
+def check_fit(ansatz: Ansatz, problem: Problem) -> None:
+    """Refuse a circuit and a cost of different sizes.
+
+    Raises:
+        ValueError: naming both.
+    """
     if ansatz.num_qubits != problem.num_qubits:
         raise ValueError(f"the ansatz has {ansatz.num_qubits} qubits, the problem {problem.num_qubits} bits")

@@ -48,6 +48,11 @@ class KeptSampler:
     def circuit(self) -> Any:
         return self.sampler.circuit
 
+    @property
+    def placement(self) -> Any:
+        """Of a device, where its sampler runs; None of others."""
+        return getattr(self.sampler, "placement", None)
+
     def describe(self) -> dict[str, Any]:
         return self.sampler.describe()
 

@@ -12,7 +12,7 @@ from qhn.ansatz import Ansatz
 from qhn.backend import Sampler
 from qhn.backend.sampler import KnownDistribution
 from qhn.bitstrings import Bits
-from qhn.estimator import ExactEstimator, check_enumerable
+from qhn.estimator import ExactEstimator, check_enumerable, check_fit
 from qhn.gradient import Gradient, ParameterShift, ValueAndGrad
 from qhn.landscape import Landscape, enumerate_costs
 from qhn.objective import Estimates, Means, Objective
@@ -24,7 +24,14 @@ Floats = NDArray[np.float64]
 
 @runtime_checkable
 class Noisy(KnownDistribution, Protocol):
-    """A sampler that knows the distribution of its bits, and means over it."""
+    """A sampler that knows the distribution of its bits, and means over it.
+
+    Attributes:
+        discarded_weight: what truncation left out in the last call; 0 if nothing was truncated.
+    """
+
+    @property
+    def discarded_weight(self) -> float: ...
 
     def energies(self, thetas: Floats, costs: Floats) -> Floats:
         """Means of ``costs[2**num_qubits]``: ``[B, num_parameters]`` → ``[B]``."""
@@ -39,7 +46,8 @@ class NoisyEstimator:
     Args:
         ansatz: the circuit.
         problem: the cost of its bitstrings, of at most 24 qubits.
-        sampler: the machine, with the ansatz's angles; for example :class:`qhn.backend.twin.Twin`.
+        sampler: the machine, with the ansatz's angles: ``open_backend("fake_torino").compile(ansatz)``, that of backend
+            ``depolarising``, or a :class:`qhn.backend.twin.Twin`.
         costs: of all bitstrings, ``[2**num_qubits]``, if they are known already.
         objective: the mean, or a CVaR.
 
@@ -47,7 +55,7 @@ class NoisyEstimator:
         landscape: of the costs.
 
     Raises:
-        ValueError: if ansatz and problem differ in qubits, or there are too many.
+        ValueError: if ansatz and problem differ in qubits, there are too many, or the machine draws shots only.
 
     >>> from qhn.ansatz import product_state
     >>> from qhn.backend.noise import Depolarising
@@ -70,8 +78,9 @@ class NoisyEstimator:
         costs: ArrayLike | None = None,
         objective: Objective | None = None,
     ) -> None:
-        if ansatz.num_qubits != problem.num_qubits:
-            raise ValueError(f"the ansatz has {ansatz.num_qubits} qubits, the problem {problem.num_qubits} bits")
+        if not isinstance(sampler, Noisy):
+            raise ValueError("the sampler must know its distribution: give open_backend('fake_torino').compile(ansatz)")
+        check_fit(ansatz, problem)
         check_enumerable(ansatz.num_qubits)
         self.ansatz = ansatz
         self.sampler = sampler

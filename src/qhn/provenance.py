@@ -6,9 +6,8 @@ import importlib.metadata
 import platform
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,24 +48,24 @@ def write_best(record: Record, problem: BinnProblem, step: Step) -> None:
 
 
 def write_circuit(record: Record, circuit: Any) -> None:
-    """Write ``circuit.qpy``, ``circuit.qasm`` (OpenQASM 3) and ``circuit.txt`` (a drawing) of what runs, once.
+    """Write ``circuit.qpy``, ``circuit.qasm`` (OpenQASM 3) and ``circuit.txt`` (a drawing) of what runs.
 
+    A session that runs another circuit than those before, on other qubits, adds its own as ``circuit-2``, and so on.
     Circuits of many gates are not drawn: nobody could read it.
     """
     from qiskit import qasm3, qpy
 
-    def draw(file: IO[bytes]) -> object:
-        return file.write((str(circuit.draw("text", fold=-1, idle_wires=False)) + "\n").encode())
-
-    writers: dict[str, Callable[[IO[bytes]], object]] = {
-        "circuit.qpy": lambda file: qpy.dump(circuit, file),
-        "circuit.qasm": lambda file: file.write((qasm3.dumps(circuit) + "\n").encode()),
-    }
+    text = (qasm3.dumps(circuit) + "\n").encode()
+    number = 1
+    while (path := record.directory / f"circuit{f'-{number}' * (number > 1)}.qasm").exists():
+        if path.read_bytes() == text:
+            return
+        number += 1
     if circuit.size() <= DRAWN_GATES:
-        writers["circuit.txt"] = draw
-    for name, write in writers.items():
-        if not (record.directory / name).exists():
-            record.write_file(name, write)
+        drawing = (str(circuit.draw("text", fold=-1, idle_wires=False)) + "\n").encode()
+        record.write_file(f"{path.stem}.txt", lambda file: file.write(drawing))
+    record.write_file(f"{path.stem}.qpy", lambda file: qpy.dump(circuit, file))
+    record.write_file(path.name, lambda file: file.write(text))
 
 
 def all_costs(record: Record, problem: BinnProblem) -> Floats:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from qhn.ansatz import Ansatz
+from qhn.backend import Sampler
 from qhn.backend.chip import Chip
-from qhn.backend.layout import Chain, disjoint_chains, load_of, report
+from qhn.backend.layout import Chain, disjoint_chains, report
 from qhn.backend.placement import Placement, place
 from qhn.backend.qpu_time import Price, Task, price, savings
 from qhn.gradient import Spsa
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 MANY = 20  # qubits of a chain, all named in a line
 CAVEATS = """\
 A tile scales its part of the gradient by its fidelity; fewer shots and SPSA make it noisier, so that a run takes more
-steps; after a shorter delay qubits start from less certain zeros."""
+steps. What a shorter delay does to the zeros from which qubits start is in no calibration: it is not in the sum."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
         raise ValueError("a device measures shots; give --shots")
     ansatz = config.circuit(config.problem().num_qubits)
     placed = place(ansatz, device, use)
-    chip, chains, load = placed.chip, placed.chains, load_of(ansatz, fold=placed.folded)
+    chip, chains, load = placed.chip, placed.chains, placed.load
     as_many = use.qubits or use.tiles == "auto"
     most = chains if as_many else disjoint_chains(chip, load, "auto", exclude=use.exclude, guard=use.guard)
     last = task_at(config, placed, train.steps - 1)
@@ -150,6 +152,12 @@ def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
     )
 
 
+def placement_of(sampler: Sampler) -> Placement | None:
+    """Where on a device a sampler runs; None if it runs on none."""
+    found = getattr(sampler, "placement", None)
+    return found if isinstance(found, Placement) else None
+
+
 def task_at(config: RunConfig, placed: Placement, step: int) -> Task:
     """One gradient at a step of a run."""
     num_rows = config.train.gradient.build(placed.ansatz).num_rows
@@ -159,18 +167,45 @@ def task_at(config: RunConfig, placed: Placement, step: int) -> Task:
 def seconds_of_steps(config: RunConfig, placed: Placement) -> list[float]:
     """QPU seconds of each step of a run, at most."""
     gradients = config.train.optimizer.build().max_evaluations
-    return [gradients * price(task_at(config, placed, step), placed.chip).seconds for step in range(config.train.steps)]
+    return [gradients * price_at(config, placed, step).seconds for step in range(config.train.steps)]
+
+
+def price_at(config: RunConfig, placed: Placement, step: int) -> Price:
+    """Of one gradient at a step of a run.
+
+    Raises:
+        ValueError: if it is beyond a limit of the service.
+    """
+    return price(task_at(config, placed, step), placed.chip)
+
+
+def shots_of_step(config: RunConfig, ansatz: Ansatz, placed: Placement | None, step: int = 0) -> int:
+    """Shots of the machine that a step takes at most, those of calibration circuits included.
+
+    Args:
+        config: the run.
+        ansatz: its circuit.
+        placed: on a device, if it is one.
+        step: its number.
+    """
+    if placed is None or config.train.shots is None:
+        circuits, shots = config.train.gradient.build(ansatz).num_rows, config.train.shots_at(step)
+    else:
+        one = price_at(config, placed, step)
+        circuits, shots = one.circuits, one.shots
+    return config.train.optimizer.build().max_evaluations * circuits * shots
 
 
 def price_facts(config: RunConfig, placed: Placement) -> dict[str, Any]:
     """What a run would take of a QPU, as a record keeps it."""
-    first, seconds = price(task_at(config, placed, 0), placed.chip), seconds_of_steps(config, placed)
+    first, seconds = price_at(config, placed, 0), seconds_of_steps(config, placed)
     return {
         "rows": first.rows,
         "circuits": first.circuits,
         "shots": first.shots,
         "two_qubit_gates": first.two_qubit_gates,
         "jobs": first.jobs,
+        "gradients": config.train.optimizer.build().max_evaluations,
         "qpu_seconds_of_a_step": round(seconds[0], 2),
         "steps": len(seconds),
         "qpu_seconds_of_the_run": round(sum(seconds), 1),
@@ -181,7 +216,7 @@ def layout_words(facts: dict[str, Any]) -> str:
     """Qubits of a device, from what its sampler says of itself."""
     tiles = facts["tiles"]
     chain = "-".join(_shortened([str(qubit) for qubit in tiles[0]["qubits"]]))
-    others = f" and {len(tiles) - 1} more tiles" if len(tiles) > 1 else ""
+    others = f" and {len(tiles) - 1} more tile{'s' * (len(tiles) > 2)}" if len(tiles) > 1 else ""
     return f"qubits {chain} of {facts['name']}{others}, estimated fidelity {tiles[0]['estimated_fidelity']:.3f}"
 
 

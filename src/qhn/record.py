@@ -248,7 +248,7 @@ class Record:
                     {name: int(stored[f"checksum_{name}"]) for name in CHECKED},
                     stored["theta"],
                     {name[10:]: stored[name] for name in stored.files if name.startswith("optimizer_")},
-                    Flips(stored["flips"], int(stored["flips_shots"])) if "flips" in stored else None,
+                    Flips.from_arrays(stored),
                 )
         except Exception as error:  # numpy raises BadZipFile, KeyError, ValueError, OSError or zlib.error here
             raise RecordError(f"{path} is damaged ({type(error).__name__}); {ANEW}") from None
@@ -369,7 +369,7 @@ class Record:
         arrays |= {name: np.array(count) for name, count in counts.items()} | {"theta": theta}
         arrays |= {f"checksum_{name}": np.array(checksum) for name, checksum in checksums.items()}
         if flips is not None:
-            arrays |= {"flips": flips.counts, "flips_shots": np.array(flips.shots)}
+            arrays |= flips.arrays()
         replace(self.directory / "checkpoint.npz", lambda file: np.savez(file, **arrays))
         self._checksums = checksums
 
@@ -480,6 +480,8 @@ def find_run(results: Path, name: str | None) -> Path:
         return max(runs, key=lambda path: path.stat().st_mtime)
     matching = [path for path in runs if path.name.startswith(name)]
     matching = [path for path in matching if "~" not in path.name or "~" in name] or matching  # not those set aside
+    if not matching and Path(name).exists():
+        raise FileNotFoundError(f"{name} is not the directory of a run: it has no config.json")
     if not matching:
         hint = did_you_mean(name, [path.name for path in runs], otherwise="qhn list shows all")
         raise FileNotFoundError(f"there is no run {name!r} in {results}; {hint}")

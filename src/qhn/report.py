@@ -28,7 +28,7 @@ from qhn.step import Step, lowest_validation
 Floats = NDArray[np.float64]
 RANDOM_NETWORKS = 1_000_000  # and beyond draws at most so many random networks
 DEFAULT_CVAR = 0.2
-APART = ("tiles", "price")  # of a session, on the page
+APART = ("tiles", "price", "load")  # of a session, on the page
 ROUNDING = 1e-12  # relative: sums in another order differ so
 
 
@@ -129,7 +129,7 @@ class Report:
             f"  circuit     {ansatz.num_qubits} qubits, num_layers {ansatz.num_layers}, order {ansatz.order}, "
             f"{int(ansatz.active.sum())} active of {ansatz.num_parameters} angles",
             f"  machine     {self._machine()}, "
-            + (f"{_shots(config.train)} a row, {last.shots:,} in all" if config.train.shots else "no shots"),
+            + (f"{self._shots()} a row, {last.shots:,} in all" if config.train.shots else "no shots"),
             *(self.device.lines() if self.device else []),
             f"  data        {data.name}, {len(data.y):,} training and {held_out} samples, loss {self.problem.loss}",
             f"  training    {'exact gradient' if config.train.is_ideal else _settings(config.train.gradient)}, "
@@ -145,6 +145,13 @@ class Report:
             *(f"{name:<32}{value}" for name, value in self._numbers()),
         ]
         return "\n".join(lines)
+
+    def _shots(self) -> str:
+        """Shots a row, in words."""
+        train = self.record.config.train
+        first = f"{train.shot_schedule.first:,} to " if train.shot_schedule else ""
+        twirled = ", rounded up by twirling," if self.record.config.device.twirling else ""
+        return f"{first}{train.shots:,} shots{twirled}"
 
     def _machine(self) -> str:
         """Its name, and the noise of a model without a device."""
@@ -205,20 +212,21 @@ class Report:
         majority = np.bincount(labels.astype(np.intp)).max() / len(labels)
         rows = [("E = ⟨C⟩ at the last step", with_error(last.mean, last.mean_std_error) + _above(last.mean, optimum))]
         if last.raw_mean is not None and last.raw_mean_std_error is not None:
-            rows.append(("E without mitigation", with_error(last.raw_mean, last.raw_mean_std_error)))
+            rows.append(("E of the same bits, not inverted", with_error(last.raw_mean, last.raw_mean_std_error)))
         if landscape and self.device and not self.is_exact:
             twin = self.device.twin_energies(last.theta, landscape.costs)
             if twin is not None:
-                raw, mitigated = twin
-                words = f"{raw:.6g}" if mitigated is None else f"{mitigated:.6g}, without mitigation {raw:.6g}"
-                rows.append(("E of the noisy twin, exact", words))
+                words = f"{twin.plain:.6g}"
+                if twin.mitigated is not None:
+                    words = f"{twin.mitigated:.6g}; {twin.plain:.6g} in a run without mitigation"
+                rows.append((f"E of the noisy twin, {'exact' if twin.is_exact else 'truncated'}", words))
         if landscape and not self.record.config.train.is_ideal:
             ideal = float(self.ideal.energy(last.theta[None])[0])
             rows.append(("E of the ideal circuit, exact", f"{ideal:.6g}" + _above(ideal, optimum)))
         rows.append(self._tail())
         if last.validation is not None:
             lowest, cost = lowest_validation(self.steps)
-            rows.append(("⟨C⟩ on validation data", f"{last.validation:.6g}"))
+            rows.append((f"⟨C⟩ on validation data{', raw' * (last.raw_mean is not None)}", f"{last.validation:.6g}"))
             rows.append(("lowest validation ⟨C⟩", f"{cost:.6g} at step {lowest.step}"))
         if self.is_exact:
             chances = self.costs(last.step)[1]
@@ -330,13 +338,6 @@ def _settings(chosen: Section) -> str:
 def _warm_start(train: TrainConfig) -> str:
     """Whose angles it began with, in words; empty if they were drawn."""
     return f", begun at the last angles of run {train.initial.run}" if train.initial.name == "run" else ""
-
-
-def _shots(train: TrainConfig) -> str:
-    """Shots a row, in words."""
-    schedule = train.shot_schedule
-    first = f"{schedule.first:,} to " if schedule else ""
-    return f"{first}{train.shots:,} shots"
 
 
 def _percent(share: float) -> str:

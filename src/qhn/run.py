@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from qhn import bitstrings
 from qhn.ansatz import Ansatz
 from qhn.backend import SIMULATORS, Backend, Sampler, open_backend
-from qhn.checks import check_angles, check_budget, check_paid, check_size, check_validation, num_tiles, shots_of_step
+from qhn.backend.qpu_time import shots_taken
+from qhn.checks import check_angles, check_budget, check_paid, check_size, check_validation
 from qhn.config import RunConfig
 from qhn.configfile import with_settings
 from qhn.durable import Journal
@@ -30,12 +31,12 @@ from qhn.estimator import ExactEstimator, SamplingEstimator
 from qhn.gradient import ValueAndGrad
 from qhn.kept import KeptBackend
 from qhn.landscape import enumerate_costs
-from qhn.noisy import Shotless, without_shots
+from qhn.noisy import NoisyEstimator, Shotless, without_shots
 from qhn.problem import BinnProblem, Evaluations
 from qhn.provenance import all_costs, session_facts, write_best, write_circuit
-from qhn.quote import layout_words, price_facts, price_words
+from qhn.quote import layout_words, placement_of, price_facts, price_words, shots_of_step
 from qhn.record import Record, results_directory
-from qhn.samples import Flips, Samples
+from qhn.samples import Samples
 from qhn.seeds import Key, Purpose
 from qhn.step import Outcome, RecordError, Step
 from qhn.stopping import over_budget, reached
@@ -79,10 +80,11 @@ def train(
         return Training(_with_stop_rules_of(config, kept), problem, kept)
     journal = Journal(directory / "jobs.jsonl") if record else None
     backend = open_backend(config.train.backend, config.device.settings(), journal)
-    sampler = backend.compile(ansatz)  # refuse what cannot run before anything is written
+    placed = placement_of(backend.compile(ansatz))  # refuse what cannot run before anything is written
     if backend.paid:
-        check_paid(config, ansatz, sampler, record=record)
-    check_budget(config, ansatz, num_tiles(sampler))
+        needed = [shots_of_step(config, ansatz, placed, step) for step in range(config.train.steps)]
+        check_paid(config, needed, record=record)
+    check_budget(config, shots_of_step(config, ansatz, placed))
     if not record:
         return Training(config, problem, backend=backend)
     if exists:
@@ -119,10 +121,19 @@ def resume(directory: str | Path, settings: dict[str, Any] | None = None) -> Tra
 def _with_stop_rules_of(config: RunConfig, record: Record) -> RunConfig:
     """The recorded configuration with the stop rules that ``config`` sets; one it leaves out stays as recorded.
 
-    Fewer steps than there are already change nothing, so that showing an extended run does not shorten it.
+    Fewer steps than a finished run has taken change nothing, so that showing an extended run does not shorten it.
+
+    Raises:
+        ValueError: if they are fewer than an unfinished run has taken.
     """
     given = {name: getattr(config.train, name) for name in RunConfig.STOP_RULES & config.train.model_fields_set}
-    if config.train.steps <= record.checkpoint().num_steps:
+    taken, planned = record.checkpoint().num_steps, record.config.train.steps
+    if config.train.steps < taken:
+        if taken < planned:
+            raise ValueError(
+                f"train.steps is {config.train.steps}, but the run has taken {taken} of {planned} steps; ask for more, "
+                f"or go on with qhn resume {record.config.run_id}"
+            )
         given.pop("steps", None)
     return record.config.model_copy(update={"train": record.config.train.model_copy(update=given)})
 
@@ -152,12 +163,11 @@ class Training(Iterator[Step]):
         self.optimizer = config.train.optimizer.build()
         self.outcome: Outcome | None = None
         self._estimator: SamplingEstimator | Shotless | None = None
-        self._flips: Flips | None = None  # counted by earlier sessions on the same qubits
         self._stop_requested = False
         self._closed = False
         self._broken = False  # a step could not be written: what is in memory is ahead of what is on disk
         if config.train.max_shots is not None:
-            check_budget(config, self.ansatz, self._num_tiles())
+            check_budget(config, self._shots_needed(0))
         self._open = ExitStack()
         if record is not None:
             self._open.enter_context(record.open_for_writing())
@@ -310,6 +320,8 @@ class Training(Iterator[Step]):
             "job_ids": [job_id for samples in all_samples for job_id in samples.job_ids],
         }
         discarded = max((samples.discarded for samples in all_samples), default=0.0)
+        if isinstance(self._estimator, NoisyEstimator):
+            discarded = self._estimator.sampler.discarded_weight
         record.append_timing(timing | ({"discarded_weight": discarded} if discarded else {}))
         flips = self._estimator.flips if isinstance(self._estimator, SamplingEstimator) else None
         record.append(step, theta, state._asdict(), self.evaluations, flips)
@@ -319,7 +331,8 @@ class Training(Iterator[Step]):
     def _open_estimator(self) -> SamplingEstimator | Shotless:
         backend = self._open_backend()
         if backend.paid:
-            check_paid(self.config, self.ansatz, backend.compile(self.ansatz), record=self.record is not None)
+            needed = [self._shots_needed(step) for step in range(self.config.train.steps)]
+            check_paid(self.config, needed, record=self.record is not None)
         self._is_paid = backend.paid
         kept = KeptBackend(backend, self.record) if self.record is not None and backend.paid else backend
         if self.config.train.shots is None:
@@ -334,7 +347,7 @@ class Training(Iterator[Step]):
                 objective=self.config.train.objective.build(),
                 evaluations=self.evaluations,
                 mitigation=self.config.device.mitigation,
-                flips=self._flips,
+                flips=self.record.checkpoint().flips if self.record else None,
             )
             sampler = self._estimator.sampler
         if self.record is not None:
@@ -345,7 +358,7 @@ class Training(Iterator[Step]):
 
     def _price(self, backend: Backend) -> dict[str, Any]:
         """What the run takes of a QPU, or would; nothing if its backend stands for none."""
-        placed = getattr(backend.compile(self.ansatz), "placement", None)
+        placed = placement_of(backend.compile(self.ansatz))
         if placed is None or self.config.train.shots is None:
             return {}
         return {"price": price_facts(self.config, placed)}
@@ -355,21 +368,20 @@ class Training(Iterator[Step]):
         if self._backend is not None:
             return self._backend
         journal = Journal(self.record.directory / "jobs.jsonl") if self.record else None
-        settings = self.config.device.settings()
-        self._flips = self.record.checkpoint().flips if self.record else None
+        name, settings = self.config.train.backend, self.config.device.settings()
         sessions = self.record.manifest() if self.record else []
         tiles = sessions[-1]["backend"].get("tiles", []) if sessions else []
-        backend = open_backend(self.config.train.backend, settings, journal)
-        if not tiles:
-            return backend
-        same = replace(settings, qubits=tuple(tuple(tile["qubits"]) for tile in tiles))
-        try:
-            as_before = open_backend(self.config.train.backend, same, journal)
-            as_before.compile(self.ansatz)
-        except ValueError:  # calibrated anew, and one of them no longer works
-            self._flips = None  # they were others'
-            return backend
-        return as_before
+        if tiles:
+            as_before = tuple(tuple(tile["qubits"]) for tile in tiles)
+            backend = open_backend(name, replace(settings, qubits=as_before), journal)
+            try:
+                backend.compile(self.ansatz)
+            except ValueError:  # calibrated anew, and one of them no longer works
+                backend = open_backend(name, settings, journal)
+        else:
+            backend = open_backend(name, settings, journal)
+        self._backend = backend
+        return backend
 
     def _open_shotless(self, sampler: Sampler) -> Shotless:
         problem, objective = self.problem, self.config.train.objective.build()
@@ -397,19 +409,20 @@ class Training(Iterator[Step]):
     def _check_stop(self) -> Outcome | None:
         outcome = reached(self.config.train, self._steps)
         if outcome is None and self.config.train.max_shots is not None and not self._is_next_step_paid():
-            needed = shots_of_step(self.config, self.ansatz, self._num_tiles(), len(self._steps))
+            needed = self._shots_needed(len(self._steps))
             outcome = over_budget(self.config.train.max_shots, needed, self._shots_spent())
         if outcome is None and self._stop_requested:
             return Outcome("interrupted", "stopped after a complete step")
         return outcome
 
-    def _num_tiles(self) -> int:
-        """Tiles of the machine, known from its last session if there was one."""
-        if isinstance(self._estimator, SamplingEstimator):
-            return num_tiles(self._estimator.sampler)
+    def _shots_needed(self, step: int) -> int:
+        """Shots that a step takes at most; a device is not opened for it if its last session said what it takes."""
+        if self.config.train.backend in SIMULATORS:
+            return shots_of_step(self.config, self.ansatz, None, step)
         sessions = self.record.manifest() if self.record else []
-        if sessions:
-            return len(sessions[-1]["backend"].get("tiles", [0]))
-        if self.config.device.tiles != "auto":
-            return self.config.device.tiles
-        return num_tiles(self._open_backend().compile(self.ansatz))
+        price = sessions[-1]["backend"].get("price") if sessions else None
+        if self._backend is None and price is not None:
+            taken = shots_taken(self.config.train.shots_at(step), twirling=self.config.device.twirling)
+            return int(price["gradients"] * price["circuits"] * taken)
+        placed = placement_of(self._open_backend().compile(self.ansatz))
+        return shots_of_step(self.config, self.ansatz, placed, step)

@@ -20,6 +20,7 @@ class Flips:
     Attributes:
         counts: ``int64[num_tiles, num_qubits, 2]``: how often a qubit prepared in 0 read 1, and in 1 read 0.
         shots: with which each state was prepared.
+        qubits: of the device, of each tile; empty if they have no names.
 
     Raises:
         ValueError: at construction, on a wrong shape.
@@ -31,6 +32,7 @@ class Flips:
 
     counts: NDArray[np.int64]
     shots: int
+    qubits: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if self.counts.ndim != 3 or self.counts.shape[2] != 2:
@@ -43,11 +45,35 @@ class Flips:
         return shares
 
     def __add__(self, other: Flips) -> Flips:
-        """Both together, of the same qubits."""
-        if self.counts.shape != other.counts.shape:
+        """Both together.
+
+        Raises:
+            ValueError: if they were counted on different qubits.
+        """
+        if not self.is_of(other):
             shapes = " and ".join("{} tiles of {} qubits".format(*flips.counts.shape[:2]) for flips in (self, other))
-            raise ValueError(f"readout errors of {shapes} cannot be added")
-        return Flips(self.counts + other.counts, self.shots + other.shots)
+            raise ValueError(f"readout errors of {shapes}, {self.qubits} and {other.qubits}, cannot be added")
+        return Flips(self.counts + other.counts, self.shots + other.shots, self.qubits)
+
+    def is_of(self, other: Flips) -> bool:
+        """Whether both were counted on the same qubits."""
+        return self.counts.shape == other.counts.shape and self.qubits == other.qubits
+
+    def arrays(self) -> dict[str, Any]:
+        """Everything as arrays for an ``.npz`` file."""
+        return {
+            "flips": self.counts,
+            "flips_shots": np.array(self.shots),
+            "flips_qubits": np.array(self.qubits, dtype=np.int64),
+        }
+
+    @classmethod
+    def from_arrays(cls, stored: Mapping[str, Any]) -> Flips | None:
+        """The inverse of :meth:`arrays`; None if there are none."""
+        if "flips" not in stored:
+            return None
+        qubits = tuple(tuple(chain) for chain in stored["flips_qubits"].tolist())
+        return cls(stored["flips"], int(stored["flips_shots"]), qubits)
 
 
 @dataclass(frozen=True)
@@ -107,7 +133,7 @@ class Samples:
         if self.executed is not None:
             found["executed"] = self.executed
         if self.flips is not None:
-            found |= {"flips": self.flips.counts, "flips_shots": self.flips.shots}
+            found |= self.flips.arrays()
         return found
 
     @classmethod
@@ -124,7 +150,7 @@ class Samples:
             None if np.isnan(seconds) else seconds,
             stored.get("tiles"),
             bitstrings.unpack(stored["unshifted"], num_qubits) if "tiles" in stored else None,
-            Flips(stored["flips"], int(stored["flips_shots"])) if "flips" in stored else None,
+            Flips.from_arrays(stored),
             bool(stored["folded"]) if "folded" in stored else False,
             int(stored["executed"]) if "executed" in stored else None,
             float(stored["discarded"]) if "discarded" in stored else 0.0,

@@ -31,8 +31,8 @@ def angles_of(record: Record, config: RunConfig) -> dict[str, Any]:
     ):
         if had != wanted:
             raise ValueError(
-                f"{name} has {what} {had}, this one {wanted}; its angles mean something else there, and no conversion "
-                f"is known – train it with {what} {wanted}"
+                f"{name} has {what} {had}, this one {wanted}: its angles mean something else here, and no conversion "
+                f"is known; run this one with {what} {had}, or begin with a run that has {wanted}"
             )
     if theirs.network != ours.network:
         raise ValueError(f"{name} trains other networks ([network] differs), so that its qubits mean something else")

@@ -41,7 +41,7 @@ class Chip:
         gates: by name and qubits, in the direction in which the device has them; gates without error or duration too.
         faulty: qubits that the device reports as out of order.
         measure_duration: the longest, in seconds.
-        rep_delay: seconds between shots unless another is asked for.
+        rep_delay: seconds between shots unless another is asked for; 250 µs is assumed of devices that report none.
         rep_delay_range: the shortest and the longest that the device takes.
         max_shots: of a job.
         date: of the calibration.

@@ -46,7 +46,7 @@ class DepolarisingSampler:
         settings = self.settings
         return {
             "name": "depolarising",
-            "method": f"twin, bond dimension {self.twin.bond_dimension}",
+            "method": self.twin.method,
             "noise": f"p1 {settings.p1:g}, p2 {settings.p2:g}, readout {settings.readout_error:g}",
             "circuit": settings.form,
         }
@@ -59,8 +59,13 @@ class DepolarisingSampler:
         """Means of ``costs[2**num_qubits]``: ``[B, num_parameters]`` → ``[B]``."""
         return self.twin.energies(thetas, costs)
 
+    @property
+    def discarded_weight(self) -> float:
+        """What truncation left out in the last call; 0 if nothing was truncated."""
+        return self.twin.discarded_weight
+
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Bits of each row; the same key gives the same bits."""
         check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
         bits = self.twin.sample(thetas, shots, key.generator())
-        return Samples(bits, discarded=self.twin.discarded_weight)
+        return Samples(bits, discarded=self.discarded_weight)

@@ -19,6 +19,7 @@ from qhn.backend.aer import check_memory, publish, read_bits
 from qhn.backend.isa import Patch, onto_patch, used_qubits
 from qhn.backend.noise import ChipNoise
 from qhn.backend.placement import Placement, place
+from qhn.backend.qpu_time import shots_taken
 from qhn.backend.sampler import BackendError, check_request
 from qhn.backend.settings import DeviceSettings
 from qhn.backend.tiles import arrange
@@ -107,7 +108,7 @@ class RehearsalSampler:
     def describe(self) -> dict[str, Any]:
         placement, chip = self.placement, self.placement.chip
         first = self._tiles[0]
-        method = f"twin, bond dimension {first.bond_dimension}" if isinstance(first, Twin) else "aer"
+        method = first.method if isinstance(first, Twin) else "aer"
         facts = {"name": chip.name, "method": method, "noise": f"stored calibration of {chip.name}, {chip.date[:10]}"}
         return facts | self._not_simulated() | placement.describe()
 
@@ -133,6 +134,11 @@ class RehearsalSampler:
         """
         return self._twin().energies(thetas, costs[self.ansatz.relabelled] if self.placement.folded else costs)
 
+    @property
+    def discarded_weight(self) -> float:
+        """What truncation left out in the last call, of the worst tile; 0 if nothing was truncated."""
+        return max((tile.discarded_weight for tile in self._tiles if isinstance(tile, Twin)), default=0.0)
+
     def _twin(self) -> Twin:
         twin = self._tiles[0]
         if not isinstance(twin, Twin):
@@ -142,6 +148,7 @@ class RehearsalSampler:
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Bits of each row, each on its tile; the same key gives the same bits."""
         check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
+        shots = shots_taken(shots, twirling=self.placement.settings.twirling)
         plan = arrange(len(thetas), group, len(self._tiles))
         used = plan.is_used
         bits = np.zeros((*plan.rows.shape, shots, self.ansatz.num_qubits), dtype=np.uint8)
@@ -155,16 +162,15 @@ class RehearsalSampler:
             known = [one.sample(empty, shots, rng)[0] for one in self._calibration[tile]]
             if known:
                 counts.append(np.stack([known[0].sum(axis=0), shots - known[1].sum(axis=0, dtype=np.int64)], axis=-1))
-        flips = Flips(np.array(counts, dtype=np.int64), shots) if counts else None
+        flips = Flips(np.array(counts, dtype=np.int64), shots, self.placement.qubits) if counts else None
         if self.placement.folded:
             bits = self.ansatz.relabel(bits)
-        twins = [tile for tile in self._tiles if isinstance(tile, Twin)]
         return plan.samples(
             bits,
             flips=flips,
             folded=self.placement.folded,
             executed=plan.num_executions + 2 * self.placement.settings.calibrate,
-            discarded=max((twin.discarded_weight for twin in twins), default=0.0),
+            discarded=self.discarded_weight,
         )
 
     def _simulator(self, circuit: QuantumCircuit) -> Simulator:

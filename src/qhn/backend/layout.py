@@ -7,12 +7,13 @@ reports them: the chance that nothing goes wrong in a shot. It leaves out idle t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
 import numpy as np
+from qiskit import QuantumCircuit
 
 from qhn.ansatz import Ansatz
 from qhn.backend.chip import Chip, Floats
@@ -32,8 +33,8 @@ class Load:
     """What the circuit asks of each place in the chain.
 
     Attributes:
-        one_qubit: SX gates on each position, ``num_qubits`` of them.
-        two_qubit: CX gates on each bond, ``num_qubits − 1`` of them.
+        one_qubit: SX or X gates on each position, ``num_qubits`` of them.
+        two_qubit: gates on each bond, ``num_qubits − 1`` of them.
     """
 
     one_qubit: tuple[int, ...]
@@ -69,6 +70,8 @@ class Chain:
 def load_of(ansatz: Ansatz, *, fold: bool = False) -> Load:
     """The load of the ansatz without what never matters, and with ``fold`` without its last CX brick.
 
+    It counts rotations as a device would make them and CX gates as they are; :func:`load_of_compiled` counts gates.
+
     >>> from qhn.ansatz import hypernetwork
     >>> load_of(hypernetwork(4, 1))
     Load(one_qubit=(2, 4, 4, 2), two_qubit=(1, 1, 1))
@@ -82,6 +85,25 @@ def load_of(ansatz: Ansatz, *, fold: bool = False) -> Load:
         elif gate.name == "ry" and gate.qubits[0] not in turned:
             one[gate.qubits[0]] += SX_PER_ROTATION
             turned |= set(gate.qubits)
+    return Load(tuple(one), tuple(two))
+
+
+def load_of_compiled(circuit: QuantumCircuit, qubits: Sequence[int]) -> Load:
+    """The load of a circuit compiled onto the ``qubits`` of a device, in their order along the chain."""
+    position = {qubit: place for place, qubit in enumerate(qubits)}
+    one, two = [0] * len(qubits), [0] * (len(qubits) - 1)
+    for instruction in circuit.data:
+        at = [
+            position[circuit.find_bit(qubit).index]
+            for qubit in instruction.qubits
+            if instruction.operation.num_clbits == 0
+        ]
+        if instruction.operation.name in ("barrier", "rz") or not at:
+            continue
+        if len(at) == 1:
+            one[at[0]] += 1
+        else:
+            two[min(at)] += 1
     return Load(tuple(one), tuple(two))
 
 
@@ -136,14 +158,17 @@ def disjoint_chains(
         return [best]
     grid = _grid(chip, load, exclude)
     limit = chip.num_qubits if count == "auto" else count
-    worst = -np.log(WORTH * best.fidelity) if count == "auto" else np.inf
-    packings = [
-        packing
-        for apart in ([True] if guard else [False, True])
-        for first in ([best.qubits], [])
-        for packing in _packings(grid, best.qubits, first, limit, worst, _neighbours(chip) if apart else {})
-    ]
-    largest = max(map(len, packings))
+    packings: list[list[Path]] = []
+    for worst in (-np.log(WORTH * best.fidelity), np.inf):  # beyond, only if so many are asked for
+        packings += [
+            packing
+            for apart in ([True] if guard else [False, True])
+            for first in ([best.qubits], [])
+            for packing in _packings(grid, best.qubits, first, limit, worst, _neighbours(chip) if apart else {})
+        ]
+        largest = max(map(len, packings))
+        if count == "auto" or largest >= count:
+            break
     if count != "auto" and largest < count:
         room = f"{largest} chain{'s' * (largest > 1)} of {load.num_qubits} qubits"
         between = " with an unused qubit between them" if guard else ""
@@ -196,8 +221,16 @@ def check_disjoint(chains: Iterable[Chain]) -> None:
             raise ValueError(f"qubit {qubit} is asked for {count} times; tiles have no qubit in common")
 
 
-def report(chip: Chip, load: Load, chains: list[Chain], *, exclude: Iterable[int] = ()) -> str:
-    """The chains as a table with what their fidelity is made of, and what of the chip was not used."""
+def report(chip: Chip, load: Load, chains: list[Chain], *, exclude: Iterable[int] = (), searched: bool = True) -> str:
+    """The chains as a table with what their fidelity is made of, and what of the chip was not used.
+
+    Args:
+        chip: the calibration.
+        load: of the circuit.
+        chains: the tiles.
+        exclude: qubits that were not to be used.
+        searched: whether the chains were searched, and not given.
+    """
     head = ("tile", "fidelity", "readout", "one-qubit", "two-qubit", "worst readout", "worst pair", "qubits")
     lines = [aligned(head, [_row(chip, str(tile), chain) for tile, chain in enumerate(chains)])]
     pairs, exclude = chip.pairs, sorted(set(exclude))
@@ -206,7 +239,7 @@ def report(chip: Chip, load: Load, chains: list[Chain], *, exclude: Iterable[int
         lines.append(f"the first {load.num_qubits} qubits of the chip would have {first.fidelity:.3f}")
     except ValueError:
         pass  # they are no chain
-    if not chains[0].exact and len(chains) == 1:
+    if searched and not chains[0].exact and len(chains) == 1:
         lines.append("the search was cut short: a better chain may exist")
     dead = [f"{a}-{b}" for (a, b), error in sorted(pairs.items()) if error >= 1]
     for what, names in (
@@ -308,4 +341,5 @@ def _why_none(chip: Chip, load: Load, grid: Grid, exclude: Iterable[int], certai
     if parts:
         reasons.append(f"the largest connected part has {len(parts[0])} qubits")
     none = "has no chain" if certain else "seems to have no chain"
-    return f"{chip.name} {none} of {load.num_qubits} connected working qubits: {', '.join(reasons)}; use another device"
+    words = f"{chip.name} {none} of {load.num_qubits} connected working qubits: {', '.join(reasons)}"
+    return f"{words}; use another device, for example fake_torino"

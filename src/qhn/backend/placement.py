@@ -12,7 +12,16 @@ from qiskit.providers import BackendV2
 from qhn.ansatz import Ansatz
 from qhn.backend.chip import Chip, chip_of
 from qhn.backend.isa import calibration_circuits, check_isa, compile_chain, duration, side_by_side
-from qhn.backend.layout import Chain, chain_of, check_disjoint, disjoint_chains, load_of
+from qhn.backend.layout import (
+    Chain,
+    Load,
+    best_chain,
+    chain_of,
+    check_disjoint,
+    disjoint_chains,
+    load_of,
+    load_of_compiled,
+)
 from qhn.backend.qpu_time import Task, rep_delay_of
 from qhn.backend.settings import DeviceSettings
 
@@ -25,6 +34,7 @@ class Placement:
         ansatz: that is placed.
         device: it is placed on.
         chip: the device's calibration at that time.
+        load: of the compiled circuit, along the chain.
         settings: how the device is used.
         chains: the tiles, the best one first.
         tiles: the compiled circuit of each, on all qubits of the device, bit j of ``meas`` for qubit j of the ansatz.
@@ -35,6 +45,7 @@ class Placement:
     ansatz: Ansatz
     device: BackendV2
     chip: Chip
+    load: Load
     settings: DeviceSettings
     chains: list[Chain]
     tiles: list[QuantumCircuit]
@@ -56,6 +67,11 @@ class Placement:
         """The same of some of the chains."""
         return calibration_circuits([chain.qubits for chain in chains], self.device) if self.settings.calibrate else []
 
+    @property
+    def qubits(self) -> tuple[tuple[int, ...], ...]:
+        """Of the device, of each tile."""
+        return tuple(chain.qubits for chain in self.chains)
+
     @cached_property
     def duration(self) -> float:
         """Seconds that the circuit takes, measurement included."""
@@ -69,7 +85,7 @@ class Placement:
             group=group,
             shots=shots,
             duration=self.duration,
-            two_qubit_gates=sum(len(instruction.qubits) == 2 for instruction in self.tiles[0].data),
+            two_qubit_gates=sum(self.load.two_qubit),
             tiles=len(self.tiles),
             rep_delay=settings.rep_delay,
             calibrate=settings.calibrate,
@@ -81,8 +97,10 @@ class Placement:
         return {
             "circuit": "executed" if self.folded else "pruned",
             "tiles": [
-                {"qubits": list(chain.qubits), "estimated_fidelity": round(chain.fidelity, 6)} for chain in self.chains
+                {"qubits": list(chain.qubits), "estimated_fidelity": round(chain.fidelity, 6), "exact": chain.exact}
+                for chain in self.chains
             ],
+            "load": {"one_qubit": self.load.one_qubit, "two_qubit": self.load.two_qubit},
             "rep_delay": rep_delay_of(self.chip, self.settings.rep_delay),
             "seconds_per_circuit": self.duration,
             "readout_errors": "counted in every job" if self.settings.calibrate else "not counted",
@@ -99,14 +117,16 @@ def place(ansatz: Ansatz, device: BackendV2, settings: DeviceSettings) -> Placem
     chip = chip_of(device)
     rep_delay_of(chip, settings.rep_delay)
     folded = settings.calibrate and bool(ansatz.folded_brick)
-    load = load_of(ansatz, fold=folded)
+    circuit = ansatz.executed if folded else ansatz.pruned
+    first = best_chain(chip, load_of(ansatz, fold=folded), exclude=settings.exclude).qubits
+    load = load_of_compiled(compile_chain(circuit, device, first), first)
     if settings.qubits:
         chains = [chain_of(chip, load, qubits) for qubits in settings.qubits]
         check_disjoint(chains)
     else:
         chains = disjoint_chains(chip, load, settings.tiles, exclude=settings.exclude, guard=settings.guard)
-    circuit = ansatz.executed if folded else ansatz.pruned
     tiles = [compile_chain(circuit, device, chain.qubits) for chain in chains]
-    for tile in tiles:
-        check_isa(tile, chip)
-    return Placement(ansatz, device, chip, settings, chains, tiles, folded)
+    placement = Placement(ansatz, device, chip, load, settings, chains, tiles, folded)
+    for sent in (placement.circuit, *placement.calibration):
+        check_isa(sent, chip)
+    return placement

@@ -50,9 +50,14 @@ class Task:
     group: int | None = None
 
     @property
-    def circuits(self) -> int:
-        """That are executed, calibration included."""
-        return num_executions(self.num_rows, self.group or self.num_rows, self.tiles) + 2 * self.calibrate
+    def executions(self) -> int:
+        """Sets of angles that are executed."""
+        return num_executions(self.num_rows, self.group or self.num_rows, self.tiles)
+
+    @property
+    def shots_taken(self) -> int:
+        """Of each circuit, really."""
+        return shots_taken(self.shots, twirling=self.twirling)
 
 
 @dataclass(frozen=True)
@@ -82,10 +87,6 @@ class Price:
         """Shots of all circuits."""
         return self.circuits * self.shots
 
-    def gradients(self, budget: float) -> int:
-        """How many fit into so many QPU seconds."""
-        return int(budget // self.seconds)
-
 
 def price(task: Task, chip: Chip) -> Price:
     """What the task takes on the device.
@@ -99,15 +100,27 @@ def price(task: Task, chip: Chip) -> Price:
     >>> round(price(Task(num_rows=197, shots=1000, duration=2.4e-6, two_qubit_gates=26), chip).seconds, 1)
     51.7
     """
-    circuits = task.circuits
-    shots = twirled_shots(task.shots) if task.twirling else task.shots
     gates = task.tiles * task.two_qubit_gates
     if gates > MAX_TWO_QUBIT_GATES:
         raise ValueError(f"a circuit has {gates:,} two-qubit gates, more than the {MAX_TWO_QUBIT_GATES:,} of a job")
-    each = rep_delay_of(chip, task.rep_delay) + task.duration
-    jobs = len(chunks(circuits, shots, each, chip.max_shots))
-    seconds = jobs * JOB_SECONDS + circuits * shots * each
-    return Price(task.num_rows, circuits, shots, gates, each, jobs, seconds)
+    each, jobs = _seconds_per_shot(task, chip), len(parts(task, chip))
+    circuits = task.executions + 2 * task.calibrate * jobs
+    seconds = jobs * JOB_SECONDS + circuits * task.shots_taken * each
+    return Price(task.num_rows, circuits, task.shots_taken, gates, each, jobs, seconds)
+
+
+def parts(task: Task, chip: Chip) -> list[slice]:
+    """Which executions go into which job; each job has calibration circuits of its own.
+
+    Raises:
+        ValueError: as :func:`price`.
+    """
+    extra = 2 * task.calibrate
+    return chunks(task.executions, task.shots_taken, _seconds_per_shot(task, chip), chip.max_shots, extra)
+
+
+def _seconds_per_shot(task: Task, chip: Chip) -> float:
+    return rep_delay_of(chip, task.rep_delay) + task.duration
 
 
 def rep_delay_of(chip: Chip, asked: float | None) -> float:
@@ -124,18 +137,27 @@ def rep_delay_of(chip: Chip, asked: float | None) -> float:
     return asked
 
 
-def twirled_shots(shots: int) -> int:
-    """What the service makes of a number of shots when it twirls: as many for each of its random circuits.
+def shots_taken(shots: int, *, twirling: bool) -> int:
+    """What the service makes of a number of shots: when it twirls, as many for each of its random circuits.
 
-    >>> twirled_shots(1000), twirled_shots(2000), twirled_shots(10_000)
-    (1024, 2048, 10016)
+    >>> [shots_taken(shots, twirling=True) for shots in (1000, 2000, 10_000)]
+    [1024, 2048, 10016]
     """
+    if not twirling:
+        return shots
     each = max(TWIRLED_SHOTS, math.ceil(shots / TWIRLINGS))
     return each * math.ceil(shots / each)
 
 
-def chunks(num_circuits: int, shots: int, seconds_per_shot: float, max_shots: int) -> list[slice]:
+def chunks(num_circuits: int, shots: int, seconds_per_shot: float, max_shots: int, extra: int = 0) -> list[slice]:
     """How circuits are divided among jobs: as few as the limits allow, as equal as can be.
+
+    Args:
+        num_circuits: to divide.
+        shots: of each.
+        seconds_per_shot: of the device.
+        max_shots: of a circuit.
+        extra: circuits that every job has besides.
 
     Raises:
         ValueError: if not even one circuit fits.
@@ -146,7 +168,10 @@ def chunks(num_circuits: int, shots: int, seconds_per_shot: float, max_shots: in
     if shots > max_shots:
         raise ValueError(f"{shots:,} shots are more than the {max_shots:,} that the device takes; lower shots")
     seconds = shots * seconds_per_shot
-    most = min(MAX_EXECUTIONS // shots, int((MAX_JOB_SECONDS - JOB_SECONDS) // seconds) if seconds else num_circuits)
+    most = MAX_EXECUTIONS // shots
+    if seconds:
+        most = min(most, int((MAX_JOB_SECONDS - JOB_SECONDS) // seconds))
+    most -= extra
     if most < 1:
         raise ValueError(
             f"one circuit of {shots:,} shots takes {seconds:,.0f} seconds or {shots:,} executions, more than a job's "
@@ -182,5 +207,6 @@ def savings(task: Task, chip: Chip, most_tiles: int, fewest_rows: int) -> dict[s
             if what == spsa and together != task:
                 found["all of these"] = price(together, chip)
             found[what] = changed
-            together = dataclasses.replace(together, **change)
+            if "rep_delay" not in change:  # nobody knows what it does to the zeros that qubits begin with
+                together = dataclasses.replace(together, **change)
     return found | {f"all of these{' and SPSA' * (spsa in found)}": price(together, chip)}

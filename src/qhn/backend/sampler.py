@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -27,6 +28,14 @@ class Journal(Protocol):
 
     def append(self, entry: dict[str, Any]) -> None:
         """Write the entry durably; JSON values only."""
+        ...
+
+    def keep(self, tag: str, digest: str, arrays: Mapping[str, Any]) -> None:
+        """Write what a job measured durably; ``digest`` names what it was asked to measure."""
+        ...
+
+    def kept(self, tag: str, digest: str) -> Mapping[str, Any] | None:
+        """What :meth:`keep` was given; None if there is nothing, or something else was asked."""
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Sequence = Literal["none", "XX", "XpXm", "XY4"]
+Decoupling = Literal["none", "XX", "XpXm", "XY4"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,9 @@ class DeviceSettings:
         p1, p2: total probability of a Pauli error after a gate, of the model without a device.
         readout_error: chance of reading a bit wrong, of the same.
         form: of the circuit, of the same: as the paper draws it, or without gates that never matter.
+
+    Raises:
+        ValueError: at construction, if ``tiles`` is neither a number of at least 1 nor auto.
     """
 
     tiles: int | Literal["auto"] = 1
@@ -34,7 +37,7 @@ class DeviceSettings:
     qubits: tuple[tuple[int, ...], ...] = ()
     rep_delay: float | None = None
     calibrate: bool = False
-    dynamical_decoupling: Sequence = "none"
+    dynamical_decoupling: Decoupling = "none"
     twirling: bool = False
     simulator: Literal["twin", "aer"] = "twin"
     max_bond: int = 128
@@ -42,3 +45,7 @@ class DeviceSettings:
     p2: float = 0.00375
     readout_error: float = 0.0
     form: Literal["literal", "pruned"] = "literal"
+
+    def __post_init__(self) -> None:
+        if self.tiles != "auto" and not (isinstance(self.tiles, int) and self.tiles >= 1):
+            raise ValueError(f"tiles must be a number of at least 1, or 'auto', got {self.tiles!r}")

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from functools import cached_property
 from itertools import zip_longest
 from math import prod
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -75,12 +75,11 @@ class Twin:
         self.bond_dimension = max((prod(self._transfer.ranks(bond)) for bond in range(self.num_qubits - 1)), default=1)
         self.discarded_weight = 0.0
 
-    def describe(self) -> dict[str, Any]:
-        """Method and bond dimension, as JSON values."""
-        facts: dict[str, Any] = {"method": "matrix-product density operator", "bond_dimension": self.bond_dimension}
-        if not self.is_exact:
-            facts |= {"max_bond": self.max_bond, "discarded_weight": self.discarded_weight}
-        return facts
+    @property
+    def method(self) -> str:
+        """In words."""
+        truncated = "" if self.is_exact else f", truncated to {self.max_bond}"
+        return f"matrix-product density operator, bond dimension {self.bond_dimension}{truncated}"
 
     @property
     def is_exact(self) -> bool:

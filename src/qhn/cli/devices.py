@@ -49,6 +49,8 @@ def estimate(
     """Choose qubits of a device and price a run on it; runs nothing."""
     from qhn.backend import SIMULATORS
 
+    if chip_map is not None and (chip_map.suffix != ".png" or not chip_map.parent.is_dir()):
+        raise ValueError(f"--map must name a .png file in a directory that exists, got {chip_map}")
     if not budget > 0:
         raise ValueError(f"--budget must be above 0 seconds, got {budget:g}")
     config = load(experiment, settings, backend, shots, layers, order, None, steps, tiles, mitigation)
@@ -62,14 +64,14 @@ def estimate(
     from qhn.chipmap import chip_map as draw
     from qhn.quote import quote
 
-    found = quote(config, device_of(name), budget)
+    found = quote(config, _device(name), budget)
     drawn = None if chip_map is None else draw(chip_map, found.chip, found.chains)
     typer.echo(json.dumps(found.values()) if as_json else found.text())
     if drawn is not None and not as_json:
-        typer.echo(f"\n{drawn}")
+        typer.echo(f"\n{drawn}, and beside it the same as .pdf and its data as .csv")
 
 
-def device_of(name: str) -> BackendV2:
+def _device(name: str) -> BackendV2:
     """The device of that name, stored or reached through the account."""
     if name.startswith("fake_"):
         from qhn.backend.fake import stored_device

@@ -14,7 +14,9 @@ ExperimentArgument = Annotated[str, typer.Argument(help="Name of a preset (see q
 RunArgument = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="Path or run id of a run; the latest by default.")
 ]
-BackendOption = Annotated[str | None, typer.Option(help="exact, aer, aer-mps, fake_<device> or ibm_<device>.")]
+BackendOption = Annotated[
+    str | None, typer.Option(help="exact, aer, aer-mps, depolarising, fake_<device> or ibm_<device>.")
+]
 ShotsOption = Annotated[int | None, typer.Option(help="Measured bitstrings a row of angles; exact does without.")]
 LayersOption = Annotated[int | None, typer.Option(help="Layers of the circuit; 0 is the product state.")]
 OrderOption = Annotated[str | None, typer.Option(help="Order of gates in a block: eq5 or authors.")]

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from qhn.backend.settings import DeviceSettings
+from qhn.backend.settings import Decoupling, DeviceSettings
 from qhn.config.section import Section
+from qhn.readout import Mitigation
 
-Mitigation = Literal["none", "readout", "mthree"]
+OF_SHOTS = frozenset({"tiles", "guard", "mitigation", "rep_delay", "dynamical_decoupling", "twirling"})
 MODEL = frozenset({"p1", "p2", "readout_error", "form", "max_bond"})  # what goes with backend depolarising
 
 
@@ -37,7 +38,7 @@ class DeviceConfig(Section):
     qubits: Annotated[tuple[tuple[Annotated[int, Field(ge=0)], ...], ...], BeforeValidator(_chains)] = ()
     rep_delay: float | None = Field(default=None, ge=0)
     mitigation: Mitigation = "none"
-    dynamical_decoupling: Literal["none", "XX", "XpXm", "XY4"] = "none"
+    dynamical_decoupling: Decoupling = "none"
     twirling: bool = False
     simulator: Literal["twin", "aer"] = "twin"
     max_bond: int = Field(default=128, ge=4)
@@ -66,8 +67,19 @@ class DeviceConfig(Section):
                 raise ValueError(f"device.{name} goes with backends fake_<device> and ibm_<device>, not with {backend}")
             if name in ("simulator", "max_bond") and not (backend.startswith("fake_") or backend == "depolarising"):
                 raise ValueError(f"device.{name} goes with simulated noise, not with {backend}")
-        if shots is None and self.simulator == "aer" and backend.startswith("fake_"):
+        beside = {"tiles", "exclude", "guard"} & given
+        if self.qubits and beside:
+            raise ValueError(
+                f"device.qubits names the chains, so that device.{sorted(beside)[0]} has no effect; leave one"
+            )
+        if self.guard and self.tiles == 1:
+            raise ValueError("device.guard keeps tiles apart, and device.tiles is 1; ask for more tiles, or leave it")
+        if "max_bond" in given and self.simulator == "aer":
+            raise ValueError("device.max_bond is of device.simulator = 'twin', not of 'aer'; leave one")
+        if shots is None and self.simulator == "aer":
             raise ValueError("device.simulator = 'aer' draws shots; give --shots, or leave it at twin")
-        if shots is None and {"tiles", "mitigation", "rep_delay"} & given:
-            name = sorted({"tiles", "mitigation", "rep_delay"} & given)[0]
-            raise ValueError(f"device.{name} concerns measured bits, and without shots there are none; give --shots")
+        idle = OF_SHOTS & given
+        if shots is None and idle:
+            raise ValueError(
+                f"device.{sorted(idle)[0]} concerns measured bits, and without shots there are none; give --shots"
+            )
