@@ -1,21 +1,33 @@
 from __future__ import annotations
 
+import csv
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from qhn import load_config, train
-from qhn.paper import dynamics, noise, overfitting
+from qhn.ansatz import Order, hypernetwork
+from qhn.backend import DeviceSettings
+from qhn.backend.depolarising import DepolarisingBackend
+from qhn.backend.sampler import measured
+from qhn.backend.twin import Twin
+from qhn.estimator import ExactEstimator
+from qhn.gradient import Spsa
+from qhn.noisy import NoisyEstimator
+from qhn.optimizer import SpsaGains
+from qhn.paper import devices, dynamics, mitigation, noise, noisytraining, optima, overfitting
 from qhn.paper.claims import Claim, Difference, Verdict, above, by_difference, by_order, pooled, verdict_of
 from qhn.paper.depth import _close
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import density
 from qhn.paper.reproduce import PARTS, reproduce, write_report
 from qhn.paper.section import Section, Writer
+from qhn.problem import TableProblem
 from qhn.survey import Rate, Survey
 from qhn.sweep import load_sweep
 
@@ -29,6 +41,7 @@ def test_the_interval_of_a_difference_is_newcombes() -> None:
     assert difference.holds is True
     assert Difference.of(Rate(48, 80), Rate(56, 70)).holds is False
     assert pooled(Rate(1, 2), Rate(3, 8)) == Rate(4, 10)
+    assert Difference.of_means([0.2]).holds is None  # one value says nothing of its error
 
 
 @pytest.mark.parametrize(
@@ -155,8 +168,14 @@ def test_parts_beyond_the_paper_on_a_small_scale(tmp_path: Path, monkeypatch: py
     assert len(survey.groups) == 8  # each data set has starts of its own
 
 
-def test_noise_raises_the_energy_of_trained_circuits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_part_on_noise_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(noise, "STRENGTHS", (0.0, 0.2, 1.0, 2.0))
+    monkeypatch.setattr(noisytraining, "STRENGTHS", (0.0, 1.0))
+    for name in ("STEPS", "MORE_STEPS", "SPSA_STEPS"):
+        monkeypatch.setattr(noisytraining, name, 2)
+    for module in (devices, mitigation):
+        monkeypatch.setattr(module, "DEVICES", ("fake_boston",))
+    monkeypatch.setattr(mitigation, "TASKS", (optima.GAUSSIANS,))
     with ThreadPoolExecutor(1) as executor:
         reproduce(Lab(executor, tmp_path, seeds=2, quiet=True), ["noise"])
     folder = tmp_path / "paper"
@@ -168,6 +187,77 @@ def test_noise_raises_the_energy_of_trained_circuits(tmp_path: Path, monkeypatch
     tree = {claim["statement"]: claim for claim in json.loads((folder / "claims.json").read_text())}
     assert tree["The best sample stays optimal"]["verdict"] == "reproduced"
     assert tree["The slope is about 0.0285 (the program's order of gates)"]["verdict"] == "not testable here"
+    report = (folder / "report.md").read_text()
+    assert set(re.findall(r"\]\((\S+)\.png\)", report)) == {
+        "noise", "noise-training", "noise-devices", "noise-mitigation"
+    }  # fmt: skip
+    with (folder / "noise-mitigation.csv").open() as file:
+        left = {(row["task"], row["order"], row["mitigation"]): float(row["left"]) for row in csv.DictReader(file)}
+    for task in mitigation.TASKS:
+        assert left[task, "authors", "folded"] == pytest.approx(100, abs=1e-9)  # there is no brick to fold
+        assert left[task, "authors", "both"] == left[task, "authors", "inverted"]
+        assert 30 < left[task, "eq5", "both"] < left[task, "eq5", "inverted"] < 80
+
+
+def test_training_on_a_machine_without_noise_is_training_without_noise() -> None:
+    methods = (noisytraining.WITHOUT, noisytraining.WRITTEN)
+    for order in ("eq5", "authors"):
+        found = noisytraining.ends((0.0, order, 0), starts=1, mnist=None, methods=methods)
+        for end in found.values():
+            np.testing.assert_allclose(end.noisy, end.ideal, rtol=0, atol=1e-9)
+            assert end.likely.all()
+            assert end.found.all()
+        assert abs(found[noisytraining.WRITTEN].optimal[0] - 1) < 1e-9
+
+
+def test_training_with_noise_goes_on_to_lower_energies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(noisytraining, "MORE_STEPS", 8)
+    methods = (noisytraining.WITHOUT, noisytraining.AFTERWARDS)
+    found = noisytraining.ends((2.0, "eq5", 0), starts=1, mnist=None, methods=methods)
+    assert noisytraining.share_avoided(found, noisytraining.AFTERWARDS)[0] > 0.05
+    after = found[noisytraining.AFTERWARDS]
+    assert 9 <= after.gradients[0] < 20
+    assert after.circuits[0] == after.gradients[0] * (1 + 2 * 7 * 17)  # the first RZ layer has no effect
+    assert found[noisytraining.WITHOUT].circuits[0] == 0
+
+
+def test_spsa_descends_on_a_noisy_machine(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(noisytraining, "SPSA_STEPS", 60)
+    ansatz = hypernetwork(4, 1)
+    sampler = DepolarisingBackend(DeviceSettings(p1=0.01, p2=0.03)).compile(ansatz)
+    estimator = NoisyEstimator(ansatz, TableProblem(rng.normal(size=16)), sampler)
+    thetas = rng.uniform(0, 2 * np.pi, (3, ansatz.num_parameters))
+    monkeypatch.setattr(noisytraining, "GAINS", SpsaGains(learning_rate=2.0))
+    reached = noisytraining.by_spsa(estimator, thetas, Spsa(ansatz.active))
+    assert (estimator(reached).mean < estimator(thetas).mean - 0.2).all()
+
+
+@dataclass(frozen=True)
+class Misreading:
+    """Perfect gates and readout errors of their own on every qubit."""
+
+    rates: np.ndarray
+
+    def after(self, name: str, qubits: tuple[int, ...]) -> np.ndarray:
+        return np.eye(4 ** len(qubits))
+
+    def readout(self, qubit: int) -> np.ndarray:
+        p01, p10 = self.rates[qubit]
+        return np.array([[1 - p01, p10], [p01, 1 - p10]])
+
+
+@pytest.mark.parametrize("order", ["eq5", "authors"])
+def test_with_perfect_gates_mitigation_takes_off_all_of_the_bias(order: Order, rng: np.random.Generator) -> None:
+    ansatz, costs = hypernetwork(6, 2, order), rng.normal(size=64)
+    rates = rng.uniform(0.01, 0.1, (6, 2))
+    thetas = rng.uniform(0, 2 * np.pi, (3, ansatz.num_parameters))
+    ideal = ExactEstimator(ansatz, TableProblem(costs))(thetas).mean
+    pruned, folded = (Twin(measured(circuit), Misreading(rates)) for circuit in (ansatz.pruned, ansatz.executed))
+    none, brick, inverse, both = mitigation.four_energies(ansatz, pruned, folded, thetas, costs, rates)
+    np.testing.assert_allclose(inverse, ideal, atol=1e-10)
+    np.testing.assert_allclose(both, ideal, atol=1e-10)
+    assert (np.abs(none - ideal) > 1e-3).all()
+    assert np.allclose(none, brick, atol=1e-10) == (order == "authors")
 
 
 def test_a_bend_is_measured_against_the_line() -> None:

@@ -7,20 +7,21 @@ from itertools import pairwise
 
 import numpy as np
 
-from qhn.ansatz import Ansatz, Order
-from qhn.backend.fake import open_fake
-from qhn.backend.settings import DeviceSettings
+from qhn.backend.fake import RehearsalSampler
+from qhn.configfile import load_config
 from qhn.paper.claims import by_order, verdict_of
 from qhn.paper.lab import Lab
 from qhn.paper.noisytraining import (
     AFTERWARDS,
     METHODS,
+    OURS,
     SHOTS,
     WITHOUT,
     Results,
     avoids,
     finds,
     points,
+    sampler_of,
     spread,
     study,
     table,
@@ -30,9 +31,9 @@ from qhn.paper.pictures import ORDERS, trained_with_noise
 from qhn.paper.section import Writer
 
 DEVICES = ("fake_torino", "fake_fez", "fake_boston")
-TASKS = {MNIST: (17, METHODS), GAUSSIANS: (14, (WITHOUT, AFTERWARDS))}  # qubits, and ways of training
+WAYS = {MNIST: METHODS, GAUSSIANS: (WITHOUT, AFTERWARDS)}  # of training
+NUM_QUBITS = {MNIST: 17, GAUSSIANS: 14}
 REMARKS = {MNIST: "", GAUSSIANS: ", where most starts end at a network that is not optimal, with noise or without"}
-SOURCE = "our question"
 
 
 def noise_of_devices(page: Writer, lab: Lab) -> None:
@@ -46,12 +47,10 @@ def noise_of_devices(page: Writer, lab: Lab) -> None:
         "shot noise besides, with which training is harder."
     )
     found = {}
-    for task, (num_qubits, methods) in TASKS.items():
-        fidelity = {
-            (name, order): _fidelity(name, Ansatz(num_qubits, 2, order)) for name in DEVICES for order in ORDERS
-        }
+    for task, methods in WAYS.items():
+        fidelity = {(device, order): _fidelity(task, device, order) for device in DEVICES for order in ORDERS}
         results = found[task] = study(lab, DEVICES, f"noise of devices, {task}", task, methods)
-        page.text(f"`{task}`, {num_qubits} qubits{REMARKS[task]}:")
+        page.text(f"`{task}`, {NUM_QUBITS[task]} qubits{REMARKS[task]}:")
         table(page, "device", results, {key: f"{key[0]} ({fidelity[key]:.2f})" for key in fidelity})
         _ranking(page, task, results, fidelity)
     page.picture(
@@ -60,13 +59,16 @@ def noise_of_devices(page: Writer, lab: Lab) -> None:
         "errors over starts.",
     )
     _best_sample(page, found[MNIST])
-    finds(page, SOURCE, found[MNIST], "a device's noise")
-    avoids(page, SOURCE, found[MNIST], DEVICES, "a device's noise")
+    finds(page, OURS, found[MNIST], "a device's noise")
+    avoids(page, found[MNIST], DEVICES, "a device's noise")
 
 
-def _fidelity(device: str, num_qubits: int, order: Order) -> float:
+def _fidelity(task: str, device: str, order: str) -> float:
     """That the calibration predicts for the best chain."""
-    return open_fake(device, DeviceSettings()).compile(Ansatz(num_qubits, 2, order)).placement.chains[0].fidelity
+    ansatz = load_config(task, {"ansatz.order": order}).circuit(NUM_QUBITS[task])
+    sampler = sampler_of(device, ansatz)
+    assert isinstance(sampler, RehearsalSampler)
+    return sampler.placement.chains[0].fidelity
 
 
 def _best_sample(page: Writer, results: Results) -> None:
@@ -79,7 +81,7 @@ def _best_sample(page: Writer, results: Results) -> None:
         holds = holds and bool(seen[trained].all())
         parts.append(f"{device} {seen[trained].sum()} of {trained.sum()}")
     page.claim(
-        SOURCE,
+        OURS,
         f"The best of {SHOTS:,} shots of a trained circuit stays optimal with the noise of three devices",
         verdict_of(holds),
         f"circuits with E − C* < {EPSILON:g} without noise: {', '.join(parts)}",
@@ -95,8 +97,8 @@ def _ranking(page: Writer, task: str, results: Results, fidelity: Mapping[tuple[
         means = [(results[key][WITHOUT].noisy - results[key][WITHOUT].ideal).mean() for key in worst_first]
         falls[order] = all(first > second for first, second in pairwise(means))
     page.claim(
-        SOURCE,
-        f"E of trained circuits rises less where the calibration predicts a higher fidelity (`{task}`)",
+        OURS,
+        f"From device to device, E of trained circuits rises less where the predicted fidelity is higher (`{task}`)",
         by_order(falls),
         "; ".join(f"{device} {order}, fidelity {fidelity[device, order]:.2f}: {rise}"
                   for (device, order), rise in rises.items())

@@ -1,4 +1,4 @@
-"""What noise does to a circuit that was trained without it."""
+"""What noise does to trained circuits, what training with it changes, and what mitigation takes off."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class Curves:
 
 
 def noise(lab: Lab) -> Writer:
-    """E and the best sample of noise-free optima as depolarising noise grows."""
-    page = Writer("Noise: trained circuits on a noisy machine (digits 0 and 1)")
+    """Noise-free optima as depolarising noise grows, training with it, and three devices with their mitigation."""
+    page = Writer("Noise: trained circuits on noisy machines (digits 0 and 1, gaussian-activation)")
     starts = lab.seeds or STARTS
     chunks = [(order, start) for order in ORDERS for start in range(0, starts, CHUNK)]
     work = partial(_curves, starts=starts, mnist=lab.mnist)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +42,9 @@ class Optima:
         return self.found.value - self.exact.landscape.optimum
 
 
-def optima(task: str, order: str, seeds: Sequence[int], mnist: Path | None) -> Optima:
-    """The starts of those seeds in an order of gates.
+@cache
+def optima(task: str, order: str, seeds: range, mnist: Path | None) -> Optima:
+    """The starts of those seeds in an order of gates; found once in a process.
 
     Args:
         task: ``MNIST`` or ``GAUSSIANS``.

@@ -11,7 +11,6 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from qhn.ansatz import Order
 from qhn.figures import BLACK, BLUE, COLOURS, COLUMN, GREY, MARKERS, RED, new_figure, save, write_csv
 from qhn.paper.claims import mean_and_error
 from qhn.survey import Group, Rate, Survey
@@ -20,7 +19,7 @@ Floats = NDArray[np.float64]
 BANDWIDTH = 0.02  # of the grid
 FLOOR = 1e-8  # of shares of the variance
 LOWEST = 200  # configurations whose density the paper shows
-ORDERS: tuple[Order, ...] = ("eq5", "authors")
+ORDERS = ("eq5", "authors")
 
 
 def name_of(num_layers: int) -> str:
