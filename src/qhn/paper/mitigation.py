@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from qhn import bitstrings
 from qhn.ansatz import Ansatz
-from qhn.backend.fake import FakeDevice, RehearsalSampler, stored_device
+from qhn.backend.fake import FakeDevice, RehearsalSampler
 from qhn.backend.settings import DeviceSettings
 from qhn.estimator import SamplingEstimator
 from qhn.noisy import Noisy
 from qhn.paper.claims import Difference, by_order, mean_and_error, verdict_of
 from qhn.paper.devices import DEVICES
 from qhn.paper.lab import Lab
-from qhn.paper.noisytraining import OURS, sampler_of, spread
+from qhn.paper.noisytraining import OURS, device_of, sampler_of, spread
 from qhn.paper.optima import GAUSSIANS, MNIST, optima
 from qhn.paper.pictures import ORDERS, remaining_bias
 from qhn.paper.section import Writer
@@ -151,7 +151,7 @@ def biases(job: tuple[int, tuple[str, str, str]], starts: int, mnist: Path | Non
     number, (task, name, order) = job
     trained = optima(task, order, range(starts), mnist)
     ansatz, thetas, costs = trained.exact.ansatz, trained.found.theta, trained.exact.landscape.costs
-    device, pruned = stored_device(name), sampler_of(name, ansatz)
+    device, pruned = device_of(name).device, sampler_of(name, ansatz)
     assert isinstance(pruned, RehearsalSampler)
     (chain,) = pruned.placement.chains
     folded = FakeDevice(device, DeviceSettings(calibrate=True, qubits=(chain.qubits,))).compile(ansatz)
