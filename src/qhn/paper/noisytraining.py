@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 Machine = float | str  # the strength of depolarising noise, or the name of a stored device
 STRENGTHS = (0.0, 1.0, 2.0)
 P1, P2 = 0.001, 0.00375  # total probability of a Pauli error at strength 1, after a gate on one qubit and on two
-STARTS, CHUNK = 4, 2
+STARTS, CHUNK = 6, 2
 STEPS, MORE_STEPS, SPSA_STEPS = 120, 30, 400
 GAINS = SpsaGains(learning_rate=10.0, stability=50.0)  # with twice that rate it does not converge, without noise either
 SHOTS = 1000
@@ -41,7 +41,7 @@ WITHOUT, SHIFT, AFTERWARDS, SPSA, WRITTEN = METHODS = (
     "with noise, parameter shift",
     "without, then with noise",
     "with noise, SPSA",
-    "not: an optimum written",
+    "not trained, an optimum written",
 )
 
 
@@ -70,7 +70,7 @@ class Ends:
     @property
     def price(self) -> Floats:
         """The mean C − C* of shots that are not optimal: ``[starts]``."""
-        return self.noisy / (1 - self.optimal)
+        return self.noisy / np.maximum(1 - self.optimal, np.finfo(np.float64).eps)
 
 
 Results = Mapping[tuple[Machine, str], Mapping[str, Ends]]
@@ -232,7 +232,7 @@ def table(page: Writer, head: str, results: Results, names: Mapping[tuple[Machin
                 )
             )  # fmt: skip
     page.table(
-        ("order", head, "trained", "starts", "E − C* with noise", "the same θ without noise", "wrong shots", "their C − C*",
+        ("order", head, "trained", "starts", "E − C* with noise", "same θ without noise", "wrong shots", "their C − C*",
          "most probable, best shot optimal", "gradients", "circuits measured"),
         sorted(rows, key=lambda row: ORDERS.index(row[0])),
     )  # fmt: skip
