@@ -73,7 +73,7 @@ def test_a_record_holds_what_a_device_was_asked_and_said(small_config: RunConfig
     report = Report(record)
     page = report.summary()
     assert "mitigation readout" in page
-    assert "E of the same bits, not inverted" in page
+    assert "E of these bits, not inverted" in page
     assert "last CX brick applied to the bits" in page
     assert "E of the noisy twin, exact" in page
     assert report.device is not None

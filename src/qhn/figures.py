@@ -53,7 +53,7 @@ def training_curve(
         axes.plot(number, value, color=BLACK, linewidth=1, marker=marker, label=trained)
     raw = np.array([np.nan if step.raw_mean is None else step.raw_mean for step in steps])
     if np.isfinite(raw).any():
-        axes.plot(number, raw, color=GREY, linewidth=1, marker=marker, label="E of the same bits, not inverted")
+        axes.plot(number, raw, color=GREY, linewidth=1, marker=marker, label="E of these bits, not inverted")
     if np.isfinite(validation).any():
         axes.plot(
             number,

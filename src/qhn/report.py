@@ -212,7 +212,7 @@ class Report:
         majority = np.bincount(labels.astype(np.intp)).max() / len(labels)
         rows = [("E = ⟨C⟩ at the last step", with_error(last.mean, last.mean_std_error) + _above(last.mean, optimum))]
         if last.raw_mean is not None and last.raw_mean_std_error is not None:
-            rows.append(("E of the same bits, not inverted", with_error(last.raw_mean, last.raw_mean_std_error)))
+            rows.append(("E of these bits, not inverted", with_error(last.raw_mean, last.raw_mean_std_error)))
         if landscape and self.device and not self.is_exact:
             twin = self.device.twin_energies(last.theta, landscape.costs)
             if twin is not None:
