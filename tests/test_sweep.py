@@ -150,7 +150,7 @@ if __name__ == "__main__":
 """
 FILE = """
 experiment = "figure-1"
-seeds = 16
+seeds = 60
 [set]
 train.backend = "exact"
 train.shots = 30
@@ -175,9 +175,9 @@ def test_a_real_kill_in_the_middle_loses_no_finished_member(tmp_path: Path, numb
     time.sleep(0.2)
     sweep = load_sweep(tmp_path / "sweep.toml")
     kept = len(finished_members(sweep.directory(tmp_path / "killed")))
-    assert 3 <= kept < 16
-    assert run(sweep, tmp_path / "killed").finished == 16
-    assert run(sweep, tmp_path / "whole").finished == 16
+    assert 3 <= kept < 60
+    assert run(sweep, tmp_path / "killed").finished == 60
+    assert run(sweep, tmp_path / "whole").finished == 60
     assert same_files(sweep.directory(tmp_path / "killed"), sweep.directory(tmp_path / "whole"))
 
 
