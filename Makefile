@@ -77,7 +77,7 @@ reproduce: $(VENV)/.installed  ## the paper's experiments and a report on them: 
 	@$(QHN) reproduce $(FIG) $(if $(MNIST),--mnist $(MNIST)) $(MANY) $(PLACE) $(ARGS)
 
 test: lint  ## what CI runs: lint, types, tests with warnings as errors
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy
 	@$(BIN)/ruff check .
