@@ -252,12 +252,29 @@ def test_with_perfect_gates_mitigation_takes_off_all_of_the_bias(order: Order, r
     rates = rng.uniform(0.01, 0.1, (6, 2))
     thetas = rng.uniform(0, 2 * np.pi, (3, ansatz.num_parameters))
     ideal = ExactEstimator(ansatz, TableProblem(costs))(thetas).mean
-    pruned, folded = (Twin(measured(circuit), Misreading(rates)) for circuit in (ansatz.pruned, ansatz.executed))
+    pruned, executed = (Twin(measured(circuit), Misreading(rates)) for circuit in (ansatz.pruned, ansatz.executed))
+
+    class Folded:
+        @staticmethod
+        def energies(thetas: np.ndarray, costs: np.ndarray) -> np.ndarray:
+            return executed.energies(thetas, costs[ansatz.relabelled] if order == "eq5" else costs)
+
+    folded = Folded()
     none, brick, inverse, both = mitigation.four_energies(ansatz, pruned, folded, thetas, costs, rates)
     np.testing.assert_allclose(inverse, ideal, atol=1e-10)
     np.testing.assert_allclose(both, ideal, atol=1e-10)
     assert (np.abs(none - ideal) > 1e-3).all()
     assert np.allclose(none, brick, atol=1e-10) == (order == "authors")
+
+
+@pytest.mark.parametrize("order", ["eq5", "authors"])
+def test_a_device_measures_the_bias_that_its_twin_says_is_left(order: Order) -> None:
+    found = mitigation.biases((0, ("gaussian-activation", "fake_torino", order)), 2, None)
+    assert (np.abs(found.sampled - found.own) < 5 * found.std_error).all()
+    none, folded, inverse, both = np.abs(found.bias)
+    assert (both < 0.75 * none).all()
+    assert (inverse < none).all()
+    assert (folded < 1.5 * none).all()
 
 
 def test_a_bend_is_measured_against_the_line() -> None:

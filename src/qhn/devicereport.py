@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from qhn.ansatz import Ansatz
 from qhn.backend import DeviceSettings
 from qhn.quote import layout_words, price_words
-from qhn.readout import inverted
+from qhn.readout import inverted_for
 from qhn.record import Record
 
 Floats = NDArray[np.float64]
@@ -100,9 +100,11 @@ class DeviceReport:
         if config.mitigation == "none":
             return TwinEnergies(plain, plain, None, ran.is_exact)
         ran = twin(calibrate=True)
-        measured = costs[self.ansatz.relabelled] if self.facts["circuit"] == "executed" else costs
-        table = inverted(measured, chip.readout[list(chains[0].qubits)])
-        same_bits, mitigated = (float(ran.energies(theta[None], values)[0]) for values in (measured, table))
+        folded = self.facts["circuit"] == "executed"
+        network = self.ansatz.relabelled if folded else np.arange(len(costs))
+        rates = chip.readout[list(chains[0].qubits)]
+        tables = costs, inverted_for(self.ansatz, costs, rates, folded=folded)
+        same_bits, mitigated = (float(ran.energies(theta[None], table[network])[0]) for table in tables)
         return TwinEnergies(plain, same_bits, mitigated, ran.is_exact)
 
     @cached_property

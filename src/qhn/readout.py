@@ -68,6 +68,16 @@ def inverted(costs: Floats, rates: Floats) -> Floats:
     return table
 
 
+def inverted_for(ansatz: Ansatz, costs: Floats, rates: Floats, *, folded: bool) -> Floats:
+    """C′ of the measured bitstring behind each network, ``[2**num_qubits]``, from the costs of networks.
+
+    They differ if ``folded``, when the last CX brick is applied to the measured bits.
+    """
+    if not folded:
+        return inverted(costs, rates)
+    return inverted(costs[ansatz.relabelled], rates)[ansatz.relabelled]  # the brick is its own inverse
+
+
 def uncertainty(flips: Flips) -> Floats:
     """Standard deviations of the counted rates, ``[num_tiles, num_qubits, 2]``, above 0 even where nothing was counted.
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qhn import bitstrings
 from qhn.ansatz import Ansatz
 from qhn.backend.fake import FakeDevice, RehearsalSampler
 from qhn.backend.settings import DeviceSettings
@@ -23,7 +22,7 @@ from qhn.paper.noisytraining import OURS, device_of, sampler_of, spread
 from qhn.paper.optima import GAUSSIANS, MNIST, optima
 from qhn.paper.pictures import ORDERS, remaining_bias
 from qhn.paper.section import Writer
-from qhn.readout import inverted
+from qhn.readout import inverted, inverted_for
 
 Floats = NDArray[np.float64]
 TASKS = (GAUSSIANS, MNIST)
@@ -165,7 +164,7 @@ def biases(job: tuple[int, tuple[str, str, str]], starts: int, mnist: Path | Non
         measured.append(estimator(theta))
     return Biases(
         bias=four_energies(ansatz, pruned, folded, thetas, costs, rates_of(pruned)) - ideal,
-        own=own.energies(thetas, inverted(measured_costs(ansatz, costs), rates_of(own))) - ideal,
+        own=own.energies(thetas, inverted_for(ansatz, costs, rates_of(own), folded=own.placement.folded)) - ideal,
         sampled=np.array([float(found.mean) for found in measured]) - ideal,
         std_error=np.array([float(found.std_error) for found in measured]),
     )
@@ -182,23 +181,16 @@ def four_energies(ansatz: Ansatz, pruned: Noisy, folded: Noisy, thetas: Floats, 
     Args:
         ansatz: the circuit.
         pruned: what measures it with its last CX brick.
-        folded: and without.
+        folded: and without; its bits are those of networks, relabelled.
         thetas: ``[B, num_parameters]``.
         costs: of all bitstrings.
         rates: of readout errors, ``[num_qubits, 2]``.
     """
-    raw = measured_costs(ansatz, costs)
     return np.stack(
         [
             pruned.energies(thetas, costs),
-            folded.energies(thetas, raw),
+            folded.energies(thetas, costs),
             pruned.energies(thetas, inverted(costs, rates)),
-            folded.energies(thetas, inverted(raw, rates)),
+            folded.energies(thetas, inverted_for(ansatz, costs, rates, folded=bool(ansatz.folded_brick))),
         ]
     )
-
-
-def measured_costs(ansatz: Ansatz, costs: Floats) -> Floats:
-    """C of the network behind each bitstring that is measured without the last CX brick."""
-    every = bitstrings.from_integers(np.arange(costs.size), ansatz.num_qubits)
-    return costs[bitstrings.to_integers(ansatz.relabel(every))]
