@@ -47,7 +47,7 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("costtable",),
     ("backend",),
     ("backend.depolarising", "backend.fake", "backend.ibm"),
-    ("backend.placement",),
+    ("backend.jobs", "backend.placement"),
     ("backend.aer", "backend.exact", "backend.qpu_time", "backend.twin"),
     ("backend.transfer", "backend.isa", "backend.layout"),
     ("backend.noise", "backend.product"),

@@ -166,6 +166,9 @@ class JournalList(list):
     def __init__(self) -> None:
         self.files: dict[str, tuple[str, dict[str, object]]] = {}
 
+    def was_intended(self, tag: str) -> bool:
+        return any(entry["event"] == "intent" and entry["tag"] == tag for entry in self)
+
     def keep(self, tag: str, digest: str, arrays: dict[str, object]) -> None:
         self.files[tag] = digest, arrays
 
@@ -186,7 +189,9 @@ def test_device_sampler_runs_the_real_client_and_journals_before_it_waits() -> N
     assert samples.bits.shape == (3, 2000, 4)
     assert [entry["event"] for entry in journal] == ["intent", "submitted", "done"]
     assert samples.qpu_seconds is not None
+    digest = journal[0].pop("digest")
     assert journal[0] == {"event": "intent", "tag": "qhn:r:2:0", "rows": 3, "shots": 2000}
+    assert len(digest) == 64
     assert samples.num_shots == 6000
     assert journal[1]["job_id"] == journal[2]["job_id"] == samples.job_ids[0]
     for row, angles in zip(samples.bits, theta, strict=True):
@@ -214,7 +219,7 @@ def test_device_failure_is_journalled_and_says_nothing_of_the_service(monkeypatc
     assert "abc123" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert "qhn:r:0:0" in str(caught.value)
-    assert journal[-1] == {"event": "failed", "tag": "qhn:r:0:0", "error": "IBMRuntimeError"}
+    assert journal[-1] == {"event": "failed", "tag": "qhn:r:0:0", "error": "IBMRuntimeError", "kind": "transient"}
 
 
 @pytest.mark.parametrize("error", [ValueError("crn:v1:SECRET"), TypeError("SECRET"), ConnectionError("SECRET")])
@@ -370,4 +375,4 @@ def test_jobs_are_ended_by_the_service_at_twice_their_price(monkeypatch: pytest.
     assert asked[0]["execution"] == {"rep_delay": 200e-6}
     assert asked[0]["dynamical_decoupling"] == {"enable": True, "sequence_type": "XY4"}
     assert asked[0]["twirling"] == {"enable_gates": True, "enable_measure": False}
-    assert asked[0]["environment"] == {"job_tags": [KEY.tag]}
+    assert asked[0]["environment"]["job_tags"][0] == KEY.tag

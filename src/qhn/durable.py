@@ -84,14 +84,22 @@ class Journal:
     def _kept_path(self, tag: str) -> Path:
         return self.path.parent / "jobs" / (tag.replace(":", "-") + ".npz")
 
-    def shots_submitted(self) -> int:
-        """Shots of all jobs that were submitted, whatever became of them; a torn line counts as none."""
-        total = 0
+    def entries(self) -> list[dict[str, Any]]:
+        """All lines; a torn one counts as none."""
+        found = []
         for line in self.path.read_text().splitlines() if self.path.exists() else []:
             try:
-                entry = json.loads(line)
+                found.append(json.loads(line))
             except ValueError:
                 continue
-            if entry.get("event") == "submitted":
-                total += entry["rows"] * entry["shots"]
-        return total
+        return found
+
+    def was_intended(self, tag: str) -> bool:
+        """Whether an intent to submit a job of that tag was ever noted."""
+        return any(entry.get("event") == "intent" and entry.get("tag") == tag for entry in self.entries())
+
+    def shots_submitted(self) -> int:
+        """Shots of all jobs that were submitted, or found on the service, whatever became of them."""
+        jobs = [entry for entry in self.entries() if entry.get("event") in ("submitted", "adopted")]
+        different = {entry.get("job_id", number): entry for number, entry in enumerate(jobs)}
+        return sum(entry["rows"] * entry["shots"] for entry in different.values())

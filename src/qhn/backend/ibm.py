@@ -23,6 +23,7 @@ from qiskit_ibm_runtime.executor_sampler import Sampler
 
 from qhn.ansatz import Ansatz
 from qhn.backend.aer import publish, read_bits
+from qhn.backend.jobs import Jobs, Request
 from qhn.backend.placement import Placement, place
 from qhn.backend.qpu_time import MAX_JOB_SECONDS, parts, price
 from qhn.backend.sampler import BackendError, Journal, check_request
@@ -160,7 +161,7 @@ class DeviceSampler:
 
     def _kept(self, angles: Floats, shots: int, fence: int, tag: str) -> Job:
         """What came of a job, which is not run again if its bits are in the journal."""
-        digest = hashlib.sha256(angles.tobytes() + shots.to_bytes(8, "little")).hexdigest()
+        digest = self._digest(angles, shots)
         stored = None if self.journal is None else self.journal.kept(tag, digest)
         if stored is not None:
             return Job.from_arrays(stored)
@@ -171,29 +172,33 @@ class DeviceSampler:
 
     def _run(self, angles: Floats, shots: int, fence: int, tag: str) -> Job:
         """One job: rows of angles of all tiles, and the calibration."""
+        device = self.placement.device
         pubs = [publish(self.circuit, angles), *((circuit,) for circuit in self.placement.calibration)]
-        circuits = len(angles) + len(pubs) - 1
-        self._note(event="intent", tag=tag, rows=circuits, shots=shots)
-        try:
-            job = Sampler(mode=self.placement.device, options=self._options(tag, fence)).run(pubs, shots=shots)
-            self._note(event="submitted", tag=tag, job_id=job.job_id(), rows=circuits, shots=shots)
-            result = job.result()
-            bits = read_bits(result)
-            calibration = [read_bits(result, index) for index in range(1, len(pubs))]
-        except Exception as error:  # of unrelated bases, and with the service's text in them
-            self._note(event="failed", tag=tag, error=type(error).__name__)
-            raise BackendError(
-                f"{self.placement.chip.name}: the job {tag} failed ({type(error).__name__}); its state is listed under "
-                "that tag in your IBM account"
-            ) from None
+        request = Request(
+            tag=tag,
+            digest=self._digest(angles, shots),
+            rows=len(angles) + len(pubs) - 1,
+            shots=shots,
+            submit=lambda tags: Sampler(mode=device, options=self._options(tags, fence)).run(pubs, shots=shots),
+        )
+        name = self.placement.chip.name
+        job, result = Jobs(getattr(device, "service", None), name, self.journal).run(request)
+        bits = read_bits(result)
+        calibration = [read_bits(result, index) for index in range(1, len(pubs))]
         seconds = _billed_seconds(job)
-        self._note(event="done", tag=tag, job_id=job.job_id(), qpu_seconds=seconds)
+        if self.journal is not None:
+            self.journal.append({"event": "done", "tag": tag, "job_id": job.job_id(), "qpu_seconds": seconds})
         return Job(bits, calibration, job.job_id(), seconds)
 
-    def _options(self, tag: str, fence: int) -> dict[str, Any]:
+    def _digest(self, angles: Floats, shots: int) -> str:
+        """Names what a job measures: angles, shots, and on which qubits it does."""
+        asked = repr((self.placement.qubits, self.placement.folded, shots, len(self.placement.calibration)))
+        return hashlib.sha256(angles.tobytes() + asked.encode()).hexdigest()
+
+    def _options(self, tags: list[str], fence: int) -> dict[str, Any]:
         settings = self.placement.settings
         options: dict[str, Any] = {
-            "environment": {"job_tags": [tag]},
+            "environment": {"job_tags": tags},
             "max_execution_time": fence,
             "execution": {"rep_delay": settings.rep_delay},
         }
@@ -211,10 +216,6 @@ class DeviceSampler:
         zeros, ones = (np.concatenate([job.calibration[state] for job in jobs]) for state in (0, 1))
         counts = np.stack([zeros.sum(axis=0, dtype=np.int64), (1 - ones).sum(axis=0, dtype=np.int64)], axis=-1)
         return Flips(counts.reshape(*shape, 2), len(zeros), self.placement.qubits)
-
-    def _note(self, **entry: Any) -> None:
-        if self.journal is not None:
-            self.journal.append(entry)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,10 @@ class Journal(Protocol):
         """Write the entry durably; JSON values only."""
         ...
 
+    def was_intended(self, tag: str) -> bool:
+        """Whether an intent to submit a job of that tag was ever noted."""
+        ...
+
     def keep(self, tag: str, digest: str, arrays: Mapping[str, Any]) -> None:
         """Write what a job measured durably; ``digest`` names what it was asked to measure."""
         ...
