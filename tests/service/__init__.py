@@ -1,0 +1,13 @@
+"""A stand-in of IBM's service on this machine, for the client as it is installed: devices, jobs, and what goes wrong.
+
+    with Service(["fake_jakarta"]) as service:
+        ...  # with service.environment in os.environ, QiskitRuntimeService() is connected to it
+
+What it answers was read off the client; error codes other than 1217, 1305 and 3458, and all statuses of refusals, are
+guesses.
+"""
+
+from .jobs import Job
+from .server import Conditions, Service
+
+__all__ = ["Conditions", "Job", "Service"]

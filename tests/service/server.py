@@ -1,0 +1,424 @@
+"""The service: what it answers to which request, and the faults that it can be told to have."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from qhn.backend.fake import stored_device
+
+from .jobs import FINAL, Job, real_name
+
+CRN = "crn:v1:bluemix:public:quantum-computing:us-east:a/stand-in:instance::"
+API = "experimental/api/v1/"  # the client leaves an address alone that contains "experimental"
+TOKEN = "stand-in-key"
+REQUEST_FAULTS = ("answer", "accept", "drop", "hang", "truncate")
+JOB_FAULTS = ("fail", "cancel", "overtime")
+
+
+@dataclass
+class Conditions:
+    """What may be changed at any time.
+
+    Attributes:
+        queue_seconds: how long a job waits; without waiting it is complete when its POST is answered.
+        run_seconds: how long it then runs.
+        usage_limit: QPU seconds of the instance; jobs stay queued once they are used up.
+        usage_before: those used before.
+        pending_limit: of queued and running jobs, beyond which a job is refused with 3458.
+        token_seconds: how long a token is valid; the client asks for a new one 10 seconds before.
+        status: of all devices: ``"active"``; ``"internal"``, which accept jobs and keep them; or ``"off"``.
+    """
+
+    queue_seconds: float = 0.0
+    run_seconds: float = 0.0
+    usage_limit: float = 600.0
+    usage_before: float = 0.0
+    pending_limit: int | None = None
+    token_seconds: float = 3600.0
+    status: str = "active"
+
+
+@dataclass
+class Fault:
+    """A fault that is still to happen, so many times, or until a time on the clock of the machine."""
+
+    kind: str
+    on: str
+    times: float
+    until: float
+    seconds: float
+    status: int
+
+
+@dataclass
+class Refusal(Exception):
+    """An answer other than 200."""
+
+    status: int
+    message: str
+    code: int = 0
+
+
+class Service:
+    """A service on a free port of this machine while the ``with`` block lasts.
+
+    Attributes:
+        conditions: see :class:`Conditions`.
+        jobs: all that were ever accepted, by id, the oldest first; :meth:`settle` brings them up to date.
+        requests: number of requests of each route, such as ``"POST jobs"`` or ``"GET jobs/*/results"``.
+        raw_keys: requests that came with the key itself instead of a token.
+    """
+
+    def __init__(self, devices: list[str], **conditions: Any) -> None:
+        self.devices = {real_name(stored): stored_device(stored) for stored in devices}
+        self.conditions = Conditions(**conditions)
+        self.jobs: dict[str, Job] = {}
+        self.sessions: dict[str, dict[str, Any]] = {}
+        self.requests: Counter[str] = Counter()
+        self.raw_keys = 0
+        self.port = 0
+        self._tokens: set[str] = set()
+        self._issued = 0
+        self._faults: list[Fault] = []
+        self._lock = threading.RLock()
+        self._closing = threading.Event()
+        self._server: ThreadingHTTPServer | None = None
+
+    def __enter__(self) -> Service:
+        self._open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.set()
+        self._close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables that connect a client of any process. Without the usage data requests take 2 instead of 20 ms."""
+        return {
+            "QISKIT_IBM_TOKEN": TOKEN,
+            "QISKIT_IBM_INSTANCE": CRN,
+            "QISKIT_IBM_CHANNEL": "ibm_quantum_platform",
+            "QISKIT_IBM_URL": f"{self.url}/{API.rstrip('/')}",
+            "IAM_URL": self.url,
+            "GLOBAL_SEARCH_URL": self.url,
+            "GLOBAL_CATALOG_URL": f"{self.url}/catalog",
+            "NO_PROXY": "127.0.0.1",
+            "USAGE_DATA_OPT_OUT": "True",
+        }
+
+    # ------------------------------------------------------------------------------------------ faults and counters
+
+    def fault(self, kind: str, on: str = "*", times: int = 1, seconds: float | None = None, status: int = 502) -> None:
+        """Something goes wrong the next times, or for some seconds.
+
+        Args:
+            kind: of requests: ``"answer"`` with a status at once; ``"accept"`` the request, then answer with a status;
+                ``"drop"`` the connection after accepting; ``"hang"`` so many seconds before the answer; ``"truncate"``
+                the answer's body. Of jobs that are posted: ``"fail"``, ``"cancel"`` or ``"overtime"``. And
+                ``"refuse"`` connections for some seconds, or ``"expire"`` all tokens.
+            on: which requests, with wildcards: ``"POST jobs"``, ``"GET jobs/*/results"``.
+            times: how often, unless ``"answer"`` has seconds.
+            seconds: how long.
+            status: of the answer.
+        """
+        if kind == "expire":
+            self._tokens.clear()
+        elif kind == "refuse":
+            self._close()
+            threading.Thread(target=self._reopen, args=(seconds,), daemon=True).start()
+        elif kind in REQUEST_FAULTS + JOB_FAULTS:
+            lasting = kind == "answer" and seconds is not None
+            until = time.monotonic() + seconds if lasting and seconds is not None else float("inf")
+            entry = Fault(kind, on, float("inf") if lasting else times, until, seconds or 0.0, status)
+            with self._lock:
+                self._faults.append(entry)
+        else:
+            raise ValueError(f"there is no fault {kind!r}")
+
+    def settle(self) -> None:
+        """Bring all jobs to where they are by now."""
+        with self._lock:
+            now, conditions = time.time(), self.conditions
+            for job in self.jobs.values():
+                if job.status in FINAL or conditions.status != "active" or self.usage >= conditions.usage_limit:
+                    continue
+                waited = now - job.created - conditions.queue_seconds
+                if waited >= conditions.run_seconds:
+                    job.run()
+                elif waited >= 0:
+                    job.status = "Running"
+
+    @property
+    def usage(self) -> float:
+        """QPU seconds of the instance."""
+        return self.conditions.usage_before + sum(job.seconds for job in self.jobs.values())
+
+    def counters(self) -> dict[str, Any]:
+        """Requests by route, jobs by status and by tag, and seconds billed: JSON values."""
+        with self._lock:
+            self.settle()
+            jobs = self.jobs.values()
+            return {
+                "requests": dict(self.requests),
+                "raw_keys": self.raw_keys,
+                "status": dict(Counter(job.status for job in jobs)),
+                "tags": dict(Counter(tag for job in jobs for tag in job.tags)),
+                "seconds": sum(job.seconds for job in jobs),
+            }
+
+    def _due(self, kinds: tuple[str, ...], what: str) -> Fault | None:
+        """The first fault of these kinds that is to happen now; once less from then on."""
+        now = time.monotonic()
+        with self._lock:
+            self._faults = [fault for fault in self._faults if fault.times > 0 and fault.until > now]
+            for fault in self._faults:
+                if fault.kind in kinds and fnmatch(what, fault.on):
+                    fault.times -= 1
+                    return fault
+        return None
+
+    # ------------------------------------------------------------------------------------------------- connections
+
+    def _open(self) -> None:
+        handler = type("BoundHandler", (Handler,), {"service": self})
+        self._server = Quiet(("127.0.0.1", self.port), handler)
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def _close(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.shutdown()
+            server.server_close()
+
+    def _reopen(self, seconds: float) -> None:
+        if not self._closing.wait(seconds):
+            self._open()
+
+    # ------------------------------------------------------------------------------------------------------ answers
+
+    def answer(self, method: str, route: list[str], query: dict[str, list[str]], body: bytes) -> Any:
+        """What a request is answered with: JSON values, or text.
+
+        Raises:
+            Refusal: for any status but 200.
+        """
+        with self._lock:
+            match method, *route:
+                case "POST", "identity", "token":
+                    return self._token()
+                case "POST", "v3", "resources", "search":
+                    item = {"crn": CRN, "name": "stand-in", "service_plan_unique_id": "open", "tags": []}
+                    return {"items": [item | {"doc": {"extensions": {"allocation": 600}}}], "limit": 100}
+                case "GET", "catalog", _:
+                    names = {"overview_ui": {"en": {"display_name": "Open"}}}
+                    return names | {"metadata": {"pricing": {"type": "free"}}}
+                case "GET", "instances", "usage":
+                    limit, used = self.conditions.usage_limit, self.usage
+                    facts = {"instance_id": CRN, "plan_id": "open", "usage_consumed_seconds": used}
+                    return facts | {"usage_limit_seconds": limit, "usage_limit_reached": used >= limit}
+                case "GET", "backends":
+                    return {"devices": [self._listed(name) for name in self.devices]}
+                case "GET", "backends", name, what:
+                    return self._described(name, what)
+                case "POST", "jobs":
+                    return self._accept(json.loads(body))
+                case "GET", "jobs":
+                    return self._list(query)
+                case _, "jobs", job_id, *what:
+                    return self._about(method, self._job(job_id), what, query)
+                case "POST", "sessions":
+                    return self._start(json.loads(body))
+                case _, "sessions", session_id, *what:
+                    return self._session(method, session_id, what)
+                case "GET", "control":
+                    return self.counters()
+                case "POST", "control":
+                    return self._control(json.loads(body))
+        raise Refusal(404, "no such address")
+
+    def _control(self, body: dict[str, Any]) -> dict[str, Any]:
+        """``{"fault": {"kind": …}, "conditions": {…}}``, each if wanted; the counters come back."""
+        for name, value in body.get("conditions", {}).items():
+            if not hasattr(self.conditions, name):
+                raise Refusal(400, f"there is no condition {name}")
+            setattr(self.conditions, name, value)
+        if "fault" in body:
+            # Refused connections start when this one has been answered.
+            threading.Timer(0.05 * (body["fault"]["kind"] == "refuse"), self.fault, kwargs=body["fault"]).start()
+        return self.counters()
+
+    def _token(self) -> dict[str, Any]:
+        now, self._issued = int(time.time()), self._issued + 1
+        claims = {"iat": now, "exp": now + int(self.conditions.token_seconds), "jti": str(self._issued)}
+        parts = ({"alg": "RS256", "typ": "JWT"}, claims, "stand-in")
+        token = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
+        self._tokens.add(token)
+        expiry = {"expires_in": int(self.conditions.token_seconds), "expiration": claims["exp"]}
+        return {"access_token": token, "refresh_token": "not_supported", "token_type": "Bearer"} | expiry
+
+    def check_token(self, authorization: str) -> None:
+        scheme, _, credential = authorization.partition(" ")
+        if scheme == "apikey":
+            self.raw_keys += 1
+        elif scheme != "Bearer" or credential not in self._tokens:
+            raise Refusal(401, "the token is not valid or has expired")
+
+    def _listed(self, name: str) -> dict[str, Any]:
+        online = "offline" if self.conditions.status == "off" else "online"
+        facts = {"name": name, "qubits": self.devices[name].num_qubits, "status": {"name": online}}
+        return facts | {"queue_length": self._pending(), "is_simulator": False}
+
+    def _described(self, name: str, what: str) -> dict[str, Any]:
+        if name not in self.devices:
+            raise Refusal(404, f"there is no device {name}")
+        device, status = self.devices[name], self.conditions.status
+        if what == "status":
+            facts = {"backend_version": device.backend_version, "length_queue": self._pending()}
+            return facts | {"state": status != "off", "status": status}
+        file = {"configuration": device.conf_filename, "properties": device.props_filename}[what]
+        return json.loads((Path(device.dirname) / file).read_text()) | {"backend_name": name}
+
+    def _pending(self) -> int:
+        self.settle()
+        return sum(job.status not in FINAL for job in self.jobs.values())
+
+    def _accept(self, request: dict[str, Any]) -> dict[str, Any]:
+        limit, session = self.conditions.pending_limit, request.get("session_id")
+        if request["backend"] not in self.devices:
+            raise Refusal(404, f"there is no device {request['backend']}")
+        if session and not self.sessions[session]["accepting_jobs"]:
+            raise Refusal(400, "the session is closed", 1217)
+        if limit is not None and self._pending() >= limit:
+            raise Refusal(400, f"more than {limit} pending jobs", 3458)
+        fault = self._due(JOB_FAULTS, "POST jobs")
+        job = Job(f"job{len(self.jobs):06}", request, time.time(), fault and fault.kind)
+        self.jobs[job.job_id] = job
+        self.settle()
+        return {"id": job.job_id, "backend": job.backend, "session_id": session}
+
+    def _list(self, query: dict[str, list[str]]) -> dict[str, Any]:
+        self.settle()
+        found = [
+            job.to_json(with_params=False)
+            for job in self.jobs.values()
+            if set(query.get("tags", ())) <= set(job.tags)
+            and query.get("backend", [job.backend]) == [job.backend]
+            and query.get("session_id", [job.request.get("session_id")]) == [job.request.get("session_id")]
+            and query.get("pending", [""])[0] in ("", "false" if job.status in FINAL else "true")
+        ]
+        if query.get("sort") != ["ASC"]:
+            found.reverse()
+        first, most = int(query.get("offset", ["0"])[0]), int(query.get("limit", ["200"])[0])
+        return {"jobs": found[first : first + most], "count": len(found), "limit": most, "offset": first}
+
+    def _job(self, job_id: str) -> Job:
+        self.settle()
+        if job_id not in self.jobs:
+            raise Refusal(404, f"there is no job {job_id}", 1291)
+        return self.jobs[job_id]
+
+    def _about(self, method: str, job: Job, what: list[str], query: dict[str, list[str]]) -> Any:
+        match method, *what:
+            case ("GET",):
+                return job.to_json(with_params=query.get("exclude_params") != ["true"])
+            case "GET", "results":
+                return job.result
+            case "GET", "metrics":
+                return job.metrics()
+            case "POST", "cancel":
+                if job.status in FINAL:
+                    raise Refusal(409, f"the job is {job.status}")
+                job.end("Cancelled", "cancelled by its owner")
+                return {}
+        raise Refusal(404, "no such address")
+
+    def _start(self, wish: dict[str, Any]) -> dict[str, Any]:
+        name = f"session{len(self.sessions):03}"
+        facts = {"id": name, "backend_name": wish["backend"], "mode": wish.get("mode"), "max_ttl": wish.get("max_ttl")}
+        self.sessions[name] = facts | {"state": "open", "accepting_jobs": True}
+        return self.sessions[name]
+
+    def _session(self, method: str, session_id: str, what: list[str]) -> dict[str, Any]:
+        if session_id not in self.sessions:
+            raise Refusal(404, f"there is no session {session_id}")
+        session = self.sessions[session_id]
+        if method == "PATCH" or what == ["close"]:
+            session |= {"accepting_jobs": False, "state": "closed"}
+        if method == "DELETE":
+            for job in self.jobs.values():
+                if job.request.get("session_id") == session_id and job.status not in FINAL:
+                    job.end("Cancelled", "its session was closed")
+        return session
+
+
+class Quiet(ThreadingHTTPServer):
+    """Clients may leave whenever they like."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None: ...
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request."""
+
+    service: Service
+
+    def handle_request(self) -> None:
+        service, address = self.service, urlsplit(self.path)
+        path = address.path.lstrip("/").removeprefix(API)
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        route = path.split("/")
+        known = [*route[:1], *("*" if route[0] in ("jobs", "sessions") else part for part in route[1:2]), *route[2:]]
+        service.requests[f"{self.command} {'/'.join(known)}"] += 1
+        fault = service._due(REQUEST_FAULTS, f"{self.command} {path}") if path != "control" else None
+        kind = fault.kind if fault else ""
+        try:
+            if self.path.startswith(f"/{API}"):
+                service.check_token(self.headers.get("Authorization", ""))
+            if fault and kind == "answer":
+                raise Refusal(fault.status, "out of order")
+            content = service.answer(self.command, route, parse_qs(address.query), body)
+            if fault and kind == "accept":
+                raise Refusal(fault.status, "out of order")
+            status = 200
+        except Refusal as refusal:
+            status = refusal.status
+            content = {"errors": [{"code": refusal.code, "message": refusal.message}]}
+        if kind == "drop":
+            self.close_connection = True
+            return
+        if fault and kind == "hang":
+            service._closing.wait(fault.seconds)
+        self._send(status, content if isinstance(content, str) else json.dumps(content), cut=kind == "truncate")
+
+    def _send(self, status: int, text: str, *, cut: bool) -> None:
+        sent = text.encode()
+        sent = sent[: len(sent) // 2] if cut else sent
+        with contextlib.suppress(ConnectionError):
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(sent)))
+            self.end_headers()
+            self.wfile.write(sent)
+
+    do_GET = do_POST = do_PATCH = do_DELETE = handle_request
+
+    def log_message(self, *_: Any) -> None: ...
