@@ -117,10 +117,18 @@ def real_name(stored: str) -> str:
     return stored.replace("fake_", "ibm_", 1)
 
 
+class Simulator(AerSimulator):
+    """The client's executor copies its simulator for every program, which takes longer than to run it."""
+
+    def __deepcopy__(self, memo: Any) -> Simulator:
+        return self
+
+
 @cache
-def noisy(stored: str) -> AerSimulator:
-    """Building the noise takes seconds, once."""
-    return AerSimulator.from_backend(stored_device(stored))
+def opened(backend: str) -> tuple[BackendV2, Simulator]:
+    """A device, and Aer with its noise; takes a second, once."""
+    device = stored_device(backend.replace("ibm_", "fake_", 1))
+    return device, Simulator.from_backend(device)
 
 
 def execute(params: dict[str, Any], backend: str) -> tuple[str, float]:
@@ -131,8 +139,7 @@ def execute(params: dict[str, Any], backend: str) -> tuple[str, float]:
     """
     model = schema.ParamsModel.model_validate_json(json.dumps(params))
     program, options = quantum_program_from_2_0(model)
-    stored = backend.replace("ibm_", "fake_", 1)
-    device = stored_device(stored)
+    device, simulator = opened(backend)
     sizes, seconds = [], JOB_SECONDS
     digest = hashlib.sha256(f"{backend} {program.shots}".encode())
     rep_delay = options.execution.rep_delay or device.configuration().default_rep_delay
@@ -145,7 +152,7 @@ def execute(params: dict[str, Any], backend: str) -> tuple[str, float]:
         angles = item.samplex_arguments["parameter_values"] if twirled else item.circuit_arguments
         digest.update(f"{gates(item.circuit)} {sizes[-1]}".encode() + np.asarray(angles).tobytes())
     seed = int.from_bytes(digest.digest()[:4], "little") or 1  # the client takes 0 for none
-    result = run_quantum_program(noisy(stored), program, SimulatorOptions(seed_simulator=seed))
+    result = run_quantum_program(simulator, program, SimulatorOptions(seed_simulator=seed))
     now = datetime.now(UTC)
     parts = [
         schema.models.ChunkPart(
