@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -42,6 +43,7 @@ class Job:
         fate: how it will end, if not as usual: ``"fail"``, ``"cancel"`` or ``"overtime"``.
         status: Queued, Running or one of ``FINAL``.
         reason, code: why it ended otherwise.
+        ended: when.
         seconds: billed.
         result: JSON text.
     """
@@ -53,6 +55,7 @@ class Job:
     status: str = "Queued"
     reason: str | None = None
     code: int | None = None
+    ended: float | None = None
     seconds: float = 0.0
     result: str = field(default="", repr=False)
 
@@ -65,7 +68,7 @@ class Job:
         return str(self.request["backend"])
 
     def end(self, status: str, reason: str | None = None, code: int | None = None) -> None:
-        self.status, self.reason, self.code = status, reason, code
+        self.status, self.reason, self.code, self.ended = status, reason, code, time.time()
 
     def run(self) -> None:
         """Bring it to its end."""
@@ -100,12 +103,12 @@ class Job:
         }
         return tree | ({"params": self.request["params"]} if with_params else {})
 
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self, billing_seconds: float) -> dict[str, Any]:
         """The answer to GET jobs/{id}/metrics; the client reads 0 seconds as long as the usage is pending."""
-        ended = self.status in FINAL
-        usage = {"qpu_charge_time_seconds": self.seconds, "status": "complete" if ended else "pending"}
-        times = {"created": self.created} | ({"running": self.created, "finished": self.created} if ended else {})
-        return {"timestamps": {name: timestamp(time) for name, time in times.items()}, "usage": usage}
+        known = self.ended is not None and time.time() >= self.ended + billing_seconds
+        usage = {"qpu_charge_time_seconds": self.seconds, "status": "complete" if known else "pending"}
+        times = {"created": self.created, "running": self.ended, "finished": self.ended}
+        return {"timestamps": {name: timestamp(at) for name, at in times.items() if at}, "usage": usage}
 
 
 def timestamp(seconds: float) -> str:
@@ -145,10 +148,12 @@ def execute(params: dict[str, Any], backend: str) -> tuple[str, float]:
     rep_delay = options.execution.rep_delay or device.configuration().default_rep_delay
     for item, sent in zip(program.items, model.quantum_program.items, strict=True):
         twirled = sent.item_type == "samplex"
-        if not twirled and (complaint := is_isa_circuit(item.circuit, device.target)):
+        if twirled:
+            item.samplex.finalize()
+        if complaint := is_isa_circuit(item.circuit, device.target):
             raise ValueError(f"not an ISA circuit: {complaint}")
         sizes.append(tuple(item.shape) if twirled else item.circuit_arguments.shape[:-1])
-        seconds += (rep_delay + duration(item.circuit, device)) * program.shots * prod(sizes[-1])
+        seconds += (rep_delay + item.circuit.estimate_duration(device.target)) * program.shots * prod(sizes[-1])
         angles = item.samplex_arguments["parameter_values"] if twirled else item.circuit_arguments
         digest.update(f"{gates(item.circuit)} {sizes[-1]}".encode() + np.asarray(angles).tobytes())
     seed = int.from_bytes(digest.digest()[:4], "little") or 1  # the client takes 0 for none
@@ -181,11 +186,3 @@ def gates(circuit: QuantumCircuit) -> list[tuple[Any, ...]]:
         (step.name, [circuit.find_bit(bit).index for bit in (*step.qubits, *step.clbits)], [*map(str, step.params)])
         for step in circuit
     ]
-
-
-def duration(circuit: QuantumCircuit, device: BackendV2) -> float:
-    """Seconds; of a circuit that twirls, as long as its gates."""
-    try:
-        return float(circuit.estimate_duration(device.target))
-    except Exception:
-        return 0.0
