@@ -13,12 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 from qiskit import QuantumCircuit
+from qiskit.providers.exceptions import QiskitBackendNotFoundError
 from qiskit_ibm_runtime import QiskitRuntimeService, Session
 from qiskit_ibm_runtime.accounts.exceptions import InvalidAccountError
 from qiskit_ibm_runtime.api.exceptions import RequestsApiError
 from qiskit_ibm_runtime.exceptions import (
     IBMError,
+    IBMInputValueError,
     IBMNotAuthorizedError,
     IBMRuntimeError,
     RuntimeInvalidStateError,
@@ -126,6 +129,31 @@ def test_a_job_that_is_accepted_and_then_answered_with_502_is_there_twice(servic
     assert service.counters()["requests"]["POST jobs"] == 2
     first, second = service.jobs.values()
     assert json.loads(first.result)["data"] == json.loads(second.result)["data"]
+
+
+def test_a_job_that_is_always_answered_with_502_is_there_six_times(service: Service) -> None:
+    client = QiskitRuntimeService()
+    service.fault("accept", on="POST jobs", times=6, status=502)
+    with pytest.raises(IBMRuntimeError, match="too many 502"):
+        submit(client)
+    assert service.counters()["tags"] == {TAG: 6}
+    assert {job.status() for job in client.jobs(job_tags=[TAG])} == {"DONE"}
+
+
+def test_a_job_that_is_answered_with_503_at_once_is_not_there(service: Service) -> None:
+    client = QiskitRuntimeService()
+    service.fault("answer", on="POST jobs", times=6, status=503)
+    with pytest.raises(IBMRuntimeError, match="too many 503"):
+        submit(client)
+    assert client.jobs(job_tags=[TAG]) == []
+
+
+def test_half_an_answer_to_a_job_leaves_an_orphan(service: Service) -> None:
+    client = QiskitRuntimeService()
+    service.fault("truncate", on="POST jobs")
+    with pytest.raises(requests.exceptions.JSONDecodeError):
+        submit(client)
+    assert len(client.jobs(job_tags=[TAG])) == 1
 
 
 def test_a_job_whose_answer_is_lost_is_an_orphan_that_its_tag_finds(service: Service) -> None:
@@ -269,6 +297,22 @@ def test_a_timeout_does_not_end_a_request_that_hangs(service: Service) -> None:
     assert time.monotonic() - start >= 1.0
 
 
+def test_a_dropped_question_is_asked_again(service: Service) -> None:
+    job = submit(QiskitRuntimeService())
+    service.fault("drop", on="GET jobs/*", times=3)
+    assert ones(job.result()) == [1, 0, 0]
+
+
+def test_a_job_is_cancelled_although_the_answer_is_lost(service: Service) -> None:
+    service.conditions.queue_seconds = 60
+    job = submit(QiskitRuntimeService())
+    service.fault("drop", on="POST jobs/*/cancel")
+    with pytest.raises(IBMRuntimeError, match="Failed to cancel"):
+        job.cancel()
+    assert job.status() == "CANCELLED"
+    assert service.usage == 0
+
+
 def test_half_a_result_is_a_type_error(service: Service) -> None:
     job = submit(QiskitRuntimeService())
     service.fault("truncate", on="GET jobs/*/results")
@@ -285,6 +329,28 @@ def test_a_search_that_is_out_of_order_looks_like_a_bad_key(service: Service) ->
     with pytest.raises(InvalidAccountError, match="check that you are using a valid API token"):
         QiskitRuntimeService()
     QiskitRuntimeService()
+
+
+def test_a_list_of_devices_that_is_out_of_order_looks_like_an_unknown_device(service: Service) -> None:
+    service.fault("answer", on="GET backends", times=12, status=503)
+    client = QiskitRuntimeService()  # tries six times, and is content without devices
+    with pytest.raises(QiskitBackendNotFoundError):
+        client.backend("ibm_jakarta")
+    assert client.backend("ibm_jakarta").name == "ibm_jakarta"
+
+
+def test_results_can_be_had_while_the_device_cannot_be_described(service: Service) -> None:
+    job_id = submit(QiskitRuntimeService()).job_id()
+    service.fault("answer", on="GET backends/*", seconds=60, status=503)
+    client = QiskitRuntimeService()
+    with pytest.raises(QiskitBackendNotFoundError):
+        client.backend("ibm_jakarta")
+    assert ones(client.job(job_id).result()) == [1, 0, 0]
+
+
+def test_a_wrong_instance_is_refused(service: Service) -> None:
+    with pytest.raises(IBMInputValueError, match="does not have access"):
+        QiskitRuntimeService(instance=CRN.replace("stand-in", "elsewhere"))
 
 
 def test_an_expired_token_is_refused_and_a_new_client_gets_a_new_one(service: Service) -> None:
