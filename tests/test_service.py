@@ -16,7 +16,7 @@ import pytest
 import requests
 from qiskit import QuantumCircuit
 from qiskit.providers.exceptions import QiskitBackendNotFoundError
-from qiskit_ibm_runtime import QiskitRuntimeService, Session
+from qiskit_ibm_runtime import Batch, QiskitRuntimeService, Session
 from qiskit_ibm_runtime.accounts.exceptions import InvalidAccountError
 from qiskit_ibm_runtime.api.exceptions import RequestsApiError
 from qiskit_ibm_runtime.exceptions import (
@@ -37,8 +37,7 @@ from qhn.ansatz import hypernetwork, product_state
 from qhn.backend import BackendError, DeviceSettings
 from qhn.backend.ibm import open_device
 from qhn.seeds import Key
-from service import Service
-from service.server import CRN
+from service import CRN, Service
 
 TAG = "qhn:r:0:0"
 
@@ -376,11 +375,15 @@ def test_a_session_that_the_service_closes_looks_open(service: Service) -> None:
     circuit = QuantumCircuit(1)
     circuit.measure_all()
     assert Sampler(mode=session).run([circuit], shots=5).result()[0].data.meas.num_shots == 5
+    assert Session.from_id(session.session_id, client).details()["mode"] == "dedicated"
     service.sessions[session.session_id] |= {"accepting_jobs": False, "state": "closed"}
     assert session._active
     with pytest.raises(IBMRuntimeError, match="1217"):
         Sampler(mode=session).run([circuit], shots=5)
     session.close()
+    with Batch(client.backend("ibm_jakarta")) as batch:
+        job = Sampler(mode=batch).run([circuit], shots=5)
+    assert client.jobs(session_id=batch.session_id)[0].job_id() == job.job_id()
 
 
 # --------------------------------------------------------------------------------------------------- other processes

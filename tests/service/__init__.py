@@ -7,7 +7,8 @@ What it answers was read off the client; error codes other than 1217, 1305 and 3
 guesses.
 """
 
+from .faults import Conditions
 from .jobs import Job
-from .server import Conditions, Service
+from .service import CRN, Service
 
-__all__ = ["Conditions", "Job", "Service"]
+__all__ = ["CRN", "Conditions", "Job", "Service"]

@@ -1,85 +1,36 @@
-"""The service: what it answers to which request, and the faults that it can be told to have."""
+"""The service: devices, jobs, tokens and sessions, and what it answers to which request."""
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
-import sys
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
-from fnmatch import fnmatch
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from qhn.backend.fake import stored_device
 
+from .connection import API, Listener, Refusal
+from .faults import JOB_FAULTS, Conditions, Faults
 from .jobs import FINAL, Job, real_name
 
 CRN = "crn:v1:bluemix:public:quantum-computing:us-east:a/stand-in:instance::"
-API = "experimental/api/v1/"  # the client leaves an address alone that contains "experimental"
 TOKEN = "stand-in-key"
-REQUEST_FAULTS = ("answer", "accept", "drop", "hang", "truncate")
-JOB_FAULTS = ("fail", "cancel", "overtime")
-
-
-@dataclass
-class Conditions:
-    """What may be changed at any time.
-
-    Attributes:
-        queue_seconds: how long a job waits; without waiting it is complete when its POST is answered.
-        run_seconds: how long it then runs.
-        usage_limit: QPU seconds of the instance; jobs stay queued once they are used up.
-        usage_before: those used before.
-        pending_limit: of queued and running jobs, beyond which a job is refused with 3458.
-        billing_seconds: how long after a job its usage is known.
-        token_seconds: how long a token is valid; the client asks for a new one 10 seconds before.
-        status: of all devices: ``"active"``; ``"internal"``, which accept jobs and keep them; or ``"off"``.
-    """
-
-    queue_seconds: float = 0.0
-    run_seconds: float = 0.0
-    usage_limit: float = 600.0
-    usage_before: float = 0.0
-    pending_limit: int | None = None
-    billing_seconds: float = 0.0
-    token_seconds: float = 3600.0
-    status: str = "active"
-
-
-@dataclass
-class Fault:
-    """A fault that is still to happen, so many times, or until a time on the clock of the machine."""
-
-    kind: str
-    on: str
-    times: float
-    until: float
-    seconds: float
-    status: int
-
-
-@dataclass
-class Refusal(Exception):
-    """An answer other than 200."""
-
-    status: int
-    message: str
-    code: int = 0
 
 
 class Service:
     """A service on a free port of this machine while the ``with`` block lasts.
 
     Attributes:
+        devices: the stored ones, by the names that clients know.
         conditions: see :class:`Conditions`.
-        jobs: all that were ever accepted, by id, the oldest first; :meth:`settle` brings them up to date.
+        jobs: all that were ever accepted, by id, the oldest first; they are run when a client asks for them or by
+            :meth:`settle`.
+        sessions: by id, as clients are told of them; those of batches too.
         requests: number of requests of each route, such as ``"POST jobs"`` or ``"GET jobs/*/results"``.
+        faults: those that are still to happen.
         raw_keys: requests that came with the key itself instead of a token.
     """
 
@@ -90,25 +41,22 @@ class Service:
         self.sessions: dict[str, dict[str, Any]] = {}
         self.requests: Counter[str] = Counter()
         self.raw_keys = 0
-        self.port = 0
+        self.faults = Faults()
         self._tokens: set[str] = set()
         self._issued = 0
-        self._faults: list[Fault] = []
         self._lock = threading.RLock()
-        self._closing = threading.Event()
-        self._server: ThreadingHTTPServer | None = None
+        self._listener = Listener(self)
 
     def __enter__(self) -> Service:
-        self._open()
+        self._listener.open()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._closing.set()
-        self._close()
+        self._listener.close()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self._listener.port}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -146,16 +94,9 @@ class Service:
         if kind == "expire":
             self._tokens.clear()
         elif kind == "refuse":
-            self._close()
-            threading.Thread(target=self._reopen, args=(seconds,), daemon=True).start()
-        elif kind in REQUEST_FAULTS + JOB_FAULTS:
-            lasting = kind == "answer" and seconds is not None
-            until = time.monotonic() + seconds if lasting and seconds is not None else float("inf")
-            entry = Fault(kind, on, float("inf") if lasting else times, until, seconds or 0.0, status)
-            with self._lock:
-                self._faults.append(entry)
+            self._listener.refuse(seconds)
         else:
-            raise ValueError(f"there is no fault {kind!r}")
+            self.faults.add(kind, on, times, seconds, status)
 
     def settle(self) -> None:
         """Bring all jobs to where they are by now."""
@@ -175,6 +116,14 @@ class Service:
         """QPU seconds of the instance."""
         return self.conditions.usage_before + sum(job.seconds for job in self.jobs.values())
 
+    def count(self, method: str, route: list[str]) -> None:
+        """Count a request; all jobs and all sessions are one route."""
+        first, *rest = route
+        if rest and first in ("jobs", "sessions"):
+            rest[0] = "*"
+        with self._lock:
+            self.requests[f"{method} {'/'.join([first, *rest])}"] += 1
+
     def counters(self) -> dict[str, Any]:
         """Requests by route, jobs by status and by tag, and seconds billed: JSON values."""
         with self._lock:
@@ -187,35 +136,6 @@ class Service:
                 "tags": dict(Counter(tag for job in jobs for tag in job.tags)),
                 "seconds": sum(job.seconds for job in jobs),
             }
-
-    def _due(self, kinds: tuple[str, ...], what: str) -> Fault | None:
-        """The first fault of these kinds that is to happen now; once less from then on."""
-        now = time.monotonic()
-        with self._lock:
-            self._faults = [fault for fault in self._faults if fault.times > 0 and fault.until > now]
-            for fault in self._faults:
-                if fault.kind in kinds and fnmatch(what, fault.on):
-                    fault.times -= 1
-                    return fault
-        return None
-
-    # ------------------------------------------------------------------------------------------------- connections
-
-    def _open(self) -> None:
-        handler = type("BoundHandler", (Handler,), {"service": self})
-        self._server = Quiet(("127.0.0.1", self.port), handler)
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def _close(self) -> None:
-        server, self._server = self._server, None
-        if server is not None:
-            server.shutdown()
-            server.server_close()
-
-    def _reopen(self, seconds: float | None) -> None:
-        if not self._closing.wait(seconds):
-            self._open()
 
     # ------------------------------------------------------------------------------------------------------ answers
 
@@ -315,7 +235,7 @@ class Service:
             raise Refusal(400, "the session is closed", 1217)
         if limit is not None and self._pending() >= limit:
             raise Refusal(400, f"more than {limit} pending jobs", 3458)
-        fault = self._due(JOB_FAULTS, "POST jobs")
+        fault = self.faults.due(JOB_FAULTS, "POST jobs")
         job = Job(f"job{len(self.jobs):06}", request, time.time(), fault and fault.kind)
         self.jobs[job.job_id] = job
         self.settle()
@@ -374,62 +294,3 @@ class Service:
                 if job.request.get("session_id") == session_id and job.status not in FINAL:
                     job.end("Cancelled", "its session was closed")
         return session
-
-
-class Quiet(ThreadingHTTPServer):
-    """Clients may leave whenever they like."""
-
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class Handler(BaseHTTPRequestHandler):
-    """One request."""
-
-    service: Service
-
-    def handle_request(self) -> None:
-        service, address = self.service, urlsplit(self.path)
-        path = address.path.lstrip("/").removeprefix(API)
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        route = path.split("/")
-        known = [*route[:1], *("*" if route[0] in ("jobs", "sessions") else part for part in route[1:2]), *route[2:]]
-        with service._lock:
-            service.requests[f"{self.command} {'/'.join(known)}"] += 1
-        fault = service._due(REQUEST_FAULTS, f"{self.command} {path}") if path != "control" else None
-        kind = fault.kind if fault else ""
-        try:
-            if self.path.startswith(f"/{API}"):
-                service.check_token(self.headers.get("Authorization", ""))
-            if fault and kind == "answer":
-                raise Refusal(fault.status, "out of order")
-            content = service.answer(self.command, route, parse_qs(address.query), body)
-            if fault and kind == "accept":
-                raise Refusal(fault.status, "out of order")
-            status = 200
-        except Refusal as refusal:
-            status = refusal.status
-            content = {"errors": [{"code": refusal.code, "message": refusal.message}]}
-        if kind == "drop":
-            self.close_connection = True
-            return
-        if fault and kind == "hang":
-            service._closing.wait(fault.seconds)
-        self._send(status, content if isinstance(content, str) else json.dumps(content), cut=kind == "truncate")
-
-    def _send(self, status: int, text: str, *, cut: bool) -> None:
-        sent = text.encode()
-        sent = sent[: len(sent) // 2] if cut else sent
-        with contextlib.suppress(ConnectionError):
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(sent)))
-            self.end_headers()
-            self.wfile.write(sent)
-
-    do_GET = do_POST = do_PATCH = do_DELETE = handle_request
-
-    def log_message(self, *_: Any) -> None: ...

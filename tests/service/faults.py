@@ -1,0 +1,88 @@
+"""What may go wrong, and when."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from fnmatch import fnmatch
+
+REQUEST_FAULTS = ("answer", "accept", "drop", "hang", "truncate")
+JOB_FAULTS = ("fail", "cancel", "overtime")
+
+
+@dataclass
+class Conditions:
+    """What may be changed at any time.
+
+    Attributes:
+        queue_seconds: how long a job waits; without waiting it is complete when its POST is answered.
+        run_seconds: how long it then runs.
+        usage_limit: QPU seconds of the instance; jobs stay queued once they are used up.
+        usage_before: those used before.
+        pending_limit: of queued and running jobs, beyond which a job is refused with 3458.
+        billing_seconds: how long after a job its usage is known.
+        token_seconds: how long a token is valid; the client asks for a new one 10 seconds before.
+        status: of all devices: ``"active"``; ``"internal"``, which accept jobs and keep them; or ``"off"``.
+    """
+
+    queue_seconds: float = 0.0
+    run_seconds: float = 0.0
+    usage_limit: float = 600.0
+    usage_before: float = 0.0
+    pending_limit: int | None = None
+    billing_seconds: float = 0.0
+    token_seconds: float = 3600.0
+    status: str = "active"
+
+
+@dataclass
+class Fault:
+    """A fault that is still to happen, so many times, or until a time on the clock of the machine."""
+
+    kind: str
+    on: str
+    times: float
+    until: float
+    seconds: float
+    status: int
+
+
+class Faults:
+    """Those that are still to happen."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Fault] = []
+        self._lock = threading.Lock()
+
+    def add(self, kind: str, on: str, times: int, seconds: float | None, status: int) -> None:
+        """See :meth:`service.Service.fault`.
+
+        Raises:
+            ValueError: if there is no such fault.
+        """
+        if kind not in REQUEST_FAULTS + JOB_FAULTS:
+            raise ValueError(f"there is no fault {kind!r}; choose {', '.join(REQUEST_FAULTS + JOB_FAULTS)}")
+        never = float("inf")
+        if kind == "answer" and seconds is not None:
+            fault = Fault(kind, on, never, time.monotonic() + seconds, seconds, status)
+        else:
+            fault = Fault(kind, on, times, never, seconds or 0.0, status)
+        with self._lock:
+            self._waiting.append(fault)
+
+    def due(self, kinds: tuple[str, ...], what: str) -> Fault | None:
+        """The first of these kinds that is to happen now; once less from then on."""
+        with self._lock:
+            now = time.monotonic()
+            self._waiting = [fault for fault in self._waiting if fault.times > 0 and fault.until > now]
+            for fault in self._waiting:
+                if fault.kind in kinds and fnmatch(what, fault.on):
+                    fault.times -= 1
+                    return fault
+        return None
+
+    def clear(self) -> None:
+        """Nothing more is to happen."""
+        with self._lock:
+            self._waiting.clear()
