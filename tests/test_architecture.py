@@ -58,7 +58,7 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("exact", "exact.cut", "exact.kernels", "samples", "circuitfile"),
     ("ansatz", "problem"),
     ("binn",),
-    ("datasets", "network", "step", "durable", "calibration"),
+    ("datasets", "network", "step", "durable", "calibration", "ledger"),
     ("bitstrings", "config.section", "idx", "seeds", "spelling", "statistics", "tables", "threads", "compiled"),
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}

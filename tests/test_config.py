@@ -88,7 +88,9 @@ def test_identity_follows_what_changes_the_numbers_and_nothing_else(users_file: 
 
 @pytest.mark.parametrize("name", presets())
 def test_stop_rules_never_change_the_identity_of_a_preset(name: str) -> None:
-    for key, value in (("train.steps", 3), ("train.steps", 60), ("train.target", 0.1), ("train.max_shots", 10**6)):
+    rules = {"steps": 3, "target": 0.1, "max_shots": 10**6, "max_qpu_seconds": 600.0, "max_jobs": 9}
+    for rule, value in rules.items():
+        key = f"train.{rule}"
         assert load_config(name, {key: value}).run_id == load_config(name).run_id
         assert with_settings(load_config(name), {key: value}).run_id == load_config(name).run_id
 

@@ -19,6 +19,7 @@ from qhn.config import RunConfig
 from qhn.configfile import load_config, with_settings
 from qhn.durable import Journal
 from qhn.landscape import enumerate_costs
+from qhn.ledger import Amount
 from qhn.network import load_network
 from qhn.problem import Evaluations
 from qhn.record import Record, load_run
@@ -496,7 +497,7 @@ def test_resume_changes_nothing_but_stop_rules(small_config: RunConfig, tmp_path
         resume(directory, {"train.steps": 3})
     with pytest.raises(
         ValueError,
-        match=r"resume can change train\.max_shots, train\.patience, train\.plateau, train\.steps, train\.ta",
+        match=r"can change train\.max_jobs, train\.max_qpu_seconds, train\.max_shots, train\.pa.* train\.target, ",
     ):
         resume(directory, {"train.shots": 5})
 
@@ -667,16 +668,20 @@ class PaidMachine:
 def test_jobs_that_led_to_no_step_count_against_the_budget(small_config: RunConfig, tmp_path: Path) -> None:
     directory = finish(with_settings(small_config, {"train.max_shots": 4500, "train.steps": 1}), tmp_path)
     journal = Journal(directory / "jobs.jsonl")
-    for _ in range(3):
-        journal.append({"event": "submitted", "rows": 25, "shots": 60})
+    for number in range(2):
+        job = {"event": "submitted", "tag": "qhn:r:1:0", "job_id": f"job-{number}", "price_seconds": 3.0}
+        journal.append(job | {"rows": 25, "shots": 60})
+        journal.append({"event": "failed", "tag": "qhn:r:1:0", "error": "ConnectionError"})
     with journal.path.open("a") as file:
         file.write('{"event": "subm')  # torn
-    journal.append({"event": "done"})
-    assert json.loads(journal.path.read_text().splitlines()[-1])["event"] == "done"
-    assert journal.shots_submitted() == 4500
+    journal.append({"event": "intent", "tag": "qhn:r:1:0"})
+    assert [entry["event"] for entry in journal.entries()] == ["submitted", "failed", "submitted", "failed", "intent"]
     training = resume(directory, {"train.steps": 4})
+    assert training.ledger().lost == Amount(6.0, 2, 3000)
     assert len(list(training)) == 1
     assert training.outcome.name == "budget"
+    training = resume(directory, {"train.max_shots": 6000})
+    assert len(list(training)) == 2
 
 
 def test_paid_shots_are_on_disk_before_they_are_used_and_are_not_paid_twice(
@@ -693,7 +698,7 @@ def test_paid_shots_are_on_disk_before_they_are_used_and_are_not_paid_twice(
 
     with pytest.raises(
         ValueError,
-        match=r"--set train.max_shots=…; the first step takes 1,500 shots, the 4 steps .* 6,000",
+        match=r"--set train.max_shots=6000; the first step takes 1,500 shots, the 4 steps .* 6,000",
     ):
         train(small_config, results=tmp_path)
     assert machine.jobs == 0
@@ -734,8 +739,9 @@ def test_bits_that_are_paid_for_are_used_though_the_budget_is_spent(
         with pytest.raises(MemoryError):
             next(training)
     training.close()
-    for _ in range(2):  # as the sampler of a QPU notes them
-        journal.append({"event": "submitted", "rows": 25, "shots": 60})
+    for step in range(2):  # as the sampler of a QPU notes them
+        job = {"event": "submitted", "tag": f"qhn:r:{step}:0", "job_id": f"job-{step}", "price_seconds": 1.4}
+        journal.append(job | {"rows": 25, "shots": 60})
     training = resume(training.record.directory)
     assert len(list(training)) == 2
     assert training.outcome.name == "budget"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from qhn.ansatz import Ansatz
@@ -9,8 +10,9 @@ from qhn.backend import SIMULATORS
 from qhn.backend.sampler import check_bits
 from qhn.config import RunConfig
 from qhn.estimator import check_enumerable
+from qhn.ledger import Amount
 from qhn.problem import NO_VALIDATION, BinnProblem
-from qhn.quote import shots_of_step
+from qhn.quote import price_of_step
 
 MAX_ANGLES = 2**27  # in the rows of one gradient: 1 GiB
 
@@ -27,7 +29,7 @@ def check(config: RunConfig) -> None:
     check_validation(config, problem)
     check_angles(config, ansatz)
     if config.train.backend in SIMULATORS:
-        check_budget(config, shots_of_step(config, ansatz, None))
+        check_budget(config, price_of_step(config, ansatz, None))
 
 
 def check_size(config: RunConfig, ansatz: Ansatz) -> None:
@@ -67,35 +69,81 @@ def check_angles(config: RunConfig, ansatz: Ansatz) -> None:
     config.initial_theta(ansatz)
 
 
-def check_budget(config: RunConfig, needed: int) -> None:
-    """Refuse a budget that the first step, of ``needed`` shots, exceeds.
+def check_budget(config: RunConfig, needed: Amount) -> None:
+    """Refuse a budget that the first step exceeds, or that nothing counts against.
+
+    Args:
+        config: the run.
+        needed: by its first step, at most.
 
     Raises:
         ValueError: naming both numbers.
     """
-    budget = config.train.max_shots
-    if budget is not None and budget < needed:
+    train = config.train
+    for name, limit in (("max_qpu_seconds", train.max_qpu_seconds), ("max_jobs", train.max_jobs)):
+        if limit is not None and not needed.jobs:
+            raise ValueError(
+                f"train.{name} limits shots on backends fake_<device> and ibm_<device>; this run on {train.backend} "
+                "takes none there; set it to none"
+            )
+    if train.max_qpu_seconds is not None and train.max_qpu_seconds < needed.seconds:
         raise ValueError(
-            f"train.max_shots is {budget:,}, the first step takes {needed:,} shots; raise it or lower train.shots"
+            f"train.max_qpu_seconds is {train.max_qpu_seconds:g}, the first step takes {needed.seconds:,.2f}; raise "
+            "it, or see with qhn estimate what makes a step cheaper"
+        )
+    if train.max_jobs is not None and train.max_jobs < needed.jobs:
+        raise ValueError(f"train.max_jobs is {train.max_jobs:,}, the first step takes {needed.jobs:,}; raise it")
+    if train.max_shots is not None and train.max_shots < needed.shots:
+        raise ValueError(
+            f"train.max_shots is {train.max_shots:,}, the first step takes {needed.shots:,} shots; raise it or lower "
+            "train.shots"
         )
 
 
-def check_paid(config: RunConfig, needed: Sequence[int], *, record: bool) -> None:
+class BudgetNeeded(ValueError):
+    """A paid run was asked for without a budget.
+
+    Attributes:
+        backend: that is paid for.
+        needed: by each step, at most.
+    """
+
+    def __init__(self, backend: str, needed: Sequence[Amount]) -> None:
+        self.backend = backend
+        self.needed = tuple(needed)
+        total = self.total
+        budget = f"max_qpu_seconds={math.ceil(total.seconds)}" if total.seconds else f"max_shots={total.shots}"
+        super().__init__(
+            f"a run on {backend} is paid for and needs a budget, such as --set train.{budget}; the first step takes "
+            f"{_words(needed[0])}, the {len(needed):,} steps asked for {_words(total)}; qhn estimate says what would "
+            "make them cheaper"
+        )
+
+    @property
+    def total(self) -> Amount:
+        """What all steps take."""
+        return sum(self.needed, Amount())
+
+
+def _words(amount: Amount) -> str:
+    seconds = f"{amount.seconds:,.1f} QPU seconds and " if amount.seconds else ""
+    return f"{seconds}{amount.shots:,} shots"
+
+
+def check_paid(config: RunConfig, needed: Sequence[Amount], *, record: bool) -> None:
     """Refuse to spend shots without a record or a budget.
 
     Args:
         config: the run.
-        needed: shots of each of its steps.
+        needed: by each of its steps.
         record: whether it is recorded.
 
     Raises:
-        ValueError: naming what the steps take.
+        ValueError: if it is not recorded.
+        BudgetNeeded: naming what the steps take.
     """
     name, train = config.train.backend, config.train
     if not record:
         raise ValueError(f"a run on {name} is paid for and must be recorded; leave record=True")
-    if train.max_shots is None:
-        raise ValueError(
-            f"a run on {name} is paid for and needs a budget: --set train.max_shots=…; the first step takes "
-            f"{needed[0]:,} shots, the {train.steps} steps asked for {sum(needed):,}; qhn estimate says what they cost"
-        )
+    if train.max_qpu_seconds is None and train.max_shots is None:
+        raise BudgetNeeded(name, needed)

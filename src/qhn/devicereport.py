@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from qhn.ansatz import Ansatz
 from qhn.backend import DeviceSettings
+from qhn.durable import Journal
+from qhn.ledger import ledger
 from qhn.quote import layout_words, price_words
 from qhn.readout import inverted_for
 from qhn.record import Record
@@ -74,7 +76,20 @@ class DeviceReport:
         if "price" in self.facts:
             billed = " on a QPU; nothing was billed for this rehearsal" * self.is_rehearsal
             lines.append(f"  price       {price_words(self.facts['price'])}{billed}")
+        lines.append(f"  billed      {self._billed()}")
         return lines
+
+    def _billed(self) -> str:
+        """What was spent, in words."""
+        record, steps = self.record, self.record.steps()
+        known = ledger(record.timing(), Journal(record.directory / "jobs.jsonl").entries(), steps[-1].shots)
+        limit = record.config.train.max_qpu_seconds
+        of = "" if limit is None else f" of {limit:,g}"
+        spent, astray = known.spent, known.lost + known.begun
+        words = f"{spent.seconds:,.1f}{of} QPU s in {spent.jobs:,} job{'s' * (spent.jobs != 1)}"
+        if astray.jobs:
+            words += f", {astray.seconds:,.1f} of them in {astray.jobs:,} that led to no step"
+        return f"nothing; {words} would have been billed" if self.is_rehearsal else words
 
     def twin_energies(self, theta: Floats, costs: Floats) -> TwinEnergies | None:
         """E of the noisy twin of the first tile at θ, with the recorded calibration; None if there is none."""

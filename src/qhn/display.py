@@ -26,7 +26,7 @@ def progress(training: Training) -> None:
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
         task = bar.add_task("starting", total=training.config.train.steps, completed=training.num_stored)
         for step in training:
-            bar.update(task, completed=max(step.step + 1, training.num_stored), description=facts(step))
+            bar.update(task, completed=max(step.step + 1, training.num_stored), description=facts(step, training))
 
 
 def plain_lines(training: Training) -> None:
@@ -40,11 +40,16 @@ def plain_lines(training: Training) -> None:
         if done in (training.num_stored + 1, total) or elapsed - printed >= SECONDS_BETWEEN_LINES:
             printed = elapsed
             left = elapsed / (done - training.num_stored) * (total - done)
-            print(f"step {done}/{total}  {facts(step)}  ETA {left:.0f} s", file=sys.stderr, flush=True)
+            print(f"step {done}/{total}  {facts(step, training)}  ETA {left:.0f} s", file=sys.stderr, flush=True)
 
 
-def facts(step: Step) -> str:
+def facts(step: Step, training: Training) -> str:
     """What is known after a step, in one line."""
+    spent = training.budget_words()
+    return _numbers(step) + (f"  {spent}" if spent else "")
+
+
+def _numbers(step: Step) -> str:
     energy = f"E {with_error(step.mean, step.mean_std_error)}"
     if step.shots == 0:  # an exact run has evaluated all networks, and says which one is the most probable
         return f"{energy}  best of the most probable C {step.best_cost:.5g}"

@@ -85,7 +85,7 @@ class Journal:
         return self.path.parent / "jobs" / (tag.replace(":", "-") + ".npz")
 
     def entries(self) -> list[dict[str, Any]]:
-        """All lines; a torn one counts as none."""
+        """All entries, in order; a torn line is left out."""
         found = []
         for line in self.path.read_text().splitlines() if self.path.exists() else []:
             try:
@@ -97,9 +97,3 @@ class Journal:
     def was_intended(self, tag: str) -> bool:
         """Whether an intent to submit a job of that tag was ever noted."""
         return any(entry.get("event") == "intent" and entry.get("tag") == tag for entry in self.entries())
-
-    def shots_submitted(self) -> int:
-        """Shots of all jobs that were submitted, or found on the service, whatever became of them."""
-        jobs = [entry for entry in self.entries() if entry.get("event") in ("submitted", "adopted")]
-        different = {entry.get("job_id", number): entry for number, entry in enumerate(jobs)}
-        return sum(entry["rows"] * entry["shots"] for entry in different.values())

@@ -13,8 +13,9 @@ from qhn.backend import Sampler
 from qhn.backend.chip import Chip
 from qhn.backend.layout import Chain, disjoint_chains, report
 from qhn.backend.placement import Placement, place
-from qhn.backend.qpu_time import Price, Task, price, savings
+from qhn.backend.qpu_time import JOB_SECONDS, Price, Task, price, savings
 from qhn.gradient import Spsa
+from qhn.ledger import Amount
 from qhn.tables import aligned
 
 if TYPE_CHECKING:
@@ -179,8 +180,8 @@ def price_at(config: RunConfig, placed: Placement, step: int) -> Price:
     return price(task_at(config, placed, step), placed.chip)
 
 
-def shots_of_step(config: RunConfig, ansatz: Ansatz, placed: Placement | None, step: int = 0) -> int:
-    """Shots of the machine that a step takes at most, those of calibration circuits included.
+def price_of_step(config: RunConfig, ansatz: Ansatz, placed: Placement | None, step: int = 0) -> Amount:
+    """What a step takes at most, calibration circuits included; beside a device no seconds and no jobs.
 
     Args:
         config: the run.
@@ -188,12 +189,18 @@ def shots_of_step(config: RunConfig, ansatz: Ansatz, placed: Placement | None, s
         placed: on a device, if it is one.
         step: its number.
     """
+    gradients = config.train.optimizer.build().max_evaluations
     if placed is None or config.train.shots is None:
-        circuits, shots = config.train.gradient.build(ansatz).num_rows, config.train.shots_at(step)
-    else:
-        one = price_at(config, placed, step)
-        circuits, shots = one.circuits, one.shots
-    return config.train.optimizer.build().max_evaluations * circuits * shots
+        return Amount(shots=gradients * config.train.gradient.build(ansatz).num_rows * config.train.shots_at(step))
+    one = price_at(config, placed, step)
+    return Amount(gradients * one.seconds, gradients * one.jobs, gradients * one.executions)
+
+
+def price_by_facts(facts: dict[str, Any], shots: int) -> Amount:
+    """The same, of a step of so many shots, from what :func:`price_facts` said to a record."""
+    gradients, executions = facts["gradients"], facts["circuits"] * shots
+    seconds = facts["jobs"] * JOB_SECONDS + executions * facts["seconds_per_shot"]
+    return Amount(gradients * seconds, gradients * facts["jobs"], gradients * executions)
 
 
 def price_facts(config: RunConfig, placed: Placement) -> dict[str, Any]:
@@ -204,6 +211,7 @@ def price_facts(config: RunConfig, placed: Placement) -> dict[str, Any]:
         "circuits": first.circuits,
         "shots": first.shots,
         "two_qubit_gates": first.two_qubit_gates,
+        "seconds_per_shot": first.seconds_per_shot,
         "jobs": first.jobs,
         "gradients": config.train.optimizer.build().max_evaluations,
         "qpu_seconds_of_a_step": round(seconds[0], 2),

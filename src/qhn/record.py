@@ -10,8 +10,8 @@
       steps.jsonl       one line a step
       evaluations.bin   every bitstring evaluated, in order: its bits packed into bytes, then C as a float64
       samples/          packed bits: of θ itself for every step, of all rows if the shots were paid for
-      timing.jsonl      seconds, QPU seconds and job ids of the steps
-      jobs.jsonl        on a QPU: each job's intent, id and outcome
+      timing.jsonl      seconds, QPU seconds, their price, and job ids of the steps
+      jobs.jsonl        on a QPU: each job's intent, id, price and outcome
       checkpoint.npz    θ and optimizer state after the last complete step
       circuit.*         the circuit that runs: .qpy, .qasm (OpenQASM 3), .txt (a drawing)
       best.json, network.npz, outcome.json, figures/
@@ -286,10 +286,6 @@ class Record:
         except Exception as error:  # as for the checkpoint
             raise RecordError(f"{path} cannot be read ({type(error).__name__}); {ANEW}") from None
 
-    def has_samples(self, step: int) -> bool:
-        """Whether measured bits of a step are on disk."""
-        return self._samples_path(step).exists()
-
     def holds_best_of(self, step: int) -> bool:
         """Whether ``network.npz`` is there and ``best.json`` describes a network found at that step."""
         try:
@@ -307,7 +303,10 @@ class Record:
             raise RecordError(f"{path} is damaged ({error}); delete it, the run writes another") from None
 
     def timing(self) -> list[dict[str, Any]]:
-        """Time, seconds, QPU seconds and job ids of the complete steps; lines that cannot be read are left out."""
+        """Time, seconds, QPU seconds and their price, and job ids of the complete steps.
+
+        Lines that cannot be read are left out.
+        """
         path = self.directory / "timing.jsonl"
         lines = path.read_bytes().splitlines() if path.exists() else []
         found = []

@@ -31,10 +31,11 @@ from qhn.estimator import ExactEstimator, SamplingEstimator
 from qhn.gradient import ValueAndGrad
 from qhn.kept import KeptBackend
 from qhn.landscape import enumerate_costs
+from qhn.ledger import Amount, Ledger, ledger
 from qhn.noisy import NoisyEstimator, Shotless, without_shots
 from qhn.problem import BinnProblem, Evaluations
 from qhn.provenance import all_costs, session_facts, write_best, write_circuit
-from qhn.quote import layout_words, placement_of, price_facts, price_words, shots_of_step
+from qhn.quote import layout_words, placement_of, price_at, price_by_facts, price_facts, price_of_step, price_words
 from qhn.record import Record, results_directory
 from qhn.samples import Samples
 from qhn.seeds import Key, Purpose
@@ -82,9 +83,9 @@ def train(
     backend = open_backend(config.train.backend, config.device.settings(), journal)
     placed = placement_of(backend.compile(ansatz))  # refuse what cannot run before anything is written
     if backend.paid:
-        needed = [shots_of_step(config, ansatz, placed, step) for step in range(config.train.steps)]
+        needed = [price_of_step(config, ansatz, placed, step) for step in range(config.train.steps)]
         check_paid(config, needed, record=record)
-    check_budget(config, shots_of_step(config, ansatz, placed))
+    check_budget(config, price_of_step(config, ansatz, placed))
     if not record:
         return Training(config, problem, backend=backend)
     if exists:
@@ -166,8 +167,8 @@ class Training(Iterator[Step]):
         self._stop_requested = False
         self._closed = False
         self._broken = False  # a step could not be written: what is in memory is ahead of what is on disk
-        if config.train.max_shots is not None:
-            check_budget(config, self._shots_needed(0))
+        if self._has_budget:
+            check_budget(config, self._needed(0))
         self._open = ExitStack()
         if record is not None:
             self._open.enter_context(record.open_for_writing())
@@ -194,6 +195,7 @@ class Training(Iterator[Step]):
                 found = next(step for step in stored if step.best_cost == stored[-1].best_cost)
                 if not self.record.holds_best_of(found.step):  # a killed process may have stopped short of it
                     write_best(self.record, self.problem, found)
+        self._timing = self.record.timing() if self.record is not None else []
         self.num_stored = len(stored)
         self._stored = deque(stored)
         self._steps = stored.copy()
@@ -205,6 +207,9 @@ class Training(Iterator[Step]):
             return self._stored.popleft()
         if self.outcome is None:
             self.outcome = self._check_stop()
+        if self.outcome is None and self._backend is None:
+            self._open_backend()
+            self.outcome = self._check_stop()  # an earlier session may have known another price
         if self.outcome is not None:
             self.close()
             raise StopIteration
@@ -286,8 +291,10 @@ class Training(Iterator[Step]):
             raw_mean=None if raw.raw is None else float(raw.raw[0]),
             raw_mean_std_error=None if raw.raw_std_error is None else float(raw.raw_std_error[0]),
         )
+        timing = self._timing_of(number, time.time() - started, len(measured), all_samples)
         if self.record is not None:
-            self._write(step, next_theta, next_state, all_samples, time.time() - started)
+            self._write(step, next_theta, next_state, all_samples, timing)
+        self._timing.append(timing)
         self._theta, self._state = next_theta, next_state
         self._steps.append(step)
         return step
@@ -306,19 +313,27 @@ class Training(Iterator[Step]):
             return None
         return float(self._validation_estimator(theta).mean)
 
-    def _write(self, step: Step, theta: Floats, state: Any, all_samples: list[Samples], seconds: float) -> None:
-        record = self.record
-        assert record is not None
-        if all_samples and not self._is_paid:
-            record.write_samples(step.step, Samples(all_samples[0].bits[:1]))
+    def _timing_of(self, number: int, seconds: float, gradients: int, all_samples: list[Samples]) -> dict[str, Any]:
+        """What a step took of a QPU, and, with a device's calibration, what it should have taken."""
         billed = [samples.qpu_seconds for samples in all_samples]
         timing = {
-            "step": step.step,
+            "step": number,
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "seconds": round(seconds, 3),
             "qpu_seconds": None if None in billed else sum(seconds for seconds in billed if seconds),
             "job_ids": [job_id for samples in all_samples for job_id in samples.job_ids],
         }
+        placed = placement_of(self._estimator.sampler) if isinstance(self._estimator, SamplingEstimator) else None
+        if placed is None:
+            return timing
+        one = price_at(self.config, placed, number)
+        return timing | {"price_seconds": gradients * one.seconds, "price_jobs": gradients * one.jobs}
+
+    def _write(self, step: Step, theta: Floats, state: Any, all_samples: list[Samples], timing: dict[str, Any]) -> None:
+        record = self.record
+        assert record is not None
+        if all_samples and not self._is_paid:
+            record.write_samples(step.step, Samples(all_samples[0].bits[:1]))
         discarded = max((samples.discarded for samples in all_samples), default=0.0)
         if isinstance(self._estimator, NoisyEstimator):
             discarded = self._estimator.sampler.discarded_weight
@@ -331,7 +346,7 @@ class Training(Iterator[Step]):
     def _open_estimator(self) -> SamplingEstimator | Shotless:
         backend = self._open_backend()
         if backend.paid:
-            needed = [self._shots_needed(step) for step in range(self.config.train.steps)]
+            needed = [self._needed(step) for step in range(self.config.train.steps)]
             check_paid(self.config, needed, record=self.record is not None)
         self._is_paid = backend.paid
         kept = KeptBackend(backend, self.record) if self.record is not None and backend.paid else backend
@@ -396,33 +411,40 @@ class Training(Iterator[Step]):
     def _shots(self) -> int:
         return self._steps[-1].shots if self._steps else 0
 
-    def _shots_spent(self) -> int:
-        """Shots against the budget: of complete steps, or of all jobs submitted to a paid machine if those are more."""
-        submitted = Journal(self.record.directory / "jobs.jsonl").shots_submitted() if self.record else 0
-        return max(self._shots(), submitted)
+    def ledger(self) -> Ledger:
+        """What was spent on a QPU so far, or would have been."""
+        journal = Journal(self.record.directory / "jobs.jsonl").entries() if self.record else []
+        return ledger(self._timing, journal, self._shots())
 
-    def _is_next_step_paid(self) -> bool:
-        """Whether a job beyond the complete steps was submitted, and its bits are already on disk."""
-        beyond = self._shots_spent() > self._shots()
-        return self.record is not None and beyond and self.record.has_samples(len(self._steps))
+    def budget_words(self) -> str:
+        """What was spent of the budget in QPU seconds, in one line; empty beside devices."""
+        if self.config.train.backend in SIMULATORS or self.config.train.shots is None:
+            return ""
+        limit = self.config.train.max_qpu_seconds
+        return f"QPU {self.ledger().spent.seconds:,.1f}{'' if limit is None else f' of {limit:,g}'} s"
+
+    @property
+    def _has_budget(self) -> bool:
+        rules = self.config.train
+        return any(limit is not None for limit in (rules.max_shots, rules.max_qpu_seconds, rules.max_jobs))
 
     def _check_stop(self) -> Outcome | None:
         outcome = reached(self.config.train, self._steps)
-        if outcome is None and self.config.train.max_shots is not None and not self._is_next_step_paid():
-            needed = self._shots_needed(len(self._steps))
-            outcome = over_budget(self.config.train.max_shots, needed, self._shots_spent())
+        if outcome is None and self._has_budget:
+            outcome = over_budget(self.config.train, self._needed(len(self._steps)), self.ledger())
         if outcome is None and self._stop_requested:
             return Outcome("interrupted", "stopped after a complete step")
         return outcome
 
-    def _shots_needed(self, step: int) -> int:
-        """Shots that a step takes at most; a device is not opened for it if its last session said what it takes."""
+    def _needed(self, step: int) -> Amount:
+        """What a step takes at most; a device is not opened for it if its last session said what it takes."""
         if self.config.train.backend in SIMULATORS:
-            return shots_of_step(self.config, self.ansatz, None, step)
+            return price_of_step(self.config, self.ansatz, None, step)
         sessions = self.record.manifest() if self.record else []
         price = sessions[-1]["backend"].get("price") if sessions else None
-        if self._backend is None and price is not None:
-            taken = shots_taken(self.config.train.shots_at(step), twirling=self.config.device.twirling)
-            return int(price["gradients"] * price["circuits"] * taken)
+        if self._backend is None and price is not None and "seconds_per_shot" in price:
+            return price_by_facts(
+                price, shots_taken(self.config.train.shots_at(step), twirling=self.config.device.twirling)
+            )
         placed = placement_of(self._open_backend().compile(self.ansatz))
-        return shots_of_step(self.config, self.ansatz, placed, step)
+        return price_of_step(self.config, self.ansatz, placed, step)

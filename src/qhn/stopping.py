@@ -7,7 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from qhn.config.train import TrainConfig
+from qhn.ledger import Amount, Ledger
 from qhn.step import Outcome, Step, lowest_validation
+
+ROUNDING = 1e-9  # relative: a budget of three steps is enough for three
 
 
 def reached(rules: TrainConfig, steps: Sequence[Step]) -> Outcome | None:
@@ -33,12 +36,26 @@ def reached(rules: TrainConfig, steps: Sequence[Step]) -> Outcome | None:
     return None
 
 
-def over_budget(max_shots: int, needed: int, spent: int) -> Outcome | None:
-    """The end of a run whose next step takes more shots than remain, or None."""
-    remaining = max_shots - spent
-    if needed <= remaining:
-        return None
-    return Outcome("budget", f"a step takes {needed:,} shots, {remaining:,} of train.max_shots remain")
+def over_budget(rules: TrainConfig, needed: Amount, known: Ledger) -> Outcome | None:
+    """The end of a run whose next step takes more than what remains of a budget, or None.
+
+    Args:
+        rules: of the run.
+        needed: by the step, at most.
+        known: what was spent; jobs of the step that were submitted already are not paid for again.
+    """
+    spent, more = known.spent, needed.beyond(known.begun)
+    seconds, limit = spent.seconds + more.seconds, rules.max_qpu_seconds
+    if limit is not None and seconds > limit * (1 + ROUNDING):
+        left = f"{max(0.0, limit - spent.seconds):,.2f} of train.max_qpu_seconds"
+        return Outcome("budget", f"a step takes {more.seconds:,.2f} QPU seconds, {left} remain")
+    if rules.max_jobs is not None and spent.jobs + more.jobs > rules.max_jobs:
+        left = f"{max(0, rules.max_jobs - spent.jobs):,} of train.max_jobs"
+        return Outcome("budget", f"a step takes {more.jobs:,} job{'s' * (more.jobs > 1)}, {left} remain")
+    if rules.max_shots is not None and spent.shots + more.shots > rules.max_shots:
+        left = f"{max(0, rules.max_shots - spent.shots):,} of train.max_shots"
+        return Outcome("budget", f"a step takes {more.shots:,} shots, {left} remain")
+    return None
 
 
 def steps_since_progress(steps: Sequence[Step]) -> int:

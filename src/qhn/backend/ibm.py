@@ -174,11 +174,13 @@ class DeviceSampler:
         """One job: rows of angles of all tiles, and the calibration."""
         device = self.placement.device
         pubs = [publish(self.circuit, angles), *((circuit,) for circuit in self.placement.calibration)]
+        circuits = len(angles) + len(pubs) - 1
         request = Request(
             tag=tag,
             digest=self._digest(angles, shots),
-            rows=len(angles) + len(pubs) - 1,
+            rows=circuits,
             shots=shots,
+            price_seconds=self.placement.job_seconds(circuits, shots),
             submit=lambda tags: Sampler(mode=device, options=self._options(tags, fence)).run(pubs, shots=shots),
         )
         name = self.placement.chip.name

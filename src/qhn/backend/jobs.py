@@ -71,6 +71,7 @@ class Request:
         digest: of everything that it measures.
         rows: circuits that it executes.
         shots: of each.
+        price_seconds: QPU seconds that it should take.
         submit: sends it with the given job tags, and returns the client's job.
     """
 
@@ -78,7 +79,13 @@ class Request:
     digest: str
     rows: int
     shots: int
+    price_seconds: float
     submit: Callable[[list[str]], Any]
+
+    @property
+    def size(self) -> dict[str, Any]:
+        """What the journal keeps of it."""
+        return {"rows": self.rows, "shots": self.shots, "price_seconds": self.price_seconds}
 
     @property
     def tags(self) -> list[str]:
@@ -145,12 +152,12 @@ class Jobs:
         for job, status in alive:
             if job is not ahead and status in WAITING:
                 self._cancel(job, request.tag)
-        self._note(event="adopted", tag=request.tag, job_id=ahead.job_id(), rows=request.rows, shots=request.shots)
+        self._note(event="adopted", tag=request.tag, job_id=ahead.job_id(), **request.size)
         return ahead
 
     def _submitted(self, request: Request) -> Any:
         """A new job; if no answer comes back, the one that was accepted nevertheless."""
-        self._note(event="intent", tag=request.tag, digest=request.digest, rows=request.rows, shots=request.shots)
+        self._note(event="intent", tag=request.tag, digest=request.digest, **request.size)
         for attempt in range(ATTEMPTS):
             try:
                 job = request.submit(request.tags)
@@ -159,9 +166,7 @@ class Jobs:
                     raise
                 self.pause(min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt))
             else:
-                self._note(
-                    event="submitted", tag=request.tag, job_id=job.job_id(), rows=request.rows, shots=request.shots
-                )
+                self._note(event="submitted", tag=request.tag, job_id=job.job_id(), **request.size)
                 return self._only(request, job)
             if (job := self._adopted(request)) is not None:
                 return job

@@ -166,9 +166,12 @@ class StopRules(Section):
         plateau: stop when the objective has not fallen below its lowest by more than its error for so many steps.
         patience: stop when the validation cost has not fallen below its lowest, by however little, for so many steps.
         max_shots: never take more shots than this in all.
+        max_qpu_seconds: never begin a step that a QPU would bill beyond so many seconds in all. Rehearsals count what
+            they would be billed.
+        max_jobs: never submit more jobs than this in all; likewise.
         tolerance: stop when no component of an exact gradient is larger.
 
-    A run keeps the rules it was last given; ``"none"`` lifts one of the middle four.
+    A run keeps the rules it was last given; ``"none"`` lifts one that is none by default.
     """
 
     steps: int = Field(default=60, ge=1)
@@ -176,9 +179,11 @@ class StopRules(Section):
     plateau: int | None = Field(default=None, ge=1)
     patience: int | None = Field(default=None, ge=1)
     max_shots: int | None = Field(default=None, ge=1)
+    max_qpu_seconds: float | None = Field(default=None, gt=0)
+    max_jobs: int | None = Field(default=None, ge=1)
     tolerance: float = Field(default=1e-6, ge=0)
 
-    @field_validator("target", "plateau", "patience", "max_shots", mode="before")
+    @field_validator("target", "plateau", "patience", "max_shots", "max_qpu_seconds", "max_jobs", mode="before")
     @classmethod
     def _none_lifts_a_rule(cls, value: Any) -> Any:
         return None if value == "none" else value
