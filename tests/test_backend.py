@@ -248,7 +248,7 @@ def test_whatever_the_client_raises_is_one_kind_of_failure_without_its_text(
     def refuse() -> object:
         raise error
 
-    monkeypatch.setattr(ibm, "QiskitRuntimeService", refuse)
+    monkeypatch.setattr("qhn.backend.account.QiskitRuntimeService", refuse)
     with pytest.raises(BackendError) as caught:
         open_backend("ibm_torino")
     assert "SECRET" not in str(caught.value)

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.providers import BackendV2
 from qiskit.providers.exceptions import QiskitBackendNotFoundError
-from qiskit_ibm_runtime import QiskitRuntimeService
-from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError
 from qiskit_ibm_runtime.executor_sampler import Sampler
 
 from qhn.ansatz import Ansatz
+from qhn.backend.account import connect
 from qhn.backend.aer import publish, read_bits
 from qhn.backend.jobs import Jobs, Request
 from qhn.backend.placement import Placement, place
@@ -35,10 +34,6 @@ from qhn.seeds import Key
 
 Floats = NDArray[np.float64]
 FENCE = 2  # times its price, after which the service ends a job
-NO_ACCOUNT = (
-    "no IBM account found; save one once with QiskitRuntimeService.save_account(token=…, instance=…) or set "
-    "QISKIT_IBM_TOKEN and QISKIT_IBM_INSTANCE; the backend fake_torino rehearses a run without one"
-)
 
 
 def device_of(name: str) -> BackendV2:
@@ -48,21 +43,11 @@ def device_of(name: str) -> BackendV2:
         ValueError: if there is no account, it is refused, or it does not reach that device.
         BackendError: if the service cannot be reached.
     """
-    try:
-        service = QiskitRuntimeService()
-    except AccountNotFoundError:
-        raise ValueError(NO_ACCOUNT) from None
-    except Exception as error:  # the client raises from unrelated bases, requests and pydantic among them
-        raise BackendError(
-            f"the IBM service refused the account or could not be reached ({type(error).__name__}); check the network "
-            "first, then the token and instance of the saved account"
-        ) from None
+    service = connect()
     try:
         return service.backend(name)
     except QiskitBackendNotFoundError:
-        raise ValueError(
-            f"the account does not reach a device {name!r}; list yours with QiskitRuntimeService().backends()"
-        ) from None
+        raise ValueError(f"the account does not reach a device {name!r}; qhn doctor lists those it does") from None
     except Exception as error:
         raise BackendError(f"the IBM service did not describe {name} ({type(error).__name__})") from None
 

@@ -1,4 +1,4 @@
-"""The verb on a device: estimate."""
+"""Verbs on devices: estimate, doctor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import typer
 
 from qhn.cli.app import app
 from qhn.cli.options import (
+    BAD_INPUT,
     DEFAULT_EXPERIMENT,
+    FAILED,
     BackendOption,
     ExperimentArgument,
     LayersOption,
@@ -69,6 +71,21 @@ def estimate(
     typer.echo(json.dumps(found.values()) if as_json else found.text())
     if drawn is not None and not as_json:
         typer.echo(f"\n{drawn}, and beside it the same as .pdf and its data as .csv")
+
+
+@app.command()
+def doctor() -> None:
+    """Whether all is in place for a run on a QPU: versions, account, what is left of it, devices; costs nothing."""
+    from qhn.doctor import examine
+
+    verdicts = set()
+    for finding in examine():
+        verdicts.add(finding.verdict)
+        typer.echo(finding.line())
+    if "unreachable" in verdicts:
+        raise typer.Exit(FAILED)
+    if verdicts & {"bad", "no account"}:
+        raise typer.Exit(BAD_INPUT)
 
 
 def _device(name: str) -> BackendV2:

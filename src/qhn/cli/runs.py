@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import sys
 from collections.abc import Callable
@@ -35,6 +36,8 @@ from qhn.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from qhn.checks import BudgetNeeded
+    from qhn.config import RunConfig
     from qhn.record import Record
     from qhn.run import Training
     from qhn.step import Outcome
@@ -67,6 +70,9 @@ def run(
     settings: SetOption = None,
     results: ResultsOption = None,
     restart: Annotated[bool, typer.Option(help="Set an existing run of this configuration aside.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Spend what a run on a QPU takes at most, or what is left, without asking.")
+    ] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -78,9 +84,43 @@ def run(
         from qhn.warm_start import angles_of
 
         config = with_settings(config, {"train.initial": angles_of(Record.load(find(init_from, results)), config)})
+    _advance(lambda: _begin(config, results, restart, yes), quiet, as_json)
+
+
+def _begin(config: RunConfig, results: Path | None, restart: bool, yes: bool) -> Training:
+    """Training; on a QPU without a budget, with the one that is agreed to."""
+    from qhn.checks import BudgetNeeded
+    from qhn.configfile import with_settings
     from qhn.run import train
 
-    _advance(lambda: train(config, results=results, restart=restart), quiet, as_json)
+    try:
+        return train(config, results=results, restart=restart)
+    except BudgetNeeded as error:
+        if not yes and not sys.stdin.isatty():
+            raise
+        budget = _agreed_budget(error, yes)
+    return train(with_settings(config, {"train.max_qpu_seconds": budget}), results=results, restart=restart)
+
+
+def _agreed_budget(asked: BudgetNeeded, yes: bool) -> float:
+    """QPU seconds that may be spent: those of the run, or what is left of the account's if that is less.
+
+    Raises:
+        BudgetNeeded: if the user does not agree.
+    """
+    from qhn.backend.account import connect, usage
+
+    left = usage(connect()).remaining
+    price = math.ceil(10 * asked.total.seconds) / 10
+    budget = price if left is None else min(price, left)
+    known = "" if left is None else f"; the account has {left:,.0f} left"
+    words = f"{asked.backend}: {len(asked.needed):,} steps take at most {price:,.1f} QPU seconds, "
+    typer.echo(f"{words}the first {asked.needed[0].seconds:,.1f}{known}", err=True)
+    if budget < asked.needed[0].seconds:
+        raise ValueError("the account has less left than the first step takes; qhn estimate says what saves")
+    if not yes and not typer.confirm(f"spend up to {budget:,.1f} QPU seconds?", err=True):
+        raise asked
+    return budget
 
 
 @app.command()

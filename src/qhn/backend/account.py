@@ -1,0 +1,151 @@
+"""The IBM account: whether there is one, what is left of its QPU seconds, and which devices it reaches.
+
+Nothing here costs QPU time. Texts of the service, its warnings and log lines included, are not passed on: they can hold
+account data.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qiskit_ibm_runtime import QiskitRuntimeService
+from qiskit_ibm_runtime.accounts import management
+from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError
+
+from qhn.backend.sampler import BackendError
+
+CLIENT_LOGS = ("qiskit_ibm_runtime", "ibm_cloud_sdk_core", "urllib3")
+NO_ACCOUNT = (
+    "no IBM account found; save one once with QiskitRuntimeService.save_account(token=…, instance=…) or set "
+    "QISKIT_IBM_TOKEN and QISKIT_IBM_INSTANCE; the backend fake_torino rehearses a run without one"
+)
+
+
+class NoAccount(ValueError):
+    """There is no IBM account, neither in the environment nor in Qiskit's file."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What is left in the account's instance.
+
+    Attributes:
+        plan: of the instance; ``"unknown"`` if the service does not say.
+        consumed: QPU seconds in the present period.
+        remaining: QPU seconds; None if the plan has no limit, or the service does not say.
+    """
+
+    plan: str
+    consumed: float | None
+    remaining: float | None
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A device that the account reaches; ``rep_delay`` in seconds, None where the service does not say."""
+
+    name: str
+    num_qubits: int
+    operational: bool
+    queue: int
+    rep_delay: float | None
+
+
+def account_file() -> Path:
+    """Where Qiskit keeps saved accounts."""
+    return Path(management._DEFAULT_ACCOUNT_CONFIG_JSON_FILE)
+
+
+def is_in_environment() -> bool:
+    """Whether the account comes from ``QISKIT_IBM_TOKEN``, which goes before the file."""
+    return bool(os.environ.get("QISKIT_IBM_TOKEN"))
+
+
+def is_readable_by_others(path: Path) -> bool:
+    """Whether the group or anybody else may read a file."""
+    return bool(path.stat().st_mode & 0o044)
+
+
+def connect() -> QiskitRuntimeService:
+    """The service, through the account.
+
+    Raises:
+        NoAccount: if there is none.
+        BackendError: if the service refuses it or cannot be reached.
+    """
+    try:
+        with _silent():
+            return QiskitRuntimeService()
+    except AccountNotFoundError:
+        raise NoAccount(NO_ACCOUNT) from None
+    except Exception as error:  # the client raises from unrelated bases, requests and pydantic among them
+        raise BackendError(
+            f"the IBM service refused the account or could not be reached ({type(error).__name__}); check the network "
+            "first, then the token and instance of the saved account"
+        ) from None
+
+
+def usage(service: QiskitRuntimeService) -> Usage:
+    """What is left in the instance.
+
+    Raises:
+        BackendError: if the service does not say.
+    """
+    try:
+        with _silent():
+            known: dict[str, Any] = service.usage()
+            here = service.active_instance()
+            plans = [instance.get("plan") for instance in service.instances() if instance.get("crn") == here]
+        seconds = [known.get(f"usage_{name}_seconds") for name in ("consumed", "remaining")]
+        consumed, remaining = (None if value is None else float(value) for value in seconds)
+    except Exception as error:
+        raise BackendError(f"the IBM service did not say what remains ({type(error).__name__})") from None
+    return Usage(str(plans[0]) if plans and plans[0] else "unknown", consumed, remaining)
+
+
+def devices(service: QiskitRuntimeService) -> list[Reached]:
+    """All devices that the account reaches, the shortest queue first.
+
+    Raises:
+        BackendError: if the service does not list them.
+    """
+    try:
+        with _silent():
+            found = [_described(device) for device in service.backends()]
+    except Exception as error:
+        raise BackendError(f"the IBM service did not list its devices ({type(error).__name__})") from None
+    return sorted(found, key=lambda device: (not device.operational, device.queue, device.name))
+
+
+def _described(device: Any) -> Reached:
+    status, delay = device.status(), getattr(device, "default_rep_delay", None)
+    return Reached(
+        device.name,
+        device.num_qubits,
+        bool(status.operational) and status.status_msg == "active",
+        int(status.pending_jobs),
+        None if delay is None else float(delay),
+    )
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without the client's warnings and log lines, which name instances."""
+    logs = [logging.getLogger(name) for name in CLIENT_LOGS]
+    levels = [log.level for log in logs]
+    try:
+        for log in logs:
+            log.setLevel(logging.CRITICAL + 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
