@@ -16,7 +16,7 @@ LENGTH = $(if $(STEPS),--steps $(STEPS))
 MANY = $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WORKERS),--workers $(WORKERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help run resume list show report circuits estimate landscape ensemble baseline sweep compare reproduce test lint bench clean
+.PHONY: help run resume list show report circuits doctor estimate landscape ensemble baseline sweep compare reproduce test lint bench clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ ensemble: $(VENV)/.installed  ## predict by all networks measured in the latest 
 
 circuits: $(VENV)/.installed  ## write the circuits of all presets into circuits/
 	@$(QHN) circuit --output circuits
+
+doctor: $(VENV)/.installed  ## what is there and what is missing for a run on a QPU
+	@$(QHN) doctor
 
 estimate: $(VENV)/.installed  ## qubits and price of a run on BACKEND=fake_torino or ibm_...: BUDGET= MAP=file.png
 	@$(QHN) estimate $(EXPERIMENT) $(WORK) $(LENGTH) $(if $(BUDGET),--budget $(BUDGET)) $(if $(MAP),--map $(MAP)) $(ARGS)

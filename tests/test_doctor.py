@@ -25,9 +25,13 @@ RUN = ("run", "figure-1", *SMALL, "--backend", "fake_manila", "--steps", "3")
 
 class Device:
     def __init__(self, name: str, queue: int, delay: float | None, works: bool = True) -> None:
-        self.name, self.num_qubits, self.default_rep_delay = name, 133, delay
+        self.name = name
+        self._configuration = SimpleNamespace(n_qubits=133, **({} if delay is None else {"default_rep_delay": delay}))
         message = "active" if works else "internal"
         self._status = SimpleNamespace(pending_jobs=queue, operational=True, status_msg=message)
+
+    def configuration(self) -> SimpleNamespace:
+        return self._configuration
 
     def status(self) -> SimpleNamespace:
         return self._status

@@ -180,6 +180,7 @@ def test_a_deep_circuit_reports_what_was_left_out(small_config: RunConfig, tmp_p
     assert "E of the noisy twin, truncated" in Report(record).summary()
     exact = finished(with_settings(small_config, settings | {"train.shots": "none"}), tmp_path)
     assert exact.timing()[0]["discarded_weight"] > 0
+    assert "billed" not in Report(exact).summary()
 
 
 def test_what_a_service_would_refuse_is_refused_before_anything_is_written(

@@ -76,13 +76,16 @@ class DeviceReport:
         if "price" in self.facts:
             billed = " on a QPU; nothing was billed for this rehearsal" * self.is_rehearsal
             lines.append(f"  price       {price_words(self.facts['price'])}{billed}")
-        lines.append(f"  billed      {self._billed()}")
+        if known := self._billed():
+            lines.append(f"  billed      {known}")
         return lines
 
     def _billed(self) -> str:
-        """What was spent, in words."""
+        """What was spent, in words; empty without jobs."""
         record, steps = self.record, self.record.steps()
         known = ledger(record.timing(), Journal(record.directory / "jobs.jsonl").entries(), steps[-1].shots)
+        if not known.spent.jobs:
+            return ""
         limit = record.config.train.max_qpu_seconds
         of = "" if limit is None else f" of {limit:,g}"
         spent, astray = known.spent, known.lost + known.begun

@@ -125,10 +125,11 @@ def devices(service: QiskitRuntimeService) -> list[Reached]:
 
 
 def _described(device: Any) -> Reached:
-    status, delay = device.status(), getattr(device, "default_rep_delay", None)
+    status, about = device.status(), device.configuration()  # its target would need another request
+    delay = getattr(about, "default_rep_delay", None)
     return Reached(
         device.name,
-        device.num_qubits,
+        int(about.n_qubits),
         bool(status.operational) and status.status_msg == "active",
         int(status.pending_jobs),
         None if delay is None else float(delay),
