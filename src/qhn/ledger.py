@@ -101,6 +101,8 @@ def _jobs(journal: Iterable[Mapping[str, Any]]) -> dict[str, _Job]:
     for entry in journal:
         job_id, billed = entry.get("job_id"), entry.get("qpu_seconds")
         if job_id is not None and job_id not in jobs:
+            if "price_seconds" not in entry:  # a duplicate that was cancelled in the queue
+                continue
             jobs[job_id] = _Job(entry["tag"], Amount(entry["price_seconds"], 1, entry["rows"] * entry["shots"]))
         is_lost = entry.get("event") in LOST
         if job_id is not None:
