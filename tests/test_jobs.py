@@ -115,3 +115,19 @@ def test_nothing_secret_is_in_what_is_written(service: Service, quiet: np.ndarra
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()) + str(caught.value).encode()
     for secret in (service.environment["QISKIT_IBM_TOKEN"], service.environment["QISKIT_IBM_INSTANCE"], "127.0.0.1"):
         assert secret.encode() not in written
+
+
+def test_a_bill_that_is_not_yet_known_is_not_0(service: Service, tmp_path: Path) -> None:
+    service.conditions.billing_seconds = 60.0
+    assert sampler(tmp_path).sample(THETAS, 200, KEY).qpu_seconds is None
+    service.conditions.billing_seconds = 0.0
+    assert sampler(tmp_path).sample(THETAS, 200, Key(1, run="other")).qpu_seconds == pytest.approx(2.1, abs=0.1)
+
+
+def test_an_outage_is_no_unknown_device(service: Service) -> None:
+    service.fault("answer", on="GET *", status=503, seconds=60)
+    with pytest.raises(BackendError):
+        open_device("ibm_manila", DeviceSettings()).compile(product_state(2))
+    service.faults.clear()
+    with pytest.raises(ValueError, match="the account does not reach a device 'ibm_mars'"):
+        open_device("ibm_mars", DeviceSettings())

@@ -46,10 +46,21 @@ def device_of(name: str) -> BackendV2:
     service = connect()
     try:
         return service.backend(name)
-    except QiskitBackendNotFoundError:
+    except QiskitBackendNotFoundError:  # the client also says so when the service does not answer
+        if _is_listed(service, name):
+            raise BackendError(f"the IBM service did not describe {name}; try again later") from None
         raise ValueError(f"the account does not reach a device {name!r}; qhn doctor lists those it does") from None
     except Exception as error:
         raise BackendError(f"the IBM service did not describe {name} ({type(error).__name__})") from None
+
+
+def _is_listed(service: Any, name: str) -> bool:
+    """Whether the account reaches the device, or no list of devices can be had."""
+    try:
+        names = [device.name for device in service.backends()]
+    except Exception:
+        return True
+    return not names or name in names
 
 
 def open_device(name: str, settings: DeviceSettings, journal: Journal | None = None) -> Device:
@@ -238,8 +249,13 @@ class Job:
 
 
 def _billed_seconds(job: Any) -> float | None:
-    """QPU seconds of a finished job; None if the service does not say, which must not cost the bits."""
+    """QPU seconds of a finished job; None if the service does not say, or not yet, which must not cost the bits.
+
+    The client's own ``usage()`` is 0 until the bill is known.
+    """
     try:
-        return float(job.usage())
+        billed = float(job.usage())
+        pending = billed == 0 and dict(job.metrics()).get("usage", {}).get("status", "pending") == "pending"
+        return None if pending else billed
     except Exception:
         return None
