@@ -12,6 +12,7 @@ from qhn.backend import BackendError
 from qhn.backend.fake import FakeDevice, RehearsalSampler, stored_device
 from qhn.checks import BudgetNeeded
 from qhn.config import RunConfig
+from qhn.config.train import TrainConfig
 from qhn.configfile import with_settings
 from qhn.durable import Journal
 from qhn.ledger import Amount, ledger
@@ -20,6 +21,7 @@ from qhn.record import load_run
 from qhn.report import Report
 from qhn.run import resume, train
 from qhn.samples import Samples
+from qhn.stopping import over_budget
 
 SMALL = ("--set", "data.samples=40", "--set", "data.validation_samples=30", "--layers", "1", "--shots", "60")
 
@@ -57,6 +59,19 @@ def test_a_job_without_bits_is_lost_at_what_it_billed_or_its_price(event: str) -
         found = ledger([], journal, 0)
         assert found.lost == Amount(seconds, 1, 1000)
         assert found.begun == Amount(52.0, 1, 1000)
+
+
+@pytest.mark.parametrize("billed", [None, 1.0, 52.0, 90.0])
+def test_what_is_paid_is_used_whatever_it_billed(billed: float | None) -> None:
+    """A step all of whose shots were taken goes on; one of two jobs leaves the price of the other."""
+    rules = TrainConfig(max_qpu_seconds=60)
+    found = ledger([], [submitted("a", 0), done("a", 0, billed)], 0)
+    assert over_budget(rules, Amount(52.0, 1, 1000), found) is None
+    stopped = over_budget(rules, Amount(104.0, 2, 2000), found)
+    left = 60 - (52.0 if billed is None else billed)
+    assert (stopped is not None) == (left < 52)
+    if stopped is not None:
+        assert stopped.message.startswith(f"a step takes 52.00 QPU seconds, {max(0, left):.2f} of")
 
 
 def test_a_job_found_again_is_no_longer_lost() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 LOST = ("failed", "cancelled")  # events after which no bits of a job will come
@@ -38,12 +38,14 @@ class Ledger:
     Attributes:
         steps: by complete steps.
         lost: by jobs that led to no step and will not.
-        begun: by jobs of the next step whose bits are there or will come: it need not pay for them again.
+        begun: by jobs of the next step whose bits are there or will come.
+        paid_ahead: the price of those, which the step need not pay again, whatever they billed.
     """
 
     steps: Amount
     lost: Amount
     begun: Amount
+    paid_ahead: Amount
 
     @property
     def spent(self) -> Amount:
@@ -73,22 +75,28 @@ def ledger(timing: Sequence[Mapping[str, Any]], journal: Iterable[Mapping[str, A
         jobs += len(entry["job_ids"]) or entry.get("price_jobs", 0)
     done = {job_id for entry in timing for job_id in entry["job_ids"]}
     coming = timing[-1]["step"] + 1 if timing else 0
-    lost = begun = Amount()
+    lost = begun = paid_ahead = Amount()
     for job_id, job in _jobs(journal).items():
         if job_id in done:
             continue
         if job.is_lost or job.step != coming:
-            lost += job.amount
+            lost += job.spent
         else:
-            begun += job.amount
-    return Ledger(Amount(seconds, jobs, shots), lost, begun)
+            begun += job.spent
+            paid_ahead += job.price
+    return Ledger(Amount(seconds, jobs, shots), lost, begun, paid_ahead)
 
 
 @dataclass
 class _Job:
     tag: str
-    amount: Amount
+    price: Amount
+    billed: float | None = None
     is_lost: bool = False
+
+    @property
+    def spent(self) -> Amount:
+        return self.price if self.billed is None else replace(self.price, seconds=self.billed)
 
     @property
     def step(self) -> int:
@@ -108,7 +116,7 @@ def _jobs(journal: Iterable[Mapping[str, Any]]) -> dict[str, _Job]:
         if job_id is not None:
             job = jobs[job_id]
             job.is_lost = is_lost
-            job.amount = job.amount if billed is None else Amount(billed, 1, job.amount.shots)
+            job.billed = job.billed if billed is None else billed
         elif is_lost:  # noted before anybody knew an id
             for job in jobs.values():
                 job.is_lost |= job.tag == entry["tag"]

@@ -44,7 +44,9 @@ def over_budget(rules: TrainConfig, needed: Amount, known: Ledger) -> Outcome | 
         needed: by the step, at most.
         known: what was spent; jobs of the step that were submitted already are not paid for again.
     """
-    spent, more = known.spent, needed.beyond(known.begun)
+    spent, more = known.spent, needed.beyond(known.paid_ahead)
+    if not more.shots:
+        return None
     seconds, limit = spent.seconds + more.seconds, rules.max_qpu_seconds
     if limit is not None and seconds > limit * (1 + ROUNDING):
         left = f"{max(0.0, limit - spent.seconds):,.2f} of train.max_qpu_seconds"
