@@ -117,6 +117,7 @@ class Jobs:
         Raises:
             BackendError: if it failed, or nothing can be learnt about it. The journal has its id, if it got one.
         """
+        job = None
         try:
             job = self._adopted(request) if self._was_intended(request) else None
             job = job or self._submitted(request)
@@ -124,7 +125,10 @@ class Jobs:
             return job, self._asked(job.result)
         except Exception as error:
             kind = kind_of(error)
-            self._note(event="failed", tag=request.tag, error=type(error).__name__, kind=kind.name.lower())
+            ended = kind in (Kind.JOB_FAILED, Kind.FATAL)
+            named = {} if job is None else {"job_id": job.job_id()}
+            event = "failed" if ended else "out of reach"  # the job may go on, and be adopted later
+            self._note(event=event, tag=request.tag, **named, error=type(error).__name__, kind=kind.name.lower())
             raise BackendError(
                 f"{self.name}: the job {request.tag} did not end well ({type(error).__name__}); {kind.value}"
             ) from None
