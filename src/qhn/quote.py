@@ -13,7 +13,7 @@ from qhn.backend import Sampler
 from qhn.backend.chip import Chip
 from qhn.backend.layout import Chain, disjoint_chains, report
 from qhn.backend.placement import Placement, place
-from qhn.backend.qpu_time import JOB_SECONDS, Price, Task, price, savings
+from qhn.backend.qpu_time import Price, Task, price, savings, seconds_of
 from qhn.gradient import Spsa
 from qhn.ledger import Amount
 from qhn.tables import aligned
@@ -85,7 +85,8 @@ class Quote:
         sums = [
             f"a gradient  {one.rows:,} rows in {one.circuits:,} circuits × {one.shots:,} shots{rounded}, "
             f"{one.jobs} job{'s' * (one.jobs > 1)}: {_time(one.seconds)}",
-            f"{'':11} {one.two_qubit_gates:,} two-qubit gates a circuit, {1e6 * one.seconds_per_shot:,.1f} µs a shot",
+            f"{'':11} {one.executions:,} executions of {1e6 * one.seconds_per_shot:,.1f} µs, "
+            f"{one.two_qubit_gates:,} two-qubit gates a circuit",
             f"the run     {len(self.seconds):,} steps{at_most}: {_time(self.run_seconds)}",
             f"the budget  {_time(self.budget)}: {self.steps_in_budget:,} steps",
         ]
@@ -108,13 +109,17 @@ class Quote:
             "billed": self.billed,
             "calibration": self.chip.date,
             "tiles": [dataclasses.asdict(chain) | {"fidelity": chain.fidelity} for chain in self.chains],
-            "gradient": dataclasses.asdict(self.gradient),
+            "gradient": _values(self.gradient),
             "step_seconds": self.seconds,
             "run_seconds": self.run_seconds,
             "budget": self.budget,
             "steps_in_budget": self.steps_in_budget,
-            "savings": {what: dataclasses.asdict(one) for what, one in self.savings.items()},
+            "savings": {what: _values(one) for what, one in self.savings.items()},
         }
+
+
+def _values(one: Price) -> dict[str, Any]:
+    return dataclasses.asdict(one) | {"executions": one.executions}
 
 
 def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
@@ -199,7 +204,7 @@ def price_of_step(config: RunConfig, ansatz: Ansatz, placed: Placement | None, s
 def price_by_facts(facts: dict[str, Any], shots: int) -> Amount:
     """The same, of a step of so many shots, from what :func:`price_facts` said to a record."""
     gradients, executions = facts["gradients"], facts["circuits"] * shots
-    seconds = facts["jobs"] * JOB_SECONDS + executions * facts["seconds_per_shot"]
+    seconds = seconds_of(facts["jobs"], executions, facts["seconds_per_shot"])
     return Amount(gradients * seconds, gradients * facts["jobs"], gradients * executions)
 
 
@@ -220,6 +225,15 @@ def price_facts(config: RunConfig, placed: Placement) -> dict[str, Any]:
     }
 
 
+def price_words(facts: dict[str, Any]) -> str:
+    """The same in words."""
+    shots = f"{facts['circuits']:,} circuits × {facts['shots']:,} shots"
+    return (
+        f"the first step takes {shots}, {facts['qpu_seconds_of_a_step']:,.1f} QPU s, "
+        f"all {facts['steps']:,} steps {_time(facts['qpu_seconds_of_the_run'])}"
+    )
+
+
 def layout_words(facts: dict[str, Any]) -> str:
     """Qubits of a device, from what its sampler says of itself."""
     tiles = facts["tiles"]
@@ -230,15 +244,6 @@ def layout_words(facts: dict[str, Any]) -> str:
 
 def _shortened(words: list[str]) -> list[str]:
     return words if len(words) <= MANY else [*words[: MANY // 2], "…", *words[-MANY // 2 :]]
-
-
-def price_words(facts: dict[str, Any]) -> str:
-    """The same in words."""
-    shots = f"{facts['circuits']:,} circuits × {facts['shots']:,} shots"
-    return (
-        f"the first step takes {shots}, {facts['qpu_seconds_of_a_step']:,.1f} QPU s, "
-        f"all {facts['steps']:,} steps {_time(facts['qpu_seconds_of_the_run'])}"
-    )
 
 
 def _time(seconds: float) -> str:

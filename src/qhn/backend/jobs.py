@@ -53,12 +53,7 @@ def kind_of(error: BaseException) -> Kind:
         return Kind.JOB_FAILED
     if isinstance(status, int) and 400 <= status < 500 and status not in (408, 409, 425, 429):
         return Kind.FATAL
-    transient = (
-        IBMError,
-        OSError,
-        TypeError,
-        ValueError,
-    )  # requests raise OSError; a torn body TypeError or ValueError
+    transient = (IBMError, OSError, TypeError, ValueError)  # OSError of requests; the last two of a torn body
     return Kind.TRANSIENT if isinstance(error, transient) else Kind.FATAL
 
 

@@ -22,7 +22,7 @@ from qhn.backend.layout import (
     load_of,
     load_of_compiled,
 )
-from qhn.backend.qpu_time import JOB_SECONDS, Task, rep_delay_of
+from qhn.backend.qpu_time import Task, rep_delay_of, seconds_of
 from qhn.backend.settings import DeviceSettings
 
 
@@ -94,7 +94,8 @@ class Placement:
 
     def job_seconds(self, circuits: int, shots: int) -> float:
         """QPU seconds that a job of so many circuits should take."""
-        return JOB_SECONDS + circuits * shots * (rep_delay_of(self.chip, self.settings.rep_delay) + self.duration)
+        delay = rep_delay_of(self.chip, self.settings.rep_delay)
+        return seconds_of(1, circuits * shots, delay + self.duration)
 
     def describe(self) -> dict[str, Any]:
         """Qubits of every tile, what was applied, and the calibration: JSON values."""

@@ -105,8 +105,13 @@ def price(task: Task, chip: Chip) -> Price:
         raise ValueError(f"a circuit has {gates:,} two-qubit gates, more than the {MAX_TWO_QUBIT_GATES:,} of a job")
     each, jobs = _seconds_per_shot(task, chip), len(parts(task, chip))
     circuits = task.executions + 2 * task.calibrate * jobs
-    seconds = jobs * JOB_SECONDS + circuits * task.shots_taken * each
+    seconds = seconds_of(jobs, circuits * task.shots_taken, each)
     return Price(task.num_rows, circuits, task.shots_taken, gates, each, jobs, seconds)
+
+
+def seconds_of(jobs: int, executions: int, seconds_per_shot: float) -> float:
+    """QPU seconds that so many jobs with so many shots in all should take."""
+    return jobs * JOB_SECONDS + executions * seconds_per_shot
 
 
 def parts(task: Task, chip: Chip) -> list[slice]:
