@@ -112,6 +112,22 @@ def test_a_file_that_others_read_is_pointed_out(qhn, token_file: Path) -> None:
     assert f"holds a token and others may read it: chmod 600 {token_file}" in found.out
 
 
+def test_a_file_without_an_account_is_none(qhn, monkeypatch: pytest.MonkeyPatch, token_file: Path) -> None:
+    """The client leaves ``{}`` behind when it has looked for accounts."""
+    from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError
+
+    def absent() -> None:
+        raise AccountNotFoundError("none")
+
+    token_file.write_text("{}")
+    token_file.chmod(0o644)
+    monkeypatch.setattr("qhn.backend.account.QiskitRuntimeService", absent)
+    found = qhn("doctor")
+    assert found.code == 2
+    assert "no IBM account found" in found.out
+    assert str(token_file) not in found.out
+
+
 def test_the_environment_goes_first(qhn, monkeypatch: pytest.MonkeyPatch, token_file: Path) -> None:
     token_file.unlink()
     monkeypatch.setenv("QISKIT_IBM_TOKEN", SECRET)

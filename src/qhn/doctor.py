@@ -79,9 +79,9 @@ def _account() -> Iterator[Finding]:
     try:
         if account.is_in_environment():
             yield Finding("account", "ok", "from the environment, QISKIT_IBM_TOKEN")
-        elif path.is_file():
+        elif account.holds_account(path):
             yield Finding("account", "ok", f"from {path}")
-        if path.is_file() and account.is_readable_by_others(path):
+        if account.holds_account(path) and account.is_readable_by_others(path):
             yield Finding("account", "note", f"{path} holds a token and others may read it: chmod 600 {path}")
         service = account.connect()
     except account.NoAccount as error:

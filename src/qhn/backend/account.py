@@ -6,6 +6,7 @@ account data.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import warnings
@@ -61,6 +62,14 @@ class Reached:
 def account_file() -> Path:
     """Where Qiskit keeps saved accounts."""
     return Path(management._DEFAULT_ACCOUNT_CONFIG_JSON_FILE)
+
+
+def holds_account(path: Path) -> bool:
+    """Whether a file has a saved account; the client leaves one without when it has looked for some."""
+    try:
+        return bool(json.loads(path.read_text()))
+    except (OSError, ValueError):
+        return False
 
 
 def is_in_environment() -> bool:
