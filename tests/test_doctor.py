@@ -51,7 +51,7 @@ class Service:
         Device("ibm_fez", 3, 4e-3),
     )
 
-    def __init__(self) -> None:
+    def __init__(self, instance: str | None = None) -> None:
         logging.getLogger("qiskit_ibm_runtime.qiskit_runtime_service").warning("Loading %s", SECRET)
         warnings.warn(SECRET, stacklevel=2)
 
@@ -85,7 +85,7 @@ def token_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def failing(error: Exception):
-    def connect() -> None:
+    def connect(**_: object) -> None:
         raise error
 
     return connect
@@ -116,7 +116,7 @@ def test_a_file_without_an_account_is_none(qhn, monkeypatch: pytest.MonkeyPatch,
     """The client leaves ``{}`` behind when it has looked for accounts."""
     from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError
 
-    def absent() -> None:
+    def absent(**_: object) -> None:
         raise AccountNotFoundError("none")
 
     token_file.write_text("{}")

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from qhn.ansatz import product_state
-from qhn.backend import BackendError, DeviceSettings, jobs
-from qhn.backend.ibm import DeviceSampler, open_device
+import reference
+from qhn import bitstrings
+from qhn.ansatz import hypernetwork, product_state
+from qhn.backend import BackendError, DeviceSettings, ibm, jobs, qpu_time
+from qhn.backend.ibm import Device, DeviceSampler, open_device
+from qhn.backend.sampler import Detached
+from qhn.backend.selftest import complaint, known_outcomes
 from qhn.durable import Journal
+from qhn.ledger import ledger
 from qhn.seeds import Key
 from service import Service
+from service.connection import Refusal
 
 KEY = Key(1, run="r")
 THETAS = np.array([[0.4, 1.2, 0.0, 0.0], [1.0, 2.0, 0.0, 0.0]])
@@ -22,19 +30,39 @@ THETAS = np.array([[0.4, 1.2, 0.0, 0.0], [1.0, 2.0, 0.0, 0.0]])
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "FIRST_PAUSE", 0.05)
     monkeypatch.setattr(jobs, "LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(jobs, "LISTING_DELAY", 0.1)
+
+
+def machine(folder: Path, **settings: object) -> Device:
+    """As a new process would open it."""
+    return open_device("ibm_manila", DeviceSettings(**settings), Journal(folder / "jobs.jsonl"))
 
 
 def sampler(folder: Path) -> DeviceSampler:
-    """As a new process would open it."""
-    return open_device("ibm_manila", DeviceSettings(), Journal(folder / "jobs.jsonl")).compile(product_state(2))
+    return machine(folder).compile(product_state(2))
+
+
+def events(folder: Path, tag: str = KEY.tag) -> list[str]:
+    """What the journal says of the jobs of one evaluation."""
+    return [entry["event"] for entry in Journal(folder / "jobs.jsonl").entries() if entry.get("tag") == tag]
+
+
+def spent(folder: Path) -> float:
+    return ledger([], Journal(folder / "jobs.jsonl").entries(), 0).spent.seconds
+
+
+def billed(service: Service, folder: Path) -> float:
+    """By the service, for all jobs of the record."""
+    mine = f"qhn-record:{Journal(folder / 'jobs.jsonl').name}"
+    return sum(job.seconds for job in service.jobs.values() if mine in job.tags)
 
 
 @pytest.fixture
 def quiet(service: Service, tmp_path: Path) -> np.ndarray:
-    """Bits of a run without faults; the stand-in measures the same for the same request."""
-    (tmp_path / "quiet").mkdir()
-    bits = sampler(tmp_path / "quiet").sample(THETAS, 200, Key(1, run="quiet")).bits
-    assert [job.status for job in service.jobs.values()] == ["Completed"]
+    """Bits of a run without faults; the stand-in measures the same for the same request. The device is tested then."""
+    sampler(tmp_path).sample(THETAS, 200, Key(1, run="before"))
+    bits = sampler(tmp_path).sample(THETAS, 200, Key(1, run="quiet")).bits
+    assert [job.tags[0] for job in service.jobs.values()] == ["qhn:before:test:0", "qhn:before:0:0", "qhn:quiet:0:0"]
     return bits
 
 
@@ -59,16 +87,16 @@ def test_a_fault_of_the_network_costs_nothing_but_time(
     kind, options = fault
     if options.pop("queue", False):
         service.conditions.queue_seconds = 1.0
-    machine = sampler(tmp_path)
+    tested = sampler(tmp_path)
     service.fault(kind, **options)
-    samples = machine.sample(THETAS, 200, KEY)
+    samples = tested.sample(THETAS, 200, KEY)
     np.testing.assert_array_equal(samples.bits, quiet)
     assert sorted(of_run(service)) == sorted(states)
     (job_id,) = samples.job_ids
-    events = [entry["event"] for entry in Journal(tmp_path / "jobs.jsonl").entries()]
-    assert events[0] == "intent"
-    assert events[-1] == "done"
-    assert job_id in {job.job_id for job in service.jobs.values()}
+    assert (events(tmp_path)[0], events(tmp_path)[-1]) == ("intent", "done")
+    assert job_id in service.jobs
+    machine(tmp_path).settle()
+    assert spent(tmp_path) == pytest.approx(billed(service, tmp_path))
 
 
 def test_a_job_whose_process_died_is_adopted_by_the_next(
@@ -79,19 +107,16 @@ def test_a_job_whose_process_died_is_adopted_by_the_next(
     def die(*words: object) -> None:
         raise KeyboardInterrupt
 
-    for place in ("_wait", "_only"):
-        folder = tmp_path / place
-        folder.mkdir()
+    for place, noted in (("_wait", ["submitted"]), ("_only", ["submitted"]), ("_known_as", [])):
         key = Key(1, run=f"r{place}")
         with monkeypatch.context() as patched:
             patched.setattr(jobs.Jobs, place, die)
             with pytest.raises(KeyboardInterrupt):
-                sampler(folder).sample(THETAS, 200, key)
-        samples = sampler(folder).sample(THETAS, 200, key)
+                sampler(tmp_path).sample(THETAS, 200, key)
+        samples = sampler(tmp_path).sample(THETAS, 200, key)
         np.testing.assert_array_equal(samples.bits, quiet)
         assert [job.status for job in service.jobs.values() if key.tag in job.tags] == ["Completed"]
-        events = [entry["event"] for entry in Journal(folder / "jobs.jsonl").entries()]
-        assert events == ["intent", "submitted", "adopted", "done"]
+        assert events(tmp_path, key.tag) == ["intent", *noted, "adopted", "done"]
 
 
 @pytest.mark.parametrize("fault", ["fail", "cancel", "overtime"])
@@ -104,8 +129,186 @@ def test_a_job_that_ends_badly_says_so_and_is_submitted_again_on_resume(
     samples = sampler(tmp_path).sample(THETAS, 200, KEY)
     np.testing.assert_array_equal(samples.bits, quiet)
     assert len(of_run(service)) == 2
-    events = [entry["event"] for entry in Journal(tmp_path / "jobs.jsonl").entries()]
-    assert events == ["intent", "submitted", "failed", "intent", "submitted", "done"]
+    assert events(tmp_path) == ["intent", "submitted", "failed", "intent", "submitted", "done"]
+    assert spent(tmp_path) == pytest.approx(billed(service, tmp_path))
+
+
+def test_of_several_jobs_of_a_step_one_may_fail(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are one batch; what is there is kept, and only the failed one is submitted again."""
+    monkeypatch.setattr(qpu_time, "MAX_EXECUTIONS", 400)
+    thetas = np.linspace(0, 3, 24).reshape(6, 4)
+    sampler(tmp_path).sample(thetas[:1], 200, Key(1, run="before"))
+    service.fault("fail")
+    with pytest.raises(BackendError, match="the job qhn:r:0:0:0 did not end well"):
+        sampler(tmp_path).sample(thetas, 200, KEY)
+    samples = sampler(tmp_path).sample(thetas, 200, KEY)
+    ran = [job for job in service.jobs.values() if job.tags[0].startswith(KEY.tag)]
+    assert [job.status for job in ran] == ["Failed", "Completed", "Completed", "Completed"]
+    assert len({job.request.get("session_id") for job in ran[:3]}) == 1
+    assert [session["mode"] for session in service.sessions.values()] == ["batch"]  # the one job more needs none
+    assert samples.job_ids == (ran[3].job_id, ran[1].job_id, ran[2].job_id)
+    machine(tmp_path).settle()
+    assert spent(tmp_path) == pytest.approx(billed(service, tmp_path))
+    whole = sampler(tmp_path).sample(thetas[2:4], 200, Key(1, run="alone"))
+    np.testing.assert_array_equal(whole.bits, samples.bits[2:4])
+
+
+def test_runs_of_one_configuration_do_not_take_each_other_s_jobs(service: Service, tmp_path: Path) -> None:
+    """Not even if their tags and digests are the same; a copy of a record, however, is the same run."""
+    first, second, copy = (tmp_path / name for name in ("first", "second", "copy"))
+    for folder in (first, second):
+        folder.mkdir()
+        sampler(folder).sample(THETAS, 200, KEY)
+    assert len(of_run(service)) == 2
+    shutil.copytree(first, copy)
+    sampler(first).sample(THETAS, 200, Key(1, run="r", step=1))
+    adopted = sampler(copy).sample(THETAS, 200, Key(1, run="r", step=1))
+    assert events(copy, "qhn:r:1:0") == ["adopted", "done"]
+    assert adopted.job_ids == (list(service.jobs)[-1],)
+
+
+def test_a_token_that_is_no_longer_taken_is_asked_for_anew(
+    service: Service, quiet: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tested = sampler(tmp_path)
+    service.fault("expire")  # before a job is sent
+    np.testing.assert_array_equal(tested.sample(THETAS, 200, KEY).bits, quiet)
+    service.conditions.queue_seconds = 0.3
+    tested.jobs.terms.tell = lambda words: service.fault("expire") if "queued" in words else None  # and while it waits
+    np.testing.assert_array_equal(tested.sample(THETAS, 200, Key(1, run="r", step=1)).bits, quiet)
+    assert of_run(service) == ["Completed"]
+    monkeypatch.setattr(service, "check_token", partial(refuse, 401))
+    with pytest.raises(BackendError, match="the service refused the account; check its token"):
+        tested.sample(THETAS, 200, Key(1, run="r", step=2))
+
+
+def refuse(status: int, authorization: str) -> None:
+    raise Refusal(status, "no")
+
+
+def test_a_full_queue_is_waited_for(service: Service, quiet: np.ndarray, tmp_path: Path) -> None:
+    service.conditions.pending_limit, service.conditions.queue_seconds = 1, 0.5
+    ahead = sampler(tmp_path)
+    ahead.jobs.terms.detach = True
+    with pytest.raises(Detached) as left:
+        ahead.sample(THETAS, 200, Key(1, run="ahead"))
+    assert len(left.value.job_ids) == 1
+    with pytest.raises(Detached) as left:
+        ahead.sample(THETAS, 200, KEY)
+    assert left.value.job_ids == ()
+    heard: list[str] = []
+    ahead.jobs.terms.detach, ahead.jobs.terms.tell = False, heard.append
+    np.testing.assert_array_equal(ahead.sample(THETAS, 200, KEY).bits, quiet)
+    assert "as many jobs wait as the account's plan allows" in heard
+    assert of_run(service) == ["Completed"]
+
+
+@pytest.mark.parametrize(
+    ("remaining", "fence"), [(None, 5), (100.0, 5), (4.7, 4), (2.9, 3), (1.0, 3)]
+)  # of a job of 2.1 s, in whole seconds: at least what it should take, at most what remains, or twice its price
+def test_a_job_is_ended_before_it_exceeds_the_budget(
+    remaining: float | None, fence: int, service: Service, tmp_path: Path
+) -> None:
+    tested = sampler(tmp_path)
+    tested.sample(THETAS, 200, Key(1, run="before"))
+    tested.jobs.terms.max_seconds = remaining
+    tested.sample(THETAS, 200, KEY)
+    request = list(service.jobs.values())[-1].request
+    assert request["cost"] == fence
+    assert request.get("private", False) is False
+    if remaining is not None:
+        assert tested.jobs.terms.max_seconds == pytest.approx(remaining - 2.1, abs=0.01)
+
+
+# -------------------------------------------------------------------------------------------------- before the first
+
+
+@pytest.mark.parametrize("num_layers", [0, 1, 3])
+@pytest.mark.parametrize("order", ["eq5", "authors"])
+@pytest.mark.parametrize("num_qubits", [1, 2, 5])
+def test_the_outcomes_of_the_self_test_are_those_of_the_circuit(num_qubits: int, order: str, num_layers: int) -> None:
+    ansatz = hypernetwork(num_qubits, num_layers, order)
+    thetas, bits = known_outcomes(ansatz, 4)
+    for theta, outcome in zip(thetas, bits, strict=True):
+        chances = reference.probabilities(reference.literal_circuit(num_qubits, num_layers, order, theta))
+        assert chances[bitstrings.to_integers(outcome)] == pytest.approx(1)
+    assert complaint(np.repeat(bits[:, None], 9, axis=1), bits) is None
+    if num_qubits > 1:
+        reverse = np.repeat(bits[:, None, ::-1], 9, axis=1)
+        assert complaint(reverse, bits) == "bits come back in reverse order"
+
+
+@pytest.mark.parametrize("wrong", ["bits", "angles", "names"])
+def test_a_client_with_a_wrong_order_is_stopped_before_a_step_is_paid(
+    wrong: str, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bits in reverse; angles in reverse; or angles in the order of their names, in which theta[10] precedes [2]."""
+    ansatz = hypernetwork(4, 1)
+    read, publish = ibm.read_bits, ibm.publish
+    by_name = np.argsort([str(number) for number in range(ansatz.num_parameters)])
+    swaps = {"angles": slice(None, None, -1), "names": by_name}
+    with monkeypatch.context() as patched:
+        if wrong == "bits":
+            patched.setattr(ibm, "read_bits", lambda *words: read(*words)[..., ::-1])
+        else:
+            patched.setattr(ibm, "publish", lambda circuit, thetas: publish(circuit, thetas[:, swaps[wrong]]))
+        expected = "reverse order" if wrong == "bits" else "angles or bits are in a wrong order"
+        for _ in range(2):  # the second time too
+            with pytest.raises(BackendError, match=rf"did not pass the self-test before the first step: .*{expected}"):
+                machine(tmp_path).compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
+    assert [job.tags[0] for job in service.jobs.values()] == ["qhn:r:test:0", "qhn:r:test:1"]
+    machine(tmp_path).compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
+    found = ledger([], Journal(tmp_path / "jobs.jsonl").entries(), 0)
+    assert (found.tests.jobs, found.begun.jobs, found.lost.jobs) == (3, 1, 0)
+
+
+def test_the_self_test_is_made_once_a_record_and_version_on_all_tiles(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ansatz = product_state(2)
+    device = open_device("ibm_jakarta", DeviceSettings(tiles=2, calibrate=True), Journal(tmp_path / "jobs.jsonl"))
+    device.compile(ansatz).sample(np.zeros((3, 4)), 100, KEY, 3)
+    for step in (1, 2):
+        sampler(tmp_path).sample(THETAS, 100, Key(1, run="r", step=step))
+    assert events(tmp_path, "qhn:r:test:0") == ["intent", "submitted", "done"]
+    (test, *_) = Journal(tmp_path / "jobs.jsonl").entries()[1:]
+    assert (test["rows"], test["shots"]) == (4, 100)
+    monkeypatch.setattr(ibm, "versions", lambda: {"qiskit": "9"})
+    monkeypatch.setattr("qhn.backend.selftest.versions", lambda: {"qiskit": "9"})
+    sampler(tmp_path).sample(THETAS, 100, Key(1, run="r", step=3))
+    assert events(tmp_path, "qhn:r:test:1") == ["intent", "submitted", "done"]
+
+
+# --------------------------------------------------------------------------------------------------------- sessions
+
+
+def test_a_session_is_used_again_and_closed_and_its_idle_time_is_billed(service: Service, tmp_path: Path) -> None:
+    first = machine(tmp_path, mode="session")
+    first.terms.max_seconds = 50.0
+    first.compile(product_state(2)).sample(THETAS, 200, KEY)
+    second = machine(tmp_path, mode="session")  # as after a crash
+    second.compile(product_state(2)).sample(THETAS, 200, Key(1, run="r", step=1))
+    (session,) = service.sessions.values()
+    assert (session["mode"], session["max_ttl"], session["state"]) == ("dedicated", 50, "open")
+    assert {job.request["session_id"] for job in service.jobs.values()} == {session["id"]}
+    session["state"], session["elapsed_time"], session["accepting_jobs"] = "closed", 90.0, False  # by the service
+    second.compile(product_state(2)).sample(THETAS, 200, Key(1, run="r", step=2))
+    assert len(service.sessions) == 2
+    second.close()
+    assert [session["state"] for session in service.sessions.values()] == ["closed", "closed"]
+    found = ledger([], Journal(tmp_path / "jobs.jsonl").entries(), 0)
+    own = [job.seconds for job in service.jobs.values() if job.request["session_id"] == session["id"]]
+    assert found.idle.seconds == pytest.approx(90.0 - sum(own))
+    assert found.spent.seconds == pytest.approx(90.0 + service.usage - sum(own))
+
+
+def test_a_plan_without_sessions_says_so(service: Service, tmp_path: Path) -> None:
+    service.conditions.has_sessions = False
+    with pytest.raises(BackendError, match="the account.s plan has no sessions"):
+        machine(tmp_path, mode="session").compile(product_state(2)).sample(THETAS, 200, KEY)
+    assert not service.jobs
 
 
 def test_nothing_secret_is_in_what_is_written(service: Service, quiet: np.ndarray, tmp_path: Path) -> None:

@@ -88,9 +88,11 @@ def test_tiles_and_calibration_measure_what_they_should(service: Service) -> Non
     executions = (5 + 2) * shots
     assert samples.qpu_seconds == pytest.approx(2 + executions * (250e-6 + sampler.placement.duration), rel=1e-3)
     client = QiskitRuntimeService()
-    assert client.usage()["usage_consumed_seconds"] == samples.qpu_seconds == service.usage
+    assert client.usage()["usage_consumed_seconds"] == service.usage
+    test, job = service.jobs.values()
+    assert (test.tags[0], job.seconds) == ("qhn:r:test:0", samples.qpu_seconds)
     found = client.jobs(job_tags=[TAG], limit=None)
-    assert [job.job_id() for job in found] == list(samples.job_ids) == list(service.jobs)
+    assert [job.job_id() for job in found] == list(samples.job_ids) == [job.job_id]
     again = client.job(samples.job_ids[0]).result()
     assert again[0].data.meas.num_bits == 6
     assert again[0].data.meas.to_bool_array().shape == (5, shots, 6)

@@ -100,6 +100,18 @@ def check_budget(config: RunConfig, needed: Amount) -> None:
         )
 
 
+def check_detach(config: RunConfig, detach: bool) -> None:
+    """Refuse not to wait for a machine that has no jobs.
+
+    Raises:
+        ValueError: naming the backend.
+    """
+    if detach and not config.train.backend.startswith("ibm_"):
+        raise ValueError(
+            f"--detach goes with backends ibm_<device>; {config.train.backend} computes here, and is waited for"
+        )
+
+
 class BudgetNeeded(ValueError):
     """A paid run was asked for without a budget.
 

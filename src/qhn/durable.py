@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -55,6 +56,17 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @property
+    def name(self) -> str:
+        """Of the run's directory and of every copy of it, drawn when first asked for: two runs of one configuration
+        have different ones.
+        """
+        known = [entry["record"] for entry in self.entries() if entry.get("event") == "opened"]
+        if not known:
+            known = [secrets.token_hex(8)]
+            self.append({"event": "opened", "record": known[0]})
+        return str(known[0])
+
     def append(self, entry: dict[str, Any]) -> None:
         torn = self.path.exists() and not self.path.read_bytes().endswith(b"\n")
         line = json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())} | entry)
@@ -93,7 +105,3 @@ class Journal:
             except ValueError:
                 continue
         return found
-
-    def was_intended(self, tag: str) -> bool:
-        """Whether an intent to submit a job of that tag was ever noted."""
-        return any(entry.get("event") == "intent" and entry.get("tag") == tag for entry in self.entries())

@@ -1,4 +1,4 @@
-"""What a run has spent on a QPU, or would have: by its complete steps, and by jobs that led to none."""
+"""What a run has spent on a QPU, or would have: by its complete steps, by jobs that led to none, and by waiting."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-LOST = ("failed", "cancelled")  # events after which no bits of a job will come
+LOST = ("failed", "cancelled", "duplicate")  # events after which the bits of a job will not be used
+FOUND = ("submitted", "adopted", "done")  # events of a job whose bits are there or will come
 
 
 @dataclass(frozen=True)
@@ -39,27 +40,30 @@ class Ledger:
         steps: by complete steps.
         lost: by jobs that led to no step and will not.
         begun: by jobs of the next step whose bits are there or will come.
-        paid_ahead: the price of those, which the step need not pay again, whatever they billed.
+        tests: by self-tests of the device.
+        idle: by sessions beyond their jobs, in seconds alone.
+        paid_ahead: the price of jobs that were begun, which their step need not pay again, whatever they billed.
     """
 
     steps: Amount
-    lost: Amount
-    begun: Amount
-    paid_ahead: Amount
+    lost: Amount = Amount()
+    begun: Amount = Amount()
+    tests: Amount = Amount()
+    idle: Amount = Amount()
+    paid_ahead: Amount = Amount()
 
     @property
     def spent(self) -> Amount:
         """All of it."""
-        return self.steps + self.lost + self.begun
+        return self.steps + self.lost + self.begun + self.tests + self.idle
 
 
-def ledger(timing: Sequence[Mapping[str, Any]], journal: Iterable[Mapping[str, Any]], shots: int) -> Ledger:
+def ledger(timing: Sequence[Mapping[str, Any]], journal: Sequence[Mapping[str, Any]], shots: int) -> Ledger:
     """The ledger of a run.
 
     Args:
         timing: lines of ``timing.jsonl``, of the complete steps.
-        journal: lines of ``jobs.jsonl``. The first that has a job's id also has its ``tag``, ``rows``, ``shots`` and
-            ``price_seconds``; a later one may say what it billed, as ``qpu_seconds``.
+        journal: lines of ``jobs.jsonl``; see :func:`jobs_of`.
         shots: of the complete steps.
 
     >>> timing = [{"step": 0, "job_ids": ["a"], "qpu_seconds": 50.0}]
@@ -68,56 +72,116 @@ def ledger(timing: Sequence[Mapping[str, Any]], journal: Iterable[Mapping[str, A
     >>> ledger(timing, journal, 1000).spent
     Amount(seconds=102.0, jobs=2, shots=2000)
     """
-    seconds, jobs = 0.0, 0
+    jobs, tested = jobs_of(journal), {entry["job_id"] for entry in journal if entry.get("event") == "self-test"}
+    seconds, number = 0.0, 0
     for entry in timing:
-        billed = entry["qpu_seconds"] if entry["job_ids"] else None
-        seconds += entry.get("price_seconds", 0.0) if billed is None else billed
-        jobs += len(entry["job_ids"]) or entry.get("price_jobs", 0)
+        own = [jobs[job_id].billed if job_id in jobs else None for job_id in entry["job_ids"]]
+        bills = [bill for bill in own if bill is not None]
+        if own and len(bills) == len(own):
+            seconds += sum(bills)
+        elif own and entry["qpu_seconds"] is not None:
+            seconds += entry["qpu_seconds"]
+        else:
+            seconds += entry.get("price_seconds", 0.0)
+        number += len(entry["job_ids"]) or entry.get("price_jobs", 0)
     done = {job_id for entry in timing for job_id in entry["job_ids"]}
     coming = timing[-1]["step"] + 1 if timing else 0
-    lost = begun = paid_ahead = Amount()
-    for job_id, job in _jobs(journal).items():
+    lost = begun = tests = paid_ahead = Amount()
+    for job_id, job in jobs.items():
         if job_id in done:
             continue
-        if job.is_lost or job.step != coming:
+        if job.step is None:
+            tests += job.spent
+        elif job.is_lost or job.step != coming:
             lost += job.spent
         else:
             begun += job.spent
+        if not job.is_lost and (job.step == coming or (job.step is None and job_id not in tested)):
             paid_ahead += job.price
-    return Ledger(Amount(seconds, jobs, shots), lost, begun, paid_ahead)
+    idle = Amount(sum(session.idle_seconds(jobs.values()) for session in sessions_of(journal).values()))
+    return Ledger(Amount(seconds, number, shots), lost, begun, tests, idle, paid_ahead)
 
 
 @dataclass
-class _Job:
+class Job:
+    """What a journal knows of a job.
+
+    Attributes:
+        tag: ``qhn:<run>:<step>:<evaluation>``, and the number of its part if there are several; ``qhn:<run>:test:…`` of
+            a self-test.
+        price: what it should take.
+        billed: QPU seconds; None if they are not known.
+        is_lost: whether its bits will not be used: it failed, was cancelled, or is there twice.
+        session_id: of the session that it is part of, if it is.
+        event: the last that was noted of it.
+    """
+
     tag: str
     price: Amount
     billed: float | None = None
     is_lost: bool = False
+    session_id: str | None = None
+    event: str = "submitted"
 
     @property
     def spent(self) -> Amount:
         return self.price if self.billed is None else replace(self.price, seconds=self.billed)
 
     @property
-    def step(self) -> int:
-        return int(self.tag.split(":")[2])  # qhn:<run>:<step>:…, see qhn.seeds.Key.tag
+    def step(self) -> int | None:
+        """None of a self-test."""
+        number = self.tag.split(":")[2]
+        return int(number) if number.isdecimal() else None
 
 
-def _jobs(journal: Iterable[Mapping[str, Any]]) -> dict[str, _Job]:
-    """All jobs that were submitted, by id."""
-    jobs: dict[str, _Job] = {}
+def jobs_of(journal: Iterable[Mapping[str, Any]]) -> dict[str, Job]:
+    """All jobs that were submitted, by id.
+
+    Args:
+        journal: lines of ``jobs.jsonl``. The first that has a job's id also has its ``tag``, ``rows``, ``shots`` and
+            ``price_seconds``; a later one may say what it billed, as ``qpu_seconds``.
+    """
+    jobs: dict[str, Job] = {}
     for entry in journal:
-        job_id, billed = entry.get("job_id"), entry.get("qpu_seconds")
-        if job_id is not None and job_id not in jobs:
-            if "price_seconds" not in entry:  # a duplicate that was cancelled in the queue
+        job_id, billed, event = entry.get("job_id"), entry.get("qpu_seconds"), entry.get("event", "")
+        if job_id is None:
+            if event in LOST:  # noted before anybody knew an id
+                for job in jobs.values():
+                    job.is_lost |= job.tag == entry["tag"]
+            continue
+        if job_id not in jobs:
+            if "price_seconds" not in entry:
                 continue
-            jobs[job_id] = _Job(entry["tag"], Amount(entry["price_seconds"], 1, entry["rows"] * entry["shots"]))
-        is_lost = entry.get("event") in LOST
-        if job_id is not None:
-            job = jobs[job_id]
-            job.is_lost = is_lost
-            job.billed = job.billed if billed is None else billed
-        elif is_lost:  # noted before anybody knew an id
-            for job in jobs.values():
-                job.is_lost |= job.tag == entry["tag"]
+            price = Amount(entry["price_seconds"], 1, entry["rows"] * entry["shots"])
+            jobs[job_id] = Job(entry["tag"], price, session_id=entry.get("session_id"))
+        job = jobs[job_id]
+        job.is_lost = event in LOST or (job.is_lost and event not in FOUND)
+        job.billed = job.billed if billed is None else billed
+        job.event = job.event if event == "billed" else event
     return jobs
+
+
+@dataclass
+class Session:
+    """What a journal knows of a session; ``seconds`` by the clock, None if they are not known."""
+
+    session_id: str
+    seconds: float | None = None
+    is_closed: bool = False
+
+    def idle_seconds(self, jobs: Iterable[Job]) -> float:
+        """Billed beyond its jobs."""
+        own = sum(job.spent.seconds for job in jobs if job.session_id == self.session_id)
+        return max(0.0, (self.seconds or 0.0) - own)
+
+
+def sessions_of(journal: Iterable[Mapping[str, Any]]) -> dict[str, Session]:
+    """All sessions, by id."""
+    sessions: dict[str, Session] = {}
+    for entry in journal:
+        if entry.get("event") in ("session", "session closed"):
+            session = sessions.setdefault(entry["session_id"], Session(entry["session_id"]))
+            seconds = entry.get("qpu_seconds")
+            session.seconds = session.seconds if seconds is None else seconds
+            session.is_closed |= entry["event"] == "session closed"
+    return sessions

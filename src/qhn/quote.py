@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from qhn.backend.chip import Chip
 from qhn.backend.layout import Chain, disjoint_chains, report
 from qhn.backend.placement import Placement, place
 from qhn.backend.qpu_time import Price, Task, price, savings, seconds_of
+from qhn.backend.selftest import ROWS, SHOTS, is_due
 from qhn.gradient import Spsa
 from qhn.ledger import Amount
 from qhn.tables import aligned
@@ -199,6 +201,25 @@ def price_of_step(config: RunConfig, ansatz: Ansatz, placed: Placement | None, s
         return Amount(shots=gradients * config.train.gradient.build(ansatz).num_rows * config.train.shots_at(step))
     one = price_at(config, placed, step)
     return Amount(gradients * one.seconds, gradients * one.jobs, gradients * one.executions)
+
+
+def needed_by_steps(config: RunConfig, ansatz: Ansatz, placed: Placement | None) -> list[Amount]:
+    """What each step of a run takes at most; the first with the self-test of a QPU."""
+    needed = [price_of_step(config, ansatz, placed, step) for step in range(config.train.steps)]
+    if placed is not None:
+        needed[0] += price_of_self_test(placed.seconds_per_shot, self_test_is_due(config, ()))
+    return needed
+
+
+def self_test_is_due(config: RunConfig, journal: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a run tests its machine before its next step; only QPUs are tested."""
+    return config.train.backend.startswith("ibm_") and is_due(journal)
+
+
+def price_of_self_test(seconds_per_shot: float, due: bool) -> Amount:
+    """What it takes; nothing if it is not due."""
+    executions = ROWS * SHOTS
+    return Amount(seconds_of(1, executions, seconds_per_shot), 1, executions) if due else Amount()
 
 
 def price_by_facts(facts: dict[str, Any], shots: int) -> Amount:

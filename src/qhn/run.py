@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,8 @@ from qhn import bitstrings
 from qhn.ansatz import Ansatz
 from qhn.backend import SIMULATORS, Backend, Sampler, open_backend
 from qhn.backend.qpu_time import shots_taken
-from qhn.checks import check_angles, check_budget, check_paid, check_size, check_validation
+from qhn.backend.sampler import Detached, PaidBackend
+from qhn.checks import check_angles, check_budget, check_detach, check_paid, check_size, check_validation
 from qhn.config import RunConfig
 from qhn.configfile import with_settings
 from qhn.durable import Journal
@@ -35,18 +36,34 @@ from qhn.ledger import Amount, Ledger, ledger
 from qhn.noisy import NoisyEstimator, Shotless, without_shots
 from qhn.problem import BinnProblem, Evaluations
 from qhn.provenance import all_costs, session_facts, write_best, write_circuit
-from qhn.quote import layout_words, placement_of, price_at, price_by_facts, price_facts, price_of_step, price_words
+from qhn.quote import (
+    layout_words,
+    needed_by_steps,
+    placement_of,
+    price_at,
+    price_by_facts,
+    price_facts,
+    price_of_self_test,
+    price_of_step,
+    price_words,
+    self_test_is_due,
+)
 from qhn.record import Record, results_directory
 from qhn.samples import Samples
 from qhn.seeds import Key, Purpose
 from qhn.step import Outcome, RecordError, Step
-from qhn.stopping import over_budget, reached
+from qhn.stopping import beyond_account, detached, over_budget, reached
 
 Floats = NDArray[np.float64]
 
 
 def train(
-    config: RunConfig, *, results: str | Path | None = None, record: bool = True, restart: bool = False
+    config: RunConfig,
+    *,
+    results: str | Path | None = None,
+    record: bool = True,
+    restart: bool = False,
+    detach: bool = False,
 ) -> Training:
     """The steps of a run, those already on disk first.
 
@@ -56,9 +73,11 @@ def train(
             in it, which its configuration determines: calling again resumes, or shows a finished run.
         record: keep the run on disk. Without it nothing remains, and a machine whose shots are paid for is refused.
         restart: set an existing run of the same configuration aside, and begin anew.
+        detach: do not wait for jobs of a QPU: submit those of the next step, and end with the outcome ``detached``.
 
     Raises:
-        ValueError: if the configuration cannot be run: data, memory, device, account, budget.
+        ValueError: if the configuration cannot be run: data, memory, device, account, budget; or detached, if it is for
+            no QPU.
         RecordError: if the directory is damaged, or another process is writing it.
         OSError: if the directory cannot be written.
         BackendError: on opening a machine, or at a step, if it fails; complete steps are kept, and training can resume.
@@ -75,31 +94,32 @@ def train(
     check_size(config, ansatz)
     check_validation(config, problem)
     check_angles(config, ansatz)
+    check_detach(config, detach)
     exists = record and (directory / "config.json").exists()
     if exists and not restart:
         kept = Record.load(directory)
-        return Training(_with_stop_rules_of(config, kept), problem, kept)
+        return Training(_with_stop_rules_of(config, kept), problem, kept, detach=detach)
     journal = Journal(directory / "jobs.jsonl") if record else None
     backend = open_backend(config.train.backend, config.device.settings(), journal)
     placed = placement_of(backend.compile(ansatz))  # refuse what cannot run before anything is written
     if backend.paid:
-        needed = [price_of_step(config, ansatz, placed, step) for step in range(config.train.steps)]
-        check_paid(config, needed, record=record)
-    check_budget(config, price_of_step(config, ansatz, placed))
+        check_paid(config, needed_by_steps(config, ansatz, placed), record=record)
+    check_budget(config, needed_by_steps(config, ansatz, placed)[0])
     if not record:
         return Training(config, problem, backend=backend)
     if exists:
         Record(directory, config).set_aside()
     kept = Record.create(config, directory)
-    return Training(kept.config, problem, kept, backend)
+    return Training(kept.config, problem, kept, backend, detach=detach)
 
 
-def resume(directory: str | Path, settings: dict[str, Any] | None = None) -> Training:
+def resume(directory: str | Path, settings: dict[str, Any] | None = None, *, detach: bool = False) -> Training:
     """The steps of the run in a directory, wherever it lies; those already on disk come first.
 
     Args:
         directory: of the run.
         settings: other stop rules, by dotted key, e.g. ``{"train.steps": 120}``.
+        detach: as :func:`train`.
 
     Raises:
         FileNotFoundError: if there is no run.
@@ -116,7 +136,8 @@ def resume(directory: str | Path, settings: dict[str, Any] | None = None) -> Tra
     taken = record.checkpoint().num_steps
     if config.train.steps < taken:
         raise ValueError(f"train.steps is {config.train.steps}, but the run has taken {taken} steps; ask for more")
-    return Training(config, config.problem(), record)
+    check_detach(config, detach)
+    return Training(config, config.problem(), record, detach=detach)
 
 
 def _with_stop_rules_of(config: RunConfig, record: Record) -> RunConfig:
@@ -148,10 +169,17 @@ class Training(Iterator[Step]):
         record: the run on disk, or None.
         outcome: why it ended; None until it has.
         num_stored: steps that were on disk already and are handed out first.
+        tell: is told in words what a step waits for on a QPU; to be replaced by who wants to know.
     """
 
     def __init__(
-        self, config: RunConfig, problem: BinnProblem, record: Record | None = None, backend: Backend | None = None
+        self,
+        config: RunConfig,
+        problem: BinnProblem,
+        record: Record | None = None,
+        backend: Backend | None = None,
+        *,
+        detach: bool = False,
     ) -> None:
         self.config = config
         self.problem = problem
@@ -164,6 +192,8 @@ class Training(Iterator[Step]):
         self.optimizer = config.train.optimizer.build()
         self.outcome: Outcome | None = None
         self._estimator: SamplingEstimator | Shotless | None = None
+        self.tell: Callable[[str], object] = lambda words: None
+        self._detach = detach
         self._stop_requested = False
         self._closed = False
         self._broken = False  # a step could not be written: what is in memory is ahead of what is on disk
@@ -210,13 +240,20 @@ class Training(Iterator[Step]):
         if self.outcome is None and self._backend is None:
             self._open_backend()
             self.outcome = self._check_stop()  # an earlier session may have known another price
+        if self.outcome is None:
+            self.outcome = self._agree_on_terms()
         if self.outcome is not None:
             self.close()
             raise StopIteration
         if self._broken:
             raise RecordError("an earlier step was interrupted while it was written, or training was closed; resume it")
         self._broken = True
-        step = self._advance()
+        try:
+            step = self._advance()
+        except Detached as left:
+            self.outcome = detached(left.job_ids)
+            self.close()
+            raise StopIteration from None
         self._broken = False
         return step
 
@@ -239,6 +276,10 @@ class Training(Iterator[Step]):
         if self._closed:
             return
         self._closed = self._broken = True
+        if isinstance(self._backend, PaidBackend) and self.record is not None:
+            self._backend.close()
+            if self.outcome is not None:
+                self._backend.settle()
         if self.record is not None and self.outcome is not None:
             self.record.write_outcome(self.outcome)
         self._open.close()
@@ -346,7 +387,8 @@ class Training(Iterator[Step]):
     def _open_estimator(self) -> SamplingEstimator | Shotless:
         backend = self._open_backend()
         if backend.paid:
-            needed = [self._needed(step) for step in range(self.config.train.steps)]
+            placed = placement_of(backend.compile(self.ansatz))
+            needed = needed_by_steps(self.config, self.ansatz, placed)
             check_paid(self.config, needed, record=self.record is not None)
         self._is_paid = backend.paid
         kept = KeptBackend(backend, self.record) if self.record is not None and backend.paid else backend
@@ -408,13 +450,27 @@ class Training(Iterator[Step]):
 
     # ------------------------------------------------------------ stopping
 
+    def _agree_on_terms(self) -> Outcome | None:
+        """Tell a paid machine what it may spend on the next step; the end of the run if its account has too little."""
+        backend = self._backend
+        if not isinstance(backend, PaidBackend):
+            return None
+        backend.settle()
+        known, limit = self.ledger(), self.config.train.max_qpu_seconds
+        backend.terms.detach, backend.terms.tell = self._detach, lambda words: self.tell(words)
+        backend.terms.max_seconds = None if limit is None else limit - known.spent.seconds
+        return beyond_account(self._needed(len(self._steps)), known, backend.seconds_left())
+
     def _shots(self) -> int:
         return self._steps[-1].shots if self._steps else 0
 
     def ledger(self) -> Ledger:
         """What was spent on a QPU so far, or would have been."""
-        journal = Journal(self.record.directory / "jobs.jsonl").entries() if self.record else []
-        return ledger(self._timing, journal, self._shots())
+        return ledger(self._timing, self._entries(), self._shots())
+
+    def _entries(self) -> list[dict[str, Any]]:
+        """Of the journal."""
+        return Journal(self.record.directory / "jobs.jsonl").entries() if self.record else []
 
     def budget_words(self) -> str:
         """What was spent of the budget in QPU seconds, in one line; empty beside devices."""
@@ -440,11 +496,13 @@ class Training(Iterator[Step]):
         """What a step takes at most; a device is not opened for it if its last session said what it takes."""
         if self.config.train.backend in SIMULATORS:
             return price_of_step(self.config, self.ansatz, None, step)
+        test = self_test_is_due(self.config, self._entries())
         sessions = self.record.manifest() if self.record else []
         price = sessions[-1]["backend"].get("price") if sessions else None
         if self._backend is None and price is not None and "seconds_per_shot" in price:
-            return price_by_facts(
-                price, shots_taken(self.config.train.shots_at(step), twirling=self.config.device.twirling)
-            )
+            shots = shots_taken(self.config.train.shots_at(step), twirling=self.config.device.twirling)
+            return price_by_facts(price, shots) + price_of_self_test(price["seconds_per_shot"], test)
         placed = placement_of(self._open_backend().compile(self.ansatz))
-        return price_of_step(self.config, self.ansatz, placed, step)
+        assert placed is not None
+        each = placed.seconds_per_shot
+        return price_of_step(self.config, self.ansatz, placed, step) + price_of_self_test(each, test)

@@ -60,6 +60,26 @@ def over_budget(rules: TrainConfig, needed: Amount, known: Ledger) -> Outcome | 
     return None
 
 
+def beyond_account(needed: Amount, known: Ledger, left: float | None) -> Outcome | None:
+    """The end of a run whose next step takes more QPU seconds than are left in the account, or None.
+
+    The service would let its jobs wait until the account has some again.
+    """
+    more = needed.beyond(known.paid_ahead).seconds
+    if left is None or more <= left * (1 + ROUNDING):
+        return None
+    words = f"a step takes {more:,.2f} QPU seconds, the account has {left:,.2f} left in this period"
+    return Outcome("budget", f"{words}; qhn resume when it has more")
+
+
+def detached(job_ids: Sequence[str]) -> Outcome:
+    """The end of a session that does not wait for its jobs."""
+    if not job_ids:
+        return Outcome("detached", "as many jobs wait as the account's plan allows; try qhn resume --detach later")
+    jobs = f"job {job_ids[0]} is" if len(job_ids) == 1 else f"{len(job_ids)} jobs are"
+    return Outcome("detached", f"{jobs} on the way; qhn jobs says how far, qhn resume goes on with what comes of it")
+
+
 def steps_since_progress(steps: Sequence[Step]) -> int:
     """Steps since the objective last fell below its earlier lowest by more than its standard error."""
     lowest, since = np.inf, 0

@@ -23,6 +23,7 @@ class Conditions:
         pending_limit: of queued and running jobs, beyond which a job is refused with 3458.
         billing_seconds: how long after a job its usage is known.
         token_seconds: how long a token is valid; the client asks for a new one 10 seconds before.
+        has_sessions: whether the plan has any.
         status: of all devices: ``"active"``; ``"internal"``, which accept jobs and keep them; or ``"off"``.
     """
 
@@ -33,6 +34,7 @@ class Conditions:
     pending_limit: int | None = None
     billing_seconds: float = 0.0
     token_seconds: float = 3600.0
+    has_sessions: bool = True
     status: str = "active"
 
 

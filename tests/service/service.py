@@ -18,6 +18,7 @@ from .jobs import FINAL, Job, real_name
 
 CRN = "crn:v1:bluemix:public:quantum-computing:us-east:a/stand-in:instance::"
 TOKEN = "stand-in-key"
+NO_SESSIONS = 1352
 
 
 class Service:
@@ -277,7 +278,15 @@ class Service:
                 return {}
         raise Refusal(404, "no such address")
 
+    def _began(self, session_id: str) -> float | None:
+        """When the first job of a session did."""
+        return min(
+            (job.created for job in self.jobs.values() if job.request.get("session_id") == session_id), default=None
+        )
+
     def _start(self, wish: dict[str, Any]) -> dict[str, Any]:
+        if wish.get("mode") == "dedicated" and not self.conditions.has_sessions:
+            raise Refusal(400, "the plan has no sessions", NO_SESSIONS)
         name = f"session{len(self.sessions):03}"
         facts = {"id": name, "backend_name": wish["backend"], "mode": wish.get("mode"), "max_ttl": wish.get("max_ttl")}
         self.sessions[name] = facts | {"state": "open", "accepting_jobs": True}
@@ -287,6 +296,8 @@ class Service:
         if session_id not in self.sessions:
             raise Refusal(404, f"there is no session {session_id}")
         session = self.sessions[session_id]
+        if session["state"] != "closed" and (began := self._began(session_id)):
+            session["elapsed_time"] = time.time() - began
         if method == "PATCH" or what == ["close"]:
             session |= {"accepting_jobs": False, "state": "closed"}
         if method == "DELETE":

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qiskit.providers import BackendV2
+from qiskit.providers.exceptions import QiskitBackendNotFoundError
 from qiskit_ibm_runtime import QiskitRuntimeService
 from qiskit_ibm_runtime.accounts import management
 from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError
@@ -83,15 +85,15 @@ def is_readable_by_others(path: Path) -> bool:
 
 
 def connect() -> QiskitRuntimeService:
-    """The service, through the account.
+    """The service, through the account; ``QISKIT_IBM_INSTANCE``, a name or CRN, goes before a saved instance.
 
     Raises:
         NoAccount: if there is none.
         BackendError: if the service refuses it or cannot be reached.
     """
     try:
-        with _silent():
-            return QiskitRuntimeService()
+        with silent():
+            return QiskitRuntimeService(instance=os.environ.get("QISKIT_IBM_INSTANCE") or None)
     except AccountNotFoundError:
         raise NoAccount(NO_ACCOUNT) from None
     except Exception as error:  # the client raises from unrelated bases, requests and pydantic among them
@@ -101,22 +103,82 @@ def connect() -> QiskitRuntimeService:
         ) from None
 
 
+def device_of(name: str) -> BackendV2:
+    """The QPU of that name, through the account.
+
+    Raises:
+        ValueError: if there is no account, it is refused, or it does not reach that device.
+        BackendError: if the service cannot be reached.
+    """
+    service = connect()
+    try:
+        with silent():
+            return service.backend(name)
+    except QiskitBackendNotFoundError:  # the client also says so when the service does not answer
+        if _is_listed(service, name):
+            raise BackendError(f"the IBM service did not describe {name}; try again later") from None
+        raise ValueError(f"the account does not reach a device {name!r}; qhn doctor lists those it does") from None
+    except Exception as error:
+        raise BackendError(f"the IBM service did not describe {name} ({type(error).__name__})") from None
+
+
+def _is_listed(service: Any, name: str) -> bool:
+    """Whether the account reaches the device, or no list of devices can be had."""
+    try:
+        with silent():
+            names = [device.name for device in service.backends()]
+    except Exception:
+        return True
+    return not names or name in names
+
+
+def least_busy(num_qubits: int) -> str:
+    """The working device of at least so many qubits with the fewest jobs waiting.
+
+    Raises:
+        ValueError: if there is no account, or none such.
+        BackendError: if the service cannot be reached.
+    """
+    found = [one for one in devices(connect()) if one.operational and one.num_qubits >= num_qubits]
+    if not found:
+        raise ValueError(f"the account reaches no working device of {num_qubits} qubits; qhn doctor lists its devices")
+    return found[0].name
+
+
 def usage(service: QiskitRuntimeService) -> Usage:
     """What is left in the instance.
 
     Raises:
         BackendError: if the service does not say.
     """
+    consumed, remaining = _seconds(service)
     try:
-        with _silent():
-            known: dict[str, Any] = service.usage()
+        with silent():
             here = service.active_instance()
             plans = [instance.get("plan") for instance in service.instances() if instance.get("crn") == here]
+    except Exception as error:
+        raise BackendError(f"the IBM service did not say what the plan is ({type(error).__name__})") from None
+    return Usage(str(plans[0]) if plans and plans[0] else "unknown", consumed, remaining)
+
+
+def seconds_left(service: QiskitRuntimeService) -> float | None:
+    """QPU seconds left in the instance; None if there is no limit, or the service does not say."""
+    try:
+        return _seconds(service)[1]
+    except BackendError:
+        return None
+
+
+def _seconds(service: QiskitRuntimeService) -> tuple[float | None, float | None]:
+    """Consumed and remaining."""
+    try:
+        with silent():
+            known: dict[str, Any] = service.usage()
         seconds = [known.get(f"usage_{name}_seconds") for name in ("consumed", "remaining")]
         consumed, remaining = (None if value is None else float(value) for value in seconds)
     except Exception as error:
         raise BackendError(f"the IBM service did not say what remains ({type(error).__name__})") from None
-    return Usage(str(plans[0]) if plans and plans[0] else "unknown", consumed, remaining)
+    return consumed, remaining
 
 
 def devices(service: QiskitRuntimeService) -> list[Reached]:
@@ -126,7 +188,7 @@ def devices(service: QiskitRuntimeService) -> list[Reached]:
         BackendError: if the service does not list them.
     """
     try:
-        with _silent():
+        with silent():
             found = [_described(device) for device in service.backends()]
     except Exception as error:
         raise BackendError(f"the IBM service did not list its devices ({type(error).__name__})") from None
@@ -146,7 +208,7 @@ def _described(device: Any) -> Reached:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """Without the client's warnings and log lines, which name instances."""
     logs = [logging.getLogger(name) for name in CLIENT_LOGS]
     levels = [log.level for log in logs]

@@ -7,7 +7,6 @@ the service said, because its answers can hold account data.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.providers import BackendV2
-from qiskit.providers.exceptions import QiskitBackendNotFoundError
 from qiskit_ibm_runtime.executor_sampler import Sampler
 
 from qhn.ansatz import Ansatz
-from qhn.backend.account import connect
+from qhn.backend.account import device_of, seconds_left
 from qhn.backend.aer import publish, read_bits
 from qhn.backend.jobs import Jobs, Request
 from qhn.backend.placement import Placement, place
-from qhn.backend.qpu_time import MAX_JOB_SECONDS, parts, price
-from qhn.backend.sampler import BackendError, Journal, check_request
+from qhn.backend.qpu_time import MAX_JOB_SECONDS, parts
+from qhn.backend.sampler import BackendError, Journal, Terms, check_request
+from qhn.backend.selftest import ROWS, SHOTS, complaint, is_due, known_outcomes, versions
 from qhn.backend.settings import DeviceSettings
 from qhn.backend.tiles import arrange
 from qhn.bitstrings import Bits
@@ -33,49 +32,22 @@ from qhn.samples import Flips, Samples
 from qhn.seeds import Key
 
 Floats = NDArray[np.float64]
-FENCE = 2  # times its price, after which the service ends a job
-
-
-def device_of(name: str) -> BackendV2:
-    """The QPU of that name, through the saved Qiskit account.
-
-    Raises:
-        ValueError: if there is no account, it is refused, or it does not reach that device.
-        BackendError: if the service cannot be reached.
-    """
-    service = connect()
-    try:
-        return service.backend(name)
-    except QiskitBackendNotFoundError:  # the client also says so when the service does not answer
-        if _is_listed(service, name):
-            raise BackendError(f"the IBM service did not describe {name}; try again later") from None
-        raise ValueError(f"the account does not reach a device {name!r}; qhn doctor lists those it does") from None
-    except Exception as error:
-        raise BackendError(f"the IBM service did not describe {name} ({type(error).__name__})") from None
-
-
-def _is_listed(service: Any, name: str) -> bool:
-    """Whether the account reaches the device, or no list of devices can be had."""
-    try:
-        names = [device.name for device in service.backends()]
-    except Exception:
-        return True
-    return not names or name in names
 
 
 def open_device(name: str, settings: DeviceSettings, journal: Journal | None = None) -> Device:
     """The QPU of that name, to run on.
 
     Raises:
-        ValueError, BackendError: as :func:`device_of`.
+        ValueError, BackendError: as :func:`qhn.backend.account.device_of`.
     """
     return Device(device_of(name), settings, journal)
 
 
 class Device:
-    """A QPU. A call is one job, or several if it exceeds the service's limits, in job mode.
+    """A QPU. A call is one job, or a batch of several if it exceeds the service's limits; a session only if asked for.
 
-    The tag of each job, its id and its outcome go to the journal as they happen.
+    The tag of each job, its id and its outcome go to the journal as they happen. Before its first call the device is
+    tested (:mod:`qhn.backend.selftest`), unless the journal knows a test with the same versions.
     """
 
     paid = True
@@ -87,6 +59,8 @@ class Device:
         self.settings = settings or DeviceSettings()
         self.journal = journal
         self.name: str = device.name
+        self.terms = Terms()
+        self.jobs = Jobs(device, journal, self.terms, in_session=self.settings.mode == "session")
         self._compiled: dict[Ansatz, DeviceSampler] = {}
 
     def compile(self, ansatz: Ansatz) -> DeviceSampler:
@@ -101,17 +75,31 @@ class Device:
         except Exception as error:
             raise BackendError(f"the IBM service did not describe {self.name} ({type(error).__name__})") from None
         if ansatz not in self._compiled:
-            self._compiled[ansatz] = DeviceSampler(place(ansatz, self.device, self.settings), self.journal)
+            self._compiled[ansatz] = DeviceSampler(place(ansatz, self.device, self.settings), self.jobs)
         return self._compiled[ansatz]
+
+    def seconds_left(self) -> float | None:
+        """QPU seconds left in the account; None if there is no limit, or the service does not say."""
+        return None if self.jobs.service is None else seconds_left(self.jobs.service)
+
+    def settle(self) -> None:
+        """Note in the journal what ended jobs billed, of which it was not known."""
+        self.jobs.settle()
+
+    def close(self) -> None:
+        """End the session, if there is one; the next job opens another."""
+        self.jobs.close()
 
 
 class DeviceSampler:
     """A placed ansatz on a QPU."""
 
-    def __init__(self, placement: Placement, journal: Journal | None) -> None:
+    def __init__(self, placement: Placement, jobs: Jobs) -> None:
         self.placement = placement
         self.ansatz = placement.ansatz
-        self.journal = journal
+        self.jobs = jobs
+        self.journal = jobs.journal
+        self._is_tested = False
 
     @property
     def circuit(self) -> QuantumCircuit:
@@ -119,7 +107,7 @@ class DeviceSampler:
 
     def describe(self) -> dict[str, Any]:
         settings = self.placement.settings
-        facts = {"name": self.placement.chip.name, "method": "qpu", "noise": "the device"}
+        facts = {"name": self.placement.chip.name, "method": "qpu", "noise": "the device", "mode": settings.mode}
         applied = {"dynamical_decoupling": settings.dynamical_decoupling, "twirling": settings.twirling}
         return facts | applied | self.placement.describe()
 
@@ -127,27 +115,27 @@ class DeviceSampler:
         """Bits of each row; the number of shots is the one really taken.
 
         Raises:
-            BackendError: if a job or the service fails. The ids of the jobs, if they got any, are in the journal.
+            BackendError: if a job or the service fails, or the device does not pass its test. The ids of the jobs, if
+                they got any, are in the journal.
+            Detached: if jobs are not to be waited for, and have not ended.
         """
         num_parameters, num_qubits = self.ansatz.num_parameters, self.ansatz.num_qubits
         check_request(thetas, num_parameters, num_qubits, shots)
+        self._test(key.run)
         num_tiles = len(self.placement.tiles)
         plan = arrange(len(thetas), group, num_tiles)
         angles = thetas[plan.rows].reshape(plan.num_executions, num_tiles * num_parameters)
         task = self.placement.task(len(thetas), group, shots)
         divided = parts(task, self.placement.chip)
-        fence = math.ceil(FENCE * price(task, self.placement.chip).seconds / len(divided))
-        fence = min(fence, int(MAX_JOB_SECONDS))
-        run = self._run if len(divided) == 1 else self._kept  # of one job, the caller keeps the samples
-        jobs = [
-            run(angles[part], task.shots_taken, fence, key.tag if len(divided) == 1 else f"{key.tag}:{number}")
-            for number, part in enumerate(divided)
-        ]
-        everything = np.concatenate([job.bits for job in jobs])
-        bits = everything.reshape(*everything.shape[:2], num_tiles, num_qubits).swapaxes(1, 2)
+        if len(divided) == 1:  # of one job, the caller keeps the samples
+            jobs = self._run([angles], task.shots_taken, [key.tag])
+        else:
+            tags = [f"{key.tag}:{number}" for number in range(len(divided))]
+            jobs = self._kept([angles[part] for part in divided], task.shots_taken, tags)
+        bits = self._by_tile(np.concatenate([job.bits for job in jobs]))
         seconds = [job.seconds for job in jobs]
         return plan.samples(
-            self.ansatz.relabel(bits) if self.placement.folded else bits,
+            bits,
             job_ids=tuple(job.job_id for job in jobs),
             qpu_seconds=None if None in seconds else sum(second for second in seconds if second),
             flips=self._flips(jobs),
@@ -155,49 +143,88 @@ class DeviceSampler:
             executed=plan.num_executions + sum(len(job.calibration) for job in jobs),
         )
 
-    def _kept(self, angles: Floats, shots: int, fence: int, tag: str) -> Job:
-        """What came of a job, which is not run again if its bits are in the journal."""
-        digest = self._digest(angles, shots)
-        stored = None if self.journal is None else self.journal.kept(tag, digest)
-        if stored is not None:
-            return Job.from_arrays(stored)
-        job = self._run(angles, shots, fence, tag)
-        if self.journal is not None:
-            self.journal.keep(tag, digest, job.arrays())
-        return job
+    def _by_tile(self, bits: Bits) -> Bits:
+        """Measured bits as ``[num_executions, num_tiles, shots, num_qubits]``, the last CX brick applied."""
+        num_tiles, num_qubits = len(self.placement.tiles), self.ansatz.num_qubits
+        own = bits.reshape(*bits.shape[:2], num_tiles, num_qubits).swapaxes(1, 2)
+        return self.ansatz.relabel(own) if self.placement.folded else own
 
-    def _run(self, angles: Floats, shots: int, fence: int, tag: str) -> Job:
-        """One job: rows of angles of all tiles, and the calibration."""
-        device = self.placement.device
-        pubs = [publish(self.circuit, angles), *((circuit,) for circuit in self.placement.calibration)]
-        circuits = len(angles) + len(pubs) - 1
-        request = Request(
+    def _test(self, run: str) -> None:
+        """Refuse a device that takes angles or returns bits in another order; costs a job, once a record."""
+        noted = [] if self.journal is None else self.journal.entries()
+        if self._is_tested or self.jobs.service is None or not is_due(noted):
+            return
+        number = sum(entry.get("event") == "self-test" for entry in noted)
+        num_tiles = len(self.placement.tiles)
+        thetas, expected = known_outcomes(self.ansatz, ROWS * num_tiles)
+        angles = thetas.reshape(ROWS, num_tiles * self.ansatz.num_parameters)
+        (job,) = self._run([angles], SHOTS, [f"qhn:{run}:test:{number}"], calibrate=False)
+        wrong = complaint(self._by_tile(job.bits), expected.reshape(ROWS, num_tiles, -1))
+        if self.journal is not None:
+            verdict = {"job_id": job.job_id, "complaint": wrong, "versions": versions()}
+            self.journal.append({"event": "self-test"} | verdict)
+        if wrong is not None:
+            raise BackendError(
+                f"{self.placement.chip.name} did not pass the self-test before the first step: {wrong}; install "
+                "qiskit and qiskit-ibm-runtime as qhn requires them, then qhn resume"
+            )
+        self._is_tested = True
+
+    def _kept(self, angles: list[Floats], shots: int, tags: list[str]) -> list[Job]:
+        """What came of jobs; one whose bits are in the journal is not run again."""
+        found: dict[int, Job] = {}
+        if self.journal is not None:
+            for number, tag in enumerate(tags):
+                stored = self.journal.kept(tag, self._digest(angles[number], shots))
+                if stored is not None:
+                    found[number] = Job.from_arrays(stored)
+        missing = [number for number in range(len(tags)) if number not in found]
+        ran = self._run([angles[n] for n in missing], shots, [tags[n] for n in missing], keep=True)
+        found |= dict(zip(missing, ran, strict=True))
+        return [found[number] for number in range(len(tags))]
+
+    def _run(
+        self, angles: list[Floats], shots: int, tags: list[str], *, keep: bool = False, calibrate: bool = True
+    ) -> list[Job]:
+        """Jobs, each of some rows of angles of all tiles and the calibration; the journal can keep their bits."""
+        calibration = self.placement.calibration if calibrate else []
+        requests = [self._request(rows, shots, tag, calibration) for rows, tag in zip(angles, tags, strict=True)]
+
+        def read(number: int, result: Any, job_id: str, seconds: float | None) -> Job:
+            counted = [read_bits(result, index) for index in range(1, 1 + len(calibration))]
+            job = Job(read_bits(result), counted, job_id, seconds)
+            if keep and self.journal is not None:
+                self.journal.keep(tags[number], requests[number].digest, job.arrays())
+            return job
+
+        return self.jobs.run(requests, read)
+
+    def _request(self, angles: Floats, shots: int, tag: str, calibration: list[QuantumCircuit]) -> Request:
+        pubs = [publish(self.circuit, angles), *((circuit,) for circuit in calibration)]
+        circuits = len(angles) + len(calibration)
+        return Request(
             tag=tag,
-            digest=self._digest(angles, shots),
+            digest=self._digest(angles, shots, len(calibration)),
             rows=circuits,
             shots=shots,
             price_seconds=self.placement.job_seconds(circuits, shots),
-            submit=lambda tags: Sampler(mode=device, options=self._options(tags, fence)).run(pubs, shots=shots),
+            submit=lambda mode, tags, fence: Sampler(mode=mode, options=self._options(tags, fence)).run(
+                pubs, shots=shots
+            ),
         )
-        name = self.placement.chip.name
-        job, result = Jobs(getattr(device, "service", None), name, self.journal).run(request)
-        bits = read_bits(result)
-        calibration = [read_bits(result, index) for index in range(1, len(pubs))]
-        seconds = _billed_seconds(job)
-        if self.journal is not None:
-            self.journal.append({"event": "done", "tag": tag, "job_id": job.job_id(), "qpu_seconds": seconds})
-        return Job(bits, calibration, job.job_id(), seconds)
 
-    def _digest(self, angles: Floats, shots: int) -> str:
+    def _digest(self, angles: Floats, shots: int, calibrations: int | None = None) -> str:
         """Names what a job measures: angles, shots, and on which qubits it does."""
-        asked = repr((self.placement.qubits, self.placement.folded, shots, len(self.placement.calibration)))
+        number = len(self.placement.calibration) if calibrations is None else calibrations
+        asked = repr((self.placement.qubits, self.placement.folded, shots, number))
         return hashlib.sha256(angles.tobytes() + asked.encode()).hexdigest()
 
     def _options(self, tags: list[str], fence: int) -> dict[str, Any]:
+        """Of the client; never private, for then results could be read only once."""
         settings = self.placement.settings
         options: dict[str, Any] = {
-            "environment": {"job_tags": tags},
-            "max_execution_time": fence,
+            "environment": {"job_tags": tags, "private": False},
+            "max_execution_time": min(fence, int(MAX_JOB_SECONDS)),
             "execution": {"rep_delay": settings.rep_delay},
         }
         if settings.dynamical_decoupling != "none":
@@ -246,16 +273,3 @@ class Job:
             for name in ("bits", "calibration")
         )
         return cls(bits, list(calibration), str(stored["job_id"]), None if np.isnan(seconds) else seconds)
-
-
-def _billed_seconds(job: Any) -> float | None:
-    """QPU seconds of a finished job; None if the service does not say, or not yet, which must not cost the bits.
-
-    The client's own ``usage()`` is 0 until the bill is known.
-    """
-    try:
-        billed = float(job.usage())
-        pending = billed == 0 and dict(job.metrics()).get("usage", {}).get("status", "pending") == "pending"
-        return None if pending else billed
-    except Exception:
-        return None

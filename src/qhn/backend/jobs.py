@@ -1,9 +1,10 @@
 """One job for one request, whatever breaks on the way: the network, the service, or this process.
 
-A request is named by its tag, ``qhn:<run>:<step>:<evaluation>``, and by a digest of what it asks. Its intent is in the
-journal before it is submitted, and both names are tags of the job. So a job that was accepted although no answer came
-back, or although this process died, is found again by them; it is adopted instead of paid for twice, and of several the
-others are cancelled while they queue. Waiting survives an outage of the service.
+A request is named by its tag, ``qhn:<run>:<step>:<evaluation>``, by a digest of what it asks, and by the record it
+belongs to. Its intent is in the journal before it is submitted, and all three are tags of the job. Before a job is
+submitted the service is asked for one that has them: a job that was accepted although no answer came back, although
+this process died, or by a copy of the record elsewhere, is adopted instead of paid for twice. Of several the others are
+cancelled while they queue, and noted with their bills if they do not. Waiting survives an outage of the service.
 
 What the client raises is classified once, by :func:`kind_of`; its texts are never repeated, because the service's
 answers can hold account data.
@@ -11,29 +12,42 @@ answers can hold account data.
 
 from __future__ import annotations
 
+import contextlib
+import json
+import math
+import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeVar
 
+from qiskit.providers import BackendV2
 from qiskit.providers.exceptions import JobError
+from qiskit_ibm_runtime import Batch
 from qiskit_ibm_runtime.exceptions import IBMError, IBMNotAuthorizedError, RuntimeInvalidStateError
 
-from qhn.backend.sampler import BackendError, Journal
+from qhn.backend.account import device_of, silent
+from qhn.backend.sampler import BackendError, Detached, Journal, Terms
+from qhn.backend.session import close_session, note_session, open_session
+from qhn.ledger import jobs_of
 
 Result = TypeVar("Result")
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between questions to the service, which double
 PATIENCE = 3600.0  # seconds of failing questions in a row after which waiting ends; the job goes on
+LISTING_DELAY = 10.0  # seconds until a job whose answer was lost must be among those with its tag
 ATTEMPTS = 4  # to submit a job that the service does not know of
-DIGEST_TAG = "qhn-digest:"
+RENEWALS = 3  # of the connection to an account that is refused
+DIGEST_TAG, RECORD_TAG = "qhn-digest:", "qhn-record:"
 WAITING, FINAL = ("INITIALIZING", "QUEUED", "VALIDATING"), ("DONE", "ERROR", "CANCELLED")
+TOO_MANY_WAIT, SESSION_CLOSED, NO_SESSIONS = 3458, 1217, 1352  # the service's codes
 
 
 class Kind(Enum):
     """Of a failure, with what the user should do."""
 
     TRANSIENT = "the service could not be reached or is overloaded; qhn resume goes on where it was"
+    BUSY = "as many jobs wait as the account's plan allows; qhn resume when some are done"
     AUTHENTICATION = "the service refused the account; check its token and instance, then qhn resume"
     JOB_FAILED = "the job failed on the service, which lists the reason under its id; qhn resume submits it again"
     FATAL = "the service refused the job; its reason is in your IBM account, or in the client's log"
@@ -51,10 +65,26 @@ def kind_of(error: BaseException) -> Kind:
         return Kind.AUTHENTICATION
     if isinstance(error, (JobError, RuntimeInvalidStateError)) or type(error).__name__ == "RuntimeJobMaxTimeoutError":
         return Kind.JOB_FAILED
+    if has_code(error, TOO_MANY_WAIT):
+        return Kind.BUSY
     if isinstance(status, int) and 400 <= status < 500 and status not in (408, 409, 425, 429):
         return Kind.FATAL
     transient = (IBMError, OSError, TypeError, ValueError)  # OSError of requests; the last two of a torn body
     return Kind.TRANSIENT if isinstance(error, transient) else Kind.FATAL
+
+
+def kind_at_submission(error: BaseException) -> Kind:
+    """The same of an exception while a job is sent: the client checks what it sends, and says so by ValueErrors."""
+    is_check = isinstance(error, (TypeError, ValueError)) and not isinstance(error, (OSError, json.JSONDecodeError))
+    return Kind.FATAL if is_check else kind_of(error)
+
+
+def has_code(error: BaseException, code: int) -> bool:
+    """Whether the service's refusal carries one of its codes."""
+    return re.search(rf"\b{code}\b", str(error)) is not None
+
+
+Classify = Callable[[BaseException], Kind]
 
 
 @dataclass(frozen=True)
@@ -67,7 +97,8 @@ class Request:
         rows: circuits that it executes.
         shots: of each.
         price_seconds: QPU seconds that it should take.
-        submit: sends it with the given job tags, and returns the client's job.
+        submit: sends it to a device, batch or session of the client with the given job tags and limit in QPU seconds,
+            and returns the client's job.
     """
 
     tag: str
@@ -75,141 +106,307 @@ class Request:
     rows: int
     shots: int
     price_seconds: float
-    submit: Callable[[list[str]], Any]
+    submit: Callable[[Any, list[str], int], Any]
 
     @property
     def size(self) -> dict[str, Any]:
         """What the journal keeps of it."""
         return {"rows": self.rows, "shots": self.shots, "price_seconds": self.price_seconds}
 
-    @property
-    def tags(self) -> list[str]:
-        """Of the job, on the service."""
-        return [self.tag, f"{DIGEST_TAG}{self.digest[:32]}"]
 
-
+@dataclass
 class Jobs:
-    """Submits requests and waits for them.
+    """Submits requests to a device and waits for them.
 
-    Args:
-        service: the client's service, which finds jobs by their tags; None if there is none, as in local mode.
-        name: of the device, for messages.
+    Attributes:
+        device: of the client; of a device that is none of the service, jobs are not looked for.
         journal: where intents, ids and outcomes are noted; None to note nothing.
+        terms: on which jobs are submitted and waited for.
+        in_session: submit them in a session (:mod:`qhn.backend.session`).
         pause: waits so many seconds.
     """
 
-    def __init__(
-        self, service: Any, name: str, journal: Journal | None, pause: Callable[[float], None] = time.sleep
-    ) -> None:
-        self.service = service
-        self.name = name
-        self.journal = journal
-        self.pause = pause
+    device: BackendV2
+    journal: Journal | None
+    terms: Terms = field(default_factory=Terms)
+    in_session: bool = False
+    pause: Callable[[float], None] = time.sleep
+    _session: Any = field(default=None, init=False)
+    _known: dict[str, Any] = field(default_factory=dict, init=False)  # the client's jobs, by id
 
-    def run(self, request: Request) -> tuple[Any, Any]:
-        """The request's job and its result.
+    @property
+    def service(self) -> Any:
+        """The client's service, which finds jobs by their tags; None in local mode."""
+        return getattr(self.device, "service", None)
+
+    def run(self, requests: Sequence[Request], keep: Callable[[int, Any, str, float | None], Result]) -> list[Result]:
+        """What ``keep`` makes of each request's number, result, job id and bill; a bill that is not yet known is None.
+
+        Several requests are submitted together, as a batch, before the first is waited for. Each result is handed to
+        ``keep`` as soon as it is there, so that the failure of another loses nothing.
 
         Raises:
-            BackendError: if it failed, or nothing can be learnt about it. The journal has its id, if it got one.
+            BackendError: if one failed, or nothing can be learnt about it. The journal has its id, if it got one.
+            Detached: if they are not to be waited for, and one has not ended.
         """
-        job = None
+        job_ids = self._begun(requests)
+        if self.terms.detach and self.service is not None:
+            with self._failure_of(requests[0]):
+                going = [job_id for job_id in job_ids if self._state(job_id) not in FINAL]
+            if going:
+                raise Detached(going)
+        found = []
+        for number, (request, job_id) in enumerate(zip(requests, job_ids, strict=True)):
+            with self._failure_of(request, job_id):
+                self._wait(job_id)
+                result = self._asked(self._result_of(job_id))
+            billed = self.bill(job_id)
+            found.append(keep(number, result, job_id, billed))
+            self.terms.spend(request.price_seconds if billed is None else billed)
+            self._note(event="done", tag=request.tag, job_id=job_id, qpu_seconds=billed)
+        if self._session is not None and self.journal is not None:
+            note_session(self._session, self.journal, is_closed=False)
+        return found
+
+    def settle(self) -> None:
+        """Note what jobs billed of which it was not known; those whose bill still is not are left as they are."""
+        for job_id, job in jobs_of([] if self.journal is None else self.journal.entries()).items():
+            if job.billed is None and (billed := self.bill(job_id)) is not None:
+                self._note(event="billed", tag=job.tag, job_id=job_id, qpu_seconds=billed)
+
+    def bill(self, job_id: str) -> float | None:
+        """QPU seconds of a job that ended; None if the service does not say, or not yet, which must not cost the bits.
+
+        The client's own ``usage()`` is 0 until the bill is known.
+        """
         try:
-            job = self._adopted(request) if self._was_intended(request) else None
-            job = job or self._submitted(request)
-            self._wait(job)
-            return job, self._asked(job.result)
-        except Exception as error:
-            kind = kind_of(error)
-            ended = kind in (Kind.JOB_FAILED, Kind.FATAL)
-            named = {} if job is None else {"job_id": job.job_id()}
-            event = "failed" if ended else "out of reach"  # the job may go on, and be adopted later
-            self._note(event=event, tag=request.tag, **named, error=type(error).__name__, kind=kind.name.lower())
-            raise BackendError(
-                f"{self.name}: the job {request.tag} did not end well ({type(error).__name__}); {kind.value}"
-            ) from None
-
-    def _was_intended(self, request: Request) -> bool:
-        """Whether an earlier process, or an earlier attempt, may have submitted the request."""
-        return self.service is not None and self.journal is not None and self.journal.was_intended(request.tag)
-
-    def _adopted(self, request: Request) -> Any:
-        """A job of the service with the request's tags that may still give a result; None if there is none.
-
-        Others that still wait are cancelled: nobody needs them.
-        """
-        found = [
-            job
-            for job in self._asked(lambda: self.service.jobs(job_tags=[request.tag], limit=None))
-            if set(request.tags) <= set(job.tags)
-        ]
-        alive = [
-            (job, status) for job in found if (status := str(self._asked(job.status))) not in ("ERROR", "CANCELLED")
-        ]
-        if not alive:
+            with silent():
+                job = self._job(job_id)
+                if billed := float(job.usage()):
+                    return billed
+                metrics, was_cancelled = dict(job.metrics()), str(job.status()) == "CANCELLED"
+        except Exception:
             return None
-        ahead = min(alive, key=lambda one: (one[1] != "DONE", one[1] in WAITING))[0]
-        for job, status in alive:
-            if job is not ahead and status in WAITING:
-                self._cancel(job, request.tag)
-        self._note(event="adopted", tag=request.tag, job_id=ahead.job_id(), **request.size)
-        return ahead
+        never_ran = was_cancelled and not metrics.get("timestamps", {}).get("running")
+        is_known = metrics.get("usage", {}).get("status", "pending") != "pending"
+        return 0.0 if is_known or never_ran else None
 
-    def _submitted(self, request: Request) -> Any:
-        """A new job; if no answer comes back, the one that was accepted nevertheless."""
-        self._note(event="intent", tag=request.tag, digest=request.digest, **request.size)
-        for attempt in range(ATTEMPTS):
-            try:
-                job = request.submit(request.tags)
-            except Exception as error:
-                if self.service is None or kind_of(error) is not Kind.TRANSIENT or attempt == ATTEMPTS - 1:
-                    raise
-                self.pause(min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt))
-            else:
-                self._note(event="submitted", tag=request.tag, job_id=job.job_id(), **request.size)
-                return self._only(request, job)
-            if (job := self._adopted(request)) is not None:
-                return job
-        raise AssertionError("unreachable")
+    # ------------------------------------------------------------ submitting
 
-    def _only(self, request: Request, job: Any) -> Any:
-        """The job, its duplicates cancelled: the client itself submits again if the service's answer is an error."""
-        if self.service is None:
-            return job
-        others = self._asked(lambda: self.service.jobs(job_tags=[request.tag], limit=None))
-        for other in others:
-            is_double = other.job_id() != job.job_id() and set(request.tags) <= set(other.tags)
-            if is_double and str(self._asked(other.status)) in WAITING:
-                self._cancel(other, request.tag)
-        return job
+    def _begun(self, requests: Sequence[Request]) -> list[str]:
+        """Ids of the jobs of all requests: those that exist, and new ones for the others."""
+        found: dict[int, str] = {}
+        for number, request in enumerate(requests):
+            with self._failure_of(request):
+                job_id = self._adopted(request)
+                if job_id is not None:
+                    found[number] = job_id
+        missing = [number for number in range(len(requests)) if number not in found]
+        price = sum(requests[number].price_seconds for number in missing)
+        with self._mode([requests[number] for number in missing]) as mode:
+            for number in missing:
+                with self._failure_of(requests[number], kind=kind_at_submission):
+                    found[number] = self._submitted(requests[number], mode, requests[number].price_seconds / price)
+        return [found[number] for number in range(len(requests))]
 
-    def _cancel(self, job: Any, tag: str) -> None:
-        try:
-            job.cancel()
-        except Exception:  # it has begun meanwhile, or the service does not answer: its bill is noted elsewhere
+    @contextlib.contextmanager
+    def _mode(self, requests: Sequence[Request]) -> Iterator[Any]:
+        """What jobs are submitted to, if not to the device itself: a batch if there are several, or the session."""
+        if self.service is None or not requests or not (self.in_session or len(requests) > 1):
+            yield None
             return
-        self._note(event="cancelled", tag=tag, job_id=job.job_id())
+        with self._failure_of(requests[0]):
+            mode = self._opened_session() if self.in_session else self._asked(lambda: Batch(self.device))
+        yield mode
+        if self.in_session:
+            return
+        with contextlib.suppress(Exception), silent():  # it ends by itself
+            mode.close()
 
-    def _wait(self, job: Any) -> None:
+    def _opened_session(self) -> Any:
+        if self._session is None and self.journal is not None:
+            try:
+                self._session = open_session(self.device, self.journal, self.terms.max_seconds, self._asked)
+            except Exception as error:
+                if has_code(error, NO_SESSIONS):
+                    raise BackendError("the account's plan has no sessions; leave device.mode at job") from None
+                raise
+        return self._session
+
+    def close(self) -> None:
+        """End the session, if there is one."""
+        session, self._session = self._session, None
+        if session is not None and self.journal is not None:
+            close_session(session, self.journal)
+
+    def _adopted(self, request: Request) -> str | None:
+        """The id of a job that the service has for the request, and that may give a result; None if there is none."""
+        chosen = self._chosen(request)
+        if chosen is not None:
+            self._note(event="adopted", tag=request.tag, job_id=chosen, **request.size)
+        return chosen
+
+    def _chosen(self, request: Request, own: str | None = None) -> str | None:
+        """Of the jobs with the request's tags, and its ``own`` one, that which is farthest; None if there is none.
+
+        The others are noted, and cancelled if they still wait: nobody needs them.
+        """
+        if self.service is None or self.journal is None:
+            return own
+        tags = set(self._tags(request))
+        listed = self._asked(lambda: self.service.jobs(job_tags=[request.tag], limit=None))
+        job_ids = {job.job_id() for job in listed if tags <= set(job.tags)} | ({own} if own else set())
+        states = {job_id: self._state(job_id) for job_id in sorted(job_ids)}
+        alive = [job_id for job_id, state in states.items() if state not in ("ERROR", "CANCELLED")]
+        chosen = min(alive, key=lambda job_id: (states[job_id] != "DONE", states[job_id] in WAITING), default=None)
+        noted = jobs_of(self.journal.entries())
+        for job_id in job_ids - {chosen or own}:
+            if job_id not in noted or not noted[job_id].is_lost:
+                self._note(event="duplicate", tag=request.tag, job_id=job_id, **request.size)
+            if states[job_id] in WAITING:
+                self._cancel(request, job_id)
+        return chosen
+
+    def _submitted(self, request: Request, mode: Any, share: float) -> str:
+        """The id of a new job; if no answer came back, of the one that was accepted nevertheless.
+
+        It may take its ``share`` of what remains of a budget.
+        """
+        self._note(event="intent", tag=request.tag, digest=request.digest, **request.size)
+        failures = waited = 0.0
+        while True:
+            try:
+                with silent():
+                    job = request.submit(mode or self.device, self._tags(request), self._fence(request, share))
+            except Exception as error:
+                kind = kind_at_submission(error)
+                if self.service is None:
+                    raise
+                if kind is Kind.BUSY and self.terms.detach:
+                    raise Detached([]) from None
+                if kind is Kind.BUSY and waited < PATIENCE:
+                    self.terms.tell("as many jobs wait as the account's plan allows")
+                    waited += LONGEST_PAUSE
+                    self.pause(LONGEST_PAUSE)
+                    continue
+                failures += 1
+                if has_code(error, SESSION_CLOSED) and self._session is not None and failures < ATTEMPTS:
+                    self.close()
+                    mode = self._opened_session()
+                    continue
+                if kind is Kind.AUTHENTICATION and failures < RENEWALS:
+                    self._renew()
+                    mode = None  # a batch or session is of the connection that is no more
+                elif kind is not Kind.TRANSIENT or failures >= ATTEMPTS:
+                    raise
+                self.pause(LISTING_DELAY)
+                if (found := self._adopted(request)) is not None:
+                    return found
+            else:
+                return self._only(request, self._known_as(request, job))
+
+    def _known_as(self, request: Request, job: Any) -> str:
+        """The id of a job that was just submitted, noted."""
+        job_id: str = job.job_id()
+        self._known[job_id] = job
+        part_of = {} if self._session is None else {"session_id": self._session.session_id}
+        self._note(event="submitted", tag=request.tag, job_id=job_id, **request.size, **part_of)
+        return job_id
+
+    def _only(self, request: Request, job_id: str) -> str:
+        """One of the job and its duplicates: the client itself submits again if it is answered an error."""
+        chosen = self._chosen(request, job_id) or job_id
+        if chosen != job_id:
+            self._note(event="adopted", tag=request.tag, job_id=chosen, **request.size)
+        return chosen
+
+    def _tags(self, request: Request) -> list[str]:
+        """Of its job, on the service."""
+        own = [] if self.journal is None else [f"{RECORD_TAG}{self.journal.name}"]
+        return [request.tag, f"{DIGEST_TAG}{request.digest[:32]}", *own]
+
+    def _fence(self, request: Request, share: float) -> int:
+        """QPU seconds at which the service ends the job: a multiple of what it should take, as far as they remain."""
+        most = math.inf if self.terms.max_seconds is None else share * self.terms.max_seconds
+        enough, price = math.ceil(self.terms.fence * request.price_seconds), math.ceil(request.price_seconds)
+        return enough if most >= enough else max(math.floor(most), price)  # the service takes whole seconds
+
+    def _cancel(self, request: Request, job_id: str) -> None:
+        try:
+            with silent():
+                self._job(job_id).cancel()
+        except Exception:  # it has begun meanwhile, or the service does not answer: its bill is asked for later
+            return
+        self._note(event="cancelled", tag=request.tag, job_id=job_id)
+
+    # ------------------------------------------------------------ asking
+
+    def _wait(self, job_id: str) -> None:
         """Until the job has ended, in ever longer intervals."""
         if self.service is None:
             return
-        interval = FIRST_PAUSE
-        while str(self._asked(job.status)) not in FINAL:
+        interval, since = FIRST_PAUSE, time.monotonic()
+        while (state := self._state(job_id)) not in FINAL:
+            minutes = (time.monotonic() - since) / 60
+            self.terms.tell(f"job {job_id} {state.lower()}" + f" for {minutes:.0f} min" * (minutes >= 1))
             self.pause(interval)
             interval = min(LONGEST_PAUSE, 1.5 * interval)
 
+    def _state(self, job_id: str) -> str:
+        """QUEUED, RUNNING, DONE …"""
+        return str(self._asked(lambda: self._job(job_id).status()))
+
+    def _result_of(self, job_id: str) -> Callable[[], Any]:
+        return lambda: self._job(job_id).result()
+
+    def _job(self, job_id: str) -> Any:
+        """The client's job of that id."""
+        if job_id not in self._known:
+            self._known[job_id] = self.service.job(job_id)
+        return self._known[job_id]
+
     def _asked(self, question: Callable[[], Result]) -> Result:
         """The service's answer; it is asked again while it cannot be reached."""
-        interval, waited = FIRST_PAUSE, 0.0
+        interval, waited, renewals = FIRST_PAUSE, 0.0, 0
         while True:
             try:
-                return question()
+                with silent():
+                    return question()
             except Exception as error:
-                if self.service is None or kind_of(error) is not Kind.TRANSIENT or waited >= PATIENCE:
+                kind = kind_of(error)
+                if kind is Kind.AUTHENTICATION and renewals < RENEWALS and self.service is not None:
+                    renewals += 1
+                    self._renew()
+                elif self.service is None or kind is not Kind.TRANSIENT or waited >= PATIENCE:
                     raise
+            self.terms.tell("the service does not answer; it is asked again")
             self.pause(interval)
             waited += interval
             interval = min(LONGEST_PAUSE, 2 * interval)
+
+    def _renew(self) -> None:
+        """Connect to the account anew: the service no longer takes the token that this client has."""
+        with contextlib.suppress(ValueError, BackendError):
+            self.device = device_of(self.device.name)
+            self._known.clear()
+
+    @contextlib.contextmanager
+    def _failure_of(self, request: Request, job_id: str | None = None, kind: Classify = kind_of) -> Iterator[None]:
+        """Turn what the client raises into an error of ours, and note it."""
+        try:
+            yield
+        except (Detached, BackendError):
+            raise
+        except Exception as error:
+            found = kind(error)
+            ended = found in (Kind.JOB_FAILED, Kind.FATAL)
+            named: dict[str, Any] = {} if job_id is None else {"job_id": job_id}
+            named |= {"qpu_seconds": self.bill(job_id)} if job_id and ended else {}
+            event = "failed" if ended else "out of reach"  # the job may go on, and be adopted later
+            self._note(event=event, tag=request.tag, **named, error=type(error).__name__, kind=found.name.lower())
+            raise BackendError(
+                f"{self.device.name}: the job {request.tag} did not end well ({type(error).__name__}); {found.value}"
+            ) from None
 
     def _note(self, **entry: Any) -> None:
         if self.journal is not None:

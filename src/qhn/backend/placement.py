@@ -92,10 +92,14 @@ class Placement:
             twirling=settings.twirling,
         )
 
+    @property
+    def seconds_per_shot(self) -> float:
+        """Delay and circuit."""
+        return rep_delay_of(self.chip, self.settings.rep_delay) + self.duration
+
     def job_seconds(self, circuits: int, shots: int) -> float:
         """QPU seconds that a job of so many circuits should take."""
-        delay = rep_delay_of(self.chip, self.settings.rep_delay)
-        return seconds_of(1, circuits * shots, delay + self.duration)
+        return seconds_of(1, circuits * shots, self.seconds_per_shot)
 
     def describe(self) -> dict[str, Any]:
         """Qubits of every tile, what was applied, and the calibration: JSON values."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -23,15 +24,54 @@ class BackendError(RuntimeError):
     """The machine or its service failed; nothing that is already recorded is lost, and the run can be resumed."""
 
 
+class Detached(Exception):
+    """Jobs were submitted and are not waited for.
+
+    Attributes:
+        job_ids: those that have not ended; empty if not even they could be submitted, because too many wait.
+    """
+
+    def __init__(self, job_ids: Sequence[str]) -> None:
+        super().__init__(f"{len(job_ids)} jobs have not ended")
+        self.job_ids = tuple(job_ids)
+
+
+@dataclass
+class Terms:
+    """On which terms jobs are submitted and waited for; they may change between them.
+
+    Attributes:
+        max_seconds: QPU seconds that remain of a budget; None for no limit. The service ends a job that exceeds them.
+        fence: times its price, at which the service ends a job in any case.
+        detach: do not wait for jobs.
+        tell: is told, in words, what is waited for.
+    """
+
+    max_seconds: float | None = None
+    fence: float = 2.0
+    detach: bool = False
+    tell: Callable[[str], object] = lambda words: None
+
+    def spend(self, seconds: float) -> None:
+        """So many of the remaining seconds are spent."""
+        if self.max_seconds is not None:
+            self.max_seconds -= seconds
+
+
 class Journal(Protocol):
     """Where a paid machine notes what it is about to do and what came of it, before it goes on."""
 
-    def append(self, entry: dict[str, Any]) -> None:
-        """Write the entry durably; JSON values only."""
+    @property
+    def name(self) -> str:
+        """Of the record that the journal belongs to, and of every copy of it; of no other."""
         ...
 
-    def was_intended(self, tag: str) -> bool:
-        """Whether an intent to submit a job of that tag was ever noted."""
+    def entries(self) -> list[dict[str, Any]]:
+        """All entries, in order."""
+        ...
+
+    def append(self, entry: dict[str, Any]) -> None:
+        """Write the entry durably; JSON values only."""
         ...
 
     def keep(self, tag: str, digest: str, arrays: Mapping[str, Any]) -> None:
@@ -100,6 +140,29 @@ class Backend(Protocol):
         Raises:
             ValueError: if the machine cannot run it.
         """
+        ...
+
+
+@runtime_checkable
+class PaidBackend(Protocol):
+    """A machine that bills its jobs to an account.
+
+    Attributes:
+        terms: on which it does; whoever opened it may change them.
+    """
+
+    terms: Terms
+
+    def seconds_left(self) -> float | None:
+        """QPU seconds left in the account; None if there is no limit, or nobody says."""
+        ...
+
+    def settle(self) -> None:
+        """Note in the journal what ended jobs billed, of which it was not known."""
+        ...
+
+    def close(self) -> None:
+        """End what is billed while it is open; it is opened again by the next job."""
         ...
 
 

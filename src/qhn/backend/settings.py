@@ -18,6 +18,7 @@ class DeviceSettings:
         exclude: qubits of the device not to use.
         qubits: the chains to use, if they are not to be chosen; their number then is that of the tiles.
         rep_delay: seconds between shots; None for the device's own.
+        mode: of a QPU: single jobs (of a step that is too large for one, a batch), or a session.
         calibrate: count readout errors in every job, with two circuits of known bits.
         dynamical_decoupling: pulses on idle qubits.
         twirling: random Pauli gates around two-qubit gates, averaged over.
@@ -36,6 +37,7 @@ class DeviceSettings:
     exclude: tuple[int, ...] = ()
     qubits: tuple[tuple[int, ...], ...] = ()
     rep_delay: float | None = None
+    mode: Literal["job", "session"] = "job"
     calibrate: bool = False
     dynamical_decoupling: Decoupling = "none"
     twirling: bool = False

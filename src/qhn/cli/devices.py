@@ -94,6 +94,6 @@ def _device(name: str) -> BackendV2:
         from qhn.backend.fake import stored_device
 
         return stored_device(name)
-    from qhn.backend import ibm
+    from qhn.backend.account import device_of
 
-    return ibm.device_of(name)
+    return device_of(name)

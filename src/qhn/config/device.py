@@ -10,7 +10,7 @@ from qhn.backend.settings import Decoupling, DeviceSettings
 from qhn.config.section import Section
 from qhn.readout import Mitigation
 
-OF_SHOTS = frozenset({"tiles", "guard", "mitigation", "rep_delay", "dynamical_decoupling", "twirling"})
+OF_SHOTS = frozenset({"tiles", "guard", "mitigation", "rep_delay", "mode", "dynamical_decoupling", "twirling"})
 MODEL = frozenset({"p1", "p2", "readout_error", "form", "max_bond"})  # what goes with backend depolarising
 
 
@@ -37,6 +37,7 @@ class DeviceConfig(Section):
     exclude: tuple[Annotated[int, Field(ge=0)], ...] = ()
     qubits: Annotated[tuple[tuple[Annotated[int, Field(ge=0)], ...], ...], BeforeValidator(_chains)] = ()
     rep_delay: float | None = Field(default=None, ge=0)
+    mode: Literal["job", "session"] = "job"
     mitigation: Mitigation = "none"
     dynamical_decoupling: Decoupling = "none"
     twirling: bool = False
