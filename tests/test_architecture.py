@@ -28,7 +28,7 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("sweepreport",),
     ("display", "doctor", "ensemble", "evaluate", "report", "compare", "searches"),
     ("devicereport", "survey"),
-    ("chipmap",),
+    ("chipmap", "joblist"),
     ("figures",),
     ("workers",),
     ("run", "sweep"),

@@ -306,7 +306,7 @@ def test_a_session_is_used_again_and_closed_and_its_idle_time_is_billed(service:
 
 def test_a_plan_without_sessions_says_so(service: Service, tmp_path: Path) -> None:
     service.conditions.has_sessions = False
-    with pytest.raises(BackendError, match="the account.s plan has no sessions"):
+    with pytest.raises(BackendError, match="plan has no sessions"):
         machine(tmp_path, mode="session").compile(product_state(2)).sample(THETAS, 200, KEY)
     assert not service.jobs
 

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from qhn.ansatz import Ansatz
 from qhn.backend import DeviceSettings
-from qhn.durable import Journal
-from qhn.ledger import ledger
+from qhn.joblist import ledger_of
 from qhn.quote import layout_words, price_words
 from qhn.readout import inverted_for
 from qhn.record import Record
@@ -82,8 +81,8 @@ class DeviceReport:
 
     def _billed(self) -> str:
         """What was spent, in words; empty without jobs."""
-        record, steps = self.record, self.record.steps()
-        known = ledger(record.timing(), Journal(record.directory / "jobs.jsonl").entries(), steps[-1].shots)
+        record = self.record
+        known = ledger_of(record)
         if not known.spent.jobs:
             return ""
         limit = record.config.train.max_qpu_seconds
@@ -92,6 +91,10 @@ class DeviceReport:
         words = f"{spent.seconds:,.1f}{of} QPU s in {spent.jobs:,} job{'s' * (spent.jobs != 1)}"
         if astray.jobs:
             words += f", {astray.seconds:,.1f} of them in {astray.jobs:,} that led to no step"
+        if known.tests.jobs:
+            words += f", {known.tests.seconds:,.1f} for the self-test"
+        if known.idle.seconds:
+            words += f", {known.idle.seconds:,.1f} for sessions between their jobs"
         return f"nothing; {words} would have been billed" if self.is_rehearsal else words
 
     def twin_energies(self, theta: Floats, costs: Floats) -> TwinEnergies | None:

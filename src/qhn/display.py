@@ -25,6 +25,7 @@ def progress(training: Training) -> None:
     columns = ("step", MofNCompleteColumn(), BarColumn(bar_width=16), TextColumn("{task.description}"), "ETA")
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
         task = bar.add_task("starting", total=training.config.train.steps, completed=training.num_stored)
+        training.tell = lambda words: bar.update(task, description=words)
         for step in training:
             bar.update(task, completed=max(step.step + 1, training.num_stored), description=facts(step, training))
 
@@ -32,6 +33,7 @@ def progress(training: Training) -> None:
 def plain_lines(training: Training) -> None:
     """Run all steps with a line on standard error for the first, the last, and every ten seconds."""
     total, started, printed = training.config.train.steps, time.monotonic(), 0.0
+    training.tell = Changes()
     for step in training:
         done = step.step + 1
         if done <= training.num_stored:
@@ -41,6 +43,19 @@ def plain_lines(training: Training) -> None:
             printed = elapsed
             left = elapsed / (done - training.num_stored) * (total - done)
             print(f"step {done}/{total}  {facts(step, training)}  ETA {left:.0f} s", file=sys.stderr, flush=True)
+
+
+class Changes:
+    """Prints what it is told if it is something else than before, but for how long it has been so."""
+
+    def __init__(self) -> None:
+        self.last = ""
+
+    def __call__(self, words: str) -> None:
+        what = words.partition(" for ")[0]
+        if what != self.last:
+            print(what, file=sys.stderr, flush=True)
+        self.last = what
 
 
 def facts(step: Step, training: Training) -> str:

@@ -101,7 +101,8 @@ def _jsonable(value: Any) -> Any:
 class Outcome:
     """Why a run stopped.
 
-    ``name`` is ``done``, ``target``, ``converged``, ``plateau``, ``early-stopping``, ``budget`` or ``interrupted``.
+    ``name`` is ``done``, ``target``, ``converged``, ``plateau``, ``early-stopping``, ``budget``, ``interrupted`` or
+    ``detached``.
     """
 
     name: str

@@ -19,6 +19,8 @@ def check_name(name: str) -> None:
     Raises:
         ValueError: if it is neither a simulator nor ``fake_…`` nor ``ibm_…``.
     """
+    if name == "least-busy":
+        raise ValueError("backend least-busy is chosen at the command line: qhn run … --backend least-busy")
     if name not in SIMULATORS and not name.startswith(("fake_", "ibm_")):
         choices = f"choose {', '.join(SIMULATORS)}, fake_<device> or ibm_<device>"
         raise ValueError(f"unknown backend {name!r}; {did_you_mean(name, SIMULATORS, otherwise=choices)}")

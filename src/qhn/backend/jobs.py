@@ -123,6 +123,7 @@ class Jobs:
         journal: where intents, ids and outcomes are noted; None to note nothing.
         terms: on which jobs are submitted and waited for.
         in_session: submit them in a session (:mod:`qhn.backend.session`).
+        patience: seconds of failing questions in a row after which waiting ends; ``PATIENCE`` if None.
         pause: waits so many seconds.
     """
 
@@ -130,6 +131,7 @@ class Jobs:
     journal: Journal | None
     terms: Terms = field(default_factory=Terms)
     in_session: bool = False
+    patience: float | None = None
     pause: Callable[[float], None] = time.sleep
     _session: Any = field(default=None, init=False)
     _known: dict[str, Any] = field(default_factory=dict, init=False)  # the client's jobs, by id
@@ -152,7 +154,7 @@ class Jobs:
         job_ids = self._begun(requests)
         if self.terms.detach and self.service is not None:
             with self._failure_of(requests[0]):
-                going = [job_id for job_id in job_ids if self._state(job_id) not in FINAL]
+                going = [job_id for job_id in job_ids if self.state(job_id) not in FINAL]
             if going:
                 raise Detached(going)
         found = []
@@ -256,7 +258,7 @@ class Jobs:
         tags = set(self._tags(request))
         listed = self._asked(lambda: self.service.jobs(job_tags=[request.tag], limit=None))
         job_ids = {job.job_id() for job in listed if tags <= set(job.tags)} | ({own} if own else set())
-        states = {job_id: self._state(job_id) for job_id in sorted(job_ids)}
+        states = {job_id: self.state(job_id) for job_id in sorted(job_ids)}
         alive = [job_id for job_id, state in states.items() if state not in ("ERROR", "CANCELLED")]
         chosen = min(alive, key=lambda job_id: (states[job_id] != "DONE", states[job_id] in WAITING), default=None)
         noted = jobs_of(self.journal.entries())
@@ -284,7 +286,7 @@ class Jobs:
                     raise
                 if kind is Kind.BUSY and self.terms.detach:
                     raise Detached([]) from None
-                if kind is Kind.BUSY and waited < PATIENCE:
+                if kind is Kind.BUSY and waited < self._patience:
                     self.terms.tell("as many jobs wait as the account's plan allows")
                     waited += LONGEST_PAUSE
                     self.pause(LONGEST_PAUSE)
@@ -346,13 +348,24 @@ class Jobs:
         if self.service is None:
             return
         interval, since = FIRST_PAUSE, time.monotonic()
-        while (state := self._state(job_id)) not in FINAL:
+        while (state := self.state(job_id)) not in FINAL:
             minutes = (time.monotonic() - since) / 60
             self.terms.tell(f"job {job_id} {state.lower()}" + f" for {minutes:.0f} min" * (minutes >= 1))
             self.pause(interval)
             interval = min(LONGEST_PAUSE, 1.5 * interval)
 
-    def _state(self, job_id: str) -> str:
+    @property
+    def _patience(self) -> float:
+        return PATIENCE if self.patience is None else self.patience
+
+    def state_if_known(self, job_id: str) -> str | None:
+        """The state of a job; None if the service does not say."""
+        try:
+            return self.state(job_id)
+        except Exception:
+            return None
+
+    def state(self, job_id: str) -> str:
         """QUEUED, RUNNING, DONE …"""
         return str(self._asked(lambda: self._job(job_id).status()))
 
@@ -377,7 +390,7 @@ class Jobs:
                 if kind is Kind.AUTHENTICATION and renewals < RENEWALS and self.service is not None:
                     renewals += 1
                     self._renew()
-                elif self.service is None or kind is not Kind.TRANSIENT or waited >= PATIENCE:
+                elif self.service is None or kind is not Kind.TRANSIENT or waited >= self._patience:
                     raise
             self.terms.tell("the service does not answer; it is asked again")
             self.pause(interval)

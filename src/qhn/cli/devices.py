@@ -1,4 +1,4 @@
-"""Verbs on devices: estimate, doctor."""
+"""Verbs on devices: estimate, doctor, jobs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ from qhn.cli.options import (
     LayersOption,
     MitigationOption,
     OrderOption,
+    ResultsOption,
+    RunArgument,
     SetOption,
     ShotsOption,
     StepsOption,
     TilesOption,
+    find,
     load,
 )
 
@@ -86,6 +89,27 @@ def doctor() -> None:
         raise typer.Exit(FAILED)
     if verdicts & {"bad", "no account"}:
         raise typer.Exit(BAD_INPUT)
+
+
+@app.command()
+def jobs(name: RunArgument = None, results: ResultsOption = None, as_json: JsonOption = False) -> None:
+    """The jobs of a run on a QPU: how far they are, what they cost, and what came of them."""
+    from qhn.joblist import jobs_of_run, ledger_of, table
+    from qhn.record import Record
+
+    record = Record.load(find(name, results))
+    if not record.config.train.backend.startswith("ibm_"):
+        raise ValueError(f"{record.config.run_id} ran on {record.config.train.backend}, and only ibm_<device> has jobs")
+    lines, complaint = jobs_of_run(record)
+    if complaint:
+        typer.echo(f"qhn: {complaint}; this is what was last known", err=True)
+    spent, limit = ledger_of(record).spent, record.config.train.max_qpu_seconds
+    if as_json:
+        typer.echo(json.dumps({"jobs": [vars(line) for line in lines], "qpu_seconds": spent.seconds}))
+        return
+    of = "" if limit is None else f" of {limit:,g}"
+    total = f"{spent.seconds:,.1f}{of} QPU seconds in {spent.jobs:,} jobs"
+    typer.echo(f"{table(lines)}\n\n{total}" if lines else "no job was submitted yet")
 
 
 def _device(name: str) -> BackendV2:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 DEFAULT_EXPERIMENT = "gaussian-activation"
+LEAST_BUSY = "least-busy"
 BAD_INPUT, FAILED, INTERRUPTED = 2, 4, 130  # exit codes
 
 ExperimentArgument = Annotated[str, typer.Argument(help="Name of a preset (see qhn list) or path of a .toml file.")]
@@ -15,7 +16,8 @@ RunArgument = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="Path or run id of a run; the latest by default.")
 ]
 BackendOption = Annotated[
-    str | None, typer.Option(help="exact, aer, aer-mps, depolarising, fake_<device> or ibm_<device>.")
+    str | None,
+    typer.Option(help="exact, aer, aer-mps, depolarising, fake_<device>, ibm_<device>, or least-busy of the last."),
 ]
 ShotsOption = Annotated[int | None, typer.Option(help="Measured bitstrings a row of angles; exact does without.")]
 LayersOption = Annotated[int | None, typer.Option(help="Layers of the circuit; 0 is the product state.")]
@@ -29,6 +31,9 @@ ResultsOption = Annotated[Path | None, typer.Option(help="Directory of runs; $QH
 TilesOption = Annotated[str | None, typer.Option(help="Chains of a device side by side: a number, or auto.")]
 MitigationOption = Annotated[
     str | None, typer.Option(help="Of a device's readout errors in E and its gradient: none, readout or mthree.")
+]
+DetachOption = Annotated[
+    bool, typer.Option("--detach", help="Do not wait for a QPU: submit what is next and return; qhn resume goes on.")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary, only paths.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a step, then one with the outcome.")]
@@ -46,9 +51,18 @@ def load(
     tiles: str | None = None,
     mitigation: str | None = None,
 ) -> Any:
-    """The configuration of an experiment with the settings and options that were given."""
+    """The configuration of an experiment with the settings and options that were given.
+
+    Backend ``least-busy`` becomes the device of the account that has enough qubits and the fewest jobs waiting.
+    """
     from qhn.configfile import load_config
 
+    if backend == LEAST_BUSY:
+        from qhn.backend.account import least_busy
+
+        given = all_settings(settings, {"ansatz.num_layers": layers, "ansatz.order": order})
+        backend = least_busy(load_config(experiment, given).problem().num_qubits)
+        typer.echo(f"least busy: {backend}", err=True)
     options = {
         "train.backend": backend,
         "train.shots": shots,

@@ -16,6 +16,7 @@ from qhn.cli.app import app
 from qhn.cli.options import (
     DEFAULT_EXPERIMENT,
     BackendOption,
+    DetachOption,
     ExperimentArgument,
     JsonOption,
     LayersOption,
@@ -47,6 +48,7 @@ EXIT_CODES = {
     "target": 0,
     "converged": 0,
     "early-stopping": 0,
+    "detached": 0,
     "plateau": 3,
     "budget": 3,
     "interrupted": 130,
@@ -73,6 +75,7 @@ def run(
     yes: Annotated[
         bool, typer.Option("--yes", help="Spend what a run on a QPU takes at most, or what is left, without asking.")
     ] = False,
+    detach: DetachOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -84,22 +87,22 @@ def run(
         from qhn.warm_start import angles_of
 
         config = with_settings(config, {"train.initial": angles_of(Record.load(find(init_from, results)), config)})
-    _advance(lambda: _begin(config, results, restart, yes), quiet, as_json)
+    _advance(lambda: _begin(config, yes, results=results, restart=restart, detach=detach), quiet, as_json)
 
 
-def _begin(config: RunConfig, results: Path | None, restart: bool, yes: bool) -> Training:
+def _begin(config: RunConfig, yes: bool, **options: Any) -> Training:
     """Training; on a QPU without a budget, with the one that is agreed to."""
     from qhn.checks import BudgetNeeded
     from qhn.configfile import with_settings
     from qhn.run import train
 
     try:
-        return train(config, results=results, restart=restart)
+        return train(config, **options)
     except BudgetNeeded as error:
         if not yes and not sys.stdin.isatty():
             raise
         budget = _agreed_budget(error, yes)
-    return train(with_settings(config, {"train.max_qpu_seconds": budget}), results=results, restart=restart)
+    return train(with_settings(config, {"train.max_qpu_seconds": budget}), **options)
 
 
 def _agreed_budget(asked: BudgetNeeded, yes: bool) -> float:
@@ -129,6 +132,7 @@ def resume(
     steps: StepsOption = None,
     settings: SetOption = None,
     results: ResultsOption = None,
+    detach: DetachOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -137,13 +141,14 @@ def resume(
 
     directory = find(name, results)
     chosen = all_settings(settings, {"train.steps": steps})
-    _advance(lambda: resume_run(directory, chosen), quiet, as_json)
+    _advance(lambda: resume_run(directory, chosen, detach=detach), quiet, as_json)
 
 
 @app.command("list")
 def list_runs(results: ResultsOption = None) -> None:
     """Presets, and runs with where they stand."""
     from qhn.configfile import presets
+    from qhn.joblist import ledger_of
     from qhn.objective import with_error
     from qhn.record import Record, results_directory, run_directories
     from qhn.step import RecordError
@@ -154,8 +159,8 @@ def list_runs(results: ResultsOption = None) -> None:
     found = run_directories(results_directory(results))
     typer.echo(f"\nruns in {results_directory(results)}" + ("" if found else ": none"))
     if found:
-        head = ("experiment", "run", "backend", "layers", "order", "shots", "seed", "steps", "ended")
-        typer.echo("  {:<21} {:<12} {:<13} {:>6} {:<7} {:>6} {:>5} {:>9}  {:<12} E, best C".format(*head))
+        head = ("experiment", "run", "backend", "layers", "order", "shots", "seed", "steps", "QPU s", "ended")
+        typer.echo("  {:<21} {:<12} {:<13} {:>6} {:<7} {:>6} {:>5} {:>9} {:>7}  {:<12} E, best C".format(*head))
     for directory in found:
         try:
             record = Record.load(directory)
@@ -164,10 +169,11 @@ def list_runs(results: ResultsOption = None) -> None:
             typer.echo(f"  {directory.parent.name:<21} {directory.name:<12} {error}")
             continue
         last = steps[-1] if steps else None
+        spent = f"{ledger_of(record).spent.seconds:,.1f}" if train.backend.startswith("ibm_") else "–"
         values = f"{with_error(last.mean, last.mean_std_error)}, {last.best_cost:.6g}" if last else ""
         typer.echo(
             f"  {directory.parent.name:<21} {directory.name:<12} {train.backend:<13} {ansatz.num_layers:>6} "
-            f"{ansatz.order:<7} {train.shots or '–':>6} {train.seed:>5} {f'{len(steps)}/{train.steps}':>9}  "
+            f"{ansatz.order:<7} {train.shots or '–':>6} {train.seed:>5} {f'{len(steps)}/{train.steps}':>9} {spent:>7}  "
             f"{outcome.name if outcome else 'unfinished':<12} {values}"
         )
 
