@@ -108,7 +108,8 @@ def jobs(name: RunArgument = None, results: ResultsOption = None, as_json: JsonO
         typer.echo(json.dumps({"jobs": [vars(line) for line in lines], "qpu_seconds": spent.seconds}))
         return
     of = "" if limit is None else f" of {limit:,g}"
-    total = f"{spent.seconds:,.1f}{of} QPU seconds in {spent.jobs:,} jobs"
+    plural = "s" * (spent.jobs != 1)
+    total = f"{spent.seconds:,.1f}{of} QPU seconds in {spent.jobs:,} job{plural}"
     typer.echo(f"{table(lines)}\n\n{total}" if lines else "no job was submitted yet")
 
 

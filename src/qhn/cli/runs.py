@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from qhn.run import Training
     from qhn.step import Outcome
 
+MARGIN = 1.25  # of a budget over the price: a job may be billed a little more than it should take
 EXIT_CODES = {
     "done": 0,
     "target": 0,
@@ -114,14 +115,16 @@ def _agreed_budget(asked: BudgetNeeded, yes: bool) -> float:
     from qhn.backend.account import connect, usage
 
     left = usage(connect()).remaining
-    price = math.ceil(10 * asked.total.seconds) / 10
-    budget = price if left is None else min(price, left)
+    price = asked.total.seconds
+    budget = float(math.ceil(MARGIN * price)) if left is None else min(math.ceil(MARGIN * price), left)
     known = "" if left is None else f"; the account has {left:,.0f} left"
     words = f"{asked.backend}: {len(asked.needed):,} steps take at most {price:,.1f} QPU seconds, "
     typer.echo(f"{words}the first {asked.needed[0].seconds:,.1f}{known}", err=True)
     if budget < asked.needed[0].seconds:
         raise ValueError("the account has less left than the first step takes; qhn estimate says what saves")
-    if not yes and not typer.confirm(f"spend up to {budget:,.1f} QPU seconds?", err=True):
+    if budget < price:
+        typer.echo("that is less than all steps take: the run will stop early, with a complete record", err=True)
+    if not yes and not typer.confirm(f"spend up to {budget:,.1f} QPU seconds, no job more than twice its price?", err=True):
         raise asked
     return budget
 
