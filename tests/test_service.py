@@ -199,6 +199,31 @@ def test_the_usage_of_a_job_is_0_until_it_is_known(service: Service) -> None:
     assert job.usage() == service.usage > 2
 
 
+def test_what_a_job_bills_that_does_not_complete(service: Service) -> None:
+    service.conditions.job_seconds, service.conditions.queue_seconds = 3.0, 60
+    client = QiskitRuntimeService()
+    queued, running = submit(client), submit(client)
+    queued.cancel()
+    service.conditions.queue_seconds, service.conditions.run_seconds = 0, 60
+    assert running.status() == "RUNNING"
+    running.cancel()
+    service.conditions.run_seconds = 0
+    service.fault("fail")
+    failed = submit(client)
+    assert [job.usage() for job in (queued, running, failed)] == [0, 3, 3]
+    assert ["running" in job.metrics()["timestamps"] for job in (queued, running, failed)] == [False, True, True]
+
+
+def test_a_job_may_be_listed_later_than_it_is_known(service: Service) -> None:
+    service.conditions.listing_seconds = 60
+    client = QiskitRuntimeService()
+    job = submit(client)
+    assert client.jobs(job_tags=[TAG], limit=None) == []
+    assert client.job(job.job_id()).status() == "DONE"
+    service.conditions.listing_seconds = 0
+    assert [found.job_id() for found in client.jobs(job_tags=[TAG], limit=None)] == [job.job_id()]
+
+
 def test_a_device_that_is_internal_keeps_jobs(service: Service) -> None:
     service.conditions.status = "internal"
     client = QiskitRuntimeService()
@@ -407,7 +432,7 @@ def test_faults_can_be_ordered_from_elsewhere(service: Service) -> None:
     with pytest.raises(ValueError, match="no fault 'explode'"):
         service.fault("explode")
     counters = control({})
-    assert (counters["status"], counters["tags"], counters["seconds"]) == ({"Failed": 1}, {TAG: 1}, 0)
+    assert (counters["status"], counters["tags"], counters["seconds"]) == ({"Failed": 1}, {TAG: 1}, 2)
 
 
 def test_it_serves_in_the_foreground(monkeypatch: pytest.MonkeyPatch) -> None:

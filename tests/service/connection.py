@@ -15,6 +15,7 @@ from .faults import REQUEST_FAULTS
 if TYPE_CHECKING:
     from .service import Service
 
+UNHEARD = ("accept", "drop", "truncate")
 API = "experimental/api/v1/"  # the client leaves an address alone that contains "experimental"
 
 
@@ -34,11 +35,15 @@ class Listener:
         self.closing = threading.Event()
         self._handler = type("BoundHandler", (Handler,), {"service": service, "closing": self.closing})
         self._server: ThreadingHTTPServer | None = None
+        self._lock = threading.Lock()
 
     def open(self) -> None:
-        self._server = Quiet(("127.0.0.1", self.port), self._handler)
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        """Accept connections, if they are not."""
+        with self._lock:
+            if self._server is None and not self.closing.is_set():
+                self._server = Quiet(("127.0.0.1", self.port), self._handler)
+                self.port = self._server.server_address[1]
+                threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def refuse(self, seconds: float | None) -> None:
         """No connections for some seconds, or until :meth:`open`."""
@@ -51,7 +56,8 @@ class Listener:
         self._shut()
 
     def _shut(self) -> None:
-        server, self._server = self._server, None
+        with self._lock:
+            server, self._server = self._server, None
         if server is not None:
             server.shutdown()
             server.server_close()
@@ -91,6 +97,8 @@ class Handler(BaseHTTPRequestHandler):
             if fault and kind == "answer":
                 raise Refusal(fault.status, "out of order")
             content = service.answer(self.command, route, parse_qs(address.query), body)
+            if kind in UNHEARD and (self.command, path) == ("POST", "jobs"):
+                service.jobs[content["id"]].unheard = kind
             if fault and kind == "accept":
                 raise Refusal(fault.status, "out of order")
             status = 200

@@ -18,9 +18,12 @@ class Conditions:
     Attributes:
         queue_seconds: how long a job waits; without waiting it is complete when its POST is answered.
         run_seconds: how long it then runs.
+        job_seconds: QPU seconds billed for every job that ran, beside its shots; all that is billed for one that fails
+            or is cancelled while it runs.
         usage_limit: QPU seconds of the instance; jobs stay queued once they are used up.
         usage_before: those used before.
         pending_limit: of queued and running jobs, beyond which a job is refused with 3458.
+        listing_seconds: how long until a job is among those that are listed.
         billing_seconds: how long after a job its usage is known.
         token_seconds: how long a token is valid; the client asks for a new one 10 seconds before.
         has_sessions: whether the plan has any.
@@ -29,9 +32,11 @@ class Conditions:
 
     queue_seconds: float = 0.0
     run_seconds: float = 0.0
+    job_seconds: float = 2.0
     usage_limit: float = 600.0
     usage_before: float = 0.0
     pending_limit: int | None = None
+    listing_seconds: float = 0.0
     billing_seconds: float = 0.0
     token_seconds: float = 3600.0
     has_sessions: bool = True

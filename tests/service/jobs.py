@@ -27,7 +27,6 @@ from qiskit_ibm_runtime.utils.utils import is_isa_circuit
 
 from qhn.backend.fake import stored_device
 
-JOB_SECONDS = 2.0
 FINAL = ("Completed", "Failed", "Cancelled")
 NOT_ISA, OVERTIME = 1517, 1305
 
@@ -45,6 +44,7 @@ class Job:
         reason, code: why it ended otherwise.
         ended: when.
         seconds: billed.
+        unheard: the fault by which the client did not get the answer to its POST, if it did not.
         result: JSON text.
     """
 
@@ -57,6 +57,7 @@ class Job:
     code: int | None = None
     ended: float | None = None
     seconds: float = 0.0
+    unheard: str = ""
     result: str = field(default="", repr=False)
 
     @property
@@ -70,14 +71,16 @@ class Job:
     def end(self, status: str, reason: str | None = None, code: int | None = None) -> None:
         self.status, self.reason, self.code, self.ended = status, reason, code, time.time()
 
-    def run(self) -> None:
-        """Bring it to its end."""
+    def run(self, job_seconds: float) -> None:
+        """Bring it to its end; ``job_seconds`` are billed beside its shots."""
         if self.fate == "cancel":
             return self.end("Cancelled", "cancelled by the operator")
         if self.fate == "fail":
+            self.seconds = job_seconds
             return self.end("Failed", "internal error", 9999)
         try:
             self.result, self.seconds = execute(self.request["params"], self.backend)
+            self.seconds += job_seconds
         except Exception as error:
             return self.end("Failed", f"{type(error).__name__}: {error}", NOT_ISA if "ISA" in str(error) else 9999)
         limit = self.request.get("cost")
@@ -107,7 +110,8 @@ class Job:
         """The answer to GET jobs/{id}/metrics; the client reads 0 seconds as long as the usage is pending."""
         known = self.ended is not None and time.time() >= self.ended + billing_seconds
         usage = {"qpu_charge_time_seconds": self.seconds, "status": "complete" if known else "pending"}
-        times = {"created": self.created, "running": self.ended, "finished": self.ended}
+        began = self.ended if self.seconds else None
+        times = {"created": self.created, "running": began, "finished": self.ended}
         return {"timestamps": {name: timestamp(at) for name, at in times.items() if at}, "usage": usage}
 
 
@@ -135,7 +139,7 @@ def opened(backend: str) -> tuple[BackendV2, Simulator]:
 
 
 def execute(params: dict[str, Any], backend: str) -> tuple[str, float]:
-    """The result of an executor program as JSON text, and the QPU seconds that it takes.
+    """The result of an executor program as JSON text, and the QPU seconds that its shots take.
 
     Raises:
         ValueError: if a circuit is not one that the device takes.
@@ -143,7 +147,7 @@ def execute(params: dict[str, Any], backend: str) -> tuple[str, float]:
     model = schema.ParamsModel.model_validate_json(json.dumps(params))
     program, options = quantum_program_from_2_0(model)
     device, simulator = opened(backend)
-    sizes, seconds = [], JOB_SECONDS
+    sizes, seconds = [], 0.0
     digest = hashlib.sha256(f"{backend} {program.shots}".encode())
     rep_delay = options.execution.rep_delay or device.configuration().default_rep_delay
     for item, sent in zip(program.items, model.quantum_program.items, strict=True):

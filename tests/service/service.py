@@ -108,7 +108,7 @@ class Service:
                     continue
                 waited = now - job.created - conditions.queue_seconds
                 if waited >= conditions.run_seconds:
-                    job.run()
+                    job.run(conditions.job_seconds)
                 elif waited >= 0:
                     job.status = "Running"
 
@@ -244,10 +244,12 @@ class Service:
 
     def _list(self, query: dict[str, list[str]]) -> dict[str, Any]:
         self.settle()
+        latest = time.time() - self.conditions.listing_seconds
         found = [
             job.to_json(with_params=False)
             for job in self.jobs.values()
-            if set(query.get("tags", ())) <= set(job.tags)
+            if job.created <= latest
+            and set(query.get("tags", ())) <= set(job.tags)
             and query.get("backend", [job.backend]) == [job.backend]
             and query.get("session_id", [job.request.get("session_id")]) == [job.request.get("session_id")]
             and query.get("pending", [""])[0] in ("", "false" if job.status in FINAL else "true")
@@ -274,6 +276,8 @@ class Service:
             case "POST", "cancel":
                 if job.status in FINAL:
                     raise Refusal(409, f"the job is {job.status}")
+                if job.status == "Running":
+                    job.seconds = self.conditions.job_seconds
                 job.end("Cancelled", "cancelled by its owner")
                 return {}
         raise Refusal(404, "no such address")
