@@ -16,7 +16,7 @@ LENGTH = $(if $(STEPS),--steps $(STEPS))
 MANY = $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WORKERS),--workers $(WORKERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help run resume list show report circuits doctor estimate landscape ensemble baseline sweep compare reproduce test lint bench clean
+.PHONY: help run resume list show report circuits doctor estimate landscape ensemble baseline sweep compare reproduce test lint bench chaos clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy
 
 bench: $(VENV)/.installed-bench  ## measure speed against peers in the same run, about ten minutes
 	@$(BIN)/python -m tests.bench
+
+chaos: $(VENV)/.installed  ## runs on a stand-in of the IBM service that are killed and cut off at random: ROUNDS= SEED=
+	@$(BIN)/python -m tests.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
 
 clean:  ## remove caches and the environment; runs in results/ stay
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist

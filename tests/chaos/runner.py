@@ -1,0 +1,71 @@
+"""The command line in a process of its own, which may be killed at any moment.
+
+A process is forked from one that has imported everything, so that it takes a second instead of five.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Mapping
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+HEAVY = (
+    "qhn.cli",
+    "qhn.run",
+    "qhn.report",
+    "qhn.backend.account",
+    "qhn.backend.ibm",
+    "qiskit_aer",
+    "qiskit_ibm_runtime.executor_sampler",
+    "matplotlib.pyplot",
+)
+PAUSES = {"FIRST_PAUSE": 0.05, "LONGEST_PAUSE": 0.2}  # of qhn.backend.jobs, in seconds
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload([*HEAVY])
+
+
+def start(words: list[str], environment: Mapping[str, str], folder: Path) -> BaseProcess:
+    """``qhn`` with these words, begun in a folder in which it writes ``stdout`` and ``stderr``, after what is there."""
+    process = _context.Process(target=_live, args=(words, dict(environment), folder), daemon=True)
+    process.start()
+    return process
+
+
+def _live(words: list[str], environment: dict[str, str], folder: Path) -> None:
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        file = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(file, descriptor)
+        os.close(file)
+    for name in [name for name in os.environ if name.startswith("QISKIT_IBM")]:
+        del os.environ[name]
+    os.environ.update(environment, HOME=str(folder))
+    os.chdir(folder)
+    _hurry(folder)
+    sys.argv = ["qhn", *words]
+    from qhn import cli
+
+    cli.main()
+
+
+def _hurry(folder: Path) -> None:
+    """Everything that differs from the program as it is installed: pauses, and no figures, which take three seconds."""
+    from qiskit_ibm_runtime.accounts import management
+    from qiskit_ibm_runtime.api.session import PostForcelistRetry
+
+    from qhn.backend import jobs
+    from qhn.report import Report
+
+    def draw_nothing(self: Any) -> list[Path]:
+        return []
+
+    for name, seconds in PAUSES.items():
+        assert hasattr(jobs, name), f"qhn.backend.jobs has no {name} any more"
+        setattr(jobs, name, seconds)
+    PostForcelistRetry.get_backoff_time = lambda self: 0.0
+    management._DEFAULT_ACCOUNT_CONFIG_JSON_FILE = str(folder / "no-account.json")
+    Report.figures = draw_nothing
