@@ -1,0 +1,143 @@
+"""Runs that are killed, cut off, refused and failed; and the checks of them, which must be able to fail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chaos.invariants import INVARIANTS, Scene, broken
+from chaos.play import DONE, attempts, play, quiet_run, run_in, stand_in
+from chaos.trouble import ATTEMPT, BILL, POST, RESULTS, STEPS, Mishap, Trouble, Weather, draw
+from service import Job
+from service.service import TOKEN
+
+TROUBLES = {
+    "killed": Trouble(
+        (
+            Mishap("kill", ATTEMPT, 1, 0.2),
+            Mishap("hang", POST, 1, fault={"on": POST, "seconds": 0.4}),
+            Mishap("kill", POST, 2, 0.05),
+            Mishap("kill", RESULTS, 3),
+            Mishap("kill", POST, 4, 0.2),
+        ),
+        {"queue_seconds": 0.2, "job_seconds": 1.7},
+    ),
+    "cut off": Trouble(
+        (
+            Mishap("drop", ATTEMPT, 1, fault={"on": POST}),
+            Mishap("truncate", POST, 1, fault={"on": RESULTS}),
+            Mishap("refuse", POST, 2, fault={"seconds": 1.0}),
+            Mishap("answer", POST, 3, fault={"on": "*jobs*", "seconds": 0.5, "status": 503}),
+            Mishap("drop", POST, 3, fault={"on": BILL, "times": 6}),
+        ),
+        {"job_seconds": 2.3},
+    ),
+    "refused": Trouble(
+        (
+            Mishap("expire", ATTEMPT, 1, 0.6),
+            Mishap("pending", POST, 1, fault={"seconds": 0.5}),
+            Mishap("usage", POST, 2, fault={"seconds": 0.5}),
+            Mishap("internal", POST, 3, fault={"seconds": 0.5}),
+        ),
+        {"billing_seconds": 1.0, "job_seconds": 2.2},
+    ),
+    "doubled and failed": Trouble(
+        (
+            Mishap("accept", ATTEMPT, 1, fault={"on": POST, "times": 2}),
+            Mishap("overtime", POST, 2),
+            Mishap("fail", POST, 4),
+            Mishap("cancel", POST, 5),
+        ),
+        {"job_seconds": 1.8},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return quiet_run(tmp_path_factory.mktemp("quiet"))
+
+
+@pytest.mark.parametrize("name", TROUBLES)
+def test_a_run_survives(name: str, quiet: dict[str, bytes], tmp_path: Path) -> None:
+    found = play(TROUBLES[name], tmp_path / "round", quiet)
+    assert not found.complaints, "\n".join([*found.made, *found.complaints])
+
+
+def test_every_kind_of_trouble_is_drawn_and_drawn_again() -> None:
+    drawn = [draw(np.random.default_rng([1, number])) for number in range(100)]
+    assert [str(draw(np.random.default_rng([1, number]))) for number in range(100)] == [str(one) for one in drawn]
+    kinds = {mishap.kind for one in drawn for mishap in one.mishaps}
+    faults = {"answer", "accept", "drop", "hang", "truncate", "fail", "cancel", "overtime", "refuse", "expire"}
+    assert kinds == faults | {"kill", "usage", "pending", "internal", "off"}
+
+
+@pytest.fixture(scope="module")
+def scene(quiet: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """A run of which all holds."""
+    folder = tmp_path_factory.mktemp("scene")
+    with stand_in(Trouble()) as service:
+        assert attempts(service, Weather(Trouble(), service), folder) == [DONE]
+        yield Scene(folder, run_in(folder), service, STEPS, quiet)
+
+
+def add_job(scene: Scene, status: str, seconds: float = 0.0, unheard: str = "", noted: bool = True) -> None:
+    """Another job like that of step 1."""
+    service, like = scene.service, scene.service.jobs["job000001"]
+    job = Job(f"job{len(service.jobs):06}", like.request, like.created, status=status, seconds=seconds, unheard=unheard)
+    service.jobs[job.job_id] = job
+    entry = {"event": "adopted", "job_id": job.job_id, "tag": job.tags[0], "rows": 25, "shots": 60}
+    if noted:
+        rewrite(scene.run / "jobs.jsonl", lambda old: old + json.dumps(entry | {"price_seconds": seconds}).encode())
+
+
+def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
+    path.write_bytes(change(path.read_bytes()))
+
+
+def flip_a_bit(scene: Scene) -> None:
+    path = scene.run / "samples" / "step-000002.npz"
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    arrays["bits"][0, 0, 0] ^= 1
+    np.savez(path, **arrays)
+
+
+BREAKS: list[tuple[int, Callable[[Scene], None]]] = [
+    (1, lambda scene: rewrite(scene.run / "timing.jsonl", lambda old: old.replace(b"job000001", b"job000000"))),
+    (1, lambda scene: scene.service.jobs["job000000"].end("Cancelled")),
+    (1, lambda scene: rewrite(scene.run / "steps.jsonl", lambda old: old[: old.rindex(b'{"step"')])),
+    (2, lambda scene: add_job(scene, "Queued")),
+    (3, lambda scene: add_job(scene, "Failed", 2.0, noted=False)),
+    (3, lambda scene: rewrite(scene.run / "jobs.jsonl", lambda old: old.replace(b"job000001", b"job000017"))),
+    (4, flip_a_bit),
+    (4, lambda scene: rewrite(scene.run / "evaluations.bin", lambda old: old + b"x")),
+    (5, lambda scene: rewrite(scene.folder / "stderr", lambda old: old + TOKEN.encode())),
+    (5, lambda scene: rewrite(scene.run / "jobs.jsonl", lambda old: old + scene.service.url.encode())),
+    (5, lambda scene: rewrite(scene.folder / "stderr", lambda old: b"Traceback (most recent call last):\nKeyError: 3")),
+    (6, lambda scene: add_job(scene, "Completed", 2.0)),
+]
+
+
+def numbers_of(complaints: list[str]) -> set[int]:
+    return {int(words.partition(" ")[0]) for words in complaints}
+
+
+def test_what_does_not_hold_is_noticed(scene: Scene) -> None:
+    assert broken(scene) == []
+    files = {path: path.read_bytes() for path in scene.folder.rglob("*") if path.is_file()}
+    jobs = {name: replace(job) for name, job in scene.service.jobs.items()}
+    for case, (number, change) in enumerate([*BREAKS, (0, lambda scene: add_job(scene, "Completed", 2.0, "accept"))]):
+        change(scene)
+        found = numbers_of(broken(scene))
+        assert number in found or (number == 0 and not found), case
+        for path, content in files.items():
+            path.write_bytes(content)
+        scene.service.jobs = {name: replace(job) for name, job in jobs.items()}
+    assert broken(scene) == []
+    assert {number for number, _ in BREAKS} == numbers_of([*INVARIANTS])
