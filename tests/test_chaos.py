@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from chaos.invariants import INVARIANTS, Scene, broken
-from chaos.play import DONE, attempts, play, quiet_run, run_in, stand_in
+from chaos.play import DONE, attempts, play, quiet_runs, run_in, stand_in
 from chaos.trouble import ATTEMPT, BILL, POST, RESULTS, STEPS, Mishap, Trouble, Weather, draw
 from service import Job
 from service.service import TOKEN
 
+Quiet = tuple[dict[str, bytes], dict[str, bytes]]
 TROUBLES = {
     "killed": Trouble(
         (
@@ -26,6 +27,7 @@ TROUBLES = {
             Mishap("kill", POST, 4, 0.2),
         ),
         {"queue_seconds": 0.2, "job_seconds": 1.7},
+        divided=True,
     ),
     "cut off": Trouble(
         (
@@ -59,12 +61,12 @@ TROUBLES = {
 
 
 @pytest.fixture(scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    return quiet_run(tmp_path_factory.mktemp("quiet"))
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Quiet:
+    return quiet_runs(tmp_path_factory.mktemp("quiet"))
 
 
 @pytest.mark.parametrize("name", TROUBLES)
-def test_a_run_survives(name: str, quiet: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_run_survives(name: str, quiet: Quiet, tmp_path: Path) -> None:
     found = play(TROUBLES[name], tmp_path / "round", quiet)
     assert not found.complaints, "\n".join([*found.made, *found.complaints])
 
@@ -78,12 +80,12 @@ def test_every_kind_of_trouble_is_drawn_and_drawn_again() -> None:
 
 
 @pytest.fixture(scope="module")
-def scene(quiet: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(quiet: Quiet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """A run of which all holds."""
     folder = tmp_path_factory.mktemp("scene")
     with stand_in(Trouble()) as service:
         assert attempts(service, Weather(Trouble(), service), folder) == [DONE]
-        yield Scene(folder, run_in(folder), service, STEPS, quiet)
+        yield Scene(folder, run_in(folder), service, STEPS, quiet[0])
 
 
 def add_job(scene: Scene, status: str, seconds: float = 0.0, unheard: str = "", noted: bool = True) -> None:

@@ -9,7 +9,7 @@ from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 
-from .play import Round, play, quiet_run, trouble_of
+from .play import Round, play, quiet_runs, trouble_of
 
 
 def main() -> int:
@@ -25,7 +25,7 @@ def main() -> int:
     numbers = range(asked.rounds) if asked.only is None else [asked.only]
     found: dict[int, Round] = {}
     with nullcontext(asked.keep) if asked.keep else tempfile.TemporaryDirectory(prefix="qhn-chaos-") as folder:
-        quiet = quiet_run(Path(folder).absolute() / "quiet")
+        quiet = quiet_runs(Path(folder).absolute() / "quiet")
         for number in numbers:
             trouble = trouble_of(asked.seed, number)
             found[number] = play(trouble, Path(folder).absolute() / f"round-{number}", quiet)

@@ -57,21 +57,26 @@ def stand_in(trouble: Trouble) -> Service:
     return Service(["fake_manila"], **trouble.conditions)
 
 
-def quiet_run(folder: Path) -> dict[str, bytes]:
-    """What a run without trouble measures, see :func:`invariants.measured`.
+def quiet_runs(folder: Path) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """What runs without trouble measure, see :func:`invariants.measured`: one as it is, and one with divided jobs.
 
     Raises:
         RuntimeError: if not even that is done at once.
     """
-    with stand_in(Trouble()) as service:
-        exits = attempts(service, Weather(Trouble(), service), folder)
+    whole, divided = (_quiet_run(Trouble(divided=divided), folder / str(divided)) for divided in (False, True))
+    return whole, divided
+
+
+def _quiet_run(trouble: Trouble, folder: Path) -> dict[str, bytes]:
+    with stand_in(trouble) as service:
+        exits = attempts(service, Weather(trouble, service), folder)
     if exits != [DONE]:
         raise RuntimeError(f"a run without trouble ended with {exits}: {_last_line(folder)}")
     return measured(run_in(folder))
 
 
-def play(trouble: Trouble, folder: Path, quiet: dict[str, bytes]) -> Round:
-    """A round with this trouble, in a folder of its own; ``quiet`` is what :func:`quiet_run` measured."""
+def play(trouble: Trouble, folder: Path, quiet: tuple[dict[str, bytes], dict[str, bytes]]) -> Round:
+    """A round with this trouble, in a folder of its own; ``quiet`` is what :func:`quiet_runs` measured."""
     began = time.monotonic()
     with stand_in(trouble) as service:
         weather = Weather(trouble, service)
@@ -81,7 +86,7 @@ def play(trouble: Trouble, folder: Path, quiet: dict[str, bytes]) -> Round:
             doubles, complaints = 0, [f"the run is not done after the exit codes {exits}: {_last_line(folder)}"]
         else:
             attempts(service, weather, folder)  # a bill that was not known then is now
-            scene = Scene(folder, run_in(folder), service, STEPS, quiet)
+            scene = Scene(folder, run_in(folder), service, STEPS, quiet[trouble.divided])
             doubles, complaints = scene.doubles.total(), broken(scene)
         billed = sum(job.seconds for job in service.jobs.values())
         seconds = time.monotonic() - began
@@ -94,7 +99,7 @@ def attempts(service: Service, weather: Weather, folder: Path) -> list[int | Non
     while len(exits) < MOST_ATTEMPTS and set(exits) <= {FAILED, KILLED}:
         folder.mkdir(parents=True, exist_ok=True)
         words = RESUME if any(folder.glob("results/*/*/config.json")) else RUN
-        process = start(words, service.environment, folder)
+        process = start(words, service.environment, folder, weather.trouble.divided)
         deadline = time.monotonic() + LONGEST_ATTEMPT
         try:
             while process.is_alive() and time.monotonic() < deadline:

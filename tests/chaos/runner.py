@@ -23,20 +23,25 @@ HEAVY = (
     "qiskit_ibm_runtime.executor_sampler",
     "matplotlib.pyplot",
 )
-PAUSES = {"FIRST_PAUSE": 0.05, "LONGEST_PAUSE": 0.2}  # of qhn.backend.jobs, in seconds
+PAUSES = {"FIRST_PAUSE": 0.05, "LONGEST_PAUSE": 0.2, "LISTING_DELAY": 0.6}  # of qhn.backend.jobs, in seconds
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([*HEAVY])
 
+DIVIDED = 900  # executions of a job at most, of which an evaluation takes 1,500
 
-def start(words: list[str], environment: Mapping[str, str], folder: Path) -> BaseProcess:
-    """``qhn`` with these words, begun in a folder in which it writes ``stdout`` and ``stderr``, after what is there."""
-    process = _context.Process(target=_live, args=(words, dict(environment), folder), daemon=True)
+
+def start(words: list[str], environment: Mapping[str, str], folder: Path, divided: bool = False) -> BaseProcess:
+    """``qhn`` with these words, begun in a folder in which it writes ``stdout`` and ``stderr``, after what is there.
+
+    ``divided``: an evaluation takes two jobs instead of one.
+    """
+    process = _context.Process(target=_live, args=(words, dict(environment), folder, divided), daemon=True)
     process.start()
     return process
 
 
-def _live(words: list[str], environment: dict[str, str], folder: Path) -> None:
+def _live(words: list[str], environment: dict[str, str], folder: Path, divided: bool) -> None:
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         file = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(file, descriptor)
@@ -45,19 +50,21 @@ def _live(words: list[str], environment: dict[str, str], folder: Path) -> None:
         del os.environ[name]
     os.environ.update(environment, HOME=str(folder))
     os.chdir(folder)
-    _hurry(folder)
+    _change(folder, divided)
     sys.argv = ["qhn", *words]
     from qhn import cli
 
     cli.main()
 
 
-def _hurry(folder: Path) -> None:
-    """Everything that differs from the program as it is installed: pauses, and no figures, which take three seconds."""
+def _change(folder: Path, divided: bool) -> None:
+    """Everything that differs from the program as it is installed: short pauses, small jobs, and no figures, which take
+    three seconds.
+    """
     from qiskit_ibm_runtime.accounts import management
     from qiskit_ibm_runtime.api.session import PostForcelistRetry
 
-    from qhn.backend import jobs
+    from qhn.backend import jobs, qpu_time
     from qhn.report import Report
 
     def draw_nothing(self: Any) -> list[Path]:
@@ -69,3 +76,5 @@ def _hurry(folder: Path) -> None:
     PostForcelistRetry.get_backoff_time = lambda self: 0.0
     management._DEFAULT_ACCOUNT_CONFIG_JSON_FILE = str(folder / "no-account.json")
     Report.figures = draw_nothing
+    if divided:
+        qpu_time.MAX_EXECUTIONS = DIVIDED

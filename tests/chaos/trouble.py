@@ -45,14 +45,21 @@ class Mishap:
 
 @dataclass(frozen=True)
 class Trouble:
-    """What goes wrong in a round, and the conditions of the service from its beginning."""
+    """What goes wrong in a round.
+
+    Attributes:
+        mishaps: in no order.
+        conditions: of the service, from the beginning.
+        divided: whether an evaluation takes two jobs instead of one.
+    """
 
     mishaps: tuple[Mishap, ...] = ()
     conditions: dict[str, float] = field(default_factory=dict)
+    divided: bool = False
 
     def __str__(self) -> str:
         conditions = [f"{name.removesuffix('_seconds')} {value:.2f} s" for name, value in self.conditions.items()]
-        return "; ".join([*conditions, *map(str, self.mishaps)]) or "none"
+        return "; ".join([*["divided"] * self.divided, *conditions, *map(str, self.mishaps)])
 
 
 def draw(rng: np.random.Generator) -> Trouble:
@@ -63,7 +70,7 @@ def draw(rng: np.random.Generator) -> Trouble:
             conditions[f"{name}_seconds"] = _some(rng, 0.05, longest)
     makers, weights = zip(*MAKERS.items(), strict=True)
     chosen = rng.choice(len(makers), size=rng.integers(1, 5), p=np.array(weights) / sum(weights))
-    return Trouble(tuple(mishap for index in chosen for mishap in makers[index](rng)), conditions)
+    return Trouble(tuple(mishap for index in chosen for mishap in makers[index](rng)), conditions, rng.random() < 0.25)
 
 
 def _kill_any_time(rng: np.random.Generator) -> list[Mishap]:
@@ -139,10 +146,13 @@ class Weather:
     """The trouble as it comes and goes.
 
     Attributes:
+        trouble: that was planned.
+        service: to which it comes.
         made: what came, with the seconds since the beginning.
     """
 
     def __init__(self, trouble: Trouble, service: Service) -> None:
+        self.trouble = trouble
         self.service = service
         self.made: list[str] = []
         self._waiting = list(trouble.mishaps)
