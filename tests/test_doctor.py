@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError, InvalidAccountError
 
@@ -233,8 +234,8 @@ def test_a_script_gets_an_error_unless_it_agreed(qhn, paid: float, monkeypatch: 
     assert "needs a budget, such as --set train.max_qpu_seconds=" in found.err
     found = qhn(*RUN, "--quiet", "--yes")
     assert found.code == 0
-    assert paid <= budget_of(found.out) < paid + 0.1
-    assert f"fake_manila: 3 steps take at most {budget_of(found.out):.1f} QPU seconds, the first" in found.err
+    assert budget_of(found.out) == np.ceil(1.25 * paid)
+    assert f"fake_manila: 3 steps take at most {paid:.1f} QPU seconds, the first" in found.err
     assert "the account has 588 left" in found.err
     assert "SECRET" not in found.out + found.err
 
@@ -249,7 +250,7 @@ def test_at_a_terminal_it_is_asked(qhn, paid: float, monkeypatch: pytest.MonkeyP
     found = qhn(*RUN, "--quiet")
     assert found.code == 0
     directory = found.out.splitlines()[-1]
-    assert paid <= budget_of(directory) < paid + 0.1
+    assert budget_of(directory) == np.ceil(1.25 * paid)
     monkeypatch.setattr("sys.stdin", Terminal(""))
     assert qhn(*RUN, "--quiet").code == 0  # it has its budget: nothing is asked
 
@@ -263,13 +264,14 @@ def test_no_more_than_is_left_is_spent(qhn, paid: float, monkeypatch: pytest.Mon
     found = qhn(*RUN, "--quiet", "--yes")
     assert found.code == 3
     assert budget_of(found.out) == 0.7 * paid
+    assert "the run will stop early, with a complete record" in found.err
     assert len(load_run(found.out.strip()).steps()) == 2
 
 
 def test_an_account_without_a_limit_spends_the_price(qhn, paid: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Service, "left", {})
     found = qhn(*RUN, "--quiet", "--yes")
-    assert paid <= budget_of(found.out) < paid + 0.1
+    assert budget_of(found.out) == np.ceil(1.25 * paid)
     assert "left" not in found.err
     with pytest.raises(BackendError, match=r"did not say what remains \(TypeError\)"):
         account.usage(SimpleNamespace(usage=failing(TypeError(SECRET))))

@@ -14,7 +14,7 @@ from qhn import bitstrings
 from qhn.ansatz import hypernetwork, product_state
 from qhn.backend import BackendError, DeviceSettings, ibm, jobs, qpu_time
 from qhn.backend.ibm import Device, DeviceSampler, open_device
-from qhn.backend.sampler import Detached
+from qhn.backend.sampler import Detached, TooDear
 from qhn.backend.selftest import complaint, known_outcomes
 from qhn.durable import Journal
 from qhn.ledger import ledger
@@ -206,14 +206,20 @@ def test_a_full_queue_is_waited_for(service: Service, quiet: np.ndarray, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("remaining", "fence"), [(None, 5), (100.0, 5), (4.7, 4), (2.9, 3), (1.0, 3)]
-)  # of a job of 2.1 s, in whole seconds: at least what it should take, at most what remains, or twice its price
+    ("remaining", "fence"), [(None, 5), (100.0, 5), (4.7, 4), (3.0, 3), (2.9, None), (-1.0, None)]
+)  # of a job of 2.1 s, in whole seconds: at most what remains, or twice its price
 def test_a_job_is_ended_before_it_exceeds_the_budget(
-    remaining: float | None, fence: int, service: Service, tmp_path: Path
+    remaining: float | None, fence: int | None, service: Service, tmp_path: Path
 ) -> None:
     tested = sampler(tmp_path)
     tested.sample(THETAS, 200, Key(1, run="before"))
     tested.jobs.terms.max_seconds = remaining
+    if fence is None:
+        with pytest.raises(TooDear):
+            tested.sample(THETAS, 200, KEY)
+        assert not of_run(service)
+        assert not events(tmp_path)
+        return
     tested.sample(THETAS, 200, KEY)
     request = list(service.jobs.values())[-1].request
     assert request["cost"] == fence

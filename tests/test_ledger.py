@@ -71,7 +71,7 @@ def test_what_is_paid_is_used_whatever_it_billed(billed: float | None) -> None:
     left = 60 - (52.0 if billed is None else billed)
     assert (stopped is not None) == (left < 52)
     if stopped is not None:
-        assert stopped.message.startswith(f"a step takes 52.00 QPU seconds, {max(0, left):.2f} of")
+        assert stopped.message.startswith(f"a step takes up to 52.00 QPU seconds, {max(0, left):.2f} of")
 
 
 def test_a_job_found_again_is_no_longer_lost() -> None:
@@ -101,7 +101,7 @@ def test_a_rehearsal_spends_its_price(rehearsal: RunConfig, tmp_path: Path) -> N
     assert ended(with_settings(rehearsal, {"train.max_qpu_seconds": 3 * one}), tmp_path / "3")[0] == 3
     taken, message = ended(with_settings(rehearsal, {"train.max_qpu_seconds": 3 * one - 0.001}), tmp_path / "2")
     assert taken == 2
-    assert message == f"a step takes {one:.2f} QPU seconds, {one - 0.001:.2f} of train.max_qpu_seconds remain"
+    assert message == f"a step takes up to {one:.2f} QPU seconds, {one - 0.001:.2f} of train.max_qpu_seconds remain"
     taken, message = ended(with_settings(rehearsal, {"train.max_jobs": 3}), tmp_path / "jobs")
     assert (taken, message) == (3, "a step takes 1 job, 0 of train.max_jobs remain")
     with pytest.raises(ValueError, match=r"max_qpu_seconds is .*, the first step takes"):

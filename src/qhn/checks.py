@@ -107,9 +107,7 @@ def check_detach(config: RunConfig, detach: bool) -> None:
         ValueError: naming the backend.
     """
     if detach and not config.train.backend.startswith("ibm_"):
-        raise ValueError(
-            f"--detach goes with backends ibm_<device>; {config.train.backend} computes here, and is waited for"
-        )
+        raise ValueError(f"--detach goes with backends ibm_<device>; {config.train.backend} computes here and now")
 
 
 class BudgetNeeded(ValueError):

@@ -14,7 +14,7 @@ from qhn.backend import Sampler
 from qhn.backend.chip import Chip
 from qhn.backend.layout import Chain, disjoint_chains, report
 from qhn.backend.placement import Placement, place
-from qhn.backend.qpu_time import Price, Task, price, savings, seconds_of
+from qhn.backend.qpu_time import Price, Task, price, savings, seconds_of, whole_seconds
 from qhn.backend.selftest import ROWS, SHOTS, is_due
 from qhn.gradient import Spsa
 from qhn.ledger import Amount
@@ -190,6 +190,8 @@ def price_at(config: RunConfig, placed: Placement, step: int) -> Price:
 def price_of_step(config: RunConfig, ansatz: Ansatz, placed: Placement | None, step: int = 0) -> Amount:
     """What a step takes at most, calibration circuits included; beside a device no seconds and no jobs.
 
+    On a QPU seconds are whole ones (:func:`qhn.backend.qpu_time.whole_seconds`).
+
     Args:
         config: the run.
         ansatz: its circuit.
@@ -200,7 +202,8 @@ def price_of_step(config: RunConfig, ansatz: Ansatz, placed: Placement | None, s
     if placed is None or config.train.shots is None:
         return Amount(shots=gradients * config.train.gradient.build(ansatz).num_rows * config.train.shots_at(step))
     one = price_at(config, placed, step)
-    return Amount(gradients * one.seconds, gradients * one.jobs, gradients * one.executions)
+    seconds = whole_seconds(one.jobs, one.seconds) if is_billed(config) else one.seconds
+    return Amount(gradients * seconds, gradients * one.jobs, gradients * one.executions)
 
 
 def needed_by_steps(config: RunConfig, ansatz: Ansatz, placed: Placement | None) -> list[Amount]:
@@ -213,7 +216,12 @@ def needed_by_steps(config: RunConfig, ansatz: Ansatz, placed: Placement | None)
 
 def self_test_is_due(config: RunConfig, journal: Iterable[Mapping[str, Any]]) -> bool:
     """Whether a run tests its machine before its next step; only QPUs are tested."""
-    return config.train.backend.startswith("ibm_") and is_due(journal)
+    return is_billed(config) and is_due(journal)
+
+
+def is_billed(config: RunConfig) -> bool:
+    """Whether a run is on a QPU."""
+    return config.train.backend.startswith("ibm_")
 
 
 def price_of_self_test(seconds_per_shot: float, due: bool) -> Amount:
@@ -222,10 +230,11 @@ def price_of_self_test(seconds_per_shot: float, due: bool) -> Amount:
     return Amount(seconds_of(1, executions, seconds_per_shot), 1, executions) if due else Amount()
 
 
-def price_by_facts(facts: dict[str, Any], shots: int) -> Amount:
+def price_by_facts(config: RunConfig, facts: dict[str, Any], shots: int) -> Amount:
     """The same, of a step of so many shots, from what :func:`price_facts` said to a record."""
     gradients, executions = facts["gradients"], facts["circuits"] * shots
     seconds = seconds_of(facts["jobs"], executions, facts["seconds_per_shot"])
+    seconds = whole_seconds(facts["jobs"], seconds) if is_billed(config) else seconds
     return Amount(gradients * seconds, gradients * facts["jobs"], gradients * executions)
 
 

@@ -23,7 +23,7 @@ from qhn import bitstrings
 from qhn.ansatz import Ansatz
 from qhn.backend import SIMULATORS, Backend, Sampler, open_backend
 from qhn.backend.qpu_time import shots_taken
-from qhn.backend.sampler import Detached, PaidBackend
+from qhn.backend.sampler import Detached, PaidBackend, TooDear
 from qhn.checks import check_angles, check_budget, check_detach, check_paid, check_size, check_validation
 from qhn.config import RunConfig
 from qhn.configfile import with_settings
@@ -52,7 +52,7 @@ from qhn.record import Record, results_directory
 from qhn.samples import Samples
 from qhn.seeds import Key, Purpose
 from qhn.step import Outcome, RecordError, Step
-from qhn.stopping import beyond_account, detached, over_budget, reached
+from qhn.stopping import beyond_account, detached, over_budget, reached, too_dear
 
 Floats = NDArray[np.float64]
 
@@ -250,8 +250,8 @@ class Training(Iterator[Step]):
         self._broken = True
         try:
             step = self._advance()
-        except Detached as left:
-            self.outcome = detached(left.job_ids)
+        except (Detached, TooDear) as stop:
+            self.outcome = detached(stop.job_ids) if isinstance(stop, Detached) else too_dear(stop.price, stop.left)
             self.close()
             raise StopIteration from None
         self._broken = False
@@ -501,7 +501,7 @@ class Training(Iterator[Step]):
         price = sessions[-1]["backend"].get("price") if sessions else None
         if self._backend is None and price is not None and "seconds_per_shot" in price:
             shots = shots_taken(self.config.train.shots_at(step), twirling=self.config.device.twirling)
-            return price_by_facts(price, shots) + price_of_self_test(price["seconds_per_shot"], test)
+            return price_by_facts(self.config, price, shots) + price_of_self_test(price["seconds_per_shot"], test)
         placed = placement_of(self._open_backend().compile(self.ansatz))
         assert placed is not None
         each = placed.seconds_per_shot

@@ -50,7 +50,7 @@ def over_budget(rules: TrainConfig, needed: Amount, known: Ledger) -> Outcome | 
     seconds, limit = spent.seconds + more.seconds, rules.max_qpu_seconds
     if limit is not None and seconds > limit * (1 + ROUNDING):
         left = f"{max(0.0, limit - spent.seconds):,.2f} of train.max_qpu_seconds"
-        return Outcome("budget", f"a step takes {more.seconds:,.2f} QPU seconds, {left} remain")
+        return Outcome("budget", f"a step takes up to {more.seconds:,.2f} QPU seconds, {left} remain")
     if rules.max_jobs is not None and spent.jobs + more.jobs > rules.max_jobs:
         left = f"{max(0, rules.max_jobs - spent.jobs):,} of train.max_jobs"
         return Outcome("budget", f"a step takes {more.jobs:,} job{'s' * (more.jobs > 1)}, {left} remain")
@@ -68,8 +68,14 @@ def beyond_account(needed: Amount, known: Ledger, left: float | None) -> Outcome
     more = needed.beyond(known.paid_ahead).seconds
     if left is None or more <= left * (1 + ROUNDING):
         return None
-    words = f"a step takes {more:,.2f} QPU seconds, the account has {left:,.2f} left in this period"
+    words = f"a step takes up to {more:,.2f} QPU seconds, the account has {left:,.2f} left in this period"
     return Outcome("budget", f"{words}; qhn resume when it has more")
+
+
+def too_dear(price: float, left: float) -> Outcome:
+    """The end of a run within a step, one of whose jobs takes more than the jobs before it have left."""
+    left = max(0.0, left)
+    return Outcome("budget", f"a job takes up to {price:,.0f} QPU seconds, {left:,.2f} of train.max_qpu_seconds remain")
 
 
 def detached(job_ids: Sequence[str]) -> Outcome:

@@ -118,6 +118,7 @@ class DeviceSampler:
             BackendError: if a job or the service fails, or the device does not pass its test. The ids of the jobs, if
                 they got any, are in the journal.
             Detached: if jobs are not to be waited for, and have not ended.
+            TooDear: if what remains of the budget does not allow a job.
         """
         num_parameters, num_qubits = self.ansatz.num_parameters, self.ansatz.num_qubits
         check_request(thetas, num_parameters, num_qubits, shots)

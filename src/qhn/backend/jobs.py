@@ -28,7 +28,7 @@ from qiskit_ibm_runtime import Batch
 from qiskit_ibm_runtime.exceptions import IBMError, IBMNotAuthorizedError, RuntimeInvalidStateError
 
 from qhn.backend.account import device_of, silent
-from qhn.backend.sampler import BackendError, Detached, Journal, Terms
+from qhn.backend.sampler import BackendError, Detached, Journal, Terms, TooDear
 from qhn.backend.session import close_session, note_session, open_session
 from qhn.ledger import jobs_of
 
@@ -36,6 +36,7 @@ Result = TypeVar("Result")
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between questions to the service, which double
 PATIENCE = 3600.0  # seconds of failing questions in a row after which waiting ends; the job goes on
 LISTING_DELAY = 10.0  # seconds until a job whose answer was lost must be among those with its tag
+ROUNDING = 1e-6  # seconds
 ATTEMPTS = 4  # to submit a job that the service does not know of
 RENEWALS = 3  # of the connection to an account that is refused
 DIGEST_TAG, RECORD_TAG = "qhn-digest:", "qhn-record:"
@@ -150,6 +151,7 @@ class Jobs:
         Raises:
             BackendError: if one failed, or nothing can be learnt about it. The journal has its id, if it got one.
             Detached: if they are not to be waited for, and one has not ended.
+            TooDear: if what remains of the budget does not allow one.
         """
         job_ids = self._begun(requests)
         if self.terms.detach and self.service is not None:
@@ -274,12 +276,13 @@ class Jobs:
 
         It may take its ``share`` of what remains of a budget.
         """
+        fence = self._fence(request, share)
         self._note(event="intent", tag=request.tag, digest=request.digest, **request.size)
         failures = waited = 0.0
         while True:
             try:
                 with silent():
-                    job = request.submit(mode or self.device, self._tags(request), self._fence(request, share))
+                    job = request.submit(mode or self.device, self._tags(request), fence)
             except Exception as error:
                 kind = kind_at_submission(error)
                 if self.service is None:
@@ -328,10 +331,18 @@ class Jobs:
         return [request.tag, f"{DIGEST_TAG}{request.digest[:32]}", *own]
 
     def _fence(self, request: Request, share: float) -> int:
-        """QPU seconds at which the service ends the job: a multiple of what it should take, as far as they remain."""
-        most = math.inf if self.terms.max_seconds is None else share * self.terms.max_seconds
-        enough, price = math.ceil(self.terms.fence * request.price_seconds), math.ceil(request.price_seconds)
-        return enough if most >= enough else max(math.floor(most), price)  # the service takes whole seconds
+        """Whole QPU seconds at which the service ends the job: a multiple of what it should take, if so many remain.
+
+        Raises:
+            TooDear: if not even what it should take remains.
+        """
+        enough = math.ceil(self.terms.fence * request.price_seconds)
+        if self.terms.max_seconds is None:
+            return enough
+        left = share * self.terms.max_seconds
+        if left + ROUNDING < math.ceil(request.price_seconds):
+            raise TooDear(math.ceil(request.price_seconds), left)
+        return min(enough, math.floor(left + ROUNDING))
 
     def _cancel(self, request: Request, job_id: str) -> None:
         try:
@@ -408,7 +419,7 @@ class Jobs:
         """Turn what the client raises into an error of ours, and note it."""
         try:
             yield
-        except (Detached, BackendError):
+        except (Detached, TooDear, BackendError):
             raise
         except Exception as error:
             found = kind(error)

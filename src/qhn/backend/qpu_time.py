@@ -114,6 +114,16 @@ def seconds_of(jobs: int, executions: int, seconds_per_shot: float) -> float:
     return jobs * JOB_SECONDS + executions * seconds_per_shot
 
 
+def whole_seconds(jobs: int, seconds: float) -> float:
+    """QPU seconds that must be left for so many equal jobs of so many seconds in all: the service ends jobs at whole
+    seconds, and only within what is left.
+
+    >>> whole_seconds(2, 5.5)
+    6.0
+    """
+    return float(jobs * math.ceil(seconds / jobs))
+
+
 def parts(task: Task, chip: Chip) -> list[slice]:
     """Which executions go into which job; each job has calibration circuits of its own.
 

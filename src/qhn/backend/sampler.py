@@ -36,6 +36,19 @@ class Detached(Exception):
         self.job_ids = tuple(job_ids)
 
 
+class TooDear(Exception):
+    """A job was not submitted, because it could exceed what remains of a budget.
+
+    Attributes:
+        price: QPU seconds at which the service would end it.
+        left: that remain for it.
+    """
+
+    def __init__(self, price: float, left: float) -> None:
+        super().__init__(f"a job of up to {price:g} QPU seconds, and {left:g} remain for it")
+        self.price, self.left = price, left
+
+
 @dataclass
 class Terms:
     """On which terms jobs are submitted and waited for; they may change between them.

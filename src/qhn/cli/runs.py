@@ -124,7 +124,9 @@ def _agreed_budget(asked: BudgetNeeded, yes: bool) -> float:
         raise ValueError("the account has less left than the first step takes; qhn estimate says what saves")
     if budget < price:
         typer.echo("that is less than all steps take: the run will stop early, with a complete record", err=True)
-    if not yes and not typer.confirm(f"spend up to {budget:,.1f} QPU seconds, no job more than twice its price?", err=True):
+    if not yes and not typer.confirm(
+        f"spend up to {budget:,.1f} QPU seconds, no job more than twice its price?", err=True
+    ):
         raise asked
     return budget
 
