@@ -9,7 +9,7 @@ from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 
-from .play import Round, play, quiet_runs, trouble_of
+from .play import Round, play, quiet_run, trouble_of
 
 
 def main() -> int:
@@ -25,10 +25,11 @@ def main() -> int:
     numbers = range(asked.rounds) if asked.only is None else [asked.only]
     found: dict[int, Round] = {}
     with nullcontext(asked.keep) if asked.keep else tempfile.TemporaryDirectory(prefix="qhn-chaos-") as folder:
-        quiet = quiet_runs(Path(folder).absolute() / "quiet")
+        place = Path(folder).absolute()
+        quiet = [quiet_run(place / f"quiet{'-divided' * divided}", divided).quiet for divided in (False, True)]
         for number in numbers:
             trouble = trouble_of(asked.seed, number)
-            found[number] = play(trouble, Path(folder).absolute() / f"round-{number}", quiet)
+            found[number] = play(trouble, place / f"round-{number}", quiet[trouble.divided])
             print(line_of(number, found[number]), flush=True)
             for complaint in found[number].complaints:
                 print(f"    BROKEN in round {number} of seed {asked.seed}: {complaint}")

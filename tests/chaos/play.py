@@ -57,26 +57,22 @@ def stand_in(trouble: Trouble) -> Service:
     return Service(["fake_manila"], **trouble.conditions)
 
 
-def quiet_runs(folder: Path) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """What runs without trouble measure, see :func:`invariants.measured`: one as it is, and one with divided jobs.
+def quiet_run(folder: Path, divided: bool = False) -> Scene:
+    """What a run without trouble leaves, its service closed.
 
     Raises:
         RuntimeError: if not even that is done at once.
     """
-    whole, divided = (_quiet_run(Trouble(divided=divided), folder / str(divided)) for divided in (False, True))
-    return whole, divided
-
-
-def _quiet_run(trouble: Trouble, folder: Path) -> dict[str, bytes]:
+    trouble = Trouble(divided=divided)
     with stand_in(trouble) as service:
         exits = attempts(service, Weather(trouble, service), folder)
     if exits != [DONE]:
         raise RuntimeError(f"a run without trouble ended with {exits}: {_last_line(folder)}")
-    return measured(run_in(folder))
+    return Scene(folder, run_in(folder), service, STEPS, measured(run_in(folder)))
 
 
-def play(trouble: Trouble, folder: Path, quiet: tuple[dict[str, bytes], dict[str, bytes]]) -> Round:
-    """A round with this trouble, in a folder of its own; ``quiet`` is what :func:`quiet_runs` measured."""
+def play(trouble: Trouble, folder: Path, quiet: dict[str, bytes]) -> Round:
+    """A round with this trouble, in a folder of its own; ``quiet`` is what a quiet run measured."""
     began = time.monotonic()
     with stand_in(trouble) as service:
         weather = Weather(trouble, service)
@@ -86,7 +82,7 @@ def play(trouble: Trouble, folder: Path, quiet: tuple[dict[str, bytes], dict[str
             doubles, complaints = 0, [f"the run is not done after the exit codes {exits}: {_last_line(folder)}"]
         else:
             attempts(service, weather, folder)  # a bill that was not known then is now
-            scene = Scene(folder, run_in(folder), service, STEPS, quiet[trouble.divided])
+            scene = Scene(folder, run_in(folder), service, STEPS, quiet)
             doubles, complaints = scene.doubles.total(), broken(scene)
         billed = sum(job.seconds for job in service.jobs.values())
         seconds = time.monotonic() - began
