@@ -6,6 +6,7 @@ QHN := $(BIN)/qhn
 
 EXPERIMENT ?= gaussian-activation
 SWEEP ?= figure-2
+# On a QPU also YES=1 (spend without asking) DETACH=1 (do not wait for jobs) INSTANCE=name (of the account)
 # Any of these may be given: BACKEND= LAYERS= ORDER= SHOTS= SEED= STEPS= RESULTS= ARGS='--set train.optimizer=sgd'
 # and for estimate BUDGET= MAP=, for baseline EVALUATIONS= REPEATS=, for sweep and reproduce SEEDS= WORKERS=
 WORK = $(if $(BACKEND),--backend $(BACKEND)) $(if $(LAYERS),--layers $(LAYERS)) $(if $(ORDER),--order $(ORDER)) \
@@ -15,8 +16,12 @@ PLACE = $(if $(RESULTS),--results $(RESULTS))
 LENGTH = $(if $(STEPS),--steps $(STEPS))
 MANY = $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WORKERS),--workers $(WORKERS))
 
+ifdef INSTANCE
+export QISKIT_IBM_INSTANCE := $(INSTANCE)
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help run resume list show report circuits doctor estimate landscape ensemble baseline sweep compare reproduce test lint bench chaos clean
+.PHONY: help run resume jobs list show report circuits doctor estimate landscape ensemble baseline sweep compare reproduce test lint bench chaos clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,10 +42,14 @@ $(VENV)/.installed-bench: $(VENV)/.installed
 	@touch $@
 
 run: $(VENV)/.installed  ## train: EXPERIMENT= BACKEND= LAYERS= SHOTS= SEED= STEPS= TILES= MITIGATION= INIT_FROM= ARGS=
-	@$(QHN) run $(EXPERIMENT) $(OPTIONS) $(LENGTH) $(if $(INIT_FROM),--init-from $(INIT_FROM)) $(PLACE) $(ARGS)
+	@$(QHN) run $(EXPERIMENT) $(OPTIONS) $(LENGTH) $(if $(INIT_FROM),--init-from $(INIT_FROM)) \
+		$(if $(YES),--yes) $(if $(DETACH),--detach) $(PLACE) $(ARGS)
 
 resume: $(VENV)/.installed  ## go on with the latest run, or RUN=; STEPS= extends it
-	@$(QHN) resume $(RUN) $(LENGTH) $(PLACE) $(ARGS)
+	@$(QHN) resume $(RUN) $(LENGTH) $(if $(DETACH),--detach) $(PLACE) $(ARGS)
+
+jobs: $(VENV)/.installed  ## how far the jobs of the latest run on a QPU, or of RUN=, are, and what they cost
+	@$(QHN) jobs $(RUN) $(PLACE)
 
 list: $(VENV)/.installed  ## presets and runs
 	@$(QHN) list $(PLACE)

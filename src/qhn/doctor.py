@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from qhn.ansatz import product_state
 from qhn.backend import BackendError, open_backend
 from qhn.seeds import Key
 from qhn.tables import aligned
+
+if TYPE_CHECKING:
+    from qhn.backend.account import Usage
 
 OLDEST_CLIENT = (0, 51)  # the first whose bits are in the right order
 OPEN_PLAN = "600 in 28 days are the Open plan's"
@@ -92,7 +95,7 @@ def _account() -> Iterator[Finding]:
         return
     try:
         left = account.usage(service)
-        yield _usage(left.plan, left.consumed, left.remaining)
+        yield _usage(left)
     except BackendError as error:
         yield Finding("usage", "unreachable", f"{error}; try again later")
     try:
@@ -116,10 +119,11 @@ def _account() -> Iterator[Finding]:
     yield Finding("devices", "ok", f"{len(rows)}, the shortest queue first\n\n{table}")
 
 
-def _usage(plan: str, consumed: float | None, remaining: float | None) -> Finding:
-    used = "" if consumed is None else f", {consumed:,.0f} QPU seconds used"
-    if remaining is None:
-        return Finding("usage", "ok", f"plan {plan}{used}, no limit known")
-    if remaining <= 0:
-        return Finding("usage", "bad", f"plan {plan}{used}, none left: wait until the period is over ({OPEN_PLAN})")
-    return Finding("usage", "ok", f"plan {plan}{used}, {remaining:,.0f} left")
+def _usage(found: Usage) -> Finding:
+    words = f"instance {found.instance}, " * bool(found.instance) + f"plan {found.plan}"
+    words += "" if found.consumed is None else f", {found.consumed:,.0f} QPU seconds used"
+    if found.remaining is None:
+        return Finding("usage", "ok", f"{words}, no limit known")
+    if found.remaining <= 0:
+        return Finding("usage", "bad", f"{words}, none left: wait until the period is over ({OPEN_PLAN})")
+    return Finding("usage", "ok", f"{words}, {found.remaining:,.0f} left")

@@ -30,6 +30,10 @@ CAVEATS = """\
 A tile scales its part of the gradient by its fidelity; fewer shots and SPSA make it noisier, so that a run takes more
 steps. What a shorter delay does to the zeros from which qubits start is in no calibration: it is not in the sum."""
 
+SESSION = """\
+A session is billed by the clock, from its first job until it is closed or its budget is spent: what is computed here
+between two steps is billed too, and comes on top of these seconds. IBM's Open plan has no sessions."""
+
 
 @dataclass(frozen=True)
 class Quote:
@@ -47,6 +51,8 @@ class Quote:
         seconds: of each step of the run, at most, ``steps`` of them.
         budget: QPU seconds that may be spent.
         savings: what would make a gradient cheaper.
+        self_test: QPU seconds of the device's test before the first step; 0 if nothing is billed.
+        in_session: whether the run would be billed by the clock.
     """
 
     title: str
@@ -60,6 +66,8 @@ class Quote:
     seconds: tuple[float, ...]
     budget: float
     savings: dict[str, Price]
+    self_test: float = 0.0
+    in_session: bool = False
 
     @property
     def run_seconds(self) -> float:
@@ -69,7 +77,7 @@ class Quote:
     @property
     def steps_in_budget(self) -> int:
         """Steps of the run that the budget allows; more than were asked for cost what the last one does."""
-        spent = list(accumulate(self.seconds))
+        spent = list(accumulate(self.seconds, initial=self.self_test))[1:]
         if spent[-1] > self.budget:
             return bisect_right(spent, self.budget)
         return len(spent) + int((self.budget - spent[-1]) // self.seconds[-1])
@@ -89,7 +97,8 @@ class Quote:
             f"{one.jobs} job{'s' * (one.jobs > 1)}: {_time(one.seconds)}",
             f"{'':11} {one.executions:,} executions of {1e6 * one.seconds_per_shot:,.1f} µs, "
             f"{one.two_qubit_gates:,} two-qubit gates a circuit",
-            f"the run     {len(self.seconds):,} steps{at_most}: {_time(self.run_seconds)}",
+            *([f"a self-test of the device before the first step: {_time(self.self_test)}"] if self.billed else []),
+            f"the run     {len(self.seconds):,} steps{at_most}: {_time(self.self_test + self.run_seconds)}",
             f"the budget  {_time(self.budget)}: {self.steps_in_budget:,} steps",
         ]
         head = ("what saves", "circuits", "shots", "QPU s a gradient", "steps in the budget")
@@ -98,6 +107,8 @@ class Quote:
             for what, p in self.savings.items()
         ]
         parts = [self.title, self.layout, "\n".join(sums), aligned(head, rows), CAVEATS]
+        if self.in_session:
+            parts.append(SESSION)
         if not self.billed:
             parts.append(
                 f"{self.chip.name} stands in for a device and bills nothing; these are what a device would bill."
@@ -112,6 +123,7 @@ class Quote:
             "calibration": self.chip.date,
             "tiles": [dataclasses.asdict(chain) | {"fidelity": chain.fidelity} for chain in self.chains],
             "gradient": _values(self.gradient),
+            "self_test_seconds": self.self_test,
             "step_seconds": self.seconds,
             "run_seconds": self.run_seconds,
             "budget": self.budget,
@@ -157,6 +169,8 @@ def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
         seconds=tuple(seconds_of_steps(config, placed)),
         budget=budget,
         savings=savings(last, chip, len(most), Spsa(ansatz.active).num_rows),
+        self_test=price_of_self_test(placed.seconds_per_shot, self_test_is_due(config, ())).seconds,
+        in_session=use.mode == "session",
     )
 
 

@@ -473,11 +473,12 @@ class Training(Iterator[Step]):
         return Journal(self.record.directory / "jobs.jsonl").entries() if self.record else []
 
     def budget_words(self) -> str:
-        """What was spent of the budget in QPU seconds, in one line; empty beside devices."""
+        """QPU seconds spent, and left of the budget, in one line; empty beside devices."""
         if self.config.train.backend in SIMULATORS or self.config.train.shots is None:
             return ""
         limit = self.config.train.max_qpu_seconds
-        return f"QPU {self.ledger().spent.seconds:,.1f}{'' if limit is None else f' of {limit:,g}'} s"
+        spent = self.ledger().spent.seconds
+        return f"QPU {spent:,.1f} s" + ("" if limit is None else f", {max(0.0, limit - spent):,.1f} left")
 
     @property
     def _has_budget(self) -> bool:

@@ -41,11 +41,13 @@ class Usage:
 
     Attributes:
         plan: of the instance; ``"unknown"`` if the service does not say.
+        instance: its name; empty if it has none.
         consumed: QPU seconds in the present period.
         remaining: QPU seconds; None if the plan has no limit, or the service does not say.
     """
 
     plan: str
+    instance: str
     consumed: float | None
     remaining: float | None
 
@@ -155,10 +157,12 @@ def usage(service: QiskitRuntimeService) -> Usage:
     try:
         with silent():
             here = service.active_instance()
-            plans = [instance.get("plan") for instance in service.instances() if instance.get("crn") == here]
+            known = [instance for instance in service.instances() if instance.get("crn") == here]
     except Exception as error:
         raise BackendError(f"the IBM service did not say what the plan is ({type(error).__name__})") from None
-    return Usage(str(plans[0]) if plans and plans[0] else "unknown", consumed, remaining)
+    facts = known[0] if known else {}
+    name = str(facts.get("name") or "")
+    return Usage(str(facts.get("plan") or "unknown"), "" if name.startswith("crn:") else name, consumed, remaining)
 
 
 def seconds_left(service: QiskitRuntimeService) -> float | None:
