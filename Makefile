@@ -21,7 +21,7 @@ export QISKIT_IBM_INSTANCE := $(INSTANCE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run resume jobs list show report circuits doctor estimate landscape ensemble baseline sweep compare reproduce test lint bench chaos clean
+.PHONY: help run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep compare reproduce test lint bench chaos clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ show: $(VENV)/.installed  ## what the latest run, or RUN=, found
 
 report: $(VENV)/.installed  ## draw the figures of the latest run, or RUN=, again
 	@$(QHN) report $(RUN) $(PLACE)
+
+replay: $(VENV)/.installed  ## recompute the latest run, or RUN=, from its bits: ARGS='--set train.objective=cvar'
+	@$(QHN) replay $(RUN) $(PLACE) $(ARGS)
 
 ensemble: $(VENV)/.installed  ## predict by all networks measured in the latest run, or RUN=: STEP=
 	@$(QHN) ensemble $(RUN) $(if $(STEP),--step $(STEP)) $(PLACE)

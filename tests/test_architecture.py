@@ -13,7 +13,7 @@ SOURCE = Path(qhn.__file__).parent
 ORDER = [  # from the command line down; a module may import only what stands below it
     ("__main__",),
     ("cli",),
-    ("cli.devices", "cli.experiments", "cli.runs", "cli.sweeps"),
+    ("cli.devices", "cli.experiments", "cli.replay", "cli.runs", "cli.sweeps"),
     ("cli.app", "cli.options"),
     ("paper.reproduce",),
     (
@@ -26,7 +26,7 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("paper.lab", "paper.optima", "paper.pictures", "paper.section"),
     ("paper", "paper.claims"),
     ("sweepreport",),
-    ("display", "doctor", "ensemble", "evaluate", "report", "compare", "searches"),
+    ("display", "doctor", "ensemble", "evaluate", "replaying", "report", "compare", "searches"),
     ("devicereport", "survey"),
     ("chipmap", "joblist"),
     ("figures",),

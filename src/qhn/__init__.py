@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from qhn.optimizer import Adam, Sgd, SpsaGains
     from qhn.problem import BinnProblem, Evaluations, Problem, TableProblem
     from qhn.record import Record, load_run
+    from qhn.replaying import Replayed, replay
     from qhn.run import Training, resume, train
     from qhn.seeds import Key
     from qhn.step import RecordError, Step
@@ -56,6 +57,7 @@ _MODULES = {
     "optimizer": ("Adam", "Sgd", "SpsaGains"),
     "problem": ("BinnProblem", "Evaluations", "Problem", "TableProblem"),
     "record": ("Record", "load_run"),
+    "replaying": ("Replayed", "replay"),
     "run": ("Training", "resume", "train"),
     "seeds": ("Key",),
     "step": ("RecordError", "Step"),

@@ -138,9 +138,13 @@ class SamplingEstimator:
         )
 
     def _measure(self, thetas: Floats, key: Key, group: int = 1) -> tuple[Floats, Samples]:
-        """Costs of the measured bitstrings, ``[num_rows, shots]``; readout errors are counted on the way."""
+        """Costs of the measured bitstrings, ``[num_rows, shots]``, and the samples."""
         flat = thetas.reshape(-1, thetas.shape[-1]) if thetas.ndim else thetas
         samples = self.sampler.sample(flat, self.shots, key, group)
+        return self.take_in(samples), samples
+
+    def take_in(self, samples: Samples) -> Floats:
+        """Costs of measured bitstrings, ``[num_rows, shots]``; they and their readout errors are known from then on."""
         costs = self.evaluations.cost(samples.bits)
         if samples.unshifted is not None:
             self.evaluations.cost(samples.unshifted)  # they were measured too
@@ -148,7 +152,7 @@ class SamplingEstimator:
             earlier = self.flips
             pooled = earlier is not None and earlier.is_of(samples.flips)  # other qubits have errors of their own
             self.flips = earlier + samples.flips if earlier is not None and pooled else samples.flips
-        return costs, samples
+        return costs
 
     def _estimates(self, costs: Floats, samples: Samples, corrected: Means | None, shape: tuple[int, ...]) -> Estimates:
         raw, known = Means.of(costs).reshape(*shape), self.evaluations

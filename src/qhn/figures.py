@@ -85,6 +85,32 @@ def training_curve(
     return save(figure, folder / "training.png")
 
 
+def replayed_curve(path: Path, columns: dict[str, NDArray[Any]], objective: str = "") -> Path:
+    """E of each step as recorded and as recomputed, and an objective of that name; all ``columns`` are the data."""
+    figure, axes = _figure(height=0.85 * COLUMN)
+    series = [("recorded", "recorded_std_error", "E as recorded", GREY), ("mean", "std_error", "E recomputed", BLUE)]
+    if objective:
+        series.append(("objective", "objective_std_error", f"{objective}, recomputed", BLACK))
+    for (name, error, label, color), marker in zip(series, MARKERS, strict=False):
+        axes.errorbar(
+            columns["step"],
+            columns[name],
+            np.nan_to_num(columns[error], posinf=0.0),
+            color=color,
+            marker=marker,
+            markersize=2.5,
+            linewidth=0.8,
+            elinewidth=0.8,
+            label=label,
+        )
+    axes.set_xlabel("step")
+    axes.set_ylabel("cost C")
+    figure.legend(fontsize=7, frameon=False, loc="outside upper center")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    write_csv(path.with_suffix(".csv"), columns)
+    return save(figure, path)
+
+
 def cost_distribution(
     folder: Path,
     first: tuple[Floats, Floats],

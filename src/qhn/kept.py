@@ -57,10 +57,15 @@ class KeptSampler:
         return self.sampler.describe()
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
-        digest = hashlib.sha256(thetas.tobytes() + shots.to_bytes(8, "little")).hexdigest()
+        digest = digest_of(thetas, shots)
         kept = self.record.paid_samples(key.step, key.evaluation, digest)
         if kept is not None:
             return kept
         samples = self.sampler.sample(thetas, shots, key, group)
         self.record.write_samples(key.step, samples, key.evaluation, digest)
         return samples
+
+
+def digest_of(thetas: Floats, shots: int) -> str:
+    """Names what an evaluation was asked for: its rows of angles, and the shots of each."""
+    return hashlib.sha256(thetas.tobytes() + shots.to_bytes(8, "little")).hexdigest()

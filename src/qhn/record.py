@@ -286,6 +286,21 @@ class Record:
         except Exception as error:  # as for the checkpoint
             raise RecordError(f"{path} cannot be read ({type(error).__name__}); {ANEW}") from None
 
+    def kept_samples(self, step: int, evaluation: int = 0) -> tuple[Samples, str]:
+        """Everything that is kept of an evaluation, and the digest of the angles and shots it was asked for.
+
+        Without a digest it is row 0 alone: its shots were not paid for.
+
+        Raises:
+            RecordError: if the file is missing or damaged.
+        """
+        path = self._samples_path(step, evaluation)
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                return Samples.from_arrays(stored), str(stored["digest"])
+        except Exception as error:  # as for the checkpoint
+            raise RecordError(f"{path} cannot be read ({type(error).__name__}); {ANEW}") from None
+
     def holds_best_of(self, step: int) -> bool:
         """Whether ``network.npz`` is there and ``best.json`` describes a network found at that step."""
         try:

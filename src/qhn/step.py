@@ -56,7 +56,7 @@ class Step:
 
     def to_json(self) -> str:
         """One line of JSON; numbers that are not finite become null."""
-        return json.dumps({name: _jsonable(value) for name, value in vars(self).items()}, allow_nan=False)
+        return json.dumps({name: jsonable(value) for name, value in vars(self).items()}, allow_nan=False)
 
     @classmethod
     def from_json(cls, line: str) -> Step:
@@ -89,9 +89,10 @@ def lowest_validation(steps: Sequence[Step]) -> tuple[Step, float]:
     return min(known, key=lambda pair: pair[1])
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
+    """A value of a record as JSON has it: arrays as lists, numbers that are not finite as null."""
     if isinstance(value, np.ndarray):
-        return [_jsonable(x) for x in value.tolist()]
+        return [jsonable(x) for x in value.tolist()]
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value

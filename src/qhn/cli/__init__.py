@@ -12,11 +12,11 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from qhn.cli import devices, experiments, runs, sweeps
+from qhn.cli import devices, experiments, replay, runs, sweeps
 from qhn.cli.app import app
 from qhn.cli.options import BAD_INPUT, FAILED, INTERRUPTED
 
-__all__ = ["app", "devices", "experiments", "main", "runs", "sweeps"]
+__all__ = ["app", "devices", "experiments", "main", "replay", "runs", "sweeps"]
 
 
 def main() -> None:
