@@ -42,7 +42,7 @@ ORDER = [  # from the command line down; a module may import only what stands be
     ("straight_through",),
     ("noisy",),
     ("optimizer", "estimator", "lbfgs"),
-    ("linesearch", "readout"),
+    ("drift", "linesearch", "readout"),
     ("gradient", "landscape", "tally"),
     ("costtable",),
     ("backend",),

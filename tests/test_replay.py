@@ -33,7 +33,7 @@ TILED = {
 }
 CVAR = {"train.objective": {"name": "cvar", "alpha": 0.3}}
 ALIKE = ("theta", "value", "std_error", "mean", "mean_std_error", "best_cost", "best_bits", "distinct")
-ALIKE_IF_PAID = (*ALIKE, "grad", "grad_std_error", "raw_mean", "raw_mean_std_error")
+ALIKE_IF_PAID = (*ALIKE, "grad", "grad_std_error", "raw_mean", "raw_mean_std_error", "drift", "drift_std_error")
 
 
 def trained(results: Path, **settings: Any) -> Record:
@@ -87,11 +87,18 @@ def test_what_was_paid_for_is_recomputed_to_the_last_bit(name: str, runs: dict[s
 
 
 def test_a_run_on_the_service_is_recomputed_without_it(service: Service, tmp_path: Path) -> None:
-    record = trained(tmp_path, **{"train.backend": "ibm_manila", "train.max_shots": 10**6, "train.steps": 2})
+    settings = {"train.backend": "ibm_manila", "train.max_shots": 10**6, "train.steps": 2, "device.drift_every": 2}
+    record = trained(tmp_path, **settings)
     asked = service.requests.total()
     for found, step in zip(replay(record), record.steps(), strict=True):
         equal(found, step, ALIKE_IF_PAID)
     assert service.requests.total() == asked
+    drift = [step.drift is not None for step in record.steps()]
+    assert drift == [True, False]
+    first, second = record.timing()
+    assert first["price_seconds"] > second["price_seconds"]
+    for entry in (first, second):
+        assert entry["qpu_seconds"] == pytest.approx(entry["price_seconds"], rel=1e-3)
 
 
 def test_line_searches_and_spsa_are_recomputed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def check_size(config: RunConfig, ansatz: Ansatz) -> None:
     if config.train.shots is None:
         check_enumerable(ansatz.num_qubits)
         return
-    num_rows = config.train.gradient.build(ansatz).num_rows
+    num_rows = config.gradient_at(ansatz, 0).num_rows
     check_bits(num_rows, config.train.shots, ansatz.num_qubits)
     if num_rows * ansatz.num_parameters > MAX_ANGLES:
         raise ValueError(

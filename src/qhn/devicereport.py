@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from qhn.ansatz import Ansatz
 from qhn.backend import DeviceSettings
+from qhn.drift import Drift
 from qhn.joblist import ledger_of
 from qhn.quote import layout_words, price_words
 from qhn.readout import inverted_for
@@ -77,7 +78,20 @@ class DeviceReport:
             lines.append(f"  price       {price_words(self.facts['price'])}{billed}")
         if known := self._billed():
             lines.append(f"  billed      {known}")
+        if self.drift:
+            moved = "; sessions used different qubits" * (len(self._layouts()) > 1)
+            lines.append(f"  drift       {self.drift.words()}{moved}")
         return lines
+
+    @cached_property
+    def drift(self) -> Drift | None:
+        """E at the first θ along the run, if it was measured."""
+        return Drift.of(self.record.steps())
+
+    def _layouts(self) -> set[str]:
+        """The qubits of each session that advanced the run, the same ones once."""
+        sessions = (session["backend"].get("tiles", []) for session in self.record.manifest())
+        return {str([tile["qubits"] for tile in tiles]) for tiles in sessions}
 
     def _billed(self) -> str:
         """What was spent, in words; empty without jobs."""

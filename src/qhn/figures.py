@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from qhn import bitstrings
 from qhn.calibration import Calibration
 from qhn.datasets import Dataset
+from qhn.drift import Drift
 from qhn.landscape import Landscape
 from qhn.network import Network
 from qhn.step import Step
@@ -83,6 +84,22 @@ def training_curve(
     columns |= {"objective": value, "raw_mean": raw}
     write_csv(folder / "training.csv", columns)
     return save(figure, folder / "training.png")
+
+
+def drift_curve(folder: Path, drift: Drift) -> Path:
+    """E at the first θ against the step in which it was measured, with its errors, about the weighted mean."""
+    figure, axes = _figure()
+    error = np.nan_to_num(drift.std_error)
+    axes.errorbar(drift.steps, drift.mean, error, color=BLUE, marker="o", markersize=3, linewidth=0, elinewidth=1)
+    if np.isfinite(drift.weighted_mean):
+        label = f"weighted mean, χ² {drift.chi2:.1f} of {drift.freedom}, p = {drift.p_value:.2g}"
+        axes.axhline(drift.weighted_mean, color=GREY, linewidth=0.8, linestyle=":", label=label)
+        figure.legend(fontsize=7, frameon=False, loc="outside upper center")
+    axes.set_xlabel("step")
+    axes.set_ylabel("E at the first θ")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    write_csv(folder / "drift.csv", {"step": drift.steps, "mean": drift.mean, "std_error": drift.std_error})
+    return save(figure, folder / "drift.png")
 
 
 def replayed_curve(path: Path, columns: dict[str, NDArray[Any]], objective: str = "") -> Path:

@@ -8,7 +8,7 @@ errors differ: both rows of a pair are measured on the same one, and compared wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -33,6 +33,8 @@ class ValueAndGrad:
         hessian_diag: second derivatives ``[..., num_parameters]``, None where the rule does not give them.
         hessian_diag_std_error: their standard error.
         estimates: of all rows ``[..., num_rows]``; row 0 is θ itself.
+        drift, drift_std_error: E at angles that stay the same, with its standard error, ``[...]``; None unless the rule
+            is :class:`WithDrift`.
     """
 
     value: Floats
@@ -42,6 +44,8 @@ class ValueAndGrad:
     hessian_diag: Floats | None
     hessian_diag_std_error: Floats | None
     estimates: Estimates
+    drift: Floats | None = None
+    drift_std_error: Floats | None = None
 
 
 class Gradient(Protocol):
@@ -171,3 +175,37 @@ class Spsa:
         rng = Key(key.seed, Purpose.DIRECTION, key.step, key.evaluation).generator()
         shape = (*theta.shape[:-1], self.num_directions, theta.shape[-1])
         return np.where(rng.random(shape) < 0.5, -1.0, 1.0) * self.active
+
+
+@dataclass(frozen=True)
+class WithDrift:
+    """Another rule, and after its rows two at angles that stay the same: if E changes there, the machine has drifted.
+
+    They are a pair, so that they are measured on one tile, the same one as long as the rule has as many rows.
+
+    Attributes:
+        rule: whose gradient it is.
+        fixed: the angles ``[num_parameters]``.
+    """
+
+    rule: Gradient
+    fixed: Floats
+
+    @property
+    def num_rows(self) -> int:
+        return self.rule.num_rows + 2
+
+    def shifted(self, theta: Floats, key: Key) -> Floats:
+        pair = np.broadcast_to(self.fixed, (*theta.shape[:-1], 2, theta.shape[-1]))
+        return np.concatenate([self.rule.shifted(theta, key), pair], axis=-2)
+
+    def combine_means(
+        self, rows: Means, unshifted: Means, estimates: Estimates, objective: Objective, theta: Floats, key: Key
+    ) -> ValueAndGrad:
+        num_rows = self.rule.num_rows
+        known, alike = rows[:num_rows], unshifted[:num_rows]
+        found = self.rule.combine_means(known, alike, estimates, objective, theta, key)
+        # E, whatever the objective; what corrected means have in common does not average out
+        energies = rows if objective.is_mean else Means.alone(estimates.mean, estimates.std_error)
+        drift = 0.5 * (energies[num_rows] + energies[num_rows + 1])
+        return replace(found, drift=drift.mean, drift_std_error=drift.std_error)

@@ -51,6 +51,7 @@ class Quote:
         seconds: of each step of the run, at most, ``steps`` of them.
         budget: QPU seconds that may be spent.
         savings: what would make a gradient cheaper.
+        drift_every: after so many steps a gradient has two rows more; None for never.
         self_test: QPU seconds of the device's test before the first step; 0 if nothing is billed.
         in_session: whether the run would be billed by the clock.
     """
@@ -66,6 +67,7 @@ class Quote:
     seconds: tuple[float, ...]
     budget: float
     savings: dict[str, Price]
+    drift_every: int | None = None
     self_test: float = 0.0
     in_session: bool = False
 
@@ -88,7 +90,7 @@ class Quote:
 
     def text(self) -> str:
         """All of it, for a terminal."""
-        one = self.gradient
+        one, k = self.gradient, self.drift_every
         more = one.shots - self.asked_shots
         rounded = f" ({more} more than asked for, by twirling)" if more else ""
         at_most = f" of at most {self.gradients} gradients" if self.gradients > 1 else ""
@@ -97,6 +99,7 @@ class Quote:
             f"{one.jobs} job{'s' * (one.jobs > 1)}: {_time(one.seconds)}",
             f"{'':11} {one.executions:,} executions of {1e6 * one.seconds_per_shot:,.1f} µs, "
             f"{one.two_qubit_gates:,} two-qubit gates a circuit",
+            *([f"{'':11} two rows more in steps 0, {k}, {2 * k} …, for the drift"] if k else []),
             *([f"a self-test of the device before the first step: {_time(self.self_test)}"] if self.billed else []),
             f"the run     {len(self.seconds):,} steps{at_most}: {_time(self.self_test + self.run_seconds)}",
             f"the budget  {_time(self.budget)}: {self.steps_in_budget:,} steps",
@@ -123,6 +126,7 @@ class Quote:
             "calibration": self.chip.date,
             "tiles": [dataclasses.asdict(chain) | {"fidelity": chain.fidelity} for chain in self.chains],
             "gradient": _values(self.gradient),
+            "drift_every": self.drift_every,
             "self_test_seconds": self.self_test,
             "step_seconds": self.seconds,
             "run_seconds": self.run_seconds,
@@ -155,7 +159,7 @@ def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
     chip, chains, load = placed.chip, placed.chains, placed.load
     as_many = use.qubits or use.tiles == "auto"
     most = chains if as_many else disjoint_chains(chip, load, "auto", exclude=use.exclude, guard=use.guard)
-    last = task_at(config, placed, train.steps - 1)
+    last = task_at(config, placed, train.steps - 1, 1)
     return Quote(
         title=f"{config.experiment} on {device.name}, calibration of {chip.date[:10] or 'unknown date'}: "
         f"{ansatz.num_qubits} qubits, num_layers {ansatz.num_layers}, order {ansatz.order}",
@@ -169,6 +173,7 @@ def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
         seconds=tuple(seconds_of_steps(config, placed)),
         budget=budget,
         savings=savings(last, chip, len(most), Spsa(ansatz.active).num_rows),
+        drift_every=config.device.drift_every,
         self_test=price_of_self_test(placed.seconds_per_shot, self_test_is_due(config, ())).seconds,
         in_session=use.mode == "session",
     )
@@ -180,25 +185,46 @@ def placement_of(sampler: Sampler) -> Placement | None:
     return found if isinstance(found, Placement) else None
 
 
-def task_at(config: RunConfig, placed: Placement, step: int) -> Task:
+def task_at(config: RunConfig, placed: Placement, step: int, evaluation: int = 0) -> Task:
     """One gradient at a step of a run."""
-    num_rows = config.train.gradient.build(placed.ansatz).num_rows
+    num_rows = config.gradient_at(placed.ansatz, step, evaluation).num_rows
     return placed.task(num_rows, num_rows, config.train.shots_at(step))
 
 
 def seconds_of_steps(config: RunConfig, placed: Placement) -> list[float]:
     """QPU seconds of each step of a run, at most."""
     gradients = config.train.optimizer.build().max_evaluations
-    return [gradients * price_at(config, placed, step).seconds for step in range(config.train.steps)]
+    return [amount_at(config, placed, step, gradients).seconds for step in range(config.train.steps)]
 
 
-def price_at(config: RunConfig, placed: Placement, step: int) -> Price:
+def price_at(config: RunConfig, placed: Placement, step: int, evaluation: int = 0) -> Price:
     """Of one gradient at a step of a run.
 
     Raises:
         ValueError: if it is beyond a limit of the service.
     """
-    return price(task_at(config, placed, step), placed.chip)
+    return price(task_at(config, placed, step, evaluation), placed.chip)
+
+
+def amount_at(config: RunConfig, placed: Placement, step: int, gradients: int, *, whole: bool = False) -> Amount:
+    """What so many gradients at a step of a run take, in whole seconds a job if asked for.
+
+    Raises:
+        ValueError: as :func:`price_at`.
+    """
+    amounts = []
+    for evaluation in (0, 1):
+        one = price_at(config, placed, step, evaluation)
+        seconds = whole_seconds(one.jobs, one.seconds) if whole else one.seconds
+        amounts.append(Amount(seconds, one.jobs, one.executions))
+    return _sum_of(gradients, *amounts)
+
+
+def _sum_of(gradients: int, first: Amount, other: Amount) -> Amount:
+    """Of a first gradient and others."""
+    more = gradients - 1
+    others = Amount(more * other.seconds, more * other.jobs, more * other.shots)
+    return first + others
 
 
 def price_of_step(config: RunConfig, ansatz: Ansatz, placed: Placement | None, step: int = 0) -> Amount:
@@ -215,9 +241,7 @@ def price_of_step(config: RunConfig, ansatz: Ansatz, placed: Placement | None, s
     gradients = config.train.optimizer.build().max_evaluations
     if placed is None or config.train.shots is None:
         return Amount(shots=gradients * config.train.gradient.build(ansatz).num_rows * config.train.shots_at(step))
-    one = price_at(config, placed, step)
-    seconds = whole_seconds(one.jobs, one.seconds) if is_billed(config) else one.seconds
-    return Amount(gradients * seconds, gradients * one.jobs, gradients * one.executions)
+    return amount_at(config, placed, step, gradients, whole=is_billed(config))
 
 
 def needed_by_steps(config: RunConfig, ansatz: Ansatz, placed: Placement | None) -> list[Amount]:
@@ -244,17 +268,23 @@ def price_of_self_test(seconds_per_shot: float, due: bool) -> Amount:
     return Amount(seconds_of(1, executions, seconds_per_shot), 1, executions) if due else Amount()
 
 
-def price_by_facts(config: RunConfig, facts: dict[str, Any], shots: int) -> Amount:
+def price_by_facts(config: RunConfig, facts: dict[str, Any], shots: int, *, has_drift: bool = False) -> Amount:
     """The same, of a step of so many shots, from what :func:`price_facts` said to a record."""
-    gradients, executions = facts["gradients"], facts["circuits"] * shots
-    seconds = seconds_of(facts["jobs"], executions, facts["seconds_per_shot"])
-    seconds = whole_seconds(facts["jobs"], seconds) if is_billed(config) else seconds
-    return Amount(gradients * seconds, gradients * facts["jobs"], gradients * executions)
+
+    def gradient(counts: dict[str, Any]) -> Amount:
+        jobs, executions = counts["jobs"], counts["circuits"] * shots
+        seconds = seconds_of(jobs, executions, facts["seconds_per_shot"])
+        return Amount(whole_seconds(jobs, seconds) if is_billed(config) else seconds, jobs, executions)
+
+    others = gradient(facts.get("without_drift", facts))
+    return _sum_of(facts["gradients"], gradient(facts) if has_drift else others, others)
 
 
 def price_facts(config: RunConfig, placed: Placement) -> dict[str, Any]:
     """What a run would take of a QPU, as a record keeps it."""
     first, seconds = price_at(config, placed, 0), seconds_of_steps(config, placed)
+    other = price_at(config, placed, 0, 1)
+    without_drift = {"without_drift": {"circuits": other.circuits, "jobs": other.jobs}}
     return {
         "rows": first.rows,
         "circuits": first.circuits,
@@ -266,6 +296,7 @@ def price_facts(config: RunConfig, placed: Placement) -> dict[str, Any]:
         "qpu_seconds_of_a_step": round(seconds[0], 2),
         "steps": len(seconds),
         "qpu_seconds_of_the_run": round(sum(seconds), 1),
+        **(without_drift if config.device.drift_every else {}),
     }
 
 

@@ -31,6 +31,9 @@ from qhn.step import RecordError, Step, jsonable
 
 Floats = NDArray[np.float64]
 OF_THE_BITS: dict[str, Any] = {"data": True, "network": True, "train": {"objective"}, "device": {"mitigation"}}
+OF_ALL = ("mean", "mean_std_error", "best_cost", "best_bits", "distinct")
+OF_OBJECTIVE = ("value", "std_error", "raw_mean", "raw_mean_std_error")
+OF_SHIFTS = ("grad", "grad_std_error", "drift", "drift_std_error")
 ROUNDING = 1e-9  # relative: another machine sums in another order
 
 
@@ -46,6 +49,7 @@ class Replayed:
         best_cost, best_bits: the lowest C of all bitstrings of the run so far, and its bits as text, qubit 0 first.
         distinct: different bitstrings of the run so far.
         raw_mean, raw_mean_std_error: E without mitigation; None if ``mean`` has none.
+        drift, drift_std_error: E at the θ of step 0, measured in this step; None where its bits are not kept.
     """
 
     step: int
@@ -61,6 +65,8 @@ class Replayed:
     distinct: int
     raw_mean: float | None = None
     raw_mean_std_error: float | None = None
+    drift: float | None = None
+    drift_std_error: float | None = None
 
     def to_json(self) -> str:
         """One line of JSON; numbers that are not finite become null."""
@@ -192,9 +198,10 @@ def _by_all_rows(record: Record, config: RunConfig, ansatz: Ansatz, problem: Pro
         evaluations=known,
         mitigation=mitigation,
     )
-    rule, taken = train.gradient.build(ansatz), 0
+    taken = 0
     for step in record.steps():
         estimator.shots = train.shots_at(step.step)
+        rule = config.gradient_at(ansatz, step.step)
         found = estimator.value_and_grad(step.theta, Key(train.seed, Purpose.SHOTS, step.step), rule)
         here = found.estimates
         assert here.samples is not None
@@ -219,6 +226,8 @@ def _by_all_rows(record: Record, config: RunConfig, ansatz: Ansatz, problem: Pro
             distinct=known.distinct,
             raw_mean=None if here.raw is None else float(here.raw[0]),
             raw_mean_std_error=None if here.raw_std_error is None else float(here.raw_std_error[0]),
+            drift=None if found.drift is None else float(found.drift),
+            drift_std_error=None if found.drift_std_error is None else float(found.drift_std_error),
         )
 
 
@@ -249,25 +258,23 @@ def disagreement(step: Step, found: Replayed) -> str:
 
     Without the counts of readout errors, E without mitigation is compared.
     """
-    names = {name: name for name in ("mean", "mean_std_error", "raw_mean", "raw_mean_std_error", "value", "std_error")}
-    names |= {name: name for name in ("grad", "grad_std_error", "best_cost", "best_bits", "distinct")}
-    if step.raw_mean is not None and found.raw_mean is None:
-        names = {"mean": "raw_mean", "mean_std_error": "raw_mean_std_error"} | {
-            name: name for name in ("best_cost", "best_bits", "distinct")
-        }
-    for name, recorded in names.items():
+    is_raw = step.raw_mean is not None and found.raw_mean is None
+    names = OF_ALL + OF_OBJECTIVE * (not is_raw) + OF_SHIFTS * (found.grad is not None)
+    for name in names:
+        recorded = f"raw_{name}" if is_raw and name.startswith("mean") else name
         again, then = getattr(found, name), getattr(step, recorded)
-        if not (again is None and name.startswith("grad")) and not _equal(again, then):
+        if not _equal(again, then):
             shown = "" if isinstance(then, np.ndarray) else f": {again} from the bits, {then} in steps.jsonl"
             return f"step {step.step} does not agree with its bits in {recorded}{shown}"
     return ""
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Up to rounding; numbers that are not finite are not told apart, as in a line of JSON."""
-    if one is None or other is None or isinstance(one, str):
+    """Up to rounding; None and numbers that are not finite are not told apart, as in a line of JSON."""
+    if isinstance(one, str):
         return bool(one == other)
-    first, second = (np.where(np.isfinite(array), array, np.nan) for array in map(np.asarray, (one, other)))
+    arrays = (np.asarray(np.nan if value is None else value) for value in (one, other))
+    first, second = (np.where(np.isfinite(array), array, np.nan) for array in arrays)
     return bool(np.allclose(first, second, rtol=ROUNDING, atol=ROUNDING, equal_nan=True))
 
 

@@ -302,6 +302,8 @@ class Report:
         ]
         if self.device:
             paths.append(self.device.figure(folder / "layout.png"))
+            if self.device.drift and self.device.drift.freedom:
+                paths.append(figures.drift_curve(folder, self.device.drift))
         bits, share = self.most_likely
         best, usual = "best sampled", "most measured"
         if self.is_exact:

@@ -37,10 +37,10 @@ from qhn.noisy import NoisyEstimator, Shotless, without_shots
 from qhn.problem import BinnProblem, Evaluations
 from qhn.provenance import all_costs, session_facts, write_best, write_circuit
 from qhn.quote import (
+    amount_at,
     layout_words,
     needed_by_steps,
     placement_of,
-    price_at,
     price_by_facts,
     price_facts,
     price_of_self_test,
@@ -186,7 +186,6 @@ class Training(Iterator[Step]):
         self.record = record
         self._backend = backend  # opened at the first step if need be: a finished run is shown without a machine
         self.ansatz: Ansatz = config.circuit(problem.num_qubits)
-        self.gradient = config.train.gradient.build(self.ansatz)
         check_size(config, self.ansatz)
         check_validation(config, problem)
         self.optimizer = config.train.optimizer.build()
@@ -293,10 +292,11 @@ class Training(Iterator[Step]):
 
         def value_and_grad(theta: Floats) -> ValueAndGrad:
             key = Key(self.config.train.seed, Purpose.SHOTS, number, len(measured), self.config.run_id)
+            rule = self.config.gradient_at(self.ansatz, number, len(measured))
             measured.append(
                 estimator.value_and_grad(theta)
                 if isinstance(estimator, ExactEstimator)
-                else estimator.value_and_grad(theta, key, self.gradient)
+                else estimator.value_and_grad(theta, key, rule)
             )
             return measured[-1]
 
@@ -306,7 +306,7 @@ class Training(Iterator[Step]):
         theta = self._theta
         next_theta, next_state, info = self.optimizer.step(value_and_grad, theta, self._state)
         all_samples = [result.estimates.samples for result in measured if result.estimates.samples]
-        raw = info.estimates
+        raw, drift, drift_error = info.estimates, measured[0].drift, measured[0].drift_std_error
         if not isinstance(estimator, SamplingEstimator):
             bits, _ = estimator.most_probable(theta)
             self.evaluations.cost(bits)
@@ -331,6 +331,8 @@ class Training(Iterator[Step]):
             distinct=distinct,
             raw_mean=None if raw.raw is None else float(raw.raw[0]),
             raw_mean_std_error=None if raw.raw_std_error is None else float(raw.raw_std_error[0]),
+            drift=None if drift is None else float(drift),
+            drift_std_error=None if drift_error is None else float(drift_error),
         )
         timing = self._timing_of(number, time.time() - started, len(measured), all_samples)
         if self.record is not None:
@@ -367,8 +369,8 @@ class Training(Iterator[Step]):
         placed = placement_of(self._estimator.sampler) if isinstance(self._estimator, SamplingEstimator) else None
         if placed is None:
             return timing
-        one = price_at(self.config, placed, number)
-        return timing | {"price_seconds": gradients * one.seconds, "price_jobs": gradients * one.jobs}
+        known = amount_at(self.config, placed, number, gradients)
+        return timing | {"price_seconds": known.seconds, "price_jobs": known.jobs}
 
     def _write(self, step: Step, theta: Floats, state: Any, all_samples: list[Samples], timing: dict[str, Any]) -> None:
         record = self.record
@@ -502,7 +504,9 @@ class Training(Iterator[Step]):
         price = sessions[-1]["backend"].get("price") if sessions else None
         if self._backend is None and price is not None and "seconds_per_shot" in price:
             shots = shots_taken(self.config.train.shots_at(step), twirling=self.config.device.twirling)
-            return price_by_facts(self.config, price, shots) + price_of_self_test(price["seconds_per_shot"], test)
+            has_drift = self.config.device.has_drift(step)
+            needed = price_by_facts(self.config, price, shots, has_drift=has_drift)
+            return needed + price_of_self_test(price["seconds_per_shot"], test)
         placed = placement_of(self._open_backend().compile(self.ansatz))
         assert placed is not None
         each = placed.seconds_per_shot

@@ -35,6 +35,7 @@ class Step:
         shots: of the machine since the start of the run, over all rows; calibration counts, tiles of a shot do not.
         distinct: different bitstrings evaluated since the start of the run.
         raw_mean, raw_mean_std_error: E without mitigation of readout errors; None if ``mean`` has none.
+        drift, drift_std_error: E at the θ of step 0, measured in this step; None in steps that do not.
     """
 
     step: int
@@ -53,6 +54,8 @@ class Step:
     distinct: int
     raw_mean: float | None = None
     raw_mean_std_error: float | None = None
+    drift: float | None = None
+    drift_std_error: float | None = None
 
     def to_json(self) -> str:
         """One line of JSON; numbers that are not finite become null."""

@@ -21,6 +21,7 @@ from qhn.config.device import DeviceConfig
 from qhn.config.network import AnsatzConfig, NetworkConfig
 from qhn.config.section import Section
 from qhn.config.train import StopRules, TrainConfig
+from qhn.gradient import Gradient, WithDrift
 from qhn.problem import BinnProblem
 from qhn.seeds import Key, Purpose
 
@@ -104,3 +105,10 @@ class RunConfig(Section):
     def initial_theta(self, ansatz: Ansatz) -> NDArray[np.float64]:
         """The first θ ``[num_parameters]`` in radians, from the run's seed."""
         return self.train.initial.build().draw(ansatz, Key(self.train.seed, Purpose.INITIAL_THETA).generator())
+
+    def gradient_at(self, ansatz: Ansatz, step: int, evaluation: int = 0) -> Gradient:
+        """The rule for the gradients of a step; the first also measures at the first θ, if that is its turn."""
+        rule = self.train.gradient.build(ansatz)
+        if evaluation == 0 and self.device.has_drift(step):
+            return WithDrift(rule, self.initial_theta(ansatz))
+        return rule

@@ -10,7 +10,9 @@ from qhn.backend.settings import Decoupling, DeviceSettings
 from qhn.config.section import Section
 from qhn.readout import Mitigation
 
-OF_SHOTS = frozenset({"tiles", "guard", "mitigation", "rep_delay", "mode", "dynamical_decoupling", "twirling"})
+OF_SHOTS = frozenset(
+    {"tiles", "guard", "mitigation", "rep_delay", "mode", "dynamical_decoupling", "twirling", "drift_every"}
+)
 MODEL = frozenset({"p1", "p2", "readout_error", "form", "max_bond"})  # what goes with backend depolarising
 
 
@@ -30,6 +32,7 @@ class DeviceConfig(Section):
 
     Attributes:
         mitigation: of readout errors in E and its gradient: none, by inverting them, or by the package mthree.
+        drift_every: after so many steps E is measured at the first θ again.
     """
 
     tiles: Annotated[int | Literal["auto"], BeforeValidator(_number_of_tiles)] = 1
@@ -41,6 +44,7 @@ class DeviceConfig(Section):
     mitigation: Mitigation = "none"
     dynamical_decoupling: Decoupling = "none"
     twirling: bool = False
+    drift_every: int | None = Field(default=None, ge=1)
     simulator: Literal["twin", "aer"] = "twin"
     max_bond: int = Field(default=128, ge=4)
     p1: float = Field(default=0.001, ge=0, le=0.75)
@@ -50,8 +54,12 @@ class DeviceConfig(Section):
 
     def settings(self) -> DeviceSettings:
         """What a machine is told; mitigation needs its readout errors counted."""
-        values = self.model_dump(exclude={"mitigation"})
+        values = self.model_dump(exclude={"mitigation", "drift_every"})
         return DeviceSettings(**values, calibrate=self.mitigation != "none")
+
+    def has_drift(self, step: int) -> bool:
+        """Whether E is measured at the first θ in that step."""
+        return self.drift_every is not None and step % self.drift_every == 0
 
     def check(self, backend: str, shots: int | None) -> None:
         """Refuse what has no effect on that machine.
