@@ -264,7 +264,7 @@ def test_bits_survive_a_service_that_does_not_say_what_it_billed(monkeypatch: py
 
     from qhn.backend.ibm import Device
 
-    monkeypatch.setattr(LocalRuntimeJob, "usage", lambda self, partial=False: None)
+    monkeypatch.setattr(LocalRuntimeJob, "metrics", lambda self: {"usage": None})
     samples = Device(FakeManilaV2()).compile(product_state(2)).sample(np.zeros((1, 4)), 10, KEY)
     assert samples.bits.shape == (1, 10, 2)
     assert samples.qpu_seconds is None

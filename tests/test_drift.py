@@ -193,7 +193,7 @@ def test_the_price_of_a_step_is_what_it_takes(
     assert taken.tolist() == [taken[1] + 60 * more, taken[1]] * 2
     facts = json.loads(json.dumps(price_facts(config, placed)))
     for step, price in enumerate(prices):
-        assert price_by_facts(facts, 60, has_drift=step % 2 == 0) == price
+        assert price_by_facts(config, facts, 60, has_drift=step % 2 == 0) == price
     assert [line["price_seconds"] for line in record.timing()] == [price.seconds for price in prices]
     assert quote(config, stored_device(config.train.backend), 600).seconds == tuple(one.seconds for one in prices)
     seconds = sum(price.seconds for price in prices)
@@ -217,7 +217,7 @@ def test_a_line_search_measures_it_once_a_step(small_config: RunConfig, tmp_path
         4 * rows * 60,
     ]
     for step, facts in ((0, True), (1, False)):
-        found = price_by_facts(price_facts(config, placed), 60, has_drift=facts)
+        found = price_by_facts(config, price_facts(config, placed), 60, has_drift=facts)
         assert found.shots == price_of_step(config, ansatz, placed, step).shots
     shots = np.diff([0, *(step.shots for step in finished(config, tmp_path).steps())])
     assert (shots % (60 * rows) == [120, 0, 120, 0]).all()

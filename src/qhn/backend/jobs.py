@@ -181,19 +181,18 @@ class Jobs:
     def bill(self, job_id: str) -> float | None:
         """QPU seconds of a job that ended; None if the service does not say, or not yet, which must not cost the bits.
 
-        The client's own ``usage()`` is 0 until the bill is known.
+        All is read from one answer: the client's ``usage()`` is 0 until the bill is known.
         """
         try:
             with silent():
                 job = self._job(job_id)
-                if billed := float(job.usage()):
-                    return billed
-                metrics, was_cancelled = dict(job.metrics()), str(job.status()) == "CANCELLED"
+                known = dict(job.metrics())
+                if known["usage"]["status"] != "pending":
+                    return float(known["usage"]["qpu_charge_time_seconds"])
+                never_ran = str(job.status()) == "CANCELLED" and not known.get("timestamps", {}).get("running")
         except Exception:
             return None
-        never_ran = was_cancelled and not metrics.get("timestamps", {}).get("running")
-        is_known = metrics.get("usage", {}).get("status", "pending") != "pending"
-        return 0.0 if is_known or never_ran else None
+        return 0.0 if never_ran else None
 
     # ------------------------------------------------------------ submitting
 
