@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from functools import partial
 from pathlib import Path
@@ -167,6 +168,44 @@ def test_runs_of_one_configuration_do_not_take_each_other_s_jobs(service: Servic
     adopted = sampler(copy).sample(THETAS, 200, Key(1, run="r", step=1))
     assert events(copy, "qhn:r:1:0") == ["adopted", "done"]
     assert adopted.job_ids == (list(service.jobs)[-1],)
+
+
+@pytest.mark.parametrize("queue", [0.0, 3600.0])
+def test_a_double_that_the_service_lists_late_is_found(
+    queue: float, service: Service, quiet: np.ndarray, tmp_path: Path
+) -> None:
+    tested = sampler(tmp_path)
+    service.conditions.listing_seconds, service.conditions.queue_seconds = 3600.0, queue
+    tested.jobs.terms.detach = True
+    service.fault("accept", on="POST jobs", status=502)
+    with contextlib.suppress(Detached):
+        tested.sample(THETAS, 200, KEY)
+    assert "duplicate" not in events(tmp_path)
+    tested.jobs.reconcile()
+    assert "duplicate" not in events(tmp_path)
+    service.conditions.listing_seconds = 0.0
+    tested.jobs.reconcile()
+    assert events(tmp_path).count("duplicate") == 1
+    assert sorted(of_run(service)) == (["Cancelled", "Queued"] if queue else ["Completed", "Completed"])
+    service.conditions.queue_seconds = 0.0
+    np.testing.assert_array_equal(tested.sample(THETAS, 200, KEY).bits, quiet)
+    assert spent(tmp_path) == pytest.approx(billed(service, tmp_path))
+    tested.jobs.reconcile()
+    assert events(tmp_path).count("duplicate") == 1
+
+
+def test_a_job_of_a_copy_of_the_record_is_left_alone(service: Service, quiet: np.ndarray, tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    sampler(here).sample(THETAS, 200, KEY)
+    shutil.copytree(here, there)
+    service.conditions.queue_seconds = 3600.0
+    waits = sampler(there)
+    waits.jobs.terms.detach = True
+    with pytest.raises(Detached):
+        waits.sample(THETAS, 200, Key(1, run="r", step=1))
+    machine(here).reconcile()
+    assert list(service.jobs.values())[-1].status == "Queued"
 
 
 def test_a_token_that_is_no_longer_taken_is_asked_for_anew(

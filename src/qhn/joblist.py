@@ -47,7 +47,7 @@ def jobs_of_run(record: Record) -> tuple[list[JobLine], str]:
 
         try:
             jobs = Jobs(device_of(record.config.train.backend), journal_of(record), patience=0.0)
-            jobs.settle()
+            jobs.reconcile()
             state_of = jobs.state_if_known
         except (ValueError, BackendError) as error:
             complaint = str(error)

@@ -278,7 +278,7 @@ class Training(Iterator[Step]):
         if isinstance(self._backend, PaidBackend) and self.record is not None:
             self._backend.close()
             if self.outcome is not None:
-                self._backend.settle()
+                self._backend.reconcile()
         if self.record is not None and self.outcome is not None:
             self.record.write_outcome(self.outcome)
         self._open.close()
@@ -393,6 +393,8 @@ class Training(Iterator[Step]):
             needed = needed_by_steps(self.config, self.ansatz, placed)
             check_paid(self.config, needed, record=self.record is not None)
         self._is_paid = backend.paid
+        if isinstance(backend, PaidBackend):
+            backend.reconcile()
         kept = KeptBackend(backend, self.record) if self.record is not None and backend.paid else backend
         if self.config.train.shots is None:
             sampler = backend.compile(self.ansatz)

@@ -86,6 +86,10 @@ class Device:
         """Note in the journal what ended jobs billed, of which it was not known."""
         self.jobs.settle()
 
+    def reconcile(self) -> None:
+        """Note and cancel jobs of the record that the service has twice, and :meth:`settle`."""
+        self.jobs.reconcile()
+
     def close(self) -> None:
         """End the session, if there is one; the next job opens another."""
         self.jobs.close()

@@ -172,6 +172,32 @@ class Jobs:
             note_session(self._session, self.journal, is_closed=False)
         return found
 
+    def reconcile(self) -> None:
+        """Note jobs of the record that were submitted twice without anybody being told, cancel those that wait, and
+        :meth:`settle`.
+
+        A job that the service did not list at once is found here. Jobs of requests for which the journal knows no other
+        are left alone: they may be adopted, here or by a copy of the record.
+        """
+        if self.service is None or self.journal is None:
+            return
+        mine = [f"{RECORD_TAG}{self.journal.name}"]
+        try:
+            with silent():
+                listed = {job.job_id(): job.tags[0] for job in self.service.jobs(job_tags=mine, limit=None)}
+        except Exception:  # next time
+            listed = {}
+        entries = self.journal.entries()
+        noted, asked = jobs_of(entries), {one["tag"]: one for one in entries if one.get("event") == "intent"}
+        served = {job.tag for job in noted.values() if not job.is_lost}
+        for job_id, tag in listed.items():
+            if job_id not in noted and tag in served & asked.keys():
+                size = {name: asked[tag][name] for name in ("rows", "shots", "price_seconds")}
+                self._note(event="duplicate", tag=tag, job_id=job_id, **size)
+                if self.state_if_known(job_id) in WAITING:
+                    self._cancel(tag, job_id)
+        self.settle()
+
     def settle(self) -> None:
         """Note what jobs billed of which it was not known; those whose bill still is not are left as they are."""
         for job_id, job in jobs_of([] if self.journal is None else self.journal.entries()).items():
@@ -260,14 +286,16 @@ class Jobs:
         listed = self._asked(lambda: self.service.jobs(job_tags=[request.tag], limit=None))
         job_ids = {job.job_id() for job in listed if tags <= set(job.tags)} | ({own} if own else set())
         states = {job_id: self.state(job_id) for job_id in sorted(job_ids)}
-        alive = [job_id for job_id, state in states.items() if state not in ("ERROR", "CANCELLED")]
-        chosen = min(alive, key=lambda job_id: (states[job_id] != "DONE", states[job_id] in WAITING), default=None)
         noted = jobs_of(self.journal.entries())
+        lost = {job_id for job_id, job in noted.items() if job.is_lost}
+        alive = [job_id for job_id, state in states.items() if state not in ("ERROR", "CANCELLED")]
+        order = {job_id: (states[job_id] != "DONE", states[job_id] in WAITING, job_id in lost) for job_id in alive}
+        chosen = min(alive, key=order.__getitem__, default=None)
         for job_id in job_ids - {chosen or own}:
-            if job_id not in noted or not noted[job_id].is_lost:
+            if job_id not in lost:
                 self._note(event="duplicate", tag=request.tag, job_id=job_id, **request.size)
             if states[job_id] in WAITING:
-                self._cancel(request, job_id)
+                self._cancel(request.tag, job_id)
         return chosen
 
     def _submitted(self, request: Request, mode: Any, share: float) -> str:
@@ -343,13 +371,13 @@ class Jobs:
             raise TooDear(math.ceil(request.price_seconds), left)
         return min(enough, math.floor(left + ROUNDING))
 
-    def _cancel(self, request: Request, job_id: str) -> None:
+    def _cancel(self, tag: str, job_id: str) -> None:
         try:
             with silent():
                 self._job(job_id).cancel()
         except Exception:  # it has begun meanwhile, or the service does not answer: its bill is asked for later
             return
-        self._note(event="cancelled", tag=request.tag, job_id=job_id)
+        self._note(event="cancelled", tag=tag, job_id=job_id)
 
     # ------------------------------------------------------------ asking
 

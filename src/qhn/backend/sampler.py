@@ -174,6 +174,10 @@ class PaidBackend(Protocol):
         """Note in the journal what ended jobs billed, of which it was not known."""
         ...
 
+    def reconcile(self) -> None:
+        """Note and cancel jobs that the machine has twice, and :meth:`settle`."""
+        ...
+
     def close(self) -> None:
         """End what is billed while it is open; it is opened again by the next job."""
         ...
