@@ -19,7 +19,8 @@ RUN = (
     "--set data.samples=40 --set data.validation_samples=30 --set train.max_qpu_seconds=100000"
 ).split()
 RESUME = ["resume", "--quiet", "--results", "results"]
-DONE, FAILED, KILLED, HUNG = 0, 4, -9, None  # exit codes; after any but the second and third the run is not resumed
+DONE, HUNG = 0, None  # exit codes
+RESUMED = (3, 4, -9)  # the account has nothing left, the service failed, killed; after any other the run is given up
 MOST_ATTEMPTS = 60
 LONGEST_ATTEMPT = 180.0  # seconds
 
@@ -92,7 +93,7 @@ def play(trouble: Trouble, folder: Path, quiet: dict[str, bytes]) -> Round:
 def attempts(service: Service, weather: Weather, folder: Path) -> list[int | None]:
     """Run, and resume until it is done or fails in a way that it should not; the exit codes of all attempts."""
     exits: list[int | None] = []
-    while len(exits) < MOST_ATTEMPTS and set(exits) <= {FAILED, KILLED}:
+    while len(exits) < MOST_ATTEMPTS and set(exits) <= set(RESUMED):
         folder.mkdir(parents=True, exist_ok=True)
         words = RESUME if any(folder.glob("results/*/*/config.json")) else RUN
         process = start(words, service.environment, folder, weather.trouble.divided)
