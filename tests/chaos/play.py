@@ -19,6 +19,7 @@ RUN = (
     "--set data.samples=40 --set data.validation_samples=30 --set train.max_qpu_seconds=100000"
 ).split()
 RESUME = ["resume", "--quiet", "--results", "results"]
+LOOK = ["jobs", "--results", "results"]
 DONE, HUNG = 0, None  # exit codes
 RESUMED = (3, 4, -9)  # the account has nothing left, the service failed, killed; after any other the run is given up
 MOST_ATTEMPTS = 60
@@ -82,7 +83,7 @@ def play(trouble: Trouble, folder: Path, quiet: dict[str, bytes]) -> Round:
         if exits[-1] != DONE:
             doubles, complaints = 0, [f"the run is not done after the exit codes {exits}: {_last_line(folder)}"]
         else:
-            attempts(service, weather, folder)  # a bill that was not known then is now
+            attempts(service, weather, folder, LOOK)  # which notes bills that were not known then
             scene = Scene(folder, run_in(folder), service, STEPS, quiet)
             doubles, complaints = scene.doubles.total(), broken(scene)
         billed = sum(job.seconds for job in service.jobs.values())
@@ -90,12 +91,12 @@ def play(trouble: Trouble, folder: Path, quiet: dict[str, bytes]) -> Round:
         return Round(tuple(weather.made), tuple(exits), len(service.jobs), doubles, billed, seconds, tuple(complaints))
 
 
-def attempts(service: Service, weather: Weather, folder: Path) -> list[int | None]:
-    """Run, and resume until it is done or fails in a way that it should not; the exit codes of all attempts."""
+def attempts(service: Service, weather: Weather, folder: Path, again: list[str] = RESUME) -> list[int | None]:
+    """Run, then resume (or ``again``) until it is done or fails as it should not; the exit codes of all attempts."""
     exits: list[int | None] = []
     while len(exits) < MOST_ATTEMPTS and set(exits) <= set(RESUMED):
         folder.mkdir(parents=True, exist_ok=True)
-        words = RESUME if any(folder.glob("results/*/*/config.json")) else RUN
+        words = again if any(folder.glob("results/*/*/config.json")) else RUN
         process = start(words, service.environment, folder, weather.trouble.divided)
         deadline = time.monotonic() + LONGEST_ATTEMPT
         try:
