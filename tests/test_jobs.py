@@ -228,7 +228,7 @@ def refuse(status: int, authorization: str) -> None:
 
 
 def test_a_full_queue_is_waited_for(service: Service, quiet: np.ndarray, tmp_path: Path) -> None:
-    service.conditions.pending_limit, service.conditions.queue_seconds = 1, 0.5
+    service.conditions.pending_limit, service.conditions.queue_seconds = 1, 3600.0
     ahead = sampler(tmp_path)
     ahead.jobs.terms.detach = True
     with pytest.raises(Detached) as left:
@@ -238,9 +238,14 @@ def test_a_full_queue_is_waited_for(service: Service, quiet: np.ndarray, tmp_pat
         ahead.sample(THETAS, 200, KEY)
     assert left.value.job_ids == ()
     heard: list[str] = []
-    ahead.jobs.terms.detach, ahead.jobs.terms.tell = False, heard.append
+
+    def listen(words: str) -> None:
+        heard.append(words)
+        service.conditions.queue_seconds = 0.0
+
+    ahead.jobs.terms.detach, ahead.jobs.terms.tell = False, listen
     np.testing.assert_array_equal(ahead.sample(THETAS, 200, KEY).bits, quiet)
-    assert "as many jobs wait as the account's plan allows" in heard
+    assert heard[0] == "as many jobs wait as the account's plan allows"
     assert of_run(service) == ["Completed"]
 
 
@@ -379,3 +384,40 @@ def test_an_outage_is_no_unknown_device(service: Service) -> None:
     service.faults.clear()
     with pytest.raises(ValueError, match="the account does not reach a device 'ibm_mars'"):
         open_device("ibm_mars", DeviceSettings())
+
+
+def test_a_job_that_is_not_listed_yet_is_waited_for(
+    service: Service, quiet: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process died after it had submitted the job and before it knew its id; the next one begins at once."""
+
+    def die(*words: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs.Jobs, "_known_as", die)
+        with pytest.raises(KeyboardInterrupt):
+            sampler(tmp_path).sample(THETAS, 200, KEY)
+    service.conditions.listing_seconds = 3600.0
+    monkeypatch.setattr(jobs, "LISTING_DELAY", 60.0)
+    waited: list[float] = []
+
+    def pause(seconds: float) -> None:
+        waited.append(seconds)
+        service.conditions.listing_seconds = 0.0
+
+    later = sampler(tmp_path)
+    later.jobs.pause = pause
+    np.testing.assert_array_equal(later.sample(THETAS, 200, KEY).bits, quiet)
+    assert of_run(service) == ["Completed"]
+    assert len(waited) == 1
+    assert 30 < waited[0] <= 60
+
+
+def test_a_device_that_is_not_described_while_a_job_is_sent_is_asked_again(
+    service: Service, quiet: np.ndarray, tmp_path: Path
+) -> None:
+    tested = sampler(tmp_path)
+    service.fault("answer", on="GET backends/*", status=503, times=6)
+    np.testing.assert_array_equal(tested.sample(THETAS, 200, KEY).bits, quiet)
+    assert of_run(service) == ["Completed"]

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from qhn.ansatz import Ansatz
 from qhn.backend import DeviceSettings
 from qhn.drift import Drift
-from qhn.joblist import ledger_of
+from qhn.joblist import journal_of, ledger_of
+from qhn.ledger import jobs_of
 from qhn.quote import layout_words, price_words
 from qhn.readout import inverted_for
 from qhn.record import Record
@@ -105,6 +106,9 @@ class DeviceReport:
         words = f"{spent.seconds:,.1f}{of} QPU s in {spent.jobs:,} job{'s' * (spent.jobs != 1)}"
         if astray.jobs:
             words += f", {astray.seconds:,.1f} of them in {astray.jobs:,} that led to no step"
+        unknown = sum(job.billed is None for job in jobs_of(journal_of(record).entries()).values())
+        if unknown:
+            words += f", {unknown:,} of whose bills are not yet known and count at their price"
         if known.tests.jobs:
             words += f", {known.tests.seconds:,.1f} for the self-test"
         if known.idle.seconds:

@@ -6,11 +6,23 @@ import json
 import os
 import secrets
 import time
+from calendar import timegm
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def seconds_of(text: str) -> float:
+    """Seconds since 1970 of a journal's time, to the second.
+
+    >>> seconds_of("1970-01-01T00:01:00Z")
+    60.0
+    """
+    return float(timegm(time.strptime(text, TIME)))
 
 
 def append(path: Path, content: bytes) -> None:
@@ -69,7 +81,7 @@ class Journal:
 
     def append(self, entry: dict[str, Any]) -> None:
         torn = self.path.exists() and not self.path.read_bytes().endswith(b"\n")
-        line = json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())} | entry)
+        line = json.dumps({"time": time.strftime(TIME, time.gmtime())} | entry)
         append(self.path, (("\n" if torn else "") + line + "\n").encode())
 
     def keep(self, tag: str, digest: str, arrays: Mapping[str, Any]) -> None:

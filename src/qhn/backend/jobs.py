@@ -23,13 +23,14 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from qiskit.providers import BackendV2
-from qiskit.providers.exceptions import JobError
+from qiskit.providers.exceptions import JobError, QiskitBackendNotFoundError
 from qiskit_ibm_runtime import Batch
 from qiskit_ibm_runtime.exceptions import IBMError, IBMNotAuthorizedError, RuntimeInvalidStateError
 
 from qhn.backend.account import device_of, silent
 from qhn.backend.sampler import BackendError, Detached, Journal, Terms, TooDear
 from qhn.backend.session import close_session, note_session, open_session
+from qhn.durable import seconds_of
 from qhn.ledger import jobs_of
 
 Result = TypeVar("Result")
@@ -68,6 +69,8 @@ def kind_of(error: BaseException) -> Kind:
         return Kind.JOB_FAILED
     if has_code(error, TOO_MANY_WAIT):
         return Kind.BUSY
+    if isinstance(error, QiskitBackendNotFoundError):  # of a device that was reached before
+        return Kind.TRANSIENT
     if isinstance(status, int) and 400 <= status < 500 and status not in (408, 409, 425, 429):
         return Kind.FATAL
     transient = (IBMError, OSError, TypeError, ValueError)  # OSError of requests; the last two of a torn body
@@ -228,6 +231,9 @@ class Jobs:
         for number, request in enumerate(requests):
             with self._failure_of(request):
                 job_id = self._adopted(request)
+                if job_id is None and (delay := self._listing_delay(request)):
+                    self.pause(delay)
+                    job_id = self._adopted(request)
                 if job_id is not None:
                     found[number] = job_id
         missing = [number for number in range(len(requests)) if number not in found]
@@ -237,6 +243,14 @@ class Jobs:
                 with self._failure_of(requests[number], kind=kind_at_submission):
                     found[number] = self._submitted(requests[number], mode, requests[number].price_seconds / price)
         return [found[number] for number in range(len(requests))]
+
+    def _listing_delay(self, request: Request) -> float:
+        """Seconds until the service lists a job that another process may just have submitted, before it died."""
+        entries = [] if self.journal is None or self.service is None else self.journal.entries()
+        own = [one for one in entries if one.get("tag") == request.tag]
+        if not own or own[-1].get("event") != "intent":
+            return 0.0
+        return max(0.0, LISTING_DELAY - (time.time() - seconds_of(own[-1]["time"])))
 
     @contextlib.contextmanager
     def _mode(self, requests: Sequence[Request]) -> Iterator[Any]:
