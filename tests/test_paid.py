@@ -213,3 +213,29 @@ def test_only_qpus_are_left_to_themselves(qhn) -> None:
     assert "--detach goes with backends ibm_<device>; fake_manila computes here and now" in found.err
     assert qhn(*RUN, "fake_manila", "-q").code == 0
     assert "only ibm_<device> has jobs" in qhn("jobs").err
+
+
+def test_a_waiting_run_says_what_it_waits_for_and_what_is_left(service: Service, tmp_path: Path, qhn) -> None:
+    service.conditions.queue_seconds = 0.2
+    found = qhn(*RUN, "ibm_manila", "--yes")
+    assert found.code == 0
+    lines = found.err.splitlines()
+    assert lines[0].startswith(
+        "ibm_manila: 3 steps take at most 11.1 QPU seconds, the first 5.1; the account has 600 left"
+    )
+    assert "all 3 steps 7.2 QPU seconds" in lines[1]
+    assert lines[2] == "job job000000 queued"
+    assert any(line.endswith("ETA 0 s") and f"QPU {TEST + 3 * STEP:.1f} s, 4.7 left" in line for line in lines)
+
+
+def test_all_is_well_with_an_account(service: Service, qhn) -> None:
+    service.conditions.usage_before, service.conditions.queue_seconds = 100.0, 3600.0
+    found = qhn("doctor")
+    assert found.code == 0
+    assert "ok usage      instance stand-in, plan open, 100 QPU seconds used, 500 left" in found.out
+    assert "ibm_jakarta       7             0         250 µs" in found.out
+    service.fault("answer", on="POST v3/*", status=503, seconds=60)
+    found = qhn("doctor")
+    assert found.code == 4
+    assert "could not be reached" in found.out
+    assert not service.jobs
