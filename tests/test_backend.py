@@ -193,7 +193,7 @@ def test_device_sampler_runs_the_real_client_and_journals_before_it_waits() -> N
     assert samples.qpu_seconds is not None
     digest, price = journal[0].pop("digest"), journal[0].pop("price_seconds")
     assert price == journal[1]["price_seconds"] > 2
-    assert journal[0] == {"event": "intent", "tag": "qhn:r:2:0", "rows": 3, "shots": 2000}
+    assert journal[0] == {"event": "intent", "tag": "qhn:r:2:0", "rows": 3, "shots": 2000, "record": "in-memory"}
     assert len(digest) == 64
     assert samples.num_shots == 6000
     assert journal[1]["job_id"] == journal[2]["job_id"] == samples.job_ids[0]

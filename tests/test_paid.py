@@ -14,7 +14,7 @@ from qhn.configfile import with_settings
 from qhn.joblist import job_lines, journal_of, ledger_of
 from qhn.record import Record, load_run
 from qhn.run import Training, resume, train
-from qhn.step import Outcome
+from qhn.step import Outcome, RecordError
 from service import Service
 
 SMALL = ("--set", "data.samples=40", "--set", "data.validation_samples=30", "--layers", "1", "--shots", "60")
@@ -92,7 +92,7 @@ def test_bills_above_the_price_leave_fewer_steps(service: Service, paid: RunConf
         own = sum(job.seconds for job in service.jobs.values() if config.run_id in job.tags[0])
         assert training.ledger().spent.seconds == pytest.approx(own)
         assert own <= limit
-    assert outcome.message == "a job takes up to 3 QPU seconds, 2.60 of train.max_qpu_seconds remain"
+    assert outcome.message == "what is next takes up to 3, and 2.60 of train.max_qpu_seconds remain"
 
 
 def test_a_job_that_would_pass_the_limit_is_ended_by_the_service(
@@ -119,7 +119,7 @@ def test_what_the_account_has_left_is_a_limit_too(service: Service, paid: RunCon
     service.conditions.usage_limit = TEST + STEP + WHOLE - 0.02
     training = train(paid, results=tmp_path)
     taken, outcome = ended(training)
-    assert (taken, outcome.name) == (1, "budget")
+    assert (taken, outcome.name) == (1, "quota")
     assert (
         outcome.message == "a step takes up to 3.00 QPU seconds, the account has 2.98 left in this period; qhn resume "
         "when it has more"
@@ -157,7 +157,7 @@ def test_a_detached_run_is_done_piece_by_piece(service: Service, tmp_path: Path,
     found = qhn("jobs")
     assert found.code == 0
     assert "job000000  self-test  queued       2.1          –  to come" in found.out
-    assert "2.1 of 14 QPU seconds in 1 job\n" in found.out
+    assert "2.1 of 12 QPU seconds in 1 job\n" in found.out
     assert qhn("resume", "--detach", "-q").code == 0
     assert len(service.jobs) == 1
     service.conditions.queue_seconds = 0
@@ -168,7 +168,7 @@ def test_a_detached_run_is_done_piece_by_piece(service: Service, tmp_path: Path,
     assert {job["bits"] for job in listed["jobs"]} == {"used"}
     assert listed["qpu_seconds"] == pytest.approx(service.usage)
     assert f"{service.usage:.1f}  done" in qhn("list").out
-    assert f"{service.usage:.1f} of 14 QPU s in 4 jobs, 2.1 for the self-test" in qhn("show").out
+    assert f"{service.usage:.1f} of 12 QPU s in 4 jobs, 2.1 for the self-test" in qhn("show").out
 
 
 def test_bills_that_come_late_are_noted(service: Service, paid: RunConfig, tmp_path: Path, qhn) -> None:
@@ -220,15 +220,16 @@ def test_a_waiting_run_says_what_it_waits_for_and_what_is_left(service: Service,
     found = qhn(*RUN, "ibm_manila", "--yes")
     assert found.code == 0
     lines = found.err.splitlines()
-    assert lines[0].startswith(
-        "ibm_manila: 3 steps take at most 11.1 QPU seconds, the first 5.1; the account has 600 left"
-    )
+    asked = "ibm_manila: 3 steps and a self-test should take 9.3 QPU seconds; the account has 600 left"
+    assert lines[0] == asked
     assert "all 3 steps 7.2 QPU seconds" in lines[1]
-    assert lines[2] == "job job000000 queued"
-    assert any(line.endswith("ETA 0 s") and f"QPU {TEST + 3 * STEP:.1f} s, 4.7 left" in line for line in lines)
+    assert lines[2] == "job000000 queued  QPU 2.1 s, 9.9 left"
+    assert any(line.endswith("ETA 0 s") and f"QPU {TEST + 3 * STEP:.1f} s, 2.7 left" in line for line in lines)
 
 
-def test_all_is_well_with_an_account(service: Service, qhn) -> None:
+def test_all_is_well_with_an_account_or_it_is_said_what_is_not(
+    service: Service, qhn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service.conditions.usage_before, service.conditions.queue_seconds = 100.0, 3600.0
     found = qhn("doctor")
     assert found.code == 0
@@ -237,5 +238,35 @@ def test_all_is_well_with_an_account(service: Service, qhn) -> None:
     service.fault("answer", on="POST v3/*", status=503, seconds=60)
     found = qhn("doctor")
     assert found.code == 4
-    assert "could not be reached" in found.out
+    assert "the IBM service could not be reached, or is out of order" in found.out
+    service.faults.clear()
+    service.fault("answer", on="POST identity/*", status=400, seconds=60)
+    found = qhn("doctor")
+    assert found.code == 2
+    assert "the IBM service refused the account's key (400)" in found.out
+    service.faults.clear()
+    monkeypatch.setenv("QISKIT_IBM_INSTANCE", "elsewhere")
+    found = qhn("doctor")
+    assert found.code == 2
+    assert "the IBM account has no such instance" in found.out
     assert not service.jobs
+
+
+def test_a_journal_that_was_lost_is_missed(service: Service, paid: RunConfig, tmp_path: Path) -> None:
+    training = train(with_settings(paid, {"train.steps": 1}), results=tmp_path)
+    assert ended(training)[0] == 1
+    path = journal_of(record_of(training)).path
+    path.write_bytes(b"")
+    with pytest.raises(
+        RecordError, match=r"jobs\.jsonl does not know the job job000001, which a step used; restore it"
+    ):
+        resume(record_of(training).directory, {"train.steps": 2})
+    assert len(service.jobs) == 2
+
+
+def test_what_was_begun_is_not_taken_from_the_budget_twice(service: Service, paid: RunConfig, tmp_path: Path) -> None:
+    service.conditions.queue_seconds = 3600.0
+    training = train(with_settings(paid, {"train.max_qpu_seconds": TEST + WHOLE + 0.01}), results=tmp_path, detach=True)
+    assert ended(training)[1].name == "detached"
+    service.conditions.queue_seconds = 0.0
+    assert ended(resume(record_of(training).directory))[0] == 1

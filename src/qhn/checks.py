@@ -69,6 +69,11 @@ def check_angles(config: RunConfig, ansatz: Ansatz) -> None:
     config.initial_theta(ansatz)
 
 
+def _up(seconds: float) -> str:
+    """Rounded up to hundredths, so that it suffices."""
+    return f"{math.ceil(100 * seconds - 1e-6) / 100:,.2f}"
+
+
 def check_budget(config: RunConfig, needed: Amount) -> None:
     """Refuse a budget that the first step exceeds, or that nothing counts against.
 
@@ -88,8 +93,8 @@ def check_budget(config: RunConfig, needed: Amount) -> None:
             )
     if train.max_qpu_seconds is not None and train.max_qpu_seconds < needed.seconds:
         raise ValueError(
-            f"train.max_qpu_seconds is {train.max_qpu_seconds:g}, the first step takes {needed.seconds:,.2f}; raise "
-            "it, or see with qhn estimate what makes a step cheaper"
+            f"train.max_qpu_seconds is {train.max_qpu_seconds:g}, the first step takes up to {_up(needed.seconds)}; "
+            "raise it, or see with qhn estimate what makes a step cheaper"
         )
     if train.max_jobs is not None and train.max_jobs < needed.jobs:
         raise ValueError(f"train.max_jobs is {train.max_jobs:,}, the first step takes {needed.jobs:,}; raise it")
@@ -115,37 +120,30 @@ class BudgetNeeded(ValueError):
 
     Attributes:
         backend: that is paid for.
-        needed: by each step, at most.
+        num_steps: that were asked for.
+        first: what must be left for the first, the self-test of the device included.
+        price: QPU seconds that all of it should take.
     """
 
-    def __init__(self, backend: str, needed: Sequence[Amount]) -> None:
-        self.backend = backend
-        self.needed = tuple(needed)
-        total = self.total
-        budget = f"max_qpu_seconds={math.ceil(total.seconds)}" if total.seconds else f"max_shots={total.shots}"
+    def __init__(self, backend: str, needed: Sequence[Amount], price: float) -> None:
+        self.backend, self.num_steps, self.first, self.price = backend, len(needed), needed[0], price
+        shots = sum(one.shots for one in needed)
+        budget = f"max_qpu_seconds={math.ceil(price)}" if price else f"max_shots={shots}"
+        seconds = f"{price:,.1f} QPU seconds and " if price else ""
         super().__init__(
-            f"a run on {backend} is paid for and needs a budget, such as --set train.{budget}; the first step takes "
-            f"{_words(needed[0])}, the {len(needed):,} steps asked for {_words(total)}; qhn estimate says what would "
-            "make them cheaper"
+            f"a run on {backend} is paid for and needs a budget, such as --set train.{budget}; its {len(needed):,} steps "
+            f"should take {seconds}{shots:,} shots. At a terminal it is asked for, and --yes agrees; qhn estimate says "
+            "what would make them cheaper"
         )
 
-    @property
-    def total(self) -> Amount:
-        """What all steps take."""
-        return sum(self.needed, Amount())
 
-
-def _words(amount: Amount) -> str:
-    seconds = f"{amount.seconds:,.1f} QPU seconds and " if amount.seconds else ""
-    return f"{seconds}{amount.shots:,} shots"
-
-
-def check_paid(config: RunConfig, needed: Sequence[Amount], *, record: bool) -> None:
+def check_paid(config: RunConfig, needed: Sequence[Amount], price: float, *, record: bool) -> None:
     """Refuse to spend shots without a record or a budget.
 
     Args:
         config: the run.
-        needed: by each of its steps.
+        needed: by each of its steps, at most.
+        price: QPU seconds that all of them should take.
         record: whether it is recorded.
 
     Raises:
@@ -156,4 +154,4 @@ def check_paid(config: RunConfig, needed: Sequence[Amount], *, record: bool) -> 
     if not record:
         raise ValueError(f"a run on {name} is paid for and must be recorded; leave record=True")
     if train.max_qpu_seconds is None and train.max_shots is None:
-        raise BudgetNeeded(name, needed)
+        raise BudgetNeeded(name, needed, price)

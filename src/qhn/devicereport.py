@@ -102,13 +102,15 @@ class DeviceReport:
             return ""
         limit = record.config.train.max_qpu_seconds
         of = "" if limit is None else f" of {limit:,g}"
-        spent, astray = known.spent, known.lost + known.begun
+        spent = known.spent
         words = f"{spent.seconds:,.1f}{of} QPU s in {spent.jobs:,} job{'s' * (spent.jobs != 1)}"
-        if astray.jobs:
-            words += f", {astray.seconds:,.1f} of them in {astray.jobs:,} that led to no step"
+        if known.lost.jobs:
+            words += f", {known.lost.seconds:,.1f} of them in {known.lost.jobs:,} that led to no step"
+        if known.begun.jobs:
+            words += f", {known.begun.seconds:,.1f} in {known.begun.jobs:,} on the way"
         unknown = sum(job.billed is None for job in jobs_of(journal_of(record).entries()).values())
         if unknown:
-            words += f", {unknown:,} of whose bills are not yet known and count at their price"
+            words += f"; {unknown:,} bill{'s' * (unknown != 1)} not yet known, counted at the price"
         if known.tests.jobs:
             words += f", {known.tests.seconds:,.1f} for the self-test"
         if known.idle.seconds:

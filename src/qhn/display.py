@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from qhn.workers import Progress
 
 SECONDS_BETWEEN_LINES = 10.0
+WIDE = 110  # columns of a terminal that hold all numbers and the bar
 
 
 def progress(training: Training) -> None:
@@ -22,12 +23,15 @@ def progress(training: Training) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = ("step", MofNCompleteColumn(), BarColumn(bar_width=16), TextColumn("{task.description}"), "ETA")
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    width = 16 if console.width >= WIDE else 4
+    columns = ("step", MofNCompleteColumn(), BarColumn(bar_width=width), TextColumn("{task.description}"), "ETA")
+    with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
         task = bar.add_task("starting", total=training.config.train.steps, completed=training.num_stored)
         training.tell = lambda words: bar.update(task, description=words)
         for step in training:
-            bar.update(task, completed=max(step.step + 1, training.num_stored), description=facts(step, training))
+            words = facts(step, training, is_narrow=console.width < WIDE)
+            bar.update(task, completed=max(step.step + 1, training.num_stored), description=words)
 
 
 def plain_lines(training: Training) -> None:
@@ -58,9 +62,11 @@ class Changes:
         self.last = what
 
 
-def facts(step: Step, training: Training) -> str:
-    """What is known after a step, in one line."""
+def facts(step: Step, training: Training, *, is_narrow: bool = False) -> str:
+    """What is known after a step, in one line; on a QPU and where it is narrow, E and what was spent."""
     spent = training.budget_words()
+    if spent and is_narrow:
+        return f"E {with_error(step.mean, step.mean_std_error)}  {spent}"
     return _numbers(step) + (f"  {spent}" if spent else "")
 
 

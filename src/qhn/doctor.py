@@ -90,6 +90,9 @@ def _account() -> Iterator[Finding]:
     except account.NoAccount as error:
         yield Finding("account", "no account", str(error))
         return
+    except account.RefusedAccount as error:
+        yield Finding("service", "bad", str(error))
+        return
     except BackendError as error:
         yield Finding("service", "unreachable", str(error))
         return

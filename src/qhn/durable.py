@@ -73,11 +73,11 @@ class Journal:
         """Of the run's directory and of every copy of it, drawn when first asked for: two runs of one configuration
         have different ones.
         """
-        known = [entry["record"] for entry in self.entries() if entry.get("event") == "opened"]
+        known = [str(entry["record"]) for entry in self.entries() if entry.get("record")]
         if not known:
             known = [secrets.token_hex(8)]
             self.append({"event": "opened", "record": known[0]})
-        return str(known[0])
+        return known[0]
 
     def append(self, entry: dict[str, Any]) -> None:
         torn = self.path.exists() and not self.path.read_bytes().endswith(b"\n")
@@ -109,11 +109,13 @@ class Journal:
         return self.path.parent / "jobs" / (tag.replace(":", "-") + ".npz")
 
     def entries(self) -> list[dict[str, Any]]:
-        """All entries, in order; a torn line is left out."""
+        """All entries, in order; torn or damaged lines are left out."""
         found = []
-        for line in self.path.read_text().splitlines() if self.path.exists() else []:
+        for line in self.path.read_bytes().split(b"\n") if self.path.exists() else []:
             try:
-                found.append(json.loads(line))
+                entry = json.loads(line)
             except ValueError:
                 continue
+            if isinstance(entry, dict):
+                found.append(entry)
         return found

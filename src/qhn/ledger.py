@@ -110,17 +110,21 @@ class Job:
         tag: ``qhn:<run>:<step>:<evaluation>``, and the number of its part if there are several; ``qhn:<run>:test:…`` of
             a self-test.
         price: what it should take.
+        digest: of what it measures; empty if the journal does not say.
         billed: QPU seconds; None if they are not known.
         is_lost: whether its bits will not be used: it failed, was cancelled, or is there twice.
         session_id: of the session that it is part of, if it is.
+        failures: how often it was found to have failed.
         event: the last that was noted of it.
     """
 
     tag: str
     price: Amount
+    digest: str = ""
     billed: float | None = None
     is_lost: bool = False
     session_id: str | None = None
+    failures: int = 0
     event: str = "submitted"
 
     @property
@@ -147,15 +151,17 @@ def jobs_of(journal: Iterable[Mapping[str, Any]]) -> dict[str, Job]:
         if job_id is None:
             if event in LOST:  # noted before anybody knew an id
                 for job in jobs.values():
-                    job.is_lost |= job.tag == entry["tag"]
+                    job.is_lost |= job.tag == entry.get("tag")
             continue
         if job_id not in jobs:
             if "price_seconds" not in entry:
                 continue
             price = Amount(entry["price_seconds"], 1, entry["rows"] * entry["shots"])
-            jobs[job_id] = Job(entry["tag"], price, session_id=entry.get("session_id"))
+            digest, session_id = entry.get("digest", ""), entry.get("session_id")
+            jobs[job_id] = Job(entry["tag"], price, digest, session_id=session_id)
         job = jobs[job_id]
         job.is_lost = event in LOST or (job.is_lost and event not in FOUND)
+        job.failures += event == "failed"
         job.billed = job.billed if billed is None else billed
         job.event = job.event if event == "billed" else event
     return jobs
@@ -163,11 +169,19 @@ def jobs_of(journal: Iterable[Mapping[str, Any]]) -> dict[str, Job]:
 
 @dataclass
 class Session:
-    """What a journal knows of a session; ``seconds`` by the clock, None if they are not known."""
+    """What a journal knows of a session.
+
+    Attributes:
+        session_id: on the service.
+        seconds: by the clock; None if they are not known.
+        is_closed: whether it takes no more jobs.
+        is_settled: whether the seconds are all there will be.
+    """
 
     session_id: str
     seconds: float | None = None
     is_closed: bool = False
+    is_settled: bool = False
 
     def idle_seconds(self, jobs: Iterable[Job]) -> float:
         """Billed beyond its jobs."""
@@ -184,4 +198,5 @@ def sessions_of(journal: Iterable[Mapping[str, Any]]) -> dict[str, Session]:
             seconds = entry.get("qpu_seconds")
             session.seconds = session.seconds if seconds is None else seconds
             session.is_closed |= entry["event"] == "session closed"
+            session.is_settled |= entry["event"] == "session closed" and seconds is not None
     return sessions

@@ -86,7 +86,7 @@ class Quote:
 
     def affordable(self, one: Price) -> int:
         """Steps within the budget if all were at such a price of a gradient."""
-        return int(self.budget // (self.gradients * one.seconds))
+        return int((self.budget - self.self_test) // (self.gradients * one.seconds))
 
     def text(self) -> str:
         """All of it, for a terminal."""
@@ -250,6 +250,14 @@ def needed_by_steps(config: RunConfig, ansatz: Ansatz, placed: Placement | None)
     if placed is not None:
         needed[0] += price_of_self_test(placed.seconds_per_shot, self_test_is_due(config, ()))
     return needed
+
+
+def price_of_run(config: RunConfig, placed: Placement | None) -> float:
+    """QPU seconds that a run should take, the self-test of a QPU included; 0 beside devices."""
+    if placed is None or config.train.shots is None:
+        return 0.0
+    test = price_of_self_test(placed.seconds_per_shot, self_test_is_due(config, ()))
+    return test.seconds + sum(seconds_of_steps(config, placed))
 
 
 def self_test_is_due(config: RunConfig, journal: Iterable[Mapping[str, Any]]) -> bool:

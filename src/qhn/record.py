@@ -151,7 +151,10 @@ class Record:
         if config is None:
             raise RecordError(f"{path} has schema {schema}, this version of qhn reads {SCHEMA}")
         if config.run_id != directory.name.partition("~")[0]:
-            raise RecordError(f"{path} was changed: it describes run {config.run_id}, the directory is another's")
+            raise RecordError(
+                f"{path} describes run {config.run_id}, and its directory is called {directory.name}: a run's "
+                "directory must keep its name, and config.json must not be edited"
+            )
         return cls(directory, config)
 
     def update_stop_rules(self, config: RunConfig) -> None:
@@ -327,9 +330,11 @@ class Record:
         found = []
         for line in lines[: self.checkpoint().num_steps]:
             try:
-                found.append(json.loads(line))
+                entry = json.loads(line)
             except ValueError:
                 continue
+            if isinstance(entry, dict):
+                found.append(entry)
         return found
 
     def manifest(self) -> list[dict[str, Any]]:

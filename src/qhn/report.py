@@ -125,7 +125,7 @@ class Report:
         held_out = f"{len(data.y_validation):,} validation" if data.has_validation else "no validation"
         ended = outcome.name if outcome else f"unfinished, {config.train.steps} planned"
         lines = [
-            f"{config.experiment} {config.run_id}: {len(self.steps)} steps, {ended}",
+            f"{config.experiment} {config.run_id}: {len(self.steps)} step{'s' * (len(self.steps) != 1)}, {ended}",
             f"  circuit     {ansatz.num_qubits} qubits, num_layers {ansatz.num_layers}, order {ansatz.order}, "
             f"{int(ansatz.active.sum())} active of {ansatz.num_parameters} angles",
             f"  machine     {self._machine()}, "

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from qhn import bitstrings
 from qhn.ansatz import Ansatz
 from qhn.backend import SIMULATORS, Backend, Sampler, open_backend
 from qhn.backend.qpu_time import shots_taken
-from qhn.backend.sampler import Detached, PaidBackend, TooDear
+from qhn.backend.sampler import Detached, Left, PaidBackend, TooDear
 from qhn.checks import check_angles, check_budget, check_detach, check_paid, check_size, check_validation
 from qhn.config import RunConfig
 from qhn.configfile import with_settings
@@ -32,7 +33,7 @@ from qhn.estimator import ExactEstimator, SamplingEstimator
 from qhn.gradient import ValueAndGrad
 from qhn.kept import KeptBackend
 from qhn.landscape import enumerate_costs
-from qhn.ledger import Amount, Ledger, ledger
+from qhn.ledger import Amount, Ledger, jobs_of, ledger
 from qhn.noisy import NoisyEstimator, Shotless, without_shots
 from qhn.problem import BinnProblem, Evaluations
 from qhn.provenance import all_costs, session_facts, write_best, write_circuit
@@ -43,6 +44,7 @@ from qhn.quote import (
     placement_of,
     price_by_facts,
     price_facts,
+    price_of_run,
     price_of_self_test,
     price_of_step,
     price_words,
@@ -52,7 +54,7 @@ from qhn.record import Record, results_directory
 from qhn.samples import Samples
 from qhn.seeds import Key, Purpose
 from qhn.step import Outcome, RecordError, Step
-from qhn.stopping import beyond_account, detached, over_budget, reached, too_dear
+from qhn.stopping import beyond_account, detached, over_budget, reached
 
 Floats = NDArray[np.float64]
 
@@ -103,7 +105,7 @@ def train(
     backend = open_backend(config.train.backend, config.device.settings(), journal)
     placed = placement_of(backend.compile(ansatz))  # refuse what cannot run before anything is written
     if backend.paid:
-        check_paid(config, needed_by_steps(config, ansatz, placed), record=record)
+        check_paid(config, needed_by_steps(config, ansatz, placed), price_of_run(config, placed), record=record)
     check_budget(config, needed_by_steps(config, ansatz, placed)[0])
     if not record:
         return Training(config, problem, backend=backend)
@@ -225,6 +227,7 @@ class Training(Iterator[Step]):
                 if not self.record.holds_best_of(found.step):  # a killed process may have stopped short of it
                     write_best(self.record, self.problem, found)
         self._timing = self.record.timing() if self.record is not None else []
+        self._check_journal()
         self.num_stored = len(stored)
         self._stored = deque(stored)
         self._steps = stored.copy()
@@ -250,7 +253,7 @@ class Training(Iterator[Step]):
         try:
             step = self._advance()
         except (Detached, TooDear) as stop:
-            self.outcome = detached(stop.job_ids) if isinstance(stop, Detached) else too_dear(stop.price, stop.left)
+            self.outcome = detached(stop.job_ids) if isinstance(stop, Detached) else Outcome("budget", str(stop))
             self.close()
             raise StopIteration from None
         self._broken = False
@@ -275,13 +278,15 @@ class Training(Iterator[Step]):
         if self._closed:
             return
         self._closed = self._broken = True
-        if isinstance(self._backend, PaidBackend) and self.record is not None:
-            self._backend.close()
-            if self.outcome is not None:
-                self._backend.reconcile()
         if self.record is not None and self.outcome is not None:
             self.record.write_outcome(self.outcome)
-        self._open.close()
+        try:
+            if isinstance(self._backend, PaidBackend) and self.record is not None:
+                self._backend.close()
+                if self.outcome is not None:
+                    self._backend.reconcile()
+        finally:
+            self._open.close()
 
     # ------------------------------------------------------------ one step
 
@@ -391,7 +396,7 @@ class Training(Iterator[Step]):
         if backend.paid:
             placed = placement_of(backend.compile(self.ansatz))
             needed = needed_by_steps(self.config, self.ansatz, placed)
-            check_paid(self.config, needed, record=self.record is not None)
+            check_paid(self.config, needed, price_of_run(self.config, placed), record=self.record is not None)
         self._is_paid = backend.paid
         if isinstance(backend, PaidBackend):
             backend.reconcile()
@@ -428,7 +433,8 @@ class Training(Iterator[Step]):
         """The machine; a device of an earlier session is used on the same qubits, as long as they work."""
         if self._backend is not None:
             return self._backend
-        journal = Journal(self.record.directory / "jobs.jsonl") if self.record else None
+        path = self._journal_path
+        journal = None if path is None else Journal(path)
         name, settings = self.config.train.backend, self.config.device.settings()
         sessions = self.record.manifest() if self.record else []
         tiles = sessions[-1]["backend"].get("tiles", []) if sessions else []
@@ -460,10 +466,18 @@ class Training(Iterator[Step]):
         if not isinstance(backend, PaidBackend):
             return None
         backend.settle()
-        known, limit = self.ledger(), self.config.train.max_qpu_seconds
-        backend.terms.detach, backend.terms.tell = self._detach, lambda words: self.tell(words)
-        backend.terms.max_seconds = None if limit is None else limit - known.spent.seconds
-        return beyond_account(self._needed(len(self._steps)), known, backend.seconds_left())
+        backend.terms.left, backend.terms.detach, backend.terms.tell = self._left, self._detach, self._tell
+        return beyond_account(self._needed(len(self._steps)), self.ledger(), backend.seconds_left())
+
+    def _tell(self, words: str) -> None:
+        self.tell(f"{words}  {self.budget_words()}")
+
+    def _left(self) -> Left:
+        """Of the budgets, by all that is known now."""
+        rules, spent = self.config.train, self.ledger().spent
+        limits = (rules.max_qpu_seconds, rules.max_jobs, rules.max_shots)
+        used = (spent.seconds, spent.jobs, spent.shots)
+        return Left(*(math.inf if limit is None else limit - use for limit, use in zip(limits, used, strict=True)))
 
     def _shots(self) -> int:
         return self._steps[-1].shots if self._steps else 0
@@ -472,9 +486,28 @@ class Training(Iterator[Step]):
         """What was spent on a QPU so far, or would have been."""
         return ledger(self._timing, self._entries(), self._shots())
 
+    def _check_journal(self) -> None:
+        """Refuse a journal that does not know the jobs of the steps: what it lost would be paid for again.
+
+        Raises:
+            RecordError: if a job is missing.
+        """
+        noted = jobs_of(self._entries())
+        missing = [job_id for entry in self._timing for job_id in entry["job_ids"] if job_id not in noted]
+        if missing and self.config.train.backend.startswith("ibm_"):
+            raise RecordError(
+                f"{self._journal_path} does not know the job {missing[0]}, which a step used; restore it from a copy: "
+                "it holds what was spent, and the names of jobs that may be on their way"
+            )
+
+    @property
+    def _journal_path(self) -> Path | None:
+        return self.record.directory / "jobs.jsonl" if self.record else None
+
     def _entries(self) -> list[dict[str, Any]]:
         """Of the journal."""
-        return Journal(self.record.directory / "jobs.jsonl").entries() if self.record else []
+        path = self._journal_path
+        return [] if path is None else Journal(path).entries()
 
     def budget_words(self) -> str:
         """QPU seconds spent, and left of the budget, in one line; empty beside devices."""

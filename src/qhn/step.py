@@ -105,8 +105,8 @@ def jsonable(value: Any) -> Any:
 class Outcome:
     """Why a run stopped.
 
-    ``name`` is ``done``, ``target``, ``converged``, ``plateau``, ``early-stopping``, ``budget``, ``interrupted`` or
-    ``detached``.
+    ``name`` is ``done``, ``target``, ``converged``, ``plateau``, ``early-stopping``, ``budget``, ``quota`` (of the
+    account), ``interrupted`` or ``detached``.
     """
 
     name: str

@@ -65,17 +65,11 @@ def beyond_account(needed: Amount, known: Ledger, left: float | None) -> Outcome
 
     The service would let its jobs wait until the account has some again.
     """
-    more = needed.beyond(known.paid_ahead).seconds
-    if left is None or more <= left * (1 + ROUNDING):
+    more = needed.beyond(known.paid_ahead)
+    if left is None or not more.shots or more.seconds <= left * (1 + ROUNDING):
         return None
-    words = f"a step takes up to {more:,.2f} QPU seconds, the account has {left:,.2f} left in this period"
-    return Outcome("budget", f"{words}; qhn resume when it has more")
-
-
-def too_dear(price: float, left: float) -> Outcome:
-    """The end of a run within a step, one of whose jobs takes more than the jobs before it have left."""
-    left = max(0.0, left)
-    return Outcome("budget", f"a job takes up to {price:,.0f} QPU seconds, {left:,.2f} of train.max_qpu_seconds remain")
+    words = f"a step takes up to {more.seconds:,.2f} QPU seconds, the account has {left:,.2f} left in this period"
+    return Outcome("quota", f"{words}; qhn resume when it has more")
 
 
 def detached(job_ids: Sequence[str]) -> Outcome:

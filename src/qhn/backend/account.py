@@ -21,6 +21,7 @@ from qiskit.providers.exceptions import QiskitBackendNotFoundError
 from qiskit_ibm_runtime import QiskitRuntimeService
 from qiskit_ibm_runtime.accounts import management
 from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError
+from qiskit_ibm_runtime.exceptions import IBMInputValueError
 
 from qhn.backend.sampler import BackendError
 
@@ -33,6 +34,10 @@ NO_ACCOUNT = (
 
 class NoAccount(ValueError):
     """There is no IBM account, neither in the environment nor in Qiskit's file."""
+
+
+class RefusedAccount(ValueError):
+    """The service does not take the account's key, or the account has no such instance."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,8 @@ def connect() -> QiskitRuntimeService:
 
     Raises:
         NoAccount: if there is none.
-        BackendError: if the service refuses it or cannot be reached.
+        RefusedAccount: if the service refuses its key or its instance.
+        BackendError: if the service cannot be reached.
     """
     try:
         with silent():
@@ -99,10 +105,31 @@ def connect() -> QiskitRuntimeService:
     except AccountNotFoundError:
         raise NoAccount(NO_ACCOUNT) from None
     except Exception as error:  # the client raises from unrelated bases, requests and pydantic among them
+        refusal = _refusal(error)
+        if refusal:
+            raise RefusedAccount(refusal) from None
         raise BackendError(
-            f"the IBM service refused the account or could not be reached ({type(error).__name__}); check the network "
-            "first, then the token and instance of the saved account"
+            f"the IBM service could not be reached, or is out of order ({type(error).__name__}); try again later"
         ) from None
+
+
+def _refusal(error: BaseException) -> str:
+    """Why an account is refused, in words; empty if the failure is of another kind.
+
+    The client says "check your API token" of an outage too; the status of the answer is in what caused it.
+    """
+    if isinstance(error, IBMInputValueError):
+        return (
+            "the IBM account has no such instance; check the saved one, or QISKIT_IBM_INSTANCE, against "
+            "https://quantum.cloud.ibm.com"
+        )
+    cause: BaseException | None = error
+    while cause is not None:
+        status = getattr(cause, "status_code", None) or getattr(cause, "code", None)
+        if status in (400, 401, 403):
+            return f"the IBM service refused the account's key ({status}); save it anew, or check QISKIT_IBM_TOKEN"
+        cause = cause.__cause__ or cause.__context__
+    return ""
 
 
 def device_of(name: str) -> BackendV2:
@@ -186,7 +213,7 @@ def _seconds(service: QiskitRuntimeService) -> tuple[float | None, float | None]
 
 
 def devices(service: QiskitRuntimeService) -> list[Reached]:
-    """All devices that the account reaches, the shortest queue first.
+    """All devices that the account reaches, the shortest queue first, of equal ones the largest.
 
     Raises:
         BackendError: if the service does not list them.
@@ -196,7 +223,7 @@ def devices(service: QiskitRuntimeService) -> list[Reached]:
             found = [_described(device) for device in service.backends()]
     except Exception as error:
         raise BackendError(f"the IBM service did not list its devices ({type(error).__name__})") from None
-    return sorted(found, key=lambda device: (not device.operational, device.queue, device.name))
+    return sorted(found, key=lambda one: (not one.operational, one.queue, -one.num_qubits, one.name))
 
 
 def _described(device: Any) -> Reached:

@@ -18,7 +18,7 @@ from qiskit.providers import BackendV2
 from qiskit_ibm_runtime.executor_sampler import Sampler
 
 from qhn.ansatz import Ansatz
-from qhn.backend.account import device_of, seconds_left
+from qhn.backend.account import device_of, seconds_left, silent
 from qhn.backend.aer import publish, read_bits
 from qhn.backend.jobs import Jobs, Request
 from qhn.backend.placement import Placement, place
@@ -71,7 +71,8 @@ class Device:
             BackendError: if the service does not describe it.
         """
         try:
-            _ = self.device.target  # fetched from the service when first asked for
+            with silent():
+                _ = self.device.target  # fetched from the service when first asked for
         except Exception as error:
             raise BackendError(f"the IBM service did not describe {self.name} ({type(error).__name__})") from None
         if ansatz not in self._compiled:
@@ -198,6 +199,7 @@ class DeviceSampler:
         def read(number: int, result: Any, job_id: str, seconds: float | None) -> Job:
             counted = [read_bits(result, index) for index in range(1, 1 + len(calibration))]
             job = Job(read_bits(result), counted, job_id, seconds)
+            check_size(job, len(angles[number]), shots, len(self.placement.tiles) * self.ansatz.num_qubits)
             if keep and self.journal is not None:
                 self.journal.keep(tags[number], requests[number].digest, job.arrays())
             return job
@@ -246,6 +248,19 @@ class DeviceSampler:
         zeros, ones = (np.concatenate([job.calibration[state] for job in jobs]) for state in (0, 1))
         counts = np.stack([zeros.sum(axis=0, dtype=np.int64), (1 - ones).sum(axis=0, dtype=np.int64)], axis=-1)
         return Flips(counts.reshape(*shape, 2), len(zeros), self.placement.qubits)
+
+
+def check_size(job: Job, rows: int, shots: int, width: int) -> None:
+    """Refuse bits that are not as many as were asked for; more shots are, if the service rounded them up.
+
+    Raises:
+        ValueError: naming both.
+    """
+    taken = job.bits.shape[1] if job.bits.ndim == 3 else 0
+    if job.bits.shape != (rows, taken, width) or taken < shots:
+        raise ValueError(f"asked for bits [{rows}, {shots}, {width}], got {list(job.bits.shape)}")
+    if any(counted.shape != (taken, width) for counted in job.calibration):
+        raise ValueError(f"the calibration circuits have other bits than [{taken}, {width}]")
 
 
 @dataclass(frozen=True)

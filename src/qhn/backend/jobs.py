@@ -25,11 +25,17 @@ from typing import Any, TypeVar
 from qiskit.providers import BackendV2
 from qiskit.providers.exceptions import JobError, QiskitBackendNotFoundError
 from qiskit_ibm_runtime import Batch
-from qiskit_ibm_runtime.exceptions import IBMError, IBMNotAuthorizedError, RuntimeInvalidStateError
+from qiskit_ibm_runtime.exceptions import (
+    IBMError,
+    IBMNotAuthorizedError,
+    RuntimeInvalidStateError,
+    RuntimeJobMaxTimeoutError,
+    RuntimeJobNotFound,
+)
 
 from qhn.backend.account import device_of, silent
-from qhn.backend.sampler import BackendError, Detached, Journal, Terms, TooDear
-from qhn.backend.session import close_session, note_session, open_session
+from qhn.backend.sampler import BackendError, Detached, Journal, PlanError, Terms, TooDear
+from qhn.backend.session import close_session, note_session, open_session, settle_sessions
 from qhn.durable import seconds_of
 from qhn.ledger import jobs_of
 
@@ -38,9 +44,12 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between questions to the servi
 PATIENCE = 3600.0  # seconds of failing questions in a row after which waiting ends; the job goes on
 LISTING_DELAY = 10.0  # seconds until a job whose answer was lost must be among those with its tag
 ROUNDING = 1e-6  # seconds
+TOO_MANY_FAILURES = 2  # of a request, after which a detached run no longer tries; of reading a result
+FENCE = 2  # times its price, at which the service ends a job
+ODD_ANSWERS = (KeyError, TypeError, AttributeError)  # raised by the client over answers without an id, for example
 ATTEMPTS = 4  # to submit a job that the service does not know of
 RENEWALS = 3  # of the connection to an account that is refused
-DIGEST_TAG, RECORD_TAG = "qhn-digest:", "qhn-record:"
+REQUEST_TAG, DIGEST_TAG, RECORD_TAG = "qhn:", "qhn-digest:", "qhn-record:"
 WAITING, FINAL = ("INITIALIZING", "QUEUED", "VALIDATING"), ("DONE", "ERROR", "CANCELLED")
 TOO_MANY_WAIT, SESSION_CLOSED, NO_SESSIONS = 3458, 1217, 1352  # the service's codes
 
@@ -51,7 +60,10 @@ class Kind(Enum):
     TRANSIENT = "the service could not be reached or is overloaded; qhn resume goes on where it was"
     BUSY = "as many jobs wait as the account's plan allows; qhn resume when some are done"
     AUTHENTICATION = "the service refused the account; check its token and instance, then qhn resume"
-    JOB_FAILED = "the job failed on the service, which lists the reason under its id; qhn resume submits it again"
+    JOB_FAILED = "it failed on the service, which lists the reason under its id; qhn resume submits it again"
+    CANCELLED = "it was cancelled on the service; qhn resume submits it again"
+    OVERTIME = "it ran into its limit of QPU seconds, which qhn sets at twice its price; qhn resume submits it again"
+    UNREADABLE = "its result is not what was asked for; qhn resume reads it once more"
     FATAL = "the service refused the job; its reason is in your IBM account, or in the client's log"
 
 
@@ -65,7 +77,11 @@ def kind_of(error: BaseException) -> Kind:
         status = getattr(cause, "status_code", None)
     if status in (401, 403) or isinstance(error, IBMNotAuthorizedError):
         return Kind.AUTHENTICATION
-    if isinstance(error, (JobError, RuntimeInvalidStateError)) or type(error).__name__ == "RuntimeJobMaxTimeoutError":
+    if isinstance(error, RuntimeJobMaxTimeoutError):
+        return Kind.OVERTIME
+    if isinstance(error, RuntimeInvalidStateError):
+        return Kind.CANCELLED
+    if isinstance(error, JobError):
         return Kind.JOB_FAILED
     if has_code(error, TOO_MANY_WAIT):
         return Kind.BUSY
@@ -83,12 +99,20 @@ def kind_at_submission(error: BaseException) -> Kind:
     return Kind.FATAL if is_check else kind_of(error)
 
 
+def kind_at_reading(error: BaseException) -> Kind:
+    """The same of an exception while a result is read and kept; a full disk is none of the service."""
+    if isinstance(error, OSError):
+        raise error
+    return Kind.UNREADABLE
+
+
 def has_code(error: BaseException, code: int) -> bool:
     """Whether the service's refusal carries one of its codes."""
     return re.search(rf"\b{code}\b", str(error)) is not None
 
 
 Classify = Callable[[BaseException], Kind]
+ENDED = (Kind.JOB_FAILED, Kind.CANCELLED, Kind.OVERTIME, Kind.UNREADABLE, Kind.FATAL)  # nothing more comes of the job
 
 
 @dataclass(frozen=True)
@@ -115,7 +139,8 @@ class Request:
     @property
     def size(self) -> dict[str, Any]:
         """What the journal keeps of it."""
-        return {"rows": self.rows, "shots": self.shots, "price_seconds": self.price_seconds}
+        known = {"digest": self.digest, "rows": self.rows, "shots": self.shots}
+        return known | {"price_seconds": self.price_seconds}
 
 
 @dataclass
@@ -145,19 +170,19 @@ class Jobs:
         """The client's service, which finds jobs by their tags; None in local mode."""
         return getattr(self.device, "service", None)
 
-    def run(self, requests: Sequence[Request], keep: Callable[[int, Any, str, float | None], Result]) -> list[Result]:
-        """What ``keep`` makes of each request's number, result, job id and bill; a bill that is not yet known is None.
+    def run(self, requests: Sequence[Request], read: Callable[[int, Any, str, float | None], Result]) -> list[Result]:
+        """What ``read`` makes of each request's number, result, job id and bill; a bill that is not yet known is None.
 
-        Several requests are submitted together, as a batch, before the first is waited for. Each result is handed to
-        ``keep`` as soon as it is there, so that the failure of another loses nothing.
+        Several requests are submitted together, as a batch, before the first is waited for. Each result is read as soon
+        as it is there, so that the failure of another loses nothing.
 
         Raises:
             BackendError: if one failed, or nothing can be learnt about it. The journal has its id, if it got one.
             Detached: if they are not to be waited for, and one has not ended.
-            TooDear: if what remains of the budget does not allow one.
+            TooDear: if what is left of the budget does not allow those that are yet to be submitted.
         """
         job_ids = self._begun(requests)
-        if self.terms.detach and self.service is not None:
+        if requests and self.terms.detach and self.service is not None:
             with self._failure_of(requests[0]):
                 going = [job_id for job_id in job_ids if self.state(job_id) not in FINAL]
             if going:
@@ -168,8 +193,8 @@ class Jobs:
                 self._wait(job_id)
                 result = self._asked(self._result_of(job_id))
             billed = self.bill(job_id)
-            found.append(keep(number, result, job_id, billed))
-            self.terms.spend(request.price_seconds if billed is None else billed)
+            with self._failure_of(request, job_id, kind_at_reading):
+                found.append(read(number, result, job_id, billed))
             self._note(event="done", tag=request.tag, job_id=job_id, qpu_seconds=billed)
         if self._session is not None and self.journal is not None:
             note_session(self._session, self.journal, is_closed=False)
@@ -184,28 +209,35 @@ class Jobs:
         """
         if self.service is None or self.journal is None:
             return
-        mine = [f"{RECORD_TAG}{self.journal.name}"]
-        try:
-            with silent():
-                listed = {job.job_id(): job.tags[0] for job in self.service.jobs(job_tags=mine, limit=None)}
-        except Exception:  # next time
-            listed = {}
         entries = self.journal.entries()
         noted, asked = jobs_of(entries), {one["tag"]: one for one in entries if one.get("event") == "intent"}
         served = {job.tag for job in noted.values() if not job.is_lost}
-        for job_id, tag in listed.items():
+        for job_id, tag in self._listed_of_record(self.journal.name).items():
             if job_id not in noted and tag in served & asked.keys():
-                size = {name: asked[tag][name] for name in ("rows", "shots", "price_seconds")}
+                size = {name: asked[tag][name] for name in ("digest", "rows", "shots", "price_seconds")}
                 self._note(event="duplicate", tag=tag, job_id=job_id, **size)
                 if self.state_if_known(job_id) in WAITING:
                     self._cancel(tag, job_id)
         self.settle()
 
+    def _listed_of_record(self, name: str) -> dict[str, str]:
+        """The tag of the request of each job that the service lists for a record; none if it does not answer."""
+        try:
+            with silent():
+                listed = self.service.jobs(job_tags=[f"{RECORD_TAG}{name}"], limit=None)
+        except Exception:
+            return {}
+        named = {job.job_id(): [tag for tag in job.tags or () if tag.startswith(REQUEST_TAG)] for job in listed}
+        return {job_id: tags[0] for job_id, tags in named.items() if tags}
+
     def settle(self) -> None:
-        """Note what jobs billed of which it was not known; those whose bill still is not are left as they are."""
-        for job_id, job in jobs_of([] if self.journal is None else self.journal.entries()).items():
+        """Note what jobs and sessions billed of which it was not known; what still is not is left as it is."""
+        if self.service is None or self.journal is None:
+            return
+        for job_id, job in jobs_of(self.journal.entries()).items():
             if job.billed is None and (billed := self.bill(job_id)) is not None:
                 self._note(event="billed", tag=job.tag, job_id=job_id, qpu_seconds=billed)
+        settle_sessions(self.device, self.journal, self._session and self._session.session_id)
 
     def bill(self, job_id: str) -> float | None:
         """QPU seconds of a job that ended; None if the service does not say, or not yet, which must not cost the bits.
@@ -217,7 +249,8 @@ class Jobs:
                 job = self._job(job_id)
                 known = dict(job.metrics())
                 if known["usage"]["status"] != "pending":
-                    return float(known["usage"]["qpu_charge_time_seconds"])
+                    billed = float(known["usage"]["qpu_charge_time_seconds"])
+                    return billed if 0 <= billed < math.inf else None
                 never_ran = str(job.status()) == "CANCELLED" and not known.get("timestamps", {}).get("running")
         except Exception:
             return None
@@ -229,6 +262,7 @@ class Jobs:
         """Ids of the jobs of all requests: those that exist, and new ones for the others."""
         found: dict[int, str] = {}
         for number, request in enumerate(requests):
+            self._check_failures(request)
             with self._failure_of(request):
                 job_id = self._adopted(request)
                 if job_id is None and (delay := self._listing_delay(request)):
@@ -237,12 +271,51 @@ class Jobs:
                 if job_id is not None:
                     found[number] = job_id
         missing = [number for number in range(len(requests)) if number not in found]
-        price = sum(requests[number].price_seconds for number in missing)
+        fences = self._fences([requests[number] for number in missing])
         with self._mode([requests[number] for number in missing]) as mode:
-            for number in missing:
+            for number, fence in zip(missing, fences, strict=True):
                 with self._failure_of(requests[number], kind=kind_at_submission):
-                    found[number] = self._submitted(requests[number], mode, requests[number].price_seconds / price)
+                    found[number] = self._submitted(requests[number], mode, fence)
         return [found[number] for number in range(len(requests))]
+
+    def _fences(self, requests: Sequence[Request]) -> list[int]:
+        """Whole QPU seconds at which the service ends each job: a multiple of what it should take, if so many are left.
+
+        Raises:
+            TooDear: if not even what they should take is left.
+        """
+        left = self.terms.left()
+        prices = [math.ceil(request.price_seconds) for request in requests]
+        needs = {
+            "max_qpu_seconds": (sum(prices), left.seconds),
+            "max_jobs": (len(requests), left.jobs),
+            "max_shots": (sum(request.rows * request.shots for request in requests), left.shots),
+        }
+        for rule, (need, most) in needs.items():
+            if need > max(0.0, most) + ROUNDING:
+                remain = f"{max(0.0, most):,.2f}" if rule == "max_qpu_seconds" else f"{max(0, most):,}"
+                raise TooDear(f"what is next takes up to {need:,}, and {remain} of train.{rule} remain")
+        if math.isinf(left.seconds):
+            return [math.ceil(FENCE * request.price_seconds) for request in requests]
+        more = (left.seconds + ROUNDING - sum(prices)) / max(1, len(requests))
+        return [
+            min(math.ceil(FENCE * request.price_seconds), price + math.floor(more))
+            for request, price in zip(requests, prices, strict=True)
+        ]
+
+    def _check_failures(self, request: Request) -> None:
+        """Refuse to submit again and again, with nobody watching, what fails again and again.
+
+        Raises:
+            BackendError: of a detached run.
+        """
+        entries = [] if self.journal is None or not self.terms.detach else self.journal.entries()
+        failures = sum(one.get("event") == "failed" and one.get("tag") == request.tag for one in entries)
+        if failures >= TOO_MANY_FAILURES:
+            raise BackendError(
+                f"{self.device.name}: {request.tag} failed {failures} times; qhn jobs names its jobs, and qhn resume, "
+                "without --detach, tries once more"
+            )
 
     def _listing_delay(self, request: Request) -> float:
         """Seconds until the service lists a job that another process may just have submitted, before it died."""
@@ -250,7 +323,8 @@ class Jobs:
         own = [one for one in entries if one.get("tag") == request.tag]
         if not own or own[-1].get("event") != "intent":
             return 0.0
-        return max(0.0, LISTING_DELAY - (time.time() - seconds_of(own[-1]["time"])))
+        passed = max(0.0, time.time() - seconds_of(own[-1]["time"]))  # a clock may have been ahead
+        return max(0.0, LISTING_DELAY - passed)
 
     @contextlib.contextmanager
     def _mode(self, requests: Sequence[Request]) -> Iterator[Any]:
@@ -258,21 +332,26 @@ class Jobs:
         if self.service is None or not requests or not (self.in_session or len(requests) > 1):
             yield None
             return
-        with self._failure_of(requests[0]):
-            mode = self._opened_session() if self.in_session else self._asked(lambda: Batch(self.device))
-        yield mode
         if self.in_session:
+            with self._failure_of(requests[0]):
+                session = self._opened_session()
+            yield session
             return
-        with contextlib.suppress(Exception), silent():  # it ends by itself
-            mode.close()
+        with self._failure_of(requests[0]):
+            batch = self._asked(lambda: Batch(self.device))
+        try:
+            yield batch
+        finally:
+            with contextlib.suppress(Exception), silent():  # it ends by itself
+                batch.close()
 
     def _opened_session(self) -> Any:
         if self._session is None and self.journal is not None:
             try:
-                self._session = open_session(self.device, self.journal, self.terms.max_seconds, self._asked)
+                self._session = open_session(self.device, self.journal, self.terms.left().seconds, self._asked)
             except Exception as error:
                 if has_code(error, NO_SESSIONS):
-                    raise BackendError("the account's plan has no sessions; leave device.mode at job") from None
+                    raise PlanError("the account's plan has no sessions; leave device.mode at job") from None
                 raise
         return self._session
 
@@ -284,10 +363,25 @@ class Jobs:
 
     def _adopted(self, request: Request) -> str | None:
         """The id of a job that the service has for the request, and that may give a result; None if there is none."""
+        if self.service is None:
+            return None
         chosen = self._chosen(request)
         if chosen is not None:
             self._note(event="adopted", tag=request.tag, job_id=chosen, **request.size)
+        elif ended := self._noted(request):
+            self._refuse_what_failed(request, ended[-1])
         return chosen
+
+    def _noted(self, request: Request) -> list[str]:
+        """Ids of the request's jobs in the journal that may still give a result, as far as it knows."""
+        noted = jobs_of([] if self.journal is None else self.journal.entries())
+        same = (request.tag, request.digest)
+        return [job_id for job_id, job in noted.items() if (job.tag, job.digest) == same and not job.is_lost]
+
+    def _refuse_what_failed(self, request: Request, job_id: str) -> None:
+        """Say how a job ended while nobody watched, so that nobody pays for another without knowing."""
+        with self._failure_of(request, job_id):
+            self._asked(self._result_of(job_id))
 
     def _chosen(self, request: Request, own: str | None = None) -> str | None:
         """Of the jobs with the request's tags, and its ``own`` one, that which is farthest; None if there is none.
@@ -296,30 +390,33 @@ class Jobs:
         """
         if self.service is None or self.journal is None:
             return own
-        tags = set(self._tags(request))
+        tags, noted = set(self._tags(request)), jobs_of(self.journal.entries())
         listed = self._asked(lambda: self.service.jobs(job_tags=[request.tag], limit=None))
-        job_ids = {job.job_id() for job in listed if tags <= set(job.tags)} | ({own} if own else set())
+        job_ids = {job.job_id() for job in listed if tags <= set(job.tags or ())}
+        job_ids |= {*self._noted(request), *([own] if own else [])}  # the list may lag
         states = {job_id: self.state(job_id) for job_id in sorted(job_ids)}
-        noted = jobs_of(self.journal.entries())
         lost = {job_id for job_id, job in noted.items() if job.is_lost}
-        alive = [job_id for job_id, state in states.items() if state not in ("ERROR", "CANCELLED")]
+        hopeless = {job_id for job_id, job in noted.items() if job.failures >= TOO_MANY_FAILURES}
+        alive = [one for one, state in states.items() if state not in ("ERROR", "CANCELLED") and one not in hopeless]
         order = {job_id: (states[job_id] != "DONE", states[job_id] in WAITING, job_id in lost) for job_id in alive}
         chosen = min(alive, key=order.__getitem__, default=None)
-        for job_id in job_ids - {chosen or own}:
-            if job_id not in lost:
-                self._note(event="duplicate", tag=request.tag, job_id=job_id, **request.size)
-            if states[job_id] in WAITING:
-                self._cancel(request.tag, job_id)
+        other = {job_id for job_id, job in noted.items() if job.tag == request.tag and job.digest != request.digest}
+        for job_id in sorted((job_ids if chosen else job_ids - noted.keys() - {own}) | other - lost):
+            if job_id != chosen:
+                self._give_up(request, job_id, is_noted=job_id in lost)
         return chosen
 
-    def _submitted(self, request: Request, mode: Any, share: float) -> str:
+    def _submitted(self, request: Request, mode: Any, fence: int) -> str:
         """The id of a new job; if no answer came back, of the one that was accepted nevertheless.
 
-        It may take its ``share`` of what remains of a budget.
+        Args:
+            request: what it measures.
+            mode: what it is sent to; None for the device itself.
+            fence: QPU seconds at which the service ends it.
         """
-        fence = self._fence(request, share)
-        self._note(event="intent", tag=request.tag, digest=request.digest, **request.size)
-        failures = waited = 0.0
+        own = {} if self.journal is None else {"record": self.journal.name}
+        self._note(event="intent", tag=request.tag, **request.size, **own)
+        failures = 0
         while True:
             try:
                 with silent():
@@ -330,9 +427,8 @@ class Jobs:
                     raise
                 if kind is Kind.BUSY and self.terms.detach:
                     raise Detached([]) from None
-                if kind is Kind.BUSY and waited < self._patience:
+                if kind is Kind.BUSY:
                     self.terms.tell("as many jobs wait as the account's plan allows")
-                    waited += LONGEST_PAUSE
                     self.pause(LONGEST_PAUSE)
                     continue
                 failures += 1
@@ -342,12 +438,15 @@ class Jobs:
                     continue
                 if kind is Kind.AUTHENTICATION and failures < RENEWALS:
                     self._renew()
-                    mode = None  # a batch or session is of the connection that is no more
-                elif kind is not Kind.TRANSIENT or failures >= ATTEMPTS:
+                    self._session = None  # it was of the connection that is no more
+                    mode = self._opened_session() if self.in_session else None
+                elif not isinstance(error, ODD_ANSWERS) and (kind is not Kind.TRANSIENT or failures >= ATTEMPTS):
                     raise
                 self.pause(LISTING_DELAY)
                 if (found := self._adopted(request)) is not None:
                     return found
+                if kind is Kind.FATAL:
+                    raise
             else:
                 return self._only(request, self._known_as(request, job))
 
@@ -371,19 +470,12 @@ class Jobs:
         own = [] if self.journal is None else [f"{RECORD_TAG}{self.journal.name}"]
         return [request.tag, f"{DIGEST_TAG}{request.digest[:32]}", *own]
 
-    def _fence(self, request: Request, share: float) -> int:
-        """Whole QPU seconds at which the service ends the job: a multiple of what it should take, if so many remain.
-
-        Raises:
-            TooDear: if not even what it should take remains.
-        """
-        enough = math.ceil(self.terms.fence * request.price_seconds)
-        if self.terms.max_seconds is None:
-            return enough
-        left = share * self.terms.max_seconds
-        if left + ROUNDING < math.ceil(request.price_seconds):
-            raise TooDear(math.ceil(request.price_seconds), left)
-        return min(enough, math.floor(left + ROUNDING))
+    def _give_up(self, request: Request, job_id: str, *, is_noted: bool) -> None:
+        """Note a job whose bits will not be used, and cancel it if it waits."""
+        if not is_noted:
+            self._note(event="duplicate", tag=request.tag, job_id=job_id, **request.size)
+        if self.state_if_known(job_id) in WAITING:
+            self._cancel(request.tag, job_id)
 
     def _cancel(self, tag: str, job_id: str) -> None:
         try:
@@ -402,7 +494,7 @@ class Jobs:
         interval, since = FIRST_PAUSE, time.monotonic()
         while (state := self.state(job_id)) not in FINAL:
             minutes = (time.monotonic() - since) / 60
-            self.terms.tell(f"job {job_id} {state.lower()}" + f" for {minutes:.0f} min" * (minutes >= 1))
+            self.terms.tell(f"{job_id} {state.lower()}" + f" for {minutes:.0f} min" * (minutes >= 1))
             self.pause(interval)
             interval = min(LONGEST_PAUSE, 1.5 * interval)
 
@@ -418,8 +510,11 @@ class Jobs:
             return None
 
     def state(self, job_id: str) -> str:
-        """QUEUED, RUNNING, DONE …"""
-        return str(self._asked(lambda: self._job(job_id).status()))
+        """QUEUED, RUNNING, DONE …; CANCELLED of a job that the service no longer has."""
+        try:
+            return str(self._asked(lambda: self._job(job_id).status()))
+        except RuntimeJobNotFound:
+            return "CANCELLED"
 
     def _result_of(self, job_id: str) -> Callable[[], Any]:
         return lambda: self._job(job_id).result()
@@ -460,18 +555,20 @@ class Jobs:
         """Turn what the client raises into an error of ours, and note it."""
         try:
             yield
-        except (Detached, TooDear, BackendError):
+        except (Detached, TooDear, PlanError, BackendError):
             raise
         except Exception as error:
             found = kind(error)
-            ended = found in (Kind.JOB_FAILED, Kind.FATAL)
+            ended = found in ENDED
             named: dict[str, Any] = {} if job_id is None else {"job_id": job_id}
             named |= {"qpu_seconds": self.bill(job_id)} if job_id and ended else {}
             event = "failed" if ended else "out of reach"  # the job may go on, and be adopted later
             self._note(event=event, tag=request.tag, **named, error=type(error).__name__, kind=found.name.lower())
-            raise BackendError(
-                f"{self.device.name}: the job {request.tag} did not end well ({type(error).__name__}); {found.value}"
-            ) from None
+            raise BackendError(self._complaint(request, job_id, found, type(error).__name__)) from None
+
+    def _complaint(self, request: Request, job_id: str | None, kind: Kind, name: str) -> str:
+        job = f"the job of {request.tag}" if job_id is None else f"the job {job_id} of {request.tag}"
+        return f"{self.device.name}: {job} did not end well ({name}); {kind.value}"
 
     def _note(self, **entry: Any) -> None:
         if self.journal is not None:

@@ -103,10 +103,15 @@ class Placement:
 
     def describe(self) -> dict[str, Any]:
         """Qubits of every tile, what was applied, and the calibration: JSON values."""
+        was_given = bool(self.settings.qubits)  # by the user, or by an earlier session: nothing was searched
         return {
             "circuit": "executed" if self.folded else "pruned",
             "tiles": [
-                {"qubits": list(chain.qubits), "estimated_fidelity": round(chain.fidelity, 6), "exact": chain.exact}
+                {
+                    "qubits": list(chain.qubits),
+                    "estimated_fidelity": round(chain.fidelity, 6),
+                    "exact": was_given or chain.exact,
+                }
                 for chain in self.chains
             ],
             "load": {"one_qubit": self.load.one_qubit, "two_qubit": self.load.two_qubit},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -24,6 +25,10 @@ class BackendError(RuntimeError):
     """The machine or its service failed; nothing that is already recorded is lost, and the run can be resumed."""
 
 
+class PlanError(ValueError):
+    """The account's plan does not have what was asked for."""
+
+
 class Detached(Exception):
     """Jobs were submitted and are not waited for.
 
@@ -37,16 +42,16 @@ class Detached(Exception):
 
 
 class TooDear(Exception):
-    """A job was not submitted, because it could exceed what remains of a budget.
+    """Jobs were not submitted, because they could exceed what is left of a budget; the text says of which."""
 
-    Attributes:
-        price: QPU seconds at which the service would end it.
-        left: that remain for it.
-    """
 
-    def __init__(self, price: float, left: float) -> None:
-        super().__init__(f"a job of up to {price:g} QPU seconds, and {left:g} remain for it")
-        self.price, self.left = price, left
+@dataclass(frozen=True)
+class Left:
+    """What is left of a budget: QPU seconds, jobs, and shots of all circuits."""
+
+    seconds: float = math.inf
+    jobs: float = math.inf
+    shots: float = math.inf
 
 
 @dataclass
@@ -54,21 +59,14 @@ class Terms:
     """On which terms jobs are submitted and waited for; they may change between them.
 
     Attributes:
-        max_seconds: QPU seconds that remain of a budget; None for no limit. The service ends a job that exceeds them.
-        fence: times its price, at which the service ends a job in any case.
+        left: of the budget, asked whenever jobs are to be submitted.
         detach: do not wait for jobs.
         tell: is told, in words, what is waited for.
     """
 
-    max_seconds: float | None = None
-    fence: float = 2.0
+    left: Callable[[], Left] = Left
     detach: bool = False
     tell: Callable[[str], object] = lambda words: None
-
-    def spend(self, seconds: float) -> None:
-        """So many of the remaining seconds are spent."""
-        if self.max_seconds is not None:
-            self.max_seconds -= seconds
 
 
 class Journal(Protocol):

@@ -23,13 +23,13 @@ ACCEPTING = ("Pending", "In progress, accepting new jobs")
 Ask = Callable[[Callable[[], Any]], Any]
 
 
-def open_session(device: BackendV2, journal: Journal, max_seconds: float | None, ask: Ask) -> Session:
+def open_session(device: BackendV2, journal: Journal, max_seconds: float, ask: Ask) -> Session:
     """The session of a run that still takes jobs, or a new one.
 
     Args:
         device: of the client.
         journal: of the run, which knows its sessions.
-        max_seconds: after which the service ends a new one; None for its own limit.
+        max_seconds: after which the service ends a new one; infinite for its own limit.
         ask: puts a question to the service until it answers.
     """
     for earlier in (one for one in sessions_of(journal.entries()).values() if not one.is_closed):
@@ -37,7 +37,7 @@ def open_session(device: BackendV2, journal: Journal, max_seconds: float | None,
         if ask(session.status) in ACCEPTING:
             return session
         note_session(session, journal, is_closed=True)
-    limit = None if max_seconds is None else math.ceil(max_seconds)
+    limit = None if math.isinf(max_seconds) else math.floor(max_seconds)
     session = ask(lambda: Session(device, max_time=limit))
     journal.append({"event": "session", "session_id": session.session_id})
     return session
@@ -54,9 +54,17 @@ def note_session(session: Session, journal: Journal, *, is_closed: bool) -> None
 
 def close_session(session: Session, journal: Journal) -> None:
     """End it, so that it is billed no longer; if the service does not answer, it ends by its own limits."""
-    try:
-        with silent():
-            session.close()
-    except Exception:
-        return
+    with contextlib.suppress(Exception), silent():
+        session.close()
     note_session(session, journal, is_closed=True)
+
+
+def settle_sessions(device: BackendV2, journal: Journal, still_used: str | None) -> None:
+    """Note what sessions took that ended without anybody asking, or before the service knew it."""
+    for known in sessions_of(journal.entries()).values():
+        if known.is_settled or known.session_id == still_used:
+            continue
+        with contextlib.suppress(Exception), silent():
+            session = Session.from_id(known.session_id, device.service)
+            if session.status() not in ACCEPTING:
+                note_session(session, journal, is_closed=True)

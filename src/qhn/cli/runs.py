@@ -14,7 +14,9 @@ import typer
 
 from qhn.cli.app import app
 from qhn.cli.options import (
+    BAD_INPUT,
     DEFAULT_EXPERIMENT,
+    INTERRUPTED,
     BackendOption,
     DetachOption,
     ExperimentArgument,
@@ -52,6 +54,7 @@ EXIT_CODES = {
     "detached": 0,
     "plateau": 3,
     "budget": 3,
+    "quota": 3,
     "interrupted": 130,
 }
 
@@ -107,27 +110,30 @@ def _begin(config: RunConfig, yes: bool, **options: Any) -> Training:
 
 
 def _agreed_budget(asked: BudgetNeeded, yes: bool) -> float:
-    """QPU seconds that may be spent: those of the run, or what is left of the account's if that is less.
+    """QPU seconds that may be spent: the run's price and a reserve, or what the account has left if that is less.
 
     Raises:
-        BudgetNeeded: if the user does not agree.
+        ValueError: if not even the first step is left.
+        typer.Exit: if the user does not agree.
     """
     from qhn.backend.account import connect, usage
 
     left = usage(connect()).remaining
-    price = asked.total.seconds
-    budget = float(math.ceil(MARGIN * price)) if left is None else min(math.ceil(MARGIN * price), left)
+    budget = min(math.ceil(MARGIN * asked.price), math.inf if left is None else left)
     known = "" if left is None else f"; the account has {left:,.0f} left"
-    words = f"{asked.backend}: {len(asked.needed):,} steps take at most {price:,.1f} QPU seconds, "
-    typer.echo(f"{words}the first {asked.needed[0].seconds:,.1f}{known}", err=True)
-    if budget < asked.needed[0].seconds:
-        raise ValueError("the account has less left than the first step takes; qhn estimate says what saves")
-    if budget < price:
+    steps = f"{asked.num_steps:,} steps" if asked.num_steps > 1 else "one step"
+    typer.echo(f"{asked.backend}: {steps} and a self-test should take {asked.price:,.1f} QPU seconds{known}", err=True)
+    if budget < asked.first.seconds:
+        raise ValueError(
+            f"the account has {budget:,.1f} QPU seconds left, the first step takes up to {asked.first.seconds:,.1f}; "
+            "qhn estimate says what saves"
+        )
+    if budget < asked.price:
         typer.echo("that is less than all steps take: the run will stop early, with a complete record", err=True)
-    if not yes and not typer.confirm(
-        f"spend up to {budget:,.1f} QPU seconds, no job more than twice its price?", err=True
-    ):
-        raise asked
+    words = f"spend up to {budget:,.1f} QPU seconds, a reserve for bills above the price included?"
+    if not yes and not typer.confirm(words, err=True):
+        typer.echo("nothing was submitted", err=True)
+        raise typer.Exit(BAD_INPUT)
     return budget
 
 
@@ -314,7 +320,12 @@ def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
         else:
             plain_lines(training)
     except BackendError as error:
-        raise BackendError(f"{error}; complete steps are kept, and qhn resume goes on") from error
+        advice = "" if "qhn resume" in str(error) else ", and qhn resume goes on"
+        raise BackendError(f"{error}; complete steps are kept{advice}") from error
+    except KeyboardInterrupt:
+        going = "; jobs that were submitted go on: qhn jobs" * training.config.train.backend.startswith("ibm_")
+        typer.echo(f"qhn: stopped; complete steps are kept, and qhn resume goes on{going}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
     finally:
         for number, handler in zip(signals, previous, strict=True):
             signal.signal(number, handler)
@@ -325,7 +336,7 @@ def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
 def _stop_after_step(training: Training) -> Callable[[int, Any], None]:
     def handler(number: int, frame: Any) -> None:
         signal.signal(number, signal.default_int_handler)  # the second time stops at once
-        print("\nstopping after this step; once more stops at once", file=sys.stderr)
+        print("\nstopping after this step, for which a QPU may take long; once more stops at once", file=sys.stderr)
         training.request_stop()
 
     return handler
@@ -337,7 +348,7 @@ def _conclude(training: Training, quiet: bool, as_json: bool) -> None:
     record, outcome = training.record, training.outcome
     assert record is not None
     assert outcome is not None
-    has_steps = bool(record.steps())
+    has_steps = bool(record.steps()) and outcome.name != "detached"  # whose page is for later
     if has_steps:
         report = Report(record)
         figures = report.figures()
@@ -345,6 +356,8 @@ def _conclude(training: Training, quiet: bool, as_json: bool) -> None:
         typer.echo(json.dumps({"outcome": outcome.name, "message": outcome.message, "run": str(record.directory)}))
     elif quiet:
         typer.echo(str(record.directory))
+        if EXIT_CODES[outcome.name]:
+            typer.echo(f"qhn: {_last_words(outcome, record.directory)}", err=True)
     else:
         if has_steps:
             typer.echo(report.summary())
