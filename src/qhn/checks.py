@@ -131,9 +131,9 @@ class BudgetNeeded(ValueError):
         budget = f"max_qpu_seconds={math.ceil(price)}" if price else f"max_shots={shots}"
         seconds = f"{price:,.1f} QPU seconds and " if price else ""
         super().__init__(
-            f"a run on {backend} is paid for and needs a budget, such as --set train.{budget}; its {len(needed):,} steps "
-            f"should take {seconds}{shots:,} shots. At a terminal it is asked for, and --yes agrees; qhn estimate says "
-            "what would make them cheaper"
+            f"a run on {backend} is paid for and needs a budget, such as --set train.{budget}; its {len(needed):,} "
+            f"steps should take {seconds}{shots:,} shots. At a terminal it is asked for, and --yes agrees; qhn "
+            "estimate says what would make them cheaper"
         )
 
 

@@ -36,22 +36,19 @@ class JobLine:
 
 
 def jobs_of_run(record: Record) -> tuple[list[JobLine], str]:
-    """All jobs of a run, the oldest first, and why the service could not be asked for them; bills that have become
-    known are noted in the run's journal.
-    """
-    complaint = ""
-    state_of: Callable[[str], str | None] = journal_alone
-    if any(job.event not in ENDED or job.billed is None for job in jobs_of(journal_of(record).entries()).values()):
-        from qhn.backend.account import device_of
-        from qhn.backend.jobs import Jobs
+    """All jobs of a run, the oldest first, and why the service could not be asked for them; empty if it was.
 
-        try:
-            jobs = Jobs(device_of(record.config.train.backend), journal_of(record), patience=0.0)
-            jobs.reconcile()
-            state_of = jobs.state_if_known
-        except (ValueError, BackendError) as error:
-            complaint = str(error)
-    return job_lines(record, state_of), complaint
+    Doubles that it lists late, and bills that have become known, are noted in the run's journal.
+    """
+    from qhn.backend.account import device_of
+    from qhn.backend.jobs import Jobs
+
+    try:
+        jobs = Jobs(device_of(record.config.train.backend), journal_of(record), patience=0.0)
+    except (ValueError, BackendError) as error:
+        return job_lines(record, journal_alone), str(error)
+    jobs.reconcile()
+    return job_lines(record, jobs.state_if_known), ""
 
 
 def job_lines(record: Record, state_of: Callable[[str], str | None]) -> list[JobLine]:

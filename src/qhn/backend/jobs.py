@@ -503,9 +503,10 @@ class Jobs:
         return PATIENCE if self.patience is None else self.patience
 
     def state_if_known(self, job_id: str) -> str | None:
-        """The state of a job; None if the service does not say."""
+        """The state of a job; None if the service does not say at once."""
         try:
-            return self.state(job_id)
+            with silent():
+                return str(self._job(job_id).status())
         except Exception:
             return None
 
