@@ -14,7 +14,8 @@ import pytest
 import reference
 from qhn import bitstrings
 from qhn.ansatz import hypernetwork, product_state
-from qhn.backend import BackendError, DeviceSettings, ibm, jobs, qpu_time
+from qhn.backend import BackendError, DeviceSettings, connection, ibm, jobs, qpu_time
+from qhn.backend.connection import Connection
 from qhn.backend.ibm import Device, DeviceSampler, open_device
 from qhn.backend.sampler import Detached, Left, PlanError, TooDear
 from qhn.backend.selftest import complaint, known_outcomes
@@ -30,9 +31,10 @@ THETAS = np.array([[0.4, 1.2, 0.0, 0.0], [1.0, 2.0, 0.0, 0.0]])
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "FIRST_PAUSE", 0.05)
-    monkeypatch.setattr(jobs, "LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(connection, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(connection, "LONGEST_PAUSE", 0.1)
     monkeypatch.setattr(jobs, "LISTING_DELAY", 0.1)
+    monkeypatch.setattr(jobs, "FULL_QUEUE_PAUSE", 0.1)
 
 
 def machine(folder: Path, **settings: object) -> Device:
@@ -109,10 +111,11 @@ def test_a_job_whose_process_died_is_adopted_by_the_next(
     def die(*words: object) -> None:
         raise KeyboardInterrupt
 
-    for place, noted in (("_wait", ["submitted"]), ("_only", ["submitted"]), ("_known_as", [])):
+    places = ((Connection, "wait", ["submitted"]), (jobs.Jobs, "_only", ["submitted"]), (jobs.Jobs, "_known_as", []))
+    for owner, place, noted in places:
         key = Key(1, run=f"r{place}")
         with monkeypatch.context() as patched:
-            patched.setattr(jobs.Jobs, place, die)
+            patched.setattr(owner, place, die)
             with pytest.raises(KeyboardInterrupt):
                 sampler(tmp_path).sample(THETAS, 200, key)
         samples = sampler(tmp_path).sample(THETAS, 200, key)
@@ -510,7 +513,7 @@ def test_a_job_that_is_not_listed_yet_is_waited_for(
         service.conditions.listing_seconds = 0.0
 
     later = sampler(tmp_path)
-    later.jobs.pause = pause
+    later.jobs.connection.pause = pause
     np.testing.assert_array_equal(later.sample(THETAS, 200, KEY).bits, quiet)
     assert of_run(service) == ["Completed"]
     assert len(waited) == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qhn.backend import BackendError, jobs
+from qhn.backend import BackendError, connection, jobs
 from qhn.config import RunConfig
 from qhn.configfile import with_settings
 from qhn.joblist import job_lines, journal_of, ledger_of
@@ -25,7 +25,9 @@ WHOLE = 3  # that must be left for a step, since the service ends jobs at whole 
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FIRST_PAUSE", "LONGEST_PAUSE", "LISTING_DELAY"):
+    for name in ("FIRST_PAUSE", "LONGEST_PAUSE"):
+        monkeypatch.setattr(connection, name, 0.05)
+    for name in ("LISTING_DELAY", "FULL_QUEUE_PAUSE"):
         monkeypatch.setattr(jobs, name, 0.05)
 
 

@@ -41,14 +41,15 @@ def jobs_of_run(record: Record) -> tuple[list[JobLine], str]:
     Doubles that it lists late, and bills that have become known, are noted in the run's journal.
     """
     from qhn.backend.account import device_of
+    from qhn.backend.connection import Connection
     from qhn.backend.jobs import Jobs
 
     try:
-        jobs = Jobs(device_of(record.config.train.backend), journal_of(record), patience=0.0)
+        connection = Connection(device_of(record.config.train.backend), patience=0.0)
     except (ValueError, BackendError) as error:
         return job_lines(record, journal_alone), str(error)
-    jobs.reconcile()
-    return job_lines(record, jobs.state_if_known), ""
+    Jobs(connection, journal_of(record)).reconcile()
+    return job_lines(record, connection.state_if_known), ""
 
 
 def job_lines(record: Record, state_of: Callable[[str], str | None]) -> list[JobLine]:

@@ -5,6 +5,7 @@ A process is forked from one that has imported everything, so that it takes a se
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import sys
@@ -23,7 +24,10 @@ HEAVY = (
     "qiskit_ibm_runtime.executor_sampler",
     "matplotlib.pyplot",
 )
-PAUSES = {"FIRST_PAUSE": 0.05, "LONGEST_PAUSE": 0.2, "LISTING_DELAY": 0.6}  # of qhn.backend.jobs, in seconds
+PAUSES = {  # in seconds
+    "qhn.backend.connection": {"FIRST_PAUSE": 0.05, "LONGEST_PAUSE": 0.2},
+    "qhn.backend.jobs": {"LISTING_DELAY": 0.6, "FULL_QUEUE_PAUSE": 0.2},
+}
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([*HEAVY])
@@ -64,15 +68,16 @@ def _change(folder: Path, divided: bool) -> None:
     from qiskit_ibm_runtime.accounts import management
     from qiskit_ibm_runtime.api.session import PostForcelistRetry
 
-    from qhn.backend import jobs, qpu_time
+    from qhn.backend import qpu_time
     from qhn.report import Report
 
     def draw_nothing(self: Any) -> list[Path]:
         return []
 
-    for name, seconds in PAUSES.items():
-        assert hasattr(jobs, name), f"qhn.backend.jobs has no {name} any more"
-        setattr(jobs, name, seconds)
+    for module, pauses in PAUSES.items():
+        for name, seconds in pauses.items():
+            assert hasattr(importlib.import_module(module), name), f"{module} has no {name} any more"
+            setattr(importlib.import_module(module), name, seconds)
     PostForcelistRetry.get_backoff_time = lambda self: 0.0
     management._DEFAULT_ACCOUNT_CONFIG_JSON_FILE = str(folder / "no-account.json")
     Report.figures = draw_nothing

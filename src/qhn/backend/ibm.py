@@ -20,6 +20,7 @@ from qiskit_ibm_runtime.executor_sampler import Sampler
 from qhn.ansatz import Ansatz
 from qhn.backend.account import device_of, seconds_left, silent
 from qhn.backend.aer import publish, read_bits
+from qhn.backend.connection import Connection
 from qhn.backend.jobs import Jobs, Request
 from qhn.backend.placement import Placement, place
 from qhn.backend.qpu_time import MAX_JOB_SECONDS, parts
@@ -60,7 +61,7 @@ class Device:
         self.journal = journal
         self.name: str = device.name
         self.terms = Terms()
-        self.jobs = Jobs(device, journal, self.terms, in_session=self.settings.mode == "session")
+        self.jobs = Jobs(Connection(device, self.terms), journal, in_session=self.settings.mode == "session")
         self._compiled: dict[Ansatz, DeviceSampler] = {}
 
     def compile(self, ansatz: Ansatz) -> DeviceSampler:
@@ -81,7 +82,7 @@ class Device:
 
     def seconds_left(self) -> float | None:
         """QPU seconds left in the account; None if there is no limit, or the service does not say."""
-        return None if self.jobs.service is None else seconds_left(self.jobs.service)
+        return None if self.jobs.connection.service is None else seconds_left(self.jobs.connection.service)
 
     def settle(self) -> None:
         """Note in the journal what ended jobs billed, of which it was not known."""
@@ -158,7 +159,7 @@ class DeviceSampler:
     def _test(self, run: str) -> None:
         """Refuse a device that takes angles or returns bits in another order; costs a job, once a record."""
         noted = [] if self.journal is None else self.journal.entries()
-        if self._is_tested or self.jobs.service is None or not is_due(noted):
+        if self._is_tested or self.jobs.connection.service is None or not is_due(noted):
             return
         number = sum(entry.get("event") == "self-test" for entry in noted)
         num_tiles = len(self.placement.tiles)

@@ -6,113 +6,48 @@ submitted the service is asked for one that has them: a job that was accepted al
 this process died, or by a copy of the record elsewhere, is adopted instead of paid for twice. Of several the others are
 cancelled while they queue, and noted with their bills if they do not. Waiting survives an outage of the service.
 
-What the client raises is classified once, by :func:`kind_of`; its texts are never repeated, because the service's
-answers can hold account data.
+What the client raises is classified by :mod:`qhn.backend.failure`, and the service is asked again until it answers by
+:mod:`qhn.backend.connection`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import math
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any, TypeVar
 
-from qiskit.providers import BackendV2
-from qiskit.providers.exceptions import JobError, QiskitBackendNotFoundError
 from qiskit_ibm_runtime import Batch
-from qiskit_ibm_runtime.exceptions import (
-    IBMError,
-    IBMNotAuthorizedError,
-    RuntimeInvalidStateError,
-    RuntimeJobMaxTimeoutError,
-    RuntimeJobNotFound,
-)
 
-from qhn.backend.account import device_of, silent
+from qhn.backend.account import silent
+from qhn.backend.connection import FINAL, RENEWALS, WAITING, Connection
+from qhn.backend.failure import (
+    ENDED,
+    NO_SESSIONS,
+    ODD_ANSWERS,
+    SESSION_CLOSED,
+    Classify,
+    Kind,
+    has_code,
+    kind_at_reading,
+    kind_at_submission,
+    kind_of,
+)
 from qhn.backend.sampler import BackendError, Detached, Journal, PlanError, Terms, TooDear
 from qhn.backend.session import close_session, note_session, open_session, settle_sessions
 from qhn.durable import seconds_of
 from qhn.ledger import jobs_of
 
 Result = TypeVar("Result")
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between questions to the service, which double
-PATIENCE = 3600.0  # seconds of failing questions in a row after which waiting ends; the job goes on
 LISTING_DELAY = 10.0  # seconds until a job whose answer was lost must be among those with its tag
+FULL_QUEUE_PAUSE = 30.0  # seconds until a job is sent again that the plan did not allow to wait
 ROUNDING = 1e-6  # seconds
 TOO_MANY_FAILURES = 2  # of a request, after which a detached run no longer tries; of reading a result
 FENCE = 2  # times its price, at which the service ends a job
-ODD_ANSWERS = (KeyError, TypeError, AttributeError)  # raised by the client over answers without an id, for example
 ATTEMPTS = 4  # to submit a job that the service does not know of
-RENEWALS = 3  # of the connection to an account that is refused
 REQUEST_TAG, DIGEST_TAG, RECORD_TAG = "qhn:", "qhn-digest:", "qhn-record:"
-WAITING, FINAL = ("INITIALIZING", "QUEUED", "VALIDATING"), ("DONE", "ERROR", "CANCELLED")
-TOO_MANY_WAIT, SESSION_CLOSED, NO_SESSIONS = 3458, 1217, 1352  # the service's codes
-
-
-class Kind(Enum):
-    """Of a failure, with what the user should do."""
-
-    TRANSIENT = "the service could not be reached or is overloaded; qhn resume goes on where it was"
-    BUSY = "as many jobs wait as the account's plan allows; qhn resume when some are done"
-    AUTHENTICATION = "the service refused the account; check its token and instance, then qhn resume"
-    JOB_FAILED = "it failed on the service, which lists the reason under its id; qhn resume submits it again"
-    CANCELLED = "it was cancelled on the service; qhn resume submits it again"
-    OVERTIME = "it ran into its limit of QPU seconds, which qhn sets at twice its price; qhn resume submits it again"
-    UNREADABLE = "its result is not what was asked for; qhn resume reads it once more"
-    FATAL = "the service refused the job; its reason is in your IBM account, or in the client's log"
-
-
-def kind_of(error: BaseException) -> Kind:
-    """What kind of failure an exception of the client is; they have unrelated bases."""
-    status = getattr(error, "status_code", None)
-    response = getattr(error, "response", None)
-    status = getattr(response, "status_code", status)
-    cause = error.__cause__ or error.__context__
-    if status is None or status == -1:
-        status = getattr(cause, "status_code", None)
-    if status in (401, 403) or isinstance(error, IBMNotAuthorizedError):
-        return Kind.AUTHENTICATION
-    if isinstance(error, RuntimeJobMaxTimeoutError):
-        return Kind.OVERTIME
-    if isinstance(error, RuntimeInvalidStateError):
-        return Kind.CANCELLED
-    if isinstance(error, JobError):
-        return Kind.JOB_FAILED
-    if has_code(error, TOO_MANY_WAIT):
-        return Kind.BUSY
-    if isinstance(error, QiskitBackendNotFoundError):  # of a device that was reached before
-        return Kind.TRANSIENT
-    if isinstance(status, int) and 400 <= status < 500 and status not in (408, 409, 425, 429):
-        return Kind.FATAL
-    transient = (IBMError, OSError, TypeError, ValueError)  # OSError of requests; the last two of a torn body
-    return Kind.TRANSIENT if isinstance(error, transient) else Kind.FATAL
-
-
-def kind_at_submission(error: BaseException) -> Kind:
-    """The same of an exception while a job is sent: the client checks what it sends, and says so by ValueErrors."""
-    is_check = isinstance(error, (TypeError, ValueError)) and not isinstance(error, (OSError, json.JSONDecodeError))
-    return Kind.FATAL if is_check else kind_of(error)
-
-
-def kind_at_reading(error: BaseException) -> Kind:
-    """The same of an exception while a result is read and kept; a full disk is none of the service."""
-    if isinstance(error, OSError):
-        raise error
-    return Kind.UNREADABLE
-
-
-def has_code(error: BaseException, code: int) -> bool:
-    """Whether the service's refusal carries one of its codes."""
-    return re.search(rf"\b{code}\b", str(error)) is not None
-
-
-Classify = Callable[[BaseException], Kind]
-ENDED = (Kind.JOB_FAILED, Kind.CANCELLED, Kind.OVERTIME, Kind.UNREADABLE, Kind.FATAL)  # nothing more comes of the job
 
 
 @dataclass(frozen=True)
@@ -148,27 +83,20 @@ class Jobs:
     """Submits requests to a device and waits for them.
 
     Attributes:
-        device: of the client; of a device that is none of the service, jobs are not looked for.
+        connection: to the device and its service.
         journal: where intents, ids and outcomes are noted; None to note nothing.
-        terms: on which jobs are submitted and waited for.
         in_session: submit them in a session (:mod:`qhn.backend.session`).
-        patience: seconds of failing questions in a row after which waiting ends; ``PATIENCE`` if None.
-        pause: waits so many seconds.
     """
 
-    device: BackendV2
+    connection: Connection
     journal: Journal | None
-    terms: Terms = field(default_factory=Terms)
     in_session: bool = False
-    patience: float | None = None
-    pause: Callable[[float], None] = time.sleep
     _session: Any = field(default=None, init=False)
-    _known: dict[str, Any] = field(default_factory=dict, init=False)  # the client's jobs, by id
 
     @property
-    def service(self) -> Any:
-        """The client's service, which finds jobs by their tags; None in local mode."""
-        return getattr(self.device, "service", None)
+    def terms(self) -> Terms:
+        """On which jobs are submitted and waited for."""
+        return self.connection.terms
 
     def run(self, requests: Sequence[Request], read: Callable[[int, Any, str, float | None], Result]) -> list[Result]:
         """What ``read`` makes of each request's number, result, job id and bill; a bill that is not yet known is None.
@@ -182,17 +110,17 @@ class Jobs:
             TooDear: if what is left of the budget does not allow those that are yet to be submitted.
         """
         job_ids = self._begun(requests)
-        if requests and self.terms.detach and self.service is not None:
+        if requests and self.terms.detach and self.connection.service is not None:
             with self._failure_of(requests[0]):
-                going = [job_id for job_id in job_ids if self.state(job_id) not in FINAL]
+                going = [job_id for job_id in job_ids if self.connection.state(job_id) not in FINAL]
             if going:
                 raise Detached(going)
         found = []
         for number, (request, job_id) in enumerate(zip(requests, job_ids, strict=True)):
             with self._failure_of(request, job_id):
-                self._wait(job_id)
-                result = self._asked(self._result_of(job_id))
-            billed = self.bill(job_id)
+                self.connection.wait(job_id)
+                result = self.connection.result(job_id)
+            billed = self.connection.bill(job_id)
             with self._failure_of(request, job_id, kind_at_reading):
                 found.append(read(number, result, job_id, billed))
             self._note(event="done", tag=request.tag, job_id=job_id, qpu_seconds=billed)
@@ -207,16 +135,16 @@ class Jobs:
         A job that the service did not list at once is found here. Jobs of requests for which the journal knows no other
         are left alone: they may be adopted, here or by a copy of the record.
         """
-        if self.service is None or self.journal is None:
+        if self.connection.service is None or self.journal is None:
             return
         entries = self.journal.entries()
-        noted, asked = jobs_of(entries), {one["tag"]: one for one in entries if one.get("event") == "intent"}
+        noted, asked = jobs_of(entries), {one.get("tag"): one for one in entries if one.get("event") == "intent"}
         served = {job.tag for job in noted.values() if not job.is_lost}
         for job_id, tag in self._listed_of_record(self.journal.name).items():
             if job_id not in noted and tag in served & asked.keys():
                 size = {name: asked[tag][name] for name in ("digest", "rows", "shots", "price_seconds")}
                 self._note(event="duplicate", tag=tag, job_id=job_id, **size)
-                if self.state_if_known(job_id) in WAITING:
+                if self.connection.state_if_known(job_id) in WAITING:
                     self._cancel(tag, job_id)
         self.settle()
 
@@ -224,7 +152,7 @@ class Jobs:
         """The tag of the request of each job that the service lists for a record; none if it does not answer."""
         try:
             with silent():
-                listed = self.service.jobs(job_tags=[f"{RECORD_TAG}{name}"], limit=None)
+                listed = self.connection.service.jobs(job_tags=[f"{RECORD_TAG}{name}"], limit=None)
         except Exception:
             return {}
         named = {job.job_id(): [tag for tag in job.tags or () if tag.startswith(REQUEST_TAG)] for job in listed}
@@ -232,29 +160,12 @@ class Jobs:
 
     def settle(self) -> None:
         """Note what jobs and sessions billed of which it was not known; what still is not is left as it is."""
-        if self.service is None or self.journal is None:
+        if self.connection.service is None or self.journal is None:
             return
         for job_id, job in jobs_of(self.journal.entries()).items():
-            if job.billed is None and (billed := self.bill(job_id)) is not None:
+            if job.billed is None and (billed := self.connection.bill(job_id)) is not None:
                 self._note(event="billed", tag=job.tag, job_id=job_id, qpu_seconds=billed)
-        settle_sessions(self.device, self.journal, self._session and self._session.session_id)
-
-    def bill(self, job_id: str) -> float | None:
-        """QPU seconds of a job that ended; None if the service does not say, or not yet, which must not cost the bits.
-
-        All is read from one answer: the client's ``usage()`` is 0 until the bill is known.
-        """
-        try:
-            with silent():
-                job = self._job(job_id)
-                known = dict(job.metrics())
-                if known["usage"]["status"] != "pending":
-                    billed = float(known["usage"]["qpu_charge_time_seconds"])
-                    return billed if 0 <= billed < math.inf else None
-                never_ran = str(job.status()) == "CANCELLED" and not known.get("timestamps", {}).get("running")
-        except Exception:
-            return None
-        return 0.0 if never_ran else None
+        settle_sessions(self.connection.device, self.journal, self._session and self._session.session_id)
 
     # ------------------------------------------------------------ submitting
 
@@ -266,7 +177,7 @@ class Jobs:
             with self._failure_of(request):
                 job_id = self._adopted(request)
                 if job_id is None and (delay := self._listing_delay(request)):
-                    self.pause(delay)
+                    self.connection.pause(delay)
                     job_id = self._adopted(request)
                 if job_id is not None:
                     found[number] = job_id
@@ -313,13 +224,13 @@ class Jobs:
         failures = sum(one.get("event") == "failed" and one.get("tag") == request.tag for one in entries)
         if failures >= TOO_MANY_FAILURES:
             raise BackendError(
-                f"{self.device.name}: {request.tag} failed {failures} times; qhn jobs names its jobs, and qhn resume, "
-                "without --detach, tries once more"
+                f"{self.connection.device.name}: {request.tag} failed {failures} times; qhn jobs names its jobs, and "
+                "qhn resume, without --detach, tries once more"
             )
 
     def _listing_delay(self, request: Request) -> float:
         """Seconds until the service lists a job that another process may just have submitted, before it died."""
-        entries = [] if self.journal is None or self.service is None else self.journal.entries()
+        entries = [] if self.journal is None or self.connection.service is None else self.journal.entries()
         own = [one for one in entries if one.get("tag") == request.tag]
         if not own or own[-1].get("event") != "intent":
             return 0.0
@@ -329,7 +240,7 @@ class Jobs:
     @contextlib.contextmanager
     def _mode(self, requests: Sequence[Request]) -> Iterator[Any]:
         """What jobs are submitted to, if not to the device itself: a batch if there are several, or the session."""
-        if self.service is None or not requests or not (self.in_session or len(requests) > 1):
+        if self.connection.service is None or not requests or not (self.in_session or len(requests) > 1):
             yield None
             return
         if self.in_session:
@@ -338,7 +249,7 @@ class Jobs:
             yield session
             return
         with self._failure_of(requests[0]):
-            batch = self._asked(lambda: Batch(self.device))
+            batch = self.connection.ask(lambda: Batch(self.connection.device))
         try:
             yield batch
         finally:
@@ -348,7 +259,9 @@ class Jobs:
     def _opened_session(self) -> Any:
         if self._session is None and self.journal is not None:
             try:
-                self._session = open_session(self.device, self.journal, self.terms.left().seconds, self._asked)
+                self._session = open_session(
+                    self.connection.device, self.journal, self.terms.left().seconds, self.connection.ask
+                )
             except Exception as error:
                 if has_code(error, NO_SESSIONS):
                     raise PlanError("the account's plan has no sessions; leave device.mode at job") from None
@@ -363,7 +276,7 @@ class Jobs:
 
     def _adopted(self, request: Request) -> str | None:
         """The id of a job that the service has for the request, and that may give a result; None if there is none."""
-        if self.service is None:
+        if self.connection.service is None:
             return None
         chosen = self._chosen(request)
         if chosen is not None:
@@ -381,20 +294,20 @@ class Jobs:
     def _refuse_what_failed(self, request: Request, job_id: str) -> None:
         """Say how a job ended while nobody watched, so that nobody pays for another without knowing."""
         with self._failure_of(request, job_id):
-            self._asked(self._result_of(job_id))
+            self.connection.result(job_id)
 
     def _chosen(self, request: Request, own: str | None = None) -> str | None:
         """Of the jobs with the request's tags, and its ``own`` one, that which is farthest; None if there is none.
 
         The others are noted, and cancelled if they still wait: nobody needs them.
         """
-        if self.service is None or self.journal is None:
+        if self.connection.service is None or self.journal is None:
             return own
         tags, noted = set(self._tags(request)), jobs_of(self.journal.entries())
-        listed = self._asked(lambda: self.service.jobs(job_tags=[request.tag], limit=None))
+        listed = self.connection.ask(lambda: self.connection.service.jobs(job_tags=[request.tag], limit=None))
         job_ids = {job.job_id() for job in listed if tags <= set(job.tags or ())}
         job_ids |= {*self._noted(request), *([own] if own else [])}  # the list may lag
-        states = {job_id: self.state(job_id) for job_id in sorted(job_ids)}
+        states = {job_id: self.connection.state(job_id) for job_id in sorted(job_ids)}
         lost = {job_id for job_id, job in noted.items() if job.is_lost}
         hopeless = {job_id for job_id, job in noted.items() if job.failures >= TOO_MANY_FAILURES}
         alive = [one for one, state in states.items() if state not in ("ERROR", "CANCELLED") and one not in hopeless]
@@ -420,16 +333,16 @@ class Jobs:
         while True:
             try:
                 with silent():
-                    job = request.submit(mode or self.device, self._tags(request), fence)
+                    job = request.submit(mode or self.connection.device, self._tags(request), fence)
             except Exception as error:
                 kind = kind_at_submission(error)
-                if self.service is None:
+                if self.connection.service is None:
                     raise
                 if kind is Kind.BUSY and self.terms.detach:
                     raise Detached([]) from None
                 if kind is Kind.BUSY:
                     self.terms.tell("as many jobs wait as the account's plan allows")
-                    self.pause(LONGEST_PAUSE)
+                    self.connection.pause(FULL_QUEUE_PAUSE)
                     continue
                 failures += 1
                 if has_code(error, SESSION_CLOSED) and self._session is not None and failures < ATTEMPTS:
@@ -437,12 +350,12 @@ class Jobs:
                     mode = self._opened_session()
                     continue
                 if kind is Kind.AUTHENTICATION and failures < RENEWALS:
-                    self._renew()
+                    self.connection.renew()
                     self._session = None  # it was of the connection that is no more
                     mode = self._opened_session() if self.in_session else None
                 elif not isinstance(error, ODD_ANSWERS) and (kind is not Kind.TRANSIENT or failures >= ATTEMPTS):
                     raise
-                self.pause(LISTING_DELAY)
+                self.connection.pause(LISTING_DELAY)
                 if (found := self._adopted(request)) is not None:
                     return found
                 if kind is Kind.FATAL:
@@ -452,8 +365,7 @@ class Jobs:
 
     def _known_as(self, request: Request, job: Any) -> str:
         """The id of a job that was just submitted, noted."""
-        job_id: str = job.job_id()
-        self._known[job_id] = job
+        job_id = self.connection.remember(job)
         part_of = {} if self._session is None else {"session_id": self._session.session_id}
         self._note(event="submitted", tag=request.tag, job_id=job_id, **request.size, **part_of)
         return job_id
@@ -474,82 +386,18 @@ class Jobs:
         """Note a job whose bits will not be used, and cancel it if it waits."""
         if not is_noted:
             self._note(event="duplicate", tag=request.tag, job_id=job_id, **request.size)
-        if self.state_if_known(job_id) in WAITING:
+        if self.connection.state_if_known(job_id) in WAITING:
             self._cancel(request.tag, job_id)
 
     def _cancel(self, tag: str, job_id: str) -> None:
         try:
             with silent():
-                self._job(job_id).cancel()
+                self.connection.job(job_id).cancel()
         except Exception:  # it has begun meanwhile, or the service does not answer: its bill is asked for later
             return
         self._note(event="cancelled", tag=tag, job_id=job_id)
 
-    # ------------------------------------------------------------ asking
-
-    def _wait(self, job_id: str) -> None:
-        """Until the job has ended, in ever longer intervals."""
-        if self.service is None:
-            return
-        interval, since = FIRST_PAUSE, time.monotonic()
-        while (state := self.state(job_id)) not in FINAL:
-            minutes = (time.monotonic() - since) / 60
-            self.terms.tell(f"{job_id} {state.lower()}" + f" for {minutes:.0f} min" * (minutes >= 1))
-            self.pause(interval)
-            interval = min(LONGEST_PAUSE, 1.5 * interval)
-
-    @property
-    def _patience(self) -> float:
-        return PATIENCE if self.patience is None else self.patience
-
-    def state_if_known(self, job_id: str) -> str | None:
-        """The state of a job; None if the service does not say at once."""
-        try:
-            with silent():
-                return str(self._job(job_id).status())
-        except Exception:
-            return None
-
-    def state(self, job_id: str) -> str:
-        """QUEUED, RUNNING, DONE …; CANCELLED of a job that the service no longer has."""
-        try:
-            return str(self._asked(lambda: self._job(job_id).status()))
-        except RuntimeJobNotFound:
-            return "CANCELLED"
-
-    def _result_of(self, job_id: str) -> Callable[[], Any]:
-        return lambda: self._job(job_id).result()
-
-    def _job(self, job_id: str) -> Any:
-        """The client's job of that id."""
-        if job_id not in self._known:
-            self._known[job_id] = self.service.job(job_id)
-        return self._known[job_id]
-
-    def _asked(self, question: Callable[[], Result]) -> Result:
-        """The service's answer; it is asked again while it cannot be reached."""
-        interval, waited, renewals = FIRST_PAUSE, 0.0, 0
-        while True:
-            try:
-                with silent():
-                    return question()
-            except Exception as error:
-                kind = kind_of(error)
-                if kind is Kind.AUTHENTICATION and renewals < RENEWALS and self.service is not None:
-                    renewals += 1
-                    self._renew()
-                elif self.service is None or kind is not Kind.TRANSIENT or waited >= self._patience:
-                    raise
-            self.terms.tell("the service does not answer; it is asked again")
-            self.pause(interval)
-            waited += interval
-            interval = min(LONGEST_PAUSE, 2 * interval)
-
-    def _renew(self) -> None:
-        """Connect to the account anew: the service no longer takes the token that this client has."""
-        with contextlib.suppress(ValueError, BackendError):
-            self.device = device_of(self.device.name)
-            self._known.clear()
+    # ------------------------------------------------------------ failing
 
     @contextlib.contextmanager
     def _failure_of(self, request: Request, job_id: str | None = None, kind: Classify = kind_of) -> Iterator[None]:
@@ -562,14 +410,14 @@ class Jobs:
             found = kind(error)
             ended = found in ENDED
             named: dict[str, Any] = {} if job_id is None else {"job_id": job_id}
-            named |= {"qpu_seconds": self.bill(job_id)} if job_id and ended else {}
+            named |= {"qpu_seconds": self.connection.bill(job_id)} if job_id and ended else {}
             event = "failed" if ended else "out of reach"  # the job may go on, and be adopted later
             self._note(event=event, tag=request.tag, **named, error=type(error).__name__, kind=found.name.lower())
             raise BackendError(self._complaint(request, job_id, found, type(error).__name__)) from None
 
     def _complaint(self, request: Request, job_id: str | None, kind: Kind, name: str) -> str:
         job = f"the job of {request.tag}" if job_id is None else f"the job {job_id} of {request.tag}"
-        return f"{self.device.name}: {job} did not end well ({name}); {kind.value}"
+        return f"{self.connection.device.name}: {job} did not end well ({name}); {kind.value}"
 
     def _note(self, **entry: Any) -> None:
         if self.journal is not None:
