@@ -74,6 +74,12 @@ class Service:
 
 
 @pytest.fixture(autouse=True)
+def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take seconds, and are tested elsewhere."""
+    monkeypatch.setattr("qhn.report.Report.figures", lambda self: [])
+
+
+@pytest.fixture(autouse=True)
 def token_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A saved account; nothing here finds the one of the person who runs the tests."""
     monkeypatch.delenv("QISKIT_IBM_TOKEN", raising=False)

@@ -24,6 +24,12 @@ WHOLE = 3  # that must be left for a step, since the service ends jobs at whole 
 
 
 @pytest.fixture(autouse=True)
+def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take seconds, and are tested elsewhere."""
+    monkeypatch.setattr("qhn.report.Report.figures", lambda self: [])
+
+
+@pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FIRST_PAUSE", "LONGEST_PAUSE"):
         monkeypatch.setattr(connection, name, 0.05)

@@ -698,7 +698,7 @@ def test_paid_shots_are_on_disk_before_they_are_used_and_are_not_paid_twice(
 
     with pytest.raises(
         ValueError,
-        match=r"--set train.max_shots=6000; the first step takes 1,500 shots, the 4 steps .* 6,000",
+        match=r"--set train.max_shots=6000; its 4 steps should take 6,000 shots",
     ):
         train(small_config, results=tmp_path)
     assert machine.jobs == 0

@@ -30,7 +30,7 @@ class Kind(Enum):
     AUTHENTICATION = "the service refused the account; check its token and instance, then qhn resume"
     JOB_FAILED = "it failed on the service, which lists the reason under its id; qhn resume submits it again"
     CANCELLED = "it was cancelled on the service; qhn resume submits it again"
-    OVERTIME = "it ran into its limit of QPU seconds, which qhn sets at twice its price; qhn resume submits it again"
+    OVERTIME = "it ran into its limit, twice its price or what was left of the budget; qhn resume submits it again"
     UNREADABLE = "its result is not what was asked for; qhn resume reads it once more"
     FATAL = "the service refused the job; its reason is in your IBM account, or in the client's log"
 
