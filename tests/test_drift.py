@@ -21,25 +21,17 @@ from qhn.landscape import enumerate_costs
 from qhn.objective import Estimates, Means, Objective
 from qhn.quote import price_by_facts, price_facts, price_of_step, quote
 from qhn.readout import inverted_for
-from qhn.record import Record
 from qhn.replaying import disagreement, replay
 from qhn.report import Report
 from qhn.run import resume, train
 from qhn.seeds import Key
 from qhn.step import Step
+from runs import finished
 
 DRIFT = {"train.backend": "fake_manila", "device.drift_every": 2}
 TILED = DRIFT | {"train.backend": "fake_jakarta", "network.bias": False, "device.tiles": 2}
 LBFGS = {"train.optimizer": {"name": "lbfgs", "max_line_search": 3, "force": True}}
 KEY = Key(3, step=4)
-
-
-def finished(config: RunConfig, results: Path) -> Record:
-    training = train(config, results=results)
-    list(training)
-    training.close()
-    assert training.record is not None
-    return training.record
 
 
 # -------------------------------------------------------------------------------------------------------- the rule

@@ -11,7 +11,7 @@ import pytest
 from qhn.backend import BackendError, connection, jobs
 from qhn.config import RunConfig
 from qhn.configfile import with_settings
-from qhn.joblist import job_lines, journal_of, ledger_of
+from qhn.joblist import job_lines, ledger_of
 from qhn.record import Record, load_run
 from qhn.run import Training, resume, train
 from qhn.step import Outcome, RecordError
@@ -202,7 +202,7 @@ def test_jobs_are_listed_without_the_service(service: Service, paid: RunConfig, 
     assert found.code == 0
     assert "this is what was last known" in found.err
     assert "self-test  submitted" in found.out
-    assert journal_of(record_of(training)).entries()[-1]["event"] == "submitted"
+    assert record_of(training).journal.entries()[-1]["event"] == "submitted"
 
 
 def test_the_least_busy_device_is_chosen_and_named(service: Service, tmp_path: Path, qhn) -> None:
@@ -263,7 +263,7 @@ def test_all_is_well_with_an_account_or_it_is_said_what_is_not(
 def test_a_journal_that_was_lost_is_missed(service: Service, paid: RunConfig, tmp_path: Path) -> None:
     training = train(with_settings(paid, {"train.steps": 1}), results=tmp_path)
     assert ended(training)[0] == 1
-    path = journal_of(record_of(training)).path
+    path = record_of(training).journal.path
     path.write_bytes(b"")
     with pytest.raises(
         RecordError, match=r"jobs\.jsonl does not know the job job000001, which a step used; restore it"

@@ -12,9 +12,9 @@ from qhn.backend.chip import Chip, chip_of
 from qhn.backend.fake import stored_device
 from qhn.config import RunConfig
 from qhn.configfile import with_settings
-from qhn.record import Record
 from qhn.report import Report
 from qhn.run import resume, train
+from runs import finished
 
 TILED = {
     "train.backend": "fake_jakarta",
@@ -23,14 +23,6 @@ TILED = {
     "device.mitigation": "readout",
     "train.shot_schedule": {"first": 30, "over": 3},
 }
-
-
-def finished(config: RunConfig, results: Path) -> Record:
-    training = train(config, results=results)
-    list(training)
-    training.close()
-    assert training.record is not None
-    return training.record
 
 
 def test_a_resumed_rehearsal_equals_an_uninterrupted_one(small_config: RunConfig, tmp_path: Path) -> None:

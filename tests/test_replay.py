@@ -20,6 +20,7 @@ from qhn.replaying import KeptShots, Replayed, replay
 from qhn.run import train
 from qhn.seeds import Key
 from qhn.step import RecordError, Step
+from runs import finished
 from service import Service
 
 SMALL = {"train.shots": 60, "train.steps": 3, "ansatz.num_layers": 1, "data.samples": 40, "data.validation_samples": 30}
@@ -37,11 +38,7 @@ ALIKE_IF_PAID = (*ALIKE, "grad", "grad_std_error", "raw_mean", "raw_mean_std_err
 
 
 def trained(results: Path, **settings: Any) -> Record:
-    training = train(load_config("figure-1", SMALL | settings), results=results)
-    list(training)
-    training.close()
-    assert training.record is not None
-    return training.record
+    return finished(load_config("figure-1", SMALL | settings), results)
 
 
 @pytest.fixture(scope="module")

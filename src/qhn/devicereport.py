@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from qhn.ansatz import Ansatz
 from qhn.backend import DeviceSettings
 from qhn.drift import Drift
-from qhn.joblist import journal_of, ledger_of
+from qhn.joblist import ledger_of
 from qhn.ledger import jobs_of
 from qhn.quote import layout_words, price_words
 from qhn.readout import inverted_for
@@ -108,7 +108,7 @@ class DeviceReport:
             words += f", {known.lost.seconds:,.1f} of them in {known.lost.jobs:,} that led to no step"
         if known.begun.jobs:
             words += f", {known.begun.seconds:,.1f} in {known.begun.jobs:,} on the way"
-        unknown = sum(job.billed is None for job in jobs_of(journal_of(record).entries()).values())
+        unknown = sum(job.billed is None for job in jobs_of(record.journal.entries()).values())
         if unknown:
             words += f"; {unknown:,} bill{'s' * (unknown != 1)} not yet known, counted at the price"
         if known.tests.jobs:

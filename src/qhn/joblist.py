@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from qhn.backend import BackendError
-from qhn.durable import Journal
 from qhn.ledger import Job, Ledger, jobs_of, ledger
 from qhn.record import Record
 from qhn.tables import aligned
@@ -48,7 +47,7 @@ def jobs_of_run(record: Record) -> tuple[list[JobLine], str]:
         connection = Connection(device_of(record.config.train.backend), patience=0.0)
     except (ValueError, BackendError) as error:
         return job_lines(record, journal_alone), str(error)
-    Jobs(connection, journal_of(record)).reconcile()
+    Jobs(connection, record.journal).reconcile()
     return job_lines(record, connection.state_if_known), ""
 
 
@@ -56,7 +55,7 @@ def job_lines(record: Record, state_of: Callable[[str], str | None]) -> list[Job
     """All jobs of a run, the oldest first; ``state_of`` is asked for those that have not ended."""
     used = {job_id for entry in record.timing() for job_id in entry["job_ids"]}
     lines = []
-    for job_id, job in jobs_of(journal_of(record).entries()).items():
+    for job_id, job in jobs_of(record.journal.entries()).items():
         state = job.event if job.event in ENDED else state_of(job_id) or job.event
         bits = "used" if job_id in used or job.event == "self-test" else "lost" if job.is_lost else "to come"
         state = "done" if state == "self-test" else state.lower()
@@ -85,12 +84,7 @@ def measures(job: Job) -> str:
 def ledger_of(record: Record) -> Ledger:
     """What a run has spent on a QPU, or would have."""
     steps = record.steps()
-    return ledger(record.timing(), journal_of(record).entries(), steps[-1].shots if steps else 0)
-
-
-def journal_of(record: Record) -> Journal:
-    """What a run noted of its jobs."""
-    return Journal(record.directory / "jobs.jsonl")
+    return ledger(record.timing(), record.journal.entries(), steps[-1].shots if steps else 0)
 
 
 def table(lines: list[JobLine]) -> str:

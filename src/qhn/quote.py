@@ -213,11 +213,11 @@ def amount_at(config: RunConfig, placed: Placement, step: int, gradients: int, *
         ValueError: as :func:`price_at`.
     """
     amounts = []
-    for evaluation in (0, 1):
+    for evaluation in range(min(2, gradients)):  # all but the first are alike
         one = price_at(config, placed, step, evaluation)
         seconds = whole_seconds(one.jobs, one.seconds) if whole else one.seconds
         amounts.append(Amount(seconds, one.jobs, one.executions))
-    return _sum_of(gradients, *amounts)
+    return _sum_of(gradients, amounts[0], amounts[-1])
 
 
 def _sum_of(gradients: int, first: Amount, other: Amount) -> Amount:

@@ -44,7 +44,7 @@ from qhn.bitstrings import Bits
 from qhn.config import SCHEMA, RunConfig
 from qhn.config.data import FileData, MnistData
 from qhn.configfile import parse_config
-from qhn.durable import append, replace, truncate
+from qhn.durable import Journal, append, replace, truncate
 from qhn.idx import idx_bytes, read_mnist
 from qhn.network import load_network
 from qhn.problem import Evaluations
@@ -55,6 +55,7 @@ from qhn.step import Outcome, RecordError, Step
 Floats = NDArray[np.float64]
 Packed = NDArray[np.uint8]
 
+JOURNAL = "jobs.jsonl"
 CHECKED = ("steps.jsonl", "evaluations.bin")  # the checkpoint holds a CRC-32 of the complete part of each
 BEFORE_CONFIG = {"samples", "data", "config.json.part"}  # what creating a run writes first
 ANEW = "restore it from a copy, or begin anew with qhn run --restart, which sets this run aside"
@@ -204,6 +205,11 @@ class Record:
             lock.close()
 
     # ------------------------------------------------------------ reading
+
+    @property
+    def journal(self) -> Journal:
+        """What was noted of jobs on a QPU, ``jobs.jsonl``."""
+        return Journal(self.directory / JOURNAL)
 
     def steps(self) -> list[Step]:
         """All complete steps, in order.

@@ -50,7 +50,7 @@ from qhn.quote import (
     price_words,
     self_test_is_due,
 )
-from qhn.record import Record, results_directory
+from qhn.record import JOURNAL, Record, results_directory
 from qhn.samples import Samples
 from qhn.seeds import Key, Purpose
 from qhn.step import Outcome, RecordError, Step
@@ -101,7 +101,7 @@ def train(
     if exists and not restart:
         kept = Record.load(directory)
         return Training(_with_stop_rules_of(config, kept), problem, kept, detach=detach)
-    journal = Journal(directory / "jobs.jsonl") if record else None
+    journal = Journal(directory / JOURNAL) if record else None
     backend = open_backend(config.train.backend, config.device.settings(), journal)
     placed = placement_of(backend.compile(ansatz))  # refuse what cannot run before anything is written
     if backend.paid:
@@ -433,8 +433,7 @@ class Training(Iterator[Step]):
         """The machine; a device of an earlier session is used on the same qubits, as long as they work."""
         if self._backend is not None:
             return self._backend
-        path = self._journal_path
-        journal = None if path is None else Journal(path)
+        journal = self.record.journal if self.record else None
         name, settings = self.config.train.backend, self.config.device.settings()
         sessions = self.record.manifest() if self.record else []
         tiles = sessions[-1]["backend"].get("tiles", []) if sessions else []
@@ -494,20 +493,15 @@ class Training(Iterator[Step]):
         """
         noted = jobs_of(self._entries())
         missing = [job_id for entry in self._timing for job_id in entry["job_ids"] if job_id not in noted]
-        if missing and self.config.train.backend.startswith("ibm_"):
+        if missing and self.record and self.config.train.backend.startswith("ibm_"):
             raise RecordError(
-                f"{self._journal_path} does not know the job {missing[0]}, which a step used; restore it from a copy: "
-                "it holds what was spent, and the names of jobs that may be on their way"
+                f"{self.record.journal.path} does not know the job {missing[0]}, which a step used; restore it from a "
+                "copy: it holds what was spent, and the names of jobs that may be on their way"
             )
-
-    @property
-    def _journal_path(self) -> Path | None:
-        return self.record.directory / "jobs.jsonl" if self.record else None
 
     def _entries(self) -> list[dict[str, Any]]:
         """Of the journal."""
-        path = self._journal_path
-        return [] if path is None else Journal(path).entries()
+        return self.record.journal.entries() if self.record else []
 
     def budget_words(self) -> str:
         """QPU seconds spent, and left of the budget, in one line; empty beside devices."""
