@@ -11,7 +11,7 @@ import pytest
 
 from qhn import cli
 from qhn.config import RunConfig
-from qhn.configfile import load_config
+from qhn.config.file import load_config
 from service.fixtures import service  # noqa: F401
 
 

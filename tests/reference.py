@@ -47,11 +47,11 @@ def energy(num_qubits: int, num_layers: int, order: str, theta: np.ndarray, cost
     return float(probabilities(literal_circuit(num_qubits, num_layers, order, theta)) @ costs)
 
 
-def cvar(costs: np.ndarray, chances: np.ndarray, alpha: float) -> float:
+def cvar(costs: np.ndarray, probabilities: np.ndarray, alpha: float) -> float:
     """The mean of the lowest ``alpha`` of a distribution, by walking up its costs."""
     left, total = alpha, 0.0
     for index in np.argsort(costs):
-        part = min(left, chances[index])
+        part = min(left, probabilities[index])
         total += part * costs[index]
         left -= part
     return total / alpha

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from qhn.config import RunConfig
-from qhn.record import Record
-from qhn.run import train
+from qhn.run.record import Record
+from qhn.run.training import train
 
 
 def finished(config: RunConfig, results: Path) -> Record:

@@ -1,4 +1,4 @@
-"""Imports point down one list, vendor packages enter in one place, and every public name exists."""
+"""The layers of the code: imports point down one list, vendors enter in one place, every public name exists."""
 
 from __future__ import annotations
 
@@ -7,75 +7,52 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import qhn
 
 SOURCE = Path(qhn.__file__).parent
-ORDER = [  # from the command line down; a module may import only what stands below it
-    ("__main__",),
-    ("cli",),
-    ("cli.devices", "cli.experiments", "cli.replay", "cli.runs", "cli.sweeps"),
-    ("cli.app", "cli.options"),
-    ("paper.reproduce",),
-    (
-        *("paper.depth", "paper.dynamics", "paper.interactions", "paper.method", "paper.noise", "paper.overfitting"),
-        "paper.search",
-    ),
-    ("paper.mitigation",),
-    ("paper.devices",),
-    ("paper.noisytraining",),
-    ("paper.lab", "paper.optima", "paper.pictures", "paper.section"),
-    ("paper", "paper.claims"),
-    ("sweepreport",),
-    ("display", "doctor", "ensemble", "evaluate", "replaying", "report", "compare", "searches"),
-    ("devicereport", "survey"),
-    ("chipmap", "joblist"),
-    ("figures",),
-    ("workers",),
-    ("run", "sweep"),
-    ("batch", "checks", "stopping"),
-    ("quote",),
-    ("kept", "provenance", "warm_start"),
-    ("record",),
-    ("configfile",),
-    ("config", "baseline"),
-    ("config.data", "config.device", "config.network", "config.train"),
-    ("straight_through",),
-    ("noisy",),
-    ("optimizer", "estimator", "lbfgs"),
-    ("drift", "linesearch", "readout"),
-    ("gradient", "landscape", "tally"),
-    ("costtable",),
-    ("backend",),
-    ("backend.depolarising", "backend.fake", "backend.ibm"),
-    ("backend.jobs", "backend.placement"),
-    ("backend.connection", "backend.session"),
-    ("backend.failure",),
-    ("backend.account", "backend.aer", "backend.exact", "backend.qpu_time", "backend.selftest", "backend.twin"),
-    ("backend.transfer", "backend.isa", "backend.layout"),
-    ("backend.noise", "backend.product"),
-    ("backend.chip", "backend.path", "backend.sampler", "backend.tiles"),
-    ("backend.settings",),
-    ("exact.energy", "exact.distribution", "exact.chain"),
-    ("exact.halves", "objective", "initial"),
-    ("exact", "exact.cut", "exact.kernels", "samples", "circuitfile"),
-    ("ansatz", "problem"),
-    ("binn",),
-    ("datasets", "network", "step", "durable", "calibration", "ledger"),
-    ("bitstrings", "config.section", "idx", "seeds", "spelling", "statistics", "tables", "threads", "compiled"),
+LAYERS = [  # from the command line down; a package imports itself and what stands below it, and nothing beside it
+    {"__main__"},
+    {"cli"},
+    {"paper"},
+    {"sweep"},
+    {"report"},
+    {"predict"},
+    {"run"},
+    {"budget"},
+    {"config", "baseline"},
+    {"optimize"},
+    {"estimator"},
+    {"backend"},
+    {"exact"},
+    {"problem", "circuit"},
+    {"arrays", "bitstrings", "compiled", "durable", "seeds", "statistics", "text", "threads"},
 ]
-LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+LEAVES = LAYERS[-1]
+VENDORS = {  # who may import a vendor's package
+    "qiskit_aer": ("backend",),
+    "qiskit_ibm_runtime": ("backend.ibm", "backend.rehearsal"),
+    "matplotlib": ("report", "paper", "sweep.report"),
+}
 
 
 def modules() -> dict[str, ast.Module]:
+    """The syntax tree of every module by its dotted name below ``qhn``."""
     trees = {}
-    for path in SOURCE.rglob("*.py"):
+    for path in sorted(SOURCE.rglob("*.py")):
         name = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
         if name != "__init__":
             trees[name] = ast.parse(path.read_text())
     return trees
 
 
+TREES = modules()
+
+
 def imports(tree: ast.Module) -> set[str]:
+    """All that a module imports, wherever in it, with the names imported from modules as if they were modules."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -85,19 +62,48 @@ def imports(tree: ast.Module) -> set[str]:
     return found
 
 
-def test_imports_point_down() -> None:
-    trees = modules()
-    assert set(trees) == set(LEVEL)
-    for name, tree in trees.items():
-        for imported in (i.removeprefix("qhn.") for i in imports(tree) if i.startswith("qhn.")):
-            if imported in LEVEL and imported != name:
-                assert LEVEL[imported] > LEVEL[name], f"{name} imports {imported}"
+def own_imports(name: str) -> set[str]:
+    """The modules of qhn that a module imports, a package standing for its ``__init__``."""
+    inside = {i.removeprefix("qhn.") for i in imports(TREES[name]) if i.startswith("qhn.")}
+    return {i for i in inside if i in TREES and i != name}
 
 
-def test_vendor_packages_enter_through_the_backends_only() -> None:
-    for name, tree in modules().items():
-        vendors = {i.split(".")[0] for i in imports(tree)} & {"qiskit_aer", "qiskit_ibm_runtime"}
-        assert not vendors or name.startswith("backend"), f"{name} imports {vendors}"
+def test_imports_point_down_the_layers() -> None:
+    assert {name.split(".")[0] for name in TREES} == set(LEVEL)
+    for name in TREES:
+        layer = name.split(".")[0]
+        for imported in own_imports(name):
+            below = imported.split(".")[0]
+            if layer in LEAVES:
+                assert below in LEAVES, f"{name} is a leaf, and imports {imported}"
+            else:
+                assert below == layer or LEVEL[below] > LEVEL[layer], f"{name} imports {imported}"
+
+
+def test_no_modules_import_each_other() -> None:
+    """Modules can be sorted so that each imports only those before it."""
+    left = {name: own_imports(name) for name in TREES}
+    while ready := [name for name, below in left.items() if not below & left.keys()]:
+        for name in ready:
+            del left[name]
+    assert not left, f"a cycle among {sorted(left)}"
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_vendors_enter_in_one_place(vendor: str) -> None:
+    for name, tree in TREES.items():
+        if vendor in {i.split(".")[0] for i in imports(tree)}:
+            assert any(name == place or name.startswith(f"{place}.") for place in VENDORS[vendor]), name
+
+
+def test_only_the_command_line_prints() -> None:
+    for name, tree in TREES.items():
+        called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and hasattr(node.func, "id")}
+        assert "print" not in called or name.split(".")[0] == "cli", name
+
+
+def test_packages_are_two_folders_deep() -> None:
+    assert max(name.count(".") for name in TREES) == 2
 
 
 def test_every_public_name_exists() -> None:
@@ -106,6 +112,6 @@ def test_every_public_name_exists() -> None:
 
 
 def test_only_what_computes_exactly_waits_for_numba() -> None:
-    code = "import sys, qhn.cli, qhn.run, qhn.report, qhn.figures; print('numba' in sys.modules)"
+    code = "import sys, qhn.cli, qhn.run.training, qhn.report.page; print('numba' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"

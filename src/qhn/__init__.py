@@ -9,58 +9,127 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qhn.ansatz import Ansatz, hypernetwork, product_state
     from qhn.backend import BackendError, DeviceSettings, open_backend
-    from qhn.baseline import Trace, polish, search, success_rate
-    from qhn.binn import SearchSpace
+    from qhn.baseline.classical import Trace, polish, search, success_rate
+    from qhn.circuit.hypernetwork import Ansatz, hypernetwork, product_state
     from qhn.config import RunConfig
-    from qhn.configfile import load_config, load_problem, presets
-    from qhn.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
-    from qhn.ensemble import Ensemble, load_ensemble
-    from qhn.estimator import ExactEstimator, SamplingEstimator
+    from qhn.config.file import load_config, load_problem, presets
+    from qhn.estimator.exact import ExactEstimator
+    from qhn.estimator.gradient import ParameterShift, Spsa, ValueAndGrad
+    from qhn.estimator.means import Estimates
+    from qhn.estimator.noisy import NoisyEstimator
+    from qhn.estimator.sampling import SamplingEstimator
     from qhn.exact.chain import Chain
     from qhn.exact.distribution import Distribution, schmidt_spectrum
     from qhn.exact.energy import Energy
-    from qhn.gradient import ParameterShift, Spsa, ValueAndGrad
-    from qhn.landscape import Landscape, enumerate_costs
-    from qhn.lbfgs import Lbfgs, minimize
-    from qhn.network import Network, load_network
-    from qhn.noisy import NoisyEstimator
-    from qhn.objective import Estimates, Objective
-    from qhn.optimizer import Adam, Sgd, SpsaGains
-    from qhn.problem import BinnProblem, Evaluations, Problem, TableProblem
-    from qhn.record import Record, load_run
-    from qhn.replaying import Replayed, replay
-    from qhn.run import Training, resume, train
+    from qhn.optimize.lbfgs import Lbfgs, minimize
+    from qhn.optimize.optimizer import Adam, Sgd, SpsaGains
+    from qhn.predict.ensemble import Ensemble, load_ensemble
+    from qhn.problem.cost import BinnProblem, Problem, TableProblem
+    from qhn.problem.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
+    from qhn.problem.evaluations import Evaluations
+    from qhn.problem.landscape import Landscape, enumerate_costs
+    from qhn.problem.network import Network, load_network
+    from qhn.problem.objective import Objective
+    from qhn.problem.search_space import SearchSpace
+    from qhn.run.record import Record, load_run
+    from qhn.run.replay import Replayed, replay
+    from qhn.run.step import RecordError, Step
+    from qhn.run.training import Training, resume, train
     from qhn.seeds import Key
-    from qhn.step import RecordError, Step
 
 _MODULES = {
-    "ansatz": ("Ansatz", "hypernetwork", "product_state"),
-    "backend": ("BackendError", "DeviceSettings", "open_backend"),
-    "baseline": ("Trace", "polish", "search", "success_rate"),
-    "binn": ("SearchSpace",),
+    "backend": (
+        "BackendError",
+        "DeviceSettings",
+        "open_backend",
+    ),
+    "baseline.classical": (
+        "Trace",
+        "polish",
+        "search",
+        "success_rate",
+    ),
+    "circuit.hypernetwork": (
+        "Ansatz",
+        "hypernetwork",
+        "product_state",
+    ),
     "config": ("RunConfig",),
-    "configfile": ("load_config", "load_problem", "presets"),
-    "datasets": ("Dataset", "digits_8x8", "gaussian_mixture", "load_file", "mnist_4x4"),
-    "ensemble": ("Ensemble", "load_ensemble"),
-    "estimator": ("ExactEstimator", "SamplingEstimator"),
+    "config.file": (
+        "load_config",
+        "load_problem",
+        "presets",
+    ),
+    "estimator.exact": ("ExactEstimator",),
+    "estimator.gradient": (
+        "ParameterShift",
+        "Spsa",
+        "ValueAndGrad",
+    ),
+    "estimator.means": ("Estimates",),
+    "estimator.noisy": ("NoisyEstimator",),
+    "estimator.sampling": ("SamplingEstimator",),
     "exact.chain": ("Chain",),
-    "exact.distribution": ("Distribution", "schmidt_spectrum"),
+    "exact.distribution": (
+        "Distribution",
+        "schmidt_spectrum",
+    ),
     "exact.energy": ("Energy",),
-    "gradient": ("ParameterShift", "Spsa", "ValueAndGrad"),
-    "landscape": ("Landscape", "enumerate_costs"),
-    "lbfgs": ("Lbfgs", "minimize"),
-    "network": ("Network", "load_network"),
-    "noisy": ("NoisyEstimator",),
-    "objective": ("Estimates", "Objective"),
-    "optimizer": ("Adam", "Sgd", "SpsaGains"),
-    "problem": ("BinnProblem", "Evaluations", "Problem", "TableProblem"),
-    "record": ("Record", "load_run"),
-    "replaying": ("Replayed", "replay"),
-    "run": ("Training", "resume", "train"),
+    "optimize.lbfgs": (
+        "Lbfgs",
+        "minimize",
+    ),
+    "optimize.optimizer": (
+        "Adam",
+        "Sgd",
+        "SpsaGains",
+    ),
+    "predict.ensemble": (
+        "Ensemble",
+        "load_ensemble",
+    ),
+    "problem.cost": (
+        "BinnProblem",
+        "Problem",
+        "TableProblem",
+    ),
+    "problem.datasets": (
+        "Dataset",
+        "digits_8x8",
+        "gaussian_mixture",
+        "load_file",
+        "mnist_4x4",
+    ),
+    "problem.evaluations": ("Evaluations",),
+    "problem.landscape": (
+        "Landscape",
+        "enumerate_costs",
+    ),
+    "problem.network": (
+        "Network",
+        "load_network",
+    ),
+    "problem.objective": ("Objective",),
+    "problem.search_space": ("SearchSpace",),
+    "run.record": (
+        "Record",
+        "load_run",
+    ),
+    "run.replay": (
+        "Replayed",
+        "replay",
+    ),
+    "run.step": (
+        "RecordError",
+        "Step",
+    ),
+    "run.training": (
+        "Training",
+        "resume",
+        "train",
+    ),
     "seeds": ("Key",),
-    "step": ("RecordError", "Step"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

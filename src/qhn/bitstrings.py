@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Bits = NDArray[np.uint8]
+from qhn.arrays import Bits, Integers
 
 
 def as_bits(bits: ArrayLike, num_qubits: int) -> Bits:
@@ -76,7 +76,7 @@ def from_integers(integers: ArrayLike, num_qubits: int) -> Bits:
     return np.unpackbits(bytes_, axis=-1, count=num_qubits, bitorder="little")
 
 
-def to_integers(bits: Bits) -> NDArray[np.int64]:
+def to_integers(bits: Bits) -> Integers:
     """Integers of bitstrings of at most 62 qubits, qubit 0 least significant.
 
     >>> to_integers(np.array([0, 1, 1], dtype=np.uint8))
@@ -85,7 +85,7 @@ def to_integers(bits: Bits) -> NDArray[np.int64]:
     place = np.int64(1) << np.arange(bits.shape[-1], dtype=np.int64)
     if bits.shape[-1] <= 24:  # exact in single precision, for which there is a fast product
         return np.asarray(bits.astype(np.float32) @ place.astype(np.float32)).astype(np.int64)[()]
-    result: NDArray[np.int64] = bits.astype(np.int64) @ place
+    result: Integers = bits.astype(np.int64) @ place
     return result
 
 

@@ -24,24 +24,25 @@ from tests.bench.figure import draw
 from tests.bench.timing import medians
 
 from qhn import bitstrings
-from qhn.ansatz import Ansatz, hypernetwork
 from qhn.backend import open_backend
 from qhn.backend.aer import publish, read_bits
-from qhn.backend.chip import chip_of
-from qhn.backend.noise import ChipNoise
-from qhn.backend.placement import place
-from qhn.backend.sampler import measured
+from qhn.backend.device.chip import chip_of
+from qhn.backend.device.placement import place
+from qhn.backend.noise.channels import ChipNoise
+from qhn.backend.noise.twin import Twin
+from qhn.backend.sampler import with_measurement
 from qhn.backend.settings import DeviceSettings
-from qhn.backend.twin import Twin
-from qhn.configfile import load_problem
-from qhn.costtable import table_of_costs
-from qhn.estimator import ExactEstimator, SamplingEstimator
+from qhn.circuit.hypernetwork import Ansatz, hypernetwork
+from qhn.config.file import load_problem
+from qhn.estimator.exact import ExactEstimator
+from qhn.estimator.gradient import ParameterShift
+from qhn.estimator.sampling import SamplingEstimator
 from qhn.exact.cut import Op, best_cut
 from qhn.exact.energy import Energy
-from qhn.gradient import ParameterShift
-from qhn.landscape import BLOCK, enumerate_costs
-from qhn.lbfgs import minimize
-from qhn.problem import BinnProblem
+from qhn.optimize.lbfgs import minimize
+from qhn.problem.cost import BinnProblem
+from qhn.problem.cost_table import table_of_costs
+from qhn.problem.landscape import BLOCK, enumerate_costs
 from qhn.seeds import Key
 
 FOLDER = Path("results")
@@ -164,7 +165,7 @@ def bench_sampled() -> dict[str, Any]:
     estimators = {
         name: SamplingEstimator(ansatz, problem, open_backend(name), shots=SHOTS) for name in ("exact", "aer")
     }
-    circuit = measured(ansatz.circuit)
+    circuit = with_measurement(ansatz.circuit)
     sampler = SamplerV2(seed=1, options={"backend_options": {"method": "statevector"}})
 
     def plain_aer() -> np.ndarray:

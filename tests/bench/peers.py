@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qhn.ansatz import Ansatz
-from qhn.gradient import ParameterShift
+from qhn.circuit.hypernetwork import Ansatz
+from qhn.estimator.gradient import ParameterShift
 from qhn.seeds import Key
 
 Result = tuple[float, np.ndarray]

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from qhn.run import resume
-from qhn.step import RecordError
+from qhn.run.step import RecordError
+from qhn.run.training import resume
 from service import CRN, Job, Service
 from service.jobs import FINAL
 from service.service import TOKEN

@@ -16,17 +16,17 @@ from typing import Any
 
 HEAVY = (
     "qhn.cli",
-    "qhn.run",
-    "qhn.report",
-    "qhn.backend.account",
-    "qhn.backend.ibm",
+    "qhn.run.training",
+    "qhn.report.page",
+    "qhn.backend.ibm.account",
+    "qhn.backend.ibm.device",
     "qiskit_aer",
     "qiskit_ibm_runtime.executor_sampler",
     "matplotlib.pyplot",
 )
 PAUSES = {  # in seconds
-    "qhn.backend.connection": {"FIRST_PAUSE": 0.05, "LONGEST_PAUSE": 0.2},
-    "qhn.backend.jobs": {"LISTING_DELAY": 0.6, "FULL_QUEUE_PAUSE": 0.2},
+    "qhn.backend.ibm.connection": {"FIRST_PAUSE": 0.05, "LONGEST_PAUSE": 0.2},
+    "qhn.backend.ibm.jobs": {"LISTING_DELAY": 0.6, "FULL_QUEUE_PAUSE": 0.2},
 }
 
 _context = multiprocessing.get_context("forkserver")
@@ -68,8 +68,8 @@ def _change(folder: Path, divided: bool) -> None:
     from qiskit_ibm_runtime.accounts import management
     from qiskit_ibm_runtime.api.session import PostForcelistRetry
 
-    from qhn.backend import qpu_time
-    from qhn.report import Report
+    from qhn.backend.device import price as qpu_time
+    from qhn.report.page import Report
 
     def draw_nothing(self: Any) -> list[Path]:
         return []

@@ -25,7 +25,7 @@ from qiskit_ibm_runtime.quantum_program.converters.converters_2_0 import (
 )
 from qiskit_ibm_runtime.utils.utils import is_isa_circuit
 
-from qhn.backend.fake import stored_device
+from qhn.backend.rehearsal import stored_device
 
 FINAL = ("Completed", "Failed", "Cancelled")
 NOT_ISA, OVERTIME = 1517, 1305

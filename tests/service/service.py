@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from qhn.backend.fake import stored_device
+from qhn.backend.rehearsal import stored_device
 
 from .connection import API, Listener, Refusal
 from .faults import JOB_FAULTS, Conditions, Faults

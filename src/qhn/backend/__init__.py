@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from qhn.backend.sampler import Backend, BackendError, Journal, Sampler
+from qhn.backend.journal import Journal
+from qhn.backend.sampler import Backend, BackendError, Sampler
+from qhn.backend.samples import Samples
 from qhn.backend.settings import DeviceSettings
-from qhn.samples import Samples
-from qhn.spelling import did_you_mean
+from qhn.text import did_you_mean
 
 __all__ = ["Backend", "BackendError", "DeviceSettings", "Journal", "Sampler", "Samples", "open_backend"]
 
@@ -60,9 +61,9 @@ def open_backend(name: str, settings: DeviceSettings | None = None, journal: Jou
 
         return DepolarisingBackend(chosen)
     if name.startswith("fake_"):
-        from qhn.backend.fake import open_fake
+        from qhn.backend.rehearsal import open_fake
 
         return open_fake(name, chosen)
-    from qhn.backend.ibm import open_device
+    from qhn.backend.ibm.device import open_device
 
     return open_device(name, chosen, journal)

@@ -6,20 +6,18 @@ import os
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.exceptions import QiskitError
 from qiskit_aer import AerSimulator
 from qiskit_aer.primitives import SamplerV2
 
-from qhn.ansatz import Ansatz
-from qhn.backend.sampler import BackendError, check_request, measured
-from qhn.bitstrings import Bits
-from qhn.samples import Samples
+from qhn.arrays import Bits, Floats
+from qhn.backend.sampler import BackendError, check_request, with_measurement
+from qhn.backend.samples import Samples
+from qhn.circuit.hypernetwork import Ansatz
 from qhn.seeds import Key
 from qhn.threads import num_cores
 
-Floats = NDArray[np.float64]
 BYTES_PER_AMPLITUDE = 16
 MEMORY_SHARE = 0.75  # of the machine's memory, for one state vector
 
@@ -45,7 +43,7 @@ class AerBackend:
         options = {"fusion_threshold": 1, "fusion_max_qubit": 2, "max_parallel_experiments": num_cores()}
         simulator = AerSimulator(method=self.method, **options)
         facts = {"name": self.name, "method": self.method, "noise": "none", "circuit": "executed"}
-        return AerSampler(simulator, measured(ansatz.executed), ansatz, facts)
+        return AerSampler(simulator, with_measurement(ansatz.executed), ansatz, facts)
 
 
 class AerSampler:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from qhn.ansatz import Ansatz
-from qhn.backend.noise import Depolarising
-from qhn.backend.sampler import check_request, measured
+from qhn.arrays import Floats
+from qhn.backend.noise.channels import Depolarising
+from qhn.backend.noise.twin import Twin
+from qhn.backend.sampler import check_request, with_measurement
+from qhn.backend.samples import Samples
 from qhn.backend.settings import DeviceSettings
-from qhn.backend.twin import Twin
-from qhn.samples import Samples
+from qhn.circuit.hypernetwork import Ansatz
 from qhn.seeds import Key
-
-Floats = NDArray[np.float64]
 
 
 class DepolarisingBackend:
@@ -38,7 +34,7 @@ class DepolarisingSampler:
     def __init__(self, ansatz: Ansatz, settings: DeviceSettings) -> None:
         self.ansatz = ansatz
         self.settings = settings
-        self.circuit = measured(ansatz.circuit if settings.form == "literal" else ansatz.pruned)
+        self.circuit = with_measurement(ansatz.circuit if settings.form == "literal" else ansatz.pruned)
         self.noise = Depolarising(settings.p1, settings.p2, settings.readout_error)
         self.twin = Twin(self.circuit, self.noise, max_bond=settings.max_bond)
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from qhn import bitstrings
-from qhn.ansatz import Ansatz
-from qhn.backend.sampler import check_request, measured
+from qhn.arrays import Floats
+from qhn.backend.sampler import check_request, with_measurement
+from qhn.backend.samples import Samples
+from qhn.circuit.hypernetwork import Ansatz
 from qhn.exact.chain import Chain
 from qhn.exact.distribution import Distribution
-from qhn.samples import Samples
 from qhn.seeds import Key
 
-Floats = NDArray[np.float64]
-MAX_QUBITS = 24  # of a chain that is cut once; longer ones are cut into pairs
+MAX_CUT_QUBITS = 24  # of a chain that is cut once; longer ones are cut into pairs
 
 
 class ExactBackend:
@@ -44,11 +41,11 @@ class ExactSampler:
 
     def __init__(self, ansatz: Ansatz) -> None:
         self.ansatz = ansatz
-        self.engine = Distribution(ansatz) if ansatz.num_qubits <= MAX_QUBITS else Chain(ansatz)
+        self.engine = Distribution(ansatz) if ansatz.num_qubits <= MAX_CUT_QUBITS else Chain(ansatz)
 
     @cached_property
     def circuit(self) -> Any:
-        return measured(self.ansatz.executed)
+        return with_measurement(self.ansatz.executed)
 
     def describe(self) -> dict[str, Any]:
         if isinstance(self.engine, Chain):
@@ -67,8 +64,8 @@ class ExactSampler:
         """
         if isinstance(self.engine, Chain):
             raise ValueError(
-                f"all 2^{self.ansatz.num_qubits} probabilities are too many, they are given up to {MAX_QUBITS} qubits; "
-                "sample, or take those of some bitstrings from qhn.Chain"
+                f"all 2^{self.ansatz.num_qubits} probabilities are too many, they are given up to {MAX_CUT_QUBITS} "
+                "qubits; sample, or take those of some bitstrings from qhn.Chain"
             )
         return self.engine.probabilities(thetas)
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qhn.ansatz import Ansatz
-from qhn.samples import Samples
+from qhn.arrays import Floats
+from qhn.backend.samples import Samples
+from qhn.backend.terms import Terms
+from qhn.circuit.hypernetwork import Ansatz
 from qhn.seeds import Key
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
-Floats = NDArray[np.float64]
 MAX_BITS = 2**31  # of one job; a bit takes a byte once unpacked, and several copies exist for a while
 
 
@@ -27,71 +24,6 @@ class BackendError(RuntimeError):
 
 class PlanError(ValueError):
     """The account's plan does not have what was asked for."""
-
-
-class Detached(Exception):
-    """Jobs were submitted and are not waited for.
-
-    Attributes:
-        job_ids: those that have not ended; empty if not even they could be submitted, because too many wait.
-    """
-
-    def __init__(self, job_ids: Sequence[str]) -> None:
-        super().__init__(f"{len(job_ids)} jobs have not ended")
-        self.job_ids = tuple(job_ids)
-
-
-class TooDear(Exception):
-    """Jobs were not submitted, because they could exceed what is left of a budget; the text says of which."""
-
-
-@dataclass(frozen=True)
-class Left:
-    """What is left of a budget: QPU seconds, jobs, and shots of all circuits."""
-
-    seconds: float = math.inf
-    jobs: float = math.inf
-    shots: float = math.inf
-
-
-@dataclass
-class Terms:
-    """On which terms jobs are submitted and waited for; they may change between them.
-
-    Attributes:
-        left: of the budget, asked whenever jobs are to be submitted.
-        detach: do not wait for jobs.
-        tell: is told, in words, what is waited for.
-    """
-
-    left: Callable[[], Left] = Left
-    detach: bool = False
-    tell: Callable[[str], object] = lambda words: None
-
-
-class Journal(Protocol):
-    """Where a paid machine notes what it is about to do and what came of it, before it goes on."""
-
-    @property
-    def name(self) -> str:
-        """Of the record that the journal belongs to, and of every copy of it; of no other."""
-        ...
-
-    def entries(self) -> list[dict[str, Any]]:
-        """All entries, in order."""
-        ...
-
-    def append(self, entry: dict[str, Any]) -> None:
-        """Write the entry durably; JSON values only."""
-        ...
-
-    def keep(self, tag: str, digest: str, arrays: Mapping[str, Any]) -> None:
-        """Write what a job measured durably; ``digest`` names what it was asked to measure."""
-        ...
-
-    def kept(self, tag: str, digest: str) -> Mapping[str, Any] | None:
-        """What :meth:`keep` was given; None if there is nothing, or something else was asked."""
-        ...
 
 
 class Sampler(Protocol):
@@ -181,7 +113,7 @@ class PaidBackend(Protocol):
         ...
 
 
-def measured(circuit: QuantumCircuit) -> QuantumCircuit:
+def with_measurement(circuit: QuantumCircuit) -> QuantumCircuit:
     """A copy with qubit j measured into bit j of a register ``meas``."""
     copy: QuantumCircuit = circuit.copy()
     copy.measure_all()

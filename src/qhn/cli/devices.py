@@ -66,8 +66,8 @@ def estimate(
         words = f"nothing is billed on {name}, which computes here; give --backend fake_<device> or ibm_<device>"
         typer.echo(json.dumps({"backend": name, "billed": False}) if as_json else words)
         return
-    from qhn.chipmap import chip_map as draw
-    from qhn.quote import quote
+    from qhn.budget.quote import quote
+    from qhn.report.chip_map import chip_map as draw
 
     found = quote(config, _device(name), budget)
     drawn = None if chip_map is None else draw(chip_map, found.chip, found.chains)
@@ -79,7 +79,7 @@ def estimate(
 @app.command()
 def doctor() -> None:
     """Whether all is in place for a run on a QPU: versions, account, what is left of it, devices; costs nothing."""
-    from qhn.doctor import examine
+    from qhn.backend.ibm.doctor import examine
 
     verdicts = set()
     for finding in examine():
@@ -94,8 +94,8 @@ def doctor() -> None:
 @app.command()
 def jobs(name: RunArgument = None, results: ResultsOption = None, as_json: JsonOption = False) -> None:
     """The jobs of a run on a QPU: how far they are, what they cost, and what came of them."""
-    from qhn.joblist import jobs_of_run, ledger_of, table
-    from qhn.record import Record
+    from qhn.report.jobs import jobs_of_run, ledger_of, table
+    from qhn.run.record import Record
 
     record = Record.load(find(name, results))
     if not record.config.train.backend.startswith("ibm_"):
@@ -116,9 +116,9 @@ def jobs(name: RunArgument = None, results: ResultsOption = None, as_json: JsonO
 def _device(name: str) -> BackendV2:
     """The device of that name, stored or reached through the account."""
     if name.startswith("fake_"):
-        from qhn.backend.fake import stored_device
+        from qhn.backend.rehearsal import stored_device
 
         return stored_device(name)
-    from qhn.backend.account import device_of
+    from qhn.backend.ibm.account import account_device
 
-    return device_of(name)
+    return account_device(name)

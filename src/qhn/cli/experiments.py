@@ -31,9 +31,9 @@ def circuit(
     output: Annotated[Path | None, typer.Option(help="Write .qasm and .txt files into this directory.")] = None,
 ) -> None:
     """Print or write the circuit of an experiment."""
-    from qhn.circuitfile import FORMS, drawing, openqasm, write_files
-    from qhn.configfile import presets
-    from qhn.spelling import did_you_mean
+    from qhn.circuit.openqasm import FORMS, drawing, openqasm, write_files
+    from qhn.config.file import presets
+    from qhn.text import did_you_mean
 
     if form not in FORMS:
         raise ValueError(f"unknown form {form!r}; {did_you_mean(form, FORMS, otherwise='choose ' + ', '.join(FORMS))}")
@@ -58,9 +58,9 @@ def landscape(
     import numpy as np
 
     from qhn.bitstrings import text
-    from qhn.figures import density_of_states, local_minima, walsh_weights
-    from qhn.landscape import Landscape, enumerate_costs
-    from qhn.record import results_directory
+    from qhn.problem.landscape import Landscape, enumerate_costs
+    from qhn.report.figures import density_of_states, local_minima, walsh_weights
+    from qhn.run.record import results_directory
 
     config = load(experiment, settings)
     problem = config.problem()
@@ -114,12 +114,12 @@ def baseline(
     """Search classically, counting different networks evaluated."""
     import numpy as np
 
-    from qhn.baseline import METHODS, polish, search, success_rate
-    from qhn.figures import baseline_curves
-    from qhn.landscape import MAX_QUBITS, Landscape, enumerate_costs
-    from qhn.problem import Problem, TableProblem
-    from qhn.record import results_directory
-    from qhn.spelling import did_you_mean
+    from qhn.baseline.classical import METHODS, polish, search, success_rate
+    from qhn.problem.cost import Problem, TableProblem
+    from qhn.problem.landscape import MAX_ENUMERABLE_QUBITS, Landscape, enumerate_costs
+    from qhn.report.figures import baseline_curves
+    from qhn.run.record import results_directory
+    from qhn.text import did_you_mean
 
     if method not in (*METHODS, "all"):
         options = (*METHODS, "all")
@@ -134,7 +134,7 @@ def baseline(
     problem = config.problem()
     size = 2**problem.num_qubits
     budget = min(evaluations or min(size // 2, 20_000), size)
-    known = Landscape(enumerate_costs(problem)) if problem.num_qubits <= MAX_QUBITS else None
+    known = Landscape(enumerate_costs(problem)) if problem.num_qubits <= MAX_ENUMERABLE_QUBITS else None
     table: Problem = TableProblem(known.costs) if known else problem
     traces = {}
     for name in METHODS if method == "all" else (method,):

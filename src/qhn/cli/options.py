@@ -55,10 +55,10 @@ def load(
 
     Backend ``least-busy`` becomes the device of the account that has enough qubits and the fewest jobs waiting.
     """
-    from qhn.configfile import load_config
+    from qhn.config.file import load_config
 
     if backend == LEAST_BUSY:
-        from qhn.backend.account import least_busy
+        from qhn.backend.ibm.account import least_busy
 
         given = all_settings(settings, {"ansatz.num_layers": layers, "ansatz.order": order})
         backend = least_busy(load_config(experiment, given).problem().num_qubits)
@@ -78,7 +78,7 @@ def load(
 
 def all_settings(settings: list[str] | None, options: dict[str, Any]) -> dict[str, Any]:
     """``--set`` values and then the options that were given."""
-    from qhn.configfile import parse_setting
+    from qhn.config.file import parse_setting
 
     given = {key: value for key, value in options.items() if value is not None}
     return dict(parse_setting(text) for text in settings or []) | given
@@ -86,15 +86,15 @@ def all_settings(settings: list[str] | None, options: dict[str, Any]) -> dict[st
 
 def find(name: str | None, results: Path | None) -> Path:
     """The directory of a run."""
-    from qhn.record import find_run, results_directory
+    from qhn.run.record import find_run, results_directory
 
     return find_run(results_directory(results), name)
 
 
 def source_of(source: str, results: Path | None, settings: dict[str, Any]) -> tuple[Any, Any]:
     """Configuration and last θ of a run, or configuration of an experiment and None."""
-    from qhn.configfile import load_config, presets, with_settings
-    from qhn.record import Record
+    from qhn.config.file import load_config, presets, with_settings
+    from qhn.run.record import Record
 
     if source in presets() or source.endswith(".toml"):
         return load_config(source, settings), None

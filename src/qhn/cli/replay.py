@@ -17,12 +17,13 @@ def replay(
     name: RunArgument = None, settings: SetOption = None, results: ResultsOption = None, as_json: JsonOption = False
 ) -> None:
     """Recompute a run from its bits: whether it agrees with its record, or what other settings make of it."""
-    from qhn.objective import with_error
-    from qhn.record import Record
-    from qhn.replaying import disagreement, replayed_config, write_replay
-    from qhn.replaying import replay as replayed
-    from qhn.step import RecordError
-    from qhn.tables import aligned
+    from qhn.estimator.means import with_error
+    from qhn.report.replay import write_replay
+    from qhn.run.record import Record
+    from qhn.run.replay import disagreement, replayed_config
+    from qhn.run.replay import replay as replayed
+    from qhn.run.step import RecordError
+    from qhn.text import aligned
 
     record, chosen = Record.load(find(name, results)), all_settings(settings, {})
     config, steps, found = replayed_config(record.config, chosen), record.steps(), []

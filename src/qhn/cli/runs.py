@@ -39,11 +39,11 @@ from qhn.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from qhn.checks import BudgetNeeded
     from qhn.config import RunConfig
-    from qhn.record import Record
-    from qhn.run import Training
-    from qhn.step import Outcome
+    from qhn.run.checks import BudgetNeeded
+    from qhn.run.record import Record
+    from qhn.run.step import Outcome
+    from qhn.run.training import Training
 
 MARGIN = 1.25  # of a budget over the price: a job may be billed a little more than it should take
 EXIT_CODES = {
@@ -86,9 +86,9 @@ def run(
     """Train; the same command again resumes, or shows a finished run."""
     config = load(experiment, settings, backend, shots, layers, order, seed, steps, tiles, mitigation)
     if init_from is not None:
-        from qhn.configfile import with_settings
-        from qhn.record import Record
-        from qhn.warm_start import angles_of
+        from qhn.config.file import with_settings
+        from qhn.run.record import Record
+        from qhn.run.warm_start import angles_of
 
         config = with_settings(config, {"train.initial": angles_of(Record.load(find(init_from, results)), config)})
     _advance(lambda: _begin(config, yes, results=results, restart=restart, detach=detach), quiet, as_json)
@@ -96,9 +96,9 @@ def run(
 
 def _begin(config: RunConfig, yes: bool, **options: Any) -> Training:
     """Training; on a QPU without a budget, with the one that is agreed to."""
-    from qhn.checks import BudgetNeeded
-    from qhn.configfile import with_settings
-    from qhn.run import train
+    from qhn.config.file import with_settings
+    from qhn.run.checks import BudgetNeeded
+    from qhn.run.training import train
 
     try:
         return train(config, **options)
@@ -116,7 +116,7 @@ def _agreed_budget(asked: BudgetNeeded, yes: bool) -> float:
         ValueError: if not even the first step is left.
         typer.Exit: if the user does not agree.
     """
-    from qhn.backend.account import connect, usage
+    from qhn.backend.ibm.account import connect, usage
 
     left = usage(connect()).remaining
     budget = min(math.ceil(MARGIN * asked.price), math.inf if left is None else left)
@@ -148,7 +148,7 @@ def resume(
     as_json: JsonOption = False,
 ) -> None:
     """Go on with an interrupted run, or extend a finished one."""
-    from qhn.run import resume as resume_run
+    from qhn.run.training import resume as resume_run
 
     directory = find(name, results)
     chosen = all_settings(settings, {"train.steps": steps})
@@ -158,11 +158,11 @@ def resume(
 @app.command("list")
 def list_runs(results: ResultsOption = None) -> None:
     """Presets, and runs with where they stand."""
-    from qhn.configfile import presets
-    from qhn.joblist import ledger_of
-    from qhn.objective import with_error
-    from qhn.record import Record, results_directory, run_directories
-    from qhn.step import RecordError
+    from qhn.config.file import presets
+    from qhn.estimator.means import with_error
+    from qhn.report.jobs import ledger_of
+    from qhn.run.record import Record, results_directory, run_directories
+    from qhn.run.step import RecordError
 
     typer.echo("presets")
     for name, title in presets().items():
@@ -192,8 +192,8 @@ def list_runs(results: ResultsOption = None) -> None:
 @app.command()
 def show(name: RunArgument = None, results: ResultsOption = None) -> None:
     """What a run found, what its bits mean, what was used."""
-    from qhn.record import Record
-    from qhn.report import Report
+    from qhn.report.page import Report
+    from qhn.run.record import Record
 
     report = Report(Record.load(find(name, results)))
     layout = [report.device.layout()] if report.device else []
@@ -203,8 +203,8 @@ def show(name: RunArgument = None, results: ResultsOption = None) -> None:
 @app.command()
 def report(name: RunArgument = None, results: ResultsOption = None) -> None:
     """Draw a run's figures and print its page."""
-    from qhn.record import Record
-    from qhn.report import Report
+    from qhn.report.page import Report
+    from qhn.run.record import Record
 
     page = Report(Record.load(find(name, results)))
     paths = page.figures()
@@ -222,11 +222,11 @@ def ensemble(
     results: ResultsOption = None,
 ) -> None:
     """Predict by all networks measured at a step, and compare with single ones."""
-    from qhn.calibration import calibration
-    from qhn.ensemble import predictors
-    from qhn.figures import reliability
-    from qhn.record import Record
-    from qhn.tables import aligned
+    from qhn.predict.calibration import calibration
+    from qhn.predict.ensemble import predictors
+    from qhn.report.figures import reliability
+    from qhn.run.record import Record
+    from qhn.text import aligned
 
     record = Record.load(find(name, results))
     number = _step_number(record, step)
@@ -271,7 +271,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Estimate E of given angles."""
-    from qhn.evaluate import evaluate_theta, read_theta
+    from qhn.run.evaluate import evaluate_theta, read_theta
 
     chosen = all_settings(settings, {"train.backend": backend, "train.shots": shots, "train.seed": seed})
     chosen = {"train.optimizer": "adam", "train.gradient": "parameter-shift"} | chosen  # neither is used here
@@ -288,7 +288,7 @@ def evaluate(
 
 def _step_number(record: Record, step: str) -> int:
     """The number of a step that was given as such, or as ``last`` or ``best-validation``."""
-    from qhn.step import lowest_validation
+    from qhn.run.step import lowest_validation
 
     if step.isdecimal():
         return int(step)
@@ -302,7 +302,7 @@ def _step_number(record: Record, step: str) -> int:
 def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
     """Run the steps with a display, then draw and print the report."""
     from qhn.backend import BackendError
-    from qhn.display import plain_lines, progress
+    from qhn.cli.progress import plain_lines, progress
 
     training = start()
     words = training.announcement()
@@ -343,7 +343,7 @@ def _stop_after_step(training: Training) -> Callable[[int, Any], None]:
 
 
 def _conclude(training: Training, quiet: bool, as_json: bool) -> None:
-    from qhn.report import Report
+    from qhn.report.page import Report
 
     record, outcome = training.record, training.outcome
     assert record is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from qhn.cli.app import app
 from qhn.cli.options import FAILED, INTERRUPTED, QuietOption, ResultsOption, SetOption, all_settings
 
 if TYPE_CHECKING:
-    from qhn.sweep import Sweep
+    from qhn.sweep.plan import Sweep
 
 WorkersOption = Annotated[int | None, typer.Option(help="Processes; one a core by default.")]
 
@@ -31,7 +32,7 @@ def sweep(
     quiet: QuietOption = False,
 ) -> None:
     """Many runs: every combination of some settings; without a name, what there is."""
-    from qhn.sweep import load_sweep, sweeps
+    from qhn.sweep.plan import load_sweep, sweeps
 
     if source is None:
         for name, title in sweeps().items():
@@ -56,11 +57,11 @@ def _stopped_kindly() -> Iterator[None]:
 
 def _advance(sweep: Sweep, workers: int | None, results: Path | None, quiet: bool) -> int:
     """Do the members, then the searches; print the page. The number of failures."""
-    from qhn.display import sweep_progress
-    from qhn.searches import search_all
-    from qhn.survey import Survey
-    from qhn.sweepreport import SweepReport
-    from qhn.workers import advance, processes
+    from qhn.cli.progress import sweep_progress
+    from qhn.sweep.classical import search_all
+    from qhn.sweep.report import SweepReport
+    from qhn.sweep.survey import Survey
+    from qhn.sweep.workers import advance, processes
 
     with processes(workers) as executor:
         last = sweep_progress(advance(sweep, executor, results=results), quiet)
@@ -88,8 +89,8 @@ def compare(
     results: ResultsOption = None,
 ) -> None:
     """Several runs side by side."""
-    from qhn.compare import Comparison
-    from qhn.record import Record, find_run, results_directory
+    from qhn.report.compare import Comparison
+    from qhn.run.record import Record, find_run, results_directory
 
     place = results_directory(results)
     comparison = Comparison([Record.load(find_run(place, name)) for name in names])
@@ -111,16 +112,28 @@ def reproduce(
     """The experiments of the paper, run again, with a report on every claim."""
     from qhn.paper.lab import Lab
     from qhn.paper.reproduce import reproduce as run_parts
-    from qhn.workers import processes
+    from qhn.sweep.workers import processes
 
     if mnist is not None and not mnist.is_dir():
         raise ValueError(
             f"--mnist {mnist} is not a directory; it must hold train-images-idx3-ubyte and the other files"
         )
     with _stopped_kindly(), processes(workers) as executor:
-        lab = Lab(executor, results, mnist, seeds, quiet)
+        lab = Lab(executor, results, mnist, seeds, _ignore if quiet else _show)
         paths = run_parts(lab, parts or ())
     if not quiet:
         print(file=sys.stderr)
     for path in paths:
         typer.echo(str(path))
+
+
+def _show(text: str, last: bool) -> None:
+    """Progress of a reproduction: in place on a terminal, elsewhere only what is finished."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="\n" if last else "", file=sys.stderr, flush=True)
+    elif last:
+        print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def _ignore(text: str, last: bool) -> None:
+    pass

@@ -2,7 +2,7 @@
 
 A configuration has the tables ``[data]``, ``[network]``, ``[ansatz]``, ``[train]`` and ``[device]``. Everything in it
 that changes the numbers of a step enters :attr:`RunConfig.run_id`; the stop rules do not, so a run can be extended.
-:mod:`qhn.configfile` reads it from TOML.
+:mod:`qhn.config.file` reads it from TOML.
 """
 
 from __future__ import annotations
@@ -11,18 +11,17 @@ import hashlib
 import json
 from typing import Any, ClassVar, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from qhn.ansatz import Ansatz
+from qhn.arrays import Floats
+from qhn.circuit.hypernetwork import Ansatz
 from qhn.config.data import Data
 from qhn.config.device import DeviceConfig
 from qhn.config.network import AnsatzConfig, NetworkConfig
 from qhn.config.section import Section
 from qhn.config.train import StopRules, TrainConfig
-from qhn.gradient import Gradient, WithDrift
-from qhn.problem import BinnProblem
+from qhn.estimator.gradient import Gradient, WithDrift
+from qhn.problem.cost import BinnProblem
 from qhn.seeds import Key, Purpose
 
 SCHEMA = 1  # of the files in a run's directory
@@ -102,7 +101,7 @@ class RunConfig(Section):
         """The ansatz for that many qubits."""
         return Ansatz(num_qubits, self.ansatz.num_layers, self.ansatz.order)
 
-    def initial_theta(self, ansatz: Ansatz) -> NDArray[np.float64]:
+    def initial_theta(self, ansatz: Ansatz) -> Floats:
         """The first θ ``[num_parameters]`` in radians, from the run's seed."""
         return self.train.initial.build().draw(ansatz, Key(self.train.seed, Purpose.INITIAL_THETA).generator())
 

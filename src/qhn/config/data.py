@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from qhn.config.section import Section
-from qhn.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
-from qhn.idx import idx_bytes, read_mnist
+from qhn.problem.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
+from qhn.problem.mnist_files import idx_bytes, read_mnist
 
 
 class MixtureData(Section):
-    """``name = "gaussian-mixture"``: see :func:`qhn.datasets.gaussian_mixture`."""
+    """``name = "gaussian-mixture"``: see :func:`qhn.problem.datasets.gaussian_mixture`."""
 
     name: Literal["gaussian-mixture"]
     samples: int = Field(default=1000, ge=1)
@@ -29,7 +29,7 @@ class MixtureData(Section):
 
 
 class MnistData(Section):
-    """``name = "mnist-4x4"``: see :func:`qhn.datasets.mnist_4x4`.
+    """``name = "mnist-4x4"``: see :func:`qhn.problem.datasets.mnist_4x4`.
 
     ``sha256`` is of the 4×4 pixels and labels in ``directory`` – as IDX files, in alphabetical order – and filled in
     when the configuration is loaded.
@@ -59,7 +59,7 @@ class MnistData(Section):
 
 
 class DigitsData(Section):
-    """``name = "digits-8x8"``: see :func:`qhn.datasets.digits_8x8`."""
+    """``name = "digits-8x8"``: see :func:`qhn.problem.datasets.digits_8x8`."""
 
     name: Literal["digits-8x8"]
     digits: tuple[int, ...] = (3, 8)
@@ -71,7 +71,7 @@ class DigitsData(Section):
 
 
 class FileData(Section):
-    """``file = …``: see :func:`qhn.datasets.load_file`.
+    """``file = …``: see :func:`qhn.problem.datasets.load_file`.
 
     ``sha256`` is of the bytes of the file and filled in when the configuration is loaded.
     """
@@ -127,5 +127,5 @@ def file_digest(path: Path) -> str:
 
 
 def _images_digest(directory: Path) -> str:
-    """SHA-256 of what :func:`qhn.idx.read_mnist` finds, in hexadecimal."""
+    """SHA-256 of what :func:`qhn.problem.mnist_files.read_mnist` finds, in hexadecimal."""
     return hashlib.sha256(b"".join(map(idx_bytes, read_mnist(directory).values()))).hexdigest()

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from qhn.backend.settings import Decoupling, DeviceSettings
 from qhn.config.section import Section
-from qhn.readout import Mitigation
+from qhn.estimator.readout import Mitigation
 
 OF_SHOTS = frozenset(
     {"tiles", "guard", "mitigation", "rep_delay", "mode", "dynamical_decoupling", "twirling", "drift_every"}

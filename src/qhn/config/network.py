@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from qhn.ansatz import Order
-from qhn.binn import SearchSpace
+from qhn.circuit.hypernetwork import Order
 from qhn.config.section import Section
+from qhn.problem.search_space import SearchSpace
 
 
 def _one_or_many(value: Any) -> Any:
@@ -26,7 +26,7 @@ def _alphabets(value: Any) -> Any:
 
 
 class NetworkConfig(Section):
-    """``[network]``: the family of networks; see :class:`qhn.binn.SearchSpace`."""
+    """``[network]``: the family of networks; see :class:`qhn.problem.search_space.SearchSpace`."""
 
     hidden: tuple[int | tuple[int, ...], ...] = ()
     alphabet: Annotated[tuple[tuple[float, float], ...], BeforeValidator(_alphabets)] = ((-1.0, 1.0),)
@@ -47,7 +47,7 @@ class NetworkConfig(Section):
 
 
 class AnsatzConfig(Section):
-    """``[ansatz]``: the circuit; see :func:`qhn.ansatz.hypernetwork`."""
+    """``[ansatz]``: the circuit; see :func:`qhn.circuit.hypernetwork.hypernetwork`."""
 
     num_layers: int = Field(default=2, ge=0)
     order: Order = "eq5"

@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from qhn.ansatz import Ansatz
 from qhn.backend import check_name, knows_distribution
+from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.initial import Given, Initial, Normal, Superposition, Uniform
 from qhn.config.section import Section
-from qhn.gradient import Gradient, ParameterShift, Spsa
-from qhn.initial import Given, Initial, Normal, Superposition, Uniform
-from qhn.lbfgs import Lbfgs
-from qhn.objective import Objective
-from qhn.optimizer import Adam, Optimizer, Sgd, SpsaGains
+from qhn.estimator.gradient import Gradient, ParameterShift, Spsa
+from qhn.optimize.lbfgs import Lbfgs
+from qhn.optimize.optimizer import Adam, Optimizer, Sgd, SpsaGains
+from qhn.problem.objective import Objective
 
 
 def _named(default: str) -> BeforeValidator:

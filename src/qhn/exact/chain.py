@@ -22,14 +22,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qhn import bitstrings
-from qhn.ansatz import Ansatz
-from qhn.bitstrings import Bits
+from qhn.arrays import Bits, Floats, Integers
+from qhn.circuit.hypernetwork import Ansatz
 from qhn.compiled import compiled
 from qhn.exact.cut import Op, num_crossings
 from qhn.exact.halves import check_thetas
 from qhn.threads import check_threads, in_parallel
 
-Floats = NDArray[np.float64]
 MAX_NUMBERS = 2**23  # in the matrices of one row of angles: 128 MiB, and as much for the quadratic forms
 BLOCK = 1024  # shots side by side
 RY, RZ, CX, COPY, FLIP = (int(op) for op in (Op.RY, Op.RZ, Op.CX, Op.COPY, Op.FLIP))
@@ -48,7 +47,7 @@ class Chain:
     Raises:
         ValueError: if the circuit is too deep.
 
-    >>> from qhn.ansatz import hypernetwork
+    >>> from qhn.circuit.hypernetwork import hypernetwork
     >>> chain = Chain(hypernetwork(100, 2))
     >>> theta = np.zeros((1, chain.ansatz.num_parameters))
     >>> theta[0, 1] = np.pi  # RY on qubit 1, in the first block; CX gates pass its bit on
@@ -122,7 +121,7 @@ class Chain:
         in_parallel(fill, range(len(rows)), self.num_threads)
         return result
 
-    def _program(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _program(self) -> tuple[Integers, Integers]:
         """The ops ``[num_ops, 3]`` of all pairs, and where those of each begin.
 
         An op names a qubit of its pair by its bit, 1 or 2, and an angle of θ. Only a first qubit is the target of a
@@ -230,27 +229,27 @@ def _draw(matrices, forms, uniforms, pairs):
     size, shots = matrices.shape[2], pairs.shape[1]
     v, w = np.zeros((2, size, shots)), np.empty((2, size, shots))
     v[0, 0] = 1.0
-    chances, scale = np.empty((4, shots)), np.empty(shots)
+    probabilities, scale = np.empty((4, shots)), np.empty(shots)
     for k in range(len(matrices)):
-        _weigh(forms[k], v, chances)
+        _weigh(forms[k], v, probabilities)
         for n in range(shots):
-            first = max(chances[0, n], 0.0)
-            second = first + max(chances[1, n], 0.0)
-            third = second + max(chances[2, n], 0.0)
-            total = third + max(chances[3, n], 0.0)
+            first = max(probabilities[0, n], 0.0)
+            second = first + max(probabilities[1, n], 0.0)
+            third = second + max(probabilities[2, n], 0.0)
+            total = third + max(probabilities[3, n], 0.0)
             target = uniforms[k, n] * total
             s = int(target >= first) + int(target >= second) + int(target >= third)
             pairs[k, n] = s
-            scale[n] = 1.0 / np.sqrt(chances[s, n])
+            scale[n] = 1.0 / np.sqrt(probabilities[s, n])
         _advance(matrices[k], pairs[k], scale, v, w)
         v, w = w, v
 
 
 @compiled
-def _weigh(form, v, chances):
+def _weigh(form, v, probabilities):
     """v F[s] v† of each shot: ``[4, shots]``."""
     size, shots = v.shape[1:]
-    chances[:] = 0.0
+    probabilities[:] = 0.0
     for i in range(size):
         for j in range(i + 1):
             factor = 1.0 if i == j else 2.0
@@ -258,10 +257,10 @@ def _weigh(form, v, chances):
             for n in range(shots):
                 even = v[0, i, n] * v[0, j, n] + v[1, i, n] * v[1, j, n]
                 odd = v[0, i, n] * v[1, j, n] - v[1, i, n] * v[0, j, n]
-                chances[0, n] += a.real * even + a.imag * odd
-                chances[1, n] += b.real * even + b.imag * odd
-                chances[2, n] += c.real * even + c.imag * odd
-                chances[3, n] += d.real * even + d.imag * odd
+                probabilities[0, n] += a.real * even + a.imag * odd
+                probabilities[1, n] += b.real * even + b.imag * odd
+                probabilities[2, n] += c.real * even + c.imag * odd
+                probabilities[3, n] += d.real * even + d.imag * odd
 
 
 @compiled

@@ -31,7 +31,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from qhn.ansatz import Ansatz, Gate
+from qhn.circuit.hypernetwork import Ansatz, Gate
 
 ROTATION = 40  # multiplications, forth and back, an amplitude and gate; measured, with what short loops lose
 

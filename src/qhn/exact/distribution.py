@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from qhn import bitstrings
-from qhn.ansatz import Ansatz
-from qhn.bitstrings import Bits
+from qhn.arrays import Bits, Floats, Integers
+from qhn.circuit.hypernetwork import Ansatz
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at, num_crossings
-from qhn.exact.halves import Halves, check_thetas, chunks, names, restore, squared_amplitudes
+from qhn.exact.halves import Halves, check_thetas, names, restore, row_blocks, squared_amplitudes
 from qhn.threads import check_threads, in_parallel
 
-Floats = NDArray[np.float64]
 MAX_AMPLITUDES = 2**25  # of the state of a half: with what sampling needs beside it, some 4 GiB
-MAX_QUBITS = 28  # of which all probabilities are asked for
+MAX_PROBABILITY_QUBITS = 28  # of which all probabilities are asked for
 
 
 class Distribution:
@@ -28,7 +27,7 @@ class Distribution:
     Raises:
         ValueError: if the circuit is too large and too deep to be simulated exactly.
 
-    >>> from qhn.ansatz import product_state
+    >>> from qhn.circuit.hypernetwork import product_state
     >>> coins = Distribution(product_state(2))
     >>> theta = [[np.pi / 2, np.pi, 0.0, 0.0]]
     >>> coins.probabilities(theta).round(12)
@@ -79,13 +78,13 @@ class Distribution:
         Raises:
             ValueError: as :meth:`probabilities`.
         """
-        chances = squared_amplitudes(self._halves(self._checked(np.asarray(theta)[None])[0]))
+        probabilities = squared_amplitudes(self._halves(self._checked(np.asarray(theta)[None])[0]))
         low_names, high_names = names(self.ansatz, self.cut)
-        high, low = np.unravel_index(chances.argmax(), chances.shape)
+        high, low = np.unravel_index(probabilities.argmax(), probabilities.shape)
         bits = bitstrings.from_integers(low_names[low] ^ high_names[high], self.ansatz.num_qubits)
-        return bits, float(chances[high, low])
+        return bits, float(probabilities[high, low])
 
-    def sample(self, thetas: ArrayLike, shots: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    def sample(self, thetas: ArrayLike, shots: int, rng: np.random.Generator) -> Integers:
         """Measured bitstrings as integers, qubit 0 least significant: ``[B, num_parameters]`` → ``[B, shots]``.
 
         The high half is drawn from its own distribution and then the low half given it, so that the 2^num_qubits
@@ -107,13 +106,15 @@ class Distribution:
                 kernels.draw(halves.psi, lane, uniforms[row], high, low)
                 result[row] = low_names[low] ^ high_names[high]
 
-        in_parallel(draw, chunks(self.cut, len(rows)), self.num_threads)
+        in_parallel(draw, row_blocks(self.cut, len(rows)), self.num_threads)
         return result
 
     def _checked(self, thetas: ArrayLike) -> Floats:
         """Rows of angles whose probabilities can all be known."""
-        if self.ansatz.num_qubits > MAX_QUBITS:
-            raise ValueError(f"all probabilities of {self.ansatz.num_qubits} qubits do not fit; at most {MAX_QUBITS}")
+        if self.ansatz.num_qubits > MAX_PROBABILITY_QUBITS:
+            raise ValueError(
+                f"all probabilities of {self.ansatz.num_qubits} qubits do not fit; at most {MAX_PROBABILITY_QUBITS}"
+            )
         return check_thetas(thetas, self.ansatz)
 
     def _halves(self, theta: Floats) -> Halves:
@@ -136,7 +137,7 @@ def schmidt_spectrum(ansatz: Ansatz, theta: ArrayLike, cut: int) -> Floats:
     Raises:
         ValueError: if there is no such cut, or θ has another shape.
 
-    >>> from qhn.ansatz import hypernetwork
+    >>> from qhn.circuit.hypernetwork import hypernetwork
     >>> theta = np.zeros(8)
     >>> theta[0] = np.pi / 2
     >>> schmidt_spectrum(hypernetwork(2, 1), theta, 1).round(6)
@@ -161,6 +162,6 @@ def schmidt_spectrum(ansatz: Ansatz, theta: ArrayLike, cut: int) -> Floats:
     return spectrum
 
 
-def _entropy(chances: Floats) -> float:
-    positive = chances[chances > 0].ravel()
+def _entropy(probabilities: Floats) -> float:
+    positive = probabilities[probabilities > 0].ravel()
     return float(-(positive @ np.log2(positive)))

@@ -21,14 +21,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qhn.ansatz import Ansatz
+from qhn.arrays import Floats
+from qhn.circuit.hypernetwork import Ansatz
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at
-from qhn.exact.halves import Halves, arrange, check_thetas, chunks, squared_amplitudes
-from qhn.objective import Objective
+from qhn.exact.halves import Halves, check_thetas, into_halves, row_blocks, squared_amplitudes
+from qhn.problem.objective import Objective
 from qhn.threads import check_threads, in_parallel
 
-Floats = NDArray[np.float64]
 MAX_PRODUCT_BRANCHES = 4  # 2R² < 12R
 ENTRIES_AT_A_TIME = 2**17  # entries of the table: 1 MiB, which stays in a core's cache
 NUM_STRIPS = 8  # in which one initialisation's table is divided among threads
@@ -47,7 +47,7 @@ class Energy:
     Raises:
         ValueError: if the number of costs or the cut does not fit the ansatz, or a cost is not finite.
 
-    >>> from qhn.ansatz import product_state
+    >>> from qhn.circuit.hypernetwork import product_state
     >>> energy = Energy(product_state(1), [0.0, 1.0])
     >>> value, grad = energy.value_and_grad([[np.pi / 2, 0.0]])
     >>> value.round(12), grad.round(12)
@@ -64,7 +64,7 @@ class Energy:
             raise ValueError(f"costs must be finite, entry {np.flatnonzero(~np.isfinite(costs))[0]} is not")
         self.ansatz = ansatz
         self.cut = best_cut(ansatz) if cut is None else cut_at(ansatz, cut)
-        self.table = arrange(ansatz, self.cut, costs)
+        self.table = into_halves(ansatz, self.cut, costs)
         self.num_threads = check_threads(num_threads)
 
     def __call__(self, thetas: ArrayLike) -> Floats:
@@ -94,7 +94,7 @@ class Energy:
     def cvar_and_grad(self, thetas: ArrayLike, objective: Objective) -> tuple[Floats, Floats]:
         """CVaR and its gradient of each row: ``[B, num_parameters]`` → ``[B]``, ``[B, num_parameters]``.
 
-        With t the α-quantile of C under the row's distribution, both are those of ⟨C̃⟩ (see :mod:`qhn.objective`).
+        With t the α-quantile of C under the row's distribution, both are those of ⟨C̃⟩ (see :mod:`qhn.estimator.means`).
 
         Raises:
             ValueError: on a wrong shape.
@@ -124,7 +124,7 @@ class Energy:
     def _run(self, thetas: ArrayLike, table: Floats, *, with_grad: bool) -> tuple[Floats, Floats]:
         rows = check_thetas(thetas, self.ansatz)
         values, grads = np.empty(len(rows)), np.zeros(rows.shape)
-        parts = chunks(self.cut, len(rows))
+        parts = row_blocks(self.cut, len(rows))
         strip_threads = self.num_threads if len(parts) < self.num_threads else 1
 
         def advance(part: slice) -> None:

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qhn import bitstrings
-from qhn.ansatz import Ansatz
+from qhn.arrays import Floats, Integers
+from qhn.circuit.hypernetwork import Ansatz
 from qhn.exact import kernels
 from qhn.exact.cut import Cut
 
-Floats = NDArray[np.float64]
 MAX_WIDTH = 64  # initialisations side by side
 MAX_NUMBERS = 2**15  # amplitudes of all of them, so that states and adjoints stay in a core's cache
 MIN_WIDTH = 4  # fewer are faster one by one
@@ -112,12 +112,12 @@ def _flat(pair: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
 def squared_amplitudes(halves: Halves) -> Floats:
     """|ψ[h, l]|² of the first initialisation, ``[high, low]``."""
     low, high = (matrix[0] for matrix in halves.matrices())
-    chances: Floats = np.square(high[:, 0].T @ low)
-    chances += np.square(high[:, 1].T @ low)
-    return chances
+    probabilities: Floats = np.square(high[:, 0].T @ low)
+    probabilities += np.square(high[:, 1].T @ low)
+    return probabilities
 
 
-def chunks(cut: Cut, num: int) -> list[slice]:
+def row_blocks(cut: Cut, num: int) -> list[slice]:
     """Groups of initialisations that are advanced side by side; they depend on nothing but the circuit and ``num``."""
     size = cut.num_branches * max(cut.low.size, cut.high.size)
     width = min(MAX_WIDTH, MAX_NUMBERS // size)
@@ -130,7 +130,7 @@ def chunks(cut: Cut, num: int) -> list[slice]:
 # ---------------------------------------------------------------- bits in the order of the halves
 
 
-def arrange(ansatz: Ansatz, cut: Cut, values: Floats) -> Floats:
+def into_halves(ansatz: Ansatz, cut: Cut, values: Floats) -> Floats:
     """A table over bitstrings as a matrix ``[high, low]`` over the states of the halves.
 
     Args:
@@ -146,14 +146,14 @@ def arrange(ansatz: Ansatz, cut: Cut, values: Floats) -> Floats:
 
 
 def restore(ansatz: Ansatz, cut: Cut, matrix: NDArray[Any]) -> NDArray[Any]:
-    """The inverse of :func:`arrange`: ``[2**num_qubits]``, qubit 0 the least significant bit."""
+    """The inverse of :func:`into_halves`: ``[2**num_qubits]``, qubit 0 the least significant bit."""
     num_qubits = ansatz.num_qubits
     high = num_qubits - cut.cut
     axes = [*range(high - 1, -1, -1), *range(high, num_qubits)]
     return _relabel(ansatz, matrix.reshape([2] * num_qubits).transpose(axes)).reshape(-1)
 
 
-def names(ansatz: Ansatz, cut: Cut) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def names(ansatz: Ansatz, cut: Cut) -> tuple[Integers, Integers]:
     """Integers of the bitstrings of both halves' states, ``[low]`` and ``[high]``: the whole's is ``low ^ high``.
 
     Relabelling by CX gates is linear in the bits, so that the halves can be relabelled one by one.

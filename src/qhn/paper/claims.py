@@ -8,9 +8,10 @@ from enum import StrEnum
 from math import sqrt
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from qhn.survey import Rate
+from qhn.arrays import Floats
+from qhn.sweep.survey import Rate
 
 
 class Verdict(StrEnum):
@@ -135,6 +136,6 @@ def pooled(*rates: Rate) -> Rate:
     return Rate(sum(rate.successes for rate in rates), sum(rate.trials for rate in rates))
 
 
-def mean_and_error(values: NDArray[np.float64]) -> tuple[float, float]:
+def mean_and_error(values: Floats) -> tuple[float, float]:
     """Of values ``[n]``: their mean and its standard error, 0 for a single one."""
     return float(values.mean()), float(values.std(ddof=min(1, len(values) - 1)) / sqrt(len(values)))

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from qhn.baseline import METHODS
-from qhn.figures import decision_boundary
+from qhn.baseline.classical import METHODS
 from qhn.paper.claims import Difference, Verdict, above, by_difference, by_order, pooled
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import ORDERS, best_of, energies, name_of, success
 from qhn.paper.section import Writer
-from qhn.survey import Group, Rate, Survey
+from qhn.report.figures import decision_boundary
+from qhn.sweep.survey import Group, Rate, Survey
 
 MNIST_01, MNIST_37 = 12_665, 12_396  # training images of these digits in all of MNIST
 HIGH = 0.25  # a rate above this is that of a method that works: four starts find it once

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from qhn.backend.fake import RehearsalSampler
-from qhn.configfile import load_config
+from qhn.backend.rehearsal import RehearsalSampler
+from qhn.config.file import load_config
 from qhn.paper.claims import by_order, verdict_of
 from qhn.paper.lab import Lab
 from qhn.paper.noisytraining import (

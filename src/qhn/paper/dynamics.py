@@ -6,20 +6,20 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qhn.configfile import load_config
-from qhn.estimator import ExactEstimator
+from qhn.arrays import Floats
+from qhn.config.file import load_config
+from qhn.estimator.exact import ExactEstimator
 from qhn.exact.distribution import schmidt_spectrum
-from qhn.landscape import enumerate_costs
-from qhn.lbfgs import descend
+from qhn.optimize.lbfgs import descend
 from qhn.paper.claims import Difference, by_difference
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import ORDERS, along_training, by_data_set, name_of
 from qhn.paper.section import Writer
-from qhn.survey import Rate, spell
+from qhn.problem.landscape import enumerate_costs
+from qhn.sweep.survey import Rate
+from qhn.text import spell
 
-Floats = NDArray[np.float64]
 SHOWN_STEPS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 STARTS = 40
 DATA_SETS = 12
@@ -75,13 +75,13 @@ def _along(num_layers: int, starts: int) -> tuple[Floats, Floats, Floats]:
     entropy = np.stack([estimator.distribution.entropy(theta) for theta in shown], axis=1)
     middle = ansatz.num_qubits // 2
     spectra = [[schmidt_spectrum(ansatz, row, cut=middle) ** 2 for row in theta] for theta in shown]
-    entanglement = np.array([[_entropy(chances) for chances in step] for step in spectra]).T
-    rank = np.array([[float((chances > RANK_THRESHOLD).sum()) for chances in step] for step in spectra]).T
+    entanglement = np.array([[_entropy(probabilities) for probabilities in step] for step in spectra]).T
+    rank = np.array([[float((probabilities > RANK_THRESHOLD).sum()) for probabilities in step] for step in spectra]).T
     return entropy, entanglement, rank
 
 
-def _entropy(chances: Floats) -> float:
-    positive = chances[chances > 0]
+def _entropy(probabilities: Floats) -> float:
+    positive = probabilities[probabilities > 0]
     return float(-(positive * np.log2(positive)).sum())
 
 

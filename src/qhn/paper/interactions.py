@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from qhn.configfile import load_config
-from qhn.landscape import Landscape, enumerate_costs
+from qhn.config.file import load_config
 from qhn.paper.claims import verdict_of
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import interactions
 from qhn.paper.section import Writer
+from qhn.problem.landscape import Landscape, enumerate_costs
 
 TASKS = ("gaussian-activation", "gaussian-width", "mnist-01", "mnist-01-published", "mnist-37-encoding")
 HALF = 0.5  # of the variance

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass
@@ -11,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from qhn.backend import BackendError
-from qhn.record import results_directory
-from qhn.searches import Searches, search_all
-from qhn.survey import Survey
-from qhn.sweep import load_sweep
-from qhn.workers import DIED, advance
+from qhn.run.record import results_directory
+from qhn.sweep.classical import Searches, search_all
+from qhn.sweep.plan import load_sweep
+from qhn.sweep.survey import Survey
+from qhn.sweep.workers import DIED, advance
 
 SEARCHES = 20  # of each classical method; no more than initialisations
 
@@ -29,14 +27,14 @@ class Lab:
         results: directory of all runs, or None for the usual one.
         mnist: directory of the original IDX files of MNIST, or None for the bundled images.
         seeds: initialisations a circuit; None leaves those of the sweeps, which are the paper's 200.
-        quiet: without lines of progress on standard error.
+        tell: is told progress in words, and whether they are the last on a matter.
     """
 
     executor: Executor
     results: str | Path | None = None
     mnist: Path | None = None
     seeds: int | None = None
-    quiet: bool = False
+    tell: Callable[[str, bool], object] = lambda text, last: None
 
     @property
     def folder(self) -> Path:
@@ -92,10 +90,5 @@ class Lab:
         return found
 
     def say(self, text: str, *, last: bool = False) -> None:
-        """Show progress: in place on a terminal, elsewhere only what is finished."""
-        if self.quiet:
-            return
-        if sys.stderr.isatty():
-            print(f"\r\033[K{text}", end="\n" if last else "", file=sys.stderr, flush=True)
-        elif last:
-            print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+        """Tell progress to who asked for it: ``last`` is the last word on a matter, the others may be overwritten."""
+        self.tell(text, last)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from qhn.configfile import load_config
-from qhn.estimator import ExactEstimator
-from qhn.gradient import ParameterShift
+from qhn.config.file import load_config
+from qhn.estimator.exact import ExactEstimator
+from qhn.estimator.gradient import ParameterShift
 from qhn.paper.claims import Verdict
 from qhn.paper.lab import Lab
 from qhn.paper.section import Writer

@@ -8,23 +8,22 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qhn.ansatz import Ansatz
-from qhn.backend.fake import FakeDevice, RehearsalSampler
+from qhn.arrays import Floats
+from qhn.backend.rehearsal import FakeDevice, RehearsalSampler
 from qhn.backend.settings import DeviceSettings
-from qhn.estimator import SamplingEstimator
-from qhn.noisy import Noisy
+from qhn.circuit.hypernetwork import Ansatz
+from qhn.estimator.noisy import Noisy
+from qhn.estimator.readout import inverted, inverted_for
+from qhn.estimator.sampling import SamplingEstimator
 from qhn.paper.claims import Difference, by_order, mean_and_error, verdict_of
 from qhn.paper.devices import DEVICES
 from qhn.paper.lab import Lab
-from qhn.paper.noisytraining import OURS, device_of, sampler_of, spread
+from qhn.paper.noisytraining import OURS, rehearsal_of, sampler_of, spread
 from qhn.paper.optima import GAUSSIANS, MNIST, optima
 from qhn.paper.pictures import ORDERS, remaining_bias
 from qhn.paper.section import Writer
-from qhn.readout import inverted, inverted_for
 
-Floats = NDArray[np.float64]
 TASKS = (GAUSSIANS, MNIST)
 STARTS = 8
 SHOTS = 1000
@@ -150,7 +149,7 @@ def biases(job: tuple[int, tuple[str, str, str]], starts: int, mnist: Path | Non
     number, (task, name, order) = job
     trained = optima(task, order, range(starts), mnist)
     ansatz, thetas, costs = trained.exact.ansatz, trained.found.theta, trained.exact.landscape.costs
-    device, pruned = device_of(name).device, sampler_of(name, ansatz)
+    device, pruned = rehearsal_of(name).device, sampler_of(name, ansatz)
     assert isinstance(pruned, RehearsalSampler)
     (chain,) = pruned.placement.chains
     folded = FakeDevice(device, DeviceSettings(calibrate=True, qubits=(chain.qubits,))).compile(ansatz)
@@ -171,7 +170,11 @@ def biases(job: tuple[int, tuple[str, str, str]], starts: int, mnist: Path | Non
 
 
 def rates_of(sampler: RehearsalSampler) -> Floats:
-    """The true readout errors of the best chain, ``[num_qubits, 2]``, as :func:`qhn.readout.inverted` takes them."""
+    """The true readout errors of the best chain, as :func:`qhn.estimator.readout.inverted` takes them.
+
+    Returns:
+        ``[num_qubits, 2]``: the chance that a qubit in 0 reads 1, and in 1 reads 0.
+    """
     return np.array([sampler.placement.chip.readout[qubit] for qubit in sampler.placement.chains[0].qubits])
 
 

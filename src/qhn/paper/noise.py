@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qhn import bitstrings
-from qhn.backend.noise import Depolarising
-from qhn.backend.sampler import measured
-from qhn.backend.twin import Twin
+from qhn.arrays import Floats
+from qhn.backend.noise.channels import Depolarising
+from qhn.backend.noise.twin import Twin
+from qhn.backend.sampler import with_measurement
 from qhn.paper.claims import Verdict, mean_and_error, verdict_of
 from qhn.paper.devices import noise_of_devices
 from qhn.paper.lab import Lab
@@ -23,7 +23,6 @@ from qhn.paper.pictures import ORDERS, noise_curves
 from qhn.paper.section import Writer
 from qhn.seeds import Key
 
-Floats = NDArray[np.float64]
 STRENGTHS = tuple(round(0.2 * k, 1) for k in range(11))
 STARTS, CHUNK = 40, 10
 SHOTS = 1000
@@ -163,7 +162,7 @@ def _curves(job: tuple[str, int], starts: int, mnist: Path | None) -> Curves:
     shape = (len(STRENGTHS), len(seeds))
     rise, best, optimal = np.empty(shape), np.empty(shape), np.empty(shape)
     for k, strength in enumerate(STRENGTHS):
-        twin = Twin(measured(ansatz.circuit), Depolarising(p1=P1 * strength, p2=P2 * strength))
+        twin = Twin(with_measurement(ansatz.circuit), Depolarising(p1=P1 * strength, p2=P2 * strength))
         rise[k] = twin.energies(found.theta, costs) - found.value
         bits = twin.sample(found.theta, SHOTS, Key(first, evaluation=k).generator())
         sampled = costs[bitstrings.to_integers(bits)] - optimum

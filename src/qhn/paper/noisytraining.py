@@ -8,17 +8,16 @@ from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qhn import bitstrings
-from qhn.ansatz import Ansatz
+from qhn.arrays import Bits, Bools, Floats, Integers
 from qhn.backend import DeviceSettings, Sampler, open_backend
-from qhn.backend.fake import FakeDevice, open_fake
-from qhn.bitstrings import Bits
-from qhn.gradient import ParameterShift, Spsa, ValueAndGrad
-from qhn.lbfgs import minimize
-from qhn.noisy import Noisy, NoisyEstimator
-from qhn.optimizer import SpsaGains
+from qhn.backend.rehearsal import FakeDevice, open_fake
+from qhn.circuit.hypernetwork import Ansatz
+from qhn.estimator.gradient import ParameterShift, Spsa, ValueAndGrad
+from qhn.estimator.noisy import Noisy, NoisyEstimator
+from qhn.optimize.lbfgs import minimize
+from qhn.optimize.optimizer import SpsaGains
 from qhn.paper.claims import Difference, by_difference, mean_and_error, verdict_of
 from qhn.paper.lab import Lab
 from qhn.paper.optima import MNIST, optima
@@ -26,7 +25,6 @@ from qhn.paper.pictures import ORDERS, trained_with_noise
 from qhn.paper.section import Writer
 from qhn.seeds import Key, Purpose
 
-Floats = NDArray[np.float64]
 Machine = float | str  # the strength of depolarising noise, or the name of a stored device
 STRENGTHS = (0.0, 1.0, 2.0)
 P1, P2 = 0.001, 0.00375  # total probability of a Pauli error at strength 1, after a gate on one qubit and on two
@@ -62,10 +60,10 @@ class Ends:
     noisy: Floats
     ideal: Floats
     optimal: Floats
-    likely: NDArray[np.bool_]
-    found: NDArray[np.bool_]
-    gradients: NDArray[np.int64]
-    circuits: NDArray[np.int64]
+    likely: Bools
+    found: Bools
+    gradients: Integers
+    circuits: Integers
 
     @property
     def price(self) -> Floats:
@@ -150,7 +148,7 @@ def ends(
     assert isinstance(sampler, Noisy)
     estimator = NoisyEstimator(ansatz, trained.problem, sampler, costs=landscape.costs)
     num_shifts = ParameterShift(ansatz.active).num_rows
-    reached: dict[str, tuple[Floats, NDArray[np.int64], int]] = {}
+    reached: dict[str, tuple[Floats, Integers, int]] = {}
     none = np.zeros(len(trained.initial), dtype=np.int64)
     if WITHOUT in methods:
         reached[WITHOUT] = trained.found.theta, none, 0
@@ -166,13 +164,13 @@ def ends(
     optimal = landscape.costs <= landscape.optimum + landscape.width
     result = {}
     for method, (theta, gradients, rows) in reached.items():
-        chances = estimator.probabilities(theta)
+        probabilities = estimator.probabilities(theta)
         shots = bitstrings.to_integers(sampler.sample(theta, SHOTS, Key(first, Purpose.EVALUATION)).bits)
         result[method] = Ends(
             noisy=sampler.energies(theta, landscape.costs) - landscape.optimum,
             ideal=trained.exact(theta).mean - landscape.optimum,
-            optimal=chances[:, optimal].sum(axis=1),
-            likely=optimal[chances.argmax(axis=1)],
+            optimal=probabilities[:, optimal].sum(axis=1),
+            likely=optimal[probabilities.argmax(axis=1)],
             found=np.any(optimal[shots], axis=1),
             gradients=gradients,
             circuits=gradients * rows,
@@ -181,7 +179,7 @@ def ends(
 
 
 @cache
-def device_of(name: str) -> FakeDevice:
+def rehearsal_of(name: str) -> FakeDevice:
     """The stored device of that name, whose calibration takes a while to read."""
     return open_fake(name, DeviceSettings())
 
@@ -190,7 +188,7 @@ def device_of(name: str) -> FakeDevice:
 def sampler_of(machine: Machine, ansatz: Ansatz) -> Sampler:
     """The circuit on a machine: literal under depolarising noise, on a device the one that it runs."""
     if isinstance(machine, str):
-        return device_of(machine).compile(ansatz)
+        return rehearsal_of(machine).compile(ansatz)
     return open_backend("depolarising", DeviceSettings(p1=P1 * machine, p2=P2 * machine)).compile(ansatz)
 
 

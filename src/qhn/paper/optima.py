@@ -7,14 +7,13 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qhn.configfile import load_config
-from qhn.estimator import ExactEstimator
-from qhn.lbfgs import Minima, minimize
-from qhn.problem import Problem
+from qhn.arrays import Floats
+from qhn.config.file import load_config
+from qhn.estimator.exact import ExactEstimator
+from qhn.optimize.lbfgs import Minima, minimize
+from qhn.problem.cost import Problem
 
-Floats = NDArray[np.float64]
 MNIST = "mnist-01-published"  # 17 qubits
 EPSILON = 5e-5  # of the paper, for that
 GAUSSIANS = "gaussian-activation"  # 14 qubits

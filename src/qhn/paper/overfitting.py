@@ -7,18 +7,17 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qhn.configfile import load_config
+from qhn.arrays import Floats
+from qhn.config.file import load_config
 from qhn.exact.energy import Energy
-from qhn.landscape import enumerate_costs
-from qhn.lbfgs import descend
+from qhn.optimize.lbfgs import descend
 from qhn.paper.claims import mean_and_error, verdict_of
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import overfitting
 from qhn.paper.section import Writer
+from qhn.problem.landscape import enumerate_costs
 
-Floats = NDArray[np.float64]
 SAMPLES = (2, 4, 6, 8, 1000)
 DATA_SETS, STEPS = 100, 51
 CHUNK = 10  # data sets that one worker does at a time

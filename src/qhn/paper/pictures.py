@@ -11,11 +11,11 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from qhn.figures import BLACK, BLUE, COLOURS, COLUMN, GREY, MARKERS, RED, new_figure, save, write_csv
+from qhn.arrays import Floats
 from qhn.paper.claims import mean_and_error
-from qhn.survey import Group, Rate, Survey
+from qhn.report.figures import BLACK, BLUE, COLOURS, COLUMN, GREY, MARKERS, RED, new_figure, save, write_csv
+from qhn.sweep.survey import Group, Rate, Survey
 
-Floats = NDArray[np.float64]
 BANDWIDTH = 0.02  # of the grid
 FLOOR = 1e-8  # of shares of the variance
 LOWEST = 200  # configurations whose density the paper shows

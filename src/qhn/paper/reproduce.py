@@ -14,8 +14,7 @@ from qhn.paper import depth, dynamics, interactions, method, noise, overfitting,
 from qhn.paper.claims import Claim, Verdict
 from qhn.paper.lab import Lab
 from qhn.paper.section import Section, Writer
-from qhn.spelling import did_you_mean
-from qhn.tables import markdown
+from qhn.text import did_you_mean, markdown
 
 PARTS: dict[str, Callable[[Lab], Writer]] = {  # in the order of the report
     "method": method.method,

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qhn.baseline import METHODS, Trace
+from qhn.arrays import Floats, Integers
+from qhn.baseline.classical import METHODS, Trace
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import name_of, search_curves
 from qhn.paper.section import Writer
-from qhn.searches import AT_MOST
-from qhn.survey import MAX_EVALUATIONS, Group
-
-Floats = NDArray[np.float64]
+from qhn.sweep.classical import AT_MOST
+from qhn.sweep.survey import MAX_EVALUATIONS, Group
 
 
 def equal_evaluations(lab: Lab) -> Writer:
@@ -116,7 +114,7 @@ def beyond_enumeration(lab: Lab) -> Writer:
     return page
 
 
-def _mean_best(traces: list[Trace], counts: NDArray[np.int64]) -> Floats:
+def _mean_best(traces: list[Trace], counts: Integers) -> Floats:
     mean: Floats = np.mean([trace.best_at(counts) for trace in traces], axis=0)
     return mean
 

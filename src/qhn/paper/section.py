@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qhn.paper.claims import Claim, Verdict
-from qhn.tables import Row, markdown
+from qhn.text import Row, markdown
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,194 @@
+"""Circuits in a device's own instructions: one chain, several side by side, and what must hold before they are sent.
+
+The service rejects a circuit that does not fit its device only after the job has waited in the queue, so it is checked
+here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from qiskit import ClassicalRegister, QuantumCircuit
+from qiskit.circuit import ParameterExpression, ParameterVector
+from qiskit.providers import BackendV2, Options
+from qiskit.transpiler import Target, generate_preset_pass_manager
+
+from qhn.backend.device.chip import Chip
+from qhn.backend.sampler import with_measurement
+
+TRANSPILER_SEED = 1
+
+
+def compile_chain(circuit: QuantumCircuit, device: BackendV2, qubits: Sequence[int]) -> QuantumCircuit:
+    """The circuit on given qubits of the device, in its instructions, with qubit j measured into bit j of ``meas``.
+
+    Level 3 merges rotations, and removes those that have no effect on the measured bits, but moves nothing: the qubits
+    are those of :func:`~qhn.backend.device.layout.best_chain`.
+
+    Args:
+        circuit: on a chain of ``len(qubits)`` qubits, without measurement.
+        device: that has these instructions.
+        qubits: of the device, neighbours in this order, for the circuit's qubits 0, 1, …
+    """
+    layout = [int(qubit) for qubit in qubits]
+    passes = generate_preset_pass_manager(
+        optimization_level=3, backend=device, initial_layout=layout, seed_transpiler=TRANSPILER_SEED
+    )
+    isa: QuantumCircuit = passes.run(with_measurement(circuit))
+    assert isa.layout.final_index_layout() == layout
+    return isa
+
+
+def check_isa(circuit: QuantumCircuit, chip: Chip) -> None:
+    """Refuse a circuit that the device would reject, or that uses what the calibration calls out of order.
+
+    Raises:
+        ValueError: naming the first instruction that the device does not have on these qubits in this direction, that
+            is on a faulty qubit, or that is dead (error 1).
+    """
+    for instruction in circuit.data:
+        name = instruction.operation.name
+        qubits = tuple(circuit.find_bit(qubit).index for qubit in instruction.qubits)
+        if name == "barrier":
+            continue
+        where = f"{name} on qubit{'s' * (len(qubits) > 1)} {', '.join(map(str, qubits))}"
+        broken = sorted(chip.faulty & set(qubits))
+        if broken:
+            raise ValueError(f"{where} of {chip.name}: it reports qubit {broken[0]} as faulty; exclude it")
+        if name == "measure" and qubits[0] < chip.num_qubits:
+            continue
+        if (name, qubits) not in chip.gates:
+            raise ValueError(f"{chip.name} does not support {where}")
+        if chip.gates[name, qubits].error >= 1:
+            raise ValueError(f"{chip.name} reports {where} as dead (error 1); exclude a qubit of it")
+
+
+def side_by_side(circuits: Sequence[QuantumCircuit], num_parameters: int) -> QuantumCircuit:
+    """One circuit of several compiled on disjoint qubits of one device; all are measured at the same time.
+
+    Args:
+        circuits: of equally many qubits, one a tile, their angles named by an index below ``num_parameters``.
+        num_parameters: of the ansatz.
+
+    Returns:
+        Angle i of tile t is element ``t * num_parameters + i`` of one vector ``theta``, of which compilation may have
+        removed some, and its bit j is bit ``t * num_bits + j`` of one register ``meas``.
+    """
+    theta = ParameterVector("theta", len(circuits) * num_parameters)
+    num_bits = circuits[0].num_clbits
+    wide = QuantumCircuit(circuits[0].num_qubits)
+    wide.add_register(ClassicalRegister(len(circuits) * num_bits, "meas"))
+    measurements = []
+    for tile, circuit in enumerate(circuits):
+        for instruction in circuit.data:
+            gate = instruction.operation
+            at = [circuit.find_bit(qubit).index for qubit in instruction.qubits]
+            if gate.name == "measure":
+                measurements.append((at[0], tile * num_bits + circuit.find_bit(instruction.clbits[0]).index))
+            elif gate.name != "barrier":
+                if gate.is_parameterized():
+                    gate = gate.to_mutable()
+                    gate.params = [_renamed(value, theta, tile * num_parameters) for value in gate.params]
+                wide.append(gate, at)
+    wide.barrier([qubit for qubit, _ in measurements])
+    for qubit, bit in measurements:
+        wide.measure(qubit, bit)
+    return wide
+
+
+def _renamed(value: Any, theta: ParameterVector, first: int) -> Any:
+    if not isinstance(value, ParameterExpression):
+        return value
+    return value.subs({parameter: theta[first + parameter.index] for parameter in value.parameters})
+
+
+def calibration_circuits(chains: Sequence[Sequence[int]], device: BackendV2) -> list[QuantumCircuit]:
+    """Two circuits of known bits, all 0 and all 1, measured as :func:`side_by_side` measures the chains' qubits."""
+    qubits = [int(qubit) for chain in chains for qubit in chain]
+    passes = generate_preset_pass_manager(
+        optimization_level=0, backend=device, initial_layout=list(range(device.num_qubits))
+    )
+    circuits = []
+    for bit in (0, 1):
+        circuit = QuantumCircuit(device.num_qubits)
+        circuit.add_register(ClassicalRegister(len(qubits), "meas"))
+        if bit:
+            circuit.x(qubits)
+        circuit.barrier(qubits)
+        circuit.measure(qubits, range(len(qubits)))
+        circuits.append(passes.run(circuit))
+    return circuits
+
+
+def duration(circuit: QuantumCircuit, chip: Chip) -> float:
+    """Seconds from the first gate of a compiled circuit to the end of its measurement, as the calibration has them."""
+    clock = [0.0] * circuit.num_qubits
+    for instruction in circuit.data:
+        name = instruction.operation.name
+        qubits = tuple(circuit.find_bit(qubit).index for qubit in instruction.qubits)
+        takes = 0.0
+        if name == "measure":
+            takes = chip.measure_duration
+        elif name != "barrier":
+            takes = chip.gates[name, qubits].duration
+        end = max(clock[qubit] for qubit in qubits) + takes
+        for qubit in qubits:
+            clock[qubit] = end
+    return max(clock)
+
+
+def used_qubits(circuit: QuantumCircuit) -> list[int]:
+    """The device's qubits that instructions act on, ascending."""
+    touched = (i.qubits for i in circuit.data if i.operation.name != "barrier")
+    return sorted({circuit.find_bit(qubit).index for qubits in touched for qubit in qubits})
+
+
+def onto_patch(circuit: QuantumCircuit, qubits: Sequence[int]) -> QuantumCircuit:
+    """The compiled circuit on ``len(qubits)`` qubits, numbered as a :class:`Patch` numbers them."""
+    position = {qubit: i for i, qubit in enumerate(qubits)}
+    small = QuantumCircuit(len(qubits))
+    for register in circuit.cregs:
+        small.add_register(register)
+    for instruction in circuit.data:
+        indices = [circuit.find_bit(qubit).index for qubit in instruction.qubits]
+        if instruction.operation.name != "barrier":
+            small.append(instruction.operation, [position[index] for index in indices], instruction.clbits)
+    return small
+
+
+class Patch(BackendV2):  # type: ignore[misc]  # qiskit has no types
+    """Some qubits of a device as a device of their own: a noise model of all of them would take seconds a job."""
+
+    def __init__(self, device: BackendV2, qubits: Sequence[int]) -> None:
+        super().__init__(name=f"{device.name}[{len(qubits)}]")
+        position = {qubit: i for i, qubit in enumerate(qubits)}
+        properties = device.target.qubit_properties
+        self._target = Target(
+            num_qubits=len(qubits),
+            dt=device.target.dt,
+            qubit_properties=None if properties is None else [properties[qubit] for qubit in qubits],
+        )
+        for name in device.target.operation_names:
+            kept = {
+                tuple(position[q] for q in qargs): known
+                for qargs, known in (device.target[name] or {}).items()
+                if qargs is not None and all(q in position for q in qargs)
+            }
+            if kept:
+                self._target.add_instruction(device.target.operation_from_name(name), kept, name=name)
+
+    @property
+    def target(self) -> Target:
+        return self._target
+
+    @property
+    def max_circuits(self) -> None:
+        return None
+
+    @classmethod
+    def _default_options(cls) -> Options:
+        return Options()
+
+    def run(self, run_input: Any, **options: Any) -> Any:
+        raise RuntimeError("a Patch describes qubits for a noise model; it runs nothing")

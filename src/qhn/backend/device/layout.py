@@ -1,0 +1,348 @@
+"""Which qubits of a device: the chain, or the disjoint chains, on which the circuit is expected to fail least.
+
+The estimate is the product of 1 − error over the readout of every qubit and over every gate, as the calibration
+reports them: the chance that nothing goes wrong in a shot. It leaves out idle times and crosstalk.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+from qiskit import QuantumCircuit
+
+from qhn.arrays import Floats
+from qhn.backend.device.chain_search import Grid, Path, cheapest, connected
+from qhn.backend.device.chip import Chip
+from qhn.circuit.hypernetwork import Ansatz
+from qhn.text import aligned
+
+WORTH = 0.6  # of the best chain's fidelity, below which "auto" leaves a chain out
+LEAD = 0.85  # the same, of what the first tile should have, because single rows are measured there
+SX_PER_ROTATION = 2  # RY and RZ, together or RY alone, are RZ·SX·RZ·SX·RZ on hardware, where RZ is free
+ROUNDS = 24  # packings tried of a kind
+BEAM = 30  # of the search for a chain in a packing
+BONUS = 0.25  # of the average cost of a qubit of the best chain
+
+
+@dataclass(frozen=True)
+class Load:
+    """What the circuit asks of each place in the chain.
+
+    Attributes:
+        one_qubit: SX or X gates on each position, ``num_qubits`` of them.
+        two_qubit: gates on each bond, ``num_qubits − 1`` of them.
+    """
+
+    one_qubit: tuple[int, ...]
+    two_qubit: tuple[int, ...]
+
+    @property
+    def num_qubits(self) -> int:
+        return len(self.one_qubit)
+
+
+@dataclass(frozen=True)
+class QubitChain:
+    """Neighbouring qubits of a device that take one circuit.
+
+    Attributes:
+        qubits: of the device, for the ansatz's qubits 0, 1, …
+        readout, one_qubit, two_qubit: products of 1 − error, of the three kinds.
+        exact: whether it is certain that no chain of the device's usable qubits is better.
+    """
+
+    qubits: tuple[int, ...]
+    readout: float
+    one_qubit: float
+    two_qubit: float
+    exact: bool = False
+
+    @property
+    def fidelity(self) -> float:
+        """The estimated chance that nothing goes wrong in a shot."""
+        return self.readout * self.one_qubit * self.two_qubit
+
+
+def load_of(ansatz: Ansatz, *, fold: bool = False) -> Load:
+    """The load of the ansatz without what never matters, and with ``fold`` without its last CX brick.
+
+    It counts rotations as a device would make them and CX gates as they are; :func:`load_of_compiled` counts gates.
+
+    >>> from qhn.circuit.hypernetwork import hypernetwork
+    >>> load_of(hypernetwork(4, 1))
+    Load(one_qubit=(2, 4, 4, 2), two_qubit=(1, 1, 1))
+    """
+    one, two = [0] * ansatz.num_qubits, [0] * (ansatz.num_qubits - 1)
+    turned: set[int] = set()  # qubits that rotated since their last CX, whose rotations become one
+    for gate in ansatz.gates(prune=True, fold=fold):
+        if gate.name == "cx":
+            two[min(gate.qubits)] += 1
+            turned -= set(gate.qubits)
+        elif gate.name == "ry" and gate.qubits[0] not in turned:
+            one[gate.qubits[0]] += SX_PER_ROTATION
+            turned |= set(gate.qubits)
+    return Load(tuple(one), tuple(two))
+
+
+def load_of_compiled(circuit: QuantumCircuit, qubits: Sequence[int]) -> Load:
+    """The load of a circuit compiled onto the ``qubits`` of a device, in their order along the chain."""
+    position = {qubit: place for place, qubit in enumerate(qubits)}
+    one, two = [0] * len(qubits), [0] * (len(qubits) - 1)
+    for instruction in circuit.data:
+        at = [
+            position[circuit.find_bit(qubit).index]
+            for qubit in instruction.qubits
+            if instruction.operation.num_clbits == 0
+        ]
+        if instruction.operation.name in ("barrier", "rz") or not at:
+            continue
+        if len(at) == 1:
+            one[at[0]] += 1
+        else:
+            two[min(at)] += 1
+    return Load(tuple(one), tuple(two))
+
+
+def best_chain(chip: Chip, load: Load, *, exclude: Iterable[int] = ()) -> QubitChain:
+    """The chain of the highest fidelity, of all chains of the usable qubits in both directions.
+
+    Exact within milliseconds at 14 to 27 qubits of a heavy-hex chip and a fraction of a second at 50; on denser chips,
+    or for longer chains, the search ends after half a million steps with the best chain found, and ``exact`` is False.
+
+    Args:
+        chip: the calibration. Dead pairs (error 1) and faulty qubits are never used.
+        load: of the circuit.
+        exclude: qubits not to use.
+
+    Raises:
+        ValueError: if the chip has too few qubits or no such chain.
+    """
+    grid = _grid(chip, load, exclude)
+    path, exact = cheapest(grid)
+    if path is None:
+        raise ValueError(_why_none(chip, load, grid, exclude, exact))
+    return chain_of(chip, load, path, exact=exact)
+
+
+def disjoint_chains(
+    chip: Chip, load: Load, count: int | Literal["auto"], *, exclude: Iterable[int] = (), guard: bool = False
+) -> list[QubitChain]:
+    """Chains without a common qubit, the best first.
+
+    On a tile of fidelity F a component of the gradient is scaled by about F while shot noise stays, so its shots are
+    worth F² of ideal ones: Σ F² is what a packing is chosen for. Taking the best chain, then the best of what is left,
+    strands qubits between chains; so packings are made again and again, with a bonus for chains through qubits that
+    were stranded before, around the best chain there is and without it. Rows that do not come in pairs are measured on
+    the first chain alone, so a packing whose first chain has less than 0.85 of the best one's fidelity is taken only
+    for want of another.
+
+    Args:
+        chip: the calibration.
+        load: of the circuit.
+        count: how many; with ``"auto"`` as many as are worth it, each of at least 0.6 of the best one's fidelity.
+        exclude: qubits not to use.
+        guard: keep an unused qubit between chains, against crosstalk.
+
+    Raises:
+        ValueError: if there is no chain, or there are fewer than ``count``.
+    """
+    if count != "auto" and count < 1:
+        raise ValueError(f"tiles must be at least 1 or auto, got {count}")
+    exclude = tuple(exclude)
+    best = best_chain(chip, load, exclude=exclude)
+    if count == 1:
+        return [best]
+    grid = _grid(chip, load, exclude)
+    limit = chip.num_qubits if count == "auto" else count
+    packings: list[list[Path]] = []
+    for worst in (-np.log(WORTH * best.fidelity), np.inf):  # beyond, only if so many are asked for
+        packings += [
+            packing
+            for apart in ([True] if guard else [False, True])
+            for first in ([best.qubits], [])
+            for packing in _packings(grid, best.qubits, first, limit, worst, _neighbours(chip) if apart else {})
+        ]
+        largest = max(map(len, packings))
+        if count == "auto" or largest >= count:
+            break
+    if count != "auto" and largest < count:
+        room = f"{largest} chain{'s' * (largest > 1)} of {load.num_qubits} qubits"
+        between = " with an unused qubit between them" if guard else ""
+        raise ValueError(f"{count} tiles do not fit on {chip.name}, which has room for {room}{between}")
+
+    def value(packing: list[Path]) -> tuple[bool, float]:
+        fidelities = [np.exp(-grid.cost(path)) for path in packing]
+        return max(fidelities) >= LEAD * best.fidelity, sum(fidelity**2 for fidelity in fidelities)
+
+    full = [packing for packing in packings if count == "auto" or len(packing) == count]
+    chosen = max(full, key=value)  # the first of equals
+    chains = [best if path == best.qubits else chain_of(chip, load, path) for path in chosen]
+    return sorted(chains, key=lambda chain: (-chain.fidelity, chain.qubits))
+
+
+def chain_of(chip: Chip, load: Load, qubits: Iterable[int], *, exact: bool = False) -> QubitChain:
+    """The estimate for given qubits of the chip.
+
+    Raises:
+        ValueError: if their number is not that of the load, or two that follow each other are not neighbours.
+    """
+    chosen = tuple(int(qubit) for qubit in qubits)
+    if len(chosen) != load.num_qubits:
+        raise ValueError(f"the circuit needs {load.num_qubits} qubits, got {len(chosen)}")
+    pairs = chip.pairs
+    hops = [(min(hop), max(hop)) for hop in pairwise(chosen)]
+    for hop in hops:
+        if hop not in pairs:
+            raise ValueError(f"qubits {hop[0]} and {hop[1]} of {chip.name} are not neighbours")
+    one = _one_qubit_error(chip)[list(chosen)]
+    two = np.array([pairs[hop] for hop in hops])
+    return QubitChain(
+        qubits=chosen,
+        readout=float(np.prod(1 - chip.readout_error[list(chosen)])),
+        one_qubit=float(np.prod((1 - one) ** np.array(load.one_qubit))),
+        two_qubit=float(np.prod((1 - two) ** np.array(load.two_qubit))),
+        exact=exact,
+    )
+
+
+def check_disjoint(chains: Iterable[QubitChain]) -> None:
+    """Refuse chains that share a qubit, and one that visits a qubit twice.
+
+    Raises:
+        ValueError: naming the qubit.
+    """
+    counts = Counter(qubit for chain in chains for qubit in chain.qubits)
+    for qubit, count in counts.items():
+        if count > 1:
+            raise ValueError(f"qubit {qubit} is asked for {count} times; tiles have no qubit in common")
+
+
+def report(
+    chip: Chip, load: Load, chains: list[QubitChain], *, exclude: Iterable[int] = (), searched: bool = True
+) -> str:
+    """The chains as a table with what their fidelity is made of, and what of the chip was not used.
+
+    Args:
+        chip: the calibration.
+        load: of the circuit.
+        chains: the tiles.
+        exclude: qubits that were not to be used.
+        searched: whether the chains were searched, and not given.
+    """
+    head = ("tile", "fidelity", "readout", "one-qubit", "two-qubit", "worst readout", "worst pair", "qubits")
+    lines = [aligned(head, [_row(chip, str(tile), chain) for tile, chain in enumerate(chains)])]
+    pairs, exclude = chip.pairs, sorted(set(exclude))
+    try:
+        first = chain_of(chip, load, range(load.num_qubits))
+        lines.append(f"the first {load.num_qubits} qubits of the chip would have {first.fidelity:.3f}")
+    except ValueError:
+        pass  # they are no chain
+    if searched and not chains[0].exact and len(chains) == 1:
+        lines.append("the search was cut short: a better chain may exist")
+    dead = [f"{a}-{b}" for (a, b), error in sorted(pairs.items()) if error >= 1]
+    for what, names in (
+        ("dead pairs (error 1)", dead),
+        ("faulty qubits", sorted(chip.faulty)),
+        ("excluded qubits", exclude),
+    ):
+        if names:
+            lines.append(f"not used, {what}: {', '.join(map(str, names))}")
+    free = chip.num_qubits - sum(len(chain.qubits) for chain in chains)
+    lines.append(f"{free} of {chip.num_qubits} qubits of {chip.name} stay unused")
+    return "\n".join(lines)
+
+
+def _row(chip: Chip, name: str, chain: QubitChain) -> list[str]:
+    worst = max(chain.qubits, key=lambda qubit: chip.readout_error[qubit])
+    pairs = chip.pairs
+    hops = {(min(hop), max(hop)): 0.0 for hop in pairwise(chain.qubits)}
+    weakest = max(hops, key=lambda hop: pairs[hop], default=None)
+    return [
+        name,
+        *(f"{factor:.3f}" for factor in (chain.fidelity, chain.readout, chain.one_qubit, chain.two_qubit)),
+        f"{chip.readout_error[worst]:.2%} on {worst}",
+        "none" if weakest is None else f"{pairs[weakest]:.2%} on {weakest[0]}-{weakest[1]}",
+        " ".join(map(str, chain.qubits)),
+    ]
+
+
+def _grid(chip: Chip, load: Load, exclude: Iterable[int]) -> Grid:
+    """−log fidelity of everything a chain can use."""
+    if load.num_qubits > chip.num_qubits:
+        raise ValueError(f"{chip.name} has {chip.num_qubits} qubits, the circuit needs {load.num_qubits}")
+    left_out = set(exclude)
+    for qubit in sorted(left_out):
+        if not 0 <= qubit < chip.num_qubits:
+            raise ValueError(f"{chip.name} has no qubit {qubit} to exclude; its qubits are 0 to {chip.num_qubits - 1}")
+    with np.errstate(divide="ignore"):
+        one = np.outer(np.array(load.one_qubit, dtype=np.float64), -np.log1p(-_one_qubit_error(chip)))
+        vertex: Floats = one - np.log1p(-chip.readout_error)
+    edges = {pair: float(-np.log1p(-error)) for pair, error in sorted(chip.pairs.items()) if error < 1}
+    return Grid(vertex, edges, np.array(load.two_qubit, dtype=np.float64)).without(left_out | chip.faulty)
+
+
+def _one_qubit_error(chip: Chip) -> Floats:
+    """Of an SX gate, or of what devices without it have."""
+    error = np.zeros(chip.num_qubits)
+    for name in ("u2", "sx"):
+        for qubit in range(chip.num_qubits):
+            if (name, (qubit,)) in chip.gates:
+                error[qubit] = chip.gates[name, (qubit,)].error
+    return error
+
+
+def _neighbours(chip: Chip) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = {}
+    for a, b in chip.pairs:
+        found.setdefault(a, set()).add(b)
+        found.setdefault(b, set()).add(a)
+    return found
+
+
+def _packings(
+    grid: Grid, best: Path, first: list[Path], limit: int, worst: float, neighbours: dict[int, set[int]]
+) -> list[list[Path]]:
+    """Sets of at most ``limit`` disjoint paths that begin with ``first`` and cost at most ``worst`` each."""
+    bonus_step = BONUS * grid.cost(best) / len(best)
+    bonus: Floats = np.zeros(grid.vertex.shape[1])
+    all_vertices = sorted({vertex for edge in grid.usable for vertex in edge})
+    found = []
+    for _ in range(ROUNDS):
+        packing: list[Path] = []
+        taken: set[int] = set()
+        wanted = Grid(grid.vertex - bonus, grid.edges, grid.bonds)
+        while len(packing) < limit:
+            path = first[0] if first and not packing else cheapest(wanted.without(taken), nodes=0, beam=BEAM)[0]
+            if path is None or grid.cost(path) > worst:
+                break
+            packing.append(path)
+            taken.update(path, *(neighbours.get(vertex, set()) for vertex in path))
+        if packing:
+            found.append(packing)
+        stranded = [vertex for vertex in all_vertices if vertex not in taken]
+        if not stranded:
+            break
+        bonus[stranded] += bonus_step
+    return found
+
+
+def _why_none(chip: Chip, load: Load, grid: Grid, exclude: Iterable[int], certain: bool) -> str:
+    pairs = chip.pairs
+    dead = sum(error >= 1 for error in pairs.values())
+    reasons = [f"{dead} of its {len(pairs)} pairs are reported dead (error 1)"]
+    if chip.faulty:
+        reasons.append(f"{len(chip.faulty)} qubits are faulty")
+    if set(exclude):
+        reasons.append(f"{len(set(exclude))} are excluded")
+    usable = np.isfinite(grid.vertex.sum(axis=0))
+    parts = connected([(a, b) for a, b in grid.edges if usable[a] and usable[b]])
+    if parts:
+        reasons.append(f"the largest connected part has {len(parts[0])} qubits")
+    none = "has no chain" if certain else "seems to have no chain"
+    words = f"{chip.name} {none} of {load.num_qubits} connected working qubits: {', '.join(reasons)}"
+    return f"{words}; use another device, for example fake_torino"

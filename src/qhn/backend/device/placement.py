@@ -1,0 +1,146 @@
+"""An ansatz on a device: which qubits, the compiled circuit of every tile, and all of them as one circuit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from qiskit import QuantumCircuit
+from qiskit.providers import BackendV2
+
+from qhn.backend.device.chip import Chip, chip_of
+from qhn.backend.device.isa import calibration_circuits, check_isa, compile_chain, duration, side_by_side
+from qhn.backend.device.layout import (
+    Load,
+    QubitChain,
+    best_chain,
+    chain_of,
+    check_disjoint,
+    disjoint_chains,
+    load_of,
+    load_of_compiled,
+)
+from qhn.backend.device.price import Task, job_seconds, rep_delay_of
+from qhn.backend.settings import DeviceSettings
+from qhn.circuit.hypernetwork import Ansatz
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What :func:`place` decides.
+
+    Attributes:
+        ansatz: that is placed.
+        device: it is placed on.
+        chip: the device's calibration at that time.
+        load: of the compiled circuit, along the chain.
+        settings: how the device is used.
+        chains: the tiles, the best one first.
+        tiles: the compiled circuit of each, on all qubits of the device, bit j of ``meas`` for qubit j of the ansatz.
+        folded: whether the last CX brick is left to :meth:`qhn.circuit.hypernetwork.Ansatz.relabel`: if readout errors
+            are inverted, which they are before the brick, so that they do not spread.
+    """
+
+    ansatz: Ansatz
+    device: BackendV2
+    chip: Chip
+    load: Load
+    settings: DeviceSettings
+    chains: list[QubitChain]
+    tiles: list[QuantumCircuit]
+    folded: bool
+
+    @cached_property
+    def circuit(self) -> QuantumCircuit:
+        """What is executed: the tiles side by side; angle i of tile t is element t·num_parameters + i of one vector."""
+        if len(self.tiles) == 1:
+            return self.tiles[0]
+        return side_by_side(self.tiles, self.ansatz.num_parameters)
+
+    @cached_property
+    def calibration(self) -> list[QuantumCircuit]:
+        """All bits 0 and all bits 1, measured as ``circuit`` measures them; empty if readout errors are not counted."""
+        return self.calibration_of(self.chains)
+
+    def calibration_of(self, chains: list[QubitChain]) -> list[QuantumCircuit]:
+        """The same of some of the chains."""
+        return calibration_circuits([chain.qubits for chain in chains], self.device) if self.settings.calibrate else []
+
+    @property
+    def qubits(self) -> tuple[tuple[int, ...], ...]:
+        """Of the device, of each tile."""
+        return tuple(chain.qubits for chain in self.chains)
+
+    @cached_property
+    def duration(self) -> float:
+        """Seconds that the circuit takes, measurement included."""
+        return duration(self.circuit, self.chip)
+
+    def task(self, num_rows: int, group: int, shots: int) -> Task:
+        """So many rows of angles, as something that has a price."""
+        settings = self.settings
+        return Task(
+            num_rows=num_rows,
+            group=group,
+            shots=shots,
+            duration=self.duration,
+            two_qubit_gates=sum(self.load.two_qubit),
+            tiles=len(self.tiles),
+            rep_delay=settings.rep_delay,
+            calibrate=settings.calibrate,
+            twirling=settings.twirling,
+        )
+
+    @property
+    def seconds_per_shot(self) -> float:
+        """Delay and circuit."""
+        return rep_delay_of(self.chip, self.settings.rep_delay) + self.duration
+
+    def job_seconds(self, circuits: int, shots: int) -> float:
+        """QPU seconds that a job of so many circuits should take."""
+        return job_seconds(1, circuits * shots, self.seconds_per_shot)
+
+    def describe(self) -> dict[str, Any]:
+        """Qubits of every tile, what was applied, and the calibration: JSON values."""
+        was_given = bool(self.settings.qubits)  # by the user, or by an earlier session: nothing was searched
+        return {
+            "circuit": "executed" if self.folded else "pruned",
+            "tiles": [
+                {
+                    "qubits": list(chain.qubits),
+                    "estimated_fidelity": round(chain.fidelity, 6),
+                    "exact": was_given or chain.exact,
+                }
+                for chain in self.chains
+            ],
+            "load": {"one_qubit": self.load.one_qubit, "two_qubit": self.load.two_qubit},
+            "rep_delay": rep_delay_of(self.chip, self.settings.rep_delay),
+            "seconds_per_circuit": self.duration,
+            "readout_errors": "counted in every job" if self.settings.calibrate else "not counted",
+            "calibration": self.chip.to_json(),
+        }
+
+
+def place(ansatz: Ansatz, device: BackendV2, settings: DeviceSettings) -> Placement:
+    """Choose qubits and compile, once.
+
+    Raises:
+        ValueError: if the device has too few usable qubits or does not take the delay asked for.
+    """
+    chip = chip_of(device)
+    rep_delay_of(chip, settings.rep_delay)
+    folded = settings.calibrate and bool(ansatz.folded_brick)
+    circuit = ansatz.executed if folded else ansatz.pruned
+    first = best_chain(chip, load_of(ansatz, fold=folded), exclude=settings.exclude).qubits
+    load = load_of_compiled(compile_chain(circuit, device, first), first)
+    if settings.qubits:
+        chains = [chain_of(chip, load, qubits) for qubits in settings.qubits]
+        check_disjoint(chains)
+    else:
+        chains = disjoint_chains(chip, load, settings.tiles, exclude=settings.exclude, guard=settings.guard)
+    tiles = [compile_chain(circuit, device, chain.qubits) for chain in chains]
+    placement = Placement(ansatz, device, chip, load, settings, chains, tiles, folded)
+    for sent in (placement.circuit, *placement.calibration):
+        check_isa(sent, chip)
+    return placement

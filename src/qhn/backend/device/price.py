@@ -1,0 +1,229 @@
+"""What a gradient costs on a device: circuits, shots, jobs and seconds that are billed.
+
+A job takes about two seconds and, for every shot of every circuit, the delay between shots and the circuit itself. The
+delay, 250 µs on most devices and 4 ms on some, is nearly all of it: fewer circuits, fewer shots or a shorter delay are
+what saves, not shorter circuits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from qhn.backend.device.chip import Chip
+from qhn.backend.device.tiles import num_executions
+
+JOB_SECONDS = 2.0  # billed beside the shots
+MAX_JOB_SECONDS = 3 * 3600.0
+MAX_EXECUTIONS = 10_000_000  # shots of all circuits of a job
+MAX_TWO_QUBIT_GATES = 5_000_000  # of a circuit
+TWIRLED_SHOTS, TWIRLINGS = 64, 32  # at least so many shots of at most so many random circuits
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one gradient asks of a device.
+
+    Attributes:
+        num_rows: rows of angles.
+        shots: asked for, of each.
+        duration: of the circuit, in seconds.
+        two_qubit_gates: of the circuit of one chain.
+        tiles: chains that measure side by side.
+        rep_delay: seconds between shots; None for the device's own.
+        calibrate: count readout errors, with two circuits of known bits.
+        twirling: random Pauli gates, for which the service rounds shots up.
+        group: rows that belong together, θ itself and then pairs of shifts; all of them by default.
+    """
+
+    num_rows: int
+    shots: int
+    duration: float
+    two_qubit_gates: int
+    tiles: int = 1
+    rep_delay: float | None = None
+    calibrate: bool = False
+    twirling: bool = False
+    group: int | None = None
+
+    @property
+    def executions(self) -> int:
+        """Sets of angles that are executed."""
+        return num_executions(self.num_rows, self.group or self.num_rows, self.tiles)
+
+    @property
+    def shots_taken(self) -> int:
+        """Of each circuit, really."""
+        return shots_taken(self.shots, twirling=self.twirling)
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a gradient takes.
+
+    Attributes:
+        rows: of angles.
+        circuits: executed, calibration included: with T tiles and n pairs of shifts 1 + 2·⌈n/T⌉, and 2 to calibrate.
+        shots: of each, as they are really taken.
+        two_qubit_gates: of one circuit, on all its tiles.
+        seconds_per_shot: delay and circuit.
+        jobs: as few as the limits of the service allow.
+        seconds: that are billed, all jobs together.
+    """
+
+    rows: int
+    circuits: int
+    shots: int
+    two_qubit_gates: int
+    seconds_per_shot: float
+    jobs: int
+    seconds: float
+
+    @property
+    def executions(self) -> int:
+        """Shots of all circuits."""
+        return self.circuits * self.shots
+
+
+def price(task: Task, chip: Chip) -> Price:
+    """What the task takes on the device.
+
+    Raises:
+        ValueError: if the delay is not one that the device takes, or a single circuit is beyond a limit.
+
+    >>> import numpy as np
+    >>> time = np.full(2, np.inf)
+    >>> chip = Chip("any", 2, np.zeros((2, 2)), time, time, {}, rep_delay=250e-6)
+    >>> round(price(Task(num_rows=197, shots=1000, duration=2.4e-6, two_qubit_gates=26), chip).seconds, 1)
+    51.7
+    """
+    gates = task.tiles * task.two_qubit_gates
+    if gates > MAX_TWO_QUBIT_GATES:
+        raise ValueError(f"a circuit has {gates:,} two-qubit gates, more than the {MAX_TWO_QUBIT_GATES:,} of a job")
+    each, jobs = _seconds_per_shot(task, chip), len(parts(task, chip))
+    circuits = task.executions + 2 * task.calibrate * jobs
+    seconds = job_seconds(jobs, circuits * task.shots_taken, each)
+    return Price(task.num_rows, circuits, task.shots_taken, gates, each, jobs, seconds)
+
+
+def job_seconds(jobs: int, executions: int, seconds_per_shot: float) -> float:
+    """QPU seconds that so many jobs with so many shots in all should take."""
+    return jobs * JOB_SECONDS + executions * seconds_per_shot
+
+
+def whole_seconds(jobs: int, seconds: float) -> float:
+    """QPU seconds that must be left for so many equal jobs of so many seconds in all: the service ends jobs at whole
+    seconds, and only within what is left.
+
+    >>> whole_seconds(2, 5.5)
+    6.0
+    """
+    return float(jobs * math.ceil(seconds / jobs))
+
+
+def parts(task: Task, chip: Chip) -> list[slice]:
+    """Which executions go into which job; each job has calibration circuits of its own.
+
+    Raises:
+        ValueError: as :func:`price`.
+    """
+    extra = 2 * task.calibrate
+    return split_into_jobs(task.executions, task.shots_taken, _seconds_per_shot(task, chip), chip.max_shots, extra)
+
+
+def _seconds_per_shot(task: Task, chip: Chip) -> float:
+    return rep_delay_of(chip, task.rep_delay) + task.duration
+
+
+def rep_delay_of(chip: Chip, asked: float | None) -> float:
+    """Seconds between shots: those asked for, or else the device's own.
+
+    Raises:
+        ValueError: if the device does not take them.
+    """
+    low, high = chip.rep_delay_range
+    if asked is None:
+        return chip.rep_delay
+    if not low <= asked <= high:
+        raise ValueError(f"rep_delay must be {low:g} to {high:g} seconds on {chip.name}, got {asked:g}")
+    return asked
+
+
+def shots_taken(shots: int, *, twirling: bool) -> int:
+    """What the service makes of a number of shots: when it twirls, as many for each of its random circuits.
+
+    >>> [shots_taken(shots, twirling=True) for shots in (1000, 2000, 10_000)]
+    [1024, 2048, 10016]
+    """
+    if not twirling:
+        return shots
+    each = max(TWIRLED_SHOTS, math.ceil(shots / TWIRLINGS))
+    return each * math.ceil(shots / each)
+
+
+def split_into_jobs(
+    num_circuits: int, shots: int, seconds_per_shot: float, max_shots: int, extra: int = 0
+) -> list[slice]:
+    """How circuits are divided among jobs: as few as the limits allow, as equal as can be.
+
+    Args:
+        num_circuits: to divide.
+        shots: of each.
+        seconds_per_shot: of the device.
+        max_shots: of a circuit.
+        extra: circuits that every job has besides.
+
+    Raises:
+        ValueError: if not even one circuit fits.
+
+    >>> split_into_jobs(25, 1_000_000, 1e-6, 1_000_000)
+    [slice(0, 9, None), slice(9, 17, None), slice(17, 25, None)]
+    """
+    if shots > max_shots:
+        raise ValueError(f"{shots:,} shots are more than the {max_shots:,} that the device takes; lower shots")
+    seconds = shots * seconds_per_shot
+    most = MAX_EXECUTIONS // shots
+    if seconds:
+        most = min(most, int((MAX_JOB_SECONDS - JOB_SECONDS) // seconds))
+    most -= extra
+    if most < 1:
+        raise ValueError(
+            f"one circuit of {shots:,} shots takes {seconds:,.0f} seconds or {shots:,} executions, more than a job's "
+            f"{MAX_JOB_SECONDS:,.0f} or {MAX_EXECUTIONS:,}; lower shots"
+        )
+    jobs = math.ceil(num_circuits / most)
+    edges = [math.ceil(num_circuits * job / jobs) for job in range(jobs + 1)]
+    return [slice(*edge) for edge in pairwise(edges)]
+
+
+def savings(task: Task, chip: Chip, most_tiles: int, fewest_rows: int) -> dict[str, Price]:
+    """The price as it is, with each setting that lowers it, and with all of them.
+
+    Args:
+        task: as it is.
+        chip: the device.
+        most_tiles: that are worth it on the device.
+        fewest_rows: of an SPSA gradient, along one direction: cheap, but so noisy that a run needs more steps.
+    """
+    shortest = chip.rep_delay_range[0]
+    spsa, fewer = "train.gradient=spsa", math.ceil(task.shots / 4)
+    changes: dict[str, dict[str, Any]] = {
+        f"device.tiles=auto ({most_tiles})": {"tiles": most_tiles},
+        f"device.rep_delay={shortest:g}": {"rep_delay": shortest},
+        f"train.shots={fewer}": {"shots": fewer},
+        spsa: {"num_rows": fewest_rows, "group": fewest_rows},
+    }
+    now = price(task, chip)
+    found, together = {"as it is": now}, task
+    for what, change in changes.items():
+        changed = price(dataclasses.replace(task, **change), chip)
+        if changed.seconds < now.seconds:
+            if what == spsa and together != task:
+                found["all of these"] = price(together, chip)
+            found[what] = changed
+            if "rep_delay" not in change:  # nobody knows what it does to the zeros that qubits begin with
+                together = dataclasses.replace(together, **change)
+    return found | {f"all of these{' and SPSA' * (spsa in found)}": price(together, chip)}

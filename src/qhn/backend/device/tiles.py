@@ -1,0 +1,109 @@
+"""Rows of angles side by side: several chains of one chip measure in the same execution, each its own row.
+
+A gradient has θ and then pairs of rows, θ shifted one way and the other. Chains differ in their errors, so rows are
+compared on one chain only: both of a pair are measured on the same tile, and θ on all of them, in an execution of its
+own. What is additive in a tile's errors then cancels in a pair; a tile of fidelity F still scales its components by
+about F. n pairs on T tiles take 1 + 2·⌈n/T⌉ executions instead of 1 + 2·n.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qhn.arrays import Bits, Bools, Integers
+from qhn.backend.samples import Samples
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Which tile measures which row when.
+
+    Attributes:
+        rows: ``[num_executions, num_tiles]``, the row that a tile measures. Where there is none left, θ keeps it busy,
+            so that its neighbours see the same crosstalk; these bits are not used.
+        execution, tile: ``[num_rows]``, where the bits of a row are found.
+        unshifted: ``[num_groups]``, the executions in which all tiles measure θ; None if rows are not compared.
+    """
+
+    rows: Integers
+    execution: Integers
+    tile: Integers
+    unshifted: Integers | None
+
+    @property
+    def num_executions(self) -> int:
+        return len(self.rows)
+
+    @property
+    def is_used(self) -> Bools:
+        """Whose bits are used, ``[num_executions, num_tiles]``."""
+        used = np.zeros(self.rows.shape, dtype=bool)
+        used[self.execution, self.tile] = True
+        if self.unshifted is not None:
+            used[self.unshifted] = True
+        return used
+
+    def samples(self, bits: Bits, **rest: Any) -> Samples:
+        """The samples of the rows.
+
+        Args:
+            bits: ``[num_executions, num_tiles, shots, num_qubits]``.
+            rest: other attributes of :class:`qhn.backend.samples.Samples`.
+        """
+        found = bits[self.execution, self.tile]
+        if self.unshifted is None:
+            return Samples(found, **rest)
+        return Samples(found, tiles=self.tile, unshifted=bits[self.unshifted], **rest)
+
+
+def arrange_rows(num_rows: int, group: int, num_tiles: int) -> Arrangement:
+    """Rows on tiles.
+
+    Args:
+        num_rows: a multiple of ``group``.
+        group: rows that belong together: one, or θ and pairs.
+        num_tiles: at least 1. Groups of one row stay on the first tile: they are compared with each other.
+
+    Raises:
+        ValueError: if the numbers do not fit.
+
+    >>> arrange_rows(5, 5, 2).rows.tolist()
+    [[0, 0], [1, 3], [2, 4]]
+    """
+    if num_tiles < 1 or group < 1 or num_rows % group:
+        raise ValueError(f"{num_rows} rows in groups of {group} on {num_tiles} tiles do not fit")
+    if group > 1 and group % 2 == 0:
+        raise ValueError(f"a group is a row and pairs of rows, got {group} rows")
+    if group == 1 or num_tiles == 1:
+        alone = np.arange(num_rows)
+        return Arrangement(np.repeat(alone[:, None], num_tiles, axis=1), alone, np.zeros_like(alone), None)
+    pairs = np.arange(group // 2)
+    turns = -(-len(pairs) // num_tiles)
+    rows = np.zeros((1 + 2 * turns, num_tiles), dtype=np.int64)
+    execution, tile = np.zeros(group, dtype=np.int64), np.zeros(group, dtype=np.int64)
+    for side in (1, 2):
+        execution[2 * pairs + side] = 2 * (pairs // num_tiles) + side
+        tile[2 * pairs + side] = pairs % num_tiles
+        rows[2 * (pairs // num_tiles) + side, pairs % num_tiles] = 2 * pairs + side
+    groups = np.arange(num_rows // group)
+    first = len(rows) * groups
+    return Arrangement(
+        (rows + group * groups[:, None, None]).reshape(-1, num_tiles),
+        (execution + first[:, None]).ravel(),
+        np.tile(tile, len(groups)),
+        first,
+    )
+
+
+def num_executions(num_rows: int, group: int, num_tiles: int) -> int:
+    """How many sets of angles are executed.
+
+    >>> num_executions(197, 197, 1), num_executions(197, 197, 6), num_executions(3, 1, 6)
+    (197, 35, 3)
+    """
+    if group == 1 or num_tiles == 1:
+        return num_rows
+    return (num_rows // group) * (1 + 2 * -(-(group // 2) // num_tiles))

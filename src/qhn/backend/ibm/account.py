@@ -1,0 +1,254 @@
+"""The IBM account: whether there is one, what is left of its QPU seconds, and which devices it reaches.
+
+Nothing here costs QPU time. Texts of the service, its warnings and log lines included, are not passed on: they can hold
+account data.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qiskit.providers import BackendV2
+from qiskit.providers.exceptions import QiskitBackendNotFoundError
+from qiskit_ibm_runtime import QiskitRuntimeService
+from qiskit_ibm_runtime.accounts import management
+from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError
+from qiskit_ibm_runtime.exceptions import IBMInputValueError
+
+from qhn.backend.sampler import BackendError
+
+CLIENT_LOGS = ("qiskit_ibm_runtime", "ibm_cloud_sdk_core", "urllib3")
+NO_ACCOUNT = (
+    "no IBM account found; save one once with QiskitRuntimeService.save_account(token=…, instance=…) or set "
+    "QISKIT_IBM_TOKEN and QISKIT_IBM_INSTANCE; the backend fake_torino rehearses a run without one"
+)
+
+
+class NoAccount(ValueError):
+    """There is no IBM account, neither in the environment nor in Qiskit's file."""
+
+
+class RefusedAccount(ValueError):
+    """The service does not take the account's key, or the account has no such instance."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What is left in the account's instance.
+
+    Attributes:
+        plan: of the instance; ``"unknown"`` if the service does not say.
+        instance: its name; empty if it has none.
+        consumed: QPU seconds in the present period.
+        remaining: QPU seconds; None if the plan has no limit, or the service does not say.
+    """
+
+    plan: str
+    instance: str
+    consumed: float | None
+    remaining: float | None
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A device that the account reaches; ``rep_delay`` in seconds, None where the service does not say."""
+
+    name: str
+    num_qubits: int
+    operational: bool
+    queue: int
+    rep_delay: float | None
+
+
+def account_file() -> Path:
+    """Where Qiskit keeps saved accounts."""
+    return Path(management._DEFAULT_ACCOUNT_CONFIG_JSON_FILE)
+
+
+def holds_account(path: Path) -> bool:
+    """Whether a file has a saved account; the client leaves one without when it has looked for some."""
+    try:
+        return bool(json.loads(path.read_text()))
+    except (OSError, ValueError):
+        return False
+
+
+def is_in_environment() -> bool:
+    """Whether the account comes from ``QISKIT_IBM_TOKEN``, which goes before the file."""
+    return bool(os.environ.get("QISKIT_IBM_TOKEN"))
+
+
+def is_readable_by_others(path: Path) -> bool:
+    """Whether the group or anybody else may read a file."""
+    return bool(path.stat().st_mode & 0o044)
+
+
+def connect() -> QiskitRuntimeService:
+    """The service, through the account; ``QISKIT_IBM_INSTANCE``, a name or CRN, goes before a saved instance.
+
+    Raises:
+        NoAccount: if there is none.
+        RefusedAccount: if the service refuses its key or its instance.
+        BackendError: if the service cannot be reached.
+    """
+    try:
+        with silent():
+            return QiskitRuntimeService(instance=os.environ.get("QISKIT_IBM_INSTANCE") or None)
+    except AccountNotFoundError:
+        raise NoAccount(NO_ACCOUNT) from None
+    except Exception as error:  # the client raises from unrelated bases, requests and pydantic among them
+        refusal = _refusal(error)
+        if refusal:
+            raise RefusedAccount(refusal) from None
+        raise BackendError(
+            f"the IBM service could not be reached, or is out of order ({type(error).__name__}); try again later"
+        ) from None
+
+
+def _refusal(error: BaseException) -> str:
+    """Why an account is refused, in words; empty if the failure is of another kind.
+
+    The client says "check your API token" of an outage too; the status of the answer is in what caused it.
+    """
+    if isinstance(error, IBMInputValueError):
+        return (
+            "the IBM account has no such instance; check the saved one, or QISKIT_IBM_INSTANCE, against "
+            "https://quantum.cloud.ibm.com"
+        )
+    cause: BaseException | None = error
+    while cause is not None:
+        status = getattr(cause, "status_code", None) or getattr(cause, "code", None)
+        if status in (400, 401, 403):
+            return f"the IBM service refused the account's key ({status}); save it anew, or check QISKIT_IBM_TOKEN"
+        cause = cause.__cause__ or cause.__context__
+    return ""
+
+
+def account_device(name: str) -> BackendV2:
+    """The QPU of that name, through the account.
+
+    Raises:
+        ValueError: if there is no account, it is refused, or it does not reach that device.
+        BackendError: if the service cannot be reached.
+    """
+    service = connect()
+    try:
+        with silent():
+            return service.backend(name)
+    except QiskitBackendNotFoundError:  # the client also says so when the service does not answer
+        if _is_listed(service, name):
+            raise BackendError(f"the IBM service did not describe {name}; try again later") from None
+        raise ValueError(f"the account does not reach a device {name!r}; qhn doctor lists those it does") from None
+    except Exception as error:
+        raise BackendError(f"the IBM service did not describe {name} ({type(error).__name__})") from None
+
+
+def _is_listed(service: Any, name: str) -> bool:
+    """Whether the account reaches the device, or no list of devices can be had."""
+    try:
+        with silent():
+            names = [device.name for device in service.backends()]
+    except Exception:
+        return True
+    return not names or name in names
+
+
+def least_busy(num_qubits: int) -> str:
+    """The working device of at least so many qubits with the fewest jobs waiting.
+
+    Raises:
+        ValueError: if there is no account, or none such.
+        BackendError: if the service cannot be reached.
+    """
+    found = [one for one in devices(connect()) if one.operational and one.num_qubits >= num_qubits]
+    if not found:
+        raise ValueError(f"the account reaches no working device of {num_qubits} qubits; qhn doctor lists its devices")
+    return found[0].name
+
+
+def usage(service: QiskitRuntimeService) -> Usage:
+    """What is left in the instance.
+
+    Raises:
+        BackendError: if the service does not say.
+    """
+    consumed, remaining = _seconds(service)
+    try:
+        with silent():
+            here = service.active_instance()
+            known = [instance for instance in service.instances() if instance.get("crn") == here]
+    except Exception as error:
+        raise BackendError(f"the IBM service did not say what the plan is ({type(error).__name__})") from None
+    facts = known[0] if known else {}
+    name = str(facts.get("name") or "")
+    return Usage(str(facts.get("plan") or "unknown"), "" if name.startswith("crn:") else name, consumed, remaining)
+
+
+def seconds_left(service: QiskitRuntimeService) -> float | None:
+    """QPU seconds left in the instance; None if there is no limit, or the service does not say."""
+    try:
+        return _seconds(service)[1]
+    except BackendError:
+        return None
+
+
+def _seconds(service: QiskitRuntimeService) -> tuple[float | None, float | None]:
+    """Consumed and remaining."""
+    try:
+        with silent():
+            known: dict[str, Any] = service.usage()
+        seconds = [known.get(f"usage_{name}_seconds") for name in ("consumed", "remaining")]
+        consumed, remaining = (None if value is None else float(value) for value in seconds)
+    except Exception as error:
+        raise BackendError(f"the IBM service did not say what remains ({type(error).__name__})") from None
+    return consumed, remaining
+
+
+def devices(service: QiskitRuntimeService) -> list[Reached]:
+    """All devices that the account reaches, the shortest queue first, of equal ones the largest.
+
+    Raises:
+        BackendError: if the service does not list them.
+    """
+    try:
+        with silent():
+            found = [_described(device) for device in service.backends()]
+    except Exception as error:
+        raise BackendError(f"the IBM service did not list its devices ({type(error).__name__})") from None
+    return sorted(found, key=lambda one: (not one.operational, one.queue, -one.num_qubits, one.name))
+
+
+def _described(device: Any) -> Reached:
+    status, about = device.status(), device.configuration()  # its target would need another request
+    delay = getattr(about, "default_rep_delay", None)
+    return Reached(
+        device.name,
+        int(about.n_qubits),
+        bool(status.operational) and status.status_msg == "active",
+        int(status.pending_jobs),
+        None if delay is None else float(delay),
+    )
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Without the client's warnings and log lines, which name instances."""
+    logs = [logging.getLogger(name) for name in CLIENT_LOGS]
+    levels = [log.level for log in logs]
+    try:
+        for log in logs:
+            log.setLevel(logging.CRITICAL + 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)

@@ -1,0 +1,132 @@
+"""The service behind a device, asked again until it answers."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from qiskit.providers import BackendV2
+from qiskit_ibm_runtime.exceptions import RuntimeJobNotFound
+
+from qhn.backend.ibm.account import account_device, silent
+from qhn.backend.ibm.failure import Kind, kind_of
+from qhn.backend.sampler import BackendError
+from qhn.backend.terms import Terms
+
+Answer = TypeVar("Answer")
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between questions to the service, which double
+PATIENCE = 3600.0  # seconds of failing questions in a row after which waiting ends; the job goes on
+RENEWALS = 3  # of the connection to an account that is refused
+WAITING, FINAL = ("INITIALIZING", "QUEUED", "VALIDATING"), ("DONE", "ERROR", "CANCELLED")
+
+
+@dataclass
+class Connection:
+    """A device and its service; a new one takes its place when the account is connected to anew.
+
+    Attributes:
+        device: of the client; of a device that is none of the service, jobs are only those that were submitted here.
+        terms: whose ``tell`` is told what is waited for.
+        patience: seconds of failing questions in a row after which waiting ends; ``PATIENCE`` if None.
+        pause: waits so many seconds.
+    """
+
+    device: BackendV2
+    terms: Terms = field(default_factory=Terms)
+    patience: float | None = None
+    pause: Callable[[float], None] = time.sleep
+    _known: dict[str, Any] = field(default_factory=dict, init=False)  # the client's jobs, by id
+
+    @property
+    def service(self) -> Any:
+        """The client's service, which finds jobs by their tags; None in local mode."""
+        return getattr(self.device, "service", None)
+
+    def remember(self, job: Any) -> str:
+        """The id of a job that the client has just submitted."""
+        job_id: str = job.job_id()
+        self._known[job_id] = job
+        return job_id
+
+    def wait(self, job_id: str) -> None:
+        """Until the job has ended, in ever longer intervals."""
+        if self.service is None:
+            return
+        interval, since = FIRST_PAUSE, time.monotonic()
+        while (state := self.state(job_id)) not in FINAL:
+            minutes = (time.monotonic() - since) / 60
+            self.terms.tell(f"{job_id} {state.lower()}" + f" for {minutes:.0f} min" * (minutes >= 1))
+            self.pause(interval)
+            interval = min(LONGEST_PAUSE, 1.5 * interval)
+
+    def state_if_known(self, job_id: str) -> str | None:
+        """The state of a job; None if the service does not say at once."""
+        try:
+            with silent():
+                return str(self.job(job_id).status())
+        except Exception:
+            return None
+
+    def state(self, job_id: str) -> str:
+        """QUEUED, RUNNING, DONE …; CANCELLED of a job that the service no longer has."""
+        try:
+            return str(self.ask(lambda: self.job(job_id).status()))
+        except RuntimeJobNotFound:
+            return "CANCELLED"
+
+    def result(self, job_id: str) -> Any:
+        """Of a job that has ended."""
+        return self.ask(lambda: self.job(job_id).result())
+
+    def job(self, job_id: str) -> Any:
+        """The client's job of that id."""
+        if job_id not in self._known:
+            self._known[job_id] = self.service.job(job_id)
+        return self._known[job_id]
+
+    def ask(self, question: Callable[[], Answer]) -> Answer:
+        """The service's answer; it is asked again while it cannot be reached."""
+        interval, waited, renewals = FIRST_PAUSE, 0.0, 0
+        patience = PATIENCE if self.patience is None else self.patience
+        while True:
+            try:
+                with silent():
+                    return question()
+            except Exception as error:
+                kind = kind_of(error)
+                if kind is Kind.AUTHENTICATION and renewals < RENEWALS and self.service is not None:
+                    renewals += 1
+                    self.renew()
+                elif self.service is None or kind is not Kind.TRANSIENT or waited >= patience:
+                    raise
+            self.terms.tell("the service does not answer; it is asked again")
+            self.pause(interval)
+            waited += interval
+            interval = min(LONGEST_PAUSE, 2 * interval)
+
+    def renew(self) -> None:
+        """Connect to the account anew: the service no longer takes the token that this client has."""
+        with contextlib.suppress(ValueError, BackendError):
+            self.device = account_device(self.device.name)
+            self._known.clear()
+
+    def bill(self, job_id: str) -> float | None:
+        """QPU seconds of a job that ended; None if the service does not say, or not yet, which must not cost the bits.
+
+        All is read from one answer: the client's ``usage()`` is 0 until the bill is known.
+        """
+        try:
+            with silent():
+                job = self.job(job_id)
+                known = dict(job.metrics())
+                if known["usage"]["status"] != "pending":
+                    billed = float(known["usage"]["qpu_charge_time_seconds"])
+                    return billed if 0 <= billed < math.inf else None
+                never_ran = str(job.status()) == "CANCELLED" and not known.get("timestamps", {}).get("running")
+        except Exception:
+            return None
+        return 0.0 if never_ran else None

@@ -1,0 +1,132 @@
+"""Whether everything is in place for a run on a QPU, at no cost: a line for each thing, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from qhn.backend import BackendError, open_backend
+from qhn.circuit.hypernetwork import product_state
+from qhn.seeds import Key
+from qhn.text import aligned
+
+if TYPE_CHECKING:
+    from qhn.backend.ibm.account import Usage
+
+OLDEST_CLIENT = (0, 51)  # the first whose bits are in the right order
+OPEN_PLAN = "600 in 28 days are the Open plan's"
+Verdict = Literal["ok", "note", "bad", "no account", "unreachable"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at, in words, with what to do about it if it is not well.
+
+    >>> Finding("usage", "ok", "plan open, 600 left").line()
+    'ok usage      plan open, 600 left'
+    """
+
+    what: str
+    verdict: Verdict
+    text: str
+
+    def line(self) -> str:
+        """For a terminal."""
+        mark = {"ok": "ok", "note": "!"}.get(self.verdict, "✗")
+        return f"{mark:<3}{self.what:<11}{self.text}"
+
+
+def examine() -> Iterator[Finding]:
+    """All findings, in order; what depends on an account only if there is one."""
+    yield _versions()
+    yield _rehearsal()
+    yield from _account()
+
+
+def _versions() -> Finding:
+    known = {name: importlib.metadata.version(name) for name in ("qhn", "qiskit", "qiskit-ibm-runtime")}
+    words = ", ".join(f"{name} {version}" for name, version in known.items()) + f", Python {platform.python_version()}"
+    client = tuple(int(number) for number in known["qiskit-ibm-runtime"].split(".")[:2])
+    if client < OLDEST_CLIENT:
+        return Finding(
+            "versions", "bad", f"{words}; this client returns bits in a wrong order: pip install -U qiskit-ibm-runtime"
+        )
+    return Finding("versions", "ok", words)
+
+
+def _rehearsal() -> Finding:
+    """Measures two qubits of a stored device, of which the first was turned."""
+    try:
+        ansatz = product_state(2)
+        theta = np.zeros((1, ansatz.num_parameters))
+        theta[0, 0] = np.pi
+        bits = open_backend("fake_manila").compile(ansatz).sample(theta, 200, Key(1)).bits
+    except (ValueError, BackendError) as error:
+        return Finding("rehearsal", "bad", f"fake_manila does not run: {error}")
+    ones = bits[0].mean(axis=0)
+    if not (ones[0] > 0.8 and ones[1] < 0.2):
+        wrong = f"fake_manila measures {ones.round(2).tolist()} where [1, 0] was prepared"
+        return Finding("rehearsal", "bad", f"{wrong}: install qiskit and qiskit-ibm-runtime as qhn requires them")
+    return Finding("rehearsal", "ok", "fake_manila runs; --backend fake_<device> costs nothing")
+
+
+def _account() -> Iterator[Finding]:
+    from qhn.backend.ibm import account
+
+    path = account.account_file()
+    try:
+        if account.is_in_environment():
+            yield Finding("account", "ok", "from the environment, QISKIT_IBM_TOKEN")
+        elif account.holds_account(path):
+            yield Finding("account", "ok", f"from {path}")
+        if account.holds_account(path) and account.is_readable_by_others(path):
+            yield Finding("account", "note", f"{path} holds a token and others may read it: chmod 600 {path}")
+        service = account.connect()
+    except account.NoAccount as error:
+        yield Finding("account", "no account", str(error))
+        return
+    except account.RefusedAccount as error:
+        yield Finding("service", "bad", str(error))
+        return
+    except BackendError as error:
+        yield Finding("service", "unreachable", str(error))
+        return
+    try:
+        left = account.usage(service)
+        yield _usage(left)
+    except BackendError as error:
+        yield Finding("usage", "unreachable", f"{error}; try again later")
+    try:
+        reached = account.devices(service)
+    except BackendError as error:
+        yield Finding("devices", "unreachable", f"{error}; try again later")
+        return
+    if not any(device.operational for device in reached):
+        yield Finding("devices", "bad", "the account reaches no device that works now; check its instance, or wait")
+        return
+    rows = [
+        (
+            device.name,
+            f"{device.num_qubits}",
+            f"{device.queue:,}" if device.operational else "paused",
+            "unknown" if device.rep_delay is None else f"{1e6 * device.rep_delay:,.0f} µs",
+        )
+        for device in reached
+    ]
+    table = aligned(("device", "qubits", "jobs waiting", "between shots"), rows)
+    yield Finding("devices", "ok", f"{len(rows)}, the shortest queue first\n\n{table}")
+
+
+def _usage(found: Usage) -> Finding:
+    words = f"instance {found.instance}, " * bool(found.instance) + f"plan {found.plan}"
+    words += "" if found.consumed is None else f", {found.consumed:,.0f} QPU seconds used"
+    if found.remaining is None:
+        return Finding("usage", "ok", f"{words}, no limit known")
+    if found.remaining <= 0:
+        return Finding("usage", "bad", f"{words}, none left: wait until the period is over ({OPEN_PLAN})")
+    return Finding("usage", "ok", f"{words}, {found.remaining:,.0f} left")

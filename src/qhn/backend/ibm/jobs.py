@@ -1,0 +1,424 @@
+"""One job for one request, whatever breaks on the way: the network, the service, or this process.
+
+A request is named by its tag, ``qhn:<run>:<step>:<evaluation>``, by a digest of what it asks, and by the record it
+belongs to. Its intent is in the journal before it is submitted, and all three are tags of the job. Before a job is
+submitted the service is asked for one that has them: a job that was accepted although no answer came back, although
+this process died, or by a copy of the record elsewhere, is adopted instead of paid for twice. Of several the others are
+cancelled while they queue, and noted with their bills if they do not. Waiting survives an outage of the service.
+
+What the client raises is classified by :mod:`qhn.backend.ibm.failure`, and the service is asked again until it answers
+by :mod:`qhn.backend.ibm.connection`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from qiskit_ibm_runtime import Batch
+
+from qhn.backend.ibm.account import silent
+from qhn.backend.ibm.connection import FINAL, RENEWALS, WAITING, Connection
+from qhn.backend.ibm.failure import (
+    ENDED,
+    NO_SESSIONS,
+    ODD_ANSWERS,
+    SESSION_CLOSED,
+    Classify,
+    Kind,
+    has_code,
+    kind_at_reading,
+    kind_at_submission,
+    kind_of,
+)
+from qhn.backend.ibm.session import close_session, note_session, open_session, settle_sessions
+from qhn.backend.journal import Journal, epoch_seconds, jobs_of
+from qhn.backend.sampler import BackendError, PlanError
+from qhn.backend.terms import BudgetExceeded, Detached, Terms
+
+Result = TypeVar("Result")
+LISTING_DELAY = 10.0  # seconds until a job whose answer was lost must be among those with its tag
+FULL_QUEUE_PAUSE = 30.0  # seconds until a job is sent again that the plan did not allow to wait
+ROUNDING = 1e-6  # seconds
+TOO_MANY_FAILURES = 2  # of a request, after which a detached run no longer tries; of reading a result
+LIMIT_FACTOR = 2  # times its price, at which the service ends a job
+ATTEMPTS = 4  # to submit a job that the service does not know of
+REQUEST_TAG, DIGEST_TAG, RECORD_TAG = "qhn:", "qhn-digest:", "qhn-record:"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one job is asked for.
+
+    Attributes:
+        tag: its name.
+        digest: of everything that it measures.
+        rows: circuits that it executes.
+        shots: of each.
+        price_seconds: QPU seconds that it should take.
+        submit: sends it to a device, batch or session of the client with the given job tags and limit in QPU seconds,
+            and returns the client's job.
+    """
+
+    tag: str
+    digest: str
+    rows: int
+    shots: int
+    price_seconds: float
+    submit: Callable[[Any, list[str], int], Any]
+
+    @property
+    def size(self) -> dict[str, Any]:
+        """What the journal keeps of it."""
+        known = {"digest": self.digest, "rows": self.rows, "shots": self.shots}
+        return known | {"price_seconds": self.price_seconds}
+
+
+@dataclass
+class Jobs:
+    """Submits requests to a device and waits for them.
+
+    Attributes:
+        connection: to the device and its service.
+        journal: where intents, ids and outcomes are noted; None to note nothing.
+        in_session: submit them in a session (:mod:`qhn.backend.ibm.session`).
+    """
+
+    connection: Connection
+    journal: Journal | None
+    in_session: bool = False
+    _session: Any = field(default=None, init=False)
+
+    @property
+    def terms(self) -> Terms:
+        """On which jobs are submitted and waited for."""
+        return self.connection.terms
+
+    def run(self, requests: Sequence[Request], read: Callable[[int, Any, str, float | None], Result]) -> list[Result]:
+        """What ``read`` makes of each request's number, result, job id and bill; a bill that is not yet known is None.
+
+        Several requests are submitted together, as a batch, before the first is waited for. Each result is read as soon
+        as it is there, so that the failure of another loses nothing.
+
+        Raises:
+            BackendError: if one failed, or nothing can be learnt about it. The journal has its id, if it got one.
+            Detached: if they are not to be waited for, and one has not ended.
+            BudgetExceeded: if what is left of the budget does not allow those that are yet to be submitted.
+        """
+        job_ids = self._begun(requests)
+        if requests and self.terms.detach and self.connection.service is not None:
+            with self._failure_of(requests[0]):
+                going = [job_id for job_id in job_ids if self.connection.state(job_id) not in FINAL]
+            if going:
+                raise Detached(going)
+        found = []
+        for number, (request, job_id) in enumerate(zip(requests, job_ids, strict=True)):
+            with self._failure_of(request, job_id):
+                self.connection.wait(job_id)
+                result = self.connection.result(job_id)
+            billed = self.connection.bill(job_id)
+            with self._failure_of(request, job_id, kind_at_reading):
+                found.append(read(number, result, job_id, billed))
+            self._note(event="done", tag=request.tag, job_id=job_id, qpu_seconds=billed)
+        if self._session is not None and self.journal is not None:
+            note_session(self._session, self.journal, is_closed=False)
+        return found
+
+    def reconcile(self) -> None:
+        """Note jobs of the record that were submitted twice without anybody being told, cancel those that wait, and
+        :meth:`settle`.
+
+        A job that the service did not list at once is found here. Jobs of requests for which the journal knows no other
+        are left alone: they may be adopted, here or by a copy of the record.
+        """
+        if self.connection.service is None or self.journal is None:
+            return
+        entries = self.journal.entries()
+        noted, asked = jobs_of(entries), {one.get("tag"): one for one in entries if one.get("event") == "intent"}
+        served = {job.tag for job in noted.values() if not job.is_lost}
+        for job_id, tag in self._listed_of_record(self.journal.name).items():
+            if job_id not in noted and tag in served & asked.keys():
+                size = {name: asked[tag][name] for name in ("digest", "rows", "shots", "price_seconds")}
+                self._note(event="duplicate", tag=tag, job_id=job_id, **size)
+                if self.connection.state_if_known(job_id) in WAITING:
+                    self._cancel(tag, job_id)
+        self.settle()
+
+    def _listed_of_record(self, name: str) -> dict[str, str]:
+        """The tag of the request of each job that the service lists for a record; none if it does not answer."""
+        try:
+            with silent():
+                listed = self.connection.service.jobs(job_tags=[f"{RECORD_TAG}{name}"], limit=None)
+        except Exception:
+            return {}
+        named = {job.job_id(): [tag for tag in job.tags or () if tag.startswith(REQUEST_TAG)] for job in listed}
+        return {job_id: tags[0] for job_id, tags in named.items() if tags}
+
+    def settle(self) -> None:
+        """Note what jobs and sessions billed of which it was not known; what still is not is left as it is."""
+        if self.connection.service is None or self.journal is None:
+            return
+        for job_id, job in jobs_of(self.journal.entries()).items():
+            if job.billed is None and (billed := self.connection.bill(job_id)) is not None:
+                self._note(event="billed", tag=job.tag, job_id=job_id, qpu_seconds=billed)
+        settle_sessions(self.connection.device, self.journal, self._session and self._session.session_id)
+
+    # ------------------------------------------------------------ submitting
+
+    def _begun(self, requests: Sequence[Request]) -> list[str]:
+        """Ids of the jobs of all requests: those that exist, and new ones for the others."""
+        found: dict[int, str] = {}
+        for number, request in enumerate(requests):
+            self._check_failures(request)
+            with self._failure_of(request):
+                job_id = self._adopted(request)
+                if job_id is None and (delay := self._listing_delay(request)):
+                    self.connection.pause(delay)
+                    job_id = self._adopted(request)
+                if job_id is not None:
+                    found[number] = job_id
+        missing = [number for number in range(len(requests)) if number not in found]
+        execution_limits = self._execution_limits([requests[number] for number in missing])
+        with self._mode([requests[number] for number in missing]) as mode:
+            for number, execution_limit in zip(missing, execution_limits, strict=True):
+                with self._failure_of(requests[number], kind=kind_at_submission):
+                    found[number] = self._submitted(requests[number], mode, execution_limit)
+        return [found[number] for number in range(len(requests))]
+
+    def _execution_limits(self, requests: Sequence[Request]) -> list[int]:
+        """Whole QPU seconds at which the service ends each job: a multiple of what it should take, if so many are left.
+
+        Raises:
+            BudgetExceeded: if not even what they should take is left.
+        """
+        left = self.terms.left()
+        prices = [math.ceil(request.price_seconds) for request in requests]
+        needs = {
+            "max_qpu_seconds": (sum(prices), left.seconds),
+            "max_jobs": (len(requests), left.jobs),
+            "max_shots": (sum(request.rows * request.shots for request in requests), left.shots),
+        }
+        for rule, (need, most) in needs.items():
+            if need > max(0.0, most) + ROUNDING:
+                remain = f"{max(0.0, most):,.2f}" if rule == "max_qpu_seconds" else f"{max(0, most):,}"
+                raise BudgetExceeded(f"what is next takes up to {need:,}, and {remain} of train.{rule} remain")
+        if math.isinf(left.seconds):
+            return [math.ceil(LIMIT_FACTOR * request.price_seconds) for request in requests]
+        more = (left.seconds + ROUNDING - sum(prices)) / max(1, len(requests))
+        return [
+            min(math.ceil(LIMIT_FACTOR * request.price_seconds), price + math.floor(more))
+            for request, price in zip(requests, prices, strict=True)
+        ]
+
+    def _check_failures(self, request: Request) -> None:
+        """Refuse to submit again and again, with nobody watching, what fails again and again.
+
+        Raises:
+            BackendError: of a detached run.
+        """
+        entries = [] if self.journal is None or not self.terms.detach else self.journal.entries()
+        failures = sum(one.get("event") == "failed" and one.get("tag") == request.tag for one in entries)
+        if failures >= TOO_MANY_FAILURES:
+            raise BackendError(
+                f"{self.connection.device.name}: {request.tag} failed {failures} times; qhn jobs names its jobs, and "
+                "qhn resume, without --detach, tries once more"
+            )
+
+    def _listing_delay(self, request: Request) -> float:
+        """Seconds until the service lists a job that another process may just have submitted, before it died."""
+        entries = [] if self.journal is None or self.connection.service is None else self.journal.entries()
+        own = [one for one in entries if one.get("tag") == request.tag]
+        if not own or own[-1].get("event") != "intent":
+            return 0.0
+        passed = max(0.0, time.time() - epoch_seconds(own[-1]["time"]))  # a clock may have been ahead
+        return max(0.0, LISTING_DELAY - passed)
+
+    @contextlib.contextmanager
+    def _mode(self, requests: Sequence[Request]) -> Iterator[Any]:
+        """What jobs are submitted to, if not to the device itself: a batch if there are several, or the session."""
+        if self.connection.service is None or not requests or not (self.in_session or len(requests) > 1):
+            yield None
+            return
+        if self.in_session:
+            with self._failure_of(requests[0]):
+                session = self._opened_session()
+            yield session
+            return
+        with self._failure_of(requests[0]):
+            batch = self.connection.ask(lambda: Batch(self.connection.device))
+        try:
+            yield batch
+        finally:
+            with contextlib.suppress(Exception), silent():  # it ends by itself
+                batch.close()
+
+    def _opened_session(self) -> Any:
+        if self._session is None and self.journal is not None:
+            try:
+                self._session = open_session(
+                    self.connection.device, self.journal, self.terms.left().seconds, self.connection.ask
+                )
+            except Exception as error:
+                if has_code(error, NO_SESSIONS):
+                    raise PlanError("the account's plan has no sessions; leave device.mode at job") from None
+                raise
+        return self._session
+
+    def close(self) -> None:
+        """End the session, if there is one."""
+        session, self._session = self._session, None
+        if session is not None and self.journal is not None:
+            close_session(session, self.journal)
+
+    def _adopted(self, request: Request) -> str | None:
+        """The id of a job that the service has for the request, and that may give a result; None if there is none."""
+        if self.connection.service is None:
+            return None
+        chosen = self._chosen(request)
+        if chosen is not None:
+            self._note(event="adopted", tag=request.tag, job_id=chosen, **request.size)
+        elif ended := self._noted(request):
+            self._refuse_what_failed(request, ended[-1])
+        return chosen
+
+    def _noted(self, request: Request) -> list[str]:
+        """Ids of the request's jobs in the journal that may still give a result, as far as it knows."""
+        noted = jobs_of([] if self.journal is None else self.journal.entries())
+        same = (request.tag, request.digest)
+        return [job_id for job_id, job in noted.items() if (job.tag, job.digest) == same and not job.is_lost]
+
+    def _refuse_what_failed(self, request: Request, job_id: str) -> None:
+        """Say how a job ended while nobody watched, so that nobody pays for another without knowing."""
+        with self._failure_of(request, job_id):
+            self.connection.result(job_id)
+
+    def _chosen(self, request: Request, own: str | None = None) -> str | None:
+        """Of the jobs with the request's tags, and its ``own`` one, that which is farthest; None if there is none.
+
+        The others are noted, and cancelled if they still wait: nobody needs them.
+        """
+        if self.connection.service is None or self.journal is None:
+            return own
+        tags, noted = set(self._tags(request)), jobs_of(self.journal.entries())
+        listed = self.connection.ask(lambda: self.connection.service.jobs(job_tags=[request.tag], limit=None))
+        job_ids = {job.job_id() for job in listed if tags <= set(job.tags or ())}
+        job_ids |= {*self._noted(request), *([own] if own else [])}  # the list may lag
+        states = {job_id: self.connection.state(job_id) for job_id in sorted(job_ids)}
+        lost = {job_id for job_id, job in noted.items() if job.is_lost}
+        hopeless = {job_id for job_id, job in noted.items() if job.failures >= TOO_MANY_FAILURES}
+        alive = [one for one, state in states.items() if state not in ("ERROR", "CANCELLED") and one not in hopeless]
+        order = {job_id: (states[job_id] != "DONE", states[job_id] in WAITING, job_id in lost) for job_id in alive}
+        chosen = min(alive, key=order.__getitem__, default=None)
+        other = {job_id for job_id, job in noted.items() if job.tag == request.tag and job.digest != request.digest}
+        for job_id in sorted((job_ids if chosen else job_ids - noted.keys() - {own}) | other - lost):
+            if job_id != chosen:
+                self._give_up(request, job_id, is_noted=job_id in lost)
+        return chosen
+
+    def _submitted(self, request: Request, mode: Any, execution_limit: int) -> str:
+        """The id of a new job; if no answer came back, of the one that was accepted nevertheless.
+
+        Args:
+            request: what it measures.
+            mode: what it is sent to; None for the device itself.
+            execution_limit: QPU seconds at which the service ends it.
+        """
+        own = {} if self.journal is None else {"record": self.journal.name}
+        self._note(event="intent", tag=request.tag, **request.size, **own)
+        failures = 0
+        while True:
+            try:
+                with silent():
+                    job = request.submit(mode or self.connection.device, self._tags(request), execution_limit)
+            except Exception as error:
+                kind = kind_at_submission(error)
+                if self.connection.service is None:
+                    raise
+                if kind is Kind.BUSY and self.terms.detach:
+                    raise Detached([]) from None
+                if kind is Kind.BUSY:
+                    self.terms.tell("as many jobs wait as the account's plan allows")
+                    self.connection.pause(FULL_QUEUE_PAUSE)
+                    continue
+                failures += 1
+                if has_code(error, SESSION_CLOSED) and self._session is not None and failures < ATTEMPTS:
+                    self.close()
+                    mode = self._opened_session()
+                    continue
+                if kind is Kind.AUTHENTICATION and failures < RENEWALS:
+                    self.connection.renew()
+                    self._session = None  # it was of the connection that is no more
+                    mode = self._opened_session() if self.in_session else None
+                elif not isinstance(error, ODD_ANSWERS) and (kind is not Kind.TRANSIENT or failures >= ATTEMPTS):
+                    raise
+                self.connection.pause(LISTING_DELAY)
+                if (found := self._adopted(request)) is not None:
+                    return found
+                if kind is Kind.FATAL:
+                    raise
+            else:
+                return self._only(request, self._known_as(request, job))
+
+    def _known_as(self, request: Request, job: Any) -> str:
+        """The id of a job that was just submitted, noted."""
+        job_id = self.connection.remember(job)
+        part_of = {} if self._session is None else {"session_id": self._session.session_id}
+        self._note(event="submitted", tag=request.tag, job_id=job_id, **request.size, **part_of)
+        return job_id
+
+    def _only(self, request: Request, job_id: str) -> str:
+        """One of the job and its duplicates: the client itself submits again if it is answered an error."""
+        chosen = self._chosen(request, job_id) or job_id
+        if chosen != job_id:
+            self._note(event="adopted", tag=request.tag, job_id=chosen, **request.size)
+        return chosen
+
+    def _tags(self, request: Request) -> list[str]:
+        """Of its job, on the service."""
+        own = [] if self.journal is None else [f"{RECORD_TAG}{self.journal.name}"]
+        return [request.tag, f"{DIGEST_TAG}{request.digest[:32]}", *own]
+
+    def _give_up(self, request: Request, job_id: str, *, is_noted: bool) -> None:
+        """Note a job whose bits will not be used, and cancel it if it waits."""
+        if not is_noted:
+            self._note(event="duplicate", tag=request.tag, job_id=job_id, **request.size)
+        if self.connection.state_if_known(job_id) in WAITING:
+            self._cancel(request.tag, job_id)
+
+    def _cancel(self, tag: str, job_id: str) -> None:
+        try:
+            with silent():
+                self.connection.job(job_id).cancel()
+        except Exception:  # it has begun meanwhile, or the service does not answer: its bill is asked for later
+            return
+        self._note(event="cancelled", tag=tag, job_id=job_id)
+
+    # ------------------------------------------------------------ failing
+
+    @contextlib.contextmanager
+    def _failure_of(self, request: Request, job_id: str | None = None, kind: Classify = kind_of) -> Iterator[None]:
+        """Turn what the client raises into an error of ours, and note it."""
+        try:
+            yield
+        except (Detached, BudgetExceeded, PlanError, BackendError):
+            raise
+        except Exception as error:
+            found = kind(error)
+            ended = found in ENDED
+            named: dict[str, Any] = {} if job_id is None else {"job_id": job_id}
+            named |= {"qpu_seconds": self.connection.bill(job_id)} if job_id and ended else {}
+            event = "failed" if ended else "out of reach"  # the job may go on, and be adopted later
+            self._note(event=event, tag=request.tag, **named, error=type(error).__name__, kind=found.name.lower())
+            raise BackendError(self._complaint(request, job_id, found, type(error).__name__)) from None
+
+    def _complaint(self, request: Request, job_id: str | None, kind: Kind, name: str) -> str:
+        job = f"the job of {request.tag}" if job_id is None else f"the job {job_id} of {request.tag}"
+        return f"{self.connection.device.name}: {job} did not end well ({name}); {kind.value}"
+
+    def _note(self, **entry: Any) -> None:
+        if self.journal is not None:
+            self.journal.append(entry)

@@ -1,0 +1,75 @@
+"""Whether a device turns the angles that are meant and returns the bits in the order that is meant.
+
+Releases of the client have returned bits in reverse, and bound angles to the wrong parameters. So before the first paid
+step the run's own circuit is measured at angles whose outcome is known: RY by 0 or π turns a bit or leaves it, a CX on
+bits is a CX on bits, and RZ by π/2 does nothing to them – but would, if it were bound where an RY should be.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from qhn.arrays import Bits, Floats
+from qhn.circuit.hypernetwork import Ansatz
+
+ROWS, SHOTS = 4, 100  # sets of angles, and of each
+ENOUGH = 0.9  # of the bits must mostly be what they should be; the others may be noise
+
+
+def known_outcomes(ansatz: Ansatz, num_rows: int) -> tuple[Floats, Bits]:
+    """Angles ``[num_rows, num_parameters]`` with the bits ``[num_rows, num_qubits]`` that an ideal machine measures.
+
+    The same whenever asked for; no row reads the same in reverse, but for a single qubit.
+
+    >>> from qhn.circuit.hypernetwork import hypernetwork
+    >>> thetas, bits = known_outcomes(hypernetwork(3, 1), 1)
+    >>> sorted(set((thetas / np.pi).ravel().tolist())), bits.tolist()
+    ([0.0, 0.5, 1.0], [[0, 1, 1]])
+    """
+    rng = np.random.default_rng(ansatz.num_qubits)
+    thetas: list[Floats] = []
+    outcomes: list[Bits] = []
+    while len(thetas) < num_rows:
+        angles = np.full((ansatz.num_blocks, 2, ansatz.num_qubits), np.pi / 2)
+        angles[:, 0] = np.pi * rng.integers(2, size=(ansatz.num_blocks, ansatz.num_qubits))
+        theta = angles.ravel()
+        bits = np.zeros(ansatz.num_qubits, dtype=np.uint8)
+        for gate in ansatz.gates():
+            if gate.name == "cx":
+                bits[gate.qubits[1]] ^= bits[gate.qubits[0]]
+            elif gate.name == "ry" and gate.angle is not None:
+                bits[gate.qubits[0]] ^= theta[gate.angle] > 1
+        if ansatz.num_qubits == 1 or (bits != bits[::-1]).any():
+            thetas.append(theta)
+            outcomes.append(bits)
+    return np.array(thetas), np.array(outcomes)
+
+
+def complaint(measured: Bits, expected: Bits) -> str | None:
+    """What is wrong with measured bits ``[..., shots, num_qubits]`` that should be ``[..., num_qubits]``; None if they
+    are right.
+    """
+    mostly = measured.mean(axis=-2) > 0.5
+    right, reverse = ((mostly == bits).mean() for bits in (expected, expected[..., ::-1]))
+    if right >= ENOUGH:
+        return None
+    if reverse >= ENOUGH:
+        return "bits come back in reverse order"
+    return f"only {right:.0%} of the bits come back as they were prepared: angles or bits are in a wrong order"
+
+
+def versions() -> dict[str, str]:
+    """Of what could get an order wrong: a self-test holds for them only."""
+    return {name: importlib.metadata.version(name) for name in ("qiskit", "qiskit-ibm-runtime")}
+
+
+def is_due(journal: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether no self-test with these versions has passed yet."""
+    return not any(
+        entry.get("event") == "self-test" and entry["complaint"] is None and entry["versions"] == versions()
+        for entry in journal
+    )

@@ -1,0 +1,69 @@
+"""A session: a device to oneself, billed by the clock from its first job until it is closed.
+
+Jobs of a session do not queue behind those of others. What is computed here between two steps is billed too, which is
+why sessions are opt-in; IBM's Open plan has none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from qiskit.providers import BackendV2
+from qiskit_ibm_runtime import Session
+
+from qhn.backend.ibm.account import silent
+from qhn.backend.journal import Journal, sessions_of
+
+ACCEPTING = ("Pending", "In progress, accepting new jobs")
+Ask = Callable[[Callable[[], Any]], Any]
+
+
+def open_session(device: BackendV2, journal: Journal, max_seconds: float, ask: Ask) -> Session:
+    """The session of a run that still takes jobs, or a new one.
+
+    Args:
+        device: of the client.
+        journal: of the run, which knows its sessions.
+        max_seconds: after which the service ends a new one; infinite for its own limit.
+        ask: puts a question to the service until it answers.
+    """
+    for earlier in (one for one in sessions_of(journal.entries()).values() if not one.is_closed):
+        session = ask(partial(Session.from_id, earlier.session_id, device.service))
+        if ask(session.status) in ACCEPTING:
+            return session
+        note_session(session, journal, is_closed=True)
+    limit = None if math.isinf(max_seconds) else math.floor(max_seconds)
+    session = ask(lambda: Session(device, max_time=limit))
+    journal.append({"event": "session", "session_id": session.session_id})
+    return session
+
+
+def note_session(session: Session, journal: Journal, *, is_closed: bool) -> None:
+    """Note what a session has taken so far."""
+    seconds = None
+    with contextlib.suppress(Exception), silent():
+        seconds = session.usage()
+    event = "session closed" if is_closed else "session"
+    journal.append({"event": event, "session_id": session.session_id, "qpu_seconds": seconds})
+
+
+def close_session(session: Session, journal: Journal) -> None:
+    """End it, so that it is billed no longer; if the service does not answer, it ends by its own limits."""
+    with contextlib.suppress(Exception), silent():
+        session.close()
+    note_session(session, journal, is_closed=True)
+
+
+def settle_sessions(device: BackendV2, journal: Journal, still_used: str | None) -> None:
+    """Note what sessions took that ended without anybody asking, or before the service knew it."""
+    for known in sessions_of(journal.entries()).values():
+        if known.is_settled or known.session_id == still_used:
+            continue
+        with contextlib.suppress(Exception), silent():
+            session = Session.from_id(known.session_id, device.service)
+            if session.status() not in ACCEPTING:
+                note_session(session, journal, is_closed=True)

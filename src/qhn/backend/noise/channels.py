@@ -1,0 +1,135 @@
+"""What a machine's gates and readout do to a state besides what they should, in its Pauli components.
+
+A state of n qubits is the vector r_P = Tr(Pρ) of its components along the Pauli strings P, and a channel the real
+matrix R_PQ = Tr(P·Λ(Q)) / 2^n on it, its Pauli transfer matrix. The components of one qubit stand in the order I, X, Y,
+Z; of two qubits the first is the slower index.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhn.arrays import Floats
+from qhn.backend.device.chip import Chip
+
+PAULIS = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
+FREE = ("rz",)  # a change of frame, in software
+
+
+class Noise(Protocol):
+    """The errors of a machine."""
+
+    def after(self, name: str, qubits: tuple[int, ...]) -> Floats:
+        """The transfer matrix ``[4**n, 4**n]`` of what follows a gate on n qubits, the first one slowest.
+
+        Raises:
+            ValueError: if the machine does not have that gate there.
+        """
+        ...
+
+    def readout(self, qubit: int) -> Floats:
+        """The chance to read a bit, given the one that is there: ``[read, there]``, 2×2."""
+        ...
+
+
+@dataclass(frozen=True)
+class Depolarising:
+    """Every gate is followed by a random Pauli error, all equally likely, with the same chance everywhere.
+
+    Attributes:
+        p1: total probability of the three errors after a gate on one qubit, rotations about z included.
+        p2: that of the fifteen after a gate on two qubits.
+        readout_error: chance of reading a bit wrong.
+
+    Raises:
+        ValueError: at construction, if a probability is out of range.
+
+    >>> Depolarising(p1=0.003, p2=0.0).after("rz", (0,)).diagonal()
+    array([1.   , 0.996, 0.996, 0.996])
+    """
+
+    p1: float
+    p2: float
+    readout_error: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("p1", "p2", "readout_error"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
+
+    def after(self, name: str, qubits: tuple[int, ...]) -> Floats:
+        paulis = 4 ** len(qubits)
+        return _depolarising((self.p1, self.p2)[len(qubits) - 1] * paulis / (paulis - 1), len(qubits))
+
+    def readout(self, qubit: int) -> Floats:
+        return _readout_counts(self.readout_error, self.readout_error)
+
+
+@dataclass(frozen=True)
+class ChipNoise:
+    """What Aer's ``NoiseModel.from_backend`` makes of a calibration, but for readout, which has both directions here.
+
+    Qubits relax for the duration of a gate that acts on them, at zero temperature; before that, the gate depolarises
+    them by what is left of its reported error. Idle qubits do not relax, and rotations about z are free.
+    """
+
+    chip: Chip
+
+    def after(self, name: str, qubits: tuple[int, ...]) -> Floats:
+        if name in FREE:
+            return np.eye(4 ** len(qubits))
+        if (name, qubits) not in self.chip.gates:
+            raise ValueError(f"{self.chip.name} has no {name} on qubits {list(qubits)}")
+        gate, dimension = self.chip.gates[name, qubits], 2 ** len(qubits)
+        relaxation: Floats = np.ones((1, 1))
+        for qubit in qubits:
+            alone = _relaxation(self.chip.t1[qubit], self.chip.t2[qubit], gate.duration)
+            relaxation = np.asarray(np.kron(relaxation, alone), dtype=np.float64)
+        fidelity = (np.trace(relaxation) / dimension + 1) / (dimension + 1)  # average over pure states
+        error = min(gate.error, dimension / (dimension + 1))
+        if error <= 1 - fidelity:
+            return relaxation
+        share = dimension * (error - (1 - fidelity)) / (dimension * fidelity - 1)
+        return relaxation @ _depolarising(min(share, dimension**2 / (dimension**2 - 1)), len(qubits))
+
+    def readout(self, qubit: int) -> Floats:
+        return _readout_counts(*self.chip.readout[qubit])
+
+
+def transfer_matrix(unitary: NDArray[Any]) -> Floats:
+    """The transfer matrix of a gate on one or two qubits; of two, the *last* is the first factor of ``unitary``.
+
+    That is Qiskit's order: ``operation.to_matrix()`` can be given as it is, and the first qubit is slowest here.
+
+    >>> transfer_matrix(np.diag([1, 1j])).round(12) @ [1, 1, 0, 0]
+    array([1., 0., 1., 0.])
+    """
+    strings = PAULIS
+    if len(unitary) == 4:
+        strings = np.einsum("aij,bkl->abkilj", PAULIS, PAULIS).reshape(16, 4, 4)
+    images = unitary @ strings @ unitary.conj().T
+    result: Floats = np.einsum("pij,qji->pq", strings, images).real / len(unitary)
+    return result
+
+
+def _depolarising(share: float, num_qubits: int) -> Floats:
+    """All but a share of the state stays; the share becomes the maximally mixed one."""
+    diagonal = np.full(4**num_qubits, 1 - share)
+    diagonal[0] = 1.0
+    return np.diag(diagonal)
+
+
+def _relaxation(t1: float, t2: float, duration: float) -> Floats:
+    """Decay to 0 in T1 and of coherence in T2, which cannot take longer than 2·T1."""
+    stays, coherence = np.exp(-duration / t1), np.exp(-duration / min(t2, 2 * t1))
+    matrix = np.diag([1.0, coherence, coherence, stays])
+    matrix[3, 0] = 1 - stays
+    return matrix
+
+
+def _readout_counts(wrong_0: float, wrong_1: float) -> Floats:
+    return np.array([[1 - wrong_0, wrong_1], [wrong_0, 1 - wrong_1]])

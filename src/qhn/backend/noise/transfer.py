@@ -1,0 +1,229 @@
+"""A circuit on a chain with its noise, taken apart into what happens to each qubit and what links two of them.
+
+Between two gates that it shares with a neighbour, a qubit has a history of its own: constant transfer matrices and
+rotations by angles linear in θ. A gate on two qubits, with all that follows it, is a sum Σ_k F_k ⊗ G_k of products, as
+few as it can be: five for a noisy CX, CZ or ECR, and fewer where a qubit still has its first state, or is only
+measured afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from qiskit import QuantumCircuit
+from qiskit.circuit import ParameterExpression
+
+from qhn.arrays import Floats, Integers
+from qhn.backend.noise.channels import Noise, transfer_matrix
+
+AXES = {"rx": 1, "ry": 2, "rz": 3}
+PREPARED = np.array([[1.0], [0.0], [0.0], [1.0]])  # |0⟩⟨0|
+READ = np.array([[0.5, 0.0, 0.0, 0.5], [0.5, 0.0, 0.0, -0.5]])  # the chance of 0 and of 1
+NEGLIGIBLE = 1e-13  # of the largest singular value of a gate
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """A rotation about an axis, x = 1 to z = 3, by one of the circuit's angles."""
+
+    axis: int
+    angle: int
+
+    def matrix(self, angles: Floats) -> Floats:
+        """Its transfer matrices at ``angles[rows, num_angles]``: ``[rows, 4, 4]``."""
+        cosine, sine = np.cos(angles[:, self.angle]), np.sin(angles[:, self.angle])
+        first, second = self.axis % 3 + 1, (self.axis + 1) % 3 + 1
+        result = np.zeros((len(angles), 4, 4))
+        result[:, 0, 0] = result[:, self.axis, self.axis] = 1.0
+        result[:, first, first] = result[:, second, second] = cosine
+        result[:, first, second], result[:, second, first] = -sine, sine
+        return result
+
+
+@dataclass(frozen=True)
+class Link:
+    """A gate on neighbours with its noise, Σ_k low[k] ⊗ high[k].
+
+    Attributes:
+        qubit: the lower one.
+        low: of that ``[rank, out, in]``; ``in`` is 1 if the qubit's first state is part of it, and ``out`` 2 if its
+            readout is.
+        high: the same of the other qubit.
+    """
+
+    qubit: int
+    low: Floats
+    high: Floats
+
+    @property
+    def rank(self) -> int:
+        return len(self.low)
+
+
+@dataclass(frozen=True)
+class Wire:
+    """The history of a qubit, from |0⟩ to the chances of its bit.
+
+    Attributes:
+        steps: before, between and after its links: constant matrices and rotations in time order.
+        links: their numbers in time order, one fewer than steps.
+        columns: of θ, on which the rotations depend.
+    """
+
+    steps: list[list[Floats | Rotation]]
+    links: list[int]
+    columns: Integers
+
+    def maps(self, angles: Floats) -> list[Floats | None]:
+        """The transfer matrices of each step at ``angles[rows, num_angles]``: ``[rows or 1, out, in]``.
+
+        None stands for a step in which nothing happens.
+        """
+        found = []
+        for step in self.steps:
+            total: Floats | None = None
+            for part in step:
+                matrix = part.matrix(angles) if isinstance(part, Rotation) else part[None]
+                total = matrix if total is None else matrix @ total
+            found.append(total)
+        return found
+
+
+@dataclass(frozen=True)
+class NoisyCircuit:
+    """A noisy circuit on a chain.
+
+    Attributes:
+        wires: of the qubits of the chain, in order.
+        links: in time order.
+        coefficients, constants: the angles are ``thetas @ coefficients + constants``, ``[P, num_angles]`` and
+            ``[num_angles]``.
+    """
+
+    wires: list[Wire]
+    links: list[Link]
+    coefficients: Floats
+    constants: Floats
+
+    def ranks(self, bond: int) -> list[int]:
+        """Of the links between qubits ``bond`` and ``bond + 1``, in time order."""
+        return [link.rank for link in self.links if link.qubit == bond]
+
+
+def transfer(circuit: QuantumCircuit, noise: Noise) -> NoisyCircuit:
+    """The circuit, in whose register ``meas`` bit j is the chain's qubit j, with noise after every gate.
+
+    Raises:
+        ValueError: if gates act on qubits that are not neighbours, on more than two, or on one that is not measured; if
+            an angle is not linear in the elements of one ``ParameterVector``; or if the noise does not know a gate.
+    """
+    place = _places(circuit)
+    steps: list[list[list[Any]]] = [[[PREPARED]] for _ in place]
+    links: list[list[int]] = [[] for _ in place]
+    gates: list[tuple[int, Floats]] = []
+    angles: list[ParameterExpression] = []
+    for instruction in circuit.data:
+        operation, qubits = instruction.operation, tuple(circuit.find_bit(qubit).index for qubit in instruction.qubits)
+        if operation.name in ("barrier", "measure"):
+            continue
+        at = [place[qubit] for qubit in qubits if qubit in place]
+        if len(at) != len(qubits) or len(at) > 2 or (len(at) == 2 and abs(at[0] - at[1]) != 1):
+            raise ValueError(f"{operation.name} on qubits {list(qubits)} is not on one or two neighbours of the chain")
+        after = noise.after(operation.name, qubits)
+        if _is_free(operation.params):
+            if operation.name not in AXES:
+                raise ValueError(f"only rotations can have free angles, {operation.name} has one")
+            steps[at[0]][-1] += [Rotation(AXES[operation.name], len(angles)), after]
+            angles += operation.params
+        elif len(at) == 1:
+            steps[at[0]][-1].append(after @ transfer_matrix(operation.to_matrix()))
+        else:
+            matrix = (after @ transfer_matrix(operation.to_matrix())).reshape(4, 4, 4, 4)
+            gates.append((min(at), matrix if at[0] < at[1] else matrix.transpose(1, 0, 3, 2)))
+            for qubit in at:
+                links[qubit].append(len(gates) - 1)
+                steps[qubit].append([])
+    for qubit, index in place.items():
+        steps[index][-1].append(noise.readout(qubit) @ READ)
+    merged = [[_merge(step) for step in wire] for wire in steps]
+    coefficients, constants = _linear(circuit, angles)
+    found = [_link(number, *gate, merged, links) for number, gate in enumerate(gates)]
+    wires = []
+    for parts, numbers in zip(merged, links, strict=True):
+        turned = [part.angle for step in parts for part in step if isinstance(part, Rotation)]
+        wires.append(Wire(parts, numbers, np.flatnonzero(coefficients[:, turned].any(axis=1))))
+    return NoisyCircuit(wires, found, coefficients, constants)
+
+
+def _places(circuit: QuantumCircuit) -> dict[int, int]:
+    """Which qubit of the chain each measured qubit of the circuit is, in the chain's order."""
+    found: dict[int, int] = {}
+    for instruction in circuit.data:
+        if instruction.operation.name == "measure":
+            registers = {register.name: index for register, index in circuit.find_bit(instruction.clbits[0])[1]}
+            found[circuit.find_bit(instruction.qubits[0]).index] = registers.get("meas", -1)
+    if sorted(found.values()) != list(range(len(found))) or not found:
+        raise ValueError("every bit of one register meas must hold the measurement of one qubit")
+    return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+def _is_free(params: Sequence[Any]) -> bool:
+    return any(isinstance(param, ParameterExpression) and param.parameters for param in params)
+
+
+def _merge(step: list[Floats | Rotation]) -> list[Floats | Rotation]:
+    """The same with one matrix for consecutive ones, and none that does nothing."""
+    merged: list[Floats | Rotation] = []
+    for part in step:
+        if isinstance(part, Rotation) or not merged or isinstance(merged[-1], Rotation):
+            merged.append(part)
+        else:
+            merged[-1] = part @ merged[-1]
+    return [part for part in merged if isinstance(part, Rotation) or not np.array_equal(part, np.eye(4))]
+
+
+def _constant(step: list[Floats | Rotation]) -> Floats | None:
+    """The matrix of a merged step without rotations."""
+    return step[0] if len(step) == 1 and not isinstance(step[0], Rotation) else None
+
+
+def _link(
+    number: int, qubit: int, gate: Floats, steps: list[list[list[Floats | Rotation]]], links: list[list[int]]
+) -> Link:
+    """The gate as a sum of products, with the constant first and last steps of its qubits, which it takes away."""
+    for side in (0, 1):
+        parts, numbers = steps[qubit + side], links[qubit + side]
+        first, last = _constant(parts[0]), _constant(parts[-1])
+        if numbers[0] == number and first is not None:
+            gate = np.moveaxis(np.tensordot(gate, first, (2 + side, 0)), -1, 2 + side)
+            parts[0] = []
+        if numbers[-1] == number and last is not None:
+            gate = np.moveaxis(np.tensordot(last, gate, (1, side)), 0, side)
+            parts[-1] = []
+    out_low, out_high, in_low, in_high = gate.shape
+    left, values, right = np.linalg.svd(gate.transpose(0, 2, 1, 3).reshape(out_low * in_low, out_high * in_high))
+    rank = int((values > NEGLIGIBLE * values[0]).sum())
+    scale = np.sqrt(values[:rank, None])
+    low = (left.T[:rank] * scale).reshape(rank, out_low, in_low)
+    high = (right[:rank] * scale).reshape(rank, out_high, in_high)
+    return Link(qubit, low, high)
+
+
+def _linear(circuit: QuantumCircuit, angles: list[ParameterExpression]) -> tuple[Floats, Floats]:
+    """Coefficients ``[P, num_angles]`` and constants of the angles, P the length of the circuit's vector."""
+    vectors: set[Any] = {getattr(parameter, "vector", None) for parameter in circuit.parameters}
+    if None in vectors or len(vectors) > 1:
+        raise ValueError("the circuit's parameters must be elements of one ParameterVector")
+    size = max((len(vector) for vector in vectors), default=0)
+    coefficients, constants = np.zeros((size, len(angles))), np.zeros(len(angles))
+    for number, angle in enumerate(angles):
+        for parameter in angle.parameters:
+            slope = angle.gradient(parameter)
+            if isinstance(slope, ParameterExpression):
+                raise ValueError(f"the angle {angle} is not linear in {parameter}")
+            coefficients[parameter.index, number] = slope
+        constants[number] = float(angle.bind(dict.fromkeys(angle.parameters, 0.0)))
+    return coefficients, constants

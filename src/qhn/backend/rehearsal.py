@@ -1,0 +1,205 @@
+"""Rehearsals on stored devices: everything that a paid run does, with simulated noise instead of the QPU."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Protocol
+
+import numpy as np
+from qiskit import QuantumCircuit
+from qiskit.exceptions import QiskitError
+from qiskit.providers import BackendV2
+from qiskit_aer import AerSimulator
+from qiskit_aer.primitives import SamplerV2
+from qiskit_ibm_runtime.fake_provider import FakeProviderForBackendV2
+
+from qhn.arrays import Bits, Floats
+from qhn.backend.aer import check_memory, publish, read_bits
+from qhn.backend.device.isa import Patch, onto_patch, used_qubits
+from qhn.backend.device.placement import Placement, place
+from qhn.backend.device.price import shots_taken
+from qhn.backend.device.tiles import arrange_rows
+from qhn.backend.noise.channels import ChipNoise
+from qhn.backend.noise.twin import Twin
+from qhn.backend.sampler import BackendError, check_request
+from qhn.backend.samples import ReadoutCounts, Samples
+from qhn.backend.settings import DeviceSettings
+from qhn.circuit.hypernetwork import Ansatz
+from qhn.seeds import Key
+from qhn.text import did_you_mean
+from qhn.threads import num_cores
+
+
+def stored_device(name: str) -> BackendV2:
+    """The stored calibration of that name, e.g. ``fake_torino``, as the IBM client ships it.
+
+    Raises:
+        ValueError: if there is none of that name; the message names the nearest.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # one stored device warns that its errors are not typical
+        devices = {device.name: device for device in FakeProviderForBackendV2().backends()}
+    if name not in devices:
+        others = "for example fake_torino, fake_fez or fake_boston"
+        raise ValueError(f"there is no stored device {name!r}; {did_you_mean(name, devices, otherwise=others)}")
+    return devices[name]
+
+
+def open_fake(name: str, settings: DeviceSettings) -> FakeDevice:
+    """A stored device to rehearse on.
+
+    Raises:
+        ValueError: as :func:`stored_device`.
+    """
+    return FakeDevice(stored_device(name), settings)
+
+
+class FakeDevice:
+    """A stored calibration, used as its device would be."""
+
+    paid = False
+
+    def __init__(self, device: BackendV2, settings: DeviceSettings | None = None) -> None:
+        self.device = device
+        self.settings = settings or DeviceSettings()
+        self.name: str = device.name
+        self._compiled: dict[Ansatz, RehearsalSampler] = {}
+
+    def compile(self, ansatz: Ansatz) -> RehearsalSampler:
+        """A sampler of the ansatz on the best qubits; the second time the same one.
+
+        Raises:
+            ValueError: if the device has too few usable qubits, or Aer's memory does not hold the state.
+        """
+        if self.settings.simulator == "aer":
+            check_memory(ansatz.num_qubits, "use fewer qubits, or device.simulator = 'twin'")
+        if ansatz not in self._compiled:
+            self._compiled[ansatz] = RehearsalSampler(place(ansatz, self.device, self.settings))
+        return self._compiled[ansatz]
+
+
+class Simulator(Protocol):
+    """The noise of some qubits."""
+
+    def sample(self, thetas: Floats, shots: int, rng: np.random.Generator) -> Bits:
+        """Measured bits, ``[num_rows, num_parameters]`` → ``[num_rows, shots, num_qubits]``."""
+        ...
+
+
+class RehearsalSampler:
+    """A placed ansatz; tiles do not disturb each other, so each is simulated alone."""
+
+    def __init__(self, placement: Placement) -> None:
+        self.placement = placement
+        self.ansatz = placement.ansatz
+        self.noise = ChipNoise(placement.chip)
+        self._tiles = [self._simulator(tile) for tile in placement.tiles]
+        self._calibration = [
+            [self._simulator(circuit) for circuit in placement.calibration_of([chain])] for chain in placement.chains
+        ]
+
+    @property
+    def circuit(self) -> QuantumCircuit:
+        return self.placement.circuit
+
+    def describe(self) -> dict[str, Any]:
+        placement, chip = self.placement, self.placement.chip
+        first = self._tiles[0]
+        method = first.method if isinstance(first, Twin) else "aer"
+        facts = {"name": chip.name, "method": method, "noise": f"stored calibration of {chip.name}, {chip.date[:10]}"}
+        return facts | self._not_simulated() | placement.describe()
+
+    def _not_simulated(self) -> dict[str, str]:
+        settings = self.placement.settings
+        asked = {"dynamical_decoupling": settings.dynamical_decoupling != "none", "twirling": settings.twirling}
+        return {name: "asked for, not simulated" for name, is_asked in asked.items() if is_asked}
+
+    def probabilities(self, thetas: Floats) -> Floats:
+        """Of all bitstrings as the best chain measures them: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``.
+
+        Raises:
+            ValueError: above 24 qubits, or of Aer.
+        """
+        measured = self._twin().probabilities(thetas)
+        return measured[:, self.ansatz.relabelled] if self.placement.folded else measured
+
+    def energies(self, thetas: Floats, costs: Floats) -> Floats:
+        """Means of ``costs[2**num_qubits]`` as the best chain measures them: ``[B, num_parameters]`` → ``[B]``.
+
+        Raises:
+            ValueError: as :meth:`probabilities`.
+        """
+        return self._twin().energies(thetas, costs[self.ansatz.relabelled] if self.placement.folded else costs)
+
+    @property
+    def discarded_weight(self) -> float:
+        """What truncation left out in the last call, of the worst tile; 0 if nothing was truncated."""
+        return max((tile.discarded_weight for tile in self._tiles if isinstance(tile, Twin)), default=0.0)
+
+    def _twin(self) -> Twin:
+        twin = self._tiles[0]
+        if not isinstance(twin, Twin):
+            raise ValueError("only device.simulator = 'twin' knows probabilities; Aer draws shots")
+        return twin
+
+    def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
+        """Bits of each row, each on its tile; the same key gives the same bits."""
+        check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
+        shots = shots_taken(shots, twirling=self.placement.settings.twirling)
+        plan = arrange_rows(len(thetas), group, len(self._tiles))
+        used = plan.is_used
+        bits = np.zeros((*plan.rows.shape, shots, self.ansatz.num_qubits), dtype=np.uint8)
+        streams = key.generator().spawn(len(self._tiles))
+        counts = []
+        for tile, (simulator, rng) in enumerate(zip(self._tiles, streams, strict=True)):
+            times = np.flatnonzero(used[:, tile])
+            if len(times):
+                bits[times, tile] = simulator.sample(thetas[plan.rows[times, tile]], shots, rng)
+            empty = np.empty((1, 0))
+            known = [one.sample(empty, shots, rng)[0] for one in self._calibration[tile]]
+            if known:
+                counts.append(np.stack([known[0].sum(axis=0), shots - known[1].sum(axis=0, dtype=np.int64)], axis=-1))
+        readout_counts = (
+            ReadoutCounts(np.array(counts, dtype=np.int64), shots, self.placement.qubits) if counts else None
+        )
+        if self.placement.folded:
+            bits = self.ansatz.relabel(bits)
+        return plan.samples(
+            bits,
+            readout_counts=readout_counts,
+            folded=self.placement.folded,
+            executed=plan.num_executions + 2 * self.placement.settings.calibrate,
+            discarded=self.discarded_weight,
+        )
+
+    def _simulator(self, circuit: QuantumCircuit) -> Simulator:
+        settings = self.placement.settings
+        if settings.simulator == "twin":
+            return Twin(circuit, self.noise, max_bond=settings.max_bond)
+        return NoisyAer(circuit, self.placement.device)
+
+
+class NoisyAer:
+    """Aer with the noise of the qubits that a compiled circuit uses, as its own model of a device has it.
+
+    Its readout errors are symmetric.
+    """
+
+    def __init__(self, circuit: QuantumCircuit, device: BackendV2) -> None:
+        qubits = used_qubits(circuit)
+        self.circuit = onto_patch(circuit, qubits)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Aer comments on relaxation times above their physical limit
+            self.simulator = AerSimulator.from_backend(Patch(device, qubits), max_parallel_experiments=num_cores())
+
+    def sample(self, thetas: Floats, shots: int, rng: np.random.Generator) -> Bits:
+        """Measured bits, ``[num_rows, num_parameters]`` → ``[num_rows, shots, num_qubits]``.
+
+        Raises:
+            BackendError: if Aer fails.
+        """
+        sampler = SamplerV2.from_backend(self.simulator, seed=int(rng.integers(2**32)))
+        try:
+            return read_bits(sampler.run([publish(self.circuit, thetas)], shots=shots).result())
+        except (QiskitError, MemoryError) as error:
+            raise BackendError(f"Aer failed: {error}") from error

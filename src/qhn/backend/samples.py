@@ -1,0 +1,158 @@
+"""Measured bits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qhn import bitstrings
+from qhn.arrays import Bits, Floats, Integers
+
+
+@dataclass(frozen=True)
+class ReadoutCounts:
+    """Readout errors counted on qubits prepared in a known state.
+
+    Attributes:
+        counts: ``int64[num_tiles, num_qubits, 2]``: how often a qubit prepared in 0 read 1, and in 1 read 0.
+        shots: with which each state was prepared.
+        qubits: of the device, of each tile; empty if they have no names.
+
+    Raises:
+        ValueError: at construction, on a wrong shape.
+
+    >>> one = ReadoutCounts(np.array([[[1, 2]]]), 100)
+    >>> (one + one).rates.tolist(), (one + one).shots
+    ([[[0.01, 0.02]]], 200)
+    """
+
+    counts: Integers
+    shots: int
+    qubits: tuple[tuple[int, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.counts.ndim != 3 or self.counts.shape[2] != 2:
+            raise ValueError(f"counts must have shape [num_tiles, num_qubits, 2], got {list(self.counts.shape)}")
+
+    @property
+    def rates(self) -> Floats:
+        """Their shares of the shots, of the shape of ``counts``."""
+        shares: Floats = self.counts / self.shots
+        return shares
+
+    def __add__(self, other: ReadoutCounts) -> ReadoutCounts:
+        """Both together.
+
+        Raises:
+            ValueError: if they were counted on different qubits.
+        """
+        if not self.is_of(other):
+            shapes = " and ".join(
+                "{} tiles of {} qubits".format(*readout_counts.counts.shape[:2]) for readout_counts in (self, other)
+            )
+            raise ValueError(f"readout errors of {shapes}, {self.qubits} and {other.qubits}, cannot be added")
+        return ReadoutCounts(self.counts + other.counts, self.shots + other.shots, self.qubits)
+
+    def is_of(self, other: ReadoutCounts) -> bool:
+        """Whether both were counted on the same qubits."""
+        return self.counts.shape == other.counts.shape and self.qubits == other.qubits
+
+    def arrays(self) -> dict[str, Any]:
+        """Everything as arrays for an ``.npz`` file."""
+        return {
+            "flips": self.counts,
+            "flips_shots": np.array(self.shots),
+            "flips_qubits": np.array(self.qubits, dtype=np.int64),
+        }
+
+    @classmethod
+    def from_arrays(cls, stored: Mapping[str, Any]) -> ReadoutCounts | None:
+        """The inverse of :meth:`arrays`; None if there are none."""
+        if "flips" not in stored:
+            return None
+        qubits = tuple(tuple(chain) for chain in stored["flips_qubits"].tolist())
+        return cls(stored["flips"], int(stored["flips_shots"]), qubits)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The measured bits of one call.
+
+    A machine may do several rows at once, on tiles: disjoint chains of a chip, each with errors of its own.
+
+    Attributes:
+        bits: ``uint8[num_rows, shots, num_qubits]``, column j is qubit j of the ansatz.
+        job_ids: the service's names of the jobs; empty for simulators.
+        qpu_seconds: billed time; 0 for simulators, None if the service did not say.
+        tiles: on which tile each row was measured, ``int64[num_rows]``; None if there is one tile.
+        unshifted: the first row of every group on all tiles, ``uint8[num_groups, num_tiles, shots, num_qubits]``; None
+            if there is one tile, whose first row it would be.
+        readout_counts: readout errors counted in the same jobs, None if they were not.
+        folded: whether the last CX brick was applied to the measured bits, and not by the machine.
+        executed: circuits that the machine ran for it, calibration included; None for one a row.
+        discarded: the largest share of a state's weight that a simulation left out; 0 unless it was truncated.
+    """
+
+    bits: Bits
+    job_ids: tuple[str, ...] = ()
+    qpu_seconds: float | None = 0.0
+    tiles: Integers | None = None
+    unshifted: Bits | None = None
+    readout_counts: ReadoutCounts | None = None
+    folded: bool = False
+    executed: int | None = None
+    discarded: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.bits.ndim != 3:
+            raise ValueError(f"bits must have shape [num_rows, shots, num_qubits], got {list(self.bits.shape)}")
+        if (self.tiles is None) != (self.unshifted is None):
+            raise ValueError("tiles and unshifted rows go together")
+        if self.tiles is not None and self.tiles.shape != self.bits.shape[:1]:
+            raise ValueError(f"tiles must have shape [{len(self.bits)}], got {list(self.tiles.shape)}")
+
+    @property
+    def shots(self) -> int:
+        """Shots a row that were really taken, which a machine may have rounded up."""
+        return int(self.bits.shape[1])
+
+    @property
+    def num_shots(self) -> int:
+        """Shots of the machine in all; one in which several tiles are measured counts once."""
+        return self.shots * (len(self.bits) if self.executed is None else self.executed)
+
+    def arrays(self) -> dict[str, Any]:
+        """Everything as arrays for an ``.npz`` file, bits packed into bytes."""
+        found: dict[str, Any] = {"bits": bitstrings.pack(self.bits), "num_qubits": self.bits.shape[-1]}
+        found |= {"job_ids": np.array(self.job_ids, dtype=str), "folded": self.folded, "discarded": self.discarded}
+        found["qpu_seconds"] = np.nan if self.qpu_seconds is None else self.qpu_seconds
+        if self.tiles is not None and self.unshifted is not None:
+            found |= {"tiles": self.tiles, "unshifted": bitstrings.pack(self.unshifted)}
+        if self.executed is not None:
+            found["executed"] = self.executed
+        if self.readout_counts is not None:
+            found |= self.readout_counts.arrays()
+        return found
+
+    @classmethod
+    def from_arrays(cls, stored: Mapping[str, Any]) -> Samples:
+        """The inverse of :meth:`arrays`.
+
+        Raises:
+            KeyError: if something is missing.
+        """
+        num_qubits, seconds = int(stored["num_qubits"]), float(stored["qpu_seconds"])
+        return cls(
+            bitstrings.unpack(stored["bits"], num_qubits),
+            tuple(stored["job_ids"].tolist()),
+            None if np.isnan(seconds) else seconds,
+            stored.get("tiles"),
+            bitstrings.unpack(stored["unshifted"], num_qubits) if "tiles" in stored else None,
+            ReadoutCounts.from_arrays(stored),
+            bool(stored["folded"]) if "folded" in stored else False,
+            int(stored["executed"]) if "executed" in stored else None,
+            float(stored["discarded"]) if "discarded" in stored else 0.0,
+        )

@@ -1,0 +1,82 @@
+"""What a run has spent on a QPU, or would have: by its complete steps, by jobs that led to none, and by waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from qhn.backend.journal import jobs_of, sessions_of
+from qhn.backend.terms import Amount
+
+NOTHING = Amount()
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What was spent. Seconds are as billed, or the price where the service did not say; in a rehearsal the price.
+
+    Attributes:
+        steps: by complete steps.
+        lost: by jobs that led to no step and will not.
+        begun: by jobs of the next step whose bits are there or will come.
+        tests: by self-tests of the device.
+        idle: by sessions beyond their jobs, in seconds alone.
+        paid_ahead: the price of jobs that were begun, which their step need not pay again, whatever they billed.
+    """
+
+    steps: Amount
+    lost: Amount = NOTHING
+    begun: Amount = NOTHING
+    tests: Amount = NOTHING
+    idle: Amount = NOTHING
+    paid_ahead: Amount = NOTHING
+
+    @property
+    def spent(self) -> Amount:
+        """All of it."""
+        return self.steps + self.lost + self.begun + self.tests + self.idle
+
+
+def ledger(timing: Sequence[Mapping[str, Any]], journal: Sequence[Mapping[str, Any]], shots: int) -> Ledger:
+    """The ledger of a run.
+
+    Args:
+        timing: lines of ``timing.jsonl``, of the complete steps.
+        journal: lines of ``jobs.jsonl``; see :func:`jobs_of`.
+        shots: of the complete steps.
+
+    >>> timing = [{"step": 0, "job_ids": ["a"], "qpu_seconds": 50.0}]
+    >>> job = {"event": "submitted", "rows": 10, "shots": 100, "price_seconds": 52.0}
+    >>> journal = [job | {"tag": "qhn:r:0:0", "job_id": "a"}, job | {"tag": "qhn:r:1:0", "job_id": "b"}]
+    >>> ledger(timing, journal, 1000).spent
+    Amount(seconds=102.0, jobs=2, shots=2000)
+    """
+    jobs, tested = jobs_of(journal), {entry["job_id"] for entry in journal if entry.get("event") == "self-test"}
+    seconds, number = 0.0, 0
+    for entry in timing:
+        own = [jobs[job_id].billed if job_id in jobs else None for job_id in entry["job_ids"]]
+        bills = [bill for bill in own if bill is not None]
+        if own and len(bills) == len(own):
+            seconds += sum(bills)
+        elif own and entry["qpu_seconds"] is not None:
+            seconds += entry["qpu_seconds"]
+        else:
+            seconds += entry.get("price_seconds", 0.0)
+        number += len(entry["job_ids"]) or entry.get("price_jobs", 0)
+    done = {job_id for entry in timing for job_id in entry["job_ids"]}
+    coming = timing[-1]["step"] + 1 if timing else 0
+    lost = begun = tests = paid_ahead = NOTHING
+    for job_id, job in jobs.items():
+        if job_id in done:
+            continue
+        if job.step is None:
+            tests += job.spent
+        elif job.is_lost or job.step != coming:
+            lost += job.spent
+        else:
+            begun += job.spent
+        if not job.is_lost and (job.step == coming or (job.step is None and job_id not in tested)):
+            paid_ahead += job.price
+    idle = Amount(sum(session.idle_seconds(jobs.values()) for session in sessions_of(journal).values()))
+    return Ledger(Amount(seconds, number, shots), lost, begun, tests, idle, paid_ahead)

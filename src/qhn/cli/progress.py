@@ -1,0 +1,111 @@
+"""Progress of a run or a sweep: one live line, or now and then a plain one where there is no terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from qhn.estimator.means import with_error
+from qhn.run.step import Step
+
+if TYPE_CHECKING:
+    from qhn.run.training import Training
+    from qhn.sweep.workers import Progress
+
+SECONDS_BETWEEN_LINES = 10.0
+WIDE = 110  # columns of a terminal that hold all numbers and the bar
+
+
+def progress(training: Training) -> None:
+    """Run all steps with a live bar on standard error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    width = 16 if console.width >= WIDE else 4
+    columns = ("step", MofNCompleteColumn(), BarColumn(bar_width=width), TextColumn("{task.description}"), "ETA")
+    with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task("starting", total=training.config.train.steps, completed=training.num_stored)
+        training.tell = lambda words: bar.update(task, description=words)
+        for step in training:
+            words = facts(step, training, is_narrow=console.width < WIDE)
+            bar.update(task, completed=max(step.step + 1, training.num_stored), description=words)
+
+
+def plain_lines(training: Training) -> None:
+    """Run all steps with a line on standard error for the first, the last, and every ten seconds."""
+    total, started, printed = training.config.train.steps, time.monotonic(), 0.0
+    training.tell = Changes()
+    for step in training:
+        done = step.step + 1
+        if done <= training.num_stored:
+            continue
+        elapsed = time.monotonic() - started
+        if done in (training.num_stored + 1, total) or elapsed - printed >= SECONDS_BETWEEN_LINES:
+            printed = elapsed
+            left = elapsed / (done - training.num_stored) * (total - done)
+            print(f"step {done}/{total}  {facts(step, training)}  ETA {left:.0f} s", file=sys.stderr, flush=True)
+
+
+class Changes:
+    """Prints what it is told if it is something else than before, but for how long it has been so."""
+
+    def __init__(self) -> None:
+        self.last = ""
+
+    def __call__(self, words: str) -> None:
+        what = words.partition(" for ")[0]
+        if what != self.last:
+            print(what, file=sys.stderr, flush=True)
+        self.last = what
+
+
+def facts(step: Step, training: Training, *, is_narrow: bool = False) -> str:
+    """What is known after a step, in one line; on a QPU and where it is narrow, E and what was spent."""
+    spent = training.budget_words()
+    if spent and is_narrow:
+        return f"E {with_error(step.mean, step.mean_std_error)}  {spent}"
+    return _numbers(step) + (f"  {spent}" if spent else "")
+
+
+def _numbers(step: Step) -> str:
+    energy = f"E {with_error(step.mean, step.mean_std_error)}"
+    if step.shots == 0:  # an exact run has evaluated all networks, and says which one is the most probable
+        return f"{energy}  best of the most probable C {step.best_cost:.5g}"
+    return f"{energy}  best C {step.best_cost:.5g}  distinct {step.distinct:,}  shots {step.shots:,}"
+
+
+def sweep_progress(going: Iterator[Progress], quiet: bool) -> Progress:
+    """Follow a sweep with a live bar, or now and then a line; how far it came."""
+    if not quiet and sys.stderr.isatty():
+        return _sweep_bar(going)
+    started, printed, first = time.monotonic(), -SECONDS_BETWEEN_LINES, None
+    for at in going:
+        first = first or at
+        elapsed = time.monotonic() - started
+        ended = at.finished + len(at.failures)
+        if not quiet and (elapsed - printed >= SECONDS_BETWEEN_LINES or ended == at.total):
+            printed = elapsed
+            done = ended - first.finished
+            left = f"  ETA {elapsed / done * (at.total - ended):.0f} s" if done else ""
+            failed = f", {len(at.failures):,} failed" if at.failures else ""
+            print(f"{at.finished:,} of {at.total:,} members{failed}{left}", file=sys.stderr, flush=True)
+    return at
+
+
+def _sweep_bar(going: Iterator[Progress]) -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = ("members", MofNCompleteColumn(), BarColumn(bar_width=24), TextColumn("{task.description}"), "ETA")
+    with Bar(*columns, TimeRemainingColumn(elapsed_when_finished=True), console=Console(stderr=True)) as bar:
+        task = None
+        for at in going:
+            if task is None:
+                task = bar.add_task("", total=at.total, completed=at.finished)
+            failed = f"{len(at.failures):,} failed" if at.failures else ""
+            bar.update(task, completed=at.finished + len(at.failures), description=failed)
+    return at

@@ -1,0 +1,228 @@
+"""Configurations from TOML: presets, a user's files, and values set on the command line.
+
+Whatever is wrong with one is said in a single sentence that names the key, the value and the remedy.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from qhn.config import RunConfig
+from qhn.config.data import DigitsData, FileData, MixtureData, MnistData
+from qhn.config.device import DeviceConfig
+from qhn.config.network import AnsatzConfig, NetworkConfig
+from qhn.config.section import Section
+from qhn.config.train import (
+    AdamConfig,
+    CvarConfig,
+    FromRunConfig,
+    LbfgsConfig,
+    MeanConfig,
+    NormalConfig,
+    ParameterShiftConfig,
+    SgdConfig,
+    ShotScheduleConfig,
+    SpsaGradientConfig,
+    SpsaOptimizerConfig,
+    SuperpositionConfig,
+    TrainConfig,
+    UniformConfig,
+)
+from qhn.problem.cost import BinnProblem
+from qhn.text import did_you_mean
+
+
+def presets() -> dict[str, str]:
+    """Names of the bundled experiments with their first line of comment."""
+    files = resources.files("qhn").joinpath("experiments").iterdir()
+    titles = {file.name.removesuffix(".toml"): file.read_text().splitlines()[0].lstrip("# ") for file in files}
+    return dict(sorted(titles.items()))
+
+
+def load_config(source: str | Path, settings: dict[str, Any] | None = None) -> RunConfig:
+    """The configuration of a preset or a TOML file, with some values replaced.
+
+    Args:
+        source: name of a preset, or path of a ``.toml`` file; a relative ``data.file`` or ``data.directory`` in it is
+            relative to it.
+        settings: values by dotted key, e.g. ``{"train.shots": 500}``; a relative ``data.file`` or ``data.directory``
+            here is relative to the working directory.
+
+    Raises:
+        FileNotFoundError: if there is neither such a preset nor such a file.
+        ValueError: if it is not valid TOML, a key or value is wrong, or a data file is missing, in one sentence.
+
+    >>> load_config("figure-1", {"train.shots": 100}).train.shots
+    100
+    """
+    known = presets()
+    path = Path(source)
+    if str(source) in known:
+        text, folder = resources.files("qhn").joinpath(f"experiments/{source}.toml").read_text(), Path()
+    elif path.suffix == ".toml":
+        if not path.is_file():
+            raise FileNotFoundError(f"configuration file {path} does not exist")
+        text, folder = path.read_text(encoding="utf-8"), path.parent
+    else:
+        hint = did_you_mean(str(source), known, otherwise=f"presets are {', '.join(known)}")
+        raise FileNotFoundError(f"there is no preset {str(source)!r}; {hint} (a file of your own must end in .toml)")
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{source} is not valid TOML: {error}") from None
+    data = tree.get("data")
+    for place in ("file", "directory"):
+        if isinstance(data, dict) and isinstance(data.get(place), str):
+            data[place] = str(folder / data[place])
+    tree.setdefault("experiment", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.") or "experiment")
+    try:
+        return parse_config(_with_settings(tree, settings or {}))
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
+
+
+def load_problem(source: str | Path) -> BinnProblem:
+    """The problem of a preset or a TOML file.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`load_config`, or if the data cannot be read.
+
+    >>> load_problem("gaussian-activation").num_qubits
+    14
+    """
+    return load_config(source).problem()
+
+
+def parse_config(tree: dict[str, Any]) -> RunConfig:
+    """The validated configuration of a nested dictionary.
+
+    Raises:
+        ValueError: if a key or value is wrong, or a data file is missing, in one sentence.
+    """
+    try:
+        return RunConfig.model_validate(tree)
+    except ValidationError as error:
+        raise ValueError(one_sentence(error, tree)) from None
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Key and value of ``key=value``; the value is read as TOML, or else as plain text.
+
+    Raises:
+        ValueError: if there is no ``=``.
+
+    >>> parse_setting("train.shots=500"), parse_setting("ansatz.order=authors")
+    (('train.shots', 500), ('ansatz.order', 'authors'))
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ValueError(f"a setting must be written key=value, got {text!r}")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
+
+
+def with_settings(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
+    """The configuration with other values by dotted key, e.g. ``{"train.steps": 90}``.
+
+    Raises:
+        ValueError: as :func:`load_config`.
+    """
+    return parse_config(_with_settings(config.model_dump(mode="json", exclude_unset=True), settings))
+
+
+def _with_settings(tree: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a nested dictionary with values replaced by dotted key."""
+    result: dict[str, Any] = json.loads(json.dumps(tree, default=str))
+    if "data.file" in settings:
+        result["data"] = {}  # another file inherits nothing from the data it replaces
+    if "train.backend" in settings and isinstance(result.get("train"), dict):
+        train = result["train"]
+        if settings["train.backend"] == "exact" or train.get("shots") is None:
+            train.pop("shots", None)  # exact samples only if shots are asked for with it
+    for key, value in settings.items():
+        *path, last = key.split(".")
+        table = result
+        for name in path:
+            inner = table.get(name)
+            table[name] = inner if isinstance(inner, dict) else {"name": inner} if isinstance(inner, str) else {}
+            table = table[name]
+        if isinstance(table.get(last), dict) and isinstance(value, str):
+            table[last] = {}  # another optimizer, say, does not inherit the settings of the one it replaces
+        table[last] = value
+    return result
+
+
+def one_sentence(error: ValidationError, tree: dict[str, Any]) -> str:
+    """The first fault as one sentence that names key, value and remedy."""
+    details = error.errors()
+    fault = next((d for d in details if d["type"] == "extra_forbidden"), details[0])
+    place = _without_tags([str(part) for part in fault["loc"]], tree)
+    key = ".".join(place)
+    if fault["type"] == "extra_forbidden":
+        return _unknown_key(place)
+    if fault["type"] == "missing":
+        if key == "data":
+            names = "'gaussian-mixture', 'mnist-4x4' or 'digits-8x8'"
+            return f"missing table [data]: give name = {names}, or file = 'your.csv'"
+        return f"missing key {key}"
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"].startswith("union_tag"):
+        expected = fault.get("ctx", {}).get("expected_tags", "")
+        name = fault.get("ctx", {}).get("tag", "none")
+        return f"{key} must name one of {expected}, got {name!r}"
+    if fault["type"] == "value_error":
+        return message
+    message = (message[0].lower() + message[1:]).replace("tuple", "list").replace("dictionary or instance of", "table")
+    return f"{key}: {message}, got {fault['input']!r}"
+
+
+def _unknown_key(place: list[str]) -> str:
+    table, name = ".".join(place[:-1]), place[-1]
+    known = KEYS.get(table, [])
+    if name in known:
+        return f"key {table}.{name} does not go with this kind of {table}"
+    elsewhere = [other for other, names in KEYS.items() if name in names]
+    if elsewhere:
+        return f"unknown key {'.'.join(place)}; it belongs into [{elsewhere[0]}]"
+    hint = did_you_mean(name, known, otherwise="known are " + ", ".join(known))
+    return f"unknown key {'.'.join(place)}; {hint}"
+
+
+def _without_tags(place: list[str], tree: Any) -> list[str]:
+    """The place of a fault in the user's file: pydantic adds names of union members, which are no keys there."""
+    kept = []
+    for depth, part in enumerate(place):
+        is_last = depth == len(place) - 1
+        inner = tree.get(part) if isinstance(tree, dict) else None
+        if is_last or isinstance(inner, (dict, list)) or not isinstance(tree, dict):
+            kept.append(part)
+            tree = inner
+    return kept
+
+
+def _names(*models: type[Section]) -> list[str]:
+    return sorted({name for model in models for name in model.model_fields} - {"sha256"})
+
+
+KEYS = {  # the keys that may stand in a table, over all its kinds
+    "": _names(RunConfig),
+    "data": _names(MixtureData, MnistData, DigitsData, FileData),
+    "network": _names(NetworkConfig),
+    "ansatz": _names(AnsatzConfig),
+    "train": _names(TrainConfig),
+    "train.gradient": _names(ParameterShiftConfig, SpsaGradientConfig),
+    "train.optimizer": _names(AdamConfig, SgdConfig, SpsaOptimizerConfig, LbfgsConfig),
+    "train.objective": _names(MeanConfig, CvarConfig),
+    "train.initial": _names(UniformConfig, NormalConfig, SuperpositionConfig, FromRunConfig),
+    "train.shot_schedule": _names(ShotScheduleConfig),
+    "device": _names(DeviceConfig),
+}

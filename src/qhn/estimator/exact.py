@@ -1,0 +1,105 @@
+"""E(θ) and its gradient without shots and without error."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from qhn import bitstrings
+from qhn.arrays import Bits, Floats
+from qhn.circuit.hypernetwork import Ansatz
+from qhn.estimator.gradient import ValueAndGrad
+from qhn.estimator.means import Estimates
+from qhn.estimator.protocol import check_fit
+from qhn.problem.cost import Problem
+from qhn.problem.landscape import Landscape, check_enumerable, enumerate_costs
+from qhn.problem.objective import Objective
+
+
+class ExactEstimator:
+    """E, CVaR and their gradients without shots and without error; C of all bitstrings is computed once.
+
+    It returns what :class:`SamplingEstimator` returns, with standard errors of 0 and without second derivatives; there
+    are no shots to name, and no rule for the gradient to choose.
+
+    Args:
+        ansatz: the circuit.
+        problem: the cost of its bitstrings, of at most 24 qubits.
+        objective: the mean, or a CVaR.
+        costs: of all bitstrings, ``[2**num_qubits]``, if they are known already.
+
+    Attributes:
+        energy: the engine for E.
+        distribution: of the bits: probabilities, entropy, most probable bitstring.
+
+    Raises:
+        ValueError: if ansatz and problem differ in qubits, or there are too many.
+
+    >>> from qhn.circuit.hypernetwork import product_state
+    >>> from qhn.problem.cost import TableProblem
+    >>> estimator = ExactEstimator(product_state(1), TableProblem([0.0, 1.0]))
+    >>> estimator(np.array([[0.0, 0.0], [np.pi / 2, 0.0]])).mean.round(12)
+    array([0. , 0.5])
+    >>> estimator.value_and_grad(np.array([np.pi / 2, 0.0])).grad.round(12)
+    array([0.5, 0. ])
+    """
+
+    def __init__(
+        self, ansatz: Ansatz, problem: Problem, *, objective: Objective | None = None, costs: ArrayLike | None = None
+    ) -> None:
+        from qhn.exact.distribution import Distribution  # with numba, for which sampling does not wait
+        from qhn.exact.energy import Energy
+
+        check_fit(ansatz, problem)
+        if costs is None:
+            check_enumerable(ansatz.num_qubits)
+        self.ansatz = ansatz
+        self.objective = objective or Objective()
+        table = enumerate_costs(problem) if costs is None else np.asarray(costs, dtype=np.float64)
+        self.energy = Energy(ansatz, table)
+        self.distribution = Distribution(ansatz)
+        self.landscape = Landscape(table)
+        self._best_bits = bitstrings.from_integers(int(table.argmin()), ansatz.num_qubits)
+
+    def __call__(self, thetas: ArrayLike) -> Estimates:
+        """E and the objective: ``[B, num_parameters]`` → ``[B]``, ``[num_parameters]`` → scalars.
+
+        Raises:
+            ValueError: on a wrong shape.
+        """
+        thetas = np.asarray(thetas, dtype=np.float64)
+        rows = thetas.reshape(-1, thetas.shape[-1]) if thetas.ndim else thetas
+        mean = self.energy(rows)
+        objective = mean if self.objective.is_mean else self.energy.cvar(rows, self.objective)
+        return self._estimates(mean.reshape(thetas.shape[:-1]), objective.reshape(thetas.shape[:-1]))
+
+    def probabilities(self, thetas: ArrayLike) -> Floats:
+        """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``, qubit 0 the least significant bit."""
+        return self.distribution.probabilities(thetas)
+
+    def most_probable(self, theta: ArrayLike) -> tuple[Bits, float]:
+        """The bitstring ``[num_qubits]`` with the highest probability at ``theta[num_parameters]``, and that."""
+        return self.distribution.most_probable(theta)
+
+    def value_and_grad(self, theta: ArrayLike) -> ValueAndGrad:
+        """The objective and its gradient: ``[..., num_parameters]`` → values of shape ``[...]``.
+
+        Raises:
+            ValueError: on a wrong shape.
+        """
+        theta = np.asarray(theta, dtype=np.float64)
+        rows = theta.reshape(-1, theta.shape[-1]) if theta.ndim else theta
+        if self.objective.is_mean:
+            values, grads = self.energy.value_and_grad(rows)
+            mean = values
+        else:
+            values, grads = self.energy.cvar_and_grad(rows, self.objective)
+            mean = self.energy(rows)
+        value, grad = values.reshape(theta.shape[:-1]), grads.reshape(theta.shape)
+        estimates = self._estimates(mean.reshape(value.shape)[..., None], value[..., None])
+        return ValueAndGrad(value, np.zeros_like(value), grad, np.zeros_like(grad), None, None, estimates)
+
+    def _estimates(self, mean: Floats, objective: Floats) -> Estimates:
+        zero = np.zeros_like(mean)
+        costs, best = self.landscape.costs, self._best_bits
+        return Estimates(mean, zero, objective, zero, None, self.landscape.optimum, best, costs.size)

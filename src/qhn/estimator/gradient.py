@@ -1,0 +1,212 @@
+"""Gradients from shifted angles: construct the rows, and later combine the means measured for them.
+
+Nothing here sees a machine. A rule turns θ into rows of angles (:meth:`shifted`) and the means measured for those rows
+into value, gradient and their errors (:meth:`combine_means`). Row 0 is always θ itself, so that the value comes with
+its gradient from one job; then come pairs of rows. A machine may measure on several tiles (:mod:`qhn.backend.samples`),
+whose
+errors differ: both rows of a pair are measured on the same one, and compared with θ itself on that tile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from qhn.arrays import Bools, Floats
+from qhn.estimator.means import Estimates, Means
+from qhn.problem.objective import Objective
+from qhn.seeds import Key, Purpose
+
+
+@dataclass(frozen=True)
+class ValueAndGrad:
+    """An objective at θ with its gradient; leading axes are those of θ.
+
+    Attributes:
+        value: the objective ``[...]``.
+        std_error: its standard error.
+        grad: gradient ``[..., num_parameters]``; 0 for inert angles.
+        grad_std_error: its standard error a component; 0 for inert angles. For SPSA it is the shot noise along the
+            random direction, not the spread over directions.
+        hessian_diag: second derivatives ``[..., num_parameters]``, None where the rule does not give them.
+        hessian_diag_std_error: their standard error.
+        estimates: of all rows ``[..., num_rows]``; row 0 is θ itself.
+        drift, drift_std_error: E at angles that stay the same, with its standard error, ``[...]``; None unless the rule
+            is :class:`WithDrift`.
+    """
+
+    value: Floats
+    std_error: Floats
+    grad: Floats
+    grad_std_error: Floats
+    hessian_diag: Floats | None
+    hessian_diag_std_error: Floats | None
+    estimates: Estimates
+    drift: Floats | None = None
+    drift_std_error: Floats | None = None
+
+
+class Gradient(Protocol):
+    """A rule for gradients."""
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of angles that one gradient measures."""
+        ...
+
+    def shifted(self, theta: Floats, key: Key) -> Floats:
+        """The rows to measure: ``[..., num_parameters]`` → ``[..., num_rows, num_parameters]``, θ itself first."""
+        ...
+
+    def combine_means(
+        self, rows: Means, unshifted: Means, estimates: Estimates, objective: Objective, theta: Floats, key: Key
+    ) -> ValueAndGrad:
+        """Value and gradient from what was measured for ``shifted(theta, key)``.
+
+        Args:
+            rows: means of the objective's C̃ (see :mod:`qhn.estimator.means`), ``[..., num_rows]``.
+            unshifted: of θ itself on the tile of each row, ``[..., num_rows]``.
+            estimates: of all rows, which are handed on.
+            objective: whose C̃ has been averaged.
+            theta: where, ``[..., num_parameters]``.
+            key: that of the rows.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ParameterShift:
+    """The parameter-shift rule (arXiv:2301.08292, Eq. 6) on the active angles.
+
+    ∂E/∂θ_i = ½[E(θ + π/2·e_i) − E(θ − π/2·e_i)], exact for half-angle rotations. For the mean, the same rows give the
+    diagonal of the Hessian, ½[E(θ + π/2·e_i) + E(θ − π/2·e_i)] − E(θ). For CVaR the rule is applied to ⟨C̃⟩ with the
+    quantile of the unshifted row (see :mod:`qhn.estimator.means`), which is the gradient of CVaR but has no such
+    diagonal.
+
+    Attributes:
+        active: ``bool[num_parameters]``, the angles to shift; the others have zero gradient.
+    """
+
+    active: Bools
+
+    @property
+    def num_rows(self) -> int:
+        return 1 + 2 * int(self.active.sum())
+
+    def shifted(self, theta: Floats, key: Key) -> Floats:
+        shifts = np.zeros((self.num_rows, len(self.active)))
+        indices = np.flatnonzero(self.active)
+        rows = 1 + 2 * np.arange(len(indices))
+        shifts[rows, indices] = np.pi / 2
+        shifts[rows + 1, indices] = -np.pi / 2
+        return theta[..., None, :] + shifts
+
+    def combine_means(
+        self, rows: Means, unshifted: Means, estimates: Estimates, objective: Objective, theta: Floats, key: Key
+    ) -> ValueAndGrad:
+        plus, minus = rows[1::2], rows[2::2]
+        slope, value = 0.5 * (plus - minus), rows[0]
+        hessian_diag = hessian_diag_std_error = None
+        if objective.is_mean:
+            curvature = 0.5 * (plus + minus) - unshifted[1::2]
+            hessian_diag, hessian_diag_std_error = self._scatter(curvature.mean), self._scatter(curvature.std_error)
+        return ValueAndGrad(
+            value.mean,
+            value.std_error,
+            self._scatter(slope.mean),
+            self._scatter(slope.std_error),
+            hessian_diag,
+            hessian_diag_std_error,
+            estimates,
+        )
+
+    def _scatter(self, components: Floats) -> Floats:
+        full = np.zeros((*components.shape[:-1], len(self.active)))
+        full[..., self.active] = components
+        return full
+
+
+@dataclass(frozen=True)
+class Spsa:
+    """Simultaneous-perturbation gradients (Spall 1992): a few rows, whatever the number of angles.
+
+    Each of ``num_directions`` random sign vectors Δ on the active angles gives [E(θ + cΔ) − E(θ − cΔ)] / (2c) · Δ;
+    their mean is the gradient. The perturbation shrinks with the step k as c = perturbation / (k + 1)^decay.
+
+    Attributes:
+        active: ``bool[num_parameters]``.
+        perturbation: in radians, above 0.
+        decay: exponent, at least 0; Spall recommends 0.101.
+        num_directions: at least 1.
+    """
+
+    active: Bools
+    perturbation: float = 0.2
+    decay: float = 0.101
+    num_directions: int = 1
+
+    @property
+    def num_rows(self) -> int:
+        return 1 + 2 * self.num_directions
+
+    def shifted(self, theta: Floats, key: Key) -> Floats:
+        offset = self._c(key) * self._directions(theta, key)
+        pairs = np.stack([theta[..., None, :] + offset, theta[..., None, :] - offset], axis=-2)
+        pairs = pairs.reshape(*theta.shape[:-1], 2 * self.num_directions, theta.shape[-1])
+        return np.concatenate([theta[..., None, :], pairs], axis=-2)
+
+    def combine_means(
+        self, rows: Means, unshifted: Means, estimates: Estimates, objective: Objective, theta: Floats, key: Key
+    ) -> ValueAndGrad:
+        directions, value = self._directions(theta, key), rows[0]
+        slopes = (0.5 / self._c(key)) * (rows[1::2] - rows[2::2])
+        grad = (slopes.mean[..., None] * directions).mean(axis=-2)
+        own_error = np.linalg.norm(slopes.own_error, axis=-1, keepdims=True) / self.num_directions * self.active
+        shared = np.swapaxes(directions, -1, -2) @ slopes.shared / self.num_directions
+        grad_std_error = Means(grad, own_error, shared).std_error
+        return ValueAndGrad(value.mean, value.std_error, grad, grad_std_error, None, None, estimates)
+
+    def _c(self, key: Key) -> float:
+        return float(self.perturbation / (key.step + 1) ** self.decay)
+
+    def _directions(self, theta: Floats, key: Key) -> Floats:
+        """Random signs, ``[..., num_directions, num_parameters]``, the same whenever asked for with the same key."""
+        rng = Key(key.seed, Purpose.DIRECTION, key.step, key.evaluation).generator()
+        shape = (*theta.shape[:-1], self.num_directions, theta.shape[-1])
+        return np.where(rng.random(shape) < 0.5, -1.0, 1.0) * self.active
+
+
+@dataclass(frozen=True)
+class WithDrift:
+    """Another rule, and after its rows two at angles that stay the same: if E changes there, the machine has drifted.
+
+    They are a pair, so that they are measured on one tile, the same one as long as the rule has as many rows.
+
+    Attributes:
+        rule: whose gradient it is.
+        fixed: the angles ``[num_parameters]``.
+    """
+
+    rule: Gradient
+    fixed: Floats
+
+    @property
+    def num_rows(self) -> int:
+        return self.rule.num_rows + 2
+
+    def shifted(self, theta: Floats, key: Key) -> Floats:
+        pair = np.broadcast_to(self.fixed, (*theta.shape[:-1], 2, theta.shape[-1]))
+        return np.concatenate([self.rule.shifted(theta, key), pair], axis=-2)
+
+    def combine_means(
+        self, rows: Means, unshifted: Means, estimates: Estimates, objective: Objective, theta: Floats, key: Key
+    ) -> ValueAndGrad:
+        num_rows = self.rule.num_rows
+        known, alike = rows[:num_rows], unshifted[:num_rows]
+        found = self.rule.combine_means(known, alike, estimates, objective, theta, key)
+        # E, whatever the objective; what corrected means have in common does not average out
+        energies = rows if objective.is_mean else Means.alone(estimates.mean, estimates.std_error)
+        drift = 0.5 * (energies[num_rows] + energies[num_rows + 1])
+        return replace(found, drift=drift.mean, drift_std_error=drift.std_error)

@@ -1,0 +1,132 @@
+"""Means of measured costs with their errors, and what an estimator says about rows of θ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qhn.arrays import Bits, Floats
+from qhn.backend.samples import Samples
+
+
+@dataclass(frozen=True)
+class Means:
+    """Means of rows with two kinds of error, which their sums and differences carry on; the last axis is that of rows.
+
+    Attributes:
+        mean: ``[..., num_rows]``.
+        own_error: the standard error that each row has by itself, from its shots: ``[..., num_rows]``.
+        shared: what the rows have in common, ``[..., num_rows, K]``: by how much each mean would move if the k-th of K
+            independent causes, say the rate of one readout error, were larger by its standard deviation.
+
+    >>> plus, minus = (Means(np.array([m]), np.array([0.3]), np.array([[0.4]])) for m in (5.0, 2.0))
+    >>> (plus + minus).std_error.round(3), (plus - minus).std_error.round(3)  # what they share cancels
+    (array([0.906]), array([0.424]))
+    """
+
+    mean: Floats
+    own_error: Floats
+    shared: Floats
+
+    @classmethod
+    def of(cls, values: Floats) -> Means:
+        """Of measured values ``[..., num_rows, shots]``."""
+        return cls.alone(*mean_and_error(values))
+
+    @classmethod
+    def alone(cls, mean: Floats, own_error: Floats) -> Means:
+        """That share no errors."""
+        return cls(mean, own_error, np.zeros((*mean.shape, 0)))
+
+    @property
+    def std_error(self) -> Floats:
+        """From both kinds of error: ``[..., num_rows]``."""
+        error: Floats = np.hypot(self.own_error, np.linalg.norm(self.shared, axis=-1))
+        return error
+
+    def reshape(self, *shape: int) -> Means:
+        """The same rows in another shape."""
+        shared = self.shared.reshape(*shape, self.shared.shape[-1])
+        return Means(self.mean.reshape(shape)[()], self.own_error.reshape(shape)[()], shared)
+
+    def __getitem__(self, rows: Any) -> Means:
+        return Means(self.mean[..., rows], self.own_error[..., rows], self.shared[..., rows, :])
+
+    def __add__(self, other: Means) -> Means:
+        own_error = np.hypot(self.own_error, other.own_error)
+        return Means(self.mean + other.mean, own_error, self.shared + other.shared)
+
+    def __sub__(self, other: Means) -> Means:
+        return self + -1.0 * other
+
+    def __rmul__(self, factor: float) -> Means:
+        return Means(factor * self.mean, abs(factor) * self.own_error, factor * self.shared)
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What was learnt about rows of θ; one entry a row, or scalars for a single θ.
+
+    Attributes:
+        mean: E = ⟨C⟩ (arXiv:2301.08292, Eq. 7), corrected for readout errors if that was asked for.
+        std_error: its standard error, that of the correction included; 0 for exact values.
+        objective: the objective; equal to ``mean`` unless it is a CVaR.
+        objective_std_error: its standard error.
+        samples: the measured bits of all rows, in order; None for exact values.
+        best_cost: lowest cost ever met by the estimator, over all its calls.
+        best_bits: its bitstring ``[num_qubits]``.
+        distinct: number of different bitstrings evaluated by the estimator, over all its calls. An exact estimator has
+            evaluated all there are, so that its ``best_cost`` is the optimum.
+        raw: where readout errors were corrected, the mean as it was before; otherwise None.
+        raw_std_error: its standard error.
+    """
+
+    mean: Floats
+    std_error: Floats
+    objective: Floats
+    objective_std_error: Floats
+    samples: Samples | None
+    best_cost: float
+    best_bits: Bits
+    distinct: int
+    raw: Floats | None = None
+    raw_std_error: Floats | None = None
+
+    @property
+    def shots(self) -> int:
+        """Measured bitstrings a row; 0 for exact values."""
+        return self.samples.shots if self.samples else 0
+
+    def __str__(self) -> str:
+        rows = zip(np.ravel(self.mean), np.ravel(self.std_error), strict=True)
+        means = ", ".join(with_error(float(mean), float(error)) for mean, error in rows)
+        return f"E = {means}; best C = {self.best_cost:.6g}; {self.distinct:,} distinct"
+
+
+def mean_and_error(values: Floats) -> tuple[Floats, Floats]:
+    """Mean and its standard error over the last axis: ``[..., shots]`` → ``[...]`` twice.
+
+    The standard error of a single shot is infinite.
+    """
+    shots = values.shape[-1]
+    mean: Floats = values.mean(axis=-1)
+    if shots == 1:
+        return mean, np.full_like(mean, np.inf)
+    error: Floats = values.std(axis=-1, ddof=1) / np.sqrt(shots)
+    return mean, error
+
+
+def with_error(value: float, error: float) -> str:
+    """``value ± error`` with the digits that the error leaves meaningful.
+
+    >>> with_error(0.212345, 0.00351), with_error(0.25, 0.0)
+    ('0.2123 ± 0.0035', '0.25')
+    """
+    if error <= 1e-12 * abs(value):  # exact, or the same cost measured again and again
+        return f"{value:.6g}"
+    if not np.isfinite(error):
+        return f"{value:.3g} ± ?"
+    digits = max(0, 1 - int(np.floor(np.log10(error))))
+    return f"{value:.{digits}f} ± {error:.{digits}f}"

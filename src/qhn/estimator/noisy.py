@@ -1,0 +1,193 @@
+"""E(θ) and its gradient on a noisy machine whose distribution is known, without shots."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from qhn import bitstrings
+from qhn.arrays import Bits, Floats
+from qhn.backend import Sampler
+from qhn.backend.sampler import KnownDistribution
+from qhn.circuit.hypernetwork import Ansatz
+from qhn.estimator.exact import ExactEstimator
+from qhn.estimator.gradient import Gradient, ParameterShift, ValueAndGrad
+from qhn.estimator.means import Estimates, Means
+from qhn.estimator.protocol import check_fit
+from qhn.problem.cost import Problem
+from qhn.problem.landscape import Landscape, check_enumerable, enumerate_costs
+from qhn.problem.objective import Objective
+from qhn.seeds import Key
+
+
+@runtime_checkable
+class Noisy(KnownDistribution, Protocol):
+    """A sampler that knows the distribution of its bits, and means over it.
+
+    Attributes:
+        discarded_weight: what truncation left out in the last call; 0 if nothing was truncated.
+    """
+
+    @property
+    def discarded_weight(self) -> float: ...
+
+    def energies(self, thetas: Floats, costs: Floats) -> Floats:
+        """Means of ``costs[2**num_qubits]``: ``[B, num_parameters]`` → ``[B]``."""
+        ...
+
+
+class NoisyEstimator:
+    """What :class:`qhn.estimator.exact.ExactEstimator` is without noise: E, CVaR and their gradients, with errors of
+    0.
+
+    Noise leaves no shortcut to the gradient, so it takes the rows of a rule, of which each is exact.
+
+    Args:
+        ansatz: the circuit.
+        problem: the cost of its bitstrings, of at most 24 qubits.
+        sampler: the machine, with the ansatz's angles: ``open_backend("fake_torino").compile(ansatz)``, that of backend
+            ``depolarising``, or a :class:`qhn.backend.noise.twin.Twin`.
+        costs: of all bitstrings, ``[2**num_qubits]``, if they are known already.
+        objective: the mean, or a CVaR.
+
+    Attributes:
+        landscape: of the costs.
+
+    Raises:
+        ValueError: if ansatz and problem differ in qubits, there are too many, or the machine draws shots only.
+
+    >>> from qhn.circuit.hypernetwork import product_state
+    >>> from qhn.backend.noise.channels import Depolarising
+    >>> from qhn.backend.sampler import with_measurement
+    >>> from qhn.backend.noise.twin import Twin
+    >>> from qhn.problem.cost import TableProblem
+    >>> twin = Twin(with_measurement(product_state(1).circuit), Depolarising(p1=0.03, p2=0.0))
+    >>> estimator = NoisyEstimator(product_state(1), TableProblem([0.0, 1.0]), twin)
+    >>> found = estimator.value_and_grad(np.array([np.pi / 2, 0.0]))
+    >>> float(found.value.round(12)), found.grad.round(12)  # two gates, each of which leaves 0.96 of the contrast
+    (0.5, array([0.4608, 0.    ]))
+    """
+
+    def __init__(
+        self,
+        ansatz: Ansatz,
+        problem: Problem,
+        sampler: Noisy,
+        *,
+        costs: ArrayLike | None = None,
+        objective: Objective | None = None,
+    ) -> None:
+        if not isinstance(sampler, Noisy):
+            raise ValueError("the sampler must know its distribution: give open_backend('fake_torino').compile(ansatz)")
+        check_fit(ansatz, problem)
+        check_enumerable(ansatz.num_qubits)
+        self.ansatz = ansatz
+        self.sampler = sampler
+        self.objective = objective or Objective()
+        self.landscape = Landscape(enumerate_costs(problem) if costs is None else np.asarray(costs, dtype=np.float64))
+        self._ascending = np.argsort(self.landscape.costs)
+
+    def __call__(self, thetas: ArrayLike) -> Estimates:
+        """E and the objective: ``[B, num_parameters]`` → ``[B]``, ``[num_parameters]`` → scalars.
+
+        Raises:
+            ValueError: on a wrong shape.
+        """
+        thetas = np.asarray(thetas, dtype=np.float64)
+        rows = self._rows(thetas)
+        mean = self.sampler.energies(rows, self.landscape.costs)
+        return self._estimates(
+            mean.reshape(thetas.shape[:-1]), self._objectives(rows[:, None]).reshape(thetas.shape[:-1])
+        )
+
+    def value_and_grad(
+        self, theta: ArrayLike, key: Key | None = None, gradient: Gradient | None = None
+    ) -> ValueAndGrad:
+        """The objective and its gradient: ``[..., num_parameters]`` → values of shape ``[...]``.
+
+        Args:
+            theta: angles in radians.
+            key: name of the directions of a random rule; the first one by default.
+            gradient: the rule; parameter shift of the active angles by default.
+
+        Raises:
+            ValueError: on a wrong shape.
+        """
+        rule = gradient or ParameterShift(self.ansatz.active)
+        theta = np.asarray(theta, dtype=np.float64)
+        starts, name = self._rows(theta), key or Key(0)
+        values = self._objectives(rule.shifted(starts, name))
+        mean = values[:, 0] if self.objective.is_mean else self.sampler.energies(starts, self.landscape.costs)
+        shape = theta.shape[:-1]
+        rows = Means.alone(values, np.zeros_like(values)).reshape(*shape, rule.num_rows)
+        unshifted = rows[np.zeros(rule.num_rows, dtype=np.int64)]
+        estimates = self._estimates(mean.reshape(shape)[..., None], values[:, 0].reshape(shape)[..., None])
+        return rule.combine_means(rows, unshifted, estimates, self.objective, theta, name)
+
+    def probabilities(self, thetas: Floats) -> Floats:
+        """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``."""
+        return self.sampler.probabilities(thetas)
+
+    def most_probable(self, theta: ArrayLike) -> tuple[Bits, float]:
+        """The bitstring ``[num_qubits]`` with the highest probability at ``theta[num_parameters]``, and that.
+
+        Raises:
+            ValueError: on a wrong shape.
+        """
+        probabilities = self.sampler.probabilities(np.asarray(theta, dtype=np.float64)[None])[0]
+        likely = int(probabilities.argmax())
+        return bitstrings.from_integers(likely, self.ansatz.num_qubits), float(probabilities[likely])
+
+    def _rows(self, theta: Floats) -> Floats:
+        if theta.ndim == 0 or theta.shape[-1] != self.ansatz.num_parameters:
+            raise ValueError(f"theta must have shape [..., {self.ansatz.num_parameters}], got {list(theta.shape)}")
+        return theta.reshape(-1, theta.shape[-1])
+
+    def _objectives(self, groups: Floats) -> Floats:
+        """Means of C̃ with the quantile of each group's first row: ``[B, rows, num_parameters]`` → ``[B, rows]``."""
+        if self.objective.is_mean:
+            flat = groups.reshape(-1, groups.shape[-1])
+            return self.sampler.energies(flat, self.landscape.costs).reshape(groups.shape[:-1])
+        means = np.empty(groups.shape[:-1])
+        for place, rows in enumerate(groups):
+            reached = self.sampler.probabilities(rows[:1])[0, self._ascending].cumsum()
+            last = self._ascending[np.searchsorted(reached, self.objective.alpha * reached[-1])]
+            quantile = float(self.landscape.costs[last])
+            means[place] = self.sampler.energies(rows, self.objective.tail(self.landscape.costs, quantile))
+        return means
+
+    def _estimates(self, mean: Floats, objective: Floats) -> Estimates:
+        zero, known = np.zeros_like(mean), self.landscape
+        return Estimates(mean, zero, objective, zero, None, known.optimum, known.optimal_bits[0], known.costs.size)
+
+
+Shotless = ExactEstimator | NoisyEstimator
+
+
+def without_shots(
+    ansatz: Ansatz,
+    problem: Problem,
+    sampler: Sampler,
+    *,
+    objective: Objective | None = None,
+    costs: ArrayLike | None = None,
+) -> Shotless:
+    """What knows E on a machine without shots.
+
+    Args:
+        ansatz: the circuit.
+        problem: the cost of its bitstrings.
+        sampler: the machine.
+        objective: the mean, or a CVaR.
+        costs: of all bitstrings, ``[2**num_qubits]``, if they are known already.
+
+    Raises:
+        ValueError: if the machine draws shots only, or there are too many bitstrings.
+    """
+    if sampler.describe()["noise"] == "none":
+        return ExactEstimator(ansatz, problem, objective=objective, costs=costs)
+    if not isinstance(sampler, Noisy):
+        raise ValueError(f"backend {sampler.describe()['name']} draws shots, and does not know E without them")
+    return NoisyEstimator(ansatz, problem, sampler, objective=objective, costs=costs)

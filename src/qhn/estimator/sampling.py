@@ -1,0 +1,207 @@
+"""E(θ): rows of θ in, means of their costs and errors out; from measured bitstrings, or exactly."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from qhn.arrays import Bits, Floats, Integers
+from qhn.backend import Backend, open_backend
+from qhn.backend.samples import ReadoutCounts, Samples
+from qhn.circuit.hypernetwork import Ansatz
+from qhn.estimator.gradient import Gradient, ParameterShift, ValueAndGrad
+from qhn.estimator.means import Estimates, Means
+from qhn.estimator.protocol import check_fit
+from qhn.estimator.readout import Mitigation, correction
+from qhn.problem.cost import Problem
+from qhn.problem.evaluations import Evaluations
+from qhn.problem.objective import Objective
+from qhn.seeds import Key
+
+
+class SamplingEstimator:
+    """Samples the ansatz, evaluates C on the measured bitstrings (each different one once) and averages.
+
+    Args:
+        ansatz: the circuit.
+        problem: the cost of its bitstrings.
+        backend: the machine.
+        shots: measured bitstrings a row of θ.
+        seed: of the shots. Calls draw fresh shots; the same sequence of calls gives the same numbers.
+        objective: the mean, or a CVaR.
+        evaluations: costs already known, which are then not computed again.
+        mitigation: of readout errors in E and its gradient: ``"none"``, ``"readout"`` (:mod:`qhn.estimator.readout`),
+            or ``"mthree"``. The best bitstring and ``evaluations`` are of the bits as they were measured in any case.
+        readout_counts: readout errors counted earlier; those of every call are added, as long as they are of the same
+            qubits.
+
+    Attributes:
+        readout_counts: all readout errors counted so far, None if there are none.
+
+    Raises:
+        ValueError: if ansatz and problem differ in qubits, ``shots`` is below 1, the backend cannot run the ansatz, or
+            readout errors cannot be mitigated.
+
+    >>> from qhn.circuit.hypernetwork import product_state
+    >>> from qhn.problem.cost import TableProblem
+    >>> estimator = SamplingEstimator(product_state(1), TableProblem([0.0, 1.0]), shots=100, seed=3)
+    >>> estimator(np.array([[0.0, 0.0], [np.pi, 0.0]])).mean
+    array([0., 1.])
+    >>> bool(abs(estimator.value_and_grad(np.array([np.pi / 2, 0.0])).grad[0] - 0.5) < 1e-12)
+    True
+    """
+
+    def __init__(
+        self,
+        ansatz: Ansatz,
+        problem: Problem,
+        backend: Backend | None = None,
+        *,
+        shots: int = 1000,
+        seed: int = 0,
+        objective: Objective | None = None,
+        evaluations: Evaluations | None = None,
+        mitigation: Mitigation = "none",
+        readout_counts: ReadoutCounts | None = None,
+    ) -> None:
+        check_fit(ansatz, problem)
+        if shots < 1:
+            raise ValueError(f"shots must be at least 1, got {shots}")
+        self.ansatz = ansatz
+        self.shots = shots
+        self.objective = objective or Objective()
+        self.evaluations = evaluations or Evaluations(problem)
+        self.sampler = (backend or open_backend("aer")).compile(ansatz)
+        self.readout_counts = readout_counts
+        self._correction = correction(mitigation, ansatz, self.evaluations)
+        if self._correction is not None and not self.objective.is_mean:
+            raise ValueError(
+                f"mitigation = {mitigation!r} corrects means of C, which a CVaR is not; use mitigation = 'none', or "
+                "the mean as objective"
+            )
+        self._next_key = Key(seed)
+
+    def __call__(self, thetas: ArrayLike, key: Key | None = None) -> Estimates:
+        """E, its standard error and the objective: ``[B, num_parameters]`` → ``[B]``, ``[num_parameters]`` → scalars.
+
+        Args:
+            thetas: rows of angles in radians.
+            key: name of the shots; by default every call has its own.
+
+        Raises:
+            ValueError: on a wrong shape.
+            BackendError: if the machine fails.
+        """
+        thetas = np.asarray(thetas, dtype=np.float64)
+        costs, samples = self._measure(thetas, self._take(key))
+        if self._correction is None:
+            return self._estimates(costs, samples, None, thetas.shape[:-1])
+        corrected = self._correction.means(samples.bits, _tiles(samples), self._counted(), samples.folded)
+        return self._estimates(costs, samples, corrected, thetas.shape[:-1])
+
+    def value_and_grad(
+        self, theta: ArrayLike, key: Key | None = None, gradient: Gradient | None = None
+    ) -> ValueAndGrad:
+        """The objective and its gradient, from one job: ``[..., num_parameters]`` → values of shape ``[...]``.
+
+        Args:
+            theta: angles in radians.
+            key: name of the shots; by default every call has its own.
+            gradient: the rule; parameter shift of the active angles by default.
+
+        Raises:
+            ValueError: on a wrong shape.
+            BackendError: if the machine fails.
+        """
+        rule = gradient or ParameterShift(self.ansatz.active)
+        theta = np.asarray(theta, dtype=np.float64)
+        name = self._take(key)
+        shifted = rule.shifted(theta, name)
+        costs, samples = self._measure(shifted, name, rule.num_rows)
+        first, own, first_tiles = _first_rows(samples, rule.num_rows)
+        if self._correction is None:
+            first_costs, transform, corrected = self.evaluations.cost(first), self.objective.transform, None
+            rows = Means.of(transform(costs, None if self.objective.is_mean else first_costs[own]))
+            unshifted = Means.of(transform(first_costs))
+        else:
+            bits, tiles = np.concatenate([samples.bits, first]), np.concatenate([_tiles(samples), first_tiles])
+            both = self._correction.means(bits, tiles, self._counted(), samples.folded)
+            rows = corrected = both[: len(own)]
+            unshifted = both[len(own) :]
+        shape = shifted.shape[:-1]
+        estimates = self._estimates(costs, samples, corrected, shape)
+        return rule.combine_means(
+            rows.reshape(*shape), unshifted[own].reshape(*shape), estimates, self.objective, theta, name
+        )
+
+    def _measure(self, thetas: Floats, key: Key, group: int = 1) -> tuple[Floats, Samples]:
+        """Costs of the measured bitstrings, ``[num_rows, shots]``, and the samples."""
+        flat = thetas.reshape(-1, thetas.shape[-1]) if thetas.ndim else thetas
+        samples = self.sampler.sample(flat, self.shots, key, group)
+        return self.take_in(samples), samples
+
+    def take_in(self, samples: Samples) -> Floats:
+        """Costs of measured bitstrings, ``[num_rows, shots]``; they and their readout errors are known from then on."""
+        costs = self.evaluations.cost(samples.bits)
+        if samples.unshifted is not None:
+            self.evaluations.cost(samples.unshifted)  # they were measured too
+        if samples.readout_counts is not None:
+            earlier = self.readout_counts
+            pooled = earlier is not None and earlier.is_of(
+                samples.readout_counts
+            )  # other qubits have errors of their own
+            self.readout_counts = (
+                earlier + samples.readout_counts if earlier is not None and pooled else samples.readout_counts
+            )
+        return costs
+
+    def _estimates(self, costs: Floats, samples: Samples, corrected: Means | None, shape: tuple[int, ...]) -> Estimates:
+        raw, known = Means.of(costs).reshape(*shape), self.evaluations
+        mean = raw if corrected is None else corrected.reshape(*shape)
+        objective = mean if self.objective.is_mean else Means.of(self.objective.transform(costs)).reshape(*shape)
+        return Estimates(
+            mean.mean,
+            mean.std_error,
+            objective.mean,
+            objective.std_error,
+            samples,
+            known.best_cost,
+            known.best_bits,
+            known.distinct,
+            None if corrected is None else raw.mean,
+            None if corrected is None else raw.std_error,
+        )
+
+    def _counted(self) -> ReadoutCounts:
+        """The readout errors counted so far."""
+        if self.readout_counts is None:
+            raise ValueError("this machine counts no readout errors to be mitigated; use mitigation = 'none'")
+        return self.readout_counts
+
+    def _take(self, key: Key | None) -> Key:
+        if key is None:
+            key = self._next_key
+            self._next_key = dataclasses.replace(key, evaluation=key.evaluation + 1)
+        return key
+
+
+def _tiles(samples: Samples) -> Integers:
+    """Where each row was measured, ``[num_rows]``."""
+    return np.zeros(len(samples.bits), dtype=np.int64) if samples.tiles is None else samples.tiles
+
+
+def _first_rows(samples: Samples, group: int) -> tuple[Bits, Integers, Integers]:
+    """The first row of every group on every tile.
+
+    Returns:
+        Its bits ``[n, shots, num_qubits]``, which of the n belongs to each row of ``samples``, and their tiles ``[n]``.
+    """
+    groups = np.arange(len(samples.bits)) // group
+    if samples.unshifted is None or samples.tiles is None:
+        first = samples.bits[::group]
+        return first, groups, np.zeros(len(first), dtype=np.int64)
+    num_groups, num_tiles = samples.unshifted.shape[:2]
+    first = samples.unshifted.reshape(-1, *samples.unshifted.shape[2:])
+    return first, num_tiles * groups + samples.tiles, np.tile(np.arange(num_tiles), num_groups)

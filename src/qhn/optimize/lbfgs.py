@@ -1,0 +1,245 @@
+"""L-BFGS, many initialisations at once: the optimizer for exact gradients.
+
+The method is that of Liu and Nocedal (Math. Program. 45, 503, 1989), with the line search of L-BFGS-B
+(:mod:`qhn.optimize.line_search`), so that a start leads to the minimum that SciPy's ``L-BFGS-B`` finds from it. All
+rows of θ
+advance together, and each call of the function serves all that are still searching along their line: a step costs a few
+array operations for the whole batch.
+
+Sampled gradients are not for it: curvature and sufficient decrease, read off noise, mean nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from qhn.arrays import Bools, Floats, Integers
+from qhn.estimator.gradient import ValueAndGrad
+from qhn.optimize.line_search import Found, Point, Rows, line_search
+
+Function = Callable[[Floats], ValueAndGrad]
+NEGLIGIBLE = np.finfo(np.float64).eps  # a pair with less curvature than this, relative, is not kept
+
+
+class LbfgsState(NamedTuple):
+    """The last pairs of steps and changes of the gradient, in a ring; axis 0 is the place in the ring.
+
+    Attributes:
+        num_steps: steps taken.
+        steps: s, ``[memory, ..., num_parameters]``.
+        changes: y, of the same shape.
+        weights: 1/(s·y), ``[memory, ...]``; 0 where there is no pair.
+        scale: s·y/(y·y) of the newest pair, ``[...]``.
+    """
+
+    num_steps: Integers
+    steps: Floats
+    changes: Floats
+    weights: Floats
+    scale: Floats
+
+
+@dataclass(frozen=True)
+class Lbfgs:
+    """L-BFGS with a line search; see the module.
+
+    Attributes:
+        memory: pairs to remember, at least 1.
+        max_line_search: evaluations along a line before the memory is dropped, at least 2.
+
+    Raises:
+        ValueError: at construction, if one is less.
+    """
+
+    memory: int = 10
+    max_line_search: int = 20
+
+    def __post_init__(self) -> None:
+        if self.memory < 1:
+            raise ValueError(f"memory must be at least 1, got {self.memory}")
+        if self.max_line_search < 2:
+            raise ValueError(f"max_line_search must be at least 2, got {self.max_line_search}")
+
+    @property
+    def max_evaluations(self) -> int:
+        return 1 + self.max_line_search
+
+    def init(self, theta: Floats) -> LbfgsState:
+        shape = (self.memory, *theta.shape)
+        zeros, none = np.zeros(shape), np.zeros(shape[:-1])
+        return LbfgsState(np.zeros((), dtype=np.int64), zeros, zeros.copy(), none, np.ones(theta.shape[:-1]))
+
+    def step(self, fn: Function, theta: Floats, state: LbfgsState) -> tuple[Floats, LbfgsState, ValueAndGrad]:
+        info = fn(theta)
+        rows = theta.reshape(-1, theta.shape[-1])
+
+        def evaluate(chosen: Floats) -> tuple[Floats, Floats]:
+            found = fn(chosen[0] if theta.ndim == 1 else chosen)
+            return np.atleast_1d(found.value), np.atleast_2d(found.grad)
+
+        shapes = ((self.memory, *rows.shape), (self.memory, *rows.shape), (self.memory, len(rows)), (len(rows),))
+        fields = (field.reshape(shape).copy() for field, shape in zip(state[1:], shapes, strict=True))
+        batched = LbfgsState(state.num_steps, *fields)
+        value, grad = np.atleast_1d(info.value), np.atleast_2d(info.grad)
+        (found, _, _), batched = self.advance(evaluate, Point(rows, value, grad), batched)
+        shaped = (new.reshape(old.shape) for new, old in zip(batched[1:], state[1:], strict=True))
+        return found.theta.reshape(theta.shape), LbfgsState(batched.num_steps, *shaped), info
+
+    def advance(self, fn: Rows, point: Point, state: LbfgsState) -> tuple[Found, LbfgsState]:
+        """One step of every row, from values and gradients that are known; the arrays of ``state`` are used again."""
+        direction = -_inverse_hessian_times(point.grad, state)
+        uphill = np.einsum("bp,bp->b", direction, point.grad) >= 0
+        state.weights[:, uphill] = 0.0
+        direction[uphill] = -point.grad[uphill]
+        has_pairs = (state.weights != 0).any(axis=0)
+        norm = np.linalg.norm(direction, axis=1)
+        first = np.where(has_pairs, 1.0, 1.0 / np.maximum(norm, NEGLIGIBLE))  # without memory, one radian
+        found = line_search(fn, point, direction, first, self.max_line_search)
+        end, success = found.point, found.success
+
+        steps, changes = end.theta - point.theta, end.grad - point.grad
+        curvature, square = np.einsum("bp,bp->b", steps, changes), np.einsum("bp,bp->b", changes, changes)
+        keep = success & (curvature > NEGLIGIBLE * square)
+        place = int(state.num_steps) % self.memory
+        state.steps[place], state.changes[place] = steps, changes
+        state.weights[place] = np.divide(1.0, curvature, out=np.zeros_like(curvature), where=keep)
+        state.scale[keep] = curvature[keep] / square[keep]
+        state.weights[:, ~success] = 0.0
+        state.scale[~success] = 1.0
+        return found, state._replace(num_steps=state.num_steps + 1)
+
+
+@dataclass(frozen=True)
+class Minima:
+    """Where :func:`minimize` ended, one row an initialisation.
+
+    Attributes:
+        theta: angles ``[B, num_parameters]``.
+        value: ``[B]``.
+        grad: ``[B, num_parameters]``.
+        converged: ``[B]``; the others ran out of steps, or found no descent.
+        num_steps: ``[B]``.
+        num_evaluations: of value and gradient, ``[B]``.
+    """
+
+    theta: Floats
+    value: Floats
+    grad: Floats
+    converged: Bools
+    num_steps: Integers
+    num_evaluations: Integers
+
+
+def minimize(
+    fn: Function | Rows,
+    thetas: ArrayLike,
+    *,
+    max_steps: int = 300,
+    tolerance: float = 1e-6,
+    value_tolerance: float = 1e-12,
+    optimizer: Lbfgs | None = None,
+) -> Minima:
+    """Minima reached from many initial θ, which advance together; a row that has converged costs nothing more.
+
+    Args:
+        fn: value and gradient of rows ``[n, num_parameters]``, e.g. ``ExactEstimator(…).value_and_grad``, or a function
+            that returns them as a pair ``[n]``, ``[n, num_parameters]``, e.g. ``Energy(…).value_and_grad``.
+        thetas: initial angles ``[B, num_parameters]`` in radians.
+        max_steps: at most so many steps a row.
+        tolerance: converged when no component of the gradient is larger,
+        value_tolerance: or a step lowers the value by less than this times the larger of 1 and the value.
+        optimizer: with other settings than the default ones.
+
+    Raises:
+        ValueError: if thetas is not a matrix.
+
+    >>> from qhn import ExactEstimator, TableProblem, hypernetwork
+    >>> estimator = ExactEstimator(hypernetwork(2, 1), TableProblem([3.0, 1.0, 4.0, 1.5]))
+    >>> found = minimize(estimator.value_and_grad, np.random.default_rng(1).uniform(0, 6.28, (5, 8)))
+    >>> found.value.round(9), bool(found.converged.all())
+    (array([1., 1., 1., 1., 1.]), True)
+    """
+    *_, last = descend(
+        fn,
+        thetas,
+        max_steps=max_steps,
+        tolerance=tolerance,
+        value_tolerance=value_tolerance,
+        optimizer=optimizer,
+    )
+    return last
+
+
+def descend(
+    fn: Function | Rows,
+    thetas: ArrayLike,
+    *,
+    max_steps: int = 300,
+    tolerance: float = 1e-6,
+    value_tolerance: float = 1e-12,
+    optimizer: Lbfgs | None = None,
+) -> Iterator[Minima]:
+    """Where all rows stand at the start and after every step of :func:`minimize`, in arrays that the next step changes.
+
+    Raises:
+        ValueError: if thetas is not a matrix.
+    """
+    theta = np.array(thetas, dtype=np.float64)
+    if theta.ndim != 2:
+        raise ValueError(f"thetas must have shape [B, num_parameters], got {list(theta.shape)}")
+    method = optimizer or Lbfgs()
+
+    def evaluate(rows: Floats) -> tuple[Floats, Floats]:
+        found = fn(rows)
+        return found if isinstance(found, tuple) else (found.value, found.grad)
+
+    end = Point(theta, *(part.copy() for part in evaluate(theta)))
+    converged = np.abs(end.grad).max(axis=1, initial=0.0) <= tolerance
+    num_steps, num_evaluations = np.zeros(len(theta), dtype=np.int64), np.ones(len(theta), dtype=np.int64)
+    standing = Minima(*end, converged, num_steps, num_evaluations)
+    yield standing
+    rows = np.flatnonzero(~converged)
+    point, state = Point(*(part[rows] for part in end)), method.init(theta[rows])
+    for _ in range(max_steps):
+        if len(rows) == 0:
+            break
+        before, had_pairs = point, (state.weights != 0).any(axis=0)
+        found, state = method.advance(evaluate, point, state)
+        point = found.point
+        num_steps[rows] += 1
+        num_evaluations[rows] += found.num_evaluations
+        decrease = before.value - point.value
+        stuck = (point.theta == before.theta).all(axis=1)
+        small = ~stuck & (decrease <= value_tolerance * np.maximum(1.0, np.abs(point.value)))
+        flat = np.abs(point.grad).max(axis=1) <= tolerance
+        converged[rows] = flat | small
+        for target, part in zip(end, point, strict=True):
+            target[rows] = part
+        yield standing
+        going = ~(flat | small | (stuck & ~had_pairs))  # without memory, no descent along the gradient itself
+        if not going.all():
+            rows = rows[going]
+            point = Point(*(part[going] for part in point))
+            _, steps, changes, weights, scale = state
+            state = LbfgsState(state.num_steps, steps[:, going], changes[:, going], weights[:, going], scale[going])
+
+
+def _inverse_hessian_times(grad: Floats, state: LbfgsState) -> Floats:
+    """The two-loop recursion; a pair of weight 0 changes nothing."""
+    memory = len(state.weights)
+    newest_first = [(int(state.num_steps) - 1 - age) % memory for age in range(min(memory, int(state.num_steps)))]
+    result = grad.copy()
+    alphas = {}
+    for k in newest_first:
+        alphas[k] = state.weights[k] * np.einsum("bp,bp->b", state.steps[k], result)
+        result -= alphas[k][:, None] * state.changes[k]
+    result *= state.scale[:, None]
+    for k in reversed(newest_first):
+        beta = state.weights[k] * np.einsum("bp,bp->b", state.changes[k], result)
+        result += (alphas[k] - beta)[:, None] * state.steps[k]
+    return result

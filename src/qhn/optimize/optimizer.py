@@ -1,0 +1,141 @@
+"""Optimizers as pairs of pure functions: ``init(theta) → state`` and ``step(fn, theta, state) → (theta, state, info)``.
+
+A state is a named tuple of plain arrays, so that a checkpoint is nothing but these arrays. ``step`` is given the
+function, not its gradient, so that a line search fits too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+
+from qhn.arrays import Bools, Floats, Integers
+from qhn.estimator.gradient import ValueAndGrad
+
+Function = Callable[[Floats], ValueAndGrad]
+
+
+class Optimizer(Protocol):
+    """A rule for the next θ."""
+
+    @property
+    def max_evaluations(self) -> int:
+        """Calls of ``fn`` that one step makes at most."""
+        ...
+
+    def init(self, theta: Floats) -> Any:
+        """The state before the first step at ``theta[..., num_parameters]``: a named tuple of arrays."""
+        ...
+
+    def step(self, fn: Function, theta: Floats, state: Any) -> tuple[Floats, Any, ValueAndGrad]:
+        """The next θ and state, and what ``fn`` returned at the old θ."""
+        ...
+
+
+class AdamState(NamedTuple):
+    """Number of steps taken and the running means of the gradient and of its square."""
+
+    num_steps: Integers
+    first_moment: Floats
+    second_moment: Floats
+
+    def rows(self, chosen: Bools) -> AdamState:
+        """The state of some rows of θ ``[B, num_parameters]``."""
+        return AdamState(self.num_steps, self.first_moment[chosen], self.second_moment[chosen])
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam (Kingma and Ba, arXiv:1412.6980, algorithm 1).
+
+    Attributes:
+        learning_rate: size of a step in radians an angle, above 0.
+        beta1, beta2: decay of the two running means, in [0, 1).
+        epsilon: added to the root of the second, above 0.
+    """
+
+    learning_rate: float = 0.2
+    beta1: float = 0.9
+    beta2: float = 0.99
+    epsilon: float = 1e-8
+
+    max_evaluations: ClassVar[int] = 1
+
+    def init(self, theta: Floats) -> AdamState:
+        return AdamState(np.zeros((), dtype=np.int64), np.zeros_like(theta), np.zeros_like(theta))
+
+    def step(self, fn: Function, theta: Floats, state: AdamState) -> tuple[Floats, AdamState, ValueAndGrad]:
+        info = fn(theta)
+        return *self.update(theta, info.grad, state), info
+
+    def update(self, theta: Floats, grad: Floats, state: AdamState) -> tuple[Floats, AdamState]:
+        """The next θ and state, given the gradient at θ."""
+        num_steps = state.num_steps + 1
+        first = self.beta1 * state.first_moment + (1 - self.beta1) * grad
+        second = self.beta2 * state.second_moment + (1 - self.beta2) * np.square(grad)
+        unbiased_first, unbiased_second = first / (1 - self.beta1**num_steps), second / (1 - self.beta2**num_steps)
+        step = self.learning_rate * unbiased_first / (np.sqrt(unbiased_second) + self.epsilon)
+        return theta - step, AdamState(num_steps, first, second)
+
+
+class SgdState(NamedTuple):
+    """The running sum of gradients."""
+
+    velocity: Floats
+
+
+@dataclass(frozen=True)
+class Sgd:
+    """Gradient descent with momentum: v ← momentum·v + ∇, θ ← θ − learning_rate·v.
+
+    Attributes:
+        learning_rate: radians a unit of gradient, above 0.
+        momentum: in [0, 1).
+    """
+
+    learning_rate: float = 1.0
+    momentum: float = 0.9
+
+    max_evaluations: ClassVar[int] = 1
+
+    def init(self, theta: Floats) -> SgdState:
+        return SgdState(np.zeros_like(theta))
+
+    def step(self, fn: Function, theta: Floats, state: SgdState) -> tuple[Floats, SgdState, ValueAndGrad]:
+        info = fn(theta)
+        velocity = self.momentum * state.velocity + info.grad
+        return theta - self.learning_rate * velocity, SgdState(velocity), info
+
+
+class SpsaState(NamedTuple):
+    """Number of steps taken."""
+
+    num_steps: Integers
+
+
+@dataclass(frozen=True)
+class SpsaGains:
+    """Gradient descent with the gain sequence of SPSA (Spall 1998): a_k = learning_rate / (k + 1 + stability)^decay.
+
+    Attributes:
+        learning_rate: radians a unit of gradient, above 0.
+        decay: exponent, at least 0; Spall recommends 0.602.
+        stability: at least 0; about a tenth of the planned steps.
+    """
+
+    learning_rate: float = 5.0
+    decay: float = 0.602
+    stability: float = 10.0
+
+    max_evaluations: ClassVar[int] = 1
+
+    def init(self, theta: Floats) -> SpsaState:
+        return SpsaState(np.zeros((), dtype=np.int64))
+
+    def step(self, fn: Function, theta: Floats, state: SpsaState) -> tuple[Floats, SpsaState, ValueAndGrad]:
+        info = fn(theta)
+        gain = self.learning_rate / (state.num_steps + 1 + self.stability) ** self.decay
+        return theta - gain * info.grad, SpsaState(state.num_steps + 1), info

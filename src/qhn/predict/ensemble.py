@@ -1,0 +1,225 @@
+"""Prediction by all networks that a trained circuit yields, each as often as it was measured."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qhn import bitstrings
+from qhn.arrays import Bits, Floats
+from qhn.backend import open_backend
+from qhn.backend.sampler import KnownDistribution
+from qhn.problem.network import as_features
+from qhn.problem.search_space import BLOCK, SearchSpace
+from qhn.run.record import Record
+from qhn.threads import in_parallel, num_cores
+
+MAX_NETWORKS = 4096  # of an exact run's distribution
+NEGLIGIBLE = 1e-6  # networks less probable than this, times the most probable one, are left out
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Binary networks with weights: p(class | x) = Σ_w q(w) p_w(class | x). It needs nothing else to predict.
+
+    Attributes:
+        space: what the bits mean.
+        bits: the different networks, the heaviest first, ``[M, num_qubits]``.
+        weights: q(w), which sum up to 1, ``[M]``.
+        classes: the label of each class.
+        mean, scale: a raw feature x enters as (x − mean) / scale.
+        left_out: the probability of networks that are not in it, before the weights were made to sum up to 1.
+
+    Raises:
+        ValueError: at construction, if bits or weights are not of this form.
+
+    >>> coin = Ensemble(SearchSpace(1), [[1, 1], [0, 1]], [0.5, 0.5], np.array(["no", "yes"]), np.zeros(1), np.ones(1))
+    >>> coin.probabilities([[0.0], [5.0]]).round(3)
+    array([[0.269, 0.731],
+           [0.492, 0.508]])
+    >>> coin.predict([0.0]), coin.num_networks, round(coin.effective_number, 12)
+    (np.str_('yes'), 2, 2.0)
+    """
+
+    space: SearchSpace
+    bits: Bits
+    weights: Floats
+    classes: NDArray[Any]
+    mean: Floats
+    scale: Floats
+    left_out: float = 0.0
+
+    def __post_init__(self) -> None:
+        bits = bitstrings.as_bits(self.bits, self.space.num_qubits)
+        weights = np.asarray(self.weights, dtype=np.float64)
+        if bits.ndim != 2 or weights.shape != bits.shape[:1] or not len(bits):
+            raise ValueError(
+                f"an ensemble takes bits [networks, qubits] and one weight a network, at least one network; got "
+                f"{list(bits.shape)} and {list(weights.shape)}"
+            )
+        if not (weights >= 0).all() or abs(weights.sum() - 1) > 1e-9:
+            raise ValueError(f"weights must be 0 or more and sum up to 1, got a sum of {weights.sum():g}")
+        object.__setattr__(self, "bits", bits)
+        object.__setattr__(self, "weights", weights)
+
+    @classmethod
+    def of(cls, record: Record, step: int | None = None) -> Ensemble:
+        """The networks measured at a step's θ, by default the last, with their shares of the shots.
+
+        Of an exact run, its most probable networks with their probabilities: up to 4,096 of them, and none that is a
+        million times less probable than the first.
+
+        Raises:
+            ValueError: if the run has no such step.
+        """
+        steps = record.steps()
+        if not steps:
+            raise ValueError(f"run {record.directory} has no complete step yet; qhn resume continues it")
+        if step is not None and not 0 <= step < len(steps):
+            raise ValueError(f"step must be from 0 to {len(steps) - 1}, the last of the run, got {step}")
+        at = steps[-1 if step is None else step]
+        problem = record.config.problem()
+        if record.config.train.shots is None:
+            config = record.config
+            backend = open_backend(config.train.backend, config.device.settings())
+            sampler = backend.compile(config.circuit(problem.num_qubits))
+            assert isinstance(sampler, KnownDistribution)  # no other does without shots
+            bits, probabilities = most_probable(sampler.probabilities(at.theta[None])[0])
+            left_out = max(0.0, 1 - float(probabilities.sum()))
+        else:
+            bits, probabilities = distinct_bits(record.samples(at.step))
+            left_out = 0.0
+        data = problem.dataset
+        return cls(
+            problem.space, bits, probabilities / probabilities.sum(), data.classes, data.mean, data.scale, left_out
+        )
+
+    def only(self, bits: ArrayLike) -> Ensemble:
+        """One network ``[num_qubits]`` alone, as an ensemble."""
+        return replace(self, bits=np.asarray(bits)[None], weights=np.ones(1), left_out=0.0)
+
+    @property
+    def num_networks(self) -> int:
+        """How many different networks there are."""
+        return len(self.weights)
+
+    @property
+    def effective_number(self) -> float:
+        """exp(−Σ q log q): as many equally heavy networks have the same entropy."""
+        positive = self.weights[self.weights > 0]
+        return float(np.exp(-(positive @ np.log(positive))))
+
+    def probabilities(self, x: ArrayLike) -> Floats:
+        """The probability of each class: raw features ``[..., inputs]`` → ``[..., K]``.
+
+        Raises:
+            ValueError: if the last axis of ``x`` is not as long as the networks have inputs, or a value is missing.
+        """
+        features = (as_features(x, self.space.num_inputs) - self.mean) / self.scale
+        rows = features.reshape(-1, self.space.num_inputs)
+        samples = max(1, min(len(rows), BLOCK // 64))
+        networks = max(1, BLOCK // (samples * self.space.num_classes))
+
+        def averaged(part: Floats) -> Floats:
+            total = np.zeros((len(part), self.space.num_classes))
+            for start in range(0, self.num_networks, networks):
+                chosen = slice(start, start + networks)
+                total += np.tensordot(self.weights[chosen], self.space.probabilities(self.bits[chosen], part), axes=1)
+            return total
+
+        parts = [rows[start : start + samples] for start in range(0, len(rows), samples)]
+        found = in_parallel(averaged, parts, num_cores())
+        empty = np.empty((0, self.space.num_classes))
+        return np.concatenate([empty, *found]).reshape(*features.shape[:-1], self.space.num_classes)
+
+    def predict(self, x: ArrayLike) -> NDArray[Any]:
+        """The most probable class: raw features ``[..., inputs]`` → labels ``[...]``, of equal ones the first.
+
+        Raises:
+            ValueError: as :meth:`probabilities`.
+        """
+        return np.asarray(self.classes[self.probabilities(x).argmax(axis=-1)])[()]
+
+    def save(self, path: str | Path) -> None:
+        """Write an ``.npz`` file of plain arrays, which :func:`load_ensemble` reads."""
+        with Path(path).open("wb") as file:
+            self.write(file)
+
+    def write(self, file: IO[bytes]) -> None:
+        """The same into an open file."""
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in ("weights", "classes", "mean", "scale")}
+        arrays |= {"bits": bitstrings.pack(self.bits), "left_out": self.left_out}
+        np.savez(file, allow_pickle=False, space=json.dumps(asdict(self.space)), **arrays)
+
+
+def load_ensemble(path: str | Path) -> Ensemble:
+    """The ensemble stored in a run's ``ensemble.npz``.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not an ensemble file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"ensemble file {path} does not exist; qhn ensemble writes one")
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            tree = json.loads(str(stored["space"]))
+            space = SearchSpace(**{name: _tuples(value) for name, value in tree.items()})
+            arrays = {name: stored[name] for name in ("weights", "classes", "mean", "scale")}
+            bits = bitstrings.unpack(stored["bits"], space.num_qubits)
+            return Ensemble(space, bits, **arrays, left_out=float(stored["left_out"]))
+    except Exception as error:  # a damaged archive raises BadZipFile, KeyError, ValueError or EOFError
+        raise ValueError(f"{path} is not an ensemble saved by qhn: {error}") from None
+
+
+def predictors(record: Record, step: int | None = None) -> dict[str, Ensemble]:
+    """Three ways to predict with a step's circuit, by name: the ensemble, its heaviest network, the best one so far.
+
+    Raises:
+        ValueError: as :meth:`Ensemble.of`.
+    """
+    ensemble = Ensemble.of(record, step)
+    best = record.steps()[-1 if step is None else step].best_bits
+    sampled = record.config.train.shots is not None
+    found = {"ensemble": ensemble}
+    if ensemble.num_networks == 1 or ensemble.weights[0] > ensemble.weights[-1]:  # else none stands out
+        found["most measured network" if sampled else "most probable network"] = ensemble.only(ensemble.bits[0])
+    found["best sampled network" if sampled else "best of the most probable"] = ensemble.only([int(b) for b in best])
+    return found
+
+
+def distinct_bits(samples: Bits) -> tuple[Bits, Floats]:
+    """Different bitstrings of measured ones ``[shots, num_qubits]``, most frequent first, and their shares.
+
+    >>> distinct_bits(np.array([[0, 1], [1, 1], [1, 1], [1, 1]], dtype=np.uint8))
+    (array([[1, 1],
+           [0, 1]], dtype=uint8), array([0.75, 0.25]))
+    """
+    different, counts = np.unique(bitstrings.pack(samples), axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return bitstrings.unpack(different[order], samples.shape[1]), counts[order] / len(samples)
+
+
+def most_probable(probabilities: Floats) -> tuple[Bits, Floats]:
+    """The most probable bitstrings of ``[2**num_qubits]`` probabilities, descending, and those.
+
+    Up to 4,096, none below a millionth of the highest.
+
+    >>> most_probable(np.array([0.25, 1e-9, 0.0, 0.75]))
+    (array([[1, 1],
+           [0, 0]], dtype=uint8), array([0.75, 0.25]))
+    """
+    candidates = np.flatnonzero(probabilities > NEGLIGIBLE * probabilities.max())
+    chosen = candidates[np.argsort(-probabilities[candidates], kind="stable")[:MAX_NETWORKS]]
+    return bitstrings.from_integers(chosen, len(probabilities).bit_length() - 1), probabilities[chosen]
+
+
+def _tuples(value: Any) -> Any:
+    """Lists of a JSON tree as tuples."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

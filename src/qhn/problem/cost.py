@@ -1,0 +1,201 @@
+"""What is minimised: the cost C of a bitstring.
+
+A problem is anything with ``num_qubits`` and ``cost(bits)``; the rest of qhn asks for nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from qhn import bitstrings
+from qhn.arrays import Bits, Floats
+from qhn.problem.datasets import Dataset
+from qhn.problem.network import Network
+from qhn.problem.search_space import BLOCK, SearchSpace
+from qhn.threads import in_parallel, num_cores
+
+NO_VALIDATION = (
+    "the data set has no validation samples; set data.validation_fraction or data.validation_samples above 0"
+)
+
+
+class Problem(Protocol):
+    """A cost of bitstrings; lower is better."""
+
+    @property
+    def num_qubits(self) -> int:
+        """Bits of a bitstring."""
+        ...
+
+    def cost(self, bits: Bits) -> Floats:
+        """C of each bitstring: ``uint8[..., num_qubits]`` → ``float64[...]``, deterministic and finite."""
+        ...
+
+
+@dataclass(frozen=True)
+class BinnProblem:
+    """The loss of binary networks on a data set, C(w) = (1/N_s) Σ loss (arXiv:2301.08292, Eq. 2).
+
+    Attributes:
+        space: which networks.
+        dataset: the data; only its training part enters the cost.
+        loss: ``"mse"``, (output − y)², or ``"cross-entropy"`` in nats. With K > 2 classes and probabilities p_c, the
+            first is Σ_c (p_c − [y = c])², the second −log p_y.
+
+    Raises:
+        ValueError: at construction, if the data does not fit the networks or the loss their output.
+
+    >>> from qhn.problem.datasets import gaussian_mixture
+    >>> problem = BinnProblem(SearchSpace(2), gaussian_mixture(100))
+    >>> problem.cost(np.array([[1, 1, 1], [0, 0, 1]], dtype=np.uint8)).round(3)
+    array([0.058, 0.62 ])
+    """
+
+    space: SearchSpace
+    dataset: Dataset
+    loss: Literal["mse", "cross-entropy"] = "mse"
+
+    def __post_init__(self) -> None:
+        if self.dataset.num_features != self.space.num_inputs:
+            raise ValueError(
+                f"the networks have {self.space.num_inputs} inputs, the data {self.dataset.num_features} features"
+            )
+        if self.dataset.num_classes != self.space.num_classes:
+            raise ValueError(
+                f"the networks tell {self.space.num_classes} classes, the data has {self.dataset.num_classes}"
+            )
+        if self.loss not in ("mse", "cross-entropy"):
+            raise ValueError(f"loss must be mse or cross-entropy, got {self.loss!r}")
+        if self.loss == "cross-entropy" and not self.space.layers and self.space.activations != ("sigmoid",):
+            raise ValueError(
+                "cross-entropy needs a sigmoid output: with hidden = [] the activation acts on the output, "
+                f"and it is {list(self.space.activations)}; use activation = 'sigmoid' or loss = 'mse'"
+            )
+
+    @property
+    def num_qubits(self) -> int:
+        return self.space.num_qubits
+
+    def cost(self, bits: ArrayLike) -> Floats:
+        """C on the training samples: bits ``[..., num_qubits]`` → ``[...]``."""
+        return self._in_blocks(bits, self.dataset.x, self.dataset.y, self._losses)
+
+    def validation_cost(self, bits: ArrayLike) -> Floats:
+        """C on the validation samples: bits ``[..., num_qubits]`` → ``[...]``.
+
+        Raises:
+            ValueError: if the data set has no validation samples.
+        """
+        if not self.dataset.has_validation:
+            raise ValueError(NO_VALIDATION)
+        return self._in_blocks(bits, self.dataset.x_validation, self.dataset.y_validation, self._losses)
+
+    @property
+    def held_out(self) -> BinnProblem:
+        """The problem whose cost is the validation cost.
+
+        Raises:
+            ValueError: if the data set has no validation samples.
+        """
+        data = self.dataset
+        if not data.has_validation:
+            raise ValueError(NO_VALIDATION)
+        return replace(self, dataset=replace(data, x=data.x_validation, y=data.y_validation))
+
+    def accuracy(self, bits: ArrayLike) -> tuple[Floats, Floats | None]:
+        """Share of right predictions on training and validation samples: bits ``[..., num_qubits]`` → ``[...]`` each.
+
+        The second is None without validation samples.
+        """
+        data = self.dataset
+        training = self._in_blocks(bits, data.x, data.y, self._hits)
+        if not data.has_validation:
+            return training, None
+        return training, self._in_blocks(bits, data.x_validation, data.y_validation, self._hits)
+
+    def network(self, bits: ArrayLike) -> Network:
+        """The decoded network of one bitstring, with the data's classes and scales."""
+        data = self.dataset
+        return replace(
+            self.space.decode(bits),
+            classes=data.classes,
+            mean=data.mean,
+            scale=data.scale,
+            feature_names=data.feature_names,
+            image_shape=data.image_shape,
+        )
+
+    def _losses(self, bits: Bits, x: Floats, y: Floats) -> Floats:
+        """Mean loss of each network over the samples: ``[B]``."""
+        means: Floats
+        if self.loss == "mse":
+            errors = self.space.output(bits, x) - self._target(y)
+            means = np.square(errors, out=errors).reshape(len(errors), -1).sum(axis=1) / len(y)
+            return means
+        z = self.space.forward(bits, x)
+        if self.dataset.num_classes > 2:
+            z -= z.max(axis=-1, keepdims=True)  # log Σ e^z without overflow
+            right = z[:, np.arange(len(y)), y.astype(np.intp)]
+            means = (np.log(np.exp(z).sum(axis=-1)) - right).mean(axis=1)
+            return means
+        # log(1 + e^z) − y·z = z·(½ − y) + |z|/2 + log(1 + e^−|z|), without overflow
+        means = z @ (0.5 - y) / len(y)
+        np.negative(np.abs(z, out=z), out=z)
+        means -= 0.5 * z.mean(axis=1)
+        np.log(1.0 + np.exp(z, out=z), out=z)  # not log1p: it is several times slower, and 1e-16 is lost either way
+        means += z.mean(axis=1)
+        return means
+
+    def _target(self, y: Floats) -> Floats:
+        """What the output should be: ``[S]``, or with more than two classes 1 for the right one, ``[S, classes]``."""
+        return y if self.dataset.num_classes == 2 else np.eye(self.dataset.num_classes)[y.astype(np.intp)]
+
+    def _hits(self, bits: Bits, x: Floats, y: Floats) -> Floats:
+        """Share of right predictions of each network: ``[B]``."""
+        output = self.space.output(bits, x)
+        predicted = output > 0.5 if self.dataset.num_classes == 2 else output.argmax(axis=-1)
+        hits: Floats = (predicted == y).mean(axis=1)
+        return hits
+
+    def _in_blocks(
+        self, bits: ArrayLike, x: Floats, y: Floats, function: Callable[[Bits, Floats, Floats], Floats]
+    ) -> Floats:
+        """``function(bits, x, y)`` in blocks of networks whose arrays stay in a core's cache: ``[...]``."""
+        array = bitstrings.as_bits(bits, self.num_qubits)
+        rows = array.reshape(-1, self.num_qubits)
+        block = max(1, BLOCK // len(x))
+        blocks = [rows[start : start + block] for start in range(0, len(rows), block)]
+        results = in_parallel(lambda part: function(part, x, y), blocks, num_cores())
+        return np.concatenate([np.empty(0), *results]).reshape(array.shape[:-1])
+
+
+class TableProblem:
+    """A cost given as a table of 2^num_qubits numbers, indexed with qubit 0 as the least significant bit.
+
+    Raises:
+        ValueError: if the table's length is not a power of two, or a cost is not finite.
+
+    >>> TableProblem([3.0, 1.0, 4.0, 1.5]).cost(np.array([1, 0], dtype=np.uint8))
+    np.float64(1.0)
+    """
+
+    def __init__(self, costs: ArrayLike) -> None:
+        self.costs = np.array(costs, dtype=np.float64)
+        size = self.costs.size
+        if self.costs.ndim != 1 or size < 2 or size & (size - 1):
+            raise ValueError(f"a table of costs must hold 2^num_qubits numbers, got shape {list(self.costs.shape)}")
+        if not np.isfinite(self.costs).all():
+            raise ValueError(f"costs must be finite, entry {np.flatnonzero(~np.isfinite(self.costs))[0]} is not")
+
+    @property
+    def num_qubits(self) -> int:
+        return int(self.costs.size).bit_length() - 1
+
+    def cost(self, bits: ArrayLike) -> Floats:
+        result: Floats = self.costs[bitstrings.to_integers(bitstrings.as_bits(bits, self.num_qubits))]
+        return result

@@ -1,0 +1,353 @@
+"""Arrays to learn from: a seeded mixture of Gaussians, small real digits, or a user's own file."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhn.arrays import Floats
+from qhn.problem.mnist_files import read_mnist
+from qhn.text import did_you_mean
+
+RED_MEAN = np.array([-1.0, -2.0])
+BLUE_MEANS = np.array([[-2.0, 1.0], [1.0, 1.0], [2.0, -2.0]])
+MIXTURE_VARIANCE = 0.1
+MAX_FEATURE = 1e100  # so that sums of squares stay finite
+MAX_CLASSES = 64  # of a user's file
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples of two classes or more, split into training and validation.
+
+    Attributes:
+        x: training features ``[num_samples, num_features]``, standardised if ``mean`` and ``scale`` say so.
+        y: training labels ``[num_samples]``: 0.0 or 1.0, with more classes up to ``num_classes − 1``.
+        x_validation, y_validation: the same for validation; empty when nothing is held out.
+        classes: the labels of the source, those of y = 0, y = 1, …
+        feature_names: one name a feature.
+        mean, scale: raw features are ``x * scale + mean``.
+        image_shape: rows and columns if the features are pixels.
+    """
+
+    x: Floats
+    y: Floats
+    x_validation: Floats
+    y_validation: Floats
+    classes: NDArray[Any]
+    feature_names: tuple[str, ...]
+    mean: Floats
+    scale: Floats
+    image_shape: tuple[int, int] | None = None
+    name: str = field(default="data")
+
+    @property
+    def num_features(self) -> int:
+        return int(self.x.shape[1])
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.classes)
+
+    @property
+    def has_validation(self) -> bool:
+        return len(self.y_validation) > 0
+
+    def raw(self, x: Floats) -> Floats:
+        """Standardised features ``[..., num_features]`` in the units of the source."""
+        return x * self.scale + self.mean
+
+
+def gaussian_mixture(
+    samples: int = 1000, *, seed: int = 1, validation_samples: int = 1000, means_scale: float = 1.0
+) -> Dataset:
+    """The four-Gaussian task of arXiv:2301.08292: "red" (y = 0) is one Gaussian, "blue" (y = 1) one of three.
+
+    Red is centred at (−1, −2), blue at (−2, 1), (1, 1) or (2, −2) with equal probability; every covariance is 0.1·I;
+    a sample is red or blue with probability ½.
+
+    Args:
+        samples: number of training samples.
+        seed: seed of both sets; the training samples do not depend on ``validation_samples``.
+        validation_samples: number of further samples for validation.
+        means_scale: factor on all means; below 1 the classes overlap (the paper's overfitting study).
+
+    Raises:
+        ValueError: if ``samples`` is below 1 or ``validation_samples`` below 0.
+
+    >>> gaussian_mixture(5, seed=3).x.shape
+    (5, 2)
+    """
+    if samples < 1:
+        raise ValueError(f"samples must be at least 1, got {samples}")
+    if validation_samples < 0:
+        raise ValueError(f"validation_samples must be at least 0, got {validation_samples}")
+    training, validation = np.random.SeedSequence(seed).spawn(2)
+    x, y = _draw_mixture(samples, means_scale, np.random.default_rng(training))
+    x_validation, y_validation = _draw_mixture(validation_samples, means_scale, np.random.default_rng(validation))
+    return Dataset(
+        x,
+        y,
+        x_validation,
+        y_validation,
+        np.array(["red", "blue"]),
+        ("x1", "x2"),
+        np.zeros(2),
+        np.ones(2),
+        name="gaussian-mixture",
+    )
+
+
+def _draw_mixture(samples: int, means_scale: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    blue = rng.random(samples) < 0.5
+    means = np.where(blue[:, None], BLUE_MEANS[rng.integers(0, 3, samples)], RED_MEAN)
+    noise = rng.normal(0.0, np.sqrt(MIXTURE_VARIANCE), (samples, 2))
+    return means_scale * means + noise, blue.astype(np.float64)
+
+
+def mnist_4x4(
+    digits: Sequence[int] = (0, 1),
+    *,
+    directory: str | Path | None = None,
+    validation_fraction: float = 0.0,
+    seed: int = 1,
+) -> Dataset:
+    """Handwritten digits of 4×4 pixels with values in [0, 1], a class each, in the order of ``digits``.
+
+    The bundled images are 500 real MNIST images of each digit, not all of MNIST: see ``data/README.md`` in the package.
+
+    Args:
+        digits: two or more different digits, each 0…9.
+        directory: of the original files of MNIST, whose images are then all used: those of ``train`` for training and
+            those of ``t10k``, if they are there, for validation. See :func:`qhn.problem.mnist_files.read_mnist`.
+        validation_fraction: part of the training images of each class that is held out, in [0, 1). If it is above 0,
+            those of ``t10k`` are not used.
+        seed: seed of the split.
+
+    Raises:
+        ValueError: if the digits are equal or not digits, the fraction is out of range, or a file of MNIST is wrong.
+    """
+    if directory is None:
+        images, labels = _bundled("digits_4x4.npz")
+        return _digits("mnist-4x4", images / 255.0, labels, digits, validation_fraction, seed)
+    stored = read_mnist(Path(directory))
+    images, labels = stored["train-images-idx3-ubyte"], stored["train-labels-idx1-ubyte"]
+    data = _digits("mnist-4x4", images / 255.0, labels, digits, validation_fraction, seed)
+    if validation_fraction > 0 or "t10k-images-idx3-ubyte" not in stored:
+        return data
+    images, labels = stored["t10k-images-idx3-ubyte"], stored["t10k-labels-idx1-ubyte"]
+    held_out = _digits("mnist-4x4", images / 255.0, labels, digits, 0.0, seed)
+    return replace(data, x_validation=held_out.x, y_validation=held_out.y)
+
+
+def digits_8x8(digits: Sequence[int] = (3, 8), *, validation_fraction: float = 0.0, seed: int = 1) -> Dataset:
+    """Handwritten digits of 8×8 pixels with values in [0, 1], a class each, in the order of ``digits``.
+
+    The bundled images are the 1,797 that scikit-learn has, of UCI's optical digits: ``data/README.md`` in the package.
+
+    Args:
+        digits: two or more different digits, each 0…9.
+        validation_fraction: part of the images of each class that is held out, in [0, 1).
+        seed: seed of the split.
+
+    Raises:
+        ValueError: if the digits are equal or not digits, or the fraction is out of range.
+
+    >>> digits_8x8((0, 1, 2)).x.shape
+    (537, 64)
+    """
+    images, labels = _bundled("digits_8x8.npz")
+    return _digits("digits-8x8", images / 16.0, labels, digits, validation_fraction, seed)
+
+
+def _bundled(name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Images ``[n, rows, columns]`` and their digits ``[n]``."""
+    with resources.files("qhn").joinpath(f"data/{name}").open("rb") as file, np.load(file) as stored:
+        return stored["pixels"], stored["digits"]
+
+
+def _digits(
+    name: str, images: Floats, labels: NDArray[np.uint8], digits: Sequence[int], fraction: float, seed: int
+) -> Dataset:
+    """The images ``[n, rows, columns]`` of some digits."""
+    if not 2 <= len(set(digits)) == len(digits) or not all(0 <= digit <= 9 for digit in digits):
+        raise ValueError(f"digits must be two different digits from 0 to 9, or more, got {list(digits)}")
+    missing = [digit for digit in digits if digit not in labels]
+    if missing:
+        raise ValueError(f"there are no images of the digit {missing[0]}")
+    chosen = np.isin(labels, digits)
+    rows, columns = images.shape[1:]
+    x = images[chosen].reshape(-1, rows * columns)
+    y = (labels[chosen][:, None] == np.array(digits)).argmax(axis=1).astype(np.float64)
+    training, validation = _split(y, fraction, seed)
+    return Dataset(
+        x[training],
+        y[training],
+        x[validation],
+        y[validation],
+        np.array(digits),
+        tuple(f"pixel {row + 1},{column + 1}" for row in range(rows) for column in range(columns)),
+        np.zeros(rows * columns),
+        np.ones(rows * columns),
+        image_shape=(rows, columns),
+        name=f"{name} digits {', '.join(map(str, digits[:-1]))} and {digits[-1]}",
+    )
+
+
+def load_file(
+    path: str | Path,
+    label: str = "label",
+    *,
+    validation_fraction: float = 0.25,
+    standardise: bool = True,
+    seed: int = 1,
+) -> Dataset:
+    """A user's own data of two classes or more from a CSV file with a header line, or an NPZ file.
+
+    Args:
+        path: ``.csv``: one column holds the classes, every other column is a numeric feature. ``.npz``: one array
+            holds the classes ``[num_samples]``, the only other one the features ``[num_samples, num_features]``.
+        label: name of the column, or of the array, of classes (text or numbers; sorted, the first becomes y = 0).
+        validation_fraction: part of the samples of each class that is held out, in [0, 1).
+        standardise: shift and scale every feature to mean 0 and standard deviation 1 over the training samples.
+        seed: seed of the split.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file cannot be read as described, holds missing or infinite values, or one class or so many
+            that they must be something else; the message names the place.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"data file {path} {'is not a file' if path.exists() else 'does not exist'}")
+    readers = {".csv": _read_csv, ".npz": _read_npz}
+    if path.suffix.lower() not in readers:
+        raise ValueError(f"data file {path} must be .csv or .npz, got {path.suffix!r}")
+    x, labels, names = readers[path.suffix.lower()](path, label)
+    classes, y = np.unique(labels, return_inverse=True)
+    shown = ", ".join(str(c) for c in classes[:5]) + (", …" if len(classes) > 5 else "")
+    if len(classes) < 2:
+        raise ValueError(f"{path}: {label!r} must hold two classes or more, found {len(classes)}: {shown}")
+    if len(classes) > MAX_CLASSES or (len(classes) > 2 and 2 * len(classes) > len(y)):
+        raise ValueError(
+            f"{path}: {label!r} must hold classes, found {len(classes)} different values in {len(y)} samples: {shown}; "
+            f"name another column with label, or make of its values at most {MAX_CLASSES} classes"
+        )
+    training, validation = _split(y, validation_fraction, seed)
+    mean, scale = np.zeros(x.shape[1]), np.ones(x.shape[1])
+    if standardise:
+        mean, deviation = x[training].mean(axis=0), x[training].std(axis=0)
+        constant = deviation <= 1e-12 * np.abs(x[training]).max(axis=0)
+        scale = np.where(constant, 1.0, deviation)
+    x = (x - mean) / scale
+    target = y.astype(np.float64)
+    return Dataset(
+        x[training], target[training], x[validation], target[validation], classes, names, mean, scale, name=path.name
+    )
+
+
+def _read_csv(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, ...]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [(number, row) for number, row in enumerate(csv.reader(file), start=1) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} is not a CSV file in UTF-8: {error}") from None
+    if len(rows) < 2:
+        raise ValueError(f"{path} needs a header line and at least one sample")
+    header = [name.strip() for name in rows[0][1]]
+    if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
+        raise ValueError(f"{path}: columns must be separated by commas, the header is {header[0]!r}")
+    column = _find(label, header, "column", path)
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        raise ValueError(f"{path} has several columns named {repeated[0]!r}; give each its own name")
+    names = tuple(name for j, name in enumerate(header) if j != column)
+    if not names:
+        raise ValueError(f"{path} has no feature columns beside {label!r}")
+    x = np.empty((len(rows) - 1, len(names)))
+    labels = []
+    for i, (number, row) in enumerate(rows[1:]):
+        if len(row) != len(header):
+            raise ValueError(f"{path} line {number} has {len(row)} fields, the header has {len(header)}")
+        labels.append(row.pop(column).strip())
+        if not labels[-1]:
+            raise ValueError(f"{path} line {number}: {label!r} is empty")
+        for j, text in enumerate(row):
+            x[i, j] = _number(text, f"{path} line {number}, column {names[j]!r}")
+    return x, _numeric_labels(labels), names
+
+
+def _number(text: str, place: str) -> float:
+    if not text.strip():
+        raise ValueError(f"{place} is empty; fill in or remove the sample")
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{place}: {text.strip()!r} is not a number") from None
+    if not abs(value) <= MAX_FEATURE:
+        raise ValueError(f"{place}: {text.strip()!r} is not finite, or too large; fill in or remove the sample")
+    return value
+
+
+def _numeric_labels(labels: list[str]) -> NDArray[Any]:
+    """The labels as integers if all of them are, so that predictions come back as the user wrote them."""
+    try:
+        return np.array([int(text) for text in labels])
+    except ValueError:
+        return np.array(labels)
+
+
+def _read_npz(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, ...]]:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except Exception as error:  # numpy raises BadZipFile, ValueError, OSError or EOFError here
+        raise ValueError(f"{path} is not an NPZ file of plain arrays: {error}") from None
+    _find(label, list(arrays), "array", path)
+    labels = arrays.pop(label)
+    if len(arrays) != 1:
+        raise ValueError(f"{path} must hold one array of features beside {label!r}, found {sorted(arrays) or 'none'}")
+    name, x = arrays.popitem()
+    if x.ndim != 2 or x.shape[1] == 0 or labels.shape != x.shape[:1]:
+        raise ValueError(
+            f"{path}: {name!r} must have shape [num_samples, num_features] and {label!r} [num_samples], "
+            f"got {list(x.shape)} and {list(labels.shape)}"
+        )
+    if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool) or np.iscomplexobj(x):
+        raise ValueError(f"{path}: {name!r} must hold real numbers, got {x.dtype}")
+    x = x.astype(np.float64)
+    wrong = np.argwhere(~(np.abs(x) <= MAX_FEATURE))
+    if len(wrong):
+        place = wrong[0].tolist()
+        raise ValueError(f"{path}: {name!r} is not finite at {place}, or too large; fill in or remove the sample")
+    if np.issubdtype(labels.dtype, np.floating) and not np.isfinite(labels).all():
+        raise ValueError(f"{path}: {label!r} has missing values")
+    return x, labels, tuple(f"{name} {j + 1}" for j in range(x.shape[1]))
+
+
+def _find(label: str, names: list[str], what: str, path: Path) -> int:
+    if label not in names:
+        hint = did_you_mean(label, names, otherwise=f"it has {', '.join(names)}")
+        raise ValueError(f"{path} has no {what} {label!r} for the label; {hint}")
+    return names.index(label)
+
+
+def _split(y: NDArray[Any], fraction: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Indices of training and validation samples, with the same share of each class held out."""
+    if not 0 <= fraction < 1:
+        raise ValueError(f"validation_fraction must be in [0, 1), got {fraction}")
+    rng = np.random.default_rng(seed)
+    held_out = np.zeros(len(y), dtype=bool)
+    for value in np.unique(y):
+        members = rng.permutation(np.flatnonzero(y == value))
+        held_out[members[: round(fraction * len(members))]] = True
+    if len(set(y[~held_out])) < len(set(y)):
+        raise ValueError(f"validation_fraction {fraction} leaves a class without training samples; lower it")
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)

@@ -1,0 +1,175 @@
+"""The memory of a problem: every bitstring evaluated so far, each computed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhn import bitstrings
+from qhn.arrays import Bits, Floats
+from qhn.problem.cost import Problem
+
+TABLE_QUBITS = 20  # up to which known costs are kept in a table of all bitstrings: 9 MiB
+
+
+@dataclass
+class Evaluations:
+    """The memory of a problem: every bitstring evaluated so far with its cost, each computed once.
+
+    Attributes:
+        problem: what computes a cost that is not yet known.
+        fresh: bitstrings (packed) and costs that came new since they were last taken by :meth:`take_fresh`.
+
+    >>> from qhn.problem.cost import TableProblem
+    >>> memory = Evaluations(TableProblem([3.0, 1.0, 4.0, 1.5]))
+    >>> memory.cost(np.array([[0, 0], [1, 0], [0, 0]], dtype=np.uint8))
+    array([3., 1., 3.])
+    >>> memory.distinct, memory.best_cost, bitstrings.text(memory.best_bits)
+    (2, 1.0, '10')
+    """
+
+    problem: Problem
+    fresh: list[tuple[NDArray[np.uint8], Floats]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._store = _Table(self.num_qubits) if self.num_qubits <= TABLE_QUBITS else _Sorted(self.num_qubits)
+        self._best: tuple[float, Bits] | None = None
+
+    @property
+    def num_qubits(self) -> int:
+        return self.problem.num_qubits
+
+    @property
+    def distinct(self) -> int:
+        """How many different bitstrings have been evaluated."""
+        return self._store.count
+
+    @property
+    def best_cost(self) -> float:
+        """The lowest cost so far, infinite before the first evaluation."""
+        return self._best[0] if self._best else float("inf")
+
+    @property
+    def best_bits(self) -> Bits:
+        """A bitstring of the lowest cost, which stays the same until a lower one is met: ``[num_qubits]``."""
+        if self._best is None:
+            raise ValueError("no bitstring has been evaluated yet")
+        return self._best[1]
+
+    def cost(self, bits: Bits) -> Floats:
+        """C of each bitstring: ``[..., num_qubits]`` → ``[...]``.
+
+        Raises:
+            ValueError: if the problem returns costs of another shape, or one that is not finite.
+        """
+        names = self._store.names(bitstrings.as_bits(bits, self.num_qubits))
+        unknown = self._store.unknown(names)
+        if len(unknown):
+            rows = self._store.packed(unknown)
+            costs = costs_of(self.problem, bitstrings.unpack(rows, self.num_qubits))
+            self.add(rows, costs)
+            self.fresh.append((rows, costs))
+        return self._store.costs(names)
+
+    def add(self, packed: NDArray[np.uint8], costs: Floats) -> None:
+        """Take in bitstrings ``[n, bytes]``, none of them known or repeated, with their costs ``[n]``."""
+        if len(costs) == 0:
+            return
+        lowest = int(np.argmin(costs))
+        if costs[lowest] < self.best_cost:
+            self._best = (float(costs[lowest]), bitstrings.unpack(packed[lowest], self.num_qubits))
+        self._store.add(packed, costs)
+
+    def take_fresh(self) -> tuple[NDArray[np.uint8], Floats]:
+        """Bitstrings ``[n, bytes]`` and costs ``[n]`` evaluated since the last call, in the order of evaluation."""
+        width = (self.num_qubits + 7) // 8
+        rows = [packed for packed, _ in self.fresh] or [np.empty((0, width), dtype=np.uint8)]
+        costs = [values for _, values in self.fresh] or [np.empty(0)]
+        self.fresh = []
+        return np.concatenate(rows), np.concatenate(costs)
+
+
+def costs_of(problem: Problem, bits: Bits) -> Floats:
+    """C of bitstrings ``[n, num_qubits]``, after a look at what the problem returned: ``[n]``.
+
+    Raises:
+        ValueError: if it is of another shape, or not finite.
+    """
+    costs = np.asarray(problem.cost(bits), dtype=np.float64)
+    if costs.shape != (len(bits),):
+        raise ValueError(f"cost must return one number a bitstring, {[len(bits)]}, got {list(costs.shape)}")
+    if not np.isfinite(costs).all():
+        wrong = int(np.flatnonzero(~np.isfinite(costs))[0])
+        raise ValueError(f"costs must be finite, got {costs[wrong]} for bitstring {bitstrings.text(bits[wrong])}")
+    return costs
+
+
+class _Table:
+    """Known costs by the integers of their bitstrings, in a table of all."""
+
+    def __init__(self, num_qubits: int) -> None:
+        self._num_qubits = num_qubits
+        self._costs = np.zeros(2**num_qubits)
+        self._known = np.zeros(2**num_qubits, dtype=bool)
+        self.count = 0
+
+    def names(self, bits: Bits) -> NDArray[Any]:
+        return np.asarray(bitstrings.to_integers(bits))
+
+    def unknown(self, names: NDArray[Any]) -> NDArray[Any]:
+        """The different names that are not known, in the order of their bytes, as the other kind of store has it."""
+        fresh = np.unique(names[~self._known[names]])
+        return fresh[np.argsort(bitstrings.keys(self.packed(fresh)))]
+
+    def packed(self, names: NDArray[Any]) -> NDArray[np.uint8]:
+        return bitstrings.pack(bitstrings.from_integers(names, self._num_qubits))
+
+    def costs(self, names: NDArray[Any]) -> Floats:
+        return np.asarray(self._costs[names])[()]
+
+    def add(self, packed: NDArray[np.uint8], costs: Floats) -> None:
+        names = self.names(bitstrings.unpack(packed, self._num_qubits))
+        self._costs[names], self._known[names] = costs, True
+        self.count += len(costs)
+
+
+class _Sorted:
+    """Known costs by the bytes of their bitstrings, in a sorted list."""
+
+    def __init__(self, num_qubits: int) -> None:
+        self._width = (num_qubits + 7) // 8
+        self._keys = bitstrings.keys(np.empty((0, self._width), dtype=np.uint8))
+        self._costs = np.empty(0)
+
+    @property
+    def count(self) -> int:
+        return len(self._costs)
+
+    def names(self, bits: Bits) -> NDArray[Any]:
+        return bitstrings.keys(bitstrings.pack(bits))
+
+    def unknown(self, names: NDArray[Any]) -> NDArray[Any]:
+        """The different names that are not known, ascending."""
+        unique = np.unique(names)
+        position = np.searchsorted(self._keys, unique)
+        known = np.zeros(len(unique), dtype=bool)
+        inside = position < len(self._keys)
+        known[inside] = self._keys[position[inside]] == unique[inside]
+        fresh: NDArray[Any] = unique[~known]
+        return fresh
+
+    def packed(self, names: NDArray[Any]) -> NDArray[np.uint8]:
+        return bitstrings.packed_keys(names, self._width)
+
+    def costs(self, names: NDArray[Any]) -> Floats:
+        return self._costs[np.searchsorted(self._keys, names)]
+
+    def add(self, packed: NDArray[np.uint8], costs: Floats) -> None:
+        names = bitstrings.keys(packed)
+        order = np.argsort(names)
+        position = np.searchsorted(self._keys, names[order])
+        self._keys = np.insert(self._keys, position, names[order])
+        self._costs = np.insert(self._costs, position, costs[order])

@@ -1,0 +1,243 @@
+"""The whole landscape of C: every bitstring's cost, for problems small enough to enumerate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln
+
+from qhn import bitstrings
+from qhn.arrays import Bits, Floats, Integers
+from qhn.problem.cost import BinnProblem, Problem, TableProblem
+from qhn.problem.evaluations import costs_of
+
+MAX_ENUMERABLE_QUBITS = 24
+MAX_LOSSES = 2**30  # of one network on one sample, that are worth knowing all costs
+MANY_QUBITS = 10  # from which on it pays to look for structure
+BLOCK = 1 << 14  # bitstrings evaluated at a time
+
+
+def is_small(problem: BinnProblem) -> bool:
+    """Whether all costs are soon known: few enough networks on few enough samples."""
+    most = MAX_LOSSES if problem.space.additive_groups() else MAX_LOSSES // 16  # without structure each takes longer
+    return 2**problem.num_qubits * len(problem.dataset.y) <= most and problem.num_qubits <= MAX_ENUMERABLE_QUBITS
+
+
+def enumerate_costs(problem: Problem) -> Floats:
+    """C of all bitstrings, ``[2**num_qubits]``, indexed with qubit 0 as the least significant bit.
+
+    Raises:
+        ValueError: above 24 qubits, or if the problem returns costs of a wrong shape or that are not finite.
+
+    >>> from qhn.problem.cost import TableProblem
+    >>> enumerate_costs(TableProblem([3.0, 1.0, 4.0, 1.5]))
+    array([3. , 1. , 4. , 1.5])
+    """
+    if problem.num_qubits > MAX_ENUMERABLE_QUBITS:
+        raise ValueError(
+            f"enumeration is possible up to {MAX_ENUMERABLE_QUBITS} qubits, the problem has {problem.num_qubits}"
+        )
+    if isinstance(problem, TableProblem):
+        return problem.costs.copy()
+    if isinstance(problem, BinnProblem) and problem.num_qubits >= MANY_QUBITS:
+        from qhn.problem.cost_table import table_of_costs
+
+        table = table_of_costs(problem)
+        if table is not None:
+            return table
+    size = 2**problem.num_qubits
+    costs = np.empty(size)
+    for start in range(0, size, BLOCK):
+        stop = min(start + BLOCK, size)
+        costs[start:stop] = costs_of(problem, bitstrings.from_integers(np.arange(start, stop), problem.num_qubits))
+    return costs
+
+
+@dataclass(frozen=True)
+class LocalMinima:
+    """Minima under flips of one bit; one row a minimum.
+
+    Attributes:
+        costs: ``[n]``, ascending.
+        bits: one of its bitstrings, ``[n, num_qubits]``.
+        members: bitstrings of its plateau, ``[n]``.
+        basins: bitstrings from which steepest descent ends there, itself included, ``[n]``; they sum up to all.
+    """
+
+    costs: Floats
+    bits: Bits
+    members: Integers
+    basins: Integers
+
+    def __len__(self) -> int:
+        return len(self.costs)
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """What is known of a problem whose costs are all known.
+
+    Attributes:
+        costs: ``[2**num_qubits]``, as :func:`enumerate_costs` returns them.
+        tolerance: costs closer than this, relative to the largest, are one level: sums in another order differ so.
+    """
+
+    costs: Floats
+    tolerance: float = 1e-12
+
+    @property
+    def num_qubits(self) -> int:
+        return int(self.costs.size).bit_length() - 1
+
+    @cached_property
+    def sorted_costs(self) -> Floats:
+        """All costs, ascending."""
+        return np.sort(self.costs)
+
+    @cached_property
+    def optimum(self) -> float:
+        """C*, the lowest cost."""
+        return float(self.costs.min())
+
+    @cached_property
+    def optimal_bits(self) -> Bits:
+        """All bitstrings of cost C*: ``[degeneracy, num_qubits]``, in the order of their integers."""
+        return bitstrings.from_integers(np.flatnonzero(self.costs <= self.optimum + self.width), self.num_qubits)
+
+    @property
+    def degeneracy(self) -> int:
+        """How many bitstrings are optimal."""
+        return len(self.optimal_bits)
+
+    def levels(self, count: int) -> list[tuple[float, int]]:
+        """The lowest ``count`` different costs with the number of bitstrings that have them."""
+        found: list[tuple[float, int]] = []
+        start = 0
+        while start < self.costs.size and len(found) < count:
+            stop = int(np.searchsorted(self.sorted_costs, self.sorted_costs[start] + self.width, side="right"))
+            found.append((float(self.sorted_costs[start]), stop - start))
+            start = stop
+        return found
+
+    @cached_property
+    def walsh_weights(self) -> Floats:
+        """W(S) for S = 0 … num_qubits (arXiv:2301.08292, Eq. 9): ``[num_qubits + 1]``.
+
+        With C(σ) = Σ_k f_k Π_{j∈k} σ_j over sets k of qubits, W(S) is the sum of f_k² over sets of S qubits. W(0) is
+        the squared mean of C, and the others sum up to its variance: how much of C is left to interactions of S qubits.
+
+        >>> Landscape(np.array([3.0, 1.0, 1.0, 3.0])).walsh_weights  # 2 + σ_0·σ_1
+        array([4., 0., 1.])
+        """
+        coefficients = self.costs / self.costs.size
+        for qubit in range(self.num_qubits):
+            pairs = coefficients.reshape(-1, 2, 1 << qubit)
+            pairs[:, 0], pairs[:, 1] = pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]
+        sizes = np.bitwise_count(np.arange(self.costs.size))
+        return np.bincount(sizes, weights=coefficients**2, minlength=self.num_qubits + 1).astype(np.float64)
+
+    @cached_property
+    def local_minima(self) -> LocalMinima:
+        """Where a search that flips one bit at a time comes to an end, ascending in cost.
+
+        A minimum is a connected set of bitstrings of equal cost, a plateau, none of whose neighbours is lower.
+        """
+        size, num_qubits = self.costs.size, self.num_qubits
+        lowest, following = self._level.copy(), np.arange(size, dtype=np.int32)
+        for qubit in range(num_qubits):
+            neighbour = self._level.reshape(-1, 2, 1 << qubit)[:, ::-1].reshape(-1)
+            better = neighbour < lowest
+            lowest[better] = neighbour[better]
+            following[better] = (np.flatnonzero(better) ^ (1 << qubit)).astype(np.int32)
+        stuck = np.flatnonzero(following == np.arange(size))
+        plateau, leak = self._plateaus(stuck)
+        first = np.full(plateau.max() + 1, size)
+        np.minimum.at(first, plateau, stuck)
+        out = np.where(leak >= 0, leak, first)  # a plateau with a way down is left by it
+        following[stuck] = out[plateau]
+        while not np.array_equal(following, ahead := following[following]):
+            following = ahead
+        ends, basins = np.unique(following, return_counts=True)
+        members = np.bincount(plateau)[plateau[np.searchsorted(stuck, ends)]]
+        order = np.argsort(self.costs[ends], kind="stable")
+        ends, basins, members = ends[order], basins[order], members[order]
+        return LocalMinima(self.costs[ends], bitstrings.from_integers(ends, num_qubits), members, basins)
+
+    def _plateaus(self, stuck: Integers) -> tuple[Integers, Integers]:
+        """Which plateau each bitstring without a lower neighbour belongs to, and the way out of each plateau.
+
+        The way out is a neighbour of equal cost that has a lower neighbour itself, or −1 if there is none.
+        """
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        place = np.full(self.costs.size, -1, dtype=np.int64)
+        place[stuck] = np.arange(len(stuck))
+        rows, columns, sources, exits = [], [], [], []
+        for qubit in range(self.num_qubits):
+            other = stuck ^ (1 << qubit)
+            level = self._level[other] == self._level[stuck]
+            inside = level & (place[other] >= 0)
+            rows.append(np.flatnonzero(inside))
+            columns.append(place[other[inside]])
+            sources.append(np.flatnonzero(level & ~inside))
+            exits.append(other[level & ~inside])
+        row, column = np.concatenate(rows), np.concatenate(columns)
+        links = coo_array((np.ones(len(row), dtype=bool), (row, column)), shape=(len(stuck), len(stuck)))
+        count, plateau = connected_components(links, directed=False)
+        leak = np.full(count, -1, dtype=np.int64)
+        leak[plateau[np.concatenate(sources)]] = np.concatenate(exits)
+        return plateau.astype(np.int64), leak
+
+    @cached_property
+    def _level(self) -> NDArray[np.int32]:
+        """The number of each bitstring's cost among the different ones, ascending; the next begins after a gap."""
+        order = np.argsort(self.costs)
+        level = np.empty(self.costs.size, dtype=np.int32)
+        level[order] = np.cumsum(np.diff(self.costs[order], prepend=self.costs[order[0]]) > self.width)
+        return level
+
+    def expected_best_of_random(self, count: int) -> float:
+        """The mean of the lowest cost among ``count`` different bitstrings drawn uniformly.
+
+        With costs c_1 ≤ … ≤ c_M it is Σ_k c_k·P_k, where P_k = C(M − k, count − 1) / C(M, count).
+
+        Raises:
+            ValueError: if ``count`` is not between 1 and 2**num_qubits.
+
+        >>> round(Landscape(np.array([1.0, 2.0, 3.0, 6.0])).expected_best_of_random(1), 12)
+        3.0
+        """
+        size = self.costs.size
+        if not 1 <= count <= size:
+            raise ValueError(f"count must be between 1 and {size}, got {count}")
+        above = size - 1 - np.arange(size - count + 1)  # bitstrings after the k-th in the order of costs
+        log_chance = _log_binomial(above, count - 1) - _log_binomial(np.array(size), count)
+        chance = np.exp(log_chance)
+        return float(chance @ self.sorted_costs[: len(chance)] / chance.sum())
+
+    @cached_property
+    def width(self) -> float:
+        """Costs no further apart than this are equal."""
+        return self.tolerance * float(max(abs(self.costs.min()), abs(self.costs.max())))
+
+
+def _log_binomial(n: Integers, k: int) -> Floats:
+    result: Floats = gammaln(n + 1.0) - gammaln(k + 1.0) - gammaln(n - k + 1.0)
+    return result
+
+
+def check_enumerable(num_qubits: int) -> None:
+    """Refuse an E without shots of too many qubits.
+
+    Raises:
+        ValueError: above 24 qubits.
+    """
+    if num_qubits > MAX_ENUMERABLE_QUBITS:
+        raise ValueError(
+            f"E without shots takes all 2^{num_qubits} costs, which is possible up to {MAX_ENUMERABLE_QUBITS} qubits; "
+            "give --shots to sample"
+        )

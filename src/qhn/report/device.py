@@ -1,0 +1,175 @@
+"""What a run on a device, or a rehearsal, says of it: qubits, what was applied, price, and what its noise should do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qhn.arrays import Floats
+from qhn.backend import DeviceSettings
+from qhn.backend.journal import jobs_of
+from qhn.budget.quote import layout_words, price_words
+from qhn.circuit.hypernetwork import Ansatz
+from qhn.estimator.readout import inverted_for
+from qhn.report.drift import Drift
+from qhn.report.jobs import ledger_of
+from qhn.run.record import Record
+
+APPLIED = ("noise", "rep_delay", "readout_errors", "dynamical_decoupling", "twirling")
+
+
+@dataclass(frozen=True)
+class TwinEnergies:
+    """E of a noisy twin without shots.
+
+    Attributes:
+        plain: of a run without mitigation, whose circuit has its last CX brick.
+        same_bits: of the circuit that ran, not inverted.
+        mitigated: of the circuit that ran, inverted at the true rates; None if nothing is mitigated.
+        is_exact: whether nothing was truncated.
+    """
+
+    plain: float
+    same_bits: float
+    mitigated: float | None
+    is_exact: bool
+
+
+@dataclass(frozen=True)
+class DeviceReport:
+    """A run whose last session used a device.
+
+    Attributes:
+        record: of the run.
+        ansatz: its circuit.
+        facts: what the session's sampler said of itself.
+    """
+
+    record: Record
+    ansatz: Ansatz
+    facts: dict[str, Any]
+
+    @classmethod
+    def of(cls, record: Record, ansatz: Ansatz) -> DeviceReport | None:
+        """That of a run, or None if it used no device."""
+        sessions = record.manifest()
+        if not sessions or "tiles" not in sessions[-1]["backend"]:
+            return None
+        return cls(record, ansatz, sessions[-1]["backend"])
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether the device is a stored one."""
+        return str(self.facts["name"]).startswith("fake_")
+
+    def lines(self) -> list[str]:
+        """Qubits, what was really applied, and the price, for the run's page."""
+        words = [f"{name.replace('_', ' ')} {self.facts[name]}" for name in APPLIED if name in self.facts]
+        words.append(f"mitigation {self.record.config.device.mitigation}")
+        if self.facts["circuit"] == "executed":
+            words.append("last CX brick applied to the bits")
+        lines = [f"  device      {layout_words(self.facts)}", f"  applied     {', '.join(words)}"]
+        if "price" in self.facts:
+            billed = " on a QPU; nothing was billed for this rehearsal" * self.is_rehearsal
+            lines.append(f"  price       {price_words(self.facts['price'])}{billed}")
+        if known := self._billed():
+            lines.append(f"  billed      {known}")
+        if self.drift:
+            moved = "; sessions used different qubits" * (len(self._layouts()) > 1)
+            lines.append(f"  drift       {self.drift.words()}{moved}")
+        return lines
+
+    @cached_property
+    def drift(self) -> Drift | None:
+        """E at the first θ along the run, if it was measured."""
+        return Drift.of(self.record.steps())
+
+    def _layouts(self) -> set[str]:
+        """The qubits of each session that advanced the run, the same ones once."""
+        sessions = (session["backend"].get("tiles", []) for session in self.record.manifest())
+        return {str([tile["qubits"] for tile in tiles]) for tiles in sessions}
+
+    def _billed(self) -> str:
+        """What was spent, in words; empty without jobs."""
+        record = self.record
+        known = ledger_of(record)
+        if not known.spent.jobs:
+            return ""
+        limit = record.config.train.max_qpu_seconds
+        of = "" if limit is None else f" of {limit:,g}"
+        spent = known.spent
+        words = f"{spent.seconds:,.1f}{of} QPU s in {spent.jobs:,} job{'s' * (spent.jobs != 1)}"
+        if known.lost.jobs:
+            words += f", {known.lost.seconds:,.1f} of them in {known.lost.jobs:,} that led to no step"
+        if known.begun.jobs:
+            words += f", {known.begun.seconds:,.1f} in {known.begun.jobs:,} on the way"
+        unknown = sum(job.billed is None for job in jobs_of(record.journal.entries()).values())
+        if unknown:
+            words += f"; {unknown:,} bill{'s' * (unknown != 1)} not yet known, counted at the price"
+        if known.tests.jobs:
+            words += f", {known.tests.seconds:,.1f} for the self-test"
+        if known.idle.seconds:
+            words += f", {known.idle.seconds:,.1f} for sessions between their jobs"
+        return f"nothing; {words} would have been billed" if self.is_rehearsal else words
+
+    def twin_energies(self, theta: Floats, costs: Floats) -> TwinEnergies | None:
+        """E of the noisy twin of the first tile at θ, with the recorded calibration; None if there is none."""
+        if not self.is_rehearsal:
+            return None
+        from qhn.backend.noise.channels import ChipNoise
+        from qhn.backend.noise.twin import Twin
+        from qhn.backend.rehearsal import FakeDevice, stored_device
+
+        config = self.record.config.device
+        chip, _, chains = self._placed
+        if config.simulator == "aer":  # whose readout errors are symmetric
+            chip = replace(chip, readout=np.repeat(chip.readout_error[:, None], 2, axis=1))
+        device, noise = stored_device(str(self.facts["name"])), ChipNoise(chip)
+
+        def twin(calibrate: bool) -> Twin:
+            settings = DeviceSettings(qubits=(chains[0].qubits,), calibrate=calibrate)
+            circuit = FakeDevice(device, settings).compile(self.ansatz).circuit
+            return Twin(circuit, noise, max_bond=config.max_bond)
+
+        ran = twin(calibrate=False)
+        plain = float(ran.energies(theta[None], costs)[0])
+        if config.mitigation == "none":
+            return TwinEnergies(plain, plain, None, ran.is_exact)
+        ran = twin(calibrate=True)
+        folded = self.facts["circuit"] == "executed"
+        network = self.ansatz.relabelled if folded else np.arange(len(costs))
+        rates = chip.readout[list(chains[0].qubits)]
+        tables = costs, inverted_for(self.ansatz, costs, rates, folded=folded)
+        same_bits, mitigated = (float(ran.energies(theta[None], table[network])[0]) for table in tables)
+        return TwinEnergies(plain, same_bits, mitigated, ran.is_exact)
+
+    @cached_property
+    def _placed(self) -> tuple[Any, Any, list[Any]]:
+        """Chip, load and chains, from the record."""
+        from qhn.backend.device.chip import Chip
+        from qhn.backend.device.layout import Load, chain_of
+
+        tree = self.record.calibration()
+        assert tree is not None  # a device is recorded with its calibration
+        chip = Chip.from_json(tree)
+        load = Load(**{name: tuple(counts) for name, counts in self.facts["load"].items()})
+        return chip, load, [chain_of(chip, load, tile["qubits"], exact=tile["exact"]) for tile in self.facts["tiles"]]
+
+    def layout(self) -> str:
+        """The chains as a table: their estimated fidelities, what they are made of, and what was not used."""
+        from qhn.backend.device.layout import report
+
+        chip, load, chains = self._placed
+        config = self.record.config.device
+        return report(chip, load, chains, exclude=config.exclude, searched=not config.qubits)
+
+    def figure(self, path: Path) -> Path:
+        """The chains on the chip."""
+        from qhn.report.chip_map import chip_map
+
+        chip, _, chains = self._placed
+        return chip_map(path, chip, chains)

@@ -1,0 +1,351 @@
+"""What a finished or unfinished run says: one page for the terminal, figures with their data, from the record alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from qhn import bitstrings
+from qhn.arrays import Bits, Floats
+from qhn.backend import open_backend
+from qhn.circuit.hypernetwork import Ansatz
+from qhn.config.section import Section
+from qhn.config.train import TrainConfig
+from qhn.estimator.exact import ExactEstimator
+from qhn.estimator.means import mean_and_error, with_error
+from qhn.estimator.noisy import Shotless, without_shots
+from qhn.problem.cost import BinnProblem
+from qhn.problem.evaluations import Evaluations
+from qhn.problem.landscape import BLOCK, Landscape, is_small
+from qhn.problem.objective import Objective
+from qhn.report.device import DeviceReport
+from qhn.run.provenance import all_costs
+from qhn.run.record import Record
+from qhn.run.step import Step, lowest_validation
+from qhn.seeds import Key, Purpose
+
+RANDOM_NETWORKS = 1_000_000  # and beyond draws at most so many random networks
+DEFAULT_CVAR = 0.2
+APART = ("tiles", "price", "load")  # of a session, on the page
+ROUNDING = 1e-12  # relative: sums in another order differ so
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run to be reported on.
+
+    Raises:
+        ValueError: at construction, if it has no complete step.
+    """
+
+    record: Record
+
+    def __post_init__(self) -> None:
+        if not self.steps:
+            raise ValueError(f"run {self.record.directory} has no complete step yet; qhn resume continues it")
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        return self.record.steps()
+
+    @cached_property
+    def problem(self) -> BinnProblem:
+        return self.record.config.problem()
+
+    @cached_property
+    def landscape(self) -> Landscape | None:
+        """All costs, or None if they are too many."""
+        known = is_small(self.problem) or self.is_exact
+        return Landscape(all_costs(self.record, self.problem)) if known else None
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the run took no shots."""
+        return self.record.config.train.shots is None
+
+    @cached_property
+    def ansatz(self) -> Ansatz:
+        return self.record.config.circuit(self.problem.num_qubits)
+
+    @cached_property
+    def ideal(self) -> ExactEstimator:
+        """Of the ideal circuit; only if all costs are known."""
+        assert self.landscape is not None
+        return ExactEstimator(self.ansatz, self.problem, objective=self._cvar, costs=self.landscape.costs)
+
+    @cached_property
+    def machine(self) -> Shotless:
+        """What a run without shots took for E: the ideal circuit, or a noisy one."""
+        config = self.record.config
+        if config.train.is_ideal:
+            return self.ideal
+        assert self.landscape is not None
+        sampler = open_backend(config.train.backend, config.device.settings()).compile(self.ansatz)
+        return without_shots(self.ansatz, self.problem, sampler, objective=self._cvar, costs=self.landscape.costs)
+
+    @cached_property
+    def device(self) -> DeviceReport | None:
+        """What it used, if that was a device."""
+        return DeviceReport.of(self.record, self.ansatz)
+
+    @property
+    def _cvar(self) -> Objective:
+        """The one that was trained, or of the lowest fifth."""
+        objective = self.record.config.train.objective.build()
+        return Objective(DEFAULT_CVAR) if objective.is_mean else objective
+
+    @property
+    def best_bits(self) -> Bits:
+        """The best network's bits ``[num_qubits]``."""
+        return np.array([int(bit) for bit in self.steps[-1].best_bits], dtype=np.uint8)
+
+    def costs(self, step: int) -> tuple[Floats, Floats]:
+        """Costs of bitstrings at a step's θ and their weights, which sum up to 1: ``[n]`` each.
+
+        Of an exact run they are all bitstrings and their probabilities; of others the measured ones, looked up among
+        the recorded evaluations, with a weight of one shot each.
+        """
+        if self.is_exact:
+            probabilities = self.machine.probabilities(self.steps[step].theta[None])[0]
+            return self.machine.landscape.costs, probabilities
+        known = Evaluations(self.problem)
+        known.add(*self.record.evaluations())
+        costs = known.cost(self.record.samples(step))
+        return costs, np.full(len(costs), 1 / len(costs))
+
+    # ------------------------------------------------------------ the page
+
+    def summary(self) -> str:
+        """One page: the best network in words, E, CVaR, best C, the optimum, accuracy, and random search beside it."""
+        config, last, data = self.record.config, self.steps[-1], self.problem.dataset
+        outcome = self.record.outcome()
+        ansatz = self.ansatz
+        held_out = f"{len(data.y_validation):,} validation" if data.has_validation else "no validation"
+        ended = outcome.name if outcome else f"unfinished, {config.train.steps} planned"
+        lines = [
+            f"{config.experiment} {config.run_id}: {len(self.steps)} step{'s' * (len(self.steps) != 1)}, {ended}",
+            f"  circuit     {ansatz.num_qubits} qubits, num_layers {ansatz.num_layers}, order {ansatz.order}, "
+            f"{int(ansatz.active.sum())} active of {ansatz.num_parameters} angles",
+            f"  machine     {self._machine()}, "
+            + (f"{self._shots()} a row, {last.shots:,} in all" if config.train.shots else "no shots"),
+            *(self.device.lines() if self.device else []),
+            f"  data        {data.name}, {len(data.y):,} training and {held_out} samples, loss {self.problem.loss}",
+            f"  training    {'exact gradient' if config.train.is_ideal else _settings(config.train.gradient)}, "
+            f"{_settings(config.train.optimizer)}, "
+            f"objective {_settings(config.train.objective)}, seed {config.train.seed}{_warm_start(config.train)}",
+            "",
+            *self._most_likely_lines(),
+            "",
+            f"{'best of the most probable networks' if self.is_exact else 'best sampled network'}, "
+            f"bits {last.best_bits} (qubit 0 first)",
+            *(f"  {line}" for line in self.problem.network(self.best_bits).describe().splitlines()),
+            "",
+            *(f"{name:<32}{value}" for name, value in self._numbers()),
+        ]
+        return "\n".join(lines)
+
+    def _shots(self) -> str:
+        """Shots a row, in words."""
+        train = self.record.config.train
+        first = f"{train.shot_schedule.first:,} to " if train.shot_schedule else ""
+        twirled = ", rounded up by twirling," if self.record.config.device.twirling else ""
+        return f"{first}{train.shots:,} shots{twirled}"
+
+    def _machine(self) -> str:
+        """Its name, and the noise of a model without a device."""
+        config = self.record.config
+        if config.train.backend != "depolarising":
+            return config.train.backend
+        model = config.device
+        errors = f"p1 {model.p1:g}, p2 {model.p2:g}, readout error {model.readout_error:g}"
+        return f"depolarising after every gate of the {model.form} circuit ({errors})"
+
+    @cached_property
+    def most_likely(self) -> tuple[Bits, float]:
+        """The network measured most often at the last step, ``[num_qubits]``, and its share of the shots.
+
+        Of an exact run, the most probable one and its probability.
+        """
+        if self.is_exact:
+            return self.machine.most_probable(self.steps[-1].theta)
+        bits = self.record.samples(self.steps[-1].step)
+        different, counts = np.unique(bitstrings.pack(bits), axis=0, return_counts=True)
+        usual = int(counts.argmax())
+        return bitstrings.unpack(different[usual], bits.shape[1]), float(counts[usual] / counts.sum())
+
+    @property
+    def _told_apart(self) -> bool:
+        """Whether one network is more likely than others, as far as the shots can tell."""
+        shots = self.record.config.train.shots_at(self.steps[-1].step)
+        return shots <= 1 or self.most_likely[1] * shots > 1.5
+
+    def _most_likely_lines(self) -> list[str]:
+        bits, share = self.most_likely
+        if not self._told_apart:
+            return ["at the last step no network was measured twice"]
+        head = f"most measured network of the last step, {share:.1%} of the shots"
+        same = "it is also the best sampled one"
+        if self.is_exact:
+            head, same = f"most probable network of the last step, p = {share:.4g}", "it is also the best of them"
+        if np.array_equal(bits, self.best_bits):
+            return [f"{head}: {same}"]
+        lines = self.problem.network(bits).describe().splitlines()
+        return [
+            f"{head}, bits {bitstrings.text(bits)}",
+            *(f"  {line}" for line in lines),
+            f"  C {float(self.problem.cost(bits)):.6g}, accuracy {self._accuracy(bits)}",
+        ]
+
+    def _accuracy(self, bits: Bits) -> str:
+        training, validation = self.problem.accuracy(bits)
+        held_out = "" if validation is None else f", {float(validation):.1%} validation"
+        return f"{float(training):.1%} training{held_out}"
+
+    def _numbers(self) -> list[tuple[str, str]]:
+        last, space = self.steps[-1], 2**self.problem.num_qubits
+        landscape = self.landscape
+        optimum = landscape.optimum if landscape else None
+        found = next(step.step for step in self.steps if step.best_cost == last.best_cost)
+        labels = self.problem.dataset.y
+        majority = np.bincount(labels.astype(np.intp)).max() / len(labels)
+        rows = [("E = ⟨C⟩ at the last step", with_error(last.mean, last.mean_std_error) + _above(last.mean, optimum))]
+        if last.raw_mean is not None and last.raw_mean_std_error is not None:
+            rows.append(("E of these bits, not inverted", with_error(last.raw_mean, last.raw_mean_std_error)))
+        if landscape and self.device and not self.is_exact:
+            twin = self.device.twin_energies(last.theta, landscape.costs)
+            if twin is not None:
+                words = f"{twin.plain:.6g}"
+                if twin.mitigated is not None:
+                    words = f"{twin.mitigated:.6g}; {twin.plain:.6g} in a run without mitigation"
+                rows.append((f"E of the noisy twin, {'exact' if twin.is_exact else 'truncated'}", words))
+        if landscape and not self.record.config.train.is_ideal:
+            ideal = float(self.ideal.energy(last.theta[None])[0])
+            rows.append(("E of the ideal circuit, exact", f"{ideal:.6g}" + _above(ideal, optimum)))
+        rows.append(self._tail())
+        if last.validation is not None:
+            lowest, cost = lowest_validation(self.steps)
+            rows.append((f"⟨C⟩ on validation data{', raw' * (last.raw_mean is not None)}", f"{last.validation:.6g}"))
+            rows.append(("lowest validation ⟨C⟩", f"{cost:.6g} at step {lowest.step}"))
+        if self.is_exact:
+            probabilities = self.costs(last.step)[1]
+            bits = float(-(probabilities[probabilities > 0] * np.log2(probabilities[probabilities > 0])).sum())
+            rows.append(("entropy of the distribution", f"{bits:.4g} of {self.problem.num_qubits} bits"))
+        best = "best of the most probable C" if self.is_exact else "best sampled C"
+        rows.append((best, f"{last.best_cost:.6g} (step {found})" + _above(last.best_cost, optimum)))
+        if landscape:
+            rows.append(("optimum C*", f"{landscape.optimum:.6g}, {landscape.degeneracy} of {space:,} networks"))
+        rows.append(("accuracy of the best network", self._accuracy(self.best_bits)))
+        rows.append(("accuracy of the larger class", f"{majority:.1%} training"))
+        if self.is_exact:
+            rows.append(("distinct networks evaluated", f"all {space:,}: exact E is a sum over them"))
+            return rows
+        share = last.distinct / space
+        seen = f"{last.distinct:,} of {_count(self.problem.num_qubits)}{_percent(share)}"
+        rows.append(("distinct networks evaluated", seen))
+        rows.append(("best C of as many random ones", self._random_search(last.distinct)))
+        if share > 0.1:
+            remark = "so much of the space was seen that the best sample says little about the search; E does"
+            rows.append(("", remark))
+        return rows
+
+    def _tail(self) -> tuple[str, str]:
+        """CVaR at the last step."""
+        cvar, last = self._cvar, self.steps[-1]
+        if self.is_exact:
+            value, error = float(self.machine(last.theta).objective), 0.0
+        else:
+            value, error = map(float, mean_and_error(cvar.transform(self.costs(last.step)[0])))
+        return f"CVaR of its lowest {cvar.alpha:.0%}", with_error(value, error)
+
+    def _random_search(self, count: int) -> str:
+        if self.landscape:
+            return f"{self.landscape.expected_best_of_random(count):.6g} expected"
+        drawn = min(count, RANDOM_NETWORKS)
+        rng = Key(self.record.config.train.seed, Purpose.RANDOM_SEARCH).generator()
+        lowest = np.inf
+        for start in range(0, drawn, BLOCK):
+            bits = rng.integers(0, 2, (min(BLOCK, drawn - start), self.problem.num_qubits), dtype=np.uint8)
+            lowest = min(lowest, float(self.problem.cost(bits).min()))
+        return f"{lowest:.6g} in one draw of {drawn:,}" + (", fewer than that" if drawn < count else "")
+
+    def provenance(self) -> str:
+        """Sessions, machines, versions and time that the run took."""
+        timing = self.record.timing()
+        seconds, qpu_seconds = (sum(entry[name] or 0.0 for entry in timing) for name in ("seconds", "qpu_seconds"))
+        lines = [f"{seconds:,.1f} s in {len(timing)} steps, {qpu_seconds:,.1f} QPU s, in {self.record.directory}"]
+        for session in self.record.manifest():
+            versions = ", ".join(f"{name} {version}" for name, version in session["versions"].items())
+            backend = ", ".join(f"{name} {value}" for name, value in session["backend"].items() if name not in APART)
+            lines += [f"  {session['time']}  {session['machine']}", f"    {versions}", f"    backend: {backend}"]
+        return "\n".join(lines)
+
+    # ------------------------------------------------------------ figures
+
+    def figures(self) -> list[Path]:
+        """Draw all figures into the run's ``figures/`` and return their paths; their data is saved beside them."""
+        from qhn.report import figures
+
+        folder = self.record.directory / "figures"
+        folder.mkdir(exist_ok=True)
+        optimum = self.landscape.optimum if self.landscape else None
+        last = self.steps[-1].step
+        network = self.problem.network(self.best_bits)
+        objective = self.record.config.train.objective.build()
+        trained = "" if objective.is_mean else f"CVaR of the lowest {objective.alpha:.0%}"
+        paths = [
+            figures.training_curve(folder, self.steps, optimum, trained, sampled=not self.is_exact),
+            figures.cost_distribution(
+                folder, self.costs(0), self.costs(last), last, optimum, sampled=not self.is_exact
+            ),
+        ]
+        if self.device:
+            paths.append(self.device.figure(folder / "layout.png"))
+            if self.device.drift and self.device.drift.freedom:
+                paths.append(figures.drift_curve(folder, self.device.drift))
+        bits, share = self.most_likely
+        best, usual = "best sampled", "most measured"
+        if self.is_exact:
+            best, usual = "best of the most probable", "most probable at the last step"
+        shown = {"": (network, f"{best}, C = {self.steps[-1].best_cost:.4g}")}
+        if self._told_apart and not np.array_equal(bits, self.best_bits):
+            title = f"{usual} ({share:.1%}), C = {float(self.problem.cost(bits)):.4g}"
+            shown["-last" if self.is_exact else "-measured"] = (self.problem.network(bits), title)
+        data = self.problem.dataset
+        for suffix, (drawn, title) in shown.items():
+            if data.num_features == 2:
+                paths.append(figures.decision_boundary(folder / f"decision{suffix}.png", drawn, data, title))
+            if drawn.image_shape:
+                paths.append(figures.weight_image(folder / f"weights{suffix}.png", drawn, title))
+        return paths
+
+
+def _above(value: float, optimum: float | None) -> str:
+    if optimum is None:
+        return ""
+    above = value - optimum
+    return f", {0 if abs(above) <= ROUNDING * abs(optimum) else above:.3g} above C*"
+
+
+def _settings(chosen: Section) -> str:
+    """A gradient, optimizer or objective with the values it was given, in words."""
+    values = chosen.model_dump()
+    name = values.pop("name")
+    given = {key: value for key, value in values.items() if value is not False}
+    inside = ", ".join(key if value is True else f"{key} {value:g}" for key, value in given.items())
+    return f"{name} ({inside})" if inside else str(name)
+
+
+def _warm_start(train: TrainConfig) -> str:
+    """Whose angles it began with, in words; empty if they were drawn."""
+    return f", begun at the last angles of run {train.initial.run}" if train.initial.name == "run" else ""
+
+
+def _percent(share: float) -> str:
+    return f" ({share:.1%})" if share > 0.001 else ""
+
+
+def _count(num_qubits: int) -> str:
+    return f"{2**num_qubits:,}" if num_qubits <= 30 else f"2^{num_qubits}"

@@ -1,0 +1,39 @@
+"""A run recomputed from its bits, as a picture: E as recorded and as recomputed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from qhn.config import RunConfig
+from qhn.report.figures import replayed_curve
+from qhn.run.record import Record
+from qhn.run.replay import Replayed
+
+
+def write_replay(record: Record, config: RunConfig, found: Sequence[Replayed]) -> Path:
+    """Draw E as recorded and as recomputed under another configuration into the run's ``figures/``, the data beside it.
+
+    Returns:
+        The picture, ``replay-<digest of the configuration>.png``.
+    """
+    steps = record.steps()
+    folder = record.directory / "figures"
+    folder.mkdir(exist_ok=True)
+    columns = {
+        "step": np.array([step.step for step in steps]),
+        "recorded": np.array([step.mean for step in steps]),
+        "recorded_std_error": np.array([step.mean_std_error for step in steps]),
+        "mean": np.array([one.mean for one in found]),
+        "std_error": np.array([one.mean_std_error for one in found]),
+        "objective": np.array([one.value for one in found]),
+        "objective_std_error": np.array([one.std_error for one in found]),
+        "raw_mean": np.array([np.nan if one.raw_mean is None else one.raw_mean for one in found]),
+        "best_cost": np.array([one.best_cost for one in found]),
+        "distinct": np.array([one.distinct for one in found]),
+    }
+    objective = config.train.objective.build()
+    name = "" if objective.is_mean else f"CVaR of the lowest {objective.alpha:.0%}"
+    return replayed_curve(folder / f"replay-{config.run_id}.png", columns, name)

@@ -1,0 +1,107 @@
+"""E of angles from a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qhn import bitstrings
+from qhn.arrays import Floats
+from qhn.backend import open_backend
+from qhn.config import RunConfig
+from qhn.estimator.means import with_error
+from qhn.estimator.noisy import without_shots
+from qhn.estimator.sampling import SamplingEstimator
+from qhn.seeds import Key, Purpose
+
+
+def read_theta(path: Path) -> Floats:
+    """Angles in radians, ``[num_parameters]`` or ``[rows, num_parameters]``.
+
+    Args:
+        path: ``.npy``; ``.npz`` with one array; ``.json``, a list of numbers or of lists; ``.csv`` or ``.txt``, one
+            row a line, or one number a line.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it cannot be read so, or holds a number that is not finite.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"file of angles {path} {'is not a file' if path.exists() else 'does not exist'}")
+    try:
+        theta = _read(path)
+    except Exception as error:  # numpy and json raise ValueError, OSError, EOFError and BadZipFile here
+        raise ValueError(f"{path} holds no angles that can be read: {error}") from None
+    if theta.ndim not in (1, 2) or theta.size == 0:
+        raise ValueError(f"{path} must hold one row of finite angles, or several, got shape {list(theta.shape)}")
+    if not np.isfinite(theta).all():
+        place = np.argwhere(~np.isfinite(theta))[0].tolist()
+        raise ValueError(f"{path} must hold finite angles, got {theta[tuple(place)]} at {place}")
+    return theta
+
+
+def _read(path: Path) -> Floats:
+    kind = path.suffix.lower()
+    if kind == ".json":
+        return np.array(json.loads(path.read_text()), dtype=np.float64)
+    if kind in (".npy", ".npz"):
+        with path.open("rb") as file:
+            stored = np.load(file, allow_pickle=False)
+            if kind == ".npz":
+                if len(stored.files) != 1:
+                    raise ValueError(f"expected one array, found {', '.join(stored.files) or 'none'}")
+                stored = stored[stored.files[0]]
+            return np.asarray(stored, dtype=np.float64)
+    if kind in (".csv", ".txt"):
+        text = path.read_text()
+        if not text.strip():
+            raise ValueError("the file is empty")
+        theta = np.loadtxt(path, delimiter="," if "," in text else None, ndmin=2)
+        return theta[:, 0] if theta.shape[1] == 1 else theta
+    raise ValueError(f"expected .npy, .npz, .json, .csv or .txt, got {kind or 'no suffix'}")
+
+
+def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
+    """Facts about each row of θ, sampled or exact as the configuration says; ``text`` is all of them in words.
+
+    Raises:
+        ValueError: if a row has another number of angles than the circuit.
+        BackendError: if the machine fails.
+    """
+    problem = config.problem()
+    ansatz = config.circuit(problem.num_qubits)
+    if theta.shape[-1] != ansatz.num_parameters:
+        raise ValueError(f"θ has {theta.shape[-1]} angles, the circuit takes {ansatz.num_parameters}")
+    backend = open_backend(config.train.backend, config.device.settings())
+    if backend.paid:
+        raise ValueError(
+            f"evaluate keeps no record of its shots, and those of {backend.name} are paid for; use qhn run"
+        )
+    objective, shots = config.train.objective.build(), config.train.shots
+    rows = np.atleast_2d(theta)
+    if shots is None:
+        found = without_shots(ansatz, problem, backend.compile(ansatz), objective=objective)(rows)
+    else:
+        mitigation = config.device.mitigation
+        estimator = SamplingEstimator(ansatz, problem, backend, shots=shots, objective=objective, mitigation=mitigation)
+        found = estimator(rows, Key(config.train.seed, Purpose.EVALUATION))
+    lines: list[dict[str, Any]] = []
+    for row, (mean, error) in enumerate(zip(found.mean.tolist(), found.std_error.tolist(), strict=True)):
+        line = {"row": row, "mean": mean, "std_error": error if np.isfinite(error) else None, "shots": found.shots}
+        words = f"row {row}: E = {with_error(mean, error)}"
+        if found.raw is not None and found.raw_std_error is not None:
+            raw, raw_error = float(found.raw[row]), float(found.raw_std_error[row])
+            line |= {"raw_mean": raw, "raw_std_error": raw_error if np.isfinite(raw_error) else None}
+            words += f", without mitigation {with_error(raw, raw_error)}"
+        if not objective.is_mean:
+            value, value_error = float(found.objective[row]), float(found.objective_std_error[row])
+            line |= {"objective": value, "objective_std_error": value_error if np.isfinite(value_error) else None}
+            words += f", CVaR of the lowest {objective.alpha:.0%} = {with_error(value, value_error)}"
+        lines.append(line | {"text": f"{words} ({f'{found.shots:,} shots' if shots else 'without shots'})"})
+    best = {"best_cost": found.best_cost, "best_bits": bitstrings.text(found.best_bits), "distinct": found.distinct}
+    name = "best sampled C" if shots else "optimum C*"
+    words = f"{name} = {found.best_cost:.6g}, bits {best['best_bits']}; {found.distinct:,} distinct"
+    return [*lines, best | {"text": words}]

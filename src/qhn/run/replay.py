@@ -1,0 +1,279 @@
+"""A run again, from its bits and without a machine: the same numbers, or others of the same bits.
+
+All bits of a run whose shots were paid for are kept, so that E, its gradient and its mitigation can be recomputed, for
+another objective or another cost too. Of other runs those at the θ of each step are kept, and every bitstring that was
+evaluated: E, a CVaR and the best bitstring follow from them, gradients and mitigation do not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qhn import bitstrings
+from qhn.arrays import Floats
+from qhn.backend.samples import Samples
+from qhn.circuit.hypernetwork import Ansatz
+from qhn.config import RunConfig
+from qhn.config.file import with_settings
+from qhn.estimator.means import Means
+from qhn.estimator.protocol import check_fit
+from qhn.estimator.sampling import SamplingEstimator
+from qhn.problem.cost import Problem
+from qhn.problem.evaluations import Evaluations
+from qhn.run.paid_shots import digest_of
+from qhn.run.record import ANEW, Record
+from qhn.run.step import RecordError, Step, jsonable
+from qhn.seeds import Key, Purpose
+
+OF_THE_BITS: dict[str, Any] = {"data": True, "network": True, "train": {"objective"}, "device": {"mitigation"}}
+OF_ALL = ("mean", "mean_std_error", "best_cost", "best_bits", "distinct")
+OF_OBJECTIVE = ("value", "std_error", "raw_mean", "raw_mean_std_error")
+OF_SHIFTS = ("grad", "grad_std_error", "drift", "drift_std_error")
+ROUNDING = 1e-9  # relative: another machine sums in another order
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One step of a run, recomputed; attributes are those of :class:`qhn.run.step.Step`.
+
+    Attributes:
+        step, theta: which, and where it was measured.
+        value, std_error: the objective and its standard error.
+        mean, mean_std_error: E = ⟨C⟩ and its standard error.
+        grad, grad_std_error: the gradient of the objective; None where the bits of the shifted rows are not kept.
+        best_cost, best_bits: the lowest C of all bitstrings of the run so far, and its bits as text, qubit 0 first.
+        distinct: different bitstrings of the run so far.
+        raw_mean, raw_mean_std_error: E without mitigation; None if ``mean`` has none.
+        drift, drift_std_error: E at the θ of step 0, measured in this step; None where its bits are not kept.
+    """
+
+    step: int
+    theta: Floats
+    value: float
+    std_error: float
+    mean: float
+    mean_std_error: float
+    grad: Floats | None
+    grad_std_error: Floats | None
+    best_cost: float
+    best_bits: str
+    distinct: int
+    raw_mean: float | None = None
+    raw_mean_std_error: float | None = None
+    drift: float | None = None
+    drift_std_error: float | None = None
+
+    def to_json(self) -> str:
+        """One line of JSON; numbers that are not finite become null."""
+        return json.dumps({name: jsonable(value) for name, value in vars(self).items()}, allow_nan=False)
+
+
+def replay(
+    run: Record | str | Path, settings: Mapping[str, Any] | None = None, problem: Problem | None = None
+) -> Iterator[Replayed]:
+    """The steps of a run, recomputed from its bits. Nothing in the record is changed.
+
+    Args:
+        run: its record or its directory.
+        settings: other values of ``data.…``, ``network.…``, ``train.objective`` and ``device.mitigation``, by dotted
+            key.
+        problem: another cost of the bits, instead of that of the data.
+
+    Raises:
+        ValueError: if a setting would need other bits than there are, or the number of bits is another.
+        RecordError: here or at a step, if the record is damaged.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> import qhn
+    >>> config = qhn.load_config("figure-1", {"train.steps": 2, "train.shots": 50})
+    >>> ones = qhn.TableProblem([bin(network).count("1") for network in range(16)])
+    >>> with TemporaryDirectory() as results:
+    ...     training = qhn.train(config, results=results)
+    ...     steps, run = list(training), training.record
+    ...     same = [step.mean for step in steps] == [found.mean for found in qhn.replay(run)]
+    ...     mean = [found.mean for found in qhn.replay(run, problem=ones)]
+    ...     assert mean == [run.samples(step).sum(axis=1).mean() for step in (0, 1)]
+    >>> same
+    True
+    """
+    record = run if isinstance(run, Record) else Record.load(run)
+    given = dict(settings or {})
+    config = replayed_config(record.config, given)
+    if problem is not None and any(key.startswith(("data.", "network.")) for key in given):
+        raise ValueError("a problem of your own takes the place of data and network; leave their settings")
+    if config.train.shots is None:
+        raise ValueError(f"run {config.run_id} took no shots: there are no bits to replay, and its E is exact")
+    if not record.checkpoint().num_steps:
+        raise ValueError(f"run {record.directory} has no complete step yet; qhn resume continues it")
+    cost = config.problem() if problem is None else problem
+    ansatz = record.config.circuit(record.checkpoint().num_qubits)
+    check_fit(ansatz, cost)
+    first, digest = record.kept_samples(0)
+    mitigation = config.device.mitigation
+    if not digest:
+        if mitigation not in ("none", record.config.device.mitigation):
+            raise ValueError(
+                f"device.mitigation = {mitigation!r} takes the readout errors counted at each step, which only runs "
+                "that are paid for keep"
+            )
+        return _by_first_rows(record, config, cost)
+    if mitigation != "none" and first.readout_counts is None:
+        raise ValueError(
+            f"no readout errors were counted in this run, so that device.mitigation = {mitigation!r} cannot correct "
+            "them now; a run counts them if it is begun with mitigation"
+        )
+    return _by_all_rows(record, config, ansatz, cost)
+
+
+def replayed_config(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
+    """The configuration with those settings, all of which can be changed when the bits are there.
+
+    Raises:
+        ValueError: naming the first that cannot, or as :func:`qhn.config.file.with_settings`.
+    """
+    asked = with_settings(config, settings)
+    before, after = (one.model_dump(mode="json", exclude=OF_THE_BITS | {"experiment": True}) for one in (config, asked))
+    changed = [f"{table}.{key}" for table in before for key in before[table] if before[table][key] != after[table][key]]
+    if changed:
+        raise ValueError(
+            f"{changed[0]} says what is measured, and that has happened; replay can change data, network, "
+            "train.objective and device.mitigation"
+        )
+    return asked
+
+
+@dataclass(frozen=True)
+class KeptShots:
+    """A machine, and its sampler, that measures nothing and gives back what a record kept."""
+
+    record: Record
+    paid = False
+
+    @property
+    def name(self) -> str:
+        return self.record.config.train.backend
+
+    def compile(self, ansatz: Ansatz) -> KeptShots:
+        return self
+
+    @property
+    def circuit(self) -> Any:
+        """None: which circuit ran is in the record."""
+        return None
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name, "method": "kept bits"}
+
+    def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
+        """The bits that were measured for that key.
+
+        Raises:
+            RecordError: if they are missing, damaged, or of other angles.
+        """
+        samples, digest = self.record.kept_samples(key.step, key.evaluation)
+        if digest != digest_of(thetas, shots):
+            raise RecordError(
+                f"the bits kept of step {key.step} in {self.record.directory / 'samples'} were measured at other "
+                f"angles, or with other shots, than steps.jsonl says; {ANEW}"
+            )
+        return samples
+
+
+def _by_all_rows(record: Record, config: RunConfig, ansatz: Ansatz, problem: Problem) -> Iterator[Replayed]:
+    """From every row of every evaluation, in the order in which they were measured."""
+    train, known = config.train, Evaluations(problem)
+    assert train.shots is not None
+    objective, mitigation = train.objective.build(), config.device.mitigation
+    estimator = SamplingEstimator(
+        ansatz,
+        problem,
+        KeptShots(record),
+        shots=train.shots,
+        objective=objective,
+        evaluations=known,
+        mitigation=mitigation,
+    )
+    taken = 0
+    for step in record.steps():
+        estimator.shots = train.shots_at(step.step)
+        rule = config.gradient_at(ansatz, step.step)
+        found = estimator.value_and_grad(step.theta, Key(train.seed, Purpose.SHOTS, step.step), rule)
+        here = found.estimates
+        assert here.samples is not None
+        taken += here.samples.num_shots
+        evaluation = 1
+        while taken < step.shots:  # those of a line search
+            samples, _ = record.kept_samples(step.step, evaluation)
+            estimator.take_in(samples)
+            taken += samples.num_shots
+            evaluation += 1
+        yield Replayed(
+            step=step.step,
+            theta=step.theta,
+            value=float(found.value),
+            std_error=float(found.std_error),
+            mean=float(here.mean[0]),
+            mean_std_error=float(here.std_error[0]),
+            grad=found.grad,
+            grad_std_error=found.grad_std_error,
+            best_cost=known.best_cost,
+            best_bits=bitstrings.text(known.best_bits),
+            distinct=known.distinct,
+            raw_mean=None if here.raw is None else float(here.raw[0]),
+            raw_mean_std_error=None if here.raw_std_error is None else float(here.raw_std_error[0]),
+            drift=None if found.drift is None else float(found.drift),
+            drift_std_error=None if found.drift_std_error is None else float(found.drift_std_error),
+        )
+
+
+def _by_first_rows(record: Record, config: RunConfig, problem: Problem) -> Iterator[Replayed]:
+    """From the bits at the θ of each step, and from all bitstrings in the order in which they were evaluated."""
+    objective, known, (packed, _) = config.train.objective.build(), Evaluations(problem), record.evaluations()
+    for step in record.steps():
+        known.cost(bitstrings.unpack(packed[known.distinct : step.distinct], problem.num_qubits))
+        costs = known.cost(record.samples(step.step))
+        mean, value = Means.of(costs), Means.of(objective.transform(costs))
+        yield Replayed(
+            step=step.step,
+            theta=step.theta,
+            value=float(value.mean),
+            std_error=float(value.std_error),
+            mean=float(mean.mean),
+            mean_std_error=float(mean.std_error),
+            grad=None,
+            grad_std_error=None,
+            best_cost=known.best_cost,
+            best_bits=bitstrings.text(known.best_bits),
+            distinct=known.distinct,
+        )
+
+
+def disagreement(step: Step, found: Replayed) -> str:
+    """What a step recomputed without changes has otherwise than its record, in words; empty if nothing.
+
+    Without the counts of readout errors, E without mitigation is compared.
+    """
+    is_raw = step.raw_mean is not None and found.raw_mean is None
+    names = OF_ALL + OF_OBJECTIVE * (not is_raw) + OF_SHIFTS * (found.grad is not None)
+    for name in names:
+        recorded = f"raw_{name}" if is_raw and name.startswith("mean") else name
+        again, then = getattr(found, name), getattr(step, recorded)
+        if not _equal(again, then):
+            shown = "" if isinstance(then, np.ndarray) else f": {again} from the bits, {then} in steps.jsonl"
+            return f"step {step.step} does not agree with its bits in {recorded}{shown}"
+    return ""
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Up to rounding; None and numbers that are not finite are not told apart, as in a line of JSON."""
+    if isinstance(one, str):
+        return bool(one == other)
+    arrays = (np.asarray(np.nan if value is None else value) for value in (one, other))
+    first, second = (np.where(np.isfinite(array), array, np.nan) for array in arrays)
+    return bool(np.allclose(first, second, rtol=ROUNDING, atol=ROUNDING, equal_nan=True))

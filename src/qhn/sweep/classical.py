@@ -1,0 +1,159 @@
+"""Classical searches of the problems of a sweep, at the numbers of evaluations that its members took."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from qhn import durable
+from qhn.backend import BackendError
+from qhn.baseline.classical import METHODS, Trace, search
+from qhn.config import RunConfig
+from qhn.problem.cost import Problem, TableProblem
+from qhn.sweep.survey import Group, Problems, Survey, rate_columns
+from qhn.sweep.workers import DIED, Columns
+
+TOGETHER = 5  # repeats that one worker does at a time
+AT_MOST = {"straight-through": 5_000}  # evaluations of a method that takes a gradient on all samples for each
+
+
+def search_all(survey: Survey, executor: Executor, say: Callable[[str], None] = lambda text: None) -> Searches:
+    """Searches of every problem of a sweep, each with the evaluations of its most demanding group.
+
+    What was searched before is read from the sweep's directory, where every method of a problem has a file of its own.
+
+    Args:
+        survey: the sweep.
+        executor: that does the work.
+        say: is told how far it is.
+
+    Raises:
+        BackendError: if a worker died.
+    """
+    repeats = survey.sweep.config.repeats
+    if not repeats:
+        return Searches({})
+    budgets: dict[str, int] = {}
+    configs: dict[str, RunConfig] = {}
+    for group in survey.groups:
+        name = group.config.problem_id
+        budgets[name] = max(*group.budgets, budgets.get(name, 0))
+        configs[name] = group.config
+    folder = survey.folder / "searches"
+    folder.mkdir(exist_ok=True)
+    parts = [range(start, min(start + TOGETHER, repeats)) for start in range(0, repeats, TOGETHER)]
+    waiting: dict[tuple[str, str], tuple[Path, list[Future[list[Trace]]]]] = {}
+    traces: dict[str, list[Trace]] = {name: [] for name in configs}
+    try:
+        for name, config in configs.items():
+            for method in reversed(METHODS):  # the slowest first
+                budget = min(budgets[name], AT_MOST.get(method, budgets[name]))
+                path = folder / f"{name}-{method}-{budget}-{repeats}.npz"
+                missing = [] if path.exists() else parts
+                futures = [executor.submit(search_repeatedly, config, method, budget, seeds) for seeds in missing]
+                waiting[name, method] = path, futures
+        for number, ((name, method), (path, futures)) in enumerate(waiting.items(), 1):
+            if futures:
+                found = [trace for future in futures for trace in future.result()]
+                durable.replace(path, lambda file: _save(file, found))  # noqa: B023 – called at once
+                say(f"classical searches: {number} of {len(waiting)}, {method}")
+            traces[name] = _load(path) + traces[name]
+    except BrokenExecutor as error:
+        raise BackendError(f"{DIED}: {error}") from None
+    finally:
+        for _, futures in waiting.values():
+            for future in futures:
+                future.cancel()
+    return Searches(traces)
+
+
+@dataclass(frozen=True)
+class Searches:
+    """Classical searches of the problems of a sweep.
+
+    Attributes:
+        traces: by ``problem_id``.
+    """
+
+    traces: dict[str, list[Trace]]
+
+    def methods(self, group: Group) -> list[str]:
+        """Those that searched the group's problem."""
+        found = {trace.method for trace in self.traces.get(group.config.problem_id, [])}
+        return [method for method in METHODS if method in found]
+
+    def table(self, survey: Survey) -> Columns:
+        """One row a group, method and number of distinct evaluations: the lowest C, and how often it is optimal."""
+        rows = [
+            survey.labels(group) | {"method": method, "distinct": budget} | self.facts(group, method, budget)
+            for group in survey.groups
+            for budget in group.budgets
+            for method in self.methods(group)
+        ]
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
+
+    def facts(self, group: Group, method: str, budget: int) -> dict[str, Any]:
+        """Of one method at so many distinct evaluations: the median lowest C, and how often it is optimal.
+
+        Nothing but the number of repeats, if a search ended before without having found the optimum.
+        """
+        traces = [t for t in self.traces[group.config.problem_id] if t.method == method]
+        enough = group.optimum + group.landscape.width if group.landscape else -np.inf
+        if any(trace.distinct < budget and trace.best_cost > enough for trace in traces):
+            return {"repeats": len(traces)}
+        best = np.array([trace.best_at(budget) for trace in traces])
+        row: dict[str, Any] = {"repeats": len(traces), "best_cost_median": np.median(best)}
+        if group.landscape:
+            row |= rate_columns("best_is_optimal", group.finds(best))
+            width = group.optimum + group.landscape.width
+            row["distinct_to_optimum_median"] = np.median([trace.count_to(width) for trace in traces])
+        return row
+
+
+def search_repeatedly(config: RunConfig, method: str, max_distinct: int, seeds: Sequence[int]) -> list[Trace]:
+    """One search a seed, which ends at the optimum if that is known."""
+    problems = Problems()
+    landscape = problems.landscape(config)
+    problem: Problem = problems.problem(config)
+    if landscape is None:
+        return [search(problem, method, max_distinct, seed) for seed in seeds]
+    if method != "straight-through":
+        problem = TableProblem(landscape.costs)
+    target = landscape.optimum + landscape.width
+    return [search(problem, method, max_distinct, seed, target=target) for seed in seeds]
+
+
+def _save(file: IO[bytes], traces: list[Trace]) -> None:
+    """All traces one after the other."""
+    lengths = np.array([len(trace.counts) for trace in traces])
+    np.savez_compressed(
+        file,
+        method=np.array([trace.method for trace in traces]),
+        length=lengths,
+        counts=np.concatenate([trace.counts for trace in traces]),
+        costs=np.concatenate([trace.costs for trace in traces]),
+        bits=np.stack([trace.bits for trace in traces]),
+        distinct=np.array([trace.distinct for trace in traces]),
+        evaluations=np.array([trace.evaluations for trace in traces]),
+    )
+
+
+def _load(path: Path) -> list[Trace]:
+    with np.load(path) as stored:
+        ends = stored["length"].cumsum()[:-1]
+        parts = zip(
+            stored["method"].tolist(),
+            np.split(stored["counts"], ends),
+            np.split(stored["costs"], ends),
+            stored["bits"],
+            stored["distinct"].tolist(),
+            stored["evaluations"].tolist(),
+            strict=True,
+        )
+        return [Trace(*part) for part in parts]

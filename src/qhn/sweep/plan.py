@@ -1,0 +1,252 @@
+"""Many runs: every combination of some settings, for many seeds.
+
+A member of a sweep is a run, found again by its configuration; :mod:`qhn.sweep.workers` does what is not finished yet.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, field_validator
+
+from qhn.config import RunConfig
+from qhn.config.file import load_config, one_sentence, presets
+from qhn.config.section import Section
+from qhn.run.record import results_directory
+from qhn.sweep.batch import can_advance_together
+from qhn.text import did_you_mean
+
+TOGETHER = 100  # exact members in one batch
+MAX_MEMBERS = 100_000
+SEED = "train.seed"
+
+
+class SweepConfig(Section):
+    """A sweep's file.
+
+    Attributes:
+        name: of its directory; by default that of the file.
+        experiment: a preset, or a TOML file beside the sweep's.
+        seeds: how many, from 0, or a list of them.
+        epsilon: a member succeeds if E − C* is below; one rate for each.
+        settings: under ``[set]``, values for all members, by dotted key.
+        vary: under ``[vary]``, lists of values by dotted key; every combination is a member for each seed.
+        repeats: of each classical search beside it; 0 leaves them out.
+    """
+
+    name: str = "sweep"
+    experiment: str
+    seeds: int | tuple[int, ...] = 10
+    epsilon: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    settings: dict[str, Any] = Field(default_factory=dict, alias="set")
+    vary: dict[str, list[Any]] = Field(default_factory=dict)
+    repeats: int = Field(default=20, ge=0)
+
+    @field_validator("settings", "vary", mode="before")
+    @classmethod
+    def _flat(cls, tables: Any) -> Any:
+        return dict(_dotted(tables)) if isinstance(tables, dict) else tables
+
+    @field_validator("name")
+    @classmethod
+    def _a_directory(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            raise ValueError(f"name must be of letters, digits, dots and hyphens, got {name!r}; write name = 'mine'")
+        return name
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _number_or_list(cls, seeds: Any) -> Any:
+        several = isinstance(seeds, (list, tuple))
+        numbers = list(seeds) if several else [seeds]
+        whole = all(isinstance(number, int) and not isinstance(number, bool) for number in numbers)
+        if not whole or not numbers or min(numbers) < (0 if several else 1):
+            raise ValueError(f"seeds must be a number from 1, or a list of seeds from 0, got {seeds!r}")
+        if not several and seeds > MAX_MEMBERS:
+            raise ValueError(f"a sweep has at most {MAX_MEMBERS:,} members, got seeds = {seeds:,}")
+        return seeds
+
+    @field_validator("vary")
+    @classmethod
+    def _some_values(cls, vary: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        for key, values in vary.items():
+            table, _, last = key.rpartition(".")
+            if table == "train" and last in RunConfig.STOP_RULES:
+                raise ValueError(f"vary.{key}: a stop rule makes no other run; set it for all under [set]")
+            if not values:
+                raise ValueError(f"vary.{key} must hold at least one value")
+        return vary
+
+
+def _dotted(tables: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves by dotted key; a table with a name is a value, such as an optimizer with its settings."""
+    for key, value in tables.items():
+        if isinstance(value, dict) and not isinstance(value.get("name"), str):
+            yield from _dotted(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a sweep.
+
+    Attributes:
+        config: what it does.
+        values: of the settings that the sweep varies, without the seed.
+    """
+
+    config: RunConfig
+    values: tuple[Any, ...]
+
+    @property
+    def title(self) -> str:
+        """The member in words."""
+        values = "".join(f"{value}, " for value in self.values)
+        return f"the member of {values}seed {self.config.train.seed}"
+
+    @cached_property
+    def id(self) -> str:
+        """Names the run and its stop rules, by which a finished member is found again."""
+        return f"{self.config.run_id}-{self.config.stop_rules_id}"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Many runs.
+
+    Attributes:
+        config: the sweep as it was written.
+        experiment: name of the experiment.
+        members: in the order of the varied settings as written, the last varying fastest, then of the seeds.
+    """
+
+    config: SweepConfig
+    experiment: str
+    members: tuple[Member, ...]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Dotted keys of the varied settings."""
+        return tuple(self.config.vary)
+
+    def directory(self, results: str | Path | None = None) -> Path:
+        """Where its files are: ``<results>/<experiment>/sweep-<name>``."""
+        return results_directory(results) / self.experiment / f"sweep-{self.config.name}"
+
+    def as_json(self) -> bytes:
+        """The sweep as it was written."""
+        return (json.dumps(self.config.model_dump(mode="json", by_alias=True), indent=2) + "\n").encode()
+
+    @cached_property
+    def jobs(self) -> list[list[Member]]:
+        """Members that one worker does at a time: exact ones that may advance together, or one run.
+
+        Which members are together does not depend on the number of workers.
+        """
+        jobs: list[list[Member]] = []
+        for _, found in itertools.groupby(self.members, lambda m: m.values):
+            group = list(found)
+            size = TOGETHER if can_advance_together(group[0].config) else 1
+            jobs += [group[start : start + size] for start in range(0, len(group), size)]
+        return jobs
+
+
+def sweeps() -> dict[str, str]:
+    """The sweeps that come with qhn, by name, with their first line of comment."""
+    files = sorted(resources.files("qhn").joinpath("sweeps").iterdir(), key=lambda file: file.name)
+    return {f.name.removesuffix(".toml"): f.read_text().split("\n", 1)[0].lstrip("# ") for f in files}
+
+
+def load_sweep(source: str | Path, settings: dict[str, Any] | None = None) -> Sweep:
+    """A sweep that comes with qhn, or that of a TOML file.
+
+    Args:
+        source: its name or path.
+        settings: other values by dotted key; those of ``seeds``, ``epsilon``, ``repeats`` and ``name`` are the sweep's,
+            all others its members'.
+
+    Raises:
+        FileNotFoundError: if there is no such sweep.
+        ValueError: if a key or value is wrong, in one sentence.
+    """
+    known, path = sweeps(), Path(source)
+    if str(source) in known:
+        content, folder = resources.files("qhn").joinpath(f"sweeps/{source}.toml").read_bytes(), Path()
+    elif path.suffix == ".toml":
+        if not path.is_file():
+            raise FileNotFoundError(f"sweep file {path} does not exist")
+        content, folder = path.read_bytes(), path.parent
+    else:
+        hint = did_you_mean(str(source), known, otherwise=f"there are {', '.join(known)}")
+        raise FileNotFoundError(f"there is no sweep {str(source)!r}; {hint} (a file of your own must end in .toml)")
+    try:
+        tree: dict[str, Any] = {"name": path.stem} | tomllib.loads(content.decode())
+        own = set(SweepConfig.model_fields) - {"settings", "vary"}
+        for key, value in (settings or {}).items():
+            if key in own:
+                tree[key] = value
+            elif isinstance(tree.setdefault("set", {}), dict):
+                tree["set"] = dict(_dotted(tree["set"])) | {key: value}
+        if isinstance(tree.get("experiment"), str) and tree["experiment"] not in presets():
+            tree["experiment"] = str(folder / tree["experiment"])
+        return make_sweep(**tree)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{source}: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
+
+
+def make_sweep(**fields: Any) -> Sweep:
+    """A sweep from the fields of :class:`SweepConfig`.
+
+    Raises:
+        FileNotFoundError: if there is no such experiment.
+        ValueError: if a key or value is wrong, in one sentence.
+
+    >>> sweep = make_sweep(name="depth", experiment="figure-1", seeds=3, vary={"ansatz.num_layers": [0, 1]})
+    >>> [(member.values, member.config.train.seed) for member in sweep.members[2:4]]
+    [((0,), 2), ((1,), 0)]
+    """
+    known = [field.alias or name for name, field in SweepConfig.model_fields.items()]
+    for key in fields:
+        if key not in known:
+            hint = did_you_mean(key, known, otherwise=f"a sweep has {', '.join(known)}")
+            raise ValueError(f"unknown key {key} of a sweep; {hint}")
+    try:
+        config = SweepConfig.model_validate(fields)
+    except ValidationError as error:
+        raise ValueError(one_sentence(error, fields)) from None
+    if SEED in config.vary or SEED in config.settings:
+        raise ValueError(f"the seeds of a sweep are given by seeds = 10 or a list of them, not by {SEED}")
+    both = sorted(set(config.vary) & set(config.settings))
+    if both:
+        raise ValueError(f"{both[0]} stands in both [set] and [vary]; leave one out")
+    seeds = range(config.seeds) if isinstance(config.seeds, int) else config.seeds
+    total = math.prod(map(len, config.vary.values())) * len(seeds)
+    if total > MAX_MEMBERS:
+        raise ValueError(f"a sweep has at most {MAX_MEMBERS:,} members, this one would have {total:,}")
+    members = []
+    for values in itertools.product(*config.vary.values()):
+        chosen = config.settings | dict(zip(config.vary, values, strict=True))
+        first = load_config(config.experiment, chosen)
+        for seed in seeds:
+            train = first.train.model_copy(update={"seed": seed})
+            train.model_fields_set.add("seed")
+            members.append(Member(first.model_copy(update={"train": train}), values))
+    names = [member.id for member in members]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        found = [member for member in members if member.id == twice]
+        raise ValueError(f"{found[0].title} and {found[1].title} are the same run; give each value once")
+    return Sweep(config, members[0].config.experiment, tuple(members))

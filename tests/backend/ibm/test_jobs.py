@@ -1,0 +1,550 @@
+"""Exactly one job for one request, through the installed client and a stand-in of the service that fails."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import shutil
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import reference
+from qhn import bitstrings
+from qhn.backend import BackendError, DeviceSettings
+from qhn.backend.device import price as qpu_time
+from qhn.backend.ibm import connection, jobs
+from qhn.backend.ibm import device as ibm
+from qhn.backend.ibm.connection import Connection
+from qhn.backend.ibm.device import Device, DeviceSampler, open_device
+from qhn.backend.ibm.selftest import complaint, known_outcomes
+from qhn.backend.journal import Journal
+from qhn.backend.sampler import PlanError
+from qhn.backend.terms import BudgetExceeded, Detached, Remaining
+from qhn.budget.ledger import ledger
+from qhn.circuit.hypernetwork import hypernetwork, product_state
+from qhn.seeds import Key
+from service import Job, Service
+from service.connection import Refusal
+
+KEY = Key(1, run="r")
+THETAS = np.array([[0.4, 1.2, 0.0, 0.0], [1.0, 2.0, 0.0, 0.0]])
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(connection, "LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(jobs, "LISTING_DELAY", 0.1)
+    monkeypatch.setattr(jobs, "FULL_QUEUE_PAUSE", 0.1)
+
+
+def machine(folder: Path, **settings: object) -> Device:
+    """As a new process would open it."""
+    return open_device("ibm_manila", DeviceSettings(**settings), Journal(folder / "jobs.jsonl"))
+
+
+def sampler(folder: Path) -> DeviceSampler:
+    return machine(folder).compile(product_state(2))
+
+
+def events(folder: Path, tag: str = KEY.tag) -> list[str]:
+    """What the journal says of the jobs of one evaluation."""
+    return [entry["event"] for entry in Journal(folder / "jobs.jsonl").entries() if entry.get("tag") == tag]
+
+
+def spent(folder: Path) -> float:
+    return ledger([], Journal(folder / "jobs.jsonl").entries(), 0).spent.seconds
+
+
+def billed(service: Service, folder: Path) -> float:
+    """By the service, for all jobs of the record."""
+    mine = f"qhn-record:{Journal(folder / 'jobs.jsonl').name}"
+    return sum(job.seconds for job in service.jobs.values() if mine in job.tags)
+
+
+@pytest.fixture(autouse=True)
+def _without_self_test(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But where it is tested itself."""
+    if "self_test" not in request.function.__name__ and "wrong_order" not in request.function.__name__:
+        monkeypatch.setattr(ibm, "is_due", lambda journal: False)
+
+
+QUIET: list[np.ndarray] = []
+
+
+@pytest.fixture
+def quiet(service: Service, tmp_path: Path) -> np.ndarray:
+    """Bits of a run without faults; the stand-in measures the same for the same request."""
+    if not QUIET:
+        (tmp_path / "quiet").mkdir()
+        QUIET.append(sampler(tmp_path / "quiet").sample(THETAS, 200, Key(1, run="quiet")).bits)
+        service.jobs.clear()
+    return QUIET[0]
+
+
+def of_run(service: Service) -> list[str]:
+    """States of the jobs of the run, but for the quiet one's."""
+    return [job.status for job in service.jobs.values() if KEY.tag in job.tags]
+
+
+@pytest.mark.parametrize(
+    ("fault", "states"),
+    [
+        (("accept", {"on": "POST jobs", "status": 502}), ["Completed", "Completed"]),
+        (("accept", {"on": "POST jobs", "status": 502, "queue": True}), ["Cancelled", "Completed"]),
+        (("drop", {"on": "POST jobs"}), ["Completed"]),
+        (("answer", {"on": "GET jobs/*", "status": 503, "times": 5}), ["Completed"]),
+        (("truncate", {"on": "GET jobs/*/results"}), ["Completed"]),
+    ],
+)
+def test_a_fault_of_the_network_costs_nothing_but_time(
+    fault: tuple[str, dict[str, object]], states: list[str], service: Service, quiet: np.ndarray, tmp_path: Path
+) -> None:
+    kind, options = fault
+    if options.pop("queue", False):
+        service.conditions.queue_seconds = 1.0
+    tested = sampler(tmp_path)
+    service.fault(kind, **options)
+    samples = tested.sample(THETAS, 200, KEY)
+    np.testing.assert_array_equal(samples.bits, quiet)
+    assert sorted(of_run(service)) == sorted(states)
+    (job_id,) = samples.job_ids
+    assert (events(tmp_path)[0], events(tmp_path)[-1]) == ("intent", "done")
+    assert job_id in service.jobs
+    machine(tmp_path).settle()
+    assert spent(tmp_path) == pytest.approx(billed(service, tmp_path))
+
+
+def test_a_job_whose_process_died_is_adopted_by_the_next(
+    service: Service, quiet: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after the intent, after the submission, or while it waits: the job is the same, and the bits are."""
+
+    def die(*words: object) -> None:
+        raise KeyboardInterrupt
+
+    places = ((Connection, "wait", ["submitted"]), (jobs.Jobs, "_only", ["submitted"]), (jobs.Jobs, "_known_as", []))
+    for owner, place, noted in places:
+        key = Key(1, run=f"r{place}")
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, place, die)
+            with pytest.raises(KeyboardInterrupt):
+                sampler(tmp_path).sample(THETAS, 200, key)
+        samples = sampler(tmp_path).sample(THETAS, 200, key)
+        np.testing.assert_array_equal(samples.bits, quiet)
+        assert [job.status for job in service.jobs.values() if key.tag in job.tags] == ["Completed"]
+        assert events(tmp_path, key.tag) == ["intent", *noted, "adopted", "done"]
+
+
+@pytest.mark.parametrize("fault", ["fail", "cancel", "overtime"])
+def test_a_job_that_ends_badly_says_so_and_is_submitted_again_on_resume(
+    fault: str, service: Service, quiet: np.ndarray, tmp_path: Path
+) -> None:
+    service.fault(fault)
+    said = r"the job job000000 of qhn:r:0:0 did not end well .*; it (failed on|was cancelled|ran into its limit)"
+    with pytest.raises(BackendError, match=said):
+        sampler(tmp_path).sample(THETAS, 200, KEY)
+    samples = sampler(tmp_path).sample(THETAS, 200, KEY)
+    np.testing.assert_array_equal(samples.bits, quiet)
+    assert len(of_run(service)) == 2
+    assert events(tmp_path) == ["intent", "submitted", "failed", "intent", "submitted", "done"]
+    assert spent(tmp_path) == pytest.approx(billed(service, tmp_path))
+
+
+def test_of_several_jobs_of_a_step_one_may_fail(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are one batch; what is there is kept, and only the failed one is submitted again."""
+    monkeypatch.setattr(qpu_time, "MAX_EXECUTIONS", 400)
+    thetas = np.linspace(0, 3, 24).reshape(6, 4)
+    service.fault("fail")
+    with pytest.raises(BackendError, match="the job job000000 of qhn:r:0:0:0 did not end well"):
+        sampler(tmp_path).sample(thetas, 200, KEY)
+    samples = sampler(tmp_path).sample(thetas, 200, KEY)
+    ran = [job for job in service.jobs.values() if job.tags[0].startswith(KEY.tag)]
+    assert [job.status for job in ran] == ["Failed", "Completed", "Completed", "Completed"]
+    assert len({job.request.get("session_id") for job in ran[:3]}) == 1
+    assert [session["mode"] for session in service.sessions.values()] == ["batch"]  # the one job more needs none
+    assert samples.job_ids == (ran[3].job_id, ran[1].job_id, ran[2].job_id)
+    machine(tmp_path).settle()
+    assert spent(tmp_path) == pytest.approx(billed(service, tmp_path))
+    again = sampler(tmp_path)  # as after a crash before the caller kept the samples
+    again.jobs.terms.detach = True
+    np.testing.assert_array_equal(again.sample(thetas, 200, KEY).bits, samples.bits)
+    whole = sampler(tmp_path).sample(thetas[2:4], 200, Key(1, run="alone"))
+    np.testing.assert_array_equal(whole.bits, samples.bits[2:4])
+
+
+def test_runs_of_one_configuration_do_not_take_each_other_s_jobs(service: Service, tmp_path: Path) -> None:
+    """Not even if their tags and digests are the same; a copy of a record, however, is the same run."""
+    first, second, copy = (tmp_path / name for name in ("first", "second", "copy"))
+    for folder in (first, second):
+        folder.mkdir()
+        sampler(folder).sample(THETAS, 200, KEY)
+    assert len(of_run(service)) == 2
+    shutil.copytree(first, copy)
+    sampler(first).sample(THETAS, 200, Key(1, run="r", step=1))
+    adopted = sampler(copy).sample(THETAS, 200, Key(1, run="r", step=1))
+    assert events(copy, "qhn:r:1:0") == ["adopted", "done"]
+    assert adopted.job_ids == (list(service.jobs)[-1],)
+
+
+@pytest.mark.parametrize("queue", [0.0, 3600.0])
+def test_a_double_that_the_service_lists_late_is_found(
+    queue: float, service: Service, quiet: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if it returns tags in another order than they were sent in."""
+    monkeypatch.setattr(Job, "tags", property(lambda job: sorted(job.request["tags"])))
+    tested = sampler(tmp_path)
+    service.conditions.listing_seconds, service.conditions.queue_seconds = 3600.0, queue
+    tested.jobs.terms.detach = True
+    service.fault("accept", on="POST jobs", status=502)
+    with contextlib.suppress(Detached):
+        tested.sample(THETAS, 200, KEY)
+    assert "duplicate" not in events(tmp_path)
+    tested.jobs.reconcile()
+    assert "duplicate" not in events(tmp_path)
+    service.conditions.listing_seconds = 0.0
+    tested.jobs.reconcile()
+    assert events(tmp_path).count("duplicate") == 1
+    assert sorted(of_run(service)) == (["Cancelled", "Queued"] if queue else ["Completed", "Completed"])
+    service.conditions.queue_seconds = 0.0
+    np.testing.assert_array_equal(tested.sample(THETAS, 200, KEY).bits, quiet)
+    assert spent(tmp_path) == pytest.approx(billed(service, tmp_path))
+    tested.jobs.reconcile()
+    assert events(tmp_path).count("duplicate") == 1
+
+
+def test_a_job_that_is_in_the_journal_need_not_be_listed_to_be_adopted(
+    service: Service, quiet: np.ndarray, tmp_path: Path
+) -> None:
+    service.conditions.listing_seconds, service.conditions.queue_seconds = 3600.0, 0.3
+    first = sampler(tmp_path)
+    first.jobs.terms.detach = True
+    with pytest.raises(Detached):
+        first.sample(THETAS, 200, KEY)
+    np.testing.assert_array_equal(sampler(tmp_path).sample(THETAS, 200, KEY).bits, quiet)
+    assert of_run(service) == ["Completed"]
+    assert events(tmp_path) == ["intent", "submitted", "adopted", "done"]
+
+
+def test_a_job_of_other_qubits_is_given_up(service: Service, tmp_path: Path) -> None:
+    """After a crash the device was calibrated anew: the job that waits measures something else, and counts as lost."""
+    first = machine(tmp_path, qubits=((0, 1),)).compile(product_state(2))
+    service.conditions.queue_seconds = 3600.0
+    first.jobs.terms.detach = True
+    with pytest.raises(Detached):
+        first.sample(THETAS, 200, KEY)
+    service.conditions.queue_seconds = 0.0
+    service.jobs["job000000"].created += 3600.0  # it still waits
+    second = machine(tmp_path, qubits=((2, 3),)).compile(product_state(2))
+    second.jobs.terms.left = lambda: Remaining(jobs=0)
+    with pytest.raises(BudgetExceeded, match=r"takes up to 1, and 0 of train\.max_jobs remain"):
+        second.sample(THETAS, 200, KEY)
+    second.jobs.terms.left = Remaining
+    second.sample(THETAS, 200, KEY)
+    assert of_run(service) == ["Cancelled", "Completed"]
+    second.jobs.settle()
+    assert spent(tmp_path) == pytest.approx(billed(service, tmp_path))
+
+
+@pytest.mark.parametrize("wrong", ["no result", "no calibration", "fewer shots"])
+def test_a_result_that_is_not_what_was_asked_for_is_read_once_more(
+    wrong: str, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = ibm.read_bits
+
+    def misread(result: object, index: int = 0) -> np.ndarray:
+        bits = read(result, index)
+        if wrong == "no calibration" and index:
+            raise IndexError
+        if index:
+            return bits
+        return read(None) if wrong == "no result" else bits[:, 1:] if wrong == "fewer shots" else bits
+
+    def again(step: int) -> np.ndarray:
+        device = machine(tmp_path, calibrate=True).compile(product_state(2))
+        return device.sample(THETAS, 200, Key(1, run="r", step=step)).bits
+
+    quiet = again(0)
+    for _ in range(2):
+        with monkeypatch.context() as patched:
+            patched.setattr(ibm, "read_bits", misread)
+            with pytest.raises(BackendError, match="its result is not what was asked for; qhn resume reads it once"):
+                again(1)
+    np.testing.assert_array_equal(again(1), quiet)  # read wrongly twice: it is measured again
+    with monkeypatch.context() as patched:
+        patched.setattr(ibm, "read_bits", misread)
+        with pytest.raises(BackendError, match="its result is not what was asked for"):
+            again(2)
+    np.testing.assert_array_equal(again(2), quiet)  # read wrongly once: it was there
+    assert [sum(f"qhn:r:{step}:0" in job.tags for job in service.jobs.values()) for step in range(3)] == [1, 2, 1]
+
+
+@pytest.mark.parametrize("shape", [(2, 199, 4), (1, 200, 4), (3, 200, 4), (2, 200, 3), (2, 4)])
+def test_bits_of_another_number_are_refused(shape: tuple[int, ...]) -> None:
+    ibm.check_size(ibm.Job(np.zeros((2, 256, 4), np.uint8), [np.zeros((256, 4), np.uint8)], "any", None), 2, 200, 4)
+    with pytest.raises(ValueError, match=r"asked for bits \[2, 200, 4\], got"):
+        ibm.check_size(ibm.Job(np.zeros(shape, np.uint8), [], "any", None), 2, 200, 4)
+
+
+def test_a_job_that_failed_while_nobody_watched_is_told(service: Service, quiet: np.ndarray, tmp_path: Path) -> None:
+    """Detached it is not submitted a third time; attached it is."""
+    service.conditions.queue_seconds = 3600.0
+    service.fault("fail", times=2)
+    for _ in range(2):
+        first = sampler(tmp_path)
+        first.jobs.terms.detach = True
+        with pytest.raises(Detached):
+            first.sample(THETAS, 200, KEY)
+        service.conditions.queue_seconds = 0.0
+        service.settle()
+        with pytest.raises(BackendError, match=r"of qhn:r:0:0 did not end well .* it failed on the service"):
+            first.sample(THETAS, 200, KEY)
+        service.conditions.queue_seconds = 3600.0
+    with pytest.raises(BackendError, match=r"qhn:r:0:0 failed 2 times; .* without --detach, tries once more"):
+        first.sample(THETAS, 200, KEY)
+    service.conditions.queue_seconds = 0.0
+    np.testing.assert_array_equal(sampler(tmp_path).sample(THETAS, 200, KEY).bits, quiet)
+    assert events(tmp_path).count("failed") == 2
+    assert "duplicate" not in events(tmp_path)
+
+
+@pytest.mark.parametrize("line", [b"\xff\xfe\x00 garbage", b"7", b"null", b'{"event": "failed"}', b'{"event": "inten'])
+def test_a_damaged_line_of_the_journal_is_passed_over(
+    line: bytes, service: Service, quiet: np.ndarray, tmp_path: Path
+) -> None:
+    sampler(tmp_path).sample(THETAS, 200, Key(1, run="before"))
+    path = tmp_path / "jobs.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\n" + line + b"\n", 2) + line)
+    np.testing.assert_array_equal(sampler(tmp_path).sample(THETAS, 200, KEY).bits, quiet)
+    assert spent(tmp_path) == pytest.approx(billed(service, tmp_path))
+
+
+def test_a_job_of_a_copy_of_the_record_is_left_alone(service: Service, quiet: np.ndarray, tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    sampler(here).sample(THETAS, 200, KEY)
+    shutil.copytree(here, there)
+    service.conditions.queue_seconds = 3600.0
+    waits = sampler(there)
+    waits.jobs.terms.detach = True
+    with pytest.raises(Detached):
+        waits.sample(THETAS, 200, Key(1, run="r", step=1))
+    machine(here).reconcile()
+    assert list(service.jobs.values())[-1].status == "Queued"
+
+
+def test_a_token_that_is_no_longer_taken_is_asked_for_anew(
+    service: Service, quiet: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tested = sampler(tmp_path)
+    service.fault("expire")  # before a job is sent
+    np.testing.assert_array_equal(tested.sample(THETAS, 200, KEY).bits, quiet)
+    service.conditions.queue_seconds = 0.3
+    tested.jobs.terms.tell = lambda words: service.fault("expire") if "queued" in words else None  # and while it waits
+    np.testing.assert_array_equal(tested.sample(THETAS, 200, Key(1, run="r", step=1)).bits, quiet)
+    assert of_run(service) == ["Completed"]
+    monkeypatch.setattr(service, "check_token", partial(refuse, 401))
+    with pytest.raises(BackendError, match="the service refused the account; check its token"):
+        tested.sample(THETAS, 200, Key(1, run="r", step=2))
+
+
+def refuse(status: int, authorization: str) -> None:
+    raise Refusal(status, "no")
+
+
+def test_a_full_queue_is_waited_for(service: Service, quiet: np.ndarray, tmp_path: Path) -> None:
+    service.conditions.pending_limit, service.conditions.queue_seconds = 1, 3600.0
+    ahead = sampler(tmp_path)
+    ahead.jobs.terms.detach = True
+    with pytest.raises(Detached) as left:
+        ahead.sample(THETAS, 200, Key(1, run="ahead"))
+    assert len(left.value.job_ids) == 1
+    with pytest.raises(Detached) as left:
+        ahead.sample(THETAS, 200, KEY)
+    assert left.value.job_ids == ()
+    heard: list[str] = []
+
+    def listen(words: str) -> None:
+        heard.append(words)
+        service.conditions.queue_seconds = 0.0
+
+    ahead.jobs.terms.detach, ahead.jobs.terms.tell = False, listen
+    np.testing.assert_array_equal(ahead.sample(THETAS, 200, KEY).bits, quiet)
+    assert heard[0] == "as many jobs wait as the account's plan allows"
+    assert of_run(service) == ["Completed"]
+
+
+@pytest.mark.parametrize(
+    ("remaining", "execution_limit"), [(None, 5), (100.0, 5), (4.7, 4), (3.0, 3), (2.9, None), (-1.0, None)]
+)  # of a job of 2.1 s, in whole seconds: at most what remains, or twice its price
+def test_a_job_is_ended_before_it_exceeds_the_budget(
+    remaining: float | None, execution_limit: int | None, service: Service, tmp_path: Path
+) -> None:
+    tested = sampler(tmp_path)
+    tested.jobs.terms.left = lambda: Remaining(math.inf if remaining is None else remaining)
+    if execution_limit is None:
+        with pytest.raises(BudgetExceeded):
+            tested.sample(THETAS, 200, KEY)
+        assert not of_run(service)
+        assert not events(tmp_path)
+        return
+    tested.sample(THETAS, 200, KEY)
+    request = list(service.jobs.values())[-1].request
+    assert request["cost"] == execution_limit
+    assert request.get("private", False) is False
+
+
+# -------------------------------------------------------------------------------------------------- before the first
+
+
+@pytest.mark.parametrize("num_layers", [0, 1, 3])
+@pytest.mark.parametrize("order", ["eq5", "authors"])
+@pytest.mark.parametrize("num_qubits", [1, 2, 5])
+def test_the_outcomes_of_the_self_test_are_those_of_the_circuit(num_qubits: int, order: str, num_layers: int) -> None:
+    ansatz = hypernetwork(num_qubits, num_layers, order)
+    thetas, bits = known_outcomes(ansatz, 4)
+    for theta, outcome in zip(thetas, bits, strict=True):
+        probabilities = reference.probabilities(reference.literal_circuit(num_qubits, num_layers, order, theta))
+        assert probabilities[bitstrings.to_integers(outcome)] == pytest.approx(1)
+    assert complaint(np.repeat(bits[:, None], 9, axis=1), bits) is None
+    if num_qubits > 1:
+        reverse = np.repeat(bits[:, None, ::-1], 9, axis=1)
+        assert complaint(reverse, bits) == "bits come back in reverse order"
+
+
+@pytest.mark.parametrize("wrong", ["bits", "angles", "names"])
+def test_a_client_with_a_wrong_order_is_stopped_before_a_step_is_paid(
+    wrong: str, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bits in reverse; angles in reverse; or angles in the order of their names, in which theta[10] precedes [2]."""
+    ansatz = hypernetwork(4, 1)
+    read, publish = ibm.read_bits, ibm.publish
+    by_name = np.argsort([str(number) for number in range(ansatz.num_parameters)])
+    swaps = {"angles": slice(None, None, -1), "names": by_name}
+    with monkeypatch.context() as patched:
+        if wrong == "bits":
+            patched.setattr(ibm, "read_bits", lambda *words: read(*words)[..., ::-1])
+        else:
+            patched.setattr(ibm, "publish", lambda circuit, thetas: publish(circuit, thetas[:, swaps[wrong]]))
+        expected = "reverse order" if wrong == "bits" else "angles or bits are in a wrong order"
+        for _ in range(2):  # the second time too
+            with pytest.raises(BackendError, match=rf"did not pass the self-test before the first step: .*{expected}"):
+                machine(tmp_path).compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
+    assert [job.tags[0] for job in service.jobs.values()] == ["qhn:r:test:0", "qhn:r:test:1"]
+    machine(tmp_path).compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
+    found = ledger([], Journal(tmp_path / "jobs.jsonl").entries(), 0)
+    assert (found.tests.jobs, found.begun.jobs, found.lost.jobs) == (3, 1, 0)
+
+
+def test_the_self_test_is_made_once_a_record_and_version_on_all_tiles(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ansatz = product_state(2)
+    device = open_device("ibm_jakarta", DeviceSettings(tiles=2, calibrate=True), Journal(tmp_path / "jobs.jsonl"))
+    device.compile(ansatz).sample(np.zeros((3, 4)), 100, KEY, 3)
+    for step in (1, 2):
+        sampler(tmp_path).sample(THETAS, 100, Key(1, run="r", step=step))
+    assert events(tmp_path, "qhn:r:test:0") == ["intent", "submitted", "done"]
+    (test, *_) = Journal(tmp_path / "jobs.jsonl").entries()[1:]
+    assert (test["rows"], test["shots"]) == (4, 100)
+    monkeypatch.setattr(ibm, "versions", lambda: {"qiskit": "9"})
+    monkeypatch.setattr("qhn.backend.ibm.selftest.versions", lambda: {"qiskit": "9"})
+    sampler(tmp_path).sample(THETAS, 100, Key(1, run="r", step=3))
+    assert events(tmp_path, "qhn:r:test:1") == ["intent", "submitted", "done"]
+
+
+# --------------------------------------------------------------------------------------------------------- sessions
+
+
+def test_a_session_is_used_again_and_closed_and_its_idle_time_is_billed(service: Service, tmp_path: Path) -> None:
+    first = machine(tmp_path, mode="session")
+    first.terms.left = lambda: Remaining(50.9)
+    first.compile(product_state(2)).sample(THETAS, 200, KEY)
+    second = machine(tmp_path, mode="session")  # as after a crash
+    second.compile(product_state(2)).sample(THETAS, 200, Key(1, run="r", step=1))
+    (session,) = service.sessions.values()
+    assert (session["mode"], session["max_ttl"], session["state"]) == ("dedicated", 50, "open")
+    assert {job.request["session_id"] for job in service.jobs.values()} == {session["id"]}
+    session["state"], session["elapsed_time"], session["accepting_jobs"] = "closed", 90.0, False  # by the service
+    second.compile(product_state(2)).sample(THETAS, 200, Key(1, run="r", step=2))
+    assert len(service.sessions) == 2
+    second.close()
+    assert [session["state"] for session in service.sessions.values()] == ["closed", "closed"]
+    found = ledger([], Journal(tmp_path / "jobs.jsonl").entries(), 0)
+    own = [job.seconds for job in service.jobs.values() if job.request["session_id"] == session["id"]]
+    assert found.idle.seconds == pytest.approx(90.0 - sum(own))
+    assert found.spent.seconds == pytest.approx(90.0 + service.usage - sum(own))
+
+
+def test_a_plan_without_sessions_says_so(service: Service, tmp_path: Path) -> None:
+    service.conditions.has_sessions = False
+    with pytest.raises(PlanError, match="plan has no sessions"):
+        machine(tmp_path, mode="session").compile(product_state(2)).sample(THETAS, 200, KEY)
+    assert not service.jobs
+
+
+def test_nothing_secret_is_in_what_is_written(service: Service, quiet: np.ndarray, tmp_path: Path) -> None:
+    service.fault("answer", on="POST jobs", status=400)
+    with pytest.raises(BackendError, match="the service refused the job") as caught:
+        sampler(tmp_path).sample(THETAS, 200, KEY)
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()) + str(caught.value).encode()
+    for secret in (service.environment["QISKIT_IBM_TOKEN"], service.environment["QISKIT_IBM_INSTANCE"], "127.0.0.1"):
+        assert secret.encode() not in written
+
+
+def test_a_bill_that_is_not_yet_known_is_not_0(service: Service, tmp_path: Path) -> None:
+    service.conditions.billing_seconds = 60.0
+    assert sampler(tmp_path).sample(THETAS, 200, KEY).qpu_seconds is None
+    service.conditions.billing_seconds = 0.0
+    assert sampler(tmp_path).sample(THETAS, 200, Key(1, run="other")).qpu_seconds == pytest.approx(2.1, abs=0.1)
+
+
+def test_an_outage_is_no_unknown_device(service: Service) -> None:
+    service.fault("answer", on="GET *", status=503, seconds=60)
+    with pytest.raises(BackendError):
+        open_device("ibm_manila", DeviceSettings()).compile(product_state(2))
+    service.faults.clear()
+    with pytest.raises(ValueError, match="the account does not reach a device 'ibm_mars'"):
+        open_device("ibm_mars", DeviceSettings())
+
+
+def test_a_job_that_is_not_listed_yet_is_waited_for(
+    service: Service, quiet: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process died after it had submitted the job and before it knew its id; the next one begins at once."""
+
+    def die(*words: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs.Jobs, "_known_as", die)
+        with pytest.raises(KeyboardInterrupt):
+            sampler(tmp_path).sample(THETAS, 200, KEY)
+    service.conditions.listing_seconds = 3600.0
+    monkeypatch.setattr(jobs, "LISTING_DELAY", 60.0)
+    waited: list[float] = []
+
+    def pause(seconds: float) -> None:
+        waited.append(seconds)
+        service.conditions.listing_seconds = 0.0
+
+    later = sampler(tmp_path)
+    later.jobs.connection.pause = pause
+    np.testing.assert_array_equal(later.sample(THETAS, 200, KEY).bits, quiet)
+    assert of_run(service) == ["Completed"]
+    assert len(waited) == 1
+    assert 30 < waited[0] <= 60
+
+
+def test_a_device_that_is_not_described_while_a_job_is_sent_is_asked_again(
+    service: Service, quiet: np.ndarray, tmp_path: Path
+) -> None:
+    tested = sampler(tmp_path)
+    service.fault("answer", on="GET backends/*", status=503, times=6)
+    np.testing.assert_array_equal(tested.sample(THETAS, 200, KEY).bits, quiet)
+    assert of_run(service) == ["Completed"]

@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qhn.config import RunConfig
+from qhn.config.file import load_config, parse_config, parse_setting, presets, with_settings
+
+DESIGN = """
+[data]
+file = "heart.csv"
+label = "target"
+
+[network]
+hidden = [[2, 3]]
+alphabet = [[0, 1], [-1, 1], [-2, 1], [-3, 1]]
+bias = true
+activation = ["sigmoid", "relu"]
+loss = "cross-entropy"
+qubit_order = "forward"
+
+[ansatz]
+num_layers = 3
+order = "authors"
+
+[train]
+backend = "aer-mps"
+shots = 50
+gradient = { name = "spsa", perturbation = 0.1 }
+optimizer = "sgd"
+steps = 5
+objective = { name = "cvar", alpha = 0.5 }
+seed = 11
+"""
+
+
+@pytest.fixture
+def users_file(tmp_path: Path) -> Path:
+    rows = np.random.default_rng(1).normal(size=(30, 2))
+    text = "age,pressure,target\n" + "\n".join(f"{a},{b},{i % 2}" for i, (a, b) in enumerate(rows))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "heart.csv").write_text(text)
+    path = tmp_path / "mine" / "heart.toml"
+    path.write_text(DESIGN)
+    return path
+
+
+def test_a_users_file_with_everything_searched(users_file: Path) -> None:
+    config = load_config(users_file)
+    assert config.experiment == "heart"
+    problem = config.problem()
+    assert problem.num_qubits == 6 + 3 + 1 + 3 + 1 + 1 + 2
+    assert problem.loss == "cross-entropy"
+    assert config.train.optimizer.name == "sgd"
+    assert config.train.objective.build().alpha == 0.5
+    assert config.train.gradient.build(config.circuit(4)).num_rows == 3
+
+
+def test_identity_follows_what_changes_the_numbers_and_nothing_else(users_file: Path) -> None:
+    config = load_config(users_file)
+    moved = users_file.parent / "elsewhere"
+    moved.mkdir()
+    for path in users_file.parent.glob("heart.*"):
+        (moved / path.name).write_bytes(path.read_bytes())
+    assert load_config(moved / "heart.toml").run_id == config.run_id
+    rules = {"train.steps": 99, "train.target": 0.1, "train.plateau": 3, "train.patience": 4, "train.max_shots": 10**6}
+    for key, value in rules.items():
+        assert load_config(users_file, {key: value}).run_id == config.run_id
+    changes = {
+        "train.shots": 51,
+        "train.seed": 12,
+        "train.backend": "aer",
+        "ansatz.order": "eq5",
+        "ansatz.num_layers": 2,
+        "network.bias": False,
+        "data.standardise": False,
+        "train.objective.alpha": 0.4,
+    }
+    ids = {load_config(users_file, {key: value}).run_id for key, value in changes.items()}
+    assert len(ids | {config.run_id}) == len(changes) + 1
+    with (moved / "heart.csv").open("a") as file:
+        file.write("\n1,2,0")
+    assert load_config(moved / "heart.toml").run_id != config.run_id
+
+
+@pytest.mark.parametrize("name", presets())
+def test_stop_rules_never_change_the_identity_of_a_preset(name: str) -> None:
+    rules = {"steps": 3, "target": 0.1, "max_shots": 10**6, "max_qpu_seconds": 600.0, "max_jobs": 9}
+    for rule, value in rules.items():
+        key = f"train.{rule}"
+        assert load_config(name, {key: value}).run_id == load_config(name).run_id
+        assert with_settings(load_config(name), {key: value}).run_id == load_config(name).run_id
+
+
+def test_identity_of_the_presets_is_stable() -> None:
+    """A change here makes every earlier run of a preset unfindable: raise SCHEMA deliberately if it must be."""
+    assert {name: load_config(name).run_id for name in presets()} == RUN_IDS
+
+
+def test_a_run_refuses_data_that_changed_under_it(users_file: Path) -> None:
+    config = load_config(users_file)
+    with (users_file.parent / "heart.csv").open("a") as file:
+        file.write("\n1,2,0")
+    with pytest.raises(ValueError, match="has changed since"):
+        config.problem()
+
+
+def test_settings_are_read_as_toml_or_text() -> None:
+    assert parse_setting("network.hidden=[[2, 3]]") == ("network.hidden", [[2, 3]])
+    assert parse_setting("train.backend = aer-mps") == ("train.backend", "aer-mps")
+    assert load_config("figure-1", {"train.optimizer": "sgd"}).train.optimizer.learning_rate == 1.0
+    assert load_config("figure-1", {"train.optimizer.learning_rate": 0.5}).train.optimizer.name == "adam"
+    with pytest.raises(ValueError, match="key=value"):
+        parse_setting("train.shots")
+
+
+def test_replaced_data_inherits_nothing(users_file: Path) -> None:
+    path = users_file.parent / "heart.csv"
+    config = load_config("gaussian-activation", {"data.file": str(path), "data.label": "target"})
+    assert config.problem().dataset.name == "heart.csv"
+
+
+def test_normalised_json_gives_the_same_configuration(users_file: Path) -> None:
+    for config in (load_config("gaussian-width"), load_config(users_file)):
+        again = parse_config(config.model_dump(mode="json"))
+        assert again == config
+        assert again.run_id == config.run_id
+    assert with_settings(config, {"train.steps": 9}).train.steps == 9
+
+
+WRONG = [
+    ({"train.optimizer": "lbfgs"}, "takes the noise of sampled gradients for curvature; use --backend exact"),
+    ({"train.backend": "exact", "train.shots": 5, "train.optimizer": "lbfgs"}, "train.optimizer.force = true"),
+    ({"train.backend": "exact", "train.gradient": "spsa"}, "give --shots, or leave train.gradient at parameter-shift"),
+    ({"train.shotz": 5}, "unknown key train.shotz; did you mean 'shots'?"),
+    ({"train.shots": 0}, "train.shots: .* greater than or equal to 1, got 0"),
+    ({"train.shots": "many"}, "train.shots: .* got 'many'"),
+    ({"train.seed": -1}, "train.seed: .* got -1"),
+    ({"train.optimizer": "adm"}, "train.optimizer must name one of 'adam', 'sgd', 'spsa', 'lbfgs', got 'adm'"),
+    ({"train.optimizer.learning_rat": 1}, "unknown key train.optimizer.learning_rat; did you mean 'learning_rate'?"),
+    ({"train.optimizer.momentum": 0.5}, "key train.optimizer.momentum does not go with this kind of train.optimizer"),
+    ({"train.gradient": {"perturbation": 0.1}}, "key train.gradient.perturbation does not go with this kind of"),
+    ({"train.hidden": [3]}, r"unknown key train.hidden; it belongs into \[network\]"),
+    ({"train.optimizer.shots": 3}, r"unknown key train.optimizer.shots; it belongs into \[train\]"),
+    ({"network.alphabet": [1]}, "network.alphabet must be two numbers"),
+    ({"ansatz.num_layers": "deep"}, "ansatz.num_layers: .* got 'deep'"),
+    ({"train.objective": {"name": "cvar", "alpha": 0}}, "train.objective.alpha: .* greater than 0, got 0"),
+    ({"train.backend": "arr"}, "unknown backend 'arr'; did you mean 'aer'?"),
+    ({"train": 5}, "train: .* table"),
+    ({"network.hidden": [3, 0]}, r"hidden widths must be at least 1 and ascending, got \[0\]"),
+    ({"network.hidden": [8, []]}, "hidden must offer 1, 2, 4, … options, a power of two, got 0"),
+    ({"network.hidden": [[2, 3, 4]]}, "power of two, got 3"),
+    ({"network.activation": "foo"}, "one of sigmoid, relu, tanh, sign, got 'foo'"),
+    ({"network.alphabet": [1, 1]}, "two different numbers"),
+    ({"network.loss": "hinge"}, "network.loss: .* 'mse' or 'cross-entropy', got 'hinge'"),
+    ({"ansatz.order": "eq6"}, "ansatz.order: .* 'eq5' or 'authors', got 'eq6'"),
+    ({"ansatz.num_layers": -1}, "ansatz.num_layers: .* got -1"),
+    ({"data.name": "iris"}, "data must name one of .*, got 'iris'"),
+    ({"data.digits": [0, 1]}, "key data.digits does not go with this kind of data"),
+    ({"foo.bar": 1}, "unknown key foo; known are ansatz, data"),
+    ({"experiment": "../up"}, "experiment: .* got '../up'"),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), WRONG)
+def test_every_mistake_is_one_sentence(settings: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        load_config("gaussian-activation", settings)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("gaussian-activation: ")
+
+
+def test_missing_files(tmp_path: Path, users_file: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="did you mean 'gaussian-width'"):
+        load_config("gaussian-widht")
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        load_config(tmp_path / "none.toml")
+    (users_file.parent / "heart.csv").unlink()
+    with pytest.raises(ValueError, match=r"data file .*heart.csv does not exist"):
+        load_config(users_file)
+    users_file.write_text("[data\n")
+    with pytest.raises(ValueError, match="not valid TOML"):
+        load_config(users_file)
+    users_file.write_text("[network]\nhidden = [3]\n")
+    with pytest.raises(ValueError, match=r"missing table \[data\]: give name"):
+        load_config(users_file)
+
+
+def test_configurations_are_frozen() -> None:
+    config = load_config("figure-1")
+    with pytest.raises(ValueError, match="frozen"):
+        config.experiment = "other"
+    assert isinstance(config, RunConfig)
+
+
+RUN_IDS = {
+    "digits-8x8": "caa910366a",
+    "digits-8x8-four": "e588b19036",
+    "figure-1": "56c92b49cc",
+    "gaussian-activation": "6319721058",
+    "gaussian-width": "129c16bdda",
+    "mnist-01": "83c177e7e7",
+    "mnist-01-published": "af90849e2b",
+    "mnist-37-encoding": "34a7513074",
+}
+
+
+def test_exact_takes_shots_only_if_they_are_asked_for(tmp_path: Path) -> None:
+    assert load_config("gaussian-activation", {"train.backend": "exact"}).train.shots is None
+    assert load_config("gaussian-activation", {"train.backend": "exact", "train.shots": 50}).train.shots == 50
+    exact = load_config("gaussian-activation", {"train.backend": "exact"})
+    assert with_settings(exact, {"train.seed": 5}).train.shots is None
+    assert with_settings(exact, {"train.backend": "aer"}).train.shots == 1000
+    assert parse_config(exact.model_dump(mode="json")) == exact
+    file = tmp_path / "mine.toml"
+    file.write_text('data.name = "gaussian-mixture"\n[train]\nbackend = "exact"\nshots = 70\n')
+    assert load_config(file).train.shots == 70
+    assert load_config(file, {"train.seed": 3}).train.shots == 70
+    file.write_text('data.name = "gaussian-mixture"\n[train]\nbackend = "exact"\n')
+    assert load_config(file).train.shots is None
+    ids = {load_config("figure-1", s).run_id for s in ({}, {"train.backend": "exact"})}
+    ids.add(load_config("figure-1", {"train.backend": "exact", "train.shots": 1000}).run_id)
+    assert len(ids) == 3
+    forced = {"train.backend": "exact", "train.optimizer": {"name": "lbfgs", "force": True}}
+    plain = {"train.backend": "exact", "train.optimizer": "lbfgs"}
+    assert load_config("figure-1", forced).run_id == load_config("figure-1", plain).run_id
+
+
+# ---------------------------------------------------------------- [device]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"device.tiles": 0}, "device.tiles must be a number of at least 1, or 'auto', got 0"),
+        ({"device.tiles": "many"}, "device.tiles must be a number of at least 1, or 'auto', got 'many'"),
+        ({"device.tiles": 2}, "device.tiles goes with backends fake_<device> and ibm_<device>, not with aer"),
+        ({"device.p1": 0.1}, "device.p1 goes with backend depolarising, not with aer"),
+        ({"train.backend": "ibm_x", "device.max_bond": 9}, "device.max_bond goes with simulated noise, not with ibm_x"),
+        (
+            {"train.backend": "fake_fez", "train.shots": "none", "device.tiles": 2},
+            "device.tiles concerns measured bits",
+        ),
+        (
+            {"train.backend": "fake_fez", "device.mitigation": "readout", "train.objective": "cvar"},
+            "device.mitigation corrects means, and a CVaR is none",
+        ),
+        ({"train.shots": "none"}, "train.shots must be at least 1 on backend aer"),
+        ({"train.backend": "fake_fez", "device.qubits": [1, 2], "device.tiles": 3}, "device.tiles has no effect"),
+        ({"train.backend": "fake_fez", "device.guard": True}, "device.guard keeps tiles apart, and device.tiles is 1"),
+        ({"train.backend": "fake_fez", "device.simulator": "aer", "device.max_bond": 9}, "not of 'aer'; leave one"),
+        ({"train.backend": "fake_fez", "train.shots": "none", "device.twirling": True}, "device.twirling concerns"),
+        ({"device.tile": 2}, "unknown key device.tile; did you mean 'tiles'"),
+        ({"train.shot_schedule": {"first": 2000, "over": 3}}, "train.shot_schedule.first is 2000, and train.shots"),
+    ],
+)
+def test_device_settings_without_effect_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        load_config("figure-1", settings)
+
+
+def test_shots_rise_from_few_to_all() -> None:
+    settings = {"train.shots": 1000, "train.shot_schedule": {"first": 10, "over": 4}}
+    train = load_config("figure-1", settings).train
+    assert [train.shots_at(step) for step in (0, 2, 4, 9)] == [10, 100, 1000, 1000]
+
+
+def test_how_a_device_is_used_names_the_run() -> None:
+    plain = load_config("figure-1", {"train.backend": "fake_fez"})
+    tiled = load_config("figure-1", {"train.backend": "fake_fez", "device.tiles": "auto"})
+    assert plain.run_id != tiled.run_id
+    assert plain.problem_id == tiled.problem_id
+    assert load_config("figure-1", {"train.backend": "fake_fez", "device.tiles": 1}).run_id == plain.run_id

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import reference
+from qhn.backend import open_backend
+from qhn.circuit.hypernetwork import hypernetwork, product_state
+from qhn.config.file import load_problem
+from qhn.estimator.exact import ExactEstimator
+from qhn.estimator.gradient import ParameterShift, Spsa
+from qhn.estimator.sampling import SamplingEstimator
+from qhn.problem.cost import TableProblem
+from qhn.problem.landscape import enumerate_costs
+from qhn.problem.objective import Objective
+from qhn.seeds import Key
+
+SIGMAS = 5
+
+
+@pytest.mark.parametrize("backend", ["exact", "aer", "aer-mps"])
+@pytest.mark.parametrize("order", ["eq5", "authors"])
+@pytest.mark.parametrize("num_layers", [0, 1, 2])
+def test_value_gradient_and_curvature_agree_with_the_exact_ones(
+    backend: str, order: str, num_layers: int, rng: np.random.Generator
+) -> None:
+    ansatz, costs = hypernetwork(4, num_layers, order), rng.random(16)
+    theta = rng.uniform(0, 2 * np.pi, ansatz.num_parameters)
+    estimator = SamplingEstimator(ansatz, TableProblem(costs), open_backend(backend), shots=4000, seed=5)
+    found = estimator.value_and_grad(theta)
+
+    rows = ParameterShift(ansatz.active).shifted(theta, Key(0))
+    exact = np.array([reference.energy(4, num_layers, order, row, costs) for row in rows])
+    np.testing.assert_array_less(np.abs(found.estimates.mean - exact), SIGMAS * found.estimates.std_error + 1e-12)
+    active = ansatz.active
+    grad, curvature = 0.5 * (exact[1::2] - exact[2::2]), 0.5 * (exact[1::2] + exact[2::2]) - exact[0]
+    np.testing.assert_array_less(np.abs(found.grad[active] - grad), SIGMAS * found.grad_std_error[active] + 1e-12)
+    np.testing.assert_array_less(
+        np.abs(found.hessian_diag[active] - curvature), SIGMAS * found.hessian_diag_std_error[active] + 1e-12
+    )
+    pulls = (found.grad[active] - grad) / found.grad_std_error[active]
+    assert 0.2 < pulls.std() < 2  # the stated errors are neither far too small nor far too large
+
+
+def test_mean_of_a_real_task_at_fourteen_qubits(rng: np.random.Generator) -> None:
+    problem = load_problem("gaussian-activation")
+    costs = enumerate_costs(problem)
+    for order in ("eq5", "authors"):
+        ansatz = hypernetwork(14, 2, order)
+        theta = rng.uniform(0, 2 * np.pi, ansatz.num_parameters)
+        found = SamplingEstimator(ansatz, problem, shots=20_000, seed=1)(theta)
+        assert abs(found.mean - reference.energy(14, 2, order, theta, costs)) < SIGMAS * found.std_error
+
+
+def test_cvar_of_samples(rng: np.random.Generator) -> None:
+    ansatz, costs = hypernetwork(4, 1), rng.random(16)
+    theta = rng.uniform(0, 2 * np.pi, ansatz.num_parameters)
+    probabilities = reference.probabilities(reference.literal_circuit(4, 1, "eq5", theta))
+    estimator = SamplingEstimator(ansatz, TableProblem(costs), shots=20_000, seed=2, objective=Objective(0.2))
+    found = estimator(theta)
+    assert abs(found.objective - reference.cvar(costs, probabilities, 0.2)) < SIGMAS * found.objective_std_error
+    assert abs(found.mean - probabilities @ costs) < SIGMAS * found.std_error
+    assert found.objective < found.mean
+    gradient = estimator.value_and_grad(theta)
+    h, unit = 1e-4, np.eye(len(theta))
+
+    def cvar(t: np.ndarray) -> float:
+        return reference.cvar(costs, reference.probabilities(reference.literal_circuit(4, 1, "eq5", t)), 0.2)
+
+    expected = np.array([(cvar(theta + h * u) - cvar(theta - h * u)) / (2 * h) for u in unit])
+    np.testing.assert_array_less(np.abs(gradient.grad - expected), SIGMAS * gradient.grad_std_error + 5e-3)
+
+
+def test_errors_fall_with_the_root_of_the_shots(rng: np.random.Generator) -> None:
+    ansatz, problem = hypernetwork(4, 1), TableProblem(rng.random(16))
+    theta = rng.uniform(0, 2 * np.pi, ansatz.num_parameters)
+    errors = [SamplingEstimator(ansatz, problem, shots=n, seed=3)(theta).std_error for n in (1000, 16_000)]
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
+
+
+def test_shapes_and_what_is_remembered(rng: np.random.Generator) -> None:
+    ansatz, costs = hypernetwork(4, 1), rng.random(16)
+    estimator = SamplingEstimator(ansatz, TableProblem(costs), shots=500, seed=4)
+    thetas = rng.uniform(0, 6, (3, ansatz.num_parameters))
+    assert np.shape(estimator(thetas[0]).mean) == ()
+    found = estimator(thetas)
+    assert found.mean.shape == found.std_error.shape == (3,)
+    assert estimator.value_and_grad(thetas).grad.shape == thetas.shape
+    assert estimator.value_and_grad(thetas[0], gradient=Spsa(ansatz.active)).grad.shape == thetas[0].shape
+    assert found.samples is not None
+    seen = {row.tobytes() for row in found.samples.bits.reshape(-1, 4)}
+    assert len(seen) <= found.distinct <= 16
+    assert found.best_cost == TableProblem(costs).cost(found.best_bits)
+
+
+def test_calls_never_repeat_their_shots_but_the_sequence_does(rng: np.random.Generator) -> None:
+    ansatz, problem = hypernetwork(4, 1), TableProblem(rng.random(16))
+    theta = rng.uniform(0, 6, ansatz.num_parameters)
+    first, second = (SamplingEstimator(ansatz, problem, shots=300, seed=9) for _ in range(2))
+    values = [float(first(theta).mean) for _ in range(4)]
+    assert len(set(values)) == 4
+    assert [float(second(theta).mean) for _ in range(4)] == values
+
+
+def test_a_black_box_of_the_users_own_is_enough() -> None:
+    class Ones:
+        num_qubits = 70
+
+        def cost(self, bits: np.ndarray) -> np.ndarray:
+            return bits.mean(axis=-1)
+
+    theta = np.zeros(140)
+    theta[:35] = np.pi
+    estimator = SamplingEstimator(product_state(70), Ones(), open_backend("aer-mps"), shots=20, seed=1)
+    assert float(estimator(theta).mean) == pytest.approx(0.5)
+    assert estimator(theta).best_bits.sum() == 35
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match="3 qubits, the problem 2 bits"):
+        SamplingEstimator(product_state(3), TableProblem([1.0] * 4))
+    with pytest.raises(ValueError, match="shots must be at least 1, got 0"):
+        SamplingEstimator(product_state(2), TableProblem([1.0] * 4), shots=0)
+    with pytest.raises(ValueError, match=r"shape \[num_rows, 4\]"):
+        SamplingEstimator(product_state(2), TableProblem([1.0] * 4))(np.zeros(3))
+
+
+@pytest.mark.parametrize("order", ["eq5", "authors"])
+@pytest.mark.parametrize("alpha", [1.0, 0.3, 0.05])
+def test_exact_values_and_gradients_are_those_of_the_definition(
+    order: str, alpha: float, rng: np.random.Generator
+) -> None:
+    ansatz, costs = hypernetwork(5, 2, order), rng.normal(size=32)
+    estimator = ExactEstimator(ansatz, TableProblem(costs), objective=Objective(alpha))
+    thetas = rng.uniform(0, 2 * np.pi, (2, ansatz.num_parameters))
+
+    def cvar(theta: np.ndarray) -> float:
+        return reference.cvar(costs, reference.probabilities(reference.literal_circuit(5, 2, order, theta)), alpha)
+
+    found, at = estimator(thetas), estimator.value_and_grad(thetas)
+    np.testing.assert_allclose(found.objective, [cvar(theta) for theta in thetas], atol=1e-13)
+    np.testing.assert_allclose(found.mean, [reference.energy(5, 2, order, t, costs) for t in thetas], atol=1e-13)
+    np.testing.assert_array_equal(at.value, found.objective)
+    np.testing.assert_array_equal(at.estimates.mean[:, 0], found.mean)
+    for index in rng.choice(np.flatnonzero(ansatz.active), 6, replace=False):
+        step = np.zeros(ansatz.num_parameters)
+        step[index] = 1e-5
+        slope = (cvar(thetas[0] + step) - cvar(thetas[0] - step)) / 2e-5
+        assert at.grad[0, index] == pytest.approx(slope, abs=1e-8)
+    assert not at.grad[:, ~ansatz.active].any()
+
+
+def test_the_exact_estimator_returns_what_the_sampling_one_returns(rng: np.random.Generator) -> None:
+    ansatz, costs = hypernetwork(4, 1), rng.normal(size=16)
+    estimator = ExactEstimator(ansatz, TableProblem(costs))
+    theta = rng.uniform(0, 2 * np.pi, ansatz.num_parameters)
+    found, at = estimator(theta), estimator.value_and_grad(theta)
+    assert found.mean.shape == at.value.shape == ()
+    assert at.grad.shape == theta.shape
+    assert at.estimates.mean.shape == (1,)
+    assert not at.std_error.any()
+    assert not at.grad_std_error.any()
+    assert found.samples is None
+    assert (found.shots, found.distinct, found.best_cost) == (0, 16, costs.min())
+    assert str(found).startswith(f"E = {float(found.mean):.6g}; best C = ")
+    shaped = estimator.value_and_grad(np.tile(theta, (2, 3, 1)))
+    assert shaped.grad.shape == (2, 3, ansatz.num_parameters)
+    np.testing.assert_allclose(shaped.grad[1, 2], at.grad, atol=1e-14)
+    bits, chance = estimator.distribution.most_probable(theta)
+    probabilities = reference.probabilities(reference.literal_circuit(4, 1, "eq5", theta))
+    assert chance == pytest.approx(probabilities.max())
+    assert int(bits @ [1, 2, 4, 8]) == probabilities.argmax()
+
+
+def test_sampled_gradients_agree_with_exact_ones_at_the_size_of_the_paper(rng: np.random.Generator) -> None:
+    problem, ansatz = load_problem("gaussian-activation"), hypernetwork(14, 2)
+    theta = rng.uniform(0, 2 * np.pi, ansatz.num_parameters)
+    exact = ExactEstimator(ansatz, problem).value_and_grad(theta)
+    sampled = SamplingEstimator(ansatz, problem, open_backend("exact"), shots=2000, seed=2).value_and_grad(theta)
+    pulls = (sampled.grad - exact.grad)[ansatz.active] / sampled.grad_std_error[ansatz.active]
+    assert np.abs(pulls).max() < SIGMAS
+    assert 0.8 < pulls.std() < 1.2
+    assert abs(float(sampled.value - exact.value)) < SIGMAS * float(sampled.std_error)

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize as scipy_minimize
+from scipy.optimize import rosen, rosen_der
+
+from qhn import ExactEstimator, Lbfgs, TableProblem, hypernetwork, minimize
+from qhn.estimator.gradient import ValueAndGrad
+
+
+def info(value: np.ndarray, grad: np.ndarray) -> ValueAndGrad:
+    zero = np.zeros_like(value)
+    return ValueAndGrad(value, zero, grad, np.zeros_like(grad), None, None, None)  # type: ignore[arg-type]
+
+
+def rosenbrock(theta: np.ndarray) -> ValueAndGrad:
+    rows = np.atleast_2d(theta)
+    value, grad = np.array([rosen(row) for row in rows]), np.array([rosen_der(row) for row in rows])
+    return info(value.reshape(theta.shape[:-1]), grad.reshape(theta.shape))
+
+
+def test_every_start_reaches_the_minimum_that_scipy_reaches(rng: np.random.Generator) -> None:
+    ansatz = hypernetwork(8, 2)
+    estimator = ExactEstimator(ansatz, TableProblem(rng.normal(size=256)))
+    thetas = rng.uniform(0, 2 * np.pi, (24, ansatz.num_parameters))
+    found = minimize(estimator.value_and_grad, thetas, max_steps=400, value_tolerance=0.0, tolerance=1e-7)
+
+    def scalar(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        at = estimator.value_and_grad(theta)
+        return float(at.value), at.grad
+
+    options = {"maxiter": 400, "gtol": 1e-7, "ftol": 0.0}
+    expected = [scipy_minimize(scalar, theta, jac=True, method="L-BFGS-B", options=options).fun for theta in thetas]
+    assert (np.abs(found.value - expected) < 1e-6).sum() >= 22  # rounding may lead one or two elsewhere
+    assert len(np.unique(np.round(expected, 4))) > 1  # there is more than one minimum to end in
+    assert (np.abs(found.grad[found.converged]).max(axis=1) <= 1e-7).all()
+    assert found.converged.sum() >= 20
+
+
+def test_the_path_is_that_of_scipy() -> None:
+    start = np.array([-1.2, 1.0, 0.7])
+    path: list[np.ndarray] = []
+
+    def recorded(theta: np.ndarray) -> ValueAndGrad:
+        path.append(theta.ravel().copy())
+        return rosenbrock(theta)
+
+    minimize(recorded, start[None], value_tolerance=0.0)
+    theirs: list[np.ndarray] = []
+
+    def traced(theta: np.ndarray) -> float:
+        theirs.append(theta.copy())
+        return float(rosen(theta))
+
+    scipy_minimize(traced, start, jac=rosen_der, method="L-BFGS-B", options={"gtol": 1e-6, "ftol": 0.0})
+    shared = min(len(path), len(theirs)) - 3  # the last steps are rounding
+    assert shared > 25
+    np.testing.assert_allclose(path[:shared], theirs[:shared], atol=1e-4)
+
+
+def test_rows_do_not_disturb_each_other(rng: np.random.Generator) -> None:
+    starts = rng.normal(size=(5, 4)) * 2
+    together = minimize(rosenbrock, starts)
+    alone = [minimize(rosenbrock, start[None]) for start in starts]
+    np.testing.assert_allclose(together.theta, [one.theta[0] for one in alone], atol=1e-12)
+    assert together.num_evaluations.tolist() == [int(one.num_evaluations[0]) for one in alone]
+    np.testing.assert_array_equal(together.num_steps, [one.num_steps[0] for one in alone])
+    assert np.abs(together.grad).max() < 1e-4
+
+
+def test_steps_are_pure_and_equal_to_minimize() -> None:
+    optimizer, theta = Lbfgs(), np.array([-1.2, 1.0])
+    state = optimizer.init(theta)
+    for _ in range(12):
+        kept = [field.copy() for field in state]
+        theta, following, at = optimizer.step(rosenbrock, theta, state)
+        for before, after in zip(kept, state, strict=True):
+            np.testing.assert_array_equal(before, after)
+        state = following
+        assert at.value.shape == ()
+    found = minimize(rosenbrock, np.array([[-1.2, 1.0]]), max_steps=12)
+    np.testing.assert_allclose(theta, found.theta[0], atol=1e-13)
+
+
+def test_a_row_that_cannot_descend_stays_where_it_is() -> None:
+    def wrong(theta: np.ndarray) -> ValueAndGrad:
+        return info((theta**2).sum(axis=-1), -2 * theta)  # the gradient points the wrong way
+
+    found = minimize(wrong, np.ones((1, 2)))
+    np.testing.assert_array_equal(found.theta, np.ones((1, 2)))
+    assert not found.converged.any()
+    assert found.num_evaluations < 50
+
+
+def test_pairs_serve_as_well(rng: np.random.Generator) -> None:
+    ansatz = hypernetwork(4, 1)
+    estimator = ExactEstimator(ansatz, TableProblem(rng.normal(size=16)))
+    thetas = rng.uniform(0, 6, (3, ansatz.num_parameters))
+    pairs, facts = minimize(estimator.energy.value_and_grad, thetas), minimize(estimator.value_and_grad, thetas)
+    np.testing.assert_array_equal(pairs.theta, facts.theta)
+
+
+def test_the_end_is_known_at_once_at_a_minimum() -> None:
+    found = minimize(rosenbrock, np.ones((2, 3)))
+    assert found.converged.all()
+    assert found.num_evaluations.sum() == 2
+    with pytest.raises(ValueError, match=r"thetas must have shape \[B, num_parameters\], got \[3\]"):
+        minimize(rosenbrock, np.ones(3))
+    with pytest.raises(ValueError, match="memory must be at least 1, got 0"):
+        Lbfgs(memory=0)
+    with pytest.raises(ValueError, match="max_line_search must be at least 2, got 1"):
+        Lbfgs(max_line_search=1)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from qhn import bitstrings
+from qhn.problem import cost_table as costtable
+from qhn.problem.cost import BinnProblem
+from qhn.problem.cost_table import table_of_costs
+from qhn.problem.datasets import gaussian_mixture
+from qhn.problem.landscape import enumerate_costs
+from qhn.problem.search_space import SearchSpace
+
+DATA = gaussian_mixture(300, validation_samples=0)
+SPACES = {
+    "hidden": SearchSpace(2, hidden=(2,), activations=("sigmoid", "relu")),
+    "three units": SearchSpace(2, hidden=(3,)),
+    "width": SearchSpace(2, hidden=(1, 2), activations=("tanh", "sign")),
+    "bias": SearchSpace(2, hidden=(2,), bias=(False, True)),
+    "no bias": SearchSpace(2, hidden=(3,), bias=(False,)),
+    "alphabets": SearchSpace(2, hidden=(2,), alphabets=((-1.0, 1.0), (0.0, 1.0), (-3.0, 1.0), (-2.0, 0.5))),
+    "logistic": SearchSpace(2, alphabets=((-1.0, 1.0), (-3.0, 1.0))),
+    "reversed": SearchSpace(2, hidden=(2,), activations=("sigmoid", "relu"), qubit_order="reversed"),
+}
+
+
+def everything(problem: BinnProblem) -> np.ndarray:
+    return problem.cost(bitstrings.from_integers(np.arange(2**problem.num_qubits), problem.num_qubits))
+
+
+@pytest.mark.parametrize("loss", ["mse", "cross-entropy"])
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+def test_the_table_is_the_cost_of_every_network(space: SearchSpace, loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = BinnProblem(space, DATA, loss)  # type: ignore[arg-type]
+    expected = everything(problem)
+    table = table_of_costs(problem)
+    assert table is not None
+    np.testing.assert_allclose(table, expected, rtol=1e-12)
+    monkeypatch.setattr(costtable, "TABLE", 2**10)  # samples in many parts
+    np.testing.assert_allclose(table_of_costs(problem), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+def test_groups_and_choices_are_all_qubits_once(space: SearchSpace) -> None:
+    qubits = [qubit for group in space.additive_groups() for qubit in group] + list(space.choice_qubits)
+    assert sorted(qubits) == list(range(space.num_qubits))
+
+
+def test_products_of_large_sums_stay_numbers() -> None:
+    large = replace(DATA, x=40 * DATA.x)  # e^z of one sample near e^200: few samples share a logarithm
+    problem = BinnProblem(SearchSpace(2, hidden=(), alphabets=((-1.0, 1.0),)), large, "cross-entropy")
+    np.testing.assert_allclose(table_of_costs(problem), everything(problem), rtol=1e-12)
+
+
+def test_what_has_no_such_structure_is_left_to_the_general_path() -> None:
+    assert table_of_costs(BinnProblem(SearchSpace(2, activations=("sigmoid", "relu")), DATA)) is None
+    assert table_of_costs(BinnProblem(SearchSpace(2, hidden=(1,), alphabets=((0.0, 1.0),)), DATA)) is not None
+    deep = SearchSpace(2, hidden=((2,), (1,)))
+    assert deep.additive_groups() is None
+    assert table_of_costs(BinnProblem(deep, DATA)) is None
+    three = replace(DATA, y=np.arange(len(DATA.y)) % 3.0, classes=np.arange(3))
+    problem = BinnProblem(SearchSpace(2, hidden=(1,), num_classes=3), three, "cross-entropy")
+    assert table_of_costs(problem) is None
+    np.testing.assert_array_equal(enumerate_costs(problem), everything(problem))
+    wide = replace(DATA, x=np.tile(DATA.x, 4))
+    assert table_of_costs(BinnProblem(SearchSpace(8, hidden=(1,)), wide)) is None  # nearly all bits in one unit
+    huge = replace(DATA, x=1e4 * DATA.x)
+    problem = BinnProblem(SearchSpace(2), huge)
+    assert table_of_costs(problem) is None
+    assert np.isfinite(enumerate_costs(problem)).all()
+
+
+def test_enumeration_takes_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = BinnProblem(SearchSpace(2, hidden=(3,)), DATA)
+    assert problem.num_qubits == 13
+    monkeypatch.setattr(BinnProblem, "cost", None)
+    assert enumerate_costs(problem).shape == (2**13,)

@@ -1,0 +1,281 @@
+"""Whole runs on a QPU, through the installed client and the stand-in of the service: budgets, detaching, moving."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from qhn.backend import BackendError
+from qhn.backend.ibm import connection, jobs
+from qhn.config import RunConfig
+from qhn.config.file import with_settings
+from qhn.report.jobs import job_lines, ledger_of
+from qhn.run.record import Record, load_run
+from qhn.run.step import Outcome, RecordError
+from qhn.run.training import Training, resume, train
+from service import Service
+
+SMALL = ("--set", "data.samples=40", "--set", "data.validation_samples=30", "--layers", "1", "--shots", "60")
+RUN = ("run", "figure-1", *SMALL, "--steps", "3", "--backend")
+TEST, STEP = 2.10253, 2.38447  # QPU seconds of the self-test and of a step
+WHOLE = 3  # that must be left for a step, since the service ends jobs at whole seconds
+
+
+@pytest.fixture(autouse=True)
+def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take seconds, and are tested elsewhere."""
+    monkeypatch.setattr("qhn.report.page.Report.figures", lambda self: [])
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FIRST_PAUSE", "LONGEST_PAUSE"):
+        monkeypatch.setattr(connection, name, 0.05)
+    for name in ("LISTING_DELAY", "FULL_QUEUE_PAUSE"):
+        monkeypatch.setattr(jobs, name, 0.05)
+
+
+@pytest.fixture
+def paid(small_config: RunConfig) -> RunConfig:
+    return with_settings(small_config, {"train.backend": "ibm_manila", "train.max_qpu_seconds": 60})
+
+
+def ended(training: Training) -> tuple[int, Outcome]:
+    """Number of steps, and how it ended."""
+    taken = len(list(training))
+    assert training.outcome is not None
+    return taken, training.outcome
+
+
+def record_of(training: Training) -> Record:
+    assert training.record is not None
+    return training.record
+
+
+@pytest.mark.parametrize(
+    ("rule", "limit", "steps"),
+    [
+        ("max_qpu_seconds", TEST + STEP + WHOLE + 0.001, 2),
+        ("max_qpu_seconds", TEST + STEP + WHOLE - 0.001, 1),
+        ("max_jobs", 3, 2),
+        ("max_shots", 400 + 2 * 1500, 2),
+        ("max_shots", 400 + 2 * 1500 - 1, 1),
+    ],
+)
+def test_budgets_hold_to_the_last_second_job_and_shot(
+    rule: str, limit: float, steps: int, service: Service, paid: RunConfig, tmp_path: Path
+) -> None:
+    training = train(with_settings(paid, {f"train.{rule}": limit}), results=tmp_path)
+    taken, outcome = ended(training)
+    assert (taken, outcome.name) == (steps, "budget")
+    assert len(service.jobs) == 1 + steps
+    assert training.ledger().spent.seconds == pytest.approx(service.usage)
+    assert service.usage <= (limit if rule == "max_qpu_seconds" else 60)
+    raised = resume(record_of(training).directory, {f"train.{rule}": 3 * limit, "train.steps": steps + 1})
+    assert ended(raised)[0] == steps + 1  # without another self-test
+    assert len(service.jobs) == 2 + steps
+
+
+@pytest.mark.parametrize(
+    ("rule", "limit"), [("max_qpu_seconds", TEST + WHOLE - 0.001), ("max_jobs", 1), ("max_shots", 1899)]
+)
+def test_a_budget_that_the_first_step_exceeds_is_refused(
+    rule: str, limit: float, service: Service, paid: RunConfig, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=rf"train\.{rule} is .*, the first step takes"):
+        train(with_settings(paid, {f"train.{rule}": limit}), results=tmp_path)
+    assert not service.jobs
+    assert not list(tmp_path.glob("figure-1"))
+
+
+def test_bills_above_the_price_leave_fewer_steps(service: Service, paid: RunConfig, tmp_path: Path) -> None:
+    service.conditions.job_seconds = 2.5  # half a second more than usual
+    for number, (limit, steps) in enumerate([(TEST + 2 * WHOLE, 1), (TEST + WHOLE + 0.1, 0)]):
+        config = with_settings(paid, {"train.max_qpu_seconds": limit, "train.seed": number})
+        training = train(config, results=tmp_path)
+        taken, outcome = ended(training)
+        assert (taken, outcome.name) == (steps, "budget")
+        own = sum(job.seconds for job in service.jobs.values() if config.run_id in job.tags[0])
+        assert training.ledger().spent.seconds == pytest.approx(own)
+        assert own <= limit
+    assert outcome.message == "what is next takes up to 3, and 2.60 of train.max_qpu_seconds remain"
+
+
+def test_a_job_that_would_pass_the_limit_is_ended_by_the_service(
+    service: Service, paid: RunConfig, tmp_path: Path
+) -> None:
+    """Its shots are lost, and what it billed is in the ledger; no other is submitted."""
+    limit = TEST + STEP + 3.5
+    training = train(with_settings(paid, {"train.max_qpu_seconds": limit}), results=tmp_path)
+    next(training)
+    service.conditions.job_seconds = 3.9
+    with pytest.raises(BackendError, match="did not end well"):
+        next(training)
+    training.close()
+    last = list(service.jobs.values())[-1]
+    assert last.request["cost"] == last.seconds == 3
+    assert training.ledger().spent.seconds == pytest.approx(service.usage)
+    assert service.usage <= limit
+    taken, outcome = ended(resume(record_of(training).directory))
+    assert (taken, outcome.name) == (1, "budget")
+    assert list(service.jobs.values())[-1] is last
+
+
+def test_what_the_account_has_left_is_a_limit_too(service: Service, paid: RunConfig, tmp_path: Path) -> None:
+    service.conditions.usage_limit = TEST + STEP + WHOLE - 0.02
+    training = train(paid, results=tmp_path)
+    taken, outcome = ended(training)
+    assert (taken, outcome.name) == (1, "quota")
+    assert (
+        outcome.message == "a step takes up to 3.00 QPU seconds, the account has 2.98 left in this period; qhn resume "
+        "when it has more"
+    )
+    service.conditions.usage_limit = 600
+    assert ended(resume(record_of(training).directory))[0] == 4
+
+
+def test_a_run_goes_on_elsewhere_with_the_job_that_waits(service: Service, paid: RunConfig, tmp_path: Path) -> None:
+    """The directory is copied while a job waits; both copies use its bits, and it is paid for once."""
+    service.conditions.queue_seconds = 0.2
+    quiet = train(paid, results=tmp_path / "quiet")
+    assert ended(quiet)[0] == 4
+    here = train(paid, results=tmp_path / "here", detach=True)
+    while not here.ledger().begun.jobs:
+        assert ended(here)[1].name == "detached"
+        here = resume(record_of(here).directory, detach=True)
+    shutil.copytree(tmp_path / "here", tmp_path / "there")
+    directory = tmp_path / "there" / record_of(here).directory.relative_to(tmp_path / "here")
+    there = resume(directory)
+    assert ended(there)[0] == 4
+    here.close()
+    assert ended(resume(record_of(here).directory))[0] == 4
+    both = [(record_of(one).directory / "steps.jsonl").read_bytes() for one in (quiet, here, there)]
+    assert both[0] == both[1] == both[2]
+    assert len(service.jobs) == 2 * 5  # a self-test and four steps, of the quiet run and of both copies together
+    assert there.ledger().spent.seconds == pytest.approx(service.usage / 2)
+
+
+def test_a_detached_run_is_done_piece_by_piece(service: Service, tmp_path: Path, qhn) -> None:
+    service.conditions.queue_seconds = 3600
+    detached = qhn(*RUN, "ibm_manila", "--yes", "--detach")
+    assert detached.code == 0
+    assert "job job000000 is on the way; qhn jobs says how far" in detached.out
+    found = qhn("jobs")
+    assert found.code == 0
+    assert "job000000  self-test  queued       2.1          –  to come" in found.out
+    assert "2.1 of 12 QPU seconds in 1 job\n" in found.out
+    assert qhn("resume", "--detach", "-q").code == 0
+    assert len(service.jobs) == 1
+    service.conditions.queue_seconds = 0
+    assert qhn("resume", "--detach", "-q").code == 0
+    assert [job.status for job in service.jobs.values()] == ["Completed"] * 4
+    listed = json.loads(qhn("jobs", "--json").out)
+    assert [job["measures"] for job in listed["jobs"]] == ["self-test", "step 0", "step 1", "step 2"]
+    assert {job["bits"] for job in listed["jobs"]} == {"used"}
+    assert listed["qpu_seconds"] == pytest.approx(service.usage)
+    assert f"{service.usage:.1f}  done" in qhn("list").out
+    assert f"{service.usage:.1f} of 12 QPU s in 4 jobs, 2.1 for the self-test" in qhn("show").out
+
+
+def test_bills_that_come_late_are_noted(service: Service, paid: RunConfig, tmp_path: Path, qhn) -> None:
+    service.conditions.billing_seconds, service.conditions.job_seconds = 3600, 2.5
+    training = train(with_settings(paid, {"train.steps": 2}), results=tmp_path)
+    assert ended(training)[0] == 2
+    record = record_of(training)
+    assert ledger_of(record).spent.seconds == pytest.approx(TEST + 2 * STEP, abs=1e-3)  # their prices
+    service.conditions.billing_seconds = 0
+    assert qhn("jobs", str(record.directory)).code == 0
+    assert ledger_of(load_run(record.directory)).spent.seconds == pytest.approx(service.usage)
+    assert [line.qpu_seconds for line in job_lines(record, lambda job_id: None)] == [
+        job.seconds for job in service.jobs.values()
+    ]
+
+
+def test_jobs_are_listed_without_the_service(service: Service, paid: RunConfig, tmp_path: Path, qhn) -> None:
+    service.conditions.queue_seconds = 3600
+    training = train(paid, results=tmp_path, detach=True)
+    assert ended(training)[1].name == "detached"
+    service.fault("answer", status=503, seconds=3600)
+    found = qhn("jobs", str(record_of(training).directory))
+    assert found.code == 0
+    assert "this is what was last known" in found.err
+    assert "self-test  submitted" in found.out
+    assert record_of(training).journal.entries()[-1]["event"] == "submitted"
+
+
+def test_the_least_busy_device_is_chosen_and_named(service: Service, tmp_path: Path, qhn) -> None:
+    found = qhn(*RUN, "least-busy")
+    assert found.code == 2  # no budget, and nobody to ask
+    assert "least busy: ibm_jakarta" in found.err
+    assert "a run on ibm_jakarta is paid for" in found.err
+    large = qhn("estimate", "gaussian-activation", "--backend", "least-busy")
+    assert large.code == 2
+    assert "the account reaches no working device of 14 qubits" in large.err
+
+
+def test_only_qpus_are_left_to_themselves(qhn) -> None:
+    found = qhn(*RUN, "fake_manila", "--detach")
+    assert (found.code, found.out) == (2, "")
+    assert "--detach goes with backends ibm_<device>; fake_manila computes here and now" in found.err
+    assert qhn(*RUN, "fake_manila", "-q").code == 0
+    assert "only ibm_<device> has jobs" in qhn("jobs").err
+
+
+def test_a_waiting_run_says_what_it_waits_for_and_what_is_left(service: Service, tmp_path: Path, qhn) -> None:
+    service.conditions.queue_seconds = 0.2
+    found = qhn(*RUN, "ibm_manila", "--yes")
+    assert found.code == 0
+    lines = found.err.splitlines()
+    asked = "ibm_manila: 3 steps and a self-test should take 9.3 QPU seconds; the account has 600 left"
+    assert lines[0] == asked
+    assert "all 3 steps 7.2 QPU seconds" in lines[1]
+    assert lines[2] == "job000000 queued  QPU 2.1 s, 9.9 left"
+    assert any(line.endswith("ETA 0 s") and f"QPU {TEST + 3 * STEP:.1f} s, 2.7 left" in line for line in lines)
+
+
+def test_all_is_well_with_an_account_or_it_is_said_what_is_not(
+    service: Service, qhn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.conditions.usage_before, service.conditions.queue_seconds = 100.0, 3600.0
+    found = qhn("doctor")
+    assert found.code == 0
+    assert "ok usage      instance stand-in, plan open, 100 QPU seconds used, 500 left" in found.out
+    assert "ibm_jakarta       7             0         250 µs" in found.out
+    service.fault("answer", on="POST v3/*", status=503, seconds=60)
+    found = qhn("doctor")
+    assert found.code == 4
+    assert "the IBM service could not be reached, or is out of order" in found.out
+    service.faults.clear()
+    service.fault("answer", on="POST identity/*", status=400, seconds=60)
+    found = qhn("doctor")
+    assert found.code == 2
+    assert "the IBM service refused the account's key (400)" in found.out
+    service.faults.clear()
+    monkeypatch.setenv("QISKIT_IBM_INSTANCE", "elsewhere")
+    found = qhn("doctor")
+    assert found.code == 2
+    assert "the IBM account has no such instance" in found.out
+    assert not service.jobs
+
+
+def test_a_journal_that_was_lost_is_missed(service: Service, paid: RunConfig, tmp_path: Path) -> None:
+    training = train(with_settings(paid, {"train.steps": 1}), results=tmp_path)
+    assert ended(training)[0] == 1
+    path = record_of(training).journal.path
+    path.write_bytes(b"")
+    with pytest.raises(
+        RecordError, match=r"jobs\.jsonl does not know the job job000001, which a step used; restore it"
+    ):
+        resume(record_of(training).directory, {"train.steps": 2})
+    assert len(service.jobs) == 2
+
+
+def test_what_was_begun_is_not_taken_from_the_budget_twice(service: Service, paid: RunConfig, tmp_path: Path) -> None:
+    service.conditions.queue_seconds = 3600.0
+    training = train(with_settings(paid, {"train.max_qpu_seconds": TEST + WHOLE + 0.01}), results=tmp_path, detach=True)
+    assert ended(training)[1].name == "detached"
+    service.conditions.queue_seconds = 0.0
+    assert ended(resume(record_of(training).directory))[0] == 1
