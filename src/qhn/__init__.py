@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from qhn.circuit.hypernetwork import Ansatz, hypernetwork, product_state
     from qhn.config import RunConfig
     from qhn.config.file import load_config, load_problem, presets
+    from qhn.errors import QhnError
     from qhn.estimator.exact import ExactEstimator
     from qhn.estimator.gradient import ParameterShift, Spsa, ValueAndGrad
     from qhn.estimator.means import Estimates
@@ -61,6 +62,7 @@ _MODULES = {
         "load_problem",
         "presets",
     ),
+    "errors": ("QhnError",),
     "estimator.exact": ("ExactEstimator",),
     "estimator.gradient": (
         "ParameterShift",

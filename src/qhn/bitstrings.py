@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qhn.arrays import Bits, Integers
+from qhn.errors import QhnError
 
 
 def as_bits(bits: ArrayLike, num_qubits: int) -> Bits:
@@ -23,11 +24,11 @@ def as_bits(bits: ArrayLike, num_qubits: int) -> Bits:
     """
     array = np.asarray(bits)
     if array.ndim == 0 or array.shape[-1] != num_qubits:
-        raise ValueError(f"bits must have shape [..., {num_qubits}], one column a qubit, got {list(array.shape)}")
+        raise QhnError(f"bits must have shape [..., {num_qubits}], one column a qubit, got {list(array.shape)}")
     if array.dtype != bool and not np.issubdtype(array.dtype, np.integer):
-        raise ValueError(f"bits must be integers 0 or 1, got an array of {array.dtype}")
+        raise QhnError(f"bits must be integers 0 or 1, got an array of {array.dtype}")
     if array.size and (array.min() < 0 or array.max() > 1):
-        raise ValueError(f"bits must be 0 or 1, got values from {array.min()} to {array.max()}")
+        raise QhnError(f"bits must be 0 or 1, got values from {array.min()} to {array.max()}")
     return array.astype(np.uint8, copy=False)
 
 

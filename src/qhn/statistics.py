@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from qhn.errors import QhnError
+
 
 def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
     """The Wilson interval of a chance of success, of which ``successes`` of ``trials`` are known.
@@ -22,9 +24,9 @@ def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
     from scipy.stats import binomtest  # half a second to import
 
     if trials < 1 or not 0 <= successes <= trials:
-        raise ValueError(f"successes must be from 0 to trials, trials at least 1, got {successes} of {trials}")
+        raise QhnError(f"successes must be from 0 to trials, trials at least 1, got {successes} of {trials}")
     if z <= 0:
-        raise ValueError(f"z must be above 0, got {z}")
+        raise QhnError(f"z must be above 0, got {z}")
     level = float(erf(z / 2**0.5))
     interval = binomtest(successes, trials).proportion_ci(confidence_level=level, method="wilson")
     return float(interval.low), float(interval.high)

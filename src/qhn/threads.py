@@ -9,6 +9,8 @@ from functools import cache
 from threading import Lock
 from typing import Any, TypeVar
 
+from qhn.errors import QhnError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -27,7 +29,7 @@ def check_threads(num_threads: int | None) -> int:
         ValueError: if it is below 1.
     """
     if num_threads is not None and num_threads < 1:
-        raise ValueError(f"num_threads must be at least 1, got {num_threads}")
+        raise QhnError(f"num_threads must be at least 1, got {num_threads}")
     return num_threads or num_cores()
 
 

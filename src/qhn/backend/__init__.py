@@ -6,6 +6,7 @@ from qhn.backend.journal import Journal
 from qhn.backend.sampler import Backend, BackendError, Sampler
 from qhn.backend.samples import Samples
 from qhn.backend.settings import DeviceSettings
+from qhn.errors import QhnError
 from qhn.text import did_you_mean
 
 __all__ = ["Backend", "BackendError", "DeviceSettings", "Journal", "Sampler", "Samples", "open_backend"]
@@ -21,10 +22,10 @@ def check_name(name: str) -> None:
         ValueError: if it is neither a simulator nor ``fake_…`` nor ``ibm_…``.
     """
     if name == "least-busy":
-        raise ValueError("backend least-busy is chosen at the command line: qhn run … --backend least-busy")
+        raise QhnError("backend least-busy is chosen at the command line: qhn run … --backend least-busy")
     if name not in SIMULATORS and not name.startswith(("fake_", "ibm_")):
         choices = f"choose {', '.join(SIMULATORS)}, fake_<device> or ibm_<device>"
-        raise ValueError(f"unknown backend {name!r}; {did_you_mean(name, SIMULATORS, otherwise=choices)}")
+        raise QhnError(f"unknown backend {name!r}; {did_you_mean(name, SIMULATORS, otherwise=choices)}")
 
 
 def knows_distribution(name: str) -> bool:

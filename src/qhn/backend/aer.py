@@ -15,6 +15,7 @@ from qhn.arrays import Bits, Floats
 from qhn.backend.sampler import BackendError, check_request, with_measurement
 from qhn.backend.samples import Samples
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.errors import QhnError
 from qhn.seeds import Key
 from qhn.threads import num_cores
 
@@ -96,7 +97,7 @@ def check_memory(num_qubits: int, remedy: str) -> None:
     amount = f"{needed / 2**30:,.0f} GiB" if num_qubits < 50 else f"2^{num_qubits + 4} bytes"
     available = MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > available:
-        raise ValueError(
+        raise QhnError(
             f"a state vector of {num_qubits} qubits takes {amount}, more than the "
             f"{available / 2**30:,.0f} GiB usable here; {remedy}"
         )

@@ -10,6 +10,7 @@ from qhn.arrays import Floats
 from qhn.backend.sampler import check_request, with_measurement
 from qhn.backend.samples import Samples
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.errors import QhnError
 from qhn.exact.chain import Chain
 from qhn.exact.distribution import Distribution
 from qhn.seeds import Key
@@ -63,7 +64,7 @@ class ExactSampler:
             ValueError: on a wrong shape, or above 24 qubits.
         """
         if isinstance(self.engine, Chain):
-            raise ValueError(
+            raise QhnError(
                 f"all 2^{self.ansatz.num_qubits} probabilities are too many, they are given up to {MAX_CUT_QUBITS} "
                 "qubits; sample, or take those of some bitstrings from qhn.Chain"
             )

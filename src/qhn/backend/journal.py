@@ -16,6 +16,7 @@ import numpy as np
 
 from qhn.backend.terms import Amount
 from qhn.durable import append, replace
+from qhn.errors import QhnError
 
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -70,7 +71,7 @@ class Journal:
             with np.load(path, allow_pickle=False) as stored:
                 return dict(stored) if str(stored["digest"]) == digest else None
         except Exception as error:  # numpy raises BadZipFile, KeyError, ValueError, OSError or zlib.error here
-            raise ValueError(f"{path} holds paid shots and is damaged ({type(error).__name__}); move it away") from None
+            raise QhnError(f"{path} holds paid shots and is damaged ({type(error).__name__}); move it away") from None
 
     def _kept_path(self, tag: str) -> Path:
         return self.path.parent / "jobs" / (tag.replace(":", "-") + ".npz")

@@ -25,6 +25,7 @@ from qhn.backend.sampler import BackendError, check_request
 from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.backend.settings import DeviceSettings
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.errors import QhnError
 from qhn.seeds import Key
 from qhn.text import did_you_mean
 from qhn.threads import num_cores
@@ -41,7 +42,7 @@ def stored_device(name: str) -> BackendV2:
         devices = {device.name: device for device in FakeProviderForBackendV2().backends()}
     if name not in devices:
         others = "for example fake_torino, fake_fez or fake_boston"
-        raise ValueError(f"there is no stored device {name!r}; {did_you_mean(name, devices, otherwise=others)}")
+        raise QhnError(f"there is no stored device {name!r}; {did_you_mean(name, devices, otherwise=others)}")
     return devices[name]
 
 
@@ -139,7 +140,7 @@ class RehearsalSampler:
     def _twin(self) -> Twin:
         twin = self._tiles[0]
         if not isinstance(twin, Twin):
-            raise ValueError("only device.simulator = 'twin' knows probabilities; Aer draws shots")
+            raise QhnError("only device.simulator = 'twin' knows probabilities; Aer draws shots")
         return twin
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:

@@ -10,6 +10,7 @@ from qhn.arrays import Floats
 from qhn.backend.samples import Samples
 from qhn.backend.terms import Terms
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.errors import QhnError
 from qhn.seeds import Key
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class BackendError(RuntimeError):
     """The machine or its service failed; nothing that is already recorded is lost, and the run can be resumed."""
 
 
-class PlanError(ValueError):
+class PlanError(QhnError):
     """The account's plan does not have what was asked for."""
 
 
@@ -127,11 +128,11 @@ def check_request(thetas: Floats, num_parameters: int, num_qubits: int, shots: i
         ValueError: on a wrong shape of ``thetas``, fewer than one shot, or more bits than memory should hold at once.
     """
     if thetas.ndim != 2 or thetas.shape[1] != num_parameters:
-        raise ValueError(f"thetas must have shape [num_rows, {num_parameters}], got {list(thetas.shape)}")
+        raise QhnError(f"thetas must have shape [num_rows, {num_parameters}], got {list(thetas.shape)}")
     if not np.isfinite(thetas).all():
-        raise ValueError("thetas must be finite")
+        raise QhnError("thetas must be finite")
     if shots < 1:
-        raise ValueError(f"shots must be at least 1, got {shots}")
+        raise QhnError(f"shots must be at least 1, got {shots}")
     check_bits(len(thetas), shots, num_qubits)
 
 
@@ -143,7 +144,7 @@ def check_bits(num_rows: int, shots: int, num_qubits: int) -> None:
     """
     num_bits = num_rows * shots * num_qubits
     if num_bits > MAX_BITS:
-        raise ValueError(
+        raise QhnError(
             f"{num_rows:,} rows × {shots:,} shots × {num_qubits} qubits are {num_bits:,} measured bits, more than the "
             f"{MAX_BITS:,} of one job; lower shots"
         )

@@ -10,6 +10,7 @@ import numpy as np
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats, Integers
+from qhn.errors import QhnError
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class ReadoutCounts:
 
     def __post_init__(self) -> None:
         if self.counts.ndim != 3 or self.counts.shape[2] != 2:
-            raise ValueError(f"counts must have shape [num_tiles, num_qubits, 2], got {list(self.counts.shape)}")
+            raise QhnError(f"counts must have shape [num_tiles, num_qubits, 2], got {list(self.counts.shape)}")
 
     @property
     def rates(self) -> Floats:
@@ -53,7 +54,7 @@ class ReadoutCounts:
             shapes = " and ".join(
                 "{} tiles of {} qubits".format(*readout_counts.counts.shape[:2]) for readout_counts in (self, other)
             )
-            raise ValueError(f"readout errors of {shapes}, {self.qubits} and {other.qubits}, cannot be added")
+            raise QhnError(f"readout errors of {shapes}, {self.qubits} and {other.qubits}, cannot be added")
         return ReadoutCounts(self.counts + other.counts, self.shots + other.shots, self.qubits)
 
     def is_of(self, other: ReadoutCounts) -> bool:
@@ -108,11 +109,11 @@ class Samples:
 
     def __post_init__(self) -> None:
         if self.bits.ndim != 3:
-            raise ValueError(f"bits must have shape [num_rows, shots, num_qubits], got {list(self.bits.shape)}")
+            raise QhnError(f"bits must have shape [num_rows, shots, num_qubits], got {list(self.bits.shape)}")
         if (self.tiles is None) != (self.unshifted is None):
-            raise ValueError("tiles and unshifted rows go together")
+            raise QhnError("tiles and unshifted rows go together")
         if self.tiles is not None and self.tiles.shape != self.bits.shape[:1]:
-            raise ValueError(f"tiles must have shape [{len(self.bits)}], got {list(self.tiles.shape)}")
+            raise QhnError(f"tiles must have shape [{len(self.bits)}], got {list(self.tiles.shape)}")
 
     @property
     def shots(self) -> int:

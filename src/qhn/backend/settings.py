@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from qhn.errors import QhnError
+
 Decoupling = Literal["none", "XX", "XpXm", "XY4"]
 
 
@@ -50,4 +52,4 @@ class DeviceSettings:
 
     def __post_init__(self) -> None:
         if self.tiles != "auto" and not (isinstance(self.tiles, int) and self.tiles >= 1):
-            raise ValueError(f"tiles must be a number of at least 1, or 'auto', got {self.tiles!r}")
+            raise QhnError(f"tiles must be a number of at least 1, or 'auto', got {self.tiles!r}")

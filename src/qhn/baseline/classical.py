@@ -18,6 +18,7 @@ from qhn.arrays import Bits, Bools, Floats
 from qhn.baseline.straight_through import straight_through
 from qhn.baseline.tally import Spent, Tally, rounds
 from qhn.baseline.tally import Trace as Trace
+from qhn.errors import QhnError
 from qhn.optimize.optimizer import Adam
 from qhn.problem.cost import BinnProblem, Problem
 from qhn.problem.evaluations import Evaluations
@@ -55,15 +56,15 @@ def search(problem: Problem, method: str, max_distinct: int, seed: int = 0, *, t
     (1.0, '10', 4)
     """
     if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+        raise QhnError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     if max_distinct < 1:
-        raise ValueError(f"max_distinct must be at least 1, got {max_distinct}")
+        raise QhnError(f"max_distinct must be at least 1, got {max_distinct}")
     rng = Key(seed, Purpose.BASELINE, METHODS.index(method)).generator()
     tally = Tally(problem, max_distinct, rng, target)
     try:
         if method == "straight-through":
             if not isinstance(problem, BinnProblem):
-                raise ValueError(f"straight-through needs a BinnProblem, with weights, got {type(problem).__name__}")
+                raise QhnError(f"straight-through needs a BinnProblem, with weights, got {type(problem).__name__}")
             straight_through(problem, tally, rng)
         else:
             _SEARCHES[method](tally, rng)

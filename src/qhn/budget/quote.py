@@ -17,6 +17,7 @@ from qhn.backend.device.price import Price, Task, job_seconds, price, savings, w
 from qhn.backend.ibm.selftest import ROWS, SHOTS, is_due
 from qhn.backend.terms import Amount
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.errors import QhnError
 from qhn.estimator.gradient import Spsa
 from qhn.text import aligned
 
@@ -153,7 +154,7 @@ def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
     """
     train, use = config.train, config.device.settings()
     if train.shots is None:
-        raise ValueError("a device measures shots; give --shots")
+        raise QhnError("a device measures shots; give --shots")
     ansatz = config.circuit(config.problem().num_qubits)
     placed = place(ansatz, device, use)
     chip, chains, load = placed.chip, placed.chains, placed.load

@@ -1,1 +1,10 @@
-""""""
+"""The circuits U(θ), as gates and as text, and the distributions from which the first angles are drawn.
+
+The function :func:`qhn.hypernetwork` is in the module of its name.
+"""
+
+from __future__ import annotations
+
+from qhn.circuit.hypernetwork import Ansatz, Gate, product_state
+
+__all__ = ["Ansatz", "Gate", "product_state"]

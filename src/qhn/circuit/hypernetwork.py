@@ -26,6 +26,7 @@ import numpy as np
 
 from qhn.arrays import Bits, Bools, Integers
 from qhn.bitstrings import from_integers, to_integers
+from qhn.errors import QhnError
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -65,18 +66,18 @@ class Ansatz:
     def __post_init__(self) -> None:
         for name in ("num_qubits", "num_layers"):
             if not isinstance(getattr(self, name), (int, np.integer)):
-                raise ValueError(f"{name} must be an integer, got {getattr(self, name)!r}")
+                raise QhnError(f"{name} must be an integer, got {getattr(self, name)!r}")
         if self.num_qubits < 1:
-            raise ValueError(f"num_qubits must be at least 1, got {self.num_qubits}")
+            raise QhnError(f"num_qubits must be at least 1, got {self.num_qubits}")
         if self.num_layers < 0:
-            raise ValueError(f"num_layers must be at least 0 (the product state), got {self.num_layers}")
+            raise QhnError(f"num_layers must be at least 0 (the product state), got {self.num_layers}")
         if self.num_parameters > MAX_PARAMETERS:
-            raise ValueError(
+            raise QhnError(
                 f"{self.num_qubits:,} qubits and {self.num_layers:,} layers make {self.num_parameters:,} angles, more "
                 f"than {MAX_PARAMETERS:,}"
             )
         if self.order not in ("eq5", "authors"):
-            raise ValueError(f"order must be eq5 or authors, got {self.order!r}")
+            raise QhnError(f"order must be eq5 or authors, got {self.order!r}")
 
     @property
     def num_blocks(self) -> int:

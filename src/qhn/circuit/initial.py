@@ -9,6 +9,7 @@ import numpy as np
 
 from qhn.arrays import Floats
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.errors import QhnError
 
 
 class Initial(Protocol):
@@ -79,5 +80,5 @@ class Given:
             ValueError: if the circuit takes another number of angles.
         """
         if len(self.theta) != ansatz.num_parameters:
-            raise ValueError(f"{self.source} has {len(self.theta)} angles, the circuit takes {ansatz.num_parameters}")
+            raise QhnError(f"{self.source} has {len(self.theta)} angles, the circuit takes {ansatz.num_parameters}")
         return np.array(self.theta)

@@ -27,6 +27,7 @@ from qhn.cli.options import (
     find,
     load,
 )
+from qhn.errors import QhnError
 
 if TYPE_CHECKING:
     from qiskit.providers import BackendV2
@@ -55,14 +56,14 @@ def estimate(
     from qhn.backend import SIMULATORS
 
     if chip_map is not None and (chip_map.suffix != ".png" or not chip_map.parent.is_dir()):
-        raise ValueError(f"--map must name a .png file in a directory that exists, got {chip_map}")
+        raise QhnError(f"--map must name a .png file in a directory that exists, got {chip_map}")
     if not budget > 0:
-        raise ValueError(f"--budget must be above 0 seconds, got {budget:g}")
+        raise QhnError(f"--budget must be above 0 seconds, got {budget:g}")
     config = load(experiment, settings, backend, shots, layers, order, None, steps, tiles, mitigation)
     name = config.train.backend
     if name in SIMULATORS:
         if chip_map is not None:
-            raise ValueError(f"--map draws a device, and {name} is none; give --backend fake_torino, for example")
+            raise QhnError(f"--map draws a device, and {name} is none; give --backend fake_torino, for example")
         words = f"nothing is billed on {name}, which computes here; give --backend fake_<device> or ibm_<device>"
         typer.echo(json.dumps({"backend": name, "billed": False}) if as_json else words)
         return
@@ -99,7 +100,7 @@ def jobs(name: RunArgument = None, results: ResultsOption = None, as_json: JsonO
 
     record = Record.load(find(name, results))
     if not record.config.train.backend.startswith("ibm_"):
-        raise ValueError(f"{record.config.run_id} ran on {record.config.train.backend}, and only ibm_<device> has jobs")
+        raise QhnError(f"{record.config.run_id} ran on {record.config.train.backend}, and only ibm_<device> has jobs")
     lines, complaint = jobs_of_run(record)
     if complaint:
         typer.echo(f"qhn: {complaint}; this is what was last known", err=True)

@@ -17,6 +17,7 @@ from qhn.cli.options import (
     SetOption,
     load,
 )
+from qhn.errors import QhnError
 
 METHOD_HELP = "random, descent, annealing, cross-entropy, product, straight-through, or all."
 
@@ -36,7 +37,7 @@ def circuit(
     from qhn.text import did_you_mean
 
     if form not in FORMS:
-        raise ValueError(f"unknown form {form!r}; {did_you_mean(form, FORMS, otherwise='choose ' + ', '.join(FORMS))}")
+        raise QhnError(f"unknown form {form!r}; {did_you_mean(form, FORMS, otherwise='choose ' + ', '.join(FORMS))}")
     names = list(presets()) if experiment is None and output is not None else [experiment or DEFAULT_EXPERIMENT]
     for name in names:
         config = load(name, None, layers=layers, order=order)
@@ -124,12 +125,12 @@ def baseline(
     if method not in (*METHODS, "all"):
         options = (*METHODS, "all")
         hint = did_you_mean(method, options, otherwise="choose " + ", ".join(options))
-        raise ValueError(f"unknown method {method!r}; {hint}")
+        raise QhnError(f"unknown method {method!r}; {hint}")
     for name, value in (("--repeats", repeats), ("--evaluations", evaluations)):
         if value is not None and value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
+            raise QhnError(f"{name} must be at least 1, got {value}")
     if seed < 0:
-        raise ValueError(f"--seed must be at least 0, got {seed}")
+        raise QhnError(f"--seed must be at least 0, got {seed}")
     config = load(experiment, settings)
     problem = config.problem()
     size = 2**problem.num_qubits

@@ -37,6 +37,7 @@ from qhn.cli.options import (
     load,
     source_of,
 )
+from qhn.errors import QhnError
 
 if TYPE_CHECKING:
     from qhn.config import RunConfig
@@ -124,7 +125,7 @@ def _agreed_budget(asked: BudgetNeeded, yes: bool) -> float:
     steps = f"{asked.num_steps:,} steps" if asked.num_steps > 1 else "one step"
     typer.echo(f"{asked.backend}: {steps} and a self-test should take {asked.price:,.1f} QPU seconds{known}", err=True)
     if budget < asked.first.seconds:
-        raise ValueError(
+        raise QhnError(
             f"the account has {budget:,.1f} QPU seconds left, the first step takes up to {asked.first.seconds:,.1f}; "
             "qhn estimate says what saves"
         )
@@ -279,7 +280,7 @@ def evaluate(
     if theta is not None:
         angles = read_theta(theta)
     if angles is None:
-        raise ValueError("an experiment has no θ of its own; give a file of angles with --theta")
+        raise QhnError("an experiment has no θ of its own; give a file of angles with --theta")
     lines = evaluate_theta(config, angles)
     for line in lines:
         words = line.pop("text")
@@ -296,7 +297,7 @@ def _step_number(record: Record, step: str) -> int:
         return lowest_validation(record.steps())[0].step
     if step == "last":
         return max(0, record.checkpoint().num_steps - 1)
-    raise ValueError(f"--step must be the number of a step, last or best-validation, got {step!r}")
+    raise QhnError(f"--step must be the number of a step, last or best-validation, got {step!r}")
 
 
 def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:

@@ -13,6 +13,7 @@ import typer
 
 from qhn.cli.app import app
 from qhn.cli.options import FAILED, INTERRUPTED, QuietOption, ResultsOption, SetOption, all_settings
+from qhn.errors import QhnError
 
 if TYPE_CHECKING:
     from qhn.sweep.plan import Sweep
@@ -115,9 +116,7 @@ def reproduce(
     from qhn.sweep.workers import processes
 
     if mnist is not None and not mnist.is_dir():
-        raise ValueError(
-            f"--mnist {mnist} is not a directory; it must hold train-images-idx3-ubyte and the other files"
-        )
+        raise QhnError(f"--mnist {mnist} is not a directory; it must hold train-images-idx3-ubyte and the other files")
     with _stopped_kindly(), processes(workers) as executor:
         lab = Lab(executor, results, mnist, seeds, _ignore if quiet else _show)
         paths = run_parts(lab, parts or ())

@@ -20,6 +20,7 @@ from qhn.config.device import DeviceConfig
 from qhn.config.network import AnsatzConfig, NetworkConfig
 from qhn.config.section import Section
 from qhn.config.train import StopRules, TrainConfig
+from qhn.errors import QhnError
 from qhn.estimator.gradient import Gradient, WithDrift
 from qhn.problem.cost import BinnProblem
 from qhn.seeds import Key, Purpose
@@ -52,7 +53,7 @@ class RunConfig(Section):
         train, device = self.train, self.device
         device.check(train.backend, train.shots)
         if device.mitigation != "none" and train.objective.name == "cvar":
-            raise ValueError(
+            raise QhnError(
                 "device.mitigation corrects means, and a CVaR is none; leave train.objective at mean, or "
                 "device.mitigation at none"
             )

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from qhn.config.section import Section
+from qhn.errors import QhnError
 from qhn.problem.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
 from qhn.problem.mnist_files import idx_bytes, read_mnist
 
@@ -52,7 +53,7 @@ class MnistData(Section):
 
     def load(self) -> Dataset:
         if self.directory and self.sha256 and _images_digest(self.directory) != self.sha256:
-            raise ValueError(f"the images in {self.directory} have changed since the run was configured")
+            raise QhnError(f"the images in {self.directory} have changed since the run was configured")
         return mnist_4x4(
             self.digits, directory=self.directory, validation_fraction=self.validation_fraction, seed=self.seed
         )
@@ -89,13 +90,13 @@ class FileData(Section):
         if isinstance(value, dict) and "file" in value and not value.get("sha256"):
             path = Path(value["file"]).absolute()
             if not path.is_file():
-                raise ValueError(f"data file {value['file']} {'is not a file' if path.exists() else 'does not exist'}")
+                raise QhnError(f"data file {value['file']} {'is not a file' if path.exists() else 'does not exist'}")
             return value | {"file": path, "sha256": file_digest(path)}
         return value
 
     def load(self) -> Dataset:
         if self.sha256 and self.file.is_file() and file_digest(self.file) != self.sha256:
-            raise ValueError(f"{self.file} has changed since the run was configured; its bytes no longer match sha256")
+            raise QhnError(f"{self.file} has changed since the run was configured; its bytes no longer match sha256")
         return load_file(
             self.file,
             self.label,

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from qhn.backend.settings import Decoupling, DeviceSettings
 from qhn.config.section import Section
+from qhn.errors import QhnError
 from qhn.estimator.readout import Mitigation
 
 OF_SHOTS = frozenset(
@@ -18,7 +19,7 @@ MODEL = frozenset({"p1", "p2", "readout_error", "form", "max_bond"})  # what goe
 
 def _number_of_tiles(value: Any) -> Any:
     if value != "auto" and not (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
-        raise ValueError(f"device.tiles must be a number of at least 1, or 'auto', got {value!r}")
+        raise QhnError(f"device.tiles must be a number of at least 1, or 'auto', got {value!r}")
     return value
 
 
@@ -71,24 +72,24 @@ class DeviceConfig(Section):
         is_device = backend.startswith(("fake_", "ibm_"))
         for name in sorted(given):
             if name in MODEL - {"max_bond"} and backend != "depolarising":
-                raise ValueError(f"device.{name} goes with backend depolarising, not with {backend}")
+                raise QhnError(f"device.{name} goes with backend depolarising, not with {backend}")
             if name not in MODEL and not is_device:
-                raise ValueError(f"device.{name} goes with backends fake_<device> and ibm_<device>, not with {backend}")
+                raise QhnError(f"device.{name} goes with backends fake_<device> and ibm_<device>, not with {backend}")
             if name in ("simulator", "max_bond") and not (backend.startswith("fake_") or backend == "depolarising"):
-                raise ValueError(f"device.{name} goes with simulated noise, not with {backend}")
+                raise QhnError(f"device.{name} goes with simulated noise, not with {backend}")
         beside = {"tiles", "exclude", "guard"} & given
         if self.qubits and beside:
-            raise ValueError(
+            raise QhnError(
                 f"device.qubits names the chains, so that device.{sorted(beside)[0]} has no effect; leave one"
             )
         if self.guard and self.tiles == 1:
-            raise ValueError("device.guard keeps tiles apart, and device.tiles is 1; ask for more tiles, or leave it")
+            raise QhnError("device.guard keeps tiles apart, and device.tiles is 1; ask for more tiles, or leave it")
         if "max_bond" in given and self.simulator == "aer":
-            raise ValueError("device.max_bond is of device.simulator = 'twin', not of 'aer'; leave one")
+            raise QhnError("device.max_bond is of device.simulator = 'twin', not of 'aer'; leave one")
         if shots is None and self.simulator == "aer":
-            raise ValueError("device.simulator = 'aer' draws shots; give --shots, or leave it at twin")
+            raise QhnError("device.simulator = 'aer' draws shots; give --shots, or leave it at twin")
         idle = OF_SHOTS & given
         if shots is None and idle:
-            raise ValueError(
+            raise QhnError(
                 f"device.{sorted(idle)[0]} concerns measured bits, and without shots there are none; give --shots"
             )

@@ -35,6 +35,7 @@ from qhn.config.train import (
     TrainConfig,
     UniformConfig,
 )
+from qhn.errors import QhnError
 from qhn.problem.cost import BinnProblem
 from qhn.text import did_you_mean
 
@@ -76,7 +77,7 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None) -> R
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{source} is not valid TOML: {error}") from None
+        raise QhnError(f"{source} is not valid TOML: {error}") from None
     data = tree.get("data")
     for place in ("file", "directory"):
         if isinstance(data, dict) and isinstance(data.get(place), str):
@@ -85,7 +86,7 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None) -> R
     try:
         return parse_config(_with_settings(tree, settings or {}))
     except ValueError as error:
-        raise ValueError(f"{source}: {error}") from None
+        raise QhnError(f"{source}: {error}") from None
 
 
 def load_problem(source: str | Path) -> BinnProblem:
@@ -109,7 +110,7 @@ def parse_config(tree: dict[str, Any]) -> RunConfig:
     try:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
-        raise ValueError(one_sentence(error, tree)) from None
+        raise QhnError(one_sentence(error, tree)) from None
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -123,7 +124,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise ValueError(f"a setting must be written key=value, got {text!r}")
+        raise QhnError(f"a setting must be written key=value, got {text!r}")
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

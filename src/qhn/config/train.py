@@ -11,6 +11,7 @@ from qhn.backend import check_name, knows_distribution
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.circuit.initial import Given, Initial, Normal, Superposition, Uniform
 from qhn.config.section import Section
+from qhn.errors import QhnError
 from qhn.estimator.gradient import Gradient, ParameterShift, Spsa
 from qhn.optimize.lbfgs import Lbfgs
 from qhn.optimize.optimizer import Adam, Optimizer, Sgd, SpsaGains
@@ -113,7 +114,7 @@ class UniformConfig(Section):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if not self.low < self.high:
-            raise ValueError(f"train.initial.low must be below high, got {self.low:g} and {self.high:g}")
+            raise QhnError(f"train.initial.low must be below high, got {self.low:g} and {self.high:g}")
         return self
 
 
@@ -233,23 +234,23 @@ class TrainConfig(StopRules):
     def _fits_together(self) -> Self:
         check_name(self.backend)
         if self.shots is None and not knows_distribution(self.backend):
-            raise ValueError(
+            raise QhnError(
                 f"train.shots must be at least 1 on backend {self.backend}; exact, depolarising and fake_<device> do "
                 "without"
             )
         if self.is_ideal and self.gradient.name != "parameter-shift":
-            raise ValueError(
+            raise QhnError(
                 f"train.gradient = {self.gradient.name!r} estimates a gradient from few shots, and backend exact "
                 "knows it; give --shots, or leave train.gradient at parameter-shift"
             )
         schedule = self.shot_schedule
         if schedule is not None and (self.shots is None or schedule.first > self.shots):
-            raise ValueError(
+            raise QhnError(
                 f"train.shot_schedule.first is {schedule.first}, and train.shots, at which it ends, is "
                 f"{self.shots or 'none'}; begin with fewer"
             )
         if self.shots is not None and isinstance(self.optimizer, LbfgsConfig) and not self.optimizer.force:
-            raise ValueError(
+            raise QhnError(
                 "train.optimizer = 'lbfgs' takes the noise of sampled gradients for curvature; use --backend exact "
                 "without shots, or adam, or set train.optimizer.force = true"
             )

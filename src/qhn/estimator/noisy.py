@@ -12,6 +12,7 @@ from qhn.arrays import Bits, Floats
 from qhn.backend import Sampler
 from qhn.backend.sampler import KnownDistribution
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.errors import QhnError
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import Gradient, ParameterShift, ValueAndGrad
 from qhn.estimator.means import Estimates, Means
@@ -80,7 +81,7 @@ class NoisyEstimator:
         objective: Objective | None = None,
     ) -> None:
         if not isinstance(sampler, Noisy):
-            raise ValueError("the sampler must know its distribution: give open_backend('fake_torino').compile(ansatz)")
+            raise QhnError("the sampler must know its distribution: give open_backend('fake_torino').compile(ansatz)")
         check_fit(ansatz, problem)
         check_enumerable(ansatz.num_qubits)
         self.ansatz = ansatz
@@ -142,7 +143,7 @@ class NoisyEstimator:
 
     def _rows(self, theta: Floats) -> Floats:
         if theta.ndim == 0 or theta.shape[-1] != self.ansatz.num_parameters:
-            raise ValueError(f"theta must have shape [..., {self.ansatz.num_parameters}], got {list(theta.shape)}")
+            raise QhnError(f"theta must have shape [..., {self.ansatz.num_parameters}], got {list(theta.shape)}")
         return theta.reshape(-1, theta.shape[-1])
 
     def _objectives(self, groups: Floats) -> Floats:
@@ -189,5 +190,5 @@ def without_shots(
     if sampler.describe()["noise"] == "none":
         return ExactEstimator(ansatz, problem, objective=objective, costs=costs)
     if not isinstance(sampler, Noisy):
-        raise ValueError(f"backend {sampler.describe()['name']} draws shots, and does not know E without them")
+        raise QhnError(f"backend {sampler.describe()['name']} draws shots, and does not know E without them")
     return NoisyEstimator(ansatz, problem, sampler, objective=objective, costs=costs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.errors import QhnError
 from qhn.problem.cost import Problem
 
 
@@ -13,4 +14,4 @@ def check_fit(ansatz: Ansatz, problem: Problem) -> None:
         ValueError: naming both.
     """
     if ansatz.num_qubits != problem.num_qubits:
-        raise ValueError(f"the ansatz has {ansatz.num_qubits} qubits, the problem {problem.num_qubits} bits")
+        raise QhnError(f"the ansatz has {ansatz.num_qubits} qubits, the problem {problem.num_qubits} bits")

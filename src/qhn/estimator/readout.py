@@ -23,6 +23,7 @@ from qhn.arrays import Bits, Floats, Integers
 from qhn.backend.sampler import BackendError
 from qhn.backend.samples import ReadoutCounts
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.errors import QhnError
 from qhn.estimator.means import Means, mean_and_error
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
@@ -46,7 +47,7 @@ def correction(mitigation: Mitigation, ansatz: Ansatz, evaluations: Evaluations)
     if mitigation == "mthree":
         return Mthree(ansatz, evaluations)
     if mitigation != "none":
-        raise ValueError(f"mitigation must be none, readout or mthree, got {mitigation!r}")
+        raise QhnError(f"mitigation must be none, readout or mthree, got {mitigation!r}")
     return None
 
 
@@ -210,7 +211,7 @@ class Mthree:
         try:
             from mthree import M3Mitigation
         except ImportError:
-            raise ValueError("mitigation = 'mthree' needs a package of its own: pip install 'qhn[mthree]'") from None
+            raise QhnError("mitigation = 'mthree' needs a package of its own: pip install 'qhn[mthree]'") from None
         self._mitigation = M3Mitigation
         self._inversion = ReadoutInversion(ansatz, evaluations.problem)
         self._evaluations = evaluations

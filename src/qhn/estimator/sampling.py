@@ -11,6 +11,7 @@ from qhn.arrays import Bits, Floats, Integers
 from qhn.backend import Backend, open_backend
 from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.errors import QhnError
 from qhn.estimator.gradient import Gradient, ParameterShift, ValueAndGrad
 from qhn.estimator.means import Estimates, Means
 from qhn.estimator.protocol import check_fit
@@ -68,7 +69,7 @@ class SamplingEstimator:
     ) -> None:
         check_fit(ansatz, problem)
         if shots < 1:
-            raise ValueError(f"shots must be at least 1, got {shots}")
+            raise QhnError(f"shots must be at least 1, got {shots}")
         self.ansatz = ansatz
         self.shots = shots
         self.objective = objective or Objective()
@@ -77,7 +78,7 @@ class SamplingEstimator:
         self.readout_counts = readout_counts
         self._correction = correction(mitigation, ansatz, self.evaluations)
         if self._correction is not None and not self.objective.is_mean:
-            raise ValueError(
+            raise QhnError(
                 f"mitigation = {mitigation!r} corrects means of C, which a CVaR is not; use mitigation = 'none', or "
                 "the mean as objective"
             )
@@ -177,7 +178,7 @@ class SamplingEstimator:
     def _counted(self) -> ReadoutCounts:
         """The readout errors counted so far."""
         if self.readout_counts is None:
-            raise ValueError("this machine counts no readout errors to be mitigated; use mitigation = 'none'")
+            raise QhnError("this machine counts no readout errors to be mitigated; use mitigation = 'none'")
         return self.readout_counts
 
     def _take(self, key: Key | None) -> Key:

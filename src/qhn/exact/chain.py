@@ -25,6 +25,7 @@ from qhn import bitstrings
 from qhn.arrays import Bits, Floats, Integers
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.compiled import compiled
+from qhn.errors import QhnError
 from qhn.exact.cut import Op, num_crossings
 from qhn.exact.halves import check_thetas
 from qhn.threads import check_threads, in_parallel
@@ -65,7 +66,7 @@ class Chain:
         self._num_pairs = (ansatz.num_qubits - self._first + 1) // 2
         self.bond_dimension = 2 ** num_crossings(ansatz, self._first + 2)
         if self._num_pairs * 4 * self.bond_dimension**2 > MAX_NUMBERS:
-            raise ValueError(
+            raise QhnError(
                 f"{ansatz.num_qubits} qubits and {ansatz.num_layers} layers make matrix products of bond dimension "
                 f"{self.bond_dimension:,}, with more than 2^{MAX_NUMBERS.bit_length() - 1} numbers; use fewer layers, "
                 "or backend aer-mps"
@@ -106,7 +107,7 @@ class Chain:
         rows = check_thetas(thetas, self.ansatz)
         strings = bitstrings.as_bits(bits, self.ansatz.num_qubits)
         if strings.ndim != 3 or len(strings) != len(rows):
-            raise ValueError(
+            raise QhnError(
                 f"bits must have shape [{len(rows)}, shots, {self.ansatz.num_qubits}], got {list(strings.shape)}"
             )
         result = np.empty(strings.shape[:2])

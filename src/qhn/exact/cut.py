@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhn.circuit.hypernetwork import Ansatz, Gate
+from qhn.errors import QhnError
 
 ROTATION = 40  # multiplications, forth and back, an amplitude and gate; measured, with what short loops lose
 
@@ -117,7 +118,7 @@ def cut_at(ansatz: Ansatz, cut: int, *, fold: bool = True) -> Cut:
     """
     num_qubits = ansatz.num_qubits
     if not 0 <= cut <= num_qubits:
-        raise ValueError(f"cut must be between 0 and {num_qubits}, got {cut}")
+        raise QhnError(f"cut must be between 0 and {num_qubits}, got {cut}")
     gates = list(ansatz.gates(prune=True, fold=fold))
     return Cut(cut, _half(gates, range(cut)), _half(gates, range(num_qubits - 1, cut - 1, -1)))
 

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats, Integers
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.errors import QhnError
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at, num_crossings
 from qhn.exact.halves import Halves, check_thetas, names, restore, row_blocks, squared_amplitudes
@@ -42,7 +43,7 @@ class Distribution:
         self.num_threads = check_threads(num_threads)
         size = self.cut.num_branches * max(self.cut.low.size, self.cut.high.size)
         if size > MAX_AMPLITUDES:
-            raise ValueError(
+            raise QhnError(
                 f"exact simulation of {ansatz.num_qubits} qubits and {ansatz.num_layers} layers takes states of "
                 f"2^{size.bit_length() - 1} amplitudes, more than 2^{MAX_AMPLITUDES.bit_length() - 1}; use fewer "
                 "layers, or qhn.Chain"
@@ -112,7 +113,7 @@ class Distribution:
     def _checked(self, thetas: ArrayLike) -> Floats:
         """Rows of angles whose probabilities can all be known."""
         if self.ansatz.num_qubits > MAX_PROBABILITY_QUBITS:
-            raise ValueError(
+            raise QhnError(
                 f"all probabilities of {self.ansatz.num_qubits} qubits do not fit; at most {MAX_PROBABILITY_QUBITS}"
             )
         return check_thetas(thetas, self.ansatz)
@@ -144,7 +145,7 @@ def schmidt_spectrum(ansatz: Ansatz, theta: ArrayLike, cut: int) -> Floats:
     array([0.707107, 0.707107])
     """
     if not 1 <= cut < ansatz.num_qubits:
-        raise ValueError(f"cut must be between 1 and {ansatz.num_qubits - 1}, got {cut}")
+        raise QhnError(f"cut must be between 1 and {ansatz.num_qubits - 1}, got {cut}")
     rows = check_thetas(np.asarray(theta)[None], ansatz)
     smaller = min(cut, ansatz.num_qubits - cut)
     deep = num_crossings(ansatz, cut, fold=False) > smaller  # more branches than the smaller side has dimensions

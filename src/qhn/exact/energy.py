@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qhn.arrays import Floats
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.errors import QhnError
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at
 from qhn.exact.halves import Halves, check_thetas, into_halves, row_blocks, squared_amplitudes
@@ -59,9 +60,9 @@ class Energy:
     ) -> None:
         costs = np.asarray(costs, dtype=np.float64)
         if costs.shape != (2**ansatz.num_qubits,):
-            raise ValueError(f"costs must have shape [{2**ansatz.num_qubits}], got {list(costs.shape)}")
+            raise QhnError(f"costs must have shape [{2**ansatz.num_qubits}], got {list(costs.shape)}")
         if not np.isfinite(costs).all():
-            raise ValueError(f"costs must be finite, entry {np.flatnonzero(~np.isfinite(costs))[0]} is not")
+            raise QhnError(f"costs must be finite, entry {np.flatnonzero(~np.isfinite(costs))[0]} is not")
         self.ansatz = ansatz
         self.cut = best_cut(ansatz) if cut is None else cut_at(ansatz, cut)
         self.table = into_halves(ansatz, self.cut, costs)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from qhn import bitstrings
 from qhn.arrays import Floats, Integers
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.errors import QhnError
 from qhn.exact import kernels
 from qhn.exact.cut import Cut
 
@@ -27,9 +28,9 @@ def check_thetas(thetas: ArrayLike, ansatz: Ansatz) -> Floats:
     """
     rows = np.asarray(thetas, dtype=np.float64)
     if rows.ndim != 2 or rows.shape[1] != ansatz.num_parameters:
-        raise ValueError(f"thetas must have shape [B, {ansatz.num_parameters}], got {list(rows.shape)}")
+        raise QhnError(f"thetas must have shape [B, {ansatz.num_parameters}], got {list(rows.shape)}")
     if not np.isfinite(rows).all():
-        raise ValueError("thetas must be finite")
+        raise QhnError("thetas must be finite")
     return rows
 
 
@@ -56,7 +57,7 @@ class Halves:
     def forward(self, thetas: Floats) -> None:
         """Fill ``psi`` for ``thetas[width, num_parameters]``."""
         if thetas.shape != (self._turns.shape[2], len(self._turns)):  # the loops do not look at bounds
-            raise ValueError(f"thetas must have shape {[self._turns.shape[2], len(self._turns)]}, got {thetas.shape}")
+            raise QhnError(f"thetas must have shape {[self._turns.shape[2], len(self._turns)]}, got {thetas.shape}")
         tangents = np.tan(0.5 * self._ratio * thetas.T)
         kernels.forward(self._ops, tangents, self._turns, _flat(self.psi))
 

@@ -1,1 +1,8 @@
-""""""
+"""The next θ from a function that returns values and gradients: optimizers as pairs of pure functions."""
+
+from __future__ import annotations
+
+from qhn.optimize.lbfgs import Lbfgs, minimize
+from qhn.optimize.optimizer import Adam, Optimizer, Sgd, SpsaGains
+
+__all__ = ["Adam", "Lbfgs", "Optimizer", "Sgd", "SpsaGains", "minimize"]

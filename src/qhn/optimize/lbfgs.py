@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qhn.arrays import Bools, Floats, Integers
+from qhn.errors import QhnError
 from qhn.estimator.gradient import ValueAndGrad
 from qhn.optimize.line_search import Found, Point, Rows, line_search
 
@@ -61,9 +62,9 @@ class Lbfgs:
 
     def __post_init__(self) -> None:
         if self.memory < 1:
-            raise ValueError(f"memory must be at least 1, got {self.memory}")
+            raise QhnError(f"memory must be at least 1, got {self.memory}")
         if self.max_line_search < 2:
-            raise ValueError(f"max_line_search must be at least 2, got {self.max_line_search}")
+            raise QhnError(f"max_line_search must be at least 2, got {self.max_line_search}")
 
     @property
     def max_evaluations(self) -> int:
@@ -191,7 +192,7 @@ def descend(
     """
     theta = np.array(thetas, dtype=np.float64)
     if theta.ndim != 2:
-        raise ValueError(f"thetas must have shape [B, num_parameters], got {list(theta.shape)}")
+        raise QhnError(f"thetas must have shape [B, num_parameters], got {list(theta.shape)}")
     method = optimizer or Lbfgs()
 
     def evaluate(rows: Floats) -> tuple[Floats, Floats]:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from qhn import durable
+from qhn.errors import QhnError
 from qhn.paper import depth, dynamics, interactions, method, noise, overfitting, search
 from qhn.paper.claims import Claim, Verdict
 from qhn.paper.lab import Lab
@@ -71,7 +72,7 @@ def reproduce(lab: Lab, names: Sequence[str] = ()) -> list[Path]:
     for name in names:
         if name not in PARTS:
             hint = did_you_mean(name, PARTS, otherwise=f"there are {', '.join(PARTS)}")
-            raise ValueError(f"unknown part {name!r} of the paper; {hint}")
+            raise QhnError(f"unknown part {name!r} of the paper; {hint}")
     folder = lab.folder / "sections"
     folder.mkdir(exist_ok=True)
     paths: list[Path] = []

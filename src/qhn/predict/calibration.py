@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qhn.arrays import Floats, Integers
+from qhn.errors import QhnError
 
 NUM_BINS = 10
 LEAST = float(np.finfo(np.float64).eps)  # probabilities below cannot be told from 1 − p
@@ -58,12 +59,12 @@ def calibration(probabilities: ArrayLike, y: ArrayLike) -> Calibration:
     """
     p, label = np.asarray(probabilities, dtype=np.float64), np.asarray(y).astype(np.intp)
     if p.ndim != 2 or label.shape != p.shape[:1] or not len(p):
-        raise ValueError(
+        raise QhnError(
             f"probabilities must have shape [samples, classes], y one class a sample, at least one sample; got "
             f"{list(p.shape)} and {list(label.shape)}"
         )
     if label.min() < 0 or label.max() >= p.shape[1]:
-        raise ValueError(f"classes must be from 0 to {p.shape[1] - 1}, got {label.min()} to {label.max()}")
+        raise QhnError(f"classes must be from 0 to {p.shape[1] - 1}, got {label.min()} to {label.max()}")
     top = p.max(axis=1)
     is_right = p.argmax(axis=1) == label
     edges = np.arange(1, NUM_BINS) / NUM_BINS

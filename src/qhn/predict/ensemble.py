@@ -14,6 +14,7 @@ from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.backend import open_backend
 from qhn.backend.sampler import KnownDistribution
+from qhn.errors import QhnError
 from qhn.problem.network import as_features
 from qhn.problem.search_space import BLOCK, SearchSpace
 from qhn.run.record import Record
@@ -58,12 +59,12 @@ class Ensemble:
         bits = bitstrings.as_bits(self.bits, self.space.num_qubits)
         weights = np.asarray(self.weights, dtype=np.float64)
         if bits.ndim != 2 or weights.shape != bits.shape[:1] or not len(bits):
-            raise ValueError(
+            raise QhnError(
                 f"an ensemble takes bits [networks, qubits] and one weight a network, at least one network; got "
                 f"{list(bits.shape)} and {list(weights.shape)}"
             )
         if not (weights >= 0).all() or abs(weights.sum() - 1) > 1e-9:
-            raise ValueError(f"weights must be 0 or more and sum up to 1, got a sum of {weights.sum():g}")
+            raise QhnError(f"weights must be 0 or more and sum up to 1, got a sum of {weights.sum():g}")
         object.__setattr__(self, "bits", bits)
         object.__setattr__(self, "weights", weights)
 
@@ -79,9 +80,9 @@ class Ensemble:
         """
         steps = record.steps()
         if not steps:
-            raise ValueError(f"run {record.directory} has no complete step yet; qhn resume continues it")
+            raise QhnError(f"run {record.directory} has no complete step yet; qhn resume continues it")
         if step is not None and not 0 <= step < len(steps):
-            raise ValueError(f"step must be from 0 to {len(steps) - 1}, the last of the run, got {step}")
+            raise QhnError(f"step must be from 0 to {len(steps) - 1}, the last of the run, got {step}")
         at = steps[-1 if step is None else step]
         problem = record.config.problem()
         if record.config.train.shots is None:
@@ -175,7 +176,7 @@ def load_ensemble(path: str | Path) -> Ensemble:
             bits = bitstrings.unpack(stored["bits"], space.num_qubits)
             return Ensemble(space, bits, **arrays, left_out=float(stored["left_out"]))
     except Exception as error:  # a damaged archive raises BadZipFile, KeyError, ValueError or EOFError
-        raise ValueError(f"{path} is not an ensemble saved by qhn: {error}") from None
+        raise QhnError(f"{path} is not an ensemble saved by qhn: {error}") from None
 
 
 def predictors(record: Record, step: int | None = None) -> dict[str, Ensemble]:

@@ -1,1 +1,28 @@
-""""""
+"""What is minimised: data, networks, the cost C of a bitstring, and the costs of all bitstrings at once.
+
+A problem is anything with ``num_qubits`` and ``cost(bits)``.
+"""
+
+from __future__ import annotations
+
+from qhn.problem.cost import BinnProblem, Problem, TableProblem
+from qhn.problem.datasets import Dataset
+from qhn.problem.evaluations import Evaluations
+from qhn.problem.landscape import Landscape, enumerate_costs
+from qhn.problem.network import Network, load_network
+from qhn.problem.objective import Objective
+from qhn.problem.search_space import SearchSpace
+
+__all__ = [
+    "BinnProblem",
+    "Dataset",
+    "Evaluations",
+    "Landscape",
+    "Network",
+    "Objective",
+    "Problem",
+    "SearchSpace",
+    "TableProblem",
+    "enumerate_costs",
+    "load_network",
+]

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
+from qhn.errors import QhnError
 from qhn.problem.datasets import Dataset
 from qhn.problem.network import Network
 from qhn.problem.search_space import BLOCK, SearchSpace
@@ -62,17 +63,17 @@ class BinnProblem:
 
     def __post_init__(self) -> None:
         if self.dataset.num_features != self.space.num_inputs:
-            raise ValueError(
+            raise QhnError(
                 f"the networks have {self.space.num_inputs} inputs, the data {self.dataset.num_features} features"
             )
         if self.dataset.num_classes != self.space.num_classes:
-            raise ValueError(
+            raise QhnError(
                 f"the networks tell {self.space.num_classes} classes, the data has {self.dataset.num_classes}"
             )
         if self.loss not in ("mse", "cross-entropy"):
-            raise ValueError(f"loss must be mse or cross-entropy, got {self.loss!r}")
+            raise QhnError(f"loss must be mse or cross-entropy, got {self.loss!r}")
         if self.loss == "cross-entropy" and not self.space.layers and self.space.activations != ("sigmoid",):
-            raise ValueError(
+            raise QhnError(
                 "cross-entropy needs a sigmoid output: with hidden = [] the activation acts on the output, "
                 f"and it is {list(self.space.activations)}; use activation = 'sigmoid' or loss = 'mse'"
             )
@@ -92,7 +93,7 @@ class BinnProblem:
             ValueError: if the data set has no validation samples.
         """
         if not self.dataset.has_validation:
-            raise ValueError(NO_VALIDATION)
+            raise QhnError(NO_VALIDATION)
         return self._in_blocks(bits, self.dataset.x_validation, self.dataset.y_validation, self._losses)
 
     @property
@@ -104,7 +105,7 @@ class BinnProblem:
         """
         data = self.dataset
         if not data.has_validation:
-            raise ValueError(NO_VALIDATION)
+            raise QhnError(NO_VALIDATION)
         return replace(self, dataset=replace(data, x=data.x_validation, y=data.y_validation))
 
     def accuracy(self, bits: ArrayLike) -> tuple[Floats, Floats | None]:
@@ -188,9 +189,9 @@ class TableProblem:
         self.costs = np.array(costs, dtype=np.float64)
         size = self.costs.size
         if self.costs.ndim != 1 or size < 2 or size & (size - 1):
-            raise ValueError(f"a table of costs must hold 2^num_qubits numbers, got shape {list(self.costs.shape)}")
+            raise QhnError(f"a table of costs must hold 2^num_qubits numbers, got shape {list(self.costs.shape)}")
         if not np.isfinite(self.costs).all():
-            raise ValueError(f"costs must be finite, entry {np.flatnonzero(~np.isfinite(self.costs))[0]} is not")
+            raise QhnError(f"costs must be finite, entry {np.flatnonzero(~np.isfinite(self.costs))[0]} is not")
 
     @property
     def num_qubits(self) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhn.arrays import Floats
+from qhn.errors import QhnError
 from qhn.problem.mnist_files import read_mnist
 from qhn.text import did_you_mean
 
@@ -86,9 +87,9 @@ def gaussian_mixture(
     (5, 2)
     """
     if samples < 1:
-        raise ValueError(f"samples must be at least 1, got {samples}")
+        raise QhnError(f"samples must be at least 1, got {samples}")
     if validation_samples < 0:
-        raise ValueError(f"validation_samples must be at least 0, got {validation_samples}")
+        raise QhnError(f"validation_samples must be at least 0, got {validation_samples}")
     training, validation = np.random.SeedSequence(seed).spawn(2)
     x, y = _draw_mixture(samples, means_scale, np.random.default_rng(training))
     x_validation, y_validation = _draw_mixture(validation_samples, means_scale, np.random.default_rng(validation))
@@ -178,10 +179,10 @@ def _digits(
 ) -> Dataset:
     """The images ``[n, rows, columns]`` of some digits."""
     if not 2 <= len(set(digits)) == len(digits) or not all(0 <= digit <= 9 for digit in digits):
-        raise ValueError(f"digits must be two different digits from 0 to 9, or more, got {list(digits)}")
+        raise QhnError(f"digits must be two different digits from 0 to 9, or more, got {list(digits)}")
     missing = [digit for digit in digits if digit not in labels]
     if missing:
-        raise ValueError(f"there are no images of the digit {missing[0]}")
+        raise QhnError(f"there are no images of the digit {missing[0]}")
     chosen = np.isin(labels, digits)
     rows, columns = images.shape[1:]
     x = images[chosen].reshape(-1, rows * columns)
@@ -229,14 +230,14 @@ def load_file(
         raise FileNotFoundError(f"data file {path} {'is not a file' if path.exists() else 'does not exist'}")
     readers = {".csv": _read_csv, ".npz": _read_npz}
     if path.suffix.lower() not in readers:
-        raise ValueError(f"data file {path} must be .csv or .npz, got {path.suffix!r}")
+        raise QhnError(f"data file {path} must be .csv or .npz, got {path.suffix!r}")
     x, labels, names = readers[path.suffix.lower()](path, label)
     classes, y = np.unique(labels, return_inverse=True)
     shown = ", ".join(str(c) for c in classes[:5]) + (", …" if len(classes) > 5 else "")
     if len(classes) < 2:
-        raise ValueError(f"{path}: {label!r} must hold two classes or more, found {len(classes)}: {shown}")
+        raise QhnError(f"{path}: {label!r} must hold two classes or more, found {len(classes)}: {shown}")
     if len(classes) > MAX_CLASSES or (len(classes) > 2 and 2 * len(classes) > len(y)):
-        raise ValueError(
+        raise QhnError(
             f"{path}: {label!r} must hold classes, found {len(classes)} different values in {len(y)} samples: {shown}; "
             f"name another column with label, or make of its values at most {MAX_CLASSES} classes"
         )
@@ -258,27 +259,27 @@ def _read_csv(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, 
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [(number, row) for number, row in enumerate(csv.reader(file), start=1) if row]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is not a CSV file in UTF-8: {error}") from None
+        raise QhnError(f"{path} is not a CSV file in UTF-8: {error}") from None
     if len(rows) < 2:
-        raise ValueError(f"{path} needs a header line and at least one sample")
+        raise QhnError(f"{path} needs a header line and at least one sample")
     header = [name.strip() for name in rows[0][1]]
     if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
-        raise ValueError(f"{path}: columns must be separated by commas, the header is {header[0]!r}")
+        raise QhnError(f"{path}: columns must be separated by commas, the header is {header[0]!r}")
     column = _find(label, header, "column", path)
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
-        raise ValueError(f"{path} has several columns named {repeated[0]!r}; give each its own name")
+        raise QhnError(f"{path} has several columns named {repeated[0]!r}; give each its own name")
     names = tuple(name for j, name in enumerate(header) if j != column)
     if not names:
-        raise ValueError(f"{path} has no feature columns beside {label!r}")
+        raise QhnError(f"{path} has no feature columns beside {label!r}")
     x = np.empty((len(rows) - 1, len(names)))
     labels = []
     for i, (number, row) in enumerate(rows[1:]):
         if len(row) != len(header):
-            raise ValueError(f"{path} line {number} has {len(row)} fields, the header has {len(header)}")
+            raise QhnError(f"{path} line {number} has {len(row)} fields, the header has {len(header)}")
         labels.append(row.pop(column).strip())
         if not labels[-1]:
-            raise ValueError(f"{path} line {number}: {label!r} is empty")
+            raise QhnError(f"{path} line {number}: {label!r} is empty")
         for j, text in enumerate(row):
             x[i, j] = _number(text, f"{path} line {number}, column {names[j]!r}")
     return x, _numeric_labels(labels), names
@@ -286,13 +287,13 @@ def _read_csv(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, 
 
 def _number(text: str, place: str) -> float:
     if not text.strip():
-        raise ValueError(f"{place} is empty; fill in or remove the sample")
+        raise QhnError(f"{place} is empty; fill in or remove the sample")
     try:
         value = float(text)
     except ValueError:
-        raise ValueError(f"{place}: {text.strip()!r} is not a number") from None
+        raise QhnError(f"{place}: {text.strip()!r} is not a number") from None
     if not abs(value) <= MAX_FEATURE:
-        raise ValueError(f"{place}: {text.strip()!r} is not finite, or too large; fill in or remove the sample")
+        raise QhnError(f"{place}: {text.strip()!r} is not finite, or too large; fill in or remove the sample")
     return value
 
 
@@ -309,45 +310,45 @@ def _read_npz(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, 
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except Exception as error:  # numpy raises BadZipFile, ValueError, OSError or EOFError here
-        raise ValueError(f"{path} is not an NPZ file of plain arrays: {error}") from None
+        raise QhnError(f"{path} is not an NPZ file of plain arrays: {error}") from None
     _find(label, list(arrays), "array", path)
     labels = arrays.pop(label)
     if len(arrays) != 1:
-        raise ValueError(f"{path} must hold one array of features beside {label!r}, found {sorted(arrays) or 'none'}")
+        raise QhnError(f"{path} must hold one array of features beside {label!r}, found {sorted(arrays) or 'none'}")
     name, x = arrays.popitem()
     if x.ndim != 2 or x.shape[1] == 0 or labels.shape != x.shape[:1]:
-        raise ValueError(
+        raise QhnError(
             f"{path}: {name!r} must have shape [num_samples, num_features] and {label!r} [num_samples], "
             f"got {list(x.shape)} and {list(labels.shape)}"
         )
     if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool) or np.iscomplexobj(x):
-        raise ValueError(f"{path}: {name!r} must hold real numbers, got {x.dtype}")
+        raise QhnError(f"{path}: {name!r} must hold real numbers, got {x.dtype}")
     x = x.astype(np.float64)
     wrong = np.argwhere(~(np.abs(x) <= MAX_FEATURE))
     if len(wrong):
         place = wrong[0].tolist()
-        raise ValueError(f"{path}: {name!r} is not finite at {place}, or too large; fill in or remove the sample")
+        raise QhnError(f"{path}: {name!r} is not finite at {place}, or too large; fill in or remove the sample")
     if np.issubdtype(labels.dtype, np.floating) and not np.isfinite(labels).all():
-        raise ValueError(f"{path}: {label!r} has missing values")
+        raise QhnError(f"{path}: {label!r} has missing values")
     return x, labels, tuple(f"{name} {j + 1}" for j in range(x.shape[1]))
 
 
 def _find(label: str, names: list[str], what: str, path: Path) -> int:
     if label not in names:
         hint = did_you_mean(label, names, otherwise=f"it has {', '.join(names)}")
-        raise ValueError(f"{path} has no {what} {label!r} for the label; {hint}")
+        raise QhnError(f"{path} has no {what} {label!r} for the label; {hint}")
     return names.index(label)
 
 
 def _split(y: NDArray[Any], fraction: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Indices of training and validation samples, with the same share of each class held out."""
     if not 0 <= fraction < 1:
-        raise ValueError(f"validation_fraction must be in [0, 1), got {fraction}")
+        raise QhnError(f"validation_fraction must be in [0, 1), got {fraction}")
     rng = np.random.default_rng(seed)
     held_out = np.zeros(len(y), dtype=bool)
     for value in np.unique(y):
         members = rng.permutation(np.flatnonzero(y == value))
         held_out[members[: round(fraction * len(members))]] = True
     if len(set(y[~held_out])) < len(set(y)):
-        raise ValueError(f"validation_fraction {fraction} leaves a class without training samples; lower it")
+        raise QhnError(f"validation_fraction {fraction} leaves a class without training samples; lower it")
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)

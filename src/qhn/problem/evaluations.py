@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
+from qhn.errors import QhnError
 from qhn.problem.cost import Problem
 
 TABLE_QUBITS = 20  # up to which known costs are kept in a table of all bitstrings: 9 MiB
@@ -56,7 +57,7 @@ class Evaluations:
     def best_bits(self) -> Bits:
         """A bitstring of the lowest cost, which stays the same until a lower one is met: ``[num_qubits]``."""
         if self._best is None:
-            raise ValueError("no bitstring has been evaluated yet")
+            raise QhnError("no bitstring has been evaluated yet")
         return self._best[1]
 
     def cost(self, bits: Bits) -> Floats:
@@ -100,10 +101,10 @@ def costs_of(problem: Problem, bits: Bits) -> Floats:
     """
     costs = np.asarray(problem.cost(bits), dtype=np.float64)
     if costs.shape != (len(bits),):
-        raise ValueError(f"cost must return one number a bitstring, {[len(bits)]}, got {list(costs.shape)}")
+        raise QhnError(f"cost must return one number a bitstring, {[len(bits)]}, got {list(costs.shape)}")
     if not np.isfinite(costs).all():
         wrong = int(np.flatnonzero(~np.isfinite(costs))[0])
-        raise ValueError(f"costs must be finite, got {costs[wrong]} for bitstring {bitstrings.text(bits[wrong])}")
+        raise QhnError(f"costs must be finite, got {costs[wrong]} for bitstring {bitstrings.text(bits[wrong])}")
     return costs
 
 

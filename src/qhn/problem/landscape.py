@@ -11,6 +11,7 @@ from scipy.special import gammaln
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats, Integers
+from qhn.errors import QhnError
 from qhn.problem.cost import BinnProblem, Problem, TableProblem
 from qhn.problem.evaluations import costs_of
 
@@ -37,7 +38,7 @@ def enumerate_costs(problem: Problem) -> Floats:
     array([3. , 1. , 4. , 1.5])
     """
     if problem.num_qubits > MAX_ENUMERABLE_QUBITS:
-        raise ValueError(
+        raise QhnError(
             f"enumeration is possible up to {MAX_ENUMERABLE_QUBITS} qubits, the problem has {problem.num_qubits}"
         )
     if isinstance(problem, TableProblem):
@@ -213,7 +214,7 @@ class Landscape:
         """
         size = self.costs.size
         if not 1 <= count <= size:
-            raise ValueError(f"count must be between 1 and {size}, got {count}")
+            raise QhnError(f"count must be between 1 and {size}, got {count}")
         above = size - 1 - np.arange(size - count + 1)  # bitstrings after the k-th in the order of costs
         log_chance = _log_binomial(above, count - 1) - _log_binomial(np.array(size), count)
         chance = np.exp(log_chance)
@@ -237,7 +238,7 @@ def check_enumerable(num_qubits: int) -> None:
         ValueError: above 24 qubits.
     """
     if num_qubits > MAX_ENUMERABLE_QUBITS:
-        raise ValueError(
+        raise QhnError(
             f"E without shots takes all 2^{num_qubits} costs, which is possible up to {MAX_ENUMERABLE_QUBITS} qubits; "
             "give --shots to sample"
         )

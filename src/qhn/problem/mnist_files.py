@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from qhn.errors import QhnError
+
 UnsignedBytes = NDArray[np.uint8]
 PARTS = ("t10k", "train")  # MNIST's names of its test and its training images
 SUFFIXES = ("images-idx3-ubyte", "labels-idx1-ubyte")
@@ -35,19 +37,19 @@ def read_mnist(directory: Path) -> dict[str, UnsignedBytes]:
             continue
         for suffix, path in zip(SUFFIXES, paths, strict=True):
             if path is None:
-                raise ValueError(
+                raise QhnError(
                     f"data directory {directory} has no {part}-{suffix} (nor the same with .gz); put the original "
                     "files of MNIST there"
                 )
             array = read_idx(path)
             if suffix == SUFFIXES[0] and array.shape[1:] not in ((28, 28), (4, 4)):
-                raise ValueError(f"{path} must hold images of 28×28 pixels, got an array of shape {list(array.shape)}")
+                raise QhnError(f"{path} must hold images of 28×28 pixels, got an array of shape {list(array.shape)}")
             if suffix == SUFFIXES[1] and (array.ndim != 1 or array.max(initial=0) > 9):
-                raise ValueError(f"{path} must hold one label from 0 to 9 an image, got shape {list(array.shape)}")
+                raise QhnError(f"{path} must hold one label from 0 to 9 an image, got shape {list(array.shape)}")
             found[f"{part}-{suffix}"] = array[:, 3::7, 3::7] if array.shape[1:] == (28, 28) else array
         images, labels = (len(found[f"{part}-{suffix}"]) for suffix in SUFFIXES)
         if images != labels:
-            raise ValueError(f"{paths[0]} holds {images} images, {paths[1]} {labels} labels; one of them is another's")
+            raise QhnError(f"{paths[0]} holds {images} images, {paths[1]} {labels} labels; one of them is another's")
     return found
 
 
@@ -69,16 +71,16 @@ def read_idx(path: Path) -> UnsignedBytes:
         content = path.read_bytes()
         content = gzip.decompress(content) if path.suffix == ".gz" else content
     except (OSError, EOFError, zlib.error) as error:  # gzip raises all three
-        raise ValueError(f"{path} cannot be read ({error}){again}") from None
+        raise QhnError(f"{path} cannot be read ({error}){again}") from None
     num_dimensions = content[3] if len(content) > 3 else 0
     header = 4 + 4 * num_dimensions
     if content[:3] != b"\0\0\x08" or len(content) < header:
         hint = "; it is compressed, give its name the ending .gz" if content[:2] == b"\x1f\x8b" else again
-        raise ValueError(f"{path} is not an IDX file of unsigned bytes: it begins with {content[:4].hex(' ')}{hint}")
+        raise QhnError(f"{path} is not an IDX file of unsigned bytes: it begins with {content[:4].hex(' ')}{hint}")
     shape = tuple(np.frombuffer(content, ">u4", num_dimensions, offset=4).astype(int).tolist())
     expected = header + int(np.prod(shape, dtype=object))
     if len(content) != expected:
-        raise ValueError(
+        raise QhnError(
             f"{path} has {len(content):,} bytes, its header of shape {list(shape)} asks for {expected:,}{again}"
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qhn.arrays import Floats
+from qhn.errors import QhnError
 
 
 def sigmoid(z: Floats) -> Floats:
@@ -47,9 +48,9 @@ def as_features(x: ArrayLike, num_inputs: int) -> Floats:
     """
     array = np.asarray(x, dtype=np.float64)
     if array.ndim == 0 or array.shape[-1] != num_inputs:
-        raise ValueError(f"x must have shape [..., {num_inputs}], one column a feature, got {list(array.shape)}")
+        raise QhnError(f"x must have shape [..., {num_inputs}], one column a feature, got {list(array.shape)}")
     if np.isnan(array).any():
-        raise ValueError("x has missing values (nan); fill them in before predicting")
+        raise QhnError("x has missing values (nan); fill them in before predicting")
     return array
 
 
@@ -213,4 +214,4 @@ def load_network(path: str | Path) -> Network:
                 image_shape=tuple(stored["image_shape"].tolist()) or None,
             )
     except Exception as error:  # a damaged archive raises BadZipFile, KeyError, ValueError or EOFError
-        raise ValueError(f"{path} is not a network saved by qhn: {error}") from None
+        raise QhnError(f"{path} is not a network saved by qhn: {error}") from None

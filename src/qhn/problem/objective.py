@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qhn.arrays import Floats
+from qhn.errors import QhnError
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Objective:
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha <= 1:
-            raise ValueError(f"alpha of CVaR must be in (0, 1], got {self.alpha}")
+            raise QhnError(f"alpha of CVaR must be in (0, 1], got {self.alpha}")
 
     @property
     def is_mean(self) -> bool:

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
+from qhn.errors import QhnError
 from qhn.problem.network import ACTIVATIONS, Network, class_probabilities, sigmoid, softmax
 
 BLOCK = 1 << 16  # networks × samples at a time: 512 kB for each unit of a layer, which stay in a core's cache
@@ -79,33 +80,33 @@ class SearchSpace:
 
     def __post_init__(self) -> None:
         if self.num_inputs < 1:
-            raise ValueError(f"num_inputs must be at least 1, got {self.num_inputs}")
+            raise QhnError(f"num_inputs must be at least 1, got {self.num_inputs}")
         if self.num_classes < 2:
-            raise ValueError(f"num_classes must be at least 2, got {self.num_classes}")
+            raise QhnError(f"num_classes must be at least 2, got {self.num_classes}")
         offered: list[tuple[str, tuple[Any, ...]]] = [("hidden", widths) for widths in self.layers]
         offered += [(name, getattr(self, name)) for name in ("alphabets", "bias", "activations")]
         for name, options in offered:
             count = len(options)
             if count & (count - 1) or count == 0:
-                raise ValueError(f"{name} must offer 1, 2, 4, … options, a power of two, got {count}")
+                raise QhnError(f"{name} must offer 1, 2, 4, … options, a power of two, got {count}")
             if len(set(options)) < count:
-                raise ValueError(f"{name} must offer different options, got {list(options)}")
+                raise QhnError(f"{name} must offer different options, got {list(options)}")
         for widths in self.layers:
             if min(widths) < 1 or list(widths) != sorted(widths):
-                raise ValueError(f"hidden widths must be at least 1 and ascending, got {list(widths)}")
+                raise QhnError(f"hidden widths must be at least 1 and ascending, got {list(widths)}")
         for alphabet in self.alphabets:
             if len(alphabet) != 2 or alphabet[0] == alphabet[1] or not np.isfinite(alphabet).all():
-                raise ValueError(f"an alphabet must be two different numbers, got {list(alphabet)}")
+                raise QhnError(f"an alphabet must be two different numbers, got {list(alphabet)}")
         for name in self.activations:
             if name not in ACTIVATIONS:
-                raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
+                raise QhnError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
         if self.num_classes > 2 and not self.layers and self.activations != ("sigmoid",):
-            raise ValueError(
+            raise QhnError(
                 "with hidden = [] and more than two classes the output is a softmax, which has no other activation; "
                 f"leave activation at 'sigmoid', got {list(self.activations)}"
             )
         if self.qubit_order not in ("forward", "reversed"):
-            raise ValueError(f"qubit_order must be forward or reversed, got {self.qubit_order!r}")
+            raise QhnError(f"qubit_order must be forward or reversed, got {self.qubit_order!r}")
 
     @property
     def layers(self) -> tuple[tuple[int, ...], ...]:
@@ -229,7 +230,7 @@ class SearchSpace:
         """
         array = bitstrings.as_bits(bits, self.num_qubits)
         if array.ndim != 1:
-            raise ValueError(f"decode takes one bitstring of shape [{self.num_qubits}], got {list(array.shape)}")
+            raise QhnError(f"decode takes one bitstring of shape [{self.num_qubits}], got {list(array.shape)}")
         p = self._parameters(array[None])
         widths = (self.num_inputs, *(int(width[0]) for width in p.widths), self._sizes[-1])
         return Network(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from qhn.errors import QhnError
 from qhn.estimator.means import with_error
 from qhn.report.figures import COLOURS, new_figure, save, write_csv
 from qhn.run.record import Record
@@ -35,13 +36,13 @@ class Comparison:
 
     def __post_init__(self) -> None:
         if len(self.records) < 2:
-            raise ValueError(f"compare takes at least two runs, got {len(self.records)}")
+            raise QhnError(f"compare takes at least two runs, got {len(self.records)}")
         names = [record.directory.resolve() for record in self.records]
         for record in self.records:
             if names.count(record.directory.resolve()) > 1:
-                raise ValueError(f"run {record.directory} is named twice; name different runs")
+                raise QhnError(f"run {record.directory} is named twice; name different runs")
             if not record.steps():
-                raise ValueError(f"run {record.directory} has no complete step yet; qhn resume continues it")
+                raise QhnError(f"run {record.directory} has no complete step yet; qhn resume continues it")
 
     def differences(self) -> dict[str, list[Any]]:
         """Settings in which the runs differ, by dotted key: one value a run, None where it does not apply."""

@@ -14,6 +14,7 @@ from qhn.backend import open_backend
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.config.section import Section
 from qhn.config.train import TrainConfig
+from qhn.errors import QhnError
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.means import mean_and_error, with_error
 from qhn.estimator.noisy import Shotless, without_shots
@@ -45,7 +46,7 @@ class Report:
 
     def __post_init__(self) -> None:
         if not self.steps:
-            raise ValueError(f"run {self.record.directory} has no complete step yet; qhn resume continues it")
+            raise QhnError(f"run {self.record.directory} has no complete step yet; qhn resume continues it")
 
     @cached_property
     def steps(self) -> list[Step]:

@@ -11,6 +11,7 @@ from qhn.backend.terms import Amount
 from qhn.budget.quote import price_of_step
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.config import RunConfig
+from qhn.errors import QhnError
 from qhn.problem.cost import NO_VALIDATION, BinnProblem
 from qhn.problem.landscape import check_enumerable
 
@@ -44,7 +45,7 @@ def check_size(config: RunConfig, ansatz: Ansatz) -> None:
     num_rows = config.gradient_at(ansatz, 0).num_rows
     check_bits(num_rows, config.train.shots, ansatz.num_qubits)
     if num_rows * ansatz.num_parameters > MAX_ANGLES:
-        raise ValueError(
+        raise QhnError(
             f"one gradient takes {num_rows:,} rows of {ansatz.num_parameters:,} angles, more than {MAX_ANGLES:,} in "
             "all; use fewer layers or qubits, or train.gradient = 'spsa'"
         )
@@ -57,7 +58,7 @@ def check_validation(config: RunConfig, problem: BinnProblem) -> None:
         ValueError: if there are no validation samples.
     """
     if config.train.patience is not None and not problem.dataset.has_validation:
-        raise ValueError(f"train.patience waits for a lower validation cost, but {NO_VALIDATION}")
+        raise QhnError(f"train.patience waits for a lower validation cost, but {NO_VALIDATION}")
 
 
 def check_angles(config: RunConfig, ansatz: Ansatz) -> None:
@@ -87,19 +88,19 @@ def check_budget(config: RunConfig, needed: Amount) -> None:
     train = config.train
     for name, limit in (("max_qpu_seconds", train.max_qpu_seconds), ("max_jobs", train.max_jobs)):
         if limit is not None and not needed.jobs:
-            raise ValueError(
+            raise QhnError(
                 f"train.{name} limits shots on backends fake_<device> and ibm_<device>; this run on {train.backend} "
                 "takes none there; set it to none"
             )
     if train.max_qpu_seconds is not None and train.max_qpu_seconds < needed.seconds:
-        raise ValueError(
+        raise QhnError(
             f"train.max_qpu_seconds is {train.max_qpu_seconds:g}, the first step takes up to {_up(needed.seconds)}; "
             "raise it, or see with qhn estimate what makes a step cheaper"
         )
     if train.max_jobs is not None and train.max_jobs < needed.jobs:
-        raise ValueError(f"train.max_jobs is {train.max_jobs:,}, the first step takes {needed.jobs:,}; raise it")
+        raise QhnError(f"train.max_jobs is {train.max_jobs:,}, the first step takes {needed.jobs:,}; raise it")
     if train.max_shots is not None and train.max_shots < needed.shots:
-        raise ValueError(
+        raise QhnError(
             f"train.max_shots is {train.max_shots:,}, the first step takes {needed.shots:,} shots; raise it or lower "
             "train.shots"
         )
@@ -112,10 +113,10 @@ def check_detach(config: RunConfig, detach: bool) -> None:
         ValueError: naming the backend.
     """
     if detach and not config.train.backend.startswith("ibm_"):
-        raise ValueError(f"--detach goes with backends ibm_<device>; {config.train.backend} computes here and now")
+        raise QhnError(f"--detach goes with backends ibm_<device>; {config.train.backend} computes here and now")
 
 
-class BudgetNeeded(ValueError):
+class BudgetNeeded(QhnError):
     """A paid run was asked for without a budget.
 
     Attributes:
@@ -152,6 +153,6 @@ def check_paid(config: RunConfig, needed: Sequence[Amount], price: float, *, rec
     """
     name, train = config.train.backend, config.train
     if not record:
-        raise ValueError(f"a run on {name} is paid for and must be recorded; leave record=True")
+        raise QhnError(f"a run on {name} is paid for and must be recorded; leave record=True")
     if train.max_qpu_seconds is None and train.max_shots is None:
         raise BudgetNeeded(name, needed, price)

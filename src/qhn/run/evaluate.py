@@ -12,6 +12,7 @@ from qhn import bitstrings
 from qhn.arrays import Floats
 from qhn.backend import open_backend
 from qhn.config import RunConfig
+from qhn.errors import QhnError
 from qhn.estimator.means import with_error
 from qhn.estimator.noisy import without_shots
 from qhn.estimator.sampling import SamplingEstimator
@@ -34,12 +35,12 @@ def read_theta(path: Path) -> Floats:
     try:
         theta = _read(path)
     except Exception as error:  # numpy and json raise ValueError, OSError, EOFError and BadZipFile here
-        raise ValueError(f"{path} holds no angles that can be read: {error}") from None
+        raise QhnError(f"{path} holds no angles that can be read: {error}") from None
     if theta.ndim not in (1, 2) or theta.size == 0:
-        raise ValueError(f"{path} must hold one row of finite angles, or several, got shape {list(theta.shape)}")
+        raise QhnError(f"{path} must hold one row of finite angles, or several, got shape {list(theta.shape)}")
     if not np.isfinite(theta).all():
         place = np.argwhere(~np.isfinite(theta))[0].tolist()
-        raise ValueError(f"{path} must hold finite angles, got {theta[tuple(place)]} at {place}")
+        raise QhnError(f"{path} must hold finite angles, got {theta[tuple(place)]} at {place}")
     return theta
 
 
@@ -52,16 +53,16 @@ def _read(path: Path) -> Floats:
             stored = np.load(file, allow_pickle=False)
             if kind == ".npz":
                 if len(stored.files) != 1:
-                    raise ValueError(f"expected one array, found {', '.join(stored.files) or 'none'}")
+                    raise QhnError(f"expected one array, found {', '.join(stored.files) or 'none'}")
                 stored = stored[stored.files[0]]
             return np.asarray(stored, dtype=np.float64)
     if kind in (".csv", ".txt"):
         text = path.read_text()
         if not text.strip():
-            raise ValueError("the file is empty")
+            raise QhnError("the file is empty")
         theta = np.loadtxt(path, delimiter="," if "," in text else None, ndmin=2)
         return theta[:, 0] if theta.shape[1] == 1 else theta
-    raise ValueError(f"expected .npy, .npz, .json, .csv or .txt, got {kind or 'no suffix'}")
+    raise QhnError(f"expected .npy, .npz, .json, .csv or .txt, got {kind or 'no suffix'}")
 
 
 def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
@@ -74,12 +75,10 @@ def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
     problem = config.problem()
     ansatz = config.circuit(problem.num_qubits)
     if theta.shape[-1] != ansatz.num_parameters:
-        raise ValueError(f"θ has {theta.shape[-1]} angles, the circuit takes {ansatz.num_parameters}")
+        raise QhnError(f"θ has {theta.shape[-1]} angles, the circuit takes {ansatz.num_parameters}")
     backend = open_backend(config.train.backend, config.device.settings())
     if backend.paid:
-        raise ValueError(
-            f"evaluate keeps no record of its shots, and those of {backend.name} are paid for; use qhn run"
-        )
+        raise QhnError(f"evaluate keeps no record of its shots, and those of {backend.name} are paid for; use qhn run")
     objective, shots = config.train.objective.build(), config.train.shots
     rows = np.atleast_2d(theta)
     if shots is None:

@@ -47,6 +47,7 @@ from qhn.config import SCHEMA, RunConfig
 from qhn.config.data import FileData, MnistData
 from qhn.config.file import parse_config
 from qhn.durable import append, replace, truncate
+from qhn.errors import QhnError
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.mnist_files import idx_bytes, read_mnist
 from qhn.problem.network import load_network
@@ -516,7 +517,7 @@ def find_run(results: Path, name: str | None) -> Path:
         hint = did_you_mean(name, [path.name for path in runs], otherwise="qhn list shows all")
         raise FileNotFoundError(f"there is no run {name!r} in {results}; {hint}")
     if len(matching) > 1 and name not in [path.name for path in matching]:
-        raise ValueError(f"several runs begin with {name!r}: {', '.join(path.name for path in matching)}")
+        raise QhnError(f"several runs begin with {name!r}: {', '.join(path.name for path in matching)}")
     return next((path for path in matching if path.name == name), matching[0])
 
 

@@ -21,6 +21,7 @@ from qhn.backend.samples import Samples
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
+from qhn.errors import QhnError
 from qhn.estimator.means import Means
 from qhn.estimator.protocol import check_fit
 from qhn.estimator.sampling import SamplingEstimator
@@ -106,11 +107,11 @@ def replay(
     given = dict(settings or {})
     config = replayed_config(record.config, given)
     if problem is not None and any(key.startswith(("data.", "network.")) for key in given):
-        raise ValueError("a problem of your own takes the place of data and network; leave their settings")
+        raise QhnError("a problem of your own takes the place of data and network; leave their settings")
     if config.train.shots is None:
-        raise ValueError(f"run {config.run_id} took no shots: there are no bits to replay, and its E is exact")
+        raise QhnError(f"run {config.run_id} took no shots: there are no bits to replay, and its E is exact")
     if not record.checkpoint().num_steps:
-        raise ValueError(f"run {record.directory} has no complete step yet; qhn resume continues it")
+        raise QhnError(f"run {record.directory} has no complete step yet; qhn resume continues it")
     cost = config.problem() if problem is None else problem
     ansatz = record.config.circuit(record.checkpoint().num_qubits)
     check_fit(ansatz, cost)
@@ -118,13 +119,13 @@ def replay(
     mitigation = config.device.mitigation
     if not digest:
         if mitigation not in ("none", record.config.device.mitigation):
-            raise ValueError(
+            raise QhnError(
                 f"device.mitigation = {mitigation!r} takes the readout errors counted at each step, which only runs "
                 "that are paid for keep"
             )
         return _by_first_rows(record, config, cost)
     if mitigation != "none" and first.readout_counts is None:
-        raise ValueError(
+        raise QhnError(
             f"no readout errors were counted in this run, so that device.mitigation = {mitigation!r} cannot correct "
             "them now; a run counts them if it is begun with mitigation"
         )
@@ -141,7 +142,7 @@ def replayed_config(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
     before, after = (one.model_dump(mode="json", exclude=OF_THE_BITS | {"experiment": True}) for one in (config, asked))
     changed = [f"{table}.{key}" for table in before for key in before[table] if before[table][key] != after[table][key]]
     if changed:
-        raise ValueError(
+        raise QhnError(
             f"{changed[0]} says what is measured, and that has happened; replay can change data, network, "
             "train.objective and device.mitigation"
         )

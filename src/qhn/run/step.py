@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from qhn.arrays import Floats
+from qhn.errors import QhnError
 
 
-class RecordError(ValueError):
+class RecordError(QhnError):
     """The files of a run are damaged or belong to something else."""
 
 
@@ -87,7 +88,7 @@ def lowest_validation(steps: Sequence[Step]) -> tuple[Step, float]:
     """
     known = [(step, step.validation) for step in steps if step.validation is not None]
     if not known:
-        raise ValueError("no step has a validation cost: the run has no validation samples, or no complete step")
+        raise QhnError("no step has a validation cost: the run has no validation samples, or no complete step")
     return min(known, key=lambda pair: pair[1])
 
 

@@ -44,6 +44,7 @@ from qhn.budget.quote import (
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
+from qhn.errors import QhnError
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.noisy import NoisyEstimator, Shotless, without_shots
@@ -132,13 +133,13 @@ def resume(directory: str | Path, settings: dict[str, Any] | None = None, *, det
     record = Record.load(directory)
     config = with_settings(record.config, settings or {})
     if config.run_id != record.config.run_id:
-        raise ValueError(
+        raise QhnError(
             f"resume can change {', '.join(f'train.{name}' for name in sorted(RunConfig.STOP_RULES))} only; "
             "anything else makes another run: use qhn run"
         )
     taken = record.checkpoint().num_steps
     if config.train.steps < taken:
-        raise ValueError(f"train.steps is {config.train.steps}, but the run has taken {taken} steps; ask for more")
+        raise QhnError(f"train.steps is {config.train.steps}, but the run has taken {taken} steps; ask for more")
     check_detach(config, detach)
     return Training(config, config.problem(), record, detach=detach)
 
@@ -155,7 +156,7 @@ def _with_stop_rules_of(config: RunConfig, record: Record) -> RunConfig:
     taken, planned = record.checkpoint().num_steps, record.config.train.steps
     if config.train.steps < taken:
         if taken < planned:
-            raise ValueError(
+            raise QhnError(
                 f"train.steps is {config.train.steps}, but the run has taken {taken} of {planned} steps; ask for more, "
                 f"or go on with qhn resume {record.config.run_id}"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qhn.config import RunConfig
+from qhn.errors import QhnError
 from qhn.run.record import Record
 
 
@@ -22,7 +23,7 @@ def angles_of(record: Record, config: RunConfig) -> dict[str, Any]:
     name = f"run {record.config.run_id}"
     steps = record.steps()
     if not steps:
-        raise ValueError(f"{name} has no complete step, so there are no angles to begin with")
+        raise QhnError(f"{name} has no complete step, so there are no angles to begin with")
     theirs, ours = record.config, config
     for what, had, wanted in (
         ("order", theirs.ansatz.order, ours.ansatz.order),
@@ -30,10 +31,10 @@ def angles_of(record: Record, config: RunConfig) -> dict[str, Any]:
         ("num_qubits", theirs.problem().num_qubits, ours.problem().num_qubits),
     ):
         if had != wanted:
-            raise ValueError(
+            raise QhnError(
                 f"{name} has {what} {had}, this one {wanted}: its angles mean something else here, and no conversion "
                 f"is known; run this one with {what} {had}, or begin with a run that has {wanted}"
             )
     if theirs.network != ours.network:
-        raise ValueError(f"{name} trains other networks ([network] differs), so that its qubits mean something else")
+        raise QhnError(f"{name} trains other networks ([network] differs), so that its qubits mean something else")
     return {"name": "run", "run": theirs.run_id, "theta": steps[-1].theta.tolist()}

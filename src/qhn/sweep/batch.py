@@ -13,6 +13,7 @@ import numpy as np
 
 from qhn.arrays import Bits, Bools, Floats, Integers
 from qhn.config import RunConfig
+from qhn.errors import QhnError
 from qhn.estimator.exact import ExactEstimator
 from qhn.optimize.lbfgs import Lbfgs, Minima, descend
 from qhn.optimize.optimizer import Optimizer
@@ -74,7 +75,7 @@ def train_together(configs: Sequence[RunConfig]) -> Batch:
     first = configs[0]
     for config in configs:
         if not can_advance_together(config) or circuit_and_problem(config) != circuit_and_problem(first):
-            raise ValueError(
+            raise QhnError(
                 "a batch takes exact runs that differ in their seed only, without target, plateau and patience"
             )
     problem = first.problem()

@@ -22,6 +22,7 @@ from pydantic import Field, ValidationError, field_validator
 from qhn.config import RunConfig
 from qhn.config.file import load_config, one_sentence, presets
 from qhn.config.section import Section
+from qhn.errors import QhnError
 from qhn.run.record import results_directory
 from qhn.sweep.batch import can_advance_together
 from qhn.text import did_you_mean
@@ -61,7 +62,7 @@ class SweepConfig(Section):
     @classmethod
     def _a_directory(cls, name: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-            raise ValueError(f"name must be of letters, digits, dots and hyphens, got {name!r}; write name = 'mine'")
+            raise QhnError(f"name must be of letters, digits, dots and hyphens, got {name!r}; write name = 'mine'")
         return name
 
     @field_validator("seeds", mode="before")
@@ -71,9 +72,9 @@ class SweepConfig(Section):
         numbers = list(seeds) if several else [seeds]
         whole = all(isinstance(number, int) and not isinstance(number, bool) for number in numbers)
         if not whole or not numbers or min(numbers) < (0 if several else 1):
-            raise ValueError(f"seeds must be a number from 1, or a list of seeds from 0, got {seeds!r}")
+            raise QhnError(f"seeds must be a number from 1, or a list of seeds from 0, got {seeds!r}")
         if not several and seeds > MAX_MEMBERS:
-            raise ValueError(f"a sweep has at most {MAX_MEMBERS:,} members, got seeds = {seeds:,}")
+            raise QhnError(f"a sweep has at most {MAX_MEMBERS:,} members, got seeds = {seeds:,}")
         return seeds
 
     @field_validator("vary")
@@ -82,9 +83,9 @@ class SweepConfig(Section):
         for key, values in vary.items():
             table, _, last = key.rpartition(".")
             if table == "train" and last in RunConfig.STOP_RULES:
-                raise ValueError(f"vary.{key}: a stop rule makes no other run; set it for all under [set]")
+                raise QhnError(f"vary.{key}: a stop rule makes no other run; set it for all under [set]")
             if not values:
-                raise ValueError(f"vary.{key} must hold at least one value")
+                raise QhnError(f"vary.{key} must hold at least one value")
         return vary
 
 
@@ -204,7 +205,7 @@ def load_sweep(source: str | Path, settings: dict[str, Any] | None = None) -> Sw
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{source}: {error}") from None
     except ValueError as error:
-        raise ValueError(f"{source}: {error}") from None
+        raise QhnError(f"{source}: {error}") from None
 
 
 def make_sweep(**fields: Any) -> Sweep:
@@ -222,20 +223,20 @@ def make_sweep(**fields: Any) -> Sweep:
     for key in fields:
         if key not in known:
             hint = did_you_mean(key, known, otherwise=f"a sweep has {', '.join(known)}")
-            raise ValueError(f"unknown key {key} of a sweep; {hint}")
+            raise QhnError(f"unknown key {key} of a sweep; {hint}")
     try:
         config = SweepConfig.model_validate(fields)
     except ValidationError as error:
-        raise ValueError(one_sentence(error, fields)) from None
+        raise QhnError(one_sentence(error, fields)) from None
     if SEED in config.vary or SEED in config.settings:
-        raise ValueError(f"the seeds of a sweep are given by seeds = 10 or a list of them, not by {SEED}")
+        raise QhnError(f"the seeds of a sweep are given by seeds = 10 or a list of them, not by {SEED}")
     both = sorted(set(config.vary) & set(config.settings))
     if both:
-        raise ValueError(f"{both[0]} stands in both [set] and [vary]; leave one out")
+        raise QhnError(f"{both[0]} stands in both [set] and [vary]; leave one out")
     seeds = range(config.seeds) if isinstance(config.seeds, int) else config.seeds
     total = math.prod(map(len, config.vary.values())) * len(seeds)
     if total > MAX_MEMBERS:
-        raise ValueError(f"a sweep has at most {MAX_MEMBERS:,} members, this one would have {total:,}")
+        raise QhnError(f"a sweep has at most {MAX_MEMBERS:,} members, this one would have {total:,}")
     members = []
     for values in itertools.product(*config.vary.values()):
         chosen = config.settings | dict(zip(config.vary, values, strict=True))
@@ -248,5 +249,5 @@ def make_sweep(**fields: Any) -> Sweep:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         found = [member for member in members if member.id == twice]
-        raise ValueError(f"{found[0].title} and {found[1].title} are the same run; give each value once")
+        raise QhnError(f"{found[0].title} and {found[1].title} are the same run; give each value once")
     return Sweep(config, members[0].config.experiment, tuple(members))

@@ -13,6 +13,7 @@ import numpy as np
 from qhn.arrays import Floats
 from qhn.baseline.classical import Polished, polish
 from qhn.config import RunConfig
+from qhn.errors import QhnError
 from qhn.problem.cost import BinnProblem, TableProblem
 from qhn.problem.landscape import Landscape, enumerate_costs, is_small
 from qhn.statistics import wilson
@@ -180,7 +181,7 @@ class Survey:
                 columns = _stack([self._row(*places[member.id]) for member in found])
                 self.groups.append(Group(values, found[0].config, columns, problems))
         if not self.groups:
-            raise ValueError(f"no member of the sweep in {self.folder} is finished; run it first")
+            raise QhnError(f"no member of the sweep in {self.folder} is finished; run it first")
 
     def group(self, *values: Any) -> Group:
         """The group of some values of the varied settings.

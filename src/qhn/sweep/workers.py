@@ -28,6 +28,7 @@ from threadpoolctl import threadpool_limits
 from qhn import bitstrings, durable
 from qhn.backend import BackendError
 from qhn.config import RunConfig
+from qhn.errors import QhnError
 from qhn.run.checks import check
 from qhn.run.record import results_directory
 from qhn.run.training import train
@@ -184,7 +185,7 @@ def processes(workers: int | None = None) -> Iterator[Executor]:
         ValueError: if ``workers`` is below 1.
     """
     if workers is not None and workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
+        raise QhnError(f"workers must be at least 1, got {workers}")
     number, others = workers or num_cores(), set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")  # a forked copy of running threads cannot be trusted
     pool = ProcessPoolExecutor(number, context, _begin_worker, (max(1, num_cores() // number),))

@@ -286,9 +286,10 @@ def test_a_result_that_is_not_what_was_asked_for_is_read_once_more(
 
 @pytest.mark.parametrize("shape", [(2, 199, 4), (1, 200, 4), (3, 200, 4), (2, 200, 3), (2, 4)])
 def test_bits_of_another_number_are_refused(shape: tuple[int, ...]) -> None:
-    ibm.check_size(ibm.Job(np.zeros((2, 256, 4), np.uint8), [np.zeros((256, 4), np.uint8)], "any", None), 2, 200, 4)
+    result = ibm.JobResult(np.zeros((2, 256, 4), np.uint8), [np.zeros((256, 4), np.uint8)], "any", None)
+    ibm.check_shape(result, 2, 200, 4)
     with pytest.raises(ValueError, match=r"asked for bits \[2, 200, 4\], got"):
-        ibm.check_size(ibm.Job(np.zeros(shape, np.uint8), [], "any", None), 2, 200, 4)
+        ibm.check_shape(ibm.JobResult(np.zeros(shape, np.uint8), [], "any", None), 2, 200, 4)
 
 
 def test_a_job_that_failed_while_nobody_watched_is_told(service: Service, quiet: np.ndarray, tmp_path: Path) -> None:

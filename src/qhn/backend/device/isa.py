@@ -16,6 +16,7 @@ from qiskit.transpiler import Target, generate_preset_pass_manager
 
 from qhn.backend.device.chip import Chip
 from qhn.backend.sampler import with_measurement
+from qhn.errors import QhnError
 
 TRANSPILER_SEED = 1
 
@@ -55,13 +56,13 @@ def check_isa(circuit: QuantumCircuit, chip: Chip) -> None:
         where = f"{name} on qubit{'s' * (len(qubits) > 1)} {', '.join(map(str, qubits))}"
         broken = sorted(chip.faulty & set(qubits))
         if broken:
-            raise ValueError(f"{where} of {chip.name}: it reports qubit {broken[0]} as faulty; exclude it")
+            raise QhnError(f"{where} of {chip.name}: it reports qubit {broken[0]} as faulty; exclude it")
         if name == "measure" and qubits[0] < chip.num_qubits:
             continue
         if (name, qubits) not in chip.gates:
-            raise ValueError(f"{chip.name} does not support {where}")
+            raise QhnError(f"{chip.name} does not support {where}")
         if chip.gates[name, qubits].error >= 1:
-            raise ValueError(f"{chip.name} reports {where} as dead (error 1); exclude a qubit of it")
+            raise QhnError(f"{chip.name} reports {where} as dead (error 1); exclude a qubit of it")
 
 
 def side_by_side(circuits: Sequence[QuantumCircuit], num_parameters: int) -> QuantumCircuit:

@@ -19,6 +19,7 @@ from qhn.arrays import Floats
 from qhn.backend.device.chain_search import Grid, Path, cheapest, connected
 from qhn.backend.device.chip import Chip
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.errors import QhnError
 from qhn.text import aligned
 
 WORTH = 0.6  # of the best chain's fidelity, below which "auto" leaves a chain out
@@ -125,7 +126,7 @@ def best_chain(chip: Chip, load: Load, *, exclude: Iterable[int] = ()) -> QubitC
     grid = _grid(chip, load, exclude)
     path, exact = cheapest(grid)
     if path is None:
-        raise ValueError(_why_none(chip, load, grid, exclude, exact))
+        raise QhnError(_why_none(chip, load, grid, exclude, exact))
     return chain_of(chip, load, path, exact=exact)
 
 
@@ -152,7 +153,7 @@ def disjoint_chains(
         ValueError: if there is no chain, or there are fewer than ``count``.
     """
     if count != "auto" and count < 1:
-        raise ValueError(f"tiles must be at least 1 or auto, got {count}")
+        raise QhnError(f"tiles must be at least 1 or auto, got {count}")
     exclude = tuple(exclude)
     best = best_chain(chip, load, exclude=exclude)
     if count == 1:
@@ -173,7 +174,7 @@ def disjoint_chains(
     if count != "auto" and largest < count:
         room = f"{largest} chain{'s' * (largest > 1)} of {load.num_qubits} qubits"
         between = " with an unused qubit between them" if guard else ""
-        raise ValueError(f"{count} tiles do not fit on {chip.name}, which has room for {room}{between}")
+        raise QhnError(f"{count} tiles do not fit on {chip.name}, which has room for {room}{between}")
 
     def value(packing: list[Path]) -> tuple[bool, float]:
         fidelities = [np.exp(-grid.cost(path)) for path in packing]
@@ -193,12 +194,12 @@ def chain_of(chip: Chip, load: Load, qubits: Iterable[int], *, exact: bool = Fal
     """
     chosen = tuple(int(qubit) for qubit in qubits)
     if len(chosen) != load.num_qubits:
-        raise ValueError(f"the circuit needs {load.num_qubits} qubits, got {len(chosen)}")
+        raise QhnError(f"the circuit needs {load.num_qubits} qubits, got {len(chosen)}")
     pairs = chip.pairs
     hops = [(min(hop), max(hop)) for hop in pairwise(chosen)]
     for hop in hops:
         if hop not in pairs:
-            raise ValueError(f"qubits {hop[0]} and {hop[1]} of {chip.name} are not neighbours")
+            raise QhnError(f"qubits {hop[0]} and {hop[1]} of {chip.name} are not neighbours")
     one = _one_qubit_error(chip)[list(chosen)]
     two = np.array([pairs[hop] for hop in hops])
     return QubitChain(
@@ -219,7 +220,7 @@ def check_disjoint(chains: Iterable[QubitChain]) -> None:
     counts = Counter(qubit for chain in chains for qubit in chain.qubits)
     for qubit, count in counts.items():
         if count > 1:
-            raise ValueError(f"qubit {qubit} is asked for {count} times; tiles have no qubit in common")
+            raise QhnError(f"qubit {qubit} is asked for {count} times; tiles have no qubit in common")
 
 
 def report(
@@ -274,11 +275,11 @@ def _row(chip: Chip, name: str, chain: QubitChain) -> list[str]:
 def _grid(chip: Chip, load: Load, exclude: Iterable[int]) -> Grid:
     """−log fidelity of everything a chain can use."""
     if load.num_qubits > chip.num_qubits:
-        raise ValueError(f"{chip.name} has {chip.num_qubits} qubits, the circuit needs {load.num_qubits}")
+        raise QhnError(f"{chip.name} has {chip.num_qubits} qubits, the circuit needs {load.num_qubits}")
     left_out = set(exclude)
     for qubit in sorted(left_out):
         if not 0 <= qubit < chip.num_qubits:
-            raise ValueError(f"{chip.name} has no qubit {qubit} to exclude; its qubits are 0 to {chip.num_qubits - 1}")
+            raise QhnError(f"{chip.name} has no qubit {qubit} to exclude; its qubits are 0 to {chip.num_qubits - 1}")
     with np.errstate(divide="ignore"):
         one = np.outer(np.array(load.one_qubit, dtype=np.float64), -np.log1p(-_one_qubit_error(chip)))
         vertex: Floats = one - np.log1p(-chip.readout_error)

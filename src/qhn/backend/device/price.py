@@ -15,6 +15,7 @@ from typing import Any
 
 from qhn.backend.device.chip import Chip
 from qhn.backend.device.tiles import num_executions
+from qhn.errors import QhnError
 
 JOB_SECONDS = 2.0  # billed beside the shots
 MAX_JOB_SECONDS = 3 * 3600.0
@@ -102,7 +103,7 @@ def price(task: Task, chip: Chip) -> Price:
     """
     gates = task.tiles * task.two_qubit_gates
     if gates > MAX_TWO_QUBIT_GATES:
-        raise ValueError(f"a circuit has {gates:,} two-qubit gates, more than the {MAX_TWO_QUBIT_GATES:,} of a job")
+        raise QhnError(f"a circuit has {gates:,} two-qubit gates, more than the {MAX_TWO_QUBIT_GATES:,} of a job")
     each, jobs = _seconds_per_shot(task, chip), len(parts(task, chip))
     circuits = task.executions + 2 * task.calibrate * jobs
     seconds = job_seconds(jobs, circuits * task.shots_taken, each)
@@ -148,7 +149,7 @@ def rep_delay_of(chip: Chip, asked: float | None) -> float:
     if asked is None:
         return chip.rep_delay
     if not low <= asked <= high:
-        raise ValueError(f"rep_delay must be {low:g} to {high:g} seconds on {chip.name}, got {asked:g}")
+        raise QhnError(f"rep_delay must be {low:g} to {high:g} seconds on {chip.name}, got {asked:g}")
     return asked
 
 
@@ -183,14 +184,14 @@ def split_into_jobs(
     [slice(0, 9, None), slice(9, 17, None), slice(17, 25, None)]
     """
     if shots > max_shots:
-        raise ValueError(f"{shots:,} shots are more than the {max_shots:,} that the device takes; lower shots")
+        raise QhnError(f"{shots:,} shots are more than the {max_shots:,} that the device takes; lower shots")
     seconds = shots * seconds_per_shot
     most = MAX_EXECUTIONS // shots
     if seconds:
         most = min(most, int((MAX_JOB_SECONDS - JOB_SECONDS) // seconds))
     most -= extra
     if most < 1:
-        raise ValueError(
+        raise QhnError(
             f"one circuit of {shots:,} shots takes {seconds:,.0f} seconds or {shots:,} executions, more than a job's "
             f"{MAX_JOB_SECONDS:,.0f} or {MAX_EXECUTIONS:,}; lower shots"
         )

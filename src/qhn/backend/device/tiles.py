@@ -15,6 +15,7 @@ import numpy as np
 
 from qhn.arrays import Bits, Bools, Integers
 from qhn.backend.samples import Samples
+from qhn.errors import QhnError
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,9 @@ def arrange_rows(num_rows: int, group: int, num_tiles: int) -> Arrangement:
     [[0, 0], [1, 3], [2, 4]]
     """
     if num_tiles < 1 or group < 1 or num_rows % group:
-        raise ValueError(f"{num_rows} rows in groups of {group} on {num_tiles} tiles do not fit")
+        raise QhnError(f"{num_rows} rows in groups of {group} on {num_tiles} tiles do not fit")
     if group > 1 and group % 2 == 0:
-        raise ValueError(f"a group is a row and pairs of rows, got {group} rows")
+        raise QhnError(f"a group is a row and pairs of rows, got {group} rows")
     if group == 1 or num_tiles == 1:
         alone = np.arange(num_rows)
         return Arrangement(np.repeat(alone[:, None], num_tiles, axis=1), alone, np.zeros_like(alone), None)

@@ -24,6 +24,7 @@ from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError
 from qiskit_ibm_runtime.exceptions import IBMInputValueError
 
 from qhn.backend.sampler import BackendError
+from qhn.errors import QhnError
 
 CLIENT_LOGS = ("qiskit_ibm_runtime", "ibm_cloud_sdk_core", "urllib3")
 NO_ACCOUNT = (
@@ -32,11 +33,11 @@ NO_ACCOUNT = (
 )
 
 
-class NoAccount(ValueError):
+class NoAccount(QhnError):
     """There is no IBM account, neither in the environment nor in Qiskit's file."""
 
 
-class RefusedAccount(ValueError):
+class RefusedAccount(QhnError):
     """The service does not take the account's key, or the account has no such instance."""
 
 
@@ -146,7 +147,7 @@ def account_device(name: str) -> BackendV2:
     except QiskitBackendNotFoundError:  # the client also says so when the service does not answer
         if _is_listed(service, name):
             raise BackendError(f"the IBM service did not describe {name}; try again later") from None
-        raise ValueError(f"the account does not reach a device {name!r}; qhn doctor lists those it does") from None
+        raise QhnError(f"the account does not reach a device {name!r}; qhn doctor lists those it does") from None
     except Exception as error:
         raise BackendError(f"the IBM service did not describe {name} ({type(error).__name__})") from None
 
@@ -170,7 +171,7 @@ def least_busy(num_qubits: int) -> str:
     """
     found = [one for one in devices(connect()) if one.operational and one.num_qubits >= num_qubits]
     if not found:
-        raise ValueError(f"the account reaches no working device of {num_qubits} qubits; qhn doctor lists its devices")
+        raise QhnError(f"the account reaches no working device of {num_qubits} qubits; qhn doctor lists its devices")
     return found[0].name
 
 

@@ -31,6 +31,7 @@ from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.backend.settings import DeviceSettings
 from qhn.backend.terms import Terms
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.errors import QhnError
 from qhn.seeds import Key
 
 
@@ -258,9 +259,9 @@ def check_shape(job: JobResult, rows: int, shots: int, width: int) -> None:
     """
     taken = job.bits.shape[1] if job.bits.ndim == 3 else 0
     if job.bits.shape != (rows, taken, width) or taken < shots:
-        raise ValueError(f"asked for bits [{rows}, {shots}, {width}], got {list(job.bits.shape)}")
+        raise QhnError(f"asked for bits [{rows}, {shots}, {width}], got {list(job.bits.shape)}")
     if any(counted.shape != (taken, width) for counted in job.calibration):
-        raise ValueError(f"the calibration circuits have other bits than [{taken}, {width}]")
+        raise QhnError(f"the calibration circuits have other bits than [{taken}, {width}]")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from qhn.arrays import Floats
 from qhn.backend.device.chip import Chip
+from qhn.errors import QhnError
 
 PAULIS = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
 FREE = ("rz",)  # a change of frame, in software
@@ -59,7 +60,7 @@ class Depolarising:
     def __post_init__(self) -> None:
         for name in ("p1", "p2", "readout_error"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
+                raise QhnError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
 
     def after(self, name: str, qubits: tuple[int, ...]) -> Floats:
         paulis = 4 ** len(qubits)
@@ -83,7 +84,7 @@ class ChipNoise:
         if name in FREE:
             return np.eye(4 ** len(qubits))
         if (name, qubits) not in self.chip.gates:
-            raise ValueError(f"{self.chip.name} has no {name} on qubits {list(qubits)}")
+            raise QhnError(f"{self.chip.name} has no {name} on qubits {list(qubits)}")
         gate, dimension = self.chip.gates[name, qubits], 2 ** len(qubits)
         relaxation: Floats = np.ones((1, 1))
         for qubit in qubits:

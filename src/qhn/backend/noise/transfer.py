@@ -18,6 +18,7 @@ from qiskit.circuit import ParameterExpression
 
 from qhn.arrays import Floats, Integers
 from qhn.backend.noise.channels import Noise, transfer_matrix
+from qhn.errors import QhnError
 
 AXES = {"rx": 1, "ry": 2, "rz": 3}
 PREPARED = np.array([[1.0], [0.0], [0.0], [1.0]])  # |0⟩⟨0|
@@ -131,11 +132,11 @@ def transfer(circuit: QuantumCircuit, noise: Noise) -> NoisyCircuit:
             continue
         at = [place[qubit] for qubit in qubits if qubit in place]
         if len(at) != len(qubits) or len(at) > 2 or (len(at) == 2 and abs(at[0] - at[1]) != 1):
-            raise ValueError(f"{operation.name} on qubits {list(qubits)} is not on one or two neighbours of the chain")
+            raise QhnError(f"{operation.name} on qubits {list(qubits)} is not on one or two neighbours of the chain")
         after = noise.after(operation.name, qubits)
         if _is_free(operation.params):
             if operation.name not in AXES:
-                raise ValueError(f"only rotations can have free angles, {operation.name} has one")
+                raise QhnError(f"only rotations can have free angles, {operation.name} has one")
             steps[at[0]][-1] += [Rotation(AXES[operation.name], len(angles)), after]
             angles += operation.params
         elif len(at) == 1:
@@ -166,7 +167,7 @@ def _places(circuit: QuantumCircuit) -> dict[int, int]:
             registers = {register.name: index for register, index in circuit.find_bit(instruction.clbits[0])[1]}
             found[circuit.find_bit(instruction.qubits[0]).index] = registers.get("meas", -1)
     if sorted(found.values()) != list(range(len(found))) or not found:
-        raise ValueError("every bit of one register meas must hold the measurement of one qubit")
+        raise QhnError("every bit of one register meas must hold the measurement of one qubit")
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
@@ -216,14 +217,14 @@ def _linear(circuit: QuantumCircuit, angles: list[ParameterExpression]) -> tuple
     """Coefficients ``[P, num_angles]`` and constants of the angles, P the length of the circuit's vector."""
     vectors: set[Any] = {getattr(parameter, "vector", None) for parameter in circuit.parameters}
     if None in vectors or len(vectors) > 1:
-        raise ValueError("the circuit's parameters must be elements of one ParameterVector")
+        raise QhnError("the circuit's parameters must be elements of one ParameterVector")
     size = max((len(vector) for vector in vectors), default=0)
     coefficients, constants = np.zeros((size, len(angles))), np.zeros(len(angles))
     for number, angle in enumerate(angles):
         for parameter in angle.parameters:
             slope = angle.gradient(parameter)
             if isinstance(slope, ParameterExpression):
-                raise ValueError(f"the angle {angle} is not linear in {parameter}")
+                raise QhnError(f"the angle {angle} is not linear in {parameter}")
             coefficients[parameter.index, number] = slope
         constants[number] = float(angle.bind(dict.fromkeys(angle.parameters, 0.0)))
     return coefficients, constants

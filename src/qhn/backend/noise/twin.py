@@ -30,6 +30,7 @@ from qhn.arrays import Bits, Floats
 from qhn.backend.noise.channels import Noise
 from qhn.backend.noise.matrix_product import MAX_TABLE_QUBITS, MatrixProduct
 from qhn.backend.noise.transfer import Link, transfer
+from qhn.errors import QhnError
 from qhn.threads import check_threads, in_parallel
 
 Rows = TypeVar("Rows", Floats, Bits)
@@ -67,7 +68,7 @@ class Twin:
         self, circuit: QuantumCircuit, noise: Noise, *, max_bond: int = 128, num_threads: int | None = None
     ) -> None:
         if max_bond < 1:
-            raise ValueError(f"max_bond must be at least 1, got {max_bond}")
+            raise QhnError(f"max_bond must be at least 1, got {max_bond}")
         self.max_bond = max_bond
         self.num_threads = check_threads(num_threads)
         self._transfer = transfer(circuit, noise)
@@ -95,7 +96,7 @@ class Twin:
             ValueError: on a wrong shape, or above 24 qubits.
         """
         if self.num_qubits > MAX_TABLE_QUBITS:
-            raise ValueError(
+            raise QhnError(
                 f"all probabilities are given up to {MAX_TABLE_QUBITS} qubits, not of {self.num_qubits}; sample"
             )
         return self._each(thetas, lambda product, rows: product.probabilities())
@@ -108,7 +109,7 @@ class Twin:
         """
         table = np.asarray(costs, dtype=np.float64)
         if self.num_qubits > MAX_TABLE_QUBITS or table.shape != (2**self.num_qubits,):
-            raise ValueError(f"costs must have shape [2**{self.num_qubits}], got {list(table.shape)}")
+            raise QhnError(f"costs must have shape [2**{self.num_qubits}], got {list(table.shape)}")
         return self._each(thetas, lambda product, rows: product.means(table))
 
     def sample(self, thetas: ArrayLike, shots: int, rng: np.random.Generator) -> Bits:
@@ -125,9 +126,9 @@ class Twin:
         rows = np.asarray(thetas, dtype=np.float64)
         expected = len(self._transfer.coefficients)
         if rows.ndim != 2 or (rows.shape[1] != expected and expected):
-            raise ValueError(f"thetas must have shape [B, {expected}], got {list(rows.shape)}")
+            raise QhnError(f"thetas must have shape [B, {expected}], got {list(rows.shape)}")
         if not np.isfinite(rows).all():
-            raise ValueError("thetas must be finite")
+            raise QhnError("thetas must be finite")
         self.discarded_weight = 0.0
         if self.is_exact:
             return use(self._product(rows), slice(None))

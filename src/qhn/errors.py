@@ -1,0 +1,18 @@
+"""The errors that qhn raises on purpose; any other that escapes it is a defect of qhn."""
+
+from __future__ import annotations
+
+
+class QhnError(ValueError):
+    """What was asked for cannot be done: the text names the value, the bound and the remedy.
+
+    It is a ``ValueError``, so that code which knows nothing of qhn can catch it; the command line tells it from errors
+    of libraries, which are no bad input but defects.
+
+    >>> try:
+    ...     import qhn
+    ...     qhn.hypernetwork(0, 1)
+    ... except QhnError as error:
+    ...     print(error)
+    num_qubits must be at least 1, got 0
+    """
