@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qhn.backend import BackendError, DeviceSettings, open_backend
+    from qhn.backend import BackendError, DeviceSettings, NoiseSettings, RehearsalSettings, open_backend
     from qhn.baseline.classical import Trace, polish, search, success_rate
     from qhn.circuit.hypernetwork import Ansatz, hypernetwork, product_state
     from qhn.config import RunConfig
@@ -43,6 +43,8 @@ _MODULES = {
     "backend": (
         "BackendError",
         "DeviceSettings",
+        "NoiseSettings",
+        "RehearsalSettings",
         "open_backend",
     ),
     "baseline.classical": (

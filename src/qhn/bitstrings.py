@@ -97,3 +97,26 @@ def text(bits: Bits) -> str:
     '011'
     """
     return "".join("1" if bit else "0" for bit in bits)
+
+
+def from_text(text: str) -> Bits:
+    """The bitstring ``[num_qubits]`` of a text of zeros and ones, qubit 0 first; the inverse of :func:`text`.
+
+    >>> from_text("0110").tolist()
+    [0, 1, 1, 0]
+    """
+    return np.array([int(bit) for bit in text], dtype=np.uint8)
+
+
+def distinct(bits: Bits) -> tuple[Bits, Integers]:
+    """The different bitstrings of ``[n, num_qubits]`` and how often each of them occurs.
+
+    Returns:
+        Bitstrings ``[m, num_qubits]`` in the order of their packed bytes, and counts ``[m]``.
+
+    >>> rows, counts = distinct(np.array([[1, 0], [0, 0], [1, 0]], dtype=np.uint8))
+    >>> rows.tolist(), counts.tolist()
+    ([[0, 0], [1, 0]], [1, 2])
+    """
+    different, counts = np.unique(pack(bits), axis=0, return_counts=True)
+    return unpack(different, bits.shape[-1]), counts

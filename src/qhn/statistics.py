@@ -1,7 +1,10 @@
-"""Intervals for shares of successes."""
+"""Statistics of distributions and of shares of successes."""
 
 from __future__ import annotations
 
+import numpy as np
+
+from qhn.arrays import Floats
 from qhn.errors import QhnError
 
 
@@ -30,3 +33,16 @@ def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
     level = float(erf(z / 2**0.5))
     interval = binomtest(successes, trials).proportion_ci(confidence_level=level, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def entropy(probabilities: Floats) -> float:
+    """Shannon's entropy of a distribution in bits.
+
+    Args:
+        probabilities: of any shape, at least 0, summing up to 1.
+
+    >>> entropy(np.array([0.5, 0.25, 0.25, 0.0]))
+    1.5
+    """
+    positive = probabilities[probabilities > 0].ravel()
+    return float(-(positive @ np.log2(positive)))

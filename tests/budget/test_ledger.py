@@ -131,7 +131,7 @@ def test_a_spent_budget_is_told_without_the_device(
 ) -> None:
     config = with_settings(rehearsal, {"train.max_qpu_seconds": 2.5 * price(rehearsal)})
     ended(config, tmp_path)
-    monkeypatch.setattr("qhn.run.training.open_backend", lambda *words: pytest.fail("it was opened"))
+    monkeypatch.setattr("qhn.config.open_backend", lambda *words: pytest.fail("it was opened"))
     assert ended(config, tmp_path)[0] == 2
 
 

@@ -23,7 +23,6 @@ from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import enumerate_costs
 from qhn.problem.network import load_network
 from qhn.run import record
-from qhn.run import training as run
 from qhn.run.record import Record, load_run
 from qhn.run.step import RecordError, Step, lowest_validation
 from qhn.run.stopping import steps_since_progress
@@ -691,7 +690,7 @@ def test_paid_shots_are_on_disk_before_they_are_used_and_are_not_paid_twice(
     small_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = PaidMachine()
-    monkeypatch.setattr(run, "open_backend", lambda *settings: machine)
+    monkeypatch.setattr("qhn.config.open_backend", lambda *settings: machine)
     unbudgeted = small_config
     with pytest.raises(ValueError, match="must be recorded"):
         train(small_config, record=False)
@@ -729,7 +728,7 @@ def test_bits_that_are_paid_for_are_used_though_the_budget_is_spent(
     small_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = PaidMachine()
-    monkeypatch.setattr(run, "open_backend", lambda *settings: machine)
+    monkeypatch.setattr("qhn.config.open_backend", lambda *settings: machine)
     training = train(with_settings(small_config, {"train.max_shots": 3000}), results=tmp_path)
     journal = Journal(training.record.directory / "jobs.jsonl")
 

@@ -12,15 +12,24 @@ from qiskit_aer import AerSimulator
 from qiskit_aer.primitives import SamplerV2
 
 from qhn.arrays import Bits, Floats
-from qhn.backend.sampler import BackendError, check_request, with_measurement
+from qhn.backend.journal import Journal
+from qhn.backend.sampler import BackendError, check_request
 from qhn.backend.samples import Samples
+from qhn.backend.settings import Settings
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.measurement import with_measurement
 from qhn.errors import QhnError
 from qhn.seeds import Key
 from qhn.threads import num_cores
 
+METHODS = {"aer": "statevector", "aer-mps": "matrix_product_state"}
 BYTES_PER_AMPLITUDE = 16
 MEMORY_SHARE = 0.75  # of the machine's memory, for one state vector
+
+
+def open_aer(name: str, settings: Settings, journal: Journal | None) -> AerBackend:
+    """Aer by state vectors (``aer``) or matrix product states (``aer-mps``); it has no settings and notes nothing."""
+    return AerBackend(name, METHODS[name])
 
 
 class AerBackend:
@@ -49,6 +58,8 @@ class AerBackend:
 
 class AerSampler:
     """The executed circuit of an ansatz on an ``AerSimulator``."""
+
+    placement = None
 
     def __init__(self, simulator: AerSimulator, circuit: QuantumCircuit, ansatz: Ansatz, facts: dict[str, Any]) -> None:
         self.simulator = simulator

@@ -5,13 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from qhn.arrays import Floats
+from qhn.backend.journal import Journal
 from qhn.backend.noise.channels import Depolarising
 from qhn.backend.noise.twin import Twin
-from qhn.backend.sampler import check_request, with_measurement
+from qhn.backend.sampler import check_request
 from qhn.backend.samples import Samples
-from qhn.backend.settings import DeviceSettings
+from qhn.backend.settings import NoiseSettings, Settings
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.measurement import with_measurement
 from qhn.seeds import Key
+
+
+def open_depolarising(name: str, settings: Settings, journal: Journal | None) -> DepolarisingBackend:
+    """Depolarising noise of the strength that the settings say; it notes nothing."""
+    assert isinstance(settings, NoiseSettings)
+    return DepolarisingBackend(settings)
 
 
 class DepolarisingBackend:
@@ -20,8 +28,8 @@ class DepolarisingBackend:
     name = "depolarising"
     paid = False
 
-    def __init__(self, settings: DeviceSettings | None = None) -> None:
-        self.settings = settings or DeviceSettings()
+    def __init__(self, settings: NoiseSettings | None = None) -> None:
+        self.settings = settings or NoiseSettings()
 
     def compile(self, ansatz: Ansatz) -> DepolarisingSampler:
         """A sampler of the ansatz in the form that the settings ask for."""
@@ -31,7 +39,9 @@ class DepolarisingBackend:
 class DepolarisingSampler:
     """An ansatz under depolarising noise; nothing is compiled, every gate of the circuit counts as one."""
 
-    def __init__(self, ansatz: Ansatz, settings: DeviceSettings) -> None:
+    placement = None
+
+    def __init__(self, ansatz: Ansatz, settings: NoiseSettings) -> None:
         self.ansatz = ansatz
         self.settings = settings
         self.circuit = with_measurement(ansatz.circuit if settings.form == "literal" else ansatz.pruned)

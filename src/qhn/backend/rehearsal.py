@@ -19,11 +19,12 @@ from qhn.backend.device.isa import Patch, onto_patch, used_qubits
 from qhn.backend.device.placement import Placement, place
 from qhn.backend.device.price import shots_taken
 from qhn.backend.device.tiles import arrange_rows
+from qhn.backend.journal import Journal
 from qhn.backend.noise.channels import ChipNoise
 from qhn.backend.noise.twin import Twin
 from qhn.backend.sampler import BackendError, check_request
 from qhn.backend.samples import ReadoutCounts, Samples
-from qhn.backend.settings import DeviceSettings
+from qhn.backend.settings import RehearsalSettings, Settings
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.seeds import Key
@@ -46,12 +47,13 @@ def stored_device(name: str) -> BackendV2:
     return devices[name]
 
 
-def open_fake(name: str, settings: DeviceSettings) -> FakeDevice:
-    """A stored device to rehearse on.
+def open_fake(name: str, settings: Settings, journal: Journal | None = None) -> FakeDevice:
+    """A stored device to rehearse on, which notes nothing.
 
     Raises:
         ValueError: as :func:`stored_device`.
     """
+    assert isinstance(settings, RehearsalSettings)
     return FakeDevice(stored_device(name), settings)
 
 
@@ -60,9 +62,9 @@ class FakeDevice:
 
     paid = False
 
-    def __init__(self, device: BackendV2, settings: DeviceSettings | None = None) -> None:
+    def __init__(self, device: BackendV2, settings: RehearsalSettings | None = None) -> None:
         self.device = device
-        self.settings = settings or DeviceSettings()
+        self.settings = settings or RehearsalSettings()
         self.name: str = device.name
         self._compiled: dict[Ansatz, RehearsalSampler] = {}
 
@@ -75,7 +77,7 @@ class FakeDevice:
         if self.settings.simulator == "aer":
             check_memory(ansatz.num_qubits, "use fewer qubits, or device.simulator = 'twin'")
         if ansatz not in self._compiled:
-            self._compiled[ansatz] = RehearsalSampler(place(ansatz, self.device, self.settings))
+            self._compiled[ansatz] = RehearsalSampler(place(ansatz, self.device, self.settings), self.settings)
         return self._compiled[ansatz]
 
 
@@ -90,8 +92,9 @@ class Simulator(Protocol):
 class RehearsalSampler:
     """A placed ansatz; tiles do not disturb each other, so each is simulated alone."""
 
-    def __init__(self, placement: Placement) -> None:
+    def __init__(self, placement: Placement, settings: RehearsalSettings) -> None:
         self.placement = placement
+        self.settings = settings
         self.ansatz = placement.ansatz
         self.noise = ChipNoise(placement.chip)
         self._tiles = [self._simulator(tile) for tile in placement.tiles]
@@ -174,9 +177,8 @@ class RehearsalSampler:
         )
 
     def _simulator(self, circuit: QuantumCircuit) -> Simulator:
-        settings = self.placement.settings
-        if settings.simulator == "twin":
-            return Twin(circuit, self.noise, max_bond=settings.max_bond)
+        if self.settings.simulator == "twin":
+            return Twin(circuit, self.noise, max_bond=self.settings.max_bond)
         return NoisyAer(circuit, self.placement.device)
 
 

@@ -20,11 +20,10 @@ from qhn.config.device import DeviceConfig
 from qhn.config.network import AnsatzConfig, NetworkConfig
 from qhn.config.section import Section
 from qhn.config.train import (
+    OBJECTIVE_SECTIONS,
     AdamConfig,
-    CvarConfig,
     FromRunConfig,
     LbfgsConfig,
-    MeanConfig,
     NormalConfig,
     ParameterShiftConfig,
     SgdConfig,
@@ -78,6 +77,8 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None) -> R
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise QhnError(f"{source} is not valid TOML: {error}") from None
+    if "instance" in tree:  # of records alone: it stands for a Python object
+        raise QhnError(f"{source}: {_unknown_key(['instance'])}")
     data = tree.get("data")
     for place in ("file", "directory"):
         if isinstance(data, dict) and isinstance(data.get(place), str):
@@ -108,9 +109,13 @@ def parse_config(tree: dict[str, Any]) -> RunConfig:
         ValueError: if a key or value is wrong, or a data file is missing, in one sentence.
     """
     try:
-        return RunConfig.model_validate(tree)
+        config = RunConfig.model_validate(tree)
     except ValidationError as error:
         raise QhnError(one_sentence(error, tree)) from None
+    if config.data is None and config.instance is None:
+        names = "'gaussian-mixture', 'mnist-4x4' or 'digits-8x8'"
+        raise QhnError(f"missing table [data]: give name = {names}, or file = 'your.csv'")
+    return config
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -171,9 +176,6 @@ def one_sentence(error: ValidationError, tree: dict[str, Any]) -> str:
     if fault["type"] == "extra_forbidden":
         return _unknown_key(place)
     if fault["type"] == "missing":
-        if key == "data":
-            names = "'gaussian-mixture', 'mnist-4x4' or 'digits-8x8'"
-            return f"missing table [data]: give name = {names}, or file = 'your.csv'"
         return f"missing key {key}"
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"].startswith("union_tag"):
@@ -215,14 +217,14 @@ def _names(*models: type[Section]) -> list[str]:
 
 
 KEYS = {  # the keys that may stand in a table, over all its kinds
-    "": _names(RunConfig),
+    "": [name for name in _names(RunConfig) if name != "instance"],
     "data": _names(MixtureData, MnistData, DigitsData, FileData),
     "network": _names(NetworkConfig),
     "ansatz": _names(AnsatzConfig),
     "train": _names(TrainConfig),
     "train.gradient": _names(ParameterShiftConfig, SpsaGradientConfig),
     "train.optimizer": _names(AdamConfig, SgdConfig, SpsaOptimizerConfig, LbfgsConfig),
-    "train.objective": _names(MeanConfig, CvarConfig),
+    "train.objective": _names(*OBJECTIVE_SECTIONS.values()),
     "train.initial": _names(UniformConfig, NormalConfig, SuperpositionConfig, FromRunConfig),
     "train.shot_schedule": _names(ShotScheduleConfig),
     "device": _names(DeviceConfig),

@@ -12,6 +12,7 @@ from qhn.errors import QhnError
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at, num_crossings
 from qhn.exact.halves import Halves, check_thetas, names, restore, row_blocks, squared_amplitudes
+from qhn.statistics import entropy
 from qhn.threads import check_threads, in_parallel
 
 MAX_AMPLITUDES = 2**25  # of the state of a half: with what sampling needs beside it, some 4 GiB
@@ -71,7 +72,7 @@ class Distribution:
             ValueError: as :meth:`probabilities`.
         """
         rows = self._checked(thetas)
-        return np.array([_entropy(squared_amplitudes(self._halves(row))) for row in rows])
+        return np.array([entropy(squared_amplitudes(self._halves(row))) for row in rows])
 
     def most_probable(self, theta: ArrayLike) -> tuple[Bits, float]:
         """The bitstring ``[num_qubits]`` with the highest probability at ``theta[num_parameters]``, and that.
@@ -161,8 +162,3 @@ def schmidt_spectrum(ansatz: Ansatz, theta: ArrayLike, cut: int) -> Floats:
     low_factor, high_factor = (np.asarray(np.linalg.qr(half.T, mode="r")) for half in (low, high))
     spectrum: Floats = np.linalg.svd(low_factor @ high_factor.T, compute_uv=False)
     return spectrum
-
-
-def _entropy(probabilities: Floats) -> float:
-    positive = probabilities[probabilities > 0].ravel()
-    return float(-(positive @ np.log2(positive)))

@@ -21,13 +21,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qhn.arrays import Floats
+from qhn import bitstrings
+from qhn.arrays import Bits, Floats
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at
 from qhn.exact.halves import Halves, check_thetas, into_halves, row_blocks, squared_amplitudes
-from qhn.problem.objective import Objective
+from qhn.problem.objective import Aggregation, Outcomes
 from qhn.threads import check_threads, in_parallel
 
 MAX_PRODUCT_BRANCHES = 4  # 2R² < 12R
@@ -84,33 +85,33 @@ class Energy:
         """
         return self._run(thetas, self.table, with_grad=True)
 
-    def cvar(self, thetas: ArrayLike, objective: Objective) -> Floats:
-        """CVaR of each row: ``[B, num_parameters]`` → ``[B]``.
+    def objective(self, thetas: ArrayLike, objective: Aggregation) -> Floats:
+        """An objective, such as a CVaR, of each row: ``[B, num_parameters]`` → ``[B]``.
 
         Raises:
             ValueError: on a wrong shape.
         """
-        return self._run_cvar(thetas, objective, with_grad=False)[0]
+        return self._run_linearised(thetas, objective, with_grad=False)[0]
 
-    def cvar_and_grad(self, thetas: ArrayLike, objective: Objective) -> tuple[Floats, Floats]:
-        """CVaR and its gradient of each row: ``[B, num_parameters]`` → ``[B]``, ``[B, num_parameters]``.
+    def objective_and_grad(self, thetas: ArrayLike, objective: Aggregation) -> tuple[Floats, Floats]:
+        """An objective and its gradient of each row: ``[B, num_parameters]`` → ``[B]``, ``[B, num_parameters]``.
 
-        With t the α-quantile of C under the row's distribution, both are those of ⟨C̃⟩ (see :mod:`qhn.estimator.means`).
+        Both are those of ⟨C̃⟩, the costs linearised at the row's own distribution (:mod:`qhn.problem.objective`).
 
         Raises:
             ValueError: on a wrong shape.
         """
-        return self._run_cvar(thetas, objective, with_grad=True)
+        return self._run_linearised(thetas, objective, with_grad=True)
 
-    def _run_cvar(self, thetas: ArrayLike, objective: Objective, *, with_grad: bool) -> tuple[Floats, Floats]:
+    def _run_linearised(self, thetas: ArrayLike, objective: Aggregation, *, with_grad: bool) -> tuple[Floats, Floats]:
         rows = check_thetas(thetas, self.ansatz)
 
         def advance(row: int) -> tuple[Floats, Floats]:
             halves = Halves(self.ansatz, self.cut, 1)
             halves.forward(rows[row : row + 1])
-            reached = squared_amplitudes(halves).reshape(-1)[self._ascending].cumsum()
-            place = self._ascending[np.searchsorted(reached, objective.alpha * reached[-1])]
-            table = objective.tail(self.table, float(self.table.flat[place]))
+            probabilities = squared_amplitudes(halves).reshape(-1)
+            outcomes = Outcomes(self.table.reshape(-1), self._bits, probabilities, self._ascending)
+            table = objective.linearise(outcomes, outcomes).reshape(self.table.shape)
             return self._run(rows[row : row + 1], table, with_grad=with_grad)
 
         found = in_parallel(advance, range(len(rows)), self.num_threads)
@@ -121,6 +122,11 @@ class Energy:
     def _ascending(self) -> NDArray[np.intp]:
         """Places in the table in the order of their costs."""
         return np.argsort(self.table, axis=None)
+
+    def _bits(self) -> Bits:
+        """The bitstring of each entry of the table, ``[2**num_qubits, num_qubits]``."""
+        integers = into_halves(self.ansatz, self.cut, np.arange(self.table.size, dtype=np.float64))
+        return bitstrings.from_integers(integers.reshape(-1).astype(np.int64), self.ansatz.num_qubits)
 
     def _run(self, thetas: ArrayLike, table: Floats, *, with_grad: bool) -> tuple[Floats, Floats]:
         rows = check_thetas(thetas, self.ansatz)

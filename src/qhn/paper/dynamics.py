@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from qhn import statistics
 from qhn.arrays import Floats
 from qhn.config.file import load_config
 from qhn.estimator.exact import ExactEstimator
@@ -75,14 +76,9 @@ def _along(num_layers: int, starts: int) -> tuple[Floats, Floats, Floats]:
     entropy = np.stack([estimator.distribution.entropy(theta) for theta in shown], axis=1)
     middle = ansatz.num_qubits // 2
     spectra = [[schmidt_spectrum(ansatz, row, cut=middle) ** 2 for row in theta] for theta in shown]
-    entanglement = np.array([[_entropy(probabilities) for probabilities in step] for step in spectra]).T
+    entanglement = np.array([[statistics.entropy(probabilities) for probabilities in step] for step in spectra]).T
     rank = np.array([[float((probabilities > RANK_THRESHOLD).sum()) for probabilities in step] for step in spectra]).T
     return entropy, entanglement, rank
-
-
-def _entropy(probabilities: Floats) -> float:
-    positive = probabilities[probabilities > 0]
-    return float(-(positive * np.log2(positive)).sum())
 
 
 def data_sets(lab: Lab) -> Writer:

@@ -11,7 +11,7 @@ import numpy as np
 
 from qhn.arrays import Floats
 from qhn.backend.rehearsal import FakeDevice, RehearsalSampler
-from qhn.backend.settings import DeviceSettings
+from qhn.backend.settings import RehearsalSettings
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.estimator.noisy import Noisy
 from qhn.estimator.readout import inverted, inverted_for
@@ -152,8 +152,8 @@ def biases(job: tuple[int, tuple[str, str, str]], starts: int, mnist: Path | Non
     device, pruned = rehearsal_of(name).device, sampler_of(name, ansatz)
     assert isinstance(pruned, RehearsalSampler)
     (chain,) = pruned.placement.chains
-    folded = FakeDevice(device, DeviceSettings(calibrate=True, qubits=(chain.qubits,))).compile(ansatz)
-    best = FakeDevice(device, DeviceSettings(calibrate=True))
+    folded = FakeDevice(device, RehearsalSettings(calibrate=True, qubits=(chain.qubits,))).compile(ansatz)
+    best = FakeDevice(device, RehearsalSettings(calibrate=True))
     own = best.compile(ansatz)
     ideal = trained.exact(thetas).mean
     measured = []

@@ -12,7 +12,7 @@ from qhn import bitstrings
 from qhn.arrays import Floats
 from qhn.backend.noise.channels import Depolarising
 from qhn.backend.noise.twin import Twin
-from qhn.backend.sampler import with_measurement
+from qhn.circuit.measurement import with_measurement
 from qhn.paper.claims import Verdict, mean_and_error, verdict_of
 from qhn.paper.devices import noise_of_devices
 from qhn.paper.lab import Lab

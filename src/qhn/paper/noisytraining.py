@@ -11,7 +11,7 @@ import numpy as np
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Bools, Floats, Integers
-from qhn.backend import DeviceSettings, Sampler, open_backend
+from qhn.backend import NoiseSettings, RehearsalSettings, Sampler, open_backend
 from qhn.backend.rehearsal import FakeDevice, open_fake
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.estimator.gradient import ParameterShift, Spsa, ValueAndGrad
@@ -181,7 +181,7 @@ def ends(
 @cache
 def rehearsal_of(name: str) -> FakeDevice:
     """The stored device of that name, whose calibration takes a while to read."""
-    return open_fake(name, DeviceSettings())
+    return open_fake(name, RehearsalSettings())
 
 
 @cache
@@ -189,7 +189,7 @@ def sampler_of(machine: Machine, ansatz: Ansatz) -> Sampler:
     """The circuit on a machine: literal under depolarising noise, on a device the one that it runs."""
     if isinstance(machine, str):
         return rehearsal_of(machine).compile(ansatz)
-    return open_backend("depolarising", DeviceSettings(p1=P1 * machine, p2=P2 * machine)).compile(ansatz)
+    return open_backend("depolarising", NoiseSettings(p1=P1 * machine, p2=P2 * machine)).compile(ansatz)
 
 
 def by_spsa(estimator: NoisyEstimator, thetas: Floats, rule: Spsa) -> Floats:

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
-from qhn.backend import open_backend
 from qhn.backend.sampler import KnownDistribution
 from qhn.errors import QhnError
 from qhn.problem.network import as_features
@@ -87,8 +86,7 @@ class Ensemble:
         problem = record.config.problem()
         if record.config.train.shots is None:
             config = record.config
-            backend = open_backend(config.train.backend, config.device.settings())
-            sampler = backend.compile(config.circuit(problem.num_qubits))
+            sampler = config.backend().compile(config.circuit(problem.num_qubits))
             assert isinstance(sampler, KnownDistribution)  # no other does without shots
             bits, probabilities = most_probable(sampler.probabilities(at.theta[None])[0])
             left_out = max(0.0, 1 - float(probabilities.sum()))
@@ -202,9 +200,9 @@ def distinct_bits(samples: Bits) -> tuple[Bits, Floats]:
     (array([[1, 1],
            [0, 1]], dtype=uint8), array([0.75, 0.25]))
     """
-    different, counts = np.unique(bitstrings.pack(samples), axis=0, return_counts=True)
+    different, counts = bitstrings.distinct(samples)
     order = np.argsort(-counts, kind="stable")
-    return bitstrings.unpack(different[order], samples.shape[1]), counts[order] / len(samples)
+    return different[order], counts[order] / len(samples)
 
 
 def most_probable(probabilities: Floats) -> tuple[Bits, Floats]:

@@ -5,6 +5,7 @@ A problem is anything with ``num_qubits`` and ``cost(bits)``; the rest of qhn as
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
@@ -108,6 +109,33 @@ class BinnProblem:
             raise QhnError(NO_VALIDATION)
         return replace(self, dataset=replace(data, x=data.x_validation, y=data.y_validation))
 
+    @property
+    def validation(self) -> BinnProblem | None:
+        """The problem whose cost is the validation cost; None if the data set has no validation samples."""
+        return self.held_out if self.dataset.has_validation else None
+
+    @property
+    def noun(self) -> str:
+        """What one bitstring stands for."""
+        return "network"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the search space, the loss and the data, in hexadecimal."""
+        data = self.dataset
+        found = hashlib.sha256(repr((self.space, self.loss)).encode())
+        for array in (data.x, data.y, data.x_validation, data.y_validation):
+            found.update(repr(array.shape).encode() + np.ascontiguousarray(array, dtype="<f8").tobytes())
+        return found.hexdigest()
+
+    def summary(self) -> str:
+        """What each qubit stands for: a table with one line a field of bits."""
+        return self.space.summary()
+
+    def describe(self, bits: ArrayLike) -> list[str]:
+        """The network of one bitstring ``[num_qubits]`` in words, as lines of text."""
+        return self.network(bits).describe().splitlines()
+
     def accuracy(self, bits: ArrayLike) -> tuple[Floats, Floats | None]:
         """Share of right predictions on training and validation samples: bits ``[..., num_qubits]`` → ``[...]`` each.
 
@@ -196,6 +224,11 @@ class TableProblem:
     @property
     def num_qubits(self) -> int:
         return int(self.costs.size).bit_length() - 1
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the costs, in hexadecimal."""
+        return hashlib.sha256(np.ascontiguousarray(self.costs, dtype="<f8").tobytes()).hexdigest()
 
     def cost(self, bits: ArrayLike) -> Floats:
         result: Floats = self.costs[bitstrings.to_integers(bitstrings.as_bits(bits, self.num_qubits))]

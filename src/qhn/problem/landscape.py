@@ -21,8 +21,10 @@ MANY_QUBITS = 10  # from which on it pays to look for structure
 BLOCK = 1 << 14  # bitstrings evaluated at a time
 
 
-def is_small(problem: BinnProblem) -> bool:
-    """Whether all costs are soon known: few enough networks on few enough samples."""
+def is_small(problem: Problem) -> bool:
+    """Whether all costs are soon known: a table, or few enough networks on few enough samples."""
+    if not isinstance(problem, BinnProblem):
+        return isinstance(problem, TableProblem)  # what a cost of the user's own takes is not known
     most = MAX_LOSSES if problem.space.additive_groups() else MAX_LOSSES // 16  # without structure each takes longer
     return 2**problem.num_qubits * len(problem.dataset.y) <= most and problem.num_qubits <= MAX_ENUMERABLE_QUBITS
 

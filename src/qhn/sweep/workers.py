@@ -29,7 +29,7 @@ from qhn import bitstrings, durable
 from qhn.backend import BackendError
 from qhn.config import RunConfig
 from qhn.errors import QhnError
-from qhn.run.checks import check
+from qhn.run.plan import check
 from qhn.run.record import results_directory
 from qhn.run.training import train
 from qhn.sweep.batch import can_advance_together, train_together

@@ -15,7 +15,7 @@ from qiskit.providers import BackendV2, Options
 from qiskit.transpiler import Target, generate_preset_pass_manager
 
 from qhn.backend.device.chip import Chip
-from qhn.backend.sampler import with_measurement
+from qhn.circuit.measurement import with_measurement
 from qhn.errors import QhnError
 
 TRANSPILER_SEED = 1

@@ -28,19 +28,20 @@ from qhn.backend.ibm.selftest import ROWS, SHOTS, complaint, is_due, known_outco
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import BackendError, check_request
 from qhn.backend.samples import ReadoutCounts, Samples
-from qhn.backend.settings import DeviceSettings
+from qhn.backend.settings import DeviceSettings, Settings
 from qhn.backend.terms import Terms
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.seeds import Key
 
 
-def open_device(name: str, settings: DeviceSettings, journal: Journal | None = None) -> Device:
+def open_device(name: str, settings: Settings, journal: Journal | None = None) -> Device:
     """The QPU of that name, to run on.
 
     Raises:
         ValueError, BackendError: as :func:`qhn.backend.ibm.account.account_device`.
     """
+    assert isinstance(settings, DeviceSettings)
     return Device(account_device(name), settings, journal)
 
 

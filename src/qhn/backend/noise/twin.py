@@ -57,7 +57,7 @@ class Twin:
 
     >>> from qhn.circuit.hypernetwork import hypernetwork
     >>> from qhn.backend.noise.channels import Depolarising
-    >>> from qhn.backend.sampler import with_measurement
+    >>> from qhn.circuit.measurement import with_measurement
     >>> twin = Twin(with_measurement(hypernetwork(14, 2).circuit), Depolarising(p1=0.001, p2=0.004, readout_error=0.02))
     >>> thetas = np.zeros((1, 112))
     >>> twin.bond_dimension, twin.energies(thetas, np.ones(2**14)).round(12), twin.probabilities(thetas)[0, 0].round(3)
