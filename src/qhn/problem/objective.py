@@ -1,4 +1,4 @@
-"""What is made of the costs of measured bitstrings: their mean E = ⟨C⟩, or the mean of the best part of them (CVaR).
+"""The objective of a run: the mean cost E = ⟨C⟩ of measured bitstrings, or the mean of the lowest costs (CVaR).
 
 CVaR_α is the mean of the lowest α of the costs. With t the α-quantile it is the plain mean of C̃ = t − (t − C)₊/α, and
 because it is stationary in t, the gradient of CVaR is the gradient of ⟨C̃⟩ at fixed t. So one rule serves every
@@ -17,7 +17,7 @@ from qhn.errors import QhnError
 
 @dataclass(frozen=True)
 class Objective:
-    """The mean of the lowest ``alpha`` of the costs; ``alpha = 1`` is the mean of all.
+    """The objective CVaR_α, the mean of the lowest share ``alpha`` of the costs; ``alpha = 1`` is the mean of all.
 
     Raises:
         ValueError: at construction, if alpha is not in (0, 1].
@@ -34,15 +34,16 @@ class Objective:
 
     @property
     def is_mean(self) -> bool:
+        """Whether the objective is the mean of all costs."""
         return self.alpha == 1
 
     def transform(self, costs: Floats, reference: Floats | None = None) -> Floats:
-        """The numbers C̃ whose mean is the objective: costs ``[..., shots]`` → the same shape.
+        """The transformed costs C̃ whose mean is the objective: costs ``[..., shots]`` → the same shape.
 
         Args:
             costs: costs of the measured bitstrings.
-            reference: the costs whose quantile is t, of a shape that broadcasts; ``costs`` themselves if None. A
-                gradient passes those at the unshifted angles.
+            reference: the costs whose α-quantile is t, broadcastable to ``costs``; None stands for ``costs``. A
+                gradient passes the costs measured at the unshifted angles.
         """
         if self.is_mean:
             return costs
@@ -51,5 +52,5 @@ class Objective:
         return self.tail(costs, np.partition(source, rank, axis=-1)[..., rank, None])
 
     def tail(self, costs: Floats, t: Floats | float) -> Floats:
-        """C̃ = t − (t − C)₊/α for a quantile t that is known."""
+        """The transformed costs C̃ = t − (t − C)₊/α for a known quantile t."""
         return t - np.maximum(t - costs, 0.0) / self.alpha
