@@ -1,4 +1,4 @@
-"""Intervals for shares of successes."""
+"""Confidence intervals for success rates."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from qhn.errors import QhnError
 
 
 def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
-    """The Wilson interval of a chance of success, of which ``successes`` of ``trials`` are known.
+    """The lower and upper end of the Wilson interval of a success probability, from ``successes`` in ``trials``.
 
     Args:
-        successes: from 0 to ``trials``.
-        trials: at least 1.
-        z: standard deviations of the interval's half width; 1.96 for a level of 95 %.
+        successes: number of successes, from 0 to ``trials``.
+        trials: number of independent trials, at least 1.
+        z: half width of the interval in standard deviations, above 0; 1.96 is a confidence level of 95 %.
 
     Raises:
         ValueError: if the counts are impossible or ``z`` is not above 0.
