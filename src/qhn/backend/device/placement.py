@@ -1,5 +1,4 @@
-"""The placement of an ansatz on a device: its qubits, the compiled circuit of each tile, and the tiles as one circuit.
-"""
+"""The placement of an ansatz on a device: its qubits, the compiled circuit of each tile, and the tiles as one."""
 
 from __future__ import annotations
 
