@@ -18,8 +18,8 @@ class ReadoutCounts:
     """Readout errors counted on qubits prepared in a known state.
 
     Attributes:
-        counts: how often a qubit prepared in 0 was read as 1, and one prepared in 1 as 0: ``int64[num_tiles,
-            num_qubits, 2]``.
+        counts: number of shots in which a qubit prepared in 0 was read as 1, and one prepared in 1 as 0:
+            ``int64[num_tiles, num_qubits, 2]``.
         shots: number of shots in which each state was prepared.
         qubits: the device's qubits of each tile; empty if they are unknown.
 

@@ -139,7 +139,7 @@ def product_gradient(theta: Floats, bits: Bits, costs: Floats) -> Floats:
     """
     half = 0.5 * theta[..., None, :]
     sine, cosine = np.sin(half), np.cos(half)
-    tiny = np.finfo(float).tiny  # a bit of chance 0 is never drawn
+    tiny = np.finfo(float).tiny  # a bit of probability 0 is never drawn
     score = np.where(bits, cosine / np.where(bits, sine + tiny, 1.0), -sine / np.where(bits, 1.0, cosine + tiny))
     above = costs - costs.mean(axis=-1, keepdims=True)
     grad: Floats = np.einsum("...s,...sn->...n", above, score) / (costs.shape[-1] - 1)

@@ -23,7 +23,7 @@ class Trace:
     Attributes:
         method: name of the search, one of ``qhn.baseline.classical.METHODS``.
         counts: numbers of different bitstrings evaluated at which the lowest C fell, ``[n]``, ascending, from 1.
-        costs: the lowest C from each of these numbers on, ``[n]``, descending.
+        costs: the lowest C from each of ``counts`` on, ``[n]``, descending.
         bits: a bitstring of the lowest C, ``[num_qubits]``.
         distinct: number of different bitstrings evaluated in all.
         evaluations: number of bitstrings proposed in all, with repetitions.

@@ -88,7 +88,7 @@ class Cut:
     Attributes:
         cut: number of qubits of the low half, from 0 to num_qubits. At num_qubits the low half is the whole chain, with
             one branch: a plain state vector.
-        low, high: the halves.
+        low, high: the half of the qubits below ``cut``, and the half of the others.
     """
 
     cut: int

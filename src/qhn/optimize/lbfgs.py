@@ -123,8 +123,8 @@ class Minima:
 
     Attributes:
         theta: the final angles ``[B, num_parameters]`` in radians.
-        value: the values at these angles, ``[B]``.
-        grad: the gradients at these angles, ``[B, num_parameters]``.
+        value: the values at ``theta``, ``[B]``.
+        grad: the gradients at ``theta``, ``[B, num_parameters]``.
         converged: whether each row converged, ``[B]``; the others ran out of steps, or found no descent.
         num_steps: the number of steps of each row, ``[B]``.
         num_evaluations: the number of evaluations of value and gradient of each row, ``[B]``.

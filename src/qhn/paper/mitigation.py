@@ -42,7 +42,7 @@ class Biases:
         bias: the biases without mitigation, with folding alone, with inversion alone and with both, on one chain of
             qubits: ``[4, starts]``.
         own: the bias with folding and inversion on the chain that is the best one for the folded circuit: ``[starts]``.
-        sampled: the same bias as ``own``, estimated from shots with counted readout errors: ``[starts]``.
+        sampled: the bias ``own``, estimated from shots with counted readout errors: ``[starts]``.
         std_error: the standard error of ``sampled`` that the estimator states: ``[starts]``.
     """
 

@@ -1,4 +1,4 @@
-"""What is minimised: data sets, binary networks, and the cost C of a bitstring or of all bitstrings at once.
+"""Problems: data sets, binary networks, and the cost C of a bitstring or of all bitstrings at once.
 
 A problem is any object with ``num_qubits`` and ``cost(bits)``.
 """

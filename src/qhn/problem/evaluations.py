@@ -46,7 +46,7 @@ class Evaluations:
 
     @property
     def distinct(self) -> int:
-        """How many different bitstrings have been evaluated."""
+        """The number of different bitstrings evaluated so far."""
         return self._store.count
 
     @property

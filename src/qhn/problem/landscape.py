@@ -31,7 +31,7 @@ def enumerate_costs(problem: Problem) -> Floats:
     """The costs C of all bitstrings, ``[2**num_qubits]``, indexed with qubit 0 as the least significant bit.
 
     Raises:
-        ValueError: above 24 qubits, or if the problem returns costs of a wrong shape or that are not finite.
+        ValueError: if the problem has more than 24 qubits, or returns costs of a wrong shape or that are not finite.
 
     >>> from qhn.problem.cost import TableProblem
     >>> enumerate_costs(TableProblem([3.0, 1.0, 4.0, 1.5]))
@@ -220,9 +220,9 @@ class Landscape:
         if not 1 <= count <= size:
             raise QhnError(f"count must be between 1 and {size}, got {count}")
         above = size - 1 - np.arange(size - count + 1)  # bitstrings after the k-th in the order of costs
-        log_chance = _log_binomial(above, count - 1) - _log_binomial(np.array(size), count)
-        chance = np.exp(log_chance)
-        return float(chance @ self.sorted_costs[: len(chance)] / chance.sum())
+        log_probability = _log_binomial(above, count - 1) - _log_binomial(np.array(size), count)
+        probability = np.exp(log_probability)
+        return float(probability @ self.sorted_costs[: len(probability)] / probability.sum())
 
     @cached_property
     def width(self) -> float:
@@ -239,7 +239,7 @@ def check_enumerable(num_qubits: int) -> None:
     """Refuse to compute E over all bitstrings of too many qubits.
 
     Raises:
-        ValueError: above 24 qubits.
+        ValueError: if there are more than 24 qubits.
     """
     if num_qubits > MAX_ENUMERABLE_QUBITS:
         raise QhnError(

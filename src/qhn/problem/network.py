@@ -75,7 +75,8 @@ class Network:
         biases: the biases of each layer, ``[units]``.
         activation: name of the activation of the hidden units, or of a single output if there is no hidden layer.
         alphabet: the two values of a weight.
-        classes: the labels of the classes; those of output 0 and 1, or that of each output unit.
+        classes: the labels of the classes, ``[num_classes]``; a single output is near 0 for the first and near 1 for
+            the second.
         mean, scale: numbers ``[inputs]`` by which a raw feature x is standardised, (x − mean) / scale.
         feature_names: one name per input.
         image_shape: numbers of rows and columns if the inputs are the pixels of an image, otherwise None.

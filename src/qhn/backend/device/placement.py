@@ -31,8 +31,8 @@ class Placement:
     """An ansatz placed on a device: its qubits and its compiled circuits, as :func:`place` returns them.
 
     Attributes:
-        ansatz: the ansatz.
-        device: the device.
+        ansatz: the ansatz that is placed.
+        device: the device on which it is placed.
         chip: calibration of the device at the time of compilation.
         load: numbers of gates of the compiled circuit on each place of a chain.
         settings: how the device is used: shots, tiles, delay, mitigation.
@@ -76,7 +76,7 @@ class Placement:
 
     @property
     def qubits(self) -> tuple[tuple[int, ...], ...]:
-        """The device's qubits of each tile, for the ansatz's qubits 0, 1, …"""
+        """The qubits of each tile on the device, in the order of the ansatz's qubits 0, 1, … of that tile."""
         return tuple(chain.qubits for chain in self.chains)
 
     @cached_property
