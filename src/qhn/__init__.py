@@ -1,6 +1,6 @@
 """Quantum hypernetworks: circuits whose measured bitstrings are binary neural networks.
 
-Everything below is imported when first used, so that ``import qhn`` costs nothing.
+Every public name is imported when it is first used, so that ``import qhn`` is fast.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ class Machine:
     """A kind of machine.
 
     Attributes:
-        name: of its backend; ending in ``_``, the prefix that all of its backends' names begin with.
+        name: name of its backend; if it ends in ``_``, the prefix that the names of all its backends begin with.
         opened_by: the function that opens a backend, ``module:function``, called with the backend's name, its settings
             and the journal of the run; imported only then.
         settings: the type of its settings.
@@ -66,7 +66,7 @@ class Machine:
         """The settings as its own type; those of a device serve for its rehearsal, whose others stay at their default.
 
         Raises:
-            QhnError: naming both types.
+            QhnError: if they are those of another kind of machine; the message names both types.
         """
         if settings is None or isinstance(settings, NoSettings):
             return self.settings()

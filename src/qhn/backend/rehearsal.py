@@ -1,4 +1,4 @@
-"""Rehearsals on stored devices: everything that a paid run does, with simulated noise instead of the QPU."""
+"""Rehearsals on stored devices: every step of a paid run, with simulated noise instead of the QPU."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from qhn.threads import num_cores
 
 
 def stored_device(name: str) -> BackendV2:
-    """The stored calibration of that name, e.g. ``fake_torino``, as the IBM client ships it.
+    """The stored device of the given name, e.g. ``fake_torino``, as the IBM client ships it.
 
     Raises:
-        ValueError: if there is none of that name; the message names the nearest.
+        ValueError: if there is no stored device of that name; the message names the nearest one.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # one stored device warns that its errors are not typical
@@ -51,14 +51,14 @@ def open_fake(name: str, settings: Settings, journal: Journal | None = None) -> 
     """A stored device to rehearse on, which notes nothing.
 
     Raises:
-        ValueError: as :func:`stored_device`.
+        ValueError: if there is no stored device of that name; the message names the nearest one.
     """
     assert isinstance(settings, RehearsalSettings)
     return FakeDevice(stored_device(name), settings)
 
 
 class FakeDevice:
-    """A stored calibration, used as its device would be."""
+    """A stored device, used in the way of the real one."""
 
     paid = False
 
@@ -69,10 +69,10 @@ class FakeDevice:
         self._compiled: dict[Ansatz, RehearsalSampler] = {}
 
     def compile(self, ansatz: Ansatz) -> RehearsalSampler:
-        """A sampler of the ansatz on the best qubits; the second time the same one.
+        """The sampler of the ansatz on the best qubits, made once and then returned again.
 
         Raises:
-            ValueError: if the device has too few usable qubits, or Aer's memory does not hold the state.
+            ValueError: if the device has too few usable qubits, or the state does not fit into the memory for Aer.
         """
         if self.settings.simulator == "aer":
             check_memory(ansatz.num_qubits, "use fewer qubits, or device.simulator = 'twin'")
@@ -82,15 +82,15 @@ class FakeDevice:
 
 
 class Simulator(Protocol):
-    """The noise of some qubits."""
+    """A simulation of a noisy circuit on some qubits of a device."""
 
     def sample(self, thetas: Floats, shots: int, rng: np.random.Generator) -> Bits:
-        """Measured bits, ``[num_rows, num_parameters]`` → ``[num_rows, shots, num_qubits]``."""
+        """Draw measured bits: ``[num_rows, num_parameters]`` → ``[num_rows, shots, num_qubits]``."""
         ...
 
 
 class RehearsalSampler:
-    """A placed ansatz; tiles do not disturb each other, so each is simulated alone."""
+    """A sampler of a placed ansatz; tiles do not disturb each other, so each is simulated alone."""
 
     def __init__(self, placement: Placement, settings: RehearsalSettings) -> None:
         self.placement = placement
@@ -104,9 +104,11 @@ class RehearsalSampler:
 
     @property
     def circuit(self) -> QuantumCircuit:
+        """The circuit that a real device would execute, with all tiles."""
         return self.placement.circuit
 
     def describe(self) -> dict[str, Any]:
+        """The placement, the method of simulation and the settings that it leaves out, as JSON values."""
         placement, chip = self.placement, self.placement.chip
         first = self._tiles[0]
         method = first.method if isinstance(first, Twin) else "aer"
@@ -119,25 +121,27 @@ class RehearsalSampler:
         return {name: "asked for, not simulated" for name, is_asked in asked.items() if is_asked}
 
     def probabilities(self, thetas: Floats) -> Floats:
-        """Of all bitstrings as the best chain measures them: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``.
+        """The probability of every bitstring on the best chain: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``.
+
+        Qubit 0 is the least significant bit of a bitstring's index.
 
         Raises:
-            ValueError: above 24 qubits, or of Aer.
+            ValueError: if the ansatz has more than 24 qubits, or the settings ask for Aer.
         """
         measured = self._twin().probabilities(thetas)
         return measured[:, self.ansatz.relabelled] if self.placement.folded else measured
 
     def energies(self, thetas: Floats, costs: Floats) -> Floats:
-        """Means of ``costs[2**num_qubits]`` as the best chain measures them: ``[B, num_parameters]`` → ``[B]``.
+        """The mean of ``costs[2**num_qubits]`` as the best chain measures it: ``[B, num_parameters]`` → ``[B]``.
 
         Raises:
-            ValueError: as :meth:`probabilities`.
+            ValueError: if the ansatz has more than 24 qubits, or the settings ask for Aer.
         """
         return self._twin().energies(thetas, costs[self.ansatz.relabelled] if self.placement.folded else costs)
 
     @property
     def discarded_weight(self) -> float:
-        """What truncation left out in the last call, of the worst tile; 0 if nothing was truncated."""
+        """The share of the state's weight that truncation dropped in the last call, on the worst tile; 0 if none."""
         return max((tile.discarded_weight for tile in self._tiles if isinstance(tile, Twin)), default=0.0)
 
     def _twin(self) -> Twin:
@@ -147,7 +151,7 @@ class RehearsalSampler:
         return twin
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
-        """Bits of each row, each on its tile; the same key gives the same bits."""
+        """Draw the bits of each row of angles, each row on its tile; the same key gives the same bits."""
         check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
         shots = shots_taken(shots, twirling=self.placement.settings.twirling)
         plan = arrange_rows(len(thetas), group, len(self._tiles))
@@ -183,7 +187,7 @@ class RehearsalSampler:
 
 
 class NoisyAer:
-    """Aer with the noise of the qubits that a compiled circuit uses, as its own model of a device has it.
+    """A simulation by Aer, with its own model of the noise of the qubits that a compiled circuit uses.
 
     Its readout errors are symmetric.
     """
@@ -196,7 +200,7 @@ class NoisyAer:
             self.simulator = AerSimulator.from_backend(Patch(device, qubits), max_parallel_experiments=num_cores())
 
     def sample(self, thetas: Floats, shots: int, rng: np.random.Generator) -> Bits:
-        """Measured bits, ``[num_rows, num_parameters]`` → ``[num_rows, shots, num_qubits]``.
+        """Draw measured bits: ``[num_rows, num_parameters]`` → ``[num_rows, shots, num_qubits]``.
 
         Raises:
             BackendError: if Aer fails.

@@ -14,38 +14,32 @@ from qhn.problem.cost import Problem
 
 @runtime_checkable
 class HasDigest(Protocol):
-    """A problem that can be told from others.
-
-    Attributes:
-        digest: the same text for the same costs, in any process and on any machine; hexadecimal digits of a hash.
-    """
+    """A problem that can be told from others."""
 
     @property
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        """A text that is equal for equal costs, in any process and on any machine: hexadecimal digits of a hash."""
+        ...
 
 
 @runtime_checkable
 class HasValidation(Protocol):
-    """A problem whose solutions can be judged on data that the cost does not see.
-
-    Attributes:
-        validation: the problem whose cost is the validation cost; None if there are no validation data.
-    """
+    """A problem whose solutions can be judged on data that the cost does not see."""
 
     @property
-    def validation(self) -> Problem | None: ...
+    def validation(self) -> Problem | None:
+        """The problem whose cost is the validation cost; None if there are no validation data."""
+        ...
 
 
 @runtime_checkable
 class HasWords(Protocol):
-    """A problem that can say what its bitstrings mean.
-
-    Attributes:
-        noun: what one bitstring stands for, in the singular: ``"network"``, ``"cut"``.
-    """
+    """A problem that can say what its bitstrings mean."""
 
     @property
-    def noun(self) -> str: ...
+    def noun(self) -> str:
+        """What one bitstring stands for, in the singular: ``"network"``, ``"cut"``."""
+        ...
 
     def summary(self) -> str:
         """What each qubit stands for, as lines of text."""

@@ -1,4 +1,4 @@
-"""What is made of the costs of measured bitstrings: their mean E = ⟨C⟩, or the mean of the best part of them (CVaR).
+"""The objective of a run: the mean cost E = ⟨C⟩ of measured bitstrings, or the mean of the lowest costs (CVaR).
 
 CVaR_α is the mean of the lowest α of the costs. With t the α-quantile it is the plain mean of C̃ = t − (t − C)₊/α, and
 because it is stationary in t, the gradient of CVaR is the gradient of ⟨C̃⟩ at fixed t. So one rule serves every
@@ -57,9 +57,10 @@ class Aggregation(Protocol):
         """Numbers C̃ ``[..., n]``, one an outcome, whose mean and its gradient at the reference are the objective's.
 
         Args:
-            outcomes: of rows of θ, whose C̃ are asked for.
-            reference: of the row at which the objective is linearised, or of one such row for each of ``outcomes``; its
-                shape broadcasts. Where it is ``outcomes`` itself, the mean of C̃ is the objective.
+            outcomes: bitstrings and costs of rows of θ, whose C̃ are asked for.
+            reference: bitstrings and costs of the row at which the objective is linearised, or of one such row for
+                each of ``outcomes``; its shape broadcasts. Where it is ``outcomes`` itself, the mean of C̃ is the
+                objective.
         """
         ...
 
@@ -83,10 +84,12 @@ class Objective:
 
     @property
     def is_mean(self) -> bool:
+        """Whether the objective is the mean of all costs."""
         return self.alpha == 1
 
     @property
     def label(self) -> str:
+        """The name of the CVaR with its share; empty for the mean."""
         return "" if self.is_mean else f"CVaR of the lowest {self.alpha:.0%}"
 
     def linearise(self, outcomes: Outcomes, reference: Outcomes) -> Floats:
@@ -105,8 +108,8 @@ class Objective:
 
         Args:
             costs: costs of the measured bitstrings.
-            reference: the costs whose quantile is t, of a shape that broadcasts; ``costs`` themselves if None. A
-                gradient passes those at the unshifted angles.
+            reference: the costs whose α-quantile is t, broadcastable to ``costs``; None stands for ``costs``. A
+                gradient passes the costs measured at the unshifted angles.
         """
         if self.is_mean:
             return costs
@@ -115,7 +118,7 @@ class Objective:
         return self.tail(costs, np.partition(source, rank, axis=-1)[..., rank, None])
 
     def tail(self, costs: Floats, t: Floats | float) -> Floats:
-        """C̃ = t − (t − C)₊/α for a quantile t that is known."""
+        """The transformed costs C̃ = t − (t − C)₊/α for a known quantile t."""
         return t - np.maximum(t - costs, 0.0) / self.alpha
 
 
