@@ -87,7 +87,8 @@ class RunConfig(Section):
         tree = self.model_dump(mode="json", exclude=exclude, exclude_defaults=True)
         for place in ("file", "directory"):  # the digest names what is there
             tree.get("data", {}).pop(place, None)
-        tree.get("instance", {}).pop("type", None)  # likewise
+        for word in ("type", "noun"):  # likewise
+            tree.get("instance", {}).pop(word, None)
         tree.get("train", {}).get("optimizer", {}).pop("force", None)  # it allows, and changes nothing
         tree.get("train", {}).get("initial", {}).pop("run", None)  # the angles name what they are
         tree = {name: table for name, table in tree.items() if table != {}}  # one whose only settings are excluded

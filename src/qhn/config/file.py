@@ -77,15 +77,16 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None) -> R
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise QhnError(f"{source} is not valid TOML: {error}") from None
-    if "instance" in tree:  # of records alone: it stands for a Python object
-        raise QhnError(f"{source}: {_unknown_key(['instance'])}")
     data = tree.get("data")
     for place in ("file", "directory"):
         if isinstance(data, dict) and isinstance(data.get(place), str):
             data[place] = str(folder / data[place])
     tree.setdefault("experiment", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.") or "experiment")
+    chosen = _with_settings(tree, settings or {})
+    if "instance" in chosen:  # which records alone have: it stands for a Python object
+        raise QhnError(f"{source}: {_unknown_key(['instance'])}")
     try:
-        return parse_config(_with_settings(tree, settings or {}))
+        return parse_config(chosen)
     except ValueError as error:
         raise QhnError(f"{source}: {error}") from None
 

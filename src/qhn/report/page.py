@@ -26,7 +26,7 @@ from qhn.report.device import DeviceReport
 from qhn.report.networks import NetworkReport
 from qhn.run.provenance import all_costs
 from qhn.run.record import Record
-from qhn.run.recorded_problem import RecordedProblem, recorded_problem
+from qhn.run.recorded_problem import RecordedProblem
 from qhn.run.step import Step, lowest_validation
 from qhn.seeds import Key, Purpose
 from qhn.statistics import entropy
@@ -66,7 +66,7 @@ class Report:
         if self.given is not None:
             return self.given
         config = self.record.config
-        return recorded_problem(self.record) if config.instance else config.problem()
+        return RecordedProblem(self.record, config.instance) if config.instance else config.problem()
 
     @cached_property
     def networks(self) -> NetworkReport | None:
@@ -81,6 +81,8 @@ class Report:
     @cached_property
     def landscape(self) -> Landscape | None:
         """All costs, or None if they are too many."""
+        if isinstance(self.problem, RecordedProblem):
+            return None if self.problem.table is None else Landscape(self.problem.table)
         known = is_small(self.problem) or self.is_exact
         return Landscape(all_costs(self.record, self.problem)) if known else None
 
@@ -176,7 +178,11 @@ class Report:
         if self.networks:
             return self.networks.data_line()
         instance = self.record.config.instance
-        digest = f", digest {instance.digest[:10]}" if instance and instance.digest else ", without a digest"
+        digest = (
+            f", digest {instance.digest[:10]}"
+            if instance and instance.digest
+            else ", without a digest: the run cannot be resumed"
+        )
         return f"  problem     {instance.type if instance else type(self.problem).__name__}{digest}"
 
     def _shots(self) -> str:
