@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from qhn.backend.device.layout import QubitChain, disjoint_chains, report
 from qhn.backend.device.placement import Placement, place
 from qhn.backend.device.price import Price, Task, job_seconds, price, savings, whole_seconds
 from qhn.backend.ibm.selftest import ROWS, SHOTS, is_due
+from qhn.backend.journal import Entry
 from qhn.backend.terms import Amount
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
@@ -261,9 +262,9 @@ def price_of_run(config: RunConfig, placed: Placement | None) -> float:
     return test.seconds + sum(seconds_of_steps(config, placed))
 
 
-def self_test_is_due(config: RunConfig, journal: Iterable[Mapping[str, Any]]) -> bool:
+def self_test_is_due(config: RunConfig, self_tests: Iterable[Entry]) -> bool:
     """Whether a run tests its machine before its next step; only QPUs are tested."""
-    return is_billed(config) and is_due(journal)
+    return is_billed(config) and is_due(self_tests)
 
 
 def is_billed(config: RunConfig) -> bool:

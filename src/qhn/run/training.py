@@ -23,7 +23,7 @@ from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.backend import SIMULATORS, Backend, Sampler, open_backend
 from qhn.backend.device.price import shots_taken
-from qhn.backend.journal import Journal, jobs_of
+from qhn.backend.journal import History, Journal
 from qhn.backend.sampler import PaidBackend
 from qhn.backend.samples import Samples
 from qhn.backend.terms import Amount, BudgetExceeded, Detached, Remaining
@@ -485,7 +485,7 @@ class Training(Iterator[Step]):
 
     def ledger(self) -> Ledger:
         """What was spent on a QPU so far, or would have been."""
-        return ledger(self._timing, self._entries(), self._shots())
+        return ledger(self._timing, self._history(), self._shots())
 
     def _check_journal(self) -> None:
         """Refuse a journal that does not know the jobs of the steps: what it lost would be paid for again.
@@ -493,7 +493,7 @@ class Training(Iterator[Step]):
         Raises:
             RecordError: if a job is missing.
         """
-        noted = jobs_of(self._entries())
+        noted = self._history().jobs()
         missing = [job_id for entry in self._timing for job_id in entry["job_ids"] if job_id not in noted]
         if missing and self.record and self.config.train.backend.startswith("ibm_"):
             raise RecordError(
@@ -501,9 +501,9 @@ class Training(Iterator[Step]):
                 "copy: it holds what was spent, and the names of jobs that may be on their way"
             )
 
-    def _entries(self) -> list[dict[str, Any]]:
-        """Of the journal."""
-        return self.record.journal.entries() if self.record else []
+    def _history(self) -> History:
+        """What the journal says of the jobs of the run."""
+        return self.record.journal.history() if self.record else History()
 
     def budget_words(self) -> str:
         """QPU seconds spent, and left of the budget, in one line; empty beside devices."""
@@ -530,7 +530,7 @@ class Training(Iterator[Step]):
         """What a step takes at most; a device is not opened for it if its last session said what it takes."""
         if self.config.train.backend in SIMULATORS:
             return price_of_step(self.config, self.ansatz, None, step)
-        test = self_test_is_due(self.config, self._entries())
+        test = self_test_is_due(self.config, self._history().self_tests())
         sessions = self.record.manifest() if self.record else []
         price = sessions[-1]["backend"].get("price") if sessions else None
         if self._backend is None and price is not None and "seconds_per_shot" in price:
