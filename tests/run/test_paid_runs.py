@@ -203,7 +203,7 @@ def test_jobs_are_listed_without_the_service(service: Service, paid: RunConfig, 
     assert found.code == 0
     assert "this is what was last known" in found.err
     assert "self-test  submitted" in found.out
-    assert record_of(training).journal.entries()[-1]["event"] == "submitted"
+    assert record_of(training).journal.history().entries()[-1].event == "submitted"
 
 
 def test_the_least_busy_device_is_chosen_and_named(service: Service, tmp_path: Path, qhn) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from qhn.backend.device.placement import Placement
 from qhn.backend.device.price import Price, Task, job_seconds, price, shots_taken, whole_seconds
 from qhn.backend.ibm.selftest import ROWS, SHOTS, is_due
+from qhn.backend.journal import Entry
 from qhn.backend.terms import Amount
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.config import RunConfig
@@ -71,11 +72,11 @@ class Forecast:
             return Amount(shots=self.num_gradients * num_rows * self.config.train.shots_at(step))
         return self.gradients(step, self.num_gradients, whole=self.config.train.machine.bills)
 
-    def self_test(self, journal: Iterable[Mapping[str, Any]] = ()) -> Amount:
-        """What the self-test of a QPU takes before the next step; nothing if the journal knows one that passed."""
+    def self_test(self, self_tests: Iterable[Entry] = ()) -> Amount:
+        """What the self-test of a QPU takes before the next step; nothing if one of those so far has passed."""
         if self.placement is None or not self.config.train.machine.bills:
             return Amount()
-        return self_test_amount(self.placement.seconds_per_shot) if is_due(journal) else Amount()
+        return self_test_amount(self.placement.seconds_per_shot) if is_due(self_tests) else Amount()
 
     @cached_property
     def steps(self) -> list[Amount]:
@@ -175,9 +176,9 @@ class PricedRun:
         others = gradient(**self.without_drift) if self.without_drift else first
         return (first if config.device.has_drift(step) else others) + others.times(self.gradients - 1)
 
-    def self_test(self, config: RunConfig, journal: Iterable[Mapping[str, Any]]) -> Amount:
-        """What the self-test of a QPU takes before the next step; nothing if the journal knows one that passed."""
-        due = config.train.machine.bills and is_due(journal)
+    def self_test(self, config: RunConfig, self_tests: Iterable[Entry]) -> Amount:
+        """What the self-test of a QPU takes before the next step; nothing if one of those so far has passed."""
+        due = config.train.machine.bills and is_due(self_tests)
         return self_test_amount(self.seconds_per_shot) if due else Amount()
 
     def words(self) -> str:

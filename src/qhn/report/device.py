@@ -11,7 +11,6 @@ import numpy as np
 
 from qhn.arrays import Floats
 from qhn.backend import RehearsalSettings, machine_of
-from qhn.backend.journal import jobs_of
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.estimator.readout import inverted_for
 from qhn.report.drift import Drift
@@ -106,7 +105,7 @@ class DeviceReport:
             words += f", {known.lost.seconds:,.1f} of them in {known.lost.jobs:,} that led to no step"
         if known.begun.jobs:
             words += f", {known.begun.seconds:,.1f} in {known.begun.jobs:,} on the way"
-        unknown = sum(job.billed is None for job in jobs_of(record.journal.entries()).values())
+        unknown = sum(job.billed is None for job in record.journal.history().jobs().values())
         if unknown:
             words += f"; {unknown:,} bill{'s' * (unknown != 1)} not yet known, counted at the price"
         if known.tests.jobs:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from qhn.backend import Backend, Sampler
-from qhn.backend.journal import jobs_of
+from qhn.backend.journal import History
 from qhn.backend.sampler import PaidBackend
 from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.backend.terms import Amount, Remaining
@@ -162,7 +162,7 @@ class RunMachine:
             RecordError: if the journal does not know a job that a step used: it would be paid for again.
         """
         self._timing, self._shots = list(timing), shots
-        noted = jobs_of(self._entries())
+        noted = self._history().jobs()
         missing = [job_id for entry in self._timing for job_id in entry["job_ids"] if job_id not in noted]
         if missing and self._recorder.record and self.kind.bills:
             raise RecordError(
@@ -199,17 +199,19 @@ class RunMachine:
 
     def ledger(self) -> Ledger:
         """What was spent on a QPU so far, or would have been."""
-        return ledger(self._timing, self._entries(), self._shots)
+        return ledger(self._timing, self._history(), self._shots)
 
     def needed(self, step: int) -> Amount:
         """What a step takes at most; a device is not opened for it if its last session said what it takes."""
         sessions = [] if self.is_open else self._recorder.sessions()
         priced = sessions[-1].backend.price if sessions else None
         if priced is not None:
-            return priced.step(self.plan.config, step) + priced.self_test(self.plan.config, self._entries())
+            return priced.step(self.plan.config, step) + priced.self_test(
+                self.plan.config, self._history().self_tests()
+            )
         if not self.kind.has_chip:
             return Forecast(self.plan.config, self.plan.ansatz).step(step)
-        return self.forecast.step(step) + self.forecast.self_test(self._entries())
+        return self.forecast.step(step) + self.forecast.self_test(self._history().self_tests())
 
     def check_budget(self) -> None:
         """Refuse a budget that not even the first step fits in.
@@ -266,5 +268,6 @@ class RunMachine:
     def _tell(self, words: str) -> None:
         self.tell(f"{words}  {self.budget_words()}")
 
-    def _entries(self) -> list[dict[str, Any]]:
-        return [] if self._recorder.journal is None else self._recorder.journal.entries()
+    def _history(self) -> History:
+        """What the journal says of the jobs of the run."""
+        return History() if self._recorder.journal is None else self._recorder.journal.history()

@@ -33,6 +33,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -213,7 +214,7 @@ class Record:
 
     # ------------------------------------------------------------ reading
 
-    @property
+    @cached_property
     def journal(self) -> Journal:
         """What was noted of jobs on a QPU, ``jobs.jsonl``."""
         return Journal(self.directory / JOURNAL)
