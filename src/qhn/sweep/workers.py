@@ -32,7 +32,7 @@ from qhn.errors import QhnError
 from qhn.run.plan import check
 from qhn.run.record import results_directory
 from qhn.run.training import train
-from qhn.sweep.batch import can_advance_together, train_together
+from qhn.sweep.batch import Batch, can_advance_together
 from qhn.sweep.plan import Member, Sweep
 from qhn.threads import num_cores
 
@@ -126,24 +126,26 @@ def work(configs: Sequence[RunConfig], results: str) -> Columns:
 
 
 def _train_together(configs: Sequence[RunConfig]) -> Columns:
-    batch = train_together(configs)
+    batch = Batch(configs)
+    state = batch.advance(batch.begin())
+    most_probable = batch.most_probable(state)
     costs = batch.estimator.landscape.costs
     zeros = np.zeros(len(configs))
     return {
-        "theta": batch.theta,
-        "mean": batch.mean,
-        "validation": np.full_like(batch.mean, np.nan) if batch.validation is None else batch.validation,
-        "best_costs": np.full_like(batch.mean, np.nan),
-        "distinct_at": np.full_like(batch.mean, np.nan),
+        "theta": state.theta,
+        "mean": state.mean,
+        "validation": np.full_like(state.mean, np.nan) if state.validation is None else state.validation,
+        "best_costs": np.full_like(state.mean, np.nan),
+        "distinct_at": np.full_like(state.mean, np.nan),
         "std_error": zeros,
-        "best_bits": batch.most_probable,
-        "best_cost": costs[bitstrings.to_integers(batch.most_probable)],
+        "best_bits": most_probable,
+        "best_cost": costs[bitstrings.to_integers(most_probable)],
         "distinct": np.full(len(configs), costs.size),
-        "num_steps": batch.num_steps,
-        "num_gradients": batch.num_gradients,
+        "num_steps": state.num_steps,
+        "num_gradients": state.num_gradients,
         "shots": zeros.astype(np.int64),
-        "outcome": np.where(batch.converged, "converged", "done"),
-        "entropy": batch.entropy,
+        "outcome": np.where(state.converged, "converged", "done"),
+        "entropy": batch.entropy(state),
     }
 
 
