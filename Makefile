@@ -21,10 +21,10 @@ export QISKIT_IBM_INSTANCE := $(INSTANCE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep compare reproduce test lint bench chaos clean
+.PHONY: help run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep compare reproduce test test-slow mutants lint bench chaos clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and f"qhn needs Python 3.11 or newer, $(PYTHON) is {v[0]}.{v[1]}; try make PYTHON=python3.11")'
@@ -91,8 +91,11 @@ compare: $(VENV)/.installed  ## runs side by side: RUNS="run run"
 reproduce: $(VENV)/.installed  ## the paper's experiments and a report on them: FIG=2 (or 3 4 5 6 encoding ...) MNIST= SEEDS= WORKERS=
 	@$(QHN) reproduce $(FIG) $(if $(MNIST),--mnist $(MNIST)) $(MANY) $(PLACE) $(ARGS)
 
-test: lint  ## what CI runs: lint, types, tests with warnings as errors
-	@$(BIN)/python -m pytest --numprocesses auto
+test: lint  ## lint, types, and tests with warnings as errors, but for the slow ones; CI runs this and test-slow
+	@$(BIN)/python -m pytest --numprocesses auto -m 'not slow'
+
+test-slow: $(VENV)/.installed-dev  ## the slow tests: whole parts of the paper drawn, and more rounds of chaos
+	@$(BIN)/python -m pytest --numprocesses auto -m slow
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -1,7 +1,9 @@
-"""Whole runs, for tests of what they leave behind."""
+"""Whole runs, for tests of what they leave behind, and waiting for what another process does."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from qhn.config import RunConfig
@@ -16,3 +18,11 @@ def finished(config: RunConfig, results: Path) -> Record:
     training.close()
     assert training.record is not None
     return training.record
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 300) -> None:
+    """Until it did; the deadline is there to end a test that would hang, and no machine is that slow."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)

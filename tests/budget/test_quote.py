@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from qiskit_ibm_runtime import fake_provider
 
+from pictures import is_drawn
 from qhn.backend.device.layout import best_chain
 from qhn.backend.device.placement import place
 from qhn.backend.settings import DeviceSettings
@@ -39,6 +40,7 @@ def test_the_first_task_of_the_paper_on_a_device() -> None:
     assert "1,024 shots (24 more than asked for, by twirling)" in other.text()
 
 
+@pytest.mark.pictures
 def test_estimate_prints_qubits_price_and_savings(qhn, tmp_path: Path) -> None:
     result = qhn("estimate", "figure-1", *SMALL, "--backend", "fake_manila", "--layers", "1", "--map", "map.png")
     assert result.code == 0
@@ -47,6 +49,7 @@ def test_estimate_prints_qubits_price_and_savings(qhn, tmp_path: Path) -> None:
     assert "the budget  600.0 QPU seconds (10 min): " in result.out
     assert "all of these and SPSA" in result.out
     assert "map.png, and beside it" in result.out
+    assert is_drawn(tmp_path / "map.png")
     with (tmp_path / "map.csv").open() as file:
         assert sum(row["tile"] == "0" for row in csv.DictReader(file)) == 4
     assert not (tmp_path / "results").exists()

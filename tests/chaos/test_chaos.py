@@ -67,7 +67,9 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bool], Scene]:
     return cache(lambda divided: quiet_run(tmp_path_factory.mktemp("quiet"), divided))
 
 
-@pytest.mark.parametrize("name", TROUBLES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name != "killed" else []) for name in TROUBLES]
+)
 def test_a_run_survives(name: str, quiet: Callable[[bool], Scene], tmp_path: Path) -> None:
     trouble = TROUBLES[name]
     found = play(trouble, tmp_path / "round", quiet(trouble.divided).quiet)

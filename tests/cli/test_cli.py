@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pictures import is_drawn
 from qhn.backend import BackendError
 from qhn.config import file as configfile
 from qhn.config.file import presets
@@ -19,6 +20,7 @@ from qhn.run.record import load_run
 QUICK = ("--set", "data.samples=40", "--set", "data.validation_samples=30", "--steps", "3", "--shots", "50")
 
 
+@pytest.mark.pictures
 def test_run_shows_progress_and_a_page_and_leaves_pictures(qhn, tmp_path: Path) -> None:
     result = qhn("run", "figure-1", *QUICK)
     assert result.code == 0
@@ -26,11 +28,9 @@ def test_run_shows_progress_and_a_page_and_leaves_pictures(qhn, tmp_path: Path) 
     assert "ETA" in result.err
     assert "best sampled network, bits" in result.out
     (directory,) = (tmp_path / "results" / "figure-1").iterdir()
-    assert {path.name for path in (directory / "figures").glob("*.png")} >= {
-        "training.png",
-        "costs.png",
-        "decision.png",
-    }
+    drawn = list((directory / "figures").glob("*.png"))
+    assert {path.name for path in drawn} >= {"training.png", "costs.png", "decision.png"}
+    assert all(map(is_drawn, drawn))
     again = qhn("run", "figure-1", *QUICK)
     assert (again.code, again.err, again.out) == (0, "", result.out)
 
@@ -121,6 +121,7 @@ def test_circuit_prints_or_writes(qhn, tmp_path: Path, monkeypatch: pytest.Monke
     assert all((tmp_path / path).is_file() for path in written)
 
 
+@pytest.mark.pictures
 def test_landscape_prints_the_optimum_and_keeps_the_table(qhn, tmp_path: Path) -> None:
     result = qhn("landscape", "gaussian-activation", "--set", "data.samples=50")
     assert result.code == 0
@@ -128,7 +129,7 @@ def test_landscape_prints_the_optimum_and_keeps_the_table(qhn, tmp_path: Path) -
     (folder,) = (tmp_path / "results" / "gaussian-activation").glob("landscape-*")
     costs = np.load(folder / "costs.npy")
     assert f"optimum C* = {costs.min():.8g}" in result.out
-    assert (folder / "density.png").read_bytes().startswith(b"\x89PNG")
+    assert is_drawn(folder / "density.png")
 
 
 def test_evaluate_a_file_of_angles_and_a_run(qhn, tmp_path: Path) -> None:
@@ -239,6 +240,7 @@ def test_help_imports_nothing_heavy() -> None:
 EXACT = ("--backend", "exact", "--set", "data.samples=40", "--set", "data.validation_samples=30", "--steps", "3")
 
 
+@pytest.mark.pictures
 def test_an_exact_run_says_so_on_its_page_and_pictures(qhn, tmp_path: Path) -> None:
     result = qhn("run", "figure-1", *EXACT)
     assert result.code == 0
@@ -249,7 +251,9 @@ def test_an_exact_run_says_so_on_its_page_and_pictures(qhn, tmp_path: Path) -> N
     assert "sampled" not in result.out
     assert "random ones" not in result.out
     (directory,) = (tmp_path / "results" / "figure-1").iterdir()
-    assert {path.name for path in (directory / "figures").glob("*.png")} >= {"training.png", "costs.png"}
+    drawn = list((directory / "figures").glob("*.png"))
+    assert {path.name for path in drawn} >= {"training.png", "costs.png"}
+    assert all(map(is_drawn, drawn))
     listed = qhn("list").out
     assert " exact " in listed
     assert qhn("show").code == 0
@@ -326,6 +330,7 @@ def test_more_qubits_than_can_be_enumerated_are_refused_without_shots(qhn) -> No
     assert "possible up to 24 qubits; give --shots to sample" in result.err
 
 
+@pytest.mark.pictures
 def test_landscape_lists_minima_and_interactions(qhn, tmp_path: Path) -> None:
     result = qhn("landscape", "figure-1")
     assert "one-flip minima" in result.out
@@ -333,6 +338,7 @@ def test_landscape_lists_minima_and_interactions(qhn, tmp_path: Path) -> None:
     (folder,) = (tmp_path / "results" / "figure-1").iterdir()
     names = {"density.csv", "minima.csv", "walsh.csv", "density.png", "minima.png", "walsh.png", "costs.npy"}
     assert names <= {path.name for path in folder.iterdir()}
+    assert all(map(is_drawn, folder.glob("*.png")))
     rows = (folder / "minima.csv").read_text().splitlines()
     assert rows[0] == "cost,members,basin,bits"
     assert sum(int(row.split(",")[2]) for row in rows[1:]) == 16
@@ -364,6 +370,7 @@ def test_a_file_of_64_features_is_trained_on_shots_of_a_matrix_product_state(qhn
     assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.pictures
 def test_baseline_prints_a_table_and_keeps_every_fall_of_c(qhn, tmp_path: Path) -> None:
     result = qhn("baseline", "figure-1", "--repeats", "3", "--evaluations", "9", "--set", "data.samples=40")
     assert result.code == 0
@@ -371,7 +378,7 @@ def test_baseline_prints_a_table_and_keeps_every_fall_of_c(qhn, tmp_path: Path) 
     methods = ("random", "descent", "annealing", "cross-entropy", "product", "straight-through")
     assert all(any(line.startswith(method) for line in result.out.splitlines()) for method in methods)
     (folder,) = (tmp_path / "results" / "figure-1").glob("baseline-*")
-    assert next(folder.glob("all-9-*-seed-0.png")).read_bytes().startswith(b"\x89PNG")
+    assert is_drawn(next(folder.glob("all-9-*-seed-0.png")))
     head, *rows = next(folder.glob("*.csv")).read_text().splitlines()
     assert head == "method,repeat,count,cost"
     names, repeats, counts, costs = zip(*(row.split(",") for row in rows), strict=True)

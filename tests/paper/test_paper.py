@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pictures import is_drawn
 from qhn import load_config, train
 from qhn.backend import NoiseSettings
 from qhn.backend.depolarising import DepolarisingBackend
@@ -100,6 +101,8 @@ def test_a_section_survives_its_file() -> None:
     assert "**not testable here**" in again.markdown()
 
 
+@pytest.mark.slow
+@pytest.mark.pictures
 def test_parts_of_the_paper_with_two_starts(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as executor:
         lab = Lab(executor, tmp_path, seeds=2)
@@ -109,7 +112,7 @@ def test_parts_of_the_paper_with_two_starts(tmp_path: Path) -> None:
     titles = re.findall(r"^## (.*)$", report, flags=re.M)
     assert [title.split(":")[0] for title in titles] == ["All claims", "The method", "Fig. 2", "Fig. 5", "Time"]
     for name in re.findall(r"\]\((\S+\.png)\)", report):
-        assert (tmp_path / "paper" / name).exists()
+        assert is_drawn(tmp_path / "paper" / name)
         assert any((tmp_path / "paper" / name).with_suffix(ending).exists() for ending in (".csv", ".npz"))
     assert html.count("data:image/png;base64,") == report.count(".png)") >= 4
     assert "<table>" in html
@@ -138,6 +141,8 @@ def test_unknown_parts_are_refused(tmp_path: Path) -> None:
     assert list(PARTS)[:7] == ["method", "2", "3", "4", "5", "6", "encoding"]
 
 
+@pytest.mark.slow
+@pytest.mark.pictures
 def test_parts_beyond_the_paper_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overfitting, "DATA_SETS", 4)
     monkeypatch.setattr(overfitting, "CHUNK", 1)
@@ -148,6 +153,7 @@ def test_parts_beyond_the_paper_on_a_small_scale(tmp_path: Path, monkeypatch: py
     with ThreadPoolExecutor(1) as executor:
         reproduce(Lab(executor, tmp_path, seeds=2), ["6", "training", "data-sets"])
     folder = tmp_path / "paper"
+    assert all(map(is_drawn, folder.glob("*.png")))
     with np.load(folder / "figure-6-all.npz") as stored:
         for samples in overfitting.SAMPLES:
             training = stored[f"training_{samples}"]
@@ -168,6 +174,8 @@ def test_parts_beyond_the_paper_on_a_small_scale(tmp_path: Path, monkeypatch: py
     assert len(survey.groups) == 8  # each data set has starts of its own
 
 
+@pytest.mark.slow
+@pytest.mark.pictures
 def test_the_part_on_noise_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(noise, "STRENGTHS", (0.0, 0.2, 1.0, 2.0))
     monkeypatch.setattr(noisytraining, "STRENGTHS", (0.0, 1.0))
@@ -179,6 +187,7 @@ def test_the_part_on_noise_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.
     with ThreadPoolExecutor(1) as executor:
         reproduce(Lab(executor, tmp_path, seeds=1), ["noise"])
     folder = tmp_path / "paper"
+    assert all(map(is_drawn, folder.glob("*.png")))
     columns = np.genfromtxt(folder / "noise.csv", delimiter=",", names=True)
     for order in ("eq5", "authors"):
         assert abs(columns[f"rise_{order}"][0]) < 1e-9  # no noise, no rise

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from qiskit_ibm_runtime import fake_provider
 
+from pictures import is_drawn
 from qhn.backend.device.chip import chip_of
 from qhn.backend.device.layout import disjoint_chains, load_of
 from qhn.circuit.hypernetwork import hypernetwork
@@ -41,12 +42,12 @@ def test_what_is_no_lattice_by_number_keeps_neighbours_close(name: str) -> None:
     assert min(apart[pair] for pair in chip.pairs) > 0.99
 
 
+@pytest.mark.pictures
 def test_the_picture_keeps_its_numbers(tmp_path: Path) -> None:
     chip = dataclasses.replace(chip_of(fake_provider.FakeTorino()), faulty=frozenset({3}))
     chains = disjoint_chains(chip, load_of(hypernetwork(5, 1)), 2)
     path = chip_map(tmp_path / "map.png", chip, chains)
-    assert path.read_bytes().startswith(b"\x89PNG")
-    assert path.with_suffix(".pdf").exists()
+    assert is_drawn(path)
     qubits = read(path.with_suffix(".csv"))
     assert len(qubits) == 133
     assert float(qubits[7]["readout_error"]) == chip.readout_error[7]
@@ -58,5 +59,6 @@ def test_the_picture_keeps_its_numbers(tmp_path: Path) -> None:
     assert sum(float(row["error"]) == 1 for row in pairs) == 11
 
 
+@pytest.mark.pictures
 def test_a_chip_without_pairs_is_drawn(tmp_path: Path) -> None:
-    assert chip_map(tmp_path / "one.png", chip_of(fake_provider.FakeArmonkV2())).exists()
+    assert is_drawn(chip_map(tmp_path / "one.png", chip_of(fake_provider.FakeArmonkV2())))

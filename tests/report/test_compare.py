@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pictures import is_drawn
 from qhn import RunConfig, load_run, train
 from qhn.config.file import with_settings
 from qhn.report.compare import Comparison
@@ -18,6 +19,7 @@ def recorded(config: RunConfig, results: Path) -> Record:
     return load_run(training.record.directory)
 
 
+@pytest.mark.pictures
 def test_runs_stand_side_by_side(small_config: RunConfig, tmp_path: Path) -> None:
     settings = {"train.seed": 8, "train.optimizer": "sgd"}
     first, second = recorded(small_config, tmp_path), recorded(with_settings(small_config, settings), tmp_path)
@@ -31,7 +33,7 @@ def test_runs_stand_side_by_side(small_config: RunConfig, tmp_path: Path) -> Non
     assert f"{first.steps()[-1].best_cost:.6g}" in page
     assert "minimise different costs" not in page
     picture = comparison.figure(tmp_path / "compare")
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert is_drawn(picture)
     with picture.with_suffix(".csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [float(row["mean"]) for row in rows] == [s.mean for r in (first, second) for s in r.steps()]

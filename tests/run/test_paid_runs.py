@@ -139,7 +139,7 @@ def test_what_the_account_has_left_is_a_limit_too(service: Service, paid: RunCon
 
 def test_a_run_goes_on_elsewhere_with_the_job_that_waits(service: Service, paid: RunConfig, tmp_path: Path) -> None:
     """The directory is copied while a job waits; both copies use its bits, and it is paid for once."""
-    service.conditions.queue_seconds = 0.2
+    service.conditions.queue_looks = 6
     quiet = train(paid, results=tmp_path / "quiet")
     assert ended(quiet)[0] == 4
     here = train(paid, results=tmp_path / "here", detach=True)
@@ -225,7 +225,7 @@ def test_only_qpus_are_left_to_themselves(qhn) -> None:
 
 
 def test_a_waiting_run_says_what_it_waits_for_and_what_is_left(service: Service, tmp_path: Path, qhn) -> None:
-    service.conditions.queue_seconds = 0.2
+    service.conditions.queue_looks = 6
     found = qhn(*RUN, "ibm_manila", "--yes")
     assert found.code == 0
     lines = found.err.splitlines()
@@ -244,12 +244,12 @@ def test_all_is_well_with_an_account_or_it_is_said_what_is_not(
     assert found.code == 0
     assert "ok usage      instance stand-in, plan open, 100 QPU seconds used, 500 left" in found.out
     assert "ibm_jakarta       7             0         250 µs" in found.out
-    service.fault("answer", on="POST v3/*", status=503, seconds=60)
+    service.fault("answer", on="POST v3/*", status=503, seconds=3600)
     found = qhn("doctor")
     assert found.code == 4
     assert "the IBM service could not be reached, or is out of order" in found.out
     service.faults.clear()
-    service.fault("answer", on="POST identity/*", status=400, seconds=60)
+    service.fault("answer", on="POST identity/*", status=400, seconds=3600)
     found = qhn("doctor")
     assert found.code == 2
     assert "the IBM service refused the account's key (400)" in found.out

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pictures import is_drawn
 from qhn.backend.device.chip import Chip, chip_of
 from qhn.backend.rehearsal import stored_device
 from qhn.config import RunConfig
@@ -46,6 +47,7 @@ def test_a_resumed_rehearsal_equals_an_uninterrupted_one(small_config: RunConfig
     assert all(step.raw_mean is not None and step.raw_mean != step.mean for step in steps)
 
 
+@pytest.mark.pictures
 def test_a_record_holds_what_a_device_was_asked_and_said(small_config: RunConfig, tmp_path: Path) -> None:
     record = finished(with_settings(small_config, TILED), tmp_path)
     (session,) = record.manifest()
@@ -70,7 +72,7 @@ def test_a_record_holds_what_a_device_was_asked_and_said(small_config: RunConfig
     assert "E of the noisy twin, exact" in page
     assert report.device is not None
     assert "fake_jakarta stay unused" in report.device.layout()
-    assert any(path.name == "layout.png" and path.exists() for path in report.figures())
+    assert any(path.name == "layout.png" and is_drawn(path) for path in report.figures())
 
 
 def test_measured_and_twin_agree(small_config: RunConfig, tmp_path: Path) -> None:

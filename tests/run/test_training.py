@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import pictures
 import reference
 from qhn import bitstrings
 from qhn.backend import open_backend
@@ -366,48 +367,62 @@ def test_a_configuration_made_in_python_names_its_data_too(tmp_path: Path) -> No
     assert len(ids) == 2
 
 
-def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "qhn", *words]
+KILLED = """
+import os, signal, sys
+from qhn.backend.aer import AerSampler
+from qhn.cli import main
+from qhn.run import record
+
+def kill_at(moment, owner, name, finish):
+    real, calls = getattr(owner, name), []
+    def killed(*words, **options):
+        calls.append(name)
+        if len(calls) == moment:
+            finish(real, *words)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*words, **options)
+    setattr(owner, name, killed)
+
+where, moment = sys.argv.pop(1), int(sys.argv.pop(1))
+if where == "measuring":
+    kill_at(moment, AerSampler, "sample", lambda real, *words: real(*words))
+else:
+    kill_at(moment, record, "append", lambda real, path, content: real(path, content[: len(content) // 2]))
+main()
+"""
 
 
-def test_kill_minus_nine_and_resume_equals_an_uninterrupted_run(tmp_path: Path) -> None:
-    words = ("run", "figure-1", "--steps", "12", "--shots", "80", "--json")
-    subprocess.run(command(*words, "--results", "whole"), check=True, capture_output=True)
-    whole = contents(next((tmp_path / "whole" / "figure-1").iterdir()))
-    for killed_after in (1, 7):
-        results = f"killed-{killed_after}"
-        child = subprocess.Popen(command(*words, "--results", results), stdout=subprocess.PIPE)
-        assert child.stdout is not None
-        for _ in range(killed_after):
-            child.stdout.readline()
-        child.kill()
-        child.communicate()
-        (directory,) = (tmp_path / results / "figure-1").iterdir()
-        assert killed_after <= len(load_run(directory).steps())
-        done = subprocess.run(command("resume", str(directory), "--json"), check=True, capture_output=True, text=True)
-        assert len(done.stdout.splitlines()) == 13
-        assert {k: v for k, v in contents(directory).items() if "figures" not in k} == {
-            k: v for k, v in whole.items() if "figures" not in k
-        }
+@pytest.mark.parametrize(("where", "moment"), [("measuring", 8), ("writing", 5)])
+def test_kill_minus_nine_and_resume_equals_an_uninterrupted_run(where: str, moment: int, tmp_path: Path, qhn) -> None:
+    """Killed when the bits of a step are there, which nothing tells yet, and with half a line written."""
+    words = ("run", "figure-1", "--steps", "12", "--shots", "80", "--json", "--results")
+    assert qhn(*words, "whole").code == 0
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, where, str(moment), *words, "killed"], capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    (directory,) = (tmp_path / "killed" / "figure-1").iterdir()
+    assert 1 <= len(killed.stdout.splitlines()) <= len(load_run(directory).steps()) < 12
+    done = qhn("resume", str(directory), "--json")
+    assert done.code == 0
+    assert len(done.out.splitlines()) == 13
+    assert contents(directory) == contents(tmp_path / "whole" / "figure-1" / directory.name)
 
 
-def test_ctrl_c_finishes_the_step_and_says_how_to_go_on(tmp_path: Path) -> None:
-    words = command("run", "figure-1", "--steps", "100000", "--shots", "50", "--results", "r")
+def test_ctrl_c_finishes_the_step_and_says_how_to_go_on(tmp_path: Path, qhn) -> None:
+    words = pictures.command("run", "figure-1", "--steps", "100000", "--shots", "50", "--results", "r")
     child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert child.stderr is not None
     assert child.stderr.readline().startswith("step 1/100000")
     child.send_signal(signal.SIGINT)
-    out, err = child.communicate(timeout=60)
+    out, err = child.communicate(timeout=300)
     assert child.returncode == 130
     assert "stopping after this step" in err
     (directory,) = (tmp_path / "r" / "figure-1").iterdir()
     assert out.splitlines()[-1] == f"stopped after a complete step; go on with: qhn resume r/figure-1/{directory.name}"
     steps = load_run(directory).steps()
     assert load_run(directory).outcome().name == "interrupted"
-    more = subprocess.run(
-        command("resume", str(directory), "--steps", str(len(steps) + 2), "--quiet"), capture_output=True, check=False
-    )
-    assert more.returncode == 0
+    assert qhn("resume", str(directory), "--steps", str(len(steps) + 2), "--quiet").code == 0
     assert len(load_run(directory).steps()) == len(steps) + 2
 
 

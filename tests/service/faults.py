@@ -17,6 +17,7 @@ class Conditions:
 
     Attributes:
         queue_seconds: how long a job waits; without waiting it is complete when its POST is answered.
+        queue_looks: how often a client is told that a job waits before it runs, however long that takes.
         run_seconds: how long it then runs.
         job_seconds: QPU seconds billed for every job that ran, beside its shots; all that is billed for one that fails
             or is cancelled while it runs.
@@ -31,6 +32,7 @@ class Conditions:
     """
 
     queue_seconds: float = 0.0
+    queue_looks: int = 0
     run_seconds: float = 0.0
     job_seconds: float = 2.0
     usage_limit: float = 600.0

@@ -44,6 +44,7 @@ class Job:
         reason, code: why it ended otherwise.
         ended: when.
         seconds: billed.
+        looks: how often a client was told of its state.
         unheard: the fault by which the client did not get the answer to its POST, if it did not.
         result: JSON text.
     """
@@ -57,6 +58,7 @@ class Job:
     code: int | None = None
     ended: float | None = None
     seconds: float = 0.0
+    looks: int = 0
     unheard: str = ""
     result: str = field(default="", repr=False)
 

@@ -99,12 +99,18 @@ class Service:
         else:
             self.faults.add(kind, on, times, seconds, status)
 
+    def listen(self) -> None:
+        """Accept connections again that were refused for good."""
+        self._listener.open()
+
     def settle(self) -> None:
         """Bring all jobs to where they are by now."""
         with self._lock:
             now, conditions = time.time(), self.conditions
             for job in self.jobs.values():
                 if job.status in FINAL or conditions.status != "active" or self.usage >= conditions.usage_limit:
+                    continue
+                if job.looks < conditions.queue_looks:
                     continue
                 waited = now - job.created - conditions.queue_seconds
                 if waited >= conditions.run_seconds:
@@ -268,6 +274,7 @@ class Service:
     def _about(self, method: str, job: Job, what: list[str], query: dict[str, list[str]]) -> Any:
         match method, *what:
             case ("GET",):
+                job.looks += 1
                 return job.to_json(with_params=query.get("exclude_params") != ["true"])
             case "GET", "results":
                 return job.result

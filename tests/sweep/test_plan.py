@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from qhn import BackendError, load_config, train
 from qhn.sweep import workers
 from qhn.sweep.plan import load_sweep, make_sweep, sweeps
 from qhn.sweep.workers import advance, finished_members, processes
+from runs import wait_until
 
 SMALL = {"data.samples": 40, "data.validation_samples": 30, "train.steps": 4}
 EXACT = SMALL | {"train.backend": "exact", "train.optimizer": "lbfgs"}
@@ -59,11 +59,11 @@ def test_a_name_may_vary_and_a_named_table_is_one_value() -> None:
 def test_files_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
     sweep = make()
     one, two = (sweep.directory(tmp_path / name) for name in ("one", "two"))
-    with processes(1) as executor:
-        *_, last = advance(sweep, executor, results=tmp_path / "one")
+    last = run(sweep, tmp_path / "one")  # of this process
     assert (last.finished, last.total, last.failures) == (12, 12, ())
     with processes(2) as executor:
-        list(advance(sweep, executor, results=tmp_path / "two"))
+        *_, last = advance(sweep, executor, results=tmp_path / "two")
+    assert (last.finished, last.total, last.failures) == (12, 12, ())
     assert same_files(one, two)
 
 
@@ -141,17 +141,29 @@ def test_a_member_that_fails_does_not_stop_the_others(tmp_path: Path, monkeypatc
 
 
 SCRIPT = """
-import sys
+import signal, sys
+from qhn import train
+from qhn.sweep import workers
 from qhn.sweep.plan import load_sweep
 from qhn.sweep.workers import advance, processes
+
+real = workers.work
+
+def work(configs, results):
+    if configs[0].train.seed >= 4:  # in the middle of this member the worker waits for its end
+        next(train(configs[0], results=results))
+        signal.pause()
+    return real(configs, results)
+
 if __name__ == "__main__":
+    workers.work = work
     with processes(2) as executor:
         for at in advance(load_sweep(sys.argv[1]), executor, results=sys.argv[2]):
             print(at.finished, flush=True)
 """
 FILE = """
 experiment = "figure-1"
-seeds = 60
+seeds = 12
 [set]
 train.backend = "exact"
 train.shots = 30
@@ -160,26 +172,32 @@ data.samples = 40
 """
 
 
-def test_a_real_kill_in_the_middle_loses_no_finished_member(tmp_path: Path) -> None:
-    (tmp_path / "sweep.toml").write_text(FILE)
-    (tmp_path / "script.py").write_text(SCRIPT)
-    sweep = load_sweep(tmp_path / "sweep.toml")
-    assert run(sweep, tmp_path / "whole").finished == 60
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a sweep leaves that nothing kills; ``sweep.toml`` and ``script.py`` lie beside it."""
+    place = tmp_path_factory.mktemp("sweep")
+    (place / "sweep.toml").write_text(FILE)
+    (place / "script.py").write_text(SCRIPT)
+    assert run(load_sweep(place / "sweep.toml"), place / "whole").finished == 12
+    return place
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_real_kill_in_the_middle_loses_no_finished_member(number: signal.Signals, whole: Path) -> None:
+    """It comes once two workers are in the middle of members 4 and 5."""
+    sweep, results = load_sweep(whole / "sweep.toml"), whole / number.name
+    command = [sys.executable, "script.py", "sweep.toml", number.name]
     quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    for name, number in (("killed", signal.SIGKILL), ("interrupted", signal.SIGINT)):
-        command = [sys.executable, "script.py", "sweep.toml", name]
-        with subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **quiet) as child:
-            assert child.stdout is not None
-            for line in child.stdout:
-                if int(line) >= 3:
-                    break
-            os.killpg(child.pid, number)
-            child.wait(timeout=60)
-        time.sleep(0.2)
-        kept = len(finished_members(sweep.directory(tmp_path / name)))
-        assert 3 <= kept < 60
-        assert run(sweep, tmp_path / name).finished == 60
-        assert same_files(sweep.directory(tmp_path / name), sweep.directory(tmp_path / "whole"))
+    with subprocess.Popen(command, cwd=whole, start_new_session=True, **quiet) as child:
+        assert child.stdout is not None
+        assert [int(line) for _, line in zip(range(5), child.stdout, strict=False)] == [0, 1, 2, 3, 4]
+        wait_until(lambda: len(list(results.glob("figure-1/*/steps.jsonl"))) == 4 + 2)
+        os.killpg(child.pid, number)
+        assert child.stdout.read() == b""  # to its end: no process is left that could write
+    assert child.returncode not in (0, None)
+    assert len(finished_members(sweep.directory(results))) == 4
+    assert run(sweep, results).finished == 12
+    assert same_files(sweep.directory(results), sweep.directory(whole / "whole"))
 
 
 def test_a_file_is_read_with_its_experiment_beside_it(tmp_path: Path) -> None:
@@ -251,9 +269,7 @@ def test_a_worker_that_dies_is_said_to_have_died(tmp_path: Path) -> None:
         os.kill(executor.submit(os.getpid).result(), signal.SIGKILL)
         with pytest.raises(BackendError, match=r"a worker process died.*fewer --workers"):
             list(advance(make(), executor, results=tmp_path))
-    with processes(1) as executor:
-        *_, last = advance(make(), executor, results=tmp_path)
-    assert last.finished == 12
+    assert run(make(), tmp_path).finished == 12
 
 
 def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:

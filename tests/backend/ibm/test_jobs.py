@@ -105,7 +105,7 @@ def test_a_fault_of_the_network_costs_nothing_but_time(
 ) -> None:
     kind, options = fault
     if options.pop("queue", False):
-        service.conditions.queue_seconds = 1.0
+        service.conditions.queue_looks = 5
     tested = sampler(tmp_path)
     service.fault(kind, **options)
     samples = tested.sample(THETAS, 200, KEY)
@@ -221,7 +221,7 @@ def test_a_double_that_the_service_lists_late_is_found(
 def test_a_job_that_is_in_the_journal_need_not_be_listed_to_be_adopted(
     service: Service, quiet: np.ndarray, tmp_path: Path
 ) -> None:
-    service.conditions.listing_seconds, service.conditions.queue_seconds = 3600.0, 0.3
+    service.conditions.listing_seconds, service.conditions.queue_looks = 3600.0, 5
     first = sampler(tmp_path)
     first.jobs.terms.detach = True
     with pytest.raises(Detached):
@@ -345,7 +345,7 @@ def test_a_token_that_is_no_longer_taken_is_asked_for_anew(
     tested = sampler(tmp_path)
     service.fault("expire")  # before a job is sent
     np.testing.assert_array_equal(tested.sample(THETAS, 200, KEY).bits, quiet)
-    service.conditions.queue_seconds = 0.3
+    service.conditions.queue_looks = 5
     tested.jobs.terms.tell = lambda words: service.fault("expire") if "queued" in words else None  # and while it waits
     np.testing.assert_array_equal(tested.sample(THETAS, 200, Key(1, run="r", step=1)).bits, quiet)
     assert of_run(service) == ["Completed"]
@@ -499,14 +499,14 @@ def test_nothing_secret_is_in_what_is_written(service: Service, quiet: np.ndarra
 
 
 def test_a_bill_that_is_not_yet_known_is_not_0(service: Service, tmp_path: Path) -> None:
-    service.conditions.billing_seconds = 60.0
+    service.conditions.billing_seconds = 3600.0
     assert sampler(tmp_path).sample(THETAS, 200, KEY).qpu_seconds is None
     service.conditions.billing_seconds = 0.0
     assert sampler(tmp_path).sample(THETAS, 200, Key(1, run="other")).qpu_seconds == pytest.approx(2.1, abs=0.1)
 
 
 def test_an_outage_is_no_unknown_device(service: Service) -> None:
-    service.fault("answer", on="GET *", status=503, seconds=60)
+    service.fault("answer", on="GET *", status=503, seconds=3600)
     with pytest.raises(BackendError):
         open_device("ibm_manila", DeviceSettings()).compile(product_state(2))
     service.faults.clear()
@@ -527,7 +527,7 @@ def test_a_job_that_is_not_listed_yet_is_waited_for(
         with pytest.raises(KeyboardInterrupt):
             sampler(tmp_path).sample(THETAS, 200, KEY)
     service.conditions.listing_seconds = 3600.0
-    monkeypatch.setattr(jobs, "LISTING_DELAY", 60.0)
+    monkeypatch.setattr(jobs, "LISTING_DELAY", 3600.0)
     waited: list[float] = []
 
     def pause(seconds: float) -> None:
@@ -539,7 +539,7 @@ def test_a_job_that_is_not_listed_yet_is_waited_for(
     np.testing.assert_array_equal(later.sample(THETAS, 200, KEY).bits, quiet)
     assert of_run(service) == ["Completed"]
     assert len(waited) == 1
-    assert 30 < waited[0] <= 60
+    assert 1800 < waited[0] <= 3600
 
 
 def test_a_device_that_is_not_described_while_a_job_is_sent_is_asked_again(
