@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,7 @@ class Session:
         return vars(self) | {"backend": self.backend.facts}
 
 
+@cache
 def _git_revision() -> str | None:
     """The revision of the source tree qhn runs from; None if it is installed as a package."""
     root = Path(__file__).parents[3]
