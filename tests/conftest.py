@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,8 @@ from matplotlib.figure import Figure
 
 from pictures import save_blank
 from qhn import cli
-from qhn.backend import rehearsal
 from qhn.config import RunConfig
 from qhn.config.file import load_config
-from qhn.run import provenance
 from service.fixtures import service  # noqa: F401
 
 
@@ -43,17 +40,6 @@ def _blank_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     """Pictures are drawn only for tests with the mark ``pictures``."""
     if request.node.get_closest_marker("pictures") is None:
         monkeypatch.setattr(Figure, "savefig", save_blank)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _what_never_changes_is_read_once() -> Iterator[None]:
-    """The client reads the files of all its 68 stored devices whenever one of them is asked for, and every run asks git
-    for the revision of the source: a quarter of the time of all tests.
-    """
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(rehearsal, "FakeProviderForBackendV2", cache(rehearsal.FakeProviderForBackendV2))
-        patched.setattr(provenance, "_git_revision", cache(provenance._git_revision))
-        yield
 
 
 class Result:

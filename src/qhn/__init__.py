@@ -1,6 +1,6 @@
 """Quantum hypernetworks: circuits whose measured bitstrings are binary neural networks.
 
-Everything below is imported when first used, so that ``import qhn`` costs nothing.
+Every public name is imported when it is first used, so that ``import qhn`` is fast.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qhn.backend import BackendError, DeviceSettings, open_backend
+    from qhn.backend import BackendError, DeviceSettings, NoiseSettings, RehearsalSettings, open_backend
     from qhn.baseline.classical import Trace, polish, search, success_rate
     from qhn.circuit.hypernetwork import Ansatz, hypernetwork, product_state
     from qhn.config import RunConfig
@@ -43,6 +43,8 @@ _MODULES = {
     "backend": (
         "BackendError",
         "DeviceSettings",
+        "NoiseSettings",
+        "RehearsalSettings",
         "open_backend",
     ),
     "baseline.classical": (

@@ -1,4 +1,4 @@
-"""``python -m qhn``, for where the console script is not on the path."""
+"""The entry point of ``python -m qhn``, for machines whose path lacks the console script."""
 
 from qhn.cli import main
 

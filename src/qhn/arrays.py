@@ -1,4 +1,4 @@
-"""The types of arrays that the code is written in."""
+"""Type aliases of the arrays that qhn's functions take and return."""
 
 from __future__ import annotations
 

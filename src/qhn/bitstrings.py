@@ -1,8 +1,8 @@
 """Bitstrings as arrays, bytes and integers.
 
-Everywhere in qhn a bitstring is a ``uint8`` array of zeros and ones of shape ``[..., num_qubits]`` whose column j is
-qubit j. As an integer, qubit 0 is the least significant bit, as in Qiskit. Stored, eight qubits make a byte, qubit 0
-the most significant bit of the first byte (``numpy.packbits``).
+A bitstring is a ``uint8`` array of zeros and ones of shape ``[..., num_qubits]`` whose column j is qubit j. As an
+integer, qubit 0 is the least significant bit, as in Qiskit. Stored, eight qubits make a byte, qubit 0 the most
+significant bit of the first byte (``numpy.packbits``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from qhn.errors import QhnError
 
 
 def as_bits(bits: ArrayLike, num_qubits: int) -> Bits:
-    """The bitstrings as a ``uint8`` array ``[..., num_qubits]``.
+    """Convert bitstrings to a ``uint8`` array ``[..., num_qubits]``.
 
     Raises:
         ValueError: if the last axis is not ``num_qubits`` long or a value is neither 0 nor 1.
@@ -33,12 +33,12 @@ def as_bits(bits: ArrayLike, num_qubits: int) -> Bits:
 
 
 def pack(bits: Bits) -> NDArray[np.uint8]:
-    """Bytes of each bitstring: ``[..., num_qubits]`` → ``[..., ceil(num_qubits / 8)]``."""
+    """Pack bitstrings into bytes: ``[..., num_qubits]`` → ``[..., ceil(num_qubits / 8)]``, qubit 0 first."""
     return np.packbits(bits, axis=-1)
 
 
 def unpack(packed: NDArray[np.uint8], num_qubits: int) -> Bits:
-    """The inverse of :func:`pack`.
+    """Unpack the bytes of :func:`pack` into bitstrings: ``[..., bytes]`` → ``[..., num_qubits]``.
 
     >>> unpack(pack(np.array([[1, 0, 1]], dtype=np.uint8)), 3)
     array([[1, 0, 1]], dtype=uint8)
@@ -47,9 +47,10 @@ def unpack(packed: NDArray[np.uint8], num_qubits: int) -> Bits:
 
 
 def keys(packed: NDArray[np.uint8]) -> NDArray[Any]:
-    """One sortable, comparable item a bitstring, for ``numpy.unique`` and ``numpy.searchsorted``: ``[...]``.
+    """A sortable key for each packed bitstring: ``[..., bytes]`` → ``[...]``.
 
-    Up to 64 qubits the items are integers, which sort several times faster than bytes.
+    The keys serve ``numpy.unique`` and ``numpy.searchsorted``. Up to 64 qubits they are integers, which sort several
+    times faster than bytes.
     """
     width = packed.shape[-1]
     if width <= 8:
@@ -60,13 +61,13 @@ def keys(packed: NDArray[np.uint8]) -> NDArray[Any]:
 
 
 def packed_keys(items: NDArray[Any], width: int) -> NDArray[np.uint8]:
-    """The inverse of :func:`keys`: the bytes ``[..., width]`` of each item."""
+    """Unpack the keys of :func:`keys` into the bytes ``[..., width]`` of their bitstrings."""
     size = 8 if width <= 8 else width
     return np.ascontiguousarray(items).view(np.uint8).reshape(*items.shape, size)[..., :width]
 
 
 def from_integers(integers: ArrayLike, num_qubits: int) -> Bits:
-    """Bitstrings of non-negative integers below ``2**num_qubits``, qubit 0 least significant.
+    """Convert non-negative integers below ``2**num_qubits`` to bitstrings, qubit 0 least significant.
 
     >>> from_integers([1, 6], 3)
     array([[1, 0, 0],
@@ -78,7 +79,7 @@ def from_integers(integers: ArrayLike, num_qubits: int) -> Bits:
 
 
 def to_integers(bits: Bits) -> Integers:
-    """Integers of bitstrings of at most 62 qubits, qubit 0 least significant.
+    """Convert bitstrings of at most 62 qubits to integers, qubit 0 least significant.
 
     >>> to_integers(np.array([0, 1, 1], dtype=np.uint8))
     np.int64(6)
@@ -97,3 +98,26 @@ def text(bits: Bits) -> str:
     '011'
     """
     return "".join("1" if bit else "0" for bit in bits)
+
+
+def from_text(text: str) -> Bits:
+    """The bitstring ``[num_qubits]`` of a text of zeros and ones, qubit 0 first; the inverse of :func:`text`.
+
+    >>> from_text("0110").tolist()
+    [0, 1, 1, 0]
+    """
+    return np.array([int(bit) for bit in text], dtype=np.uint8)
+
+
+def distinct(bits: Bits) -> tuple[Bits, Integers]:
+    """The different bitstrings of ``[n, num_qubits]`` and how often each of them occurs.
+
+    Returns:
+        Bitstrings ``[m, num_qubits]`` in the order of their packed bytes, and counts ``[m]``.
+
+    >>> rows, counts = distinct(np.array([[1, 0], [0, 0], [1, 0]], dtype=np.uint8))
+    >>> rows.tolist(), counts.tolist()
+    ([[0, 0], [1, 0]], [1, 2])
+    """
+    different, counts = np.unique(pack(bits), axis=0, return_counts=True)
+    return unpack(different, bits.shape[-1]), counts

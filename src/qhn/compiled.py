@@ -1,4 +1,4 @@
-"""Loops compiled by numba, once: the machine code is kept on disk beside the source, or in the user's cache."""
+"""Compilation of loops by numba; the machine code is cached beside the source, or in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reas
 
 
 def compiled(function: Callable[..., Any], **options: Any) -> Any:
-    """The function, compiled when first called; in every process anew where there is no place to keep it."""
+    """Compile a function with numba when it is first called.
+
+    Where neither cache folder can be written, every process compiles it anew.
+    """
     try:
         return njit(cache=True, **OPTIONS, **options)(function)
     except RuntimeError:  # neither the source's directory nor the user's cache can be written
@@ -20,5 +23,5 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """As :func:`compiled`, and put into the place of its calls."""
+    """Compile a function like :func:`compiled` and inline it wherever compiled code calls it."""
     return compiled(function, forceinline=True)

@@ -9,7 +9,7 @@ from typing import IO
 
 
 def append(path: Path, content: bytes) -> None:
-    """Add to the end of a file, through to the disk."""
+    """Append bytes to a file and wait until they are on the disk."""
     is_new = not path.exists()
     with path.open("ab") as file:
         file.write(content)
@@ -20,7 +20,10 @@ def append(path: Path, content: bytes) -> None:
 
 
 def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file beside the old one and put it in its place, so that a reader finds one or the other."""
+    """Replace a file as a whole, so that a reader finds either the old or the new content.
+
+    The new content is written beside the old file, which is then replaced in one step.
+    """
     partial = path.with_name(path.name + ".part")
     with partial.open("wb") as file:
         write(file)
@@ -31,7 +34,7 @@ def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 def _sync_names(folder: Path) -> None:
-    """Make new names in a folder survive a power cut."""
+    """Wait until the names of new files in a folder are on the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -40,6 +43,6 @@ def _sync_names(folder: Path) -> None:
 
 
 def truncate(path: Path, size: int) -> None:
-    """Cut a file that is longer than ``size`` bytes."""
+    """Cut a file to ``size`` bytes if it is longer."""
     if path.stat().st_size > size:
         os.truncate(path, size)

@@ -1,13 +1,13 @@
-"""The errors that qhn raises on purpose; any other that escapes it is a defect of qhn."""
+"""The errors that qhn raises on purpose; any other error that escapes from qhn is a defect of it."""
 
 from __future__ import annotations
 
 
 class QhnError(ValueError):
-    """What was asked for cannot be done: the text names the value, the bound and the remedy.
+    """An error in what was asked for; the message names the value, the bound and the remedy.
 
-    It is a ``ValueError``, so that code which knows nothing of qhn can catch it; the command line tells it from errors
-    of libraries, which are no bad input but defects.
+    It is a ``ValueError``, so that code which knows nothing of qhn can catch it. The command line tells it from the
+    errors of libraries, which are defects rather than bad input.
 
     >>> try:
     ...     import qhn

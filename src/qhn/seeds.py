@@ -1,8 +1,8 @@
-"""Where every random number comes from.
+"""The seeds of all random numbers.
 
-A random choice is named by a :class:`Key` – for what, at which step, which evaluation of the step – and derives from
-the run's seed through ``numpy.random.SeedSequence``. Nothing repeats, everything can be drawn again, and a resumed run
-draws what an uninterrupted one would have drawn.
+A random choice is named by a :class:`Key`: its purpose, the training step and the evaluation within the step. It
+derives from the run's seed through ``numpy.random.SeedSequence``. Nothing repeats, everything can be drawn again, and a
+resumed run draws what an uninterrupted one would have drawn.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """What a random number is for. The values are part of every run's identity: never renumber them."""
+    """The purpose of a random number; the values are part of every run's identity and must never be renumbered."""
 
     INITIAL_THETA = 0
     SHOTS = 1
@@ -26,14 +26,14 @@ class Purpose(IntEnum):
 
 @dataclass(frozen=True)
 class Key:
-    """Name of one random choice.
+    """The name of one random choice, from which its random numbers derive.
 
     Attributes:
         seed: the run's seed, a non-negative integer.
-        purpose: what it is for.
+        purpose: the purpose of the random numbers.
         step: the training step, from 0.
-        evaluation: the evaluation within the step, from 0 (a line search makes several).
-        run: identifier of the run, used to tag jobs; it does not change the numbers.
+        evaluation: the evaluation within the step, from 0; a line search makes several.
+        run: identifier of the run, used to tag jobs; it does not change the random numbers.
 
     >>> Key(seed=7).uint32() == Key(seed=7, run="other").uint32() != Key(seed=7, step=1).uint32()
     True
@@ -46,16 +46,16 @@ class Key:
     run: str = ""
 
     def generator(self) -> np.random.Generator:
-        """A fresh generator."""
+        """A new random generator, seeded by this key."""
         return np.random.default_rng(self._sequence())
 
     def uint32(self) -> int:
-        """A 32-bit seed, for simulators which take an integer."""
+        """A 32-bit seed derived from this key, for simulators that take an integer."""
         return int(self._sequence().generate_state(1, np.uint32)[0])
 
     @property
     def tag(self) -> str:
-        """The name of this evaluation among a service's jobs: ``qhn:<run>:<step>:<evaluation>``."""
+        """The tag of this evaluation's jobs at a service: ``qhn:<run>:<step>:<evaluation>``."""
         return f"qhn:{self.run}:{self.step}:{self.evaluation}"
 
     def _sequence(self) -> np.random.SeedSequence:

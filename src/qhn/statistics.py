@@ -1,17 +1,20 @@
-"""Intervals for shares of successes."""
+"""Statistics of distributions and of shares of successes."""
 
 from __future__ import annotations
 
+import numpy as np
+
+from qhn.arrays import Floats
 from qhn.errors import QhnError
 
 
 def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
-    """The Wilson interval of a chance of success, of which ``successes`` of ``trials`` are known.
+    """The lower and upper end of the Wilson interval of a success probability, from ``successes`` in ``trials``.
 
     Args:
-        successes: from 0 to ``trials``.
-        trials: at least 1.
-        z: standard deviations of the interval's half width; 1.96 for a level of 95 %.
+        successes: number of successes, from 0 to ``trials``.
+        trials: number of independent trials, at least 1.
+        z: half width of the interval in standard deviations, above 0; 1.96 is a confidence level of 95 %.
 
     Raises:
         ValueError: if the counts are impossible or ``z`` is not above 0.
@@ -30,3 +33,16 @@ def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
     level = float(erf(z / 2**0.5))
     interval = binomtest(successes, trials).proportion_ci(confidence_level=level, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def entropy(probabilities: Floats) -> float:
+    """Shannon's entropy of a distribution in bits.
+
+    Args:
+        probabilities: numbers of at least 0 that sum up to 1, in an array of any shape.
+
+    >>> entropy(np.array([0.5, 0.25, 0.25, 0.0]))
+    1.5
+    """
+    positive = probabilities[probabilities > 0].ravel()
+    return float(-(positive @ np.log2(positive)))

@@ -1,4 +1,4 @@
-"""Text for people: tables, aligned for a terminal or in Markdown, and help with misspelt names."""
+"""Text for people: tables, aligned for a terminal or in Markdown, and suggestions for misspelt names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Row = Sequence[object]
 
 
 def aligned(head: Row, rows: Sequence[Row]) -> str:
-    """Columns as wide as their longest cell; numbers, and what begins with one, to the right.
+    """A table in text whose columns are as wide as their longest cell; columns of numbers are aligned to the right.
 
     >>> print(aligned(["method", "C"], [["random", 0.5], ["descent", 0.25]]))
     method      C
@@ -30,7 +30,7 @@ def aligned(head: Row, rows: Sequence[Row]) -> str:
 
 
 def markdown(head: Row, rows: Sequence[Row]) -> str:
-    """The same in Markdown.
+    """A table in Markdown.
 
     >>> print(markdown(["method", "C"], [["random", 0.5]]))
     | method | C |
@@ -58,7 +58,7 @@ def did_you_mean(name: str, options: Iterable[str], otherwise: str = "") -> str:
 
 
 def spell(value: Any) -> Any:
-    """A value of a setting as a cell of a table."""
+    """The value of a setting as a cell of a table."""
     if isinstance(value, dict):
         inside = ", ".join(f"{key} {inner}" for key, inner in value.items() if key != "name")
         return f"{value.get('name', '')} {inside}".strip()

@@ -1,4 +1,4 @@
-"""How work is spread over the cores of one machine."""
+"""Threads: how many to use, and how work is spread over the cores of one machine."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Result = TypeVar("Result")
 
 
 def num_cores() -> int:
-    """Threads to use: the cores of this process, or ``OMP_NUM_THREADS`` if that is less."""
+    """The number of threads to use: the cores of this process, or ``OMP_NUM_THREADS`` if that is less."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return max(1, min(cores, int(wanted))) if wanted.isdecimal() else cores
 
 
 def check_threads(num_threads: int | None) -> int:
-    """The number of threads asked for, or of cores.
+    """The requested number of threads, or the number of cores if it is None.
 
     Raises:
-        ValueError: if it is below 1.
+        ValueError: if ``num_threads`` is below 1.
     """
     if num_threads is not None and num_threads < 1:
         raise QhnError(f"num_threads must be at least 1, got {num_threads}")
@@ -34,10 +34,10 @@ def check_threads(num_threads: int | None) -> int:
 
 
 def in_parallel(function: Callable[[Item], Result], items: Sequence[Item], num_threads: int) -> list[Result]:
-    """``[function(item) for item in items]`` on so many threads, with linear algebra on one thread each.
+    """Return ``[function(item) for item in items]``, computed on ``num_threads`` threads.
 
-    The work is divided by its nature and never by the number of threads, and results keep their order, so that numbers
-    do not depend on it.
+    Linear algebra uses one thread within each. The work is divided by its nature and never by the number of threads,
+    and results keep their order, so that numbers do not depend on the number of threads.
     """
     with _one_thread_each:
         if num_threads == 1 or len(items) <= 1:
@@ -47,7 +47,7 @@ def in_parallel(function: Callable[[Item], Result], items: Sequence[Item], num_t
 
 
 class _OneThreadEach:
-    """While anyone is inside, the libraries of linear algebra use one thread; the last one out restores theirs."""
+    """A context in which linear algebra uses one thread; the last thread to leave restores the previous numbers."""
 
     def __init__(self) -> None:
         self._lock = Lock()

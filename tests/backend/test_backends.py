@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import chisquare
@@ -10,6 +13,7 @@ import reference
 from qhn import bitstrings
 from qhn.backend import BackendError, DeviceSettings, open_backend
 from qhn.backend import aer as aer_module
+from qhn.backend.journal import Journal
 from qhn.circuit.hypernetwork import hypernetwork, product_state
 from qhn.seeds import Key
 
@@ -160,49 +164,44 @@ def test_a_failing_simulator_is_a_backend_error(monkeypatch: pytest.MonkeyPatch)
 # ---------------------------------------------------------------- the QPU path, with the real client in local mode
 
 
-class JournalList(list):
-    """A journal in memory."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, tuple[str, dict[str, object]]] = {}
-
-    name = "in-memory"
-
-    def entries(self) -> list[dict[str, object]]:
-        return list(self)
-
-    def keep(self, tag: str, digest: str, arrays: dict[str, object]) -> None:
-        self.files[tag] = digest, arrays
-
-    def kept(self, tag: str, digest: str) -> dict[str, object] | None:
-        known, arrays = self.files.get(tag, ("", None))
-        return arrays if known == digest else None
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "jobs.jsonl")
 
 
-def test_device_sampler_runs_the_real_client_and_journals_before_it_waits() -> None:
+def noted(journal: Journal) -> list[dict[str, object]]:
+    """What the file says of jobs, but for the times."""
+    entries = [json.loads(line) for line in journal.path.read_text().splitlines()]
+    assert entries[0].keys() == {"time", "event", "record"}
+    return [entry for entry in entries[1:] if entry.pop("time")]
+
+
+def test_device_sampler_runs_the_real_client_and_journals_before_it_waits(journal: Journal) -> None:
     from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
     from qhn.backend.ibm.device import Device
 
-    journal = JournalList()
     ansatz = hypernetwork(4, 1)
     theta = np.random.default_rng(1).uniform(0, 6, (3, ansatz.num_parameters))
     samples = Device(FakeManilaV2(), journal=journal).compile(ansatz).sample(theta, 2000, Key(1, step=2, run="r"))
     assert samples.bits.shape == (3, 2000, 4)
-    assert [entry["event"] for entry in journal] == ["intent", "submitted", "done"]
+    intent, submitted, done = noted(journal)
+    assert (submitted["event"], done["event"]) == ("submitted", "done")
     assert samples.qpu_seconds is not None
-    digest, price = journal[0].pop("digest"), journal[0].pop("price_seconds")
-    assert price == journal[1]["price_seconds"] > 2
-    assert journal[0] == {"event": "intent", "tag": "qhn:r:2:0", "rows": 3, "shots": 2000, "record": "in-memory"}
+    digest, price = intent.pop("digest"), intent.pop("price_seconds")
+    assert price == submitted["price_seconds"] > 2
+    assert intent == {"event": "intent", "tag": "qhn:r:2:0", "rows": 3, "shots": 2000, "record": journal.name}
     assert len(digest) == 64
     assert samples.num_shots == 6000
-    assert journal[1]["job_id"] == journal[2]["job_id"] == samples.job_ids[0]
+    assert submitted["job_id"] == done["job_id"] == samples.job_ids[0]
     for row, angles in zip(samples.bits, theta, strict=True):
         exact = reference.probabilities(reference.literal_circuit(4, 1, "eq5", angles))
         assert 0.5 * np.abs(frequencies(row) / 2000 - exact).sum() < 0.25  # the device's noise, no mix-up of rows
 
 
-def test_device_failure_is_journalled_and_says_nothing_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_device_failure_is_journalled_and_says_nothing_of_the_service(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from qiskit_ibm_runtime.exceptions import IBMRuntimeError
     from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
@@ -215,19 +214,19 @@ def test_device_failure_is_journalled_and_says_nothing_of_the_service(monkeypatc
             raise IBMRuntimeError("token abc123 is not welcome")
 
     monkeypatch.setattr(ibm, "Sampler", Refusing)
-    journal = JournalList()
     sampler = ibm.Device(FakeManilaV2(), journal=journal).compile(product_state(2))
     with pytest.raises(BackendError) as caught:
         sampler.sample(np.zeros((1, 4)), 10, Key(1, run="r"))
     assert "abc123" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert "qhn:r:0:0" in str(caught.value)
-    assert journal[-1] == {"event": "out of reach", "tag": "qhn:r:0:0", "error": "IBMRuntimeError", "kind": "transient"}
+    failure = {"event": "out of reach", "tag": "qhn:r:0:0", "error": "IBMRuntimeError", "kind": "transient"}
+    assert noted(journal)[-1] == failure
 
 
 @pytest.mark.parametrize("error", [ValueError("crn:v1:SECRET"), TypeError("SECRET"), ConnectionError("SECRET")])
 def test_whatever_the_client_raises_is_one_kind_of_failure_without_its_text(
-    error: Exception, monkeypatch: pytest.MonkeyPatch
+    error: Exception, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
@@ -241,13 +240,13 @@ def test_whatever_the_client_raises_is_one_kind_of_failure_without_its_text(
             raise error
 
     monkeypatch.setattr(ibm.Sampler, "run", lambda self, pubs, shots: Job())
-    journal = JournalList()
     sampler = ibm.Device(FakeManilaV2(), journal=journal).compile(product_state(2))
     with pytest.raises(BackendError) as caught:
         sampler.sample(np.zeros((1, 4)), 10, KEY)
-    assert "SECRET" not in str(caught.value) + str(journal)
-    assert [entry["event"] for entry in journal][:2] == ["intent", "submitted"]
-    assert journal[-1]["event"] in ("failed", "out of reach")
+    assert "SECRET" not in str(caught.value) + journal.path.read_text()
+    intent, submitted, *_, last = noted(journal)
+    assert (intent["event"], submitted["event"]) == ("intent", "submitted")
+    assert last["event"] in ("failed", "out of reach")
 
     def refuse(**_: object) -> object:
         raise error
@@ -280,14 +279,13 @@ def test_without_an_account_the_message_says_how_to_get_one(monkeypatch: pytest.
         open_backend("ibm_torino")
 
 
-def test_tiles_calibration_and_options_through_the_real_client() -> None:
+def test_tiles_calibration_and_options_through_the_real_client(journal: Journal) -> None:
     """Two chains of three on a device of seven: one circuit, one job, and each row's distribution on its tile."""
     from qiskit_ibm_runtime.fake_provider import FakeJakartaV2
 
     from qhn.backend.ibm.device import Device
 
-    journal, shots = JournalList(), 2000
-    ansatz = hypernetwork(3, 1)
+    shots, ansatz = 2000, hypernetwork(3, 1)
     thetas = np.random.default_rng(1).uniform(0, 6, (7, ansatz.num_parameters))
     device = Device(FakeJakartaV2(), DeviceSettings(tiles=2, calibrate=True), journal)
     samples = device.compile(ansatz).sample(thetas, shots, KEY, 7)
@@ -297,7 +295,7 @@ def test_tiles_calibration_and_options_through_the_real_client() -> None:
     assert samples.tiles.tolist() == [0, 0, 0, 1, 1, 0, 0]
     assert samples.folded
     assert samples.num_shots == (5 + 2) * shots
-    assert journal[1]["rows"] == 7
+    assert noted(journal)[1]["rows"] == 7
     assert len(samples.job_ids) == 1
     assert (samples.readout_counts.rates > 0).all()
     assert (samples.readout_counts.rates < 0.1).all()
@@ -324,7 +322,9 @@ def test_shots_are_those_really_taken(settings: dict[str, object], shots: int) -
     assert sampler.describe()[name] == value
 
 
-def test_a_call_beyond_the_limits_of_a_job_is_several_whose_bits_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_beyond_the_limits_of_a_job_is_several_whose_bits_are_kept(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each job has calibration circuits of its own, none exceeds the limit, and a failing one costs no other."""
     from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
@@ -332,7 +332,7 @@ def test_a_call_beyond_the_limits_of_a_job_is_several_whose_bits_are_kept(monkey
     from qhn.backend.ibm import device as ibm
 
     monkeypatch.setattr(qpu_time, "MAX_EXECUTIONS", 2000)
-    journal, ansatz = JournalList(), product_state(2)
+    ansatz = product_state(2)
     thetas = np.zeros((7, 4))
     thetas[3, 0] = np.pi
     sampler = ibm.Device(FakeManilaV2(), DeviceSettings(calibrate=True), journal).compile(ansatz)
@@ -356,7 +356,7 @@ def test_a_call_beyond_the_limits_of_a_job_is_several_whose_bits_are_kept(monkey
         sampler.sample(thetas, 400, Key(1, run="r"))
     samples = sampler.sample(thetas, 400, Key(1, run="r"))
     assert runs == [3, 2, 2, 2, 2]  # the first was not measured again
-    submitted = [entry for entry in journal if entry["event"] == "submitted"]
+    submitted = [entry for entry in noted(journal) if entry["event"] == "submitted"]
     assert [entry["tag"] for entry in submitted] == [f"qhn:r:0:0:{part}" for part in (0, 1, 2, 1, 2)]
     assert all(entry["rows"] * entry["shots"] <= 2000 for entry in submitted)
     assert len(set(samples.job_ids)) == 3

@@ -8,7 +8,7 @@ from qiskit_ibm_runtime.fake_provider import FakeFez, FakeManilaV2
 
 import reference
 from qhn import bitstrings
-from qhn.backend import DeviceSettings, open_backend
+from qhn.backend import DeviceSettings, RehearsalSettings, open_backend
 from qhn.backend.device.chip import Chip
 from qhn.backend.noise.channels import ChipNoise
 from qhn.backend.noise.twin import Twin
@@ -48,7 +48,7 @@ def test_aer_on_the_used_qubits_gives_what_it_gives_with_the_whole_device() -> N
 
     ansatz, shots, device = hypernetwork(3, 1), 40_000, FakeManilaV2()
     theta = np.random.default_rng(2).uniform(0, 6, (1, ansatz.num_parameters))
-    sampler = open_backend("fake_manila", DeviceSettings(simulator="aer")).compile(ansatz)
+    sampler = open_backend("fake_manila", RehearsalSettings(simulator="aer")).compile(ansatz)
     counts = frequencies(sampler.sample(theta, shots, KEY).bits[0])
     isa = sampler.circuit.assign_parameters({p: theta[0, p.index] for p in sampler.circuit.parameters})
     result = AerSimulator.from_backend(device).run(isa, shots=shots, seed_simulator=4).result().get_counts()
@@ -156,7 +156,7 @@ def test_e_of_a_noisy_device_is_known_without_shots() -> None:
     probabilities = folded.probabilities(theta[None])[0]
     assert np.all(np.abs(frequencies(bits) - shots * probabilities) < 5 * np.sqrt(shots * probabilities + 1))
     assert folded.energies(theta[None], problem.costs)[0] == pytest.approx(probabilities @ problem.costs, abs=1e-12)
-    aer = open_backend("fake_torino", DeviceSettings(simulator="aer")).compile(ansatz)
+    aer = open_backend("fake_torino", RehearsalSettings(simulator="aer")).compile(ansatz)
     with pytest.raises(ValueError, match=r"only device\.simulator = 'twin' knows probabilities"):
         aer.probabilities(theta[None])
 
@@ -176,7 +176,7 @@ def test_e_of_a_noisy_device_is_known_without_shots() -> None:
 )
 def test_what_a_device_cannot_do_is_refused(name: str, settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        open_backend(name, DeviceSettings(**settings)).compile(hypernetwork(4, 1))
+        open_backend(name, RehearsalSettings(**settings)).compile(hypernetwork(4, 1))
 
 
 def test_chosen_qubits_are_used() -> None:

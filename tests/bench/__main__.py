@@ -30,9 +30,9 @@ from qhn.backend.device.chip import chip_of
 from qhn.backend.device.placement import place
 from qhn.backend.noise.channels import ChipNoise
 from qhn.backend.noise.twin import Twin
-from qhn.backend.sampler import with_measurement
 from qhn.backend.settings import DeviceSettings
 from qhn.circuit.hypernetwork import Ansatz, hypernetwork
+from qhn.circuit.measurement import with_measurement
 from qhn.config.file import load_problem
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import ParameterShift

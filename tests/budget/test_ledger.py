@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from qhn.backend import BackendError
-from qhn.backend.journal import Journal
+from qhn.backend.journal import UNSAID, Entry, Event, History, Journal, Unsaid
 from qhn.backend.rehearsal import FakeDevice, RehearsalSampler, stored_device
 from qhn.backend.samples import Samples
 from qhn.backend.terms import Amount
@@ -27,13 +27,12 @@ from qhn.run.training import resume, train
 SMALL = ("--set", "data.samples=40", "--set", "data.validation_samples=30", "--layers", "1", "--shots", "60")
 
 
-def submitted(job_id: str, step: int, price: float = 52.0) -> dict[str, object]:
-    known = {"event": "submitted", "tag": f"qhn:r:{step}:0", "job_id": job_id, "rows": 10, "shots": 100}
-    return known | {"price_seconds": price}
+def submitted(job_id: str, step: int) -> Entry:
+    return Entry(Event.SUBMITTED, tag=f"qhn:r:{step}:0", job_id=job_id, rows=10, shots=100, price_seconds=52.0)
 
 
-def done(job_id: str, step: int, billed: float | None) -> dict[str, object]:
-    return {"event": "done", "tag": f"qhn:r:{step}:0", "job_id": job_id, "qpu_seconds": billed}
+def done(job_id: str, step: int, billed: float | None) -> Entry:
+    return Entry(Event.DONE, tag=f"qhn:r:{step}:0", job_id=job_id, qpu_seconds=billed)
 
 
 def step(number: int, *job_ids: str, billed: float | None) -> dict[str, object]:
@@ -41,32 +40,35 @@ def step(number: int, *job_ids: str, billed: float | None) -> dict[str, object]:
 
 
 def test_every_job_counts_once() -> None:
-    journal = [submitted("a", 0), done("a", 0, 50.0), submitted("b", 1), done("b", 1, None), submitted("c", 2)]
+    jobs = [submitted("a", 0), done("a", 0, 50.0), submitted("b", 1), done("b", 1, None), submitted("c", 2)]
+    history = History(jobs)
     timing = [step(0, "a", billed=50.0), step(1, "b", billed=None)]
-    found = ledger(timing, journal, 2000)
+    found = ledger(timing, history, 2000)
     assert found.steps == Amount(102.0, 2, 2000)  # the second at its price
     assert found.begun == Amount(52.0, 1, 1000)
     assert found.lost == Amount()
-    assert ledger(timing[:1], journal, 1000).begun == Amount(52.0, 1, 1000)  # of step 1; the bits of step 2 are no use
-    assert ledger(timing[:1], journal, 1000).lost == Amount(52.0, 1, 1000)
-    assert ledger([], [], 0).spent == Amount()
+    assert ledger(timing[:1], history, 1000).begun == Amount(52.0, 1, 1000)  # of step 1; the bits of step 2 are no use
+    assert ledger(timing[:1], history, 1000).lost == Amount(52.0, 1, 1000)
+    assert ledger([], History(), 0).spent == Amount()
 
 
-@pytest.mark.parametrize("event", ["failed", "cancelled"])
-def test_a_job_without_bits_is_lost_at_what_it_billed_or_its_price(event: str) -> None:
-    end = {"event": event, "tag": "qhn:r:0:0"}
-    for more, seconds in (({}, 52.0), ({"job_id": "a"}, 52.0), ({"job_id": "a", "qpu_seconds": 3.0}, 3.0)):
-        journal = [submitted("a", 0), end | more, {"event": "intent", "tag": "qhn:r:0:0"}, submitted("b", 0)]
-        found = ledger([], journal, 0)
-        assert found.lost == Amount(seconds, 1, 1000)
-        assert found.begun == Amount(52.0, 1, 1000)
+@pytest.mark.parametrize("event", [Event.FAILED, Event.CANCELLED])
+@pytest.mark.parametrize(("job_id", "billed", "seconds"), [(None, UNSAID, 52.0), ("a", UNSAID, 52.0), ("a", 3.0, 3.0)])
+def test_a_job_without_bits_is_lost_at_what_it_billed_or_its_price(
+    job_id: str | None, billed: float | Unsaid, seconds: float, event: Event
+) -> None:
+    end = Entry(event, tag="qhn:r:0:0", job_id=job_id, qpu_seconds=billed)
+    history = History([submitted("a", 0), end, Entry(Event.INTENT, tag="qhn:r:0:0"), submitted("b", 0)])
+    found = ledger([], history, 0)
+    assert found.lost == Amount(seconds, 1, 1000)
+    assert found.begun == Amount(52.0, 1, 1000)
 
 
 @pytest.mark.parametrize("billed", [None, 1.0, 52.0, 90.0])
 def test_what_is_paid_is_used_whatever_it_billed(billed: float | None) -> None:
     """A step all of whose shots were taken goes on; one of two jobs leaves the price of the other."""
     rules = TrainConfig(max_qpu_seconds=60)
-    found = ledger([], [submitted("a", 0), done("a", 0, billed)], 0)
+    found = ledger([], History([submitted("a", 0), done("a", 0, billed)]), 0)
     assert over_budget(rules, Amount(52.0, 1, 1000), found) is None
     stopped = over_budget(rules, Amount(104.0, 2, 2000), found)
     left = 60 - (52.0 if billed is None else billed)
@@ -76,8 +78,8 @@ def test_what_is_paid_is_used_whatever_it_billed(billed: float | None) -> None:
 
 
 def test_a_job_found_again_is_no_longer_lost() -> None:
-    journal = [submitted("a", 0), {"event": "failed", "tag": "qhn:r:0:0"}, done("a", 0, 40.0)]
-    assert ledger([], journal, 0).begun == Amount(40.0, 1, 1000)
+    history = History([submitted("a", 0), Entry(Event.FAILED, tag="qhn:r:0:0"), done("a", 0, 40.0)])
+    assert ledger([], history, 0).begun == Amount(40.0, 1, 1000)
 
 
 @pytest.fixture
@@ -131,7 +133,7 @@ def test_a_spent_budget_is_told_without_the_device(
 ) -> None:
     config = with_settings(rehearsal, {"train.max_qpu_seconds": 2.5 * price(rehearsal)})
     ended(config, tmp_path)
-    monkeypatch.setattr("qhn.run.training.open_backend", lambda *words: pytest.fail("it was opened"))
+    monkeypatch.setattr("qhn.config.open_backend", lambda *words: pytest.fail("it was opened"))
     assert ended(config, tmp_path)[0] == 2
 
 
@@ -164,14 +166,14 @@ class Billing(RehearsalSampler):
     answers = True
 
     def sample(self, thetas, shots, key, group=1) -> Samples:
-        job_id, rows = f"job-{len(self.journal.entries())}", len(thetas)
+        job_id, rows = f"job-{len(self.journal.history().entries())}", len(thetas)
         seconds = self.placement.job_seconds(rows, shots)
-        known = {"event": "submitted", "tag": key.tag, "job_id": job_id, "rows": rows, "shots": shots}
-        self.journal.append(known | {"price_seconds": seconds})
+        size = {"rows": rows, "shots": shots, "price_seconds": seconds}
+        self.journal.append(Entry(Event.SUBMITTED, tag=key.tag, job_id=job_id, **size))
         if not self.answers:
             raise BackendError("the process died")
         samples = super().sample(thetas, shots, key, group)
-        self.journal.append({"event": "done", "tag": key.tag, "job_id": job_id, "qpu_seconds": self.billed})
+        self.journal.append(Entry(Event.DONE, tag=key.tag, job_id=job_id, qpu_seconds=self.billed))
         return Samples(samples.bits, (job_id,), self.billed)
 
 
@@ -212,7 +214,7 @@ def test_a_killed_run_pays_for_its_job_and_not_again(
     going = resume(training.record.directory)
     assert going.announcement()  # there is a step to be made
     going.close()
-    Billing.journal.append({"event": "failed", "tag": Billing.journal.entries()[-1]["tag"]})
+    Billing.journal.append(Entry(Event.FAILED, tag=Billing.journal.history().entries()[-1].tag))
     training = resume(training.record.directory)
     assert len(list(training)) == 1
     assert training.outcome is not None

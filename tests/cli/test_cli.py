@@ -15,7 +15,6 @@ from qhn.backend import BackendError
 from qhn.config import file as configfile
 from qhn.config.file import presets
 from qhn.predict.ensemble import load_ensemble
-from qhn.run import training as run
 from qhn.run.record import load_run
 
 QUICK = ("--set", "data.samples=40", "--set", "data.validation_samples=30", "--steps", "3", "--shots", "50")
@@ -97,13 +96,13 @@ def test_stopping_by_budget_and_failing_have_their_exit_codes(qhn, monkeypatch: 
         def describe(self) -> dict:
             return {}
 
-        circuit = None
+        circuit = placement = None
 
         def sample(self, thetas, shots, key, group=1):
             raise BackendError("the fridge is warm")
 
-    monkeypatch.setattr(run, "open_backend", lambda *settings: Failing())
-    monkeypatch.setattr(run, "write_circuit", lambda record, circuit: None)
+    monkeypatch.setattr("qhn.config.open_backend", lambda *settings: Failing())
+    monkeypatch.setattr("qhn.run.recorder.write_circuit", lambda record, circuit: None)
     result = qhn("run", "figure-1", *QUICK, "--seed", "1")
     assert result.code == 4
     assert result.err == "qhn: the fridge is warm; complete steps are kept, and qhn resume goes on\n"

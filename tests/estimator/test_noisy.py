@@ -8,8 +8,8 @@ import pytest
 import reference
 from qhn.backend.noise.channels import Depolarising
 from qhn.backend.noise.twin import Twin
-from qhn.backend.sampler import with_measurement
 from qhn.circuit.hypernetwork import Ansatz, hypernetwork
+from qhn.circuit.measurement import with_measurement
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import ParameterShift, Spsa
 from qhn.estimator.noisy import NoisyEstimator

@@ -157,7 +157,7 @@ def test_the_engine_says_what_does_not_fit() -> None:
 def test_no_rows_are_no_work() -> None:
     ansatz, none = hypernetwork(4, 1), np.empty((0, 16))
     engine, distribution = Energy(ansatz, np.arange(16.0)), Distribution(ansatz)
-    assert engine.cvar_and_grad(none, Objective(0.5))[1].shape == (0, 16)
+    assert engine.objective_and_grad(none, Objective(0.5))[1].shape == (0, 16)
     assert distribution.probabilities(none).shape == (0, 16)
     assert distribution.entropy(none).shape == (0,)
     assert distribution.sample(none, 5, np.random.default_rng(1)).shape == (0, 5)

@@ -12,11 +12,11 @@ import pytest
 
 from pictures import is_drawn
 from qhn import load_config, train
-from qhn.backend import DeviceSettings
+from qhn.backend import NoiseSettings
 from qhn.backend.depolarising import DepolarisingBackend
 from qhn.backend.noise.twin import Twin
-from qhn.backend.sampler import with_measurement
 from qhn.circuit.hypernetwork import Order, hypernetwork
+from qhn.circuit.measurement import with_measurement
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import Spsa
 from qhn.estimator.noisy import NoisyEstimator
@@ -233,7 +233,7 @@ def test_training_with_noise_goes_on_to_lower_energies(monkeypatch: pytest.Monke
 def test_spsa_descends_on_a_noisy_machine(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(noisytraining, "SPSA_STEPS", 60)
     ansatz = hypernetwork(4, 1)
-    sampler = DepolarisingBackend(DeviceSettings(p1=0.01, p2=0.03)).compile(ansatz)
+    sampler = DepolarisingBackend(NoiseSettings(p1=0.01, p2=0.03)).compile(ansatz)
     estimator = NoisyEstimator(ansatz, TableProblem(rng.normal(size=16)), sampler)
     thetas = rng.uniform(0, 2 * np.pi, (3, ansatz.num_parameters))
     monkeypatch.setattr(noisytraining, "GAINS", SpsaGains(learning_rate=2.0))

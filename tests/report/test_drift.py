@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from pictures import is_drawn
-from qhn.backend import DeviceSettings
+from qhn.backend import RehearsalSettings
 from qhn.backend.rehearsal import FakeDevice, stored_device
-from qhn.budget.quote import price_by_facts, price_facts, price_of_step, quote
+from qhn.budget.forecast import Forecast, PricedRun
+from qhn.budget.quote import quote
 from qhn.circuit.hypernetwork import hypernetwork
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
@@ -99,7 +100,7 @@ def test_it_is_the_noisy_energy_of_the_first_theta_on_its_tile(
     pairs = config.train.gradient.build(ansatz).num_rows // 2
     tiles = record.manifest()[0]["backend"]["tiles"]
     chain = tuple(tiles[pairs % len(tiles)]["qubits"])
-    use = DeviceSettings(qubits=(chain,), calibrate=mitigation == "readout")
+    use = RehearsalSettings(qubits=(chain,), calibrate=mitigation == "readout")
     sampler = FakeDevice(stored_device(config.train.backend), use).compile(ansatz)
     if mitigation == "readout":
         rates = sampler.placement.chip.readout[list(chain)]
@@ -179,15 +180,14 @@ def test_the_price_of_a_step_is_what_it_takes(
     """To the shot, with the device and from what the record remembers of it; and so a budget of all steps suffices."""
     config = with_settings(small_config, settings)
     ansatz = config.circuit(config.problem().num_qubits)
-    placed = FakeDevice(stored_device(config.train.backend), config.device.settings()).compile(ansatz).placement
-    prices = [price_of_step(config, ansatz, placed, step) for step in range(4)]
+    forecast = Forecast(config, ansatz, config.backend().compile(ansatz).placement)
+    prices = forecast.steps
     record = finished(config, tmp_path)
     taken = np.diff([0, *(step.shots for step in record.steps())])
     assert [price.shots for price in prices] == taken.tolist()
     assert taken.tolist() == [taken[1] + 60 * more, taken[1]] * 2
-    facts = json.loads(json.dumps(price_facts(config, placed)))
-    for step, price in enumerate(prices):
-        assert price_by_facts(config, facts, 60, has_drift=step % 2 == 0) == price
+    priced = PricedRun.from_json(json.loads(json.dumps(forecast.priced().to_json())))
+    assert [priced.step(config, step) for step in range(4)] == prices
     assert [line["price_seconds"] for line in record.timing()] == [price.seconds for price in prices]
     assert quote(config, stored_device(config.train.backend), 600).seconds == tuple(one.seconds for one in prices)
     seconds = sum(price.seconds for price in prices)
@@ -204,15 +204,11 @@ def test_the_price_of_a_step_is_what_it_takes(
 def test_a_line_search_measures_it_once_a_step(small_config: RunConfig, tmp_path: Path) -> None:
     config = with_settings(small_config, DRIFT | LBFGS)
     ansatz = config.circuit(4)
-    placed = FakeDevice(stored_device("fake_manila"), config.device.settings()).compile(ansatz).placement
+    forecast = Forecast(config, ansatz, config.backend().compile(ansatz).placement)
     rows = config.train.gradient.build(ansatz).num_rows
-    assert [price_of_step(config, ansatz, placed, step).shots for step in (0, 1)] == [
-        (4 * rows + 2) * 60,
-        4 * rows * 60,
-    ]
-    for step, facts in ((0, True), (1, False)):
-        found = price_by_facts(config, price_facts(config, placed), 60, has_drift=facts)
-        assert found.shots == price_of_step(config, ansatz, placed, step).shots
+    assert [forecast.step(step).shots for step in (0, 1)] == [(4 * rows + 2) * 60, 4 * rows * 60]
+    for step in (0, 1):
+        assert forecast.priced().step(config, step).shots == forecast.step(step).shots
     shots = np.diff([0, *(step.shots for step in finished(config, tmp_path).steps())])
     assert (shots % (60 * rows) == [120, 0, 120, 0]).all()
 

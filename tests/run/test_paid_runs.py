@@ -203,7 +203,7 @@ def test_jobs_are_listed_without_the_service(service: Service, paid: RunConfig, 
     assert found.code == 0
     assert "this is what was last known" in found.err
     assert "self-test  submitted" in found.out
-    assert record_of(training).journal.entries()[-1]["event"] == "submitted"
+    assert record_of(training).journal.history().entries()[-1].event == "submitted"
 
 
 def test_the_least_busy_device_is_chosen_and_named(service: Service, tmp_path: Path, qhn) -> None:
@@ -219,7 +219,7 @@ def test_the_least_busy_device_is_chosen_and_named(service: Service, tmp_path: P
 def test_only_qpus_are_left_to_themselves(qhn) -> None:
     found = qhn(*RUN, "fake_manila", "--detach")
     assert (found.code, found.out) == (2, "")
-    assert "--detach goes with backends ibm_<device>; fake_manila computes here and now" in found.err
+    assert "--detach goes with backend ibm_<device>; fake_manila computes here and now" in found.err
     assert qhn(*RUN, "fake_manila", "-q").code == 0
     assert "only ibm_<device> has jobs" in qhn("jobs").err
 

@@ -16,7 +16,7 @@ import pictures
 import reference
 from qhn import bitstrings
 from qhn.backend import open_backend
-from qhn.backend.journal import Journal
+from qhn.backend.journal import Entry, Event, Journal
 from qhn.backend.terms import Amount
 from qhn.config import RunConfig
 from qhn.config.file import load_config, with_settings
@@ -24,7 +24,6 @@ from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import enumerate_costs
 from qhn.problem.network import load_network
 from qhn.run import record
-from qhn.run import training as run
 from qhn.run.record import Record, load_run
 from qhn.run.step import RecordError, Step, lowest_validation
 from qhn.run.stopping import steps_since_progress
@@ -687,13 +686,19 @@ def test_jobs_that_led_to_no_step_count_against_the_budget(small_config: RunConf
     directory = finish(with_settings(small_config, {"train.max_shots": 4500, "train.steps": 1}), tmp_path)
     journal = Journal(directory / "jobs.jsonl")
     for number in range(2):
-        job = {"event": "submitted", "tag": "qhn:r:1:0", "job_id": f"job-{number}", "price_seconds": 3.0}
-        journal.append(job | {"rows": 25, "shots": 60})
-        journal.append({"event": "failed", "tag": "qhn:r:1:0", "error": "ConnectionError"})
+        size = {"rows": 25, "shots": 60, "price_seconds": 3.0}
+        journal.append(Entry(Event.SUBMITTED, tag="qhn:r:1:0", job_id=f"job-{number}", **size))
+        journal.append(Entry(Event.FAILED, tag="qhn:r:1:0", error="ConnectionError"))
     with journal.path.open("a") as file:
         file.write('{"event": "subm')  # torn
-    journal.append({"event": "intent", "tag": "qhn:r:1:0"})
-    assert [entry["event"] for entry in journal.entries()] == ["submitted", "failed", "submitted", "failed", "intent"]
+    journal.append(Entry(Event.INTENT, tag="qhn:r:1:0"))
+    assert [entry.event for entry in journal.history().entries()] == [
+        "submitted",
+        "failed",
+        "submitted",
+        "failed",
+        "intent",
+    ]
     training = resume(directory, {"train.steps": 4})
     assert training.ledger().lost == Amount(6.0, 2, 3000)
     assert len(list(training)) == 1
@@ -706,7 +711,7 @@ def test_paid_shots_are_on_disk_before_they_are_used_and_are_not_paid_twice(
     small_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = PaidMachine()
-    monkeypatch.setattr(run, "open_backend", lambda *settings: machine)
+    monkeypatch.setattr("qhn.config.open_backend", lambda *settings: machine)
     unbudgeted = small_config
     with pytest.raises(ValueError, match="must be recorded"):
         train(small_config, record=False)
@@ -744,7 +749,7 @@ def test_bits_that_are_paid_for_are_used_though_the_budget_is_spent(
     small_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = PaidMachine()
-    monkeypatch.setattr(run, "open_backend", lambda *settings: machine)
+    monkeypatch.setattr("qhn.config.open_backend", lambda *settings: machine)
     training = train(with_settings(small_config, {"train.max_shots": 3000}), results=tmp_path)
     journal = Journal(training.record.directory / "jobs.jsonl")
 
@@ -758,8 +763,8 @@ def test_bits_that_are_paid_for_are_used_though_the_budget_is_spent(
             next(training)
     training.close()
     for step in range(2):  # as the sampler of a QPU notes them
-        job = {"event": "submitted", "tag": f"qhn:r:{step}:0", "job_id": f"job-{step}", "price_seconds": 1.4}
-        journal.append(job | {"rows": 25, "shots": 60})
+        size = {"rows": 25, "shots": 60, "price_seconds": 1.4}
+        journal.append(Entry(Event.SUBMITTED, tag=f"qhn:r:{step}:0", job_id=f"job-{step}", **size))
     training = resume(training.record.directory)
     assert len(list(training)) == 2
     assert training.outcome.name == "budget"

@@ -72,9 +72,9 @@ def test_what_is_finished_is_not_done_again(tmp_path: Path, monkeypatch: pytest.
     done: list[int] = []
     original = workers.work
 
-    def counted(configs: Any, results: str) -> Any:
-        done.append(len(configs))
-        return original(configs, results)
+    def counted(members: Any, results: str) -> Any:
+        done.append(len(members))
+        return original(members, results)
 
     monkeypatch.setattr(workers, "work", counted)
     run(make(seeds=2), tmp_path)
@@ -127,10 +127,10 @@ def test_a_member_that_fails_does_not_stop_the_others(tmp_path: Path, monkeypatc
     sweep = make()
     original = workers.work
 
-    def fails_at_depth_1(configs: Any, results: str) -> Any:
-        if configs[0].ansatz.num_layers == 1:
+    def fails_at_depth_1(members: Any, results: str) -> Any:
+        if members[0].config.ansatz.num_layers == 1:
             raise ValueError("no such luck")
-        return original(configs, results)
+        return original(members, results)
 
     monkeypatch.setattr(workers, "work", fails_at_depth_1)
     last = run(sweep, tmp_path)

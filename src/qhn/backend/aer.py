@@ -12,19 +12,28 @@ from qiskit_aer import AerSimulator
 from qiskit_aer.primitives import SamplerV2
 
 from qhn.arrays import Bits, Floats
-from qhn.backend.sampler import BackendError, check_request, with_measurement
+from qhn.backend.journal import Journal
+from qhn.backend.sampler import BackendError, check_request
 from qhn.backend.samples import Samples
+from qhn.backend.settings import Settings
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.measurement import with_measurement
 from qhn.errors import QhnError
 from qhn.seeds import Key
 from qhn.threads import num_cores
 
+METHODS = {"aer": "statevector", "aer-mps": "matrix_product_state"}
 BYTES_PER_AMPLITUDE = 16
-MEMORY_SHARE = 0.75  # of the machine's memory, for one state vector
+MEMORY_SHARE = 0.75  # share of the machine's memory that one state vector may take
+
+
+def open_aer(name: str, settings: Settings, journal: Journal | None) -> AerBackend:
+    """Aer by state vectors (``aer``) or matrix product states (``aer-mps``); it has no settings and notes nothing."""
+    return AerBackend(name, METHODS[name])
 
 
 class AerBackend:
-    """Aer without noise; ``method`` is ``"statevector"`` or ``"matrix_product_state"``."""
+    """The simulator Aer without noise; ``method`` is ``"statevector"`` or ``"matrix_product_state"``."""
 
     paid = False
 
@@ -33,7 +42,7 @@ class AerBackend:
         self.method = method
 
     def compile(self, ansatz: Ansatz) -> AerSampler:
-        """A sampler of ``ansatz.executed``.
+        """The sampler of the ansatz, which runs its ``executed`` circuit.
 
         Raises:
             ValueError: if a state vector of that many qubits does not fit in memory.
@@ -48,7 +57,9 @@ class AerBackend:
 
 
 class AerSampler:
-    """The executed circuit of an ansatz on an ``AerSimulator``."""
+    """A sampler that runs the executed circuit of an ansatz on an ``AerSimulator``."""
+
+    placement = None
 
     def __init__(self, simulator: AerSimulator, circuit: QuantumCircuit, ansatz: Ansatz, facts: dict[str, Any]) -> None:
         self.simulator = simulator
@@ -57,10 +68,11 @@ class AerSampler:
         self.facts = facts
 
     def describe(self) -> dict[str, Any]:
+        """The form of the circuit and the facts about the simulator, as JSON values."""
         return self.facts
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
-        """Bits of each row; the same key gives the same bits, whatever the number of cores."""
+        """Draw the bits of each row of angles; the same key gives the same bits, whatever the number of cores."""
         check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
         sampler = SamplerV2.from_backend(self.simulator, seed=key.uint32())
         try:
@@ -71,27 +83,28 @@ class AerSampler:
 
 
 def publish(circuit: QuantumCircuit, thetas: Floats) -> tuple[QuantumCircuit, Floats]:
-    """The PUB of ``thetas[num_rows, num_parameters]``: the columns that survived in the circuit, in its own order.
+    """The PUB of ``thetas[num_rows, num_parameters]``: the circuit and the columns that it still has, in its order.
 
-    Compilation may remove angles; the remaining ones are elements of one ``ParameterVector`` and say their index.
+    Compilation may remove angles; the remaining ones are elements of one ``ParameterVector``, which know their index.
     """
     return circuit, thetas[:, [parameter.index for parameter in circuit.parameters]]
 
 
 def read_bits(result: Any, index: int = 0) -> Bits:
-    """Bits ``[num_rows, shots, num_qubits]`` of a PUB of a V2 sampler's result; without rows if it had no angles.
+    """Read the bits ``[num_rows, shots, num_qubits]`` of a PUB from the result of a V2 sampler.
 
-    Classical bit j of the register ``meas`` is qubit j; ``order="little"`` puts it in column j.
+    Classical bit j of the register ``meas`` is qubit j; ``order="little"`` puts it in column j. A PUB without angles
+    has no axis of rows.
     """
     bits: Bits = result[index].data.meas.to_bool_array(order="little").view(np.uint8)
     return bits
 
 
 def check_memory(num_qubits: int, remedy: str) -> None:
-    """Refuse state vectors that the machine cannot hold.
+    """Refuse to simulate a state vector that does not fit into the machine's memory.
 
     Raises:
-        ValueError: naming what is needed, what there is and the remedy.
+        ValueError: if it does not fit; the message names the memory it needs, the memory there is, and the remedy.
     """
     needed = BYTES_PER_AMPLITUDE * 2**num_qubits
     amount = f"{needed / 2**30:,.0f} GiB" if num_qubits < 50 else f"2^{num_qubits + 4} bytes"

@@ -1,4 +1,4 @@
-"""Ideal shots from the exact engine: no circuit is simulated shot by shot or row by row."""
+"""Ideal shots from the exact engine, without simulating a circuit shot by shot or row by row."""
 
 from __future__ import annotations
 
@@ -7,38 +7,48 @@ from typing import Any
 
 from qhn import bitstrings
 from qhn.arrays import Floats
-from qhn.backend.sampler import check_request, with_measurement
+from qhn.backend.journal import Journal
+from qhn.backend.sampler import check_request
 from qhn.backend.samples import Samples
+from qhn.backend.settings import Settings
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.measurement import with_measurement
 from qhn.errors import QhnError
 from qhn.exact.chain import Chain
 from qhn.exact.distribution import Distribution
 from qhn.seeds import Key
 
-MAX_CUT_QUBITS = 24  # of a chain that is cut once; longer ones are cut into pairs
+MAX_CUT_QUBITS = 24  # qubits up to which a chain is cut once; longer chains are cut into pairs
+
+
+def open_exact(name: str, settings: Settings, journal: Journal | None) -> ExactBackend:
+    """The exact engine, which has no settings and notes nothing."""
+    return ExactBackend()
 
 
 class ExactBackend:
-    """The exact engine as a machine without noise."""
+    """A machine without noise, computed by the exact engine."""
 
     name = "exact"
     paid = False
 
     def compile(self, ansatz: Ansatz) -> ExactSampler:
-        """A sampler of the ansatz.
+        """The sampler of the ansatz.
 
         Raises:
-            ValueError: if it is too large and too deep to be simulated exactly.
+            ValueError: if the ansatz is too large and too deep to be simulated exactly.
         """
         return ExactSampler(ansatz)
 
 
 class ExactSampler:
-    """Draws bits from an ansatz's distribution.
+    """A sampler that draws bits from an ansatz's exact distribution.
 
     Raises:
-        ValueError: at construction, if it is too large and too deep to be simulated exactly.
+        ValueError: at construction, if the ansatz is too large and too deep to be simulated exactly.
     """
+
+    placement = None
 
     def __init__(self, ansatz: Ansatz) -> None:
         self.ansatz = ansatz
@@ -46,9 +56,11 @@ class ExactSampler:
 
     @cached_property
     def circuit(self) -> Any:
+        """The executed circuit of the ansatz, with measurement."""
         return with_measurement(self.ansatz.executed)
 
     def describe(self) -> dict[str, Any]:
+        """The method of computation, as JSON values."""
         if isinstance(self.engine, Chain):
             method = f"matrix product state, bond dimension {self.engine.bond_dimension}"
         elif self.engine.cut.cut == self.ansatz.num_qubits:
@@ -58,10 +70,12 @@ class ExactSampler:
         return {"name": "exact", "method": method, "noise": "none", "circuit": "executed"}
 
     def probabilities(self, thetas: Floats) -> Floats:
-        """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``, qubit 0 the least significant bit.
+        """The probability of every bitstring at each row of angles: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``.
+
+        Qubit 0 is the least significant bit of a bitstring's index.
 
         Raises:
-            ValueError: on a wrong shape, or above 24 qubits.
+            ValueError: if ``thetas`` has a wrong shape, or the ansatz more than 24 qubits.
         """
         if isinstance(self.engine, Chain):
             raise QhnError(
@@ -71,7 +85,7 @@ class ExactSampler:
         return self.engine.probabilities(thetas)
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
-        """Bits of each row; the same key gives the same bits, whatever the number of cores."""
+        """Draw the bits of each row of angles; the same key gives the same bits, whatever the number of cores."""
         check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
         if isinstance(self.engine, Chain):
             return Samples(self.engine.sample(thetas, shots, key.generator()))

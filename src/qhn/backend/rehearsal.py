@@ -1,8 +1,9 @@
-"""Rehearsals on stored devices: everything that a paid run does, with simulated noise instead of the QPU."""
+"""Rehearsals on stored devices: every step of a paid run, with simulated noise instead of the QPU."""
 
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,11 +20,12 @@ from qhn.backend.device.isa import Patch, onto_patch, used_qubits
 from qhn.backend.device.placement import Placement, place
 from qhn.backend.device.price import shots_taken
 from qhn.backend.device.tiles import arrange_rows
+from qhn.backend.journal import Journal
 from qhn.backend.noise.channels import ChipNoise
 from qhn.backend.noise.twin import Twin
 from qhn.backend.sampler import BackendError, check_request
 from qhn.backend.samples import ReadoutCounts, Samples
-from qhn.backend.settings import DeviceSettings
+from qhn.backend.settings import RehearsalSettings, Settings
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.seeds import Key
@@ -31,67 +33,75 @@ from qhn.text import did_you_mean
 from qhn.threads import num_cores
 
 
-def stored_device(name: str) -> BackendV2:
-    """The stored calibration of that name, e.g. ``fake_torino``, as the IBM client ships it.
-
-    Raises:
-        ValueError: if there is none of that name; the message names the nearest.
-    """
+@cache
+def _stored_devices() -> dict[str, BackendV2]:
+    """All stored devices by name; the client reads the files of all 68 of them, in a third of a second."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # one stored device warns that its errors are not typical
-        devices = {device.name: device for device in FakeProviderForBackendV2().backends()}
+        return {device.name: device for device in FakeProviderForBackendV2().backends()}
+
+
+def stored_device(name: str) -> BackendV2:
+    """The stored device of the given name, e.g. ``fake_torino``, as the IBM client ships it.
+
+    Raises:
+        ValueError: if there is no stored device of that name; the message names the nearest one.
+    """
+    devices = _stored_devices()
     if name not in devices:
         others = "for example fake_torino, fake_fez or fake_boston"
         raise QhnError(f"there is no stored device {name!r}; {did_you_mean(name, devices, otherwise=others)}")
     return devices[name]
 
 
-def open_fake(name: str, settings: DeviceSettings) -> FakeDevice:
-    """A stored device to rehearse on.
+def open_fake(name: str, settings: Settings, journal: Journal | None = None) -> FakeDevice:
+    """A stored device to rehearse on, which notes nothing.
 
     Raises:
-        ValueError: as :func:`stored_device`.
+        ValueError: if there is no stored device of that name; the message names the nearest one.
     """
+    assert isinstance(settings, RehearsalSettings)
     return FakeDevice(stored_device(name), settings)
 
 
 class FakeDevice:
-    """A stored calibration, used as its device would be."""
+    """A stored device, used in the way of the real one."""
 
     paid = False
 
-    def __init__(self, device: BackendV2, settings: DeviceSettings | None = None) -> None:
+    def __init__(self, device: BackendV2, settings: RehearsalSettings | None = None) -> None:
         self.device = device
-        self.settings = settings or DeviceSettings()
+        self.settings = settings or RehearsalSettings()
         self.name: str = device.name
         self._compiled: dict[Ansatz, RehearsalSampler] = {}
 
     def compile(self, ansatz: Ansatz) -> RehearsalSampler:
-        """A sampler of the ansatz on the best qubits; the second time the same one.
+        """The sampler of the ansatz on the best qubits, made once and then returned again.
 
         Raises:
-            ValueError: if the device has too few usable qubits, or Aer's memory does not hold the state.
+            ValueError: if the device has too few usable qubits, or the state does not fit into the memory for Aer.
         """
         if self.settings.simulator == "aer":
             check_memory(ansatz.num_qubits, "use fewer qubits, or device.simulator = 'twin'")
         if ansatz not in self._compiled:
-            self._compiled[ansatz] = RehearsalSampler(place(ansatz, self.device, self.settings))
+            self._compiled[ansatz] = RehearsalSampler(place(ansatz, self.device, self.settings), self.settings)
         return self._compiled[ansatz]
 
 
 class Simulator(Protocol):
-    """The noise of some qubits."""
+    """A simulation of a noisy circuit on some qubits of a device."""
 
     def sample(self, thetas: Floats, shots: int, rng: np.random.Generator) -> Bits:
-        """Measured bits, ``[num_rows, num_parameters]`` → ``[num_rows, shots, num_qubits]``."""
+        """Draw measured bits: ``[num_rows, num_parameters]`` → ``[num_rows, shots, num_qubits]``."""
         ...
 
 
 class RehearsalSampler:
-    """A placed ansatz; tiles do not disturb each other, so each is simulated alone."""
+    """A sampler of a placed ansatz; tiles do not disturb each other, so each is simulated alone."""
 
-    def __init__(self, placement: Placement) -> None:
+    def __init__(self, placement: Placement, settings: RehearsalSettings) -> None:
         self.placement = placement
+        self.settings = settings
         self.ansatz = placement.ansatz
         self.noise = ChipNoise(placement.chip)
         self._tiles = [self._simulator(tile) for tile in placement.tiles]
@@ -101,9 +111,11 @@ class RehearsalSampler:
 
     @property
     def circuit(self) -> QuantumCircuit:
+        """The circuit that a real device would execute, with all tiles."""
         return self.placement.circuit
 
     def describe(self) -> dict[str, Any]:
+        """The placement, the method of simulation and the settings that it leaves out, as JSON values."""
         placement, chip = self.placement, self.placement.chip
         first = self._tiles[0]
         method = first.method if isinstance(first, Twin) else "aer"
@@ -116,25 +128,27 @@ class RehearsalSampler:
         return {name: "asked for, not simulated" for name, is_asked in asked.items() if is_asked}
 
     def probabilities(self, thetas: Floats) -> Floats:
-        """Of all bitstrings as the best chain measures them: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``.
+        """The probability of every bitstring on the best chain: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``.
+
+        Qubit 0 is the least significant bit of a bitstring's index.
 
         Raises:
-            ValueError: above 24 qubits, or of Aer.
+            ValueError: if the ansatz has more than 24 qubits, or the settings ask for Aer.
         """
         measured = self._twin().probabilities(thetas)
         return measured[:, self.ansatz.relabelled] if self.placement.folded else measured
 
     def energies(self, thetas: Floats, costs: Floats) -> Floats:
-        """Means of ``costs[2**num_qubits]`` as the best chain measures them: ``[B, num_parameters]`` → ``[B]``.
+        """The mean of ``costs[2**num_qubits]`` as the best chain measures it: ``[B, num_parameters]`` → ``[B]``.
 
         Raises:
-            ValueError: as :meth:`probabilities`.
+            ValueError: if the ansatz has more than 24 qubits, or the settings ask for Aer.
         """
         return self._twin().energies(thetas, costs[self.ansatz.relabelled] if self.placement.folded else costs)
 
     @property
     def discarded_weight(self) -> float:
-        """What truncation left out in the last call, of the worst tile; 0 if nothing was truncated."""
+        """The share of the state's weight that truncation dropped in the last call, on the worst tile; 0 if none."""
         return max((tile.discarded_weight for tile in self._tiles if isinstance(tile, Twin)), default=0.0)
 
     def _twin(self) -> Twin:
@@ -144,7 +158,7 @@ class RehearsalSampler:
         return twin
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
-        """Bits of each row, each on its tile; the same key gives the same bits."""
+        """Draw the bits of each row of angles, each row on its tile; the same key gives the same bits."""
         check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
         shots = shots_taken(shots, twirling=self.placement.settings.twirling)
         plan = arrange_rows(len(thetas), group, len(self._tiles))
@@ -174,14 +188,13 @@ class RehearsalSampler:
         )
 
     def _simulator(self, circuit: QuantumCircuit) -> Simulator:
-        settings = self.placement.settings
-        if settings.simulator == "twin":
-            return Twin(circuit, self.noise, max_bond=settings.max_bond)
+        if self.settings.simulator == "twin":
+            return Twin(circuit, self.noise, max_bond=self.settings.max_bond)
         return NoisyAer(circuit, self.placement.device)
 
 
 class NoisyAer:
-    """Aer with the noise of the qubits that a compiled circuit uses, as its own model of a device has it.
+    """A simulation by Aer, with its own model of the noise of the qubits that a compiled circuit uses.
 
     Its readout errors are symmetric.
     """
@@ -194,7 +207,7 @@ class NoisyAer:
             self.simulator = AerSimulator.from_backend(Patch(device, qubits), max_parallel_experiments=num_cores())
 
     def sample(self, thetas: Floats, shots: int, rng: np.random.Generator) -> Bits:
-        """Measured bits, ``[num_rows, num_parameters]`` → ``[num_rows, shots, num_qubits]``.
+        """Draw measured bits: ``[num_rows, num_parameters]`` → ``[num_rows, shots, num_qubits]``.
 
         Raises:
             BackendError: if Aer fails.

@@ -14,7 +14,7 @@ from qhn.errors import QhnError
 from qhn.seeds import Key
 
 if TYPE_CHECKING:
-    from qiskit import QuantumCircuit
+    from qhn.backend.device.placement import Placement
 
 MAX_BITS = 2**31  # of one job; a bit takes a byte once unpacked, and several copies exist for a while
 
@@ -33,6 +33,11 @@ class Sampler(Protocol):
     @property
     def circuit(self) -> Any:
         """The circuit that runs: a ``QuantumCircuit`` with measurements."""
+        ...
+
+    @property
+    def placement(self) -> Placement | None:
+        """The circuit's place on a device; None of a machine without a chip."""
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -60,7 +65,7 @@ class Sampler(Protocol):
 
 @runtime_checkable
 class KnownDistribution(Protocol):
-    """A sampler that also knows the distribution of its bits."""
+    """A sampler that also knows the distribution of its bits; of a noisy machine it also knows means over it."""
 
     def probabilities(self, thetas: Floats) -> Floats:
         """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``, qubit 0 the least significant bit."""
@@ -112,13 +117,6 @@ class PaidBackend(Protocol):
     def close(self) -> None:
         """End what is billed while it is open; it is opened again by the next job."""
         ...
-
-
-def with_measurement(circuit: QuantumCircuit) -> QuantumCircuit:
-    """A copy with qubit j measured into bit j of a register ``meas``."""
-    copy: QuantumCircuit = circuit.copy()
-    copy.measure_all()
-    return copy
 
 
 def check_request(thetas: Floats, num_parameters: int, num_qubits: int, shots: int) -> None:

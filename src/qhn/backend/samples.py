@@ -1,4 +1,4 @@
-"""Measured bits."""
+"""Measured bits, and the readout errors counted beside them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ class ReadoutCounts:
     """Readout errors counted on qubits prepared in a known state.
 
     Attributes:
-        counts: ``int64[num_tiles, num_qubits, 2]``: how often a qubit prepared in 0 read 1, and in 1 read 0.
-        shots: with which each state was prepared.
-        qubits: of the device, of each tile; empty if they have no names.
+        counts: number of shots in which a qubit prepared in 0 was read as 1, and one prepared in 1 as 0:
+            ``int64[num_tiles, num_qubits, 2]``.
+        shots: number of shots in which each state was prepared.
+        qubits: the device's qubits of each tile; empty if they are unknown.
 
     Raises:
-        ValueError: at construction, on a wrong shape.
+        ValueError: at construction, if ``counts`` has a wrong shape.
 
     >>> one = ReadoutCounts(np.array([[[1, 2]]]), 100)
     >>> (one + one).rates.tolist(), (one + one).shots
@@ -40,12 +41,12 @@ class ReadoutCounts:
 
     @property
     def rates(self) -> Floats:
-        """Their shares of the shots, of the shape of ``counts``."""
+        """The rates of readout errors, ``counts / shots``, in the shape of ``counts``."""
         shares: Floats = self.counts / self.shots
         return shares
 
     def __add__(self, other: ReadoutCounts) -> ReadoutCounts:
-        """Both together.
+        """The counts and shots of both together.
 
         Raises:
             ValueError: if they were counted on different qubits.
@@ -62,7 +63,7 @@ class ReadoutCounts:
         return self.counts.shape == other.counts.shape and self.qubits == other.qubits
 
     def arrays(self) -> dict[str, Any]:
-        """Everything as arrays for an ``.npz`` file."""
+        """The counts as arrays for an ``.npz`` file."""
         return {
             "flips": self.counts,
             "flips_shots": np.array(self.shots),
@@ -71,7 +72,7 @@ class ReadoutCounts:
 
     @classmethod
     def from_arrays(cls, stored: Mapping[str, Any]) -> ReadoutCounts | None:
-        """The inverse of :meth:`arrays`; None if there are none."""
+        """Restore counts from the arrays of :meth:`arrays`, or return None if they hold no counts."""
         if "flips" not in stored:
             return None
         qubits = tuple(tuple(chain) for chain in stored["flips_qubits"].tolist())
@@ -80,21 +81,21 @@ class ReadoutCounts:
 
 @dataclass(frozen=True)
 class Samples:
-    """The measured bits of one call.
+    """The measured bits of one call of a sampler.
 
-    A machine may do several rows at once, on tiles: disjoint chains of a chip, each with errors of its own.
+    A machine may measure several rows at once on tiles, disjoint chains of a chip with different errors.
 
     Attributes:
-        bits: ``uint8[num_rows, shots, num_qubits]``, column j is qubit j of the ansatz.
-        job_ids: the service's names of the jobs; empty for simulators.
-        qpu_seconds: billed time; 0 for simulators, None if the service did not say.
-        tiles: on which tile each row was measured, ``int64[num_rows]``; None if there is one tile.
-        unshifted: the first row of every group on all tiles, ``uint8[num_groups, num_tiles, shots, num_qubits]``; None
-            if there is one tile, whose first row it would be.
-        readout_counts: readout errors counted in the same jobs, None if they were not.
-        folded: whether the last CX brick was applied to the measured bits, and not by the machine.
-        executed: circuits that the machine ran for it, calibration included; None for one a row.
-        discarded: the largest share of a state's weight that a simulation left out; 0 unless it was truncated.
+        bits: the measured bits ``uint8[num_rows, shots, num_qubits]``; column j is qubit j of the ansatz.
+        job_ids: the service's identifiers of the jobs; empty for simulators.
+        qpu_seconds: billed time in seconds; 0 for simulators, None if the service did not report it.
+        tiles: the tile on which each row was measured, ``int64[num_rows]``; None if there is one tile.
+        unshifted: the bits of the first row of every group on all tiles, ``uint8[num_groups, num_tiles, shots,
+            num_qubits]``; None if there is one tile.
+        readout_counts: readout errors counted in the same jobs; None if they were not counted.
+        folded: whether the last CX brick was applied to the measured bits instead of by the machine.
+        executed: number of circuits that the machine ran, calibration included; None for one per row.
+        discarded: the largest share of a state's weight that a simulation dropped; 0 unless it was truncated.
     """
 
     bits: Bits
@@ -117,16 +118,16 @@ class Samples:
 
     @property
     def shots(self) -> int:
-        """Shots a row that were really taken, which a machine may have rounded up."""
+        """The number of shots of each row, which a machine may have rounded up."""
         return int(self.bits.shape[1])
 
     @property
     def num_shots(self) -> int:
-        """Shots of the machine in all; one in which several tiles are measured counts once."""
+        """The number of shots that the machine took in all; a shot that measures several tiles counts once."""
         return self.shots * (len(self.bits) if self.executed is None else self.executed)
 
     def arrays(self) -> dict[str, Any]:
-        """Everything as arrays for an ``.npz`` file, bits packed into bytes."""
+        """The samples as arrays for an ``.npz`` file, bits packed into bytes."""
         found: dict[str, Any] = {"bits": bitstrings.pack(self.bits), "num_qubits": self.bits.shape[-1]}
         found |= {"job_ids": np.array(self.job_ids, dtype=str), "folded": self.folded, "discarded": self.discarded}
         found["qpu_seconds"] = np.nan if self.qpu_seconds is None else self.qpu_seconds
@@ -140,10 +141,10 @@ class Samples:
 
     @classmethod
     def from_arrays(cls, stored: Mapping[str, Any]) -> Samples:
-        """The inverse of :meth:`arrays`.
+        """Restore samples from the arrays of :meth:`arrays`.
 
         Raises:
-            KeyError: if something is missing.
+            KeyError: if an array is missing.
         """
         num_qubits, seconds = int(stored["num_qubits"]), float(stored["qpu_seconds"])
         return cls(

@@ -22,6 +22,14 @@ class Amount:
     def __add__(self, other: Amount) -> Amount:
         return Amount(self.seconds + other.seconds, self.jobs + other.jobs, self.shots + other.shots)
 
+    def times(self, count: int) -> Amount:
+        """As much ``count`` times.
+
+        >>> Amount(2.5, 1, 50).times(2)
+        Amount(seconds=5.0, jobs=2, shots=100)
+        """
+        return Amount(count * self.seconds, count * self.jobs, count * self.shots)
+
     def beyond(self, other: Amount) -> Amount:
         """What is left of it after another, at least 0 of each."""
         return Amount(

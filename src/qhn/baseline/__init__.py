@@ -1,1 +1,1 @@
-"""Classical searches for good bitstrings, counted in distinct evaluations of C."""
+"""Classical searches for the lowest C, counted in different bitstrings evaluated."""

@@ -26,29 +26,30 @@ from qhn.seeds import Key, Purpose
 from qhn.statistics import wilson
 
 METHODS = ("random", "descent", "annealing", "cross-entropy", "product", "straight-through")
-MAX_STEPS = 200  # of a run that follows a distribution
+MAX_STEPS = 200  # steps of a search that follows a distribution
 PILOT = 16  # random bitstrings whose costs set the temperatures of annealing
-SWEEPS = 10  # flips tried a qubit in one annealing
+SWEEPS = 10  # flips per qubit that one annealing tries
 COLDEST = 0.01  # last temperature of annealing, relative to the first
-SHOTS = 16  # bitstrings a gradient of the product state
-LEARNING_RATE = 0.2  # of its angles, in radians
+SHOTS = 16  # bitstrings per gradient of the product state
+LEARNING_RATE = 0.2  # step of the product state's angles, in radians
 ELITE, SMOOTHING = 0.2, 0.7  # share of a population that the next one is drawn after, and how closely
 
 
 def search(problem: Problem, method: str, max_distinct: int, seed: int = 0, *, target: float = -np.inf) -> Trace:
-    """Look for the lowest C with one of ``METHODS`` until ``max_distinct`` different bitstrings are known, or all.
+    """Search for the lowest C with one of ``METHODS`` until ``max_distinct`` different bitstrings, or all, are known.
 
     It ends sooner if a C of at most ``target`` is found.
 
-    ``random`` draws without replacement up to 20 qubits. ``descent`` goes to the lowest neighbour by one flip until
-    none is lower. ``annealing`` is Metropolis with one-flip proposals and temperatures falling geometrically from the
-    spread of a few random costs. ``cross-entropy`` draws bits independently and moves their chances towards those of
-    the best fifth. ``product`` trains the product state by gradients of its mean cost: *this is the hypernetwork
-    without entanglement*, num_layers = 0, sampled. ``straight-through`` trains real weights behind the binary ones of
-    a ``BinnProblem`` by gradients (:mod:`qhn.baseline.straight_through`).
+    ``random`` draws bitstrings without replacement up to 20 qubits. ``descent`` goes to the lowest neighbour by one
+    flip until none is lower. ``annealing`` is Metropolis with one-flip proposals and temperatures falling geometrically
+    from the spread of a few random costs. ``cross-entropy`` draws bits independently and moves their probabilities
+    towards those of the best fifth. ``product`` trains the product state by gradients of its mean cost: *this is the
+    hypernetwork without entanglement*, num_layers = 0, sampled. ``straight-through`` trains real weights behind the
+    binary ones of a ``BinnProblem`` by gradients (:mod:`qhn.baseline.straight_through`).
 
     Raises:
-        ValueError: on another method, below 1 evaluation, or if ``straight-through`` is asked of another problem.
+        ValueError: if the method is unknown, ``max_distinct`` is below 1, or ``straight-through`` is asked of a problem
+            other than a ``BinnProblem``.
 
     >>> from qhn.problem.cost import TableProblem
     >>> trace = search(TableProblem([3.0, 1.0, 4.0, 1.5]), "descent", max_distinct=4)
@@ -75,12 +76,12 @@ def search(problem: Problem, method: str, max_distinct: int, seed: int = 0, *, t
 
 @dataclass(frozen=True)
 class Polished:
-    """Where a descent by one flip at a time ends.
+    """The end of a descent by one flip at a time.
 
     Attributes:
         bits: a bitstring without a lower neighbour, ``[num_qubits]``.
-        cost: its C.
-        distinct: different bitstrings that had to be evaluated and were not known before.
+        cost: the cost C of ``bits``.
+        distinct: number of different bitstrings that the descent evaluated and that were not known before.
     """
 
     bits: Bits
@@ -89,9 +90,10 @@ class Polished:
 
 
 def polish(problem: Problem, bits: ArrayLike) -> Polished:
-    """The end of the steepest one-flip descent from a bitstring ``[num_qubits]``.
+    """Follow the steepest one-flip descent from a bitstring ``[num_qubits]`` to its end.
 
-    Given :class:`~qhn.problem.evaluations.Evaluations`, it adds to them, and what they know costs nothing.
+    Given :class:`~qhn.problem.evaluations.Evaluations` as the problem, it adds its evaluations to them, and computes no
+    known cost again.
 
     >>> from qhn.problem.cost import TableProblem
     >>> polish(TableProblem([3.0, 1.0, 4.0, 1.5]), [0, 1])
@@ -113,10 +115,10 @@ def polish(problem: Problem, bits: ArrayLike) -> Polished:
 def success_rate(
     traces: Sequence[Trace], cost: float, counts: ArrayLike, z: float = 1.96
 ) -> tuple[Floats, Floats, Floats]:
-    """The share of searches that reached a C of at most ``cost`` with so many different bitstrings, and its interval.
+    """The share of searches that reached a C of at most ``cost`` within ``counts`` different bitstrings.
 
     Returns:
-        Shares and the lower and upper ends of their Wilson intervals, each in the shape of ``counts``.
+        The shares and the lower and upper ends of their Wilson intervals, each in the shape of ``counts``.
     """
     reached = np.sum([trace.best_at(counts) <= cost for trace in traces], axis=0)
     ends = np.array([wilson(int(hits), len(traces), z) for hits in np.ravel(reached)])
@@ -125,19 +127,19 @@ def success_rate(
 
 
 def product_gradient(theta: Floats, bits: Bits, costs: Floats) -> Floats:
-    """Estimated gradient of E of a product state, by its RY angles: ``[..., num_qubits]``.
+    """An unbiased estimate of the gradient of E of a product state by its RY angles: ``[..., num_qubits]``.
 
-    Qubit i is 1 with chance p_i = sin²(θ_i/2). E[C·∂ log p] is estimated from S bitstrings, with the mean cost of the
-    others as baseline of each, so that the estimate is unbiased; C at known bitstrings is all it takes.
+    Qubit i is 1 with probability p_i = sin²(θ_i/2). E[C·∂ log p] is estimated from S bitstrings and their costs alone,
+    each with the mean cost of the others as its baseline.
 
     Args:
-        theta: ``[..., num_qubits]``.
-        bits: drawn from the product state, ``[..., S, num_qubits]``.
-        costs: theirs, ``[..., S]``.
+        theta: RY angles in radians, ``[..., num_qubits]``.
+        bits: bitstrings drawn from the product state, ``[..., S, num_qubits]``.
+        costs: costs C of these bitstrings, ``[..., S]``.
     """
     half = 0.5 * theta[..., None, :]
     sine, cosine = np.sin(half), np.cos(half)
-    tiny = np.finfo(float).tiny  # a bit of chance 0 is never drawn
+    tiny = np.finfo(float).tiny  # a bit of probability 0 is never drawn
     score = np.where(bits, cosine / np.where(bits, sine + tiny, 1.0), -sine / np.where(bits, 1.0, cosine + tiny))
     above = costs - costs.mean(axis=-1, keepdims=True)
     grad: Floats = np.einsum("...s,...sn->...n", above, score) / (costs.shape[-1] - 1)
@@ -148,11 +150,13 @@ def product_gradient(theta: Floats, bits: Bits, costs: Floats) -> Floats:
 
 
 def _random(tally: Tally, rng: np.random.Generator) -> None:
+    """Draw bitstrings uniformly."""
     while True:
         tally.cost(tally.starts(1024))
 
 
 def _descent(tally: Tally, rng: np.random.Generator) -> None:
+    """Go to the lowest neighbour by one flip until none is lower, from random bitstrings."""
     for runs in rounds():
         bits = tally.starts(runs)
         costs = tally.cost(bits)
@@ -165,6 +169,7 @@ def _descent(tally: Tally, rng: np.random.Generator) -> None:
 
 
 def _annealing(tally: Tally, rng: np.random.Generator) -> None:
+    """Run the Metropolis algorithm with one-flip proposals at falling temperatures."""
     spread = tally.cost(tally.starts(PILOT)).std()
     temperatures = spread * np.geomspace(1.0, COLDEST, SWEEPS * tally.num_qubits)
     for runs in rounds():
@@ -179,6 +184,7 @@ def _annealing(tally: Tally, rng: np.random.Generator) -> None:
 
 
 def _cross_entropy(tally: Tally, rng: np.random.Generator) -> None:
+    """Draw independent bits and move their probabilities towards those of the best bitstrings."""
     population = max(20, 5 * tally.num_qubits)
     elite = round(ELITE * population)
     for runs in rounds():
@@ -195,6 +201,7 @@ def _cross_entropy(tally: Tally, rng: np.random.Generator) -> None:
 
 
 def _product(tally: Tally, rng: np.random.Generator) -> None:
+    """Train product states by gradients estimated from sampled bitstrings."""
     adam = Adam(LEARNING_RATE)
     for runs in rounds():
         theta = rng.uniform(0.0, 2 * np.pi, (runs, tally.num_qubits))
@@ -219,17 +226,17 @@ _SEARCHES: dict[str, Callable[[Tally, np.random.Generator], None]] = {
 
 
 def _neighbours(bits: Bits) -> Bits:
-    """All bitstrings one flip away: ``[..., num_qubits]`` → ``[..., num_qubits, num_qubits]``."""
+    """All bitstrings one flip away from each bitstring: ``[..., num_qubits]`` → ``[..., num_qubits, num_qubits]``."""
     return bits[..., None, :] ^ np.eye(bits.shape[-1], dtype=np.uint8)
 
 
 def _draw(rng: np.random.Generator, probabilities: Floats, count: int) -> Bits:
-    """Bitstrings of independent bits that are 1 with chances ``[R, num_qubits]``: ``[R, count, num_qubits]``."""
+    """Draw independent bits from their probabilities of being 1, ``[R, num_qubits]``: ``[R, count, num_qubits]``."""
     return (rng.random((len(probabilities), count, probabilities.shape[1])) < probabilities[:, None]).astype(np.uint8)
 
 
 def _settled(costs: Floats) -> Bools:
-    """Whether nine of ten costs of a batch ``[R, S]`` are the same, so that nothing is left to follow: ``[R]``."""
+    """Whether nine of ten costs of each batch ``[R, S]`` are equal, which leaves nothing to follow: ``[R]``."""
     middle = np.sort(costs, axis=1)[:, costs.shape[1] // 2, None]
     settled: Bools = (np.abs(costs - middle) <= 1e-12 * np.abs(middle)).mean(axis=1) >= 0.9
     return settled

@@ -1,9 +1,9 @@
-"""Binary networks trained by gradients: real weights behind binary ones, and the gradient passed straight through.
+"""Binary networks trained by gradients of real weights behind binary ones: the straight-through estimator.
 
 Behind each bit of a weight or bias stands a latent number v in [−1, 1]; the bit is 1 where v is above 0 (Hubara et al.,
 NeurIPS 2016). The network computes with the binary weights, and the gradient of its loss by them, on all training
 samples, is taken for the gradient by v. The choices of activation, width, alphabet and bias cannot be differentiated:
-they stay as they are during a run, and restarts take all combinations in turn.
+they are fixed during a run, and restarts take all combinations in turn.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from qhn.problem.cost import BinnProblem
 from qhn.problem.network import ACTIVATIONS
 from qhn.problem.search_space import SearchSpace
 
-LEARNING_RATE = 0.1  # of the latent numbers
-MAX_STEPS = 100  # of a run
+LEARNING_RATE = 0.1  # step of the latent numbers
+MAX_STEPS = 100  # steps of a run
 PATIENCE = 10  # steps without a flip after which a run ends
-SLOPES: dict[str, Callable[[Floats, Floats], Floats]] = {  # of h = activation(z); the sign's is passed straight through
+SLOPES: dict[str, Callable[[Floats, Floats], Floats]] = {  # dh/dz of h = activation(z), straight through for sign
     "sigmoid": lambda z, h: h * (1 - h),
     "relu": lambda z, h: (z > 0).astype(np.float64),
     "tanh": lambda z, h: 1 - h * h,
@@ -33,7 +33,7 @@ SLOPES: dict[str, Callable[[Floats, Floats], Floats]] = {  # of h = activation(z
 
 
 def straight_through(problem: BinnProblem, tally: Tally, rng: np.random.Generator) -> None:
-    """Train networks from random starts until the tally is spent; every network computed is looked up in it."""
+    """Train networks from random starts until the tally's limit is reached; the tally counts every network computed."""
     space = problem.space
     chosen = [bit for f in space.fields if f.name.startswith("choice of ") for bit in range(space.num_qubits)[f.slice]]
     combinations = bitstrings.from_integers(np.arange(2 ** len(chosen)), len(chosen))
@@ -51,7 +51,7 @@ def straight_through(problem: BinnProblem, tally: Tally, rng: np.random.Generato
 
 
 def _train(problem: BinnProblem, bits: Bits, tally: Tally, rng: np.random.Generator) -> None:
-    """Runs from bits ``[R, num_qubits]``, in field order, that agree in all choices."""
+    """Train networks ``[R, num_qubits]``, given in field order, that agree in all choices."""
     family, adam = Family.of(problem.space, bits[0]), Adam(LEARNING_RATE)
     latent = rng.random(bits.shape) * np.where(bits, 1.0, -1.0)
     state, grad = adam.init(latent), np.zeros_like(latent)
@@ -75,15 +75,15 @@ def _train(problem: BinnProblem, bits: Bits, tally: Tally, rng: np.random.Genera
 
 
 def in_field_order(space: SearchSpace, bits: Bits) -> Bits:
-    """Bits ``[..., num_qubits]`` by qubit in the order of the fields; and the other way round."""
+    """Reorder bits ``[..., num_qubits]`` from the order of qubits to the order of fields, or back."""
     return bits[..., ::-1] if space.qubit_order == "reversed" else bits
 
 
 @dataclass(frozen=True)
 class Layer:
-    """Weights ``[inputs, outputs]`` and biases ``[outputs]`` of one layer, both at bits 0 and at bits 1.
+    """Weights ``[inputs, outputs]`` and biases ``[outputs]`` of one layer, both for bits 0 and for bits 1.
 
-    A width chosen below the largest leaves weights that are 0 at either.
+    A width chosen below the largest leaves weights that are 0 for either.
     """
 
     weights: tuple[Floats, Floats]
@@ -101,7 +101,7 @@ class Family:
 
     @classmethod
     def of(cls, space: SearchSpace, bits: Bits) -> Family:
-        """Those with the choices of ``bits [num_qubits]``, in field order."""
+        """The family of networks with the choices of one bitstring ``[num_qubits]`` in field order."""
         ends = []
         for bit in (0, 1):
             filled = bits.copy()
@@ -121,7 +121,7 @@ class Family:
         return cls(tuple(layers), ends[0].activation)
 
     def gradient(self, problem: BinnProblem, bits: Bits) -> Floats:
-        """Gradient of C by the latent numbers at binary networks, both ``[R, num_qubits]`` in field order."""
+        """The gradient of C by the latent numbers at binary networks, both ``[R, num_qubits]`` in field order."""
         num, weights, biases = len(bits), [], []
         for layer in self.layers:
             shape = layer.weights[0].shape
@@ -146,13 +146,13 @@ def loss_gradient(
     """Gradients of the mean loss of R networks by their weights and biases, in the shapes of these.
 
     Args:
-        weights: of each layer ``[R, inputs, outputs]``. One output is a sigmoid, or without a hidden layer the
-            activation; several are a softmax, and a squared error is then summed over them.
-        biases: of each layer ``[R, outputs]``.
-        activation: of the hidden units.
-        loss: ``"mse"`` or ``"cross-entropy"``.
-        x: samples ``[S, inputs]``.
-        y: their classes ``[S]``, from 0.
+        weights: the weights of each layer, ``[R, inputs, outputs]``. A single output is a sigmoid, or without a hidden
+            layer the activation; several outputs are a softmax, and a squared error is then summed over them.
+        biases: the biases of each layer, ``[R, outputs]``.
+        activation: name of the activation of the hidden units.
+        loss: name of the loss, ``"mse"`` or ``"cross-entropy"``.
+        x: features of the samples, ``[S, inputs]``.
+        y: classes of the samples, ``[S]``, from 0.
     """
     values, sums = [np.broadcast_to(x.T, (len(weights[0]), *x.T.shape))], []  # [R, units, S] of each layer
     for layer_weights, bias in zip(weights, biases, strict=True):
@@ -171,7 +171,7 @@ def loss_gradient(
 
 
 def _output_gradient(z: Floats, activation: str, loss: str, y: Floats) -> Floats:
-    """Gradient of the loss of each sample by the sums of the outputs, both ``[R, outputs, S]``."""
+    """The gradient of each sample's loss by the logits, both ``[R, outputs, S]``."""
     if z.shape[1] == 1:
         output = ACTIVATIONS[activation](z)
         return output - y if loss == "cross-entropy" else 2 * (output - y) * SLOPES[activation](z, output)
@@ -186,7 +186,7 @@ def _output_gradient(z: Floats, activation: str, loss: str, y: Floats) -> Floats
 
 
 def _padded(array: Floats, shape: tuple[int, ...]) -> Floats:
-    """The array with zeros beyond it."""
+    """Pad an array with zeros to a shape."""
     padded = np.zeros(shape)
     padded[tuple(slice(length) for length in array.shape)] = array
     return padded

@@ -1,4 +1,4 @@
-"""How a classical search is counted: different bitstrings evaluated, and the lowest C so far."""
+"""The tally of a classical search: how many different bitstrings it evaluated, and the lowest C so far."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from qhn.arrays import Bits, Bools, Floats, Integers
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import TABLE_QUBITS, costs_of
 
-MAX_RUNS = 64  # restarts that advance together at most
+MAX_RUNS = 64  # the largest number of restarts that advance together
 
 
 @dataclass(frozen=True)
 class Trace:
-    """What one search found.
+    """The course of one search: its lowest C against the number of different bitstrings evaluated.
 
     Attributes:
-        method: one of ``qhn.baseline.classical.METHODS``.
+        method: name of the search, one of ``qhn.baseline.classical.METHODS``.
         counts: numbers of different bitstrings evaluated at which the lowest C fell, ``[n]``, ascending, from 1.
-        costs: the lowest C from there on, ``[n]``, descending.
-        bits: a bitstring of the lowest, ``[num_qubits]``.
-        distinct: different bitstrings evaluated in all.
-        evaluations: bitstrings proposed in all, with repetitions.
+        costs: the lowest C from each of ``counts`` on, ``[n]``, descending.
+        bits: a bitstring of the lowest C, ``[num_qubits]``.
+        distinct: number of different bitstrings evaluated in all.
+        evaluations: number of bitstrings proposed in all, with repetitions.
     """
 
     method: str
@@ -38,36 +38,36 @@ class Trace:
 
     @property
     def best_cost(self) -> float:
-        """The lowest C."""
+        """The lowest C that the search found."""
         return float(self.costs[-1])
 
     def best_at(self, counts: ArrayLike) -> Floats:
-        """The lowest C of so many different bitstrings, infinite below 1: ``[...]`` → ``[...]``."""
+        """The lowest C after given numbers of different bitstrings, infinite below 1: ``[...]`` → ``[...]``."""
         costs = np.concatenate([[np.inf], self.costs])
         best: Floats = costs[np.searchsorted(self.counts, np.asarray(counts), side="right")]
         return best
 
     def count_to(self, cost: float) -> float:
-        """How many different bitstrings it took to reach a C of at most ``cost``; infinite if it was not reached."""
+        """The number of different bitstrings it took to reach a C of at most ``cost``; infinite if none did."""
         reached = self.costs <= cost
         return float(self.counts[reached.argmax()]) if reached.any() else float("inf")
 
 
 class Spent(Exception):
-    """As many different bitstrings as allowed, or all, are known."""
+    """A signal that ends a search: it evaluated all bitstrings it may, or all there are, or reached its target."""
 
 
 class Tally:
-    """Costs for a search, each computed once, which keeps count and says when it has had enough.
+    """The costs that a search asks for, each computed once and counted, up to a limit.
 
-    Batches are small and many, so it remembers by a dictionary, where
+    Batches are small and many, so it looks bitstrings up in a dictionary, where
     :class:`~qhn.problem.evaluations.Evaluations` would sort.
 
     Args:
-        problem: what is searched.
-        max_distinct: how many different bitstrings may be evaluated.
-        rng: draws the starts.
-        target: a C that is low enough.
+        problem: the problem that is searched.
+        max_distinct: number of different bitstrings that may be evaluated.
+        rng: generator of the random starts.
+        target: the search ends when it finds a C of at most this.
     """
 
     def __init__(self, problem: Problem, max_distinct: int, rng: np.random.Generator, target: float = -np.inf) -> None:
@@ -80,11 +80,11 @@ class Tally:
         self._queue = rng.permutation(2**self.num_qubits) if self.num_qubits <= TABLE_QUBITS else None
 
     def cost(self, bits: Bits) -> Floats:
-        """C of bitstrings ``[..., num_qubits]``: ``[...]``.
+        """The cost C of bitstrings: ``[..., num_qubits]`` → ``[...]``.
 
         Raises:
-            Spent: when the last bitstring allowed has been evaluated, or one that is low enough; no bitstrings after
-                the last allowed are.
+            Spent: when the last bitstring allowed has been evaluated, or one whose C is at most the target; bitstrings
+                beyond the last allowed are not evaluated.
         """
         rows = bits.reshape(-1, self.num_qubits)
         names, known = _names(rows), self._known
@@ -104,11 +104,11 @@ class Tally:
         return np.array([known[name] for name in names]).reshape(bits.shape[:-1])
 
     def knows(self, bits: Bits) -> Bools:
-        """Which bitstrings ``[n, num_qubits]`` have been evaluated: ``[n]``."""
+        """Whether each of the bitstrings ``[n, num_qubits]`` has been evaluated: ``[n]``."""
         return np.array([name in self._known for name in _names(bits)], dtype=bool)
 
     def starts(self, count: int) -> Bits:
-        """Random bitstrings ``[count, num_qubits]``: different unknown ones as long as all can be listed."""
+        """Random bitstrings ``[count, num_qubits]``, different and not yet evaluated where all can be listed."""
         if self._queue is None:
             return self._rng.integers(0, 2, (count, self.num_qubits), dtype=np.uint8)
         chosen = self._queue[:0]
@@ -119,7 +119,7 @@ class Tally:
         return bitstrings.from_integers(np.resize(chosen, count), self.num_qubits)
 
     def trace(self, method: str) -> Trace:
-        """What has been found so far."""
+        """The course of the search so far."""
         counts, costs, bits = zip(*self._falls, strict=True)
         return Trace(method, np.array(counts), np.array(costs), bits[-1], len(self._known), self._evaluations)
 
@@ -136,7 +136,7 @@ def _names(rows: Bits) -> list[int | bytes]:
 
 
 def rounds() -> Iterator[int]:
-    """How many restarts advance together, time after time: one, and later an eighth of those that are finished."""
+    """Yield how many restarts advance together: first one, later an eighth of those that are finished."""
     finished = 0
     while True:
         runs = min(1 + finished // 8, MAX_RUNS)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qhn.backend.journal import jobs_of, sessions_of
+from qhn.backend.journal import History
 from qhn.backend.terms import Amount
 
 NOTHING = Amount()
@@ -38,21 +38,23 @@ class Ledger:
         return self.steps + self.lost + self.begun + self.tests + self.idle
 
 
-def ledger(timing: Sequence[Mapping[str, Any]], journal: Sequence[Mapping[str, Any]], shots: int) -> Ledger:
+def ledger(timing: Sequence[Mapping[str, Any]], history: History, shots: int) -> Ledger:
     """The ledger of a run.
 
     Args:
         timing: lines of ``timing.jsonl``, of the complete steps.
-        journal: lines of ``jobs.jsonl``; see :func:`jobs_of`.
+        history: of its jobs.
         shots: of the complete steps.
 
+    >>> from qhn.backend.journal import Entry, Event
     >>> timing = [{"step": 0, "job_ids": ["a"], "qpu_seconds": 50.0}]
-    >>> job = {"event": "submitted", "rows": 10, "shots": 100, "price_seconds": 52.0}
-    >>> journal = [job | {"tag": "qhn:r:0:0", "job_id": "a"}, job | {"tag": "qhn:r:1:0", "job_id": "b"}]
-    >>> ledger(timing, journal, 1000).spent
+    >>> size = {"rows": 10, "shots": 100, "price_seconds": 52.0}
+    >>> jobs = [("qhn:r:0:0", "a"), ("qhn:r:1:0", "b")]
+    >>> submitted = [Entry(Event.SUBMITTED, tag=tag, job_id=job_id, **size) for tag, job_id in jobs]
+    >>> ledger(timing, History(submitted), 1000).spent
     Amount(seconds=102.0, jobs=2, shots=2000)
     """
-    jobs, tested = jobs_of(journal), {entry["job_id"] for entry in journal if entry.get("event") == "self-test"}
+    jobs, tested = history.jobs(), {test.job_id for test in history.self_tests()}
     seconds, number = 0.0, 0
     for entry in timing:
         own = [jobs[job_id].billed if job_id in jobs else None for job_id in entry["job_ids"]]
@@ -78,5 +80,5 @@ def ledger(timing: Sequence[Mapping[str, Any]], journal: Sequence[Mapping[str, A
             begun += job.spent
         if not job.is_lost and (job.step == coming or (job.step is None and job_id not in tested)):
             paid_ahead += job.price
-    idle = Amount(sum(session.idle_seconds(jobs.values()) for session in sessions_of(journal).values()))
+    idle = Amount(sum(session.idle_seconds(jobs.values()) for session in history.sessions().values()))
     return Ledger(Amount(seconds, number, shots), lost, begun, tests, idle, paid_ahead)

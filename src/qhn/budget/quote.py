@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from qhn.backend import Sampler
+from qhn.backend import machine_of
 from qhn.backend.device.chip import Chip
 from qhn.backend.device.layout import QubitChain, disjoint_chains, report
-from qhn.backend.device.placement import Placement, place
-from qhn.backend.device.price import Price, Task, job_seconds, price, savings, whole_seconds
-from qhn.backend.ibm.selftest import ROWS, SHOTS, is_due
-from qhn.backend.terms import Amount
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.backend.device.placement import place
+from qhn.backend.device.price import Price, price, savings
+from qhn.backend.settings import DeviceSettings
+from qhn.budget.forecast import Forecast, qpu_time
 from qhn.errors import QhnError
 from qhn.estimator.gradient import Spsa
 from qhn.text import aligned
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
     from qhn.config import RunConfig
 
-MANY = 20  # qubits of a chain, all named in a line
 CAVEATS = """\
 A tile scales its part of the gradient by its fidelity; fewer shots and SPSA make it noisier, so that a run takes more
 steps. What a shorter delay does to the zeros from which qubits start is in no calibration: it is not in the sum."""
@@ -97,13 +94,13 @@ class Quote:
         at_most = f" of at most {self.gradients} gradients" if self.gradients > 1 else ""
         sums = [
             f"a gradient  {one.rows:,} rows in {one.circuits:,} circuits × {one.shots:,} shots{rounded}, "
-            f"{one.jobs} job{'s' * (one.jobs > 1)}: {_time(one.seconds)}",
+            f"{one.jobs} job{'s' * (one.jobs > 1)}: {qpu_time(one.seconds)}",
             f"{'':11} {one.executions:,} executions of {1e6 * one.seconds_per_shot:,.1f} µs, "
             f"{one.two_qubit_gates:,} two-qubit gates a circuit",
             *([f"{'':11} two rows more in steps 0, {k}, {2 * k} …, for the drift"] if k else []),
-            *([f"a self-test of the device before the first step: {_time(self.self_test)}"] if self.billed else []),
-            f"the run     {len(self.seconds):,} steps{at_most}: {_time(self.self_test + self.run_seconds)}",
-            f"the budget  {_time(self.budget)}: {self.steps_in_budget:,} steps",
+            *([f"a self-test of the device before the first step: {qpu_time(self.self_test)}"] if self.billed else []),
+            f"the run     {len(self.seconds):,} steps{at_most}: {qpu_time(self.self_test + self.run_seconds)}",
+            f"the budget  {qpu_time(self.budget)}: {self.steps_in_budget:,} steps",
         ]
         head = ("what saves", "circuits", "shots", "QPU s a gradient", "steps in the budget")
         rows = [
@@ -152,184 +149,31 @@ def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
     Raises:
         ValueError: if the device cannot run it so.
     """
-    train, use = config.train, config.device.settings()
-    if train.shots is None:
+    if config.train.shots is None:
         raise QhnError("a device measures shots; give --shots")
     ansatz = config.circuit(config.problem().num_qubits)
+    use = config.device.settings(machine_of(device.name))
+    assert isinstance(use, DeviceSettings)
     placed = place(ansatz, device, use)
+    forecast = Forecast(config, ansatz, placed)
     chip, chains, load = placed.chip, placed.chains, placed.load
     as_many = use.qubits or use.tiles == "auto"
     most = chains if as_many else disjoint_chains(chip, load, "auto", exclude=use.exclude, guard=use.guard)
-    last = task_at(config, placed, train.steps - 1, 1)
+    last = forecast.task(config.train.steps - 1, 1)
     return Quote(
         title=f"{config.experiment} on {device.name}, calibration of {chip.date[:10] or 'unknown date'}: "
         f"{ansatz.num_qubits} qubits, num_layers {ansatz.num_layers}, order {ansatz.order}",
-        billed=device.name.startswith("ibm_"),
+        billed=machine_of(device.name).bills,
         chip=chip,
         chains=chains,
         layout=report(chip, load, chains, exclude=use.exclude),
-        asked_shots=train.shots,
+        asked_shots=config.train.shots,
         gradient=price(last, chip),
-        gradients=train.optimizer.build().max_evaluations,
-        seconds=tuple(seconds_of_steps(config, placed)),
+        gradients=forecast.num_gradients,
+        seconds=tuple(forecast.step_seconds),
         budget=budget,
         savings=savings(last, chip, len(most), Spsa(ansatz.active).num_rows),
         drift_every=config.device.drift_every,
-        self_test=price_of_self_test(placed.seconds_per_shot, self_test_is_due(config, ())).seconds,
+        self_test=forecast.self_test().seconds,
         in_session=use.mode == "session",
     )
-
-
-def placement_of(sampler: Sampler) -> Placement | None:
-    """Where on a device a sampler runs; None if it runs on none."""
-    found = getattr(sampler, "placement", None)
-    return found if isinstance(found, Placement) else None
-
-
-def task_at(config: RunConfig, placed: Placement, step: int, evaluation: int = 0) -> Task:
-    """One gradient at a step of a run."""
-    num_rows = config.gradient_at(placed.ansatz, step, evaluation).num_rows
-    return placed.task(num_rows, num_rows, config.train.shots_at(step))
-
-
-def seconds_of_steps(config: RunConfig, placed: Placement) -> list[float]:
-    """QPU seconds of each step of a run, at most."""
-    gradients = config.train.optimizer.build().max_evaluations
-    return [amount_at(config, placed, step, gradients).seconds for step in range(config.train.steps)]
-
-
-def price_at(config: RunConfig, placed: Placement, step: int, evaluation: int = 0) -> Price:
-    """Of one gradient at a step of a run.
-
-    Raises:
-        ValueError: if it is beyond a limit of the service.
-    """
-    return price(task_at(config, placed, step, evaluation), placed.chip)
-
-
-def amount_at(config: RunConfig, placed: Placement, step: int, gradients: int, *, whole: bool = False) -> Amount:
-    """What so many gradients at a step of a run take, in whole seconds a job if asked for.
-
-    Raises:
-        ValueError: as :func:`price_at`.
-    """
-    amounts = []
-    for evaluation in range(min(2, gradients)):  # all but the first are alike
-        one = price_at(config, placed, step, evaluation)
-        seconds = whole_seconds(one.jobs, one.seconds) if whole else one.seconds
-        amounts.append(Amount(seconds, one.jobs, one.executions))
-    return _sum_of(gradients, amounts[0], amounts[-1])
-
-
-def _sum_of(gradients: int, first: Amount, other: Amount) -> Amount:
-    """Of a first gradient and others."""
-    more = gradients - 1
-    others = Amount(more * other.seconds, more * other.jobs, more * other.shots)
-    return first + others
-
-
-def price_of_step(config: RunConfig, ansatz: Ansatz, placed: Placement | None, step: int = 0) -> Amount:
-    """What a step takes at most, calibration circuits included; beside a device no seconds and no jobs.
-
-    On a QPU seconds are whole ones (:func:`qhn.backend.device.price.whole_seconds`).
-
-    Args:
-        config: the run.
-        ansatz: its circuit.
-        placed: on a device, if it is one.
-        step: its number.
-    """
-    gradients = config.train.optimizer.build().max_evaluations
-    if placed is None or config.train.shots is None:
-        return Amount(shots=gradients * config.train.gradient.build(ansatz).num_rows * config.train.shots_at(step))
-    return amount_at(config, placed, step, gradients, whole=is_billed(config))
-
-
-def needed_by_steps(config: RunConfig, ansatz: Ansatz, placed: Placement | None) -> list[Amount]:
-    """What each step of a run takes at most; the first with the self-test of a QPU."""
-    needed = [price_of_step(config, ansatz, placed, step) for step in range(config.train.steps)]
-    if placed is not None:
-        needed[0] += price_of_self_test(placed.seconds_per_shot, self_test_is_due(config, ()))
-    return needed
-
-
-def price_of_run(config: RunConfig, placed: Placement | None) -> float:
-    """QPU seconds that a run should take, the self-test of a QPU included; 0 beside devices."""
-    if placed is None or config.train.shots is None:
-        return 0.0
-    test = price_of_self_test(placed.seconds_per_shot, self_test_is_due(config, ()))
-    return test.seconds + sum(seconds_of_steps(config, placed))
-
-
-def self_test_is_due(config: RunConfig, journal: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether a run tests its machine before its next step; only QPUs are tested."""
-    return is_billed(config) and is_due(journal)
-
-
-def is_billed(config: RunConfig) -> bool:
-    """Whether a run is on a QPU."""
-    return config.train.backend.startswith("ibm_")
-
-
-def price_of_self_test(seconds_per_shot: float, due: bool) -> Amount:
-    """What it takes; nothing if it is not due."""
-    executions = ROWS * SHOTS
-    return Amount(job_seconds(1, executions, seconds_per_shot), 1, executions) if due else Amount()
-
-
-def price_by_facts(config: RunConfig, facts: dict[str, Any], shots: int, *, has_drift: bool = False) -> Amount:
-    """The same, of a step of so many shots, from what :func:`price_facts` said to a record."""
-
-    def gradient(counts: dict[str, Any]) -> Amount:
-        jobs, executions = counts["jobs"], counts["circuits"] * shots
-        seconds = job_seconds(jobs, executions, facts["seconds_per_shot"])
-        return Amount(whole_seconds(jobs, seconds) if is_billed(config) else seconds, jobs, executions)
-
-    others = gradient(facts.get("without_drift", facts))
-    return _sum_of(facts["gradients"], gradient(facts) if has_drift else others, others)
-
-
-def price_facts(config: RunConfig, placed: Placement) -> dict[str, Any]:
-    """What a run would take of a QPU, as a record keeps it."""
-    first, seconds = price_at(config, placed, 0), seconds_of_steps(config, placed)
-    other = price_at(config, placed, 0, 1)
-    without_drift = {"without_drift": {"circuits": other.circuits, "jobs": other.jobs}}
-    return {
-        "rows": first.rows,
-        "circuits": first.circuits,
-        "shots": first.shots,
-        "two_qubit_gates": first.two_qubit_gates,
-        "seconds_per_shot": first.seconds_per_shot,
-        "jobs": first.jobs,
-        "gradients": config.train.optimizer.build().max_evaluations,
-        "qpu_seconds_of_a_step": round(seconds[0], 2),
-        "steps": len(seconds),
-        "qpu_seconds_of_the_run": round(sum(seconds), 1),
-        **(without_drift if config.device.drift_every else {}),
-    }
-
-
-def price_words(facts: dict[str, Any]) -> str:
-    """The same in words."""
-    shots = f"{facts['circuits']:,} circuits × {facts['shots']:,} shots"
-    return (
-        f"the first step takes {shots}, {facts['qpu_seconds_of_a_step']:,.1f} QPU s, "
-        f"all {facts['steps']:,} steps {_time(facts['qpu_seconds_of_the_run'])}"
-    )
-
-
-def layout_words(facts: dict[str, Any]) -> str:
-    """Qubits of a device, from what its sampler says of itself."""
-    tiles = facts["tiles"]
-    chain = "-".join(_shortened([str(qubit) for qubit in tiles[0]["qubits"]]))
-    others = f" and {len(tiles) - 1} more tile{'s' * (len(tiles) > 2)}" if len(tiles) > 1 else ""
-    return f"qubits {chain} of {facts['name']}{others}, estimated fidelity {tiles[0]['estimated_fidelity']:.3f}"
-
-
-def _shortened(words: list[str]) -> list[str]:
-    return words if len(words) <= MANY else [*words[: MANY // 2], "…", *words[-MANY // 2 :]]
-
-
-def _time(seconds: float) -> str:
-    longer = "" if seconds < 120 else f" ({seconds / 60:,.0f} min)" if seconds < 7200 else f" ({seconds / 3600:,.1f} h)"
-    return f"{seconds:,.1f} QPU seconds{longer}"

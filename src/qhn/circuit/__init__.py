@@ -1,6 +1,6 @@
 """The circuits U(θ), as gates and as text, and the distributions from which the first angles are drawn.
 
-The function :func:`qhn.hypernetwork` is in the module of its name.
+The function :func:`qhn.hypernetwork` is in the module of the same name.
 """
 
 from __future__ import annotations

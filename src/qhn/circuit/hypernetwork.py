@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 MAX_PARAMETERS = 100_000  # a circuit of more takes minutes to build
 Order = Literal["eq5", "authors"]
-AXES = ("ry", "rz")  # in the order of θ
+AXES = ("ry", "rz")  # the axes of a block's rotations, in the order of θ
 
 
 class Gate(NamedTuple):
-    """One gate: its name, its qubits (of a CX the control first), and the index of its angle in θ, if it has one."""
+    """One gate: its name, its qubits (the control of a CX first), and the index of its angle in θ, or None for a CX."""
 
     name: str  # ry, rz or cx
     qubits: tuple[int, ...]
@@ -51,9 +51,9 @@ class Ansatz:
     θ is one flat vector in the order (block, axis y then z, qubit).
 
     Attributes:
-        num_qubits: length of the chain, at least 1.
-        num_layers: layers of two blocks each; 0 is the product state, one RY and RZ a qubit and no CX.
-        order: of the gates inside a block, ``"eq5"`` or ``"authors"``.
+        num_qubits: number of qubits of the chain, at least 1.
+        num_layers: number of layers of two blocks each; 0 is the product state, one RY and RZ per qubit and no CX.
+        order: time order of the gates inside a block, ``"eq5"`` or ``"authors"``; see the module.
 
     Raises:
         ValueError: at construction, if a number is out of range or the order unknown.
@@ -81,30 +81,33 @@ class Ansatz:
 
     @property
     def num_blocks(self) -> int:
-        """L = 2·num_layers, or 1 for the product state."""
+        """The number of blocks L: 2·num_layers, or 1 for the product state."""
         return 2 * self.num_layers or 1
 
     @property
     def num_parameters(self) -> int:
-        """2·num_qubits·num_blocks angles, of which ``active`` marks those with an effect."""
+        """The number of angles, 2·num_qubits·num_blocks; ``active`` marks those that have an effect."""
         return 2 * self.num_qubits * self.num_blocks
 
     @cached_property
     def active(self) -> Bools:
-        """Which angles the measured bits depend on: ``bool[num_parameters]``."""
+        """Whether the measured bits depend on each angle: ``bool[num_parameters]``."""
         mask = np.ones((self.num_blocks, 2, self.num_qubits), dtype=bool)
         mask[0 if self.order == "eq5" else -1, 1] = False
         return mask.ravel()
 
     def brick(self, block: int) -> list[tuple[int, int]]:
-        """The (control, target) pairs of a block's CX brick; ``block`` counts from 0."""
+        """The (control, target) pairs of the CX brick of a block; ``block`` counts from 0."""
         if self.num_layers == 0:
             return []
         return [(j, j + 1) for j in range((block + 1) % 2, self.num_qubits - 1, 2)]
 
     @property
     def folded_brick(self) -> list[tuple[int, int]]:
-        """The (control, target) pairs that ``executed`` leaves to :meth:`relabel`; none in the authors' order."""
+        """The (control, target) pairs of the CX brick that ``executed`` leaves to :meth:`relabel`.
+
+        There are none in the authors' order.
+        """
         return self.brick(self.num_blocks - 1) if self.order == "eq5" else []
 
     @cached_property
@@ -114,18 +117,18 @@ class Ansatz:
 
     @cached_property
     def pruned(self) -> QuantumCircuit:
-        """The circuit without what never matters: inert rotations, and CX gates acting on |0…0⟩.
+        """The circuit without the gates that have no effect: inert rotations, and CX gates that act on |0…0⟩.
 
-        Its measured bits are distributed as those of ``circuit``. Noisy machines run this one: leaving the last brick
-        to :meth:`relabel` would let a readout error on a control flip its target too.
+        Its measured bits have the same distribution as those of ``circuit``. Noisy machines run this one: leaving the
+        last brick to :meth:`relabel` would let a readout error on a control flip its target too.
         """
         return self._build(prune=True, fold=False)
 
     @cached_property
     def executed(self) -> QuantumCircuit:
-        """The circuit that ideal simulators run: ``pruned`` without a trailing CX brick.
+        """The circuit that ideal simulators run: ``pruned`` without its trailing CX brick.
 
-        Its measured bits, passed through :meth:`relabel`, are distributed as those of ``circuit``.
+        Its measured bits, passed through :meth:`relabel`, have the same distribution as those of ``circuit``.
         """
         return self._build(prune=True, fold=True)
 
@@ -138,7 +141,7 @@ class Ansatz:
 
     @cached_property
     def relabelled(self) -> Integers:
-        """What :meth:`relabel` makes of all bitstrings, as integers, ``[2**num_qubits]``; its own inverse.
+        """The integers that :meth:`relabel` makes of those of all bitstrings: ``[2**num_qubits]``, its own inverse.
 
         >>> hypernetwork(2, 1).relabelled.tolist()  # qubit 0 controls qubit 1
         [0, 3, 2, 1]
@@ -150,7 +153,7 @@ class Ansatz:
         """The gates in time order.
 
         Args:
-            prune: leave out what never matters, as ``pruned`` does.
+            prune: leave out gates that have no effect, as ``pruned`` does.
             fold: leave the trailing CX brick to :meth:`relabel`, as ``executed`` does.
         """
         active = self.active.reshape(self.num_blocks, 2, self.num_qubits)
@@ -199,7 +202,7 @@ def hypernetwork(num_qubits: int, num_layers: int, order: Order = "eq5") -> Ansa
 
 
 def product_state(num_qubits: int) -> Ansatz:
-    """The ansatz without entanglement: independent, biased coins.
+    """The ansatz without entanglement, whose measured bits are independent biased coins.
 
     >>> int(product_state(4).active.sum())
     4

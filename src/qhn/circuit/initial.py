@@ -1,4 +1,4 @@
-"""Where θ begins: the distributions from which the first angles are drawn."""
+"""Distributions of the initial angles θ."""
 
 from __future__ import annotations
 
@@ -13,39 +13,45 @@ from qhn.errors import QhnError
 
 
 class Initial(Protocol):
-    """A distribution of first angles."""
+    """A distribution of initial angles."""
 
     def draw(self, ansatz: Ansatz, rng: np.random.Generator) -> Floats:
-        """θ ``[num_parameters]`` in radians."""
+        """Draw initial angles θ ``[num_parameters]`` in radians."""
         ...
 
 
 @dataclass(frozen=True)
 class Uniform:
-    """Independent angles, uniform in [low, high) radians: the paper's choice."""
+    """Independent angles, uniform in [low, high) radians, as in the paper."""
 
     low: float = 0.0
     high: float = 2 * np.pi
 
     def draw(self, ansatz: Ansatz, rng: np.random.Generator) -> Floats:
+        """Draw initial angles θ ``[num_parameters]`` in radians."""
         return rng.uniform(self.low, self.high, ansatz.num_parameters)
 
 
 @dataclass(frozen=True)
 class Normal:
-    """Independent angles, normal around 0 with standard deviation ``width``: near the bitstring of zeros."""
+    """Independent angles, normal around 0 with standard deviation ``width`` in radians.
+
+    The state is then near the bitstring of zeros.
+    """
 
     width: float = 0.1
 
     def draw(self, ansatz: Ansatz, rng: np.random.Generator) -> Floats:
+        """Draw initial angles θ ``[num_parameters]`` in radians."""
         return rng.normal(0.0, self.width, ansatz.num_parameters)
 
 
 @dataclass(frozen=True)
 class Superposition:
-    """As :class:`Normal`, but around the state in which all bitstrings are equally likely.
+    """Independent angles, normal with standard deviation ``width`` around those of the uniform superposition.
 
-    That is π/2 for the first RY of every qubit: RZ by 0 and CX leave the state as it is.
+    In the uniform superposition all bitstrings are equally likely. Its angles are π/2 for the first RY of every qubit
+    and 0 for the others: RZ by 0 and CX leave it as it is.
 
     >>> from qhn.circuit.hypernetwork import hypernetwork
     >>> theta = Superposition(0.0).draw(hypernetwork(2, 1), np.random.default_rng(1))
@@ -56,6 +62,7 @@ class Superposition:
     width: float = 0.1
 
     def draw(self, ansatz: Ansatz, rng: np.random.Generator) -> Floats:
+        """Draw initial angles θ ``[num_parameters]`` in radians."""
         theta = rng.normal(0.0, self.width, ansatz.num_parameters)
         theta[: ansatz.num_qubits] += np.pi / 2
         return theta
@@ -63,18 +70,18 @@ class Superposition:
 
 @dataclass(frozen=True)
 class Given:
-    """Angles that are known: those at which another run ended.
+    """Given angles, such as those at which another run ended.
 
     Attributes:
-        theta: ``[num_parameters]`` in radians.
-        source: where they are from, in words.
+        theta: the angles ``[num_parameters]`` in radians.
+        source: a phrase that says where the angles are from, for messages.
     """
 
     theta: tuple[float, ...]
     source: str
 
     def draw(self, ansatz: Ansatz, rng: np.random.Generator) -> Floats:
-        """θ, whatever the random numbers.
+        """Return the given angles θ ``[num_parameters]`` in radians; the random generator is not used.
 
         Raises:
             ValueError: if the circuit takes another number of angles.

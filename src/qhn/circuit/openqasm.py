@@ -14,19 +14,22 @@ FORMS = ("literal", "pruned", "executed")
 
 
 def of_form(ansatz: Ansatz, form: str) -> QuantumCircuit:
-    """The circuit in one of the ``FORMS``; see :class:`qhn.circuit.hypernetwork.Ansatz`."""
+    """The circuit of an ansatz in one of the ``FORMS``, which :class:`qhn.circuit.hypernetwork.Ansatz` describes."""
     return ansatz.circuit if form == "literal" else getattr(ansatz, form)
 
 
 def openqasm(ansatz: Ansatz, form: str = "literal") -> str:
-    """The circuit in OpenQASM 3, with the angles as inputs; a last comment says what is left to do to measured bits."""
+    """The circuit in OpenQASM 3, with the angles as inputs.
+
+    A last comment names the CX gates that remain to be applied to the measured bits, if there are any.
+    """
     from qiskit import qasm3
 
     return "\n".join([qasm3.dumps(of_form(ansatz, form)).rstrip("\n"), *(f"// {line}" for line in _left(ansatz, form))])
 
 
 def drawing(ansatz: Ansatz, form: str = "literal") -> str:
-    """Counts, and the circuit drawn as text, one line a wire."""
+    """The circuit drawn as text, one line per wire, after a line with the numbers of its gates and angles."""
     circuit = of_form(ansatz, form)
     gates = ", ".join(f"{count} {name}" for name, count in sorted(circuit.count_ops().items()))
     head = (
@@ -38,14 +41,14 @@ def drawing(ansatz: Ansatz, form: str = "literal") -> str:
 
 
 def _left(ansatz: Ansatz, form: str) -> list[str]:
-    """What :meth:`qhn.circuit.hypernetwork.Ansatz.relabel` does to bits measured on this form, in words."""
+    """A line of text that names the CX gates to apply to the measured bits of this form, or no line."""
     if form != "executed" or not ansatz.folded_brick:
         return []
     return ["then, on the measured bits: " + ", ".join(f"b{t} ^= b{c}" for c, t in ansatz.folded_brick)]
 
 
 def write_files(ansatz: Ansatz, name: str, folder: Path) -> list[Path]:
-    """Write ``<name>.qasm`` and ``<name>.executed.qasm``, and their drawings as ``.txt``; return the paths."""
+    """Write ``<name>.qasm``, ``<name>.executed.qasm`` and their drawings ``.txt`` into a folder; return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for form, suffix in (("literal", ""), ("executed", ".executed")):

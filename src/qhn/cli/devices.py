@@ -53,15 +53,13 @@ def estimate(
     as_json: JsonOption = False,
 ) -> None:
     """Choose qubits of a device and price a run on it; runs nothing."""
-    from qhn.backend import SIMULATORS
-
     if chip_map is not None and (chip_map.suffix != ".png" or not chip_map.parent.is_dir()):
         raise QhnError(f"--map must name a .png file in a directory that exists, got {chip_map}")
     if not budget > 0:
         raise QhnError(f"--budget must be above 0 seconds, got {budget:g}")
     config = load(experiment, settings, backend, shots, layers, order, None, steps, tiles, mitigation)
     name = config.train.backend
-    if name in SIMULATORS:
+    if not config.train.machine.has_chip:
         if chip_map is not None:
             raise QhnError(f"--map draws a device, and {name} is none; give --backend fake_torino, for example")
         words = f"nothing is billed on {name}, which computes here; give --backend fake_<device> or ibm_<device>"
@@ -99,7 +97,7 @@ def jobs(name: RunArgument = None, results: ResultsOption = None, as_json: JsonO
     from qhn.run.record import Record
 
     record = Record.load(find(name, results))
-    if not record.config.train.backend.startswith("ibm_"):
+    if not record.config.train.machine.bills:
         raise QhnError(f"{record.config.run_id} ran on {record.config.train.backend}, and only ibm_<device> has jobs")
     lines, complaint = jobs_of_run(record)
     if complaint:
@@ -116,10 +114,12 @@ def jobs(name: RunArgument = None, results: ResultsOption = None, as_json: JsonO
 
 def _device(name: str) -> BackendV2:
     """The device of that name, stored or reached through the account."""
-    if name.startswith("fake_"):
-        from qhn.backend.rehearsal import stored_device
+    from qhn.backend import machine_of
 
-        return stored_device(name)
-    from qhn.backend.ibm.account import account_device
+    if machine_of(name).bills:
+        from qhn.backend.ibm.account import account_device
 
-    return account_device(name)
+        return account_device(name)
+    from qhn.backend.rehearsal import stored_device
+
+    return stored_device(name)

@@ -40,7 +40,7 @@ def replay(
         typer.echo(_agreement(len(steps), found[0].grad is not None, steps[0].raw_mean is not None))
         return
     objective = config.train.objective.build()
-    tail = [] if objective.is_mean else [f"CVaR of the lowest {objective.alpha:.0%}"]
+    tail = [objective.label] if objective.label else []
     rows = [
         [
             step.step,

@@ -47,17 +47,6 @@ if TYPE_CHECKING:
     from qhn.run.training import Training
 
 MARGIN = 1.25  # of a budget over the price: a job may be billed a little more than it should take
-EXIT_CODES = {
-    "done": 0,
-    "target": 0,
-    "converged": 0,
-    "early-stopping": 0,
-    "detached": 0,
-    "plateau": 3,
-    "budget": 3,
-    "quota": 3,
-    "interrupted": 130,
-}
 
 
 @app.command()
@@ -181,7 +170,7 @@ def list_runs(results: ResultsOption = None) -> None:
             typer.echo(f"  {directory.parent.name:<21} {directory.name:<12} {error}")
             continue
         last = steps[-1] if steps else None
-        spent = f"{ledger_of(record).spent.seconds:,.1f}" if train.backend.startswith("ibm_") else "–"
+        spent = f"{ledger_of(record).spent.seconds:,.1f}" if train.machine.bills else "–"
         values = f"{with_error(last.mean, last.mean_std_error)}, {last.best_cost:.6g}" if last else ""
         typer.echo(
             f"  {directory.parent.name:<21} {directory.name:<12} {train.backend:<13} {ansatz.num_layers:>6} "
@@ -193,12 +182,13 @@ def list_runs(results: ResultsOption = None) -> None:
 @app.command()
 def show(name: RunArgument = None, results: ResultsOption = None) -> None:
     """What a run found, what its bits mean, what was used."""
+    from qhn.problem.capabilities import summary_of
     from qhn.report.page import Report
     from qhn.run.record import Record
 
     report = Report(Record.load(find(name, results)))
     layout = [report.device.layout()] if report.device else []
-    typer.echo("\n\n".join([report.summary(), report.problem.space.summary(), *layout, report.provenance()]))
+    typer.echo("\n\n".join([report.summary(), summary_of(report.problem), *layout, report.provenance()]))
 
 
 @app.command()
@@ -324,7 +314,7 @@ def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
         advice = "" if "qhn resume" in str(error) else ", and qhn resume goes on"
         raise BackendError(f"{error}; complete steps are kept{advice}") from error
     except KeyboardInterrupt:
-        going = "; jobs that were submitted go on: qhn jobs" * training.config.train.backend.startswith("ibm_")
+        going = "; jobs that were submitted go on: qhn jobs" * training.config.train.machine.bills
         typer.echo(f"qhn: stopped; complete steps are kept, and qhn resume goes on{going}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     finally:
@@ -357,14 +347,14 @@ def _conclude(training: Training, quiet: bool, as_json: bool) -> None:
         typer.echo(json.dumps({"outcome": outcome.name, "message": outcome.message, "run": str(record.directory)}))
     elif quiet:
         typer.echo(str(record.directory))
-        if EXIT_CODES[outcome.name]:
+        if outcome.name.exit_code:
             typer.echo(f"qhn: {_last_words(outcome, record.directory)}", err=True)
     else:
         if has_steps:
             typer.echo(report.summary())
             typer.echo("\n" + "\n".join(str(path) for path in [*figures, record.directory / "network.npz"]))
         typer.echo(_last_words(outcome, record.directory))
-    raise typer.Exit(EXIT_CODES[outcome.name])
+    raise typer.Exit(outcome.name.exit_code)
 
 
 def _last_words(outcome: Outcome, directory: Path) -> str:

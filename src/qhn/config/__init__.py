@@ -7,6 +7,7 @@ that changes the numbers of a step enters :attr:`RunConfig.run_id`; the stop rul
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from typing import Any, ClassVar, Self
@@ -14,15 +15,17 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from qhn.arrays import Floats
+from qhn.backend import Backend, DeviceSettings, Journal, Settings, open_backend
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.config.data import Data
 from qhn.config.device import DeviceConfig
+from qhn.config.instance import InstanceConfig
 from qhn.config.network import AnsatzConfig, NetworkConfig
 from qhn.config.section import Section
 from qhn.config.train import StopRules, TrainConfig
 from qhn.errors import QhnError
 from qhn.estimator.gradient import Gradient, WithDrift
-from qhn.problem.cost import BinnProblem
+from qhn.problem.cost import BinnProblem, Problem
 from qhn.seeds import Key, Purpose
 
 SCHEMA = 1  # of the files in a run's directory
@@ -42,7 +45,8 @@ class RunConfig(Section):
     STOP_RULES: ClassVar[frozenset[str]] = frozenset(StopRules.model_fields)
 
     experiment: str = Field(default="experiment", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    data: Data
+    data: Data | None = None
+    instance: InstanceConfig | None = None
     network: NetworkConfig = NetworkConfig()
     ansatz: AnsatzConfig = AnsatzConfig()
     train: TrainConfig = TrainConfig()
@@ -52,9 +56,10 @@ class RunConfig(Section):
     def _fits_together(self) -> Self:
         train, device = self.train, self.device
         device.check(train.backend, train.shots)
-        if device.mitigation != "none" and train.objective.name == "cvar":
+        objective = train.objective.build()
+        if device.mitigation != "none" and not objective.is_mean:
             raise QhnError(
-                "device.mitigation corrects means, and a CVaR is none; leave train.objective at mean, or "
+                f"device.mitigation corrects means, and a {objective.label} is none; leave train.objective at mean, or "
                 "device.mitigation at none"
             )
         return self
@@ -81,12 +86,19 @@ class RunConfig(Section):
     def _name(self, exclude: Any) -> str:
         tree = self.model_dump(mode="json", exclude=exclude, exclude_defaults=True)
         for place in ("file", "directory"):  # the digest names what is there
-            tree["data"].pop(place, None)
+            tree.get("data", {}).pop(place, None)
+        for word in ("type", "noun"):  # likewise
+            tree.get("instance", {}).pop(word, None)
         tree.get("train", {}).get("optimizer", {}).pop("force", None)  # it allows, and changes nothing
         tree.get("train", {}).get("initial", {}).pop("run", None)  # the angles name what they are
         tree = {name: table for name, table in tree.items() if table != {}}  # one whose only settings are excluded
         tree["schema"] = SCHEMA
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:10]
+
+    def given(self, problem: Problem) -> RunConfig:
+        """The same run on a problem that is a Python object, in place of data and networks."""
+        instance = InstanceConfig.of(problem)
+        return self.model_copy(update={"data": None, "network": NetworkConfig(), "instance": instance})
 
     def problem(self) -> BinnProblem:
         """The cost of bitstrings: loads the data.
@@ -94,6 +106,9 @@ class RunConfig(Section):
         Raises:
             ValueError, FileNotFoundError: if the data cannot be read or does not fit the networks.
         """
+        if self.data is None:
+            kind = f"a {self.instance.type}, " if self.instance else ""
+            raise QhnError(f"the problem of this run is {kind}a Python object; give it as problem=…, from Python")
         dataset = self.data.load()
         space = self.network.space(dataset.num_features, dataset.num_classes)
         return BinnProblem(space, dataset, self.network.loss)
@@ -101,6 +116,26 @@ class RunConfig(Section):
     def circuit(self, num_qubits: int) -> Ansatz:
         """The ansatz for that many qubits."""
         return Ansatz(num_qubits, self.ansatz.num_layers, self.ansatz.order)
+
+    @property
+    def machine_settings(self) -> Settings:
+        """How the machine is to be used, in the type of its kind."""
+        return self.device.settings(self.train.machine)
+
+    def backend(self, journal: Journal | None = None, qubits: tuple[tuple[int, ...], ...] = ()) -> Backend:
+        """The machine of the run, opened.
+
+        Args:
+            journal: where a QPU notes its jobs.
+            qubits: of a device, the chains to use instead of those that would be chosen; none for no preference.
+
+        Raises:
+            QhnError, BackendError: as :func:`qhn.backend.open_backend`.
+        """
+        settings = self.machine_settings
+        if qubits and isinstance(settings, DeviceSettings):
+            settings = dataclasses.replace(settings, qubits=qubits)
+        return open_backend(self.train.backend, settings, journal)
 
     def initial_theta(self, ansatz: Ansatz) -> Floats:
         """The first θ ``[num_parameters]`` in radians, from the run's seed."""

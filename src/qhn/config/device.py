@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from qhn.backend.settings import Decoupling, DeviceSettings
+from qhn.backend import MACHINES, Machine, Settings, machine_of
+from qhn.backend.machines import spelled
+from qhn.backend.settings import Decoupling
 from qhn.config.section import Section
 from qhn.errors import QhnError
 from qhn.estimator.readout import Mitigation
@@ -14,7 +17,7 @@ from qhn.estimator.readout import Mitigation
 OF_SHOTS = frozenset(
     {"tiles", "guard", "mitigation", "rep_delay", "mode", "dynamical_decoupling", "twirling", "drift_every"}
 )
-MODEL = frozenset({"p1", "p2", "readout_error", "form", "max_bond"})  # what goes with backend depolarising
+OF_ESTIMATES = frozenset({"mitigation", "drift_every"})  # what is made of the bits of a chip; no machine is told
 
 
 def _number_of_tiles(value: Any) -> Any:
@@ -53,10 +56,10 @@ class DeviceConfig(Section):
     readout_error: float = Field(default=0.0, ge=0, lt=0.5)
     form: Literal["literal", "pruned"] = "literal"
 
-    def settings(self) -> DeviceSettings:
-        """What a machine is told; mitigation needs its readout errors counted."""
-        values = self.model_dump(exclude={"mitigation", "drift_every"})
-        return DeviceSettings(**values, calibrate=self.mitigation != "none")
+    def settings(self, machine: Machine) -> Settings:
+        """What a machine of that kind is told; mitigation needs its readout errors counted."""
+        values = self.model_dump() | {"calibrate": self.mitigation != "none"}
+        return machine.settings(**{field.name: values[field.name] for field in fields(machine.settings)})
 
     def has_drift(self, step: int) -> bool:
         """Whether E is measured at the first θ in that step."""
@@ -66,17 +69,14 @@ class DeviceConfig(Section):
         """Refuse what has no effect on that machine.
 
         Raises:
-            ValueError: naming the setting and where it goes.
+            QhnError: naming the setting and where it goes.
         """
+        machine = machine_of(backend)
         given = {name for name, value in self if value != type(self).model_fields[name].get_default()}
-        is_device = backend.startswith(("fake_", "ibm_"))
         for name in sorted(given):
-            if name in MODEL - {"max_bond"} and backend != "depolarising":
-                raise QhnError(f"device.{name} goes with backend depolarising, not with {backend}")
-            if name not in MODEL and not is_device:
-                raise QhnError(f"device.{name} goes with backends fake_<device> and ibm_<device>, not with {backend}")
-            if name in ("simulator", "max_bond") and not (backend.startswith("fake_") or backend == "depolarising"):
-                raise QhnError(f"device.{name} goes with simulated noise, not with {backend}")
+            takers = [kind for kind in MACHINES if kind.takes(name) or (name in OF_ESTIMATES and kind.has_chip)]
+            if machine not in takers:
+                raise QhnError(f"device.{name} goes with {spelled(takers)}, not with {backend}")
         beside = {"tiles", "exclude", "guard"} & given
         if self.qubits and beside:
             raise QhnError(

@@ -20,11 +20,10 @@ from qhn.config.device import DeviceConfig
 from qhn.config.network import AnsatzConfig, NetworkConfig
 from qhn.config.section import Section
 from qhn.config.train import (
+    OBJECTIVE_SECTIONS,
     AdamConfig,
-    CvarConfig,
     FromRunConfig,
     LbfgsConfig,
-    MeanConfig,
     NormalConfig,
     ParameterShiftConfig,
     SgdConfig,
@@ -83,8 +82,11 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None) -> R
         if isinstance(data, dict) and isinstance(data.get(place), str):
             data[place] = str(folder / data[place])
     tree.setdefault("experiment", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.") or "experiment")
+    chosen = _with_settings(tree, settings or {})
+    if "instance" in chosen:  # which records alone have: it stands for a Python object
+        raise QhnError(f"{source}: {_unknown_key(['instance'])}")
     try:
-        return parse_config(_with_settings(tree, settings or {}))
+        return parse_config(chosen)
     except ValueError as error:
         raise QhnError(f"{source}: {error}") from None
 
@@ -108,9 +110,13 @@ def parse_config(tree: dict[str, Any]) -> RunConfig:
         ValueError: if a key or value is wrong, or a data file is missing, in one sentence.
     """
     try:
-        return RunConfig.model_validate(tree)
+        config = RunConfig.model_validate(tree)
     except ValidationError as error:
         raise QhnError(one_sentence(error, tree)) from None
+    if config.data is None and config.instance is None:
+        names = "'gaussian-mixture', 'mnist-4x4' or 'digits-8x8'"
+        raise QhnError(f"missing table [data]: give name = {names}, or file = 'your.csv'")
+    return config
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -171,9 +177,6 @@ def one_sentence(error: ValidationError, tree: dict[str, Any]) -> str:
     if fault["type"] == "extra_forbidden":
         return _unknown_key(place)
     if fault["type"] == "missing":
-        if key == "data":
-            names = "'gaussian-mixture', 'mnist-4x4' or 'digits-8x8'"
-            return f"missing table [data]: give name = {names}, or file = 'your.csv'"
         return f"missing key {key}"
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"].startswith("union_tag"):
@@ -215,14 +218,14 @@ def _names(*models: type[Section]) -> list[str]:
 
 
 KEYS = {  # the keys that may stand in a table, over all its kinds
-    "": _names(RunConfig),
+    "": [name for name in _names(RunConfig) if name != "instance"],
     "data": _names(MixtureData, MnistData, DigitsData, FileData),
     "network": _names(NetworkConfig),
     "ansatz": _names(AnsatzConfig),
     "train": _names(TrainConfig),
     "train.gradient": _names(ParameterShiftConfig, SpsaGradientConfig),
     "train.optimizer": _names(AdamConfig, SgdConfig, SpsaOptimizerConfig, LbfgsConfig),
-    "train.objective": _names(MeanConfig, CvarConfig),
+    "train.objective": _names(*OBJECTIVE_SECTIONS.values()),
     "train.initial": _names(UniformConfig, NormalConfig, SuperpositionConfig, FromRunConfig),
     "train.shot_schedule": _names(ShotScheduleConfig),
     "device": _names(DeviceConfig),

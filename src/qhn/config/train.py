@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, create_model, field_validator, model_validator
 
-from qhn.backend import check_name, knows_distribution
+from qhn.backend import MACHINES, Machine, machine_of
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.circuit.initial import Given, Initial, Normal, Superposition, Uniform
 from qhn.config.section import Section
@@ -15,7 +15,7 @@ from qhn.errors import QhnError
 from qhn.estimator.gradient import Gradient, ParameterShift, Spsa
 from qhn.optimize.lbfgs import Lbfgs
 from qhn.optimize.optimizer import Adam, Optimizer, Sgd, SpsaGains
-from qhn.problem.objective import Objective
+from qhn.problem.objective import OBJECTIVES, Aggregation, Kind
 
 
 def _named(default: str) -> BeforeValidator:
@@ -88,19 +88,36 @@ class LbfgsConfig(Section):
         return Lbfgs(self.memory, self.max_line_search)
 
 
-class MeanConfig(Section):
-    name: Literal["mean"] = "mean"
+class ObjectiveConfig(Section):
+    """The settings of an objective: its name in :data:`qhn.problem.objective.OBJECTIVES`, and those of its kind."""
 
-    def build(self) -> Objective:
-        return Objective()
+    name: str
+
+    def build(self) -> Aggregation:
+        return OBJECTIVES[self.name].make(**self.model_dump(exclude={"name"}))
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> Self:
+        self.build()
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _objective, (self.model_dump(exclude_unset=True) | {"name": self.name},)
 
 
-class CvarConfig(Section):
-    name: Literal["cvar"]
-    alpha: float = Field(default=0.2, gt=0, le=1)
+def _objective_section(name: str, kind: Kind) -> type[ObjectiveConfig]:
+    """The section of one kind of objective; the mean is the default, so that its name may be left out."""
+    fields: dict[str, Any] = {setting: (type(default), default) for setting, default in kind.settings.items()}
+    fields["name"] = (Literal[name], "mean" if name == "mean" else ...)
+    return create_model(f"ObjectiveConfig_{name}", __base__=ObjectiveConfig, **fields)
 
-    def build(self) -> Objective:
-        return Objective(self.alpha)
+
+def _objective(settings: dict[str, Any]) -> ObjectiveConfig:
+    """The section of an objective with those settings; so that workers, which get a copy, find its class."""
+    return OBJECTIVE_SECTIONS[settings["name"]](**settings)
+
+
+OBJECTIVE_SECTIONS = {name: _objective_section(name, kind) for name, kind in OBJECTIVES.items()}
 
 
 class UniformConfig(Section):
@@ -151,7 +168,12 @@ GradientConfig = Annotated[
 OptimizerConfig = Annotated[
     Annotated[AdamConfig | SgdConfig | SpsaOptimizerConfig | LbfgsConfig, Field(discriminator="name")], _named("adam")
 ]
-ObjectiveConfig = Annotated[Annotated[MeanConfig | CvarConfig, Field(discriminator="name")], _named("mean")]
+if TYPE_CHECKING:
+    AnyObjective = ObjectiveConfig
+else:
+    AnyObjective = Annotated[
+        Annotated[Union[*OBJECTIVE_SECTIONS.values()], Field(discriminator="name")], _named("mean")
+    ]
 InitialConfig = Annotated[
     Annotated[UniformConfig | NormalConfig | SuperpositionConfig | FromRunConfig, Field(discriminator="name")],
     _named("uniform"),
@@ -213,7 +235,7 @@ class TrainConfig(StopRules):
     shots: int | None = Field(default=1000, ge=1)
     gradient: GradientConfig = ParameterShiftConfig()
     optimizer: OptimizerConfig = AdamConfig()
-    objective: ObjectiveConfig = MeanConfig()
+    objective: AnyObjective = OBJECTIVE_SECTIONS["mean"](name="mean")
     initial: InitialConfig = UniformConfig()
     shot_schedule: ShotScheduleConfig | None = None
     seed: int = Field(default=7, ge=0)
@@ -226,17 +248,17 @@ class TrainConfig(StopRules):
     @model_validator(mode="before")
     @classmethod
     def _exact_without_shots(cls, value: Any) -> Any:
-        if isinstance(value, dict) and value.get("backend") == "exact":
+        if isinstance(value, dict) and value.get("backend") == "exact":  # another name is refused later
             return {"shots": None} | value
         return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        check_name(self.backend)
-        if self.shots is None and not knows_distribution(self.backend):
+        if self.shots is None and not self.machine.knows_distribution:
+            without = [machine.spelling for machine in MACHINES if machine.knows_distribution]
             raise QhnError(
-                f"train.shots must be at least 1 on backend {self.backend}; exact, depolarising and fake_<device> do "
-                "without"
+                f"train.shots must be at least 1 on backend {self.backend}; {', '.join(without[:-1])} and "
+                f"{without[-1]} do without"
             )
         if self.is_ideal and self.gradient.name != "parameter-shift":
             raise QhnError(
@@ -257,9 +279,14 @@ class TrainConfig(StopRules):
         return self
 
     @property
+    def machine(self) -> Machine:
+        """The kind of machine that the backend is."""
+        return machine_of(self.backend)
+
+    @property
     def is_ideal(self) -> bool:
         """Whether E is exact and without noise."""
-        return self.backend == "exact" and self.shots is None
+        return self.machine.is_ideal and self.shots is None
 
     def shots_at(self, step: int) -> int:
         """Shots a row at a step; 0 without shots.

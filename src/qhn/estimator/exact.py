@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
+from qhn.backend.samples import ReadoutCounts
 from qhn.circuit.hypernetwork import Ansatz
-from qhn.estimator.gradient import ValueAndGrad
+from qhn.estimator.gradient import Gradient, ValueAndGrad
 from qhn.estimator.means import Estimates
 from qhn.estimator.protocol import check_fit
 from qhn.problem.cost import Problem
 from qhn.problem.landscape import Landscape, check_enumerable, enumerate_costs
-from qhn.problem.objective import Objective
+from qhn.problem.objective import Aggregation, Objective
+from qhn.seeds import Key
+
+if TYPE_CHECKING:
+    from qhn.exact.energy import Energy
 
 
 class ExactEstimator:
@@ -44,8 +51,10 @@ class ExactEstimator:
     array([0.5, 0. ])
     """
 
+    readout_counts: ReadoutCounts | None = None
+
     def __init__(
-        self, ansatz: Ansatz, problem: Problem, *, objective: Objective | None = None, costs: ArrayLike | None = None
+        self, ansatz: Ansatz, problem: Problem, *, objective: Aggregation | None = None, costs: ArrayLike | None = None
     ) -> None:
         from qhn.exact.distribution import Distribution  # with numba, for which sampling does not wait
         from qhn.exact.energy import Energy
@@ -59,9 +68,10 @@ class ExactEstimator:
         self.energy = Energy(ansatz, table)
         self.distribution = Distribution(ansatz)
         self.landscape = Landscape(table)
+        self._other: tuple[Problem, Energy] | None = None
         self._best_bits = bitstrings.from_integers(int(table.argmin()), ansatz.num_qubits)
 
-    def __call__(self, thetas: ArrayLike) -> Estimates:
+    def __call__(self, thetas: ArrayLike, key: Key | None = None) -> Estimates:
         """E and the objective: ``[B, num_parameters]`` → ``[B]``, ``[num_parameters]`` → scalars.
 
         Raises:
@@ -70,7 +80,7 @@ class ExactEstimator:
         thetas = np.asarray(thetas, dtype=np.float64)
         rows = thetas.reshape(-1, thetas.shape[-1]) if thetas.ndim else thetas
         mean = self.energy(rows)
-        objective = mean if self.objective.is_mean else self.energy.cvar(rows, self.objective)
+        objective = mean if self.objective.is_mean else self.energy.objective(rows, self.objective)
         return self._estimates(mean.reshape(thetas.shape[:-1]), objective.reshape(thetas.shape[:-1]))
 
     def probabilities(self, thetas: ArrayLike) -> Floats:
@@ -81,8 +91,12 @@ class ExactEstimator:
         """The bitstring ``[num_qubits]`` with the highest probability at ``theta[num_parameters]``, and that."""
         return self.distribution.most_probable(theta)
 
-    def value_and_grad(self, theta: ArrayLike) -> ValueAndGrad:
+    def value_and_grad(
+        self, theta: ArrayLike, key: Key | None = None, gradient: Gradient | None = None, shots: int | None = None
+    ) -> ValueAndGrad:
         """The objective and its gradient: ``[..., num_parameters]`` → values of shape ``[...]``.
+
+        Nothing is drawn or shifted: ``key``, ``gradient`` and ``shots``, which other estimators need, change nothing.
 
         Raises:
             ValueError: on a wrong shape.
@@ -93,11 +107,21 @@ class ExactEstimator:
             values, grads = self.energy.value_and_grad(rows)
             mean = values
         else:
-            values, grads = self.energy.cvar_and_grad(rows, self.objective)
+            values, grads = self.energy.objective_and_grad(rows, self.objective)
             mean = self.energy(rows)
         value, grad = values.reshape(theta.shape[:-1]), grads.reshape(theta.shape)
         estimates = self._estimates(mean.reshape(value.shape)[..., None], value[..., None])
         return ValueAndGrad(value, np.zeros_like(value), grad, np.zeros_like(grad), None, None, estimates)
+
+    def solutions(self, theta: Floats, found: Estimates) -> Bits:
+        """The most probable bitstring at ``theta[num_parameters]``, ``[1, num_qubits]``."""
+        return self.most_probable(theta)[0][None]
+
+    def expectation(self, problem: Problem, theta: Floats, found: Estimates) -> float:
+        """The mean of another cost over all bitstrings at ``theta[num_parameters]``; its costs are computed once."""
+        if self._other is None or self._other[0] is not problem:
+            self._other = problem, type(self.energy)(self.ansatz, enumerate_costs(problem))
+        return float(self._other[1](theta[None])[0])
 
     def _estimates(self, mean: Floats, objective: Floats) -> Estimates:
         zero = np.zeros_like(mean)

@@ -16,7 +16,7 @@ import numpy as np
 
 from qhn.arrays import Bools, Floats
 from qhn.estimator.means import Estimates, Means
-from qhn.problem.objective import Objective
+from qhn.problem.objective import Aggregation
 from qhn.seeds import Key, Purpose
 
 
@@ -61,7 +61,7 @@ class Gradient(Protocol):
         ...
 
     def combine_means(
-        self, rows: Means, unshifted: Means, estimates: Estimates, objective: Objective, theta: Floats, key: Key
+        self, rows: Means, unshifted: Means, estimates: Estimates, objective: Aggregation, theta: Floats, key: Key
     ) -> ValueAndGrad:
         """Value and gradient from what was measured for ``shifted(theta, key)``.
 
@@ -104,7 +104,7 @@ class ParameterShift:
         return theta[..., None, :] + shifts
 
     def combine_means(
-        self, rows: Means, unshifted: Means, estimates: Estimates, objective: Objective, theta: Floats, key: Key
+        self, rows: Means, unshifted: Means, estimates: Estimates, objective: Aggregation, theta: Floats, key: Key
     ) -> ValueAndGrad:
         plus, minus = rows[1::2], rows[2::2]
         slope, value = 0.5 * (plus - minus), rows[0]
@@ -158,7 +158,7 @@ class Spsa:
         return np.concatenate([theta[..., None, :], pairs], axis=-2)
 
     def combine_means(
-        self, rows: Means, unshifted: Means, estimates: Estimates, objective: Objective, theta: Floats, key: Key
+        self, rows: Means, unshifted: Means, estimates: Estimates, objective: Aggregation, theta: Floats, key: Key
     ) -> ValueAndGrad:
         directions, value = self._directions(theta, key), rows[0]
         slopes = (0.5 / self._c(key)) * (rows[1::2] - rows[2::2])
@@ -201,7 +201,7 @@ class WithDrift:
         return np.concatenate([self.rule.shifted(theta, key), pair], axis=-2)
 
     def combine_means(
-        self, rows: Means, unshifted: Means, estimates: Estimates, objective: Objective, theta: Floats, key: Key
+        self, rows: Means, unshifted: Means, estimates: Estimates, objective: Aggregation, theta: Floats, key: Key
     ) -> ValueAndGrad:
         num_rows = self.rule.num_rows
         known, alike = rows[:num_rows], unshifted[:num_rows]

@@ -81,6 +81,7 @@ class Estimates:
             evaluated all there are, so that its ``best_cost`` is the optimum.
         raw: where readout errors were corrected, the mean as it was before; otherwise None.
         raw_std_error: its standard error.
+        discarded: the largest share of a state's weight that a simulation left out; 0 unless it was truncated.
     """
 
     mean: Floats
@@ -93,6 +94,7 @@ class Estimates:
     distinct: int
     raw: Floats | None = None
     raw_std_error: Floats | None = None
+    discarded: float = 0.0
 
     @property
     def shots(self) -> int:

@@ -11,15 +11,16 @@ from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.backend import Sampler
 from qhn.backend.sampler import KnownDistribution
+from qhn.backend.samples import ReadoutCounts
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import Gradient, ParameterShift, ValueAndGrad
 from qhn.estimator.means import Estimates, Means
-from qhn.estimator.protocol import check_fit
+from qhn.estimator.protocol import as_rows, check_fit
 from qhn.problem.cost import Problem
 from qhn.problem.landscape import Landscape, check_enumerable, enumerate_costs
-from qhn.problem.objective import Objective
+from qhn.problem.objective import Aggregation, Objective, Outcomes
 from qhn.seeds import Key
 
 
@@ -40,16 +41,15 @@ class Noisy(KnownDistribution, Protocol):
 
 
 class NoisyEstimator:
-    """What :class:`qhn.estimator.exact.ExactEstimator` is without noise: E, CVaR and their gradients, with errors of
-    0.
+    """E and other objectives with their gradients under known noise, without shots and with errors of 0.
 
     Noise leaves no shortcut to the gradient, so it takes the rows of a rule, of which each is exact.
 
     Args:
         ansatz: the circuit.
         problem: the cost of its bitstrings, of at most 24 qubits.
-        sampler: the machine, with the ansatz's angles: ``open_backend("fake_torino").compile(ansatz)``, that of backend
-            ``depolarising``, or a :class:`qhn.backend.noise.twin.Twin`.
+        sampler: the machine, with the ansatz's angles: ``open_backend("fake_torino").compile(ansatz)``, that of
+            backend ``depolarising``, or a :class:`qhn.backend.noise.twin.Twin`.
         costs: of all bitstrings, ``[2**num_qubits]``, if they are known already.
         objective: the mean, or a CVaR.
 
@@ -61,7 +61,7 @@ class NoisyEstimator:
 
     >>> from qhn.circuit.hypernetwork import product_state
     >>> from qhn.backend.noise.channels import Depolarising
-    >>> from qhn.backend.sampler import with_measurement
+    >>> from qhn.circuit.measurement import with_measurement
     >>> from qhn.backend.noise.twin import Twin
     >>> from qhn.problem.cost import TableProblem
     >>> twin = Twin(with_measurement(product_state(1).circuit), Depolarising(p1=0.03, p2=0.0))
@@ -71,6 +71,8 @@ class NoisyEstimator:
     (0.5, array([0.4608, 0.    ]))
     """
 
+    readout_counts: ReadoutCounts | None = None
+
     def __init__(
         self,
         ansatz: Ansatz,
@@ -78,7 +80,7 @@ class NoisyEstimator:
         sampler: Noisy,
         *,
         costs: ArrayLike | None = None,
-        objective: Objective | None = None,
+        objective: Aggregation | None = None,
     ) -> None:
         if not isinstance(sampler, Noisy):
             raise QhnError("the sampler must know its distribution: give open_backend('fake_torino').compile(ansatz)")
@@ -89,22 +91,23 @@ class NoisyEstimator:
         self.objective = objective or Objective()
         self.landscape = Landscape(enumerate_costs(problem) if costs is None else np.asarray(costs, dtype=np.float64))
         self._ascending = np.argsort(self.landscape.costs)
+        self._other: tuple[Problem, Floats] | None = None
 
-    def __call__(self, thetas: ArrayLike) -> Estimates:
+    def __call__(self, thetas: ArrayLike, key: Key | None = None) -> Estimates:
         """E and the objective: ``[B, num_parameters]`` → ``[B]``, ``[num_parameters]`` → scalars.
 
         Raises:
             ValueError: on a wrong shape.
         """
         thetas = np.asarray(thetas, dtype=np.float64)
-        rows = self._rows(thetas)
+        rows = as_rows(thetas, self.ansatz)
         mean = self.sampler.energies(rows, self.landscape.costs)
         return self._estimates(
             mean.reshape(thetas.shape[:-1]), self._objectives(rows[:, None]).reshape(thetas.shape[:-1])
         )
 
     def value_and_grad(
-        self, theta: ArrayLike, key: Key | None = None, gradient: Gradient | None = None
+        self, theta: ArrayLike, key: Key | None = None, gradient: Gradient | None = None, shots: int | None = None
     ) -> ValueAndGrad:
         """The objective and its gradient: ``[..., num_parameters]`` → values of shape ``[...]``.
 
@@ -112,13 +115,14 @@ class NoisyEstimator:
             theta: angles in radians.
             key: name of the directions of a random rule; the first one by default.
             gradient: the rule; parameter shift of the active angles by default.
+            shots: changes nothing, since none are taken.
 
         Raises:
             ValueError: on a wrong shape.
         """
         rule = gradient or ParameterShift(self.ansatz.active)
         theta = np.asarray(theta, dtype=np.float64)
-        starts, name = self._rows(theta), key or Key(0)
+        starts, name = as_rows(theta, self.ansatz), key or Key(0)
         values = self._objectives(rule.shifted(starts, name))
         mean = values[:, 0] if self.objective.is_mean else self.sampler.energies(starts, self.landscape.costs)
         shape = theta.shape[:-1]
@@ -141,27 +145,45 @@ class NoisyEstimator:
         likely = int(probabilities.argmax())
         return bitstrings.from_integers(likely, self.ansatz.num_qubits), float(probabilities[likely])
 
-    def _rows(self, theta: Floats) -> Floats:
-        if theta.ndim == 0 or theta.shape[-1] != self.ansatz.num_parameters:
-            raise QhnError(f"theta must have shape [..., {self.ansatz.num_parameters}], got {list(theta.shape)}")
-        return theta.reshape(-1, theta.shape[-1])
+    def solutions(self, theta: Floats, found: Estimates) -> Bits:
+        """The most probable bitstring at ``theta[num_parameters]``, ``[1, num_qubits]``."""
+        return self.most_probable(theta)[0][None]
+
+    def expectation(self, problem: Problem, theta: Floats, found: Estimates) -> float:
+        """The mean of another cost over all bitstrings at ``theta[num_parameters]``; its costs are computed once."""
+        if self._other is None or self._other[0] is not problem:
+            self._other = problem, enumerate_costs(problem)
+        return float(self.sampler.energies(theta[None], self._other[1])[0])
 
     def _objectives(self, groups: Floats) -> Floats:
-        """Means of C̃ with the quantile of each group's first row: ``[B, rows, num_parameters]`` → ``[B, rows]``."""
+        """Means of the costs linearised at each group's first row: ``[B, rows, num_parameters]`` → ``[B, rows]``."""
         if self.objective.is_mean:
             flat = groups.reshape(-1, groups.shape[-1])
             return self.sampler.energies(flat, self.landscape.costs).reshape(groups.shape[:-1])
         means = np.empty(groups.shape[:-1])
         for place, rows in enumerate(groups):
-            reached = self.sampler.probabilities(rows[:1])[0, self._ascending].cumsum()
-            last = self._ascending[np.searchsorted(reached, self.objective.alpha * reached[-1])]
-            quantile = float(self.landscape.costs[last])
-            means[place] = self.sampler.energies(rows, self.objective.tail(self.landscape.costs, quantile))
+            probabilities = self.sampler.probabilities(rows[:1])[0]
+            outcomes = Outcomes(self.landscape.costs, self._bits, probabilities, self._ascending)
+            means[place] = self.sampler.energies(rows, self.objective.linearise(outcomes, outcomes))
         return means
+
+    def _bits(self) -> Bits:
+        """All bitstrings in the order of their integers, ``[2**num_qubits, num_qubits]``."""
+        return bitstrings.from_integers(np.arange(self.landscape.costs.size), self.ansatz.num_qubits)
 
     def _estimates(self, mean: Floats, objective: Floats) -> Estimates:
         zero, known = np.zeros_like(mean), self.landscape
-        return Estimates(mean, zero, objective, zero, None, known.optimum, known.optimal_bits[0], known.costs.size)
+        return Estimates(
+            mean,
+            zero,
+            objective,
+            zero,
+            None,
+            known.optimum,
+            known.optimal_bits[0],
+            known.costs.size,
+            discarded=self.sampler.discarded_weight,
+        )
 
 
 Shotless = ExactEstimator | NoisyEstimator
@@ -172,7 +194,7 @@ def without_shots(
     problem: Problem,
     sampler: Sampler,
     *,
-    objective: Objective | None = None,
+    objective: Aggregation | None = None,
     costs: ArrayLike | None = None,
 ) -> Shotless:
     """What knows E on a machine without shots.
@@ -187,8 +209,8 @@ def without_shots(
     Raises:
         ValueError: if the machine draws shots only, or there are too many bitstrings.
     """
-    if sampler.describe()["noise"] == "none":
+    if isinstance(sampler, Noisy):
+        return NoisyEstimator(ansatz, problem, sampler, objective=objective, costs=costs)
+    if isinstance(sampler, KnownDistribution):
         return ExactEstimator(ansatz, problem, objective=objective, costs=costs)
-    if not isinstance(sampler, Noisy):
-        raise QhnError(f"backend {sampler.describe()['name']} draws shots, and does not know E without them")
-    return NoisyEstimator(ansatz, problem, sampler, objective=objective, costs=costs)
+    raise QhnError(f"backend {sampler.describe()['name']} draws shots, and does not know E without them")

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qhn import bitstrings
 from qhn.arrays import Bits, Floats, Integers
 from qhn.backend import Backend, open_backend
 from qhn.backend.samples import ReadoutCounts, Samples
@@ -18,7 +19,7 @@ from qhn.estimator.protocol import check_fit
 from qhn.estimator.readout import Mitigation, correction
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
-from qhn.problem.objective import Objective
+from qhn.problem.objective import Aggregation, Objective, Outcomes
 from qhn.seeds import Key
 
 
@@ -62,7 +63,7 @@ class SamplingEstimator:
         *,
         shots: int = 1000,
         seed: int = 0,
-        objective: Objective | None = None,
+        objective: Aggregation | None = None,
         evaluations: Evaluations | None = None,
         mitigation: Mitigation = "none",
         readout_counts: ReadoutCounts | None = None,
@@ -96,14 +97,14 @@ class SamplingEstimator:
             BackendError: if the machine fails.
         """
         thetas = np.asarray(thetas, dtype=np.float64)
-        costs, samples = self._measure(thetas, self._take(key))
+        costs, samples = self._measure(thetas, self._take(key), self.shots)
         if self._correction is None:
             return self._estimates(costs, samples, None, thetas.shape[:-1])
         corrected = self._correction.means(samples.bits, _tiles(samples), self._counted(), samples.folded)
         return self._estimates(costs, samples, corrected, thetas.shape[:-1])
 
     def value_and_grad(
-        self, theta: ArrayLike, key: Key | None = None, gradient: Gradient | None = None
+        self, theta: ArrayLike, key: Key | None = None, gradient: Gradient | None = None, shots: int | None = None
     ) -> ValueAndGrad:
         """The objective and its gradient, from one job: ``[..., num_parameters]`` → values of shape ``[...]``.
 
@@ -111,6 +112,7 @@ class SamplingEstimator:
             theta: angles in radians.
             key: name of the shots; by default every call has its own.
             gradient: the rule; parameter shift of the active angles by default.
+            shots: measured bitstrings a row in this call; by default the estimator's own number.
 
         Raises:
             ValueError: on a wrong shape.
@@ -120,12 +122,14 @@ class SamplingEstimator:
         theta = np.asarray(theta, dtype=np.float64)
         name = self._take(key)
         shifted = rule.shifted(theta, name)
-        costs, samples = self._measure(shifted, name, rule.num_rows)
+        costs, samples = self._measure(shifted, name, self.shots if shots is None else shots, rule.num_rows)
         first, own, first_tiles = _first_rows(samples, rule.num_rows)
         if self._correction is None:
-            first_costs, transform, corrected = self.evaluations.cost(first), self.objective.transform, None
-            rows = Means.of(transform(costs, None if self.objective.is_mean else first_costs[own]))
-            unshifted = Means.of(transform(first_costs))
+            linearise, corrected = self.objective.linearise, None
+            measured, at_theta = self._outcomes(samples.bits, costs), self._outcomes(first)
+            reference = at_theta if len(first) == 1 else self._outcomes(first[own], at_theta.costs[own])
+            rows = Means.of(linearise(measured, reference))
+            unshifted = Means.of(linearise(at_theta, at_theta))
         else:
             bits, tiles = np.concatenate([samples.bits, first]), np.concatenate([_tiles(samples), first_tiles])
             both = self._correction.means(bits, tiles, self._counted(), samples.folded)
@@ -137,10 +141,25 @@ class SamplingEstimator:
             rows.reshape(*shape), unshifted[own].reshape(*shape), estimates, self.objective, theta, name
         )
 
-    def _measure(self, thetas: Floats, key: Key, group: int = 1) -> tuple[Floats, Samples]:
+    def solutions(self, theta: Floats, found: Estimates) -> Bits:
+        """The bits measured in the first row of ``found``, which is θ itself: ``[shots, num_qubits]``."""
+        assert found.samples is not None, "what was sampled has samples"
+        bits: Bits = found.samples.bits[0]
+        return bits
+
+    def expectation(self, problem: Problem, theta: Floats, found: Estimates) -> float:
+        """The mean of another cost over the bits measured in the first row of ``found``, which is θ itself."""
+        bits, counts = bitstrings.distinct(self.solutions(theta, found))
+        return float(np.asarray(problem.cost(bits)) @ counts / counts.sum())
+
+    def _outcomes(self, bits: Bits, costs: Floats | None = None) -> Outcomes:
+        """Measured bits ``[..., shots, num_qubits]`` with their costs."""
+        return Outcomes(self.evaluations.cost(bits) if costs is None else costs, lambda: bits)
+
+    def _measure(self, thetas: Floats, key: Key, shots: int, group: int = 1) -> tuple[Floats, Samples]:
         """Costs of the measured bitstrings, ``[num_rows, shots]``, and the samples."""
         flat = thetas.reshape(-1, thetas.shape[-1]) if thetas.ndim else thetas
-        samples = self.sampler.sample(flat, self.shots, key, group)
+        samples = self.sampler.sample(flat, shots, key, group)
         return self.take_in(samples), samples
 
     def take_in(self, samples: Samples) -> Floats:
@@ -161,7 +180,11 @@ class SamplingEstimator:
     def _estimates(self, costs: Floats, samples: Samples, corrected: Means | None, shape: tuple[int, ...]) -> Estimates:
         raw, known = Means.of(costs).reshape(*shape), self.evaluations
         mean = raw if corrected is None else corrected.reshape(*shape)
-        objective = mean if self.objective.is_mean else Means.of(self.objective.transform(costs)).reshape(*shape)
+        if self.objective.is_mean:
+            objective = mean
+        else:
+            outcomes = self._outcomes(samples.bits, costs)
+            objective = Means.of(self.objective.linearise(outcomes, outcomes)).reshape(*shape)
         return Estimates(
             mean.mean,
             mean.std_error,
@@ -173,6 +196,7 @@ class SamplingEstimator:
             known.distinct,
             None if corrected is None else raw.mean,
             None if corrected is None else raw.std_error,
+            samples.discarded,
         )
 
     def _counted(self) -> ReadoutCounts:

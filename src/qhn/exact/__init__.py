@@ -1,6 +1,7 @@
 """The exact engine: E(θ), its gradient and the distribution of the measured bits, without shots and without error.
 
-:mod:`~qhn.exact.cut` says what is computed and in which order, :mod:`~qhn.exact.kernels` are the loops,
-:mod:`~qhn.exact.halves` runs them forth and back, and :mod:`~qhn.exact.energy` and :mod:`~qhn.exact.distribution` are
-what comes of it. :mod:`~qhn.exact.chain` cuts everywhere instead of once, and so samples hundreds of qubits.
+:mod:`~qhn.exact.cut` says what is computed and in which order, :mod:`~qhn.exact.kernels` are the loops, and
+:mod:`~qhn.exact.halves` runs them forwards and backwards. :mod:`~qhn.exact.energy` and :mod:`~qhn.exact.distribution`
+are what follows from the states. :mod:`~qhn.exact.chain` cuts everywhere instead of once, and so samples hundreds of
+qubits.
 """

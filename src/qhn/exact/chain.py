@@ -1,16 +1,16 @@
 """The state of a long chain as a matrix product, without truncation: shots and probabilities at hundreds of qubits.
 
 Half of the bonds of the chain are crossed by one brick fewer than the others: layers − 1 times. Cut there, every time,
-the chain falls into pairs of qubits, and as each crossing is a sum of two products (:mod:`qhn.exact.cut`), the state is
+the chain is a row of pairs of qubits. As each crossing is a sum of two products (:mod:`qhn.exact.cut`), the state is
 
     ψ[s_1, s_2, …] = A_1[s_1] A_2[s_2] … ,   s_k = 0 … 3 the two bits of pair k,
 
 with matrices of D = 2^(layers − 1) rows and columns, one for each choice at every crossing of a cut: the matrix product
 state of the circuit, exactly. Its entries are amplitudes of two qubits with gates of their own.
 
-Let v be the product of the matrices of the bits drawn so far. The chance of the next two bits is a quadratic form of
-v, p(s) = v F[s] v†, with F[s] = A[s] E A[s]† and E the sum of F over the bits of the next pair, from the end of the
-chain. A pair costs about 10·D² multiplications a shot, and shots advance side by side.
+Let v be the product of the matrices of the bits drawn so far. The probability of the next two bits is a quadratic form
+of v, p(s) = v F[s] v†, with F[s] = A[s] E A[s]† and E the sum of F over the bits of the next pair, from the end of the
+chain. A pair costs about 10·D² multiplications per shot, and shots advance side by side.
 
 These sums do not lose digits where it matters: a cut's control side is a measurement, so that Σ |v|² over all bits to
 its left is 1, and rounding changes the distribution by no more than some 10⁻¹⁶·D a cut.
@@ -30,23 +30,23 @@ from qhn.exact.cut import Op, num_crossings
 from qhn.exact.halves import check_thetas
 from qhn.threads import check_threads, in_parallel
 
-MAX_NUMBERS = 2**23  # in the matrices of one row of angles: 128 MiB, and as much for the quadratic forms
-BLOCK = 1024  # shots side by side
+MAX_NUMBERS = 2**23  # numbers in the matrices of one row of angles: 128 MiB, and as much for the quadratic forms
+BLOCK = 1024  # shots that advance side by side
 RY, RZ, CX, COPY, FLIP = (int(op) for op in (Op.RY, Op.RZ, Op.CX, Op.COPY, Op.FLIP))
 
 
 class Chain:
-    """p(bits) = |⟨bits|U(θ)|0⟩|² of an ansatz of many qubits and few layers.
+    """The distribution p(bits) = |⟨bits|U(θ)|0⟩|² of an ansatz of many qubits and few layers, to draw from.
 
     Args:
         ansatz: the circuit.
-        num_threads: threads to use, by default one a core. The numbers do not depend on it.
+        num_threads: number of threads to use, by default the number of cores; results do not depend on it.
 
     Attributes:
-        bond_dimension: D.
+        bond_dimension: bond dimension D of the matrix product state.
 
     Raises:
-        ValueError: if the circuit is too deep.
+        ValueError: if the circuit is too deep for its number of qubits.
 
     >>> from qhn.circuit.hypernetwork import hypernetwork
     >>> chain = Chain(hypernetwork(100, 2))
@@ -62,7 +62,7 @@ class Chain:
     def __init__(self, ansatz: Ansatz, *, num_threads: int | None = None) -> None:
         self.ansatz = ansatz
         self.num_threads = check_threads(num_threads)
-        self._first = 0 if ansatz.order == "authors" else -1  # of the first pair; qubits beyond the ends stay 0
+        self._first = 0 if ansatz.order == "authors" else -1  # qubit of the first pair; qubits beyond the ends stay 0
         self._num_pairs = (ansatz.num_qubits - self._first + 1) // 2
         self.bond_dimension = 2 ** num_crossings(ansatz, self._first + 2)
         if self._num_pairs * 4 * self.bond_dimension**2 > MAX_NUMBERS:
@@ -74,10 +74,12 @@ class Chain:
         self._ops, self._starts = self._program()
 
     def sample(self, thetas: ArrayLike, shots: int, rng: np.random.Generator) -> Bits:
-        """Measured bits: ``[B, num_parameters]`` → ``uint8[B, shots, num_qubits]``; each row has a stream of its own.
+        """Draw measured bits: ``[B, num_parameters]`` → ``uint8[B, shots, num_qubits]``.
+
+        Each row of angles has its own stream of random numbers.
 
         Raises:
-            ValueError: on a wrong shape.
+            ValueError: if ``thetas`` has a wrong shape.
         """
         rows = check_thetas(thetas, self.ansatz)
         streams = rng.spawn(len(rows))
@@ -97,12 +99,12 @@ class Chain:
         return result
 
     def log_probabilities(self, thetas: ArrayLike, bits: Bits) -> Floats:
-        """ln p of bitstrings ``[B, shots, num_qubits]`` at ``thetas[B, num_parameters]``: ``[B, shots]``.
+        """The logarithm ln p of bitstrings ``[B, shots, num_qubits]`` at ``thetas[B, num_parameters]``: ``[B, shots]``.
 
-        The mean over drawn bits, divided by −ln 2, estimates the entropy in bits.
+        Its mean over bits drawn from the distribution, divided by −ln 2, estimates the entropy in bits.
 
         Raises:
-            ValueError: on a wrong shape, or a bit that is neither 0 nor 1.
+            ValueError: if ``thetas`` or ``bits`` has a wrong shape, or a bit is neither 0 nor 1.
         """
         rows = check_thetas(thetas, self.ansatz)
         strings = bitstrings.as_bits(bits, self.ansatz.num_qubits)
@@ -123,7 +125,7 @@ class Chain:
         return result
 
     def _program(self) -> tuple[Integers, Integers]:
-        """The ops ``[num_ops, 3]`` of all pairs, and where those of each begin.
+        """The ops ``[num_ops, 3]`` of all pairs, and the index at which those of each pair begin.
 
         An op names a qubit of its pair by its bit, 1 or 2, and an angle of θ. Only a first qubit is the target of a
         crossing, and only a second one its control.
@@ -143,19 +145,19 @@ class Chain:
         return np.array([op for pair in ops for op in pair], dtype=np.int64).reshape(-1, 3), starts
 
     def _matrices(self, theta: Floats) -> NDArray[np.complex128]:
-        """A[s] of all pairs, ``[pairs, 4, D, D]``."""
+        """The matrices A[s] of all pairs: ``[pairs, 4, D, D]``."""
         size = self.bond_dimension
         matrices = np.zeros((self._num_pairs, 4, size, size), dtype=np.complex128)
         _fill_matrices(self._ops, self._starts, theta, matrices)
         return matrices
 
     def _bits(self, pairs: NDArray[np.uint8]) -> Bits:
-        """``[pairs, shots]`` → ``[shots, num_qubits]``."""
+        """Convert the numbers 0 … 3 of pairs of bits to bits: ``[pairs, shots]`` → ``[shots, num_qubits]``."""
         bits = np.stack([pairs & 1, pairs >> 1], axis=1).reshape(-1, pairs.shape[1])
         return np.ascontiguousarray(bits[-self._first :][: self.ansatz.num_qubits].T)
 
     def _pairs(self, bits: Bits) -> NDArray[np.uint8]:
-        """The inverse of :meth:`_bits`."""
+        """Convert bits to the numbers 0 … 3 of pairs of bits: ``[shots, num_qubits]`` → ``[pairs, shots]``."""
         padded = np.zeros((2 * self._num_pairs, len(bits)), dtype=np.uint8)
         padded[-self._first :][: self.ansatz.num_qubits] = bits.T
         padded[::2] |= padded[1::2] << 1
@@ -167,12 +169,13 @@ class Chain:
 
 @compiled
 def _fill_matrices(ops, starts, theta, matrices):
-    """The amplitudes of each pair, for all choices at its crossings to the left and to the right.
+    """Compute the amplitudes of each pair, for all choices at its crossings to the left and to the right.
 
     Args:
-        ops, starts: of all pairs.
-        theta: ``[num_parameters]``.
-        matrices: zeros ``[pairs, 4, D, D]``, filled here.
+        ops: the ops of all pairs, ``[num_ops, 3]``.
+        starts: the index in ``ops`` at which those of each pair begin.
+        theta: angles in radians, ``[num_parameters]``.
+        matrices: zeros ``[pairs, 4, D, D]``, replaced by the matrices A[s].
     """
     for k in range(len(matrices)):
         a = matrices[k]
@@ -214,7 +217,7 @@ def _fill_matrices(ops, starts, theta, matrices):
 
 @compiled
 def _fill_forms(matrices, forms):
-    """F[s] = A[s] E A[s]†, from the last pair to the first: ``[pairs, 4, D, D]`` both."""
+    """Compute F[s] = A[s] E A[s]† from the last pair to the first; both arrays are ``[pairs, 4, D, D]``."""
     size = matrices.shape[2]
     ahead = np.zeros((size, size), dtype=np.complex128)
     ahead[0, 0] = 1.0
@@ -226,7 +229,7 @@ def _fill_forms(matrices, forms):
 
 @compiled
 def _draw(matrices, forms, uniforms, pairs):
-    """Two bits after the other of all shots: ``[pairs, shots]``, from as many uniform numbers in [0, 1)."""
+    """Draw pair after pair of all shots, ``[pairs, shots]``, from uniform numbers in [0, 1) of the same shape."""
     size, shots = matrices.shape[2], pairs.shape[1]
     v, w = np.zeros((2, size, shots)), np.empty((2, size, shots))
     v[0, 0] = 1.0
@@ -248,7 +251,7 @@ def _draw(matrices, forms, uniforms, pairs):
 
 @compiled
 def _weigh(form, v, probabilities):
-    """v F[s] v† of each shot: ``[4, shots]``."""
+    """Compute the probabilities v F[s] v† of each shot: ``[4, shots]``."""
     size, shots = v.shape[1:]
     probabilities[:] = 0.0
     for i in range(size):
@@ -266,7 +269,10 @@ def _weigh(form, v, probabilities):
 
 @compiled
 def _advance(matrix, pair, scale, v, w):
-    """w = scale·v A[s], with s of each shot; choosing between four numbers is faster than looking one up."""
+    """Compute w = scale·v A[s] with the drawn s of each shot.
+
+    Choosing among four numbers is faster than looking one up.
+    """
     size, shots = v.shape[1:]
     for j in range(size):
         w[0, j] = 0.0
@@ -287,7 +293,7 @@ def _advance(matrix, pair, scale, v, w):
 
 @compiled
 def _add_up(matrices, pairs, logs):
-    """ln |A_1[s_1] A_2[s_2] …|² of each shot's bits ``[pairs, shots]``, added up in ``logs[shots]``."""
+    """Add ln |A_1[s_1] A_2[s_2] …|² of the bits ``[pairs, shots]`` of each shot to ``logs[shots]``."""
     size, shots = matrices.shape[2], pairs.shape[1]
     v, w = np.zeros((2, size, shots)), np.empty((2, size, shots))
     v[0, 0] = 1.0

@@ -1,4 +1,4 @@
-"""Where a chain is cut, and in which order the gates of its two halves are applied.
+"""The cut of a chain into two halves, and the order in which the gates of each half are applied.
 
 A CX across the cut is a sum of two products, CX = |0⟩⟨0| ⊗ 1 + |1⟩⟨1| ⊗ X. So a circuit whose bricks cross the cut k
 times gives, exactly and without truncation,
@@ -6,18 +6,18 @@ times gives, exactly and without truncation,
     ψ[h, l] = Σ_r A_r[l] B_r[h],   r = 0 … 2^k − 1,
 
 with l the bits of the low half (qubits 0 … cut − 1), h those of the high half, and A_r, B_r the states of the halves
-for one choice at every crossing. Every second brick crosses a given cut, so R = 2^k is small where a state vector is
-not, and the 2^num_qubits amplitudes need never be formed.
+for one choice at every crossing. Every second brick crosses a given cut, so the number of branches R = 2^k is small
+where a state vector is not, and the 2^num_qubits amplitudes need never be formed.
 
-The gates of a half may be applied in any order that respects each qubit's own. Two rules make that order cheap:
+The gates of a half may be applied in any order that keeps the order on each qubit. Two rules make that order cheap:
 
 * **grow late**: qubits join the state one by one, from the end of the chain towards the cut, each only when no gate is
-  left to apply to those already there. A gate then acts on a state as small as its past light cone.
-* **branch late**: a crossing, which doubles the state, waits until nothing else can be done. A gate outside of its
-  future light cone is then applied once, and not once a branch.
+left to apply to those already there. A gate then acts on a state as small as its past light cone. * **branch late**: a
+crossing, which doubles the state, waits until nothing else can be done. A gate outside of its   future light cone is
+then applied once, and not once per branch.
 
-Joining first, a qubit far from the cut also gets a low bit of the state's index, and those near the cut, with most of
-the work, high bits and so long runs of consecutive memory.
+A qubit far from the cut, which joins first, also gets a low bit of the state's index, and those near the cut, with most
+of the work, high bits and so long runs of consecutive memory.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from numpy.typing import NDArray
 from qhn.circuit.hypernetwork import Ansatz, Gate
 from qhn.errors import QhnError
 
-ROTATION = 40  # multiplications, forth and back, an amplitude and gate; measured, with what short loops lose
+ROTATION = 40  # multiplications per amplitude and gate, forwards and backwards; measured, with what short loops lose
 
 
 class Op(IntEnum):
-    """What can be done to the state of a half; each op names bits of the state's index, or an angle of θ."""
+    """An operation on the state of a half; each names bits of the state's index, or an angle of θ."""
 
     GROW = 0  # (angle, –): a new highest bit in the state RY(θ)|0⟩
     RY = 1  # (angle, bit)
@@ -53,12 +53,13 @@ _GROWING = (Op.GROW, Op.COPY, Op.FLIP)
 
 @dataclass(frozen=True)
 class Half:
-    """One half of the chain.
+    """One half of the chain: its qubits, and the operations that prepare its state.
 
     Attributes:
-        qubits: its qubits; the state's index has the first as its least significant bit, and branches on top.
-        ops: ``uint64[num_ops, 3]``: :class:`Op` and its two numbers, in the order of application.
-        num_branches: R.
+        qubits: the qubits of the half; the state's index has the first of them as its least significant bit, and the
+            branches on top.
+        ops: the operations in the order of application, ``uint64[num_ops, 3]``: an :class:`Op` and its two numbers.
+        num_branches: the number R of branches of the state.
     """
 
     qubits: tuple[int, ...]
@@ -67,12 +68,12 @@ class Half:
 
     @property
     def size(self) -> int:
-        """Amplitudes of one branch."""
+        """The number of amplitudes of one branch."""
         return 1 << len(self.qubits)
 
     @property
     def work(self) -> int:
-        """Amplitudes that all ops read."""
+        """The number of amplitudes that all operations read."""
         size, total = 1, 0
         for op in self.ops[:, 0].tolist():
             size *= 2 if op in _GROWING else 1
@@ -82,12 +83,12 @@ class Half:
 
 @dataclass(frozen=True)
 class Cut:
-    """A circuit cut into two halves; ``cut`` is the number of qubits of the low one.
+    """A circuit cut into two halves.
 
     Attributes:
-        cut: between 0 and num_qubits. At num_qubits the low half is the whole chain, with one branch: a plain state
-            vector.
-        low, high: the halves.
+        cut: number of qubits of the low half, from 0 to num_qubits. At num_qubits the low half is the whole chain, with
+            one branch: a plain state vector.
+        low, high: the half of the qubits below ``cut``, and the half of the others.
     """
 
     cut: int
@@ -96,21 +97,22 @@ class Cut:
 
     @property
     def num_branches(self) -> int:
-        """R, at least the Schmidt rank across the cut."""
+        """The number of branches R, which is at least the Schmidt rank across the cut."""
         return self.low.num_branches
 
 
 def cut_at(ansatz: Ansatz, cut: int, *, fold: bool = True) -> Cut:
-    """The halves of an ansatz cut after so many qubits.
+    """The two halves of an ansatz whose chain is cut after ``cut`` qubits.
 
     Args:
         ansatz: the circuit.
-        cut: qubits of the low half, 0 … num_qubits.
+        cut: number of qubits of the low half, from 0 to num_qubits.
         fold: leave the trailing CX brick to ``ansatz.relabel``: it only relabels the measured bits, and where it
-            crosses the cut it would double R. The literal state, with its entanglement, needs ``fold=False``.
+            crosses the cut it would double R. The state of the literal circuit, with its entanglement, needs
+            ``fold=False``.
 
     Raises:
-        ValueError: if there is no such cut.
+        ValueError: if ``cut`` is not from 0 to num_qubits.
 
     >>> halves = cut_at(Ansatz(14, 2), 7)
     >>> halves.num_branches, halves.low.qubits, halves.high.qubits[-1]
@@ -124,12 +126,12 @@ def cut_at(ansatz: Ansatz, cut: int, *, fold: bool = True) -> Cut:
 
 
 def num_crossings(ansatz: Ansatz, cut: int, *, fold: bool = True) -> int:
-    """How many CX gates act across a cut."""
+    """The number of CX gates that act across a cut."""
     return sum(gate.qubits == (cut - 1, cut) for gate in ansatz.gates(prune=True, fold=fold))
 
 
 def _half(gates: Sequence[Gate], qubits: Sequence[int]) -> Half:
-    """The ops of one half, ordered by the two rules above; ``qubits`` run from the end of the chain to the cut."""
+    """The operations of one half, ordered by the two rules above; ``qubits`` run from the chain's end to the cut."""
     waiting: dict[int, deque[Gate]] = {qubit: deque() for qubit in qubits}
     for gate in gates:
         for qubit in set(gate.qubits) & set(qubits):
@@ -186,7 +188,7 @@ def best_cut(ansatz: Ansatz) -> Cut:
 
 
 def _operations(cut: Cut) -> int:
-    """Multiplications of one gradient, roughly."""
+    """The approximate number of multiplications of one gradient."""
     branches = cut.num_branches
     table = min(2 * branches**2, 12 * branches) * cut.low.size * cut.high.size
     return int(table + ROTATION * (cut.low.work + cut.high.work))

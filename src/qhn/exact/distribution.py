@@ -1,4 +1,4 @@
-"""The distribution that an ansatz's measured bits have, exactly: probabilities, entropy, shots, entanglement."""
+"""The exact distribution of an ansatz's measured bits: probabilities, entropy, shots, entanglement."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from qhn.errors import QhnError
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at, num_crossings
 from qhn.exact.halves import Halves, check_thetas, names, restore, row_blocks, squared_amplitudes
+from qhn.statistics import entropy
 from qhn.threads import check_threads, in_parallel
 
-MAX_AMPLITUDES = 2**25  # of the state of a half: with what sampling needs beside it, some 4 GiB
-MAX_PROBABILITY_QUBITS = 28  # of which all probabilities are asked for
+MAX_AMPLITUDES = 2**25  # amplitudes of the state of a half: with what sampling needs beside it, some 4 GiB
+MAX_PROBABILITY_QUBITS = 28  # qubits up to which all probabilities can be asked for
 
 
 class Distribution:
-    """p(bits) = |⟨bits|U(θ)|0⟩|² of an ansatz.
+    """The distribution p(bits) = |⟨bits|U(θ)|0⟩|² of an ansatz's measured bits, at given angles.
 
     Args:
         ansatz: the circuit.
-        num_threads: threads to use, by default one a core. The numbers do not depend on it.
+        num_threads: number of threads to use, by default the number of cores; results do not depend on it.
 
     Raises:
         ValueError: if the circuit is too large and too deep to be simulated exactly.
@@ -50,10 +51,12 @@ class Distribution:
             )
 
     def probabilities(self, thetas: ArrayLike) -> Floats:
-        """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``, qubit 0 the least significant bit.
+        """The probability of every bitstring at each row of angles: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``.
+
+        Qubit 0 is the least significant bit of a bitstring's index.
 
         Raises:
-            ValueError: on a wrong shape, or above 28 qubits.
+            ValueError: if ``thetas`` has a wrong shape, or the ansatz more than 28 qubits.
         """
         rows = self._checked(thetas)
         result = np.empty((len(rows), 2**self.ansatz.num_qubits))
@@ -65,19 +68,21 @@ class Distribution:
         return result
 
     def entropy(self, thetas: ArrayLike) -> Floats:
-        """−Σ p·log₂p of each row, in bits: ``[B, num_parameters]`` → ``[B]``; from 0, one bitstring, to num_qubits.
+        """The entropy −Σ p·log₂p in bits at each row of angles: ``[B, num_parameters]`` → ``[B]``.
+
+        It is 0 for a single bitstring, and at most num_qubits.
 
         Raises:
-            ValueError: as :meth:`probabilities`.
+            ValueError: if ``thetas`` has a wrong shape, or the ansatz more than 28 qubits.
         """
         rows = self._checked(thetas)
-        return np.array([_entropy(squared_amplitudes(self._halves(row))) for row in rows])
+        return np.array([entropy(squared_amplitudes(self._halves(row))) for row in rows])
 
     def most_probable(self, theta: ArrayLike) -> tuple[Bits, float]:
-        """The bitstring ``[num_qubits]`` with the highest probability at ``theta[num_parameters]``, and that.
+        """The most probable bitstring ``[num_qubits]`` at ``theta[num_parameters]``, and its probability.
 
         Raises:
-            ValueError: as :meth:`probabilities`.
+            ValueError: if ``theta`` has a wrong shape, or the ansatz more than 28 qubits.
         """
         probabilities = squared_amplitudes(self._halves(self._checked(np.asarray(theta)[None])[0]))
         low_names, high_names = names(self.ansatz, self.cut)
@@ -86,13 +91,13 @@ class Distribution:
         return bits, float(probabilities[high, low])
 
     def sample(self, thetas: ArrayLike, shots: int, rng: np.random.Generator) -> Integers:
-        """Measured bitstrings as integers, qubit 0 least significant: ``[B, num_parameters]`` → ``[B, shots]``.
+        """Draw measured bitstrings as integers, qubit 0 least significant: ``[B, num_parameters]`` → ``[B, shots]``.
 
-        The high half is drawn from its own distribution and then the low half given it, so that the 2^num_qubits
-        probabilities are not needed.
+        The high half is drawn from its marginal distribution and then the low half given the high one, so that the
+        2^num_qubits probabilities are not needed.
 
         Raises:
-            ValueError: on a wrong shape.
+            ValueError: if ``thetas`` has a wrong shape.
         """
         rows = check_thetas(thetas, self.ansatz)
         uniforms = rng.random((len(rows), 2, shots))
@@ -111,7 +116,7 @@ class Distribution:
         return result
 
     def _checked(self, thetas: ArrayLike) -> Floats:
-        """Rows of angles whose probabilities can all be known."""
+        """Rows of angles, after a check of their shape and of the number of qubits."""
         if self.ansatz.num_qubits > MAX_PROBABILITY_QUBITS:
             raise QhnError(
                 f"all probabilities of {self.ansatz.num_qubits} qubits do not fit; at most {MAX_PROBABILITY_QUBITS}"
@@ -125,18 +130,18 @@ class Distribution:
 
 
 def schmidt_spectrum(ansatz: Ansatz, theta: ArrayLike, cut: int) -> Floats:
-    """Schmidt coefficients of the literal circuit's state between qubits ``0 … cut − 1`` and the others, descending.
+    """The Schmidt coefficients of the literal circuit's state between qubits ``0 … cut − 1`` and the others.
 
-    Their squares sum up to 1. Their number is at most 2^(CX gates across the cut), and coefficients of a state of
-    lower rank are zero up to rounding.
+    They are in descending order, and their squares sum up to 1. Their number is at most 2^(CX gates across the cut),
+    and a state of lower rank has coefficients that are zero up to rounding.
 
     Args:
         ansatz: the circuit.
         theta: angles in radians, ``[num_parameters]``.
-        cut: between 1 and num_qubits − 1.
+        cut: number of qubits on the first side, from 1 to num_qubits − 1.
 
     Raises:
-        ValueError: if there is no such cut, or θ has another shape.
+        ValueError: if ``cut`` is out of range, or ``theta`` has a wrong shape.
 
     >>> from qhn.circuit.hypernetwork import hypernetwork
     >>> theta = np.zeros(8)
@@ -161,8 +166,3 @@ def schmidt_spectrum(ansatz: Ansatz, theta: ArrayLike, cut: int) -> Floats:
     low_factor, high_factor = (np.asarray(np.linalg.qr(half.T, mode="r")) for half in (low, high))
     spectrum: Floats = np.linalg.svd(low_factor @ high_factor.T, compute_uv=False)
     return spectrum
-
-
-def _entropy(probabilities: Floats) -> float:
-    positive = probabilities[probabilities > 0].ravel()
-    return float(-(positive @ np.log2(positive)))

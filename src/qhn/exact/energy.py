@@ -1,12 +1,11 @@
-"""E(θ) = ⟨C⟩ and its full gradient, exactly, for a table of costs.
+"""The mean cost E(θ) = ⟨C⟩ and its full gradient, exactly, for a table of costs.
 
 With ψ[h, l] = Σ_r A_r[l] B_r[h] (see :mod:`qhn.exact.cut`) there are two ways to E = Σ C[h, l]·|ψ[h, l]|²:
 
-* Few branches: |ψ|² is a sum of R² real products PA[l]·PB[h], so E = ⟨PB, C·PA⟩, and the slopes of E with PA and PB
-  are Cᵀ·PB and C·PA. These are two products with the table of costs, for all initialisations at once, and the state ψ
-  is never formed.
-* Many: 2R² multiplications an entry of the table become more than the 12R that forming ψ = BᵀA, C·ψ and the slopes of
-  E with A and B takes.
+* With few branches, |ψ|² is a sum of R² real products PA[l]·PB[h], so E = ⟨PB, C·PA⟩, and the slopes of E with PA and
+PB   are Cᵀ·PB and C·PA. These are two products with the table of costs, for all initialisations at once, and the state
+ψ   is never formed. * With many branches, 2R² multiplications per entry of the table become more than the 12R that
+forming ψ = BᵀA, C·ψ and the slopes of   E with A and B takes.
 
 Then both halves are run backwards. The table's rows are taken in strips, so that it is read from memory once, and
 nothing of its size is allocated.
@@ -21,29 +20,30 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qhn.arrays import Floats
+from qhn import bitstrings
+from qhn.arrays import Bits, Floats
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at
 from qhn.exact.halves import Halves, check_thetas, into_halves, row_blocks, squared_amplitudes
-from qhn.problem.objective import Objective
+from qhn.problem.objective import Aggregation, Outcomes
 from qhn.threads import check_threads, in_parallel
 
 MAX_PRODUCT_BRANCHES = 4  # 2R² < 12R
 ENTRIES_AT_A_TIME = 2**17  # entries of the table: 1 MiB, which stays in a core's cache
-NUM_STRIPS = 8  # in which one initialisation's table is divided among threads
+NUM_STRIPS = 8  # strips in which the table is divided among threads for one initialisation
 
 
 class Energy:
-    """E(θ) and its gradient.
+    """The mean cost E(θ) of an ansatz and its gradient, for costs given as a table.
 
     Args:
         ansatz: the circuit.
-        costs: C of all bitstrings, ``[2**num_qubits]``, qubit 0 the least significant bit.
-        cut: qubits of the low half; by default where the work is least. At ``num_qubits`` the circuit is left whole:
-            a gate-by-gate adjoint of the state vector.
-        num_threads: threads to use, by default one a core. The numbers do not depend on it.
+        costs: the costs C of all bitstrings, ``[2**num_qubits]``, qubit 0 the least significant bit.
+        cut: number of qubits of the low half; by default where the work is least. At ``num_qubits`` the circuit is left
+            whole, and the gradient is a gate-by-gate adjoint of the state vector.
+        num_threads: number of threads to use, by default the number of cores; results do not depend on it.
 
     Raises:
         ValueError: if the number of costs or the cut does not fit the ansatz, or a cost is not finite.
@@ -69,48 +69,48 @@ class Energy:
         self.num_threads = check_threads(num_threads)
 
     def __call__(self, thetas: ArrayLike) -> Floats:
-        """E of each row: ``[B, num_parameters]`` → ``[B]``.
+        """The mean cost E at each row of angles: ``[B, num_parameters]`` → ``[B]``.
 
         Raises:
-            ValueError: on a wrong shape.
+            ValueError: if ``thetas`` has a wrong shape.
         """
         return self._run(thetas, self.table, with_grad=False)[0]
 
     def value_and_grad(self, thetas: ArrayLike) -> tuple[Floats, Floats]:
-        """E and ∂E/∂θ of each row: ``[B, num_parameters]`` → ``[B]``, ``[B, num_parameters]``.
+        """E and its gradient ∂E/∂θ at each row: ``[B, num_parameters]`` → ``[B]``, ``[B, num_parameters]``.
 
         Raises:
-            ValueError: on a wrong shape.
+            ValueError: if ``thetas`` has a wrong shape.
         """
         return self._run(thetas, self.table, with_grad=True)
 
-    def cvar(self, thetas: ArrayLike, objective: Objective) -> Floats:
-        """CVaR of each row: ``[B, num_parameters]`` → ``[B]``.
+    def objective(self, thetas: ArrayLike, objective: Aggregation) -> Floats:
+        """An objective, such as a CVaR, of each row: ``[B, num_parameters]`` → ``[B]``.
 
         Raises:
-            ValueError: on a wrong shape.
+            ValueError: if ``thetas`` has a wrong shape.
         """
-        return self._run_cvar(thetas, objective, with_grad=False)[0]
+        return self._run_linearised(thetas, objective, with_grad=False)[0]
 
-    def cvar_and_grad(self, thetas: ArrayLike, objective: Objective) -> tuple[Floats, Floats]:
-        """CVaR and its gradient of each row: ``[B, num_parameters]`` → ``[B]``, ``[B, num_parameters]``.
+    def objective_and_grad(self, thetas: ArrayLike, objective: Aggregation) -> tuple[Floats, Floats]:
+        """An objective and its gradient of each row: ``[B, num_parameters]`` → ``[B]``, ``[B, num_parameters]``.
 
-        With t the α-quantile of C under the row's distribution, both are those of ⟨C̃⟩ (see :mod:`qhn.estimator.means`).
+        Both are those of ⟨C̃⟩, the costs linearised at the row's own distribution (:mod:`qhn.problem.objective`).
 
         Raises:
-            ValueError: on a wrong shape.
+            ValueError: if ``thetas`` has a wrong shape.
         """
-        return self._run_cvar(thetas, objective, with_grad=True)
+        return self._run_linearised(thetas, objective, with_grad=True)
 
-    def _run_cvar(self, thetas: ArrayLike, objective: Objective, *, with_grad: bool) -> tuple[Floats, Floats]:
+    def _run_linearised(self, thetas: ArrayLike, objective: Aggregation, *, with_grad: bool) -> tuple[Floats, Floats]:
         rows = check_thetas(thetas, self.ansatz)
 
         def advance(row: int) -> tuple[Floats, Floats]:
             halves = Halves(self.ansatz, self.cut, 1)
             halves.forward(rows[row : row + 1])
-            reached = squared_amplitudes(halves).reshape(-1)[self._ascending].cumsum()
-            place = self._ascending[np.searchsorted(reached, objective.alpha * reached[-1])]
-            table = objective.tail(self.table, float(self.table.flat[place]))
+            probabilities = squared_amplitudes(halves).reshape(-1)
+            outcomes = Outcomes(self.table.reshape(-1), self._bits, probabilities, self._ascending)
+            table = objective.linearise(outcomes, outcomes).reshape(self.table.shape)
             return self._run(rows[row : row + 1], table, with_grad=with_grad)
 
         found = in_parallel(advance, range(len(rows)), self.num_threads)
@@ -119,8 +119,13 @@ class Energy:
 
     @cached_property
     def _ascending(self) -> NDArray[np.intp]:
-        """Places in the table in the order of their costs."""
+        """The indices of the table's entries in ascending order of their costs."""
         return np.argsort(self.table, axis=None)
+
+    def _bits(self) -> Bits:
+        """The bitstring of each entry of the table, ``[2**num_qubits, num_qubits]``."""
+        integers = into_halves(self.ansatz, self.cut, np.arange(self.table.size, dtype=np.float64))
+        return bitstrings.from_integers(integers.reshape(-1).astype(np.int64), self.ansatz.num_qubits)
 
     def _run(self, thetas: ArrayLike, table: Floats, *, with_grad: bool) -> tuple[Floats, Floats]:
         rows = check_thetas(thetas, self.ansatz)
@@ -142,7 +147,7 @@ class Energy:
 
 
 def _by_products(table: Floats, halves: Halves, with_grad: bool, num_threads: int) -> Floats:
-    """E ``[width]``, and the adjoints of the halves, through real products of branches."""
+    """Compute E ``[width]``, and the adjoints of the halves, through real products of branches."""
     _, num_branches, low_size, width = halves.psi[0].shape
     num_columns = num_branches**2
     low_shape, high_shape = (low_size, num_columns, width), (len(table), num_columns, width)
@@ -170,7 +175,7 @@ def _by_products(table: Floats, halves: Halves, with_grad: bool, num_threads: in
 
 
 def _by_amplitudes(table: Floats, halves: Halves, with_grad: bool, num_threads: int) -> Floats:
-    """E ``[width]``, and the adjoints of the halves, through the amplitudes ψ."""
+    """Compute E ``[width]``, and the adjoints of the halves, through the amplitudes ψ."""
     lows, highs = halves.matrices()
     slopes_lows, slopes_highs = np.empty(lows.shape), np.zeros(highs.shape)
     for low, high, slopes_low, slopes_high in zip(lows, highs, slopes_lows, slopes_highs, strict=True):
@@ -185,7 +190,10 @@ def _by_amplitudes(table: Floats, halves: Halves, with_grad: bool, num_threads: 
 def _strip_of_amplitudes(
     table: Floats, low: Floats, high: Floats, slopes_high: Floats, with_grad: bool
 ) -> Callable[[range], Floats]:
-    """Half the slopes of E with one initialisation's low half, from some rows of the table; fills those of the high."""
+    """The function that computes, from some rows of the table, half the slopes of E with a low half's state.
+
+    It handles one initialisation, and fills the slopes of E with the state of the high half.
+    """
 
     def strip(rows: range) -> Floats:
         slopes_low, transposed = np.zeros(low.shape), np.ascontiguousarray(low.T)
@@ -216,6 +224,6 @@ def _sum_in_order(strip: Callable[[range], Floats], table: Floats, num_threads: 
 
 
 def _blocks(rows: range, num_columns: int) -> list[slice]:
-    """Rows of so many columns, in parts that stay in a core's cache."""
+    """Split rows of ``num_columns`` numbers into parts that stay in a core's cache."""
     step = max(1, ENTRIES_AT_A_TIME // num_columns)
     return [slice(start, min(start + step, rows.stop)) for start in range(rows.start, rows.stop, step)]

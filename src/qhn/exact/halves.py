@@ -1,4 +1,4 @@
-"""The states of the two halves for several initialisations at once, forth and back."""
+"""The states of the two halves for several initialisations at once, run forwards and backwards."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from qhn.exact import kernels
 from qhn.exact.cut import Cut
 
 MAX_WIDTH = 64  # initialisations side by side
-MAX_NUMBERS = 2**15  # amplitudes of all of them, so that states and adjoints stay in a core's cache
-MIN_WIDTH = 4  # fewer are faster one by one
+MAX_NUMBERS = 2**15  # amplitudes of all initialisations side by side, so that their states stay in a core's cache
+MIN_WIDTH = 4  # fewer initialisations are faster one by one
 
 
 def check_thetas(thetas: ArrayLike, ansatz: Ansatz) -> Floats:
-    """Rows of angles.
+    """Convert rows of angles to an array ``[B, num_parameters]``, after a check.
 
     Raises:
-        ValueError: on a wrong shape or an angle that is not finite.
+        ValueError: if ``thetas`` has a wrong shape or an angle is not finite.
     """
     rows = np.asarray(thetas, dtype=np.float64)
     if rows.ndim != 2 or rows.shape[1] != ansatz.num_parameters:
@@ -35,11 +35,11 @@ def check_thetas(thetas: ArrayLike, ansatz: Ansatz) -> Floats:
 
 
 class Halves:
-    """The states A_r[l] and B_r[h] of ``width`` initialisations, and how E depends on them.
+    """The states A_r[l] and B_r[h] of ``width`` initialisations, and their adjoints.
 
     Attributes:
-        psi: of the low and of the high half, ``[2, R, size, width]`` each; first real, then imaginary parts.
-        lam: adjoints of the same shapes, for :meth:`backward`: dE = Re Σ λ*·dψ.
+        psi: the states of the low and of the high half, ``[2, R, size, width]`` each; first real, then imaginary parts.
+        lam: the adjoints λ of the states, in the same shapes, for :meth:`backward`: dE = Re Σ λ*·dψ.
     """
 
     def __init__(self, ansatz: Ansatz, cut: Cut, width: int) -> None:
@@ -52,6 +52,7 @@ class Halves:
 
     @cached_property
     def lam(self) -> tuple[Floats, Floats]:
+        """The adjoints of the states of both halves, in the shapes of ``psi``, initially zero."""
         return np.empty(self.psi[0].shape), np.empty(self.psi[1].shape)
 
     def forward(self, thetas: Floats) -> None:
@@ -62,16 +63,16 @@ class Halves:
         kernels.forward(self._ops, tangents, self._turns, _flat(self.psi))
 
     def backward(self) -> Floats:
-        """The gradient ``[width, num_parameters]``, from ``lam``; uses up ``psi`` and ``lam``."""
+        """Compute the gradient ``[width, num_parameters]`` from ``lam``; this overwrites ``psi`` and ``lam``."""
         slopes = np.zeros((len(self._turns), self._turns.shape[2]))
         kernels.backward(self._ops, self._turns, _flat(self.psi), _flat(self.lam), slopes)
         slopes *= self._ratio
         return slopes.T
 
     def matrices(self) -> tuple[Floats, Floats]:
-        """ψ = BᵀA in real numbers: ``low[width, 2R, low]`` and ``high[width, 2R, 2, high]``.
+        """The real matrices of ψ = BᵀA: ``low[width, 2R, low]`` and ``high[width, 2R, 2, high]``.
 
-        Re ψ[h, l] = Σ_k high[k, 0, h]·low[k, l], and Im ψ likewise with ``high[k, 1, h]``.
+        Re ψ[h, l] = Σ_k high[k, 0, h]·low[k, l], and Im ψ[h, l] = Σ_k high[k, 1, h]·low[k, l].
         """
         low, parts = (_lanes_first(psi) for psi in self.psi)
         real, imag = parts[:, 0], parts[:, 1]
@@ -82,7 +83,7 @@ class Halves:
         return low.reshape(width, 2 * num_branches, -1), high
 
     def set_slopes(self, low: Floats, high: Floats) -> None:
-        """Fill ``lam`` from the slopes of E with the matrices, of the same shapes."""
+        """Fill ``lam`` from the slopes of E with the entries of :meth:`matrices`, in the same shapes."""
         num_branches = self.psi[0].shape[1]
         upper, lower = high[:, :num_branches], high[:, num_branches:]
         parts = np.stack([upper[:, :, 0] + lower[:, :, 1], upper[:, :, 1] - lower[:, :, 0]], axis=1)
@@ -91,7 +92,7 @@ class Halves:
 
 
 def _lanes_first(psi: Floats) -> Floats:
-    """``[2, R, size, width]`` → ``[width, 2, R, size]``."""
+    """Move the axis of initialisations first: ``[2, R, size, width]`` → ``[width, 2, R, size]``."""
     *shape, width = psi.shape
     if width == 1:
         return psi.reshape(1, *shape)
@@ -102,7 +103,7 @@ def _lanes_first(psi: Floats) -> Floats:
 
 @cache
 def _turn_ratio(num_qubits: int, num_blocks: int) -> Floats:
-    """``[num_parameters, 1]``: RY(θ) turns by θ/2, the phase of RZ(θ) by θ."""
+    """The turn of each gate as a multiple of its angle, ½ for RY and 1 for RZ's phase: ``[num_parameters, 1]``."""
     return np.tile(np.repeat([0.5, 1.0], num_qubits), num_blocks)[:, None]
 
 
@@ -111,7 +112,7 @@ def _flat(pair: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
 
 
 def squared_amplitudes(halves: Halves) -> Floats:
-    """|ψ[h, l]|² of the first initialisation, ``[high, low]``."""
+    """The probabilities |ψ[h, l]|² of the first initialisation: ``[high, low]``."""
     low, high = (matrix[0] for matrix in halves.matrices())
     probabilities: Floats = np.square(high[:, 0].T @ low)
     probabilities += np.square(high[:, 1].T @ low)
@@ -119,7 +120,7 @@ def squared_amplitudes(halves: Halves) -> Floats:
 
 
 def row_blocks(cut: Cut, num: int) -> list[slice]:
-    """Groups of initialisations that are advanced side by side; they depend on nothing but the circuit and ``num``."""
+    """Groups of initialisations that are advanced side by side; they depend on the circuit and ``num`` only."""
     size = cut.num_branches * max(cut.low.size, cut.high.size)
     width = min(MAX_WIDTH, MAX_NUMBERS // size)
     if width < MIN_WIDTH or num < MIN_WIDTH:
@@ -132,12 +133,12 @@ def row_blocks(cut: Cut, num: int) -> list[slice]:
 
 
 def into_halves(ansatz: Ansatz, cut: Cut, values: Floats) -> Floats:
-    """A table over bitstrings as a matrix ``[high, low]`` over the states of the halves.
+    """Reorder a table over bitstrings into a matrix ``[high, low]`` over the states of the halves.
 
     Args:
-        ansatz: the circuit; its trailing brick, which the halves leave out, is applied to the bits.
-        cut: where the chain is cut.
-        values: ``[2**num_qubits]``, qubit 0 the least significant bit.
+        ansatz: the circuit; its trailing CX brick, which the halves leave out, is applied to the bits.
+        cut: the halves into which the circuit is cut.
+        values: the table ``[2**num_qubits]``, qubit 0 the least significant bit.
     """
     num_qubits = ansatz.num_qubits
     high = num_qubits - cut.cut
@@ -147,7 +148,7 @@ def into_halves(ansatz: Ansatz, cut: Cut, values: Floats) -> Floats:
 
 
 def restore(ansatz: Ansatz, cut: Cut, matrix: NDArray[Any]) -> NDArray[Any]:
-    """The inverse of :func:`into_halves`: ``[2**num_qubits]``, qubit 0 the least significant bit."""
+    """Undo :func:`into_halves`: ``[high, low]`` → ``[2**num_qubits]``, qubit 0 the least significant bit."""
     num_qubits = ansatz.num_qubits
     high = num_qubits - cut.cut
     axes = [*range(high - 1, -1, -1), *range(high, num_qubits)]
@@ -155,7 +156,7 @@ def restore(ansatz: Ansatz, cut: Cut, matrix: NDArray[Any]) -> NDArray[Any]:
 
 
 def names(ansatz: Ansatz, cut: Cut) -> tuple[Integers, Integers]:
-    """Integers of the bitstrings of both halves' states, ``[low]`` and ``[high]``: the whole's is ``low ^ high``.
+    """Integers ``[low]`` and ``[high]`` of the states of both halves; a whole bitstring's integer is ``low ^ high``.
 
     Relabelling by CX gates is linear in the bits, so that the halves can be relabelled one by one.
     """
@@ -170,7 +171,7 @@ def names(ansatz: Ansatz, cut: Cut) -> tuple[Integers, Integers]:
 
 
 def _relabel(ansatz: Ansatz, table: NDArray[Any]) -> NDArray[Any]:
-    """A table with one axis a qubit, the last qubit first, after the folded brick, which is its own inverse."""
+    """Apply the folded brick, its own inverse, to a table with one axis per qubit, the last qubit first."""
     table = table.copy()
     last = ansatz.num_qubits - 1
     for control, target in ansatz.folded_brick:

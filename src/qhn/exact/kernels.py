@@ -16,7 +16,7 @@ import numpy as np
 from qhn.compiled import compiled, inlined
 
 ZERO, ONE, TWO = np.uint64(0), np.uint64(1), np.uint64(2)
-GROW, RY, RZ, CX, COPY = (np.uint64(op) for op in range(5))  # as in qhn.exact.cut.Op; what remains is FLIP
+GROW, RY, RZ, CX, COPY = (np.uint64(op) for op in range(5))  # the values of qhn.exact.cut.Op; the remaining one is FLIP
 
 
 # ---------------------------------------------------------------- two runs of consecutive numbers, from i and from j
@@ -24,7 +24,7 @@ GROW, RY, RZ, CX, COPY = (np.uint64(op) for op in range(5))  # as in qhn.exact.c
 
 @inlined
 def _turn(x, i, j, run, c, s):
-    """Turn by the angles whose cosines and sines are ``c[width]`` and ``s[width]``."""
+    """Rotate two runs of numbers, from i and from j, by the angles with cosines ``c[width]`` and sines ``s[width]``."""
     if c.size == 1:
         cosine, sine = c[0], s[0]
         for k in range(run):
@@ -42,7 +42,7 @@ def _turn(x, i, j, run, c, s):
 
 @inlined
 def _turn_back(x, u, i, j, run, c, s, slope):
-    """Undo a turn on states x and their adjoints u; add the slopes of E with the angles to ``slope[width]``."""
+    """Undo a rotation on states x and their adjoints u; add the slopes of E with the angles to ``slope[width]``."""
     if c.size == 1:
         cosine, sine, total = c[0], s[0], 0.0
         for k in range(run):
@@ -67,13 +67,14 @@ def _turn_back(x, u, i, j, run, c, s, slope):
 
 @compiled
 def _swap(x, i, j, run):
+    """Swap two runs of numbers."""
     for k in range(run):
         x[i + k], x[j + k] = x[j + k], x[i + k]
 
 
 @compiled
 def _add(x, i, j, run):
-    """The first run takes up the second."""
+    """Add the second run of numbers to the first."""
     for k in range(run):
         x[i + k] += x[j + k]
 
@@ -85,6 +86,7 @@ def _add(x, i, j, run):
 
 @compiled
 def _rotate_y(psi, imag, size, run, c, s):
+    """Apply RY to all pairs of amplitudes that differ in one bit."""
     for part in (ZERO, imag):
         for i in range(part, part + size, TWO * run):
             _turn(psi, i, i + run, run, c, s)
@@ -92,6 +94,7 @@ def _rotate_y(psi, imag, size, run, c, s):
 
 @compiled
 def _rotate_y_back(psi, lam, imag, size, run, c, s, slope):
+    """Undo RY on a state and its adjoint; add the slopes of E with the angles to ``slope``."""
     for part in (ZERO, imag):
         for i in range(part, part + size, TWO * run):
             _turn_back(psi, lam, i, i + run, run, c, s, slope)
@@ -99,13 +102,14 @@ def _rotate_y_back(psi, lam, imag, size, run, c, s, slope):
 
 @compiled
 def _rotate_z(psi, imag, size, run, c, s):
-    """A phase turns real into imaginary parts."""
+    """Apply the phase diag(1, e^{iθ}), which rotates real into imaginary parts."""
     for i in range(run, size, TWO * run):
         _turn(psi, i, imag + i, run, c, s)
 
 
 @compiled
 def _rotate_z_back(psi, lam, imag, size, run, c, s, slope):
+    """Undo the phase on a state and its adjoint; add the slopes of E with the angles to ``slope``."""
     for i in range(run, size, TWO * run):
         _turn_back(psi, lam, i, imag + i, run, c, s, slope)
 
@@ -122,7 +126,7 @@ def _controlled_not(psi, imag, size, control, target):
 
 @compiled
 def _grow(psi, imag, size, c, s):
-    """ψ → (c·ψ, s·ψ)."""
+    """Append a qubit in the state (c, s): ψ → (c·ψ, s·ψ)."""
     for part in (ZERO, imag):
         psi[part + size : part + TWO * size] = 0.0
         _turn(psi, part, part + size, size, c, s)
@@ -130,13 +134,14 @@ def _grow(psi, imag, size, c, s):
 
 @compiled
 def _grow_back(psi, lam, imag, size, c, s, slope):
+    """Remove an appended qubit from a state and its adjoint; add the slopes of E with the angles to ``slope``."""
     for part in (ZERO, imag):
         _turn_back(psi, lam, part, part + size, size, c, s, slope)
 
 
 @compiled
 def _copy(psi, imag, size, run):
-    """ψ → (ψ where the bit is 0, ψ where it is 1)."""
+    """Append a branch bit that repeats a bit: ψ → (ψ where the bit is 0, ψ where it is 1)."""
     for part in (ZERO, imag):
         psi[part + size : part + TWO * size] = 0.0
         for i in range(part + run, part + size, TWO * run):
@@ -145,7 +150,7 @@ def _copy(psi, imag, size, run):
 
 @compiled
 def _copy_back(state, imag, size, run):
-    """What :func:`_copy` filled with zeros is cut off."""
+    """Undo :func:`_copy`: make two branches one again, and drop the zeros that it filled in."""
     for part in (ZERO, imag):
         for i in range(part + run, part + size, TWO * run):
             _swap(state, i, i + size, run)
@@ -153,7 +158,7 @@ def _copy_back(state, imag, size, run):
 
 @compiled
 def _flip(psi, imag, size, run):
-    """ψ → (ψ, Xψ)."""
+    """Append a branch bit that flips a bit: ψ → (ψ, Xψ)."""
     for part in (ZERO, imag):
         psi[part + size : part + TWO * size] = psi[part : part + size]
         for i in range(part + size, part + TWO * size, TWO * run):
@@ -162,6 +167,7 @@ def _flip(psi, imag, size, run):
 
 @compiled
 def _flip_back(lam, imag, size, run):
+    """Undo :func:`_flip` on an adjoint: add the flipped branch to the other one."""
     for part in (ZERO, imag):
         for i in range(part, part + size, TWO * run):
             _add(lam, i, i + size + run, run)
@@ -173,9 +179,10 @@ def _flip_back(lam, imag, size, run):
 
 @compiled
 def _circle(tangents, out):
-    """Cosine and sine of each angle φ from tan(φ/2): ``[P, width]`` → ``[P, 2, width]``.
+    """The cosine and sine of each angle φ from tan(φ/2): ``[P, width]`` → ``[P, 2, width]``.
 
-    The rational points of the circle: one tangent, which NumPy computes eight at a time, for a cosine and a sine.
+    The formulas are those of the rational points of the circle: they turn one tangent, which NumPy computes eight at a
+    time, into a cosine and a sine.
     """
     for p in range(tangents.shape[0]):
         for w in range(tangents.shape[1]):
@@ -187,6 +194,7 @@ def _circle(tangents, out):
 
 @compiled
 def _forward(ops, turns, psi):
+    """Apply all operations of one half to its state."""
     imag, size = np.uint64(psi.size // 2), np.uint64(turns.shape[2])
     width = size
     psi[:size] = 1.0
@@ -211,6 +219,7 @@ def _forward(ops, turns, psi):
 
 @compiled
 def _backward(ops, turns, psi, lam, slopes):
+    """Undo all operations of one half, on its state and adjoint; add the slopes of E to ``slopes``."""
     imag, width = np.uint64(psi.size // 2), np.uint64(turns.shape[2])
     size = imag
     for k in range(len(ops) - 1, -1, -1):
@@ -237,13 +246,14 @@ def _backward(ops, turns, psi, lam, slopes):
 
 @compiled
 def forward(ops, tangents, turns, psi):
-    """The states of both halves.
+    """Compute the states of both halves.
 
     Args:
-        ops: of each half, ``uint64[num_ops, 3]``; see :class:`qhn.exact.cut.Op`.
-        tangents: ``[num_parameters, width]``, of half the angle of the turn that each gate makes.
-        turns: ``[num_parameters, 2, width]``, cosine and sine of these angles, filled here.
-        psi: of each half, ``[2·R·size·width]``, filled here.
+        ops: the operations of each half, ``uint64[num_ops, 3]``; see :class:`qhn.exact.cut.Op`.
+        tangents: the tangents of half the angle by which each gate turns, ``[num_parameters, width]``.
+        turns: the cosines and sines of the angles by which each gate turns, ``[num_parameters, 2, width]``, filled
+            here.
+        psi: the state of each half, ``[2·R·size·width]``, filled here.
     """
     _circle(tangents, turns)
     for half in range(2):
@@ -252,9 +262,9 @@ def forward(ops, tangents, turns, psi):
 
 @compiled
 def backward(ops, turns, psi, lam, slopes):
-    """How E changes with the turns of all gates, added up in ``slopes[num_parameters, width]``.
+    """Add the slopes of E with the turns of all gates to ``slopes[num_parameters, width]``.
 
-    The states and their adjoints, of each half ``[2·R·size·width]``, are used up.
+    The states and adjoints of the halves, ``[2·R·size·width]`` each, are overwritten.
     """
     for half in range(2):
         _backward(ops[half], turns, psi[half], lam[half], slopes)
@@ -265,6 +275,7 @@ def backward(ops, turns, psi, lam, slopes):
 
 @compiled
 def _products(psi, sign, out):
+    """Compute the real products of one half's branches; ``sign`` is that of the products of imaginary parts."""
     _, num_branches, size, width = psi.shape
     root = np.sqrt(2.0)
     for i in range(size):
@@ -284,6 +295,7 @@ def _products(psi, sign, out):
 
 @compiled
 def _products_back(psi, sign, slopes, lam):
+    """Compute the adjoint of one half's state from the slopes of E with its products."""
     _, num_branches, size, width = psi.shape
     root = np.sqrt(2.0)
     for i in range(size):
@@ -314,11 +326,11 @@ def products(psi, out):
 
     |Σ_r A_r B_r|² = Σ_r |A_r|²|B_r|² + Σ_{r<s} [2 Re(A_r A_s*) Re(B_r B_s*) − 2 Im(A_r A_s*) Im(B_r B_s*)]
 
-    A factor √2 goes to each half, the minus sign to the second.
+    Each half takes a factor √2, and the second half the minus sign.
 
     Args:
-        psi: of each half, ``[2, R, size, width]``.
-        out: of each half, ``[size, R², width]``, filled here.
+        psi: the state of each half, ``[2, R, size, width]``.
+        out: the products of each half, ``[size, R², width]``, filled here.
     """
     for half in range(2):
         _products(psi[half], 1.0 - 2.0 * half, out[half])
@@ -326,12 +338,12 @@ def products(psi, out):
 
 @compiled
 def products_back(psi, slopes, lam):
-    """The adjoints of the states from the slopes of E with their products.
+    """Compute the adjoints of the states from the slopes of E with their products.
 
     Args:
-        psi: of each half, ``[2, R, size, width]``.
-        slopes: of each half, ``[size, R², width]``.
-        lam: of each half, ``[2, R, size, width]``, filled here.
+        psi: the state of each half, ``[2, R, size, width]``.
+        slopes: the slopes of E with the products of each half, ``[size, R², width]``.
+        lam: the adjoint of each half's state, ``[2, R, size, width]``, filled here.
     """
     for half in range(2):
         _products_back(psi[half], 1.0 - 2.0 * half, slopes[half], lam[half])
@@ -342,7 +354,7 @@ def products_back(psi, slopes, lam):
 
 @compiled
 def transpose(x, out):
-    """``[n, m]`` → ``[m, n]``, filled here; several times faster than a copy by NumPy where m is small."""
+    """Transpose a matrix ``[n, m]`` into ``out[m, n]``, several times faster than NumPy where m is small."""
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
             out[j, i] = x[i, j]
@@ -353,7 +365,10 @@ def transpose(x, out):
 
 @compiled
 def _search(cumulative, target):
-    """The first entry above the target: what has no chance is never drawn. Halving steps, without a branch."""
+    """The index of the first entry above the target, by bisection without branches.
+
+    Bitstrings of probability 0 are therefore never drawn.
+    """
     place, step = ZERO, np.uint64(cumulative.size // 2)
     while step > ZERO:
         place += step if cumulative[place + step - ONE] <= target else ZERO
@@ -363,13 +378,14 @@ def _search(cumulative, target):
 
 @compiled
 def draw(psi, lane, uniforms, high, low):
-    """Draw h of each shot from p(h), and then l from p(l | h).
+    """Draw the bits h of each shot from p(h), and then the bits l from p(l | h).
 
     Args:
-        psi: of the low and of the high half, ``[2, R, size, width]``.
-        lane: which of the initialisations.
-        uniforms: in [0, 1), ``[2, shots]``.
-        high, low: ``int64[shots]``, filled here.
+        psi: the states of the low and of the high half, ``[2, R, size, width]``.
+        lane: index of the initialisation to draw from.
+        uniforms: uniform random numbers in [0, 1), ``[2, shots]``.
+        high: integers of the bits of the high half, ``int64[shots]``, filled here.
+        low: integers of the bits of the low half, ``int64[shots]``, filled here.
     """
     a, b = psi[0][..., lane].copy(), psi[1][..., lane].copy()
     _, num_branches, low_size = a.shape

@@ -1,4 +1,4 @@
-"""The next θ from a function that returns values and gradients: optimizers as pairs of pure functions."""
+"""Optimizers, as pairs of pure functions: the next θ from a function that returns values and gradients."""
 
 from __future__ import annotations
 

@@ -1,12 +1,11 @@
-"""L-BFGS, many initialisations at once: the optimizer for exact gradients.
+"""L-BFGS for many initialisations at once: the optimizer for exact gradients.
 
 The method is that of Liu and Nocedal (Math. Program. 45, 503, 1989), with the line search of L-BFGS-B
-(:mod:`qhn.optimize.line_search`), so that a start leads to the minimum that SciPy's ``L-BFGS-B`` finds from it. All
-rows of θ
-advance together, and each call of the function serves all that are still searching along their line: a step costs a few
-array operations for the whole batch.
+(:mod:`qhn.optimize.line_search`), so that an initialisation leads to the minimum that SciPy's ``L-BFGS-B`` finds from
+it. All rows of θ advance together, and each call of the function serves all rows that are still searching along their
+line: a step costs a few array operations for the whole batch.
 
-Sampled gradients are not for it: curvature and sufficient decrease, read off noise, mean nothing.
+It does not suit sampled gradients: curvature and sufficient decrease cannot be read off noise.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ NEGLIGIBLE = np.finfo(np.float64).eps  # a pair with less curvature than this, r
 
 
 class LbfgsState(NamedTuple):
-    """The last pairs of steps and changes of the gradient, in a ring; axis 0 is the place in the ring.
+    """The last pairs of steps s and changes y of the gradient, in a ring buffer along axis 0.
 
     Attributes:
-        num_steps: steps taken.
-        steps: s, ``[memory, ..., num_parameters]``.
-        changes: y, of the same shape.
-        weights: 1/(s·y), ``[memory, ...]``; 0 where there is no pair.
-        scale: s·y/(y·y) of the newest pair, ``[...]``.
+        num_steps: number of steps taken.
+        steps: the steps s of θ, ``[memory, ..., num_parameters]``.
+        changes: the changes y of the gradient, ``[memory, ..., num_parameters]``.
+        weights: the numbers 1/(s·y) of the pairs, ``[memory, ...]``; 0 where there is no pair.
+        scale: the number s·y/(y·y) of the newest pair, ``[...]``.
     """
 
     num_steps: Integers
@@ -47,14 +46,14 @@ class LbfgsState(NamedTuple):
 
 @dataclass(frozen=True)
 class Lbfgs:
-    """L-BFGS with a line search; see the module.
+    """L-BFGS with a line search; the module describes the method.
 
     Attributes:
-        memory: pairs to remember, at least 1.
-        max_line_search: evaluations along a line before the memory is dropped, at least 2.
+        memory: number of pairs of steps and gradient changes to remember, at least 1.
+        max_line_search: number of evaluations along a line after which the memory is dropped, at least 2.
 
     Raises:
-        ValueError: at construction, if one is less.
+        ValueError: at construction, if ``memory`` is below 1 or ``max_line_search`` below 2.
     """
 
     memory: int = 10
@@ -68,14 +67,17 @@ class Lbfgs:
 
     @property
     def max_evaluations(self) -> int:
+        """The number of calls of ``fn`` that one step makes at most."""
         return 1 + self.max_line_search
 
     def init(self, theta: Floats) -> LbfgsState:
+        """The state before the first step at ``theta[..., num_parameters]``, an empty memory."""
         shape = (self.memory, *theta.shape)
         zeros, none = np.zeros(shape), np.zeros(shape[:-1])
         return LbfgsState(np.zeros((), dtype=np.int64), zeros, zeros.copy(), none, np.ones(theta.shape[:-1]))
 
     def step(self, fn: Function, theta: Floats, state: LbfgsState) -> tuple[Floats, LbfgsState, ValueAndGrad]:
+        """The next θ and state, and what ``fn`` returned at the old θ."""
         info = fn(theta)
         rows = theta.reshape(-1, theta.shape[-1])
 
@@ -92,7 +94,7 @@ class Lbfgs:
         return found.theta.reshape(theta.shape), LbfgsState(batched.num_steps, *shaped), info
 
     def advance(self, fn: Rows, point: Point, state: LbfgsState) -> tuple[Found, LbfgsState]:
-        """One step of every row, from values and gradients that are known; the arrays of ``state`` are used again."""
+        """Take one step of every row from known values and gradients; the arrays of ``state`` are changed in place."""
         direction = -_inverse_hessian_times(point.grad, state)
         uphill = np.einsum("bp,bp->b", direction, point.grad) >= 0
         state.weights[:, uphill] = 0.0
@@ -117,15 +119,15 @@ class Lbfgs:
 
 @dataclass(frozen=True)
 class Minima:
-    """Where :func:`minimize` ended, one row an initialisation.
+    """The minima that :func:`minimize` found, one row per initialisation.
 
     Attributes:
-        theta: angles ``[B, num_parameters]``.
-        value: ``[B]``.
-        grad: ``[B, num_parameters]``.
-        converged: ``[B]``; the others ran out of steps, or found no descent.
-        num_steps: ``[B]``.
-        num_evaluations: of value and gradient, ``[B]``.
+        theta: the final angles ``[B, num_parameters]`` in radians.
+        value: the values at ``theta``, ``[B]``.
+        grad: the gradients at ``theta``, ``[B, num_parameters]``.
+        converged: whether each row converged, ``[B]``; the others ran out of steps, or found no descent.
+        num_steps: the number of steps of each row, ``[B]``.
+        num_evaluations: the number of evaluations of value and gradient of each row, ``[B]``.
     """
 
     theta: Floats
@@ -145,19 +147,23 @@ def minimize(
     value_tolerance: float = 1e-12,
     optimizer: Lbfgs | None = None,
 ) -> Minima:
-    """Minima reached from many initial θ, which advance together; a row that has converged costs nothing more.
+    """Minimise a function from many initial θ, which advance together.
+
+    A row that has converged is not evaluated again.
 
     Args:
-        fn: value and gradient of rows ``[n, num_parameters]``, e.g. ``ExactEstimator(…).value_and_grad``, or a function
-            that returns them as a pair ``[n]``, ``[n, num_parameters]``, e.g. ``Energy(…).value_and_grad``.
+        fn: a function that takes rows ``[n, num_parameters]`` and returns their values and gradients, e.g.
+            ``ExactEstimator(…).value_and_grad``, or returns them as a pair ``[n]``, ``[n, num_parameters]``, e.g.
+            ``Energy(…).value_and_grad``.
         thetas: initial angles ``[B, num_parameters]`` in radians.
-        max_steps: at most so many steps a row.
-        tolerance: converged when no component of the gradient is larger,
-        value_tolerance: or a step lowers the value by less than this times the larger of 1 and the value.
-        optimizer: with other settings than the default ones.
+        max_steps: the largest number of steps of a row.
+        tolerance: a row has converged when no component of its gradient is larger in magnitude.
+        value_tolerance: a row has also converged when a step lowers its value by less than this number times the larger
+            of 1 and the value's magnitude.
+        optimizer: the settings of L-BFGS; None takes the default ones.
 
     Raises:
-        ValueError: if thetas is not a matrix.
+        ValueError: if ``thetas`` is not a matrix.
 
     >>> from qhn import ExactEstimator, TableProblem, hypernetwork
     >>> estimator = ExactEstimator(hypernetwork(2, 1), TableProblem([3.0, 1.0, 4.0, 1.5]))
@@ -185,10 +191,12 @@ def descend(
     value_tolerance: float = 1e-12,
     optimizer: Lbfgs | None = None,
 ) -> Iterator[Minima]:
-    """Where all rows stand at the start and after every step of :func:`minimize`, in arrays that the next step changes.
+    """Yield the state of all rows of :func:`minimize` at the start and after every step.
+
+    The next step changes the arrays in place.
 
     Raises:
-        ValueError: if thetas is not a matrix.
+        ValueError: if ``thetas`` is not a matrix.
     """
     theta = np.array(thetas, dtype=np.float64)
     if theta.ndim != 2:
@@ -231,7 +239,7 @@ def descend(
 
 
 def _inverse_hessian_times(grad: Floats, state: LbfgsState) -> Floats:
-    """The two-loop recursion; a pair of weight 0 changes nothing."""
+    """The inverse Hessian times the gradient, by the two-loop recursion; pairs of weight 0 change nothing."""
     memory = len(state.weights)
     newest_first = [(int(state.num_steps) - 1 - age) % memory for age in range(min(memory, int(state.num_steps)))]
     result = grad.copy()

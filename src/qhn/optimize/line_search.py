@@ -20,7 +20,7 @@ DECREASE, CURVATURE, INTERVAL = 1e-3, 0.9, 0.1
 
 
 class Point(NamedTuple):
-    """Angles ``[B, num_parameters]``, values ``[B]`` and gradients of the same rows."""
+    """Angles ``[B, num_parameters]`` with their values ``[B]`` and gradients ``[B, num_parameters]``."""
 
     theta: Floats
     value: Floats
@@ -29,7 +29,7 @@ class Point(NamedTuple):
 
 @dataclass
 class _Bracket:
-    """Where the minimum along each line is known to lie: ``x`` is the best step so far, ``y`` the other end."""
+    """The interval of each line that holds its minimum: ``x`` is the best step so far, ``y`` the other end."""
 
     x: Floats
     value_x: Floats
@@ -40,7 +40,7 @@ class _Bracket:
     is_closed: Bools
 
     def tilt(self, rows: NDArray[np.intp], slant: Floats) -> None:
-        """Add a straight line of that slope to what is known of some rows."""
+        """Add a straight line of slope ``slant`` to the values and slopes of some rows."""
         self.value_x[rows] += self.x[rows] * slant
         self.value_y[rows] += self.y[rows] * slant
         self.slope_x[rows] += slant
@@ -49,7 +49,7 @@ class _Bracket:
     def narrow(
         self, rows: NDArray[np.intp], step: Floats, value: Floats, slope: Floats, low: Floats, high: Floats
     ) -> Floats:
-        """Take in a trial step of some rows, and return their next ones: ``dcstep`` of MINPACK-2, in its four cases."""
+        """Use a trial step of some rows and return their next steps: ``dcstep`` of MINPACK-2, in its four cases."""
         x, fx, dx = self.x[rows], self.value_x[rows], self.slope_x[rows]
         y, fy, dy = self.y[rows], self.value_y[rows], self.slope_y[rows]
         closed = self.is_closed[rows]
@@ -104,7 +104,7 @@ class _Bracket:
 
 
 class Found(NamedTuple):
-    """Where a search along each line ended, whether it succeeded ``[B]``, and how often it evaluated ``[B]``."""
+    """The end point of the search along each line, its success ``[B]``, and its number of evaluations ``[B]``."""
 
     point: Point
     success: Bools
@@ -112,9 +112,9 @@ class Found(NamedTuple):
 
 
 def line_search(fn: Rows, point: Point, direction: Floats, first: Floats, max_evaluations: int) -> Found:
-    """Steps along ``direction[B, P]`` that lower the value and flatten the slope enough.
+    """Search along ``direction[B, P]`` for steps that lower the value and flatten the slope enough.
 
-    Rows that fail stay where they were.
+    Rows whose search fails stay at their starting point.
     """
     num = len(direction)
     start_slope = np.einsum("bp,bp->b", direction, point.grad)

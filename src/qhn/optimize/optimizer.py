@@ -19,11 +19,11 @@ Function = Callable[[Floats], ValueAndGrad]
 
 
 class Optimizer(Protocol):
-    """A rule for the next θ."""
+    """A rule that turns θ and its gradient into the next θ."""
 
     @property
     def max_evaluations(self) -> int:
-        """Calls of ``fn`` that one step makes at most."""
+        """The number of calls of ``fn`` that one step makes at most."""
         ...
 
     def init(self, theta: Floats) -> Any:
@@ -36,25 +36,25 @@ class Optimizer(Protocol):
 
 
 class AdamState(NamedTuple):
-    """Number of steps taken and the running means of the gradient and of its square."""
+    """The number of steps taken, and the running means of the gradient and of its square."""
 
     num_steps: Integers
     first_moment: Floats
     second_moment: Floats
 
     def rows(self, chosen: Bools) -> AdamState:
-        """The state of some rows of θ ``[B, num_parameters]``."""
+        """The state of the chosen rows of θ ``[B, num_parameters]``."""
         return AdamState(self.num_steps, self.first_moment[chosen], self.second_moment[chosen])
 
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam (Kingma and Ba, arXiv:1412.6980, algorithm 1).
+    """The optimizer Adam (Kingma and Ba, arXiv:1412.6980, algorithm 1).
 
     Attributes:
-        learning_rate: size of a step in radians an angle, above 0.
-        beta1, beta2: decay of the two running means, in [0, 1).
-        epsilon: added to the root of the second, above 0.
+        learning_rate: size of a step of an angle, in radians, above 0.
+        beta1, beta2: decay factors of the running means of the gradient and of its square, in [0, 1).
+        epsilon: number added to the root of the mean square, above 0.
     """
 
     learning_rate: float = 0.2
@@ -65,9 +65,11 @@ class Adam:
     max_evaluations: ClassVar[int] = 1
 
     def init(self, theta: Floats) -> AdamState:
+        """The state before the first step at ``theta[..., num_parameters]``."""
         return AdamState(np.zeros((), dtype=np.int64), np.zeros_like(theta), np.zeros_like(theta))
 
     def step(self, fn: Function, theta: Floats, state: AdamState) -> tuple[Floats, AdamState, ValueAndGrad]:
+        """The next θ and state, and what ``fn`` returned at the old θ."""
         info = fn(theta)
         return *self.update(theta, info.grad, state), info
 
@@ -92,8 +94,8 @@ class Sgd:
     """Gradient descent with momentum: v ← momentum·v + ∇, θ ← θ − learning_rate·v.
 
     Attributes:
-        learning_rate: radians a unit of gradient, above 0.
-        momentum: in [0, 1).
+        learning_rate: step in radians per unit of gradient, above 0.
+        momentum: factor by which the sum of gradients decays in a step, in [0, 1).
     """
 
     learning_rate: float = 1.0
@@ -102,16 +104,18 @@ class Sgd:
     max_evaluations: ClassVar[int] = 1
 
     def init(self, theta: Floats) -> SgdState:
+        """The state before the first step at ``theta[..., num_parameters]``."""
         return SgdState(np.zeros_like(theta))
 
     def step(self, fn: Function, theta: Floats, state: SgdState) -> tuple[Floats, SgdState, ValueAndGrad]:
+        """The next θ and state, and what ``fn`` returned at the old θ."""
         info = fn(theta)
         velocity = self.momentum * state.velocity + info.grad
         return theta - self.learning_rate * velocity, SgdState(velocity), info
 
 
 class SpsaState(NamedTuple):
-    """Number of steps taken."""
+    """The number of steps taken."""
 
     num_steps: Integers
 
@@ -121,9 +125,9 @@ class SpsaGains:
     """Gradient descent with the gain sequence of SPSA (Spall 1998): a_k = learning_rate / (k + 1 + stability)^decay.
 
     Attributes:
-        learning_rate: radians a unit of gradient, above 0.
-        decay: exponent, at least 0; Spall recommends 0.602.
-        stability: at least 0; about a tenth of the planned steps.
+        learning_rate: step in radians per unit of gradient, before it decays, above 0.
+        decay: exponent of the decay, at least 0; Spall recommends 0.602.
+        stability: number of steps by which the decay is delayed, at least 0; about a tenth of the planned steps.
     """
 
     learning_rate: float = 5.0
@@ -133,9 +137,11 @@ class SpsaGains:
     max_evaluations: ClassVar[int] = 1
 
     def init(self, theta: Floats) -> SpsaState:
+        """The state before the first step at ``theta[..., num_parameters]``."""
         return SpsaState(np.zeros((), dtype=np.int64))
 
     def step(self, fn: Function, theta: Floats, state: SpsaState) -> tuple[Floats, SpsaState, ValueAndGrad]:
+        """The next θ and state, and what ``fn`` returned at the old θ."""
         info = fn(theta)
         gain = self.learning_rate / (state.num_steps + 1 + self.stability) ** self.decay
         return theta - gain * info.grad, SpsaState(state.num_steps + 1), info

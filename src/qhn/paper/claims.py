@@ -1,4 +1,4 @@
-"""What the paper says, and what came of it here."""
+"""The claims of the paper, and the verdicts on them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qhn.sweep.survey import Rate
 
 
 class Verdict(StrEnum):
-    """Of a claim."""
+    """The verdict on a claim."""
 
     REPRODUCED = "reproduced"
     TEXT_ONLY = "reproduced only in the text's order of gates (eq5)"
@@ -29,13 +29,13 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper, in our words, and what we found.
+    """A statement of the paper in our words, with our verdict and evidence.
 
     Attributes:
-        source: where the paper, or only its authors' program, has it.
-        statement: what it says.
-        verdict: whether it holds.
-        evidence: our numbers.
+        source: the place in the paper, or in its authors' program, that makes the statement.
+        statement: the statement.
+        verdict: whether the statement holds.
+        evidence: the numbers that the verdict rests on.
     """
 
     source: str
@@ -58,7 +58,7 @@ class Difference:
 
     @classmethod
     def of(cls, first: Rate, second: Rate) -> Difference:
-        """first − second."""
+        """The difference ``first − second`` of two independent rates."""
         value = first.value - second.value
         (low_1, high_1), (low_2, high_2) = first.interval, second.interval
         below = sqrt((first.value - low_1) ** 2 + (high_2 - second.value) ** 2)
@@ -67,7 +67,7 @@ class Difference:
 
     @classmethod
     def of_means(cls, values: ArrayLike) -> Difference:
-        """The mean of paired differences with Student's 95 % interval, which is infinite for a single one.
+        """The mean of paired differences with Student's 95 % interval, which is infinite for a single difference.
 
         >>> str(Difference.of_means([0.2, 0.3, 0.4]))
         '+0.30 (+0.05 to +0.55)'
@@ -80,7 +80,7 @@ class Difference:
         return cls(mean, mean - bound, mean + bound)
 
     def minus(self, other: Difference) -> Difference:
-        """The difference of two independent differences, its interval made of theirs in the same way."""
+        """The difference of two independent differences, with an interval by the same method."""
         value = self.value - other.value
         below = sqrt((self.value - self.low) ** 2 + (other.high - other.value) ** 2)
         above = sqrt((self.high - self.value) ** 2 + (other.value - other.low) ** 2)
@@ -88,7 +88,7 @@ class Difference:
 
     @property
     def holds(self) -> bool | None:
-        """Whether the first rate is larger; None if the interval holds zero."""
+        """Whether the difference is positive; None if its interval contains zero."""
         return None if self.low <= 0 <= self.high else self.low > 0
 
     def __str__(self) -> str:
@@ -96,10 +96,10 @@ class Difference:
 
 
 def by_order(holds: Mapping[str, bool | None], *, differ: bool = False) -> Verdict:
-    """The verdict on a claim that holds, does not, or is undecided (None) in each order of gates.
+    """The verdict on a claim that is true, false or undecided (None) in each order of gates.
 
-    That it holds *only* in one takes more than being undecided in the other: it must be refuted there, or the two
-    orders must ``differ`` significantly.
+    That a claim holds *only* in one order takes more than being undecided in the other: it must be refuted there, or
+    the two orders must ``differ`` significantly.
 
     >>> by_order({"eq5": True, "authors": None}).name, by_order({"eq5": True, "authors": None}, differ=True).name
     ('TEXT_AT_LEAST', 'TEXT_ONLY')
@@ -126,16 +126,16 @@ def verdict_of(holds: bool | None) -> Verdict:
 
 
 def above(rate: Rate, share: float) -> bool | None:
-    """Whether a rate is above a share; None if its interval holds the share."""
+    """Whether a rate is above a share; None if its interval contains the share."""
     low, high = rate.interval
     return None if low <= share <= high else rate.value > share
 
 
 def pooled(*rates: Rate) -> Rate:
-    """Several rates as one."""
+    """The rate of all trials of several rates together."""
     return Rate(sum(rate.successes for rate in rates), sum(rate.trials for rate in rates))
 
 
 def mean_and_error(values: Floats) -> tuple[float, float]:
-    """Of values ``[n]``: their mean and its standard error, 0 for a single one."""
+    """The mean of values ``[n]`` and its standard error, which is 0 for a single value."""
     return float(values.mean()), float(values.std(ddof=min(1, len(values) - 1)) / sqrt(len(values)))

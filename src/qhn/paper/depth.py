@@ -19,7 +19,7 @@ HIGH = 0.25  # a rate above this is that of a method that works: four starts fin
 
 
 def figure_2(lab: Lab) -> Writer:
-    """The four-Gaussian task with a searched activation."""
+    """The section on Fig. 2, the four-Gaussian task with a searched activation."""
     page = Writer("Fig. 2: the activation is searched (gaussian-activation, 14 qubits)")
     survey = lab.survey("figure-2")
     group = survey.groups[0]
@@ -82,7 +82,7 @@ def figure_2(lab: Lab) -> Writer:
 
 
 def figure_3(lab: Lab) -> Writer:
-    """The same with a searched width."""
+    """The section on Fig. 3, the four-Gaussian task with a searched width."""
     page = Writer("Fig. 3: the width is searched as well (gaussian-width, 15 qubits)")
     survey = lab.survey("figure-3")
     landscape = survey.groups[0].landscape
@@ -113,7 +113,7 @@ def figure_3(lab: Lab) -> Writer:
 
 
 def figure_4(lab: Lab) -> Writer:
-    """Digits 0 and 1."""
+    """The section on Fig. 4, the task of digits 0 and 1."""
     page = Writer("Fig. 4: digits 0 and 1 (17 qubits)")
     data = {"data.directory": str(lab.mnist)} if lab.mnist else {}
     surveys = {
@@ -178,7 +178,7 @@ def figure_4(lab: Lab) -> Writer:
 
 
 def encoding(lab: Lab) -> Writer:
-    """Digits 3 and 7, with a searched alphabet."""
+    """The section on the authors' task of digits 3 and 7 with a searched alphabet."""
     page = Writer("Encoding search (19 qubits; in the authors' program only)")
     survey = lab.survey("encoding", {"data.directory": str(lab.mnist)} if lab.mnist else {})
     group = survey.groups[0]
@@ -220,7 +220,7 @@ def encoding(lab: Lab) -> Writer:
 
 
 def _rates(page: Writer, lab: Lab, survey: Survey, name: str) -> None:
-    """Pictures and tables of rates."""
+    """Add pictures and tables of success rates to a section."""
     page.picture(
         success(lab.folder / f"{name}.png", {survey.sweep.experiment: survey}),
         "Success rate against depth, with 95 % Wilson intervals.",
@@ -234,7 +234,7 @@ def _rates(page: Writer, lab: Lab, survey: Survey, name: str) -> None:
 
 
 def _table(page: Writer, lab: Lab, survey: Survey) -> None:
-    """Rates of every circuit, and classical searches beside them."""
+    """Add a table of every circuit's success rates, with those of classical searches beside them."""
     epsilons = survey.epsilon
     head = [*survey.names, *(f"E − C* < {epsilon:g}" for epsilon in epsilons), "best E − C*"]
     head += ["most probable is optimal", "… after a one-flip polish", "gradients a start"]
@@ -264,7 +264,7 @@ def _table(page: Writer, lab: Lab, survey: Survey) -> None:
 
 
 def _cheapest(survey: Survey) -> str:
-    """Which circuit takes the fewest gradients until a start succeeds, for every ε."""
+    """Text that names the circuit with the fewest gradients until a start succeeds, for every ε."""
     words = []
     for epsilon in survey.epsilon:
         best = min(survey.groups, key=lambda group: group.gradients_to_solution(epsilon))
@@ -284,7 +284,7 @@ def _chance(facts: dict[str, Any]) -> str:
 
 
 def _shape(page: Writer, survey: Survey, source: str) -> None:
-    """The claims on how success depends on depth."""
+    """Add the claims on how success depends on depth to a section."""
     product = {order: _rate(survey, order, 0) for order in ORDERS}
     one = {order: _rate(survey, order, 1) for order in ORDERS}
     middle = {order: pooled(_rate(survey, order, 2), _rate(survey, order, 3)) for order in ORDERS}
@@ -317,6 +317,6 @@ def _each(differences: dict[str, Difference], words: str) -> str:
 
 
 def _close(rate: Rate, share: float) -> bool | None:
-    """Whether a published share, read off a figure to about ±0.03, lies within the interval; None if that is wide."""
+    """Whether a share read off a published figure to about ±0.03 lies within a rate's interval; None if it is wide."""
     low, high = rate.interval
     return None if high - low > 0.2 else low - 0.03 <= share <= high + 0.03

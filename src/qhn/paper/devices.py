@@ -1,4 +1,4 @@
-"""The noise of three real devices, from their stored calibrations."""
+"""Trained circuits under the noise of three real devices, from their stored calibrations."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from qhn.paper.pictures import ORDERS, trained_with_noise
 from qhn.paper.section import Writer
 
 DEVICES = ("fake_torino", "fake_fez", "fake_boston")
-WAYS = {MNIST: METHODS, GAUSSIANS: (WITHOUT, AFTERWARDS)}  # of training
+WAYS = {MNIST: METHODS, GAUSSIANS: (WITHOUT, AFTERWARDS)}  # the methods of training for each task
 NUM_QUBITS = {MNIST: 17, GAUSSIANS: 14}
 REMARKS = {MNIST: "", GAUSSIANS: ", where most starts end at a network that is not optimal, with noise or without"}
 
 
 def noise_of_devices(page: Writer, lab: Lab) -> None:
-    """What the noise of devices does to circuits trained without it, and what training with it gains."""
+    """Add to a section what the noise of devices does to circuits trained without it, and what training gains."""
     page.text(
         f"**Real devices.** The same with the noise of {', '.join(DEVICES)}: gates with their reported errors, "
         "relaxation during gates, and readout errors, from the calibrations that IBM's client ships. The circuit is "
@@ -64,7 +64,7 @@ def noise_of_devices(page: Writer, lab: Lab) -> None:
 
 
 def _fidelity(task: str, device: str, order: str) -> float:
-    """That the calibration predicts for the best chain."""
+    """The fidelity that the calibration predicts for the best chain."""
     ansatz = load_config(task, {"ansatz.order": order}).circuit(NUM_QUBITS[task])
     sampler = sampler_of(device, ansatz)
     assert isinstance(sampler, RehearsalSampler)
@@ -72,7 +72,7 @@ def _fidelity(task: str, device: str, order: str) -> float:
 
 
 def _best_sample(page: Writer, results: Results) -> None:
-    """Of circuits that came to an optimum without noise, whether its shots with noise hold one."""
+    """Add the claim that shots with noise still include an optimum, for circuits trained to one without noise."""
     parts, holds = [], True
     for device in DEVICES:
         ends = [results[device, order][WITHOUT] for order in ORDERS]
@@ -89,7 +89,7 @@ def _best_sample(page: Writer, results: Results) -> None:
 
 
 def _ranking(page: Writer, task: str, results: Results, fidelity: Mapping[tuple[str, str], float]) -> None:
-    """Whether the better chain is the one where E rises less."""
+    """Add the claim that E rises less on the device with the better chain."""
     rises = {key: spread(results[key][WITHOUT].noisy - results[key][WITHOUT].ideal) for key in fidelity}
     falls = {}
     for order in ORDERS:

@@ -1,4 +1,4 @@
-"""Beyond the paper: what happens along training, and what success depends on."""
+"""Beyond the paper: entropy and entanglement along training, and what success depends on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from qhn import statistics
 from qhn.arrays import Floats
 from qhn.config.file import load_config
 from qhn.estimator.exact import ExactEstimator
@@ -29,7 +30,7 @@ RANK_THRESHOLD = 1e-6  # a Schmidt coefficient counts if its probability is abov
 
 
 def training(lab: Lab) -> Writer:
-    """Entropy and entanglement along training."""
+    """The section on entropy and entanglement along training."""
     page = Writer("Entropy and entanglement along training (gaussian-activation, eq5)")
     page.text(
         f"{STARTS} starts a circuit, L-BFGS on the exact E. Entropy is that of the distribution over bitstrings (at "
@@ -59,7 +60,7 @@ def training(lab: Lab) -> Writer:
 
 
 def _along(num_layers: int, starts: int) -> tuple[Floats, Floats, Floats]:
-    """Entropy, entanglement entropy and Schmidt rank, ``[starts, shown steps]`` each."""
+    """Entropy, entanglement entropy and Schmidt rank along training, ``[starts, shown steps]`` each."""
     settings = {"train.backend": "exact", "train.optimizer": "lbfgs", "ansatz.num_layers": num_layers}
     config = load_config("gaussian-activation", settings)
     problem = config.problem()
@@ -75,18 +76,13 @@ def _along(num_layers: int, starts: int) -> tuple[Floats, Floats, Floats]:
     entropy = np.stack([estimator.distribution.entropy(theta) for theta in shown], axis=1)
     middle = ansatz.num_qubits // 2
     spectra = [[schmidt_spectrum(ansatz, row, cut=middle) ** 2 for row in theta] for theta in shown]
-    entanglement = np.array([[_entropy(probabilities) for probabilities in step] for step in spectra]).T
+    entanglement = np.array([[statistics.entropy(probabilities) for probabilities in step] for step in spectra]).T
     rank = np.array([[float((probabilities > RANK_THRESHOLD).sum()) for probabilities in step] for step in spectra]).T
     return entropy, entanglement, rank
 
 
-def _entropy(probabilities: Floats) -> float:
-    positive = probabilities[probabilities > 0]
-    return float(-(positive * np.log2(positive)).sum())
-
-
 def data_sets(lab: Lab) -> Writer:
-    """How success depends on the data set drawn."""
+    """The section on how success depends on the data set drawn."""
     page = Writer("How success depends on the data set drawn (gaussian-activation)")
     starts = lab.seeds or 100
     surveys = []
@@ -136,7 +132,7 @@ def data_sets(lab: Lab) -> Writer:
 
 
 def _shape_over_data_sets(page: Writer, rates: dict[str, dict[int, list[Rate]]]) -> None:
-    """The claims of Fig. 2 on depth, from the mean over data sets of paired differences."""
+    """Add the claims of Fig. 2 on depth, from the mean over data sets of paired differences."""
     statements = (
         ("One layer is worse than the product state", (1,), -1),
         ("Two or three layers are better than the product state", (2, 3), +1),
@@ -158,7 +154,7 @@ def _shape_over_data_sets(page: Writer, rates: dict[str, dict[int, list[Rate]]])
 
 
 def initial(lab: Lab) -> Writer:
-    """How success depends on where θ begins."""
+    """The section on how success depends on the distribution of the initial θ."""
     page = Writer("How success depends on the initial distribution (gaussian-activation, eq5)")
     survey = lab.survey("initial")
     page.text(

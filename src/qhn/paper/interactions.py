@@ -1,4 +1,4 @@
-"""Fig. 5: which interactions of qubits the cost is made of."""
+"""Fig. 5: the interactions of qubits that make up the cost."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from qhn.paper.section import Writer
 from qhn.problem.landscape import Landscape, enumerate_costs
 
 TASKS = ("gaussian-activation", "gaussian-width", "mnist-01", "mnist-01-published", "mnist-37-encoding")
-HALF = 0.5  # of the variance
+HALF = 0.5  # share of the variance
 SHOWN = 5  # orders of interaction in the table
 
 
 def figure_5(lab: Lab) -> Writer:
-    """W(S) of all tasks, and their landscapes."""
+    """The section on Fig. 5, with W(S) of all tasks and their landscapes."""
     page = Writer("Fig. 5: interactions W(S) of all tasks")
     page.text(
         "W(S) (Eq. 9) is the sum of the squared Walsh–Fourier coefficients of C over sets of S qubits. Shares of the "

@@ -1,4 +1,4 @@
-"""Where the experiments of the paper are done: workers, directories, data."""
+"""The surroundings of the paper's experiments: workers, folders, data."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from qhn.sweep.plan import load_sweep
 from qhn.sweep.survey import Survey
 from qhn.sweep.workers import DIED, advance
 
-SEARCHES = 20  # of each classical method; no more than initialisations
+SEARCHES = 20  # searches by each classical method; no more than initialisations
 
 
 @dataclass(frozen=True)
 class Lab:
-    """What an experiment needs.
+    """The workers, folders and data that every experiment uses.
 
     Attributes:
-        executor: that does the members of sweeps.
-        results: directory of all runs, or None for the usual one.
-        mnist: directory of the original IDX files of MNIST, or None for the bundled images.
-        seeds: initialisations a circuit; None leaves those of the sweeps, which are the paper's 200.
-        tell: is told progress in words, and whether they are the last on a matter.
+        executor: executor that runs the members of sweeps.
+        results: folder of all runs, or None for the default one.
+        mnist: folder of the original IDX files of MNIST, or None for the bundled images.
+        seeds: number of initialisations per circuit; None leaves that of the sweeps, the paper's 200.
+        tell: function that is told the progress in words, and whether the words are the last on a matter.
     """
 
     executor: Executor
@@ -38,24 +38,24 @@ class Lab:
 
     @property
     def folder(self) -> Path:
-        """Of the report, its pictures and their data: ``<results>/paper``."""
+        """The folder of the report, its pictures and their data: ``<results>/paper``."""
         path = results_directory(self.results) / "paper"
         path.mkdir(parents=True, exist_ok=True)
         return path
 
     @property
     def setting(self) -> str:
-        """Starts and data, in words."""
+        """The number of initialisations and the data used, in words."""
         starts = f"{self.seeds} starts" if self.seeds else "the paper's starts"
         return f"{starts}, {'MNIST from its files' if self.mnist else 'bundled images'}"
 
     def survey(self, name: str, settings: dict[str, Any] | None = None, *, seeds: int | None = None) -> Survey:
-        """The sweep of that name, finished.
+        """Run the sweep of the given name to its end and return its survey.
 
         Args:
-            name: of a sweep that comes with qhn.
-            settings: other values by dotted key.
-            seeds: of a sweep whose number of initialisations is not the paper's.
+            name: name of a sweep that comes with qhn.
+            settings: settings that replace those of the sweep, by dotted key.
+            seeds: number of initialisations of a sweep for which it is not the paper's 200.
 
         Raises:
             BackendError: if a member failed.
@@ -73,13 +73,13 @@ class Lab:
         return Survey(sweep, self.results)
 
     def searches(self, survey: Survey) -> Searches:
-        """Classical searches of a sweep's problems."""
+        """Run the classical searches of a sweep's problems."""
         found = search_all(survey, self.executor, lambda text: self.say(f"{survey.sweep.config.name}: {text}"))
         self.say(f"{survey.sweep.config.name}: classical searches done", last=True)
         return found
 
     def map(self, function: Callable[..., Any], items: list[Any], what: str) -> list[Any]:
-        """``[function(item) for item in items]`` by the workers, in order."""
+        """Return ``[function(item) for item in items]``, computed by the workers; ``what`` names it in messages."""
         found = []
         try:
             for result in self.executor.map(function, items):
@@ -90,5 +90,5 @@ class Lab:
         return found
 
     def say(self, text: str, *, last: bool = False) -> None:
-        """Tell progress to who asked for it: ``last`` is the last word on a matter, the others may be overwritten."""
+        """Report progress; ``last`` marks the last word on a matter, other words may be overwritten."""
         self.tell(text, last)

@@ -1,4 +1,4 @@
-"""What the paper's text says of gates and gradients, checked with numbers."""
+"""The paper's statements about gates and gradients, checked with numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NONE = 1e-10
 
 
 def method(lab: Lab) -> Writer:
-    """The gradient rule, the angles without effect, and the bricks."""
+    """The section on the gradient rule, the angles without effect, and the CX bricks."""
     page = Writer("The method: gates, gradient and circuit")
     config = load_config("gaussian-activation", {"train.backend": "exact"})
     problem = config.problem()

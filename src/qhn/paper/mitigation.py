@@ -1,4 +1,7 @@
-"""What inverting readout errors takes off the bias of E on real devices, with the last CX brick folded and without."""
+"""The share of the bias of E on real devices that inverting readout errors takes off, with and without folding.
+
+Folding leaves the last CX brick to the relabelling of measured bits.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import numpy as np
 
 from qhn.arrays import Floats
 from qhn.backend.rehearsal import FakeDevice, RehearsalSampler
-from qhn.backend.settings import DeviceSettings
+from qhn.backend.settings import RehearsalSettings
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.estimator.noisy import Noisy
 from qhn.estimator.readout import inverted, inverted_for
@@ -27,20 +30,20 @@ from qhn.paper.section import Writer
 TASKS = (GAUSSIANS, MNIST)
 STARTS = 8
 SHOTS = 1000
-HALF = (0.4, 0.6)  # of the bias: what counts as half of it
-SIGMAS = 3  # of the mean, that shots may be off the exact value
+HALF = (0.4, 0.6)  # shares of the bias that count as half of it
+SIGMAS = 3  # standard errors of the mean that shots may be off the exact value
 
 
 @dataclass(frozen=True)
 class Biases:
-    """E with noise minus E without, at the same θ: one column a start.
+    """The biases of E, E with noise minus E without at the same θ; the last axis is the start.
 
     Attributes:
-        bias: without mitigation, with folding alone, with inversion alone and with both, on one chain of qubits:
-            ``[4, starts]``.
-        own: with both, on the chain that is the best one for the folded circuit: ``[starts]``.
-        sampled: the same from shots with counted readout errors, ``[starts]``.
-        std_error: that the estimator states for it, ``[starts]``.
+        bias: the biases without mitigation, with folding alone, with inversion alone and with both, on one chain of
+            qubits: ``[4, starts]``.
+        own: the bias with folding and inversion on the chain that is the best one for the folded circuit: ``[starts]``.
+        sampled: the bias ``own``, estimated from shots with counted readout errors: ``[starts]``.
+        std_error: the standard error of ``sampled`` that the estimator states: ``[starts]``.
     """
 
     bias: Floats
@@ -50,13 +53,13 @@ class Biases:
 
     @property
     def taken(self) -> Floats:
-        """The share of the bias that folding, inversion and both take off: ``[3, starts]``."""
+        """The shares of the bias that folding, inversion and both take off: ``[3, starts]``."""
         share: Floats = 1 - self.bias[1:] / self.bias[0]
         return share
 
 
 def readout_mitigation(page: Writer, lab: Lab) -> None:
-    """The bias of E at trained θ, exactly, by device, order of gates and mitigation."""
+    """Add to a section the exact bias of E at trained θ, by device, order of gates and mitigation."""
     starts = lab.seeds or STARTS
     page.text(
         f"**Mitigation of readout errors.** The bias of E, E with noise minus E without at the same θ, of {starts} "
@@ -126,7 +129,7 @@ def _judge(page: Writer, found: dict[tuple[str, str, str], Biases]) -> None:
 
 
 def _is_half(shares: Floats) -> bool | None:
-    """Whether the mean of shares ``[starts]`` is about a half; None if its interval does not say."""
+    """Whether the mean of shares ``[starts]`` is about a half; None if its interval does not decide it."""
     found, (least, most) = Difference.of_means(shares), HALF
     return (
         True if least < found.low and found.high < most else False if found.high < least or found.low > most else None
@@ -134,26 +137,29 @@ def _is_half(shares: Floats) -> bool | None:
 
 
 def _each(shares: dict[tuple[str, str], Floats]) -> str:
-    """Of every task and device in words."""
+    """The change of the bias for every task and device, in words."""
     return ", ".join(f"{task} {device} {_change(values)}" for (task, device), values in shares.items())
 
 
 def _change(taken: Floats) -> str:
-    """Of the bias in percent, from the share that is taken off: ``[starts]``."""
+    """The change of the bias in percent, from the shares that are taken off: ``[starts]``."""
     mean, error = mean_and_error(-100 * taken)
     return f"{mean:+.0f} ± {error:.0f} %"
 
 
 def biases(job: tuple[int, tuple[str, str, str]], starts: int, mnist: Path | None) -> Biases:
-    """Of circuits trained without noise for a task, on a device, in an order of gates; numbers name shots."""
+    """The biases of circuits trained without noise for a task, on a device, in an order of gates.
+
+    The number of the job seeds its shots, so that the errors of different devices differ.
+    """
     number, (task, name, order) = job
     trained = optima(task, order, range(starts), mnist)
     ansatz, thetas, costs = trained.exact.ansatz, trained.found.theta, trained.exact.landscape.costs
     device, pruned = rehearsal_of(name).device, sampler_of(name, ansatz)
     assert isinstance(pruned, RehearsalSampler)
     (chain,) = pruned.placement.chains
-    folded = FakeDevice(device, DeviceSettings(calibrate=True, qubits=(chain.qubits,))).compile(ansatz)
-    best = FakeDevice(device, DeviceSettings(calibrate=True))
+    folded = FakeDevice(device, RehearsalSettings(calibrate=True, qubits=(chain.qubits,))).compile(ansatz)
+    best = FakeDevice(device, RehearsalSettings(calibrate=True))
     own = best.compile(ansatz)
     ideal = trained.exact(thetas).mean
     measured = []
@@ -170,24 +176,24 @@ def biases(job: tuple[int, tuple[str, str, str]], starts: int, mnist: Path | Non
 
 
 def rates_of(sampler: RehearsalSampler) -> Floats:
-    """The true readout errors of the best chain, as :func:`qhn.estimator.readout.inverted` takes them.
+    """The true rates of readout errors on the best chain, as :func:`qhn.estimator.readout.inverted` takes them.
 
     Returns:
-        ``[num_qubits, 2]``: the chance that a qubit in 0 reads 1, and in 1 reads 0.
+        The probabilities that a qubit in 0 is read as 1, and one in 1 as 0: ``[num_qubits, 2]``.
     """
     return np.array([sampler.placement.chip.readout[qubit] for qubit in sampler.placement.chains[0].qubits])
 
 
 def four_energies(ansatz: Ansatz, pruned: Noisy, folded: Noisy, thetas: Floats, costs: Floats, rates: Floats) -> Floats:
-    """Exact E without mitigation, with folding, with inversion and with both: ``[4, B]``.
+    """The exact E without mitigation, with folding, with inversion and with both: ``[4, B]``.
 
     Args:
         ansatz: the circuit.
-        pruned: what measures it with its last CX brick.
-        folded: and without; its bits are those of networks, relabelled.
-        thetas: ``[B, num_parameters]``.
-        costs: of all bitstrings.
-        rates: of readout errors, ``[num_qubits, 2]``.
+        pruned: the machine that measures the circuit with its last CX brick.
+        folded: the machine that measures it without that brick, and relabels the bits.
+        thetas: angles in radians, ``[B, num_parameters]``.
+        costs: costs of all bitstrings, ``[2**num_qubits]``.
+        rates: rates of readout errors, ``[num_qubits, 2]``.
     """
     return np.stack(
         [

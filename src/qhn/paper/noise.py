@@ -1,4 +1,4 @@
-"""What noise does to trained circuits, what training with it changes, and what mitigation takes off."""
+"""The effect of noise on trained circuits, of training with noise, and of mitigation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from qhn import bitstrings
 from qhn.arrays import Floats
 from qhn.backend.noise.channels import Depolarising
 from qhn.backend.noise.twin import Twin
-from qhn.backend.sampler import with_measurement
+from qhn.circuit.measurement import with_measurement
 from qhn.paper.claims import Verdict, mean_and_error, verdict_of
 from qhn.paper.devices import noise_of_devices
 from qhn.paper.lab import Lab
@@ -26,19 +26,19 @@ from qhn.seeds import Key
 STRENGTHS = tuple(round(0.2 * k, 1) for k in range(11))
 STARTS, CHUNK = 40, 10
 SHOTS = 1000
-SLOPE, NEAR = 0.0285, 0.1  # published, read off the authors' notebook, and how close is the same
-STRAIGHT = 0.05  # of the largest rise, that it may be off a line
+SLOPE, NEAR = 0.0285, 0.1  # the slope read off the authors' notebook, and the relative difference that counts as none
+STRAIGHT = 0.05  # share of the largest rise that a straight rise may be off its line
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Of circuits trained without noise, one row each.
+    """Costs with noise of circuits trained without it; each row is a circuit, each column a strength of the noise.
 
     Attributes:
-        gap: E − C* without noise ``[circuits]``.
-        rise: E with noise minus E without, ``[circuits, strengths]``.
-        best: the lowest C − C* of ``SHOTS`` shots, of the same shape.
-        optimal: the share of the shots that are optimal, of the same shape.
+        gap: E − C* without noise, ``[circuits]``.
+        rise: E with noise minus E without noise, ``[circuits, strengths]``.
+        best: the lowest C − C* among ``SHOTS`` shots, ``[circuits, strengths]``.
+        optimal: the share of shots that are optimal, ``[circuits, strengths]``.
     """
 
     gap: Floats
@@ -48,26 +48,26 @@ class Curves:
 
     @property
     def trained(self) -> Curves:
-        """Those that came to an optimum; if none did, the one that came nearest."""
+        """The curves of the circuits trained to an optimum, or else of the circuit that came nearest to one."""
         kept = self.gap < max(EPSILON, self.gap.min() * (1 + 1e-12))
         return Curves(self.gap[kept], self.rise[kept], self.best[kept], self.optimal[kept])
 
     @property
     def slopes(self) -> Floats:
-        """Of the lines through 0 nearest to each circuit's rise: ``[circuits]``."""
+        """The slope of the line through 0 nearest to each circuit's rise: ``[circuits]``."""
         strengths = np.array(STRENGTHS)
         slopes: Floats = self.rise @ strengths / (strengths @ strengths)
         return slopes
 
     @property
     def bend(self) -> float:
-        """How far the mean rise is off its line, at most, in units of the largest rise."""
+        """The largest distance of the mean rise from its line, in units of the largest rise."""
         mean = self.rise.mean(axis=0)
         return float(np.abs(mean - self.slopes.mean() * np.array(STRENGTHS)).max() / mean.max())
 
 
 def noise(lab: Lab) -> Writer:
-    """Noise-free optima as depolarising noise grows, training with it, and three devices with their mitigation."""
+    """The section on noise: depolarising noise on trained circuits and in training, three devices, mitigation."""
     page = Writer("Noise: trained circuits on noisy machines (digits 0 and 1, gaussian-activation)")
     starts = lab.seeds or STARTS
     chunks = [(order, start) for order in ORDERS for start in range(0, starts, CHUNK)]
@@ -153,7 +153,7 @@ def _judge(page: Writer, curves: dict[str, Curves], *, full: bool) -> None:
 
 
 def _curves(job: tuple[str, int], starts: int, mnist: Path | None) -> Curves:
-    """Some of the starts in one order of gates: trained, and then with noise."""
+    """The curves of some of the starts in one order of gates, trained without noise and then run with it."""
     order, first = job
     seeds = range(first, min(first + CHUNK, starts))
     trained = optima(MNIST, order, seeds, mnist)

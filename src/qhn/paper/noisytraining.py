@@ -11,7 +11,7 @@ import numpy as np
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Bools, Floats, Integers
-from qhn.backend import DeviceSettings, Sampler, open_backend
+from qhn.backend import NoiseSettings, RehearsalSettings, Sampler, open_backend
 from qhn.backend.rehearsal import FakeDevice, open_fake
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.estimator.gradient import ParameterShift, Spsa, ValueAndGrad
@@ -33,7 +33,7 @@ STEPS, MORE_STEPS, SPSA_STEPS = 120, 30, 400
 GAINS = SpsaGains(learning_rate=10.0, stability=50.0)  # with twice that rate it does not converge, without noise either
 SHOTS = 1000
 RARE = 1e-3  # a share of wrong shots too small to ask what they cost
-OURS = "our question"  # of claims that are nobody else's
+OURS = "our question"  # the source of claims that are not the authors'
 WITHOUT, SHIFT, AFTERWARDS, SPSA, WRITTEN = METHODS = (
     "without noise",
     "with noise, parameter shift",
@@ -45,16 +45,16 @@ WITHOUT, SHIFT, AFTERWARDS, SPSA, WRITTEN = METHODS = (
 
 @dataclass(frozen=True)
 class Ends:
-    """Where training ended, one row a start.
+    """The ends of training with one method; each entry is a start.
 
     Attributes:
         noisy: E − C* with noise, ``[starts]``.
-        ideal: the same of the same θ without noise.
-        optimal: the share of shots with noise that are optimal.
-        likely: whether the most probable bitstring with noise is optimal.
-        found: whether one of ``SHOTS`` shots with noise is.
-        gradients: evaluations of E with its gradient, on the noisy machine.
-        circuits: rows of angles that these measured.
+        ideal: E − C* without noise at the same θ, ``[starts]``.
+        optimal: the share of shots with noise that are optimal, ``[starts]``.
+        likely: whether the most probable bitstring with noise is optimal, ``[starts]``.
+        found: whether one of ``SHOTS`` shots with noise is optimal, ``[starts]``.
+        gradients: number of evaluations of E with its gradient on the noisy machine, ``[starts]``.
+        circuits: number of rows of angles that these evaluations measured, ``[starts]``.
     """
 
     noisy: Floats
@@ -75,7 +75,7 @@ Results = Mapping[tuple[Machine, str], Mapping[str, Ends]]
 
 
 def training_with_noise(page: Writer, lab: Lab) -> None:
-    """The authors' study of training under depolarising noise, and what it teaches θ."""
+    """Add to a section the authors' study of training under depolarising noise, and what training changes in θ."""
     results = study(lab, STRENGTHS, "training with noise")
     starts = lab.seeds or STARTS
     page.text(
@@ -105,7 +105,7 @@ def training_with_noise(page: Writer, lab: Lab) -> None:
 
 
 def _cost_of_errors(results: Results) -> str:
-    """What going on with noise changes, and how far SPSA came, at the largest strength and without noise."""
+    """Text on what continued training with noise changes, and how far SPSA came."""
     strength, words, left = STRENGTHS[-1], [], []
     for order in ORDERS:
         before, after = results[strength, order][WITHOUT], results[strength, order][AFTERWARDS]
@@ -126,7 +126,7 @@ def _cost_of_errors(results: Results) -> str:
 def study(
     lab: Lab, machines: Sequence[Machine], what: str, task: str = MNIST, methods: Sequence[str] = METHODS
 ) -> Results:
-    """Where training ended, by machine and order of gates, and by method."""
+    """The ends of training by machine and order of gates, and by method."""
     starts = lab.seeds or STARTS
     jobs = [(machine, order, first) for machine in machines for order in ORDERS for first in range(0, starts, CHUNK)]
     work = partial(ends, starts=starts, mnist=lab.mnist, task=task, methods=methods)
@@ -140,7 +140,10 @@ def study(
 def ends(
     job: tuple[Machine, str, int], starts: int, mnist: Path | None, task: str = MNIST, methods: Sequence[str] = METHODS
 ) -> dict[str, Ends]:
-    """Of some of the starts on a machine in an order of gates; SPSA and the written optimum with the first only."""
+    """The ends of training of some starts on a machine in an order of gates, by method.
+
+    SPSA and the written optimum come with the first starts only.
+    """
     machine, order, first = job
     trained = optima(task, order, range(first, min(first + CHUNK, starts)), mnist)
     ansatz, landscape = trained.exact.ansatz, trained.exact.landscape
@@ -181,19 +184,19 @@ def ends(
 @cache
 def rehearsal_of(name: str) -> FakeDevice:
     """The stored device of that name, whose calibration takes a while to read."""
-    return open_fake(name, DeviceSettings())
+    return open_fake(name, RehearsalSettings())
 
 
 @cache
 def sampler_of(machine: Machine, ansatz: Ansatz) -> Sampler:
-    """The circuit on a machine: literal under depolarising noise, on a device the one that it runs."""
+    """The sampler of a circuit on a machine: the literal circuit under depolarising noise, or as a device runs it."""
     if isinstance(machine, str):
         return rehearsal_of(machine).compile(ansatz)
-    return open_backend("depolarising", DeviceSettings(p1=P1 * machine, p2=P2 * machine)).compile(ansatz)
+    return open_backend("depolarising", NoiseSettings(p1=P1 * machine, p2=P2 * machine)).compile(ansatz)
 
 
 def by_spsa(estimator: NoisyEstimator, thetas: Floats, rule: Spsa) -> Floats:
-    """Where ``SPSA_STEPS`` steps lead from each row."""
+    """The angles that ``SPSA_STEPS`` steps of SPSA reach from each row."""
     theta, state = thetas, GAINS.init(thetas)
     for step in range(SPSA_STEPS):
 
@@ -205,7 +208,7 @@ def by_spsa(estimator: NoisyEstimator, thetas: Floats, rule: Spsa) -> Floats:
 
 
 def writing(ansatz: Ansatz, bits: Bits) -> Floats:
-    """The angles ``[num_parameters]`` whose last RY layer writes bits ``[num_qubits]``, all others 0."""
+    """The angles ``[num_parameters]`` whose last RY layer prepares the bits ``[num_qubits]``, all others 0."""
     theta = np.zeros((ansatz.num_blocks, 2, ansatz.num_qubits))
     theta[-1, 0] = np.pi * ansatz.relabel(bits)
     return theta.ravel()
@@ -216,7 +219,7 @@ def _joined(parts: Sequence[Ends]) -> Ends:
 
 
 def table(page: Writer, head: str, results: Results, names: Mapping[tuple[Machine, str], str]) -> None:
-    """One row a machine, order and method."""
+    """Add a table with one row per machine, order of gates and method."""
     rows = []
     for (machine, order), methods in results.items():
         for method, found in methods.items():
@@ -237,14 +240,17 @@ def table(page: Writer, head: str, results: Results, names: Mapping[tuple[Machin
 
 
 def spread(values: Floats, digits: int = 4) -> str:
-    """Mean and standard error in words."""
+    """The mean and its standard error in words."""
     mean, error = mean_and_error(values)
     mean = round(mean, digits) + 0.0  # no −0
     return f"{mean:.{digits}f} ± {error:.{digits}f}" if len(values) > 1 else f"{mean:.{digits}f}"
 
 
 def points(results: Results) -> dict[str, dict[str, list[tuple[Machine, float, float]]]]:
-    """Means and errors of E − C* with noise for a picture, by order and method; those of SPSA are far above."""
+    """Means and standard errors of E − C* with noise for a picture, by order of gates and method.
+
+    SPSA is left out, because its values are far above the others.
+    """
     shown = [method for method in METHODS if method != SPSA]
     return {
         order: {
@@ -260,7 +266,7 @@ def points(results: Results) -> dict[str, dict[str, list[tuple[Machine, float, f
 
 
 def finds(page: Writer, source: str, results: Results, noise: str) -> None:
-    """Whether training on the noisy machine comes to the optimum."""
+    """Add the claim that training on the noisy machine finds the optimum."""
     found = [methods[SHIFT] for methods in results.values()]
     likely, seen = (np.concatenate([getattr(end, name) for end in found]) for name in ("likely", "found"))
     spsa = np.concatenate([methods[SPSA].found for methods in results.values()])
@@ -275,7 +281,7 @@ def finds(page: Writer, source: str, results: Results, noise: str) -> None:
 
 
 def lowers(page: Writer, results: Results, machines: Sequence[Machine], noise: str) -> None:
-    """Whether circuits trained with noise have a lower E with it, in pairs with the same start."""
+    """Add the claim that circuits trained with noise have a lower E with it, in pairs with the same start."""
     for method, statement in (
         (SHIFT, f"Training with {noise} makes θ robust: E with noise ends lower than after training without"),
         (AFTERWARDS, f"… and so does going on with {noise} from where training without it ended"),
@@ -295,7 +301,7 @@ def lowers(page: Writer, results: Results, machines: Sequence[Machine], noise: s
 
 
 def share_lowered(methods: Mapping[str, Ends], method: str) -> Floats:
-    """By what share E − C* with noise is lower than after training without noise: ``[starts]``."""
+    """The share by which E − C* with noise is lower than after training without noise: ``[starts]``."""
     share: Floats = 1 - methods[method].noisy / methods[WITHOUT].noisy
     return share
 

@@ -1,4 +1,4 @@
-"""Circuits trained without noise, for all that is asked of them with it."""
+"""Circuits trained without noise, the starting point of all studies with noise."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from qhn.optimize.lbfgs import Minima, minimize
 from qhn.problem.cost import Problem
 
 MNIST = "mnist-01-published"  # 17 qubits
-EPSILON = 5e-5  # of the paper, for that
+EPSILON = 5e-5  # E − C* below which the paper counts this task as solved
 GAUSSIANS = "gaussian-activation"  # 14 qubits
 
 
 @dataclass(frozen=True)
 class Optima:
-    """What L-BFGS on the exact E came to.
+    """The ends of L-BFGS on the exact E.
 
     Attributes:
-        problem: whose E it is.
-        exact: E without noise, of the circuit of 2 layers.
-        initial: where the starts began, ``[starts, num_parameters]``.
-        found: where they ended, one row a start.
+        problem: the problem whose E was minimised.
+        exact: the exact estimator of E, for the circuit of 2 layers.
+        initial: the initial angles, ``[starts, num_parameters]``.
+        found: the minima found, one row per start.
     """
 
     problem: Problem
@@ -37,19 +37,19 @@ class Optima:
 
     @property
     def gap(self) -> Floats:
-        """E − C* without noise: ``[starts]``."""
+        """The differences E − C* without noise: ``[starts]``."""
         return self.found.value - self.exact.landscape.optimum
 
 
 @cache
 def optima(task: str, order: str, seeds: range, mnist: Path | None) -> Optima:
-    """The starts of those seeds in an order of gates; found once in a process.
+    """Train the circuits of some seeds in an order of gates, once in a process.
 
     Args:
-        task: ``MNIST`` or ``GAUSSIANS``.
-        order: of the gates.
-        seeds: of the starts.
-        mnist: directory of the original IDX files, or None for the bundled images.
+        task: name of the task, ``MNIST`` or ``GAUSSIANS``.
+        order: order of the gates, ``"eq5"`` or ``"authors"``.
+        seeds: seeds of the initial angles.
+        mnist: folder of the original IDX files of MNIST, or None for the bundled images.
     """
     settings = {"ansatz.order": order} | ({"data.directory": str(mnist)} if mnist and task == MNIST else {})
     config = load_config(task, settings)

@@ -1,4 +1,4 @@
-"""Fig. 6: training on few samples, and where it should stop."""
+"""Fig. 6: training on few samples, and when it should stop."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from qhn.problem.landscape import enumerate_costs
 SAMPLES = (2, 4, 6, 8, 1000)
 DATA_SETS, STEPS = 100, 51
 CHUNK = 10  # data sets that one worker does at a time
-SMALL = 0.01  # of E: a rise that does not matter
+SMALL = 0.01  # share of E below which a rise does not matter
 HELD_OUT = 1000  # samples for validation, and as many for the test
 MEANS = 0.5  # factor on the means of the Gaussians; the paper does not state its own
 
 
 def figure_6(lab: Lab) -> Writer:
-    """Training and validation E over 50 iterations, from few samples and from many."""
+    """The section on Fig. 6, training and validation E over 50 iterations, from few samples and from many."""
     page = Writer("Fig. 6: overfitting (gaussian-activation, Gaussians closer together)")
     page.text(
         f"{DATA_SETS} data sets for each number of samples N_s, one start each, 2 layers, eq5, {STEPS - 1} iterations "
@@ -54,7 +54,10 @@ def figure_6(lab: Lab) -> Writer:
 
 
 def _judge(page: Writer, curves: dict[int, tuple[Floats, ...]]) -> None:
-    """The table and the claims, from E on training, validation and test data, ``[data sets, STEPS]`` each, by N_s."""
+    """Add the table and the claims from the curves of each N_s.
+
+    The curves are E on training, validation and test data, ``[data sets, STEPS]`` each.
+    """
     head = ["N_s", "training E", "validation E", "gap", "lowest mean validation at", "rise after it"]
     head += ["early stopping lowers test E by", "median step of early stopping"]
     rows, gaps, rises, gains = [], {}, {}, {}
@@ -109,7 +112,7 @@ def _judge(page: Writer, curves: dict[int, tuple[Floats, ...]]) -> None:
 
 
 def _positive(found: tuple[float, float]) -> bool | None:
-    """Whether a mean is above 0 by two of its errors; None if it is within them."""
+    """Whether a mean is above 0 by two standard errors; None if it is within them."""
     mean, error = found
     return None if abs(mean) <= 2 * error else mean > 0
 
@@ -119,14 +122,14 @@ def _minus(first: tuple[float, float], second: tuple[float, float]) -> tuple[flo
 
 
 def _curves(job: tuple[int, int], chunk: int) -> tuple[Floats, ...]:
-    """E on training, validation and test data, ``[chunk, STEPS]`` each, of so many data sets from a number on."""
+    """The curves of ``chunk`` data sets: E on training, validation and test data, ``[chunk, STEPS]`` each."""
     samples, start = job
     found = [_curve(samples, seed) for seed in range(start, start + chunk)]
     return tuple(np.stack(side) for side in zip(*found, strict=True))
 
 
 def _curve(samples: int, seed: int) -> Floats:
-    """The same of one data set: ``[3, STEPS]``."""
+    """The curves of one data set: E on training, validation and test data, ``[3, STEPS]``."""
     settings = {
         "train.seed": seed, "data.samples": samples, "data.seed": seed, "data.means_scale": MEANS,
         "data.validation_samples": 2 * HELD_OUT,

@@ -1,4 +1,4 @@
-"""The pictures of the report; the data of each is saved beside it."""
+"""The pictures of the report; each is saved with its data beside it."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from qhn.paper.claims import mean_and_error
 from qhn.report.figures import BLACK, BLUE, COLOURS, COLUMN, GREY, MARKERS, RED, new_figure, save, write_csv
 from qhn.sweep.survey import Group, Rate, Survey
 
-BANDWIDTH = 0.02  # of the grid
-FLOOR = 1e-8  # of shares of the variance
+BANDWIDTH = 0.02  # width of a kernel as a share of the grid
+FLOOR = 1e-8  # the smallest share of the variance that is drawn
 LOWEST = 200  # configurations whose density the paper shows
 ORDERS = ("eq5", "authors")
 
 
 def name_of(num_layers: int) -> str:
-    """A circuit in words."""
+    """The name of a circuit in words."""
     return "product" if num_layers == 0 else f"{num_layers} layer{'s' * (num_layers > 1)}"
 
 
 def energies(path: Path, survey: Survey, epsilon: float) -> Path:
-    """Density of E − C* over all starts, and of C − C* over the lowest configurations: a panel a circuit and order."""
+    """Draw the density of E − C* over all starts and of C − C* over the lowest costs, one panel per circuit."""
     depths = list(dict.fromkeys(group.values[1] for group in survey.groups))
     figure, panels = new_figure(len(depths), len(ORDERS), width=0.5 * COLUMN, height=0.45 * COLUMN)
     landscape = survey.groups[0].landscape
@@ -54,7 +54,7 @@ def energies(path: Path, survey: Survey, epsilon: float) -> Path:
 
 
 def density(values: Floats, grid: Floats) -> Floats:
-    """A density estimate with normal kernels as wide as a fiftieth of the grid: E ends at levels, which should show."""
+    """A density estimate with normal kernels as wide as a fiftieth of the grid, which keeps the levels of E apart."""
     width = BANDWIDTH * (grid[-1] - grid[0])
     kernels = np.exp(-0.5 * ((grid[:, None] - values) / width) ** 2) / (np.sqrt(2 * np.pi) * width)
     smooth: Floats = kernels.mean(axis=1)
@@ -62,7 +62,7 @@ def density(values: Floats, grid: Floats) -> Floats:
 
 
 def success(path: Path, surveys: Mapping[str, Survey]) -> Path:
-    """Success rate against depth with 95 % intervals: a panel a survey, both orders, every ε."""
+    """Draw the success rate against depth with 95 % intervals: a panel per survey, both orders, every ε."""
     figure, panels = new_figure(len(surveys), width=0.9 * COLUMN)
     rows: list[dict[str, Any]] = []
     for axes, (title, survey) in zip(panels, surveys.items(), strict=True):
@@ -94,14 +94,14 @@ def success(path: Path, surveys: Mapping[str, Survey]) -> Path:
 
 
 def intervals(rates: Sequence[Rate]) -> tuple[Floats, Floats, Floats]:
-    """Rates, and the lower and upper ends of their intervals."""
+    """The rates, and the lower and upper ends of their intervals."""
     value = np.array([rate.value for rate in rates])
     low, high = np.array([rate.interval for rate in rates]).T
     return value, np.minimum(low, value), np.maximum(high, value)
 
 
 def interactions(path: Path, weights: Mapping[str, Floats]) -> Path:
-    """Share of the variance of C from interactions of S qubits, for several tasks (the paper's Fig. 5)."""
+    """Draw the shares of the variance of C from interactions of S qubits, for several tasks (the paper's Fig. 5)."""
     figure, (axes,) = new_figure(width=1.4 * COLUMN, height=0.85 * COLUMN)
     most = max(len(shares) for shares in weights.values())
     columns: dict[str, NDArray[Any]] = {"qubits": np.arange(1, most + 1)}
@@ -123,9 +123,9 @@ def interactions(path: Path, weights: Mapping[str, Floats]) -> Path:
 
 
 def overfitting(path: Path, curves: Mapping[int, tuple[Floats, Floats]]) -> Path:
-    """Training and validation E against the iteration, means over data sets with their standard errors: a panel an N_s.
+    """Draw training and validation E against the iteration: means over data sets with errors, a panel per N_s.
 
-    ``curves`` holds ``[data sets, steps]`` of both.
+    ``curves`` holds both as ``[data sets, steps]``.
     """
     figure, panels = new_figure(len(curves), width=0.5 * COLUMN, height=0.6 * COLUMN)
     columns: dict[str, NDArray[Any]] = {}
@@ -150,7 +150,10 @@ def overfitting(path: Path, curves: Mapping[int, tuple[Floats, Floats]]) -> Path
 def noise_curves(
     path: Path, strengths: Sequence[float], rises: Mapping[str, Floats], optimal: Mapping[str, Floats], slope: float
 ) -> Path:
-    """Rise of ⟨C⟩ and share of optimal shots against the strength of noise, ``[circuits, strengths]`` by order."""
+    """Draw the rise of ⟨C⟩ and the share of optimal shots against the strength of noise.
+
+    Both are ``[circuits, strengths]`` by order of gates.
+    """
     figure, panels = new_figure(2, width=0.9 * COLUMN)
     at = np.array(strengths)
     columns: dict[str, NDArray[Any]] = {"strength": at}
@@ -173,7 +176,7 @@ def noise_curves(
 def trained_with_noise(
     path: Path, values: Mapping[str, Mapping[str, Sequence[tuple[float | str, float, float]]]], label: str
 ) -> Path:
-    """E − C* with noise against the machine, a panel an order of gates and a line a way of training.
+    """Draw E − C* with noise against the machine: a panel per order of gates and a line per method of training.
 
     ``values[order][method]`` holds machines, means and standard errors; machines are strengths, or names that become
     ticks.
@@ -212,9 +215,9 @@ def trained_with_noise(
 
 
 def remaining_bias(path: Path, left: Mapping[tuple[str, str, str], Floats]) -> Path:
-    """What mitigation leaves of the bias of E in percent, a panel a task and order of gates.
+    """Draw the bias of E that mitigation leaves, in percent: a panel per task and order of gates.
 
-    ``left[task, device, order]`` is ``[3, circuits]``: with folding, with inversion, with both, as shares.
+    ``left[task, device, order]`` is ``[3, circuits]``: the shares left by folding, by inversion, and by both.
     """
     tasks, devices = (list(dict.fromkeys(key[side] for key in left)) for side in (0, 1))
     figure, panels = new_figure(len(ORDERS), len(tasks), width=0.8 * COLUMN, height=0.6 * COLUMN)
@@ -248,7 +251,7 @@ def remaining_bias(path: Path, left: Mapping[tuple[str, str, str], Floats]) -> P
 
 
 def along_training(path: Path, steps: Sequence[int], values: Mapping[str, Mapping[str, Floats]]) -> Path:
-    """Quantities along training, medians and quartiles over starts: a panel a quantity, a line a circuit.
+    """Draw quantities along training, medians and quartiles over starts: a panel per quantity, a line per circuit.
 
     ``values[quantity][circuit]`` is ``[starts, steps]``.
     """
@@ -272,7 +275,7 @@ def along_training(path: Path, steps: Sequence[int], values: Mapping[str, Mappin
 def search_curves(
     path: Path, curves: Mapping[str, tuple[Floats, Floats]], optimum: float, marks: Mapping[str, str]
 ) -> Path:
-    """Mean best C − C* against distinct evaluations; ``marks`` gives the line style of each curve."""
+    """Draw the mean best C − C* against distinct evaluations; ``marks`` gives the line style of each curve."""
     figure, (axes,) = new_figure(width=1.4 * COLUMN, height=COLUMN)
     rows: list[dict[str, Any]] = []
     for number, (name, (counts, best)) in enumerate(curves.items()):
@@ -292,7 +295,7 @@ def search_curves(
 
 
 def by_data_set(path: Path, rates: Mapping[str, Mapping[int, list[Rate]]], epsilon: float) -> Path:
-    """Success rate against depth, a thin line a data set and the mean as a thick one; a panel an order."""
+    """Draw the success rate against depth: a thin line per data set, a thick one for the mean, a panel per order."""
     figure, panels = new_figure(len(rates), width=0.9 * COLUMN)
     rows: list[dict[str, Any]] = []
     for axes, (order, found) in zip(panels, rates.items(), strict=True):
@@ -316,11 +319,11 @@ def by_data_set(path: Path, rates: Mapping[str, Mapping[int, list[Rate]]], epsil
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Rows of the same keys as CSV."""
+    """Write rows of the same keys as a CSV file."""
     write_csv(path, {name: np.array([row[name] for row in rows]) for name in rows[0]})
 
 
 def best_of(groups: Sequence[Group]) -> tuple[Group, int]:
-    """The member of lowest E: its group and row."""
+    """The member of lowest E among groups of runs: its group and its row in it."""
     group = min(groups, key=lambda group: group.mean.min())
     return group, int(group.mean.argmin())

@@ -1,4 +1,4 @@
-"""All experiments of the paper, or some of them, and the report on what came of it."""
+"""The paper's experiments, all or some of them, and the report on their results."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ How to read it:
 
 
 def reproduce(lab: Lab, names: Sequence[str] = ()) -> list[Path]:
-    """Do some parts, or all of them, and write the report of all that has been done; its paths.
+    """Run some parts, or all of them, and write the report of all that has been done; return its paths.
 
     Args:
-        lab: where.
-        names: of ``PARTS``; all if none is given.
+        lab: the workers, folders and data.
+        names: names of ``PARTS``; all parts if none is given.
 
     Raises:
         ValueError: if a name is unknown.
@@ -87,7 +87,7 @@ def reproduce(lab: Lab, names: Sequence[str] = ()) -> list[Path]:
 
 
 def write_report(folder: Path) -> list[Path]:
-    """``report.md`` and ``report.html`` of the sections in a directory, and ``claims.json``."""
+    """Write ``report.md``, ``report.html`` and ``claims.json`` from the sections in a folder; return their paths."""
     sections = {
         name: Section.from_json(path.read_text(encoding="utf-8"))
         for name in PARTS
@@ -107,7 +107,7 @@ def write_report(folder: Path) -> list[Path]:
 
 
 def _summary(claims: Sequence[Claim]) -> str:
-    """How many claims have which verdict, and all of them."""
+    """The number of claims with each verdict, and all claims, in Markdown."""
     counts = [(verdict, sum(claim.verdict is verdict for claim in claims)) for verdict in Verdict]
     rows = [(str(verdict), count) for verdict, count in counts if count]
     listed = [(claim.source, claim.statement, f"**{claim.verdict}**") for claim in claims]
@@ -126,7 +126,7 @@ def _times(sections: dict[str, Section]) -> str:
 
 
 def as_html(text: str, folder: Path) -> str:
-    """A Markdown report as one HTML file that holds its pictures."""
+    """A Markdown report as one HTML file that includes its pictures."""
     import base64
     import re
 

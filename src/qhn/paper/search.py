@@ -1,4 +1,4 @@
-"""Beyond the paper: training by samples beside classical searches, at the same number of evaluations."""
+"""Beyond the paper: training from samples compared with classical searches, at the same number of evaluations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qhn.sweep.survey import MAX_EVALUATIONS, Group
 
 
 def equal_evaluations(lab: Lab) -> Writer:
-    """Sampled training and classical searches, counted in different networks evaluated."""
+    """The section on sampled training and classical searches, counted in different networks evaluated."""
     page = Writer("Sampled training beside classical search, at equal evaluations (gaussian-activation)")
     survey = lab.survey("shots", seeds=min(lab.seeds or 10, 10))
     searches = lab.searches(survey)
@@ -75,7 +75,7 @@ def equal_evaluations(lab: Lab) -> Writer:
 
 
 def beyond_enumeration(lab: Lab) -> Writer:
-    """A task whose networks no run can see a measurable part of."""
+    """The section on a task with so many networks that a run sees a negligible share of them."""
     page = Writer("Beyond enumeration: 65 qubits (digits-8x8)")
     survey = lab.survey("beyond", seeds=min(lab.seeds or 3, 3))
     searches = lab.searches(survey)
@@ -120,5 +120,5 @@ def _mean_best(traces: list[Trace], counts: Integers) -> Floats:
 
 
 def _sampled(group: Group) -> tuple[Floats, Floats]:
-    """Mean over starts of the best C at the mean number of distinct networks, step by step."""
+    """The mean over starts of the best C against the mean number of distinct networks, step by step."""
     return group.columns["distinct_at"].mean(axis=0), group.columns["best_costs"].mean(axis=0)

@@ -1,4 +1,4 @@
-"""One section of the report: what was done, tables, pictures, claims; kept as JSON, read as Markdown."""
+"""A section of the report: text, tables, pictures and claims; stored as JSON, rendered as Markdown."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from qhn.text import Row, markdown
 
 @dataclass(frozen=True)
 class Section:
-    """One question of the paper.
+    """A section of the report, on one question of the paper.
 
     Attributes:
-        title: of the section.
+        title: title of the section.
         blocks: paragraphs and tables in Markdown, and pictures, in order.
-        claims: what the paper says, with verdicts.
-        seconds: that it took; only what had not been done before counts.
-        setting: starts and data.
+        claims: statements of the paper, with verdicts.
+        seconds: time in seconds that the section took; work that had been done before does not count.
+        setting: number of starts and data used, in words.
     """
 
     title: str
@@ -31,18 +31,19 @@ class Section:
     setting: str = ""
 
     def markdown(self) -> str:
-        """The section, its claims last."""
+        """The section in Markdown, its claims last."""
         parts = [f"## {self.title}", *self.blocks]
         if self.claims:
             parts.append(claims_table(self.claims))
         return "\n\n".join(parts)
 
     def to_json(self) -> str:
+        """The section as JSON text."""
         return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Section:
-        """The inverse of :meth:`to_json`."""
+        """Restore a section from the JSON text of :meth:`to_json`."""
         tree = json.loads(text)
         claims = tuple(Claim(**claim | {"verdict": Verdict(claim["verdict"])}) for claim in tree.pop("claims"))
         return cls(**tree | {"blocks": tuple(tree["blocks"]), "claims": claims})
@@ -50,29 +51,37 @@ class Section:
 
 @dataclass
 class Writer:
-    """Collects the blocks and claims of a section; pictures are named relative to the report's directory."""
+    """A writer that collects the blocks and claims of a section.
+
+    Pictures are named relative to the report's folder.
+    """
 
     title: str
     blocks: list[str] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
 
     def text(self, paragraph: str) -> None:
+        """Add a paragraph in Markdown."""
         self.blocks.append(paragraph)
 
     def table(self, head: Row, rows: Sequence[Row]) -> None:
+        """Add a table with the given head and rows."""
         self.blocks.append(markdown(head, rows))
 
     def picture(self, path: Path, caption: str) -> None:
+        """Add a picture and its caption."""
         self.blocks.append(f"![{caption}]({path.name})\n\n*{caption}*")
 
     def claim(self, source: str, statement: str, verdict: Verdict, evidence: str) -> None:
+        """Add a claim with its verdict and evidence."""
         self.claims.append(Claim(source, statement, verdict, evidence))
 
     def section(self, seconds: float, setting: str = "") -> Section:
+        """The section of all that was added, which took ``seconds`` seconds."""
         return Section(self.title, tuple(self.blocks), tuple(self.claims), seconds, setting)
 
 
 def claims_table(claims: Sequence[Claim]) -> str:
-    """One row a claim."""
+    """A table in Markdown with one row per claim."""
     rows = [(claim.source, claim.statement, f"**{claim.verdict}**", claim.evidence) for claim in claims]
     return markdown(("where", "claim", "verdict", "evidence"), rows)

@@ -1,1 +1,1 @@
-"""Trained circuits in use: predictions by all networks that a circuit yields, and how far their probabilities hold."""
+"""Predictions by the networks that a trained circuit yields, and their calibration."""

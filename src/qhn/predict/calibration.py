@@ -1,4 +1,4 @@
-"""How far predicted probabilities can be trusted: accuracy, cross-entropy, Brier score, calibration error."""
+"""The calibration of predicted probabilities: accuracy, cross-entropy, Brier score, expected calibration error."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from qhn.arrays import Floats, Integers
 from qhn.errors import QhnError
 
 NUM_BINS = 10
-LEAST = float(np.finfo(np.float64).eps)  # probabilities below cannot be told from 1 − p
+LEAST = float(np.finfo(np.float64).eps)  # a smaller probability p is lost in 1 − p
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How probabilities of classes compare with what the classes were.
+    """A comparison of predicted class probabilities with the true classes.
 
     A sample's confidence is the highest of its probabilities, and its prediction is right if that class is its own. Ten
     bins of equal width hold the samples by confidence, bin m those in (m/10, (m + 1)/10], m from 0 (Guo et al.,
@@ -24,12 +24,12 @@ class Calibration:
 
     Attributes:
         accuracy: the share of right predictions.
-        cross_entropy: mean of −log of the right class's probability, in nats. A probability below 2.2e-16 counts as
+        cross_entropy: mean of −log of the true class's probability, in nats. A probability below 2.2e-16 counts as
             2.2e-16, so that one sample costs at most 36.04 nats.
         brier: mean of Σ_c (p_c − [y = c])², from 0 to 2; with two classes twice the mean of (p − y)².
-        counts: samples in each bin, ``[10]``.
-        confidence: their mean confidence, ``[10]``, nan in an empty bin.
-        right: their share of right predictions, ``[10]``, nan in an empty bin.
+        counts: number of samples in each bin, ``[10]``.
+        confidence: mean confidence of the samples in each bin, ``[10]``, nan in an empty bin.
+        right: share of right predictions in each bin, ``[10]``, nan in an empty bin.
     """
 
     accuracy: float
@@ -48,7 +48,7 @@ class Calibration:
 
 
 def calibration(probabilities: ArrayLike, y: ArrayLike) -> Calibration:
-    """The calibration of probabilities ``[S, K]`` against classes ``[S]``, numbered from 0.
+    """Compare probabilities ``[S, K]`` with the true classes ``[S]``, numbered from 0.
 
     Raises:
         ValueError: if there are no samples, the shapes do not fit, or a class is beyond 0 … K − 1.

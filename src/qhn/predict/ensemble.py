@@ -1,4 +1,4 @@
-"""Prediction by all networks that a trained circuit yields, each as often as it was measured."""
+"""Prediction by an ensemble of the networks that a trained circuit yields, weighted by how often each was measured."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
-from qhn.backend import open_backend
 from qhn.backend.sampler import KnownDistribution
 from qhn.errors import QhnError
 from qhn.problem.network import as_features
@@ -20,24 +19,24 @@ from qhn.problem.search_space import BLOCK, SearchSpace
 from qhn.run.record import Record
 from qhn.threads import in_parallel, num_cores
 
-MAX_NETWORKS = 4096  # of an exact run's distribution
+MAX_NETWORKS = 4096  # networks taken from an exact run's distribution
 NEGLIGIBLE = 1e-6  # networks less probable than this, times the most probable one, are left out
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Binary networks with weights: p(class | x) = Σ_w q(w) p_w(class | x). It needs nothing else to predict.
+    """An ensemble of weighted binary networks, p(class | x) = Σ_w q(w) p_w(class | x), complete in itself.
 
     Attributes:
-        space: what the bits mean.
-        bits: the different networks, the heaviest first, ``[M, num_qubits]``.
-        weights: q(w), which sum up to 1, ``[M]``.
-        classes: the label of each class.
-        mean, scale: a raw feature x enters as (x − mean) / scale.
-        left_out: the probability of networks that are not in it, before the weights were made to sum up to 1.
+        space: the search space, which says what the bits mean.
+        bits: the different networks, ``[M, num_qubits]``, in descending order of weight.
+        weights: the weights q(w), ``[M]``, whose sum is 1.
+        classes: the label of each class, ``[K]``.
+        mean, scale: numbers ``[inputs]`` by which a raw feature x is standardised, (x − mean) / scale.
+        left_out: total probability of the networks that were left out, before the weights were normalised.
 
     Raises:
-        ValueError: at construction, if bits or weights are not of this form.
+        ValueError: at construction, if ``bits`` or ``weights`` has a wrong shape or values.
 
     >>> coin = Ensemble(SearchSpace(1), [[1, 1], [0, 1]], [0.5, 0.5], np.array(["no", "yes"]), np.zeros(1), np.ones(1))
     >>> coin.probabilities([[0.0], [5.0]]).round(3)
@@ -70,10 +69,11 @@ class Ensemble:
 
     @classmethod
     def of(cls, record: Record, step: int | None = None) -> Ensemble:
-        """The networks measured at a step's θ, by default the last, with their shares of the shots.
+        """The ensemble of networks measured at a step's θ, by default the last step's.
 
-        Of an exact run, its most probable networks with their probabilities: up to 4,096 of them, and none that is a
-        million times less probable than the first.
+        A network's weight is its share of the shots. The ensemble of an exact run has its most probable networks,
+        weighted by their probabilities: up to 4,096 networks, and none that is a million times less probable than the
+        first.
 
         Raises:
             ValueError: if the run has no such step.
@@ -87,8 +87,7 @@ class Ensemble:
         problem = record.config.problem()
         if record.config.train.shots is None:
             config = record.config
-            backend = open_backend(config.train.backend, config.device.settings())
-            sampler = backend.compile(config.circuit(problem.num_qubits))
+            sampler = config.backend().compile(config.circuit(problem.num_qubits))
             assert isinstance(sampler, KnownDistribution)  # no other does without shots
             bits, probabilities = most_probable(sampler.probabilities(at.theta[None])[0])
             left_out = max(0.0, 1 - float(probabilities.sum()))
@@ -101,17 +100,17 @@ class Ensemble:
         )
 
     def only(self, bits: ArrayLike) -> Ensemble:
-        """One network ``[num_qubits]`` alone, as an ensemble."""
+        """The ensemble of one network ``[num_qubits]`` alone."""
         return replace(self, bits=np.asarray(bits)[None], weights=np.ones(1), left_out=0.0)
 
     @property
     def num_networks(self) -> int:
-        """How many different networks there are."""
+        """The number of different networks."""
         return len(self.weights)
 
     @property
     def effective_number(self) -> float:
-        """exp(−Σ q log q): as many equally heavy networks have the same entropy."""
+        """The effective number of networks exp(−Σ q log q): as many networks of equal weight have the same entropy."""
         positive = self.weights[self.weights > 0]
         return float(np.exp(-(positive @ np.log(positive))))
 
@@ -139,27 +138,27 @@ class Ensemble:
         return np.concatenate([empty, *found]).reshape(*features.shape[:-1], self.space.num_classes)
 
     def predict(self, x: ArrayLike) -> NDArray[Any]:
-        """The most probable class: raw features ``[..., inputs]`` → labels ``[...]``, of equal ones the first.
+        """The label of the most probable class, of equal ones the first: raw features ``[..., inputs]`` → ``[...]``.
 
         Raises:
-            ValueError: as :meth:`probabilities`.
+            ValueError: if the last axis of ``x`` is not as long as the networks have inputs, or a value is missing.
         """
         return np.asarray(self.classes[self.probabilities(x).argmax(axis=-1)])[()]
 
     def save(self, path: str | Path) -> None:
-        """Write an ``.npz`` file of plain arrays, which :func:`load_ensemble` reads."""
+        """Write the ensemble as an ``.npz`` file of plain arrays, which :func:`load_ensemble` reads."""
         with Path(path).open("wb") as file:
             self.write(file)
 
     def write(self, file: IO[bytes]) -> None:
-        """The same into an open file."""
+        """Write the ensemble into an open binary file, in the format of :meth:`save`."""
         arrays: dict[str, Any] = {name: getattr(self, name) for name in ("weights", "classes", "mean", "scale")}
         arrays |= {"bits": bitstrings.pack(self.bits), "left_out": self.left_out}
         np.savez(file, allow_pickle=False, space=json.dumps(asdict(self.space)), **arrays)
 
 
 def load_ensemble(path: str | Path) -> Ensemble:
-    """The ensemble stored in a run's ``ensemble.npz``.
+    """Read an ensemble from an ``.npz`` file, such as ``ensemble.npz`` in the folder of a run.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -180,10 +179,10 @@ def load_ensemble(path: str | Path) -> Ensemble:
 
 
 def predictors(record: Record, step: int | None = None) -> dict[str, Ensemble]:
-    """Three ways to predict with a step's circuit, by name: the ensemble, its heaviest network, the best one so far.
+    """Three ensembles to predict with at a step, by name: all networks, the heaviest one, the best one so far.
 
     Raises:
-        ValueError: as :meth:`Ensemble.of`.
+        ValueError: if the run has no such step.
     """
     ensemble = Ensemble.of(record, step)
     best = record.steps()[-1 if step is None else step].best_bits
@@ -196,21 +195,21 @@ def predictors(record: Record, step: int | None = None) -> dict[str, Ensemble]:
 
 
 def distinct_bits(samples: Bits) -> tuple[Bits, Floats]:
-    """Different bitstrings of measured ones ``[shots, num_qubits]``, most frequent first, and their shares.
+    """The different bitstrings among measured ones ``[shots, num_qubits]``, most frequent first, and their shares.
 
     >>> distinct_bits(np.array([[0, 1], [1, 1], [1, 1], [1, 1]], dtype=np.uint8))
     (array([[1, 1],
            [0, 1]], dtype=uint8), array([0.75, 0.25]))
     """
-    different, counts = np.unique(bitstrings.pack(samples), axis=0, return_counts=True)
+    different, counts = bitstrings.distinct(samples)
     order = np.argsort(-counts, kind="stable")
-    return bitstrings.unpack(different[order], samples.shape[1]), counts[order] / len(samples)
+    return different[order], counts[order] / len(samples)
 
 
 def most_probable(probabilities: Floats) -> tuple[Bits, Floats]:
-    """The most probable bitstrings of ``[2**num_qubits]`` probabilities, descending, and those.
+    """The most probable bitstrings, descending, and their probabilities, from those of all, ``[2**num_qubits]``.
 
-    Up to 4,096, none below a millionth of the highest.
+    There are at most 4,096, none below a millionth of the highest probability.
 
     >>> most_probable(np.array([0.25, 1e-9, 0.0, 0.75]))
     (array([[1, 1],
@@ -222,5 +221,5 @@ def most_probable(probabilities: Floats) -> tuple[Bits, Floats]:
 
 
 def _tuples(value: Any) -> Any:
-    """Lists of a JSON tree as tuples."""
+    """Convert the lists of a JSON tree to tuples."""
     return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -1,6 +1,6 @@
-"""What is minimised: data, networks, the cost C of a bitstring, and the costs of all bitstrings at once.
+"""Problems: data sets, binary networks, and the cost C of a bitstring or of all bitstrings at once.
 
-A problem is anything with ``num_qubits`` and ``cost(bits)``.
+A problem is any object with ``num_qubits`` and ``cost(bits)``.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""What is minimised: the cost C of a bitstring.
+"""The cost C of a bitstring, which is what a run minimises.
 
-A problem is anything with ``num_qubits`` and ``cost(bits)``; the rest of qhn asks for nothing else.
+A problem is any object with ``num_qubits`` and ``cost(bits)``; training needs nothing else of it.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
@@ -30,11 +31,11 @@ class Problem(Protocol):
 
     @property
     def num_qubits(self) -> int:
-        """Bits of a bitstring."""
+        """The number of bits of a bitstring, one qubit each."""
         ...
 
     def cost(self, bits: Bits) -> Floats:
-        """C of each bitstring: ``uint8[..., num_qubits]`` → ``float64[...]``, deterministic and finite."""
+        """The cost C of each bitstring, deterministic and finite: ``uint8[..., num_qubits]`` → ``float64[...]``."""
         ...
 
 
@@ -43,10 +44,10 @@ class BinnProblem:
     """The loss of binary networks on a data set, C(w) = (1/N_s) Σ loss (arXiv:2301.08292, Eq. 2).
 
     Attributes:
-        space: which networks.
-        dataset: the data; only its training part enters the cost.
-        loss: ``"mse"``, (output − y)², or ``"cross-entropy"`` in nats. With K > 2 classes and probabilities p_c, the
-            first is Σ_c (p_c − [y = c])², the second −log p_y.
+        space: the family of binary networks, and which bit is which weight.
+        dataset: the samples; only its training part enters the cost.
+        loss: the loss of a sample with label y: ``"mse"``, the squared error (output − y)², or ``"cross-entropy"`` in
+            nats. With K > 2 classes of probabilities p_c they are Σ_c (p_c − [y = c])² and −log p_y.
 
     Raises:
         ValueError: at construction, if the data does not fit the networks or the loss their output.
@@ -80,14 +81,15 @@ class BinnProblem:
 
     @property
     def num_qubits(self) -> int:
+        """The number of bits of a network, one qubit each."""
         return self.space.num_qubits
 
     def cost(self, bits: ArrayLike) -> Floats:
-        """C on the training samples: bits ``[..., num_qubits]`` → ``[...]``."""
+        """The mean loss C over the training samples: bits ``[..., num_qubits]`` → ``[...]``."""
         return self._in_blocks(bits, self.dataset.x, self.dataset.y, self._losses)
 
     def validation_cost(self, bits: ArrayLike) -> Floats:
-        """C on the validation samples: bits ``[..., num_qubits]`` → ``[...]``.
+        """The mean loss C over the validation samples: bits ``[..., num_qubits]`` → ``[...]``.
 
         Raises:
             ValueError: if the data set has no validation samples.
@@ -98,7 +100,7 @@ class BinnProblem:
 
     @property
     def held_out(self) -> BinnProblem:
-        """The problem whose cost is the validation cost.
+        """The problem of the same networks whose cost is the validation cost.
 
         Raises:
             ValueError: if the data set has no validation samples.
@@ -108,10 +110,37 @@ class BinnProblem:
             raise QhnError(NO_VALIDATION)
         return replace(self, dataset=replace(data, x=data.x_validation, y=data.y_validation))
 
-    def accuracy(self, bits: ArrayLike) -> tuple[Floats, Floats | None]:
-        """Share of right predictions on training and validation samples: bits ``[..., num_qubits]`` → ``[...]`` each.
+    @property
+    def validation(self) -> BinnProblem | None:
+        """The problem whose cost is the validation cost; None if the data set has no validation samples."""
+        return self.held_out if self.dataset.has_validation else None
 
-        The second is None without validation samples.
+    @property
+    def noun(self) -> str:
+        """What one bitstring stands for."""
+        return "network"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the search space, the loss and the data, in hexadecimal."""
+        data = self.dataset
+        found = hashlib.sha256(repr((self.space, self.loss)).encode())
+        for array in (data.x, data.y, data.x_validation, data.y_validation):
+            found.update(repr(array.shape).encode() + np.ascontiguousarray(array, dtype="<f8").tobytes())
+        return found.hexdigest()
+
+    def summary(self) -> str:
+        """What each qubit stands for: a table with one line a field of bits."""
+        return self.space.summary()
+
+    def describe(self, bits: ArrayLike) -> list[str]:
+        """The network of one bitstring ``[num_qubits]`` in words, as lines of text."""
+        return self.network(bits).describe().splitlines()
+
+    def accuracy(self, bits: ArrayLike) -> tuple[Floats, Floats | None]:
+        """The share of right predictions on the samples of each part: bits ``[..., num_qubits]`` → two ``[...]``.
+
+        The first is the training accuracy, the second the validation accuracy, or None without validation samples.
         """
         data = self.dataset
         training = self._in_blocks(bits, data.x, data.y, self._hits)
@@ -120,7 +149,7 @@ class BinnProblem:
         return training, self._in_blocks(bits, data.x_validation, data.y_validation, self._hits)
 
     def network(self, bits: ArrayLike) -> Network:
-        """The decoded network of one bitstring, with the data's classes and scales."""
+        """The network that one bitstring ``[num_qubits]`` encodes, with the data's classes and feature scales."""
         data = self.dataset
         return replace(
             self.space.decode(bits),
@@ -132,7 +161,7 @@ class BinnProblem:
         )
 
     def _losses(self, bits: Bits, x: Floats, y: Floats) -> Floats:
-        """Mean loss of each network over the samples: ``[B]``."""
+        """The mean loss of each network over the samples: ``[B]``."""
         means: Floats
         if self.loss == "mse":
             errors = self.space.output(bits, x) - self._target(y)
@@ -153,11 +182,11 @@ class BinnProblem:
         return means
 
     def _target(self, y: Floats) -> Floats:
-        """What the output should be: ``[S]``, or with more than two classes 1 for the right one, ``[S, classes]``."""
+        """The targets of the outputs: labels ``[S]``, or for more than two classes one-hot rows ``[S, classes]``."""
         return y if self.dataset.num_classes == 2 else np.eye(self.dataset.num_classes)[y.astype(np.intp)]
 
     def _hits(self, bits: Bits, x: Floats, y: Floats) -> Floats:
-        """Share of right predictions of each network: ``[B]``."""
+        """The share of right predictions of each network: ``[B]``."""
         output = self.space.output(bits, x)
         predicted = output > 0.5 if self.dataset.num_classes == 2 else output.argmax(axis=-1)
         hits: Floats = (predicted == y).mean(axis=1)
@@ -166,7 +195,7 @@ class BinnProblem:
     def _in_blocks(
         self, bits: ArrayLike, x: Floats, y: Floats, function: Callable[[Bits, Floats, Floats], Floats]
     ) -> Floats:
-        """``function(bits, x, y)`` in blocks of networks whose arrays stay in a core's cache: ``[...]``."""
+        """``function(bits, x, y)``, computed in blocks of networks whose arrays stay in a core's cache: ``[...]``."""
         array = bitstrings.as_bits(bits, self.num_qubits)
         rows = array.reshape(-1, self.num_qubits)
         block = max(1, BLOCK // len(x))
@@ -195,8 +224,15 @@ class TableProblem:
 
     @property
     def num_qubits(self) -> int:
+        """The number of qubits, the binary logarithm of the table's length."""
         return int(self.costs.size).bit_length() - 1
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the costs, in hexadecimal."""
+        return hashlib.sha256(np.ascontiguousarray(self.costs, dtype="<f8").tobytes()).hexdigest()
+
     def cost(self, bits: ArrayLike) -> Floats:
+        """The table's entry of each bitstring: bits ``[..., num_qubits]`` → ``[...]``."""
         result: Floats = self.costs[bitstrings.to_integers(bitstrings.as_bits(bits, self.num_qubits))]
         return result

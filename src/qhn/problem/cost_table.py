@@ -1,9 +1,10 @@
-"""C of all networks of a family at once, from the contributions of two halves of their bits.
+"""The costs C of all networks of a family at once, from the contributions of two halves of their bits.
 
-Given its choices, what a network's output sums up, z, is a sum over units (or weights), each with bits of its own. So
-the bits split into two halves P and Q with z(p, q) = z(p, 0) + z(0, q) − z(0, 0), and e^z is a product of two tables of
-2^(bits/2) rows: no network needs an exponential of its own. The mean squared error takes one division a sample,
-and the cross-entropy, mean log(1 + e^z) − y·z, one multiplication: logarithms are taken of products of many samples.
+Given the choices of a network, its logit z, the output before the sigmoid, is a sum over units (or weights), each with
+bits of its own. So the bits split into two halves P and Q with z(p, q) = z(p, 0) + z(0, q) − z(0, 0), and e^z is a
+product of two tables of 2^(bits/2) rows: no network needs an exponential of its own. The mean squared error takes one
+division a sample, and the cross-entropy, mean log(1 + e^z) − y·z, one multiplication: logarithms are taken of products
+of many samples.
 
 Other problems, several hidden layers or outputs, outputs that are not sigmoids, and networks with most of their bits in
 one unit are enumerated network by network (:func:`qhn.problem.landscape.enumerate_costs`).
@@ -23,16 +24,16 @@ from qhn.problem.cost import BinnProblem
 from qhn.problem.search_space import SearchSpace
 from qhn.threads import in_parallel, num_cores
 
-LARGEST = 300.0  # of |z| in either half: e^600 is still a number
-LARGEST_LOG = 600.0  # of a product of samples
+LARGEST = 300.0  # the largest |z| of either half: e^600 is still a number
+LARGEST_LOG = 600.0  # the largest logarithm of a product over samples
 TABLE = 2**21  # numbers in a table of one half: 16 MiB
-SAMPLES = 256  # of both tables at a time, which then stay in a core's cache
+SAMPLES = 256  # samples whose columns of both tables are used at a time, so that they stay in a core's cache
 UNEQUAL = 5  # qubits by which one half may be larger; with more, one table is nearly as long as all networks
-ROWS = 16  # of the first half, for one thread
+ROWS = 16  # rows of the first half's table that one thread takes at a time
 
 
 def table_of_costs(problem: BinnProblem) -> Floats | None:
-    """C of all bitstrings, ``[2**num_qubits]``, qubit 0 the least significant bit; None if that would not pay.
+    """The costs C of all bitstrings, ``[2**num_qubits]``, qubit 0 least significant, or None if this way saves nothing.
 
     >>> from qhn.config.file import load_problem
     >>> problem = load_problem("gaussian-activation")
@@ -64,7 +65,7 @@ def table_of_costs(problem: BinnProblem) -> Floats | None:
 
 
 def _split(groups: list[tuple[int, ...]]) -> tuple[list[int], list[int]]:
-    """Two halves of about as many qubits, no group divided."""
+    """Split groups of qubits into two halves of similar size, the larger first, without dividing a group."""
     halves: tuple[list[int], list[int]] = ([], [])
     for group in sorted(groups, key=len, reverse=True):
         min(halves, key=len).extend(group)
@@ -72,7 +73,7 @@ def _split(groups: list[tuple[int, ...]]) -> tuple[list[int], list[int]]:
 
 
 def _patterns(qubits: list[int] | tuple[int, ...]) -> Integers:
-    """Integers of all bitstrings that are zero outside of some qubits."""
+    """The integers, qubit 0 least significant, of all bitstrings that are zero outside of the given qubits."""
     names = np.zeros(1, dtype=np.int64)
     for qubit in qubits:
         names = np.concatenate([names, names + (1 << qubit)])
@@ -80,7 +81,7 @@ def _patterns(qubits: list[int] | tuple[int, ...]) -> Integers:
 
 
 def _sums(space: SearchSpace, halves: tuple[list[int], list[int]], choice: int, x: Floats) -> tuple[Floats, Floats]:
-    """z(p, 0) and z(0, q) − z(0, 0): ``[2**bits, samples]`` each."""
+    """The contributions z(p, 0) and z(0, q) − z(0, 0) of the two halves to the logits: ``[2**bits, samples]`` each."""
     first, second = (
         space.forward(bitstrings.from_integers(_patterns(half) + choice, space.num_qubits), x) for half in halves
     )
@@ -109,7 +110,7 @@ def _add_losses(table: Floats, first: Floats, second: Floats, y: Floats, loss: s
 
 
 def _groups(highest: Floats) -> Integers:
-    """Edges of groups of samples whose products of 1 + e^z are numbers."""
+    """Edges of groups of samples small enough that no product of factors 1 + e^z over a group overflows."""
 
     def edges() -> Iterator[int]:
         yield 0
@@ -127,7 +128,7 @@ def _groups(highest: Floats) -> Integers:
 
 @compiled
 def _add_squares(p, q, y, edges, table):
-    """(1/(1 + e^−z) − y)² with e^−z = p·q."""
+    """Add the squared errors (1/(1 + e^−z) − y)² with e^−z = p·q to ``table``."""
     for part in range(len(edges) - 1):
         samples = slice(edges[part], edges[part + 1])
         labels = y[samples]
@@ -143,7 +144,7 @@ def _add_squares(p, q, y, edges, table):
 
 @compiled
 def _add_cross_entropy(p, q, edges, table):
-    """log Π (1 + e^z) with e^z = p·q."""
+    """Add the terms log(1 + e^z) with e^z = p·q to ``table``, one logarithm per group of samples."""
     for part in range(len(edges) - 1):
         samples = slice(edges[part], edges[part + 1])
         for i in range(len(p)):

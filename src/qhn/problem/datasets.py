@@ -1,4 +1,4 @@
-"""Arrays to learn from: a seeded mixture of Gaussians, small real digits, or a user's own file."""
+"""Data sets to learn from: a seeded mixture of Gaussians, small images of real digits, or a user's own file."""
 
 from __future__ import annotations
 
@@ -21,21 +21,23 @@ RED_MEAN = np.array([-1.0, -2.0])
 BLUE_MEANS = np.array([[-2.0, 1.0], [1.0, 1.0], [2.0, -2.0]])
 MIXTURE_VARIANCE = 0.1
 MAX_FEATURE = 1e100  # so that sums of squares stay finite
-MAX_CLASSES = 64  # of a user's file
+MAX_CLASSES = 64  # classes that a user's file may have
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Samples of two classes or more, split into training and validation.
+    """Labelled samples of two or more classes, split into training and validation samples.
 
     Attributes:
-        x: training features ``[num_samples, num_features]``, standardised if ``mean`` and ``scale`` say so.
-        y: training labels ``[num_samples]``: 0.0 or 1.0, with more classes up to ``num_classes − 1``.
-        x_validation, y_validation: the same for validation; empty when nothing is held out.
-        classes: the labels of the source, those of y = 0, y = 1, …
-        feature_names: one name a feature.
-        mean, scale: raw features are ``x * scale + mean``.
-        image_shape: rows and columns if the features are pixels.
+        x: training features ``[num_samples, num_features]``, already standardised to (raw − mean) / scale.
+        y: training labels ``[num_samples]``, from 0.0 to ``num_classes − 1``.
+        x_validation, y_validation: validation features and labels, shaped as ``x`` and ``y``; empty if none are held
+            out.
+        classes: the labels as the source writes them, ``[num_classes]``; y = c stands for ``classes[c]``.
+        feature_names: one name per feature.
+        mean, scale: numbers ``[num_features]`` that give the raw features, ``x * scale + mean``.
+        image_shape: numbers of rows and columns if the features are the pixels of an image, otherwise None.
+        name: name of the data set, for tables and records.
     """
 
     x: Floats
@@ -51,18 +53,21 @@ class Dataset:
 
     @property
     def num_features(self) -> int:
+        """The number of features of a sample."""
         return int(self.x.shape[1])
 
     @property
     def num_classes(self) -> int:
+        """The number of classes."""
         return len(self.classes)
 
     @property
     def has_validation(self) -> bool:
+        """Whether any samples are held out for validation."""
         return len(self.y_validation) > 0
 
     def raw(self, x: Floats) -> Floats:
-        """Standardised features ``[..., num_features]`` in the units of the source."""
+        """Convert standardised features ``[..., num_features]`` to the units of the source."""
         return x * self.scale + self.mean
 
 
@@ -76,9 +81,10 @@ def gaussian_mixture(
 
     Args:
         samples: number of training samples.
-        seed: seed of both sets; the training samples do not depend on ``validation_samples``.
-        validation_samples: number of further samples for validation.
-        means_scale: factor on all means; below 1 the classes overlap (the paper's overfitting study).
+        seed: seed of the training and the validation samples; the training samples do not depend on
+            ``validation_samples``.
+        validation_samples: number of validation samples, drawn in addition to ``samples``.
+        means_scale: factor on the means of all Gaussians; below 1 the classes overlap (the paper's overfitting study).
 
     Raises:
         ValueError: if ``samples`` is below 1 or ``validation_samples`` below 0.
@@ -120,17 +126,18 @@ def mnist_4x4(
     validation_fraction: float = 0.0,
     seed: int = 1,
 ) -> Dataset:
-    """Handwritten digits of 4×4 pixels with values in [0, 1], a class each, in the order of ``digits``.
+    """MNIST digits of 4×4 pixels with values in [0, 1], one class per digit, in the order of ``digits``.
 
     The bundled images are 500 real MNIST images of each digit, not all of MNIST: see ``data/README.md`` in the package.
 
     Args:
-        digits: two or more different digits, each 0…9.
-        directory: of the original files of MNIST, whose images are then all used: those of ``train`` for training and
-            those of ``t10k``, if they are there, for validation. See :func:`qhn.problem.mnist_files.read_mnist`.
-        validation_fraction: part of the training images of each class that is held out, in [0, 1). If it is above 0,
-            those of ``t10k`` are not used.
-        seed: seed of the split.
+        digits: two or more different digits, each from 0 to 9.
+        directory: a folder with the original MNIST files, read by :func:`qhn.problem.mnist_files.read_mnist`; all their
+            images are used, the ``train`` files for training and the ``t10k`` files, if there are any, for validation.
+            None takes the bundled images.
+        validation_fraction: share of the training images of each class that is held out for validation, in [0, 1). If
+            it is above 0, the ``t10k`` files are not used.
+        seed: seed of the split into training and validation images.
 
     Raises:
         ValueError: if the digits are equal or not digits, the fraction is out of range, or a file of MNIST is wrong.
@@ -149,14 +156,14 @@ def mnist_4x4(
 
 
 def digits_8x8(digits: Sequence[int] = (3, 8), *, validation_fraction: float = 0.0, seed: int = 1) -> Dataset:
-    """Handwritten digits of 8×8 pixels with values in [0, 1], a class each, in the order of ``digits``.
+    """Handwritten digits of 8×8 pixels with values in [0, 1], one class per digit, in the order of ``digits``.
 
-    The bundled images are the 1,797 that scikit-learn has, of UCI's optical digits: ``data/README.md`` in the package.
+    The bundled images are scikit-learn's 1,797 of UCI's optical digits: see ``data/README.md`` in the package.
 
     Args:
-        digits: two or more different digits, each 0…9.
-        validation_fraction: part of the images of each class that is held out, in [0, 1).
-        seed: seed of the split.
+        digits: two or more different digits, each from 0 to 9.
+        validation_fraction: share of the images of each class that is held out for validation, in [0, 1).
+        seed: seed of the split into training and validation images.
 
     Raises:
         ValueError: if the digits are equal or not digits, or the fraction is out of range.
@@ -169,7 +176,7 @@ def digits_8x8(digits: Sequence[int] = (3, 8), *, validation_fraction: float = 0
 
 
 def _bundled(name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Images ``[n, rows, columns]`` and their digits ``[n]``."""
+    """Read the bundled images ``[n, rows, columns]`` of a data set and their digits ``[n]``."""
     with resources.files("qhn").joinpath(f"data/{name}").open("rb") as file, np.load(file) as stored:
         return stored["pixels"], stored["digits"]
 
@@ -177,7 +184,7 @@ def _bundled(name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 def _digits(
     name: str, images: Floats, labels: NDArray[np.uint8], digits: Sequence[int], fraction: float, seed: int
 ) -> Dataset:
-    """The images ``[n, rows, columns]`` of some digits."""
+    """The data set of the images ``[n, rows, columns]`` whose label is one of ``digits``."""
     if not 2 <= len(set(digits)) == len(digits) or not all(0 <= digit <= 9 for digit in digits):
         raise QhnError(f"digits must be two different digits from 0 to 9, or more, got {list(digits)}")
     missing = [digit for digit in digits if digit not in labels]
@@ -210,20 +217,21 @@ def load_file(
     standardise: bool = True,
     seed: int = 1,
 ) -> Dataset:
-    """A user's own data of two classes or more from a CSV file with a header line, or an NPZ file.
+    """Read a user's data of two or more classes from a CSV file with a header line, or from an NPZ file.
 
     Args:
-        path: ``.csv``: one column holds the classes, every other column is a numeric feature. ``.npz``: one array
-            holds the classes ``[num_samples]``, the only other one the features ``[num_samples, num_features]``.
-        label: name of the column, or of the array, of classes (text or numbers; sorted, the first becomes y = 0).
-        validation_fraction: part of the samples of each class that is held out, in [0, 1).
+        path: the file. In a ``.csv`` file one column holds the classes, and every other column is a numeric feature. In
+            an ``.npz`` file one array holds the classes ``[num_samples]`` and the only other array the features
+            ``[num_samples, num_features]``.
+        label: name of the column, or of the array, of classes (text or numbers). Sorted, the first class becomes y = 0.
+        validation_fraction: share of the samples of each class that is held out for validation, in [0, 1).
         standardise: shift and scale every feature to mean 0 and standard deviation 1 over the training samples.
-        seed: seed of the split.
+        seed: seed of the split into training and validation samples.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file cannot be read as described, holds missing or infinite values, or one class or so many
-            that they must be something else; the message names the place.
+        ValueError: if the file cannot be read as described, holds missing or infinite values, has one class only, or so
+            many that the labels must be something else; the message names the place.
     """
     path = Path(path)
     if not path.is_file():
@@ -298,7 +306,7 @@ def _number(text: str, place: str) -> float:
 
 
 def _numeric_labels(labels: list[str]) -> NDArray[Any]:
-    """The labels as integers if all of them are, so that predictions come back as the user wrote them."""
+    """The labels as integers if all of them are integers, so that predictions come back as the user wrote them."""
     try:
         return np.array([int(text) for text in labels])
     except ValueError:
@@ -341,7 +349,7 @@ def _find(label: str, names: list[str], what: str, path: Path) -> int:
 
 
 def _split(y: NDArray[Any], fraction: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Indices of training and validation samples, with the same share of each class held out."""
+    """Indices of training and of validation samples, with the same share of each class held out."""
     if not 0 <= fraction < 1:
         raise QhnError(f"validation_fraction must be in [0, 1), got {fraction}")
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""The memory of a problem: every bitstring evaluated so far, each computed once."""
+"""A memory of costs: every bitstring evaluated so far, each computed once."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from qhn.arrays import Bits, Floats
 from qhn.errors import QhnError
 from qhn.problem.cost import Problem
 
-TABLE_QUBITS = 20  # up to which known costs are kept in a table of all bitstrings: 9 MiB
+TABLE_QUBITS = 20  # qubits up to which known costs are kept in a table of all bitstrings: 9 MiB
 
 
 @dataclass
 class Evaluations:
-    """The memory of a problem: every bitstring evaluated so far with its cost, each computed once.
+    """A memory of a problem's costs: every bitstring evaluated so far, each computed once.
 
     Attributes:
-        problem: what computes a cost that is not yet known.
-        fresh: bitstrings (packed) and costs that came new since they were last taken by :meth:`take_fresh`.
+        problem: the problem that computes a cost which is not yet known.
+        fresh: packed bitstrings and costs evaluated since the last call of :meth:`take_fresh`, one pair per evaluation.
 
     >>> from qhn.problem.cost import TableProblem
     >>> memory = Evaluations(TableProblem([3.0, 1.0, 4.0, 1.5]))
@@ -41,27 +41,28 @@ class Evaluations:
 
     @property
     def num_qubits(self) -> int:
+        """The number of bits of a bitstring."""
         return self.problem.num_qubits
 
     @property
     def distinct(self) -> int:
-        """How many different bitstrings have been evaluated."""
+        """The number of different bitstrings evaluated so far."""
         return self._store.count
 
     @property
     def best_cost(self) -> float:
-        """The lowest cost so far, infinite before the first evaluation."""
+        """The lowest cost so far; infinite before the first evaluation."""
         return self._best[0] if self._best else float("inf")
 
     @property
     def best_bits(self) -> Bits:
-        """A bitstring of the lowest cost, which stays the same until a lower one is met: ``[num_qubits]``."""
+        """The first bitstring found of the lowest cost so far: ``[num_qubits]``."""
         if self._best is None:
             raise QhnError("no bitstring has been evaluated yet")
         return self._best[1]
 
     def cost(self, bits: Bits) -> Floats:
-        """C of each bitstring: ``[..., num_qubits]`` → ``[...]``.
+        """The cost C of each bitstring: ``[..., num_qubits]`` → ``[...]``.
 
         Raises:
             ValueError: if the problem returns costs of another shape, or one that is not finite.
@@ -76,7 +77,7 @@ class Evaluations:
         return self._store.costs(names)
 
     def add(self, packed: NDArray[np.uint8], costs: Floats) -> None:
-        """Take in bitstrings ``[n, bytes]``, none of them known or repeated, with their costs ``[n]``."""
+        """Add packed bitstrings ``[n, bytes]``, all different and none of them known, with their costs ``[n]``."""
         if len(costs) == 0:
             return
         lowest = int(np.argmin(costs))
@@ -85,7 +86,7 @@ class Evaluations:
         self._store.add(packed, costs)
 
     def take_fresh(self) -> tuple[NDArray[np.uint8], Floats]:
-        """Bitstrings ``[n, bytes]`` and costs ``[n]`` evaluated since the last call, in the order of evaluation."""
+        """The packed bitstrings ``[n, bytes]`` and costs ``[n]`` evaluated since the last call, in that order."""
         width = (self.num_qubits + 7) // 8
         rows = [packed for packed, _ in self.fresh] or [np.empty((0, width), dtype=np.uint8)]
         costs = [values for _, values in self.fresh] or [np.empty(0)]
@@ -94,10 +95,10 @@ class Evaluations:
 
 
 def costs_of(problem: Problem, bits: Bits) -> Floats:
-    """C of bitstrings ``[n, num_qubits]``, after a look at what the problem returned: ``[n]``.
+    """The costs of bitstrings ``[n, num_qubits]`` as the problem returns them, checked: ``[n]``.
 
     Raises:
-        ValueError: if it is of another shape, or not finite.
+        ValueError: if the problem returns costs of another shape, or one that is not finite.
     """
     costs = np.asarray(problem.cost(bits), dtype=np.float64)
     if costs.shape != (len(bits),):
@@ -109,7 +110,7 @@ def costs_of(problem: Problem, bits: Bits) -> Floats:
 
 
 class _Table:
-    """Known costs by the integers of their bitstrings, in a table of all."""
+    """Known costs in a table of all bitstrings, indexed by their integers."""
 
     def __init__(self, num_qubits: int) -> None:
         self._num_qubits = num_qubits
@@ -121,7 +122,7 @@ class _Table:
         return np.asarray(bitstrings.to_integers(bits))
 
     def unknown(self, names: NDArray[Any]) -> NDArray[Any]:
-        """The different names that are not known, in the order of their bytes, as the other kind of store has it."""
+        """The different names that are not known, in the order of their bytes, as in :class:`_Sorted`."""
         fresh = np.unique(names[~self._known[names]])
         return fresh[np.argsort(bitstrings.keys(self.packed(fresh)))]
 
@@ -138,7 +139,7 @@ class _Table:
 
 
 class _Sorted:
-    """Known costs by the bytes of their bitstrings, in a sorted list."""
+    """Known costs in a list sorted by the bytes of the bitstrings."""
 
     def __init__(self, num_qubits: int) -> None:
         self._width = (num_qubits + 7) // 8

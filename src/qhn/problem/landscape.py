@@ -1,4 +1,4 @@
-"""The whole landscape of C: every bitstring's cost, for problems small enough to enumerate."""
+"""The cost landscape: C of every bitstring, its minima and its interactions, for problems small enough to enumerate."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ from qhn.problem.cost import BinnProblem, Problem, TableProblem
 from qhn.problem.evaluations import costs_of
 
 MAX_ENUMERABLE_QUBITS = 24
-MAX_LOSSES = 2**30  # of one network on one sample, that are worth knowing all costs
-MANY_QUBITS = 10  # from which on it pays to look for structure
+MAX_LOSSES = 2**30  # losses of one network on one sample up to which enumerating all costs is cheap
+MANY_QUBITS = 10  # qubits from which on it pays to look for structure
 BLOCK = 1 << 14  # bitstrings evaluated at a time
 
 
-def is_small(problem: BinnProblem) -> bool:
-    """Whether all costs are soon known: few enough networks on few enough samples."""
+def is_small(problem: Problem) -> bool:
+    """Whether all costs are soon known: a table, or few enough networks on few enough samples."""
+    if not isinstance(problem, BinnProblem):
+        return isinstance(problem, TableProblem)  # what a cost of the user's own takes is not known
     most = MAX_LOSSES if problem.space.additive_groups() else MAX_LOSSES // 16  # without structure each takes longer
     return 2**problem.num_qubits * len(problem.dataset.y) <= most and problem.num_qubits <= MAX_ENUMERABLE_QUBITS
 
 
 def enumerate_costs(problem: Problem) -> Floats:
-    """C of all bitstrings, ``[2**num_qubits]``, indexed with qubit 0 as the least significant bit.
+    """The costs C of all bitstrings, ``[2**num_qubits]``, indexed with qubit 0 as the least significant bit.
 
     Raises:
-        ValueError: above 24 qubits, or if the problem returns costs of a wrong shape or that are not finite.
+        ValueError: if the problem has more than 24 qubits, or returns costs of a wrong shape or that are not finite.
 
     >>> from qhn.problem.cost import TableProblem
     >>> enumerate_costs(TableProblem([3.0, 1.0, 4.0, 1.5]))
@@ -59,13 +61,14 @@ def enumerate_costs(problem: Problem) -> Floats:
 
 @dataclass(frozen=True)
 class LocalMinima:
-    """Minima under flips of one bit; one row a minimum.
+    """The local minima of C under flips of one bit; each row is a plateau of bitstrings of equal cost.
 
     Attributes:
-        costs: ``[n]``, ascending.
-        bits: one of its bitstrings, ``[n, num_qubits]``.
-        members: bitstrings of its plateau, ``[n]``.
-        basins: bitstrings from which steepest descent ends there, itself included, ``[n]``; they sum up to all.
+        costs: the cost of each minimum ``[n]``, ascending.
+        bits: one bitstring of each minimum, ``[n, num_qubits]``.
+        members: the number of bitstrings of each minimum's plateau, ``[n]``.
+        basins: the number of bitstrings from which steepest descent ends in each minimum, its own included, ``[n]``;
+            their sum is 2^num_qubits.
     """
 
     costs: Floats
@@ -79,11 +82,12 @@ class LocalMinima:
 
 @dataclass(frozen=True)
 class Landscape:
-    """What is known of a problem whose costs are all known.
+    """The costs of all bitstrings of a problem, and what follows from them.
 
     Attributes:
-        costs: ``[2**num_qubits]``, as :func:`enumerate_costs` returns them.
-        tolerance: costs closer than this, relative to the largest, are one level: sums in another order differ so.
+        costs: the costs ``[2**num_qubits]``, as :func:`enumerate_costs` returns them.
+        tolerance: the difference, relative to the largest cost, below which two costs count as equal, because sums in
+            another order round differently.
     """
 
     costs: Floats
@@ -91,30 +95,31 @@ class Landscape:
 
     @property
     def num_qubits(self) -> int:
+        """The number of bits of a bitstring."""
         return int(self.costs.size).bit_length() - 1
 
     @cached_property
     def sorted_costs(self) -> Floats:
-        """All costs, ascending."""
+        """The costs of all bitstrings, ascending."""
         return np.sort(self.costs)
 
     @cached_property
     def optimum(self) -> float:
-        """C*, the lowest cost."""
+        """The lowest cost C*."""
         return float(self.costs.min())
 
     @cached_property
     def optimal_bits(self) -> Bits:
-        """All bitstrings of cost C*: ``[degeneracy, num_qubits]``, in the order of their integers."""
+        """All bitstrings of the lowest cost C*: ``[degeneracy, num_qubits]``, in the order of their integers."""
         return bitstrings.from_integers(np.flatnonzero(self.costs <= self.optimum + self.width), self.num_qubits)
 
     @property
     def degeneracy(self) -> int:
-        """How many bitstrings are optimal."""
+        """The number of optimal bitstrings."""
         return len(self.optimal_bits)
 
     def levels(self, count: int) -> list[tuple[float, int]]:
-        """The lowest ``count`` different costs with the number of bitstrings that have them."""
+        """The lowest ``count`` different costs, each with the number of bitstrings that have it."""
         found: list[tuple[float, int]] = []
         start = 0
         while start < self.costs.size and len(found) < count:
@@ -125,10 +130,11 @@ class Landscape:
 
     @cached_property
     def walsh_weights(self) -> Floats:
-        """W(S) for S = 0 … num_qubits (arXiv:2301.08292, Eq. 9): ``[num_qubits + 1]``.
+        """The interaction weights W(S) for S = 0 … num_qubits (arXiv:2301.08292, Eq. 9): ``[num_qubits + 1]``.
 
         With C(σ) = Σ_k f_k Π_{j∈k} σ_j over sets k of qubits, W(S) is the sum of f_k² over sets of S qubits. W(0) is
-        the squared mean of C, and the others sum up to its variance: how much of C is left to interactions of S qubits.
+        the squared mean of C, and the others sum up to its variance: W(S) is the part of it that is due to interactions
+        of S qubits.
 
         >>> Landscape(np.array([3.0, 1.0, 1.0, 3.0])).walsh_weights  # 2 + σ_0·σ_1
         array([4., 0., 1.])
@@ -142,7 +148,7 @@ class Landscape:
 
     @cached_property
     def local_minima(self) -> LocalMinima:
-        """Where a search that flips one bit at a time comes to an end, ascending in cost.
+        """The local minima under flips of one bit, ascending in cost: where a greedy search comes to an end.
 
         A minimum is a connected set of bitstrings of equal cost, a plateau, none of whose neighbours is lower.
         """
@@ -168,7 +174,7 @@ class Landscape:
         return LocalMinima(self.costs[ends], bitstrings.from_integers(ends, num_qubits), members, basins)
 
     def _plateaus(self, stuck: Integers) -> tuple[Integers, Integers]:
-        """Which plateau each bitstring without a lower neighbour belongs to, and the way out of each plateau.
+        """The plateau of each bitstring without a lower neighbour, and the way out of each plateau.
 
         The way out is a neighbour of equal cost that has a lower neighbour itself, or −1 if there is none.
         """
@@ -195,14 +201,14 @@ class Landscape:
 
     @cached_property
     def _level(self) -> NDArray[np.int32]:
-        """The number of each bitstring's cost among the different ones, ascending; the next begins after a gap."""
+        """The rank of each bitstring's cost among the different costs; a gap above ``width`` begins the next rank."""
         order = np.argsort(self.costs)
         level = np.empty(self.costs.size, dtype=np.int32)
         level[order] = np.cumsum(np.diff(self.costs[order], prepend=self.costs[order[0]]) > self.width)
         return level
 
     def expected_best_of_random(self, count: int) -> float:
-        """The mean of the lowest cost among ``count`` different bitstrings drawn uniformly.
+        """The expected lowest cost among ``count`` different bitstrings drawn uniformly.
 
         With costs c_1 ≤ … ≤ c_M it is Σ_k c_k·P_k, where P_k = C(M − k, count − 1) / C(M, count).
 
@@ -216,13 +222,13 @@ class Landscape:
         if not 1 <= count <= size:
             raise QhnError(f"count must be between 1 and {size}, got {count}")
         above = size - 1 - np.arange(size - count + 1)  # bitstrings after the k-th in the order of costs
-        log_chance = _log_binomial(above, count - 1) - _log_binomial(np.array(size), count)
-        chance = np.exp(log_chance)
-        return float(chance @ self.sorted_costs[: len(chance)] / chance.sum())
+        log_probability = _log_binomial(above, count - 1) - _log_binomial(np.array(size), count)
+        probability = np.exp(log_probability)
+        return float(probability @ self.sorted_costs[: len(probability)] / probability.sum())
 
     @cached_property
     def width(self) -> float:
-        """Costs no further apart than this are equal."""
+        """The largest difference between two costs that count as equal."""
         return self.tolerance * float(max(abs(self.costs.min()), abs(self.costs.max())))
 
 
@@ -232,10 +238,10 @@ def _log_binomial(n: Integers, k: int) -> Floats:
 
 
 def check_enumerable(num_qubits: int) -> None:
-    """Refuse an E without shots of too many qubits.
+    """Refuse to compute E over all bitstrings of too many qubits.
 
     Raises:
-        ValueError: above 24 qubits.
+        ValueError: if there are more than 24 qubits.
     """
     if num_qubits > MAX_ENUMERABLE_QUBITS:
         raise QhnError(

@@ -1,7 +1,7 @@
 """The original MNIST files: arrays of bytes in the IDX format, read, checked, and sampled down to 4×4 pixels.
 
-An IDX file is two zero bytes, the type of its numbers (8: unsigned bytes), the number of dimensions, each dimension as
-four bytes, most significant first, and the numbers.
+An IDX file is two zero bytes, the type of its numbers (8 for unsigned bytes), the number of dimensions, each dimension
+as four bytes, most significant first, and the numbers.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ SUFFIXES = ("images-idx3-ubyte", "labels-idx1-ubyte")
 
 
 def read_mnist(directory: Path) -> dict[str, UnsignedBytes]:
-    """Images of 4×4 pixels and labels of all digits in a directory of MNIST's files, by the files' original names.
+    """Read a folder of MNIST files: images of 4×4 pixels and labels of all digits, by the original file names.
 
-    They are ``train-images-idx3-ubyte``, ``uint8[n, 4, 4]``, ``train-labels-idx1-ubyte``, ``uint8[n]``, and, if they
-    are there, the same of ``t10k``, in alphabetical order. Files may end in ``.gz``, or have a dot before ``idx``. The
-    pixels are ``image[3::7, 3::7]`` of the 28×28; images of 4×4 are taken as they are.
+    The names are ``train-images-idx3-ubyte``, ``uint8[n, 4, 4]``, ``train-labels-idx1-ubyte``, ``uint8[n]``, and, if
+    the folder has them, the two of ``t10k``; they are in alphabetical order. Files may end in ``.gz``, or have a dot
+    before ``idx``. The pixels are ``image[3::7, 3::7]`` of the 28×28; images that already have 4×4 pixels are not
+    changed.
 
     Raises:
         ValueError: if a file is missing, damaged, or not what its name says; the message names it.
@@ -54,17 +55,17 @@ def read_mnist(directory: Path) -> dict[str, UnsignedBytes]:
 
 
 def _find(directory: Path, name: str) -> Path | None:
-    """The file of that name or one of its variants."""
+    """The file of the given name or of one of its variants, or None if there is none."""
     variants = [name, name.replace("-idx", ".idx")]
     paths = [directory / f"{variant}{ending}" for variant in variants for ending in ("", ".gz")]
     return next((path for path in paths if path.is_file()), None)
 
 
 def read_idx(path: Path) -> UnsignedBytes:
-    """The array of an IDX file of unsigned bytes, which may be compressed by gzip.
+    """Read the array of an IDX file of unsigned bytes, which may be compressed by gzip.
 
     Raises:
-        ValueError: if it is not such a file, or not all of one.
+        ValueError: if the file is not an IDX file of unsigned bytes, or is incomplete.
     """
     again = "; copy or download it again"
     try:
@@ -87,7 +88,7 @@ def read_idx(path: Path) -> UnsignedBytes:
 
 
 def idx_bytes(array: UnsignedBytes) -> bytes:
-    """The content of an IDX file.
+    """The content of the IDX file that holds the given array.
 
     >>> idx_bytes(np.array([[1, 2, 3]], dtype=np.uint8)).hex(" ")
     '00 00 08 02 00 00 00 01 00 00 00 03 01 02 03'

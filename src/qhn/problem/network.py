@@ -1,4 +1,4 @@
-"""One binary network, decoded: what it computes, what it looks like in words, and its file."""
+"""One decoded binary network: its predictions, its description in words, and its file."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ from qhn.errors import QhnError
 
 
 def sigmoid(z: Floats) -> Floats:
-    """1 / (1 + e^−z), without overflow."""
+    """The logistic function 1 / (1 + e^−z), without overflow."""
     result: Floats = 0.5 + 0.5 * np.tanh(0.5 * z)
     return result
 
 
 def softmax(z: Floats) -> Floats:
-    """e^z / Σ e^z over the last axis, without overflow."""
+    """The softmax e^z / Σ e^z over the last axis, without overflow."""
     result: Floats = np.exp(z - z.max(axis=-1, keepdims=True))
     result /= result.sum(axis=-1, keepdims=True)
     return result
 
 
 def class_probabilities(output: Floats, num_classes: int) -> Floats:
-    """The probability of each class, ``[..., num_classes]``, from outputs ``[...]`` of two classes, or of more as is.
+    """The probability of each class, ``[..., num_classes]``, from the output or outputs of a network.
+
+    For two classes ``output`` is ``[...]``, the probability of the second class, and is clipped to [0, 1]; for more
+    classes it already is the probability of each class, ``[..., num_classes]``.
 
     >>> class_probabilities(np.array([0.25, 1.5]), 2)
     array([[0.75, 0.25],
@@ -41,10 +44,10 @@ def class_probabilities(output: Floats, num_classes: int) -> Floats:
 
 
 def as_features(x: ArrayLike, num_inputs: int) -> Floats:
-    """Raw features as an array ``[..., num_inputs]``.
+    """Convert raw features to an array ``[..., num_inputs]``.
 
     Raises:
-        ValueError: if the last axis is not that long, or a value is missing.
+        ValueError: if the last axis is not ``num_inputs`` long, or a value is missing.
     """
     array = np.asarray(x, dtype=np.float64)
     if array.ndim == 0 or array.shape[-1] != num_inputs:
@@ -64,18 +67,19 @@ ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
 
 @dataclass(frozen=True)
 class Network:
-    """One decoded binary network, which needs nothing else to predict.
+    """One decoded binary network, complete in itself: predictions need neither the data set nor the search space.
 
     Attributes:
-        weights: ``[units below, units]`` a layer, from the inputs to the output, which is one unit for two classes and
-            else has one for each.
-        biases: ``[units]`` a layer.
-        activation: name of the hidden units' activation, or of a single output's without a hidden layer.
+        weights: the weights of each layer, ``[units below, units]``, from the inputs to the output layer, which has one
+            unit for two classes and one unit per class for more.
+        biases: the biases of each layer, ``[units]``.
+        activation: name of the activation of the hidden units, or of a single output if there is no hidden layer.
         alphabet: the two values of a weight.
-        classes: the labels of output 0 and 1, or of each output.
-        mean, scale: a raw feature x enters as (x − mean) / scale.
-        feature_names: one name an input.
-        image_shape: rows and columns if the inputs are pixels.
+        classes: the labels of the classes, ``[num_classes]``; a single output is near 0 for the first and near 1 for
+            the second.
+        mean, scale: numbers ``[inputs]`` by which a raw feature x is standardised, (x − mean) / scale.
+        feature_names: one name per input.
+        image_shape: numbers of rows and columns if the inputs are the pixels of an image, otherwise None.
     """
 
     weights: tuple[Floats, ...]
@@ -90,13 +94,14 @@ class Network:
 
     @property
     def shape(self) -> str:
-        """The layer sizes, e.g. ``2-3-1``."""
+        """The sizes of the layers from inputs to outputs, as text such as ``2-3-1``."""
         return "-".join(str(n) for n in (self.weights[0].shape[0], *(len(bias) for bias in self.biases)))
 
     def output(self, x: ArrayLike) -> Floats:
-        """The output, near 0 for the first class and 1 for the second: raw features ``[..., inputs]`` → ``[...]``.
+        """The output for each sample: raw features ``[..., inputs]`` → ``[...]``.
 
-        With more than two classes, the probability of each: ``[..., classes]``.
+        It is near 0 for the first class and near 1 for the second. With more than two classes it is the probability of
+        each class: ``[..., classes]``.
 
         Raises:
             ValueError: if the last axis of ``x`` is not as long as the network has inputs, or a value is missing.
@@ -122,12 +127,12 @@ class Network:
         clipped to [0, 1].
 
         Raises:
-            ValueError: as :meth:`output`.
+            ValueError: if the last axis of ``x`` is not as long as the network has inputs, or a value is missing.
         """
         return class_probabilities(self.output(x), len(self.classes))
 
     def predict(self, x: ArrayLike) -> NDArray[Any]:
-        """The class of each sample: raw features ``[..., inputs]`` → labels ``[...]`` of ``classes``.
+        """The predicted label of each sample, one of ``classes``: raw features ``[..., inputs]`` → ``[...]``.
 
         It is the most probable one, of equal ones the first.
         """
@@ -136,7 +141,7 @@ class Network:
         return np.asarray(self.classes[index])[()]
 
     def describe(self) -> str:
-        """The network in words: its choices, then one formula a unit (or the weights as an image)."""
+        """The network in words: its choices, then one formula per unit, or its weights as an image."""
         low, high = self.alphabet
         depth = len(self.weights)
         what = "softmax output" if depth == 1 and self._has_softmax else f"{self.activation} activation"
@@ -163,7 +168,7 @@ class Network:
         return "\n".join(lines)
 
     def unit_names(self, layer: int) -> list[str]:
-        """What the units of a layer are called: ``h2``, with several hidden layers ``h1.2``; ``output`` or ``z[3]``."""
+        """The names of the units of a layer: ``h2``, or ``h1.2`` with several hidden layers; ``output`` or ``z[3]``."""
         units, depth = len(self.biases[layer - 1]), len(self.weights)
         if layer == depth:
             return [f"z[{label}]" for label in self.classes] if self._has_softmax else ["output"]
@@ -175,7 +180,7 @@ class Network:
             self.write(file)
 
     def write(self, file: IO[bytes]) -> None:
-        """The same into an open file."""
+        """Write the network into an open binary file, in the format of :meth:`save`."""
         arrays: dict[str, Any] = {f"weights_{i}": w for i, w in enumerate(self.weights)}
         arrays |= {f"biases_{i}": b for i, b in enumerate(self.biases)}
         arrays |= {name: getattr(self, name) for name in ("activation", "alphabet", "classes", "mean", "scale")}
@@ -190,7 +195,7 @@ def _term(weight: float, name: str) -> str:
 
 
 def load_network(path: str | Path) -> Network:
-    """The network stored in a run's ``network.npz``.
+    """Read a network from an ``.npz`` file, such as ``network.npz`` in the folder of a run.
 
     Raises:
         FileNotFoundError: if there is no such file.

@@ -1,10 +1,10 @@
-"""The augmented model: which bit is which weight, bias or choice, and what the network then computes.
+"""The search space of binary networks: which bit is which weight, bias or choice, and what the network then computes.
 
 A bitstring of ``num_qubits`` bits is one binary network. Its *fields*, in order: the weights layer by layer (input ×
 hidden, row-major, …, hidden → output), the biases (output first, then hidden layers from the last to the first), and
 the searched choices (activation, hidden widths, alphabet, bias), each choice of 2^k options reading k bits, most
-significant first. A weight is the second number of its alphabet where its bit is 1. Only weights and biases are
-binary: activations are real-valued.
+significant first. A weight is the second number of its alphabet where its bit is 1. Only weights and biases are binary:
+activations are real-valued.
 
 Two classes have one output, a sigmoid; K > 2 have K outputs and a softmax over them.
 """
@@ -29,7 +29,7 @@ BLOCK = 1 << 16  # networks × samples at a time: 512 kB for each unit of a laye
 
 @dataclass(frozen=True)
 class Field:
-    """A run of bits with one meaning: ``start`` … ``start + num_bits − 1`` of the bitstring in field order."""
+    """A run of bits with one meaning: bits ``start`` … ``start + num_bits − 1`` of the bitstring in field order."""
 
     name: str
     start: int
@@ -38,6 +38,7 @@ class Field:
 
     @property
     def slice(self) -> slice:
+        """The slice of the field's bits."""
         return slice(self.start, self.start + self.num_bits)
 
 
@@ -47,13 +48,13 @@ class SearchSpace:
 
     Attributes:
         num_inputs: number of features.
-        hidden: the possible widths of the hidden layer, ascending, or for several hidden layers a tuple of such widths
-            each; empty without a hidden layer.
+        hidden: the possible widths of the hidden layer, ascending; for several hidden layers one tuple of widths per
+            layer; empty without a hidden layer.
         alphabets: the possible pairs of weight values; bit 1 is the second of the pair.
         bias: whether the units have biases; ``(False, True)`` searches it.
         activations: the possible activations of the hidden units, or of the output if there is no hidden layer.
         qubit_order: ``"forward"``: qubit j is field bit j; ``"reversed"``: qubit j is field bit num_qubits − 1 − j.
-        num_classes: 2, told apart by one output, or more, with an output each.
+        num_classes: the number of classes; two are told apart by one output, more have one output each.
 
     Every attribute with more than one option is searched and must have 2^k options, which take k qubits.
 
@@ -110,20 +111,20 @@ class SearchSpace:
 
     @property
     def layers(self) -> tuple[tuple[int, ...], ...]:
-        """The possible widths of each hidden layer."""
+        """The possible widths of each hidden layer, from the inputs up."""
         several = tuple(widths for widths in self.hidden if isinstance(widths, tuple))
         one = tuple(width for width in self.hidden if not isinstance(width, tuple))
         return (*several, one) if one else several
 
     @cached_property
     def _sizes(self) -> tuple[int, ...]:
-        """Inputs, the units of each hidden layer that have bits, outputs."""
+        """The numbers of inputs, of units of each hidden layer at its largest width, and of outputs."""
         outputs = 1 if self.num_classes == 2 else self.num_classes
         return (self.num_inputs, *(max(widths) for widths in self.layers), outputs)
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """The meaning of the bits, in field order."""
+        """The fields of a bitstring, with their names and meanings, in field order."""
         alphabets = " or ".join(f"{{{a:g}, {b:g}}}" for a, b in self.alphabets)
         planned: list[tuple[str, int, str]] = []
         last = len(self.layers) + 1
@@ -155,7 +156,7 @@ class SearchSpace:
         return tuple(result)
 
     def _unit(self, layer: int, letter: str) -> str:
-        """The name of a unit of a layer, 0 for the inputs."""
+        """The name of a unit of a layer; layer 0 is the inputs."""
         if layer == 0:
             return f"input {letter}"
         if layer == len(self.layers) + 1:
@@ -163,17 +164,17 @@ class SearchSpace:
         return f"hidden {letter}" if len(self.layers) == 1 else f"hidden {layer}.{letter}"
 
     def _width_name(self, layer: int) -> str:
-        """What the choice of a hidden layer's width is called: numbered unless no other layer's is searched."""
+        """The name of the choice of a hidden layer's width, numbered unless no other layer's width is searched."""
         searched = [number for number, widths in enumerate(self.layers, 1) if len(widths) > 1]
         return "width" if searched == [layer] else f"width {layer}"
 
     @property
     def num_qubits(self) -> int:
-        """Bits of a network, one qubit each."""
+        """The number of bits of a network, one qubit each."""
         return self.fields[-1].start + self.fields[-1].num_bits
 
     def summary(self) -> str:
-        """A table with one line a field: its qubits, its name, its meaning."""
+        """A table in text with one line per field: its qubits, its name, its meaning."""
         count = f" = {2**self.num_qubits:,}" if self.num_qubits <= 40 else ""
         lines = [f"{self.num_qubits} qubits, 2^{self.num_qubits}{count} networks"]
         for f in self.fields:
@@ -185,10 +186,11 @@ class SearchSpace:
         return "\n".join(lines)
 
     def additive_groups(self) -> list[tuple[int, ...]] | None:
-        """Qubits that act on the output's sum together; given the choices, the sum is a sum over these groups.
+        """Groups of qubits that act on the logit jointly; given the choices, the logit is a sum over these groups.
 
-        With a hidden layer they are one group a unit – its weights, its bias, its weight to the output – and the
-        output's bias; without one, every weight and the bias by itself. None with more layers, or more outputs.
+        With a hidden layer there is one group per hidden unit (its weights, its bias, its weight to the output) and one
+        of the output's bias; without a hidden layer every weight and the bias is a group by itself. None is returned
+        with several hidden layers or outputs.
         """
         if len(self.layers) > 1 or self.num_classes > 2:
             return None
@@ -206,7 +208,7 @@ class SearchSpace:
 
     @property
     def choice_qubits(self) -> tuple[int, ...]:
-        """Qubits that choose between activations, widths, alphabets or bias."""
+        """The qubits that choose between activations, widths, alphabets or biases."""
         return tuple(self._qubit(bit) for bit in self._choice_bits)
 
     @property
@@ -218,15 +220,15 @@ class SearchSpace:
         return self.num_qubits - 1 - bit if self.qubit_order == "reversed" else bit
 
     def field_bits(self, bits: Bits) -> dict[str, str]:
-        """The bits of each field of one bitstring ``[num_qubits]``, by name."""
+        """The bits of each field of one bitstring ``[num_qubits]`` as text, by the name of the field."""
         ordered = bits[::-1] if self.qubit_order == "reversed" else bits
         return {f.name: bitstrings.text(ordered[f.slice]) for f in self.fields}
 
     def decode(self, bits: ArrayLike) -> Network:
-        """The network of one bitstring ``[num_qubits]``.
+        """The network that one bitstring ``[num_qubits]`` encodes.
 
         Raises:
-            ValueError: if it is not one bitstring of that many bits.
+            ValueError: if ``bits`` is not one bitstring of ``num_qubits`` bits.
         """
         array = bitstrings.as_bits(bits, self.num_qubits)
         if array.ndim != 1:
@@ -246,19 +248,20 @@ class SearchSpace:
         )
 
     def forward(self, bits: Bits, x: Floats) -> Floats:
-        """What the output units sum up: bits ``[B, num_qubits]``, samples ``[S, num_inputs]`` → ``[B, S]``.
+        """The logits of networks on samples: bits ``[B, num_qubits]``, samples ``[S, num_inputs]`` → ``[B, S]``.
 
-        This is the value before the output's activation; with K > 2 classes ``[B, S, K]``, before the softmax. It takes
-        ``8·B·S·(H + H')`` bytes, H and H' the units of two layers one after the other, wherever that is largest
-        (inputs aside): callers cut B into blocks. A unit of the first hidden layer that several networks share is
-        computed once.
+        A logit is the output unit's value before its activation; K > 2 classes have ``[B, S, K]``, before the softmax.
+        The call takes ``8·B·S·(H + H')`` bytes, H and H' the numbers of units of two consecutive layers (inputs aside)
+        where their sum is largest: callers cut B into blocks. A unit of the first hidden layer that several networks
+        share is computed once.
         """
         return self._in_order(self._sums(self._parameters(bits), x))
 
     def output(self, bits: Bits, x: Floats) -> Floats:
-        """The networks' outputs, near 0 for the first class and 1 for the second: shapes as :meth:`forward`.
+        """The outputs of networks on samples: bits ``[B, num_qubits]``, samples ``[S, num_inputs]`` → ``[B, S]``.
 
-        With K > 2 classes, the probability of each: ``[B, S, K]``.
+        An output is near 0 for the first class and near 1 for the second. With K > 2 classes the outputs are the
+        probability of each class: ``[B, S, K]``.
         """
         p = self._parameters(bits)
         z = self._in_order(self._sums(p, x))
@@ -275,11 +278,11 @@ class SearchSpace:
         return class_probabilities(self.output(bits, x), self.num_classes)
 
     def _in_order(self, z: Floats) -> Floats:
-        """``[B, outputs, S]`` → ``[B, S]`` or, with several outputs, ``[B, S, outputs]``."""
+        """Move the axis of outputs last, ``[B, S, outputs]``, or drop it if there is one output, ``[B, S]``."""
         return z[:, 0] if self.num_classes == 2 else np.swapaxes(z, 1, 2)
 
     def _sums(self, p: _Parameters, x: Floats) -> Floats:
-        """What the output units sum up: ``[B, outputs, S]``."""
+        """The logits of networks on samples: ``[B, outputs, S]``."""
         if p.unit_bits is None:
             flat = p.weights[0].reshape(-1, self.num_inputs)  # one product for all networks
             return (flat @ x.T + p.biases[0].reshape(-1, 1)).reshape(*p.biases[0].shape, len(x))
@@ -301,7 +304,7 @@ class SearchSpace:
         return z
 
     def _parameters(self, bits: Bits) -> _Parameters:
-        """The numbers that bitstrings ``[B, num_qubits]`` stand for."""
+        """The weights, biases and choices that bitstrings ``[B, num_qubits]`` encode."""
         ordered = bits[:, ::-1] if self.qubit_order == "reversed" else bits
         num = len(ordered)
         raw = {f.name: ordered[:, f.slice] for f in self.fields}
@@ -335,7 +338,7 @@ class SearchSpace:
 
 @dataclass(frozen=True)
 class _Parameters:
-    """Weights and choices of B networks, one entry a layer."""
+    """The weights, biases and choices of B networks, with one entry per layer."""
 
     weights: tuple[Floats, ...]  # [B, units, units below], zero from units beyond the chosen width
     biases: tuple[Floats, ...]  # [B, units]

@@ -1,4 +1,4 @@
-"""A picture of a chip: its errors, what of it is dead, and the chains that were chosen."""
+"""A picture of a chip: the errors of its qubits and pairs, the ones out of order, and the chosen chains."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ TILE_COLOURS = (*COLOURS[:6], "#f0e442", "#882255", "#44aa99", "#999933", "#3322
 
 
 def chip_map(path: Path, chip: Chip, chains: Sequence[QubitChain] = ()) -> Path:
-    """Qubits shaded by readout error, pairs by two-qubit error, dead ones dashed, and chains as coloured bands.
+    """Draw a chip: qubits shaded by readout error, pairs by two-qubit error, and chains as coloured bands.
 
-    The circuit's qubit 0 is at the end with the ring. What is drawn is beside it as CSV: of qubits and of pairs.
+    Qubits and pairs that are out of order are dashed, and the circuit's qubit 0 is at the end with the ring. The
+    numbers that are drawn are saved beside the picture as CSV files of qubits and of pairs.
     """
     place = places(chip.num_qubits, list(chip.pairs)) * [1, -1] * SPACING
     low, high = place.min(axis=0) - 0.7 * SPACING, place.max(axis=0) + 0.7 * SPACING
@@ -89,7 +90,7 @@ def chip_map(path: Path, chip: Chip, chains: Sequence[QubitChain] = ()) -> Path:
 
 
 def places(num_qubits: int, pairs: Sequence[tuple[int, int]]) -> Floats:
-    """Where to draw each qubit, ``[num_qubits, 2]``: x to the right and y downwards.
+    """The place at which to draw each qubit, ``[num_qubits, 2]``: x to the right and y downwards.
 
     IBM numbers the qubits of a lattice row by row, so that the next qubit is to the right and any other neighbour of a
     higher number below. Where that leads to a contradiction, distances in the graph are scaled to the plane.
@@ -116,7 +117,7 @@ def places(num_qubits: int, pairs: Sequence[tuple[int, int]]) -> Floats:
 
 
 def _scaled(num_qubits: int, pairs: Sequence[tuple[int, int]]) -> Floats:
-    """Classical scaling of the distances in the graph to two dimensions, neighbours about 1 apart."""
+    """Places by classical scaling of the distances in the graph to two dimensions, neighbours about 1 apart."""
     far = float(num_qubits)
     distance = np.full((num_qubits, num_qubits), far)
     np.fill_diagonal(distance, 0)
@@ -136,7 +137,7 @@ def _colours(count: int) -> list[str]:
 
 
 def _scale(errors: Floats) -> LogNorm:
-    """A logarithmic scale of what is not 0 or dead."""
+    """A logarithmic scale of the errors that are neither 0 nor those of qubits out of order."""
     known = errors[(errors > 0) & (errors < 1)]
     low, high = (known.min(), known.max()) if known.size else (1e-3, 1e-1)
     return LogNorm(low, max(high, 1.01 * low), clip=True)

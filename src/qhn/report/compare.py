@@ -1,4 +1,4 @@
-"""Several runs side by side: where they differ, what they found, their curves in one picture."""
+"""A comparison of several runs: the settings that differ, what they found, and their curves in one picture."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ MAX_LABEL = 40  # characters of a run's settings in the legend
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs that have taken steps.
+    """A comparison of runs that have taken steps.
 
     Attributes:
-        records: at least two.
+        records: the records of at least two different runs.
 
     Raises:
-        ValueError: at construction, if there are fewer, one is named twice, or has no complete step.
+        ValueError: at construction, if there are fewer than two runs, a run is named twice, or one has no complete
+            step.
     """
 
     records: Sequence[Record]
@@ -45,14 +46,14 @@ class Comparison:
                 raise QhnError(f"run {record.directory} has no complete step yet; qhn resume continues it")
 
     def differences(self) -> dict[str, list[Any]]:
-        """Settings in which the runs differ, by dotted key: one value a run, None where it does not apply."""
+        """The settings in which the runs differ, by dotted key: one value per run, None where it does not apply."""
         leaves = [dict(_leaves(record.config.model_dump(mode="json"))) for record in self.records]
         keys = list(dict.fromkeys(key for tree in leaves for key in tree))
         table = {key: [tree.get(key) for tree in leaves] for key in keys}
         return {key: values for key, values in table.items() if any(value != values[0] for value in values)}
 
     def page(self) -> str:
-        """A table with one row a run."""
+        """A table in text with one row per run."""
         differences = self.differences()
         head = ["run", *differences]
         head += ["steps", "ended", "E", "best C", "validation", "distinct", "shots"]
@@ -71,7 +72,7 @@ class Comparison:
         return "\n".join(lines)
 
     def figure(self, folder: Path) -> Path:
-        """E with its error and the best C against the step, and E against shots if all runs took some."""
+        """Draw E with its error and the best C against the step, and E against shots if all runs took shots."""
         every = [record.steps() for record in self.records]
         sampled = all(steps[-1].shots for steps in every)
         figure, panels = new_figure(2 if sampled else 1)

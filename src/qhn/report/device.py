@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from qhn.arrays import Floats
-from qhn.backend import DeviceSettings
-from qhn.backend.journal import jobs_of
-from qhn.budget.quote import layout_words, price_words
+from qhn.backend import RehearsalSettings, machine_of
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.estimator.readout import inverted_for
 from qhn.report.drift import Drift
 from qhn.report.jobs import ledger_of
 from qhn.run.record import Record
+from qhn.run.session import BackendFacts
 
 APPLIED = ("noise", "rep_delay", "readout_errors", "dynamical_decoupling", "twirling")
 
@@ -46,36 +45,36 @@ class DeviceReport:
     Attributes:
         record: of the run.
         ansatz: its circuit.
-        facts: what the session's sampler said of itself.
+        facts: what the session's backend said of itself.
     """
 
     record: Record
     ansatz: Ansatz
-    facts: dict[str, Any]
+    facts: BackendFacts
 
     @classmethod
     def of(cls, record: Record, ansatz: Ansatz) -> DeviceReport | None:
         """That of a run, or None if it used no device."""
-        sessions = record.manifest()
-        if not sessions or "tiles" not in sessions[-1]["backend"]:
+        sessions = record.sessions()
+        if not sessions or not sessions[-1].backend.tiles:
             return None
-        return cls(record, ansatz, sessions[-1]["backend"])
+        return cls(record, ansatz, sessions[-1].backend)
 
     @property
     def is_rehearsal(self) -> bool:
         """Whether the device is a stored one."""
-        return str(self.facts["name"]).startswith("fake_")
+        return not machine_of(self.facts.name).bills
 
     def lines(self) -> list[str]:
         """Qubits, what was really applied, and the price, for the run's page."""
-        words = [f"{name.replace('_', ' ')} {self.facts[name]}" for name in APPLIED if name in self.facts]
+        words = [f"{name.replace('_', ' ')} {self.facts.facts[name]}" for name in APPLIED if name in self.facts.facts]
         words.append(f"mitigation {self.record.config.device.mitigation}")
-        if self.facts["circuit"] == "executed":
+        if self.facts.folded:
             words.append("last CX brick applied to the bits")
-        lines = [f"  device      {layout_words(self.facts)}", f"  applied     {', '.join(words)}"]
-        if "price" in self.facts:
+        lines = [f"  device      {self.facts.layout_words()}", f"  applied     {', '.join(words)}"]
+        if self.facts.price:
             billed = " on a QPU; nothing was billed for this rehearsal" * self.is_rehearsal
-            lines.append(f"  price       {price_words(self.facts['price'])}{billed}")
+            lines.append(f"  price       {self.facts.price.words()}{billed}")
         if known := self._billed():
             lines.append(f"  billed      {known}")
         if self.drift:
@@ -90,8 +89,7 @@ class DeviceReport:
 
     def _layouts(self) -> set[str]:
         """The qubits of each session that advanced the run, the same ones once."""
-        sessions = (session["backend"].get("tiles", []) for session in self.record.manifest())
-        return {str([tile["qubits"] for tile in tiles]) for tiles in sessions}
+        return {str(session.backend.qubits) for session in self.record.sessions()}
 
     def _billed(self) -> str:
         """What was spent, in words; empty without jobs."""
@@ -107,7 +105,7 @@ class DeviceReport:
             words += f", {known.lost.seconds:,.1f} of them in {known.lost.jobs:,} that led to no step"
         if known.begun.jobs:
             words += f", {known.begun.seconds:,.1f} in {known.begun.jobs:,} on the way"
-        unknown = sum(job.billed is None for job in jobs_of(record.journal.entries()).values())
+        unknown = sum(job.billed is None for job in record.journal.history().jobs().values())
         if unknown:
             words += f"; {unknown:,} bill{'s' * (unknown != 1)} not yet known, counted at the price"
         if known.tests.jobs:
@@ -128,10 +126,10 @@ class DeviceReport:
         chip, _, chains = self._placed
         if config.simulator == "aer":  # whose readout errors are symmetric
             chip = replace(chip, readout=np.repeat(chip.readout_error[:, None], 2, axis=1))
-        device, noise = stored_device(str(self.facts["name"])), ChipNoise(chip)
+        device, noise = stored_device(self.facts.name), ChipNoise(chip)
 
         def twin(calibrate: bool) -> Twin:
-            settings = DeviceSettings(qubits=(chains[0].qubits,), calibrate=calibrate)
+            settings = RehearsalSettings(qubits=(chains[0].qubits,), calibrate=calibrate)
             circuit = FakeDevice(device, settings).compile(self.ansatz).circuit
             return Twin(circuit, noise, max_bond=config.max_bond)
 
@@ -140,7 +138,7 @@ class DeviceReport:
         if config.mitigation == "none":
             return TwinEnergies(plain, plain, None, ran.is_exact)
         ran = twin(calibrate=True)
-        folded = self.facts["circuit"] == "executed"
+        folded = self.facts.folded
         network = self.ansatz.relabelled if folded else np.arange(len(costs))
         rates = chip.readout[list(chains[0].qubits)]
         tables = costs, inverted_for(self.ansatz, costs, rates, folded=folded)
@@ -156,8 +154,8 @@ class DeviceReport:
         tree = self.record.calibration()
         assert tree is not None  # a device is recorded with its calibration
         chip = Chip.from_json(tree)
-        load = Load(**{name: tuple(counts) for name, counts in self.facts["load"].items()})
-        return chip, load, [chain_of(chip, load, tile["qubits"], exact=tile["exact"]) for tile in self.facts["tiles"]]
+        load = Load(**{name: tuple(counts) for name, counts in self.facts.load.items()})
+        return chip, load, [chain_of(chip, load, tile.qubits, exact=tile.exact) for tile in self.facts.tiles]
 
     def layout(self) -> str:
         """The chains as a table: their estimated fidelities, what they are made of, and what was not used."""

@@ -1,4 +1,4 @@
-"""Whether a device drifts along a run: E at the first θ, measured again and again, and χ² about its weighted mean."""
+"""The drift of a device along a run: E at the first θ, measured repeatedly, and χ² about its weighted mean."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from qhn.arrays import Floats, Integers
 from qhn.estimator.means import with_error
 from qhn.run.step import Step
 
-SIGNIFICANT = 0.003  # chance of a larger χ² without drift, below which there is one: three standard deviations
+SIGNIFICANT = 0.003  # p-value of χ² below which the device drifted: three standard deviations
 
 
 @dataclass(frozen=True)
 class Drift:
-    """E(θ₀) of some steps. Of mitigated ones the errors are in part common, so that χ² is rather too small.
+    """The mean cost E(θ₀) at the first θ, measured again at some steps of a run.
+
+    Mitigated values have errors that are in part common, so that χ² is rather too small.
 
     Attributes:
-        steps: in which it was measured ``[n]``.
-        mean: E(θ₀) ``[n]``.
-        std_error: its standard error ``[n]``.
+        steps: the steps at which it was measured, ``[n]``.
+        mean: the mean costs E(θ₀), ``[n]``.
+        std_error: the standard errors of the mean costs, ``[n]``.
 
     >>> from dataclasses import replace
     >>> same = Drift(np.arange(3), np.array([0.5, 0.51, 0.5]), np.full(3, 0.01))
@@ -38,7 +40,7 @@ class Drift:
 
     @classmethod
     def of(cls, steps: Sequence[Step]) -> Drift | None:
-        """That of a run; None if no step has one."""
+        """The drift measured along a run's steps, or None if no step measured E(θ₀)."""
         found = [(step.step, step.drift, step.drift_std_error or np.nan) for step in steps if step.drift is not None]
         if not found:
             return None
@@ -47,28 +49,28 @@ class Drift:
 
     @property
     def weighted_mean(self) -> float:
-        """By inverse squares of the errors; nan if one of them is unknown, or 0."""
+        """The mean of E(θ₀) weighted by inverse squared errors; nan if an error is unknown or 0."""
         return float(np.average(self.mean, weights=self.std_error**-2.0))
 
     @property
     def chi2(self) -> float:
-        """The sum of the squares of distances from the weighted mean, in units of the errors."""
+        """The sum of squared distances from the weighted mean, in units of the standard errors."""
         return float((((self.mean - self.weighted_mean) / self.std_error) ** 2).sum())
 
     @property
     def freedom(self) -> int:
-        """Degrees of freedom of χ²."""
+        """The number of degrees of freedom of χ²."""
         return len(self.steps) - 1
 
     @property
     def p_value(self) -> float:
-        """The chance of a χ² at least as large if nothing drifts."""
+        """The probability of a χ² at least as large if nothing drifts."""
         from scipy.stats import chi2  # half a second to import
 
         return float(chi2.sf(self.chi2, self.freedom))
 
     def words(self) -> str:
-        """First and last value, and what the spread of all says."""
+        """The first and the last value, and the conclusion from χ², in words."""
         ends = sorted({0, len(self.steps) - 1})
         values = [f"{with_error(float(self.mean[k]), float(self.std_error[k]))} at step {self.steps[k]}" for k in ends]
         said = f"E(θ₀) {', '.join(values)}"

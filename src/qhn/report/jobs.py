@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from qhn.backend import BackendError
-from qhn.backend.journal import KnownJob, jobs_of
+from qhn.backend.journal import Event, KnownJob
 from qhn.budget.ledger import Ledger, ledger
 from qhn.run.record import Record
 from qhn.text import aligned
 
-ENDED = ("done", "failed", "cancelled", "self-test")  # events after which the journal knows how a job ended
+ENDED = (Event.DONE, Event.FAILED, Event.CANCELLED, Event.SELF_TEST)  # after which the journal knows how a job ended
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ def job_lines(record: Record, state_of: Callable[[str], str | None]) -> list[Job
     """All jobs of a run, the oldest first; ``state_of`` is asked for those that have not ended."""
     used = {job_id for entry in record.timing() for job_id in entry["job_ids"]}
     lines = []
-    for job_id, job in jobs_of(record.journal.entries()).items():
+    for job_id, job in record.journal.history().jobs().items():
         state = job.event if job.event in ENDED else state_of(job_id) or job.event
-        bits = "used" if job_id in used or job.event == "self-test" else "lost" if job.is_lost else "to come"
-        state = "done" if state == "self-test" else state.lower()
+        bits = "used" if job_id in used or job.event is Event.SELF_TEST else "lost" if job.is_lost else "to come"
+        state = "done" if job.event is Event.SELF_TEST else state.lower()
         lines.append(JobLine(job_id, measures(job), state, job.price.seconds, job.billed, bits))
     return lines
 
@@ -77,7 +77,7 @@ def measures(job: KnownJob) -> str:
     """
     _, _, step, evaluation, *part = job.tag.split(":")
     if job.step is None:
-        return "self-test"
+        return Event.SELF_TEST.value
     words = f"step {step}" + f", gradient {int(evaluation) + 1}" * (evaluation != "0")
     return words + (f", part {int(part[0]) + 1}" if part else "")
 
@@ -85,7 +85,7 @@ def measures(job: KnownJob) -> str:
 def ledger_of(record: Record) -> Ledger:
     """What a run has spent on a QPU, or would have."""
     steps = record.steps()
-    return ledger(record.timing(), record.journal.entries(), steps[-1].shots if steps else 0)
+    return ledger(record.timing(), record.journal.history(), steps[-1].shots if steps else 0)
 
 
 def table(lines: list[JobLine]) -> str:

@@ -10,7 +10,6 @@ import numpy as np
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
-from qhn.backend import open_backend
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.config.section import Section
 from qhn.config.train import TrainConfig
@@ -18,15 +17,19 @@ from qhn.errors import QhnError
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.means import mean_and_error, with_error
 from qhn.estimator.noisy import Shotless, without_shots
-from qhn.problem.cost import BinnProblem
+from qhn.problem.capabilities import description_of, noun_of
+from qhn.problem.cost import BinnProblem, Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import BLOCK, Landscape, is_small
 from qhn.problem.objective import Objective
 from qhn.report.device import DeviceReport
+from qhn.report.networks import NetworkReport
 from qhn.run.provenance import all_costs
 from qhn.run.record import Record
+from qhn.run.recorded_problem import RecordedProblem
 from qhn.run.step import Step, lowest_validation
 from qhn.seeds import Key, Purpose
+from qhn.statistics import entropy
 
 RANDOM_NETWORKS = 1_000_000  # and beyond draws at most so many random networks
 DEFAULT_CVAR = 0.2
@@ -38,11 +41,16 @@ ROUNDING = 1e-12  # relative: sums in another order differ so
 class Report:
     """A run to be reported on.
 
+    Attributes:
+        record: of the run.
+        given: the problem of the run, if it is a Python object; without it the page says what the record knows.
+
     Raises:
         ValueError: at construction, if it has no complete step.
     """
 
     record: Record
+    given: Problem | None = None
 
     def __post_init__(self) -> None:
         if not self.steps:
@@ -53,12 +61,28 @@ class Report:
         return self.record.steps()
 
     @cached_property
-    def problem(self) -> BinnProblem:
-        return self.record.config.problem()
+    def problem(self) -> Problem:
+        """The problem of the run; of a Python object that is not given, what the record knows of it."""
+        if self.given is not None:
+            return self.given
+        config = self.record.config
+        return RecordedProblem(self.record, config.instance) if config.instance else config.problem()
+
+    @cached_property
+    def networks(self) -> NetworkReport | None:
+        """What there is to say of networks and their data; None of other problems."""
+        return NetworkReport(self.problem) if isinstance(self.problem, BinnProblem) else None
+
+    @property
+    def noun(self) -> str:
+        """What one bitstring stands for."""
+        return noun_of(self.problem)
 
     @cached_property
     def landscape(self) -> Landscape | None:
         """All costs, or None if they are too many."""
+        if isinstance(self.problem, RecordedProblem):
+            return None if self.problem.table is None else Landscape(self.problem.table)
         known = is_small(self.problem) or self.is_exact
         return Landscape(all_costs(self.record, self.problem)) if known else None
 
@@ -84,7 +108,7 @@ class Report:
         if config.train.is_ideal:
             return self.ideal
         assert self.landscape is not None
-        sampler = open_backend(config.train.backend, config.device.settings()).compile(self.ansatz)
+        sampler = config.backend().compile(self.ansatz)
         return without_shots(self.ansatz, self.problem, sampler, objective=self._cvar, costs=self.landscape.costs)
 
     @cached_property
@@ -94,14 +118,16 @@ class Report:
 
     @property
     def _cvar(self) -> Objective:
-        """The one that was trained, or of the lowest fifth."""
+        """The CVaR that was trained, or that of the lowest fifth."""
         objective = self.record.config.train.objective.build()
-        return Objective(DEFAULT_CVAR) if objective.is_mean else objective
+        if isinstance(objective, Objective) and not objective.is_mean:
+            return objective
+        return Objective(DEFAULT_CVAR)
 
     @property
     def best_bits(self) -> Bits:
         """The best network's bits ``[num_qubits]``."""
-        return np.array([int(bit) for bit in self.steps[-1].best_bits], dtype=np.uint8)
+        return bitstrings.from_text(self.steps[-1].best_bits)
 
     def costs(self, step: int) -> tuple[Floats, Floats]:
         """Costs of bitstrings at a step's θ and their weights, which sum up to 1: ``[n]`` each.
@@ -121,10 +147,9 @@ class Report:
 
     def summary(self) -> str:
         """One page: the best network in words, E, CVaR, best C, the optimum, accuracy, and random search beside it."""
-        config, last, data = self.record.config, self.steps[-1], self.problem.dataset
+        config, last = self.record.config, self.steps[-1]
         outcome = self.record.outcome()
         ansatz = self.ansatz
-        held_out = f"{len(data.y_validation):,} validation" if data.has_validation else "no validation"
         ended = outcome.name if outcome else f"unfinished, {config.train.steps} planned"
         lines = [
             f"{config.experiment} {config.run_id}: {len(self.steps)} step{'s' * (len(self.steps) != 1)}, {ended}",
@@ -133,20 +158,32 @@ class Report:
             f"  machine     {self._machine()}, "
             + (f"{self._shots()} a row, {last.shots:,} in all" if config.train.shots else "no shots"),
             *(self.device.lines() if self.device else []),
-            f"  data        {data.name}, {len(data.y):,} training and {held_out} samples, loss {self.problem.loss}",
+            self._problem_line(),
             f"  training    {'exact gradient' if config.train.is_ideal else _settings(config.train.gradient)}, "
             f"{_settings(config.train.optimizer)}, "
             f"objective {_settings(config.train.objective)}, seed {config.train.seed}{_warm_start(config.train)}",
             "",
             *self._most_likely_lines(),
             "",
-            f"{'best of the most probable networks' if self.is_exact else 'best sampled network'}, "
+            f"{f'best of the most probable {self.noun}s' if self.is_exact else f'best sampled {self.noun}'}, "
             f"bits {last.best_bits} (qubit 0 first)",
-            *(f"  {line}" for line in self.problem.network(self.best_bits).describe().splitlines()),
+            *(f"  {line}" for line in description_of(self.problem, self.best_bits)),
             "",
             *(f"{name:<32}{value}" for name, value in self._numbers()),
         ]
         return "\n".join(lines)
+
+    def _problem_line(self) -> str:
+        """The data, or the Python object that was given as the problem, in one line."""
+        if self.networks:
+            return self.networks.data_line()
+        instance = self.record.config.instance
+        digest = (
+            f", digest {instance.digest[:10]}"
+            if instance and instance.digest
+            else ", without a digest: the run cannot be resumed"
+        )
+        return f"  problem     {instance.type if instance else type(self.problem).__name__}{digest}"
 
     def _shots(self) -> str:
         """Shots a row, in words."""
@@ -173,9 +210,9 @@ class Report:
         if self.is_exact:
             return self.machine.most_probable(self.steps[-1].theta)
         bits = self.record.samples(self.steps[-1].step)
-        different, counts = np.unique(bitstrings.pack(bits), axis=0, return_counts=True)
+        different, counts = bitstrings.distinct(bits)
         usual = int(counts.argmax())
-        return bitstrings.unpack(different[usual], bits.shape[1]), float(counts[usual] / counts.sum())
+        return different[usual], float(counts[usual] / counts.sum())
 
     @property
     def _told_apart(self) -> bool:
@@ -186,32 +223,25 @@ class Report:
     def _most_likely_lines(self) -> list[str]:
         bits, share = self.most_likely
         if not self._told_apart:
-            return ["at the last step no network was measured twice"]
-        head = f"most measured network of the last step, {share:.1%} of the shots"
+            return [f"at the last step no {self.noun} was measured twice"]
+        head = f"most measured {self.noun} of the last step, {share:.1%} of the shots"
         same = "it is also the best sampled one"
         if self.is_exact:
-            head, same = f"most probable network of the last step, p = {share:.4g}", "it is also the best of them"
+            head, same = f"most probable {self.noun} of the last step, p = {share:.4g}", "it is also the best of them"
         if np.array_equal(bits, self.best_bits):
             return [f"{head}: {same}"]
-        lines = self.problem.network(bits).describe().splitlines()
+        accuracy = f", accuracy {self.networks.accuracy(bits)}" if self.networks else ""
         return [
             f"{head}, bits {bitstrings.text(bits)}",
-            *(f"  {line}" for line in lines),
-            f"  C {float(self.problem.cost(bits)):.6g}, accuracy {self._accuracy(bits)}",
+            *(f"  {line}" for line in description_of(self.problem, bits)),
+            f"  C {float(self.problem.cost(bits)):.6g}{accuracy}",
         ]
-
-    def _accuracy(self, bits: Bits) -> str:
-        training, validation = self.problem.accuracy(bits)
-        held_out = "" if validation is None else f", {float(validation):.1%} validation"
-        return f"{float(training):.1%} training{held_out}"
 
     def _numbers(self) -> list[tuple[str, str]]:
         last, space = self.steps[-1], 2**self.problem.num_qubits
         landscape = self.landscape
         optimum = landscape.optimum if landscape else None
         found = next(step.step for step in self.steps if step.best_cost == last.best_cost)
-        labels = self.problem.dataset.y
-        majority = np.bincount(labels.astype(np.intp)).max() / len(labels)
         rows = [("E = ⟨C⟩ at the last step", with_error(last.mean, last.mean_std_error) + _above(last.mean, optimum))]
         if last.raw_mean is not None and last.raw_mean_std_error is not None:
             rows.append(("E of these bits, not inverted", with_error(last.raw_mean, last.raw_mean_std_error)))
@@ -225,32 +255,39 @@ class Report:
         if landscape and not self.record.config.train.is_ideal:
             ideal = float(self.ideal.energy(last.theta[None])[0])
             rows.append(("E of the ideal circuit, exact", f"{ideal:.6g}" + _above(ideal, optimum)))
-        rows.append(self._tail())
+        rows += [*self._trained(), self._tail()]
         if last.validation is not None:
             lowest, cost = lowest_validation(self.steps)
             rows.append((f"⟨C⟩ on validation data{', raw' * (last.raw_mean is not None)}", f"{last.validation:.6g}"))
             rows.append(("lowest validation ⟨C⟩", f"{cost:.6g} at step {lowest.step}"))
         if self.is_exact:
             probabilities = self.costs(last.step)[1]
-            bits = float(-(probabilities[probabilities > 0] * np.log2(probabilities[probabilities > 0])).sum())
-            rows.append(("entropy of the distribution", f"{bits:.4g} of {self.problem.num_qubits} bits"))
+            rows.append(
+                ("entropy of the distribution", f"{entropy(probabilities):.4g} of {self.problem.num_qubits} bits")
+            )
         best = "best of the most probable C" if self.is_exact else "best sampled C"
         rows.append((best, f"{last.best_cost:.6g} (step {found})" + _above(last.best_cost, optimum)))
         if landscape:
-            rows.append(("optimum C*", f"{landscape.optimum:.6g}, {landscape.degeneracy} of {space:,} networks"))
-        rows.append(("accuracy of the best network", self._accuracy(self.best_bits)))
-        rows.append(("accuracy of the larger class", f"{majority:.1%} training"))
+            rows.append(("optimum C*", f"{landscape.optimum:.6g}, {landscape.degeneracy} of {space:,} {self.noun}s"))
+        rows += self.networks.numbers(self.best_bits) if self.networks else []
         if self.is_exact:
-            rows.append(("distinct networks evaluated", f"all {space:,}: exact E is a sum over them"))
+            rows.append((f"distinct {self.noun}s evaluated", f"all {space:,}: exact E is a sum over them"))
             return rows
         share = last.distinct / space
         seen = f"{last.distinct:,} of {_count(self.problem.num_qubits)}{_percent(share)}"
-        rows.append(("distinct networks evaluated", seen))
-        rows.append(("best C of as many random ones", self._random_search(last.distinct)))
+        rows.append((f"distinct {self.noun}s evaluated", seen))
+        if not isinstance(self.problem, RecordedProblem):  # which knows no other costs
+            rows.append(("best C of as many random ones", self._random_search(last.distinct)))
         if share > 0.1:
             remark = "so much of the space was seen that the best sample says little about the search; E does"
             rows.append(("", remark))
         return rows
+
+    def _trained(self) -> list[tuple[str, str]]:
+        """The objective at the last step, if it is neither E nor a CVaR, which have rows of their own."""
+        objective, last = self.record.config.train.objective.build(), self.steps[-1]
+        known = objective.is_mean or objective == self._cvar
+        return [] if known else [(objective.label, with_error(last.value, last.std_error))]
 
     def _tail(self) -> tuple[str, str]:
         """CVaR at the last step."""
@@ -277,10 +314,11 @@ class Report:
         timing = self.record.timing()
         seconds, qpu_seconds = (sum(entry[name] or 0.0 for entry in timing) for name in ("seconds", "qpu_seconds"))
         lines = [f"{seconds:,.1f} s in {len(timing)} steps, {qpu_seconds:,.1f} QPU s, in {self.record.directory}"]
-        for session in self.record.manifest():
-            versions = ", ".join(f"{name} {version}" for name, version in session["versions"].items())
-            backend = ", ".join(f"{name} {value}" for name, value in session["backend"].items() if name not in APART)
-            lines += [f"  {session['time']}  {session['machine']}", f"    {versions}", f"    backend: {backend}"]
+        for session in self.record.sessions():
+            versions = ", ".join(f"{name} {version}" for name, version in session.versions.items())
+            facts = session.backend.facts
+            backend = ", ".join(f"{name} {value}" for name, value in facts.items() if name not in APART)
+            lines += [f"  {session.time}  {session.machine}", f"    {versions}", f"    backend: {backend}"]
         return "\n".join(lines)
 
     # ------------------------------------------------------------ figures
@@ -293,9 +331,7 @@ class Report:
         folder.mkdir(exist_ok=True)
         optimum = self.landscape.optimum if self.landscape else None
         last = self.steps[-1].step
-        network = self.problem.network(self.best_bits)
-        objective = self.record.config.train.objective.build()
-        trained = "" if objective.is_mean else f"CVaR of the lowest {objective.alpha:.0%}"
+        trained = self.record.config.train.objective.build().label
         paths = [
             figures.training_curve(folder, self.steps, optimum, trained, sampled=not self.is_exact),
             figures.cost_distribution(
@@ -310,16 +346,12 @@ class Report:
         best, usual = "best sampled", "most measured"
         if self.is_exact:
             best, usual = "best of the most probable", "most probable at the last step"
-        shown = {"": (network, f"{best}, C = {self.steps[-1].best_cost:.4g}")}
+        shown = {"": (self.best_bits, f"{best}, C = {self.steps[-1].best_cost:.4g}")}
         if self._told_apart and not np.array_equal(bits, self.best_bits):
             title = f"{usual} ({share:.1%}), C = {float(self.problem.cost(bits)):.4g}"
-            shown["-last" if self.is_exact else "-measured"] = (self.problem.network(bits), title)
-        data = self.problem.dataset
+            shown["-last" if self.is_exact else "-measured"] = (bits, title)
         for suffix, (drawn, title) in shown.items():
-            if data.num_features == 2:
-                paths.append(figures.decision_boundary(folder / f"decision{suffix}.png", drawn, data, title))
-            if drawn.image_shape:
-                paths.append(figures.weight_image(folder / f"weights{suffix}.png", drawn, title))
+            paths += self.networks.figures(folder, suffix, drawn, title) if self.networks else []
         return paths
 
 

@@ -34,6 +34,4 @@ def write_replay(record: Record, config: RunConfig, found: Sequence[Replayed]) -
         "best_cost": np.array([one.best_cost for one in found]),
         "distinct": np.array([one.distinct for one in found]),
     }
-    objective = config.train.objective.build()
-    name = "" if objective.is_mean else f"CVaR of the lowest {objective.alpha:.0%}"
-    return replayed_curve(folder / f"replay-{config.run_id}.png", columns, name)
+    return replayed_curve(folder / f"replay-{config.run_id}.png", columns, config.train.objective.build().label)

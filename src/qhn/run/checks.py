@@ -5,32 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from qhn.backend import SIMULATORS
+from qhn.backend.machines import MACHINES, spelled
 from qhn.backend.sampler import check_bits
 from qhn.backend.terms import Amount
-from qhn.budget.quote import price_of_step
+from qhn.budget.forecast import Forecast
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.config import RunConfig
 from qhn.errors import QhnError
-from qhn.problem.cost import NO_VALIDATION, BinnProblem
+from qhn.problem.cost import NO_VALIDATION, Problem
 from qhn.problem.landscape import check_enumerable
 
 MAX_ANGLES = 2**27  # in the rows of one gradient: 1 GiB
-
-
-def check(config: RunConfig) -> None:
-    """Refuse a run that cannot be made as it is configured, without a machine.
-
-    Raises:
-        ValueError: if the data cannot be read, or something is too large, missing, or does not fit.
-    """
-    problem = config.problem()
-    ansatz = config.circuit(problem.num_qubits)
-    check_size(config, ansatz)
-    check_validation(config, problem)
-    check_angles(config, ansatz)
-    if config.train.backend in SIMULATORS:
-        check_budget(config, price_of_step(config, ansatz, None))
 
 
 def check_size(config: RunConfig, ansatz: Ansatz) -> None:
@@ -51,23 +36,14 @@ def check_size(config: RunConfig, ansatz: Ansatz) -> None:
         )
 
 
-def check_validation(config: RunConfig, problem: BinnProblem) -> None:
+def check_validation(config: RunConfig, validation: Problem | None) -> None:
     """Refuse to wait for a validation cost that there is not.
 
     Raises:
-        ValueError: if there are no validation samples.
+        QhnError: if there are no validation data.
     """
-    if config.train.patience is not None and not problem.dataset.has_validation:
+    if config.train.patience is not None and validation is None:
         raise QhnError(f"train.patience waits for a lower validation cost, but {NO_VALIDATION}")
-
-
-def check_angles(config: RunConfig, ansatz: Ansatz) -> None:
-    """Refuse first angles that do not fit the circuit.
-
-    Raises:
-        ValueError: naming both numbers.
-    """
-    config.initial_theta(ansatz)
 
 
 def _up(seconds: float) -> str:
@@ -85,12 +61,11 @@ def check_budget(config: RunConfig, needed: Amount) -> None:
     Raises:
         ValueError: naming both numbers.
     """
-    train = config.train
+    train, chips = config.train, spelled(machine for machine in MACHINES if machine.has_chip)
     for name, limit in (("max_qpu_seconds", train.max_qpu_seconds), ("max_jobs", train.max_jobs)):
         if limit is not None and not needed.jobs:
             raise QhnError(
-                f"train.{name} limits shots on backends fake_<device> and ibm_<device>; this run on {train.backend} "
-                "takes none there; set it to none"
+                f"train.{name} limits shots on {chips}; this run on {train.backend} takes none there; set it to none"
             )
     if train.max_qpu_seconds is not None and train.max_qpu_seconds < needed.seconds:
         raise QhnError(
@@ -112,8 +87,9 @@ def check_detach(config: RunConfig, detach: bool) -> None:
     Raises:
         ValueError: naming the backend.
     """
-    if detach and not config.train.backend.startswith("ibm_"):
-        raise QhnError(f"--detach goes with backends ibm_<device>; {config.train.backend} computes here and now")
+    if detach and not config.train.machine.bills:
+        takers = spelled(machine for machine in MACHINES if machine.bills)
+        raise QhnError(f"--detach goes with {takers}; {config.train.backend} computes here and now")
 
 
 class BudgetNeeded(QhnError):
@@ -138,21 +114,35 @@ class BudgetNeeded(QhnError):
         )
 
 
-def check_paid(config: RunConfig, needed: Sequence[Amount], price: float, *, record: bool) -> None:
+def check_paid(forecast: Forecast, *, record: bool) -> None:
     """Refuse to spend shots without a record or a budget.
 
     Args:
-        config: the run.
-        needed: by each of its steps, at most.
-        price: QPU seconds that all of them should take.
-        record: whether it is recorded.
+        forecast: of a run on a machine whose shots are paid for.
+        record: whether the run is recorded.
 
     Raises:
-        ValueError: if it is not recorded.
+        QhnError: if it is not recorded.
         BudgetNeeded: naming what the steps take.
     """
-    name, train = config.train.backend, config.train
+    train = forecast.config.train
     if not record:
-        raise QhnError(f"a run on {name} is paid for and must be recorded; leave record=True")
+        raise QhnError(f"a run on {train.backend} is paid for and must be recorded; leave record=True")
     if train.max_qpu_seconds is None and train.max_shots is None:
-        raise BudgetNeeded(name, needed, price)
+        raise BudgetNeeded(train.backend, forecast.steps, forecast.seconds)
+
+
+def check_start(forecast: Forecast, *, paid: bool, record: bool) -> None:
+    """Refuse a run that its machine cannot make within its budget, before anything is written or sent.
+
+    Args:
+        forecast: of the run.
+        paid: whether the shots of the machine are paid for.
+        record: whether the run is recorded.
+
+    Raises:
+        QhnError: as :func:`check_paid` and :func:`check_budget`.
+    """
+    if paid:
+        check_paid(forecast, record=record)
+    check_budget(forecast.config, forecast.steps[0])

@@ -10,7 +10,6 @@ import numpy as np
 
 from qhn import bitstrings
 from qhn.arrays import Floats
-from qhn.backend import open_backend
 from qhn.config import RunConfig
 from qhn.errors import QhnError
 from qhn.estimator.means import with_error
@@ -76,7 +75,7 @@ def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
     ansatz = config.circuit(problem.num_qubits)
     if theta.shape[-1] != ansatz.num_parameters:
         raise QhnError(f"θ has {theta.shape[-1]} angles, the circuit takes {ansatz.num_parameters}")
-    backend = open_backend(config.train.backend, config.device.settings())
+    backend = config.backend()
     if backend.paid:
         raise QhnError(f"evaluate keeps no record of its shots, and those of {backend.name} are paid for; use qhn run")
     objective, shots = config.train.objective.build(), config.train.shots
@@ -98,7 +97,7 @@ def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
         if not objective.is_mean:
             value, value_error = float(found.objective[row]), float(found.objective_std_error[row])
             line |= {"objective": value, "objective_std_error": value_error if np.isfinite(value_error) else None}
-            words += f", CVaR of the lowest {objective.alpha:.0%} = {with_error(value, value_error)}"
+            words += f", {objective.label} = {with_error(value, value_error)}"
         lines.append(line | {"text": f"{words} ({f'{found.shots:,} shots' if shots else 'without shots'})"})
     best = {"best_cost": found.best_cost, "best_bits": bitstrings.text(found.best_bits), "distinct": found.distinct}
     name = "best sampled C" if shots else "optimum C*"

@@ -8,6 +8,7 @@ from typing import Any
 
 from qhn.arrays import Floats
 from qhn.backend import Backend, Sampler
+from qhn.backend.device.placement import Placement
 from qhn.backend.samples import Samples
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.run.record import Record
@@ -45,9 +46,8 @@ class KeptSampler:
         return self.sampler.circuit
 
     @property
-    def placement(self) -> Any:
-        """Of a device, where its sampler runs; None of others."""
-        return getattr(self.sampler, "placement", None)
+    def placement(self) -> Placement | None:
+        return self.sampler.placement
 
     def describe(self) -> dict[str, Any]:
         return self.sampler.describe()

@@ -1,49 +1,50 @@
-"""What a run leaves beside its numbers: the best network, the circuit that ran, versions and machine."""
+"""What a run leaves beside its numbers: the best bitstring, the circuit that ran, the costs of all bitstrings."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
-import subprocess
-import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from qhn import bitstrings
-from qhn.arrays import Floats
-from qhn.problem.cost import BinnProblem
+from qhn.arrays import Bits, Floats
+from qhn.problem.capabilities import description_of, noun_of, validation_of
+from qhn.problem.cost import BinnProblem, Problem
 from qhn.problem.landscape import enumerate_costs
 from qhn.run.record import Record
 from qhn.run.step import Step
-from qhn.threads import num_cores
 
 LANDSCAPE = "landscape.npy"
 PROBES = 64
 DRAWN_GATES = 1000
-PACKAGES = ("qhn", "qiskit", "qiskit-aer", "qiskit-ibm-runtime", "numpy", "scipy")
 
 
-def write_best(record: Record, problem: BinnProblem, step: Step) -> None:
-    """Write ``network.npz`` and ``best.json``: the best network, found at that step."""
-    bits = np.array([int(bit) for bit in step.best_bits], dtype=np.uint8)
-    network = problem.network(bits)
-    record.write_file("network.npz", network.write)
-    training, validation = problem.accuracy(bits)
-    record.write_json(
-        "best.json",
-        {
-            "step": step.step,
-            "bits": step.best_bits,
-            "cost": step.best_cost,
-            "validation_cost": float(problem.validation_cost(bits)) if validation is not None else None,
-            "training_accuracy": float(training),
-            "validation_accuracy": None if validation is None else float(validation),
-            "fields": problem.space.field_bits(bits),
-            "network": network.describe().splitlines(),
-        },
-    )
+def write_best(record: Record, problem: Problem, step: Step) -> None:
+    """Write ``best.json``: the best bitstring, found at that step; of a network also ``network.npz``."""
+    bits = bitstrings.from_text(step.best_bits)
+    if isinstance(problem, BinnProblem):
+        record.write_file("network.npz", problem.network(bits).write)
+    record.write_json("best.json", _facts_of(problem, step, bits))
+
+
+def _facts_of(problem: Problem, step: Step, bits: Bits) -> dict[str, Any]:
+    """What ``best.json`` says of a bitstring."""
+    validation = validation_of(problem)
+    facts = {
+        "step": step.step,
+        "bits": step.best_bits,
+        "cost": step.best_cost,
+        "validation_cost": None if validation is None else float(validation.cost(bits)),
+    }
+    if not isinstance(problem, BinnProblem):
+        return facts | {noun_of(problem): description_of(problem, bits)}
+    training, held_out = problem.accuracy(bits)
+    return facts | {
+        "training_accuracy": float(training),
+        "validation_accuracy": None if held_out is None else float(held_out),
+        "fields": problem.space.field_bits(bits),
+        "network": problem.describe(bits),
+    }
 
 
 def write_circuit(record: Record, circuit: Any) -> None:
@@ -67,7 +68,7 @@ def write_circuit(record: Record, circuit: Any) -> None:
     record.write_file(path.name, lambda file: file.write(text))
 
 
-def all_costs(record: Record, problem: BinnProblem) -> Floats:
+def all_costs(record: Record, problem: Problem) -> Floats:
     """C of all bitstrings, ``[2**num_qubits]``; kept in the run's ``landscape.npy`` once computed.
 
     Raises:
@@ -84,35 +85,9 @@ def all_costs(record: Record, problem: BinnProblem) -> Floats:
     return costs
 
 
-def _are_costs_of(problem: BinnProblem, costs: Floats) -> bool:
+def _are_costs_of(problem: Problem, costs: Floats) -> bool:
     """Whether a stored table has the right size and, at some places, the right numbers."""
     if costs.shape != (2**problem.num_qubits,) or costs.dtype != np.float64 or not np.isfinite(costs).all():
         return False
     places = np.unique(np.linspace(0, len(costs) - 1, PROBES).astype(np.int64))
     return np.allclose(costs[places], problem.cost(bitstrings.from_integers(places, problem.num_qubits)), rtol=1e-9)
-
-
-def session_facts(backend: dict[str, Any]) -> dict[str, Any]:
-    """What the manifest says about this process and machine; no names of hosts, users or paths."""
-    return {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES}
-        | {"python": platform.python_version()},
-        "git_revision": _git_revision(),
-        "machine": f"{platform.system()} {platform.machine()}, {num_cores()} cores",
-        "backend": backend,
-    }
-
-
-def _git_revision() -> str | None:
-    """The revision of the source tree qhn runs from; None if it is installed as a package."""
-    root = Path(__file__).parents[3]
-    if not (root / ".git").exists():
-        return None
-    try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return found.stdout.strip()

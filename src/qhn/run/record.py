@@ -33,6 +33,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -51,6 +52,7 @@ from qhn.errors import QhnError
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.mnist_files import idx_bytes, read_mnist
 from qhn.problem.network import load_network
+from qhn.run.session import Session
 from qhn.run.step import Outcome, RecordError, Step
 from qhn.text import did_you_mean
 
@@ -159,6 +161,11 @@ class Record:
             )
         return cls(directory, config)
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is a run in the directory."""
+        return (self.directory / "config.json").exists()
+
     def update_stop_rules(self, config: RunConfig) -> None:
         """Take over the stop rules of a configuration that is otherwise the same; call it while holding the run."""
         if self.config.train != config.train:
@@ -207,7 +214,7 @@ class Record:
 
     # ------------------------------------------------------------ reading
 
-    @property
+    @cached_property
     def journal(self) -> Journal:
         """What was noted of jobs on a QPU, ``jobs.jsonl``."""
         return Journal(self.directory / JOURNAL)
@@ -311,11 +318,13 @@ class Record:
         except Exception as error:  # as for the checkpoint
             raise RecordError(f"{path} cannot be read ({type(error).__name__}); {ANEW}") from None
 
-    def holds_best_of(self, step: int) -> bool:
-        """Whether ``network.npz`` is there and ``best.json`` describes a network found at that step."""
+    def holds_best_of(self, step: Step) -> bool:
+        """Whether ``best.json`` describes the bitstring found at that step, with ``network.npz`` if it is a network."""
         try:
-            load_network(self.directory / "network.npz")
-            return bool(json.loads((self.directory / "best.json").read_text())["step"] == step)
+            best = json.loads((self.directory / "best.json").read_text())
+            if "network" in best:
+                load_network(self.directory / "network.npz")
+            return bool(best["step"] == step.step and best["bits"] == step.best_bits)
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
@@ -353,10 +362,22 @@ class Record:
             raise RecordError(f"{path} is damaged ({error}); delete it, the run writes another") from None
         return sessions
 
+    def sessions(self) -> list[Session]:
+        """The processes that advanced the run, with what their machines said of themselves.
+
+        Raises:
+            RecordError: if the manifest is damaged.
+        """
+        try:
+            return [Session.from_json(tree) for tree in self.manifest()]
+        except (KeyError, TypeError, AttributeError) as error:
+            path = self.directory / "manifest.json"
+            raise RecordError(f"{path} is damaged ({error}); delete it, the run writes another") from None
+
     def calibration(self) -> dict[str, Any] | None:
         """What the device of the last session reported; None if there was none."""
-        sessions = self.manifest()
-        name = sessions[-1]["backend"].get("calibration") if sessions else None
+        sessions = self.sessions()
+        name = sessions[-1].backend.calibration if sessions else None
         if name is None:
             return None
         try:
@@ -434,11 +455,12 @@ class Record:
         text = json.dumps(tree, indent=2) + "\n"
         replace(self.directory / name, lambda file: file.write(text.encode()))
 
-    def append_session(self, facts: dict[str, Any]) -> None:
+    def append_session(self, session: Session) -> None:
         """Note in the manifest that a session begins to advance the run.
 
         A device's calibration goes into a file of its own, ``calibration/<digest>.json``, named in the manifest.
         """
+        facts = session.to_json()
         backend = facts["backend"]
         if "calibration" in backend:
             text = json.dumps(backend["calibration"]) + "\n"
@@ -455,10 +477,11 @@ class Record:
     # ------------------------------------------------------------ the rest
 
     def _write_config(self) -> None:
-        tree: dict[str, Any] = {"schema": SCHEMA} | self.config.model_dump(mode="json")
+        unused = {"instance"} if self.config.instance is None else {"data"}
+        tree: dict[str, Any] = {"schema": SCHEMA} | self.config.model_dump(mode="json", exclude=unused)
         if isinstance(self.config.data, FileData):
             tree["data"]["file"] = f"data/{self.config.data.file.name}"
-        elif tree["data"].get("directory"):
+        elif isinstance(self.config.data, MnistData) and self.config.data.directory:
             tree["data"]["directory"] = "data"
         self.write_json("config.json", tree)
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from qhn import bitstrings
-from qhn.arrays import Floats
+from qhn.arrays import Bits, Floats
 from qhn.backend.samples import Samples
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.config import RunConfig
@@ -27,6 +27,7 @@ from qhn.estimator.protocol import check_fit
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
+from qhn.problem.objective import Outcomes
 from qhn.run.paid_shots import digest_of
 from qhn.run.record import ANEW, Record
 from qhn.run.step import RecordError, Step, jsonable
@@ -139,7 +140,10 @@ def replayed_config(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
         ValueError: naming the first that cannot, or as :func:`qhn.config.file.with_settings`.
     """
     asked = with_settings(config, settings)
-    before, after = (one.model_dump(mode="json", exclude=OF_THE_BITS | {"experiment": True}) for one in (config, asked))
+    before, after = (
+        one.model_dump(mode="json", exclude=OF_THE_BITS | {"experiment": True, "instance": True})
+        for one in (config, asked)
+    )
     changed = [f"{table}.{key}" for table in before for key in before[table] if before[table][key] != after[table][key]]
     if changed:
         raise QhnError(
@@ -155,6 +159,7 @@ class KeptShots:
 
     record: Record
     paid = False
+    placement = None
 
     @property
     def name(self) -> str:
@@ -202,9 +207,8 @@ def _by_all_rows(record: Record, config: RunConfig, ansatz: Ansatz, problem: Pro
     )
     taken = 0
     for step in record.steps():
-        estimator.shots = train.shots_at(step.step)
-        rule = config.gradient_at(ansatz, step.step)
-        found = estimator.value_and_grad(step.theta, Key(train.seed, Purpose.SHOTS, step.step), rule)
+        rule, shots = config.gradient_at(ansatz, step.step), train.shots_at(step.step)
+        found = estimator.value_and_grad(step.theta, Key(train.seed, Purpose.SHOTS, step.step), rule, shots)
         here = found.estimates
         assert here.samples is not None
         taken += here.samples.num_shots
@@ -238,8 +242,8 @@ def _by_first_rows(record: Record, config: RunConfig, problem: Problem) -> Itera
     objective, known, (packed, _) = config.train.objective.build(), Evaluations(problem), record.evaluations()
     for step in record.steps():
         known.cost(bitstrings.unpack(packed[known.distinct : step.distinct], problem.num_qubits))
-        costs = known.cost(record.samples(step.step))
-        mean, value = Means.of(costs), Means.of(objective.transform(costs))
+        outcomes = _outcomes(known, record.samples(step.step))
+        mean, value = Means.of(outcomes.costs), Means.of(objective.linearise(outcomes, outcomes))
         yield Replayed(
             step=step.step,
             theta=step.theta,
@@ -253,6 +257,11 @@ def _by_first_rows(record: Record, config: RunConfig, problem: Problem) -> Itera
             best_bits=bitstrings.text(known.best_bits),
             distinct=known.distinct,
         )
+
+
+def _outcomes(known: Evaluations, bits: Bits) -> Outcomes:
+    """Measured bits ``[shots, num_qubits]`` with their costs."""
+    return Outcomes(known.cost(bits), lambda: bits)
 
 
 def disagreement(step: Step, found: Replayed) -> str:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
+from qhn import bitstrings
 from qhn.arrays import Floats
 from qhn.errors import QhnError
+from qhn.estimator.gradient import ValueAndGrad
+from qhn.problem.evaluations import Evaluations
 
 
 class RecordError(QhnError):
@@ -57,6 +61,53 @@ class Step:
     drift: float | None = None
     drift_std_error: float | None = None
 
+    @classmethod
+    def measured(
+        cls,
+        number: int,
+        theta: Floats,
+        info: ValueAndGrad,
+        *,
+        drift: ValueAndGrad,
+        best: Evaluations,
+        validation: float | None,
+        shots: int,
+        distinct: int,
+    ) -> Step:
+        """The step of what was measured at θ.
+
+        Args:
+            number: of the step, from 0.
+            theta: the angles ``[num_parameters]`` in radians.
+            info: the objective and its gradient there.
+            drift: the first gradient of the step, which may have measured E at the first θ again.
+            best: all bitstrings evaluated so far.
+            validation: mean validation cost at θ; None without validation data.
+            shots: of the machine since the start of the run.
+            distinct: different bitstrings evaluated since the start of the run.
+        """
+        here = info.estimates
+        return cls(
+            step=number,
+            theta=theta,
+            value=float(info.value),
+            std_error=float(info.std_error),
+            mean=float(here.mean[0]),
+            mean_std_error=float(here.std_error[0]),
+            grad=info.grad,
+            grad_std_error=info.grad_std_error,
+            hessian_diag=info.hessian_diag,
+            best_cost=best.best_cost,
+            best_bits=bitstrings.text(best.best_bits),
+            validation=validation,
+            shots=shots,
+            distinct=distinct,
+            raw_mean=None if here.raw is None else float(here.raw[0]),
+            raw_mean_std_error=None if here.raw_std_error is None else float(here.raw_std_error[0]),
+            drift=None if drift.drift is None else float(drift.drift),
+            drift_std_error=None if drift.drift_std_error is None else float(drift.drift_std_error),
+        )
+
     def to_json(self) -> str:
         """One line of JSON; numbers that are not finite become null."""
         return json.dumps({name: jsonable(value) for name, value in vars(self).items()}, allow_nan=False)
@@ -101,13 +152,46 @@ def jsonable(value: Any) -> Any:
     return value
 
 
+class Ending(StrEnum):
+    """How a run ended, by the word that is recorded; each with the exit code of the command line."""
+
+    DONE = "done"
+    TARGET = "target"
+    CONVERGED = "converged"
+    PLATEAU = "plateau"
+    EARLY_STOPPING = "early-stopping"
+    BUDGET = "budget"
+    QUOTA = "quota"  # of the account
+    INTERRUPTED = "interrupted"
+    DETACHED = "detached"
+
+    @property
+    def exit_code(self) -> int:
+        """0 where the run ended well, 3 where a budget or a plateau stopped it, 130 where it was interrupted.
+
+        >>> Ending.DONE.exit_code, Ending.QUOTA.exit_code
+        (0, 3)
+        """
+        stopped = {Ending.PLATEAU: 3, Ending.BUDGET: 3, Ending.QUOTA: 3, Ending.INTERRUPTED: 130}
+        return stopped.get(self, 0)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """Why a run stopped.
 
-    ``name`` is ``done``, ``target``, ``converged``, ``plateau``, ``early-stopping``, ``budget``, ``quota`` (of the
-    account), ``interrupted`` or ``detached``.
+    Attributes:
+        name: how it ended.
+        message: why, and what can be done, in one sentence.
+
+    Raises:
+        QhnError: at construction, if there is no such ending.
     """
 
-    name: str
+    name: Ending
     message: str
+
+    def __post_init__(self) -> None:
+        if self.name not in set(Ending):
+            raise QhnError(f"no run ends as {self.name!r}; known are {', '.join(Ending)}")
+        object.__setattr__(self, "name", Ending(self.name))

@@ -9,7 +9,7 @@ import numpy as np
 from qhn.backend.terms import Amount
 from qhn.budget.ledger import Ledger
 from qhn.config.train import TrainConfig
-from qhn.run.step import Outcome, Step, lowest_validation
+from qhn.run.step import Ending, Outcome, Step, lowest_validation
 
 ROUNDING = 1e-9  # relative: a budget of three steps is enough for three
 
@@ -17,23 +17,23 @@ ROUNDING = 1e-9  # relative: a budget of three steps is enough for three
 def reached(rules: TrainConfig, steps: Sequence[Step]) -> Outcome | None:
     """The first rule that the steps fulfil, or None."""
     if steps and rules.target is not None and steps[-1].value <= rules.target:
-        return Outcome("target", f"the objective reached train.target = {rules.target:g}; set it to none to go on")
+        return Outcome(Ending.TARGET, f"the objective reached train.target = {rules.target:g}; set it to none to go on")
     if steps and rules.shots is None and np.abs(steps[-1].grad).max() <= rules.tolerance:
-        return Outcome("converged", f"no component of the gradient exceeds train.tolerance = {rules.tolerance:g}")
+        return Outcome(Ending.CONVERGED, f"no component of the gradient exceeds train.tolerance = {rules.tolerance:g}")
     if rules.shots is None and len(steps) > 2 and all((s.theta == steps[-1].theta).all() for s in steps[-3:]):
-        return Outcome("plateau", "θ no longer changes: no step down the gradient lowers the objective")
+        return Outcome(Ending.PLATEAU, "θ no longer changes: no step down the gradient lowers the objective")
     if len(steps) >= rules.steps:
-        return Outcome("done", f"{rules.steps} steps done; more with --set train.steps={2 * rules.steps}")
+        return Outcome(Ending.DONE, f"{rules.steps} steps done; more with --set train.steps={2 * rules.steps}")
     if rules.plateau is not None and steps_since_progress(steps) >= rules.plateau:
         shots = "" if rules.shots is None else "more shots, "
         advice = f"try {shots}another seed, or a smaller learning_rate; --set train.plateau=… goes on"
-        return Outcome("plateau", f"no progress beyond the error in {rules.plateau} steps; {advice}")
+        return Outcome(Ending.PLATEAU, f"no progress beyond the error in {rules.plateau} steps; {advice}")
     if rules.patience is not None and steps:
         lowest, cost = lowest_validation(steps)
         if steps[-1].step - lowest.step >= rules.patience:
             reason = f"the validation cost has not fallen below {cost:.6g}, that of step {lowest.step}, "
             advice = "qhn ensemble --step best-validation predicts from there; --set train.patience=none goes on"
-            return Outcome("early-stopping", f"{reason}in {rules.patience} steps; {advice}")
+            return Outcome(Ending.EARLY_STOPPING, f"{reason}in {rules.patience} steps; {advice}")
     return None
 
 
@@ -51,13 +51,13 @@ def over_budget(rules: TrainConfig, needed: Amount, known: Ledger) -> Outcome | 
     seconds, limit = spent.seconds + more.seconds, rules.max_qpu_seconds
     if limit is not None and seconds > limit * (1 + ROUNDING):
         left = f"{max(0.0, limit - spent.seconds):,.2f} of train.max_qpu_seconds"
-        return Outcome("budget", f"a step takes up to {more.seconds:,.2f} QPU seconds, {left} remain")
+        return Outcome(Ending.BUDGET, f"a step takes up to {more.seconds:,.2f} QPU seconds, {left} remain")
     if rules.max_jobs is not None and spent.jobs + more.jobs > rules.max_jobs:
         left = f"{max(0, rules.max_jobs - spent.jobs):,} of train.max_jobs"
-        return Outcome("budget", f"a step takes {more.jobs:,} job{'s' * (more.jobs > 1)}, {left} remain")
+        return Outcome(Ending.BUDGET, f"a step takes {more.jobs:,} job{'s' * (more.jobs > 1)}, {left} remain")
     if rules.max_shots is not None and spent.shots + more.shots > rules.max_shots:
         left = f"{max(0, rules.max_shots - spent.shots):,} of train.max_shots"
-        return Outcome("budget", f"a step takes {more.shots:,} shots, {left} remain")
+        return Outcome(Ending.BUDGET, f"a step takes {more.shots:,} shots, {left} remain")
     return None
 
 
@@ -70,15 +70,17 @@ def beyond_account(needed: Amount, known: Ledger, left: float | None) -> Outcome
     if left is None or not more.shots or more.seconds <= left * (1 + ROUNDING):
         return None
     words = f"a step takes up to {more.seconds:,.2f} QPU seconds, the account has {left:,.2f} left in this period"
-    return Outcome("quota", f"{words}; qhn resume when it has more")
+    return Outcome(Ending.QUOTA, f"{words}; qhn resume when it has more")
 
 
 def detached(job_ids: Sequence[str]) -> Outcome:
     """The end of a session that does not wait for its jobs."""
     if not job_ids:
-        return Outcome("detached", "as many jobs wait as the account's plan allows; try qhn resume --detach later")
+        return Outcome(Ending.DETACHED, "as many jobs wait as the account's plan allows; try qhn resume --detach later")
     jobs = f"job {job_ids[0]} is" if len(job_ids) == 1 else f"{len(job_ids)} jobs are"
-    return Outcome("detached", f"{jobs} on the way; qhn jobs says how far, qhn resume goes on with what comes of it")
+    return Outcome(
+        Ending.DETACHED, f"{jobs} on the way; qhn jobs says how far, qhn resume goes on with what comes of it"
+    )
 
 
 def steps_since_progress(steps: Sequence[Step]) -> int:

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from qhn.sweep.plan import Sweep, load_sweep, sweeps
+from qhn.sweep.batch import Batch, BatchState
+from qhn.sweep.plan import Member, Sweep, load_sweep, make_sweep, sweeps
 from qhn.sweep.survey import Survey
-from qhn.sweep.workers import advance, processes
+from qhn.sweep.workers import Failure, Progress, advance, processes, work_through
 
-__all__ = ["Survey", "Sweep", "advance", "load_sweep", "processes", "sweeps"]
+__all__ = [
+    "Batch",
+    "BatchState",
+    "Failure",
+    "Member",
+    "Progress",
+    "Survey",
+    "Sweep",
+    "advance",
+    "load_sweep",
+    "make_sweep",
+    "processes",
+    "sweeps",
+    "work_through",
+]

@@ -1,134 +1,366 @@
-"""Many exact trainings of one circuit at once: members of a sweep that differ in their seed advance together.
+"""Exact trainings of one circuit that advance together, can be paused, and go on with some of the members.
 
 Each member takes the steps that a run of its own would take (:mod:`qhn.run.training`); the engine serves all of them
-with the same products with the table of costs, and a member that has converged costs nothing more.
+with the same products with the table of costs. With L-BFGS a member that has ended is not evaluated again; with the
+other optimizers it is, at the same angles, as long as it is in the batch.
+
+:class:`Batch` is what does not change, :class:`BatchState` all that does: plain arrays, from which a paused batch goes
+on byte for byte as if it had never been paused. How the numbers of a member depend on which others are evaluated with
+it is said at :meth:`BatchState.select`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from qhn import durable
 from qhn.arrays import Bits, Bools, Floats, Integers
 from qhn.config import RunConfig
 from qhn.errors import QhnError
 from qhn.estimator.exact import ExactEstimator
-from qhn.optimize.lbfgs import Lbfgs, Minima, descend
+from qhn.optimize.lbfgs import Lbfgs, LbfgsState
+from qhn.optimize.line_search import Point
 from qhn.optimize.optimizer import Optimizer
 from qhn.problem.landscape import enumerate_costs
+from qhn.run.step import RecordError
 
-
-@dataclass(frozen=True)
-class Batch:
-    """Exact trainings that have ended; axis 0 is the member.
-
-    Attributes:
-        theta: at the last step, ``[B, num_parameters]``.
-        mean: E at every step, ``[B, steps]``; once a member has ended, its last.
-        validation: E of the validation cost likewise, or None without validation data.
-        num_steps: ``[B]``.
-        num_gradients: evaluations of E and its gradient, ``[B]``.
-        converged: whether the gradient vanished, or E no longer fell, ``[B]``.
-        most_probable: the most probable bitstring, ``[B, num_qubits]``.
-        entropy: of the distribution over bitstrings in bits, ``[B]``.
-        estimator: of E, with the table of costs.
-    """
-
-    theta: Floats
-    mean: Floats
-    validation: Floats | None
-    num_steps: Integers
-    num_gradients: Integers
-    converged: Bools
-    most_probable: Bits
-    entropy: Floats
-    estimator: ExactEstimator
+VALUE_TOLERANCE = 1e-12  # L-BFGS has converged when a step lowers the objective by less, relative: rounding
+REMEMBERED = ("steps", "changes", "weights")  # of an L-BFGS state, with the place in its memory on axis 0
+OPTIMIZER = "optimizer_"  # begins the names of the arrays of the optimizer's state in a file
 
 
 def can_advance_together(config: RunConfig) -> bool:
-    """Whether a run can be a member of a batch: exact, with no stop rule but steps and tolerance."""
+    """Whether a run can be a member of a batch: it takes no shots, and no stop rule but steps and tolerance ends it."""
     train = config.train
     return train.is_ideal and train.target is None and train.plateau is None and train.patience is None
 
 
 def circuit_and_problem(config: RunConfig) -> str:
-    """What the members of a batch have in common: everything but the seed."""
+    """A name for everything in a configuration but the seed; it is the same for all members of a batch."""
     shared = config.model_copy(update={"train": config.train.model_copy(update={"seed": 0})})
     return shared.run_id + shared.stop_rules_id
 
 
-def train_together(configs: Sequence[RunConfig]) -> Batch:
-    """Train all of them, exactly.
+@dataclass(frozen=True)
+class BatchState:
+    """Where the members of a batch stand after some steps: plain arrays whose axis 0 is the member.
+
+    A step of a member is one θ at which its objective was evaluated and written down, as in a run of its own.
+
+    Attributes:
+        run_ids: which run each member is, as text, ``[B]``.
+        theta: angles at the last step in radians, ``[B, num_parameters]``; before the first step the initial ones.
+        next_theta: angles at which the next step begins, ``[B, num_parameters]``: those that the optimizer chose, or
+            with L-BFGS, which searches a line from ``theta``, the same as ``theta``.
+        value: the objective at ``theta``, ``[B]``; nan before the first step.
+        grad: the gradient of the objective at ``theta``, ``[B, num_parameters]``; nan before the first step.
+        mean: E = ⟨C⟩ at every step, ``[B, steps]``, up to the last of all members; one that ended earlier is continued
+            with its last E.
+        validation: the mean validation cost at every step likewise, ``[B, steps]``, or None without validation data.
+        num_steps: number of steps that each member took, ``[B]``.
+        num_gradients: number of evaluations of the objective and its gradient that each member took, ``[B]``.
+        converged: whether the gradient vanished or, with L-BFGS, the objective no longer fell, ``[B]``.
+        ended: whether the member takes no more steps, ``[B]``: it has converged, or L-BFGS found no descent.
+        optimizer: arrays of the optimizer's state by name; axis 0 is the member, except of scalars.
+    """
+
+    run_ids: NDArray[np.str_]
+    theta: Floats
+    next_theta: Floats
+    value: Floats
+    grad: Floats
+    mean: Floats
+    validation: Floats | None
+    num_steps: Integers
+    num_gradients: Integers
+    converged: Bools
+    ended: Bools
+    optimizer: dict[str, NDArray[Any]]
+
+    def __len__(self) -> int:
+        """The number of members."""
+        return len(self.run_ids)
+
+    def select(self, members: ArrayLike) -> BatchState:
+        """The state of some members, with which the batch goes on without the others.
+
+        Of a CVaR, θ, value and gradient are computed member by member, and are the same bytes in any company. Of the
+        mean E, and of validation costs, members share matrix products, whose last bits depend on the number of columns:
+        from here on such numbers agree with those of the whole batch to rounding, about 1e-15 of the costs an
+        evaluation. Steps amplify it: little where a training converges, without bound where it is chaotic, as with a
+        learning rate that is too large. It is no different when a member of an L-BFGS batch ends.
+
+        Args:
+            members: places on axis 0 in any order, or one Boolean a member, ``[n]``.
+
+        Raises:
+            IndexError: if there is no such place.
+        """
+        chosen = np.asarray(members)
+        rows = np.arange(len(self))[chosen if chosen.size else chosen.astype(np.int64)]
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        taken = {name: value[rows] for name, value in values.items() if isinstance(value, np.ndarray)}
+        optimizer = {name: part[rows] if part.ndim else part for name, part in self.optimizer.items()}
+        return replace(self, **taken, optimizer=optimizer)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything by name, as :func:`numpy.savez` takes it; nothing but arrays of numbers and text."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "optimizer"}
+        own = {name: value for name, value in values.items() if value is not None}
+        return own | {OPTIMIZER + name: part for name, part in self.optimizer.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> BatchState:
+        """The state that :meth:`arrays` described.
+
+        Raises:
+            RecordError: if an array is missing.
+        """
+        stored = dict(arrays)
+        optimizer = {name.removeprefix(OPTIMIZER): stored.pop(name) for name in arrays if name.startswith(OPTIMIZER)}
+        try:
+            names = [f.name for f in fields(cls) if f.name not in ("validation", "optimizer")]
+            own = {name: stored[name] for name in names}
+        except KeyError as error:
+            raise RecordError(f"the state of a batch lacks {error}") from None
+        return cls(**own, validation=stored.get("validation"), optimizer=optimizer)
+
+    def save(self, path: str | Path) -> None:
+        """Write an ``.npz`` file, which replaces an older one as a whole.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        durable.replace(Path(path), lambda file: np.savez(file, allow_pickle=False, **self.arrays()))
+
+    @classmethod
+    def load(cls, path: str | Path) -> BatchState:
+        """The state in a file that :meth:`save` wrote, byte for byte.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            RecordError: if it is damaged.
+        """
+        try:
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                arrays = dict(stored)
+        except OSError:
+            raise
+        except Exception as error:  # numpy raises BadZipFile, KeyError, ValueError, EOFError or zlib.error here
+            raise RecordError(f"{path} is damaged ({type(error).__name__}: {error})") from None
+        return cls.from_arrays(arrays)
+
+
+class Batch:
+    """Exact trainings that differ in their seed only, and advance together.
+
+    Args:
+        configs: the members, at least one.
+
+    Attributes:
+        configs: the members, by run id.
+        estimator: the engine for the objective, with the table of all costs.
+        optimizer: the rule for the next θ.
 
     Raises:
-        ValueError: if they differ in more than their seed, take shots, or have too many qubits.
+        ValueError: if there are none, if they differ in more than their seed, take shots, have a stop rule other than
+            steps and tolerance, or have too many qubits.
 
     >>> from qhn.config.file import load_config
     >>> settings = {"train.backend": "exact", "train.optimizer": "lbfgs", "train.steps": 200}
-    >>> configs = [load_config("figure-1", settings | {"train.seed": seed}) for seed in range(20)]
-    >>> batch = train_together(configs)
-    >>> batch.theta.shape, bool(batch.converged.all())
-    ((20, 32), True)
+    >>> batch = Batch([load_config("figure-1", settings | {"train.seed": seed}) for seed in range(20)])
+    >>> paused = batch.advance(batch.begin(), until=10)
+    >>> paused.theta.shape, paused.mean.shape
+    ((20, 32), (20, 10))
+    >>> best = paused.select(paused.value.argsort()[:5])        # the others stop here
+    >>> ended = batch.advance(best)
+    >>> len(ended), bool(ended.converged.all())
+    (5, True)
     """
-    first = configs[0]
-    for config in configs:
-        if not can_advance_together(config) or circuit_and_problem(config) != circuit_and_problem(first):
-            raise QhnError(
-                "a batch takes exact runs that differ in their seed only, without target, plateau and patience"
-            )
-    problem = first.problem()
-    ansatz = first.circuit(problem.num_qubits)
-    estimator = ExactEstimator(ansatz, problem, objective=first.train.objective.build())
-    held_out = None
-    if problem.dataset.has_validation:
-        held_out = ExactEstimator(ansatz, problem, costs=enumerate_costs(problem.held_out))
-    thetas = np.stack([config.initial_theta(ansatz) for config in configs])
-    mean: list[Floats] = []
-    validation: list[Floats] = []
-    for number, standing in enumerate(_standings(first, estimator, thetas)):
-        moved = standing.num_steps == number
-        mean.append(mean[-1].copy() if mean else np.empty(len(thetas)))
-        is_mean = estimator.objective.is_mean
-        mean[-1][moved] = standing.value[moved] if is_mean else estimator.energy(standing.theta[moved])
-        if held_out is not None:
-            validation.append(validation[-1].copy() if validation else np.empty(len(thetas)))
-            validation[-1][moved] = held_out.energy(standing.theta[moved])
-    return Batch(
-        theta=standing.theta,
-        mean=np.stack(mean, axis=1),
-        validation=np.stack(validation, axis=1) if validation else None,
-        num_steps=standing.num_steps + 1,
-        num_gradients=standing.num_evaluations,
-        converged=standing.converged,
-        most_probable=np.stack([estimator.distribution.most_probable(theta)[0] for theta in standing.theta]),
-        entropy=estimator.distribution.entropy(standing.theta),
-        estimator=estimator,
-    )
 
+    def __init__(self, configs: Sequence[RunConfig]) -> None:
+        if not configs:
+            raise QhnError("a batch takes at least one run, got none")
+        first = configs[0]
+        shared = circuit_and_problem(first)
+        for config in configs:
+            if not can_advance_together(config) or circuit_and_problem(config) != shared:
+                raise QhnError(
+                    "a batch takes exact runs that differ in their seed only, without target, plateau and patience"
+                )
+        problem = first.problem()
+        self.configs: dict[str, RunConfig] = {config.run_id: config for config in configs}
+        if len(self.configs) < len(configs):
+            raise QhnError("a batch takes each run once, got one twice")
+        self.optimizer: Optimizer = first.train.optimizer.build()
+        self._rules = first.train
+        self._ansatz = first.circuit(problem.num_qubits)
+        self.estimator = ExactEstimator(self._ansatz, problem, objective=first.train.objective.build())
+        self._held_out: ExactEstimator | None = None
+        if problem.dataset.has_validation:
+            self._held_out = ExactEstimator(self._ansatz, problem, costs=enumerate_costs(problem.held_out))
 
-def _standings(config: RunConfig, estimator: ExactEstimator, thetas: Floats) -> Iterator[Minima]:
-    """Where all members stand at each step."""
-    rules, optimizer = config.train, config.train.optimizer.build()
-    if isinstance(optimizer, Lbfgs):
-        return descend(
-            estimator.value_and_grad, thetas, max_steps=rules.steps - 1, tolerance=rules.tolerance, optimizer=optimizer
+    def begin(self) -> BatchState:
+        """The state of all members before the first step, at their initial angles."""
+        theta = np.stack([config.initial_theta(self._ansatz) for config in self.configs.values()])
+        num = len(theta)
+        nothing = np.empty((num, 0))
+        return BatchState(
+            run_ids=np.array(list(self.configs)),
+            theta=theta,
+            next_theta=theta,
+            value=np.full(num, np.nan),
+            grad=np.full(theta.shape, np.nan),
+            mean=nothing,
+            validation=None if self._held_out is None else nothing,
+            num_steps=np.zeros(num, dtype=np.int64),
+            num_gradients=np.zeros(num, dtype=np.int64),
+            converged=np.zeros(num, dtype=bool),
+            ended=np.zeros(num, dtype=bool),
+            optimizer=_members_first(self.optimizer.init(theta)),
         )
-    return _steps(optimizer, estimator, thetas, rules.steps, rules.tolerance)
+
+    def advance(self, state: BatchState, until: int | None = None) -> BatchState:
+        """Train the members of a state until they have taken so many steps or have ended.
+
+        Advancing to a step in one go and with pauses in between gives the same bytes. ``state`` is left as it is.
+
+        Args:
+            state: of all members, or of some of them (:meth:`BatchState.select`).
+            until: number of steps that a member has taken afterwards, counted from its start; by default, and at most,
+                ``train.steps`` of the configuration. If they have taken as many already, nothing is done.
+
+        Raises:
+            ValueError: if ``until`` is out of range, or the state is that of other runs.
+        """
+        limit = self._rules.steps if until is None else until
+        if not 0 <= limit <= self._rules.steps:
+            raise QhnError(f"until must be from 0 to train.steps = {self._rules.steps}, got {limit}")
+        strange = [name for name in state.run_ids.tolist() if name not in self.configs]
+        if strange:
+            raise QhnError(f"the state is that of other runs: {strange[0]} is not in this batch")
+        mean, validation = [state.mean], [] if state.validation is None else [state.validation]
+        for _ in range(state.mean.shape[1], limit):
+            if state.ended.all():
+                break
+            moved = ~state.ended
+            state = self._line_search(state) if isinstance(self.optimizer, Lbfgs) else self._step(state)
+            is_mean = self.estimator.objective.is_mean
+            energy = state.value[moved] if is_mean else self.estimator.energy(state.theta[moved])
+            mean.append(_next_column(mean[-1], moved, energy))
+            if self._held_out is not None:
+                validation.append(_next_column(validation[-1], moved, self._held_out.energy(state.theta[moved])))
+        return replace(
+            state,
+            mean=np.concatenate(mean, axis=1),
+            validation=np.concatenate(validation, axis=1) if validation else None,
+        )
+
+    def most_probable(self, state: BatchState) -> Bits:
+        """The most probable bitstring at the last step of each member, ``[B, num_qubits]``, qubit 0 first."""
+        found = [self.estimator.most_probable(theta)[0] for theta in state.theta]
+        return np.stack(found) if found else np.empty((0, self._ansatz.num_qubits), dtype=np.uint8)
+
+    def entropy(self, state: BatchState) -> Floats:
+        """The entropy in bits of the distribution over bitstrings at the last step of each member, ``[B]``."""
+        return self.estimator.distribution.entropy(state.theta)
+
+    # ------------------------------------------------------------ one step
+
+    def _step(self, state: BatchState) -> BatchState:
+        """One step of an optimizer that takes one gradient a step."""
+        theta, moved = state.next_theta, ~state.ended
+        kind = type(self.optimizer.init(theta))
+        following, optimizer, info = self.optimizer.step(self.estimator.value_and_grad, theta, kind(**state.optimizer))
+        # once converged is for good: in other company the last bits of a gradient may be others
+        converged = state.converged | (np.abs(info.grad).max(axis=1) <= self._rules.tolerance)
+        return replace(
+            state,
+            theta=theta,
+            next_theta=np.where(converged[:, None], theta, following),
+            value=np.where(moved, info.value, state.value),
+            grad=np.where(moved[:, None], info.grad, state.grad),
+            num_steps=state.num_steps + moved,
+            num_gradients=state.num_gradients + moved,
+            converged=converged,
+            ended=converged,
+            optimizer=_members_first(optimizer),
+        )
+
+    def _line_search(self, state: BatchState) -> BatchState:
+        """One step of L-BFGS for the members that have not ended; the first one evaluates the initial angles.
+
+        Rule by rule this is a step of :func:`qhn.optimize.lbfgs.descend`, whose state cannot be kept.
+        """
+        assert isinstance(self.optimizer, Lbfgs)
+        if not state.num_steps.any():
+            value, grad = self._evaluate(state.theta)
+            converged = np.abs(grad).max(axis=1) <= self._rules.tolerance
+            once = np.ones_like(state.num_steps)
+            return replace(
+                state, value=value, grad=grad, num_steps=once, num_gradients=once, converged=converged, ended=converged
+            )
+        rows = np.flatnonzero(~state.ended)
+        before = Point(state.theta[rows], state.value[rows], state.grad[rows])
+        memory = _memory({name: part[rows] if part.ndim else part for name, part in state.optimizer.items()})
+        had_pairs = (memory.weights != 0).any(axis=0)
+        found, memory = self.optimizer.advance(self._evaluate, before, memory)
+        point = found.point
+        stuck = (point.theta == before.theta).all(axis=1)
+        small = before.value - point.value <= VALUE_TOLERANCE * np.maximum(1.0, np.abs(point.value))
+        converged = (np.abs(point.grad).max(axis=1) <= self._rules.tolerance) | (~stuck & small)
+        ended = converged | (stuck & ~had_pairs)  # without memory, no descent along the gradient itself
+        theta = _put(state.theta, rows, point.theta)
+        return replace(
+            state,
+            theta=theta,
+            next_theta=theta,
+            value=_put(state.value, rows, point.value),
+            grad=_put(state.grad, rows, point.grad),
+            num_steps=_put(state.num_steps, rows, state.num_steps[rows] + 1),
+            num_gradients=_put(state.num_gradients, rows, state.num_gradients[rows] + found.num_evaluations),
+            converged=_put(state.converged, rows, converged),
+            ended=_put(state.ended, rows, ended),
+            optimizer={
+                name: _put(state.optimizer[name], rows, part) if part.ndim else part
+                for name, part in _members_first(memory).items()
+            },
+        )
+
+    def _evaluate(self, thetas: Floats) -> tuple[Floats, Floats]:
+        found = self.estimator.value_and_grad(thetas)
+        return found.value, found.grad
 
 
-def _steps(
-    optimizer: Optimizer, estimator: ExactEstimator, thetas: Floats, steps: int, tolerance: float
-) -> Iterator[Minima]:
-    """The same for an optimizer whose steps take one gradient each."""
-    theta, state = thetas, optimizer.init(thetas)
-    num_steps, converged = np.full(len(theta), -1), np.zeros(len(theta), dtype=bool)
-    for _ in range(steps):
-        following, state, info = optimizer.step(estimator.value_and_grad, theta, state)
-        num_steps[~converged] += 1
-        converged = np.abs(info.grad).max(axis=1) <= tolerance
-        yield Minima(theta, info.value, info.grad, converged, num_steps, num_steps + 1)
-        if converged.all():
-            return
-        theta = np.where(converged[:, None], theta, following)
+def _next_column(curves: Floats, moved: Bools, values: Floats) -> Floats:
+    """The column after curves ``[B, steps]``: new values of the members that moved, the last ones of the others."""
+    column = np.empty(len(curves)) if curves.shape[1] == 0 else curves[:, -1].copy()
+    column[moved] = values
+    return column[:, None]
+
+
+def _put(array: NDArray[Any], rows: NDArray[np.intp], values: NDArray[Any]) -> NDArray[Any]:
+    """A copy of an array with other values in some rows."""
+    result = array.copy()
+    result[rows] = values
+    return result
+
+
+def _members_first(optimizer: Any) -> dict[str, NDArray[Any]]:
+    """An optimizer's state by name; L-BFGS has its memory on axis 0, and the members on axis 1."""
+    arrays: dict[str, NDArray[Any]] = {name: np.asarray(part) for name, part in optimizer._asdict().items()}
+    if isinstance(optimizer, LbfgsState):
+        arrays |= {name: np.moveaxis(arrays[name], 1, 0).copy() for name in REMEMBERED}
+    return arrays
+
+
+def _memory(arrays: dict[str, NDArray[Any]]) -> LbfgsState:
+    """The inverse of :func:`_members_first` for L-BFGS, in arrays that may be changed."""
+    remembered = {name: np.moveaxis(arrays[name], 0, 1).copy() for name in REMEMBERED}
+    return LbfgsState(**arrays | remembered)

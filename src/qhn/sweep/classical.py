@@ -2,35 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from qhn import durable
-from qhn.backend import BackendError
 from qhn.baseline.classical import METHODS, Trace, search
 from qhn.config import RunConfig
 from qhn.problem.cost import Problem, TableProblem
 from qhn.sweep.survey import Group, Problems, Survey, rate_columns
-from qhn.sweep.workers import DIED, Columns
+from qhn.sweep.workers import Columns, Failure, work_through
 
 TOGETHER = 5  # repeats that one worker does at a time
 AT_MOST = {"straight-through": 5_000}  # evaluations of a method that takes a gradient on all samples for each
 
 
+@dataclass(frozen=True)
+class Repeats:
+    """Some repeats of one classical search of one problem: a job for a worker.
+
+    Attributes:
+        config: whose problem is searched.
+        method: which search, one of :data:`qhn.baseline.classical.METHODS`.
+        max_distinct: number of different bitstrings that each repeat evaluates at most.
+        seeds: the random seed of each repeat.
+        path: the file in which all repeats of the search are kept.
+    """
+
+    config: RunConfig
+    method: str
+    max_distinct: int
+    seeds: range
+    path: Path
+
+
 def search_all(survey: Survey, executor: Executor, say: Callable[[str], None] = lambda text: None) -> Searches:
-    """Searches of every problem of a sweep, each with the evaluations of its most demanding group.
+    """Search every problem of a sweep classically, with the evaluations of its most demanding group.
 
     What was searched before is read from the sweep's directory, where every method of a problem has a file of its own.
 
     Args:
-        survey: the sweep.
-        executor: that does the work.
-        say: is told how far it is.
+        survey: the sweep with its finished members.
+        executor: the workers that do the searches.
+        say: a function that is told in words how far the searches are.
 
     Raises:
         BackendError: if a worker died.
@@ -47,29 +66,29 @@ def search_all(survey: Survey, executor: Executor, say: Callable[[str], None] = 
     folder = survey.folder / "searches"
     folder.mkdir(exist_ok=True)
     parts = [range(start, min(start + TOGETHER, repeats)) for start in range(0, repeats, TOGETHER)]
-    waiting: dict[tuple[str, str], tuple[Path, list[Future[list[Trace]]]]] = {}
-    traces: dict[str, list[Trace]] = {name: [] for name in configs}
-    try:
-        for name, config in configs.items():
-            for method in reversed(METHODS):  # the slowest first
-                budget = min(budgets[name], AT_MOST.get(method, budgets[name]))
-                path = folder / f"{name}-{method}-{budget}-{repeats}.npz"
-                missing = [] if path.exists() else parts
-                futures = [executor.submit(search_repeatedly, config, method, budget, seeds) for seeds in missing]
-                waiting[name, method] = path, futures
-        for number, ((name, method), (path, futures)) in enumerate(waiting.items(), 1):
-            if futures:
-                found = [trace for future in futures for trace in future.result()]
-                durable.replace(path, lambda file: _save(file, found))  # noqa: B023 – called at once
-                say(f"classical searches: {number} of {len(waiting)}, {method}")
-            traces[name] = _load(path) + traces[name]
-    except BrokenExecutor as error:
-        raise BackendError(f"{DIED}: {error}") from None
-    finally:
-        for _, futures in waiting.values():
-            for future in futures:
-                future.cancel()
-    return Searches(traces)
+    paths: dict[str, list[Path]] = {name: [] for name in configs}
+    jobs: list[Repeats] = []
+    for name, config in configs.items():
+        for method in reversed(METHODS):  # the slowest first
+            budget = min(budgets[name], AT_MOST.get(method, budgets[name]))
+            path = folder / f"{name}-{method}-{budget}-{repeats}.npz"
+            paths[name].append(path)
+            if not path.exists():
+                jobs += [Repeats(config, method, budget, seeds, path) for seeds in parts]
+    found: dict[Path, dict[range, list[Trace]]] = {job.path: {} for job in jobs}
+    total, done = sum(map(len, paths.values())), sum(map(len, paths.values())) - len(found)
+    for job, traces in work_through(search_repeatedly, jobs, executor):
+        if isinstance(traces, Failure):
+            raise traces.error
+        found[job.path][job.seeds] = traces
+        if len(found[job.path]) == len(parts):
+            whole = [trace for seeds in parts for trace in found[job.path].pop(seeds)]
+            durable.replace(job.path, partial(_save, traces=whole))
+            done += 1
+            say(f"classical searches: {done} of {total}, {job.method}")
+    return Searches(
+        {name: [trace for path in reversed(of_problem) for trace in _load(path)] for name, of_problem in paths.items()}
+    )
 
 
 @dataclass(frozen=True)
@@ -116,17 +135,17 @@ class Searches:
         return row
 
 
-def search_repeatedly(config: RunConfig, method: str, max_distinct: int, seeds: Sequence[int]) -> list[Trace]:
-    """One search a seed, which ends at the optimum if that is known."""
+def search_repeatedly(job: Repeats) -> list[Trace]:
+    """Do the repeats of a job, each of which ends at the optimum if that is known; one trace per seed."""
     problems = Problems()
-    landscape = problems.landscape(config)
-    problem: Problem = problems.problem(config)
+    landscape = problems.landscape(job.config)
+    problem: Problem = problems.problem(job.config)
     if landscape is None:
-        return [search(problem, method, max_distinct, seed) for seed in seeds]
-    if method != "straight-through":
+        return [search(problem, job.method, job.max_distinct, seed) for seed in job.seeds]
+    if job.method != "straight-through":
         problem = TableProblem(landscape.costs)
     target = landscape.optimum + landscape.width
-    return [search(problem, method, max_distinct, seed, target=target) for seed in seeds]
+    return [search(problem, job.method, job.max_distinct, seed, target=target) for seed in job.seeds]
 
 
 def _save(file: IO[bytes], traces: list[Trace]) -> None:

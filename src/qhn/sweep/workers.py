@@ -14,12 +14,13 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,35 +30,159 @@ from qhn import bitstrings, durable
 from qhn.backend import BackendError
 from qhn.config import RunConfig
 from qhn.errors import QhnError
-from qhn.run.checks import check
+from qhn.run.plan import check
 from qhn.run.record import results_directory
 from qhn.run.training import train
-from qhn.sweep.batch import can_advance_together, train_together
+from qhn.sweep.batch import Batch, can_advance_together
 from qhn.sweep.plan import Member, Sweep
 from qhn.threads import num_cores
 
 Columns = dict[str, NDArray[Any]]
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+FAILURES = (ValueError, BackendError, MemoryError)  # that a job may end with, and the others go on; more is a defect
+UNKNOWN_WORKERS = 256  # jobs in flight on an executor that does not say how many workers it has
 DIED = "a worker process died, perhaps for want of memory; take fewer --workers: the same command goes on"
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a sweep is: members finished, of how many, and failures as (member, message)."""
+    """How far a sweep is.
+
+    Attributes:
+        finished: number of members that are finished, now or before.
+        total: number of members of the sweep.
+        failures: the members that failed this time, each with the message of its error.
+    """
 
     finished: int
     total: int
     failures: tuple[tuple[Member, str], ...] = ()
 
 
-def advance(sweep: Sweep, executor: Executor, *, results: str | Path | None = None) -> Iterator[Progress]:
-    """Do what is not finished yet; yields at the start and whenever some members have ended.
+@dataclass(frozen=True)
+class Failure:
+    """What came back of a job that could not be done.
 
-    A member that fails is left for the next time, and the others go on.
+    Attributes:
+        error: what its function raised: a ValueError, a BackendError or a MemoryError.
+    """
+
+    error: Exception
+
+
+class _End:
+    """What comes after the last job."""
+
+
+END = _End()
+
+
+def work_through(
+    function: Callable[[Job], Result], jobs: Iterable[Job | None], executor: Executor, *, in_flight: int | None = None
+) -> Iterator[tuple[Job, Result | Failure]]:
+    """Do jobs on workers, and yield each with what came back of it, in the order in which they end.
+
+    The next job is taken from ``jobs`` only when a worker may need it, so that it can depend on what has come back
+    until then. Where it depends on what is still under way, ``jobs`` yields None, and is asked again when another job
+    has ended. Leaving the loop cancels the jobs that no worker has begun.
+
+    Args:
+        function: what is done with a job, on a worker: a function of a module, or a ``functools.partial`` of one.
+        jobs: the jobs, each anything but None that can be sent to a worker. It is read in the thread of the loop, never
+            while its body runs.
+        executor: the workers.
+        in_flight: number of jobs that are handed to the executor and have not ended, at most; by default twice the
+            workers of a pool of threads or processes, or 256 if the executor does not say how many it has.
+
+    Raises:
+        ValueError: if ``in_flight`` is below 1.
+        RuntimeError: if ``jobs`` yields None when no job is under way, for which it could wait.
+        BackendError: if a worker died.
+        Exception: any other than those of a :class:`Failure` that ``function`` raised, since it is a defect.
+
+    >>> import math
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> roots = {}
+    >>> def jobs():
+    ...     yield from (16.0, 81.0)
+    ...     while len(roots) < 2:
+    ...         yield None                  # the next job depends on both
+    ...     yield min(roots.values())
+    >>> with ThreadPoolExecutor(2) as executor:
+    ...     for job, root in work_through(math.sqrt, jobs(), executor):
+    ...         roots[job] = root
+    >>> roots[4.0]
+    2.0
+    """
+    if in_flight is not None and in_flight < 1:
+        raise QhnError(f"in_flight must be at least 1, got {in_flight}")
+    workers = getattr(executor, "_max_workers", None)  # of both pools of the standard library
+    limit = in_flight or (2 * workers if workers else UNKNOWN_WORKERS)
+    source, is_at_end = iter(jobs), False
+    waiting: dict[Future[Result], Job] = {}
+    try:
+        while True:
+            while not is_at_end and len(waiting) < limit:
+                job = next(source, END)
+                if job is None:
+                    break
+                if isinstance(job, _End):
+                    is_at_end = True
+                else:
+                    waiting[executor.submit(function, job)] = job
+            if not waiting:
+                if is_at_end:
+                    return
+                raise RuntimeError("jobs wait for one that is under way, but none is")
+            ended = wait(waiting, return_when=FIRST_COMPLETED).done
+            future = next(future for future in waiting if future in ended)
+            outcome = _outcome(future)
+            yield waiting.pop(future), outcome
+    except BrokenExecutor as broken:
+        for future, job in waiting.items():  # what other workers have done before is not lost
+            if future.done() and not future.cancelled() and future.exception() is None:
+                yield job, future.result()
+        raise BackendError(f"{DIED}: {broken}") from None
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _outcome(future: Future[Result]) -> Result | Failure:
+    try:
+        return future.result()
+    except FAILURES as error:
+        return Failure(error)
+
+
+def advance(
+    sweep: Sweep, executor: Executor, *, results: str | Path | None = None, in_flight: int | None = None
+) -> Iterator[Progress]:
+    """Finish the members of a sweep that are not finished yet, and yield how far it is.
+
+    It yields at the start and whenever a job has ended, which is a run, or exact members that advance together. A
+    member that fails is left for the next time, and the others go on.
+
+    Args:
+        sweep: the members.
+        executor: the workers.
+        results: directory of all runs; by default ``$QHN_RESULTS`` or ``results``.
+        in_flight: as of :func:`work_through`.
 
     Raises:
         ValueError: if members cannot be run as they are configured.
         OSError: if the directory cannot be written.
         BackendError: if a worker died.
+
+    >>> import tempfile
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from qhn.sweep.plan import make_sweep
+    >>> exact = {"train.backend": "exact", "train.steps": 3}
+    >>> sweep = make_sweep(experiment="figure-1", seeds=4, set=exact, vary={"ansatz.num_layers": [0, 1]})
+    >>> with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as executor:
+    ...     [(at.finished, at.total) for at in advance(sweep, executor, results=folder)]
+    [(0, 8), (4, 8), (8, 8)]
     """
     import qiskit  # noqa: F401 – Qiskit 2.6 crashes later if a thread that ends was the first to import it
 
@@ -67,34 +192,19 @@ def advance(sweep: Sweep, executor: Executor, *, results: str | Path | None = No
     (folder / "members").mkdir(parents=True, exist_ok=True)
     durable.replace(folder / "sweep.json", lambda file: file.write(sweep.as_json()))
     known = set(finished_members(folder))
-    place = str(results_directory(results).absolute())
-    waiting: dict[Future[Columns], list[Member]] = {}
-    for job in sweep.jobs:
-        left = [member for member in job if member.id not in known]
-        if left:
-            try:
-                waiting[executor.submit(work, [member.config for member in left], place)] = left
-            except BrokenExecutor as error:
-                raise BackendError(f"{DIED}: {error}") from None
+    unfinished = [[member for member in job if member.id not in known] for job in sweep.jobs]
+    jobs = [job for job in unfinished if job]
     total = len(sweep.members)
-    finished, failures = total - sum(map(len, waiting.values())), []
+    finished, failures = total - sum(map(len, jobs)), []
     yield Progress(finished, total)
-    try:
-        for future in as_completed(waiting):
-            job = waiting[future]
-            try:
-                columns = future.result()
-            except (ValueError, BackendError, MemoryError) as error:
-                failures += [(member, str(error)) for member in job]
-            except BrokenExecutor as error:
-                raise BackendError(f"{DIED}: {error}") from None
-            else:
-                _keep(folder, job, columns)
-                finished += len(job)
-            yield Progress(finished, total, tuple(failures))
-    finally:
-        for future in waiting:
-            future.cancel()
+    function = partial(work, results=str(results_directory(results).absolute()))
+    for job, columns in work_through(function, jobs, executor, in_flight=in_flight):
+        if isinstance(columns, Failure):
+            failures += [(member, str(columns.error)) for member in job]
+        else:
+            _keep(folder, job, columns)
+            finished += len(job)
+        yield Progress(finished, total, tuple(failures))
 
 
 def _keep(folder: Path, job: list[Member], columns: Columns) -> None:
@@ -114,36 +224,60 @@ def finished_members(folder: Path) -> dict[str, tuple[Path, int]]:
     return found
 
 
-def work(configs: Sequence[RunConfig], results: str) -> Columns:
-    """Finish the members of a job, and return what is known of each: arrays whose axis 0 is the member.
+def work(members: Sequence[Member], results: str) -> Columns:
+    """Finish the members of one job, and return what is known of them: arrays whose axis 0 is the member.
 
-    At every step, ``[B, steps]``: ``mean`` = E and ``validation``; of sampled members ``best_costs`` so far, and
-    ``distinct_at``, the networks evaluated for them. At the last step: ``theta``; ``std_error`` of E; ``best_bits`` and
-    ``best_cost`` of the best sampled network, or of an exact member's most probable one; ``distinct`` networks
-    evaluated, ``num_steps``, ``num_gradients``, ``shots``, ``outcome``; and ``entropy`` of exact members in bits.
+    At every step, ``[B, steps]``:
+
+    - ``mean``: E = ⟨C⟩.
+    - ``validation``: the mean validation cost; nan without validation data.
+    - ``best_costs``: the lowest C that a sampled member has measured so far; nan for exact members.
+    - ``distinct_at``: the number of different bitstrings evaluated so far; nan for exact members.
+
+    At the last step, ``[B]`` unless it is said:
+
+    - ``theta``: the angles in radians, ``[B, num_parameters]``.
+    - ``std_error``: the standard error of E; 0 for exact members.
+    - ``best_bits``: the best bitstring a sampled member has measured, or the most probable one of an exact member,
+      ``[B, num_qubits]``; ``best_cost`` is its C.
+    - ``distinct``: the number of different bitstrings evaluated; all there are for exact members.
+    - ``num_steps``, ``num_gradients``, ``shots``: the number of steps, of evaluations of the gradient, and of shots.
+    - ``outcome``: why the member ended, by the name of its :class:`qhn.run.step.Outcome`.
+    - ``entropy``: of an exact member's distribution over bitstrings, in bits; nan for sampled members.
+
+    Args:
+        members: exact ones that may advance together, or a single one.
+        results: directory of all runs, in which a member that is a run of its own has its directory.
+
+    Raises:
+        ValueError: if a member cannot be run as it is configured.
+        BackendError: if its machine fails.
     """
+    configs = [member.config for member in members]
     return _train_together(configs) if can_advance_together(configs[0]) else _train_alone(configs[0], results)
 
 
 def _train_together(configs: Sequence[RunConfig]) -> Columns:
-    batch = train_together(configs)
+    batch = Batch(configs)
+    state = batch.advance(batch.begin())
+    most_probable = batch.most_probable(state)
     costs = batch.estimator.landscape.costs
     zeros = np.zeros(len(configs))
     return {
-        "theta": batch.theta,
-        "mean": batch.mean,
-        "validation": np.full_like(batch.mean, np.nan) if batch.validation is None else batch.validation,
-        "best_costs": np.full_like(batch.mean, np.nan),
-        "distinct_at": np.full_like(batch.mean, np.nan),
+        "theta": state.theta,
+        "mean": state.mean,
+        "validation": np.full_like(state.mean, np.nan) if state.validation is None else state.validation,
+        "best_costs": np.full_like(state.mean, np.nan),
+        "distinct_at": np.full_like(state.mean, np.nan),
         "std_error": zeros,
-        "best_bits": batch.most_probable,
-        "best_cost": costs[bitstrings.to_integers(batch.most_probable)],
+        "best_bits": most_probable,
+        "best_cost": costs[bitstrings.to_integers(most_probable)],
         "distinct": np.full(len(configs), costs.size),
-        "num_steps": batch.num_steps,
-        "num_gradients": batch.num_gradients,
+        "num_steps": state.num_steps,
+        "num_gradients": state.num_gradients,
         "shots": zeros.astype(np.int64),
-        "outcome": np.where(batch.converged, "converged", "done"),
-        "entropy": batch.entropy,
+        "outcome": np.where(state.converged, "converged", "done"),
+        "entropy": batch.entropy(state),
     }
 
 

@@ -52,11 +52,11 @@ def sampler(folder: Path) -> DeviceSampler:
 
 def events(folder: Path, tag: str = KEY.tag) -> list[str]:
     """What the journal says of the jobs of one evaluation."""
-    return [entry["event"] for entry in Journal(folder / "jobs.jsonl").entries() if entry.get("tag") == tag]
+    return [entry.event for entry in Journal(folder / "jobs.jsonl").history().of_tag(tag)]
 
 
 def spent(folder: Path) -> float:
-    return ledger([], Journal(folder / "jobs.jsonl").entries(), 0).spent.seconds
+    return ledger([], Journal(folder / "jobs.jsonl").history(), 0).spent.seconds
 
 
 def billed(service: Service, folder: Path) -> float:
@@ -69,7 +69,7 @@ def billed(service: Service, folder: Path) -> float:
 def _without_self_test(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """But where it is tested itself."""
     if "self_test" not in request.function.__name__ and "wrong_order" not in request.function.__name__:
-        monkeypatch.setattr(ibm, "is_due", lambda journal: False)
+        monkeypatch.setattr(ibm, "is_due", lambda self_tests: False)
 
 
 QUIET: list[np.ndarray] = []
@@ -438,7 +438,7 @@ def test_a_client_with_a_wrong_order_is_stopped_before_a_step_is_paid(
                 machine(tmp_path).compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
     assert [job.tags[0] for job in service.jobs.values()] == ["qhn:r:test:0", "qhn:r:test:1"]
     machine(tmp_path).compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
-    found = ledger([], Journal(tmp_path / "jobs.jsonl").entries(), 0)
+    found = ledger([], Journal(tmp_path / "jobs.jsonl").history(), 0)
     assert (found.tests.jobs, found.begun.jobs, found.lost.jobs) == (3, 1, 0)
 
 
@@ -451,8 +451,8 @@ def test_the_self_test_is_made_once_a_record_and_version_on_all_tiles(
     for step in (1, 2):
         sampler(tmp_path).sample(THETAS, 100, Key(1, run="r", step=step))
     assert events(tmp_path, "qhn:r:test:0") == ["intent", "submitted", "done"]
-    (test, *_) = Journal(tmp_path / "jobs.jsonl").entries()[1:]
-    assert (test["rows"], test["shots"]) == (4, 100)
+    (test, *_) = Journal(tmp_path / "jobs.jsonl").history().entries()[1:]
+    assert (test.rows, test.shots) == (4, 100)
     monkeypatch.setattr(ibm, "versions", lambda: {"qiskit": "9"})
     monkeypatch.setattr("qhn.backend.ibm.selftest.versions", lambda: {"qiskit": "9"})
     sampler(tmp_path).sample(THETAS, 100, Key(1, run="r", step=3))
@@ -476,7 +476,7 @@ def test_a_session_is_used_again_and_closed_and_its_idle_time_is_billed(service:
     assert len(service.sessions) == 2
     second.close()
     assert [session["state"] for session in service.sessions.values()] == ["closed", "closed"]
-    found = ledger([], Journal(tmp_path / "jobs.jsonl").entries(), 0)
+    found = ledger([], Journal(tmp_path / "jobs.jsonl").history(), 0)
     own = [job.seconds for job in service.jobs.values() if job.request["session_id"] == session["id"]]
     assert found.idle.seconds == pytest.approx(90.0 - sum(own))
     assert found.spent.seconds == pytest.approx(90.0 + service.usage - sum(own))

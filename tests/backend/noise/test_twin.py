@@ -25,9 +25,9 @@ from qhn.backend.device.placement import place
 from qhn.backend.noise.channels import ChipNoise, Depolarising, transfer_matrix
 from qhn.backend.noise.transfer import transfer
 from qhn.backend.noise.twin import Twin
-from qhn.backend.sampler import with_measurement
 from qhn.backend.settings import DeviceSettings
 from qhn.circuit.hypernetwork import Ansatz, hypernetwork
+from qhn.circuit.measurement import with_measurement
 from qhn.estimator.gradient import ParameterShift
 from qhn.exact.chain import Chain
 from qhn.seeds import Key

@@ -1,13 +1,14 @@
-"""The cheapest simple path of a given number of vertices, where costs depend on the position in the path.
+"""The search for the cheapest simple path of a given length in a graph, where costs depend on the position in the path.
 
-Branch and bound. The bound is the cheapest walk that may come back to a vertex, though never straight back along an
-edge: a table over (position, directed edge), made in one pass from the end. A walk that circles in the best ring is
-made dearer by multipliers λ ≥ 0 on the vertices (Lagrangian relaxation): of all paths that use a vertex at most once,
+The method is branch and bound. The bound is the cheapest walk that may come back to a vertex, though never straight
+back along an edge: a table over (position, directed edge), made in one pass from the end. A walk that circles in the
+best ring is made dearer by multipliers λ ≥ 0 on the vertices (Lagrangian relaxation): of all paths that use a vertex at
+most once,
 
     cost ≥ min over walks of Σ (cost + λ of each visit) − Σ λ of all vertices,
 
-and λ rises, by subgradient steps, where the cheapest walk comes more than once. A beam search along the same bound
-finds a path to begin with, as a rule the best one already.
+and λ rises, by subgradient steps, where the cheapest walk visits a vertex more than once. A beam search along the same
+bound finds a path to begin with, as a rule the best one already.
 """
 
 from __future__ import annotations
@@ -24,17 +25,18 @@ Path = tuple[int, ...]
 BEAM = 100  # partial paths kept of each length
 ROUNDS = 120  # subgradient steps
 NODES = 500_000  # partial paths looked at, a second or two
-SLACK = 1e-12  # of rounding, relative to costs of order 1
+SLACK = 1e-12  # allowance for rounding, relative to costs of order 1
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A graph with costs.
+    """A graph whose vertices and edges have costs.
 
     Attributes:
-        vertex: cost of a vertex at a position ``[num_positions, num_vertices]``; infinite where it must not be.
-        edges: cost of a pair ``(a, b)`` of neighbours, a < b.
-        bonds: what an edge's cost is multiplied by between positions i and i + 1, ``[num_positions − 1]``.
+        vertex: cost of each vertex at each position of a path, ``[num_positions, num_vertices]``; infinite where it
+            must not be used.
+        edges: cost of each pair ``(a, b)`` of neighbours, a < b.
+        bonds: factor on the cost of the edge between positions i and i + 1, ``[num_positions − 1]``.
     """
 
     vertex: Floats
@@ -43,27 +45,30 @@ class Grid:
 
     @cached_property
     def usable(self) -> list[tuple[int, int]]:
-        """Edges between usable vertices, of connected parts that are large enough, in both directions, sorted."""
+        """The edges among usable vertices, in both directions, sorted.
+
+        Edges of connected parts too small for a path are left out.
+        """
         open_vertices = np.isfinite(self.vertex.sum(axis=0))
         kept = [pair for pair in self.edges if open_vertices[pair[0]] and open_vertices[pair[1]]]
         part = {vertex: part for part in connected(kept) if len(part) >= len(self.vertex) for vertex in part}
         return sorted(edge for a, b in kept if a in part for edge in ((a, b), (b, a)))
 
     def without(self, vertices: set[int]) -> Grid:
-        """The same without some vertices."""
+        """The graph without some vertices."""
         vertex = self.vertex.copy()
         vertex[:, sorted(vertices)] = np.inf
         return Grid(vertex, self.edges, self.bonds)
 
     def cost(self, path: Path) -> float:
-        """Of a path."""
+        """The cost of a path."""
         hops = zip(self.bonds, pairwise(path), strict=True)
         at = sum(self.vertex[i, v] for i, v in enumerate(path))
         return float(at + sum(times * self.edges[min(pair), max(pair)] for times, pair in hops))
 
 
 def connected(edges: list[tuple[int, int]]) -> list[frozenset[int]]:
-    """The connected parts of a graph, the largest first.
+    """The connected parts of a graph given by its edges, the largest first.
 
     >>> [sorted(part) for part in connected([(0, 1), (3, 4), (1, 2)])]
     [[0, 1, 2], [3, 4]]
@@ -76,16 +81,16 @@ def connected(edges: list[tuple[int, int]]) -> list[frozenset[int]]:
 
 
 def cheapest(grid: Grid, *, nodes: int = NODES, beam: int = BEAM) -> tuple[Path | None, bool]:
-    """The cheapest path, or None if there is none; and whether that is certain.
+    """The cheapest path, or None if there is none, and whether that is certain.
 
-    The search is deterministic; of equally cheap paths one of low numbers is found, and of its two directions, if
-    they cost the same, the one that begins with the lower number.
+    The search is deterministic. Among equally cheap paths it finds one of low numbers; a path that costs the same in
+    both directions begins with the lower number.
 
     Args:
         grid: the graph.
-        nodes: partial paths to look at; beyond them the best path found so far is returned as uncertain. With 0 only
-            the beam search is made.
-        beam: partial paths of a length that the beam search keeps.
+        nodes: number of partial paths to look at; beyond it the best path found so far is returned as uncertain. With 0
+            only the beam search is made.
+        beam: number of partial paths of each length that the beam search keeps.
     """
     if len(grid.vertex) == 1:
         best = int(grid.vertex[0].argmin())
@@ -103,7 +108,7 @@ def cheapest(grid: Grid, *, nodes: int = NODES, beam: int = BEAM) -> tuple[Path 
 
 
 class _Search:
-    """The bound, as it is tightened, and the best path so far."""
+    """The state of a search: the bound, as it is tightened, and the best path so far."""
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
@@ -119,7 +124,7 @@ class _Search:
             self.table[edge, : len(row)] = row
         hop = np.array([grid.edges[min(edge), max(edge)] for edge in grid.usable])
         bonds = np.append(0.0, grid.bonds)[:, None]
-        self.enter = bonds * hop + grid.vertex[:, self.head]  # [position, edge]: of arriving there by it
+        self.enter = bonds * hop + grid.vertex[:, self.head]  # [position, edge]: cost of arriving there by it
         self.start = grid.vertex[0, self.tail]
         self.multiplier = np.zeros(grid.vertex.shape[1])
         self.path: Path | None = None
@@ -127,7 +132,7 @@ class _Search:
         self.rest = self._rest()
 
     def _rest(self) -> Floats:
-        """The cheapest way to the end ``[position, edge]`` from the head of an edge, λ included."""
+        """The cost of the cheapest way to the end from the head of each edge, λ included: ``[position, edge]``."""
         weight: Floats = self.enter + self.multiplier[self.head]
         rest = np.zeros_like(weight)
         onward = np.full(len(self.head) + 1, np.inf)
@@ -137,13 +142,13 @@ class _Search:
         return rest
 
     def _whole(self) -> Floats:
-        """A bound on all paths that begin with an edge."""
+        """A lower bound on the cost of all paths that begin with each edge."""
         extra = self.multiplier[self.tail] + self.multiplier[self.head] - self.multiplier.sum()
         bound: Floats = self.start + self.enter[1] + self.rest[1] + extra
         return bound
 
     def _visits(self) -> Integers:
-        """How often the cheapest walk comes to each vertex."""
+        """The number of visits of the cheapest walk to each vertex."""
         edge = int(self._whole().argmin())
         walk = [int(self.tail[edge]), int(self.head[edge])]
         for position in range(2, self.length):
@@ -177,7 +182,7 @@ class _Search:
         self.rest = self._rest()
 
     def beam(self, width: int) -> None:
-        """Grow paths from all starts at once, and keep those with the lowest bounds."""
+        """Grow paths from all starts at once, and keep the ones with the lowest bounds."""
         weight = self.enter + self.multiplier[self.head]
         price, rest, head = weight.tolist(), self.rest.tolist(), self.head.tolist()
         first = self.start + self.multiplier[self.tail] + weight[1]
@@ -198,7 +203,7 @@ class _Search:
                 self._take(path)
 
     def branch(self, nodes: int) -> bool:
-        """Look at every path whose bound is below the best; False if that are too many."""
+        """Look at every path whose bound is below the best cost; return False if there are too many."""
         whole = self._whole()
         price = (self.enter + self.multiplier[self.head]).tolist()
         rest, head, ahead, last = self.rest.tolist(), self.head.tolist(), self.ahead, self.length - 1
@@ -230,7 +235,7 @@ class _Search:
         return left >= 0
 
     def _take(self, path: Path) -> None:
-        """Keep the better of two paths, in its better direction; of equals the one of lower numbers."""
+        """Keep the better of two paths, in its better direction; of equally good ones keep the one of lower numbers."""
         for one in (path, path[::-1]):
             cost = self.grid.cost(one)
             equal = abs(cost - self.best) <= SLACK and self.path is not None and one < self.path

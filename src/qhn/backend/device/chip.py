@@ -1,4 +1,4 @@
-"""What a device's calibration says, as plain numbers: kept with every run, and what layout, price and noise need."""
+"""A device's calibration as plain numbers: kept with every run, and the basis of layout, price and noise."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from qiskit.providers import BackendV2
 from qhn.arrays import Floats
 
 Qubits = tuple[int, ...]
-DEFAULT_REP_DELAY = 250e-6  # of devices that do not tell theirs
-MAX_SHOTS = 100_000  # the same
+DEFAULT_REP_DELAY = 250e-6  # seconds between shots of devices that do not report them
+MAX_SHOTS = 100_000  # shots of a circuit on devices that do not report their limit
 NUMBERS = ("measure_duration", "rep_delay", "max_shots")
 
 
 @dataclass(frozen=True)
 class GateFacts:
-    """What is reported of a gate on some qubits.
+    """The calibration of a gate on given qubits.
 
     Attributes:
-        error: probability of an error, as randomised benchmarking measures it: 1 − average fidelity; 1 if it is dead.
-        duration: in seconds.
+        error: probability of an error, as randomised benchmarking measures it: 1 − average fidelity; 1 if the gate does
+            not work.
+        duration: duration in seconds.
     """
 
     error: float
@@ -34,17 +35,19 @@ class Chip:
     """The calibration of a device.
 
     Attributes:
-        name: of the device.
-        num_qubits: of the device.
-        readout: ``[num_qubits, 2]``: the chance that a qubit prepared in 0 is read as 1, and one prepared in 1 as 0.
-        t1, t2: relaxation times in seconds ``[num_qubits]``; infinite where none is reported.
-        gates: by name and qubits, in the direction in which the device has them; gates without error or duration too.
+        name: name of the device.
+        num_qubits: number of qubits of the device.
+        readout: readout error probabilities ``[num_qubits, 2]``: that a qubit prepared in 0 is read as 1, and one
+            prepared in 1 as 0.
+        t1, t2: relaxation and coherence times T1 and T2 in seconds ``[num_qubits]``; infinite where none is reported.
+        gates: the device's gates by name and qubits, in the direction in which it has them, including gates without a
+            reported error or duration.
         faulty: qubits that the device reports as out of order.
-        measure_duration: the longest, in seconds.
-        rep_delay: seconds between shots unless another is asked for; 250 µs is assumed of devices that report none.
-        rep_delay_range: the shortest and the longest that the device takes.
-        max_shots: of a job.
-        date: of the calibration.
+        measure_duration: duration of the longest measurement, in seconds.
+        rep_delay: default delay between shots, in seconds; 250 µs is assumed of devices that report none.
+        rep_delay_range: the shortest and the longest delay between shots that the device takes, in seconds.
+        max_shots: the largest number of shots of a circuit.
+        date: date of the calibration.
     """
 
     name: str
@@ -62,7 +65,7 @@ class Chip:
 
     @property
     def pairs(self) -> dict[tuple[int, int], float]:
-        """Error of the best two-qubit gate of each pair ``(a, b)``, a < b; 1 if it is dead."""
+        """The error of the best two-qubit gate of each pair ``(a, b)``, a < b; 1 if none works."""
         found: dict[tuple[int, int], float] = {}
         for (_, qubits), gate in self.gates.items():
             if len(qubits) == 2:
@@ -72,12 +75,12 @@ class Chip:
 
     @property
     def readout_error(self) -> Floats:
-        """The mean of both kinds ``[num_qubits]``."""
+        """The readout error probability of each qubit, averaged over both states: ``[num_qubits]``."""
         mean: Floats = self.readout.mean(axis=1)
         return mean
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as JSON values, for a record."""
+        """The calibration as JSON values, for a record."""
         tree = {name: getattr(self, name) for name in ("name", "date", "num_qubits", *NUMBERS)}
         return tree | {
             "rep_delay_range": list(self.rep_delay_range),
@@ -92,10 +95,10 @@ class Chip:
 
     @classmethod
     def from_json(cls, tree: dict[str, Any]) -> Chip:
-        """The inverse of :meth:`to_json`.
+        """Restore a calibration from the JSON values of :meth:`to_json`.
 
         Raises:
-            KeyError: if something is missing.
+            KeyError: if a value is missing.
         """
         low, high = tree["rep_delay_range"]
         return cls(
@@ -110,7 +113,7 @@ class Chip:
 
 
 def chip_of(device: BackendV2) -> Chip:
-    """The calibration of a device, as it is now."""
+    """The calibration of a device, as the device reports it now."""
     target, count = device.target, device.num_qubits
     gates: dict[tuple[str, Qubits], GateFacts] = {}
     readout, durations = np.zeros((count, 2)), [0.0]

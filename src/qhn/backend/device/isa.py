@@ -1,4 +1,4 @@
-"""Circuits in a device's own instructions: one chain, several side by side, and what must hold before they are sent.
+"""Circuits in a device's own instructions: on one chain or on several side by side, checked before they are sent.
 
 The service rejects a circuit that does not fit its device only after the job has waited in the queue, so it is checked
 here.
@@ -15,22 +15,22 @@ from qiskit.providers import BackendV2, Options
 from qiskit.transpiler import Target, generate_preset_pass_manager
 
 from qhn.backend.device.chip import Chip
-from qhn.backend.sampler import with_measurement
+from qhn.circuit.measurement import with_measurement
 from qhn.errors import QhnError
 
 TRANSPILER_SEED = 1
 
 
 def compile_chain(circuit: QuantumCircuit, device: BackendV2, qubits: Sequence[int]) -> QuantumCircuit:
-    """The circuit on given qubits of the device, in its instructions, with qubit j measured into bit j of ``meas``.
+    """Compile a circuit onto given qubits of a device, with qubit j measured into bit j of the register ``meas``.
 
     Level 3 merges rotations, and removes those that have no effect on the measured bits, but moves nothing: the qubits
     are those of :func:`~qhn.backend.device.layout.best_chain`.
 
     Args:
-        circuit: on a chain of ``len(qubits)`` qubits, without measurement.
-        device: that has these instructions.
-        qubits: of the device, neighbours in this order, for the circuit's qubits 0, 1, …
+        circuit: a circuit on a chain of ``len(qubits)`` qubits, without measurement.
+        device: the device whose instructions are used.
+        qubits: the device's qubits for the circuit's qubits 0, 1, …; consecutive ones are neighbours.
     """
     layout = [int(qubit) for qubit in qubits]
     passes = generate_preset_pass_manager(
@@ -42,11 +42,11 @@ def compile_chain(circuit: QuantumCircuit, device: BackendV2, qubits: Sequence[i
 
 
 def check_isa(circuit: QuantumCircuit, chip: Chip) -> None:
-    """Refuse a circuit that the device would reject, or that uses what the calibration calls out of order.
+    """Refuse a circuit that the device would reject, or that uses what the calibration reports as out of order.
 
     Raises:
-        ValueError: naming the first instruction that the device does not have on these qubits in this direction, that
-            is on a faulty qubit, or that is dead (error 1).
+        ValueError: if an instruction does not exist on its qubits in its direction, is on a faulty qubit, or does not
+            work (error 1); the message names the first one.
     """
     for instruction in circuit.data:
         name = instruction.operation.name
@@ -66,15 +66,16 @@ def check_isa(circuit: QuantumCircuit, chip: Chip) -> None:
 
 
 def side_by_side(circuits: Sequence[QuantumCircuit], num_parameters: int) -> QuantumCircuit:
-    """One circuit of several compiled on disjoint qubits of one device; all are measured at the same time.
+    """Combine circuits compiled on disjoint qubits of one device into one circuit that measures all at the same time.
 
     Args:
-        circuits: of equally many qubits, one a tile, their angles named by an index below ``num_parameters``.
-        num_parameters: of the ansatz.
+        circuits: one circuit per tile, all of equally many qubits, with angles named by an index below
+            ``num_parameters``.
+        num_parameters: number of angles of the ansatz.
 
     Returns:
-        Angle i of tile t is element ``t * num_parameters + i`` of one vector ``theta``, of which compilation may have
-        removed some, and its bit j is bit ``t * num_bits + j`` of one register ``meas``.
+        The combined circuit. Angle i of tile t is element ``t * num_parameters + i`` of one vector ``theta``, of which
+        compilation may have removed some, and bit j of tile t is bit ``t * num_bits + j`` of one register ``meas``.
     """
     theta = ParameterVector("theta", len(circuits) * num_parameters)
     num_bits = circuits[0].num_clbits
@@ -105,7 +106,7 @@ def _renamed(value: Any, theta: ParameterVector, first: int) -> Any:
 
 
 def calibration_circuits(chains: Sequence[Sequence[int]], device: BackendV2) -> list[QuantumCircuit]:
-    """Two circuits of known bits, all 0 and all 1, measured as :func:`side_by_side` measures the chains' qubits."""
+    """Two circuits that prepare all bits 0 and all bits 1, measured as by :func:`side_by_side` on the chains."""
     qubits = [int(qubit) for chain in chains for qubit in chain]
     passes = generate_preset_pass_manager(
         optimization_level=0, backend=device, initial_layout=list(range(device.num_qubits))
@@ -123,7 +124,10 @@ def calibration_circuits(chains: Sequence[Sequence[int]], device: BackendV2) -> 
 
 
 def duration(circuit: QuantumCircuit, chip: Chip) -> float:
-    """Seconds from the first gate of a compiled circuit to the end of its measurement, as the calibration has them."""
+    """The time from the first gate of a compiled circuit to the end of its measurement, in seconds.
+
+    Durations are those of the calibration.
+    """
     clock = [0.0] * circuit.num_qubits
     for instruction in circuit.data:
         name = instruction.operation.name
@@ -140,13 +144,13 @@ def duration(circuit: QuantumCircuit, chip: Chip) -> float:
 
 
 def used_qubits(circuit: QuantumCircuit) -> list[int]:
-    """The device's qubits that instructions act on, ascending."""
+    """The device's qubits that the circuit's instructions act on, ascending."""
     touched = (i.qubits for i in circuit.data if i.operation.name != "barrier")
     return sorted({circuit.find_bit(qubit).index for qubits in touched for qubit in qubits})
 
 
 def onto_patch(circuit: QuantumCircuit, qubits: Sequence[int]) -> QuantumCircuit:
-    """The compiled circuit on ``len(qubits)`` qubits, numbered as a :class:`Patch` numbers them."""
+    """Rewrite a compiled circuit onto ``len(qubits)`` qubits, numbered as a :class:`Patch` numbers them."""
     position = {qubit: i for i, qubit in enumerate(qubits)}
     small = QuantumCircuit(len(qubits))
     for register in circuit.cregs:
@@ -159,7 +163,10 @@ def onto_patch(circuit: QuantumCircuit, qubits: Sequence[int]) -> QuantumCircuit
 
 
 class Patch(BackendV2):  # type: ignore[misc]  # qiskit has no types
-    """Some qubits of a device as a device of their own: a noise model of all of them would take seconds a job."""
+    """Some qubits of a device as a smaller device.
+
+    A noise model of all qubits of the device would take seconds per job.
+    """
 
     def __init__(self, device: BackendV2, qubits: Sequence[int]) -> None:
         super().__init__(name=f"{device.name}[{len(qubits)}]")
@@ -181,10 +188,12 @@ class Patch(BackendV2):  # type: ignore[misc]  # qiskit has no types
 
     @property
     def target(self) -> Target:
+        """The instructions of the device on the chosen qubits."""
         return self._target
 
     @property
     def max_circuits(self) -> None:
+        """The largest number of circuits of a job, unlimited."""
         return None
 
     @classmethod
@@ -192,4 +201,5 @@ class Patch(BackendV2):  # type: ignore[misc]  # qiskit has no types
         return Options()
 
     def run(self, run_input: Any, **options: Any) -> Any:
+        """Refuse to run circuits: this device only carries a noise model."""
         raise RuntimeError("a Patch describes qubits for a noise model; it runs nothing")

@@ -1,7 +1,7 @@
-"""Which qubits of a device: the chain, or the disjoint chains, on which the circuit is expected to fail least.
+"""The layout: the chain of a device's qubits, or the disjoint chains, on which a circuit is expected to fail least.
 
-The estimate is the product of 1 − error over the readout of every qubit and over every gate, as the calibration
-reports them: the chance that nothing goes wrong in a shot. It leaves out idle times and crosstalk.
+The estimate is the product of 1 − error over the readout of every qubit and over every gate, as the calibration reports
+them: the probability that nothing goes wrong in a shot. It leaves out idle times and crosstalk.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.text import aligned
 
-WORTH = 0.6  # of the best chain's fidelity, below which "auto" leaves a chain out
-LEAD = 0.85  # the same, of what the first tile should have, because single rows are measured there
+WORTH = 0.6  # share of the best chain's fidelity below which "auto" leaves a chain out
+LEAD = 0.85  # share of the best chain's fidelity that the first tile should have, as single rows are measured there
 SX_PER_ROTATION = 2  # RY and RZ, together or RY alone, are RZ·SX·RZ·SX·RZ on hardware, where RZ is free
-ROUNDS = 24  # packings tried of a kind
-BEAM = 30  # of the search for a chain in a packing
-BONUS = 0.25  # of the average cost of a qubit of the best chain
+ROUNDS = 24  # packings tried, around the best chain and without it
+BEAM = 30  # width of the beam search for a chain in a packing
+BONUS = 0.25  # bonus of a stranded qubit, as a share of the average cost of a qubit of the best chain
 
 
 @dataclass(frozen=True)
 class Load:
-    """What the circuit asks of each place in the chain.
+    """The numbers of gates that a circuit has on each place of a chain.
 
     Attributes:
-        one_qubit: SX or X gates on each position, ``num_qubits`` of them.
-        two_qubit: gates on each bond, ``num_qubits − 1`` of them.
+        one_qubit: number of SX or X gates on each qubit of the chain, ``num_qubits`` numbers.
+        two_qubit: number of gates on each pair of neighbours of the chain, ``num_qubits − 1`` numbers.
     """
 
     one_qubit: tuple[int, ...]
@@ -44,16 +44,17 @@ class Load:
 
     @property
     def num_qubits(self) -> int:
+        """The number of qubits of the chain."""
         return len(self.one_qubit)
 
 
 @dataclass(frozen=True)
 class QubitChain:
-    """Neighbouring qubits of a device that take one circuit.
+    """Neighbouring qubits of a device that take one circuit, with the estimated fidelity.
 
     Attributes:
-        qubits: of the device, for the ansatz's qubits 0, 1, …
-        readout, one_qubit, two_qubit: products of 1 − error, of the three kinds.
+        qubits: the device's qubits for the ansatz's qubits 0, 1, …
+        readout, one_qubit, two_qubit: the products of 1 − error over all readouts, one-qubit gates and two-qubit gates.
         exact: whether it is certain that no chain of the device's usable qubits is better.
     """
 
@@ -65,14 +66,14 @@ class QubitChain:
 
     @property
     def fidelity(self) -> float:
-        """The estimated chance that nothing goes wrong in a shot."""
+        """The estimated probability that nothing goes wrong in a shot."""
         return self.readout * self.one_qubit * self.two_qubit
 
 
 def load_of(ansatz: Ansatz, *, fold: bool = False) -> Load:
-    """The load of the ansatz without what never matters, and with ``fold`` without its last CX brick.
+    """The load of the ansatz without gates that have no effect, and with ``fold`` without its last CX brick.
 
-    It counts rotations as a device would make them and CX gates as they are; :func:`load_of_compiled` counts gates.
+    It counts rotations as a device would make them and CX gates as single gates; :func:`load_of_compiled` counts gates.
 
     >>> from qhn.circuit.hypernetwork import hypernetwork
     >>> load_of(hypernetwork(4, 1))
@@ -91,7 +92,7 @@ def load_of(ansatz: Ansatz, *, fold: bool = False) -> Load:
 
 
 def load_of_compiled(circuit: QuantumCircuit, qubits: Sequence[int]) -> Load:
-    """The load of a circuit compiled onto the ``qubits`` of a device, in their order along the chain."""
+    """The load of a circuit compiled onto the ``qubits`` of a device, given in their order along the chain."""
     position = {qubit: place for place, qubit in enumerate(qubits)}
     one, two = [0] * len(qubits), [0] * (len(qubits) - 1)
     for instruction in circuit.data:
@@ -110,15 +111,16 @@ def load_of_compiled(circuit: QuantumCircuit, qubits: Sequence[int]) -> Load:
 
 
 def best_chain(chip: Chip, load: Load, *, exclude: Iterable[int] = ()) -> QubitChain:
-    """The chain of the highest fidelity, of all chains of the usable qubits in both directions.
+    """The chain of the highest estimated fidelity among all chains of usable qubits, in both directions.
 
-    Exact within milliseconds at 14 to 27 qubits of a heavy-hex chip and a fraction of a second at 50; on denser chips,
-    or for longer chains, the search ends after half a million steps with the best chain found, and ``exact`` is False.
+    The result is certain within milliseconds at 14 to 27 qubits of a heavy-hex chip and a fraction of a second at 50.
+    On denser chips, or for longer chains, the search ends after half a million steps with the best chain found, and
+    ``exact`` is False.
 
     Args:
-        chip: the calibration. Dead pairs (error 1) and faulty qubits are never used.
-        load: of the circuit.
-        exclude: qubits not to use.
+        chip: calibration of the device. Pairs whose gates do not work (error 1) and faulty qubits are never used.
+        load: numbers of gates of the circuit on each place of the chain.
+        exclude: qubits of the device not to use.
 
     Raises:
         ValueError: if the chip has too few qubits or no such chain.
@@ -133,7 +135,7 @@ def best_chain(chip: Chip, load: Load, *, exclude: Iterable[int] = ()) -> QubitC
 def disjoint_chains(
     chip: Chip, load: Load, count: int | Literal["auto"], *, exclude: Iterable[int] = (), guard: bool = False
 ) -> list[QubitChain]:
-    """Chains without a common qubit, the best first.
+    """Chains without a common qubit, the best one first.
 
     On a tile of fidelity F a component of the gradient is scaled by about F while shot noise stays, so its shots are
     worth F² of ideal ones: Σ F² is what a packing is chosen for. Taking the best chain, then the best of what is left,
@@ -143,10 +145,10 @@ def disjoint_chains(
     for want of another.
 
     Args:
-        chip: the calibration.
-        load: of the circuit.
-        count: how many; with ``"auto"`` as many as are worth it, each of at least 0.6 of the best one's fidelity.
-        exclude: qubits not to use.
+        chip: calibration of the device.
+        load: numbers of gates of the circuit on each place of a chain.
+        count: number of chains; ``"auto"`` takes as many as have at least 0.6 of the best chain's fidelity.
+        exclude: qubits of the device not to use.
         guard: keep an unused qubit between chains, against crosstalk.
 
     Raises:
@@ -187,10 +189,10 @@ def disjoint_chains(
 
 
 def chain_of(chip: Chip, load: Load, qubits: Iterable[int], *, exact: bool = False) -> QubitChain:
-    """The estimate for given qubits of the chip.
+    """The chain of given qubits of the chip, with its estimated fidelity.
 
     Raises:
-        ValueError: if their number is not that of the load, or two that follow each other are not neighbours.
+        ValueError: if there are more or fewer qubits than in the load, or two consecutive ones are not neighbours.
     """
     chosen = tuple(int(qubit) for qubit in qubits)
     if len(chosen) != load.num_qubits:
@@ -212,10 +214,10 @@ def chain_of(chip: Chip, load: Load, qubits: Iterable[int], *, exact: bool = Fal
 
 
 def check_disjoint(chains: Iterable[QubitChain]) -> None:
-    """Refuse chains that share a qubit, and one that visits a qubit twice.
+    """Refuse chains that share a qubit, and a chain that visits a qubit twice.
 
     Raises:
-        ValueError: naming the qubit.
+        ValueError: if a qubit is used twice; the message names it.
     """
     counts = Counter(qubit for chain in chains for qubit in chain.qubits)
     for qubit, count in counts.items():
@@ -226,14 +228,14 @@ def check_disjoint(chains: Iterable[QubitChain]) -> None:
 def report(
     chip: Chip, load: Load, chains: list[QubitChain], *, exclude: Iterable[int] = (), searched: bool = True
 ) -> str:
-    """The chains as a table with what their fidelity is made of, and what of the chip was not used.
+    """The chains as a table in text with their fidelities, and the qubits of the chip that were not used.
 
     Args:
-        chip: the calibration.
-        load: of the circuit.
-        chains: the tiles.
-        exclude: qubits that were not to be used.
-        searched: whether the chains were searched, and not given.
+        chip: calibration of the device.
+        load: numbers of gates of the circuit on each place of a chain.
+        chains: the chains, one per tile.
+        exclude: qubits of the device that were not to be used.
+        searched: whether the chains were searched rather than given.
     """
     head = ("tile", "fidelity", "readout", "one-qubit", "two-qubit", "worst readout", "worst pair", "qubits")
     lines = [aligned(head, [_row(chip, str(tile), chain) for tile, chain in enumerate(chains)])]
@@ -273,7 +275,7 @@ def _row(chip: Chip, name: str, chain: QubitChain) -> list[str]:
 
 
 def _grid(chip: Chip, load: Load, exclude: Iterable[int]) -> Grid:
-    """−log fidelity of everything a chain can use."""
+    """The graph of usable qubits and pairs, with −log fidelity as costs."""
     if load.num_qubits > chip.num_qubits:
         raise QhnError(f"{chip.name} has {chip.num_qubits} qubits, the circuit needs {load.num_qubits}")
     left_out = set(exclude)
@@ -288,7 +290,7 @@ def _grid(chip: Chip, load: Load, exclude: Iterable[int]) -> Grid:
 
 
 def _one_qubit_error(chip: Chip) -> Floats:
-    """Of an SX gate, or of what devices without it have."""
+    """The error of each qubit's SX gate, or of the gate that devices without SX have instead."""
     error = np.zeros(chip.num_qubits)
     for name in ("u2", "sx"):
         for qubit in range(chip.num_qubits):
@@ -308,7 +310,7 @@ def _neighbours(chip: Chip) -> dict[int, set[int]]:
 def _packings(
     grid: Grid, best: Path, first: list[Path], limit: int, worst: float, neighbours: dict[int, set[int]]
 ) -> list[list[Path]]:
-    """Sets of at most ``limit`` disjoint paths that begin with ``first`` and cost at most ``worst`` each."""
+    """Find sets of at most ``limit`` disjoint paths that begin with ``first`` and cost at most ``worst`` each."""
     bonus_step = BONUS * grid.cost(best) / len(best)
     bonus: Floats = np.zeros(grid.vertex.shape[1])
     all_vertices = sorted({vertex for edge in grid.usable for vertex in edge})

@@ -1,4 +1,4 @@
-"""An ansatz on a device: which qubits, the compiled circuit of every tile, and all of them as one circuit."""
+"""The placement of an ansatz on a device: its qubits, the compiled circuit of each tile, and the tiles as one."""
 
 from __future__ import annotations
 
@@ -28,18 +28,19 @@ from qhn.circuit.hypernetwork import Ansatz
 
 @dataclass(frozen=True)
 class Placement:
-    """What :func:`place` decides.
+    """An ansatz placed on a device: its qubits and its compiled circuits, as :func:`place` returns them.
 
     Attributes:
-        ansatz: that is placed.
-        device: it is placed on.
-        chip: the device's calibration at that time.
-        load: of the compiled circuit, along the chain.
-        settings: how the device is used.
-        chains: the tiles, the best one first.
-        tiles: the compiled circuit of each, on all qubits of the device, bit j of ``meas`` for qubit j of the ansatz.
-        folded: whether the last CX brick is left to :meth:`qhn.circuit.hypernetwork.Ansatz.relabel`: if readout errors
-            are inverted, which they are before the brick, so that they do not spread.
+        ansatz: the ansatz that is placed.
+        device: the device on which it is placed.
+        chip: calibration of the device at the time of compilation.
+        load: numbers of gates of the compiled circuit on each place of a chain.
+        settings: how the device is used: shots, tiles, delay, mitigation.
+        chains: the chain of each tile, the best one first.
+        tiles: the compiled circuit of each tile on all qubits of the device; bit j of ``meas`` is qubit j of the
+            ansatz.
+        folded: whether the last CX brick is left to :meth:`qhn.circuit.hypernetwork.Ansatz.relabel`. It is if readout
+            errors are inverted, which happens before the brick, so that they do not spread.
     """
 
     ansatz: Ansatz
@@ -53,32 +54,38 @@ class Placement:
 
     @cached_property
     def circuit(self) -> QuantumCircuit:
-        """What is executed: the tiles side by side; angle i of tile t is element t·num_parameters + i of one vector."""
+        """The circuit that is executed: the tiles side by side.
+
+        Angle i of tile t is element t·num_parameters + i of one vector.
+        """
         if len(self.tiles) == 1:
             return self.tiles[0]
         return side_by_side(self.tiles, self.ansatz.num_parameters)
 
     @cached_property
     def calibration(self) -> list[QuantumCircuit]:
-        """All bits 0 and all bits 1, measured as ``circuit`` measures them; empty if readout errors are not counted."""
+        """Circuits that prepare all bits 0 and all bits 1, measured as ``circuit`` measures them.
+
+        There are none if readout errors are not counted.
+        """
         return self.calibration_of(self.chains)
 
     def calibration_of(self, chains: list[QubitChain]) -> list[QuantumCircuit]:
-        """The same of some of the chains."""
+        """Circuits that prepare all bits 0 and all bits 1, measured on some of the chains."""
         return calibration_circuits([chain.qubits for chain in chains], self.device) if self.settings.calibrate else []
 
     @property
     def qubits(self) -> tuple[tuple[int, ...], ...]:
-        """Of the device, of each tile."""
+        """The qubits of each tile on the device, in the order of the ansatz's qubits 0, 1, … of that tile."""
         return tuple(chain.qubits for chain in self.chains)
 
     @cached_property
     def duration(self) -> float:
-        """Seconds that the circuit takes, measurement included."""
+        """The duration of the circuit in seconds, measurement included."""
         return duration(self.circuit, self.chip)
 
     def task(self, num_rows: int, group: int, shots: int) -> Task:
-        """So many rows of angles, as something that has a price."""
+        """The work of measuring ``num_rows`` rows of angles, as something that has a price."""
         settings = self.settings
         return Task(
             num_rows=num_rows,
@@ -94,16 +101,16 @@ class Placement:
 
     @property
     def seconds_per_shot(self) -> float:
-        """Delay and circuit."""
+        """The time of one shot in seconds: the delay between shots and the circuit."""
         return rep_delay_of(self.chip, self.settings.rep_delay) + self.duration
 
     def job_seconds(self, circuits: int, shots: int) -> float:
-        """QPU seconds that a job of so many circuits should take."""
+        """The QPU seconds that a job of ``circuits`` circuits is expected to take."""
         return job_seconds(1, circuits * shots, self.seconds_per_shot)
 
     def describe(self) -> dict[str, Any]:
-        """Qubits of every tile, what was applied, and the calibration: JSON values."""
-        was_given = bool(self.settings.qubits)  # by the user, or by an earlier session: nothing was searched
+        """The qubits of every tile, the error suppression applied, and the calibration, as JSON values."""
+        was_given = bool(self.settings.qubits)  # the user or an earlier session gave them: nothing was searched
         return {
             "circuit": "executed" if self.folded else "pruned",
             "tiles": [
@@ -123,10 +130,10 @@ class Placement:
 
 
 def place(ansatz: Ansatz, device: BackendV2, settings: DeviceSettings) -> Placement:
-    """Choose qubits and compile, once.
+    """Choose the qubits for an ansatz on a device and compile its circuits, once.
 
     Raises:
-        ValueError: if the device has too few usable qubits or does not take the delay asked for.
+        ValueError: if the device has too few usable qubits or does not take the requested delay.
     """
     chip = chip_of(device)
     rep_delay_of(chip, settings.rep_delay)

@@ -1,8 +1,8 @@
-"""What a gradient costs on a device: circuits, shots, jobs and seconds that are billed.
+"""The price of a gradient on a device: its circuits, shots, jobs and billed seconds.
 
 A job takes about two seconds and, for every shot of every circuit, the delay between shots and the circuit itself. The
-delay, 250 µs on most devices and 4 ms on some, is nearly all of it: fewer circuits, fewer shots or a shorter delay are
-what saves, not shorter circuits.
+delay, 250 µs on most devices and 4 ms on some, is nearly all of it: fewer circuits, fewer shots or a shorter delay save
+time, shorter circuits do not.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from qhn.backend.device.chip import Chip
 from qhn.backend.device.tiles import num_executions
 from qhn.errors import QhnError
 
-JOB_SECONDS = 2.0  # billed beside the shots
+JOB_SECONDS = 2.0  # seconds of a job that are billed beside its shots
 MAX_JOB_SECONDS = 3 * 3600.0
 MAX_EXECUTIONS = 10_000_000  # shots of all circuits of a job
-MAX_TWO_QUBIT_GATES = 5_000_000  # of a circuit
-TWIRLED_SHOTS, TWIRLINGS = 64, 32  # at least so many shots of at most so many random circuits
+MAX_TWO_QUBIT_GATES = 5_000_000  # two-qubit gates of a circuit
+TWIRLED_SHOTS, TWIRLINGS = 64, 32  # at least 64 shots of each of at most 32 random circuits
 
 
 @dataclass(frozen=True)
 class Task:
-    """What one gradient asks of a device.
+    """The work of one gradient on a device.
 
     Attributes:
-        num_rows: rows of angles.
-        shots: asked for, of each.
-        duration: of the circuit, in seconds.
-        two_qubit_gates: of the circuit of one chain.
-        tiles: chains that measure side by side.
-        rep_delay: seconds between shots; None for the device's own.
-        calibrate: count readout errors, with two circuits of known bits.
-        twirling: random Pauli gates, for which the service rounds shots up.
-        group: rows that belong together, θ itself and then pairs of shifts; all of them by default.
+        num_rows: number of rows of angles.
+        shots: number of shots requested for each row.
+        duration: duration of the circuit, in seconds.
+        two_qubit_gates: number of two-qubit gates of the circuit of one chain.
+        tiles: number of chains that measure side by side.
+        rep_delay: delay between shots in seconds; None is the device's default.
+        calibrate: whether to count readout errors, with two circuits of known bits per job.
+        twirling: whether the service inserts random Pauli gates, for which it rounds shots up.
+        group: number of rows that belong together, θ itself and then pairs of shifts; None is all of them.
     """
 
     num_rows: int
@@ -52,27 +52,28 @@ class Task:
 
     @property
     def executions(self) -> int:
-        """Sets of angles that are executed."""
+        """The number of sets of angles that are executed, calibration not included."""
         return num_executions(self.num_rows, self.group or self.num_rows, self.tiles)
 
     @property
     def shots_taken(self) -> int:
-        """Of each circuit, really."""
+        """The number of shots that each circuit takes, after rounding."""
         return shots_taken(self.shots, twirling=self.twirling)
 
 
 @dataclass(frozen=True)
 class Price:
-    """What a gradient takes.
+    """The circuits, shots, jobs and seconds that a gradient takes.
 
     Attributes:
-        rows: of angles.
-        circuits: executed, calibration included: with T tiles and n pairs of shifts 1 + 2·⌈n/T⌉, and 2 to calibrate.
-        shots: of each, as they are really taken.
-        two_qubit_gates: of one circuit, on all its tiles.
-        seconds_per_shot: delay and circuit.
-        jobs: as few as the limits of the service allow.
-        seconds: that are billed, all jobs together.
+        rows: number of rows of angles.
+        circuits: number of circuits executed, calibration included: with T tiles and n pairs of shifts 1 + 2·⌈n/T⌉, and
+            2 to calibrate.
+        shots: number of shots that each circuit takes, after rounding.
+        two_qubit_gates: number of two-qubit gates of one circuit, on all its tiles.
+        seconds_per_shot: time of one shot in seconds: the delay and the circuit.
+        jobs: number of jobs, as few as the limits of the service allow.
+        seconds: seconds that are billed, all jobs together.
     """
 
     rows: int
@@ -85,15 +86,16 @@ class Price:
 
     @property
     def executions(self) -> int:
-        """Shots of all circuits."""
+        """The number of shots of all circuits."""
         return self.circuits * self.shots
 
 
 def price(task: Task, chip: Chip) -> Price:
-    """What the task takes on the device.
+    """The price of a task on a device.
 
     Raises:
-        ValueError: if the delay is not one that the device takes, or a single circuit is beyond a limit.
+        ValueError: if the device does not take the requested delay, or a single circuit is beyond a limit of the
+            service.
 
     >>> import numpy as np
     >>> time = np.full(2, np.inf)
@@ -111,13 +113,14 @@ def price(task: Task, chip: Chip) -> Price:
 
 
 def job_seconds(jobs: int, executions: int, seconds_per_shot: float) -> float:
-    """QPU seconds that so many jobs with so many shots in all should take."""
+    """The QPU seconds that ``jobs`` jobs with ``executions`` shots in all are expected to take."""
     return jobs * JOB_SECONDS + executions * seconds_per_shot
 
 
 def whole_seconds(jobs: int, seconds: float) -> float:
-    """QPU seconds that must be left for so many equal jobs of so many seconds in all: the service ends jobs at whole
-    seconds, and only within what is left.
+    """The QPU seconds that must be left for ``jobs`` equal jobs of ``seconds`` seconds in all.
+
+    The service ends jobs at whole seconds, and runs them only within what is left.
 
     >>> whole_seconds(2, 5.5)
     6.0
@@ -126,10 +129,11 @@ def whole_seconds(jobs: int, seconds: float) -> float:
 
 
 def parts(task: Task, chip: Chip) -> list[slice]:
-    """Which executions go into which job; each job has calibration circuits of its own.
+    """The executions of each job, as slices; each job has its own calibration circuits.
 
     Raises:
-        ValueError: as :func:`price`.
+        ValueError: if the device does not take the requested delay, or a single circuit is beyond a limit of the
+            service.
     """
     extra = 2 * task.calibrate
     return split_into_jobs(task.executions, task.shots_taken, _seconds_per_shot(task, chip), chip.max_shots, extra)
@@ -140,10 +144,10 @@ def _seconds_per_shot(task: Task, chip: Chip) -> float:
 
 
 def rep_delay_of(chip: Chip, asked: float | None) -> float:
-    """Seconds between shots: those asked for, or else the device's own.
+    """The delay between shots in seconds: the requested one, or the device's default if that is None.
 
     Raises:
-        ValueError: if the device does not take them.
+        ValueError: if the device does not take the requested delay.
     """
     low, high = chip.rep_delay_range
     if asked is None:
@@ -154,7 +158,9 @@ def rep_delay_of(chip: Chip, asked: float | None) -> float:
 
 
 def shots_taken(shots: int, *, twirling: bool) -> int:
-    """What the service makes of a number of shots: when it twirls, as many for each of its random circuits.
+    """The number of shots that the service takes when ``shots`` are requested.
+
+    With twirling it rounds up to equally many shots of each random circuit.
 
     >>> [shots_taken(shots, twirling=True) for shots in (1000, 2000, 10_000)]
     [1024, 2048, 10016]
@@ -168,14 +174,14 @@ def shots_taken(shots: int, *, twirling: bool) -> int:
 def split_into_jobs(
     num_circuits: int, shots: int, seconds_per_shot: float, max_shots: int, extra: int = 0
 ) -> list[slice]:
-    """How circuits are divided among jobs: as few as the limits allow, as equal as can be.
+    """Divide circuits among jobs, as few as the limits of the service allow, and as equal as can be.
 
     Args:
-        num_circuits: to divide.
-        shots: of each.
-        seconds_per_shot: of the device.
-        max_shots: of a circuit.
-        extra: circuits that every job has besides.
+        num_circuits: number of circuits to divide.
+        shots: number of shots of each circuit.
+        seconds_per_shot: time of one shot in seconds.
+        max_shots: the largest number of shots of a circuit.
+        extra: number of further circuits in every job, such as calibration circuits.
 
     Raises:
         ValueError: if not even one circuit fits.
@@ -201,13 +207,14 @@ def split_into_jobs(
 
 
 def savings(task: Task, chip: Chip, most_tiles: int, fewest_rows: int) -> dict[str, Price]:
-    """The price as it is, with each setting that lowers it, and with all of them.
+    """The price of a task, its price with each setting that lowers it, and its price with all of them, by name.
 
     Args:
-        task: as it is.
-        chip: the device.
-        most_tiles: that are worth it on the device.
-        fewest_rows: of an SPSA gradient, along one direction: cheap, but so noisy that a run needs more steps.
+        task: the task with its present settings.
+        chip: calibration of the device.
+        most_tiles: the largest number of tiles that is useful on the device.
+        fewest_rows: number of rows of an SPSA gradient along one direction, which is cheap, but so noisy that a run
+            needs more steps.
     """
     shortest = chip.rep_delay_range[0]
     spsa, fewer = "train.gradient=spsa", math.ceil(task.shots / 4)

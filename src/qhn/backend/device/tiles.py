@@ -1,4 +1,4 @@
-"""Rows of angles side by side: several chains of one chip measure in the same execution, each its own row.
+"""Tiles: several chains of one chip measure side by side in the same execution, each a different row of angles.
 
 A gradient has θ and then pairs of rows, θ shifted one way and the other. Chains differ in their errors, so rows are
 compared on one chain only: both of a pair are measured on the same tile, and θ on all of them, in an execution of its
@@ -20,13 +20,14 @@ from qhn.errors import QhnError
 
 @dataclass(frozen=True)
 class Arrangement:
-    """Which tile measures which row when.
+    """The assignment of rows of angles to executions and tiles.
 
     Attributes:
-        rows: ``[num_executions, num_tiles]``, the row that a tile measures. Where there is none left, θ keeps it busy,
-            so that its neighbours see the same crosstalk; these bits are not used.
-        execution, tile: ``[num_rows]``, where the bits of a row are found.
-        unshifted: ``[num_groups]``, the executions in which all tiles measure θ; None if rows are not compared.
+        rows: the row that each tile measures in each execution, ``[num_executions, num_tiles]``. Tiles without a row
+            left measure θ, so that their neighbours see the same crosstalk; these bits are not used.
+        execution, tile: the execution and the tile that measure each row, ``[num_rows]``.
+        unshifted: the execution of each group in which all tiles measure θ, ``[num_groups]``; None if rows are not
+            compared.
     """
 
     rows: Integers
@@ -36,11 +37,12 @@ class Arrangement:
 
     @property
     def num_executions(self) -> int:
+        """The number of executions."""
         return len(self.rows)
 
     @property
     def is_used(self) -> Bools:
-        """Whose bits are used, ``[num_executions, num_tiles]``."""
+        """Whether the bits of each tile in each execution are used: ``[num_executions, num_tiles]``."""
         used = np.zeros(self.rows.shape, dtype=bool)
         used[self.execution, self.tile] = True
         if self.unshifted is not None:
@@ -48,11 +50,11 @@ class Arrangement:
         return used
 
     def samples(self, bits: Bits, **rest: Any) -> Samples:
-        """The samples of the rows.
+        """The samples of each row, from the bits of each execution and tile.
 
         Args:
-            bits: ``[num_executions, num_tiles, shots, num_qubits]``.
-            rest: other attributes of :class:`qhn.backend.samples.Samples`.
+            bits: measured bits, ``uint8[num_executions, num_tiles, shots, num_qubits]``.
+            rest: further attributes of :class:`qhn.backend.samples.Samples`.
         """
         found = bits[self.execution, self.tile]
         if self.unshifted is None:
@@ -61,15 +63,16 @@ class Arrangement:
 
 
 def arrange_rows(num_rows: int, group: int, num_tiles: int) -> Arrangement:
-    """Rows on tiles.
+    """Assign rows of angles to executions and tiles.
 
     Args:
-        num_rows: a multiple of ``group``.
-        group: rows that belong together: one, or θ and pairs.
-        num_tiles: at least 1. Groups of one row stay on the first tile: they are compared with each other.
+        num_rows: number of rows, a multiple of ``group``.
+        group: number of rows that belong together: one, or θ and pairs.
+        num_tiles: number of tiles, at least 1. Groups of one row stay on the first tile, because they are compared with
+            each other.
 
     Raises:
-        ValueError: if the numbers do not fit.
+        ValueError: if ``num_rows`` is not a multiple of ``group``, ``group`` is even, or ``num_tiles`` is below 1.
 
     >>> arrange_rows(5, 5, 2).rows.tolist()
     [[0, 0], [1, 3], [2, 4]]
@@ -100,7 +103,7 @@ def arrange_rows(num_rows: int, group: int, num_tiles: int) -> Arrangement:
 
 
 def num_executions(num_rows: int, group: int, num_tiles: int) -> int:
-    """How many sets of angles are executed.
+    """The number of sets of angles that are executed.
 
     >>> num_executions(197, 197, 1), num_executions(197, 197, 6), num_executions(3, 1, 6)
     (197, 35, 3)

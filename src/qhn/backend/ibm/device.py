@@ -25,22 +25,23 @@ from qhn.backend.ibm.account import account_device, seconds_left, silent
 from qhn.backend.ibm.connection import Connection
 from qhn.backend.ibm.jobs import Jobs, Request
 from qhn.backend.ibm.selftest import ROWS, SHOTS, complaint, is_due, known_outcomes, versions
-from qhn.backend.journal import Journal
+from qhn.backend.journal import Entry, Event, Journal
 from qhn.backend.sampler import BackendError, check_request
 from qhn.backend.samples import ReadoutCounts, Samples
-from qhn.backend.settings import DeviceSettings
+from qhn.backend.settings import DeviceSettings, Settings
 from qhn.backend.terms import Terms
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.seeds import Key
 
 
-def open_device(name: str, settings: DeviceSettings, journal: Journal | None = None) -> Device:
+def open_device(name: str, settings: Settings, journal: Journal | None = None) -> Device:
     """The QPU of that name, to run on.
 
     Raises:
         ValueError, BackendError: as :func:`qhn.backend.ibm.account.account_device`.
     """
+    assert isinstance(settings, DeviceSettings)
     return Device(account_device(name), settings, journal)
 
 
@@ -158,18 +159,16 @@ class DeviceSampler:
 
     def _test(self, run: str) -> None:
         """Refuse a device that takes angles or returns bits in another order; costs a job, once a record."""
-        noted = [] if self.journal is None else self.journal.entries()
-        if self._is_tested or self.jobs.connection.service is None or not is_due(noted):
+        earlier = [] if self.journal is None else self.journal.history().self_tests()
+        if self._is_tested or self.jobs.connection.service is None or not is_due(earlier):
             return
-        number = sum(entry.get("event") == "self-test" for entry in noted)
         num_tiles = len(self.placement.tiles)
         thetas, expected = known_outcomes(self.ansatz, ROWS * num_tiles)
         angles = thetas.reshape(ROWS, num_tiles * self.ansatz.num_parameters)
-        (job,) = self._run([angles], SHOTS, [f"qhn:{run}:test:{number}"], calibrate=False)
+        (job,) = self._run([angles], SHOTS, [f"qhn:{run}:test:{len(earlier)}"], calibrate=False)
         wrong = complaint(self._by_tile(job.bits), expected.reshape(ROWS, num_tiles, -1))
         if self.journal is not None:
-            verdict = {"job_id": job.job_id, "complaint": wrong, "versions": versions()}
-            self.journal.append({"event": "self-test"} | verdict)
+            self.journal.append(Entry(Event.SELF_TEST, job_id=job.job_id, complaint=wrong, versions=versions()))
         if wrong is not None:
             raise BackendError(
                 f"{self.placement.chip.name} did not pass the self-test before the first step: {wrong}; install "

@@ -16,7 +16,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from qiskit_ibm_runtime import Batch
@@ -36,7 +36,7 @@ from qhn.backend.ibm.failure import (
     kind_of,
 )
 from qhn.backend.ibm.session import close_session, note_session, open_session, settle_sessions
-from qhn.backend.journal import Journal, epoch_seconds, jobs_of
+from qhn.backend.journal import UNSAID, Entry, Event, History, Journal
 from qhn.backend.sampler import BackendError, PlanError
 from qhn.backend.terms import BudgetExceeded, Detached, Terms
 
@@ -71,11 +71,21 @@ class Request:
     price_seconds: float
     submit: Callable[[Any, list[str], int], Any]
 
-    @property
-    def size(self) -> dict[str, Any]:
-        """What the journal keeps of it."""
-        known = {"digest": self.digest, "rows": self.rows, "shots": self.shots}
-        return known | {"price_seconds": self.price_seconds}
+    def entry(
+        self, event: Event, *, job_id: str | None = None, record: str | None = None, session_id: str | None = None
+    ) -> Entry:
+        """What the journal keeps of it when something happens to it, or to a job that serves it."""
+        return Entry(
+            event,
+            tag=self.tag,
+            job_id=job_id,
+            digest=self.digest,
+            rows=self.rows,
+            shots=self.shots,
+            price_seconds=self.price_seconds,
+            record=record,
+            session_id=session_id,
+        )
 
 
 @dataclass
@@ -123,7 +133,7 @@ class Jobs:
             billed = self.connection.bill(job_id)
             with self._failure_of(request, job_id, kind_at_reading):
                 found.append(read(number, result, job_id, billed))
-            self._note(event="done", tag=request.tag, job_id=job_id, qpu_seconds=billed)
+            self._note(Entry(Event.DONE, tag=request.tag, job_id=job_id, qpu_seconds=billed))
         if self._session is not None and self.journal is not None:
             note_session(self._session, self.journal, is_closed=False)
         return found
@@ -137,13 +147,13 @@ class Jobs:
         """
         if self.connection.service is None or self.journal is None:
             return
-        entries = self.journal.entries()
-        noted, asked = jobs_of(entries), {one.get("tag"): one for one in entries if one.get("event") == "intent"}
+        history = self.journal.history()
+        noted = history.jobs()
         served = {job.tag for job in noted.values() if not job.is_lost}
         for job_id, tag in self._listed_of_record(self.journal.name).items():
-            if job_id not in noted and tag in served & asked.keys():
-                size = {name: asked[tag][name] for name in ("digest", "rows", "shots", "price_seconds")}
-                self._note(event="duplicate", tag=tag, job_id=job_id, **size)
+            intent = history.intent(tag) if tag in served and job_id not in noted else None
+            if intent is not None:
+                self._note(replace(intent, event=Event.DUPLICATE, job_id=job_id, record=None))
                 if self.connection.state_if_known(job_id) in WAITING:
                     self._cancel(tag, job_id)
         self.settle()
@@ -162,9 +172,9 @@ class Jobs:
         """Note what jobs and sessions billed of which it was not known; what still is not is left as it is."""
         if self.connection.service is None or self.journal is None:
             return
-        for job_id, job in jobs_of(self.journal.entries()).items():
+        for job_id, job in self.journal.history().jobs().items():
             if job.billed is None and (billed := self.connection.bill(job_id)) is not None:
-                self._note(event="billed", tag=job.tag, job_id=job_id, qpu_seconds=billed)
+                self._note(Entry(Event.BILLED, tag=job.tag, job_id=job_id, qpu_seconds=billed))
         settle_sessions(self.connection.device, self.journal, self._session and self._session.session_id)
 
     # ------------------------------------------------------------ submitting
@@ -220,8 +230,8 @@ class Jobs:
         Raises:
             BackendError: of a detached run.
         """
-        entries = [] if self.journal is None or not self.terms.detach else self.journal.entries()
-        failures = sum(one.get("event") == "failed" and one.get("tag") == request.tag for one in entries)
+        own = self._history().of_tag(request.tag) if self.terms.detach else []
+        failures = sum(one.event is Event.FAILED for one in own)
         if failures >= TOO_MANY_FAILURES:
             raise BackendError(
                 f"{self.connection.device.name}: {request.tag} failed {failures} times; qhn jobs names its jobs, and "
@@ -230,11 +240,11 @@ class Jobs:
 
     def _listing_delay(self, request: Request) -> float:
         """Seconds until the service lists a job that another process may just have submitted, before it died."""
-        entries = [] if self.journal is None or self.connection.service is None else self.journal.entries()
-        own = [one for one in entries if one.get("tag") == request.tag]
-        if not own or own[-1].get("event") != "intent":
+        own = [] if self.connection.service is None else self._history().of_tag(request.tag)
+        if not own or own[-1].event is not Event.INTENT:
             return 0.0
-        passed = max(0.0, time.time() - epoch_seconds(own[-1]["time"]))  # a clock may have been ahead
+        written = own[-1].written
+        passed = 0.0 if written is None else max(0.0, time.time() - written)  # a clock may have been ahead
         return max(0.0, LISTING_DELAY - passed)
 
     @contextlib.contextmanager
@@ -280,15 +290,14 @@ class Jobs:
             return None
         chosen = self._chosen(request)
         if chosen is not None:
-            self._note(event="adopted", tag=request.tag, job_id=chosen, **request.size)
+            self._note(request.entry(Event.ADOPTED, job_id=chosen))
         elif ended := self._noted(request):
             self._refuse_what_failed(request, ended[-1])
         return chosen
 
     def _noted(self, request: Request) -> list[str]:
         """Ids of the request's jobs in the journal that may still give a result, as far as it knows."""
-        noted = jobs_of([] if self.journal is None else self.journal.entries())
-        same = (request.tag, request.digest)
+        noted, same = self._history().jobs(), (request.tag, request.digest)
         return [job_id for job_id, job in noted.items() if (job.tag, job.digest) == same and not job.is_lost]
 
     def _refuse_what_failed(self, request: Request, job_id: str) -> None:
@@ -303,7 +312,7 @@ class Jobs:
         """
         if self.connection.service is None or self.journal is None:
             return own
-        tags, noted = set(self._tags(request)), jobs_of(self.journal.entries())
+        tags, noted = set(self._tags(request)), self.journal.history().jobs()
         listed = self.connection.ask(lambda: self.connection.service.jobs(job_tags=[request.tag], limit=None))
         job_ids = {job.job_id() for job in listed if tags <= set(job.tags or ())}
         job_ids |= {*self._noted(request), *([own] if own else [])}  # the list may lag
@@ -327,8 +336,7 @@ class Jobs:
             mode: what it is sent to; None for the device itself.
             execution_limit: QPU seconds at which the service ends it.
         """
-        own = {} if self.journal is None else {"record": self.journal.name}
-        self._note(event="intent", tag=request.tag, **request.size, **own)
+        self._note(request.entry(Event.INTENT, record=None if self.journal is None else self.journal.name))
         failures = 0
         while True:
             try:
@@ -366,15 +374,15 @@ class Jobs:
     def _known_as(self, request: Request, job: Any) -> str:
         """The id of a job that was just submitted, noted."""
         job_id = self.connection.remember(job)
-        part_of = {} if self._session is None else {"session_id": self._session.session_id}
-        self._note(event="submitted", tag=request.tag, job_id=job_id, **request.size, **part_of)
+        session_id = None if self._session is None else self._session.session_id
+        self._note(request.entry(Event.SUBMITTED, job_id=job_id, session_id=session_id))
         return job_id
 
     def _only(self, request: Request, job_id: str) -> str:
         """One of the job and its duplicates: the client itself submits again if it is answered an error."""
         chosen = self._chosen(request, job_id) or job_id
         if chosen != job_id:
-            self._note(event="adopted", tag=request.tag, job_id=chosen, **request.size)
+            self._note(request.entry(Event.ADOPTED, job_id=chosen))
         return chosen
 
     def _tags(self, request: Request) -> list[str]:
@@ -385,7 +393,7 @@ class Jobs:
     def _give_up(self, request: Request, job_id: str, *, is_noted: bool) -> None:
         """Note a job whose bits will not be used, and cancel it if it waits."""
         if not is_noted:
-            self._note(event="duplicate", tag=request.tag, job_id=job_id, **request.size)
+            self._note(request.entry(Event.DUPLICATE, job_id=job_id))
         if self.connection.state_if_known(job_id) in WAITING:
             self._cancel(request.tag, job_id)
 
@@ -395,7 +403,7 @@ class Jobs:
                 self.connection.job(job_id).cancel()
         except Exception:  # it has begun meanwhile, or the service does not answer: its bill is asked for later
             return
-        self._note(event="cancelled", tag=tag, job_id=job_id)
+        self._note(Entry(Event.CANCELLED, tag=tag, job_id=job_id))
 
     # ------------------------------------------------------------ failing
 
@@ -409,16 +417,25 @@ class Jobs:
         except Exception as error:
             found = kind(error)
             ended = found in ENDED
-            named: dict[str, Any] = {} if job_id is None else {"job_id": job_id}
-            named |= {"qpu_seconds": self.connection.bill(job_id)} if job_id and ended else {}
-            event = "failed" if ended else "out of reach"  # the job may go on, and be adopted later
-            self._note(event=event, tag=request.tag, **named, error=type(error).__name__, kind=found.name.lower())
+            entry = Entry(
+                Event.FAILED if ended else Event.OUT_OF_REACH,
+                tag=request.tag,
+                job_id=job_id,
+                qpu_seconds=self.connection.bill(job_id) if job_id and ended else UNSAID,
+                error=type(error).__name__,
+                kind=found.name.lower(),
+            )
+            self._note(entry)
             raise BackendError(self._complaint(request, job_id, found, type(error).__name__)) from None
 
     def _complaint(self, request: Request, job_id: str | None, kind: Kind, name: str) -> str:
         job = f"the job of {request.tag}" if job_id is None else f"the job {job_id} of {request.tag}"
         return f"{self.connection.device.name}: {job} did not end well ({name}); {kind.value}"
 
-    def _note(self, **entry: Any) -> None:
+    def _note(self, entry: Entry) -> None:
         if self.journal is not None:
             self.journal.append(entry)
+
+    def _history(self) -> History:
+        """What the journal says so far."""
+        return History() if self.journal is None else self.journal.history()

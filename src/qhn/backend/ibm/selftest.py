@@ -8,12 +8,12 @@ bits is a CX on bits, and RZ by π/2 does nothing to them – but would, if it w
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 
 from qhn.arrays import Bits, Floats
+from qhn.backend.journal import Entry
 from qhn.circuit.hypernetwork import Ansatz
 
 ROWS, SHOTS = 4, 100  # sets of angles, and of each
@@ -67,9 +67,6 @@ def versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in ("qiskit", "qiskit-ibm-runtime")}
 
 
-def is_due(journal: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether no self-test with these versions has passed yet."""
-    return not any(
-        entry.get("event") == "self-test" and entry["complaint"] is None and entry["versions"] == versions()
-        for entry in journal
-    )
+def is_due(self_tests: Iterable[Entry]) -> bool:
+    """Whether none of these self-tests has passed with the versions that are installed."""
+    return not any(test.complaint is None and test.versions == versions() for test in self_tests)

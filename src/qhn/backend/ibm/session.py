@@ -16,7 +16,7 @@ from qiskit.providers import BackendV2
 from qiskit_ibm_runtime import Session
 
 from qhn.backend.ibm.account import silent
-from qhn.backend.journal import Journal, sessions_of
+from qhn.backend.journal import Entry, Event, Journal
 
 ACCEPTING = ("Pending", "In progress, accepting new jobs")
 Ask = Callable[[Callable[[], Any]], Any]
@@ -31,14 +31,14 @@ def open_session(device: BackendV2, journal: Journal, max_seconds: float, ask: A
         max_seconds: after which the service ends a new one; infinite for its own limit.
         ask: puts a question to the service until it answers.
     """
-    for earlier in (one for one in sessions_of(journal.entries()).values() if not one.is_closed):
+    for earlier in (one for one in journal.history().sessions().values() if not one.is_closed):
         session = ask(partial(Session.from_id, earlier.session_id, device.service))
         if ask(session.status) in ACCEPTING:
             return session
         note_session(session, journal, is_closed=True)
     limit = None if math.isinf(max_seconds) else math.floor(max_seconds)
     session = ask(lambda: Session(device, max_time=limit))
-    journal.append({"event": "session", "session_id": session.session_id})
+    journal.append(Entry(Event.SESSION, session_id=session.session_id))
     return session
 
 
@@ -46,9 +46,10 @@ def note_session(session: Session, journal: Journal, *, is_closed: bool) -> None
     """Note what a session has taken so far."""
     seconds = None
     with contextlib.suppress(Exception), silent():
-        seconds = session.usage()
-    event = "session closed" if is_closed else "session"
-    journal.append({"event": event, "session_id": session.session_id, "qpu_seconds": seconds})
+        usage = session.usage()
+        seconds = usage if 0 <= usage < math.inf else None
+    event = Event.SESSION_CLOSED if is_closed else Event.SESSION
+    journal.append(Entry(event, session_id=session.session_id, qpu_seconds=seconds))
 
 
 def close_session(session: Session, journal: Journal) -> None:
@@ -60,7 +61,7 @@ def close_session(session: Session, journal: Journal) -> None:
 
 def settle_sessions(device: BackendV2, journal: Journal, still_used: str | None) -> None:
     """Note what sessions took that ended without anybody asking, or before the service knew it."""
-    for known in sessions_of(journal.entries()).values():
+    for known in journal.history().sessions().values():
         if known.is_settled or known.session_id == still_used:
             continue
         with contextlib.suppress(Exception), silent():

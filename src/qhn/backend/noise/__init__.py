@@ -1,1 +1,1 @@
-"""The distribution of the bits that a noisy machine measures, computed exactly."""
+"""The exact distribution of the bits that a noisy machine measures."""

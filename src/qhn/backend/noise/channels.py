@@ -1,7 +1,7 @@
-"""What a machine's gates and readout do to a state besides what they should, in its Pauli components.
+"""The noise channels that follow a machine's gates and readout, as Pauli transfer matrices.
 
 A state of n qubits is the vector r_P = Tr(Pρ) of its components along the Pauli strings P, and a channel the real
-matrix R_PQ = Tr(P·Λ(Q)) / 2^n on it, its Pauli transfer matrix. The components of one qubit stand in the order I, X, Y,
+matrix R_PQ = Tr(P·Λ(Q)) / 2^n on it, its Pauli transfer matrix. The components of one qubit are in the order I, X, Y,
 Z; of two qubits the first is the slower index.
 """
 
@@ -18,33 +18,33 @@ from qhn.backend.device.chip import Chip
 from qhn.errors import QhnError
 
 PAULIS = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
-FREE = ("rz",)  # a change of frame, in software
+FREE = ("rz",)  # gates that are a change of frame, in software
 
 
 class Noise(Protocol):
-    """The errors of a machine."""
+    """The errors of a machine's gates and readout."""
 
     def after(self, name: str, qubits: tuple[int, ...]) -> Floats:
-        """The transfer matrix ``[4**n, 4**n]`` of what follows a gate on n qubits, the first one slowest.
+        """The transfer matrix ``[4**n, 4**n]`` of the noise after a gate on n qubits, the first qubit slowest.
 
         Raises:
-            ValueError: if the machine does not have that gate there.
+            ValueError: if the machine does not have the gate on these qubits.
         """
         ...
 
     def readout(self, qubit: int) -> Floats:
-        """The chance to read a bit, given the one that is there: ``[read, there]``, 2×2."""
+        """The probability of reading a bit given the true bit: ``[read, true]``, 2×2."""
         ...
 
 
 @dataclass(frozen=True)
 class Depolarising:
-    """Every gate is followed by a random Pauli error, all equally likely, with the same chance everywhere.
+    """Depolarising noise of equal strength everywhere: a random Pauli error after every gate, all equally likely.
 
     Attributes:
-        p1: total probability of the three errors after a gate on one qubit, rotations about z included.
-        p2: that of the fifteen after a gate on two qubits.
-        readout_error: chance of reading a bit wrong.
+        p1: total probability of the three Pauli errors after a gate on one qubit, rotations about z included.
+        p2: total probability of the fifteen Pauli errors after a gate on two qubits.
+        readout_error: probability of reading a bit wrong.
 
     Raises:
         ValueError: at construction, if a probability is out of range.
@@ -63,24 +63,28 @@ class Depolarising:
                 raise QhnError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
 
     def after(self, name: str, qubits: tuple[int, ...]) -> Floats:
+        """The transfer matrix ``[4**n, 4**n]`` of the depolarising channel after a gate on n qubits."""
         paulis = 4 ** len(qubits)
         return _depolarising((self.p1, self.p2)[len(qubits) - 1] * paulis / (paulis - 1), len(qubits))
 
     def readout(self, qubit: int) -> Floats:
+        """The probability of reading a bit given the true bit: ``[read, true]``, 2×2."""
         return _readout_counts(self.readout_error, self.readout_error)
 
 
 @dataclass(frozen=True)
 class ChipNoise:
-    """What Aer's ``NoiseModel.from_backend`` makes of a calibration, but for readout, which has both directions here.
+    """The noise that a device's calibration implies, as Aer's ``NoiseModel.from_backend`` has it.
 
     Qubits relax for the duration of a gate that acts on them, at zero temperature; before that, the gate depolarises
-    them by what is left of its reported error. Idle qubits do not relax, and rotations about z are free.
+    them by what is left of its reported error. Idle qubits do not relax, and rotations about z are free. Unlike in
+    Aer's model, the two kinds of readout error differ.
     """
 
     chip: Chip
 
     def after(self, name: str, qubits: tuple[int, ...]) -> Floats:
+        """The transfer matrix ``[4**n, 4**n]`` of the noise after a gate on n qubits, the first qubit slowest."""
         if name in FREE:
             return np.eye(4 ** len(qubits))
         if (name, qubits) not in self.chip.gates:
@@ -98,13 +102,15 @@ class ChipNoise:
         return relaxation @ _depolarising(min(share, dimension**2 / (dimension**2 - 1)), len(qubits))
 
     def readout(self, qubit: int) -> Floats:
+        """The probability of reading a bit given the true bit: ``[read, true]``, 2×2."""
         return _readout_counts(*self.chip.readout[qubit])
 
 
 def transfer_matrix(unitary: NDArray[Any]) -> Floats:
-    """The transfer matrix of a gate on one or two qubits; of two, the *last* is the first factor of ``unitary``.
+    """The Pauli transfer matrix of a gate on one or two qubits; for two, the *last* is the first factor of ``unitary``.
 
-    That is Qiskit's order: ``operation.to_matrix()`` can be given as it is, and the first qubit is slowest here.
+    This is Qiskit's order, so that ``operation.to_matrix()`` can be given directly; in the result the first qubit is
+    slowest.
 
     >>> transfer_matrix(np.diag([1, 1j])).round(12) @ [1, 1, 0, 0]
     array([1., 0., 1., 0.])
@@ -118,14 +124,14 @@ def transfer_matrix(unitary: NDArray[Any]) -> Floats:
 
 
 def _depolarising(share: float, num_qubits: int) -> Floats:
-    """All but a share of the state stays; the share becomes the maximally mixed one."""
+    """The transfer matrix that replaces a share of the state by the maximally mixed one."""
     diagonal = np.full(4**num_qubits, 1 - share)
     diagonal[0] = 1.0
     return np.diag(diagonal)
 
 
 def _relaxation(t1: float, t2: float, duration: float) -> Floats:
-    """Decay to 0 in T1 and of coherence in T2, which cannot take longer than 2·T1."""
+    """The transfer matrix of decay to 0 in T1 and of coherence in T2, which cannot exceed 2·T1."""
     stays, coherence = np.exp(-duration / t1), np.exp(-duration / min(t2, 2 * t1))
     matrix = np.diag([1.0, coherence, coherence, stays])
     matrix[3, 0] = 1 - stays

@@ -1,8 +1,8 @@
-"""Distributions of bits as products of matrices, p(bits) = A_0[bit 0] A_1[bit 1] …, of many rows that share matrices.
+"""Distributions of bits as matrix products, p(bits) = A_0[bit 0] A_1[bit 1] …, of many rows that share matrices.
 
-Unlike amplitudes these are chances themselves: a sum over bits is a sum of matrices, and the chance of the next bit is
-linear in the product of those before it. Rows that differ at one qubit share the matrices of all others, and the
-products of one side of any cut.
+Unlike amplitudes these are probabilities themselves: a sum over bits is a sum of matrices, and the probability of the
+next bit is linear in the product of those before it. Rows that differ at one qubit share the matrices of all others,
+and the products on one side of any cut.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from qhn import bitstrings
 from qhn.arrays import Bits, Bools, Floats, Integers
 from qhn.threads import in_parallel
 
-MAX_TABLE_QUBITS = 24  # of which all probabilities are asked for
-FEW_QUBITS = 16  # of which shots are drawn from all probabilities
+MAX_TABLE_QUBITS = 24  # qubits up to which all probabilities can be asked for
+FEW_QUBITS = 16  # qubits up to which shots are drawn from all probabilities
 AT_ONCE = 2**19  # numbers that one thread computes at a time
-IMPOSSIBLE = 1e-18  # the chance of a bit that has none, or less by truncation: none is divided by
+IMPOSSIBLE = 1e-18  # least probability of a bit, in place of zero or, by truncation, less: none is divided by
 
 
 @dataclass(frozen=True)
 class MatrixProduct:
-    """The distributions of several rows.
+    """The distributions of several rows as matrix products.
 
     Attributes:
         tensors: the different matrices of each qubit, ``[different, left, 2, right]``.
-        which: of them each row has, by qubit: ``[rows]``.
-        num_threads: to use; the numbers do not depend on it.
+        which: the index of each row's matrix among them, ``[rows]`` for each qubit.
+        num_threads: number of threads to use; results do not depend on it.
     """
 
     tensors: list[Floats]
@@ -37,18 +37,19 @@ class MatrixProduct:
 
     @property
     def num_rows(self) -> int:
+        """The number of rows."""
         return len(self.which[0])
 
     @property
     def cut(self) -> int:
-        """Qubits of the low half: where the bond is smallest, about the middle."""
+        """The number of qubits of the low half, chosen where the bond is smallest, near the middle."""
         num_qubits = len(self.tensors)
         middle = num_qubits // 2
         places = [cut for cut in (middle, middle + 1, middle - 1) if 0 <= cut < num_qubits]
         return min(places, key=lambda cut: self.tensors[cut].shape[1])
 
     def probabilities(self) -> Floats:
-        """Of all bitstrings, ``[rows, 2**num_qubits]``, qubit 0 the least significant bit."""
+        """The probability of every bitstring in each row, qubit 0 least significant: ``[rows, 2**num_qubits]``."""
         result = np.empty((self.num_rows, 2 ** len(self.tensors)))
         low, lows = self._low(self.cut)
         high, highs = self._high(self.cut)
@@ -61,7 +62,7 @@ class MatrixProduct:
         return result
 
     def means(self, costs: Floats) -> Floats:
-        """Σ p·C of each row for ``costs[2**num_qubits]``: ``[rows]``.
+        """The mean cost Σ p·C of each row for ``costs[2**num_qubits]``: ``[rows]``.
 
         The half that a row shares with more others is multiplied with the table of costs, once for all of them; then
         qubit after qubit of the other half is summed over, from the cut outwards, so that what differs between rows
@@ -87,7 +88,7 @@ class MatrixProduct:
         return result
 
     def sample(self, shots: int, streams: list[np.random.Generator]) -> Bits:
-        """Measured bits ``uint8[rows, shots, num_qubits]``, each row with a stream of its own."""
+        """Draw measured bits ``uint8[rows, shots, num_qubits]``, each row from its own random stream."""
         num_qubits = len(self.tensors)
         result = np.empty((self.num_rows, shots, num_qubits), dtype=np.uint8)
         if num_qubits <= FEW_QUBITS:
@@ -105,7 +106,7 @@ class MatrixProduct:
         return result
 
     def _walk(self, row: int, stream: np.random.Generator, bits: Bits) -> None:
-        """One qubit after the other, all shots ``bits[shots, num_qubits]`` side by side."""
+        """Draw one qubit after the other, all shots ``bits[shots, num_qubits]`` side by side."""
         tensors = [tensor[which[row]] for tensor, which in zip(self.tensors, self.which, strict=True)]
         ahead = [np.ones(1)]
         for tensor in tensors[:0:-1]:
@@ -125,14 +126,14 @@ class MatrixProduct:
         return MatrixProduct(self.tensors, [which[rows] for which in self.which], self.num_threads)
 
     def _names(self, columns: list[Integers]) -> Integers:
-        """A number for each row ``[rows]``, the same for rows that are the same in all of these columns."""
+        """A number for each row, equal for rows that are equal in all of the given columns: ``[rows]``."""
         names = np.zeros(self.num_rows, dtype=np.int64)
         for column in columns:
             names = _pairs(names, column)[1]
         return names
 
     def _low(self, cut: int) -> tuple[Floats, Integers]:
-        """The different products of qubits below the cut, ``[different, 2**cut, bond]``, and which each row has."""
+        """The different products of the low half, ``[different, 2**cut, bond]``, and each row's one."""
         products, which = np.ones((1, 1, 1)), np.zeros(self.num_rows, dtype=np.int64)
         for tensor, own in zip(self.tensors[:cut], self.which[:cut], strict=True):
             (before, now), which = _pairs(which, own)
@@ -143,7 +144,7 @@ class MatrixProduct:
         return products, which
 
     def _high(self, cut: int) -> tuple[Floats, Integers]:
-        """The same of those from the cut on: ``[different, 2**(num_qubits − cut), bond]``."""
+        """The different products of the high half, ``[different, 2**(num_qubits − cut), bond]``, and each row's one."""
         products, which = np.ones((1, 1, 1)), np.zeros(self.num_rows, dtype=np.int64)
         for tensor, own in zip(self.tensors[cut:][::-1], self.which[cut:][::-1], strict=True):
             (after, now), which = _pairs(which, own)
@@ -155,7 +156,7 @@ class MatrixProduct:
         return products, which
 
     def _sum_low(self, weights: Floats) -> Floats:
-        """Σ over bits and bond of the low half times ``weights[2**cut, bond]``: ``[rows]``."""
+        """The sum over bits and bond of each row's low half times weights ``[2**cut, bond]``: ``[rows]``."""
         sums, which = weights[None], np.zeros(self.num_rows, dtype=np.int64)
         cut = len(weights).bit_length() - 1
         for tensor, own in zip(self.tensors[:cut][::-1], self.which[:cut][::-1], strict=True):
@@ -167,7 +168,7 @@ class MatrixProduct:
         return result
 
     def _sum_high(self, weights: Floats) -> Floats:
-        """The same of the high half for ``weights[2**(num_qubits − cut), bond]``."""
+        """The sum over bits and bond of each row's high half times weights ``[2**(num_qubits − cut), bond]``."""
         sums, which = weights[None], np.zeros(self.num_rows, dtype=np.int64)
         cut = len(self.tensors) + 1 - len(weights).bit_length()
         for tensor, own in zip(self.tensors[cut:], self.which[cut:], strict=True):
@@ -179,7 +180,7 @@ class MatrixProduct:
         return result
 
     def _multiply(self, first: Floats, i: Integers, second: Floats, j: Integers, out: Floats) -> None:
-        """``out = first[i] @ second[j]``, some at a time."""
+        """Compute ``out = first[i] @ second[j]``, some products at a time."""
         step = max(1, AT_ONCE // out[0].size)
 
         def fill(start: int) -> None:
@@ -190,7 +191,7 @@ class MatrixProduct:
 
 
 def _pairs(first: Integers, second: Integers) -> tuple[tuple[Integers, Integers], Integers]:
-    """The different pairs of two columns, and which of them each row is."""
+    """The different pairs of two columns, and the index of each row's pair."""
     count = int(second.max()) + 1
     different, which = np.unique(first * count + second, return_inverse=True)
     return np.divmod(different, count), which

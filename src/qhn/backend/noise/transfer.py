@@ -1,8 +1,8 @@
-"""A circuit on a chain with its noise, taken apart into what happens to each qubit and what links two of them.
+"""A noisy circuit on a chain, decomposed into the histories of single qubits and the links between neighbours.
 
 Between two gates that it shares with a neighbour, a qubit has a history of its own: constant transfer matrices and
 rotations by angles linear in θ. A gate on two qubits, with all that follows it, is a sum Σ_k F_k ⊗ G_k of products, as
-few as it can be: five for a noisy CX, CZ or ECR, and fewer where a qubit still has its first state, or is only
+few as possible: five for a noisy CX, CZ or ECR, and fewer where a qubit is still in its first state, or is only
 measured afterwards.
 """
 
@@ -22,19 +22,19 @@ from qhn.errors import QhnError
 
 AXES = {"rx": 1, "ry": 2, "rz": 3}
 PREPARED = np.array([[1.0], [0.0], [0.0], [1.0]])  # |0⟩⟨0|
-READ = np.array([[0.5, 0.0, 0.0, 0.5], [0.5, 0.0, 0.0, -0.5]])  # the chance of 0 and of 1
-NEGLIGIBLE = 1e-13  # of the largest singular value of a gate
+READ = np.array([[0.5, 0.0, 0.0, 0.5], [0.5, 0.0, 0.0, -0.5]])  # the probability of 0 and of 1
+NEGLIGIBLE = 1e-13  # share of a gate's largest singular value below which others count as zero
 
 
 @dataclass(frozen=True)
 class Rotation:
-    """A rotation about an axis, x = 1 to z = 3, by one of the circuit's angles."""
+    """A rotation about an axis, numbered 1 (x) to 3 (z), by one of the circuit's angles."""
 
     axis: int
     angle: int
 
     def matrix(self, angles: Floats) -> Floats:
-        """Its transfer matrices at ``angles[rows, num_angles]``: ``[rows, 4, 4]``."""
+        """The transfer matrices of the rotation at ``angles[rows, num_angles]``: ``[rows, 4, 4]``."""
         cosine, sine = np.cos(angles[:, self.angle]), np.sin(angles[:, self.angle])
         first, second = self.axis % 3 + 1, (self.axis + 1) % 3 + 1
         result = np.zeros((len(angles), 4, 4))
@@ -46,13 +46,13 @@ class Rotation:
 
 @dataclass(frozen=True)
 class Link:
-    """A gate on neighbours with its noise, Σ_k low[k] ⊗ high[k].
+    """A gate on two neighbours with its noise, as a sum of products Σ_k low[k] ⊗ high[k].
 
     Attributes:
-        qubit: the lower one.
-        low: of that ``[rank, out, in]``; ``in`` is 1 if the qubit's first state is part of it, and ``out`` 2 if its
-            readout is.
-        high: the same of the other qubit.
+        qubit: the lower qubit, by its place in the chain.
+        low: the factors on the lower qubit, ``[rank, out, in]``; ``in`` is 1 if the qubit's first state is part of
+            them, and ``out`` is 2 if its readout is.
+        high: the factors on the higher qubit, of the same form.
     """
 
     qubit: int
@@ -61,17 +61,18 @@ class Link:
 
     @property
     def rank(self) -> int:
+        """The number of products in the sum."""
         return len(self.low)
 
 
 @dataclass(frozen=True)
 class Wire:
-    """The history of a qubit, from |0⟩ to the chances of its bit.
+    """The history of one qubit, from |0⟩ to the probabilities of its bit.
 
     Attributes:
-        steps: before, between and after its links: constant matrices and rotations in time order.
-        links: their numbers in time order, one fewer than steps.
-        columns: of θ, on which the rotations depend.
+        steps: constant matrices and rotations before, between and after the qubit's links, in time order.
+        links: indices of the qubit's links in time order, one fewer than steps.
+        columns: indices of the elements of θ on which the rotations depend.
     """
 
     steps: list[list[Floats | Rotation]]
@@ -95,13 +96,13 @@ class Wire:
 
 @dataclass(frozen=True)
 class NoisyCircuit:
-    """A noisy circuit on a chain.
+    """A noisy circuit on a chain, as wires and links.
 
     Attributes:
-        wires: of the qubits of the chain, in order.
-        links: in time order.
-        coefficients, constants: the angles are ``thetas @ coefficients + constants``, ``[P, num_angles]`` and
-            ``[num_angles]``.
+        wires: the wires of the chain's qubits, in order.
+        links: the links in time order.
+        coefficients, constants: numbers ``[P, num_angles]`` and ``[num_angles]`` that give the angles of the rotations,
+            ``thetas @ coefficients + constants``.
     """
 
     wires: list[Wire]
@@ -110,12 +111,14 @@ class NoisyCircuit:
     constants: Floats
 
     def ranks(self, bond: int) -> list[int]:
-        """Of the links between qubits ``bond`` and ``bond + 1``, in time order."""
+        """The ranks of the links between qubits ``bond`` and ``bond + 1``, in time order."""
         return [link.rank for link in self.links if link.qubit == bond]
 
 
 def transfer(circuit: QuantumCircuit, noise: Noise) -> NoisyCircuit:
-    """The circuit, in whose register ``meas`` bit j is the chain's qubit j, with noise after every gate.
+    """Decompose a circuit with noise after every gate into wires and links.
+
+    Bit j of the circuit's register ``meas`` is qubit j of the chain.
 
     Raises:
         ValueError: if gates act on qubits that are not neighbours, on more than two, or on one that is not measured; if
@@ -160,7 +163,7 @@ def transfer(circuit: QuantumCircuit, noise: Noise) -> NoisyCircuit:
 
 
 def _places(circuit: QuantumCircuit) -> dict[int, int]:
-    """Which qubit of the chain each measured qubit of the circuit is, in the chain's order."""
+    """The place in the chain of each measured qubit of the circuit, in the chain's order."""
     found: dict[int, int] = {}
     for instruction in circuit.data:
         if instruction.operation.name == "measure":
@@ -176,7 +179,7 @@ def _is_free(params: Sequence[Any]) -> bool:
 
 
 def _merge(step: list[Floats | Rotation]) -> list[Floats | Rotation]:
-    """The same with one matrix for consecutive ones, and none that does nothing."""
+    """The step with one matrix in place of consecutive ones, and without identities."""
     merged: list[Floats | Rotation] = []
     for part in step:
         if isinstance(part, Rotation) or not merged or isinstance(merged[-1], Rotation):
@@ -187,14 +190,14 @@ def _merge(step: list[Floats | Rotation]) -> list[Floats | Rotation]:
 
 
 def _constant(step: list[Floats | Rotation]) -> Floats | None:
-    """The matrix of a merged step without rotations."""
+    """The matrix of a merged step without rotations, or None if nothing happens in it."""
     return step[0] if len(step) == 1 and not isinstance(step[0], Rotation) else None
 
 
 def _link(
     number: int, qubit: int, gate: Floats, steps: list[list[list[Floats | Rotation]]], links: list[list[int]]
 ) -> Link:
-    """The gate as a sum of products, with the constant first and last steps of its qubits, which it takes away."""
+    """The gate as a sum of products, which takes over the constant first and last steps of its qubits."""
     for side in (0, 1):
         parts, numbers = steps[qubit + side], links[qubit + side]
         first, last = _constant(parts[0]), _constant(parts[-1])
@@ -214,7 +217,7 @@ def _link(
 
 
 def _linear(circuit: QuantumCircuit, angles: list[ParameterExpression]) -> tuple[Floats, Floats]:
-    """Coefficients ``[P, num_angles]`` and constants of the angles, P the length of the circuit's vector."""
+    """The coefficients ``[P, num_angles]`` and constants ``[num_angles]`` of the angles as functions of θ ``[P]``."""
     vectors: set[Any] = {getattr(parameter, "vector", None) for parameter in circuit.parameters}
     if None in vectors or len(vectors) > 1:
         raise QhnError("the circuit's parameters must be elements of one ParameterVector")

@@ -4,13 +4,13 @@ The state's Pauli components are a product of matrices along the chain. Every ga
 most five to the bond between them (:mod:`qhn.backend.noise.transfer`): 25 for two layers and 125 for three, at any
 length.
 
-Up to there nothing is truncated, and then the matrix of a qubit depends on that qubit's own angles alone. The rows of a
-gradient differ from θ in one angle each, so that a qubit has as many different matrices as angles and shifts, and half
-a chain no more different products than its qubits together; everything is made of these.
+Up to a given bond dimension nothing is truncated, and then the matrix of a qubit depends on that qubit's own angles
+alone. The rows of a gradient differ from θ in one angle each, so that a qubit has as many different matrices as angles
+and shifts, and half a chain no more different products than its qubits together; everything is made of these.
 
-Beyond, gates are applied in time order, and singular values of a bond are dropped when they become too many. The other
-qubits' matrices are orthogonal then, so that what is kept is the best approximation, in the sum of all squared Pauli
-components. Nothing but that sum is known of the error: see :attr:`Twin.discarded_weight`.
+Beyond it, gates are applied in time order, and singular values of a bond are dropped when they become too many. The
+other qubits' matrices are orthogonal then, so that what is kept is the best approximation, in the sum of all squared
+Pauli components. Nothing but that sum is known of the error: see :attr:`Twin.discarded_weight`.
 """
 
 from __future__ import annotations
@@ -34,30 +34,31 @@ from qhn.errors import QhnError
 from qhn.threads import check_threads, in_parallel
 
 Rows = TypeVar("Rows", Floats, Bits)
-NEGLIGIBLE = 1e-12  # of a bond's largest singular value
+NEGLIGIBLE = 1e-12  # share of a bond's largest singular value below which others count as zero
 
 
 class Twin:
-    """What a noisy machine measures.
+    """The exact distribution of the bits that a noisy circuit measures, at given angles.
 
     Args:
-        circuit: on a chain, with bit j of its register ``meas`` the chain's qubit j; compiled for a device, or not.
-        noise: of its gates and its readout.
-        max_bond: bond dimension from which on singular values are dropped.
-        num_threads: threads to use, by default one a core. The numbers do not depend on it.
+        circuit: a circuit on a chain, compiled for a device or not; bit j of its register ``meas`` is qubit j of the
+            chain.
+        noise: the noise of the machine's gates and readout.
+        max_bond: bond dimension above which singular values are dropped.
+        num_threads: number of threads to use, by default the number of cores; results do not depend on it.
 
     Attributes:
-        num_qubits: of the chain.
-        bond_dimension: the largest, before anything is dropped.
-        discarded_weight: of the last call, the share of the squared Pauli components that was dropped, added up over
-            all truncations of a row; of the row where it is largest. 0 if nothing was dropped.
+        num_qubits: number of qubits of the chain.
+        bond_dimension: the largest bond dimension, before anything is dropped.
+        discarded_weight: the largest share of the squared Pauli components of a row that was dropped in the last call,
+            added up over all truncations; 0 if nothing was dropped.
 
     Raises:
-        ValueError: at construction, if the circuit is not on a chain, or an angle not linear in θ.
+        ValueError: at construction, if the circuit is not on a chain, or an angle is not linear in θ.
 
     >>> from qhn.circuit.hypernetwork import hypernetwork
     >>> from qhn.backend.noise.channels import Depolarising
-    >>> from qhn.backend.sampler import with_measurement
+    >>> from qhn.circuit.measurement import with_measurement
     >>> twin = Twin(with_measurement(hypernetwork(14, 2).circuit), Depolarising(p1=0.001, p2=0.004, readout_error=0.02))
     >>> thetas = np.zeros((1, 112))
     >>> twin.bond_dimension, twin.energies(thetas, np.ones(2**14)).round(12), twin.probabilities(thetas)[0, 0].round(3)
@@ -78,22 +79,23 @@ class Twin:
 
     @property
     def method(self) -> str:
-        """In words."""
+        """The method of computation in words."""
         truncated = "" if self.is_exact else f", truncated to {self.max_bond}"
         return f"matrix-product density operator, bond dimension {self.bond_dimension}{truncated}"
 
     @property
     def is_exact(self) -> bool:
-        """Whether nothing has to be dropped."""
+        """Whether the distribution is exact, without truncation."""
         return self.bond_dimension <= self.max_bond
 
     def probabilities(self, thetas: ArrayLike) -> Floats:
-        """Of all bitstrings: ``[B, P]`` → ``[B, 2**num_qubits]``, qubit 0 the least significant bit.
+        """The probability of every bitstring at each row of angles: ``[B, P]`` → ``[B, 2**num_qubits]``.
 
-        What rounding or truncation leaves below 0 is 0.
+        Qubit 0 is the least significant bit of a bitstring's index. Values below 0, from rounding or truncation, are
+        set to 0.
 
         Raises:
-            ValueError: on a wrong shape, or above 24 qubits.
+            ValueError: if ``thetas`` has a wrong shape, or the circuit more than 24 qubits.
         """
         if self.num_qubits > MAX_TABLE_QUBITS:
             raise QhnError(
@@ -102,10 +104,12 @@ class Twin:
         return self._each(thetas, lambda product, rows: product.probabilities())
 
     def energies(self, thetas: ArrayLike, costs: ArrayLike) -> Floats:
-        """⟨C⟩ of each row for ``costs[2**num_qubits]``: ``[B, P]`` → ``[B]``, without all the probabilities.
+        """The mean cost ⟨C⟩ at each row of angles for ``costs[2**num_qubits]``: ``[B, P]`` → ``[B]``.
+
+        It does not need all the probabilities.
 
         Raises:
-            ValueError: on a wrong shape.
+            ValueError: if ``thetas`` has a wrong shape.
         """
         table = np.asarray(costs, dtype=np.float64)
         if self.num_qubits > MAX_TABLE_QUBITS or table.shape != (2**self.num_qubits,):
@@ -113,16 +117,18 @@ class Twin:
         return self._each(thetas, lambda product, rows: product.means(table))
 
     def sample(self, thetas: ArrayLike, shots: int, rng: np.random.Generator) -> Bits:
-        """Measured bits: ``[B, P]`` → ``uint8[B, shots, num_qubits]``; each row has a stream of its own.
+        """Draw measured bits: ``[B, P]`` → ``uint8[B, shots, num_qubits]``.
+
+        Each row of angles has its own stream of random numbers.
 
         Raises:
-            ValueError: on a wrong shape.
+            ValueError: if ``thetas`` has a wrong shape.
         """
         streams = rng.spawn(len(np.asarray(thetas)))
         return self._each(thetas, lambda product, rows: product.sample(shots, streams[rows]))
 
     def _each(self, thetas: ArrayLike, use: Callable[[MatrixProduct, slice], Rows]) -> Rows:
-        """What is made of the rows, together if they can share matrices."""
+        """Apply a function to the distributions of all rows, together if they can share matrices, or one by one."""
         rows = np.asarray(thetas, dtype=np.float64)
         expected = len(self._transfer.coefficients)
         if rows.ndim != 2 or (rows.shape[1] != expected and expected):
@@ -163,11 +169,11 @@ class Twin:
             tensors.append(np.ascontiguousarray(state.swapaxes(2, 3)))
         return MatrixProduct(tensors, which, self.num_threads)
 
-    # ------------------------------------------------------------ with it
+    # ------------------------------------------------------------ with truncation
 
     @cached_property
     def _bricks(self) -> list[list[int]]:
-        """Links that can be applied side by side, in time order, and along the chain."""
+        """Groups of links that can be applied side by side, in time order, each ordered along the chain."""
         depth = [0] * self.num_qubits
         bricks: dict[int, list[int]] = {}
         for number, link in enumerate(self._transfer.links):
@@ -178,7 +184,7 @@ class Twin:
         return [sorted(bricks[time], key=lambda n: self._transfer.links[n].qubit) for time in sorted(bricks)]
 
     def _evolve(self, theta: Floats) -> tuple[MatrixProduct, float]:
-        """The distribution at one θ ``[P]``, and the weight that was dropped on the way to it."""
+        """The distribution at one θ ``[P]``, and the weight that was dropped."""
         angles = self._angles(theta[None])
         maps = [iter(wire.maps(angles)) for wire in self._transfer.wires]
         state = [np.ones((1, 1, 1))] * self.num_qubits  # [left, component, right]
@@ -206,7 +212,7 @@ class Twin:
 
 
 def _attach(state: Floats, link: Link, qubit: int) -> Floats:
-    """A link's factor for one of its qubits, with a new index on the bond to the other."""
+    """Apply a link's factor to one of its qubits, with a new index on the bond to the other qubit."""
     factor = link.low if qubit == link.qubit else link.high
     rank, out, inside = factor.shape
     rows, left, right, _ = state.shape
@@ -221,7 +227,7 @@ def _apply(matrix: Floats | None, tensor: Floats) -> Floats:
 
 
 def _pass_right(state: list[Floats], qubit: int) -> None:
-    """Make a qubit's matrices orthogonal; what is left goes to the next."""
+    """Make a qubit's matrices orthogonal, and multiply the remaining factor into the next qubit's."""
     left, components, right = state[qubit].shape
     kept, rest = np.linalg.qr(state[qubit].reshape(-1, right))
     state[qubit] = kept.reshape(left, components, -1)
@@ -229,7 +235,7 @@ def _pass_right(state: list[Floats], qubit: int) -> None:
 
 
 def _pass_left(state: list[Floats], qubit: int) -> None:
-    """The same from the other side."""
+    """Make a qubit's matrices orthogonal, and multiply the remaining factor into the previous qubit's."""
     left, components, right = state[qubit].shape
     kept, rest = np.linalg.qr(state[qubit].reshape(left, -1).T)
     state[qubit] = kept.T.reshape(-1, components, right)
@@ -237,7 +243,7 @@ def _pass_left(state: list[Floats], qubit: int) -> None:
 
 
 def _join(state: list[Floats], link: Link, max_bond: int) -> float:
-    """Apply a link to two qubits, all others being orthogonal; the share of the weight that is dropped."""
+    """Apply a link to two qubits, all others being orthogonal; return the share of the weight that is dropped."""
     low = _attach(state[link.qubit].swapaxes(1, 2)[None], link, link.qubit)[0].swapaxes(1, 2)
     high = _attach(state[link.qubit + 1].swapaxes(1, 2)[None], link, link.qubit + 1)[0].swapaxes(1, 2)
     both = low.reshape(-1, low.shape[2]) @ high.reshape(len(high), -1)

@@ -1,0 +1,84 @@
+"""What a problem may offer beyond ``num_qubits`` and ``cost``: a digest, validation data, words for its bitstrings.
+
+Everything here is optional. A problem offers a capability by having the attribute; whoever wants it asks by the
+functions of this module and does without where there is none.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from qhn.arrays import Bits
+from qhn.problem.cost import Problem
+
+
+@runtime_checkable
+class HasDigest(Protocol):
+    """A problem that can be told from others."""
+
+    @property
+    def digest(self) -> str:
+        """A text that is equal for equal costs, in any process and on any machine: hexadecimal digits of a hash."""
+        ...
+
+
+@runtime_checkable
+class HasValidation(Protocol):
+    """A problem whose solutions can be judged on data that the cost does not see."""
+
+    @property
+    def validation(self) -> Problem | None:
+        """The problem whose cost is the validation cost; None if there are no validation data."""
+        ...
+
+
+@runtime_checkable
+class HasWords(Protocol):
+    """A problem that can say what its bitstrings mean."""
+
+    @property
+    def noun(self) -> str:
+        """What one bitstring stands for, in the singular: ``"network"``, ``"cut"``."""
+        ...
+
+    def summary(self) -> str:
+        """What each qubit stands for, as lines of text."""
+        ...
+
+    def describe(self, bits: Bits) -> list[str]:
+        """What one bitstring ``[num_qubits]`` stands for, as lines of text."""
+        ...
+
+
+def digest_of(problem: Problem) -> str:
+    """The problem's digest; empty if it offers none."""
+    return problem.digest if isinstance(problem, HasDigest) else ""
+
+
+def validation_of(problem: Problem) -> Problem | None:
+    """The problem whose cost is the validation cost; None if there are no validation data."""
+    return problem.validation if isinstance(problem, HasValidation) else None
+
+
+def noun_of(problem: Problem) -> str:
+    """What one bitstring stands for; a ``"bitstring"`` if the problem has no word for it."""
+    return problem.noun if isinstance(problem, HasWords) else "bitstring"
+
+
+def summary_of(problem: Problem) -> str:
+    """What each qubit stands for, as lines of text; only their number if the problem does not say.
+
+    >>> from qhn.problem.cost import TableProblem
+    >>> summary_of(TableProblem([0.0, 1.0]))
+    '1 qubit, 2^1 = 2 bitstrings'
+    """
+    if isinstance(problem, HasWords):
+        return problem.summary()
+    n = problem.num_qubits
+    count = f" = {2**n:,}" if n <= 40 else ""
+    return f"{n} qubit{'s' * (n > 1)}, 2^{n}{count} bitstrings"
+
+
+def description_of(problem: Problem, bits: Bits) -> list[str]:
+    """What one bitstring ``[num_qubits]`` stands for, as lines of text; none if the problem does not say."""
+    return problem.describe(bits) if isinstance(problem, HasWords) else []

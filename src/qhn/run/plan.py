@@ -1,0 +1,90 @@
+"""What a run is going to do: its problem, its circuit, its first angles – everything that can be known beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qhn.arrays import Floats
+from qhn.budget.forecast import Forecast
+from qhn.circuit.hypernetwork import Ansatz
+from qhn.config import RunConfig
+from qhn.errors import QhnError
+from qhn.problem.capabilities import validation_of
+from qhn.problem.cost import Problem
+from qhn.run.checks import check_budget, check_size, check_validation
+from qhn.run.record import Record
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that can be made, as far as this is known without a machine.
+
+    Attributes:
+        config: what is asked for.
+        problem: the cost of its bitstrings.
+        ansatz: the circuit that yields them.
+        theta: the first angles ``[num_parameters]`` in radians.
+        validation: the problem whose cost is the validation cost; None without validation data.
+    """
+
+    config: RunConfig
+    problem: Problem
+    ansatz: Ansatz
+    theta: Floats
+    validation: Problem | None
+
+
+def prepare(config: RunConfig, problem: Problem | None = None) -> Plan:
+    """The plan of a run: data loaded, circuit and first angles made, everything checked that needs no machine.
+
+    Args:
+        config: what is asked for; with a problem that is a Python object, one that names it (:meth:`RunConfig.given`).
+        problem: that object; None for the problem that the configuration describes.
+
+    Raises:
+        QhnError: if the data cannot be read, or something is too large, missing, or does not fit.
+        FileNotFoundError: if a file of data is missing.
+
+    >>> from qhn.config.file import load_config
+    >>> plan = prepare(load_config("figure-1"))
+    >>> plan.ansatz.num_qubits, len(plan.theta) == plan.ansatz.num_parameters
+    (4, True)
+    """
+    if problem is None:
+        problem = config.problem()
+    ansatz = config.circuit(problem.num_qubits)
+    validation = validation_of(problem)
+    check_size(config, ansatz)
+    check_validation(config, validation)
+    return Plan(config, problem, ansatz, config.initial_theta(ansatz), validation)
+
+
+def check(config: RunConfig) -> None:
+    """Refuse a run that cannot be made as it is configured, without a machine.
+
+    Raises:
+        QhnError, FileNotFoundError: as :func:`prepare`, or if its budget is too small for a step.
+    """
+    plan = prepare(config)
+    if not config.train.machine.has_chip:  # on a device the price depends on its calibration
+        check_budget(config, Forecast(config, plan.ansatz).step())
+
+
+def with_stop_rules_of(config: RunConfig, record: Record) -> RunConfig:
+    """The recorded configuration with the stop rules that ``config`` sets; one it leaves out stays as recorded.
+
+    Fewer steps than a finished run has taken change nothing, so that showing an extended run does not shorten it.
+
+    Raises:
+        ValueError: if they are fewer than an unfinished run has taken.
+    """
+    given = {name: getattr(config.train, name) for name in RunConfig.STOP_RULES & config.train.model_fields_set}
+    taken, planned = record.checkpoint().num_steps, record.config.train.steps
+    if config.train.steps < taken:
+        if taken < planned:
+            raise QhnError(
+                f"train.steps is {config.train.steps}, but the run has taken {taken} of {planned} steps; ask for more, "
+                f"or go on with qhn resume {record.config.run_id}"
+            )
+        given.pop("steps", None)
+    return record.config.model_copy(update={"train": record.config.train.model_copy(update=given)})
