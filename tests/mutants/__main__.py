@@ -136,7 +136,7 @@ class Bench:
     def _run(self, path: Path, patience: float | None) -> tuple[int | None, str]:
         """The exit code of the tests of a module, and what they said; None if they did not end."""
         own = self.folder / "qhn" / path.relative_to(SOURCE)
-        words = "-x -q -p no:cacheprovider -c pyproject.toml".split()
+        words = ["-x", "-q", "-p", "no:cacheprovider", "-c", "pyproject.toml"]
         command = [sys.executable, "-m", "pytest", *words, "-m", "not slow", *map(str, [*tests_of(path), own])]
         known = {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
         with subprocess.Popen(

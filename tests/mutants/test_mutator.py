@@ -60,4 +60,4 @@ def test_a_mutant_is_one_change_of_the_source() -> None:
         assert ast.dump(ast.parse(changed)) != whole
         assert len(changed.splitlines()) == len(SOURCE.splitlines())
     (one,) = (str(mutant) for mutant in found if mutant.before == "x - 1")
-    assert one == "8: x - 1 → (x + 1)    in  y[0] = max(0.0, x - 1)"
+    assert one == "9: x - 1 → (x + 1)    in  y[0] = max(0.0, x - 1)"
