@@ -15,6 +15,7 @@ from qhn.seeds import Key
 KEY = Key(seed=3, step=4)
 NO_ESTIMATES = Estimates(np.zeros(1), np.zeros(1), np.zeros(1), np.zeros(1), None, 0.0, np.zeros(4, np.uint8), 0)
 COPIES = 200_000
+ACTIVE = np.ones(3, dtype=bool)
 
 
 def combine(rule: Gradient, costs: np.ndarray, theta: np.ndarray, objective: Objective | None = None) -> ValueAndGrad:
@@ -173,6 +174,11 @@ def test_spsa_averages_to_the_gradient(rng: np.random.Generator) -> None:
     found = combine(rule, costs, theta)
     np.testing.assert_allclose(found.grad, slope, atol=5 * np.linalg.norm(slope) / np.sqrt(20_000))
     assert found.grad[5] == 0
+
+
+def test_spsa_is_by_default_as_spall_recommends() -> None:
+    assert Spsa(ACTIVE).decay == 0.101
+    assert (Spsa(ACTIVE).num_directions, Spsa(ACTIVE).num_rows) == (1, 3)
 
 
 def test_spsa_directions_belong_to_the_step_and_shrink(rng: np.random.Generator) -> None:

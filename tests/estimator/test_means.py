@@ -24,6 +24,13 @@ def test_standard_error_falls_with_the_root_of_the_shots(rng: np.random.Generato
     assert means.std() == pytest.approx(stated.mean(), rel=0.2)  # 200 repetitions know a spread to 5 %
 
 
+def test_a_standard_error_is_that_of_an_unknown_mean() -> None:
+    """√(Σ(C − mean)²/(n − 1)/n) of each row."""
+    mean, error = mean_and_error(np.array([[1.0, 2.0, 6.0], [5.0, 5.0, 5.0]]))
+    np.testing.assert_allclose(mean, [3.0, 5.0])
+    np.testing.assert_allclose(error, [np.sqrt((4 + 1 + 9) / 2 / 3), 0.0])
+
+
 def test_one_shot_has_no_known_error() -> None:
     assert mean_and_error(np.array([[2.0]])) == (np.array([2.0]), np.array([np.inf]))
 
