@@ -73,18 +73,18 @@ class Entry:
         time: when it was written, in UTC; set by :meth:`Journal.append`.
         tag: name of the request that a job serves, ``qhn:<run>:<step>:<evaluation>``, and the number of its part if
             there are several; ``qhn:<run>:test:<number>`` of a self-test.
-        job_id: on the service.
+        job_id: name of the job on the service.
         digest: hash of everything that the job measures.
         rows: circuits that the job executes.
-        shots: of each circuit.
+        shots: measurements of each circuit.
         price_seconds: QPU seconds that the job should take.
         record: name of the run's directory and of every copy of it.
-        session_id: on the service.
-        qpu_seconds: that a job or session billed; None if the service was asked and did not say.
+        session_id: name of the session on the service.
+        qpu_seconds: QPU seconds that a job or session billed; None if the service was asked and did not say.
         error: name of the exception by which the client told of a failure.
-        kind: of that failure, in a word.
+        kind: what kind of failure that was, in a word.
         complaint: what the self-test found wrong; None if it passed.
-        versions: of the packages for which the self-test holds.
+        versions: releases of the packages for which the self-test holds.
 
     Raises:
         QhnError: if a fact is missing that the event needs, or one cannot be what it should be.
@@ -234,7 +234,7 @@ class KnownJob:
         digest: hash of what it measures; empty if the journal does not say.
         billed: QPU seconds; None if they are not known.
         is_lost: whether its bits will not be used: it failed, was cancelled, or is there twice.
-        session_id: of the session that it is part of, if it is.
+        session_id: the session that it is part of, if it is.
         failures: how often it was found to have failed.
         event: the last that happened to it, but for its bill.
     """
@@ -276,8 +276,8 @@ class KnownSession:
     """What the entries about a session say of it together.
 
     Attributes:
-        session_id: on the service.
-        seconds: by the clock; None if they are not known.
+        session_id: name of the session on the service.
+        seconds: QPU seconds that it billed, which are those of the clock; None if they are not known.
         is_closed: whether it takes no more jobs.
         is_settled: whether the seconds are all there will be.
     """
@@ -384,11 +384,11 @@ class _Place:
     """How far a file was read: which file it was, how long, and when it changed; and what stands at the end.
 
     Attributes:
-        file: its device and number on the file system.
+        file: device and number of the file on its file system.
         size: bytes that were read.
-        changed: when, in nanoseconds.
-        taken: bytes of the lines that are in the history; those of a torn last line are not.
-        last: some of the bytes before that.
+        changed: when the file last changed, in nanoseconds.
+        taken: bytes of the lines that were taken in; those of a torn last line were not.
+        last: the last of these bytes.
     """
 
     file: tuple[int, int] = (0, 0)
@@ -414,8 +414,9 @@ class Journal:
 
     @property
     def name(self) -> str:
-        """The name of the run's directory and of every copy of it, drawn when first asked for: two runs of one
-        configuration have different ones.
+        """The name of the run's directory and of every copy of it, drawn when it is first asked for.
+
+        Two runs of one configuration have different ones.
         """
         known = self.history().record
         if known is None:
