@@ -149,11 +149,12 @@ from qhn.sweep.workers import advance, processes
 
 real = workers.work
 
-def work(configs, results):
-    if configs[0].train.seed >= 4:  # in the middle of this member the worker waits for its end
-        next(train(configs[0], results=results))
+def work(members, results):
+    config = members[0].config
+    if config.train.seed >= 4:  # in the middle of this member the worker waits for its end
+        next(train(config, results=results))
         signal.pause()
-    return real(configs, results)
+    return real(members, results)
 
 if __name__ == "__main__":
     workers.work = work
