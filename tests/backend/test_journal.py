@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from qhn.backend.journal import NEEDED, Entry, Event, History, Journal
+from qhn.backend.events import NEEDED, Entry, Event
+from qhn.backend.history import History
+from qhn.backend.journal import Journal
 from qhn.backend.terms import Amount
 
 SIZE = '"digest": "d1", "rows": 25, "shots": 60, "price_seconds": 2.25'

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from qhn.report.figures import COLOURS, MARKERS, new_figure, save, write_csv
+from qhn.report.style import COLOURS, MARKERS, new_figure, save, write_csv
 from qhn.sweep.classical import Searches
 from qhn.sweep.survey import Group, Rate, Survey
 from qhn.text import aligned, spell
