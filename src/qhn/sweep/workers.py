@@ -1,9 +1,9 @@
-"""The members of a sweep, done on any ``concurrent.futures.Executor``.
+"""The workers of a sweep: jobs on any ``concurrent.futures.Executor``, taken from an iterator as they are needed.
 
 Exact members that differ in their seed only advance together (:mod:`qhn.sweep.batch`); every other member is a run with
 a directory of its own, as ``qhn run`` makes it. What is known of finished members is in one file a job, which does not
 depend on the number of workers, nor on whether the sweep was killed in between. An extended sweep keeps what it has;
-exact members that were trained in another company agree to rounding.
+exact members that are trained beside others than in one larger sweep agree with its to rounding.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def work_through(
         ValueError: if ``in_flight`` is below 1.
         RuntimeError: if ``jobs`` yields None when no job is under way, for which it could wait.
         BackendError: if a worker died.
-        Exception: any other than those of a :class:`Failure` that ``function`` raised, since it is a defect.
+        Exception: if ``function`` raises an error that is none of a :class:`Failure`, and so is a defect.
 
     >>> import math
     >>> from concurrent.futures import ThreadPoolExecutor
@@ -168,7 +168,8 @@ def advance(
         sweep: the members.
         executor: the workers.
         results: directory of all runs; by default ``$QHN_RESULTS`` or ``results``.
-        in_flight: as of :func:`work_through`.
+        in_flight: number of jobs that are handed to the executor and have not ended, at most; by default as many as
+            :func:`work_through` takes.
 
     Raises:
         ValueError: if members cannot be run as they are configured.
@@ -208,7 +209,7 @@ def advance(
 
 
 def _keep(folder: Path, job: list[Member], columns: Columns) -> None:
-    """One file of arrays for the members of a job, named after them."""
+    """Write one file of arrays for the members of a job, named after them."""
     names = [member.id for member in job]
     path = folder / "members" / f"{hashlib.sha256(' '.join(names).encode()).hexdigest()[:10]}.npz"
     arrays = {"member": np.array(names)} | columns
@@ -216,7 +217,7 @@ def _keep(folder: Path, job: list[Member], columns: Columns) -> None:
 
 
 def finished_members(folder: Path) -> dict[str, tuple[Path, int]]:
-    """Where the arrays of each finished member are: file and row, by its id."""
+    """The place of each finished member's arrays in a sweep's directory: a file and a row of it, by the member's id."""
     found = {}
     for path in sorted((folder / "members").glob("*.npz")):
         with np.load(path) as stored:
@@ -311,9 +312,14 @@ def _train_alone(config: RunConfig, results: str) -> Columns:
 
 @contextmanager
 def processes(workers: int | None = None) -> Iterator[Executor]:
-    """A pool of worker processes, each with its share of the cores; leaving it by an exception ends them at once.
+    """A pool of worker processes, each with its share of the cores.
 
-    Steps that are on disk stay there, so that nothing but the step in flight is lost.
+    An exception that leaves the ``with`` block ends the processes at once; steps that are on disk stay there, so that
+    nothing but the step in flight is lost. A script that uses it does so under ``if __name__ == "__main__":``, since
+    each process imports the script.
+
+    Args:
+        workers: number of processes; by default one a core.
 
     Raises:
         ValueError: if ``workers`` is below 1.
@@ -342,7 +348,7 @@ def _begin_worker(num_threads: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever."""
+    """End this worker with its parent, for whose work it would wait for ever."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
