@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 QHN := $(BIN)/qhn
+# a process for every core, and so a thread for every process: tests of threads ask for their number
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 
 EXPERIMENT ?= gaussian-activation
 SWEEP ?= figure-2
@@ -92,10 +94,10 @@ reproduce: $(VENV)/.installed  ## the paper's experiments and a report on them: 
 	@$(QHN) reproduce $(FIG) $(if $(MNIST),--mnist $(MNIST)) $(MANY) $(PLACE) $(ARGS)
 
 test: lint  ## lint, types, and tests with warnings as errors, but for the slow ones; CI runs this and test-slow
-	@$(BIN)/python -m pytest --numprocesses auto -m 'not slow'
+	@$(PYTEST) -m 'not slow'
 
 test-slow: $(VENV)/.installed-dev  ## the slow tests: whole parts of the paper drawn, and more rounds of chaos
-	@$(BIN)/python -m pytest --numprocesses auto -m slow
+	@$(PYTEST) -m slow
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy
 	@$(BIN)/ruff check .

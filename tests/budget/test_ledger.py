@@ -84,6 +84,23 @@ def test_a_job_found_again_is_no_longer_lost() -> None:
     assert ledger([], history, 0).begun == Amount(40.0, 1, 1000)
 
 
+def test_a_self_test_is_paid_ahead_until_it_is_passed() -> None:
+    """Its price need not be there again for the first step; once it was read, the step alone is to be paid."""
+    size = {"rows": 4, "shots": 100, "price_seconds": 2.1}
+    begun = [Entry(Event.SUBMITTED, tag="qhn:r:test:0", job_id="t", **size)]
+    found = ledger([], History(begun), 0)
+    assert found.paid_ahead == found.tests == Amount(2.1, 1, 400)
+    passed = [
+        Entry(Event.DONE, tag="qhn:r:test:0", job_id="t", qpu_seconds=2.5),
+        Entry(Event.SELF_TEST, job_id="t", complaint=None, versions={"qiskit": "2.1"}),
+    ]
+    found = ledger([], History([*begun, *passed]), 0)
+    assert (found.paid_ahead, found.tests) == (Amount(), Amount(2.5, 1, 400))
+    found = ledger([], History([*begun, *passed, submitted("a", 0)]), 0)
+    assert found.paid_ahead == found.begun == Amount(52.0, 1, 1000)
+    assert found.spent == Amount(54.5, 2, 1400)
+
+
 @pytest.fixture
 def rehearsal(small_config: RunConfig) -> RunConfig:
     return with_settings(small_config, {"train.backend": "fake_manila"})

@@ -183,3 +183,6 @@ def test_spsa_directions_belong_to_the_step_and_shrink(rng: np.random.Generator)
     np.testing.assert_allclose(np.abs(first[1] - theta), 0.2)
     np.testing.assert_allclose(np.abs(later[1] - theta), 0.1)
     assert not np.array_equal(np.sign(first[1] - theta), np.sign(later[1] - theta))
+    others = [rule.shifted(theta, key) for key in (Key(1, evaluation=1), Key(1, evaluation=2), Key(2))]
+    signs = {np.sign(rows[1] - theta).tobytes() for rows in (first, *others)}
+    assert len(signs) == 4  # every evaluation of a line search has directions of its own, and so has every run

@@ -5,6 +5,7 @@ import pytest
 
 import reference
 from qhn.backend import open_backend
+from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.circuit.hypernetwork import hypernetwork, product_state
 from qhn.config.file import load_problem
 from qhn.estimator.exact import ExactEstimator
@@ -181,3 +182,40 @@ def test_sampled_gradients_agree_with_exact_ones_at_the_size_of_the_paper(rng: n
     assert np.abs(pulls).max() < SIGMAS
     assert 0.8 < pulls.std() < 1.2
     assert abs(float(sampled.value - exact.value)) < SIGMAS * float(sampled.std_error)
+
+
+def samples_of(bits: list[list[int]], unshifted: list[list[int]], counts: ReadoutCounts | None = None) -> Samples:
+    """One row on the second of two tiles, and the unshifted rows on both."""
+    rows = np.array(unshifted, dtype=np.uint8)[:, None]  # one shot each
+    return Samples(np.array([bits], dtype=np.uint8), tiles=np.array([1]), unshifted=rows[None], readout_counts=counts)
+
+
+def test_all_that_was_measured_is_known() -> None:
+    """Bits at the unshifted angles on other tiles were paid for as well: the best of them is the best."""
+    costs = np.array([3.0, 2.0, 5.0, 1.0])
+    estimator = SamplingEstimator(product_state(2), TableProblem(costs), shots=1)
+    found = estimator.take_in(samples_of([[0, 0]], [[1, 0], [1, 1]]))
+    np.testing.assert_array_equal(found, [[3.0]])
+    known = estimator.evaluations
+    assert known.distinct == 3
+    assert known.best_cost == 1.0
+    assert known.best_bits.tolist() == [1, 1]
+
+
+def test_readout_errors_are_pooled_of_the_same_qubits_only() -> None:
+    """A recalibration may move a run to other qubits, whose errors say nothing of those before."""
+
+    def counted(first: int, qubits: tuple[int, int]) -> ReadoutCounts:
+        return ReadoutCounts(np.array([[[first, 2], [3, 4]]] * 2), 100, (qubits, (7, 8)))
+
+    estimator = SamplingEstimator(product_state(2), TableProblem(np.arange(4.0)), shots=1)
+    for first in (1, 5):
+        estimator.take_in(samples_of([[0, 0]], [[1, 0], [1, 1]], counted(first, (0, 1))))
+    assert estimator.readout_counts is not None
+    assert estimator.readout_counts.shots == 200
+    assert estimator.readout_counts.counts[0].tolist() == [[6, 4], [6, 8]]
+    estimator.take_in(samples_of([[0, 0]], [[1, 0], [1, 1]], counted(9, (2, 3))))
+    assert (estimator.readout_counts.shots, estimator.readout_counts.qubits) == (100, ((2, 3), (7, 8)))
+    assert estimator.readout_counts.counts[0].tolist() == [[9, 2], [3, 4]]
+    estimator.take_in(samples_of([[0, 0]], [[1, 0], [1, 1]]))  # a machine that counted none this time
+    assert estimator.readout_counts.shots == 100

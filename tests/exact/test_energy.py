@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from qiskit.quantum_info import Statevector, entropy
+from threadpoolctl import threadpool_limits
 
 import reference
 from qhn import compiled, threads
@@ -164,13 +165,15 @@ def test_no_rows_are_no_work() -> None:
 
 def test_threads_of_the_user_may_overlap() -> None:
     ansatz = hypernetwork(10, 2)
-    engine = Energy(ansatz, np.random.default_rng(1).normal(size=1024))
+    engine = Energy(ansatz, np.random.default_rng(1).normal(size=1024), num_threads=2)
     thetas = np.random.default_rng(2).uniform(0, 6, (9, ansatz.num_parameters))
-    before = [library.get_num_threads() for library in threads._blas()]
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: engine.value_and_grad(thetas)[1], range(16)))
+    with threadpool_limits(2, user_api="blas"):
+        before = [library.get_num_threads() for library in threads._blas()]
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda _: engine.value_and_grad(thetas)[1], range(16)))
+        assert [library.get_num_threads() for library in threads._blas()] == before
+    assert max(before) == 2
     assert all(np.array_equal(grad, found[0]) for grad in found)
-    assert [library.get_num_threads() for library in threads._blas()] == before
 
 
 def test_loops_are_compiled_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,8 @@ from scipy.optimize import rosen, rosen_der
 
 from qhn import ExactEstimator, Lbfgs, TableProblem, hypernetwork, minimize
 from qhn.estimator.gradient import ValueAndGrad
+from qhn.optimize.lbfgs import descend
+from qhn.optimize.line_search import Point
 
 
 def info(value: np.ndarray, grad: np.ndarray) -> ValueAndGrad:
@@ -111,3 +113,91 @@ def test_the_end_is_known_at_once_at_a_minimum() -> None:
         Lbfgs(memory=0)
     with pytest.raises(ValueError, match="max_line_search must be at least 2, got 1"):
         Lbfgs(max_line_search=1)
+
+
+def bent(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Σ|θ − 1|, whose slopes only change their sign, once."""
+    return np.abs(theta - 1).sum(axis=1), np.sign(theta - 1)
+
+
+def test_a_pair_without_curvature_is_not_kept() -> None:
+    """At a kink a search may end before it, where the gradient is what it was: that says nothing of the curvature."""
+    optimizer, theta = Lbfgs(), np.linspace(-5.0, 0.5, 12)[:, None]
+    value, grad = bent(theta)
+    found, state = optimizer.advance(bent, Point(theta, value, grad), optimizer.init(theta))
+    before = (found.point.grad == grad).all(axis=1)
+    assert found.success.all()
+    assert (found.point.value < value).all()
+    assert 0 < before.sum() < len(before)
+    np.testing.assert_array_equal(state.weights[0] == 0, before)
+    np.testing.assert_array_equal(state.scale[before], 1.0)
+
+
+def test_a_search_that_fails_drops_the_memory_of_its_row_alone() -> None:
+    """So that its next step goes down the gradient, one radian at first, as without memory."""
+    optimizer = Lbfgs(max_line_search=5)
+
+    def bowl(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return (theta**2 * [1.0, 3.0]).sum(axis=1), 2 * theta * [1.0, 3.0]
+
+    theta = np.array([[3.0, 1.0], [2.0, -1.0]])
+    point, state = Point(theta, *bowl(theta)), optimizer.init(theta)
+    for _ in range(2):
+        found, state = optimizer.advance(bowl, point, state)
+        point = found.point
+    assert (state.weights[:2] > 0).all()
+    kept = state.scale.copy()
+    assert not (kept == 1).any()
+
+    def wall(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        value, grad = bowl(rows)
+        value[0] += 1e3
+        return value, grad
+
+    found, state = optimizer.advance(wall, point, state)
+    assert found.success.tolist() == [False, True]
+    np.testing.assert_array_equal(found.point.theta[0], point.theta[0])
+    assert not state.weights[:, 0].any()
+    assert (state.weights[:3, 1] > 0).all()
+    assert state.scale[0] == 1.0
+    assert state.scale[1] != kept[1]
+    found, _ = optimizer.advance(bowl, found.point, state)
+    step = found.point.theta[0] - point.theta[0]
+    grad = point.grad[0]
+    np.testing.assert_allclose(step / np.linalg.norm(step), -grad / np.linalg.norm(grad), atol=1e-12)
+
+
+def test_a_row_that_is_stuck_with_memory_goes_on_without() -> None:
+    """One search meets a wall; the row is still on its way, and arrives."""
+    wall = np.zeros(1)
+
+    def walled(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.array([rosen(row) for row in theta]) + wall, np.array([rosen_der(row) for row in theta])
+
+    going = descend(walled, np.array([[-1.2, 1.0]]), value_tolerance=0.0)
+    for _ in range(8):
+        before = next(going).theta.copy()
+    wall[0] = 1e6
+    at = next(going)
+    np.testing.assert_array_equal(at.theta, before)
+    assert not at.converged.any()
+    wall[0] = 0.0
+    *_, last = going
+    assert last.converged.all()
+    np.testing.assert_allclose(last.theta, 1.0, atol=1e-5)
+
+
+def test_rows_stop_by_their_gradient_or_by_a_small_decrease() -> None:
+    """Both tolerances count, the latter against the larger of 1 and the value, and steps are limited."""
+
+    def bowl(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return 1e6 + (theta**4).sum(axis=1), 4 * theta**3
+
+    start = np.array([[1.0, 2.0]])
+    exact = minimize(bowl, start, tolerance=1e-9, value_tolerance=0.0)
+    assert np.abs(exact.grad).max() <= 1e-9 or exact.num_steps[0] < 300
+    loose = minimize(bowl, start, tolerance=0.0, value_tolerance=1e-6)
+    assert loose.converged.all()
+    assert loose.num_steps[0] <= 2  # less than 1 = 1e-6 · 1e6 was gained in the last
+    few = minimize(bowl, start, max_steps=3, tolerance=0.0, value_tolerance=0.0)
+    assert (few.num_steps.tolist(), few.converged.tolist()) == ([3], [False])

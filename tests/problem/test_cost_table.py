@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from qhn import bitstrings
+from qhn.problem import cost
 from qhn.problem import cost_table as costtable
 from qhn.problem.cost import BinnProblem
 from qhn.problem.cost_table import table_of_costs
@@ -40,6 +41,19 @@ def test_the_table_is_the_cost_of_every_network(space: SearchSpace, loss: str, m
     np.testing.assert_allclose(table, expected, rtol=1e-12)
     monkeypatch.setattr(costtable, "TABLE", 2**10)  # samples in many parts
     np.testing.assert_allclose(table_of_costs(problem), expected, rtol=1e-12)
+
+
+def test_costs_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = BinnProblem(SearchSpace(2, hidden=(3,)), DATA)
+    monkeypatch.setattr(costtable, "ROWS", 4)
+    monkeypatch.setattr(cost, "BLOCK", 9000)
+    found = []
+    for cores in (1, 3):
+        for module in (cost, costtable):
+            monkeypatch.setattr(module, "num_cores", lambda cores=cores: cores)
+        found.append((everything(problem), table_of_costs(problem)))
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    np.testing.assert_array_equal(found[0][1], found[1][1])
 
 
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)

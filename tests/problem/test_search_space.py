@@ -276,3 +276,20 @@ def test_a_network_of_several_classes_is_saved_and_described(tmp_path: Path, rng
         "2-3 network, softmax output, weights in {-1, +1}",
         "z[0] = +x1 +x2 +1",
     ]
+
+
+@pytest.mark.parametrize("hidden", [(), (3,), ((2,), (2,))])
+def test_a_network_that_chose_no_bias_is_that_of_the_space_without(hidden: tuple, rng: np.random.Generator) -> None:
+    """Where the bias is searched, one qubit decides; bits of biases then change nothing, or stand for the biases."""
+    searched, without, always = (SearchSpace(3, hidden, bias=bias) for bias in ((False, True), (False,), (True,)))
+    x = rng.normal(size=(5, 3))
+    places = {f.name: f for f in searched.fields}
+    choice = places["choice of bias"]
+    bits = rng.integers(0, 2, (40, searched.num_qubits), dtype=np.uint8)
+    weights = np.concatenate([bits[:, f.slice] for name, f in places.items() if name.startswith("weights")], axis=1)
+    rest = np.concatenate([bits[:, f.slice] for name, f in places.items() if not name.startswith("choice")], axis=1)
+    bits[:, choice.slice] = 0
+    np.testing.assert_allclose(searched.output(bits, x), without.output(weights, x), rtol=1e-12)
+    bits[:, choice.slice] = 1
+    np.testing.assert_allclose(searched.output(bits, x), always.output(rest, x), rtol=1e-12)
+    assert not np.allclose(searched.output(bits, x), without.output(weights, x))

@@ -11,7 +11,7 @@ from qiskit_ibm_runtime.executor.calculate_twirling_shots import calculate_twirl
 from qhn.backend.device.chip import Chip, chip_of
 from qhn.backend.device.isa import compile_chain, duration
 from qhn.backend.device.layout import best_chain, load_of
-from qhn.backend.device.price import Task, price, savings, shots_taken, split_into_jobs
+from qhn.backend.device.price import Task, price, savings, shots_taken, split_into_jobs, whole_seconds
 from qhn.circuit.hypernetwork import hypernetwork
 
 
@@ -86,6 +86,14 @@ def test_jobs_stay_within_the_limits(torino: tuple[Chip, Task]) -> None:
         split_into_jobs(1, 100_000, 0.2, 100_000)
     with pytest.raises(ValueError, match="5,200,000 two-qubit gates, more than the 5,000,000"):
         price(dataclasses.replace(task, tiles=200_000), chip)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "seconds", "needed"), [(1, 2.0, 2), (1, 2.001, 3), (1, 2.999, 3), (2, 4.0, 4), (2, 4.2, 6), (3, 0.3, 3)]
+)
+def test_every_job_needs_whole_seconds(jobs: int, seconds: float, needed: int) -> None:
+    """As the service ends jobs: each at a whole second, and none before the seconds that it takes."""
+    assert whole_seconds(jobs, seconds) == needed
 
 
 def test_savings_add_up(torino: tuple[Chip, Task]) -> None:
