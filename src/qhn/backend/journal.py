@@ -17,6 +17,7 @@ import numpy as np
 from qhn.backend.terms import Amount
 from qhn.durable import append, replace
 from qhn.errors import QhnError
+from qhn.text import parse_json
 
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -81,7 +82,7 @@ class Journal:
         found = []
         for line in self.path.read_bytes().split(b"\n") if self.path.exists() else []:
             try:
-                entry = json.loads(line)
+                entry = parse_json(line)
             except ValueError:
                 continue
             if isinstance(entry, dict):

@@ -224,7 +224,7 @@ class Training(Iterator[Step]):
             if stored:
                 checkpoint = self.record.checkpoint()
                 self.evaluations.add(*self.record.evaluations())
-                self._theta, self._state = checkpoint.theta, type(self._state)(**checkpoint.optimizer)
+                self._theta, self._state = checkpoint.state_for(self._theta, self._state)
                 found = next(step for step in stored if step.best_cost == stored[-1].best_cost)
                 if not self.record.holds_best_of(found.step):  # a killed process may have stopped short of it
                     write_best(self.record, self.problem, found)

@@ -34,9 +34,11 @@ from qhn.run.record import results_directory
 from qhn.run.training import train
 from qhn.sweep.batch import can_advance_together, train_together
 from qhn.sweep.plan import Member, Sweep
+from qhn.text import clipped
 from qhn.threads import num_cores
 
 Columns = dict[str, NDArray[Any]]
+MAX_WORKERS = 1024
 DIED = "a worker process died, perhaps for want of memory; take fewer --workers: the same command goes on"
 
 
@@ -182,10 +184,12 @@ def processes(workers: int | None = None) -> Iterator[Executor]:
     Steps that are on disk stay there, so that nothing but the step in flight is lost.
 
     Raises:
-        ValueError: if ``workers`` is below 1.
+        ValueError: if ``workers`` is below 1 or above 1,024.
     """
     if workers is not None and workers < 1:
         raise QhnError(f"workers must be at least 1, got {workers}")
+    if workers is not None and workers > MAX_WORKERS:
+        raise QhnError(f"workers must be at most {MAX_WORKERS:,}, got {clipped(str(workers))}; one a core is enough")
     number, others = workers or num_cores(), set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")  # a forked copy of running threads cannot be trusted
     pool = ProcessPoolExecutor(number, context, _begin_worker, (max(1, num_cores() // number),))
