@@ -23,6 +23,7 @@ from qhn.backend.events import TIME, Entry, Event
 from qhn.backend.history import History
 from qhn.durable import append, replace
 from qhn.errors import QhnError
+from qhn.text import parse_json
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class Journal:
     def _take(self, line: bytes) -> bool:
         """Add a line to the history; False if it is no entry, or torn."""
         try:
-            entry = Entry.from_json(json.loads(line))
+            entry = Entry.from_json(parse_json(line))
         except ValueError:
             return False
         self._history.add(entry)

@@ -9,7 +9,6 @@ import itertools
 import json
 import math
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,12 +19,12 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_validator
 
 from qhn.config import RunConfig
-from qhn.config.file import load_config, one_sentence, presets
+from qhn.config.file import check_values, load_config, one_sentence, parse_toml, presets
 from qhn.config.section import Section
-from qhn.errors import QhnError
+from qhn.errors import NotFoundError, QhnError
 from qhn.run.record import results_directory
 from qhn.sweep.batch import can_advance_together
-from qhn.text import did_you_mean
+from qhn.text import clipped, did_you_mean, read_text, shown
 
 TOGETHER = 100  # exact members in one batch
 MAX_MEMBERS = 100_000
@@ -79,7 +78,7 @@ class SweepConfig(Section):
         if not whole or not numbers or min(numbers) < (0 if several else 1):
             raise QhnError(f"seeds must be a number from 1, or a list of seeds from 0, got {seeds!r}")
         if not several and seeds > MAX_MEMBERS:
-            raise QhnError(f"a sweep has at most {MAX_MEMBERS:,} members, got seeds = {seeds:,}")
+            raise QhnError(f"a sweep has at most {MAX_MEMBERS:,} members, got seeds = {clipped(f'{seeds:,}')}")
         return seeds
 
     @field_validator("vary")
@@ -176,7 +175,7 @@ class Sweep:
 def sweeps() -> dict[str, str]:
     """The sweeps that come with qhn: a line on each by its name."""
     files = sorted(resources.files("qhn").joinpath("sweeps").iterdir(), key=lambda file: file.name)
-    return {f.name.removesuffix(".toml"): f.read_text().split("\n", 1)[0].lstrip("# ") for f in files}
+    return {f.name.removesuffix(".toml"): f.read_text("utf-8").split("\n", 1)[0].lstrip("# ") for f in files}
 
 
 def load_sweep(source: str | Path, settings: dict[str, Any] | None = None) -> Sweep:
@@ -197,16 +196,16 @@ def load_sweep(source: str | Path, settings: dict[str, Any] | None = None) -> Sw
     """
     known, path = sweeps(), Path(source)
     if str(source) in known:
-        content, folder = resources.files("qhn").joinpath(f"sweeps/{source}.toml").read_bytes(), Path()
+        content, folder = resources.files("qhn").joinpath(f"sweeps/{source}.toml").read_text("utf-8"), Path()
     elif path.suffix == ".toml":
         if not path.is_file():
-            raise FileNotFoundError(f"sweep file {path} does not exist")
-        content, folder = path.read_bytes(), path.parent
+            raise NotFoundError(f"sweep file {path} {'is not a file' if path.exists() else 'does not exist'}")
+        content, folder = read_text(path, "sweep file"), path.parent
     else:
         hint = did_you_mean(str(source), known, otherwise=f"there are {', '.join(known)}")
-        raise FileNotFoundError(f"there is no sweep {str(source)!r}; {hint} (a file of your own must end in .toml)")
+        raise NotFoundError(f"there is no sweep {shown(str(source))}; {hint} (a file of your own must end in .toml)")
+    tree: dict[str, Any] = {"name": path.stem} | parse_toml(content, str(source))
     try:
-        tree: dict[str, Any] = {"name": path.stem} | tomllib.loads(content.decode())
         own = set(SweepConfig.model_fields) - {"settings", "vary"}
         for key, value in (settings or {}).items():
             if key in own:
@@ -217,8 +216,8 @@ def load_sweep(source: str | Path, settings: dict[str, Any] | None = None) -> Sw
             tree["experiment"] = str(folder / tree["experiment"])
         return make_sweep(**tree)
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"{source}: {error}") from None
-    except ValueError as error:
+        raise NotFoundError(f"{source}: {error}") from None
+    except QhnError as error:
         raise QhnError(f"{source}: {error}") from None
 
 
@@ -241,6 +240,7 @@ def make_sweep(**fields: Any) -> Sweep:
         if key not in known:
             hint = did_you_mean(key, known, otherwise=f"a sweep has {', '.join(known)}")
             raise QhnError(f"unknown key {key} of a sweep; {hint}")
+    check_values({key: value for key, value in fields.items() if not (key == "seeds" and isinstance(value, int))})
     try:
         config = SweepConfig.model_validate(fields)
     except ValidationError as error:

@@ -35,6 +35,7 @@ from qhn.run.record import results_directory
 from qhn.run.training import train
 from qhn.sweep.batch import Batch, can_advance_together
 from qhn.sweep.plan import Member, Sweep
+from qhn.text import clipped
 from qhn.threads import num_cores
 
 Columns = dict[str, NDArray[Any]]
@@ -42,6 +43,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 FAILURES = (ValueError, BackendError, MemoryError)  # that a job may end with, and the others go on; more is a defect
 UNKNOWN_WORKERS = 256  # jobs in flight on an executor that does not say how many workers it has
+MAX_WORKERS = 1024
 DIED = "a worker process died, perhaps for want of memory; take fewer --workers: the same command goes on"
 
 
@@ -322,10 +324,12 @@ def processes(workers: int | None = None) -> Iterator[Executor]:
         workers: number of processes; by default one a core.
 
     Raises:
-        ValueError: if ``workers`` is below 1.
+        ValueError: if ``workers`` is below 1 or above 1,024.
     """
     if workers is not None and workers < 1:
         raise QhnError(f"workers must be at least 1, got {workers}")
+    if workers is not None and workers > MAX_WORKERS:
+        raise QhnError(f"workers must be at most {MAX_WORKERS:,}, got {clipped(str(workers))}; one a core is enough")
     number, others = workers or num_cores(), set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")  # a forked copy of running threads cannot be trusted
     pool = ProcessPoolExecutor(number, context, _begin_worker, (max(1, num_cores() // number),))
