@@ -40,99 +40,34 @@ if TYPE_CHECKING:
     from qhn.seeds import Key
 
 _MODULES = {
-    "backend": (
-        "BackendError",
-        "DeviceSettings",
-        "NoiseSettings",
-        "RehearsalSettings",
-        "open_backend",
-    ),
-    "baseline.classical": (
-        "Trace",
-        "polish",
-        "search",
-        "success_rate",
-    ),
-    "circuit.hypernetwork": (
-        "Ansatz",
-        "hypernetwork",
-        "product_state",
-    ),
+    "backend": ("BackendError", "DeviceSettings", "NoiseSettings", "RehearsalSettings", "open_backend"),
+    "baseline.classical": ("Trace", "polish", "search", "success_rate"),
+    "circuit.hypernetwork": ("Ansatz", "hypernetwork", "product_state"),
     "config": ("RunConfig",),
-    "config.file": (
-        "load_config",
-        "load_problem",
-        "presets",
-    ),
+    "config.file": ("load_config", "load_problem", "presets"),
     "errors": ("QhnError",),
     "estimator.exact": ("ExactEstimator",),
-    "estimator.gradient": (
-        "ParameterShift",
-        "Spsa",
-        "ValueAndGrad",
-    ),
+    "estimator.gradient": ("ParameterShift", "Spsa", "ValueAndGrad"),
     "estimator.means": ("Estimates",),
     "estimator.noisy": ("NoisyEstimator",),
     "estimator.sampling": ("SamplingEstimator",),
     "exact.chain": ("Chain",),
-    "exact.distribution": (
-        "Distribution",
-        "schmidt_spectrum",
-    ),
+    "exact.distribution": ("Distribution", "schmidt_spectrum"),
     "exact.energy": ("Energy",),
-    "optimize.lbfgs": (
-        "Lbfgs",
-        "minimize",
-    ),
-    "optimize.optimizer": (
-        "Adam",
-        "Sgd",
-        "SpsaGains",
-    ),
-    "predict.ensemble": (
-        "Ensemble",
-        "load_ensemble",
-    ),
-    "problem.cost": (
-        "BinnProblem",
-        "Problem",
-        "TableProblem",
-    ),
-    "problem.datasets": (
-        "Dataset",
-        "digits_8x8",
-        "gaussian_mixture",
-        "load_file",
-        "mnist_4x4",
-    ),
+    "optimize.lbfgs": ("Lbfgs", "minimize"),
+    "optimize.optimizer": ("Adam", "Sgd", "SpsaGains"),
+    "predict.ensemble": ("Ensemble", "load_ensemble"),
+    "problem.cost": ("BinnProblem", "Problem", "TableProblem"),
+    "problem.datasets": ("Dataset", "digits_8x8", "gaussian_mixture", "load_file", "mnist_4x4"),
     "problem.evaluations": ("Evaluations",),
-    "problem.landscape": (
-        "Landscape",
-        "enumerate_costs",
-    ),
-    "problem.network": (
-        "Network",
-        "load_network",
-    ),
+    "problem.landscape": ("Landscape", "enumerate_costs"),
+    "problem.network": ("Network", "load_network"),
     "problem.objective": ("Objective",),
     "problem.search_space": ("SearchSpace",),
-    "run.record": (
-        "Record",
-        "load_run",
-    ),
-    "run.replay": (
-        "Replayed",
-        "replay",
-    ),
-    "run.step": (
-        "RecordError",
-        "Step",
-    ),
-    "run.training": (
-        "Training",
-        "resume",
-        "train",
-    ),
+    "run.record": ("Record", "load_run"),
+    "run.replay": ("Replayed", "replay"),
+    "run.step": ("RecordError", "Step"),
+    "run.training": ("Training", "resume", "train"),
     "seeds": ("Key",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

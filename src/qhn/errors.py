@@ -16,3 +16,15 @@ class QhnError(ValueError):
     ...     print(error)
     num_qubits must be at least 1, got 0
     """
+
+
+class NotFoundError(QhnError, FileNotFoundError):
+    """There is no file, preset, sweep or run of the name that was given: the text names what there is instead.
+
+    >>> try:
+    ...     import qhn
+    ...     qhn.load_network("gone.npz")
+    ... except FileNotFoundError as error:
+    ...     print(error)
+    network file gone.npz does not exist
+    """

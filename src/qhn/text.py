@@ -1,12 +1,18 @@
-"""Text for people: tables, aligned for a terminal or in Markdown, and suggestions for misspelt names."""
+"""Text for people and from them: aligned tables, help with misspelt names, and the files that a user wrote."""
 
 from __future__ import annotations
 
 import difflib
+import io
+import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
+from qhn.errors import QhnError
+
 Row = Sequence[object]
+MAX_SHOWN = 120  # characters of a user's value in a message
 
 
 def aligned(head: Row, rows: Sequence[Row]) -> str:
@@ -63,3 +69,59 @@ def spell(value: Any) -> Any:
         inside = ", ".join(f"{key} {inner}" for key, inner in value.items() if key != "name")
         return f"{value.get('name', '')} {inside}".strip()
     return str(list(value)) if isinstance(value, (list, tuple)) else value
+
+
+def shown(value: object) -> str:
+    """A value as Python writes it, for a message of one line: the middle of a long one is left out.
+
+    >>> shown("few"), shown([0.5]), len(shown("9" * 1000))
+    ("'few'", '[0.5]', 119)
+    """
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Python writes no integer of more than 4,300 digits, and no endless nest
+        return f"a {type(value).__name__} that is too large to show"
+    return clipped(text)
+
+
+def clipped(text: str) -> str:
+    """A text without its middle if it is too long for a message of one line."""
+    if len(text) <= MAX_SHOWN:
+        return text
+    half = (MAX_SHOWN - 1) // 2
+    return f"{text[:half]}…{text[-half:]}"
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: if it is not JSON, not UTF-8, or nests without end.
+
+    >>> parse_json('{"steps": [1, 2]}')
+    {'steps': [1, 2]}
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise QhnError("the JSON nests too deep") from None
+
+
+def read_text(path: Path, what: str = "file") -> str:
+    """The text of a user's file in UTF-8, with or without a byte order mark, and with line ends of one character.
+
+    Args:
+        path: of the file.
+        what: it is, for the message of an error, such as ``"configuration file"``.
+
+    Raises:
+        QhnError: if the file is not in UTF-8.
+        OSError: if it cannot be read.
+    """
+    try:
+        return io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=None).read()
+    except UnicodeDecodeError as error:
+        raise QhnError(
+            f"{what} {path} is not text in UTF-8: byte {error.start + 1} is 0x{error.object[error.start]:02x}; "
+            "save it as UTF-8"
+        ) from None

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from qhn.backend.journal import NEEDED, Entry, Event, History, Journal
+from qhn.backend.events import NEEDED, Entry, Event
+from qhn.backend.history import History
+from qhn.backend.journal import Journal
 from qhn.backend.terms import Amount
 
 SIZE = '"digest": "d1", "rows": 25, "shots": 60, "price_seconds": 2.25'
@@ -158,6 +160,11 @@ def test_a_job_is_known_by_all_its_entries() -> None:
     assert history.of_tag("qhn:r:1:0") == []
 
 
+def test_a_failure_before_an_id_was_known_is_of_the_jobs_of_its_request() -> None:
+    history = History([job(0), job(1), Entry(Event.FAILED, tag="qhn:r:1:0", error="ConnectionError")])
+    assert [one.is_lost for one in history.jobs().values()] == [False, True]
+
+
 def test_what_is_asked_for_does_not_change_when_more_is_noted() -> None:
     """A loop over jobs may note what it finds of them."""
     history = History([job(0)])
@@ -188,6 +195,15 @@ def test_sessions_are_settled_once_their_last_bill_is_known() -> None:
     ]
 
 
+def test_a_session_idles_beyond_its_jobs_and_never_less_than_not_at_all() -> None:
+    own = Entry.from_json(json.loads(SUBMITTED) | {"session_id": "s"})
+    history = History([own, job(1), Entry(Event.SESSION, session_id="s", qpu_seconds=10.0)])
+    (session,), jobs = history.sessions().values(), history.jobs().values()
+    assert session.idle_seconds(jobs) == 10.0 - 2.25
+    history.add(Entry(Event.BILLED, tag="qhn:r:0:0", job_id="a", qpu_seconds=12.0))
+    assert session.idle_seconds(history.jobs().values()) == 0.0
+
+
 # ---------------------------------------------------------------- the file
 
 
@@ -214,9 +230,11 @@ def test_what_another_process_adds_is_read_and_nothing_again(
     assert journal.name == name
 
 
-def test_a_line_that_another_process_has_half_written_is_read_when_it_is_whole(journal: Journal) -> None:
+def test_a_line_that_another_process_has_half_written_is_read_when_it_is_whole(
+    journal: Journal, parsed: list[bytes]
+) -> None:
     journal.append(job(0))
-    journal.history()
+    first = journal.path.read_bytes().strip()
     line = SUBMITTED.encode()
     for end, known in ((20, 1), (len(line) - 1, 1), (len(line), 2)):  # the end of a line does not matter
         with journal.path.open("r+b") as file:
@@ -226,6 +244,7 @@ def test_a_line_that_another_process_has_half_written_is_read_when_it_is_whole(j
     with journal.path.open("ab") as file:
         file.write(b"\n" + DONE.encode() + b"\n")
     assert events(journal) == ["submitted", "submitted", "done"]
+    assert parsed.count(first) == parsed.count(line) == 1
 
 
 def test_a_torn_line_is_no_part_of_the_next(journal: Journal, parsed: list[bytes]) -> None:
@@ -258,16 +277,16 @@ def _cut_and_append(path: Path) -> None:
 
 
 def _replace(path: Path) -> None:
+    """By a file that reads the same where the old one ended."""
     other = path.with_name("other")
+    other.write_bytes(path.read_bytes().replace(b"job-0", b"job-9"))
     Journal(other).append(job(7))
-    for number in range(5):
-        Journal(other).append(job(number))
     other.replace(path)
 
 
 def _edit(path: Path) -> None:
     """As many bytes as before, and the clock may not have moved on."""
-    path.write_bytes(path.read_bytes().replace(b"job-1", b"job-9"))
+    path.write_bytes(path.read_bytes().replace(b"job-0", b"job-9"))
     status = path.stat()
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
 

@@ -1,111 +1,110 @@
-"""What a run will take of a machine: of one gradient, one step, all steps, and by what its record remembers."""
+"""What a run will take of a machine: by the placed circuit, and by what a record remembers of its price."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+import math
 
 import pytest
 
-from qhn.backend.device.placement import Placement, place
-from qhn.backend.ibm.selftest import versions
-from qhn.backend.journal import Entry, Event
+from qhn.backend import machine_of
+from qhn.backend.device.placement import place
+from qhn.backend.device.price import JOB_SECONDS
+from qhn.backend.events import Entry, Event
+from qhn.backend.ibm.selftest import ROWS, SHOTS, versions
 from qhn.backend.rehearsal import stored_device
 from qhn.backend.terms import Amount
-from qhn.budget.forecast import Forecast, PricedRun, self_test_amount
+from qhn.budget.forecast import Forecast, PricedRun, qpu_time, self_test_amount
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
 
-ROWS = 1 + 2 * 12  # of the small run
+PASSED = Entry(Event.SELF_TEST, job_id="a", complaint=None, versions=versions())
+FAILED = Entry(Event.SELF_TEST, job_id="a", complaint="bits come back in reverse order", versions=versions())
 LINE_SEARCH = {"train.optimizer": {"name": "lbfgs", "force": True, "max_line_search": 3}}
-PASSED = Entry(Event.SELF_TEST, job_id="t", complaint=None, versions=versions())
+OLDER = Entry(Event.SELF_TEST, job_id="a", complaint=None, versions={"qiskit": "0.1"})
 
 
-def forecast(config: RunConfig, **settings: Any) -> Forecast:
-    """On the stored device, whether it is rehearsed on or billed."""
-    config = with_settings(config, {"train.backend": "fake_manila", **settings})
-    ansatz = config.circuit(4)
-    return Forecast(config, ansatz, place(ansatz, stored_device("fake_manila"), config.machine_settings))
+def forecast(config: RunConfig) -> Forecast:
+    """A forecast of a run on the stored calibration of fake_manila, whatever its configuration calls the device."""
+    ansatz = config.circuit(config.problem().num_qubits)
+    settings = config.device.settings(machine_of("fake_manila"))
+    return Forecast(config, ansatz, place(ansatz, stored_device("fake_manila"), settings))
 
 
-def placement_of(one: Forecast) -> Placement:
-    assert one.placement is not None
-    return one.placement
+def on(config: RunConfig, backend: str) -> RunConfig:
+    return with_settings(config, {"train.backend": backend})
 
 
-def test_beside_devices_there_are_shots_alone(small_config: RunConfig) -> None:
-    one = Forecast(small_config, small_config.circuit(4))
-    assert one.step() == Amount(0.0, 0, ROWS * 60)
-    assert one.steps == [one.step()] * 4
-    assert (one.seconds, one.priced(), one.self_test()) == (0.0, None, Amount())
+def test_beside_devices_a_step_is_its_shots(small_config: RunConfig) -> None:
+    ansatz = small_config.circuit(4)
+    rows = 1 + 2 * int(ansatz.active.sum())
+    plain = Forecast(small_config, ansatz)
+    assert plain.step() == Amount(0.0, 0, 60 * rows)
+    assert (plain.seconds, plain.priced(), plain.self_test()) == (0.0, None, Amount())
+
+
+def test_seconds_are_the_price_and_whole_on_a_qpu_alone(small_config: RunConfig) -> None:
+    """By hand: two seconds a job, and for each shot of each row the delay and the circuit."""
+    rehearsed, billed = (forecast(on(small_config, name)) for name in ("fake_manila", "ibm_manila"))
+    rows = 1 + 2 * int(rehearsed.ansatz.active.sum())
+    exact = JOB_SECONDS + 60 * rows * rehearsed.placement.seconds_per_shot
+    assert rehearsed.step().seconds == pytest.approx(exact, rel=1e-12)
+    assert billed.step().seconds == math.ceil(exact)
+    assert billed.step_seconds == pytest.approx([exact] * 4)
+    assert billed.seconds == pytest.approx(4 * exact + billed.self_test().seconds)
+
+
+def test_the_self_test_is_paid_once_before_the_first_step_of_a_qpu(small_config: RunConfig) -> None:
+    rehearsed, billed = (forecast(on(small_config, name)) for name in ("fake_manila", "ibm_manila"))
+    test = self_test_amount(billed.placement.seconds_per_shot)
+    assert (test.jobs, test.shots) == (1, ROWS * SHOTS)
+    assert rehearsed.self_test() == Amount() == billed.self_test([FAILED, PASSED])
+    assert billed.self_test([FAILED, OLDER]) == test == billed.self_test()
+    assert billed.steps == [billed.step() + test] + 3 * [billed.step()]
+
+
+@pytest.mark.parametrize("settings", [{}, LINE_SEARCH, {"device.drift_every": 2}, {"device.twirling": True}])
+@pytest.mark.parametrize("backend", ["fake_manila", "ibm_manila"])
+def test_a_record_remembers_the_price_of_every_step(
+    settings: dict[str, object], backend: str, small_config: RunConfig
+) -> None:
+    config = with_settings(small_config, settings | {"train.backend": backend})
+    known = forecast(config)
+    priced = PricedRun.from_json(known.priced().to_json())
+    assert priced == known.priced()
+    assert [priced.step(config, step) for step in range(4)] == [known.step(step) for step in range(4)]
+    assert priced.self_test(config, []) == known.self_test()
+    assert ("without_drift" in known.priced().to_json()) == ("device.drift_every" in settings)
+
+
+def test_a_step_of_a_line_search_takes_as_many_gradients_as_it_may(small_config: RunConfig) -> None:
     searching = with_settings(small_config, LINE_SEARCH)
-    assert Forecast(searching, small_config.circuit(4)).step().shots == 4 * ROWS * 60
+    ansatz = small_config.circuit(4)
+    assert Forecast(searching, ansatz).step() == Forecast(small_config, ansatz).step().times(4)
+    rehearsed, billed = (forecast(on(searching, name)) for name in ("fake_manila", "ibm_manila"))
+    assert rehearsed.step() == rehearsed.gradients(0, 1).times(4)
+    assert billed.step() == billed.gradients(0, 1, whole=True).times(4)
+
+
+def test_shots_of_a_step_follow_their_schedule(small_config: RunConfig) -> None:
     growing = with_settings(small_config, {"train.shot_schedule": {"first": 15, "over": 2}})
-    assert [step.shots for step in Forecast(growing, small_config.circuit(4)).steps] == [
-        ROWS * shots for shots in (15, 30, 60, 60)
-    ]
-
-
-def test_a_gradient_of_a_device_takes_its_executions(small_config: RunConfig) -> None:
-    one = forecast(small_config)
-    per_shot = placement_of(one).seconds_per_shot
-    found = one.gradients(0, 1)
-    assert found == Amount(pytest.approx(2 + ROWS * 60 * per_shot), 1, ROWS * 60)
-    assert one.gradients(0, 3) == found.times(3)
-    assert one.gradients(0, 1, whole=True).seconds == 3.0
-    assert one.gradients(0, 2, whole=True).seconds == 6.0
-    assert one.step() == found  # a rehearsal is not ended at whole seconds
-    assert one.step_seconds == [found.seconds] * 4
-    assert one.seconds == pytest.approx(4 * found.seconds)
-    assert forecast(small_config, **LINE_SEARCH).step() == found.times(4)
+    shots = [step.shots for step in Forecast(growing, small_config.circuit(4)).steps]
+    assert shots == [shots[0], 2 * shots[0], 4 * shots[0], 4 * shots[0]]
 
 
 def test_only_the_first_gradient_of_a_step_measures_the_drift(small_config: RunConfig) -> None:
-    one = forecast(small_config, **LINE_SEARCH, **{"device.drift_every": 2})
-    with_drift, without = ((ROWS + more) * 60 for more in (2, 0))
-    assert one.gradients(0, 1).shots == with_drift
-    assert one.gradients(0, 2).shots == with_drift + without
-    assert one.gradients(0, 4).shots == with_drift + 3 * without
-    assert one.gradients(1, 4).shots == 4 * without
-    assert [step.shots for step in one.steps] == [with_drift + 3 * without, 4 * without] * 2
-
-
-def test_a_qpu_takes_whole_seconds_and_a_self_test_until_it_has_passed(small_config: RunConfig) -> None:
-    one = forecast(small_config, **{"train.backend": "ibm_manila", "train.max_qpu_seconds": 60})
-    test = self_test_amount(placement_of(one).seconds_per_shot)
-    assert test == Amount(pytest.approx(2 + 400 * placement_of(one).seconds_per_shot), 1, 400)
-    assert one.self_test() == test
-    failed = Entry(Event.SELF_TEST, job_id="t", complaint="bits come back in reverse order", versions=versions())
-    assert one.self_test([failed]) == test
-    assert one.self_test([failed, PASSED]) == Amount()
-    priced = one.priced()
-    assert priced is not None
-    assert (priced.self_test(one.config, [failed]), priced.self_test(one.config, [PASSED])) == (test, Amount())
-    assert one.step() == Amount(3.0, 1, ROWS * 60)
-    assert one.steps == [one.step() + test, *[one.step()] * 3]
-    assert one.seconds == pytest.approx(test.seconds + 4 * one.gradients(0, 1).seconds)
-    assert forecast(small_config).self_test() == Amount()
-
-
-@pytest.mark.parametrize("backend", ["fake_manila", "ibm_manila"])
-@pytest.mark.parametrize("more", [{}, LINE_SEARCH, {"device.drift_every": 3}, {"device.twirling": True}])
-def test_a_record_remembers_what_a_step_takes(backend: str, more: dict[str, Any], small_config: RunConfig) -> None:
-    """Without the device, and after its way through JSON."""
-    budget = {"train.max_qpu_seconds": 600} if backend.startswith("ibm") else {}
-    one = forecast(small_config, **more, **budget, **{"train.backend": backend})
-    priced = one.priced()
-    assert priced is not None
-    again = PricedRun.from_json(json.loads(json.dumps(priced.to_json())))
-    assert again == priced
-    for step in range(4):
-        known, found = again.step(one.config, step), one.step(step)
-        assert (known.jobs, known.shots) == (found.jobs, found.shots)
-        assert known.seconds == pytest.approx(found.seconds, rel=1e-12)
-    assert again.self_test(one.config, []) == one.self_test()
-    assert (again.steps, again.qpu_seconds_of_the_run) == (4, round(sum(one.step_seconds), 1))
-    assert bool(again.without_drift) == ("device.drift_every" in more)
+    """Two rows more, and no others in a line search."""
+    known = forecast(with_settings(on(small_config, "fake_manila"), LINE_SEARCH | {"device.drift_every": 2}))
+    without = 60 * (1 + 2 * int(known.ansatz.active.sum()))
+    assert [known.gradients(0, count).shots for count in (1, 2, 4)] == [n * without + 120 for n in (1, 2, 4)]
+    assert known.gradients(1, 4).shots == 4 * without
+    assert [step.shots for step in known.steps] == [4 * without + 120, 4 * without] * 2
 
 
 def test_what_is_no_price_is_none() -> None:
     assert PricedRun.from_json(None) is None
-    assert PricedRun.from_json({"rows": 3, "price": 2.0}) is None
+    assert PricedRun.from_json({"circuits": 3}) is None
+    assert [qpu_time(seconds) for seconds in (3.25, 600, 36_000)] == [
+        "3.2 QPU seconds",
+        "600.0 QPU seconds (10 min)",
+        "36,000.0 QPU seconds (10.0 h)",
+    ]

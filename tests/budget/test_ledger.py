@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from qhn.backend import BackendError
-from qhn.backend.journal import UNSAID, Entry, Event, History, Journal, Unsaid
+from qhn.backend.events import UNSAID, Entry, Event, Unsaid
+from qhn.backend.history import History
+from qhn.backend.journal import Journal
 from qhn.backend.rehearsal import FakeDevice, RehearsalSampler, stored_device
 from qhn.backend.samples import Samples
 from qhn.backend.terms import Amount

@@ -185,7 +185,7 @@ def test_the_picture_has_its_bins_beside_it(rng: np.random.Generator, tmp_path: 
 
 
 def test_digits_of_four_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qhn.run.training.write_circuit", lambda record, circuit: None)  # its drawing takes seconds
+    monkeypatch.setattr("qhn.run.recorder.write_circuit", lambda record, circuit: None)  # its drawing takes seconds
     config = load_config("digits-8x8-four", {"train.steps": 1, "train.shots": 20})
     ensemble = Ensemble.of(finish(config, tmp_path))
     p = ensemble.probabilities(np.zeros((3, 64)))

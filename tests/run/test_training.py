@@ -16,7 +16,8 @@ import pictures
 import reference
 from qhn import bitstrings
 from qhn.backend import open_backend
-from qhn.backend.journal import Entry, Event, Journal
+from qhn.backend.events import Entry, Event
+from qhn.backend.journal import Journal
 from qhn.backend.terms import Amount
 from qhn.config import RunConfig
 from qhn.config.file import load_config, with_settings

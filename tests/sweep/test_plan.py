@@ -149,11 +149,12 @@ from qhn.sweep.workers import advance, processes
 
 real = workers.work
 
-def work(configs, results):
-    if configs[0].train.seed >= 4:  # in the middle of this member the worker waits for its end
-        next(train(configs[0], results=results))
+def work(members, results):
+    config = members[0].config
+    if config.train.seed >= 4:  # in the middle of this member the worker waits for its end
+        next(train(config, results=results))
         signal.pause()
-    return real(configs, results)
+    return real(members, results)
 
 if __name__ == "__main__":
     workers.work = work
@@ -274,7 +275,7 @@ def test_a_worker_that_dies_is_said_to_have_died(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "odd.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(ValueError, match=r"odd.toml: .*utf-8"):
+    with pytest.raises(ValueError, match=r"odd.toml is not text in UTF-8: byte 1 is 0xff"):
         load_sweep(tmp_path / "odd.toml")
     (tmp_path / "odd.toml").write_text('experiment = "figure-1"\nset = 3\n')
     with pytest.raises(ValueError, match=r"odd.toml: set"):

@@ -9,8 +9,8 @@ from typing import Any
 
 from qhn.backend.device.placement import Placement
 from qhn.backend.device.price import Price, Task, job_seconds, price, shots_taken, whole_seconds
+from qhn.backend.events import Entry
 from qhn.backend.ibm.selftest import ROWS, SHOTS, is_due
-from qhn.backend.journal import Entry
 from qhn.backend.terms import Amount
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.config import RunConfig

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qhn.backend.journal import History
+from qhn.backend.history import History
 from qhn.backend.terms import Amount
 
 NOTHING = Amount()
@@ -46,7 +46,7 @@ def ledger(timing: Sequence[Mapping[str, Any]], history: History, shots: int) ->
         history: of its jobs.
         shots: of the complete steps.
 
-    >>> from qhn.backend.journal import Entry, Event
+    >>> from qhn.backend.events import Entry, Event
     >>> timing = [{"step": 0, "job_ids": ["a"], "qpu_seconds": 50.0}]
     >>> size = {"rows": 10, "shots": 100, "price_seconds": 52.0}
     >>> jobs = [("qhn:r:0:0", "a"), ("qhn:r:1:0", "b")]

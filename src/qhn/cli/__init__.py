@@ -1,61 +1,103 @@
-"""``qhn <verb>``: parse, call one function, print.
+"""The command ``qhn <verb>``: each verb parses its words, calls one function and prints what comes back.
 
-Data goes to standard output, progress and errors to standard error. Exit codes: 0 done; 2 bad input; 3 stopped by a
-budget or a plateau; 4 the machine or its service failed, resumable; 130 interrupted, resumable.
+Data goes to standard output, progress and errors to standard error. An error is one line; with ``--debug`` its
+traceback stands above it. Exit codes:
+
+===  ====================================================================
+  0  done
+  1  a defect of qhn: the line says what to report
+  2  bad input: the line says which value is wrong and what is allowed
+  3  stopped by a budget, by the account's quota or by a plateau
+  4  the machine or its service failed, or the disk is full; resumable
+130  interrupted; resumable
+===  ====================================================================
 """
 
 from __future__ import annotations
 
 import errno
 import sys
+import traceback
 
 import typer
 from typer.exceptions import TyperException
 
 from qhn.cli import devices, experiments, replay, runs, sweeps
-from qhn.cli.app import app
-from qhn.cli.options import BAD_INPUT, FAILED, INTERRUPTED
+from qhn.cli.app import Escaped, app
+from qhn.cli.options import BAD_INPUT, DEFECT, FAILED, INTERRUPTED
+from qhn.errors import QhnError
 
 __all__ = ["app", "devices", "experiments", "main", "replay", "runs", "sweeps"]
 
+DISK_FAILS = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
+MAX_NAME = 200  # characters of the name of a file in a message, the last ones
+STOPPED = "stopped; complete steps are kept, and qhn resume goes on"
+MEMORY = "not enough memory; ask for fewer samples, shots, qubits or layers"
+REPORT = (
+    "complete steps and paid shots on disk are kept, and qhn resume goes on with a run; please report it in the "
+    "project's issue tracker, with what the same command prints with --debug"
+)
+
 
 def main() -> None:
-    """The console script: one line for an error, a traceback only with ``--debug``."""
+    """Run the command line: the console script ``qhn``, which ends the process with the exit code of what came of it.
+
+    Raises:
+        SystemExit: always.
+    """
     debug = "--debug" in sys.argv
     sys.argv = [word for word in sys.argv if word != "--debug"]
     if len(sys.argv) == 1:
         sys.argv.append("--help")
+    _print_anything()
     try:
         code = app(standalone_mode=False)
-    except TyperException as error:
-        code = _complain(error.format_message(), BAD_INPUT, debug)
-    except (KeyboardInterrupt, typer.Abort):
-        code = _complain("stopped; complete steps are kept, and qhn resume goes on", INTERRUPTED, False)
-    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
-        sys.stdout = None
-        code = INTERRUPTED
-    except (ValueError, OSError, MemoryError) as error:
-        lost = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT)
-        code = _complain(_explain(error), FAILED if lost else BAD_INPUT, debug)
-    except RuntimeError as error:
-        from qhn.backend import BackendError
-
-        if not isinstance(error, BackendError):
-            raise
-        code = _complain(str(error), FAILED, debug)
+    except Exception as error:
+        cause = error.__cause__ if isinstance(error, Escaped) else error
+        if isinstance(cause, BrokenPipeError):  # the reader of our output has gone: nothing is left to say
+            sys.stdout = None
+            sys.exit(INTERRUPTED)
+        assert cause is not None
+        code, words = explained(cause)
+        if debug and code != INTERRUPTED:
+            traceback.print_exception(cause)
+        print(f"qhn: {' '.join(words.split())}", file=sys.stderr)
     sys.exit(code)
 
 
-def _explain(error: BaseException) -> str:
+def explained(error: BaseException) -> tuple[int, str]:
+    """The exit code of an error, and what to say of it.
+
+    What qhn raises on purpose, and what the system refuses about a file of a name, is bad input or a failure from
+    outside. Everything else, also a ``ValueError`` of a library, is a defect: no input may cause it.
+
+    >>> explained(QhnError("shots must be at least 1, got 0"))
+    (2, 'shots must be at least 1, got 0')
+    >>> explained(IndexError("list index out of range"))[1].partition(";")[0]
+    'this is a defect of qhn and not of what you asked for: IndexError: list index out of range'
+    """
+    if isinstance(error, TyperException):
+        return BAD_INPUT, error.format_message()
+    if isinstance(error, (KeyboardInterrupt, typer.Abort)):
+        return INTERRUPTED, STOPPED
+    if isinstance(error, QhnError):
+        return BAD_INPUT, str(error)
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error) or type(error).__name__
+        named = "" if error.filename is None else f"{str(error.filename)[-MAX_NAME:]}: "
+        return FAILED if error.errno in DISK_FAILS else BAD_INPUT, named + error.strerror
+    if isinstance(error, MemoryError):
+        return BAD_INPUT, f"{MEMORY} ({error})" if str(error) else MEMORY
+    if isinstance(error, RuntimeError):  # only then is the package of the machines loaded, and it may be broken
+        from qhn.backend import BackendError
+
+        if isinstance(error, BackendError):
+            return FAILED, str(error)
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return DEFECT, f"this is a defect of qhn and not of what you asked for: {what}; {REPORT}"
 
 
-def _complain(message: str, code: int, debug: bool) -> int:
-    if debug:
-        import traceback
-
-        traceback.print_exc()
-    print(f"qhn: {' '.join(message.split())}", file=sys.stderr)
-    return code
+def _print_anything() -> None:
+    """Let names of files and bits of text through that the terminal's encoding lacks, as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")

@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+
+class Escaped(Exception):
+    """An error or an interruption of a verb on its way past typer; it is the cause of this exception."""
+
+
+class Verbs(TyperGroup):
+    """The group of all verbs, whose errors arrive in :func:`qhn.cli.main` as they were raised.
+
+    Typer would take any ``EOFError`` for Ctrl-D at a prompt, and would end the process itself at Ctrl-C and when the
+    reader of the output has gone.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        """Call the verb that was asked for.
+
+        Raises:
+            Escaped: if the verb raises what typer would take for something else.
+        """
+        try:
+            return super().invoke(ctx)
+        except (EOFError, KeyboardInterrupt, OSError) as error:
+            raise Escaped from error
+
 
 app = typer.Typer(
+    cls=Verbs,
     help="Train circuits whose measured bitstrings are binary neural networks.",
     add_completion=False,
     rich_markup_mode=None,

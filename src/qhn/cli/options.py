@@ -9,7 +9,7 @@ import typer
 
 DEFAULT_EXPERIMENT = "gaussian-activation"
 LEAST_BUSY = "least-busy"
-BAD_INPUT, FAILED, INTERRUPTED = 2, 4, 130  # exit codes
+DEFECT, BAD_INPUT, FAILED, INTERRUPTED = 1, 2, 4, 130  # exit codes
 
 ExperimentArgument = Annotated[str, typer.Argument(help="Name of a preset (see qhn list) or path of a .toml file.")]
 RunArgument = Annotated[

@@ -46,7 +46,7 @@ class MnistData(Section):
     @model_validator(mode="before")
     @classmethod
     def _hash_the_images(cls, value: Any) -> Any:
-        if isinstance(value, dict) and value.get("directory") and not value.get("sha256"):
+        if isinstance(value, dict) and _is_path(value.get("directory") or None) and not value.get("sha256"):
             path = Path(value["directory"]).absolute()
             return value | {"directory": path, "sha256": _images_digest(path)}
         return value
@@ -87,7 +87,7 @@ class FileData(Section):
     @model_validator(mode="before")
     @classmethod
     def _hash_the_file(cls, value: Any) -> Any:
-        if isinstance(value, dict) and "file" in value and not value.get("sha256"):
+        if isinstance(value, dict) and _is_path(value.get("file")) and not value.get("sha256"):
             path = Path(value["file"]).absolute()
             if not path.is_file():
                 raise QhnError(f"data file {value['file']} {'is not a file' if path.exists() else 'does not exist'}")
@@ -104,6 +104,11 @@ class FileData(Section):
             standardise=self.standardise,
             seed=self.seed,
         )
+
+
+def _is_path(value: Any) -> bool:
+    """Whether a value can be opened; any other is refused as what it is, by its type."""
+    return isinstance(value, (str, Path))
 
 
 def _data_kind(value: Any) -> str:

@@ -34,15 +34,18 @@ from qhn.config.train import (
     TrainConfig,
     UniformConfig,
 )
-from qhn.errors import QhnError
+from qhn.errors import NotFoundError, QhnError
 from qhn.problem.cost import BinnProblem
-from qhn.text import did_you_mean
+from qhn.text import clipped, did_you_mean, read_text, shown
+
+MAX_INTEGER = 2**63 - 1  # what numpy counts with
+MAX_DEPTH = 10  # of tables and lists inside each other; a configuration needs four
 
 
 def presets() -> dict[str, str]:
     """Names of the bundled experiments with their first line of comment."""
     files = resources.files("qhn").joinpath("experiments").iterdir()
-    titles = {file.name.removesuffix(".toml"): file.read_text().splitlines()[0].lstrip("# ") for file in files}
+    titles = {file.name.removesuffix(".toml"): file.read_text("utf-8").splitlines()[0].lstrip("# ") for file in files}
     return dict(sorted(titles.items()))
 
 
@@ -65,18 +68,16 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None) -> R
     known = presets()
     path = Path(source)
     if str(source) in known:
-        text, folder = resources.files("qhn").joinpath(f"experiments/{source}.toml").read_text(), Path()
+        text, folder = resources.files("qhn").joinpath(f"experiments/{source}.toml").read_text("utf-8"), Path()
     elif path.suffix == ".toml":
         if not path.is_file():
-            raise FileNotFoundError(f"configuration file {path} does not exist")
-        text, folder = path.read_text(encoding="utf-8"), path.parent
+            state = "is not a file" if path.exists() else "does not exist"
+            raise NotFoundError(f"configuration file {path} {state}")
+        text, folder = read_text(path, "configuration file"), path.parent
     else:
         hint = did_you_mean(str(source), known, otherwise=f"presets are {', '.join(known)}")
-        raise FileNotFoundError(f"there is no preset {str(source)!r}; {hint} (a file of your own must end in .toml)")
-    try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise QhnError(f"{source} is not valid TOML: {error}") from None
+        raise NotFoundError(f"there is no preset {shown(str(source))}; {hint} (a file of your own must end in .toml)")
+    tree = parse_toml(text, str(source))
     data = tree.get("data")
     for place in ("file", "directory"):
         if isinstance(data, dict) and isinstance(data.get(place), str):
@@ -87,8 +88,58 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None) -> R
         raise QhnError(f"{source}: {_unknown_key(['instance'])}")
     try:
         return parse_config(chosen)
-    except ValueError as error:
+    except QhnError as error:
         raise QhnError(f"{source}: {error}") from None
+
+
+def parse_toml(text: str, source: str) -> dict[str, Any]:
+    """The tables of a TOML text as nested dictionaries.
+
+    Args:
+        text: of the file.
+        source: its name, for the message of an error.
+
+    Raises:
+        QhnError: if the text is not valid TOML, or as :func:`check_values`.
+    """
+    try:
+        tree = tomllib.loads(text)
+        check_values(tree)
+    except RecursionError:
+        raise QhnError(f"{source} nests tables or lists too deep; a configuration needs four levels") from None
+    except QhnError as error:
+        raise QhnError(f"{source}: {error}") from None
+    except ValueError as error:  # the parser raises its own, and Python's for an integer of thousands of digits
+        raise QhnError(f"{source} is not valid TOML: {error}") from None
+    return tree
+
+
+def check_values(tree: Any, place: str = "", depth: int = 0) -> None:
+    """Refuse values that no key takes, and that would fail far from the door.
+
+    Raises:
+        QhnError: naming the key, if an integer does not fit 64 bits, a text holds what no name of a file may, or tables
+            and lists nest too deep.
+    """
+    name = place or "the configuration"
+    if depth > MAX_DEPTH:
+        raise QhnError(f"{shown(name)} nests more than {MAX_DEPTH} tables or lists; a configuration needs four")
+    if isinstance(tree, int) and not abs(tree) <= MAX_INTEGER:
+        raise QhnError(f"{name} must be at most 2^63 - 1, got an integer of {tree.bit_length():,} bits")
+    if isinstance(tree, str) and ("\0" in tree or (not tree.isascii() and _has_surrogates(tree))):
+        raise QhnError(f"{name} must be text that a file's name may hold, got {shown(tree)}")
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            check_values(key, name)
+            check_values(value, f"{place}.{key}" if place else str(key), depth + 1)
+    elif isinstance(tree, (list, tuple)):
+        for value in tree:
+            check_values(value, place, depth + 1)
+
+
+def _has_surrogates(text: str) -> bool:
+    """Whether a text holds bytes of the command line that are no UTF-8, as Python hands them over."""
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def load_problem(source: str | Path) -> BinnProblem:
@@ -109,6 +160,7 @@ def parse_config(tree: dict[str, Any]) -> RunConfig:
     Raises:
         ValueError: if a key or value is wrong, or a data file is missing, in one sentence.
     """
+    check_values(tree)
     try:
         config = RunConfig.model_validate(tree)
     except ValidationError as error:
@@ -130,10 +182,10 @@ def parse_setting(text: str) -> tuple[str, Any]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise QhnError(f"a setting must be written key=value, got {text!r}")
+        raise QhnError(f"a setting must be written key=value, got {shown(text)}")
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # no TOML, thousands of digits, or a nest without end: for the key to judge
         return key.strip(), value.strip()
 
 
@@ -173,7 +225,7 @@ def one_sentence(error: ValidationError, tree: dict[str, Any]) -> str:
     details = error.errors()
     fault = next((d for d in details if d["type"] == "extra_forbidden"), details[0])
     place = _without_tags([str(part) for part in fault["loc"]], tree)
-    key = ".".join(place)
+    key = clipped(".".join(place)).replace("data.file.file", "data.file")  # a kind and a key of that name
     if fault["type"] == "extra_forbidden":
         return _unknown_key(place)
     if fault["type"] == "missing":
@@ -182,14 +234,16 @@ def one_sentence(error: ValidationError, tree: dict[str, Any]) -> str:
     if fault["type"].startswith("union_tag"):
         expected = fault.get("ctx", {}).get("expected_tags", "")
         name = fault.get("ctx", {}).get("tag", "none")
-        return f"{key} must name one of {expected}, got {name!r}"
+        return f"{key} must name one of {expected}, got {shown(name)}"
     if fault["type"] == "value_error":
         return message
     message = (message[0].lower() + message[1:]).replace("tuple", "list").replace("dictionary or instance of", "table")
-    return f"{key}: {message}, got {fault['input']!r}"
+    message = message.replace("input is not a valid path for <class 'pathlib.Path'>", "input should be a path, as text")
+    return f"{key}: {message}, got {shown(fault['input'])}"
 
 
 def _unknown_key(place: list[str]) -> str:
+    place = [clipped(part) for part in place]
     table, name = ".".join(place[:-1]), place[-1]
     known = KEYS.get(table, [])
     if name in known:
@@ -207,7 +261,7 @@ def _without_tags(place: list[str], tree: Any) -> list[str]:
     for depth, part in enumerate(place):
         is_last = depth == len(place) - 1
         inner = tree.get(part) if isinstance(tree, dict) else None
-        if is_last or isinstance(inner, (dict, list)) or not isinstance(tree, dict):
+        if is_last or not isinstance(tree, dict) or part in tree:
             kept.append(part)
             tree = inner
     return kept

@@ -132,6 +132,10 @@ class UniformConfig(Section):
     def _in_order(self) -> Self:
         if not self.low < self.high:
             raise QhnError(f"train.initial.low must be below high, got {self.low:g} and {self.high:g}")
+        if not math.isfinite(self.high - self.low):
+            raise QhnError(
+                f"train.initial.high - low must be a finite number of radians, got {self.low:g} and {self.high:g}"
+            )
         return self
 
 
@@ -184,7 +188,7 @@ class StopRules(Section):
     """When to stop. They are no part of a run's identity: raising one extends the run.
 
     Attributes:
-        steps: at most so many.
+        steps: at most so many; a million is the most that may be planned.
         target: stop when the objective is at or below this.
         plateau: stop when the objective has not fallen below its lowest by more than its error for so many steps.
         patience: stop when the validation cost has not fallen below its lowest, by however little, for so many steps.
@@ -197,7 +201,7 @@ class StopRules(Section):
     A run keeps the rules it was last given; ``"none"`` lifts one that is none by default.
     """
 
-    steps: int = Field(default=60, ge=1)
+    steps: int = Field(default=60, ge=1, le=1_000_000)
     target: float | None = None
     plateau: int | None = Field(default=None, ge=1)
     patience: int | None = Field(default=None, ge=1)

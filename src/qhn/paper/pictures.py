@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from qhn.arrays import Floats
 from qhn.paper.claims import mean_and_error
-from qhn.report.figures import BLACK, BLUE, COLOURS, COLUMN, GREY, MARKERS, RED, new_figure, save, write_csv
+from qhn.report.style import BLACK, BLUE, COLOURS, COLUMN, GREY, MARKERS, RED, new_figure, save, write_csv
 from qhn.sweep.survey import Group, Rate, Survey
 
 BANDWIDTH = 0.02  # width of a kernel as a share of the grid

@@ -13,10 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.backend.sampler import KnownDistribution
-from qhn.errors import QhnError
+from qhn.errors import NotFoundError, QhnError
 from qhn.problem.network import as_features
 from qhn.problem.search_space import BLOCK, SearchSpace
 from qhn.run.record import Record
+from qhn.text import clipped
 from qhn.threads import in_parallel, num_cores
 
 MAX_NETWORKS = 4096  # networks taken from an exact run's distribution
@@ -166,7 +167,7 @@ def load_ensemble(path: str | Path) -> Ensemble:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"ensemble file {path} does not exist; qhn ensemble writes one")
+        raise NotFoundError(f"ensemble file {path} does not exist; qhn ensemble writes one")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             tree = json.loads(str(stored["space"]))
@@ -175,7 +176,7 @@ def load_ensemble(path: str | Path) -> Ensemble:
             bits = bitstrings.unpack(stored["bits"], space.num_qubits)
             return Ensemble(space, bits, **arrays, left_out=float(stored["left_out"]))
     except Exception as error:  # a damaged archive raises BadZipFile, KeyError, ValueError or EOFError
-        raise QhnError(f"{path} is not an ensemble saved by qhn: {error}") from None
+        raise QhnError(f"{path} is not an ensemble saved by qhn: {clipped(str(error))}") from None
 
 
 def predictors(record: Record, step: int | None = None) -> dict[str, Ensemble]:

@@ -13,15 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhn.arrays import Floats
-from qhn.errors import QhnError
+from qhn.errors import NotFoundError, QhnError
 from qhn.problem.mnist_files import read_mnist
-from qhn.text import did_you_mean
+from qhn.text import clipped, did_you_mean
 
 RED_MEAN = np.array([-1.0, -2.0])
 BLUE_MEANS = np.array([[-2.0, 1.0], [1.0, 1.0], [2.0, -2.0]])
 MIXTURE_VARIANCE = 0.1
 MAX_FEATURE = 1e100  # so that sums of squares stay finite
-MAX_CLASSES = 64  # classes that a user's file may have
+MAX_CLASSES = 64  # of a user's file
+MAX_NAME = 200  # characters of a class or a feature, which figures and tables show
+MAX_SAMPLES = 100_000_000  # of a mixture: two numbers each, 1.6 GB
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def gaussian_mixture(
         means_scale: factor on the means of all Gaussians; below 1 the classes overlap (the paper's overfitting study).
 
     Raises:
-        ValueError: if ``samples`` is below 1 or ``validation_samples`` below 0.
+        ValueError: if ``samples`` is below 1 or ``validation_samples`` below 0, either is above 100 million, or
+            ``means_scale`` so large that squares of features overflow.
 
     >>> gaussian_mixture(5, seed=3).x.shape
     (5, 2)
@@ -96,6 +99,11 @@ def gaussian_mixture(
         raise QhnError(f"samples must be at least 1, got {samples}")
     if validation_samples < 0:
         raise QhnError(f"validation_samples must be at least 0, got {validation_samples}")
+    for name, count in (("samples", samples), ("validation_samples", validation_samples)):
+        if count > MAX_SAMPLES:
+            raise QhnError(f"{name} must be at most {MAX_SAMPLES:,}, got {count:,}")
+    if not abs(means_scale) <= MAX_FEATURE:
+        raise QhnError(f"means_scale must be a number up to {MAX_FEATURE:g}, got {means_scale:g}")
     training, validation = np.random.SeedSequence(seed).spawn(2)
     x, y = _draw_mixture(samples, means_scale, np.random.default_rng(training))
     x_validation, y_validation = _draw_mixture(validation_samples, means_scale, np.random.default_rng(validation))
@@ -235,19 +243,25 @@ def load_file(
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"data file {path} {'is not a file' if path.exists() else 'does not exist'}")
+        raise NotFoundError(f"data file {path} {'is not a file' if path.exists() else 'does not exist'}")
     readers = {".csv": _read_csv, ".npz": _read_npz}
     if path.suffix.lower() not in readers:
         raise QhnError(f"data file {path} must be .csv or .npz, got {path.suffix!r}")
     x, labels, names = readers[path.suffix.lower()](path, label)
     classes, y = np.unique(labels, return_inverse=True)
-    shown = ", ".join(str(c) for c in classes[:5]) + (", …" if len(classes) > 5 else "")
+    shown = clipped(", ".join(str(c) for c in classes[:5]) + (", …" if len(classes) > 5 else ""))
     if len(classes) < 2:
         raise QhnError(f"{path}: {label!r} must hold two classes or more, found {len(classes)}: {shown}")
     if len(classes) > MAX_CLASSES or (len(classes) > 2 and 2 * len(classes) > len(y)):
         raise QhnError(
             f"{path}: {label!r} must hold classes, found {len(classes)} different values in {len(y)} samples: {shown}; "
             f"name another column with label, or make of its values at most {MAX_CLASSES} classes"
+        )
+    longest = max(map(str, (*classes, *names)), key=len)
+    if len(longest) > MAX_NAME:
+        raise QhnError(
+            f"{path}: names of classes and features must have up to {MAX_NAME} characters, got {len(longest):,}: "
+            f"{clipped(longest)}; is {label!r} the column of classes?"
         )
     training, validation = _split(y, validation_fraction, seed)
     mean, scale = np.zeros(x.shape[1]), np.ones(x.shape[1])
@@ -306,10 +320,10 @@ def _number(text: str, place: str) -> float:
 
 
 def _numeric_labels(labels: list[str]) -> NDArray[Any]:
-    """The labels as integers if all of them are integers, so that predictions come back as the user wrote them."""
+    """The labels as integers if all are, and fit 64 bits, so that predictions come back as the user wrote them."""
     try:
-        return np.array([int(text) for text in labels])
-    except ValueError:
+        return np.array([int(text) for text in labels], dtype=np.int64)
+    except (ValueError, OverflowError):
         return np.array(labels)
 
 
@@ -318,7 +332,7 @@ def _read_npz(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, 
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except Exception as error:  # numpy raises BadZipFile, ValueError, OSError or EOFError here
-        raise QhnError(f"{path} is not an NPZ file of plain arrays: {error}") from None
+        raise QhnError(f"{path} is not an NPZ file of plain arrays: {clipped(str(error))}") from None
     _find(label, list(arrays), "array", path)
     labels = arrays.pop(label)
     if len(arrays) != 1:
@@ -329,21 +343,24 @@ def _read_npz(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, 
             f"{path}: {name!r} must have shape [num_samples, num_features] and {label!r} [num_samples], "
             f"got {list(x.shape)} and {list(labels.shape)}"
         )
-    if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool) or np.iscomplexobj(x):
+    if x.dtype.kind not in "biuf":
         raise QhnError(f"{path}: {name!r} must hold real numbers, got {x.dtype}")
-    x = x.astype(np.float64)
+    if labels.dtype.kind not in "biufUSM":
+        raise QhnError(f"{path}: {label!r} must hold numbers or text, got {labels.dtype}")
+    with np.errstate(over="ignore"):  # of a wider float: what becomes infinite is refused
+        x = x.astype(np.float64)
     wrong = np.argwhere(~(np.abs(x) <= MAX_FEATURE))
     if len(wrong):
         place = wrong[0].tolist()
         raise QhnError(f"{path}: {name!r} is not finite at {place}, or too large; fill in or remove the sample")
-    if np.issubdtype(labels.dtype, np.floating) and not np.isfinite(labels).all():
+    if labels.dtype.kind in "fM" and not np.isfinite(labels).all():
         raise QhnError(f"{path}: {label!r} has missing values")
     return x, labels, tuple(f"{name} {j + 1}" for j in range(x.shape[1]))
 
 
 def _find(label: str, names: list[str], what: str, path: Path) -> int:
     if label not in names:
-        hint = did_you_mean(label, names, otherwise=f"it has {', '.join(names)}")
+        hint = did_you_mean(label, names, otherwise=clipped(f"it has {', '.join(names)}"))
         raise QhnError(f"{path} has no {what} {label!r} for the label; {hint}")
     return names.index(label)
 

@@ -78,6 +78,8 @@ def read_idx(path: Path) -> UnsignedBytes:
     if content[:3] != b"\0\0\x08" or len(content) < header:
         hint = "; it is compressed, give its name the ending .gz" if content[:2] == b"\x1f\x8b" else again
         raise QhnError(f"{path} is not an IDX file of unsigned bytes: it begins with {content[:4].hex(' ')}{hint}")
+    if num_dimensions not in (1, 3):
+        raise QhnError(f"{path} has {num_dimensions} dimensions; MNIST's labels have 1 and its images 3{again}")
     shape = tuple(np.frombuffer(content, ">u4", num_dimensions, offset=4).astype(int).tolist())
     expected = header + int(np.prod(shape, dtype=object))
     if len(content) != expected:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qhn.arrays import Floats
-from qhn.errors import QhnError
+from qhn.errors import NotFoundError, QhnError
+from qhn.text import clipped
 
 
 def sigmoid(z: Floats) -> Floats:
@@ -203,7 +204,7 @@ def load_network(path: str | Path) -> Network:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"network file {path} does not exist")
+        raise NotFoundError(f"network file {path} does not exist")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             depth = sum(name.startswith("weights_") for name in stored.files)
@@ -219,4 +220,4 @@ def load_network(path: str | Path) -> Network:
                 image_shape=tuple(stored["image_shape"].tolist()) or None,
             )
     except Exception as error:  # a damaged archive raises BadZipFile, KeyError, ValueError or EOFError
-        raise QhnError(f"{path} is not a network saved by qhn: {error}") from None
+        raise QhnError(f"{path} is not a network saved by qhn: {clipped(str(error))}") from None

@@ -25,6 +25,7 @@ from qhn.errors import QhnError
 from qhn.problem.network import ACTIVATIONS, Network, class_probabilities, sigmoid, softmax
 
 BLOCK = 1 << 16  # networks × samples at a time: 512 kB for each unit of a layer, which stay in a core's cache
+MAX_WEIGHT = 1e30  # so that sums over several layers, squared, stay finite
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,8 @@ class SearchSpace:
         for alphabet in self.alphabets:
             if len(alphabet) != 2 or alphabet[0] == alphabet[1] or not np.isfinite(alphabet).all():
                 raise QhnError(f"an alphabet must be two different numbers, got {list(alphabet)}")
+            if max(map(abs, alphabet)) > MAX_WEIGHT:
+                raise QhnError(f"an alphabet must be of numbers up to {MAX_WEIGHT:g}, got {list(alphabet)}")
         for name in self.activations:
             if name not in ACTIVATIONS:
                 raise QhnError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {name!r}")

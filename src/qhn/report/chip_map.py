@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 from qhn.arrays import Floats
-from qhn.report.figures import COLOURS, save, write_csv
+from qhn.report.style import COLOURS, save, write_csv
 
 if TYPE_CHECKING:
     from qhn.backend.device.chip import Chip

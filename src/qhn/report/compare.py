@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from qhn.errors import QhnError
 from qhn.estimator.means import with_error
-from qhn.report.figures import COLOURS, new_figure, save, write_csv
+from qhn.report.style import COLOURS, new_figure, save, write_csv
 from qhn.run.record import Record
 from qhn.run.step import Step
 from qhn.text import aligned, spell

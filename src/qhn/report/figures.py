@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -23,14 +20,25 @@ from qhn.problem.datasets import Dataset
 from qhn.problem.landscape import Landscape
 from qhn.problem.network import Network
 from qhn.report.drift import Drift
+from qhn.report.style import (
+    BLACK,
+    BLUE,
+    CLASS_COLOURS,
+    CLASS_MARKERS,
+    COLOURS,
+    COLUMN,
+    GREEN,
+    GREY,
+    MARKERS,
+    RED,
+    label_colorbar,
+    new_figure,
+    one_panel,
+    save,
+    write_csv,
+)
 from qhn.run.step import Step
 
-COLUMN = 3.4  # inches
-RED, BLUE, GREEN, BLACK, GREY = "#d55e00", "#0072b2", "#009e73", "#000000", "#999999"  # after Okabe and Ito
-COLOURS = (BLUE, RED, GREEN, "#cc79a7", "#e69f00", "#56b4e9", BLACK)  # of series, in this order
-MARKERS = ("o", "^", "s", "D", "v", "P", "X")
-CLASS_COLOURS = (RED, BLUE, GREEN, "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", BLACK)  # of classes
-CLASS_MARKERS = ("o", "^", "s", "v", "D")  # as many as have no common factor with the colours
 UNITS_ACROSS = 5  # images of weights in a row
 
 
@@ -41,7 +49,7 @@ def training_curve(
 
     The best C is that of all sampled bitstrings, or without shots of the most probable ones.
     """
-    figure, axes = _figure()
+    figure, axes = one_panel()
     number = np.array([step.step for step in steps])
     mean, error = np.array([step.mean for step in steps]), np.array([step.mean_std_error for step in steps])
     best = np.array([step.best_cost for step in steps])
@@ -88,7 +96,7 @@ def training_curve(
 
 def drift_curve(folder: Path, drift: Drift) -> Path:
     """E at the first θ against the step in which it was measured, with its errors, about the weighted mean."""
-    figure, axes = _figure()
+    figure, axes = one_panel()
     error = np.nan_to_num(drift.std_error)
     axes.errorbar(drift.steps, drift.mean, error, color=BLUE, marker="o", markersize=3, linewidth=0, elinewidth=1)
     if np.isfinite(drift.weighted_mean):
@@ -104,7 +112,7 @@ def drift_curve(folder: Path, drift: Drift) -> Path:
 
 def replayed_curve(path: Path, columns: dict[str, NDArray[Any]], objective: str = "") -> Path:
     """E of each step as recorded and as recomputed, and an objective of that name; all ``columns`` are the data."""
-    figure, axes = _figure(height=0.85 * COLUMN)
+    figure, axes = one_panel(height=0.85 * COLUMN)
     series = [("recorded", "recorded_std_error", "E as recorded", GREY), ("mean", "std_error", "E recomputed", BLUE)]
     if objective:
         series.append(("objective", "objective_std_error", f"{objective}, recomputed", BLACK))
@@ -138,7 +146,7 @@ def cost_distribution(
     sampled: bool = True,
 ) -> Path:
     """Histogram of the costs and weights at θ at the first and at the last step."""
-    figure, axes = _figure()
+    figure, axes = one_panel()
     low, high = (pick([pick(costs) for costs, _ in (first, last)]) for pick in (np.min, np.max))
     edges = np.linspace(low, high + 1e-12, 41)
     heights = [np.histogram(costs, edges, weights=weights)[0] for costs, weights in (first, last)]
@@ -160,7 +168,7 @@ def decision_boundary(path: Path, network: Network, data: Dataset, title: str, p
 
     With more than two classes, their colours mixed by their probabilities, and the borders of the most probable one.
     """
-    figure, axes = _figure(height=0.85 * COLUMN)
+    figure, axes = one_panel(height=0.85 * COLUMN)
     samples = data.raw(data.x)
     low, high = samples.min(axis=0), samples.max(axis=0)
     margin = 0.1 * (high - low) + 1e-9
@@ -172,7 +180,7 @@ def decision_boundary(path: Path, network: Network, data: Dataset, title: str, p
         image = axes.pcolormesh(*grids, output, cmap=shades, vmin=0, vmax=1, alpha=0.5, rasterized=True, linewidth=0)
         if output.min() < 0.5 < output.max():
             axes.contour(*grids, output, levels=[0.5], colors=BLACK, linewidths=1)
-        _colorbar(figure.colorbar(image, ax=axes), "network output")
+        label_colorbar(figure.colorbar(image, ax=axes), "network output")
     else:
         colours = np.array([to_rgb(_colour(label)) for label in range(data.num_classes)])
         axes.pcolormesh(*grids, 0.5 + 0.5 * (output @ colours), rasterized=True, linewidth=0)
@@ -227,7 +235,7 @@ def weight_image(path: Path, network: Network, title: str) -> Path:
         axes.grid(color="white", linewidth=1)
         axes.tick_params(length=0)
     values = sorted(network.alphabet)
-    _colorbar(figure.colorbar(shown, ax=list(panels), ticks=values), "weight")
+    label_colorbar(figure.colorbar(shown, ax=list(panels), ticks=values), "weight")
     rows, columns = network.image_shape
     names: dict[str, NDArray[Any]] = {f"column_{j + 1}": weights[:, :, j].ravel() for j in range(columns)}
     unit: dict[str, NDArray[Any]] = {
@@ -240,7 +248,7 @@ def weight_image(path: Path, network: Network, title: str) -> Path:
 
 def density_of_states(folder: Path, landscape: Landscape) -> Path:
     """How many bitstrings have which cost, as a histogram on a logarithmic scale."""
-    figure, axes = _figure()
+    figure, axes = one_panel()
     counts, edges = np.histogram(landscape.costs, bins=100)
     axes.stairs(counts, edges, color=BLUE, fill=True, alpha=0.7)
     axes.axvline(
@@ -260,7 +268,7 @@ def density_of_states(folder: Path, landscape: Landscape) -> Path:
 
 def walsh_weights(folder: Path, landscape: Landscape) -> Path:
     """Share of the variance of C that interactions of S qubits make up, W(S) / Σ W."""
-    figure, axes = _figure()
+    figure, axes = one_panel()
     weights = landscape.walsh_weights[1:]
     sizes, shares = np.arange(1, len(weights) + 1), weights / max(weights.sum(), np.finfo(float).tiny)
     axes.bar(sizes, shares, color=BLUE, width=0.7)
@@ -273,7 +281,7 @@ def walsh_weights(folder: Path, landscape: Landscape) -> Path:
 
 def local_minima(folder: Path, landscape: Landscape) -> Path:
     """The basin of each one-flip minimum against its cost."""
-    figure, axes = _figure()
+    figure, axes = one_panel()
     minima = landscape.local_minima
     shares = minima.basins / landscape.costs.size
     is_optimal = minima.costs <= minima.costs[0] + landscape.width
@@ -295,7 +303,7 @@ def local_minima(folder: Path, landscape: Landscape) -> Path:
 
 def baseline_curves(path: Path, traces: dict[str, list[Trace]], optimum: float | None) -> Path:
     """The lowest C against different bitstrings evaluated: median and quartiles of the repeats of each search."""
-    figure, axes = _figure(height=0.95 * COLUMN)
+    figure, axes = one_panel(height=0.95 * COLUMN)
     longest = max(trace.distinct for repeats in traces.values() for trace in repeats)
     counts = np.unique(np.geomspace(1, longest, 200).astype(np.int64))
     rows: list[tuple[str, int, int, float]] = []
@@ -351,42 +359,3 @@ def reliability(path: Path, panels: dict[str, dict[str, Calibration]]) -> Path:
     columns = ("samples", "predictor", "from", "to", "count", "confidence", "right")
     write_csv(path.with_suffix(".csv"), dict(zip(columns, map(np.array, zip(*rows, strict=True)), strict=True)))
     return save(figure, path)
-
-
-def write_csv(path: Path, columns: dict[str, NDArray[Any]]) -> None:
-    """Columns of equal length, with a header line; nan becomes an empty cell."""
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        for row in zip(*(column.tolist() for column in columns.values()), strict=True):
-            writer.writerow(["" if value != value else value for value in row])
-
-
-def new_figure(
-    columns: int = 1, rows: int = 1, *, width: float = COLUMN, height: float = 0.7 * COLUMN
-) -> tuple[Figure, list[Axes]]:
-    """A figure of panels of that size in inches, and its panels row by row."""
-    figure = Figure(figsize=(columns * width, rows * height), dpi=200, layout="constrained")
-    panels = list(np.atleast_1d(figure.subplots(rows, columns)).flat)
-    for axes in panels:
-        axes.xaxis.label.set_fontsize(8)
-        axes.yaxis.label.set_fontsize(8)
-        axes.tick_params(which="both", labelsize=7)
-    return figure, panels
-
-
-def _figure(height: float = 0.7 * COLUMN) -> tuple[Figure, Axes]:
-    figure, panels = new_figure(height=height)
-    return figure, panels[0]
-
-
-def _colorbar(bar: Colorbar, label: str) -> None:
-    bar.set_label(label, fontsize=8)
-    bar.ax.tick_params(labelsize=7)
-
-
-def save(figure: Figure, path: Path) -> Path:
-    """Save as PNG, and as PDF beside it for print; the path of the PNG."""
-    figure.savefig(path)
-    figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
-    return path

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from qhn.backend import BackendError
-from qhn.backend.journal import Event, KnownJob
+from qhn.backend.events import Event
+from qhn.backend.history import KnownJob
 from qhn.budget.ledger import Ledger, ledger
 from qhn.run.record import Record
 from qhn.text import aligned

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ import numpy as np
 from qhn import bitstrings
 from qhn.arrays import Floats
 from qhn.config import RunConfig
-from qhn.errors import QhnError
+from qhn.errors import NotFoundError, QhnError
 from qhn.estimator.means import with_error
 from qhn.estimator.noisy import without_shots
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.seeds import Key, Purpose
+from qhn.text import clipped, parse_json, read_text
 
 
 def read_theta(path: Path) -> Floats:
@@ -30,11 +31,11 @@ def read_theta(path: Path) -> Floats:
         ValueError: if it cannot be read so, or holds a number that is not finite.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"file of angles {path} {'is not a file' if path.exists() else 'does not exist'}")
+        raise NotFoundError(f"file of angles {path} {'is not a file' if path.exists() else 'does not exist'}")
     try:
         theta = _read(path)
     except Exception as error:  # numpy and json raise ValueError, OSError, EOFError and BadZipFile here
-        raise QhnError(f"{path} holds no angles that can be read: {error}") from None
+        raise QhnError(f"{path} holds no angles that can be read: {clipped(str(error))}") from None
     if theta.ndim not in (1, 2) or theta.size == 0:
         raise QhnError(f"{path} must hold one row of finite angles, or several, got shape {list(theta.shape)}")
     if not np.isfinite(theta).all():
@@ -46,7 +47,7 @@ def read_theta(path: Path) -> Floats:
 def _read(path: Path) -> Floats:
     kind = path.suffix.lower()
     if kind == ".json":
-        return np.array(json.loads(path.read_text()), dtype=np.float64)
+        return np.array(parse_json(read_text(path)), dtype=np.float64)
     if kind in (".npy", ".npz"):
         with path.open("rb") as file:
             stored = np.load(file, allow_pickle=False)
@@ -54,12 +55,15 @@ def _read(path: Path) -> Floats:
                 if len(stored.files) != 1:
                     raise QhnError(f"expected one array, found {', '.join(stored.files) or 'none'}")
                 stored = stored[stored.files[0]]
-            return np.asarray(stored, dtype=np.float64)
+            if stored.dtype.kind not in "biuf":
+                raise QhnError(f"expected real numbers, found {stored.dtype}")
+            with np.errstate(over="ignore"):  # of a wider float: what becomes infinite is refused
+                return np.asarray(stored, dtype=np.float64)
     if kind in (".csv", ".txt"):
-        text = path.read_text()
-        if not text.strip():
+        text = read_text(path)
+        if not any(line.partition("#")[0].strip() for line in text.splitlines()):
             raise QhnError("the file is empty")
-        theta = np.loadtxt(path, delimiter="," if "," in text else None, ndmin=2)
+        theta = np.loadtxt(io.StringIO(text), delimiter="," if "," in text else None, ndmin=2)
         return theta[:, 0] if theta.shape[1] == 1 else theta
     raise QhnError(f"expected .npy, .npz, .json, .csv or .txt, got {kind or 'no suffix'}")
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from qhn.backend import Backend, Sampler
-from qhn.backend.journal import History
+from qhn.backend.history import History
 from qhn.backend.sampler import PaidBackend
 from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.backend.terms import Amount, Remaining

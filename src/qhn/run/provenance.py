@@ -77,7 +77,7 @@ def all_costs(record: Record, problem: Problem) -> Floats:
     costs: Floats
     try:
         costs = np.load(record.directory / LANDSCAPE)
-    except (OSError, ValueError, EOFError):
+    except Exception:  # numpy raises OSError, ValueError, EOFError or BadZipFile; it is computed anew
         costs = np.empty(0)
     if not _are_costs_of(problem, costs):
         costs = enumerate_costs(problem)

@@ -48,13 +48,14 @@ from qhn.config import SCHEMA, RunConfig
 from qhn.config.data import FileData, MnistData
 from qhn.config.file import parse_config
 from qhn.durable import append, replace, truncate
-from qhn.errors import QhnError
+from qhn.errors import NotFoundError, QhnError
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.mnist_files import idx_bytes, read_mnist
 from qhn.problem.network import load_network
+from qhn.run.manifest import is_session, is_timing
 from qhn.run.session import Session
 from qhn.run.step import Outcome, RecordError, Step
-from qhn.text import did_you_mean
+from qhn.text import did_you_mean, parse_json
 
 Packed = NDArray[np.uint8]
 
@@ -78,6 +79,24 @@ class Checkpoint:
     theta: Floats
     optimizer: dict[str, NDArray[Any]]
     readout_counts: ReadoutCounts | None = None
+
+    def state_for(self, theta: Floats, state: Any) -> tuple[Floats, Any]:
+        """θ and the state of the optimizer, to go on with.
+
+        Args:
+            theta: the angles that the run began with, ``[num_parameters]``.
+            state: of the same optimizer before its first step, a named tuple of arrays.
+
+        Raises:
+            RecordError: if the checkpoint holds other arrays than these, or arrays of another shape.
+        """
+        wanted = {"theta": theta} | state._asdict()
+        stored = {"theta": self.theta} | self.optimizer
+        for name in sorted(wanted.keys() | stored.keys()):
+            shapes = [np.shape(tree[name]) if name in tree else None for tree in (stored, wanted)]
+            if shapes[0] != shapes[1] or stored[name].dtype.kind not in "biuf":
+                raise RecordError(f"checkpoint.npz holds no {name} of this circuit and optimizer; {ANEW}")
+        return self.theta, type(state)(**self.optimizer)
 
 
 def results_directory(explicit: str | Path | None = None) -> Path:
@@ -142,9 +161,9 @@ class Record:
             directory = directory.resolve()
         path = directory / "config.json"
         if not path.is_file():
-            raise FileNotFoundError(f"{directory} is not a run: it has no config.json")
+            raise NotFoundError(f"{directory} is not a run: it has no config.json")
         try:
-            tree = json.loads(path.read_text())
+            tree = parse_json(path.read_text())
             schema = tree.pop("schema")
             for place in ("file", "directory"):
                 if isinstance(tree.get("data"), dict) and tree["data"].get(place):
@@ -321,7 +340,7 @@ class Record:
     def holds_best_of(self, step: Step) -> bool:
         """Whether ``best.json`` describes the bitstring found at that step, with ``network.npz`` if it is a network."""
         try:
-            best = json.loads((self.directory / "best.json").read_text())
+            best = parse_json((self.directory / "best.json").read_text())
             if "network" in best:
                 load_network(self.directory / "network.npz")
             return bool(best["step"] == step.step and best["bits"] == step.best_bits)
@@ -332,7 +351,10 @@ class Record:
         """Why the run stopped when it last did; None if it was killed or never ran."""
         path = self.directory / "outcome.json"
         try:
-            return Outcome(**json.loads(path.read_text())) if path.exists() else None
+            outcome = Outcome(**parse_json(path.read_text())) if path.exists() else None
+            if outcome is not None and not (isinstance(outcome.name, str) and isinstance(outcome.message, str)):
+                raise TypeError("name and message must be text")
+            return outcome
         except (ValueError, TypeError) as error:
             raise RecordError(f"{path} is damaged ({error}); delete it, the run writes another") from None
 
@@ -346,10 +368,10 @@ class Record:
         found = []
         for line in lines[: self.checkpoint().num_steps]:
             try:
-                entry = json.loads(line)
+                entry = parse_json(line)
             except ValueError:
                 continue
-            if isinstance(entry, dict):
+            if is_timing(entry):
                 found.append(entry)
         return found
 
@@ -357,7 +379,9 @@ class Record:
         """Versions, machine and backend of every session that advanced the run."""
         path = self.directory / "manifest.json"
         try:
-            sessions: list[dict[str, Any]] = json.loads(path.read_text())["sessions"] if path.exists() else []
+            sessions: list[dict[str, Any]] = parse_json(path.read_text())["sessions"] if path.exists() else []
+            if not (isinstance(sessions, list) and all(map(is_session, sessions))):
+                raise TypeError("a session lacks a fact, or has one of another kind")
         except (ValueError, KeyError, TypeError) as error:
             raise RecordError(f"{path} is damaged ({error}); delete it, the run writes another") from None
         return sessions
@@ -381,7 +405,10 @@ class Record:
         if name is None:
             return None
         try:
-            found: dict[str, Any] = json.loads((self.directory / name).read_text())
+            content = (self.directory / name).read_bytes()
+            if _digest(content) not in name:
+                raise ValueError("it was changed after it was written")
+            found: dict[str, Any] = parse_json(content)
         except (OSError, ValueError) as error:
             raise RecordError(f"{self.directory / name} cannot be read ({type(error).__name__}); {ANEW}") from None
         return found
@@ -464,7 +491,7 @@ class Record:
         backend = facts["backend"]
         if "calibration" in backend:
             text = json.dumps(backend["calibration"]) + "\n"
-            name = f"calibration/{hashlib.sha256(text.encode()).hexdigest()[:10]}.json"
+            name = f"calibration/{_digest(text.encode())}.json"
             (self.directory / "calibration").mkdir(exist_ok=True)
             if not (self.directory / name).exists():
                 self.write_file(name, lambda file: file.write(text.encode()))
@@ -530,18 +557,23 @@ def find_run(results: Path, name: str | None) -> Path:
     runs = run_directories(results)
     if name is None:
         if not runs:
-            raise FileNotFoundError(f"there are no runs in {results}; qhn run makes one")
+            raise NotFoundError(f"there are no runs in {results}; qhn run makes one")
         return max(runs, key=lambda path: path.stat().st_mtime)
     matching = [path for path in runs if path.name.startswith(name)]
     matching = [path for path in matching if "~" not in path.name or "~" in name] or matching  # not those set aside
     if not matching and Path(name).exists():
-        raise FileNotFoundError(f"{name} is not the directory of a run: it has no config.json")
+        raise NotFoundError(f"{name} is not the directory of a run: it has no config.json")
     if not matching:
         hint = did_you_mean(name, [path.name for path in runs], otherwise="qhn list shows all")
-        raise FileNotFoundError(f"there is no run {name!r} in {results}; {hint}")
+        raise NotFoundError(f"there is no run {name!r} in {results}; {hint}")
     if len(matching) > 1 and name not in [path.name for path in matching]:
         raise QhnError(f"several runs begin with {name!r}: {', '.join(path.name for path in matching)}")
     return next((path for path in matching if path.name == name), matching[0])
+
+
+def _digest(content: bytes) -> str:
+    """Ten hexadecimal digits that name a file by its content."""
+    return hashlib.sha256(content).hexdigest()[:10]
 
 
 def _write(path: Path, content: bytes) -> None:

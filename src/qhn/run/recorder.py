@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from qhn.arrays import Floats
@@ -15,7 +15,7 @@ from qhn.problem.cost import Problem, TableProblem
 from qhn.problem.evaluations import Evaluations
 from qhn.run.paid_shots import KeptBackend
 from qhn.run.provenance import all_costs, write_best, write_circuit
-from qhn.run.record import Record
+from qhn.run.record import Checkpoint, Record
 from qhn.run.session import Session
 from qhn.run.step import Outcome, Step
 
@@ -27,16 +27,12 @@ class Earlier:
     Attributes:
         steps: the complete steps.
         timing: what they took, one entry a step.
-        theta: the angles after the last of them; None before the first step.
-        optimizer: the arrays of the optimizer's state there, by name.
-        readout_counts: the readout errors counted so far.
+        checkpoint: where training stood after the last of them; None before the first step.
     """
 
     steps: Sequence[Step] = ()
     timing: Sequence[dict[str, Any]] = ()
-    theta: Floats | None = None
-    optimizer: dict[str, Any] = field(default_factory=dict)
-    readout_counts: ReadoutCounts | None = None
+    checkpoint: Checkpoint | None = None
 
 
 @dataclass(frozen=True)
@@ -128,12 +124,12 @@ class OnDisk:
     def earlier(self, problem: Problem, evaluations: Evaluations) -> Earlier:
         steps, checkpoint, timing = self.record.steps(), self.record.checkpoint(), self.record.timing()
         if not steps:
-            return Earlier(timing=timing, readout_counts=checkpoint.readout_counts)
+            return Earlier(timing=timing)
         evaluations.add(*self.record.evaluations())
         found = next(step for step in steps if step.best_cost == steps[-1].best_cost)
         if not self.record.holds_best_of(found):  # a killed process may have stopped short of it
             write_best(self.record, problem, found)
-        return Earlier(steps, timing, checkpoint.theta, checkpoint.optimizer, checkpoint.readout_counts)
+        return Earlier(steps, timing, checkpoint)
 
     def sessions(self) -> list[Session]:
         return self.record.sessions()

@@ -15,6 +15,7 @@ from qhn.arrays import Floats
 from qhn.errors import QhnError
 from qhn.estimator.gradient import ValueAndGrad
 from qhn.problem.evaluations import Evaluations
+from qhn.text import parse_json
 
 
 class RecordError(QhnError):
@@ -120,7 +121,7 @@ class Step:
             RecordError: if the line is not a step.
         """
         try:
-            tree = json.loads(line)
+            tree = parse_json(line)
             for name in ("theta", "grad", "grad_std_error", "hessian_diag"):
                 if tree[name] is not None:
                     tree[name] = np.array([np.nan if x is None else x for x in tree[name]])

@@ -18,6 +18,7 @@ from typing import Any
 
 from qhn.arrays import Floats
 from qhn.backend import Backend
+from qhn.backend.samples import ReadoutCounts
 from qhn.backend.terms import BudgetExceeded, Detached
 from qhn.budget.forecast import Forecast
 from qhn.budget.ledger import Ledger
@@ -168,12 +169,13 @@ class Training(Iterator[Step]):
         """Go on after the last complete step, or begin."""
         self.evaluations = Evaluations(self.problem)
         earlier = self._recorder.earlier(self.problem, self.evaluations)
-        self._theta = self._plan.theta if earlier.theta is None else earlier.theta
+        self._theta = self._plan.theta
+        self._readout_counts: ReadoutCounts | None = None
         self._state = self._optimizer.init(self._theta)
-        if earlier.theta is not None:
-            self._state = type(self._state)(**earlier.optimizer)
+        if earlier.checkpoint is not None:
+            self._theta, self._state = earlier.checkpoint.state_for(self._theta, self._state)
+            self._readout_counts = earlier.checkpoint.readout_counts
         self._steps, self._stored = list(earlier.steps), deque(earlier.steps)
-        self._readout_counts = earlier.readout_counts
         self.num_stored = len(self._steps)
         self._machine.take_up(earlier.timing, self._shots)
 

@@ -1,4 +1,9 @@
-"""Many runs: every combination of some settings, on workers, and what they found together."""
+"""Sweeps of many runs: every combination of some settings, done on workers, and what they found together.
+
+:func:`load_sweep` says which runs, :func:`advance` does them on the workers of :func:`processes`, and :class:`Survey`
+reads what they found. :class:`Batch` trains many exact runs together, and :func:`work_through` is the loop of all that
+hands jobs to workers.
+"""
 
 from __future__ import annotations
 

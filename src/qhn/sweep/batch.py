@@ -1,5 +1,6 @@
-"""Exact trainings of one circuit that advance together, can be paused, and go on with some of the members.
+"""Batches of exact trainings, which advance together, can be paused, and go on with some of the members.
 
+The members are runs of one circuit on one problem that differ in their seed, and so in their initial angles.
 Each member takes the steps that a run of its own would take (:mod:`qhn.run.training`); the engine serves all of them
 with the same products with the table of costs. With L-BFGS a member that has ended is not evaluated again; with the
 other optimizers it is, at the same angles, as long as it is in the batch.
@@ -54,7 +55,7 @@ class BatchState:
     A step of a member is one θ at which its objective was evaluated and written down, as in a run of its own.
 
     Attributes:
-        run_ids: which run each member is, as text, ``[B]``.
+        run_ids: the run id of each member as text, ``[B]``.
         theta: angles at the last step in radians, ``[B, num_parameters]``; before the first step the initial ones.
         next_theta: angles at which the next step begins, ``[B, num_parameters]``: those that the optimizer chose, or
             with L-BFGS, which searches a line from ``theta``, the same as ``theta``.
@@ -90,11 +91,12 @@ class BatchState:
     def select(self, members: ArrayLike) -> BatchState:
         """The state of some members, with which the batch goes on without the others.
 
-        Of a CVaR, θ, value and gradient are computed member by member, and are the same bytes in any company. Of the
-        mean E, and of validation costs, members share matrix products, whose last bits depend on the number of columns:
-        from here on such numbers agree with those of the whole batch to rounding, about 1e-15 of the costs an
-        evaluation. Steps amplify it: little where a training converges, without bound where it is chaotic, as with a
-        learning rate that is too large. It is no different when a member of an L-BFGS batch ends.
+        With a CVaR as the objective, θ, the value and the gradient are computed member by member, and are the same
+        bytes in any company. E and validation costs are computed by matrix products that members share, whose last bits
+        depend on the number of columns: from here on these numbers, and with the mean as the objective all others,
+        agree with those of the whole batch to rounding, about 1e-15 of the costs per evaluation. Steps amplify it:
+        little where a training converges, without bound where it is chaotic, as with too large a learning rate. The
+        same rounding happens whenever a member of an L-BFGS batch ends.
 
         Args:
             members: places on axis 0 in any order, or one Boolean a member, ``[n]``.
@@ -110,14 +112,17 @@ class BatchState:
         return replace(self, **taken, optimizer=optimizer)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Everything by name, as :func:`numpy.savez` takes it; nothing but arrays of numbers and text."""
+        """All arrays of the state by name, as :func:`numpy.savez` takes them: numbers and text, no objects."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "optimizer"}
         own = {name: value for name, value in values.items() if value is not None}
         return own | {OPTIMIZER + name: part for name, part in self.optimizer.items()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> BatchState:
-        """The state that :meth:`arrays` described.
+        """The state whose arrays :meth:`arrays` returned.
+
+        Args:
+            arrays: the arrays by name.
 
         Raises:
             RecordError: if an array is missing.
@@ -132,7 +137,10 @@ class BatchState:
         return cls(**own, validation=stored.get("validation"), optimizer=optimizer)
 
     def save(self, path: str | Path) -> None:
-        """Write an ``.npz`` file, which replaces an older one as a whole.
+        """Write the state as an ``.npz`` file, which replaces an older one as a whole.
+
+        Args:
+            path: the path of the file.
 
         Raises:
             OSError: if it cannot be written.
@@ -142,6 +150,9 @@ class BatchState:
     @classmethod
     def load(cls, path: str | Path) -> BatchState:
         """The state in a file that :meth:`save` wrote, byte for byte.
+
+        Args:
+            path: the path of the file.
 
         Raises:
             FileNotFoundError: if there is no such file.
@@ -161,11 +172,11 @@ class Batch:
     """Exact trainings that differ in their seed only, and advance together.
 
     Args:
-        configs: the members, at least one.
+        configs: the configurations of the members, at least one.
 
     Attributes:
-        configs: the members, by run id.
-        estimator: the engine for the objective, with the table of all costs.
+        configs: the configurations of the members by run id.
+        estimator: the exact estimator of the objective, with the table of all costs.
         optimizer: the rule for the next θ.
 
     Raises:
@@ -232,7 +243,7 @@ class Batch:
         Advancing to a step in one go and with pauses in between gives the same bytes. ``state`` is left as it is.
 
         Args:
-            state: of all members, or of some of them (:meth:`BatchState.select`).
+            state: where all members stand, or some of them (:meth:`BatchState.select`); at first :meth:`begin`.
             until: number of steps that a member has taken afterwards, counted from its start; by default, and at most,
                 ``train.steps`` of the configuration. If they have taken as many already, nothing is done.
 

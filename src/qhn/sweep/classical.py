@@ -27,8 +27,8 @@ class Repeats:
     """Some repeats of one classical search of one problem: a job for a worker.
 
     Attributes:
-        config: whose problem is searched.
-        method: which search, one of :data:`qhn.baseline.classical.METHODS`.
+        config: a configuration with the problem that is searched.
+        method: the name of the search, one of :data:`qhn.baseline.classical.METHODS`.
         max_distinct: number of different bitstrings that each repeat evaluates at most.
         seeds: the random seed of each repeat.
         path: the file in which all repeats of the search are kept.
@@ -93,21 +93,24 @@ def search_all(survey: Survey, executor: Executor, say: Callable[[str], None] = 
 
 @dataclass(frozen=True)
 class Searches:
-    """Classical searches of the problems of a sweep.
+    """The classical searches of the problems of a sweep.
 
     Attributes:
-        traces: by ``problem_id``.
+        traces: the trace of every repeat of every method, by the ``problem_id`` of the configuration.
     """
 
     traces: dict[str, list[Trace]]
 
     def methods(self, group: Group) -> list[str]:
-        """Those that searched the group's problem."""
+        """The names of the methods that searched a group's problem."""
         found = {trace.method for trace in self.traces.get(group.config.problem_id, [])}
         return [method for method in METHODS if method in found]
 
     def table(self, survey: Survey) -> Columns:
-        """One row a group, method and number of distinct evaluations: the lowest C, and how often it is optimal."""
+        """A table with a row per group, method and budget: the lowest C found, and how often it is optimal.
+
+        A budget is a number of different bitstrings evaluated; a table is a column ``[rows]`` by name.
+        """
         rows = [
             survey.labels(group) | {"method": method, "distinct": budget} | self.facts(group, method, budget)
             for group in survey.groups
@@ -118,9 +121,17 @@ class Searches:
         return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
 
     def facts(self, group: Group, method: str, budget: int) -> dict[str, Any]:
-        """Of one method at so many distinct evaluations: the median lowest C, and how often it is optimal.
+        """The success of one method by the time it has evaluated a number of different bitstrings.
 
-        Nothing but the number of repeats, if a search ended before without having found the optimum.
+        Args:
+            group: the members whose problem was searched.
+            method: the name of the method.
+            budget: number of different bitstrings evaluated.
+
+        Returns:
+            Numbers by name: the number of repeats, the median of the lowest C, and, where the optimum is known, how
+            often it was found and after how many different bitstrings in the median. If a search ended before that
+            budget without having found the optimum, it is the number of repeats alone.
         """
         traces = [t for t in self.traces[group.config.problem_id] if t.method == method]
         enough = group.optimum + group.landscape.width if group.landscape else -np.inf
@@ -149,7 +160,7 @@ def search_repeatedly(job: Repeats) -> list[Trace]:
 
 
 def _save(file: IO[bytes], traces: list[Trace]) -> None:
-    """All traces one after the other."""
+    """Write all traces one after the other, as arrays."""
     lengths = np.array([len(trace.counts) for trace in traces])
     np.savez_compressed(
         file,

@@ -1,4 +1,4 @@
-"""Many runs: every combination of some settings, for many seeds.
+"""The plan of a sweep: runs with every combination of some settings, for many seeds.
 
 A member of a sweep is a run, found again by its configuration; :mod:`qhn.sweep.workers` does what is not finished yet.
 """
@@ -9,7 +9,6 @@ import itertools
 import json
 import math
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,12 +19,12 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_validator
 
 from qhn.config import RunConfig
-from qhn.config.file import load_config, one_sentence, presets
+from qhn.config.file import check_values, load_config, one_sentence, parse_toml, presets
 from qhn.config.section import Section
-from qhn.errors import QhnError
+from qhn.errors import NotFoundError, QhnError
 from qhn.run.record import results_directory
 from qhn.sweep.batch import can_advance_together
-from qhn.text import did_you_mean
+from qhn.text import clipped, did_you_mean, read_text, shown
 
 TOGETHER = 100  # exact members in one batch
 MAX_MEMBERS = 100_000
@@ -33,16 +32,21 @@ SEED = "train.seed"
 
 
 class SweepConfig(Section):
-    """A sweep's file.
+    """A sweep as its file says it: what is set, what varies, and for how many seeds.
 
     Attributes:
-        name: of its directory; by default that of the file.
-        experiment: a preset, or a TOML file beside the sweep's.
-        seeds: how many, from 0, or a list of them.
-        epsilon: a member succeeds if E − C* is below; one rate for each.
-        settings: under ``[set]``, values for all members, by dotted key.
-        vary: under ``[vary]``, lists of values by dotted key; every combination is a member for each seed.
-        repeats: of each classical search beside it; 0 leaves them out.
+        name: the sweep's name, after which its directory is called; by default the file's.
+        experiment: the name of a preset, or the path of an experiment's TOML file, which lies beside the sweep's file.
+        seeds: the number of seeds of each combination, which are then 0, 1, …, or a list of seeds.
+        epsilon: distances from the optimum: a member succeeds if E − C* is below; each distance has a success rate.
+        settings: values for all members by dotted key, such as ``train.steps``; the table ``[set]`` of the file.
+        vary: lists of values by dotted key, every combination of which is a member for each seed; the table ``[vary]``
+            of the file.
+        repeats: number of repeats, each with its own seed, of every classical search that stands beside the members;
+            0 leaves the searches out.
+
+    Raises:
+        ValueError: at construction, if a name, a number of seeds or a varied setting cannot be taken.
     """
 
     name: str = "sweep"
@@ -74,7 +78,7 @@ class SweepConfig(Section):
         if not whole or not numbers or min(numbers) < (0 if several else 1):
             raise QhnError(f"seeds must be a number from 1, or a list of seeds from 0, got {seeds!r}")
         if not several and seeds > MAX_MEMBERS:
-            raise QhnError(f"a sweep has at most {MAX_MEMBERS:,} members, got seeds = {seeds:,}")
+            raise QhnError(f"a sweep has at most {MAX_MEMBERS:,} members, got seeds = {clipped(f'{seeds:,}')}")
         return seeds
 
     @field_validator("vary")
@@ -90,7 +94,7 @@ class SweepConfig(Section):
 
 
 def _dotted(tables: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves by dotted key; a table with a name is a value, such as an optimizer with its settings."""
+    """Yield the leaves of nested tables by dotted key; a table with a name, such as an optimizer's, is a leaf."""
     for key, value in tables.items():
         if isinstance(value, dict) and not isinstance(value.get("name"), str):
             yield from _dotted(value, f"{prefix}{key}.")
@@ -103,8 +107,8 @@ class Member:
     """One run of a sweep.
 
     Attributes:
-        config: what it does.
-        values: of the settings that the sweep varies, without the seed.
+        config: the run's configuration.
+        values: the values of the settings that the sweep varies, in their order, without the seed.
     """
 
     config: RunConfig
@@ -112,24 +116,25 @@ class Member:
 
     @property
     def title(self) -> str:
-        """The member in words."""
+        """The member in words, by its varied values and its seed."""
         values = "".join(f"{value}, " for value in self.values)
         return f"the member of {values}seed {self.config.train.seed}"
 
     @cached_property
     def id(self) -> str:
-        """Names the run and its stop rules, by which a finished member is found again."""
+        """A name of the run with its stop rules, by which a finished member is found again."""
         return f"{self.config.run_id}-{self.config.stop_rules_id}"
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Many runs.
+    """Many runs: every combination of the varied settings, for every seed.
 
     Attributes:
         config: the sweep as it was written.
-        experiment: name of the experiment.
-        members: in the order of the varied settings as written, the last varying fastest, then of the seeds.
+        experiment: the name of the experiment, after which the directory of its runs is called.
+        members: the runs, in the order of the varied settings as they were written, of which the last varies fastest,
+            and then of the seeds.
     """
 
     config: SweepConfig
@@ -138,20 +143,24 @@ class Sweep:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Dotted keys of the varied settings."""
+        """The dotted keys of the varied settings, in the order in which they were written."""
         return tuple(self.config.vary)
 
     def directory(self, results: str | Path | None = None) -> Path:
-        """Where its files are: ``<results>/<experiment>/sweep-<name>``."""
+        """The directory of the sweep's files, ``<results>/<experiment>/sweep-<name>``.
+
+        Args:
+            results: directory of all runs; by default ``$QHN_RESULTS`` or ``results``.
+        """
         return results_directory(results) / self.experiment / f"sweep-{self.config.name}"
 
     def as_json(self) -> bytes:
-        """The sweep as it was written."""
+        """The sweep as it was written, as the content of its ``sweep.json``."""
         return (json.dumps(self.config.model_dump(mode="json", by_alias=True), indent=2) + "\n").encode()
 
     @cached_property
     def jobs(self) -> list[list[Member]]:
-        """Members that one worker does at a time: exact ones that may advance together, or one run.
+        """The members in groups that one worker does at a time: exact ones that may advance together, or a single run.
 
         Which members are together does not depend on the number of workers.
         """
@@ -164,35 +173,39 @@ class Sweep:
 
 
 def sweeps() -> dict[str, str]:
-    """The sweeps that come with qhn, by name, with their first line of comment."""
+    """The sweeps that come with qhn: a line on each by its name."""
     files = sorted(resources.files("qhn").joinpath("sweeps").iterdir(), key=lambda file: file.name)
-    return {f.name.removesuffix(".toml"): f.read_text().split("\n", 1)[0].lstrip("# ") for f in files}
+    return {f.name.removesuffix(".toml"): f.read_text("utf-8").split("\n", 1)[0].lstrip("# ") for f in files}
 
 
 def load_sweep(source: str | Path, settings: dict[str, Any] | None = None) -> Sweep:
-    """A sweep that comes with qhn, or that of a TOML file.
+    """Load a sweep that comes with qhn, or one from a TOML file.
 
     Args:
-        source: its name or path.
-        settings: other values by dotted key; those of ``seeds``, ``epsilon``, ``repeats`` and ``name`` are the sweep's,
-            all others its members'.
+        source: the name of a sweep that comes with qhn (:func:`sweeps`), or the path of a file.
+        settings: values that take the place of the file's, by dotted key. The keys ``name``, ``experiment``, ``seeds``,
+            ``epsilon`` and ``repeats`` are the sweep's, all others are set for every member.
 
     Raises:
-        FileNotFoundError: if there is no such sweep.
-        ValueError: if a key or value is wrong, in one sentence.
+        FileNotFoundError: if there is no such sweep, or no such experiment.
+        ValueError: if a key or value is wrong; the error says so in one sentence.
+
+    >>> sweep = load_sweep("figure-2", {"seeds": 10, "train.steps": 50})
+    >>> sweep.members[0].title, len(sweep.members) % 10, sweep.members[0].config.train.steps
+    ('the member of eq5, 0, seed 0', 0, 50)
     """
     known, path = sweeps(), Path(source)
     if str(source) in known:
-        content, folder = resources.files("qhn").joinpath(f"sweeps/{source}.toml").read_bytes(), Path()
+        content, folder = resources.files("qhn").joinpath(f"sweeps/{source}.toml").read_text("utf-8"), Path()
     elif path.suffix == ".toml":
         if not path.is_file():
-            raise FileNotFoundError(f"sweep file {path} does not exist")
-        content, folder = path.read_bytes(), path.parent
+            raise NotFoundError(f"sweep file {path} {'is not a file' if path.exists() else 'does not exist'}")
+        content, folder = read_text(path, "sweep file"), path.parent
     else:
         hint = did_you_mean(str(source), known, otherwise=f"there are {', '.join(known)}")
-        raise FileNotFoundError(f"there is no sweep {str(source)!r}; {hint} (a file of your own must end in .toml)")
+        raise NotFoundError(f"there is no sweep {shown(str(source))}; {hint} (a file of your own must end in .toml)")
+    tree: dict[str, Any] = {"name": path.stem} | parse_toml(content, str(source))
     try:
-        tree: dict[str, Any] = {"name": path.stem} | tomllib.loads(content.decode())
         own = set(SweepConfig.model_fields) - {"settings", "vary"}
         for key, value in (settings or {}).items():
             if key in own:
@@ -203,17 +216,20 @@ def load_sweep(source: str | Path, settings: dict[str, Any] | None = None) -> Sw
             tree["experiment"] = str(folder / tree["experiment"])
         return make_sweep(**tree)
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"{source}: {error}") from None
-    except ValueError as error:
+        raise NotFoundError(f"{source}: {error}") from None
+    except QhnError as error:
         raise QhnError(f"{source}: {error}") from None
 
 
 def make_sweep(**fields: Any) -> Sweep:
-    """A sweep from the fields of :class:`SweepConfig`.
+    """Make a sweep from the fields of its file.
+
+    Args:
+        fields: the keys of the file, as :class:`SweepConfig` lists them, with ``set`` for ``settings``.
 
     Raises:
         FileNotFoundError: if there is no such experiment.
-        ValueError: if a key or value is wrong, in one sentence.
+        ValueError: if a key or value is wrong; the error says so in one sentence.
 
     >>> sweep = make_sweep(name="depth", experiment="figure-1", seeds=3, vary={"ansatz.num_layers": [0, 1]})
     >>> [(member.values, member.config.train.seed) for member in sweep.members[2:4]]
@@ -224,6 +240,7 @@ def make_sweep(**fields: Any) -> Sweep:
         if key not in known:
             hint = did_you_mean(key, known, otherwise=f"a sweep has {', '.join(known)}")
             raise QhnError(f"unknown key {key} of a sweep; {hint}")
+    check_values({key: value for key, value in fields.items() if not (key == "seeds" and isinstance(value, int))})
     try:
         config = SweepConfig.model_validate(fields)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""A sweep's page, its tables as CSV, and its figure."""
+"""The report on a sweep: a page of text, tables as CSV files, and a figure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from qhn.report.figures import COLOURS, MARKERS, new_figure, save, write_csv
+from qhn.report.style import COLOURS, MARKERS, new_figure, save, write_csv
 from qhn.sweep.classical import Searches
 from qhn.sweep.survey import Group, Rate, Survey
 from qhn.text import aligned, spell
@@ -19,18 +19,18 @@ NEAR = 1e-3  # to C*: closer, the figure's scale is linear
 
 @dataclass(frozen=True)
 class SweepReport:
-    """What a sweep found, to be read and kept.
+    """The report on what a sweep found, to be read and kept.
 
     Attributes:
-        survey: its finished members.
-        searches: classical searches beside them.
+        survey: the finished members.
+        searches: the classical searches that stand beside them.
     """
 
     survey: Survey
     searches: Searches
 
     def page(self) -> str:
-        """Both tables, with a sentence on how to read them."""
+        """The page of text: a table of the groups, one of classical searches, and how to read them."""
         survey = self.survey
         total, done = len(survey.sweep.members), sum(map(len, survey.groups))
         lines = [
@@ -54,7 +54,15 @@ class SweepReport:
         return "\n".join(lines)
 
     def write(self) -> list[Path]:
-        """Write ``members.csv``, ``groups.csv``, ``searches.csv``, ``page.txt`` and the figure; their paths."""
+        """Write the page, the tables and the figure into the sweep's directory.
+
+        Returns:
+            The paths of ``page.txt``, ``members.csv``, ``groups.csv``, ``searches.csv`` if there were searches, and the
+            figure.
+
+        Raises:
+            OSError: if a file cannot be written.
+        """
         survey, folder = self.survey, self.survey.folder
         write_csv(folder / "members.csv", survey.members_table())
         write_csv(folder / "groups.csv", survey.groups_table())
@@ -66,7 +74,11 @@ class SweepReport:
         return [*paths, self.figure()]
 
     def figure(self) -> Path:
-        """Success rates, and E or its distance to C*, against the last of the varied settings."""
+        """Draw success rates, and E or its distance to C*, against the last of the varied settings.
+
+        Returns:
+            The path of the picture, beside which the data are not repeated: they are in ``groups.csv``.
+        """
         survey = self.survey
         has_rates = bool(survey.epsilon)
         figure, panels = new_figure(2 if has_rates else 1)
@@ -136,7 +148,7 @@ class SweepReport:
 
 
 def _grouped(rows: list[dict[str, Any]]) -> str:
-    """Rows that say the same stand once."""
+    """A table of the rows, in which rows that say the same stand once."""
     merged: dict[tuple[Any, ...], list[str]] = {}
     for row in rows:
         title = row.pop("of")

@@ -1,4 +1,4 @@
-"""What a sweep found: the members that differ in their seed only as one group, with rates and their intervals."""
+"""What a sweep found: finished members in groups that differ in their seed only, and tables of their success."""
 
 from __future__ import annotations
 
@@ -28,17 +28,27 @@ CURVES = ("mean", "validation", "best_costs", "distinct_at")
 
 @dataclass(frozen=True)
 class Rate:
-    """A rate with its 95 % Wilson interval."""
+    """A rate of successes with its 95 % Wilson interval.
+
+    Attributes:
+        successes: number of trials that succeeded.
+        trials: number of all trials, at least 1.
+
+    >>> str(Rate(3, 10))
+    '0.30 (0.11–0.60)'
+    """
 
     successes: int
     trials: int
 
     @property
     def value(self) -> float:
+        """The share of trials that succeeded."""
         return self.successes / self.trials
 
     @property
     def interval(self) -> tuple[float, float]:
+        """The lower and the upper end of the 95 % Wilson interval."""
         return wilson(self.successes, self.trials)
 
     def __str__(self) -> str:
@@ -48,14 +58,15 @@ class Rate:
 
 @dataclass(frozen=True)
 class Group:
-    """Members that differ in their seed only.
+    """The finished members of a sweep that differ in their seed only.
 
     Attributes:
-        values: of the varied settings.
-        config: of its first member.
-        columns: arrays whose axis 0 is the member, in the order of seeds: see :func:`qhn.sweep.workers.work`. Curves
-            are continued with their last value.
-        problems: those of the sweep, each loaded once.
+        values: the values of the varied settings that the members have in common.
+        config: the configuration of the first member.
+        columns: what is known of the members, arrays whose axis 0 is the member, in the order of seeds; their names are
+            explained at :func:`qhn.sweep.workers.work`. Curves that are shorter than the longest are continued with
+            their last value.
+        problems: the problems of the sweep, each loaded once.
     """
 
     values: tuple[Any, ...]
@@ -68,32 +79,32 @@ class Group:
 
     @property
     def problem(self) -> BinnProblem:
-        """Whose cost was minimised."""
+        """The problem whose cost was minimised."""
         return self.problems.problem(self.config)
 
     @property
     def landscape(self) -> Landscape | None:
-        """All costs, or None beyond enumeration."""
+        """The costs of all bitstrings, or None for sampled members of a problem with too many."""
         return self.problems.landscape(self.config)
 
     @property
     def is_exact(self) -> bool:
-        """Whether E was exact."""
+        """Whether E was computed exactly, without shots."""
         return self.config.train.shots is None
 
     @property
     def mean(self) -> Floats:
-        """E at the last step, ``[members]``."""
+        """The value of E at each member's last step, ``[members]``."""
         last: Floats = self.columns["mean"][:, -1]
         return last
 
     @property
     def optimum(self) -> float:
-        """C*, or nan where it is not known."""
+        """The lowest cost of all bitstrings, C*, or nan where it is not known."""
         return self.landscape.optimum if self.landscape else float("nan")
 
     def success(self, epsilon: float) -> Rate:
-        """How often E − C* < ε at the last step."""
+        """The rate of members whose E at the last step is closer to the optimum C* than ``epsilon``."""
         return Rate(int((self.mean - self.optimum < epsilon).sum()), len(self))
 
     @cached_property
@@ -103,29 +114,33 @@ class Group:
 
     @property
     def polished(self) -> Floats:
-        """C after a one-flip descent from each member's best network, ``[members]``."""
+        """The cost C after a one-flip descent from each member's best network, ``[members]``."""
         return np.array([end.cost for end in self._polishes])
 
     @property
     def polish_distinct(self) -> float:
-        """Median number of networks that this descent evaluates, some of which the member may have met before."""
+        """The median number of networks that the one-flip descent evaluates, though a member may have met some."""
         return float(np.median([end.distinct for end in self._polishes]))
 
     def finds(self, costs: Floats) -> Rate:
-        """How often costs ``[n]`` are optimal."""
+        """The rate at which costs ``[n]`` are optimal, up to rounding; the optimum must be known."""
         assert self.landscape is not None
         return Rate(int((costs <= self.optimum + self.landscape.width).sum()), len(costs))
 
     def gradients_to_solution(self, epsilon: float) -> float:
-        """Mean number of gradients, over restarts, until a training succeeds; infinite if none does."""
+        """The mean number of gradients, over restarts, until a training comes closer to C* than ``epsilon``.
+
+        It is infinite if none does.
+        """
         successes = self.success(epsilon).successes
         return float(self.columns["num_gradients"].sum() / successes) if successes else float("inf")
 
     @property
     def budgets(self) -> tuple[int, ...]:
-        """Distinct evaluations at which classical searches stand beside it.
+        """The numbers of different networks evaluated at which classical searches stand beside the group.
 
-        Those of its median member; or some small numbers, since an exact E is a sum over all networks.
+        For sampled members it is what the median member evaluated; for exact ones, whose E is a sum over all networks,
+        some small numbers.
         """
         if self.is_exact:
             return tuple(budget for budget in EXACT_BUDGETS if budget < 2**self.problem.num_qubits) or (1,)
@@ -133,19 +148,21 @@ class Group:
 
 
 class Problems:
-    """Problems and their landscapes by configuration, each computed when first asked for."""
+    """The problems of a sweep and their landscapes, each computed when it is first asked for."""
 
     def __init__(self) -> None:
         self._problems: dict[str, BinnProblem] = {}
         self._landscapes: dict[str, Landscape] = {}
 
     def problem(self, config: RunConfig) -> BinnProblem:
+        """The problem of a configuration."""
         name = config.problem_id
         if name not in self._problems:
             self._problems[name] = config.problem()
         return self._problems[name]
 
     def landscape(self, config: RunConfig) -> Landscape | None:
+        """The landscape of a configuration's problem, or None for a sampled run if there are too many bitstrings."""
         name, problem = config.problem_id, self.problem(config)
         if config.train.shots is not None and not is_small(problem):
             return None
@@ -155,17 +172,31 @@ class Problems:
 
 
 class Survey:
-    """The finished members of a sweep.
+    """The finished members of a sweep, read from its directory, and tables of what they found.
 
     Args:
-        sweep: which.
+        sweep: the sweep, of which not all members need be finished.
         results: directory of all runs; by default ``$QHN_RESULTS`` or ``results``.
 
     Attributes:
-        groups: in the order of the members.
+        sweep: the sweep.
+        folder: the directory of its files.
+        groups: the finished members that differ in their seed only, a group each, in the order of the members.
 
     Raises:
-        ValueError: if no member has been finished.
+        ValueError: if no member is finished.
+
+    >>> import tempfile
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from qhn.sweep.plan import make_sweep
+    >>> from qhn.sweep.workers import advance
+    >>> exact = {"train.backend": "exact", "train.optimizer": "lbfgs"}
+    >>> sweep = make_sweep(experiment="figure-1", seeds=20, set=exact, vary={"ansatz.num_layers": [0, 1]})
+    >>> with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as executor:
+    ...     *_, last = advance(sweep, executor, results=folder)
+    ...     survey = Survey(sweep, folder)
+    >>> [len(group) for group in survey.groups], survey.group(1).success(0.05).trials
+    ([20, 20], 20)
     """
 
     def __init__(self, sweep: Sweep, results: str | Path | None = None) -> None:
@@ -184,10 +215,13 @@ class Survey:
             raise QhnError(f"no member of the sweep in {self.folder} is finished; run it first")
 
     def group(self, *values: Any) -> Group:
-        """The group of some values of the varied settings.
+        """The group with some values of the varied settings.
+
+        Args:
+            values: the value of each varied setting, in the order in which the sweep lists the settings.
 
         Raises:
-            KeyError: if there is none.
+            KeyError: if no member with these values is finished.
         """
         for group in self.groups:
             if group.values == values:
@@ -203,7 +237,10 @@ class Survey:
     # ------------------------------------------------------------ tables
 
     def members_table(self) -> Columns:
-        """One row a finished member: its settings, E and C at the last step, and what it took."""
+        """A table with a row per finished member: its settings, E and C at the last step, and what it took.
+
+        A table is a column ``[rows]`` by name.
+        """
         rows: list[dict[str, Any]] = []
         seeds = {member.id: member.config.train.seed for member in self.sweep.members}
         for group in self.groups:
@@ -226,7 +263,10 @@ class Survey:
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
     def groups_table(self) -> Columns:
-        """One row a group: the spread of E over seeds, success rates with intervals, and what it took."""
+        """A table with a row per group: the spread of E over seeds, success rates with intervals, and what it took.
+
+        A table is a column ``[rows]`` by name; a number that a group does not have is nan.
+        """
         rows: list[dict[str, Any]] = []
         for group in self.groups:
             above = group.mean - group.optimum if self.is_known else group.mean
@@ -249,33 +289,33 @@ class Survey:
 
     @cached_property
     def is_known(self) -> bool:
-        """Whether C* is known of all groups."""
+        """Whether the optimum C* is known for all groups."""
         return all(group.landscape is not None for group in self.groups)
 
     @property
     def epsilon(self) -> tuple[float, ...]:
-        """The widths in which E must come to C*, if that is known."""
+        """The distances from the optimum C* within which a member succeeds; none if C* is not known for all groups."""
         return self.sweep.config.epsilon if self.is_known else ()
 
     def labels(self, group: Group) -> dict[str, Any]:
-        """The varied settings of a group, by short name."""
+        """The values of the varied settings of a group, as text or numbers, by short name."""
         return {name: spell(value) for name, value in zip(self.names, group.values, strict=True)}
 
     @cached_property
     def names(self) -> list[str]:
-        """Short names of the varied settings: the last part of each key, unless two have the same."""
+        """The short names of the varied settings: the last part of each key, unless two have the same."""
         last = [key.rpartition(".")[2] for key in self.sweep.keys]
         return [name if last.count(name) == 1 else key for name, key in zip(last, self.sweep.keys, strict=True)]
 
 
 def rate_columns(name: str, rate: Rate) -> dict[str, Any]:
-    """A rate and the ends of its interval as cells of a table."""
+    """Cells of a table for a rate and both ends of its interval, by the name of the column."""
     low, high = rate.interval
     return {name: rate.value, f"{name}_low": low, f"{name}_high": high}
 
 
 def _stack(rows: list[Columns]) -> Columns:
-    """One array a column; curves of different length are continued with their last value."""
+    """Stack the members' values to an array per column; shorter curves are continued with their last value."""
     longest = max(row["mean"].size for row in rows)
     for row in rows:
         row |= {name: np.pad(row[name], (0, longest - row[name].size), mode="edge") for name in CURVES}

@@ -1,9 +1,9 @@
-"""The members of a sweep, done on any ``concurrent.futures.Executor``.
+"""The workers of a sweep: jobs on any ``concurrent.futures.Executor``, taken from an iterator as they are needed.
 
 Exact members that differ in their seed only advance together (:mod:`qhn.sweep.batch`); every other member is a run with
 a directory of its own, as ``qhn run`` makes it. What is known of finished members is in one file a job, which does not
 depend on the number of workers, nor on whether the sweep was killed in between. An extended sweep keeps what it has;
-exact members that were trained in another company agree to rounding.
+exact members that are trained beside others than in one larger sweep agree with its to rounding.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from qhn.run.record import results_directory
 from qhn.run.training import train
 from qhn.sweep.batch import Batch, can_advance_together
 from qhn.sweep.plan import Member, Sweep
+from qhn.text import clipped
 from qhn.threads import num_cores
 
 Columns = dict[str, NDArray[Any]]
@@ -42,6 +43,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 FAILURES = (ValueError, BackendError, MemoryError)  # that a job may end with, and the others go on; more is a defect
 UNKNOWN_WORKERS = 256  # jobs in flight on an executor that does not say how many workers it has
+MAX_WORKERS = 1024
 DIED = "a worker process died, perhaps for want of memory; take fewer --workers: the same command goes on"
 
 
@@ -99,7 +101,7 @@ def work_through(
         ValueError: if ``in_flight`` is below 1.
         RuntimeError: if ``jobs`` yields None when no job is under way, for which it could wait.
         BackendError: if a worker died.
-        Exception: any other than those of a :class:`Failure` that ``function`` raised, since it is a defect.
+        Exception: if ``function`` raises an error that is none of a :class:`Failure`, and so is a defect.
 
     >>> import math
     >>> from concurrent.futures import ThreadPoolExecutor
@@ -168,7 +170,8 @@ def advance(
         sweep: the members.
         executor: the workers.
         results: directory of all runs; by default ``$QHN_RESULTS`` or ``results``.
-        in_flight: as of :func:`work_through`.
+        in_flight: number of jobs that are handed to the executor and have not ended, at most; by default as many as
+            :func:`work_through` takes.
 
     Raises:
         ValueError: if members cannot be run as they are configured.
@@ -208,7 +211,7 @@ def advance(
 
 
 def _keep(folder: Path, job: list[Member], columns: Columns) -> None:
-    """One file of arrays for the members of a job, named after them."""
+    """Write one file of arrays for the members of a job, named after them."""
     names = [member.id for member in job]
     path = folder / "members" / f"{hashlib.sha256(' '.join(names).encode()).hexdigest()[:10]}.npz"
     arrays = {"member": np.array(names)} | columns
@@ -216,7 +219,7 @@ def _keep(folder: Path, job: list[Member], columns: Columns) -> None:
 
 
 def finished_members(folder: Path) -> dict[str, tuple[Path, int]]:
-    """Where the arrays of each finished member are: file and row, by its id."""
+    """The place of each finished member's arrays in a sweep's directory: a file and a row of it, by the member's id."""
     found = {}
     for path in sorted((folder / "members").glob("*.npz")):
         with np.load(path) as stored:
@@ -311,15 +314,22 @@ def _train_alone(config: RunConfig, results: str) -> Columns:
 
 @contextmanager
 def processes(workers: int | None = None) -> Iterator[Executor]:
-    """A pool of worker processes, each with its share of the cores; leaving it by an exception ends them at once.
+    """A pool of worker processes, each with its share of the cores.
 
-    Steps that are on disk stay there, so that nothing but the step in flight is lost.
+    An exception that leaves the ``with`` block ends the processes at once; steps that are on disk stay there, so that
+    nothing but the step in flight is lost. A script that uses it does so under ``if __name__ == "__main__":``, since
+    each process imports the script.
+
+    Args:
+        workers: number of processes; by default one a core.
 
     Raises:
-        ValueError: if ``workers`` is below 1.
+        ValueError: if ``workers`` is below 1 or above 1,024.
     """
     if workers is not None and workers < 1:
         raise QhnError(f"workers must be at least 1, got {workers}")
+    if workers is not None and workers > MAX_WORKERS:
+        raise QhnError(f"workers must be at most {MAX_WORKERS:,}, got {clipped(str(workers))}; one a core is enough")
     number, others = workers or num_cores(), set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")  # a forked copy of running threads cannot be trusted
     pool = ProcessPoolExecutor(number, context, _begin_worker, (max(1, num_cores() // number),))
@@ -342,7 +352,7 @@ def _begin_worker(num_threads: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever."""
+    """End this worker with its parent, for whose work it would wait for ever."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -21,11 +21,12 @@ from qhn.backend.aer import publish, read_bits
 from qhn.backend.device.placement import Placement, place
 from qhn.backend.device.price import MAX_JOB_SECONDS, parts
 from qhn.backend.device.tiles import arrange_rows
+from qhn.backend.events import Entry, Event
 from qhn.backend.ibm.account import account_device, seconds_left, silent
 from qhn.backend.ibm.connection import Connection
 from qhn.backend.ibm.jobs import Jobs, Request
 from qhn.backend.ibm.selftest import ROWS, SHOTS, complaint, is_due, known_outcomes, versions
-from qhn.backend.journal import Entry, Event, Journal
+from qhn.backend.journal import Journal
 from qhn.backend.sampler import BackendError, check_request
 from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.backend.settings import DeviceSettings, Settings

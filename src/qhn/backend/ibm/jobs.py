@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 
 from qiskit_ibm_runtime import Batch
 
+from qhn.backend.events import UNSAID, Entry, Event
+from qhn.backend.history import History
 from qhn.backend.ibm.account import silent
 from qhn.backend.ibm.connection import FINAL, RENEWALS, WAITING, Connection
 from qhn.backend.ibm.failure import (
@@ -36,7 +38,7 @@ from qhn.backend.ibm.failure import (
     kind_of,
 )
 from qhn.backend.ibm.session import close_session, note_session, open_session, settle_sessions
-from qhn.backend.journal import UNSAID, Entry, Event, History, Journal
+from qhn.backend.journal import Journal
 from qhn.backend.sampler import BackendError, PlanError
 from qhn.backend.terms import BudgetExceeded, Detached, Terms
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from qhn.arrays import Bits, Floats
-from qhn.backend.journal import Entry
+from qhn.backend.events import Entry
 from qhn.circuit.hypernetwork import Ansatz
 
 ROWS, SHOTS = 4, 100  # sets of angles, and of each

@@ -15,8 +15,9 @@ from typing import Any
 from qiskit.providers import BackendV2
 from qiskit_ibm_runtime import Session
 
+from qhn.backend.events import Entry, Event
 from qhn.backend.ibm.account import silent
-from qhn.backend.journal import Entry, Event, Journal
+from qhn.backend.journal import Journal
 
 ACCEPTING = ("Pending", "In progress, accepting new jobs")
 Ask = Callable[[Callable[[], Any]], Any]

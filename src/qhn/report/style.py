@@ -1,0 +1,66 @@
+"""The style of all pictures: a journal column's width, colours that everybody can tell apart, data beside them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+COLUMN = 3.4  # width of a column in inches
+# the colours of Okabe and Ito, which the colour-blind can tell apart
+RED = "#d55e00"
+BLUE = "#0072b2"
+GREEN = "#009e73"
+BLACK = "#000000"
+GREY = "#999999"
+COLOURS = (BLUE, RED, GREEN, "#cc79a7", "#e69f00", "#56b4e9", BLACK)  # of series, in this order
+MARKERS = ("o", "^", "s", "D", "v", "P", "X")
+CLASS_COLOURS = (RED, BLUE, GREEN, "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", BLACK)  # of classes
+CLASS_MARKERS = ("o", "^", "s", "v", "D")  # as many as have no common factor with the colours
+
+
+def write_csv(path: Path, columns: dict[str, NDArray[Any]]) -> None:
+    """Columns of equal length, with a header line; nan becomes an empty cell."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for row in zip(*(column.tolist() for column in columns.values()), strict=True):
+            writer.writerow(["" if value != value else value for value in row])
+
+
+def new_figure(
+    columns: int = 1, rows: int = 1, *, width: float = COLUMN, height: float = 0.7 * COLUMN
+) -> tuple[Figure, list[Axes]]:
+    """A figure of panels of that size in inches, and its panels row by row."""
+    figure = Figure(figsize=(columns * width, rows * height), dpi=200, layout="constrained")
+    panels = list(np.atleast_1d(figure.subplots(rows, columns)).flat)
+    for axes in panels:
+        axes.xaxis.label.set_fontsize(8)
+        axes.yaxis.label.set_fontsize(8)
+        axes.tick_params(which="both", labelsize=7)
+    return figure, panels
+
+
+def one_panel(height: float = 0.7 * COLUMN) -> tuple[Figure, Axes]:
+    """A figure of one panel a column wide, ``height`` inches high, and the panel."""
+    figure, panels = new_figure(height=height)
+    return figure, panels[0]
+
+
+def label_colorbar(bar: Colorbar, label: str) -> None:
+    """Give a colour bar a label, in the size of the other texts."""
+    bar.set_label(label, fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Save as PNG, and as PDF beside it for print; the path of the PNG."""
+    figure.savefig(path)
+    figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
+    return path
