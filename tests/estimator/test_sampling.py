@@ -117,6 +117,18 @@ def test_a_black_box_of_the_users_own_is_enough() -> None:
     assert estimator(theta).best_bits.sum() == 35
 
 
+def test_another_cost_is_averaged_over_the_same_bits(rng: np.random.Generator) -> None:
+    """As that of validation samples is."""
+    ansatz, other = hypernetwork(4, 1), TableProblem(rng.random(16))
+    estimator = SamplingEstimator(ansatz, TableProblem(rng.random(16)), open_backend("exact"), shots=300, seed=4)
+    theta = rng.uniform(0, 6, ansatz.num_parameters)
+    found = estimator.value_and_grad(theta).estimates
+    assert found.samples is not None
+    bits = estimator.solutions(theta, found)
+    np.testing.assert_array_equal(bits, found.samples.bits[0])
+    assert estimator.expectation(other, theta, found) == pytest.approx(other.cost(bits).mean(), rel=1e-12)
+
+
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="3 qubits, the problem 2 bits"):
         SamplingEstimator(product_state(3), TableProblem([1.0] * 4))
