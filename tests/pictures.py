@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,5 +42,6 @@ def command(*words: str) -> list[str]:
 if __name__ == "__main__":
     from qhn.cli import main
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it would be ignored
     Figure.savefig = save_blank  # type: ignore[method-assign]
     main()

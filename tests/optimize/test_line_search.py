@@ -88,6 +88,49 @@ def test_the_steps_are_those_of_minpack(name: str, first: float) -> None:
     assert abs(len(tried) - len(theirs)) <= 1
 
 
+def test_the_steps_along_random_lines_are_those_of_minpack(rng: np.random.Generator) -> None:
+    """Smooth ones that go down at first, with several minima; all at once, and some for only a few steps."""
+    num = 400
+    weights, rates, phases = rng.normal(size=(num, 4)), rng.uniform(0.2, 4, (num, 4)), rng.uniform(0, 6, (num, 4))
+    first = 10 ** rng.uniform(-3, 1, num)
+
+    def value(line: int, a: float) -> float:
+        return float(weights[line] @ np.sin(rates[line] * a + phases[line]) + 0.02 * a**2)
+
+    def slope(line: int, a: float) -> float:
+        return float((weights[line] * rates[line]) @ np.cos(rates[line] * a + phases[line]) + 0.04 * a)
+
+    tried: list[list[float]] = [[] for _ in range(num)]
+
+    def rows(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        names = theta[:, 1].astype(int).tolist()
+        for name, a in zip(names, theta[:, 0].tolist(), strict=True):
+            tried[name].append(a)
+        values = [value(name, a) for name, a in zip(names, theta[:, 0], strict=True)]
+        slopes = [slope(name, a) for name, a in zip(names, theta[:, 0], strict=True)]
+        return np.array(values), np.stack([slopes, np.zeros(len(names))], axis=1)
+
+    start = np.stack([np.zeros(num), np.arange(num)], axis=1)
+    point = Point(start, *rows(start))
+    for steps in tried:
+        steps.clear()
+    line_search(rows, point, np.array([[1.0, 0.0]] * num), first, 30)
+    down = [line for line in range(num) if slope(line, 0.0) < 0]
+    assert len(down) > 150
+    for line in down:
+        theirs: list[float] = []
+
+        def recorded(a: float, line: int = line, theirs: list[float] = theirs) -> float:
+            theirs.append(a)
+            return value(line, a)
+
+        search = DCSRCH(recorded, lambda a, line=line: slope(line, a), DECREASE, CURVATURE, 0.1, 0.0, 1e10)
+        search(first[line], value(line, 0.0), slope(line, 0.0), maxiter=30)
+        shared = min(len(tried[line]), len(theirs))
+        np.testing.assert_allclose(tried[line][:shared], theirs[:shared], rtol=1e-5)
+        assert abs(len(tried[line]) - len(theirs)) <= 1
+
+
 def test_rows_are_searched_apart_and_only_as_long_as_they_need() -> None:
     chosen = [("bowl", 1.0), ("cosine", 0.05), ("steep", 2.0)]
     asked: list[int] = []

@@ -155,6 +155,12 @@ def test_other_wrong_files(tmp_path: Path) -> None:
     np.savez(tmp_path / "f.npz", x=np.array([[1, np.inf], [1, 2]]), label=np.array([0, 1]))
     with pytest.raises(ValueError, match=r"not finite at \[0, 1\]"):
         load_file(tmp_path / "f.npz")
+    np.savez(tmp_path / "i.npz", x=np.array([["1", "a"], ["1", "2"]]), label=np.array([0, 1]))
+    with pytest.raises(ValueError, match="'x' must hold real numbers, got <U1"):
+        load_file(tmp_path / "i.npz")
+    np.savez(tmp_path / "j.npz", x=np.array([[1j], [2]]), label=np.array([0, 1]))
+    with pytest.raises(ValueError, match="must hold real numbers, got complex128"):
+        load_file(tmp_path / "j.npz")
     (tmp_path / "g.csv").write_bytes(b"a,label\n\xff\xfe,1\n")
     with pytest.raises(ValueError, match="UTF-8"):
         load_file(tmp_path / "g.csv")

@@ -48,8 +48,23 @@ def test_enumeration_is_refused_where_it_would_not_end() -> None:
 
 
 def test_enumeration_crosses_blocks_in_order(rng: np.random.Generator) -> None:
+    """Of a problem that is not a table itself, which is asked for every bitstring once."""
     costs = rng.random(2**15)
-    np.testing.assert_array_equal(enumerate_costs(TableProblem(costs)), costs)
+    asked: list[int] = []
+
+    class BlackBox:
+        num_qubits = 15
+
+        def cost(self, bits: np.ndarray) -> np.ndarray:
+            asked.append(len(bits))
+            return TableProblem(costs).cost(bits)
+
+    np.testing.assert_array_equal(enumerate_costs(BlackBox()), costs)
+    assert len(asked) > 1
+    assert sum(asked) == 2**15
+    of_table = enumerate_costs(TableProblem(costs))
+    np.testing.assert_array_equal(of_table, costs)
+    assert of_table is not costs
 
 
 def walsh_by_definition(costs: np.ndarray) -> np.ndarray:

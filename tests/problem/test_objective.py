@@ -142,6 +142,17 @@ def test_the_quantile_of_shots_is_the_cost_at_the_rank_rounded_up(alpha: float, 
     np.testing.assert_array_equal(Objective(alpha).linearise(outcomes, outcomes), Objective(alpha).transform(costs))
 
 
+@pytest.mark.parametrize("alpha", [0.1, 0.35, 0.9])
+def test_places_of_ascending_costs_may_be_known_or_not(alpha: float, rng: np.random.Generator) -> None:
+    costs, p = rng.normal(size=16), rng.dirichlet(np.ones(16))
+    every = bitstrings.from_integers(np.arange(16), 4)
+    known = Outcomes(costs, lambda: every, p, np.argsort(costs))
+    unknown = Outcomes(costs, lambda: every, p)
+    found = Objective(alpha).linearise(unknown, unknown)
+    np.testing.assert_array_equal(found, Objective(alpha).linearise(known, known))
+    assert p @ found == pytest.approx(reference.cvar(costs, p, alpha), rel=1e-12)
+
+
 def test_a_kind_of_objective_is_built_from_its_settings() -> None:
     assert OBJECTIVES["mean"].make() == Objective()
     assert OBJECTIVES["cvar"].make(**OBJECTIVES["cvar"].settings) == Objective(0.2)

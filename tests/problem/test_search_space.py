@@ -293,3 +293,30 @@ def test_a_network_that_chose_no_bias_is_that_of_the_space_without(hidden: tuple
     bits[:, choice.slice] = 1
     np.testing.assert_allclose(searched.output(bits, x), always.output(rest, x), rtol=1e-12)
     assert not np.allclose(searched.output(bits, x), without.output(weights, x))
+
+
+@pytest.mark.parametrize("alphabet", [(1.0, np.inf), (np.nan, 1.0), (1.0, 1.0), (1.0, 2.0, 3.0)])
+def test_an_alphabet_is_of_two_different_numbers(alphabet: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="an alphabet must be two different numbers"):
+        SearchSpace(2, alphabets=(alphabet,))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("qubit_order", ["forward", "reversed"])
+@pytest.mark.parametrize("bias", [(True,), (False,), (False, True)])
+def test_groups_of_qubits_act_apart(qubit_order: str, bias: tuple[bool, ...], rng: np.random.Generator) -> None:
+    """What the output sums up is a sum over groups, once the choices are made: so costs can be tabulated."""
+    space = SearchSpace(2, hidden=(3,), bias=bias, qubit_order=qubit_order)  # type: ignore[arg-type]
+    groups = space.additive_groups()
+    assert groups is not None
+    qubits = [qubit for group in groups for qubit in group] + list(space.choice_qubits)
+    assert sorted(qubits) == list(range(space.num_qubits))
+    x, (one, other) = rng.normal(size=(5, 2)), rng.integers(0, 2, (2, space.num_qubits), dtype=np.uint8)
+    other[list(space.choice_qubits)] = one[list(space.choice_qubits)]
+
+    def changed(*chosen: tuple[int, ...]) -> np.ndarray:
+        bits = one.copy()
+        for group in chosen:
+            bits[list(group)] = other[list(group)]
+        return space.forward(bits[None], x) - space.forward(one[None], x)
+
+    np.testing.assert_allclose(changed(*groups), sum(changed(group) for group in groups), atol=1e-12)

@@ -416,7 +416,10 @@ def test_ctrl_c_finishes_the_step_and_says_how_to_go_on(tmp_path: Path, qhn) -> 
     assert child.stderr is not None
     assert child.stderr.readline().startswith("step 1/100000")
     child.send_signal(signal.SIGINT)
-    out, err = child.communicate(timeout=300)
+    try:
+        out, err = child.communicate(timeout=300)
+    finally:
+        child.kill()
     assert child.returncode == 130
     assert "stopping after this step" in err
     (directory,) = (tmp_path / "r" / "figure-1").iterdir()

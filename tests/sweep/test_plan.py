@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import os
 import signal
@@ -157,6 +158,7 @@ def work(members, results):
     return real(members, results)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it would be ignored
     workers.work = work
     with processes(2) as executor:
         for at in advance(load_sweep(sys.argv[1]), executor, results=sys.argv[2]):
@@ -190,12 +192,17 @@ def test_a_real_kill_in_the_middle_loses_no_finished_member(number: signal.Signa
     command = [sys.executable, "script.py", "sweep.toml", number.name]
     quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, cwd=whole, start_new_session=True, **quiet) as child:
-        assert child.stdout is not None
-        assert [int(line) for _, line in zip(range(5), child.stdout, strict=False)] == [0, 1, 2, 3, 4]
-        wait_until(lambda: len(list(results.glob("figure-1/*/steps.jsonl"))) == 4 + 2)
-        os.killpg(child.pid, number)
-        assert child.stdout.read() == b""  # to its end: no process is left that could write
-    assert child.returncode not in (0, None)
+        try:
+            assert child.stdout is not None
+            assert [int(line) for _, line in zip(range(5), child.stdout, strict=False)] == [0, 1, 2, 3, 4]
+            wait_until(lambda: len(list(results.glob("figure-1/*/steps.jsonl"))) == 4 + 2)
+            os.killpg(child.pid, number)
+            rest, _ = child.communicate(timeout=300)  # to the end of all: no process is left that could write
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+    assert rest == b""
+    assert child.returncode == -number
     assert len(finished_members(sweep.directory(results))) == 4
     assert run(sweep, results).finished == 12
     assert same_files(sweep.directory(results), sweep.directory(whole / "whole"))
