@@ -23,7 +23,7 @@ from qhn.problem.evaluations import Evaluations
 from qhn.run.checks import check_budget, check_paid
 from qhn.run.plan import Plan
 from qhn.run.recorder import Recorder
-from qhn.run.session import BackendFacts, Session
+from qhn.run.session import BackendFacts
 from qhn.run.step import Outcome, RecordError
 from qhn.run.stopping import beyond_account, over_budget
 
@@ -125,7 +125,7 @@ class RunMachine:
                 mitigation=self.plan.config.device.mitigation,
                 readout_counts=readout_counts,
             )
-        self._recorder.begin_session(Session.of_this_process(self._facts()), sampler, problem)
+        self._recorder.begin_session(self._facts, sampler, problem)
         return found
 
     def announcement(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -94,8 +94,14 @@ class Recorder(Protocol):
         """C of all bitstrings ``[2**num_qubits]``, kept once computed; None to compute them anew."""
         ...
 
-    def begin_session(self, session: Session, sampler: Sampler, problem: Problem) -> None:
-        """Note which machine makes the next steps, the circuit it runs, and a table of costs that was given."""
+    def begin_session(self, facts: Callable[[], dict[str, Any]], sampler: Sampler, problem: Problem) -> None:
+        """Note which machine makes the next steps, the circuit it runs, and a table of costs that was given.
+
+        Args:
+            facts: gives what the record keeps of the machine, as JSON values.
+            sampler: the compiled circuit.
+            problem: the cost of the bitstrings.
+        """
         ...
 
     def keep(self, taken: Taken, evaluations: Evaluations, problem: Problem, *, has_fallen: bool) -> None:
@@ -141,10 +147,10 @@ class OnDisk:
     def all_costs(self, problem: Problem) -> Floats | None:
         return all_costs(self.record, problem)
 
-    def begin_session(self, session: Session, sampler: Sampler, problem: Problem) -> None:
+    def begin_session(self, facts: Callable[[], dict[str, Any]], sampler: Sampler, problem: Problem) -> None:
         if isinstance(problem, TableProblem):  # it is the data of the run
             all_costs(self.record, problem)
-        self.record.append_session(session)
+        self.record.append_session(Session.of_this_process(facts()))
         self.record.forget_outcome()
         write_circuit(self.record, sampler.circuit)
 
@@ -185,7 +191,7 @@ class Unrecorded:
     def all_costs(self, problem: Problem) -> Floats | None:
         return None
 
-    def begin_session(self, session: Session, sampler: Sampler, problem: Problem) -> None:
+    def begin_session(self, facts: Callable[[], dict[str, Any]], sampler: Sampler, problem: Problem) -> None:
         pass
 
     def keep(self, taken: Taken, evaluations: Evaluations, problem: Problem, *, has_fallen: bool) -> None:

@@ -149,7 +149,7 @@ class Training(Iterator[Step]):
         self.config, self.problem, self.ansatz = plan.config, plan.problem, plan.ansatz
         self.record = recorder.record
         self.outcome: Outcome | None = None
-        self._plan, self._recorder = plan, recorder
+        self._plan, self._recorder, self._run_id = plan, recorder, plan.config.run_id
         self._machine = RunMachine(plan, recorder, backend, detach=detach)
         self._optimizer = plan.config.train.optimizer.build()
         self._estimator: Estimator | None = None
@@ -222,7 +222,7 @@ class Training(Iterator[Step]):
         measured: list[ValueAndGrad] = []
 
         def value_and_grad(at: Floats) -> ValueAndGrad:
-            key = Key(self.config.train.seed, Purpose.SHOTS, number, len(measured), self.config.run_id)
+            key = Key(self.config.train.seed, Purpose.SHOTS, number, len(measured), self._run_id)
             rule = self.config.gradient_at(self.ansatz, number, len(measured))
             measured.append(estimator.value_and_grad(at, key, rule, self.config.train.shots_at(number) or None))
             return measured[-1]
