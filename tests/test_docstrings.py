@@ -26,7 +26,6 @@ PENDING = {  # packages and modules whose docstrings are still to be rewritten
     "report.device",
     "report.jobs",
     "report.page",
-    "run",
     "sweep",
 }
 FRAGMENT = re.compile(  # words that go on with a sentence which is not there
