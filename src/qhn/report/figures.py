@@ -1,4 +1,4 @@
-"""Pictures for papers: at column width, colour-blind-safe, with the data behind each saved beside it."""
+"""Pictures for papers: at column width, colour-blind-safe, each with its data saved beside it."""
 
 from __future__ import annotations
 
@@ -25,21 +25,30 @@ from qhn.problem.network import Network
 from qhn.report.drift import Drift
 from qhn.run.step import Step
 
-COLUMN = 3.4  # inches
+COLUMN = 3.4  # width of a column in inches
 RED, BLUE, GREEN, BLACK, GREY = "#d55e00", "#0072b2", "#009e73", "#000000", "#999999"  # after Okabe and Ito
-COLOURS = (BLUE, RED, GREEN, "#cc79a7", "#e69f00", "#56b4e9", BLACK)  # of series, in this order
+COLOURS = (BLUE, RED, GREEN, "#cc79a7", "#e69f00", "#56b4e9", BLACK)  # colours of series, in this order
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")
-CLASS_COLOURS = (RED, BLUE, GREEN, "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", BLACK)  # of classes
-CLASS_MARKERS = ("o", "^", "s", "v", "D")  # as many as have no common factor with the colours
-UNITS_ACROSS = 5  # images of weights in a row
+CLASS_COLOURS = (RED, BLUE, GREEN, "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", BLACK)  # colours of classes
+CLASS_MARKERS = ("o", "^", "s", "v", "D")  # 5 markers and 8 colours: a pair repeats after 40 classes
+UNITS_ACROSS = 5  # images of weights side by side
 
 
 def training_curve(
     folder: Path, steps: Sequence[Step], optimum: float | None, trained: str = "", *, sampled: bool = True
 ) -> Path:
-    """E with its error band, validation, best C against the step; ``trained`` names another objective.
+    """Draw E with its error band, the validation cost and the best C against the step.
 
-    The best C is that of all sampled bitstrings, or without shots of the most probable ones.
+    Args:
+        folder: the directory for ``training.png`` and ``training.csv``.
+        steps: the steps of a run.
+        optimum: the optimum C*; None if it is not known.
+        trained: name of the objective, drawn as a curve, if it is not E.
+        sampled: whether the run took shots, so that the best C is that of all sampled bitstrings; otherwise it is that
+            of the most probable bitstrings.
+
+    Returns:
+        The path of the PNG file.
     """
     figure, axes = _figure()
     number = np.array([step.step for step in steps])
@@ -87,7 +96,15 @@ def training_curve(
 
 
 def drift_curve(folder: Path, drift: Drift) -> Path:
-    """E at the first θ against the step in which it was measured, with its errors, about the weighted mean."""
+    """Draw E at the first θ, with errors, against the step in which it was measured, and its weighted mean.
+
+    Args:
+        folder: the directory for ``drift.png`` and ``drift.csv``.
+        drift: the repeated measurements of E at the first θ.
+
+    Returns:
+        The path of the PNG file.
+    """
     figure, axes = _figure()
     error = np.nan_to_num(drift.std_error)
     axes.errorbar(drift.steps, drift.mean, error, color=BLUE, marker="o", markersize=3, linewidth=0, elinewidth=1)
@@ -103,7 +120,17 @@ def drift_curve(folder: Path, drift: Drift) -> Path:
 
 
 def replayed_curve(path: Path, columns: dict[str, NDArray[Any]], objective: str = "") -> Path:
-    """E of each step as recorded and as recomputed, and an objective of that name; all ``columns`` are the data."""
+    """Draw E of each step as recorded and as recomputed from the bits of a run.
+
+    Args:
+        path: the PNG file to write.
+        columns: the data, one value per step, of which all are saved as CSV; ``step``, ``recorded``, ``mean`` and
+            ``objective``, and the errors of the last three, are drawn.
+        objective: name of the objective, drawn as a curve, if it is not E.
+
+    Returns:
+        The path of the PNG file.
+    """
     figure, axes = _figure(height=0.85 * COLUMN)
     series = [("recorded", "recorded_std_error", "E as recorded", GREY), ("mean", "std_error", "E recomputed", BLUE)]
     if objective:
@@ -137,7 +164,19 @@ def cost_distribution(
     *,
     sampled: bool = True,
 ) -> Path:
-    """Histogram of the costs and weights at θ at the first and at the last step."""
+    """Draw the histogram of the costs of bitstrings at the first and at the last step.
+
+    Args:
+        folder: the directory for ``costs.png`` and ``costs.csv``.
+        first: costs C of bitstrings at step 0 and their weights, each ``[n]``; the weights sum up to 1.
+        last: costs C of bitstrings at the last step and their weights, each ``[n]``.
+        last_step: number of the last step; at 0 one histogram is drawn.
+        optimum: the optimum C*; None if it is not known.
+        sampled: whether weights are shares of shots; otherwise they are probabilities.
+
+    Returns:
+        The path of the PNG file.
+    """
     figure, axes = _figure()
     low, high = (pick([pick(costs) for costs, _ in (first, last)]) for pick in (np.min, np.max))
     edges = np.linspace(low, high + 1e-12, 41)
@@ -156,9 +195,20 @@ def cost_distribution(
 
 
 def decision_boundary(path: Path, network: Network, data: Dataset, title: str, points: int = 200) -> Path:
-    """The network's output over the plane of its two features, with the training samples.
+    """Draw the output of a network over the plane of two features, with the training samples.
 
-    With more than two classes, their colours mixed by their probabilities, and the borders of the most probable one.
+    If there are more than two classes, their colours are mixed by their probabilities, and the borders between regions
+    of different most probable classes are drawn.
+
+    Args:
+        path: the PNG file to write; the data are saved beside it as ``.npz``.
+        network: the network, of two features.
+        data: the data set with the training samples.
+        title: the title of the picture.
+        points: number of points of the grid along each feature.
+
+    Returns:
+        The path of the PNG file.
     """
     figure, axes = _figure(height=0.85 * COLUMN)
     samples = data.raw(data.x)
@@ -205,7 +255,16 @@ def _colour(label: int) -> str:
 
 
 def weight_image(path: Path, network: Network, title: str) -> Path:
-    """The weights of each unit of the first layer as an image."""
+    """Draw the weights of each unit of the first layer as an image.
+
+    Args:
+        path: the PNG file to write; the weights are saved beside it as CSV.
+        network: the network, whose inputs are the pixels of an image.
+        title: the title of the picture.
+
+    Returns:
+        The path of the PNG file.
+    """
     assert network.image_shape is not None
     weights = network.weights[0].T.reshape(-1, *network.image_shape)
     across = min(len(weights), UNITS_ACROSS)
@@ -239,7 +298,15 @@ def weight_image(path: Path, network: Network, title: str) -> Path:
 
 
 def density_of_states(folder: Path, landscape: Landscape) -> Path:
-    """How many bitstrings have which cost, as a histogram on a logarithmic scale."""
+    """Draw the density of states: how many bitstrings have which cost, as a histogram on a logarithmic scale.
+
+    Args:
+        folder: the directory for ``density.png`` and ``density.csv``.
+        landscape: the costs of all bitstrings.
+
+    Returns:
+        The path of the PNG file.
+    """
     figure, axes = _figure()
     counts, edges = np.histogram(landscape.costs, bins=100)
     axes.stairs(counts, edges, color=BLUE, fill=True, alpha=0.7)
@@ -259,7 +326,15 @@ def density_of_states(folder: Path, landscape: Landscape) -> Path:
 
 
 def walsh_weights(folder: Path, landscape: Landscape) -> Path:
-    """Share of the variance of C that interactions of S qubits make up, W(S) / Σ W."""
+    """Draw the share of the variance of C that is due to interactions of S qubits, W(S) / Σ W, against S.
+
+    Args:
+        folder: the directory for ``walsh.png`` and ``walsh.csv``.
+        landscape: the costs of all bitstrings.
+
+    Returns:
+        The path of the PNG file.
+    """
     figure, axes = _figure()
     weights = landscape.walsh_weights[1:]
     sizes, shares = np.arange(1, len(weights) + 1), weights / max(weights.sum(), np.finfo(float).tiny)
@@ -272,7 +347,15 @@ def walsh_weights(folder: Path, landscape: Landscape) -> Path:
 
 
 def local_minima(folder: Path, landscape: Landscape) -> Path:
-    """The basin of each one-flip minimum against its cost."""
+    """Draw the share of bitstrings in the basin of each one-flip minimum against the cost of the minimum.
+
+    Args:
+        folder: the directory for ``minima.png`` and ``minima.csv``.
+        landscape: the costs of all bitstrings.
+
+    Returns:
+        The path of the PNG file.
+    """
     figure, axes = _figure()
     minima = landscape.local_minima
     shares = minima.basins / landscape.costs.size
@@ -294,7 +377,16 @@ def local_minima(folder: Path, landscape: Landscape) -> Path:
 
 
 def baseline_curves(path: Path, traces: dict[str, list[Trace]], optimum: float | None) -> Path:
-    """The lowest C against different bitstrings evaluated: median and quartiles of the repeats of each search."""
+    """Draw the lowest C against the number of different bitstrings evaluated, for several searches.
+
+    Args:
+        path: the PNG file to write; all falls of all repeats are saved beside it as CSV.
+        traces: the repeats of each search, by its name; their median and quartiles are drawn.
+        optimum: the optimum C*; None if it is not known.
+
+    Returns:
+        The path of the PNG file.
+    """
     figure, axes = _figure(height=0.95 * COLUMN)
     longest = max(trace.distinct for repeats in traces.values() for trace in repeats)
     counts = np.unique(np.geomspace(1, longest, 200).astype(np.int64))
@@ -324,9 +416,16 @@ def baseline_curves(path: Path, traces: dict[str, list[Trace]], optimum: float |
 
 
 def reliability(path: Path, panels: dict[str, dict[str, Calibration]]) -> Path:
-    """The share of right predictions against confidence, bin by bin: a panel a set of samples, a series a predictor.
+    """Draw the share of right predictions against the confidence, one marker per bin of confidence.
 
-    The area of a marker goes with the samples in its bin.
+    The area of a marker grows with the number of samples in its bin.
+
+    Args:
+        path: the PNG file to write; the bins are saved beside it as CSV.
+        panels: the calibrations of predictors, by name of the set of samples, a panel each, and of the predictor.
+
+    Returns:
+        The path of the PNG file.
     """
     figure, axes = new_figure(len(panels), height=1.1 * COLUMN)
     rows: list[tuple[Any, ...]] = []
@@ -354,7 +453,18 @@ def reliability(path: Path, panels: dict[str, dict[str, Calibration]]) -> Path:
 
 
 def write_csv(path: Path, columns: dict[str, NDArray[Any]]) -> None:
-    """Columns of equal length, with a header line; nan becomes an empty cell."""
+    """Write columns of equal length as CSV with a header line; nan becomes an empty cell.
+
+    Args:
+        path: the file to write.
+        columns: the columns by name, each ``[n]``.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_csv(Path(folder) / "x.csv", {"step": np.array([0, 1]), "mean": np.array([0.5, np.nan])})
+    ...     (Path(folder) / "x.csv").read_text().split()
+    ['step,mean', '0,0.5', '1,']
+    """
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
@@ -365,7 +475,17 @@ def write_csv(path: Path, columns: dict[str, NDArray[Any]]) -> None:
 def new_figure(
     columns: int = 1, rows: int = 1, *, width: float = COLUMN, height: float = 0.7 * COLUMN
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of panels of that size in inches, and its panels row by row."""
+    """A figure with panels of equal size, for print.
+
+    Args:
+        columns: number of panels side by side.
+        rows: number of panels one below another.
+        width: width of a panel in inches.
+        height: height of a panel in inches.
+
+    Returns:
+        The figure and its panels, row by row.
+    """
     figure = Figure(figsize=(columns * width, rows * height), dpi=200, layout="constrained")
     panels = list(np.atleast_1d(figure.subplots(rows, columns)).flat)
     for axes in panels:
@@ -386,7 +506,15 @@ def _colorbar(bar: Colorbar, label: str) -> None:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Save as PNG, and as PDF beside it for print; the path of the PNG."""
+    """Save a figure as PNG, and beside it as PDF for print.
+
+    Args:
+        figure: the figure.
+        path: the PNG file to write.
+
+    Returns:
+        The path of the PNG file.
+    """
     figure.savefig(path)
     figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
     return path
