@@ -1,4 +1,4 @@
-"""Many runs: every combination of some settings, on workers, and what they found together."""
+"""Sweeps: runs for every combination of some settings and many seeds, done by workers, and their joint results."""
 
 from __future__ import annotations
 

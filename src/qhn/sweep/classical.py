@@ -1,4 +1,4 @@
-"""Classical searches of the problems of a sweep, at the numbers of evaluations that its members took."""
+"""Classical searches of the problems of a sweep, with as many evaluations as its members took."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from qhn.problem.cost import Problem, TableProblem
 from qhn.sweep.survey import Group, Problems, Survey, rate_columns
 from qhn.sweep.workers import Columns, Failure, work_through
 
-TOGETHER = 5  # repeats that one worker does at a time
+TOGETHER = 5  # repeats in one job
 AT_MOST = {"straight-through": 5_000}  # evaluations of a method that takes a gradient on all samples for each
 
 
@@ -27,8 +27,8 @@ class Repeats:
     """Some repeats of one classical search of one problem: a job for a worker.
 
     Attributes:
-        config: whose problem is searched.
-        method: which search, one of :data:`qhn.baseline.classical.METHODS`.
+        config: the configuration of a run whose problem is searched.
+        method: name of the search, one of :data:`qhn.baseline.classical.METHODS`.
         max_distinct: number of different bitstrings that each repeat evaluates at most.
         seeds: the random seed of each repeat.
         path: the file in which all repeats of the search are kept.
@@ -44,14 +44,15 @@ class Repeats:
 def search_all(survey: Survey, executor: Executor, say: Callable[[str], None] = lambda text: None) -> Searches:
     """Search every problem of a sweep classically, with the evaluations of its most demanding group.
 
-    What was searched before is read from the sweep's directory, where every method of a problem has a file of its own.
+    Searches that are in the sweep's directory already, where there is a file for each problem and method, are read.
 
     Args:
         survey: the sweep with its finished members.
         executor: the workers that do the searches.
-        say: a function that is told in words how far the searches are.
+        say: a function that is called with a line of text whenever a search has ended.
 
     Raises:
+        QhnError: if a problem cannot be searched.
         BackendError: if a worker died.
     """
     repeats = survey.sweep.config.repeats
@@ -96,18 +97,30 @@ class Searches:
     """Classical searches of the problems of a sweep.
 
     Attributes:
-        traces: by ``problem_id``.
+        traces: the repeats of all searches of a problem, by the ``problem_id`` of its configuration.
     """
 
     traces: dict[str, list[Trace]]
 
     def methods(self, group: Group) -> list[str]:
-        """Those that searched the group's problem."""
+        """The names of the methods that searched the problem of a group, in the order of ``METHODS``.
+
+        Args:
+            group: members of the sweep that differ in their seed only.
+        """
         found = {trace.method for trace in self.traces.get(group.config.problem_id, [])}
         return [method for method in METHODS if method in found]
 
     def table(self, survey: Survey) -> Columns:
-        """One row a group, method and number of distinct evaluations: the lowest C, and how often it is optimal."""
+        """A table with a row per group, method and number of distinct evaluations.
+
+        Args:
+            survey: the sweep with its finished members.
+
+        Returns:
+            The columns by name: the group's settings, ``method``, ``distinct`` and the values of :meth:`facts`; nan
+            where a value is not known.
+        """
         rows = [
             survey.labels(group) | {"method": method, "distinct": budget} | self.facts(group, method, budget)
             for group in survey.groups
@@ -118,9 +131,17 @@ class Searches:
         return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
 
     def facts(self, group: Group, method: str, budget: int) -> dict[str, Any]:
-        """Of one method at so many distinct evaluations: the median lowest C, and how often it is optimal.
+        """The median of the lowest C that a method finds in a number of distinct evaluations, and its rate of success.
 
-        Nothing but the number of repeats, if a search ended before without having found the optimum.
+        Args:
+            group: members of the sweep whose problem was searched.
+            method: name of the search.
+            budget: number of different bitstrings evaluated.
+
+        Returns:
+            The values by name: ``repeats`` and ``best_cost_median``; where C* is known also ``best_is_optimal`` with
+            the ends of its 95 % interval, and ``distinct_to_optimum_median``. It is ``repeats`` alone if a search ended
+            below ``budget`` without having found the optimum.
         """
         traces = [t for t in self.traces[group.config.problem_id] if t.method == method]
         enough = group.optimum + group.landscape.width if group.landscape else -np.inf
@@ -136,7 +157,14 @@ class Searches:
 
 
 def search_repeatedly(job: Repeats) -> list[Trace]:
-    """Do the repeats of a job, each of which ends at the optimum if that is known; one trace per seed."""
+    """Do the repeats of a job, each of which ends at the optimum if it is known.
+
+    Args:
+        job: the repeats to do.
+
+    Returns:
+        One trace per seed.
+    """
     problems = Problems()
     landscape = problems.landscape(job.config)
     problem: Problem = problems.problem(job.config)
@@ -149,7 +177,7 @@ def search_repeatedly(job: Repeats) -> list[Trace]:
 
 
 def _save(file: IO[bytes], traces: list[Trace]) -> None:
-    """All traces one after the other."""
+    """Write traces to an ``.npz`` file, their curves one after the other."""
     lengths = np.array([len(trace.counts) for trace in traces])
     np.savez_compressed(
         file,

@@ -1,6 +1,6 @@
-"""Many runs: every combination of some settings, for many seeds.
+"""The plan of a sweep: a run for every combination of some settings and every seed.
 
-A member of a sweep is a run, found again by its configuration; :mod:`qhn.sweep.workers` does what is not finished yet.
+A member of a sweep is a run, identified by its configuration; :mod:`qhn.sweep.workers` finishes a sweep.
 """
 
 from __future__ import annotations
@@ -33,16 +33,20 @@ SEED = "train.seed"
 
 
 class SweepConfig(Section):
-    """A sweep's file.
+    """The content of a sweep's file.
 
     Attributes:
-        name: of its directory; by default that of the file.
-        experiment: a preset, or a TOML file beside the sweep's.
-        seeds: how many, from 0, or a list of them.
-        epsilon: a member succeeds if E − C* is below; one rate for each.
-        settings: under ``[set]``, values for all members, by dotted key.
-        vary: under ``[vary]``, lists of values by dotted key; every combination is a member for each seed.
-        repeats: of each classical search beside it; 0 leaves them out.
+        name: name of the sweep and of its directory; by default that of the file.
+        experiment: name of a preset, or path of a TOML file relative to the sweep's file.
+        seeds: number of seeds, which are then 0, 1, …, or a list of seeds.
+        epsilon: thresholds ε; a member succeeds if E − C* < ε, and the rate of success is reported for each ε.
+        settings: values of settings for all members, by dotted key; ``[set]`` in the file.
+        vary: lists of values by dotted key; every combination of them is a member for each seed; ``[vary]`` in the
+            file.
+        repeats: number of repeats of each classical search; with 0 no searches are made.
+
+    Raises:
+        ValidationError: at construction, if a value is wrong; it is a ValueError of pydantic.
     """
 
     name: str = "sweep"
@@ -90,7 +94,7 @@ class SweepConfig(Section):
 
 
 def _dotted(tables: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves by dotted key; a table with a name is a value, such as an optimizer with its settings."""
+    """The leaves of nested tables by dotted key; a table with a name, such as an optimizer, is one value."""
     for key, value in tables.items():
         if isinstance(value, dict) and not isinstance(value.get("name"), str):
             yield from _dotted(value, f"{prefix}{key}.")
@@ -103,8 +107,8 @@ class Member:
     """One run of a sweep.
 
     Attributes:
-        config: what it does.
-        values: of the settings that the sweep varies, without the seed.
+        config: the configuration of the run.
+        values: values of the settings that the sweep varies, in its order of settings; the seed is not among them.
     """
 
     config: RunConfig
@@ -112,24 +116,24 @@ class Member:
 
     @property
     def title(self) -> str:
-        """The member in words."""
+        """The member by its values and its seed, in words."""
         values = "".join(f"{value}, " for value in self.values)
         return f"the member of {values}seed {self.config.train.seed}"
 
     @cached_property
     def id(self) -> str:
-        """Names the run and its stop rules, by which a finished member is found again."""
+        """The name of the run and its stop rules, by which a finished member is found again."""
         return f"{self.config.run_id}-{self.config.stop_rules_id}"
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Many runs.
+    """A sweep: a run for every combination of varied settings and every seed.
 
     Attributes:
-        config: the sweep as it was written.
-        experiment: name of the experiment.
-        members: in the order of the varied settings as written, the last varying fastest, then of the seeds.
+        config: the content of the sweep's file.
+        experiment: name of the experiment, and of the directory of its runs.
+        members: the runs; seeds vary fastest, then the settings from the last that is written to the first.
     """
 
     config: SweepConfig
@@ -138,22 +142,26 @@ class Sweep:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Dotted keys of the varied settings."""
+        """The dotted keys of the varied settings, in the order in which they are written."""
         return tuple(self.config.vary)
 
     def directory(self, results: str | Path | None = None) -> Path:
-        """Where its files are: ``<results>/<experiment>/sweep-<name>``."""
+        """The directory of the sweep's files: ``<results>/<experiment>/sweep-<name>``.
+
+        Args:
+            results: directory of all runs; by default ``$QHN_RESULTS`` or ``results``.
+        """
         return results_directory(results) / self.experiment / f"sweep-{self.config.name}"
 
     def as_json(self) -> bytes:
-        """The sweep as it was written."""
+        """The content of the sweep's file as JSON text."""
         return (json.dumps(self.config.model_dump(mode="json", by_alias=True), indent=2) + "\n").encode()
 
     @cached_property
     def jobs(self) -> list[list[Member]]:
-        """Members that one worker does at a time: exact ones that may advance together, or one run.
+        """The members by job: up to 100 exact members that can advance together, or a single run.
 
-        Which members are together does not depend on the number of workers.
+        The jobs do not depend on the number of workers.
         """
         jobs: list[list[Member]] = []
         for _, found in itertools.groupby(self.members, lambda m: m.values):
@@ -164,22 +172,26 @@ class Sweep:
 
 
 def sweeps() -> dict[str, str]:
-    """The sweeps that come with qhn, by name, with their first line of comment."""
+    """The sweeps that come with qhn, by name, each with a line that describes it.
+
+    >>> "figure-3" in sweeps()
+    True
+    """
     files = sorted(resources.files("qhn").joinpath("sweeps").iterdir(), key=lambda file: file.name)
     return {f.name.removesuffix(".toml"): f.read_text().split("\n", 1)[0].lstrip("# ") for f in files}
 
 
 def load_sweep(source: str | Path, settings: dict[str, Any] | None = None) -> Sweep:
-    """A sweep that comes with qhn, or that of a TOML file.
+    """Load a sweep that comes with qhn, or a sweep from a TOML file.
 
     Args:
-        source: its name or path.
-        settings: other values by dotted key; those of ``seeds``, ``epsilon``, ``repeats`` and ``name`` are the sweep's,
-            all others its members'.
+        source: name of a sweep that comes with qhn, or path of a file that ends in ``.toml``.
+        settings: values to be changed, by key: fields of :class:`SweepConfig` such as ``seeds``, ``epsilon``,
+            ``repeats`` and ``name``, or dotted keys of settings for all members.
 
     Raises:
-        FileNotFoundError: if there is no such sweep.
-        ValueError: if a key or value is wrong, in one sentence.
+        FileNotFoundError: if there is no such sweep or experiment.
+        QhnError: if a key or value is wrong; the message is one sentence.
     """
     known, path = sweeps(), Path(source)
     if str(source) in known:
@@ -209,11 +221,14 @@ def load_sweep(source: str | Path, settings: dict[str, Any] | None = None) -> Sw
 
 
 def make_sweep(**fields: Any) -> Sweep:
-    """A sweep from the fields of :class:`SweepConfig`.
+    """Make a sweep from values instead of a file.
+
+    Args:
+        fields: the fields of :class:`SweepConfig`, with ``set`` for ``settings``.
 
     Raises:
         FileNotFoundError: if there is no such experiment.
-        ValueError: if a key or value is wrong, in one sentence.
+        QhnError: if a key or value is wrong; the message is one sentence.
 
     >>> sweep = make_sweep(name="depth", experiment="figure-1", seeds=3, vary={"ansatz.num_layers": [0, 1]})
     >>> [(member.values, member.config.train.seed) for member in sweep.members[2:4]]

@@ -1,4 +1,4 @@
-"""A sweep's page, its tables as CSV, and its figure."""
+"""The report on a sweep: its page, its tables as CSV, and its figure."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from qhn.sweep.classical import Searches
 from qhn.sweep.survey import Group, Rate, Survey
 from qhn.text import aligned, spell
 
-NEAR = 1e-3  # to C*: closer, the figure's scale is linear
+NEAR = 1e-3  # E − C* below which the figure's scale is linear instead of logarithmic
 
 
 @dataclass(frozen=True)
 class SweepReport:
-    """What a sweep found, to be read and kept.
+    """The report on a sweep.
 
     Attributes:
-        survey: its finished members.
-        searches: classical searches beside them.
+        survey: the finished members of the sweep.
+        searches: classical searches of the same problems.
     """
 
     survey: Survey
     searches: Searches
 
     def page(self) -> str:
-        """Both tables, with a sentence on how to read them."""
+        """A page of text: a table of groups of members, one of classical searches, and how to read them."""
         survey = self.survey
         total, done = len(survey.sweep.members), sum(map(len, survey.groups))
         lines = [
@@ -54,7 +54,14 @@ class SweepReport:
         return "\n".join(lines)
 
     def write(self) -> list[Path]:
-        """Write ``members.csv``, ``groups.csv``, ``searches.csv``, ``page.txt`` and the figure; their paths."""
+        """Write the page, the tables and the figure into the sweep's directory.
+
+        The files are ``page.txt``, ``members.csv``, ``groups.csv``, ``searches.csv`` (if searches were made) and
+        ``sweep.png``.
+
+        Returns:
+            The paths of the files, the page first and the figure last.
+        """
         survey, folder = self.survey, self.survey.folder
         write_csv(folder / "members.csv", survey.members_table())
         write_csv(folder / "groups.csv", survey.groups_table())
@@ -66,7 +73,11 @@ class SweepReport:
         return [*paths, self.figure()]
 
     def figure(self) -> Path:
-        """Success rates, and E or its distance to C*, against the last of the varied settings."""
+        """Draw E − C* (or E, if C* is not known) and rates of success against the last of the varied settings.
+
+        Returns:
+            The path of the PNG file; a PDF is beside it.
+        """
         survey = self.survey
         has_rates = bool(survey.epsilon)
         figure, panels = new_figure(2 if has_rates else 1)
@@ -136,7 +147,7 @@ class SweepReport:
 
 
 def _grouped(rows: list[dict[str, Any]]) -> str:
-    """Rows that say the same stand once."""
+    """A table in text in which groups with equal rows share one row."""
     merged: dict[tuple[Any, ...], list[str]] = {}
     for row in rows:
         title = row.pop("of")
