@@ -294,7 +294,7 @@ class Report:
         share = last.distinct / space
         seen = f"{last.distinct:,} of {_count(self.problem.num_qubits)}{_percent(share)}"
         rows.append((f"distinct {self.noun}s evaluated", seen))
-        if not isinstance(self.problem, RecordedProblem):  # which knows no other costs
+        if not isinstance(self.problem, RecordedProblem):  # a recorded problem knows no other costs
             rows.append(("best C of as many random ones", self._random_search(last.distinct)))
         if share > 0.1:
             remark = "so much of the space was seen that the best sample says little about the search; E does"

@@ -63,6 +63,9 @@ def prepare(config: RunConfig, problem: Problem | None = None) -> Plan:
 def check(config: RunConfig) -> None:
     """Refuse a run that cannot be made as it is configured; no machine is opened.
 
+    Args:
+        config: the configuration of the run.
+
     Raises:
         QhnError: if the data cannot be read, something is too large, missing, or does not fit, or the budget is too
             small for a step.

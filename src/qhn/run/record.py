@@ -90,6 +90,9 @@ class Checkpoint:
 def results_directory(explicit: str | Path | None = None) -> Path:
     """The directory of all runs: the argument, else ``$QHN_RESULTS``, else ``results`` in the working directory.
 
+    Args:
+        explicit: a directory that takes the place of the other two; None to use them.
+
     >>> results_directory("trials").name
     'trials'
     """
@@ -195,7 +198,11 @@ class Record:
         return (self.directory / "config.json").exists()
 
     def update_stop_rules(self, config: RunConfig) -> None:
-        """Take over the stop rules of a configuration that is otherwise that of the run, held for writing."""
+        """Take over stop rules; the run must be held for writing.
+
+        Args:
+            config: a configuration that differs from that of the run in its stop rules at most.
+        """
         if self.config.train != config.train:
             self.forget_outcome()
             self.config = self.config.model_copy(update={"train": config.train})
@@ -337,7 +344,7 @@ class Record:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return bitstrings.unpack(stored["bits"][0], int(stored["num_qubits"]))
-        except Exception as error:  # as for the checkpoint
+        except Exception as error:  # numpy raises the same errors as for the checkpoint
             raise RecordError(f"{path} cannot be read ({type(error).__name__}); {ANEW}") from None
 
     def kept_samples(self, step: int, evaluation: int = 0) -> tuple[Samples, str]:
@@ -356,11 +363,15 @@ class Record:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return Samples.from_arrays(stored), str(stored["digest"])
-        except Exception as error:  # as for the checkpoint
+        except Exception as error:  # numpy raises the same errors as for the checkpoint
             raise RecordError(f"{path} cannot be read ({type(error).__name__}); {ANEW}") from None
 
     def holds_best_of(self, step: Step) -> bool:
-        """Whether ``best.json`` describes the best bitstring of a step, and ``network.npz`` is there for a network."""
+        """Whether ``best.json`` describes the best bitstring of a step, and ``network.npz`` is there for a network.
+
+        Args:
+            step: the step in which the bitstring was found.
+        """
         try:
             best = json.loads((self.directory / "best.json").read_text())
             if "network" in best:
@@ -527,7 +538,7 @@ class Record:
                 return Samples.from_arrays(stored)
         except FileNotFoundError:
             return None
-        except Exception as error:  # as for the checkpoint
+        except Exception as error:  # numpy raises the same errors as for the checkpoint
             path = self._samples_path(step, evaluation)
             raise RecordError(
                 f"{path} holds paid shots and is damaged ({type(error).__name__}); move it away"

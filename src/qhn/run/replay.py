@@ -188,7 +188,7 @@ class KeptShots:
         return self.record.config.train.backend
 
     def compile(self, ansatz: Ansatz) -> KeptShots:
-        """The sampler of the stored bits, which is the machine itself."""
+        """The sampler of the stored bits, which is the same object."""
         return self
 
     @property

@@ -139,6 +139,9 @@ class Step:
 def lowest_validation(steps: Sequence[Step]) -> tuple[Step, float]:
     """The step with the lowest validation cost, the first of several, and that cost.
 
+    Args:
+        steps: the steps of a run.
+
     Raises:
         QhnError: if no step has a validation cost.
     """
@@ -189,7 +192,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """Why a run stopped.
+    """The outcome of a run: why it stopped.
 
     Attributes:
         name: the ending; it may be given as its word.

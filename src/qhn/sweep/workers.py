@@ -118,7 +118,7 @@ def work_through(
     """
     if in_flight is not None and in_flight < 1:
         raise QhnError(f"in_flight must be at least 1, got {in_flight}")
-    workers = getattr(executor, "_max_workers", None)  # of both pools of the standard library
+    workers = getattr(executor, "_max_workers", None)  # both pools of the standard library have it
     limit = in_flight or (2 * workers if workers else UNKNOWN_WORKERS)
     source, is_at_end = iter(jobs), False
     waiting: dict[Future[Result], Job] = {}
