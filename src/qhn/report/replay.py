@@ -1,4 +1,4 @@
-"""A run recomputed from its bits, as a picture: E as recorded and as recomputed."""
+"""The picture of a replay: E as recorded, and as recomputed from the bits of the run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ from qhn.run.replay import Replayed
 
 
 def write_replay(record: Record, config: RunConfig, found: Sequence[Replayed]) -> Path:
-    """Draw E as recorded and as recomputed under another configuration into the run's ``figures/``, the data beside it.
+    """Draw E as recorded and as recomputed under another configuration into the run's ``figures/``.
+
+    Args:
+        record: the record of the run.
+        config: the configuration under which the steps were recomputed.
+        found: the recomputed steps, one per step of the run.
 
     Returns:
-        The picture, ``replay-<digest of the configuration>.png``.
+        The path of the PNG file, ``replay-<run id of the configuration>.png``; a PDF and the data as CSV are beside it.
     """
     steps = record.steps()
     folder = record.directory / "figures"
