@@ -110,6 +110,9 @@ bench: $(VENV)/.installed-bench  ## measure speed against peers in the same run,
 chaos: $(VENV)/.installed  ## runs on a stand-in of the IBM service that are killed and cut off at random: ROUNDS= SEED=
 	@$(BIN)/python -m tests.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
 
+mutants: $(VENV)/.installed-dev  ## whether tests notice small changes of the code: PACKAGE= LIMIT= SEED=
+	@$(BIN)/python -m tests.mutants $(if $(PACKAGE),--package $(PACKAGE)) $(if $(LIMIT),--limit $(LIMIT)) $(if $(SEED),--seed $(SEED))
+
 clean:  ## remove caches and the environment; runs in results/ stay
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist
 	@find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -19,6 +19,7 @@ from qhn.config.file import with_settings
 
 PASSED = Entry(Event.SELF_TEST, job_id="a", complaint=None, versions=versions())
 FAILED = Entry(Event.SELF_TEST, job_id="a", complaint="bits come back in reverse order", versions=versions())
+LINE_SEARCH = {"train.optimizer": {"name": "lbfgs", "force": True, "max_line_search": 3}}
 OLDER = Entry(Event.SELF_TEST, job_id="a", complaint=None, versions={"qiskit": "0.1"})
 
 
@@ -61,7 +62,7 @@ def test_the_self_test_is_paid_once_before_the_first_step_of_a_qpu(small_config:
     assert billed.steps == [billed.step() + test] + 3 * [billed.step()]
 
 
-@pytest.mark.parametrize("settings", [{}, {"device.drift_every": 2}, {"device.twirling": True}])
+@pytest.mark.parametrize("settings", [{}, LINE_SEARCH, {"device.drift_every": 2}, {"device.twirling": True}])
 @pytest.mark.parametrize("backend", ["fake_manila", "ibm_manila"])
 def test_a_record_remembers_the_price_of_every_step(
     settings: dict[str, object], backend: str, small_config: RunConfig
@@ -73,6 +74,30 @@ def test_a_record_remembers_the_price_of_every_step(
     assert [priced.step(config, step) for step in range(4)] == [known.step(step) for step in range(4)]
     assert priced.self_test(config, []) == known.self_test()
     assert ("without_drift" in known.priced().to_json()) == ("device.drift_every" in settings)
+
+
+def test_a_step_of_a_line_search_takes_as_many_gradients_as_it_may(small_config: RunConfig) -> None:
+    searching = with_settings(small_config, LINE_SEARCH)
+    ansatz = small_config.circuit(4)
+    assert Forecast(searching, ansatz).step() == Forecast(small_config, ansatz).step().times(4)
+    rehearsed, billed = (forecast(on(searching, name)) for name in ("fake_manila", "ibm_manila"))
+    assert rehearsed.step() == rehearsed.gradients(0, 1).times(4)
+    assert billed.step() == billed.gradients(0, 1, whole=True).times(4)
+
+
+def test_shots_of_a_step_follow_their_schedule(small_config: RunConfig) -> None:
+    growing = with_settings(small_config, {"train.shot_schedule": {"first": 15, "over": 2}})
+    shots = [step.shots for step in Forecast(growing, small_config.circuit(4)).steps]
+    assert shots == [shots[0], 2 * shots[0], 4 * shots[0], 4 * shots[0]]
+
+
+def test_only_the_first_gradient_of_a_step_measures_the_drift(small_config: RunConfig) -> None:
+    """Two rows more, and no others in a line search."""
+    known = forecast(with_settings(on(small_config, "fake_manila"), LINE_SEARCH | {"device.drift_every": 2}))
+    without = 60 * (1 + 2 * int(known.ansatz.active.sum()))
+    assert [known.gradients(0, count).shots for count in (1, 2, 4)] == [n * without + 120 for n in (1, 2, 4)]
+    assert known.gradients(1, 4).shots == 4 * without
+    assert [step.shots for step in known.steps] == [4 * without + 120, 4 * without] * 2
 
 
 def test_what_is_no_price_is_none() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
 import reference
 from qhn.circuit.hypernetwork import hypernetwork
-from qhn.estimator.gradient import Gradient, ParameterShift, Spsa, ValueAndGrad
+from qhn.estimator.gradient import Gradient, ParameterShift, Spsa, ValueAndGrad, WithDrift
 from qhn.estimator.means import Estimates, Means
 from qhn.problem.objective import Objective
 from qhn.seeds import Key
@@ -15,6 +17,7 @@ from qhn.seeds import Key
 KEY = Key(seed=3, step=4)
 NO_ESTIMATES = Estimates(np.zeros(1), np.zeros(1), np.zeros(1), np.zeros(1), None, 0.0, np.zeros(4, np.uint8), 0)
 COPIES = 200_000
+ACTIVE = np.ones(3, dtype=bool)
 
 
 def combine(rule: Gradient, costs: np.ndarray, theta: np.ndarray, objective: Objective | None = None) -> ValueAndGrad:
@@ -175,6 +178,11 @@ def test_spsa_averages_to_the_gradient(rng: np.random.Generator) -> None:
     assert found.grad[5] == 0
 
 
+def test_spsa_is_by_default_as_spall_recommends() -> None:
+    assert Spsa(ACTIVE).decay == 0.101
+    assert (Spsa(ACTIVE).num_directions, Spsa(ACTIVE).num_rows) == (1, 3)
+
+
 def test_spsa_directions_belong_to_the_step_and_shrink(rng: np.random.Generator) -> None:
     rule = Spsa(np.ones(8, dtype=bool), perturbation=0.2, decay=0.5)
     theta = rng.normal(size=8)
@@ -186,3 +194,37 @@ def test_spsa_directions_belong_to_the_step_and_shrink(rng: np.random.Generator)
     others = [rule.shifted(theta, key) for key in (Key(1, evaluation=1), Key(1, evaluation=2), Key(2))]
     signs = {np.sign(rows[1] - theta).tobytes() for rows in (first, *others)}
     assert len(signs) == 4  # every evaluation of a line search has directions of its own, and so has every run
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.3])
+@pytest.mark.parametrize("kind", [ParameterShift, Spsa])
+def test_rows_for_the_drift_leave_the_gradient_as_it_is(
+    kind: type[Gradient], alpha: float, rng: np.random.Generator
+) -> None:
+    """With errors in common, on a batch of θ, for the mean and for a CVaR; E(θ₀) is the mean of its pair."""
+    ansatz, objective = hypernetwork(3, 1), Objective(alpha)
+    rule = kind(ansatz.active)  # type: ignore[call-arg]
+    first = rng.uniform(0, 6, ansatz.num_parameters)
+    drifting, theta = WithDrift(rule, first), rng.uniform(0, 6, (2, ansatz.num_parameters))
+    rows = drifting.shifted(theta, KEY)
+    assert rows.shape[:-1] == (2, drifting.num_rows) == (2, rule.num_rows + 2)
+    np.testing.assert_array_equal(rows[:, :-2], rule.shifted(theta, KEY))
+    np.testing.assert_array_equal(rows[:, -2:], np.broadcast_to(first, (2, 2, len(first))))
+
+    def drawn() -> Means:
+        shape = rows.shape[:-1]
+        return Means(rng.normal(size=shape), rng.random(shape), rng.normal(size=(*shape, 4)))
+
+    means, unshifted, energies = drawn(), drawn(), drawn()
+    estimates = Estimates(energies.mean, energies.own_error, means.mean, means.own_error, None, 0.0, np.zeros(3), 0)
+    found = drifting.combine_means(means, unshifted, estimates, objective, theta, KEY)
+    alone = slice(rule.num_rows)
+    expected = rule.combine_means(means[alone], unshifted[alone], estimates, objective, theta, KEY)
+    for field in fields(expected):
+        if not field.name.startswith("drift"):
+            np.testing.assert_array_equal(getattr(found, field.name), getattr(expected, field.name))
+    assert expected.drift is None
+    one = means if objective.is_mean else Means.alone(energies.mean, energies.own_error)
+    np.testing.assert_allclose(found.drift, one.mean[:, -2:].mean(axis=1))
+    common = np.linalg.norm(one.shared[:, -2:].mean(axis=1), axis=-1)
+    np.testing.assert_allclose(found.drift_std_error, np.hypot(np.hypot(*one.own_error[:, -2:].T) / 2, common))

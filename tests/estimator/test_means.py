@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import reference
-from qhn.estimator.means import mean_and_error, with_error
+from qhn.estimator.means import Means, mean_and_error, with_error
 from qhn.problem.objective import Objective
 
 
@@ -22,6 +22,22 @@ def test_standard_error_falls_with_the_root_of_the_shots(rng: np.random.Generato
     assert errors[1000] / errors[4000] == pytest.approx(2, rel=0.05)
     means, stated = mean_and_error(costs[:, :1000])
     assert means.std() == pytest.approx(stated.mean(), rel=0.2)  # 200 repetitions know a spread to 5 %
+
+
+def test_a_standard_error_is_that_of_an_unknown_mean() -> None:
+    """√(Σ(C − mean)²/(n − 1)/n) of each row."""
+    mean, error = mean_and_error(np.array([[1.0, 2.0, 6.0], [5.0, 5.0, 5.0]]))
+    np.testing.assert_allclose(mean, [3.0, 5.0])
+    np.testing.assert_allclose(error, [np.sqrt((4 + 1 + 9) / 2 / 3), 0.0])
+
+
+@pytest.mark.parametrize("shape", [(7,), (2, 7), (3, 2, 7)])
+def test_means_are_over_the_shots(shape: tuple[int, ...], rng: np.random.Generator) -> None:
+    values = rng.normal(size=shape)
+    mean, error = mean_and_error(values)
+    assert mean.shape == error.shape == shape[:-1]
+    np.testing.assert_allclose(mean, values.sum(axis=-1) / 7)
+    assert Means.of(values).shared.shape == (*shape[:-1], 0)  # nothing in common
 
 
 def test_one_shot_has_no_known_error() -> None:

@@ -109,3 +109,11 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match=r"shape \[\.\.\., 8\], got \[7\]"):
         noisy.value_and_grad(np.zeros(7))
     assert ParameterShift(noisy.ansatz.active).num_rows == 13
+
+
+def test_costs_that_are_known_are_not_computed_again(rng: np.random.Generator) -> None:
+    costs, ansatz = rng.random(16), hypernetwork(4, 1)
+    theta = rng.uniform(0, 2 * np.pi, ansatz.num_parameters)
+    problem = TableProblem(np.zeros(16))
+    given = NoisyEstimator(ansatz, problem, Twin(with_measurement(ansatz.circuit), NOISE), costs=costs)
+    assert float(given(theta).mean) == pytest.approx(float(estimator(ansatz, costs, NOISE)(theta).mean), abs=1e-13)

@@ -115,6 +115,17 @@ def test_the_average_over_measured_bits_is_the_average_over_true_ones(
         np.testing.assert_allclose(inverted(costs[place], rates), found, atol=1e-14)
 
 
+def test_bits_that_are_folded_and_bits_that_are_not_may_come_in_turn(rng: np.random.Generator) -> None:
+    """Costs kept for one kind of bits are not taken for the other."""
+    ansatz, problem = hypernetwork(4, 1), TableProblem(rng.normal(size=16))
+    bits, counts = rng.integers(0, 2, (1, 30, 4), dtype=np.uint8), counted(rng.uniform(0.01, 0.1, (1, 4, 2)))
+    inversion = ReadoutInversion(ansatz, problem)
+    for folded in (False, True, True, False):
+        found = inversion.means(bits, np.zeros(1, int), counts, folded).mean
+        alone = ReadoutInversion(ansatz, problem).means(bits, np.zeros(1, int), counts, folded).mean
+        np.testing.assert_array_equal(found, alone)
+
+
 @pytest.mark.parametrize("folded", [False, True])
 def test_beyond_a_table_what_is_left_is_of_second_order(
     folded: bool, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch

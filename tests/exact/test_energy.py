@@ -250,3 +250,32 @@ def reference_half(state: Statevector, cut: int, num_qubits: int):  # type: igno
     from qiskit.quantum_info import partial_trace
 
     return partial_trace(state, range(cut, num_qubits))
+
+
+@pytest.mark.parametrize("order", ["eq5", "authors"])
+@pytest.mark.parametrize("alpha", [0.1, 0.4, 1.0])
+def test_objectives_of_the_distribution_are_those_of_their_definition(
+    alpha: float, order: str, rng: np.random.Generator
+) -> None:
+    ansatz, costs = hypernetwork(5, 2, order), rng.normal(size=32)
+    engine, thetas = Energy(ansatz, costs), random_thetas(ansatz, rng)
+
+    def cvar(theta: np.ndarray) -> float:
+        return reference.cvar(costs, reference.probabilities(reference.literal_circuit(5, 2, order, theta)), alpha)
+
+    values, grads = engine.objective_and_grad(thetas, Objective(alpha))
+    np.testing.assert_allclose(values, [cvar(theta) for theta in thetas], atol=1e-12)
+    np.testing.assert_array_equal(engine.objective(thetas, Objective(alpha)), values)
+    for index in (0, 7, 16):
+        step = np.zeros(ansatz.num_parameters)
+        step[index] = 1e-5
+        slopes = [(cvar(theta + step) - cvar(theta - step)) / 2e-5 for theta in thetas]
+        np.testing.assert_allclose(grads[:, index], slopes, atol=1e-7)
+
+
+def test_bitstrings_of_the_table_stand_in_the_order_of_its_entries(rng: np.random.Generator) -> None:
+    """What an objective is told of an entry: its cost and its bits belong together."""
+    costs = rng.normal(size=32)
+    for order in ("eq5", "authors"):
+        engine = Energy(hypernetwork(5, 1, order), costs)
+        np.testing.assert_array_equal(costs[engine._bits() @ (1 << np.arange(5))], engine.table.reshape(-1))

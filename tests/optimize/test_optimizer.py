@@ -57,5 +57,6 @@ def test_first_steps_by_hand() -> None:
     moved, state, _ = sgd.step(gradient, theta, sgd.init(theta))
     assert moved == pytest.approx(0.95)
     assert sgd.step(gradient, moved, state)[0] == pytest.approx(0.95 - 0.1 * 0.75)
+    assert SpsaGains().decay == 0.602  # as Spall recommends
     spsa = SpsaGains(learning_rate=1.0, decay=0.5, stability=3.0)
     assert spsa.step(gradient, theta, spsa.init(theta))[0] == pytest.approx(1 - 0.5 / 2)

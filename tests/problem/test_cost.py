@@ -8,13 +8,10 @@ from scipy.special import log_softmax, softmax
 
 import reference
 from qhn import bitstrings
-from qhn.arrays import Bits
 from qhn.config.file import load_config, load_problem
 from qhn.problem import cost as problem_module
-from qhn.problem import evaluations as evaluations_module
 from qhn.problem.cost import BinnProblem, TableProblem
 from qhn.problem.datasets import Dataset, gaussian_mixture, mnist_4x4
-from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import enumerate_costs
 from qhn.problem.search_space import SearchSpace
 
@@ -135,62 +132,6 @@ def test_table_reads_qubit_zero_as_least_significant() -> None:
     np.testing.assert_array_equal(enumerate_costs(problem), np.arange(8.0))
 
 
-class CountingProblem:
-    """A black box of 70 bits that remembers what it was asked for."""
-
-    num_qubits = 70
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def cost(self, bits: Bits) -> np.ndarray:
-        self.asked += len(bits)
-        return bits.sum(axis=-1).astype(float)
-
-
-def test_each_bitstring_is_evaluated_once_and_counted_once(rng: np.random.Generator) -> None:
-    problem = CountingProblem()
-    memory = Evaluations(problem)
-    pool = rng.integers(0, 2, (40, 70), dtype=np.uint8)
-    seen = set()
-    for _ in range(5):
-        bits = pool[rng.integers(0, 40, (3, 20))]
-        np.testing.assert_array_equal(memory.cost(bits), bits.sum(axis=-1))
-        seen |= {row.tobytes() for row in bits.reshape(-1, 70)}
-        assert memory.distinct == problem.asked == len(seen)
-    assert memory.best_cost == min(np.frombuffer(s, np.uint8).sum() for s in seen)
-    assert memory.best_bits.sum() == memory.best_cost
-    packed, costs = memory.take_fresh()
-    assert len(costs) == memory.distinct
-    assert len(memory.take_fresh()[1]) == 0
-    again = Evaluations(problem)
-    again.add(packed, costs)
-    again.cost(pool[[0]])
-    assert problem.asked == memory.distinct + (pool[0].tobytes() not in seen)
-    np.testing.assert_array_equal(again.best_bits, memory.best_bits)
-
-
-@pytest.mark.parametrize("num_qubits", [24, 63, 64, 65, 142])
-def test_bitstrings_of_any_length_are_told_apart(num_qubits: int, rng: np.random.Generator) -> None:
-    """Those that differ in one of the first or last bits, where bytes of zeros begin or end their names."""
-
-    class Weighted:
-        def __init__(self) -> None:
-            self.num_qubits = num_qubits
-
-        def cost(self, bits: Bits) -> np.ndarray:
-            return bits @ np.arange(1.0, num_qubits + 1)
-
-    memory = Evaluations(Weighted())
-    ends = np.r_[0:9, num_qubits - 9 : num_qubits]
-    bits = np.zeros((3000, num_qubits), dtype=np.uint8)
-    bits[:, ends] = rng.integers(0, 2, (3000, 18)) & rng.integers(0, 2, (3000, 18))
-    for part in (bits[:2000], bits[1000:], bits[::-1]):
-        np.testing.assert_array_equal(memory.cost(part), part @ np.arange(1.0, num_qubits + 1))
-    assert memory.distinct == len({row.tobytes() for row in bits})
-    assert memory.best_cost == 0
-
-
 def test_cost_does_not_depend_on_the_number_of_threads(
     monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
 ) -> None:
@@ -202,31 +143,3 @@ def test_cost_does_not_depend_on_the_number_of_threads(
         found.append(problem.cost(bits))
     np.testing.assert_array_equal(*found)
     assert problem.cost(bits[:0]).shape == (0,)
-
-
-def test_a_cost_that_is_no_number_is_refused_by_name() -> None:
-    class Broken:
-        num_qubits = 2
-
-        def cost(self, bits: Bits) -> np.ndarray:
-            return np.where(bits[..., 0] == 1, np.nan, 1.0)
-
-    with pytest.raises(ValueError, match="got nan for bitstring 10"):
-        Evaluations(Broken()).cost(np.array([[0, 0], [1, 0]], dtype=np.uint8))
-
-
-def test_small_and_large_problems_keep_their_costs_alike(
-    monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
-) -> None:
-    """A table of all bitstrings and a sorted list of those met: the same costs, in the same order on disk."""
-    problem = TableProblem(rng.normal(size=2**11).round(1))
-    draws = [rng.integers(0, 2, (3, 50, 11), dtype=np.uint8) for _ in range(4)]
-    found = []
-    for limit in (20, 5):
-        monkeypatch.setattr(evaluations_module, "TABLE_QUBITS", limit)
-        memory = Evaluations(problem)
-        costs = [memory.cost(draw) for draw in draws]
-        packed, fresh = memory.take_fresh()
-        found.append((*costs, packed, fresh, memory.best_bits, memory.distinct))
-    for table, listed in zip(*found, strict=True):
-        np.testing.assert_array_equal(table, listed)

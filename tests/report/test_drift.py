@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,11 @@ from qhn.backend import RehearsalSettings
 from qhn.backend.rehearsal import FakeDevice, stored_device
 from qhn.budget.forecast import Forecast, PricedRun
 from qhn.budget.quote import quote
-from qhn.circuit.hypernetwork import hypernetwork
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
-from qhn.estimator.gradient import Gradient, ParameterShift, Spsa, WithDrift
-from qhn.estimator.means import Estimates, Means
+from qhn.estimator.gradient import ParameterShift, WithDrift
 from qhn.estimator.readout import inverted_for
 from qhn.problem.landscape import enumerate_costs
-from qhn.problem.objective import Objective
 from qhn.report.drift import Drift
 from qhn.report.page import Report
 from qhn.run.replay import disagreement, replay
@@ -38,38 +35,6 @@ KEY = Key(3, step=4)
 
 
 # -------------------------------------------------------------------------------------------------------- the rule
-
-
-@pytest.mark.parametrize("alpha", [1.0, 0.3])
-@pytest.mark.parametrize("kind", [ParameterShift, Spsa])
-def test_the_gradient_is_that_of_the_rule_alone(kind: type[Gradient], alpha: float, rng: np.random.Generator) -> None:
-    """With errors in common, on a batch of θ, for the mean and for a CVaR; E(θ₀) is the mean of its pair."""
-    ansatz, objective = hypernetwork(3, 1), Objective(alpha)
-    rule = kind(ansatz.active)  # type: ignore[call-arg]
-    first = rng.uniform(0, 6, ansatz.num_parameters)
-    drifting, theta = WithDrift(rule, first), rng.uniform(0, 6, (2, ansatz.num_parameters))
-    rows = drifting.shifted(theta, KEY)
-    assert rows.shape[:-1] == (2, drifting.num_rows) == (2, rule.num_rows + 2)
-    np.testing.assert_array_equal(rows[:, :-2], rule.shifted(theta, KEY))
-    np.testing.assert_array_equal(rows[:, -2:], np.broadcast_to(first, (2, 2, len(first))))
-
-    def drawn() -> Means:
-        shape = rows.shape[:-1]
-        return Means(rng.normal(size=shape), rng.random(shape), rng.normal(size=(*shape, 4)))
-
-    means, unshifted, energies = drawn(), drawn(), drawn()
-    estimates = Estimates(energies.mean, energies.own_error, means.mean, means.own_error, None, 0.0, np.zeros(3), 0)
-    found = drifting.combine_means(means, unshifted, estimates, objective, theta, KEY)
-    alone = slice(rule.num_rows)
-    expected = rule.combine_means(means[alone], unshifted[alone], estimates, objective, theta, KEY)
-    for field in fields(expected):
-        if not field.name.startswith("drift"):
-            np.testing.assert_array_equal(getattr(found, field.name), getattr(expected, field.name))
-    assert expected.drift is None
-    one = means if objective.is_mean else Means.alone(energies.mean, energies.own_error)
-    np.testing.assert_allclose(found.drift, one.mean[:, -2:].mean(axis=1))
-    common = np.linalg.norm(one.shared[:, -2:].mean(axis=1), axis=-1)
-    np.testing.assert_allclose(found.drift_std_error, np.hypot(np.hypot(*one.own_error[:, -2:].T) / 2, common))
 
 
 def test_a_step_takes_the_rule_when_it_is_its_turn(small_config: RunConfig) -> None:
