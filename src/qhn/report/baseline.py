@@ -35,8 +35,8 @@ class BaselineReport:
         seed: the seed of the first repeat; each next one is higher by 1.
         budget: different networks that a search evaluates at most.
         size: different networks that there are.
-        traces: by search, one trace a repeat.
-        polished: by search, the C at which one-flip descent from the best network of each repeat ends, ``[repeats]``.
+        traces: the traces of each search by its name, one trace a repeat.
+        polished: for each search by its name the C at which one-flip descent from the best network of each repeat ends, ``[repeats]``.
         landscape: the cost of every network, or None above 24 qubits.
     """
 
@@ -67,7 +67,7 @@ class BaselineReport:
             method: the name of a search, or ``"all"``.
             evaluations: different networks that each search may evaluate; by default half of them, up to 20,000.
             repeats: searches with each method.
-            seed: of the first repeat; each next one is higher by 1.
+            seed: seed of the first repeat; each next one is higher by 1.
             tell: is given one line of progress when a method begins.
 
         Raises:

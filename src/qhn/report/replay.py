@@ -22,7 +22,7 @@ def checked_replay(record: Record, settings: Mapping[str, Any]) -> Iterator[Repl
     """The steps of a run, recomputed one by one from its bits, and checked against the record if nothing was changed.
 
     Args:
-        record: of the run.
+        record: record of the run.
         settings: other values by dotted key; see :func:`qhn.run.replay.replay`.
 
     Raises:
@@ -42,9 +42,9 @@ class ReplayReport:
     """What became of a run under other settings, or that the same ones give its record again.
 
     Attributes:
-        record: of the run.
+        record: record of the run.
         config: what it was recomputed under.
-        found: its steps, recomputed.
+        found: the recomputed steps, one per step of the run.
     """
 
     record: Record
@@ -56,7 +56,7 @@ class ReplayReport:
         """The report on steps that were recomputed with some settings.
 
         Args:
-            record: of the run.
+            record: record of the run.
             settings: other values by dotted key that the steps were recomputed with.
             found: the steps, as :func:`checked_replay` gives them.
         """
@@ -68,7 +68,7 @@ class ReplayReport:
         return self.config.run_id == self.record.config.run_id
 
     def page(self) -> str:
-        """That the record agrees, in one line; under other settings a table of both, one row a step."""
+        """Whether the record agrees, in one line; under other settings a table of both, one row a step."""
         steps, found = self.record.steps(), self.found
         if self.is_check:
             return _agreement(len(steps), found[0].grad is not None, steps[0].raw_mean is not None)
@@ -116,9 +116,9 @@ def write_replay(record: Record, config: RunConfig, found: Sequence[Replayed]) -
         found: the recomputed steps, one per step of the run.
 
     Args:
-        record: of the run.
+        record: record of the run.
         config: what it was recomputed under.
-        found: its steps, recomputed.
+        found: the recomputed steps, one per step of the run.
 
     Returns:
         The path of the PNG file, ``replay-<run id of the configuration>.png``; a PDF and the data as CSV are beside it.
