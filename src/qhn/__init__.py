@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from qhn.circuit.hypernetwork import Ansatz, hypernetwork, product_state
     from qhn.config import RunConfig
     from qhn.config.file import load_config, load_problem, presets
-    from qhn.errors import QhnError
+    from qhn.errors import NotFoundError, QhnError
     from qhn.estimator.exact import ExactEstimator
     from qhn.estimator.gradient import ParameterShift, Spsa, ValueAndGrad
     from qhn.estimator.means import Estimates
@@ -62,7 +62,10 @@ _MODULES = {
         "load_problem",
         "presets",
     ),
-    "errors": ("QhnError",),
+    "errors": (
+        "NotFoundError",
+        "QhnError",
+    ),
     "estimator.exact": ("ExactEstimator",),
     "estimator.gradient": (
         "ParameterShift",

@@ -10,6 +10,7 @@ from qhn.backend.settings import Decoupling, DeviceSettings
 from qhn.config.section import Section
 from qhn.errors import QhnError
 from qhn.estimator.readout import Mitigation
+from qhn.text import shown
 
 OF_SHOTS = frozenset(
     {"tiles", "guard", "mitigation", "rep_delay", "mode", "dynamical_decoupling", "twirling", "drift_every"}
@@ -19,7 +20,7 @@ MODEL = frozenset({"p1", "p2", "readout_error", "form", "max_bond"})  # what goe
 
 def _number_of_tiles(value: Any) -> Any:
     if value != "auto" and not (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
-        raise QhnError(f"device.tiles must be a number of at least 1, or 'auto', got {value!r}")
+        raise QhnError(f"device.tiles must be a number of at least 1, or 'auto', got {shown(value)}")
     return value
 
 
