@@ -212,6 +212,8 @@ def _with_settings(tree: dict[str, Any], settings: dict[str, Any]) -> dict[str, 
         table = result
         for name in path:
             inner = table.get(name)
+            if not (inner is None or isinstance(inner, (dict, str))):
+                raise QhnError(f"{clipped(key)} is set in a table, and {clipped(name)} is {shown(inner)}")
             table[name] = inner if isinstance(inner, dict) else {"name": inner} if isinstance(inner, str) else {}
             table = table[name]
         if isinstance(table.get(last), dict) and isinstance(value, str):

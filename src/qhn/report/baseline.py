@@ -36,7 +36,8 @@ class BaselineReport:
         budget: different networks that a search evaluates at most.
         size: different networks that there are.
         traces: the traces of each search by its name, one trace a repeat.
-        polished: for each search by its name the C at which one-flip descent from the best network of each repeat ends, ``[repeats]``.
+        polished: for each search by its name the costs C at which one-flip descent ends, begun at the best network of
+            each repeat, ``[repeats]``.
         landscape: the cost of every network, or None above 24 qubits.
     """
 

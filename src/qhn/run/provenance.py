@@ -92,7 +92,8 @@ def all_costs(record: Record, problem: Problem) -> Floats:
     """
     costs: Floats
     try:
-        costs = np.load(record.directory / LANDSCAPE)
+        with (record.directory / LANDSCAPE).open("rb") as file:
+            costs = np.asarray(np.load(file), dtype=np.float64)
     except Exception:  # numpy raises OSError, ValueError, EOFError or BadZipFile; it is computed anew
         costs = np.empty(0)
     if not _are_costs_of(problem, costs):
