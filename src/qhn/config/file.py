@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from qhn.backend.machines import is_ideal
 from qhn.config import RunConfig
 from qhn.config.data import DigitsData, FileData, MixtureData, MnistData
 from qhn.config.device import DeviceConfig
@@ -205,7 +206,7 @@ def _with_settings(tree: dict[str, Any], settings: dict[str, Any]) -> dict[str, 
         result["data"] = {}  # another file inherits nothing from the data it replaces
     if "train.backend" in settings and isinstance(result.get("train"), dict):
         train = result["train"]
-        if settings["train.backend"] == "exact" or train.get("shots") is None:
+        if is_ideal(settings["train.backend"]) or train.get("shots") is None:
             train.pop("shots", None)  # exact samples only if shots are asked for with it
     for key, value in settings.items():
         *path, last = key.split(".")

@@ -10,6 +10,7 @@ import numpy as np
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
+from qhn.backend import NoiseSettings
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.config.section import Section
 from qhn.config.train import TrainConfig
@@ -213,11 +214,11 @@ class Report:
     def _machine(self) -> str:
         """The name of the backend, or the parameters of the depolarising noise, in words."""
         config = self.record.config
-        if config.train.backend != "depolarising":
+        model = config.machine_settings
+        if not isinstance(model, NoiseSettings):
             return config.train.backend
-        model = config.device
         errors = f"p1 {model.p1:g}, p2 {model.p2:g}, readout error {model.readout_error:g}"
-        return f"depolarising after every gate of the {model.form} circuit ({errors})"
+        return f"{config.train.backend} after every gate of the {model.form} circuit ({errors})"
 
     @cached_property
     def most_likely(self) -> tuple[Bits, float]:
