@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from qhn.circuit.hypernetwork import Ansatz, hypernetwork, product_state
     from qhn.config import RunConfig
     from qhn.config.file import load_config, load_problem, presets
-    from qhn.errors import QhnError
+    from qhn.errors import NotFoundError, QhnError
     from qhn.estimator.exact import ExactEstimator
     from qhn.estimator.gradient import ParameterShift, Spsa, ValueAndGrad
     from qhn.estimator.means import Estimates
@@ -45,7 +45,7 @@ _MODULES = {
     "circuit.hypernetwork": ("Ansatz", "hypernetwork", "product_state"),
     "config": ("RunConfig",),
     "config.file": ("load_config", "load_problem", "presets"),
-    "errors": ("QhnError",),
+    "errors": ("NotFoundError", "QhnError"),
     "estimator.exact": ("ExactEstimator",),
     "estimator.gradient": ("ParameterShift", "Spsa", "ValueAndGrad"),
     "estimator.means": ("Estimates",),

@@ -111,8 +111,8 @@ def read_text(path: Path, what: str = "file") -> str:
     """The text of a user's file in UTF-8, with or without a byte order mark, and with line ends of one character.
 
     Args:
-        path: of the file.
-        what: it is, for the message of an error, such as ``"configuration file"``.
+        path: path of the file.
+        what: the kind of file, for the message of an error, such as ``"configuration file"``.
 
     Raises:
         QhnError: if the file is not in UTF-8.

@@ -115,6 +115,49 @@ def test_a_converged_member_stays_where_it_is_with_gradient_descent() -> None:
         assert whole.converged[row] == (np.abs(whole.grad[row]).max() <= 0.02)
 
 
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_a_member_that_has_ended_stays_so_whatever_its_gradient_is(optimizer: str) -> None:
+    settings = {"train.optimizer": optimizer, "train.steps": 60}
+    loose, strict = Batch(configs(6, settings | {"train.tolerance": 0.05})), Batch(configs(6, settings))
+    state = loose.begin()
+    while not state.ended.any():
+        state = loose.advance(state, until=state.mean.shape[1] + 1)
+    assert not state.ended.all()
+    state = replace(state, value=np.where(state.ended, 7.0, state.value))
+    later = strict.advance(state)
+    assert (later.num_steps > state.num_steps).tolist() == (~state.ended).tolist()
+    ended = np.flatnonzero(state.ended)
+    for name in ("theta", "next_theta", "value", "grad", "converged", "ended", "num_gradients"):
+        np.testing.assert_array_equal(getattr(later, name)[ended], getattr(state, name)[ended])
+
+
+class TurnsWrong:
+    """An estimator whose gradient points downhill after some calls, so that no line search succeeds."""
+
+    def __init__(self, estimator: ExactEstimator, good_calls: int) -> None:
+        self.estimator, self.left = estimator, good_calls
+        self.objective = estimator.objective
+
+    def value_and_grad(self, thetas: Any) -> Any:
+        self.left -= 1
+        found = self.estimator.value_and_grad(thetas)
+        return found if self.left >= 0 else replace(found, value=found.value + 1 - self.left, grad=-found.grad)
+
+
+def test_a_member_that_finds_no_descent_ends_without_having_converged() -> None:
+    batch = Batch(configs(4, {"train.optimizer": "lbfgs"}))
+    state, exact = batch.begin(), batch.estimator
+    expected = list(descend(TurnsWrong(exact, 5).value_and_grad, state.theta, max_steps=24, tolerance=1e-6))[-1]
+    batch.estimator = TurnsWrong(exact, 5)
+    state = batch.advance(state)
+    assert state.ended.all()
+    assert not state.converged.any()
+    for name in ("theta", "value", "grad", "converged"):
+        np.testing.assert_array_equal(getattr(state, name), getattr(expected, name))
+    np.testing.assert_array_equal(state.num_steps, expected.num_steps + 1)
+    np.testing.assert_array_equal(state.num_gradients, expected.num_evaluations)
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=["mean", "cvar"])
 @pytest.mark.parametrize("pause", [0, 1, 9])

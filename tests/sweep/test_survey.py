@@ -14,6 +14,7 @@ from qhn.baseline.classical import METHODS, search
 from qhn.config.file import load_config
 from qhn.problem.cost import TableProblem
 from qhn.problem.landscape import Landscape, enumerate_costs
+from qhn.sweep import classical
 from qhn.sweep.classical import search_all
 from qhn.sweep.plan import Sweep, make_sweep
 from qhn.sweep.report import SweepReport
@@ -82,6 +83,38 @@ def test_searches_are_those_of_baseline_and_do_not_depend_on_workers(tmp_path: P
                 np.testing.assert_array_equal(trace.costs, expected.costs)
                 np.testing.assert_array_equal(trace.bits, expected.bits)
                 assert (trace.distinct, trace.evaluations) == (expected.distinct, expected.evaluations)
+
+
+def test_searches_are_kept_in_the_order_of_their_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    survey = Survey(finished(tmp_path, repeats=12, vary={"ansatz.num_layers": [0]}), tmp_path)
+    with ThreadPoolExecutor(1) as executor:
+        found = search_all(survey, executor)
+    files = {path: path.read_bytes() for path in (survey.folder / "searches").iterdir()}
+    for path in files:
+        path.unlink()
+    said: list[str] = []
+
+    def backwards(function: Any, jobs: Any, executor: Any) -> Any:
+        return [(job, function(job)) for job in reversed(list(jobs))]
+
+    monkeypatch.setattr(classical, "work_through", backwards)
+    with ThreadPoolExecutor(1) as executor:
+        search_all(survey, executor, said.append)
+    assert all(path.read_bytes() == before for path, before in files.items())
+    assert len(said) == len(METHODS)
+    (traces,) = found.traces.values()
+    assert [trace.method for trace in traces] == [method for method in METHODS for _ in range(12)]
+
+
+def test_a_search_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    survey = Survey(finished(tmp_path, vary={"ansatz.num_layers": [0]}, seeds=1), tmp_path)
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise MemoryError("too large")
+
+    monkeypatch.setattr(classical, "search", fails)
+    with ThreadPoolExecutor(1) as executor, pytest.raises(MemoryError, match="too large"):
+        search_all(survey, executor)
 
 
 @pytest.mark.pictures

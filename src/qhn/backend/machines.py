@@ -107,6 +107,15 @@ def machine_of(name: str) -> Machine:
     raise QhnError(f"unknown backend {name!r}; {did_you_mean(name, here, otherwise=choices)}")
 
 
+def is_ideal(name: object) -> bool:
+    """Whether a backend of that name knows E exactly and without noise; False of what is no name at all.
+
+    >>> is_ideal("exact"), is_ideal("aer"), is_ideal(3)
+    (True, False, False)
+    """
+    return any(machine.is_ideal and machine.name == name for machine in MACHINES)
+
+
 def spelled(machines: Iterable[Machine]) -> str:
     """Names of machines in a sentence.
 

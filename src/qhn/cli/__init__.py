@@ -61,7 +61,8 @@ def main() -> None:
         code, words = explained(cause)
         if debug and code != INTERRUPTED:
             traceback.print_exception(cause)
-        print(f"qhn: {' '.join(words.split())}", file=sys.stderr)
+        after = "\n" if code == INTERRUPTED else ""  # a question, or what the terminal shows of Ctrl-C
+        print(f"{after}qhn: {' '.join(words.split())}", file=sys.stderr)
     sys.exit(code)
 
 

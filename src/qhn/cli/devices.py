@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,24 +56,33 @@ def estimate(
     """Choose qubits of a device and price a run on it; runs nothing."""
     if chip_map is not None and (chip_map.suffix != ".png" or not chip_map.parent.is_dir()):
         raise QhnError(f"--map must name a .png file in a directory that exists, got {chip_map}")
-    if not budget > 0:
+    if not 0 < budget < math.inf:
         raise QhnError(f"--budget must be above 0 seconds, got {budget:g}")
-    config = load(experiment, settings, backend, shots, layers, order, None, steps, tiles, mitigation)
-    name = config.train.backend
-    if not config.train.machine.has_chip:
-        if chip_map is not None:
-            raise QhnError(f"--map draws a device, and {name} is none; give --backend fake_torino, for example")
-        words = f"nothing is billed on {name}, which computes here; give --backend fake_<device> or ibm_<device>"
-        typer.echo(json.dumps({"backend": name, "billed": False}) if as_json else words)
+    options = {"backend": backend, "shots": shots, "layers": layers, "order": order, "steps": steps}
+    config = load(experiment, settings, **options, tiles=tiles, mitigation=mitigation)
+    if _is_free(config.train.backend, chip_map, as_json):
         return
     from qhn.budget.quote import quote
     from qhn.report.chip_map import chip_map as draw
 
-    found = quote(config, _device(name), budget)
+    found = quote(config, _device(config.train.backend), budget)
     drawn = None if chip_map is None else draw(chip_map, found.chip, found.chains)
     typer.echo(json.dumps(found.values()) if as_json else found.text())
     if drawn is not None and not as_json:
         typer.echo(f"\n{drawn}, and beside it the same as .pdf and its data as .csv")
+
+
+def _is_free(name: str, chip_map: Path | None, as_json: bool) -> bool:
+    """Whether a machine computes here, so that there is no price; if so, it says that."""
+    from qhn.backend import machine_of
+
+    if machine_of(name).has_chip:
+        return False
+    if chip_map is not None:
+        raise QhnError(f"--map draws a device, and {name} is none; give --backend fake_torino, for example")
+    words = f"nothing is billed on {name}, which computes here; give --backend fake_<device> or ibm_<device>"
+    typer.echo(json.dumps({"backend": name, "billed": False}) if as_json else words)
+    return True
 
 
 @app.command()

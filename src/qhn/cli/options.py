@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from qhn.errors import QhnError
+
+if TYPE_CHECKING:
+    from qhn.arrays import Floats
+    from qhn.config import RunConfig
 
 DEFAULT_EXPERIMENT = "gaussian-activation"
 LEAST_BUSY = "least-busy"
@@ -39,60 +46,120 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress an
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a step, then one with the outcome.")]
 
 
-def load(
-    experiment: str,
-    settings: list[str] | None,
-    backend: str | None = None,
-    shots: int | None = None,
-    layers: int | None = None,
-    order: str | None = None,
-    seed: int | None = None,
-    steps: int | None = None,
-    tiles: str | None = None,
-    mitigation: str | None = None,
-) -> Any:
+KEYS = {  # the setting that an option of the same name gives
+    "backend": "train.backend",
+    "shots": "train.shots",
+    "layers": "ansatz.num_layers",
+    "order": "ansatz.order",
+    "seed": "train.seed",
+    "steps": "train.steps",
+    "tiles": "device.tiles",
+    "mitigation": "device.mitigation",
+}
+MAX_DIGITS = 18  # of a number on the command line, which then fits 64 bits
+
+
+def load(experiment: str, settings: list[str] | None = None, **options: Any) -> RunConfig:
     """The configuration of an experiment with the settings and options that were given.
 
     Backend ``least-busy`` becomes the device of the account that has enough qubits and the fewest jobs waiting.
+
+    Args:
+        experiment: name of a preset, or path of a ``.toml`` file.
+        settings: the values of ``--set``, each ``key=value``.
+        options: values of the options of the command line by their names, the keys of ``KEYS``; None if not given.
+
+    Raises:
+        ValueError: if there is no such experiment, or a setting or option is wrong.
+        BackendError: if the service cannot be asked for the least busy device.
     """
     from qhn.config.file import load_config
 
-    if backend == LEAST_BUSY:
+    given = {KEYS[name]: value for name, value in options.items() if value is not None}
+    tiles = given.get("device.tiles", "")
+    if tiles.isdecimal() and len(tiles) <= MAX_DIGITS:
+        given["device.tiles"] = int(tiles)
+    if given.get("train.backend") == LEAST_BUSY:
         from qhn.backend.ibm.account import least_busy
 
-        given = all_settings(settings, {"ansatz.num_layers": layers, "ansatz.order": order})
-        backend = least_busy(load_config(experiment, given).problem().num_qubits)
-        typer.echo(f"least busy: {backend}", err=True)
-    options = {
-        "train.backend": backend,
-        "train.shots": shots,
-        "ansatz.num_layers": layers,
-        "ansatz.order": order,
-        "train.seed": seed,
-        "train.steps": steps,
-        "device.tiles": int(tiles) if tiles and tiles.isdecimal() else tiles,
-        "device.mitigation": mitigation,
-    }
-    return load_config(experiment, all_settings(settings, options))
+        circuit = {key: value for key, value in given.items() if key.startswith("ansatz.")}
+        problem = load_config(experiment, all_settings(settings, circuit)).problem()
+        given["train.backend"] = least_busy(problem.num_qubits)
+        typer.echo(f"least busy: {given['train.backend']}", err=True)
+    return load_config(experiment, all_settings(settings, given))
 
 
-def all_settings(settings: list[str] | None, options: dict[str, Any]) -> dict[str, Any]:
-    """``--set`` values and then the options that were given."""
+def all_settings(settings: list[str] | None, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The settings that the command line gives, by dotted key; an option overrides the same setting by ``--set``.
+
+    Args:
+        settings: the values of ``--set``, each ``key=value``.
+        options: values by dotted key; None if not given.
+
+    Raises:
+        ValueError: if a setting is not written ``key=value``.
+
+    >>> all_settings(["train.shots=10", "train.seed=3"], {"train.shots": 50, "train.steps": None})
+    {'train.shots': 50, 'train.seed': 3}
+    """
     from qhn.config.file import parse_setting
 
-    given = {key: value for key, value in options.items() if value is not None}
+    given = {key: value for key, value in (options or {}).items() if value is not None}
     return dict(parse_setting(text) for text in settings or []) | given
 
 
+def check_range(option: str, value: int | None, least: int, most: int = 10**MAX_DIGITS) -> None:
+    """Refuse a number that an option does not take.
+
+    Args:
+        option: its name, such as ``--repeats``.
+        value: what was given; None is its default.
+        least: the lowest value that is allowed.
+        most: the highest.
+
+    Raises:
+        QhnError: naming the option, the bound and the value.
+    """
+    if value is not None and not least <= value <= most:
+        from qhn.text import shown
+
+        bound = f"at least {least:,}" if value < least else f"at most {most:,}"
+        raise QhnError(f"{option} must be {bound}, got {shown(value)}")
+
+
+def print_paths(paths: Sequence[Path]) -> None:
+    """Print the files that a verb has written, one a line below a blank one; nothing if there are none."""
+    if paths:
+        typer.echo("\n" + "\n".join(map(str, paths)))
+
+
 def find(name: str | None, results: Path | None) -> Path:
-    """The directory of a run."""
+    """The directory of a run.
+
+    Args:
+        name: its path or the beginning of its id; None for the one last written.
+        results: the directory of results; None for the default.
+
+    Raises:
+        FileNotFoundError: if there is no such run.
+        ValueError: if several ids begin so.
+    """
     from qhn.run.record import find_run, results_directory
 
     return find_run(results_directory(results), name)
 
 
-def source_of(source: str, results: Path | None, settings: dict[str, Any]) -> tuple[Any, Any]:
-    """Configuration and last θ of a run, or configuration of an experiment and None."""
+def source_of(source: str, results: Path | None, settings: dict[str, Any]) -> tuple[RunConfig, Floats | None]:
+    """Configuration and last θ of a run, or configuration of an experiment and None.
+
+    Args:
+        source: name of a preset, path of a ``.toml`` file, or path or id of a run.
+        results: the directory of results; None for the default.
+        settings: other values by dotted key.
+
+    Returns:
+        The configuration with these settings, and θ ``[num_parameters]`` in radians.
+    """
     from qhn.config.file import load_config, presets, with_settings
     from qhn.run.record import Record
 

@@ -35,6 +35,7 @@ from qhn.cli.options import (
     all_settings,
     find,
     load,
+    print_paths,
     source_of,
 )
 from qhn.errors import QhnError
@@ -42,7 +43,6 @@ from qhn.errors import QhnError
 if TYPE_CHECKING:
     from qhn.config import RunConfig
     from qhn.run.checks import BudgetNeeded
-    from qhn.run.record import Record
     from qhn.run.step import Outcome
     from qhn.run.training import Training
 
@@ -74,7 +74,8 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Train; the same command again resumes, or shows a finished run."""
-    config = load(experiment, settings, backend, shots, layers, order, seed, steps, tiles, mitigation)
+    options = {"backend": backend, "shots": shots, "layers": layers, "order": order, "seed": seed, "steps": steps}
+    config = load(experiment, settings, **options, tiles=tiles, mitigation=mitigation)
     if init_from is not None:
         from qhn.config.file import with_settings
         from qhn.run.record import Record
@@ -148,35 +149,12 @@ def resume(
 @app.command("list")
 def list_runs(results: ResultsOption = None) -> None:
     """Presets, and runs with where they stand."""
-    from qhn.config.file import presets
-    from qhn.estimator.means import with_error
-    from qhn.report.jobs import ledger_of
-    from qhn.run.record import Record, results_directory, run_directories
-    from qhn.run.step import RecordError
+    from qhn.report.listing import preset_lines, run_lines
+    from qhn.run.record import results_directory
 
-    typer.echo("presets")
-    for name, title in presets().items():
-        typer.echo(f"  {name:<21} {title}")
-    found = run_directories(results_directory(results))
-    typer.echo(f"\nruns in {results_directory(results)}" + ("" if found else ": none"))
-    if found:
-        head = ("experiment", "run", "backend", "layers", "order", "shots", "seed", "steps", "QPU s", "ended")
-        typer.echo("  {:<21} {:<12} {:<13} {:>6} {:<7} {:>6} {:>5} {:>9} {:>7}  {:<12} E, best C".format(*head))
-    for directory in found:
-        try:
-            record = Record.load(directory)
-            steps, outcome, train, ansatz = record.steps(), record.outcome(), record.config.train, record.config.ansatz
-        except RecordError as error:
-            typer.echo(f"  {directory.parent.name:<21} {directory.name:<12} {error}")
-            continue
-        last = steps[-1] if steps else None
-        spent = f"{ledger_of(record).spent.seconds:,.1f}" if train.machine.bills else "–"
-        values = f"{with_error(last.mean, last.mean_std_error)}, {last.best_cost:.6g}" if last else ""
-        typer.echo(
-            f"  {directory.parent.name:<21} {directory.name:<12} {train.backend:<13} {ansatz.num_layers:>6} "
-            f"{ansatz.order:<7} {train.shots or '–':>6} {train.seed:>5} {f'{len(steps)}/{train.steps}':>9} {spent:>7}  "
-            f"{outcome.name if outcome else 'unfinished':<12} {values}"
-        )
+    for lines in (preset_lines(), run_lines(results_directory(results))):
+        for line in lines:
+            typer.echo(line)
 
 
 @app.command()
@@ -213,41 +191,12 @@ def ensemble(
     results: ResultsOption = None,
 ) -> None:
     """Predict by all networks measured at a step, and compare with single ones."""
-    from qhn.predict.calibration import calibration
-    from qhn.predict.ensemble import predictors
-    from qhn.report.figures import reliability
+    from qhn.report.ensemble import EnsembleReport
     from qhn.run.record import Record
-    from qhn.text import aligned
 
-    record = Record.load(find(name, results))
-    number = _step_number(record, step)
-    found = predictors(record, number)
-    data = record.config.problem().dataset
-    sets = {"training": (data.x, data.y)}
-    if data.has_validation:
-        sets["validation"] = (data.x_validation, data.y_validation)
-    panels = {
-        samples: {who: calibration(one.probabilities(data.raw(x)), y) for who, one in found.items()}
-        for samples, (x, y) in sets.items()
-    }
-    rows = [
-        (samples, who, f"{c.accuracy:.1%}", f"{c.cross_entropy:.4f}", f"{c.brier:.4f}", f"{c.error:.4f}")
-        for samples, one in panels.items()
-        for who, c in one.items()
-    ]
-    everything = found["ensemble"]
-    what = f"{everything.num_networks:,} networks, as many as {everything.effective_number:.4g} of equal weight, "
-    what += f"the heaviest has {everything.weights[0]:.1%}"
-    what += f"; {everything.left_out:.2g} of the probability is left out" if everything.left_out else ""
-    typer.echo(f"{record.config.experiment} {record.config.run_id}, step {number}: {what}\n")
-    typer.echo(aligned(("samples", "predictor", "accuracy", "cross-entropy", "Brier", "ECE"), rows))
-    folder = record.directory / "figures"
-    folder.mkdir(exist_ok=True)
-    last = record.steps()[-1].step
-    suffix = "" if number == last else f"-step-{number}"
-    path = reliability(folder / f"calibration{suffix}.png", panels)
-    record.write_file(f"ensemble{suffix}.npz", everything.write)
-    typer.echo(f"\n{path}\n{path.with_suffix('.csv')}\n{record.directory / f'ensemble{suffix}.npz'}")
+    report = EnsembleReport.of(Record.load(find(name, results)), step)
+    typer.echo(report.page())
+    print_paths(report.write())
 
 
 @app.command()
@@ -275,19 +224,6 @@ def evaluate(
     for line in lines:
         words = line.pop("text")
         typer.echo(json.dumps(line, allow_nan=False) if as_json else words)
-
-
-def _step_number(record: Record, step: str) -> int:
-    """The number of a step that was given as such, or as ``last`` or ``best-validation``."""
-    from qhn.run.step import lowest_validation
-
-    if step.isdecimal():
-        return int(step)
-    if step == "best-validation":
-        return lowest_validation(record.steps())[0].step
-    if step == "last":
-        return max(0, record.checkpoint().num_steps - 1)
-    raise QhnError(f"--step must be the number of a step, last or best-validation, got {step!r}")
 
 
 def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
@@ -352,7 +288,7 @@ def _conclude(training: Training, quiet: bool, as_json: bool) -> None:
     else:
         if has_steps:
             typer.echo(report.summary())
-            typer.echo("\n" + "\n".join(str(path) for path in [*figures, record.directory / "network.npz"]))
+            print_paths([*figures, record.directory / "network.npz"])
         typer.echo(_last_words(outcome, record.directory))
     raise typer.Exit(outcome.name.exit_code)
 

@@ -13,6 +13,7 @@ from qhn.backend.settings import Decoupling
 from qhn.config.section import Section
 from qhn.errors import QhnError
 from qhn.estimator.readout import Mitigation
+from qhn.text import shown
 
 OF_SHOTS = frozenset(
     {"tiles", "guard", "mitigation", "rep_delay", "mode", "dynamical_decoupling", "twirling", "drift_every"}
@@ -22,7 +23,7 @@ OF_ESTIMATES = frozenset({"mitigation", "drift_every"})  # what is made of the b
 
 def _number_of_tiles(value: Any) -> Any:
     if value != "auto" and not (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
-        raise QhnError(f"device.tiles must be a number of at least 1, or 'auto', got {value!r}")
+        raise QhnError(f"device.tiles must be a number of at least 1, or 'auto', got {shown(value)}")
     return value
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from qhn.backend.machines import is_ideal
 from qhn.config import RunConfig
 from qhn.config.data import DigitsData, FileData, MixtureData, MnistData
 from qhn.config.device import DeviceConfig
@@ -205,13 +206,15 @@ def _with_settings(tree: dict[str, Any], settings: dict[str, Any]) -> dict[str, 
         result["data"] = {}  # another file inherits nothing from the data it replaces
     if "train.backend" in settings and isinstance(result.get("train"), dict):
         train = result["train"]
-        if settings["train.backend"] == "exact" or train.get("shots") is None:
+        if is_ideal(settings["train.backend"]) or train.get("shots") is None:
             train.pop("shots", None)  # exact samples only if shots are asked for with it
     for key, value in settings.items():
         *path, last = key.split(".")
         table = result
         for name in path:
             inner = table.get(name)
+            if not (inner is None or isinstance(inner, (dict, str))):
+                raise QhnError(f"{clipped(key)} is set in a table, and {clipped(name)} is {shown(inner)}")
             table[name] = inner if isinstance(inner, dict) else {"name": inner} if isinstance(inner, str) else {}
             table = table[name]
         if isinstance(table.get(last), dict) and isinstance(value, str):

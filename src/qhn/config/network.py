@@ -10,6 +10,7 @@ from qhn.circuit.hypernetwork import Order
 from qhn.config.section import Section
 from qhn.errors import QhnError
 from qhn.problem.search_space import SearchSpace
+from qhn.text import shown
 
 
 def _one_or_many(value: Any) -> Any:
@@ -21,7 +22,7 @@ def _alphabets(value: Any) -> Any:
     """``[-1, 1]`` stands for ``[[-1, 1]]``."""
     if isinstance(value, (list, tuple)) and value and not isinstance(value[0], (list, tuple)):
         if len(value) != 2:
-            raise QhnError(f"network.alphabet must be two numbers, or a list of such pairs, got {value!r}")
+            raise QhnError(f"network.alphabet must be two numbers, or a list of such pairs, got {shown(value)}")
         return [value]
     return value
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union
 from pydantic import BeforeValidator, Field, create_model, field_validator, model_validator
 
 from qhn.backend import MACHINES, Machine, machine_of
+from qhn.backend.machines import is_ideal
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.circuit.initial import Given, Initial, Normal, Superposition, Uniform
 from qhn.config.section import Section
@@ -252,7 +253,7 @@ class TrainConfig(StopRules):
     @model_validator(mode="before")
     @classmethod
     def _exact_without_shots(cls, value: Any) -> Any:
-        if isinstance(value, dict) and value.get("backend") == "exact":  # another name is refused later
+        if isinstance(value, dict) and is_ideal(value.get("backend")):
             return {"shots": None} | value
         return value
 

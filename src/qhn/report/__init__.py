@@ -1,1 +1,1 @@
-"""What a run says: its page, its pictures with the data behind them, its device and its jobs."""
+"""Reports on a run: its page, its pictures with the data behind them, its device and its jobs."""

@@ -30,8 +30,17 @@ TILE_COLOURS = (*COLOURS[:6], "#f0e442", "#882255", "#44aa99", "#999933", "#3322
 def chip_map(path: Path, chip: Chip, chains: Sequence[QubitChain] = ()) -> Path:
     """Draw a chip: qubits shaded by readout error, pairs by two-qubit error, and chains as coloured bands.
 
-    Qubits and pairs that are out of order are dashed, and the circuit's qubit 0 is at the end with the ring. The
-    numbers that are drawn are saved beside the picture as CSV files of qubits and of pairs.
+    Qubits that are out of order are crossed out, and pairs without a working gate are dotted. The circuit's qubit 0 is
+    at the end of a band with the ring. The numbers that are drawn are saved beside the picture, as ``<name>.csv`` with
+    a row per qubit and ``<name>-pairs.csv`` with a row per pair.
+
+    Args:
+        path: the PNG file to write; a PDF is written beside it.
+        chip: the calibration of the device.
+        chains: the chains of qubits in use, one per tile.
+
+    Returns:
+        The path of the PNG file.
     """
     place = places(chip.num_qubits, list(chip.pairs)) * [1, -1] * SPACING
     low, high = place.min(axis=0) - 0.7 * SPACING, place.max(axis=0) + 0.7 * SPACING
@@ -90,10 +99,14 @@ def chip_map(path: Path, chip: Chip, chains: Sequence[QubitChain] = ()) -> Path:
 
 
 def places(num_qubits: int, pairs: Sequence[tuple[int, int]]) -> Floats:
-    """The place at which to draw each qubit, ``[num_qubits, 2]``: x to the right and y downwards.
+    """The place at which to draw each qubit, ``[num_qubits, 2]``: x to the right and y downwards, neighbours 1 apart.
 
     IBM numbers the qubits of a lattice row by row, so that the next qubit is to the right and any other neighbour of a
     higher number below. Where that leads to a contradiction, distances in the graph are scaled to the plane.
+
+    Args:
+        num_qubits: number of qubits of the chip.
+        pairs: pairs ``(a, b)``, a < b, of neighbouring qubits.
 
     >>> places(4, [(0, 1), (0, 2), (2, 3), (1, 3)]).tolist()
     [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]
@@ -117,7 +130,7 @@ def places(num_qubits: int, pairs: Sequence[tuple[int, int]]) -> Floats:
 
 
 def _scaled(num_qubits: int, pairs: Sequence[tuple[int, int]]) -> Floats:
-    """Places by classical scaling of the distances in the graph to two dimensions, neighbours about 1 apart."""
+    """The places by classical scaling of the distances in the graph to two dimensions, neighbours about 1 apart."""
     far = float(num_qubits)
     distance = np.full((num_qubits, num_qubits), far)
     np.fill_diagonal(distance, 0)
@@ -137,7 +150,7 @@ def _colours(count: int) -> list[str]:
 
 
 def _scale(errors: Floats) -> LogNorm:
-    """A logarithmic scale of the errors that are neither 0 nor those of qubits out of order."""
+    """A logarithmic scale over all errors but 0 and 1, which stands for what is out of order."""
     known = errors[(errors > 0) & (errors < 1)]
     low, high = (known.min(), known.max()) if known.size else (1e-3, 1e-1)
     return LogNorm(low, max(high, 1.01 * low), clip=True)

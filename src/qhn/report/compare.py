@@ -46,14 +46,14 @@ class Comparison:
                 raise QhnError(f"run {record.directory} has no complete step yet; qhn resume continues it")
 
     def differences(self) -> dict[str, list[Any]]:
-        """The settings in which the runs differ, by dotted key: one value per run, None where it does not apply."""
+        """The settings in which the runs differ, by dotted key: one value per run, None where a run lacks it."""
         leaves = [dict(_leaves(record.config.model_dump(mode="json"))) for record in self.records]
         keys = list(dict.fromkeys(key for tree in leaves for key in tree))
         table = {key: [tree.get(key) for tree in leaves] for key in keys}
         return {key: values for key, values in table.items() if any(value != values[0] for value in values)}
 
     def page(self) -> str:
-        """A table in text with one row per run."""
+        """A table in text with a row per run: settings in which the runs differ, and what each has found."""
         differences = self.differences()
         head = ["run", *differences]
         head += ["steps", "ended", "E", "best C", "validation", "distinct", "shots"]
@@ -72,7 +72,14 @@ class Comparison:
         return "\n".join(lines)
 
     def figure(self, folder: Path) -> Path:
-        """Draw E with its error and the best C against the step, and E against shots if all runs took shots."""
+        """Draw E with its error and the best C against the step, and against shots if all runs took shots.
+
+        Args:
+            folder: the directory for the picture and its data, which is made if it does not exist.
+
+        Returns:
+            The path of the PNG file; a PDF and the data as CSV are beside it.
+        """
         every = [record.steps() for record in self.records]
         sampled = all(steps[-1].shots for steps in every)
         figure, panels = new_figure(2 if sampled else 1)

@@ -1,4 +1,4 @@
-"""What a run on a device, or a rehearsal, says of it: qubits, what was applied, price, and what its noise should do."""
+"""Reports on the device of a run or rehearsal: qubits, error suppression, price, and E by its noise model."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ APPLIED = ("noise", "rep_delay", "readout_errors", "dynamical_decoupling", "twir
 
 @dataclass(frozen=True)
 class TwinEnergies:
-    """E of a noisy twin without shots.
+    """The mean cost E of a noisy twin, which simulates a device by its calibration, without shots.
 
     Attributes:
-        plain: of a run without mitigation, whose circuit has its last CX brick.
-        same_bits: of the circuit that ran, not inverted.
-        mitigated: of the circuit that ran, inverted at the true rates; None if nothing is mitigated.
-        is_exact: whether nothing was truncated.
+        plain: E in a run without mitigation of readout errors, whose circuit ends in its last CX brick.
+        same_bits: E of the circuit that ran, without mitigation.
+        mitigated: E of the circuit that ran, mitigated with the readout errors of the calibration; None if the run is
+            not mitigated.
+        is_exact: whether the simulation dropped no part of the state.
     """
 
     plain: float
@@ -40,12 +41,12 @@ class TwinEnergies:
 
 @dataclass(frozen=True)
 class DeviceReport:
-    """A run whose last session used a device.
+    """The report on a run whose last session used a device.
 
     Attributes:
-        record: of the run.
-        ansatz: its circuit.
-        facts: what the session's backend said of itself.
+        record: the record of the run.
+        ansatz: the circuit of the run.
+        facts: the backend's description of itself in the last session.
     """
 
     record: Record
@@ -54,7 +55,12 @@ class DeviceReport:
 
     @classmethod
     def of(cls, record: Record, ansatz: Ansatz) -> DeviceReport | None:
-        """That of a run, or None if it used no device."""
+        """The report on a run, or None if its last session used no device.
+
+        Args:
+            record: the record of the run.
+            ansatz: the circuit of the run.
+        """
         sessions = record.sessions()
         if not sessions or not sessions[-1].backend.tiles:
             return None
@@ -62,11 +68,11 @@ class DeviceReport:
 
     @property
     def is_rehearsal(self) -> bool:
-        """Whether the device is a stored one."""
+        """Whether the device is simulated by a stored calibration, so that nothing is billed."""
         return not machine_of(self.facts.name).bills
 
     def lines(self) -> list[str]:
-        """Qubits, what was really applied, and the price, for the run's page."""
+        """Lines for the run's page: qubits, error suppression and mitigation as applied, price, bills and drift."""
         words = [f"{name.replace('_', ' ')} {self.facts.facts[name]}" for name in APPLIED if name in self.facts.facts]
         words.append(f"mitigation {self.record.config.device.mitigation}")
         if self.facts.folded:
@@ -84,15 +90,15 @@ class DeviceReport:
 
     @cached_property
     def drift(self) -> Drift | None:
-        """E at the first θ along the run, if it was measured."""
+        """The drift of E at the first θ along the run; None if no step measured it."""
         return Drift.of(self.record.steps())
 
     def _layouts(self) -> set[str]:
-        """The qubits of each session that advanced the run, the same ones once."""
+        """The different choices of qubits with which sessions advanced the run, as text."""
         return {str(session.backend.qubits) for session in self.record.sessions()}
 
     def _billed(self) -> str:
-        """What was spent, in words; empty without jobs."""
+        """The QPU seconds and jobs that the run has spent, in words; empty without jobs."""
         record = self.record
         known = ledger_of(record)
         if not known.spent.jobs:
@@ -115,7 +121,12 @@ class DeviceReport:
         return f"nothing; {words} would have been billed" if self.is_rehearsal else words
 
     def twin_energies(self, theta: Floats, costs: Floats) -> TwinEnergies | None:
-        """E of the noisy twin of the first tile at θ, with the recorded calibration; None if there is none."""
+        """The mean costs E of the noisy twin of the first tile, by the recorded calibration; None on a QPU.
+
+        Args:
+            theta: angles in radians, ``[num_parameters]``.
+            costs: costs C of all bitstrings, ``[2**num_qubits]``, indexed with qubit 0 as the least significant bit.
+        """
         if not self.is_rehearsal:
             return None
         from qhn.backend.noise.channels import ChipNoise
@@ -147,7 +158,7 @@ class DeviceReport:
 
     @cached_property
     def _placed(self) -> tuple[Any, Any, list[Any]]:
-        """Chip, load and chains, from the record."""
+        """The chip, the numbers of gates of the circuit and the chains of qubits, from the record."""
         from qhn.backend.device.chip import Chip
         from qhn.backend.device.layout import Load, chain_of
 
@@ -158,7 +169,7 @@ class DeviceReport:
         return chip, load, [chain_of(chip, load, tile.qubits, exact=tile.exact) for tile in self.facts.tiles]
 
     def layout(self) -> str:
-        """The chains as a table: their estimated fidelities, what they are made of, and what was not used."""
+        """A table in text of the chains in use: estimated fidelities, errors of their qubits, and qubits left out."""
         from qhn.backend.device.layout import report
 
         chip, load, chains = self._placed
@@ -166,7 +177,14 @@ class DeviceReport:
         return report(chip, load, chains, exclude=config.exclude, searched=not config.qubits)
 
     def figure(self, path: Path) -> Path:
-        """The chains on the chip."""
+        """Draw the chains in use on a map of the chip (:func:`qhn.report.chip_map.chip_map`).
+
+        Args:
+            path: the PNG file to write.
+
+        Returns:
+            The path of the PNG file.
+        """
         from qhn.report.chip_map import chip_map
 
         chip, _, chains = self._placed

@@ -1,4 +1,4 @@
-"""Pictures for papers: at column width, colour-blind-safe, with the data behind each saved beside it."""
+"""Pictures for papers: at column width, colour-blind-safe, each with its data saved beside it."""
 
 from __future__ import annotations
 
@@ -45,9 +45,18 @@ UNITS_ACROSS = 5  # images of weights in a row
 def training_curve(
     folder: Path, steps: Sequence[Step], optimum: float | None, trained: str = "", *, sampled: bool = True
 ) -> Path:
-    """E with its error band, validation, best C against the step; ``trained`` names another objective.
+    """Draw E with its error band, the validation cost and the best C against the step.
 
-    The best C is that of all sampled bitstrings, or without shots of the most probable ones.
+    Args:
+        folder: the directory for ``training.png`` and ``training.csv``.
+        steps: the steps of a run.
+        optimum: the optimum C*; None if it is not known.
+        trained: name of the objective, drawn as a curve, if it is not E.
+        sampled: whether the run took shots, so that the best C is that of all sampled bitstrings; otherwise it is that
+            of the most probable bitstrings.
+
+    Returns:
+        The path of the PNG file.
     """
     figure, axes = one_panel()
     number = np.array([step.step for step in steps])
@@ -95,7 +104,15 @@ def training_curve(
 
 
 def drift_curve(folder: Path, drift: Drift) -> Path:
-    """E at the first θ against the step in which it was measured, with its errors, about the weighted mean."""
+    """Draw E at the first θ, with errors, against the step in which it was measured, and its weighted mean.
+
+    Args:
+        folder: the directory for ``drift.png`` and ``drift.csv``.
+        drift: the repeated measurements of E at the first θ.
+
+    Returns:
+        The path of the PNG file.
+    """
     figure, axes = one_panel()
     error = np.nan_to_num(drift.std_error)
     axes.errorbar(drift.steps, drift.mean, error, color=BLUE, marker="o", markersize=3, linewidth=0, elinewidth=1)
@@ -111,7 +128,17 @@ def drift_curve(folder: Path, drift: Drift) -> Path:
 
 
 def replayed_curve(path: Path, columns: dict[str, NDArray[Any]], objective: str = "") -> Path:
-    """E of each step as recorded and as recomputed, and an objective of that name; all ``columns`` are the data."""
+    """Draw E of each step as recorded and as recomputed from the bits of a run.
+
+    Args:
+        path: the PNG file to write.
+        columns: the data, one value per step, of which all are saved as CSV; ``step``, ``recorded``, ``mean`` and
+            ``objective``, and the errors of the last three, are drawn.
+        objective: name of the objective, drawn as a curve, if it is not E.
+
+    Returns:
+        The path of the PNG file.
+    """
     figure, axes = one_panel(height=0.85 * COLUMN)
     series = [("recorded", "recorded_std_error", "E as recorded", GREY), ("mean", "std_error", "E recomputed", BLUE)]
     if objective:
@@ -145,7 +172,19 @@ def cost_distribution(
     *,
     sampled: bool = True,
 ) -> Path:
-    """Histogram of the costs and weights at θ at the first and at the last step."""
+    """Draw the histogram of the costs of bitstrings at the first and at the last step.
+
+    Args:
+        folder: the directory for ``costs.png`` and ``costs.csv``.
+        first: costs C of bitstrings at step 0 and their weights, each ``[n]``; the weights sum up to 1.
+        last: costs C of bitstrings at the last step and their weights, each ``[n]``.
+        last_step: number of the last step; at 0 one histogram is drawn.
+        optimum: the optimum C*; None if it is not known.
+        sampled: whether weights are shares of shots; otherwise they are probabilities.
+
+    Returns:
+        The path of the PNG file.
+    """
     figure, axes = one_panel()
     low, high = (pick([pick(costs) for costs, _ in (first, last)]) for pick in (np.min, np.max))
     edges = np.linspace(low, high + 1e-12, 41)
@@ -164,9 +203,20 @@ def cost_distribution(
 
 
 def decision_boundary(path: Path, network: Network, data: Dataset, title: str, points: int = 200) -> Path:
-    """The network's output over the plane of its two features, with the training samples.
+    """Draw the output of a network over the plane of two features, with the training samples.
 
-    With more than two classes, their colours mixed by their probabilities, and the borders of the most probable one.
+    If there are more than two classes, their colours are mixed by their probabilities, and the borders between regions
+    of different most probable classes are drawn.
+
+    Args:
+        path: the PNG file to write; the data are saved beside it as ``.npz``.
+        network: the network, of two features.
+        data: the data set with the training samples.
+        title: the title of the picture.
+        points: number of points of the grid along each feature.
+
+    Returns:
+        The path of the PNG file.
     """
     figure, axes = one_panel(height=0.85 * COLUMN)
     samples = data.raw(data.x)
@@ -213,7 +263,16 @@ def _colour(label: int) -> str:
 
 
 def weight_image(path: Path, network: Network, title: str) -> Path:
-    """The weights of each unit of the first layer as an image."""
+    """Draw the weights of each unit of the first layer as an image.
+
+    Args:
+        path: the PNG file to write; the weights are saved beside it as CSV.
+        network: the network, whose inputs are the pixels of an image.
+        title: the title of the picture.
+
+    Returns:
+        The path of the PNG file.
+    """
     assert network.image_shape is not None
     weights = network.weights[0].T.reshape(-1, *network.image_shape)
     across = min(len(weights), UNITS_ACROSS)
@@ -247,7 +306,15 @@ def weight_image(path: Path, network: Network, title: str) -> Path:
 
 
 def density_of_states(folder: Path, landscape: Landscape) -> Path:
-    """How many bitstrings have which cost, as a histogram on a logarithmic scale."""
+    """Draw the density of states: how many bitstrings have which cost, as a histogram on a logarithmic scale.
+
+    Args:
+        folder: the directory for ``density.png`` and ``density.csv``.
+        landscape: the costs of all bitstrings.
+
+    Returns:
+        The path of the PNG file.
+    """
     figure, axes = one_panel()
     counts, edges = np.histogram(landscape.costs, bins=100)
     axes.stairs(counts, edges, color=BLUE, fill=True, alpha=0.7)
@@ -267,7 +334,15 @@ def density_of_states(folder: Path, landscape: Landscape) -> Path:
 
 
 def walsh_weights(folder: Path, landscape: Landscape) -> Path:
-    """Share of the variance of C that interactions of S qubits make up, W(S) / Σ W."""
+    """Draw the share of the variance of C that is due to interactions of S qubits, W(S) / Σ W, against S.
+
+    Args:
+        folder: the directory for ``walsh.png`` and ``walsh.csv``.
+        landscape: the costs of all bitstrings.
+
+    Returns:
+        The path of the PNG file.
+    """
     figure, axes = one_panel()
     weights = landscape.walsh_weights[1:]
     sizes, shares = np.arange(1, len(weights) + 1), weights / max(weights.sum(), np.finfo(float).tiny)
@@ -280,7 +355,15 @@ def walsh_weights(folder: Path, landscape: Landscape) -> Path:
 
 
 def local_minima(folder: Path, landscape: Landscape) -> Path:
-    """The basin of each one-flip minimum against its cost."""
+    """Draw the share of bitstrings in the basin of each one-flip minimum against the cost of the minimum.
+
+    Args:
+        folder: the directory for ``minima.png`` and ``minima.csv``.
+        landscape: the costs of all bitstrings.
+
+    Returns:
+        The path of the PNG file.
+    """
     figure, axes = one_panel()
     minima = landscape.local_minima
     shares = minima.basins / landscape.costs.size
@@ -302,7 +385,16 @@ def local_minima(folder: Path, landscape: Landscape) -> Path:
 
 
 def baseline_curves(path: Path, traces: dict[str, list[Trace]], optimum: float | None) -> Path:
-    """The lowest C against different bitstrings evaluated: median and quartiles of the repeats of each search."""
+    """Draw the lowest C against the number of different bitstrings evaluated, for several searches.
+
+    Args:
+        path: the PNG file to write; all falls of all repeats are saved beside it as CSV.
+        traces: the repeats of each search, by its name; their median and quartiles are drawn.
+        optimum: the optimum C*; None if it is not known.
+
+    Returns:
+        The path of the PNG file.
+    """
     figure, axes = one_panel(height=0.95 * COLUMN)
     longest = max(trace.distinct for repeats in traces.values() for trace in repeats)
     counts = np.unique(np.geomspace(1, longest, 200).astype(np.int64))
@@ -332,9 +424,16 @@ def baseline_curves(path: Path, traces: dict[str, list[Trace]], optimum: float |
 
 
 def reliability(path: Path, panels: dict[str, dict[str, Calibration]]) -> Path:
-    """The share of right predictions against confidence, bin by bin: a panel a set of samples, a series a predictor.
+    """Draw the share of right predictions against the confidence, one marker per bin of confidence.
 
-    The area of a marker goes with the samples in its bin.
+    The area of a marker grows with the number of samples in its bin.
+
+    Args:
+        path: the PNG file to write; the bins are saved beside it as CSV.
+        panels: the calibrations of predictors, by name of the set of samples, a panel each, and of the predictor.
+
+    Returns:
+        The path of the PNG file.
     """
     figure, axes = new_figure(len(panels), height=1.1 * COLUMN)
     rows: list[tuple[Any, ...]] = []

@@ -1,4 +1,4 @@
-"""The jobs of a run: what its journal knows of them, and how far they are on the service."""
+"""The jobs of a run on a QPU: their states, prices and bills, from its journal and from the service."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ ENDED = (Event.DONE, Event.FAILED, Event.CANCELLED, Event.SELF_TEST)  # after wh
 
 @dataclass(frozen=True)
 class JobLine:
-    """A job of a run.
+    """A job of a run, as a row of a table.
 
     Attributes:
-        job_id: on the service.
-        measures: the step, evaluation and part that it does, or that it is a self-test.
-        state: what the service says of it, or else the journal.
-        price_seconds: QPU seconds that it should take.
-        qpu_seconds: that were billed; None if they are not known.
-        bits: what they are: ``"used"``, ``"to come"`` or ``"lost"``.
+        job_id: the service's identifier of the job.
+        measures: the step, gradient and part that the job measures, in words, or ``self-test``.
+        state: state of the job, by the service, or by the journal if it has ended or the service does not say.
+        price_seconds: QPU seconds that the job should take.
+        qpu_seconds: QPU seconds that were billed; None if they are not known.
+        bits: what became of the measured bits: ``"used"``, ``"to come"`` or ``"lost"``.
     """
 
     job_id: str
@@ -37,9 +37,15 @@ class JobLine:
 
 
 def jobs_of_run(record: Record) -> tuple[list[JobLine], str]:
-    """All jobs of a run, the oldest first, and why the service could not be asked for them; empty if it was.
+    """All jobs of a run, the oldest first, by its journal and the service.
 
-    Doubles that it lists late, and bills that have become known, are noted in the run's journal.
+    Jobs that the service has twice, and bills that have become known, are noted in the run's journal.
+
+    Args:
+        record: the record of the run.
+
+    Returns:
+        The jobs, and why the service could not be asked; empty text if it was asked.
     """
     from qhn.backend.ibm.account import account_device
     from qhn.backend.ibm.connection import Connection
@@ -54,7 +60,13 @@ def jobs_of_run(record: Record) -> tuple[list[JobLine], str]:
 
 
 def job_lines(record: Record, state_of: Callable[[str], str | None]) -> list[JobLine]:
-    """All jobs of a run, the oldest first; ``state_of`` is asked for those that have not ended."""
+    """All jobs of a run, the oldest first, by its journal.
+
+    Args:
+        record: the record of the run.
+        state_of: a function from the identifier of a job that has not ended to its state on the service; None if it is
+            unknown.
+    """
     used = {job_id for entry in record.timing() for job_id in entry["job_ids"]}
     lines = []
     for job_id, job in record.journal.history().jobs().items():
@@ -66,11 +78,11 @@ def job_lines(record: Record, state_of: Callable[[str], str | None]) -> list[Job
 
 
 def journal_alone(job_id: str) -> None:
-    """The state of a job if the service is not asked."""
+    """None, as the state of a job on the service if the service is not asked."""
 
 
 def measures(job: KnownJob) -> str:
-    """What a job measures, in words.
+    """The step, gradient and part that a job measures, in words, or ``self-test``.
 
     >>> from qhn.backend.terms import Amount
     >>> [measures(KnownJob(tag, Amount())) for tag in ("qhn:r:3:0", "qhn:r:3:1:4", "qhn:r:test:0")]
@@ -84,13 +96,22 @@ def measures(job: KnownJob) -> str:
 
 
 def ledger_of(record: Record) -> Ledger:
-    """What a run has spent on a QPU, or would have."""
+    """The QPU seconds, jobs and shots that a run has spent, or in a rehearsal would have.
+
+    Args:
+        record: the record of the run.
+    """
     steps = record.steps()
     return ledger(record.timing(), record.journal.history(), steps[-1].shots if steps else 0)
 
 
 def table(lines: list[JobLine]) -> str:
-    """For a terminal."""
+    """The jobs as an aligned table in text.
+
+    >>> print(table([JobLine("c1x", "step 0", "done", 2.0, None, "used")]))
+    job  measures  state  price, s  billed, s  bits
+    c1x  step 0    done        2.0          –  used
+    """
     rows = [
         (one.job_id, one.measures, one.state, f"{one.price_seconds:,.1f}", _bill(one.qpu_seconds), one.bits)
         for one in lines

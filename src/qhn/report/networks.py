@@ -1,4 +1,4 @@
-"""What a page says of binary networks and their data, beyond what it says of any bitstring."""
+"""Reports on binary networks and their data: accuracies, decision boundaries and weights."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from qhn.problem.cost import BinnProblem
 
 @dataclass(frozen=True)
 class NetworkReport:
-    """Binary networks on a data set.
+    """The report on binary networks on a data set.
 
     Attributes:
-        problem: the networks, the data and the loss.
+        problem: the problem with the networks, the data and the loss.
     """
 
     problem: BinnProblem
@@ -28,13 +28,24 @@ class NetworkReport:
         return f"  data        {data.name}, {len(data.y):,} training and {held_out} samples, loss {self.problem.loss}"
 
     def accuracy(self, bits: Bits) -> str:
-        """The share of right predictions of one network ``[num_qubits]``, in words."""
+        """The shares of right predictions of a network on training and validation data, in words.
+
+        Args:
+            bits: the bits of the network, ``[num_qubits]``.
+        """
         training, validation = self.problem.accuracy(bits)
         held_out = "" if validation is None else f", {float(validation):.1%} validation"
         return f"{float(training):.1%} training{held_out}"
 
     def numbers(self, best: Bits) -> list[tuple[str, str]]:
-        """How well the best network predicts, and how well one would that always named the larger class."""
+        """The accuracy of the best network, and that of always predicting the larger class, as rows of a page.
+
+        Args:
+            best: the bits of the best network, ``[num_qubits]``.
+
+        Returns:
+            A name and a value in words for each row.
+        """
         labels = self.problem.dataset.y
         majority = np.bincount(labels.astype(np.intp)).max() / len(labels)
         return [
@@ -43,7 +54,17 @@ class NetworkReport:
         ]
 
     def figures(self, folder: Path, suffix: str, bits: Bits, title: str) -> list[Path]:
-        """The decision boundary of a network on two features, and its weights if its inputs are pixels."""
+        """Draw the decision boundary of a network if the data have two features, and its weights if they are pixels.
+
+        Args:
+            folder: the directory for the pictures.
+            suffix: the end of the names of the files, before ``.png``.
+            bits: the bits of the network, ``[num_qubits]``.
+            title: the title of the pictures.
+
+        Returns:
+            The paths of the PNG files; their data are beside them.
+        """
         from qhn.report import figures
 
         network, data = self.problem.network(bits), self.problem.dataset

@@ -1,4 +1,4 @@
-"""What a finished or unfinished run says: one page for the terminal, figures with their data, from the record alone."""
+"""The report on a run, made from its record alone: a page for the terminal, and figures with their data."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
+from qhn.backend import NoiseSettings
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.config.section import Section
 from qhn.config.train import TrainConfig
@@ -31,22 +32,32 @@ from qhn.run.step import Step, lowest_validation
 from qhn.seeds import Key, Purpose
 from qhn.statistics import entropy
 
-RANDOM_NETWORKS = 1_000_000  # and beyond draws at most so many random networks
-DEFAULT_CVAR = 0.2
-APART = ("tiles", "price", "load")  # of a session, on the page
+RANDOM_NETWORKS = 1_000_000  # random bitstrings that are drawn at most, where C of all is not known
+DEFAULT_CVAR = 0.2  # share of lowest costs in the CVaR that is shown if none was trained
+APART = ("tiles", "price", "load")  # facts of a backend that are left out of its line on the page
 ROUNDING = 1e-12  # relative: sums in another order differ so
 
 
 @dataclass(frozen=True)
 class Report:
-    """A run to be reported on.
+    """The report on a run.
 
     Attributes:
-        record: of the run.
-        given: the problem of the run, if it is a Python object; without it the page says what the record knows.
+        record: the record of the run.
+        given: the problem of the run, if it is a Python object; without it, the page is limited to costs in the record.
 
     Raises:
-        ValueError: at construction, if it has no complete step.
+        QhnError: at construction, if the run has no complete step.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> import qhn
+    >>> config = qhn.load_config("figure-1", {"train.steps": 2, "train.shots": 50})
+    >>> with TemporaryDirectory() as results:
+    ...     training = qhn.train(config, results=results)
+    ...     steps = list(training)
+    ...     page = Report(training.record).summary()
+    >>> print(page.splitlines()[1].strip())
+    circuit     4 qubits, num_layers 2, order eq5, 28 active of 32 angles
     """
 
     record: Record
@@ -58,11 +69,12 @@ class Report:
 
     @cached_property
     def steps(self) -> list[Step]:
+        """All complete steps of the run, in order."""
         return self.record.steps()
 
     @cached_property
     def problem(self) -> Problem:
-        """The problem of the run; of a Python object that is not given, what the record knows of it."""
+        """The problem of the run; for a Python object that is not given, the costs that the record holds."""
         if self.given is not None:
             return self.given
         config = self.record.config
@@ -70,17 +82,17 @@ class Report:
 
     @cached_property
     def networks(self) -> NetworkReport | None:
-        """What there is to say of networks and their data; None of other problems."""
+        """The report on binary networks and their data; None for other problems."""
         return NetworkReport(self.problem) if isinstance(self.problem, BinnProblem) else None
 
     @property
     def noun(self) -> str:
-        """What one bitstring stands for."""
+        """The word for what one bitstring stands for, such as ``network``."""
         return noun_of(self.problem)
 
     @cached_property
     def landscape(self) -> Landscape | None:
-        """All costs, or None if they are too many."""
+        """The costs of all bitstrings; None if they are too many, or the record does not hold them."""
         if isinstance(self.problem, RecordedProblem):
             return None if self.problem.table is None else Landscape(self.problem.table)
         known = is_small(self.problem) or self.is_exact
@@ -93,17 +105,18 @@ class Report:
 
     @cached_property
     def ansatz(self) -> Ansatz:
+        """The circuit of the run."""
         return self.record.config.circuit(self.problem.num_qubits)
 
     @cached_property
     def ideal(self) -> ExactEstimator:
-        """Of the ideal circuit; only if all costs are known."""
+        """The exact estimator for the ideal circuit; it can be used only if :attr:`landscape` is known."""
         assert self.landscape is not None
         return ExactEstimator(self.ansatz, self.problem, objective=self._cvar, costs=self.landscape.costs)
 
     @cached_property
     def machine(self) -> Shotless:
-        """What a run without shots took for E: the ideal circuit, or a noisy one."""
+        """The estimator that a run without shots used: that of the ideal circuit, or of a noisy one."""
         config = self.record.config
         if config.train.is_ideal:
             return self.ideal
@@ -113,7 +126,7 @@ class Report:
 
     @cached_property
     def device(self) -> DeviceReport | None:
-        """What it used, if that was a device."""
+        """The report on the device of the last session; None on other machines."""
         return DeviceReport.of(self.record, self.ansatz)
 
     @property
@@ -126,14 +139,20 @@ class Report:
 
     @property
     def best_bits(self) -> Bits:
-        """The best network's bits ``[num_qubits]``."""
+        """The bits of the best bitstring, ``[num_qubits]``, qubit 0 first."""
         return bitstrings.from_text(self.steps[-1].best_bits)
 
     def costs(self, step: int) -> tuple[Floats, Floats]:
-        """Costs of bitstrings at a step's θ and their weights, which sum up to 1: ``[n]`` each.
+        """The costs of bitstrings at the θ of a step, and their weights, which sum up to 1.
 
-        Of an exact run they are all bitstrings and their probabilities; of others the measured ones, looked up among
-        the recorded evaluations, with a weight of one shot each.
+        In a run without shots they are those of all bitstrings, weighted by probability; in a run with shots those of
+        the measured bitstrings, one entry per shot, weighted equally.
+
+        Args:
+            step: number of the step, from 0.
+
+        Returns:
+            The costs C, ``[n]``, and the weights, ``[n]``.
         """
         if self.is_exact:
             probabilities = self.machine.probabilities(self.steps[step].theta[None])[0]
@@ -146,7 +165,7 @@ class Report:
     # ------------------------------------------------------------ the page
 
     def summary(self) -> str:
-        """One page: the best network in words, E, CVaR, best C, the optimum, accuracy, and random search beside it."""
+        """A page of text: settings, the best bitstring, E, CVaR, best C, optimum, accuracy, and a random search."""
         config, last = self.record.config, self.steps[-1]
         outcome = self.record.outcome()
         ansatz = self.ansatz
@@ -186,26 +205,26 @@ class Report:
         return f"  problem     {instance.type if instance else type(self.problem).__name__}{digest}"
 
     def _shots(self) -> str:
-        """Shots a row, in words."""
+        """The number of shots per row of angles, in words."""
         train = self.record.config.train
         first = f"{train.shot_schedule.first:,} to " if train.shot_schedule else ""
         twirled = ", rounded up by twirling," if self.record.config.device.twirling else ""
         return f"{first}{train.shots:,} shots{twirled}"
 
     def _machine(self) -> str:
-        """Its name, and the noise of a model without a device."""
+        """The name of the backend, or the parameters of the depolarising noise, in words."""
         config = self.record.config
-        if config.train.backend != "depolarising":
+        model = config.machine_settings
+        if not isinstance(model, NoiseSettings):
             return config.train.backend
-        model = config.device
         errors = f"p1 {model.p1:g}, p2 {model.p2:g}, readout error {model.readout_error:g}"
-        return f"depolarising after every gate of the {model.form} circuit ({errors})"
+        return f"{config.train.backend} after every gate of the {model.form} circuit ({errors})"
 
     @cached_property
     def most_likely(self) -> tuple[Bits, float]:
-        """The network measured most often at the last step, ``[num_qubits]``, and its share of the shots.
+        """The bitstring measured most often at the last step, ``[num_qubits]``, and its share of the shots.
 
-        Of an exact run, the most probable one and its probability.
+        In a run without shots it is the most probable bitstring, with its probability.
         """
         if self.is_exact:
             return self.machine.most_probable(self.steps[-1].theta)
@@ -216,7 +235,7 @@ class Report:
 
     @property
     def _told_apart(self) -> bool:
-        """Whether one network is more likely than others, as far as the shots can tell."""
+        """Whether a bitstring was measured more than once at the last step, so that one is the most likely."""
         shots = self.record.config.train.shots_at(self.steps[-1].step)
         return shots <= 1 or self.most_likely[1] * shots > 1.5
 
@@ -276,7 +295,7 @@ class Report:
         share = last.distinct / space
         seen = f"{last.distinct:,} of {_count(self.problem.num_qubits)}{_percent(share)}"
         rows.append((f"distinct {self.noun}s evaluated", seen))
-        if not isinstance(self.problem, RecordedProblem):  # which knows no other costs
+        if not isinstance(self.problem, RecordedProblem):  # a recorded problem knows no other costs
             rows.append(("best C of as many random ones", self._random_search(last.distinct)))
         if share > 0.1:
             remark = "so much of the space was seen that the best sample says little about the search; E does"
@@ -290,7 +309,7 @@ class Report:
         return [] if known else [(objective.label, with_error(last.value, last.std_error))]
 
     def _tail(self) -> tuple[str, str]:
-        """CVaR at the last step."""
+        """The CVaR at the last step, as a row of the page."""
         cvar, last = self._cvar, self.steps[-1]
         if self.is_exact:
             value, error = float(self.machine(last.theta).objective), 0.0
@@ -310,7 +329,7 @@ class Report:
         return f"{lowest:.6g} in one draw of {drawn:,}" + (", fewer than that" if drawn < count else "")
 
     def provenance(self) -> str:
-        """Sessions, machines, versions and time that the run took."""
+        """A text on where the numbers come from: time that the run took, its sessions, machines and versions."""
         timing = self.record.timing()
         seconds, qpu_seconds = (sum(entry[name] or 0.0 for entry in timing) for name in ("seconds", "qpu_seconds"))
         lines = [f"{seconds:,.1f} s in {len(timing)} steps, {qpu_seconds:,.1f} QPU s, in {self.record.directory}"]
@@ -324,7 +343,11 @@ class Report:
     # ------------------------------------------------------------ figures
 
     def figures(self) -> list[Path]:
-        """Draw all figures into the run's ``figures/`` and return their paths; their data is saved beside them."""
+        """Draw all figures of the run into its ``figures/``, with their data beside them.
+
+        Returns:
+            The paths of the PNG files.
+        """
         from qhn.report import figures
 
         folder = self.record.directory / "figures"
@@ -372,7 +395,7 @@ def _settings(chosen: Section) -> str:
 
 
 def _warm_start(train: TrainConfig) -> str:
-    """Whose angles it began with, in words; empty if they were drawn."""
+    """The run whose last angles were the first of this one, in words; empty if there is none."""
     return f", begun at the last angles of run {train.initial.run}" if train.initial.name == "run" else ""
 
 

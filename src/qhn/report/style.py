@@ -26,7 +26,18 @@ CLASS_MARKERS = ("o", "^", "s", "v", "D")  # as many as have no common factor wi
 
 
 def write_csv(path: Path, columns: dict[str, NDArray[Any]]) -> None:
-    """Columns of equal length, with a header line; nan becomes an empty cell."""
+    """Write columns of equal length as CSV with a header line; nan becomes an empty cell.
+
+    Args:
+        path: the file to write.
+        columns: the columns by name, each ``[n]``.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_csv(Path(folder) / "x.csv", {"step": np.array([0, 1]), "mean": np.array([0.5, np.nan])})
+    ...     (Path(folder) / "x.csv").read_text().split()
+    ['step,mean', '0,0.5', '1,']
+    """
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
@@ -37,7 +48,17 @@ def write_csv(path: Path, columns: dict[str, NDArray[Any]]) -> None:
 def new_figure(
     columns: int = 1, rows: int = 1, *, width: float = COLUMN, height: float = 0.7 * COLUMN
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of panels of that size in inches, and its panels row by row."""
+    """A figure with panels of equal size, for print.
+
+    Args:
+        columns: number of panels side by side.
+        rows: number of panels one below another.
+        width: width of a panel in inches.
+        height: height of a panel in inches.
+
+    Returns:
+        The figure and its panels, row by row.
+    """
     figure = Figure(figsize=(columns * width, rows * height), dpi=200, layout="constrained")
     panels = list(np.atleast_1d(figure.subplots(rows, columns)).flat)
     for axes in panels:
@@ -60,7 +81,15 @@ def label_colorbar(bar: Colorbar, label: str) -> None:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Save as PNG, and as PDF beside it for print; the path of the PNG."""
+    """Save a figure as PNG, and beside it as PDF for print.
+
+    Args:
+        figure: the figure.
+        path: the PNG file to write.
+
+    Returns:
+        The path of the PNG file.
+    """
     figure.savefig(path)
     figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
     return path

@@ -1,1 +1,1 @@
-"""One training: the loop as an iterator of steps, its record on disk, when it ends, and again from its bits."""
+"""One training run: the loop as an iterator of steps, the rules that end it, its record on disk, and its replay."""

@@ -1,4 +1,4 @@
-"""What is refused before a run begins: too large, without a budget, or waiting for what there is not."""
+"""Checks before a run begins, which refuse one that is too large, has no budget, or waits for what does not exist."""
 
 from __future__ import annotations
 
@@ -15,14 +15,19 @@ from qhn.errors import QhnError
 from qhn.problem.cost import NO_VALIDATION, Problem
 from qhn.problem.landscape import check_enumerable
 
-MAX_ANGLES = 2**27  # in the rows of one gradient: 1 GiB
+MAX_ANGLES = 2**27  # angles in all rows of one gradient: 1 GiB
 
 
 def check_size(config: RunConfig, ansatz: Ansatz) -> None:
-    """Refuse a gradient whose rows of angles or measured bits, or a table of costs, would fill the memory.
+    """Refuse a gradient whose rows of angles or measured bits, or a table of all costs, would fill the memory.
+
+    Args:
+        config: the configuration of the run.
+        ansatz: the circuit of the run.
 
     Raises:
-        ValueError: naming what is too large.
+        QhnError: if a gradient has too many angles or measured bits, or a run without shots has too many qubits for a
+            table of all costs; the message names the size.
     """
     if config.train.shots is None:
         check_enumerable(ansatz.num_qubits)
@@ -37,29 +42,40 @@ def check_size(config: RunConfig, ansatz: Ansatz) -> None:
 
 
 def check_validation(config: RunConfig, validation: Problem | None) -> None:
-    """Refuse to wait for a validation cost that there is not.
+    """Refuse the stop rule ``train.patience``, which needs a validation cost, if there are no validation data.
+
+    Args:
+        config: the configuration of the run.
+        validation: the problem whose cost is the validation cost; None without validation data.
 
     Raises:
-        QhnError: if there are no validation data.
+        QhnError: if ``train.patience`` is set and ``validation`` is None.
     """
     if config.train.patience is not None and validation is None:
         raise QhnError(f"train.patience waits for a lower validation cost, but {NO_VALIDATION}")
 
 
 def _up(seconds: float) -> str:
-    """Rounded up to hundredths, so that it suffices."""
+    """Seconds in words, rounded up to hundredths, so that a budget of as many suffices."""
     return f"{math.ceil(100 * seconds - 1e-6) / 100:,.2f}"
 
 
 def check_budget(config: RunConfig, needed: Amount) -> None:
-    """Refuse a budget that the first step exceeds, or that nothing counts against.
+    """Refuse a budget that the first step exceeds, or a budget of QPU seconds or jobs for a run that takes none.
 
     Args:
-        config: the run.
-        needed: by its first step, at most.
+        config: the configuration of the run.
+        needed: the most that the first step can take: QPU seconds, jobs and shots.
 
     Raises:
-        ValueError: naming both numbers.
+        QhnError: if the first step exceeds a budget, or a budget limits what the machine does not count; the message
+            names the budget and what the step takes.
+
+    >>> from qhn.config.file import load_config
+    >>> check_budget(load_config("figure-1", {"train.max_shots": 1000}), Amount(shots=1500))
+    Traceback (most recent call last):
+        ...
+    qhn.errors.QhnError: train.max_shots is 1,000, the first step takes 1,500 shots; raise it or lower train.shots
     """
     train, chips = config.train, spelled(machine for machine in MACHINES if machine.has_chip)
     for name, limit in (("max_qpu_seconds", train.max_qpu_seconds), ("max_jobs", train.max_jobs)):
@@ -82,10 +98,14 @@ def check_budget(config: RunConfig, needed: Amount) -> None:
 
 
 def check_detach(config: RunConfig, detach: bool) -> None:
-    """Refuse not to wait for a machine that has no jobs.
+    """Refuse to end a session without waiting for its jobs on a machine that has no jobs.
+
+    Args:
+        config: the configuration of the run.
+        detach: whether the run shall not wait for jobs.
 
     Raises:
-        ValueError: naming the backend.
+        QhnError: if ``detach`` is asked for on a machine that computes in this process; the message names the backend.
     """
     if detach and not config.train.machine.bills:
         takers = spelled(machine for machine in MACHINES if machine.bills)
@@ -93,13 +113,18 @@ def check_detach(config: RunConfig, detach: bool) -> None:
 
 
 class BudgetNeeded(QhnError):
-    """A paid run was asked for without a budget.
+    """The error of a paid run that was asked for without a budget.
+
+    Args:
+        backend: name of the backend whose shots are paid for.
+        needed: what each step should take, the self-test of the device included in the first; at least one step.
+        price: QPU seconds that all steps together should take; 0 on machines that bill no seconds.
 
     Attributes:
-        backend: that is paid for.
-        num_steps: that were asked for.
-        first: what must be left for the first, the self-test of the device included.
-        price: QPU seconds that all of it should take.
+        backend: name of the backend whose shots are paid for.
+        num_steps: number of steps that were asked for.
+        first: what the first step takes, the self-test of the device included; a smaller budget is refused.
+        price: QPU seconds that all steps together should take.
     """
 
     def __init__(self, backend: str, needed: Sequence[Amount], price: float) -> None:
@@ -115,15 +140,15 @@ class BudgetNeeded(QhnError):
 
 
 def check_paid(forecast: Forecast, *, record: bool) -> None:
-    """Refuse to spend shots without a record or a budget.
+    """Refuse to spend paid shots without a record or a budget.
 
     Args:
-        forecast: of a run on a machine whose shots are paid for.
+        forecast: the forecast of a run on a machine whose shots are paid for.
         record: whether the run is recorded.
 
     Raises:
-        QhnError: if it is not recorded.
-        BudgetNeeded: naming what the steps take.
+        QhnError: if the run is not recorded.
+        BudgetNeeded: if neither QPU seconds nor shots are limited; the message names what the steps take.
     """
     train = forecast.config.train
     if not record:
@@ -136,12 +161,13 @@ def check_start(forecast: Forecast, *, paid: bool, record: bool) -> None:
     """Refuse a run that its machine cannot make within its budget, before anything is written or sent.
 
     Args:
-        forecast: of the run.
+        forecast: the forecast of the run.
         paid: whether the shots of the machine are paid for.
         record: whether the run is recorded.
 
     Raises:
-        QhnError: as :func:`check_paid` and :func:`check_budget`.
+        QhnError: if the first step exceeds a budget, or a paid run is not recorded.
+        BudgetNeeded: if a paid run has no budget.
     """
     if paid:
         check_paid(forecast, record=record)

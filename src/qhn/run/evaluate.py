@@ -1,4 +1,4 @@
-"""E of angles from a file."""
+"""The mean cost E(θ) at angles θ that are read from a file."""
 
 from __future__ import annotations
 
@@ -20,15 +20,23 @@ from qhn.text import clipped, parse_json, read_text
 
 
 def read_theta(path: Path) -> Floats:
-    """Angles in radians, ``[num_parameters]`` or ``[rows, num_parameters]``.
+    """Read angles in radians, ``[num_parameters]`` or ``[rows, num_parameters]``, from a file.
 
     Args:
-        path: ``.npy``; ``.npz`` with one array; ``.json``, a list of numbers or of lists; ``.csv`` or ``.txt``, one
-            row a line, or one number a line.
+        path: the file, whose suffix says its format: ``.npy``; ``.npz`` with one array; ``.json``, a list of numbers
+            or of lists; ``.csv`` or ``.txt``, one row of angles or one angle per line.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it cannot be read so, or holds a number that is not finite.
+        QhnError: if the file has another format, holds no one- or two-dimensional array, or a number is not finite.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "theta.json"
+    ...     _ = path.write_text("[[0.0, 0.5], [1.0, 1.5]]")
+    ...     read_theta(path)
+    array([[0. , 0.5],
+           [1. , 1.5]])
     """
     if not path.is_file():
         raise NotFoundError(f"file of angles {path} {'is not a file' if path.exists() else 'does not exist'}")
@@ -69,11 +77,26 @@ def _read(path: Path) -> Floats:
 
 
 def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
-    """Facts about each row of θ, sampled or exact as the configuration says; ``text`` is all of them in words.
+    """Evaluate E = ⟨C⟩ and the objective at given angles, with shots or exactly as the configuration says.
+
+    Args:
+        config: the configuration of a run: its problem, circuit, backend, shots and objective.
+        theta: angles in radians, ``[num_parameters]`` or ``[rows, num_parameters]``.
+
+    Returns:
+        One dictionary of JSON values per row, with ``row``, ``mean``, ``std_error`` and ``shots``, and those of
+        mitigation and of an objective that is not the mean; then one with the lowest C met (``best_cost``,
+        ``best_bits`` as text, qubit 0 first) and the number of ``distinct`` bitstrings. Under ``text`` each dictionary
+        has a sentence for the terminal.
 
     Raises:
-        ValueError: if a row has another number of angles than the circuit.
+        QhnError: if a row has another number of angles than the circuit, or the shots of the machine are paid for.
         BackendError: if the machine fails.
+
+    >>> from qhn.config.file import load_config
+    >>> row, best = evaluate_theta(load_config("figure-1", {"train.shots": 50}), np.zeros(32))
+    >>> row["shots"], best["best_bits"], best["distinct"]
+    (50, '0000', 1)
     """
     problem = config.problem()
     ansatz = config.circuit(problem.num_qubits)

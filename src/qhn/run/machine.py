@@ -1,4 +1,4 @@
-"""The machine of a run: opened when it is first needed, used on the same qubits as before, and kept to a budget."""
+"""The machine of a run: opened when it is first needed, on the qubits of earlier sessions, and kept to a budget."""
 
 from __future__ import annotations
 
@@ -23,22 +23,25 @@ from qhn.problem.evaluations import Evaluations
 from qhn.run.checks import check_budget, check_paid
 from qhn.run.plan import Plan
 from qhn.run.recorder import Recorder
-from qhn.run.session import BackendFacts, Session
+from qhn.run.session import BackendFacts
 from qhn.run.step import Outcome, RecordError
 from qhn.run.stopping import beyond_account, over_budget
 
 
 class RunMachine:
-    """What stands between the loop and a machine: opening it, its terms, its price, and what was spent on it.
+    """The link between the training loop and a machine, which opens it, knows its price and counts what it took.
 
     Args:
-        plan: of the run.
-        recorder: where the run is kept.
+        plan: the plan of the run.
+        recorder: the recorder that keeps the run.
         backend: the machine, if it is open already.
-        detach: do not wait for jobs.
+        detach: whether the run ends once the jobs of its next step are submitted, instead of waiting for them.
 
     Attributes:
-        tell: is told in words what a step waits for on a QPU; to be replaced by who wants to know.
+        plan: the plan of the run.
+        kind: the kind of machine that the configuration names.
+        tell: a function that is called with a line of text when a step begins to wait on a QPU, and as its state
+            changes; it does nothing until it is replaced.
     """
 
     def __init__(self, plan: Plan, recorder: Recorder, backend: Backend | None = None, *, detach: bool = False) -> None:
@@ -59,7 +62,14 @@ class RunMachine:
         return self._backend is not None
 
     def open(self) -> Backend:
-        """The machine; a device of an earlier session is used on the same qubits, as long as they work."""
+        """Open the machine, or return it if it is open.
+
+        A device is used on the qubits of the last session, as long as all of them work.
+
+        Raises:
+            QhnError: if the machine cannot be opened as it is configured.
+            BackendError: if its service cannot be reached.
+        """
         if self._backend is None:
             config, journal = self.plan.config, self._recorder.journal
             sessions = self._recorder.sessions()
@@ -76,7 +86,7 @@ class RunMachine:
 
     @cached_property
     def sampler(self) -> Sampler:
-        """The circuit of the run, compiled for the machine.
+        """The circuit of the run, compiled for the machine, which samples its measured bits.
 
         Raises:
             QhnError: if the machine cannot run it.
@@ -85,7 +95,7 @@ class RunMachine:
 
     @cached_property
     def forecast(self) -> Forecast:
-        """What the run takes, by the machine's present calibration.
+        """The forecast of what the run takes of the machine, by its present calibration.
 
         Raises:
             QhnError: if the machine cannot run the circuit.
@@ -93,15 +103,16 @@ class RunMachine:
         return Forecast(self.plan.config, self.plan.ansatz, self.sampler.placement)
 
     def estimator(self, evaluations: Evaluations, readout_counts: ReadoutCounts | None) -> Estimator:
-        """What measures the steps to come; a session begins with it.
+        """Begin a session: the estimator that measures E and its gradient at the steps to come.
 
         Args:
-            evaluations: costs that are known already.
-            readout_counts: readout errors counted in earlier sessions.
+            evaluations: the bitstrings evaluated so far with their costs, to which the estimator adds.
+            readout_counts: readout errors counted in earlier sessions; None if there are none.
 
         Raises:
-            QhnError: if the run is paid for and has no budget, or the machine cannot run it.
-            BackendError: if its service cannot be reached.
+            QhnError: if the machine cannot run the circuit, or the run is paid for and is not recorded.
+            BudgetNeeded: if the run is paid for and has no budget.
+            BackendError: if the service of the machine cannot be reached.
         """
         backend, sampler = self.open(), self.sampler
         if backend.paid:
@@ -125,11 +136,11 @@ class RunMachine:
                 mitigation=self.plan.config.device.mitigation,
                 readout_counts=readout_counts,
             )
-        self._recorder.begin_session(Session.of_this_process(self._facts()), sampler, problem)
+        self._recorder.begin_session(self._facts, sampler, problem)
         return found
 
     def announcement(self) -> str:
-        """On which qubits of a device the next steps are made, and what they take; empty beside devices."""
+        """The qubits of a device on which the next steps are made, and the price, in words; empty on other machines."""
         if not self.kind.has_chip:
             return ""
         facts = BackendFacts(self._facts())
@@ -138,28 +149,33 @@ class RunMachine:
         return f"{facts.layout_words()}{priced}"
 
     def close(self, outcome: Outcome | None) -> None:
-        """End what is billed while it is open; at the end of the run also note late bills and jobs that are double."""
+        """Close a session of the service, which is billed while it is open.
+
+        Args:
+            outcome: how the run ended; None if it goes on later. At the end of a run, bills that have become known and
+                jobs that the service has twice are noted in its journal.
+        """
         if isinstance(self._backend, PaidBackend) and self._recorder.record is not None:
             self._backend.close()
             if outcome is not None:
                 self._backend.reconcile()
 
     def _facts(self) -> dict[str, Any]:
-        """What the record keeps of the machine: what it says of itself, and the price of the run."""
+        """The description of the machine that the record keeps, with the price of the run."""
         priced = self.forecast.priced()
         return self.sampler.describe() | ({} if priced is None else {"price": priced.to_json()})
 
     # ------------------------------------------------------------ what the run has spent, and may spend
 
     def take_up(self, timing: Sequence[dict[str, Any]], shots: int) -> None:
-        """Learn what the complete steps of the run took.
+        """Count what the complete steps of earlier sessions took.
 
         Args:
-            timing: what each took, as the record has it.
-            shots: of all of them.
+            timing: the entries of ``timing.jsonl``, one per complete step.
+            shots: number of shots of all complete steps.
 
         Raises:
-            RecordError: if the journal does not know a job that a step used: it would be paid for again.
+            RecordError: if the journal does not know a job that a step used, since what was spent is then unknown.
         """
         self._timing, self._shots = list(timing), shots
         noted = self._history().jobs()
@@ -171,13 +187,17 @@ class RunMachine:
             )
 
     def timing(self, step: int, seconds: float, gradients: int, samples: Sequence[Samples]) -> dict[str, Any]:
-        """What a step took of the machine, and, with a device's calibration, what it should have taken.
+        """The entry of a step for ``timing.jsonl``: what it took, and on a device also its price by the calibration.
 
         Args:
-            step: its number.
-            seconds: by the clock, here.
-            gradients: measured in it.
-            samples: measured in it, one entry an evaluation.
+            step: number of the step, from 0.
+            seconds: wall-clock time of the step in seconds.
+            gradients: number of gradients measured in the step.
+            samples: the bits measured in the step, one entry per evaluation.
+
+        Returns:
+            JSON values: ``step``, ``time`` (UTC, at the end of the step), ``seconds``, ``qpu_seconds`` (billed; None
+            if a bill is unknown) and ``job_ids``; on a device also ``price_seconds`` and ``price_jobs``.
         """
         billed = [one.qpu_seconds for one in samples]
         timing = {
@@ -193,16 +213,27 @@ class RunMachine:
         return timing | {"price_seconds": known.seconds, "price_jobs": known.jobs}
 
     def count(self, timing: dict[str, Any], shots: int) -> None:
-        """Take a complete step into account: what it took, and the shots of the run so far."""
+        """Count what a complete step took.
+
+        Args:
+            timing: the step's entry for ``timing.jsonl``.
+            shots: number of shots since the start of the run.
+        """
         self._timing.append(timing)
         self._shots = shots
 
     def ledger(self) -> Ledger:
-        """What was spent on a QPU so far, or would have been."""
+        """The QPU seconds, jobs and shots that the run has spent so far, or in a rehearsal would have."""
         return ledger(self._timing, self._history(), self._shots)
 
     def needed(self, step: int) -> Amount:
-        """What a step takes at most; a device is not opened for it if its last session said what it takes."""
+        """The most that a step can take: QPU seconds, jobs and shots, with a self-test of the device if one is due.
+
+        A device that is not open is not opened for this if the last session recorded its price.
+
+        Args:
+            step: number of the step, from 0.
+        """
         sessions = [] if self.is_open else self._recorder.sessions()
         priced = sessions[-1].backend.price if sessions else None
         if priced is not None:
@@ -214,10 +245,10 @@ class RunMachine:
         return self.forecast.step(step) + self.forecast.self_test(self._history().self_tests())
 
     def check_budget(self) -> None:
-        """Refuse a budget that not even the first step fits in.
+        """Refuse a budget that is too small for the first step.
 
         Raises:
-            QhnError: naming both numbers.
+            QhnError: if the first step exceeds it; the message names the budget and what the step takes.
         """
         if self._has_budget:
             check_budget(self.plan.config, self.needed(0))
@@ -226,18 +257,30 @@ class RunMachine:
         """Refuse to spend shots that are paid for without a record or a budget.
 
         Raises:
-            QhnError, BudgetNeeded: as :func:`qhn.run.checks.check_paid`.
+            QhnError: if the run is not recorded.
+            BudgetNeeded: if neither QPU seconds nor shots are limited.
         """
         check_paid(self.forecast, record=self._recorder.record is not None)
 
     def stop(self, step: int) -> Outcome | None:
-        """The end of the run if a step takes more than its budget has left."""
+        """The outcome ``budget`` if a step could take more than is left of a budget; None if the run can go on.
+
+        Args:
+            step: number of the step, from 0.
+        """
         if not self._has_budget:
             return None
         return over_budget(self.plan.config.train, self.needed(step), self.ledger())
 
     def agree(self, step: int) -> Outcome | None:
-        """Tell a machine that bills what it may spend on a step; the end of the run if the account has too little."""
+        """Set what a machine that bills may spend on a step.
+
+        Args:
+            step: number of the step, from 0.
+
+        Returns:
+            The outcome ``quota`` if the account has too few QPU seconds left for the step; None if it can be made.
+        """
         backend = self._backend
         if not isinstance(backend, PaidBackend):
             return None
@@ -246,7 +289,7 @@ class RunMachine:
         return beyond_account(self.needed(step), self.ledger(), backend.seconds_left())
 
     def budget_words(self) -> str:
-        """QPU seconds spent, and left of the budget, in one line; empty beside devices."""
+        """The QPU seconds spent, and those left of the budget, in one line; empty on machines other than devices."""
         if not self.kind.has_chip or self.plan.config.train.shots is None:
             return ""
         limit = self.plan.config.train.max_qpu_seconds
@@ -259,7 +302,7 @@ class RunMachine:
         return any(limit is not None for limit in (rules.max_shots, rules.max_qpu_seconds, rules.max_jobs))
 
     def _remaining(self) -> Remaining:
-        """What is left of the budgets, by all that is known now."""
+        """The QPU seconds, jobs and shots left of the budgets at this moment."""
         rules, spent = self.plan.config.train, self.ledger().spent
         limits = (rules.max_qpu_seconds, rules.max_jobs, rules.max_shots)
         used = (spent.seconds, spent.jobs, spent.shots)
@@ -269,5 +312,5 @@ class RunMachine:
         self.tell(f"{words}  {self.budget_words()}")
 
     def _history(self) -> History:
-        """What the journal says of the jobs of the run."""
+        """The history of the run's jobs in its journal; empty for a run that is not recorded."""
         return History() if self._recorder.journal is None else self._recorder.journal.history()

@@ -1,4 +1,4 @@
-"""What a run is going to do: its problem, its circuit, its first angles – everything that can be known beforehand."""
+"""The plan of a run: its problem, its circuit, its first angles – everything that is known without a machine."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Plan:
     """A run that can be made, as far as this is known without a machine.
 
     Attributes:
-        config: what is asked for.
-        problem: the cost of its bitstrings.
-        ansatz: the circuit that yields them.
-        theta: the first angles ``[num_parameters]`` in radians.
+        config: the configuration of the run.
+        problem: the problem, which gives the cost C of each bitstring.
+        ansatz: the circuit whose measurements give bitstrings.
+        theta: the first angles in radians, ``[num_parameters]``.
         validation: the problem whose cost is the validation cost; None without validation data.
     """
 
@@ -38,8 +38,9 @@ def prepare(config: RunConfig, problem: Problem | None = None) -> Plan:
     """The plan of a run: data loaded, circuit and first angles made, everything checked that needs no machine.
 
     Args:
-        config: what is asked for; with a problem that is a Python object, one that names it (:meth:`RunConfig.given`).
-        problem: that object; None for the problem that the configuration describes.
+        config: the configuration of the run. If the problem is a Python object, the configuration must name it
+            (:meth:`RunConfig.given`).
+        problem: the problem as a Python object; None for the problem that the configuration describes.
 
     Raises:
         QhnError: if the data cannot be read, or something is too large, missing, or does not fit.
@@ -60,10 +61,15 @@ def prepare(config: RunConfig, problem: Problem | None = None) -> Plan:
 
 
 def check(config: RunConfig) -> None:
-    """Refuse a run that cannot be made as it is configured, without a machine.
+    """Refuse a run that cannot be made as it is configured; no machine is opened.
+
+    Args:
+        config: the configuration of the run.
 
     Raises:
-        QhnError, FileNotFoundError: as :func:`prepare`, or if its budget is too small for a step.
+        QhnError: if the data cannot be read, something is too large, missing, or does not fit, or the budget is too
+            small for a step.
+        FileNotFoundError: if a file of data is missing.
     """
     plan = prepare(config)
     if not config.train.machine.has_chip:  # on a device the price depends on its calibration
@@ -73,10 +79,15 @@ def check(config: RunConfig) -> None:
 def with_stop_rules_of(config: RunConfig, record: Record) -> RunConfig:
     """The recorded configuration with the stop rules that ``config`` sets; one it leaves out stays as recorded.
 
-    Fewer steps than a finished run has taken change nothing, so that showing an extended run does not shorten it.
+    If ``train.steps`` is below the number that a finished run has taken, it is ignored, so that showing an extended run
+    does not shorten it.
+
+    Args:
+        config: the configuration with the stop rules to take over.
+        record: the record of the run.
 
     Raises:
-        ValueError: if they are fewer than an unfinished run has taken.
+        QhnError: if ``train.steps`` is below the number of steps that an unfinished run has taken.
     """
     given = {name: getattr(config.train, name) for name in RunConfig.STOP_RULES & config.train.model_fields_set}
     taken, planned = record.checkpoint().num_steps, record.config.train.steps

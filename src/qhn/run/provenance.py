@@ -1,4 +1,4 @@
-"""What a run leaves beside its numbers: the best bitstring, the circuit that ran, the costs of all bitstrings."""
+"""The files of a run beside its steps: the best bitstring, the circuit that ran, the costs of all bitstrings."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from qhn.run.record import Record
 from qhn.run.step import Step
 
 LANDSCAPE = "landscape.npy"
-PROBES = 64
-DRAWN_GATES = 1000
+PROBES = 64  # entries of a stored table of costs that are computed again to check it
+DRAWN_GATES = 1000  # gates of the largest circuit that is drawn
 
 
 def write_best(record: Record, problem: Problem, step: Step) -> None:
-    """Write ``best.json``: the best bitstring, found at that step; of a network also ``network.npz``."""
+    """Write the best bitstring of a run to ``best.json``, and if it is a network, the network to ``network.npz``.
+
+    Args:
+        record: the record of the run, held for writing.
+        problem: the problem of the run.
+        step: the step in which the bitstring was found.
+    """
     bits = bitstrings.from_text(step.best_bits)
     if isinstance(problem, BinnProblem):
         record.write_file("network.npz", problem.network(bits).write)
@@ -28,7 +34,7 @@ def write_best(record: Record, problem: Problem, step: Step) -> None:
 
 
 def _facts_of(problem: Problem, step: Step, bits: Bits) -> dict[str, Any]:
-    """What ``best.json`` says of a bitstring."""
+    """The contents of ``best.json`` for a bitstring ``[num_qubits]``."""
     validation = validation_of(problem)
     facts = {
         "step": step.step,
@@ -48,10 +54,14 @@ def _facts_of(problem: Problem, step: Step, bits: Bits) -> dict[str, Any]:
 
 
 def write_circuit(record: Record, circuit: Any) -> None:
-    """Write ``circuit.qpy``, ``circuit.qasm`` (OpenQASM 3) and ``circuit.txt`` (a drawing) of what runs.
+    """Write the circuit that runs to ``circuit.qpy``, ``circuit.qasm`` (OpenQASM 3) and ``circuit.txt`` (a drawing).
 
-    A session that runs another circuit than those before, on other qubits, adds its own as ``circuit-2``, and so on.
-    Circuits of many gates are not drawn: nobody could read it.
+    A session that runs another circuit than those before, on other qubits, writes it as ``circuit-2``, and so on.
+    Circuits of more than 1,000 gates are not drawn, since nobody could read the drawing.
+
+    Args:
+        record: the record of the run, held for writing.
+        circuit: the ``QuantumCircuit`` that runs.
     """
     from qiskit import qasm3, qpy
 
@@ -69,14 +79,21 @@ def write_circuit(record: Record, circuit: Any) -> None:
 
 
 def all_costs(record: Record, problem: Problem) -> Floats:
-    """C of all bitstrings, ``[2**num_qubits]``; kept in the run's ``landscape.npy`` once computed.
+    """The costs C of all bitstrings, ``[2**num_qubits]``; entry i is that of the bits of i, qubit 0 least significant.
+
+    Once computed they are kept in the run's ``landscape.npy``. A stored table is used if 64 of its entries are right.
+
+    Args:
+        record: the record of the run.
+        problem: the problem of the run.
 
     Raises:
-        ValueError: above 24 qubits.
+        QhnError: if there are more than 24 qubits.
     """
     costs: Floats
     try:
-        costs = np.load(record.directory / LANDSCAPE)
+        with (record.directory / LANDSCAPE).open("rb") as file:
+            costs = np.asarray(np.load(file), dtype=np.float64)
     except Exception:  # numpy raises OSError, ValueError, EOFError or BadZipFile; it is computed anew
         costs = np.empty(0)
     if not _are_costs_of(problem, costs):
@@ -86,7 +103,7 @@ def all_costs(record: Record, problem: Problem) -> Floats:
 
 
 def _are_costs_of(problem: Problem, costs: Floats) -> bool:
-    """Whether a stored table has the right size and, at some places, the right numbers."""
+    """Whether a stored table of costs has the right size and, at 64 bitstrings, the right values."""
     if costs.shape != (2**problem.num_qubits,) or costs.dtype != np.float64 or not np.isfinite(costs).all():
         return False
     places = np.unique(np.linspace(0, len(costs) - 1, PROBES).astype(np.int64))

@@ -1,4 +1,4 @@
-"""A run on disk: what was asked, how it was run, what happened – written before anything waits, never overwritten.
+"""The record of a run on disk: its configuration, machines and steps, each written before the run goes on.
 
 ::
 
@@ -67,9 +67,16 @@ ANEW = "restore it from a copy, or begin anew with qhn run --restart, which sets
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where training stands after ``num_steps`` complete steps; checksums are of the files of ``CHECKED``.
+    """The state of a training after its last complete step.
 
-    ``flips`` are the readout errors counted so far.
+    Attributes:
+        num_steps: number of complete steps.
+        num_evaluations: number of different bitstrings evaluated so far.
+        num_qubits: number of qubits of the circuit; 0 before the first step.
+        checksums: CRC-32 of the complete part of ``steps.jsonl`` and of ``evaluations.bin``, by name of the file.
+        theta: angles of the next step in radians, ``[num_parameters]``; empty before the first step.
+        optimizer: arrays of the optimizer's state, by name.
+        readout_counts: readout errors counted so far; None if they are not counted.
     """
 
     num_steps: int
@@ -85,7 +92,7 @@ class Checkpoint:
 
         Args:
             theta: the angles that the run began with, ``[num_parameters]``.
-            state: of the same optimizer before its first step, a named tuple of arrays.
+            state: the state of the same optimizer before its first step, a named tuple of arrays.
 
         Raises:
             RecordError: if the checkpoint holds other arrays than these, or arrays of another shape.
@@ -100,14 +107,29 @@ class Checkpoint:
 
 
 def results_directory(explicit: str | Path | None = None) -> Path:
-    """Where runs are kept: the argument, else ``$QHN_RESULTS``, else ``results`` in the working directory."""
+    """The directory of all runs: the argument, else ``$QHN_RESULTS``, else ``results`` in the working directory.
+
+    Args:
+        explicit: a directory that takes the place of the other two; None to use them.
+
+    >>> results_directory("trials").name
+    'trials'
+    """
     return Path(explicit or os.environ.get("QHN_RESULTS") or "results")
 
 
 class Record:
-    """The directory of one run.
+    """The record of one run: a directory of files.
 
     Reading is always possible; writing needs :meth:`open_for_writing`, which one process at a time can hold.
+
+    Args:
+        directory: the directory of the run.
+        config: the configuration of the run.
+
+    Attributes:
+        directory: the directory of the run.
+        config: the configuration of the run.
     """
 
     def __init__(self, directory: Path, config: RunConfig) -> None:
@@ -119,7 +141,13 @@ class Record:
 
     @classmethod
     def create(cls, config: RunConfig, directory: Path) -> Record:
-        """The record of this configuration in that directory, made if it does not exist.
+        """The record of a configuration in a directory, which is made if it does not exist.
+
+        A data file of the user is copied into the record, so that the run can go on without the original.
+
+        Args:
+            config: the configuration of the run.
+            directory: the directory of the run.
 
         Raises:
             RecordError: if the directory holds another configuration or is damaged.
@@ -152,9 +180,12 @@ class Record:
     def load(cls, directory: str | Path) -> Record:
         """The record in a directory.
 
+        Args:
+            directory: the directory of a run.
+
         Raises:
-            FileNotFoundError: if it has no ``config.json``.
-            RecordError: if that is damaged, was edited, or has another schema.
+            FileNotFoundError: if the directory has no ``config.json``.
+            RecordError: if ``config.json`` is damaged, was edited, or has another schema.
         """
         directory = Path(directory)
         if directory.name in ("", ".."):  # such as "." inside a run
@@ -186,7 +217,11 @@ class Record:
         return (self.directory / "config.json").exists()
 
     def update_stop_rules(self, config: RunConfig) -> None:
-        """Take over the stop rules of a configuration that is otherwise the same; call it while holding the run."""
+        """Take over stop rules; the run must be held for writing.
+
+        Args:
+            config: a configuration that differs from that of the run in its stop rules at most.
+        """
         if self.config.train != config.train:
             self.forget_outcome()
             self.config = self.config.model_copy(update={"train": config.train})
@@ -195,8 +230,11 @@ class Record:
     def set_aside(self) -> Path:
         """Rename the directory to the first free ``<run_id>~<k>``, so that the run can start anew.
 
+        Returns:
+            The new path of the directory.
+
         Raises:
-            RecordError: if another process is writing it.
+            RecordError: if another process is writing the run.
         """
         with self._locked():
             k = 1
@@ -235,7 +273,7 @@ class Record:
 
     @cached_property
     def journal(self) -> Journal:
-        """What was noted of jobs on a QPU, ``jobs.jsonl``."""
+        """The journal of the run's jobs on a QPU, ``jobs.jsonl``."""
         return Journal(self.directory / JOURNAL)
 
     def steps(self) -> list[Step]:
@@ -264,10 +302,10 @@ class Record:
         return steps
 
     def checkpoint(self) -> Checkpoint:
-        """Where training stands; zero steps before the first is complete.
+        """The state of the training after its last complete step; one of zero steps if there is none.
 
         Raises:
-            RecordError: if the file is damaged, or missing although steps were taken.
+            RecordError: if ``checkpoint.npz`` is damaged, or missing although steps were taken.
         """
         path = self.directory / "checkpoint.npz"
         if not path.exists():
@@ -290,10 +328,13 @@ class Record:
             raise RecordError(f"{path} is damaged ({type(error).__name__}); {ANEW}") from None
 
     def evaluations(self) -> tuple[Packed, Floats]:
-        """All bitstrings evaluated up to the checkpoint, packed ``[n, bytes]``, with their costs ``[n]``.
+        """All different bitstrings evaluated up to the checkpoint, in order of evaluation.
+
+        Returns:
+            The bitstrings packed into bytes, ``[n, bytes]``, and their costs C, ``[n]``.
 
         Raises:
-            RecordError: if the file is shorter than the checkpoint says.
+            RecordError: if ``evaluations.bin`` cannot be read, or is not what the checkpoint says.
         """
         path, checkpoint = self.directory / "evaluations.bin", self.checkpoint()
         count, dtype = checkpoint.num_evaluations, _evaluation_type(checkpoint.num_qubits)
@@ -310,35 +351,46 @@ class Record:
         return np.ascontiguousarray(rows["bits"]), np.ascontiguousarray(rows["cost"])
 
     def samples(self, step: int) -> Bits:
-        """The bits measured at the θ of a step (θ itself, not its shifts): ``[shots, num_qubits]``.
+        """The bits measured at the θ of a step, without those at shifted angles: ``[shots, num_qubits]``.
+
+        Args:
+            step: number of the step, from 0.
 
         Raises:
-            RecordError: if the file is missing or damaged.
+            RecordError: if the file of the bits is missing or damaged.
         """
         path = self._samples_path(step)
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return bitstrings.unpack(stored["bits"][0], int(stored["num_qubits"]))
-        except Exception as error:  # as for the checkpoint
+        except Exception as error:  # numpy raises the same errors as for the checkpoint
             raise RecordError(f"{path} cannot be read ({type(error).__name__}); {ANEW}") from None
 
     def kept_samples(self, step: int, evaluation: int = 0) -> tuple[Samples, str]:
-        """Everything that is kept of an evaluation, and the digest of the angles and shots it was asked for.
+        """The stored bits of an evaluation, and the digest of its angles and shots.
 
-        Without a digest it is row 0 alone: its shots were not paid for.
+        If the shots were not paid for, the bits are those at θ alone, and the digest is empty.
+
+        Args:
+            step: number of the step, from 0.
+            evaluation: number of the evaluation in the step, from 0.
 
         Raises:
-            RecordError: if the file is missing or damaged.
+            RecordError: if the file of the bits is missing or damaged.
         """
         path = self._samples_path(step, evaluation)
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return Samples.from_arrays(stored), str(stored["digest"])
-        except Exception as error:  # as for the checkpoint
+        except Exception as error:  # numpy raises the same errors as for the checkpoint
             raise RecordError(f"{path} cannot be read ({type(error).__name__}); {ANEW}") from None
 
     def holds_best_of(self, step: Step) -> bool:
-        """Whether ``best.json`` describes the bitstring found at that step, with ``network.npz`` if it is a network."""
+        """Whether ``best.json`` describes the best bitstring of a step, and ``network.npz`` is there for a network.
+
+        Args:
+            step: the step in which the bitstring was found.
+        """
         try:
             best = parse_json((self.directory / "best.json").read_text())
             if "network" in best:
@@ -348,7 +400,11 @@ class Record:
             return False
 
     def outcome(self) -> Outcome | None:
-        """Why the run stopped when it last did; None if it was killed or never ran."""
+        """The outcome of the run's last session: why it stopped; None if it was killed or never ran.
+
+        Raises:
+            RecordError: if ``outcome.json`` is damaged.
+        """
         path = self.directory / "outcome.json"
         try:
             outcome = Outcome(**parse_json(path.read_text())) if path.exists() else None
@@ -359,9 +415,9 @@ class Record:
             raise RecordError(f"{path} is damaged ({error}); delete it, the run writes another") from None
 
     def timing(self) -> list[dict[str, Any]]:
-        """Time, seconds, QPU seconds and their price, and job ids of the complete steps.
+        """The entries of ``timing.jsonl`` for the complete steps: time, seconds, QPU seconds, their price, job ids.
 
-        Lines that cannot be read are left out.
+        Lines that cannot be read are left out. :meth:`qhn.run.machine.RunMachine.timing` describes an entry.
         """
         path = self.directory / "timing.jsonl"
         lines = path.read_bytes().splitlines() if path.exists() else []
@@ -376,7 +432,11 @@ class Record:
         return found
 
     def manifest(self) -> list[dict[str, Any]]:
-        """Versions, machine and backend of every session that advanced the run."""
+        """The entries of ``manifest.json``: versions, machine and backend of every session that advanced the run.
+
+        Raises:
+            RecordError: if the manifest is damaged.
+        """
         path = self.directory / "manifest.json"
         try:
             sessions: list[dict[str, Any]] = parse_json(path.read_text())["sessions"] if path.exists() else []
@@ -387,7 +447,7 @@ class Record:
         return sessions
 
     def sessions(self) -> list[Session]:
-        """The processes that advanced the run, with what their machines said of themselves.
+        """The sessions of the run: the processes that advanced it, with their backends' descriptions.
 
         Raises:
             RecordError: if the manifest is damaged.
@@ -399,7 +459,11 @@ class Record:
             raise RecordError(f"{path} is damaged ({error}); delete it, the run writes another") from None
 
     def calibration(self) -> dict[str, Any] | None:
-        """What the device of the last session reported; None if there was none."""
+        """The calibration that the device of the last session reported, as JSON values; None without a device.
+
+        Raises:
+            RecordError: if the file of the calibration is missing or damaged.
+        """
         sessions = self.sessions()
         name = sessions[-1].backend.calibration if sessions else None
         if name is None:
@@ -416,11 +480,16 @@ class Record:
     # ------------------------------------------------------------ writing
 
     def write_file(self, name: str, write: Callable[[IO[bytes]], object]) -> None:
-        """Write or replace a file, atomically: ``write`` is given it open in binary mode."""
+        """Write or replace a file of the record atomically.
+
+        Args:
+            name: name of the file in the directory of the run.
+            write: a function that is given the file, open in binary mode, and writes its content.
+        """
         replace(self.directory / name, write)
 
     def forget_outcome(self) -> None:
-        """The run goes on: what it last ended with no longer holds."""
+        """Remove the outcome of the last session, since the run goes on."""
         (self.directory / "outcome.json").unlink(missing_ok=True)
 
     def append(
@@ -431,7 +500,15 @@ class Record:
         evaluations: Evaluations,
         readout_counts: ReadoutCounts | None = None,
     ) -> None:
-        """Write a complete step: its new evaluations, its line, and last the checkpoint that counts it."""
+        """Write a complete step: its new evaluations, its line, and last the checkpoint that counts it.
+
+        Args:
+            step: the step.
+            theta: angles of the next step in radians, ``[num_parameters]``.
+            optimizer: arrays of the optimizer's state after the step, by name.
+            evaluations: all evaluations so far; those not written yet are taken from it.
+            readout_counts: readout errors counted so far; None if they are not counted.
+        """
         packed, costs = evaluations.take_fresh()
         rows = np.empty(len(costs), dtype=_evaluation_type(evaluations.num_qubits))
         rows["bits"], rows["cost"] = packed, costs
@@ -453,17 +530,34 @@ class Record:
         self._checksums = checksums
 
     def append_timing(self, entry: dict[str, Any]) -> None:
-        """Write what is not reproducible about a step; call it before :meth:`append`."""
+        """Write a step's entry of ``timing.jsonl``, which is not reproducible; call it before :meth:`append`."""
         append(self.directory / "timing.jsonl", (json.dumps(entry) + "\n").encode())
 
     def write_samples(self, step: int, samples: Samples, evaluation: int = 0, digest: str = "") -> None:
-        """Keep the bits of an evaluation, row 0 at θ itself; ``digest`` names the angles they were measured at."""
+        """Store the bits of an evaluation.
+
+        Args:
+            step: number of the step, from 0.
+            samples: the measured bits; row 0 was measured at θ, the others at shifted angles.
+            evaluation: number of the evaluation in the step, from 0.
+            digest: digest of the angles and shots (:func:`qhn.run.paid_shots.digest_of`); empty if the shots were not
+                paid for.
+        """
         path = self._samples_path(step, evaluation)
         path.parent.mkdir(exist_ok=True)
         replace(path, lambda file: np.savez(file, digest=digest, **samples.arrays()))
 
     def paid_samples(self, step: int, evaluation: int, digest: str) -> Samples | None:
-        """The bits kept earlier for an evaluation at the same angles, so that nobody pays for them twice."""
+        """The bits stored earlier for an evaluation, so that nobody pays for them twice; None if there are none.
+
+        Args:
+            step: number of the step, from 0.
+            evaluation: number of the evaluation in the step, from 0.
+            digest: digest of the angles and shots; bits with another digest are not returned.
+
+        Raises:
+            RecordError: if the file of the bits is damaged.
+        """
         try:
             with self._samples_path(step, evaluation).open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 if str(stored["digest"]) != digest:
@@ -471,21 +565,29 @@ class Record:
                 return Samples.from_arrays(stored)
         except FileNotFoundError:
             return None
-        except Exception as error:  # as for the checkpoint
+        except Exception as error:  # numpy raises the same errors as for the checkpoint
             path = self._samples_path(step, evaluation)
             raise RecordError(
                 f"{path} holds paid shots and is damaged ({type(error).__name__}); move it away"
             ) from None
 
     def write_json(self, name: str, tree: Any) -> None:
-        """Write or replace a small JSON file, atomically."""
+        """Write or replace a JSON file of the record atomically.
+
+        Args:
+            name: name of the file in the directory of the run.
+            tree: the JSON values to write.
+        """
         text = json.dumps(tree, indent=2) + "\n"
         replace(self.directory / name, lambda file: file.write(text.encode()))
 
     def append_session(self, session: Session) -> None:
-        """Note in the manifest that a session begins to advance the run.
+        """Append a session that begins to advance the run to the manifest.
 
-        A device's calibration goes into a file of its own, ``calibration/<digest>.json``, named in the manifest.
+        A device's calibration is written to a separate file, ``calibration/<digest>.json``, which the manifest names.
+
+        Raises:
+            RecordError: if the manifest is damaged.
         """
         facts = session.to_json()
         backend = facts["backend"]
@@ -499,6 +601,7 @@ class Record:
         self.write_json("manifest.json", {"schema": SCHEMA, "sessions": [*self.manifest(), facts]})
 
     def write_outcome(self, outcome: Outcome) -> None:
+        """Write why the run stopped to ``outcome.json``."""
         self.write_json("outcome.json", asdict(outcome))
 
     # ------------------------------------------------------------ the rest
@@ -532,25 +635,45 @@ class Record:
 def load_run(directory: str | Path) -> Record:
     """The record of a run, to read its configuration, steps, samples and outcome.
 
+    Args:
+        directory: the directory of the run, ``results/<experiment>/<run_id>``.
+
     Raises:
         FileNotFoundError: if there is no run in that directory.
-        RecordError: if it is damaged.
+        RecordError: if the record is damaged.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> import qhn
+    >>> config = qhn.load_config("figure-1", {"train.steps": 2, "train.shots": 50})
+    >>> with TemporaryDirectory() as results:
+    ...     steps = list(qhn.train(config, results=results))
+    ...     run = load_run(f"{results}/{config.experiment}/{config.run_id}")
+    ...     len(run.steps()), run.samples(0).shape, str(run.outcome().name)
+    (2, (50, 4), 'done')
     """
     return Record.load(directory)
 
 
 def run_directories(results: Path) -> list[Path]:
-    """All runs below a directory of results, by experiment and then by age."""
+    """The directories of all runs below a directory of results, sorted by experiment and then by age.
+
+    Args:
+        results: the directory of all runs.
+    """
     found = [path.parent for path in results.glob("*/*/config.json")]
     return sorted(found, key=lambda path: (path.parent.name, (path / "config.json").stat().st_ctime))
 
 
 def find_run(results: Path, name: str | None) -> Path:
-    """The directory of a run given by its path or the beginning of its id; without a name, the one last written.
+    """The directory of a run given by its path or the beginning of its id.
+
+    Args:
+        results: the directory of all runs.
+        name: the path of the run's directory, or the beginning of its id; None for the run that was written last.
 
     Raises:
-        FileNotFoundError: if there is none.
-        ValueError: if several ids begin so.
+        FileNotFoundError: if there is no such run.
+        QhnError: if the ids of several runs begin with ``name``.
     """
     if name is not None and (Path(name) / "config.json").is_file():
         return Path(name)

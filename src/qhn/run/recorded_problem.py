@@ -1,4 +1,4 @@
-"""The problem of a run that was given as a Python object, as far as the record of the run knows it."""
+"""The problem of a run that was given as a Python object, reconstructed from the costs that the record holds."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ from qhn.run.record import Record
 
 
 class RecordedProblem:
-    """The costs that a record holds, of all bitstrings or of the evaluated ones; the user's own code is not run.
+    """A problem whose costs are read from a record: those of all bitstrings, or of the evaluated ones.
+
+    The Python object that the run minimised is not needed.
 
     Args:
         record: the record of a run whose problem was a Python object.
-        instance: what the run's configuration says of that object.
+        instance: the part of the run's configuration that describes the object.
 
     Attributes:
-        num_qubits: bits of a bitstring.
-        noun: what one bitstring stands for.
-        table: C of all bitstrings, ``[2**num_qubits]``; None if the record does not hold them.
+        num_qubits: number of bits of a bitstring.
+        noun: the word for what one bitstring stands for, such as ``network``.
+        table: costs C of all bitstrings, ``[2**num_qubits]``, indexed with qubit 0 as the least significant bit; None
+            if the record does not hold them.
     """
 
     def __init__(self, record: Record, instance: InstanceConfig) -> None:
@@ -41,19 +44,23 @@ class RecordedProblem:
             self._known.add(*record.evaluations())
 
     def cost(self, bits: Bits) -> Floats:
-        """C of each bitstring ``[..., num_qubits]``.
+        """The cost C of each bitstring: ``[..., num_qubits]`` → ``[...]``.
 
         Raises:
-            QhnError: if the run did not evaluate one of them; the message names it.
+            QhnError: if the record does not hold the cost of a bitstring; the message names the bitstring.
         """
         return self._known.cost(bits)
 
     def summary(self) -> str:
-        """The number of qubits; what each stands for, the object alone can say."""
+        """A line of text with the number of qubits; their meaning is known to the Python object alone."""
         return f"{self.num_qubits} qubits; what they stand for is in the Python object that was trained"
 
     def describe(self, bits: Bits) -> list[str]:
-        """What the best bitstring stands for, as lines of text; of others it is not recorded."""
+        """The recorded meaning of the run's best bitstring as lines of text; empty for all other bitstrings.
+
+        Args:
+            bits: a bitstring, ``[num_qubits]``.
+        """
         try:
             best = json.loads(self._best.read_text())
             return list(best[self.noun]) if best["bits"] == bitstrings.text(bits) else []
@@ -73,7 +80,7 @@ class _Unknown:
 
 
 def _table(path: Path, num_qubits: int) -> Floats | None:
-    """The costs of all bitstrings in a file of a record; None if it does not hold so many."""
+    """The costs of all bitstrings in a file of a record; None if it is missing or holds another number of them."""
     try:
         costs: Floats = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):

@@ -1,8 +1,8 @@
-"""What the loop hands over to be kept: to the record of the run on disk, or, of an unrecorded run, to nobody."""
+"""Recorders, to which the training loop hands each step: one writes a record on disk, one writes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,11 +22,11 @@ from qhn.run.step import Outcome, Step
 
 @dataclass(frozen=True)
 class Earlier:
-    """What earlier sessions of a run have left.
+    """The state in which earlier sessions left a run.
 
     Attributes:
         steps: the complete steps.
-        timing: what they took, one entry a step.
+        timing: the entries of ``timing.jsonl``, one per complete step.
         checkpoint: where training stood after the last of them; None before the first step.
     """
 
@@ -40,12 +40,12 @@ class Taken:
     """A step that is complete, with everything that a run needs to go on after it.
 
     Attributes:
-        step: what is reported.
-        theta: the next angles ``[num_parameters]``.
-        optimizer: the arrays of the optimizer's next state, by name.
-        timing: what the step took, which is not reproducible.
-        samples: the measured bits, one entry an evaluation; none of a machine without shots.
-        readout_counts: the readout errors counted so far.
+        step: the step as it is reported.
+        theta: the angles of the next step in radians, ``[num_parameters]``.
+        optimizer: the arrays of the optimizer's state after the step, by name.
+        timing: the entry of the step for ``timing.jsonl``.
+        samples: the measured bits, one entry per evaluation; empty if no shots are taken.
+        readout_counts: the readout errors counted so far; None if they are not counted.
     """
 
     step: Step
@@ -57,58 +57,90 @@ class Taken:
 
 
 class Recorder(Protocol):
-    """Where a run is kept.
-
-    Attributes:
-        record: the run on disk; None of a run that is not kept.
-        journal: where a machine that bills notes its jobs; None of a run that is not kept.
-    """
+    """The protocol by which the training loop keeps a run, and finds again what is kept of it."""
 
     @property
-    def record(self) -> Record | None: ...
+    def record(self) -> Record | None:
+        """The record of the run on disk; None for a run that is not recorded."""
+        ...
 
     @property
-    def journal(self) -> Journal | None: ...
+    def journal(self) -> Journal | None:
+        """The journal in which a machine that bills notes its jobs; None for a run that is not recorded."""
+        ...
 
     def hold(self) -> AbstractContextManager[None]:
-        """Keep other processes from writing the run."""
+        """A context in which no other process can write the run.
+
+        Raises:
+            RecordError: if another process is writing the run, or its files are damaged.
+        """
         ...
 
     def adopt(self, config: RunConfig) -> None:
-        """Take over the stop rules of a configuration that is otherwise the run's own."""
+        """Take over the stop rules of a configuration that otherwise equals that of the run."""
         ...
 
     def earlier(self, problem: Problem, evaluations: Evaluations) -> Earlier:
-        """What is known of the run; the bitstrings it has evaluated are added to ``evaluations``."""
+        """The state in which earlier sessions left the run.
+
+        Args:
+            problem: the problem of the run.
+            evaluations: the evaluated bitstrings, to which those of earlier sessions are added.
+
+        Raises:
+            RecordError: if the record is damaged.
+        """
         ...
 
     def sessions(self) -> list[Session]:
-        """The processes that advanced the run so far."""
+        """The sessions of the run so far: the processes that advanced it, the oldest first."""
         ...
 
     def keeping(self, backend: Backend) -> Backend:
-        """The machine, with what it measures on disk before it is used, if its shots are paid for."""
+        """The machine; if its shots are paid for, wrapped so that measured bits are on disk before they are used."""
         ...
 
     def all_costs(self, problem: Problem) -> Floats | None:
-        """C of all bitstrings ``[2**num_qubits]``, kept once computed; None to compute them anew."""
+        """The costs C of all bitstrings, ``[2**num_qubits]``; None if the recorder keeps no table of them."""
         ...
 
-    def begin_session(self, session: Session, sampler: Sampler, problem: Problem) -> None:
-        """Note which machine makes the next steps, the circuit it runs, and a table of costs that was given."""
+    def begin_session(self, facts: Callable[[], dict[str, Any]], sampler: Sampler, problem: Problem) -> None:
+        """Note which machine makes the next steps, the circuit it runs, and a table of costs that was given.
+
+        Args:
+            facts: gives what the record keeps of the machine, as JSON values.
+            sampler: the compiled circuit.
+            problem: the cost of the bitstrings.
+        """
         ...
 
     def keep(self, taken: Taken, evaluations: Evaluations, problem: Problem, *, has_fallen: bool) -> None:
-        """Write a complete step; ``has_fallen`` if its best bitstring is new."""
+        """Keep a complete step.
+
+        Args:
+            taken: the step, with everything that the run needs to go on.
+            evaluations: all evaluations so far; those not kept yet are taken from it.
+            problem: the problem of the run.
+            has_fallen: whether the best bitstring so far was found in this step.
+        """
         ...
 
     def conclude(self, outcome: Outcome) -> None:
-        """Write why the run stopped."""
+        """Keep why the run stopped."""
         ...
 
 
 class OnDisk:
-    """The recorder of a run that is kept in the directory of its record."""
+    """The recorder of a run that is kept on disk; its methods are those of :class:`Recorder`.
+
+    Args:
+        record: the record of the run.
+
+    Attributes:
+        record: the record of the run.
+        journal: the journal of the run's jobs.
+    """
 
     def __init__(self, record: Record) -> None:
         self.record = record
@@ -116,12 +148,19 @@ class OnDisk:
         self._is_paid = False  # then its samples are kept as they are measured
 
     def hold(self) -> AbstractContextManager[None]:
+        """A context in which no other process can write the record.
+
+        Raises:
+            RecordError: if another process is writing the run, or its files are damaged.
+        """
         return self.record.open_for_writing()
 
     def adopt(self, config: RunConfig) -> None:
+        """Write the stop rules of a configuration to the record."""
         self.record.update_stop_rules(config)
 
     def earlier(self, problem: Problem, evaluations: Evaluations) -> Earlier:
+        """The state that the record holds; files of the best bitstring that a killed process left out are written."""
         steps, checkpoint, timing = self.record.steps(), self.record.checkpoint(), self.record.timing()
         if not steps:
             return Earlier(timing=timing)
@@ -132,23 +171,31 @@ class OnDisk:
         return Earlier(steps, timing, checkpoint)
 
     def sessions(self) -> list[Session]:
+        """The sessions that the record holds, the oldest first."""
         return self.record.sessions()
 
     def keeping(self, backend: Backend) -> Backend:
+        """The machine; if its shots are paid for, wrapped so that the record stores measured bits before their use."""
         self._is_paid = backend.paid
         return KeptBackend(backend, self.record) if backend.paid else backend
 
     def all_costs(self, problem: Problem) -> Floats | None:
+        """The costs C of all bitstrings, ``[2**num_qubits]``, from the record or computed and stored there."""
         return all_costs(self.record, problem)
 
-    def begin_session(self, session: Session, sampler: Sampler, problem: Problem) -> None:
+    def begin_session(self, facts: Callable[[], dict[str, Any]], sampler: Sampler, problem: Problem) -> None:
+        """Write the session, its circuit, and a table of costs that was given as the problem; remove the outcome."""
         if isinstance(problem, TableProblem):  # it is the data of the run
             all_costs(self.record, problem)
-        self.record.append_session(session)
+        self.record.append_session(Session.of_this_process(facts()))
         self.record.forget_outcome()
         write_circuit(self.record, sampler.circuit)
 
     def keep(self, taken: Taken, evaluations: Evaluations, problem: Problem, *, has_fallen: bool) -> None:
+        """Write a complete step: bits measured at θ, timing, evaluations, step, checkpoint, and a new best bitstring.
+
+        Bits that were paid for are in the record already.
+        """
         step = taken.step
         if taken.samples and not self._is_paid:
             self.record.write_samples(step.step, Samples(taken.samples[0].bits[:1]))
@@ -158,38 +205,52 @@ class OnDisk:
             write_best(self.record, problem, step)
 
     def conclude(self, outcome: Outcome) -> None:
+        """Write why the run stopped to the record."""
         self.record.write_outcome(outcome)
 
 
 class Unrecorded:
-    """The recorder of a run of which nothing remains: there is nothing earlier, and nothing is written."""
+    """The recorder of a run that is not recorded: there is nothing earlier, and nothing is written.
+
+    Its methods are those of :class:`Recorder`.
+
+    Attributes:
+        record: None, since nothing is recorded.
+        journal: None, since nothing is recorded.
+    """
 
     record = None
     journal = None
 
     def hold(self) -> AbstractContextManager[None]:
+        """A context that does nothing, since no other process knows the run."""
         return nullcontext()
 
     def adopt(self, config: RunConfig) -> None:
-        pass
+        """Do nothing, since there is no record with stop rules."""
 
     def earlier(self, problem: Problem, evaluations: Evaluations) -> Earlier:
+        """The state of a run before its first step."""
         return Earlier()
 
     def sessions(self) -> list[Session]:
+        """No sessions, since none are recorded."""
         return []
 
     def keeping(self, backend: Backend) -> Backend:
+        """The machine itself."""
         return backend
 
     def all_costs(self, problem: Problem) -> Floats | None:
+        """None, since no table of costs is kept."""
         return None
 
-    def begin_session(self, session: Session, sampler: Sampler, problem: Problem) -> None:
-        pass
+    def begin_session(self, facts: Callable[[], dict[str, Any]], sampler: Sampler, problem: Problem) -> None:
+        """Do nothing, since sessions are not recorded."""
 
     def keep(self, taken: Taken, evaluations: Evaluations, problem: Problem, *, has_fallen: bool) -> None:
+        """Discard the evaluations that wait to be written."""
         evaluations.take_fresh()  # nobody else will, and they would pile up
 
     def conclude(self, outcome: Outcome) -> None:
-        pass
+        """Do nothing, since outcomes are not recorded."""

@@ -1,8 +1,8 @@
-"""A run again, from its bits and without a machine: the same numbers, or others of the same bits.
+"""The replay of a run: its numbers recomputed from the recorded bits, without a machine.
 
-All bits of a run whose shots were paid for are kept, so that E, its gradient and its mitigation can be recomputed, for
-another objective or another cost too. Of other runs those at the θ of each step are kept, and every bitstring that was
-evaluated: E, a CVaR and the best bitstring follow from them, gradients and mitigation do not.
+A run whose shots were paid for keeps all measured bits, so that E, its gradient and its mitigation can be recomputed,
+also for another objective or another cost. Every other run keeps the bits measured at the θ of each step and every
+bitstring that was evaluated: E, a CVaR and the best bitstring can be recomputed, gradients and mitigation cannot.
 """
 
 from __future__ import annotations
@@ -42,17 +42,21 @@ ROUNDING = 1e-9  # relative: another machine sums in another order
 
 @dataclass(frozen=True)
 class Replayed:
-    """One step of a run, recomputed; attributes are those of :class:`qhn.run.step.Step`.
+    """One step of a run, recomputed; attributes are named as in :class:`qhn.run.step.Step`.
 
     Attributes:
-        step, theta: which, and where it was measured.
+        step: number of the step, from 0.
+        theta: the angles at which the bits were measured, in radians, ``[num_parameters]``.
         value, std_error: the objective and its standard error.
         mean, mean_std_error: E = ⟨C⟩ and its standard error.
-        grad, grad_std_error: the gradient of the objective; None where the bits of the shifted rows are not kept.
+        grad, grad_std_error: the gradient of the objective and its standard errors, ``[num_parameters]``; None where
+            the bits measured at shifted angles are not kept.
         best_cost, best_bits: the lowest C of all bitstrings of the run so far, and its bits as text, qubit 0 first.
-        distinct: different bitstrings of the run so far.
-        raw_mean, raw_mean_std_error: E without mitigation; None if ``mean`` has none.
-        drift, drift_std_error: E at the θ of step 0, measured in this step; None where its bits are not kept.
+        distinct: number of different bitstrings of the run so far.
+        raw_mean, raw_mean_std_error: E without mitigation of readout errors and its standard error; None if ``mean`` is
+            not mitigated.
+        drift, drift_std_error: E at the θ of step 0, measured in this step, and its standard error; None where the step
+            did not measure it or its bits are not kept.
     """
 
     step: int
@@ -72,24 +76,26 @@ class Replayed:
     drift_std_error: float | None = None
 
     def to_json(self) -> str:
-        """One line of JSON; numbers that are not finite become null."""
+        """The step as one line of JSON, in which numbers that are not finite are null."""
         return json.dumps({name: jsonable(value) for name, value in vars(self).items()}, allow_nan=False)
 
 
 def replay(
     run: Record | str | Path, settings: Mapping[str, Any] | None = None, problem: Problem | None = None
 ) -> Iterator[Replayed]:
-    """The steps of a run, recomputed from its bits. Nothing in the record is changed.
+    """Recompute the steps of a run from its bits; nothing in the record is changed.
 
     Args:
-        run: its record or its directory.
-        settings: other values of ``data.…``, ``network.…``, ``train.objective`` and ``device.mitigation``, by dotted
-            key.
-        problem: another cost of the bits, instead of that of the data.
+        run: the record of the run, or its directory.
+        settings: settings to be changed, by dotted key: ``data.…``, ``network.…``, ``train.objective`` and
+            ``device.mitigation``.
+        problem: another cost of the bits, in place of that which the configuration describes.
 
     Raises:
-        ValueError: if a setting would need other bits than there are, or the number of bits is another.
-        RecordError: here or at a step, if the record is damaged.
+        QhnError: if the run took no shots or has no step, if a setting would need bits that were not measured, or if
+            the problem has another number of qubits than the run.
+        FileNotFoundError: if there is no run in the directory.
+        RecordError: if the record is damaged; it may be raised at any step.
 
     >>> from tempfile import TemporaryDirectory
     >>> import qhn
@@ -134,10 +140,19 @@ def replay(
 
 
 def replayed_config(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
-    """The configuration with those settings, all of which can be changed when the bits are there.
+    """A configuration with other settings, all of which can be changed when the bits are already measured.
+
+    Args:
+        config: the configuration of the run.
+        settings: settings to be changed, by dotted key.
 
     Raises:
-        ValueError: naming the first that cannot, or as :func:`qhn.config.file.with_settings`.
+        QhnError: if a setting is unknown or has a wrong value, or if it says what is measured; the message names it.
+
+    >>> from qhn.config.file import load_config
+    >>> config = replayed_config(load_config("figure-1"), {"train.objective": {"name": "cvar", "alpha": 0.2}})
+    >>> config.train.objective.alpha
+    0.2
     """
     asked = with_settings(config, settings)
     before, after = (
@@ -155,7 +170,13 @@ def replayed_config(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
 
 @dataclass(frozen=True)
 class KeptShots:
-    """A machine, and its sampler, that measures nothing and gives back what a record kept."""
+    """A machine, and its sampler, that measures nothing and returns the bits stored in a record.
+
+    Attributes:
+        record: the record of a run whose shots were paid for.
+        paid: False, since stored bits cost nothing.
+        placement: None, since no chip is used.
+    """
 
     record: Record
     paid = False
@@ -163,24 +184,33 @@ class KeptShots:
 
     @property
     def name(self) -> str:
+        """Name of the backend that measured the bits."""
         return self.record.config.train.backend
 
     def compile(self, ansatz: Ansatz) -> KeptShots:
+        """The sampler of the stored bits, which is the same object."""
         return self
 
     @property
     def circuit(self) -> Any:
-        """None: which circuit ran is in the record."""
+        """None, since the circuit that ran is in the record."""
         return None
 
     def describe(self) -> dict[str, Any]:
+        """The machine's description of itself in JSON values."""
         return {"name": self.name, "method": "kept bits"}
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
-        """The bits that were measured for that key.
+        """The bits stored for an evaluation.
+
+        Args:
+            thetas: angles in radians, ``[num_rows, num_parameters]``, at which the bits must have been measured.
+            shots: number of shots per row with which they must have been measured.
+            key: the step and evaluation of the shots.
+            group: number of rows that are compared with each other; it is not used.
 
         Raises:
-            RecordError: if they are missing, damaged, or of other angles.
+            RecordError: if the bits are missing or damaged, or were measured at other angles or with other shots.
         """
         samples, digest = self.record.kept_samples(key.step, key.evaluation)
         if digest != digest_of(thetas, shots):
@@ -192,7 +222,7 @@ class KeptShots:
 
 
 def _by_all_rows(record: Record, config: RunConfig, ansatz: Ansatz, problem: Problem) -> Iterator[Replayed]:
-    """From every row of every evaluation, in the order in which they were measured."""
+    """The steps recomputed from every row of every evaluation, in the order of measurement."""
     train, known = config.train, Evaluations(problem)
     assert train.shots is not None
     objective, mitigation = train.objective.build(), config.device.mitigation
@@ -238,7 +268,7 @@ def _by_all_rows(record: Record, config: RunConfig, ansatz: Ansatz, problem: Pro
 
 
 def _by_first_rows(record: Record, config: RunConfig, problem: Problem) -> Iterator[Replayed]:
-    """From the bits at the θ of each step, and from all bitstrings in the order in which they were evaluated."""
+    """The steps recomputed from the bits at the θ of each step and all bitstrings, in the order of evaluation."""
     objective, known, (packed, _) = config.train.objective.build(), Evaluations(problem), record.evaluations()
     for step in record.steps():
         known.cost(bitstrings.unpack(packed[known.distinct : step.distinct], problem.num_qubits))
@@ -265,9 +295,16 @@ def _outcomes(known: Evaluations, bits: Bits) -> Outcomes:
 
 
 def disagreement(step: Step, found: Replayed) -> str:
-    """What a step recomputed without changes has otherwise than its record, in words; empty if nothing.
+    """The first number in which a step recomputed with unchanged settings differs from its record, in words.
 
-    Without the counts of readout errors, E without mitigation is compared.
+    Where the counts of readout errors are not kept, E without mitigation is compared.
+
+    Args:
+        step: the step as it was recorded.
+        found: the step as it was recomputed.
+
+    Returns:
+        A sentence with both values; empty if all numbers agree up to rounding.
     """
     is_raw = step.raw_mean is not None and found.raw_mean is None
     names = OF_ALL + OF_OBJECTIVE * (not is_raw) + OF_SHIFTS * (found.grad is not None)
@@ -281,7 +318,7 @@ def disagreement(step: Step, found: Replayed) -> str:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Up to rounding; None and numbers that are not finite are not told apart, as in a line of JSON."""
+    """Whether two values agree up to rounding; None and numbers that are not finite are the same, as in JSON."""
     if isinstance(one, str):
         return bool(one == other)
     arrays = (np.asarray(np.nan if value is None else value) for value in (one, other))

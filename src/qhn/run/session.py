@@ -1,4 +1,4 @@
-"""What a record says of the processes that advanced a run: versions, machine, and what its backend said of itself."""
+"""Sessions, the processes that advanced a run: versions, machine, and the backend's description of itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qhn.budget.forecast import PricedRun
 from qhn.threads import num_cores
 
 PACKAGES = ("qhn", "qiskit", "qiskit-aer", "qiskit-ibm-runtime", "numpy", "scipy")
-MANY = 20  # qubits of a chain, all named in a line
+MANY = 20  # qubits of the longest chain whose qubits are all named in a line
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Tile:
     """A chain of a device's qubits, as a session used it.
 
     Attributes:
-        qubits: numbers of the device's qubits along the chain.
-        estimated_fidelity: of the circuit on this chain, by the calibration.
+        qubits: numbers of the device's qubits along the chain, that of the circuit's qubit 0 first.
+        estimated_fidelity: estimated fidelity of the circuit on this chain, by the calibration; nan if not recorded.
         exact: whether no better chain exists, as far as the search could tell.
     """
 
@@ -36,10 +36,14 @@ class Tile:
 
 @dataclass(frozen=True)
 class BackendFacts:
-    """What a backend said of itself when a session began.
+    """A backend's description of itself when a session began.
 
     Attributes:
-        facts: all of it as JSON values, as the record keeps it.
+        facts: the whole description as JSON values, as the record keeps it.
+
+    >>> facts = BackendFacts({"name": "fake_torino", "tiles": [{"qubits": [3, 4, 5], "estimated_fidelity": 0.9}]})
+    >>> facts.layout_words()
+    'qubits 3-4-5 of fake_torino, estimated fidelity 0.900'
     """
 
     facts: Mapping[str, Any]
@@ -51,7 +55,7 @@ class BackendFacts:
 
     @property
     def tiles(self) -> tuple[Tile, ...]:
-        """The chains of a device, the best first; none of other machines."""
+        """The chains of qubits in use on a device, the best first; empty on other machines."""
         found = self.facts.get("tiles", [])
         return tuple(
             Tile(tuple(one["qubits"]), one.get("estimated_fidelity", float("nan")), bool(one.get("exact")))
@@ -60,12 +64,12 @@ class BackendFacts:
 
     @property
     def qubits(self) -> tuple[tuple[int, ...], ...]:
-        """The qubits of each chain."""
+        """The device's qubits of each chain in use, the best chain first; empty on other machines."""
         return tuple(tile.qubits for tile in self.tiles)
 
     @property
     def price(self) -> PricedRun | None:
-        """What the run takes of a QPU, or would; None where nothing is billed."""
+        """The recorded price of the run: what it takes of a QPU, or in a rehearsal would; None on other machines."""
         return PricedRun.from_json(self.facts.get("price"))
 
     @property
@@ -75,17 +79,20 @@ class BackendFacts:
 
     @property
     def load(self) -> Mapping[str, Any]:
-        """Gates of the compiled circuit along the chain, by number of qubits."""
+        """The gate counts of the compiled circuit along the chain, by kind; empty on other machines."""
         found: Mapping[str, Any] = self.facts.get("load", {})
         return found
 
     @property
     def calibration(self) -> str | None:
-        """Name of the file of the record that holds a device's calibration."""
+        """Name of the file of the record that holds the device's calibration; None on other machines."""
         return self.facts.get("calibration")
 
     def layout_words(self) -> str:
-        """The qubits of a device in one line."""
+        """The qubits of a device and the estimated fidelity of the circuit there, in one line.
+
+        Of a chain of more than 20 qubits the first and the last ten are named.
+        """
         first, *others = self.tiles
         names = [str(qubit) for qubit in first.qubits]
         chain = "-".join(names if len(names) <= MANY else [*names[: MANY // 2], "…", *names[-MANY // 2 :]])
@@ -95,14 +102,18 @@ class BackendFacts:
 
 @dataclass(frozen=True)
 class Session:
-    """One process that advanced a run: an entry of ``manifest.json``; no names of hosts, users or paths.
+    """One process that advanced a run: an entry of ``manifest.json``, without names of hosts, users or paths.
 
     Attributes:
-        time: when it began, in UTC.
-        versions: of Python and of the packages that numbers depend on.
-        git_revision: of the source tree that qhn ran from; None if it was installed as a package.
+        time: date and time in UTC at which the session began.
+        versions: versions of Python and of the packages on which numbers depend, by name.
+        git_revision: revision of the source tree from which qhn ran; None if it was installed as a package.
         machine: operating system, processor and number of cores.
-        backend: what the backend said of itself.
+        backend: the backend's description of itself.
+
+    >>> session = Session.of_this_process({"name": "aer"})
+    >>> session.backend.name, Session.from_json(session.to_json()) == session
+    ('aer', True)
     """
 
     time: str
@@ -113,7 +124,11 @@ class Session:
 
     @classmethod
     def of_this_process(cls, backend: Mapping[str, Any]) -> Session:
-        """The session that begins now, with what the backend says of itself."""
+        """The session that begins now.
+
+        Args:
+            backend: the backend's description of itself, as JSON values.
+        """
         return cls(
             time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             {name: importlib.metadata.version(name) for name in PACKAGES} | {"python": platform.python_version()},
@@ -124,22 +139,23 @@ class Session:
 
     @classmethod
     def from_json(cls, tree: Mapping[str, Any]) -> Session:
-        """The inverse of :meth:`to_json`; what an older version did not write is left at its default.
+        """Restore a session from the JSON values of :meth:`to_json`; values that older versions left out get defaults.
 
         Raises:
-            KeyError, TypeError: if it is no session.
+            KeyError: if a value that every session has is missing.
+            TypeError: if the values are not those of a session.
         """
         git, machine = tree.get("git_revision"), tree.get("machine", "")
         return cls(tree["time"], tree["versions"], git, machine, BackendFacts(tree["backend"]))
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values."""
+        """The session as JSON values."""
         return vars(self) | {"backend": self.backend.facts}
 
 
 @cache
 def _git_revision() -> str | None:
-    """The revision of the source tree qhn runs from; None if it is installed as a package."""
+    """The revision of the source tree from which qhn runs; None if it is installed as a package."""
     root = Path(__file__).parents[3]
     if not (root / ".git").exists():
         return None

@@ -1,4 +1,4 @@
-"""One step of training, as memory and as a line of ``steps.jsonl``; and why a run stopped."""
+"""Steps of a training, as values and as lines of ``steps.jsonl``, and outcomes: why a run stopped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from qhn.text import parse_json
 
 
 class RecordError(QhnError):
-    """The files of a run are damaged or belong to something else."""
+    """The error of a run whose files are damaged, belong to another run, or are being written by another process."""
 
 
 @dataclass(frozen=True)
@@ -27,20 +27,25 @@ class Step:
     """One step of training, measured at ``theta`` before it is changed: a line of ``steps.jsonl``.
 
     Attributes:
-        step: from 0.
-        theta: the angles ``[num_parameters]``, in radians.
-        value, std_error: the objective and its standard error.
-        mean, mean_std_error: E = ⟨C⟩ and its standard error; the same unless the objective is a CVaR.
-        grad, grad_std_error: the gradient of the objective ``[num_parameters]``.
-        hessian_diag: second derivatives ``[num_parameters]``, or None.
-        best_cost, best_bits: the lowest C of all bitstrings so far, and its bits as text, qubit 0 first. Without shots,
-            of the most probable bitstrings at each θ so far.
-        validation: mean validation cost of the bitstrings measured at ``theta``, or of all by their probabilities;
-            None without validation data.
-        shots: of the machine since the start of the run, over all rows; calibration counts, tiles of a shot do not.
-        distinct: different bitstrings evaluated since the start of the run.
-        raw_mean, raw_mean_std_error: E without mitigation of readout errors; None if ``mean`` has none.
-        drift, drift_std_error: E at the θ of step 0, measured in this step; None in steps that do not.
+        step: number of the step, from 0.
+        theta: the angles in radians, ``[num_parameters]``.
+        value, std_error: the objective and its standard error, which is 0 without shots.
+        mean, mean_std_error: E = ⟨C⟩ and its standard error; the same as ``value`` and ``std_error`` if E is
+            the objective.
+        grad, grad_std_error: the gradient of the objective and its standard errors, ``[num_parameters]``.
+        hessian_diag: second derivatives of the objective by each angle, ``[num_parameters]``; None if they are not
+            measured.
+        best_cost, best_bits: the lowest C of all bitstrings measured so far, and its bits as text, qubit 0 first.
+            Without shots, the lowest C among the most probable bitstrings at each θ so far.
+        validation: mean validation cost of the bitstrings measured at ``theta``; without shots, its mean over the
+            distribution of bitstrings; None without validation data.
+        shots: number of shots that the machine has made since the start of the run, over all rows; shots of calibration
+            circuits count, and a shot that measures several tiles counts once.
+        distinct: number of different bitstrings evaluated since the start of the run.
+        raw_mean, raw_mean_std_error: E without mitigation of readout errors and its standard error; None if ``mean`` is
+            not mitigated.
+        drift, drift_std_error: E at the θ of step 0, measured again in this step, and its standard error; None in steps
+            that do not measure it.
     """
 
     step: int
@@ -75,17 +80,17 @@ class Step:
         shots: int,
         distinct: int,
     ) -> Step:
-        """The step of what was measured at θ.
+        """A step made from the estimates at its θ.
 
         Args:
-            number: of the step, from 0.
-            theta: the angles ``[num_parameters]`` in radians.
-            info: the objective and its gradient there.
+            number: number of the step, from 0.
+            theta: the angles in radians, ``[num_parameters]``.
+            info: the objective and its gradient at ``theta``.
             drift: the first gradient of the step, which may have measured E at the first θ again.
-            best: all bitstrings evaluated so far.
-            validation: mean validation cost at θ; None without validation data.
-            shots: of the machine since the start of the run.
-            distinct: different bitstrings evaluated since the start of the run.
+            best: all bitstrings evaluated so far, of which the best is reported.
+            validation: mean validation cost at ``theta``; None without validation data.
+            shots: number of shots that the machine has made since the start of the run.
+            distinct: number of different bitstrings evaluated since the start of the run.
         """
         here = info.estimates
         return cls(
@@ -110,12 +115,12 @@ class Step:
         )
 
     def to_json(self) -> str:
-        """One line of JSON; numbers that are not finite become null."""
+        """The step as one line of JSON, in which numbers that are not finite are null."""
         return json.dumps({name: jsonable(value) for name, value in vars(self).items()}, allow_nan=False)
 
     @classmethod
     def from_json(cls, line: str) -> Step:
-        """The inverse of :meth:`to_json`.
+        """Restore a step from a line of JSON that :meth:`to_json` wrote.
 
         Raises:
             RecordError: if the line is not a step.
@@ -133,10 +138,13 @@ class Step:
 
 
 def lowest_validation(steps: Sequence[Step]) -> tuple[Step, float]:
-    """The step of the lowest validation cost, of equal ones the first, and that cost.
+    """The step with the lowest validation cost, the first of several, and that cost.
+
+    Args:
+        steps: the steps of a run.
 
     Raises:
-        ValueError: if no step has one.
+        QhnError: if no step has a validation cost.
     """
     known = [(step, step.validation) for step in steps if step.validation is not None]
     if not known:
@@ -145,7 +153,11 @@ def lowest_validation(steps: Sequence[Step]) -> tuple[Step, float]:
 
 
 def jsonable(value: Any) -> Any:
-    """A value of a record as JSON has it: arrays as lists, numbers that are not finite as null."""
+    """Convert a value of a record to JSON values: arrays to lists, and numbers that are not finite to None.
+
+    >>> jsonable(np.array([0.5, np.inf]))
+    [0.5, None]
+    """
     if isinstance(value, np.ndarray):
         return [jsonable(x) for x in value.tolist()]
     if isinstance(value, float) and not np.isfinite(value):
@@ -154,7 +166,7 @@ def jsonable(value: Any) -> Any:
 
 
 class Ending(StrEnum):
-    """How a run ended, by the word that is recorded; each with the exit code of the command line."""
+    """The ways in which a run can end, by the word that is recorded."""
 
     DONE = "done"
     TARGET = "target"
@@ -162,13 +174,15 @@ class Ending(StrEnum):
     PLATEAU = "plateau"
     EARLY_STOPPING = "early-stopping"
     BUDGET = "budget"
-    QUOTA = "quota"  # of the account
+    QUOTA = "quota"  # the account has too few QPU seconds left
     INTERRUPTED = "interrupted"
     DETACHED = "detached"
 
     @property
     def exit_code(self) -> int:
-        """0 where the run ended well, 3 where a budget or a plateau stopped it, 130 where it was interrupted.
+        """The exit code of the command line: 3 if a budget or a plateau stopped the run, 130 if it was interrupted.
+
+        It is 0 for all other endings.
 
         >>> Ending.DONE.exit_code, Ending.QUOTA.exit_code
         (0, 3)
@@ -179,14 +193,17 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """Why a run stopped.
+    """The outcome of a run: why it stopped.
 
     Attributes:
-        name: how it ended.
-        message: why, and what can be done, in one sentence.
+        name: the ending; it may be given as its word.
+        message: a sentence that says why the run stopped and what can be done.
 
     Raises:
-        QhnError: at construction, if there is no such ending.
+        QhnError: at construction, if no run ends so.
+
+    >>> Outcome("target", "the objective reached train.target = 0.1").name is Ending.TARGET
+    True
     """
 
     name: Ending

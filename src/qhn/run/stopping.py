@@ -1,4 +1,4 @@
-"""When a run ends: rules on its steps."""
+"""The rules that end a run: by its steps, by its budget, and by what is left in the account."""
 
 from __future__ import annotations
 
@@ -15,7 +15,16 @@ ROUNDING = 1e-9  # relative: a budget of three steps is enough for three
 
 
 def reached(rules: TrainConfig, steps: Sequence[Step]) -> Outcome | None:
-    """The first rule that the steps fulfil, or None."""
+    """The outcome of a run whose steps fulfil a stop rule, by the first such rule; None if the run goes on.
+
+    Args:
+        rules: the training's configuration, with its stop rules.
+        steps: the steps so far.
+
+    >>> from qhn.config.file import load_config
+    >>> reached(load_config("figure-1").train, []) is None
+    True
+    """
     if steps and rules.target is not None and steps[-1].value <= rules.target:
         return Outcome(Ending.TARGET, f"the objective reached train.target = {rules.target:g}; set it to none to go on")
     if steps and rules.shots is None and np.abs(steps[-1].grad).max() <= rules.tolerance:
@@ -38,12 +47,17 @@ def reached(rules: TrainConfig, steps: Sequence[Step]) -> Outcome | None:
 
 
 def over_budget(rules: TrainConfig, needed: Amount, known: Ledger) -> Outcome | None:
-    """The end of a run whose next step takes more than what remains of a budget, or None.
+    """The outcome of a run whose next step could take more than is left of a budget; None if it can be made.
 
     Args:
-        rules: of the run.
-        needed: by the step, at most.
-        known: what was spent; jobs of the step that were submitted already are not paid for again.
+        rules: the training's configuration, with its budgets.
+        needed: the most that the step can take: QPU seconds, jobs and shots.
+        known: what the run has spent; jobs of the step that were submitted already are not paid for again.
+
+    >>> from qhn.config.file import load_config
+    >>> rules = load_config("figure-1", {"train.max_shots": 1000}).train
+    >>> over_budget(rules, Amount(shots=600), Ledger(Amount(shots=600))).message
+    'a step takes 600 shots, 400 of train.max_shots remain'
     """
     spent, more = known.spent, needed.beyond(known.paid_ahead)
     if not more.shots:
@@ -62,9 +76,14 @@ def over_budget(rules: TrainConfig, needed: Amount, known: Ledger) -> Outcome | 
 
 
 def beyond_account(needed: Amount, known: Ledger, left: float | None) -> Outcome | None:
-    """The end of a run whose next step takes more QPU seconds than are left in the account, or None.
+    """The outcome of a run whose next step could take more QPU seconds than the account has; None if it can be made.
 
-    The service would let its jobs wait until the account has some again.
+    The service would let the jobs of such a step wait until the account has more.
+
+    Args:
+        needed: the most that the step can take.
+        known: what the run has spent; jobs of the step that were submitted already are not paid for again.
+        left: QPU seconds left in the account; None if there is no limit or it is unknown.
     """
     more = needed.beyond(known.paid_ahead)
     if left is None or not more.shots or more.seconds <= left * (1 + ROUNDING):
@@ -74,7 +93,11 @@ def beyond_account(needed: Amount, known: Ledger, left: float | None) -> Outcome
 
 
 def detached(job_ids: Sequence[str]) -> Outcome:
-    """The end of a session that does not wait for its jobs."""
+    """The outcome of a session that does not wait for its jobs.
+
+    Args:
+        job_ids: the jobs that have not ended; empty if none could be submitted because too many wait already.
+    """
     if not job_ids:
         return Outcome(Ending.DETACHED, "as many jobs wait as the account's plan allows; try qhn resume --detach later")
     jobs = f"job {job_ids[0]} is" if len(job_ids) == 1 else f"{len(job_ids)} jobs are"
@@ -84,7 +107,11 @@ def detached(job_ids: Sequence[str]) -> Outcome:
 
 
 def steps_since_progress(steps: Sequence[Step]) -> int:
-    """Steps since the objective last fell below its earlier lowest by more than its standard error."""
+    """The number of steps since the objective last fell below its earlier minimum by more than its standard error.
+
+    Args:
+        steps: the steps so far.
+    """
     lowest, since = np.inf, 0
     for step in steps:
         since += 1

@@ -1,4 +1,4 @@
-"""The training loop: an iterator of steps, which stops by rule and resumes where it was.
+"""The training loop: an iterator of steps, which ends by a stop rule and can be resumed after any step.
 
 ::
 
@@ -48,25 +48,28 @@ def train(
     restart: bool = False,
     detach: bool = False,
 ) -> Training:
-    """The steps of a run, those already on disk first.
+    """The steps of a run as an iterator; those already on disk come first.
 
     Args:
-        config: what to do.
+        config: the configuration of the run.
         problem: a cost of your own, any object with ``num_qubits`` and ``cost(bits)``, in place of the networks and
             data that ``config`` describes. If it offers a ``digest`` (:mod:`qhn.problem.capabilities`), calling again
             with it resumes the run; without one every call begins another run, which cannot be resumed.
         results: directory of all runs; by default ``$QHN_RESULTS`` or ``results``. The run has a directory of its own
             in it, which its configuration determines: calling again resumes, or shows a finished run.
-        record: keep the run on disk. Without it nothing remains, and a machine whose shots are paid for is refused.
-        restart: set an existing run of the same configuration aside, and begin anew.
-        detach: do not wait for jobs of a QPU: submit those of the next step, and end with the outcome ``detached``.
+        record: whether the run is kept on disk. Otherwise nothing remains of it, and a machine whose shots are paid for
+            is refused.
+        restart: whether an existing run of the same configuration is set aside, and the run begins anew.
+        detach: whether not to wait for jobs of a QPU: those of the next step are submitted, and the run ends with the
+            outcome ``detached``.
 
     Raises:
-        QhnError: if the configuration cannot be run: data, memory, device, account, budget; or detached, if it is for
-            no QPU.
+        QhnError: if the configuration cannot be run because of its data, memory, device, account or budget; or if
+            ``detach`` is asked for on a machine that is no QPU.
+        FileNotFoundError: if a file of data is missing.
         RecordError: if the directory is damaged, or another process is writing it.
         OSError: if the directory cannot be written.
-        BackendError: on opening a machine, or at a step, if it fails; complete steps are kept, and training can resume.
+        BackendError: if the machine fails, now or at a step; complete steps are kept, and training can resume.
 
     >>> from qhn.config.file import load_config
     >>> config = load_config("figure-1", {"train.steps": 2, "train.shots": 50})
@@ -101,18 +104,30 @@ def resume(
     problem: Problem | None = None,
     detach: bool = False,
 ) -> Training:
-    """The steps of the run in a directory, wherever it lies; those already on disk come first.
+    """The steps of the run in a directory as an iterator; those already on disk come first.
 
     Args:
-        directory: of the run.
-        settings: other stop rules, by dotted key, e.g. ``{"train.steps": 120}``.
-        problem: the cost that was given to :func:`train`, if one was.
-        detach: as :func:`train`.
+        directory: the directory of the run; it may have been moved.
+        settings: stop rules to be changed, by dotted key, e.g. ``{"train.steps": 120}``.
+        problem: the problem that was given to :func:`train`; None if none was given.
+        detach: whether not to wait for jobs of a QPU: those of the next step are submitted, and the run ends with the
+            outcome ``detached``.
 
     Raises:
-        FileNotFoundError: if there is no run.
-        QhnError: if a setting would change more than the stop rules, or the problem is another.
-        RecordError, OSError, BackendError: as :func:`train`.
+        FileNotFoundError: if there is no run in the directory.
+        QhnError: if a setting would change more than the stop rules, or the problem is not that of the run.
+        RecordError: if the directory is damaged, or another process is writing it.
+        OSError: if the directory cannot be written.
+        BackendError: if the machine fails at a step; complete steps are kept, and training can resume.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from qhn.config.file import load_config
+    >>> config = load_config("figure-1", {"train.steps": 2, "train.shots": 50})
+    >>> with TemporaryDirectory() as results:
+    ...     training = train(config, results=results)
+    ...     first = [step.step for step in training]
+    ...     first, [step.step for step in resume(training.record.directory, {"train.steps": 3})]
+    ([0, 1], [0, 1, 2])
     """
     record = Record.load(directory)
     if problem is not None and record.config.instance is None:
@@ -133,23 +148,33 @@ def resume(
 
 
 class Training(Iterator[Step]):
-    """The iterator that :func:`train` and :func:`resume` return.
+    """The iterator over the steps of a run, which :func:`train` and :func:`resume` return.
+
+    Args:
+        plan: the plan of the run.
+        recorder: the recorder that keeps the run.
+        backend: the machine, if it is open already; by default it is opened at the first step that is not on disk.
+        detach: whether not to wait for jobs of a QPU.
 
     Attributes:
-        config: what to do.
-        problem: the cost of the bitstrings.
-        ansatz: the circuit that yields them.
+        config: the configuration of the run.
+        problem: the problem, which gives the cost C of each bitstring.
+        ansatz: the circuit whose measurements give bitstrings.
         evaluations: every bitstring evaluated so far, with its cost.
-        record: the run on disk; None if it is not kept.
-        outcome: why it ended; None until it has.
-        num_stored: the number of steps that were on disk already and are handed out first.
+        record: the record of the run on disk; None if the run is not recorded.
+        outcome: why the run ended; None until it has.
+        num_stored: number of steps that were on disk already and come first.
+
+    Raises:
+        QhnError: at construction, if a budget is too small for the first step.
+        RecordError: at construction, if the record is damaged or another process is writing it.
     """
 
     def __init__(self, plan: Plan, recorder: Recorder, backend: Backend | None = None, *, detach: bool = False) -> None:
         self.config, self.problem, self.ansatz = plan.config, plan.problem, plan.ansatz
         self.record = recorder.record
         self.outcome: Outcome | None = None
-        self._plan, self._recorder = plan, recorder
+        self._plan, self._recorder, self._run_id = plan, recorder, plan.config.run_id
         self._machine = RunMachine(plan, recorder, backend, detach=detach)
         self._optimizer = plan.config.train.optimizer.build()
         self._estimator: Estimator | None = None
@@ -166,7 +191,7 @@ class Training(Iterator[Step]):
         recorder.adopt(plan.config)
 
     def _take_up(self) -> None:
-        """Go on after the last complete step, or begin."""
+        """Restore the state after the last complete step, or set the initial one."""
         self.evaluations = Evaluations(self.problem)
         earlier = self._recorder.earlier(self.problem, self.evaluations)
         self._theta = self._plan.theta
@@ -208,21 +233,21 @@ class Training(Iterator[Step]):
         raise StopIteration
 
     def _reached_end(self) -> Outcome | None:
-        """Why the run ends here, by its rules, its budget or a request; None if it goes on."""
+        """The outcome if the run ends here, by its rules, its budget or a request; None if it goes on."""
         outcome = reached(self.config.train, self._steps) or self._machine.stop(len(self._steps))
         if outcome is None and self._stop_requested:
             return Outcome(Ending.INTERRUPTED, "stopped after a complete step")
         return outcome
 
     def _advance(self) -> Step:
-        """Take one step: measure at θ, move θ, and keep both before anything goes on."""
+        """Take one step: measure the objective and its gradient at θ, choose the next θ, and record both."""
         if self._estimator is None:
             self._estimator = self._machine.estimator(self.evaluations, self._readout_counts)
         estimator, number, theta, started = self._estimator, len(self._steps), self._theta, time.time()
         measured: list[ValueAndGrad] = []
 
         def value_and_grad(at: Floats) -> ValueAndGrad:
-            key = Key(self.config.train.seed, Purpose.SHOTS, number, len(measured), self.config.run_id)
+            key = Key(self.config.train.seed, Purpose.SHOTS, number, len(measured), self._run_id)
             rule = self.config.gradient_at(self.ansatz, number, len(measured))
             measured.append(estimator.value_and_grad(at, key, rule, self.config.train.shots_at(number) or None))
             return measured[-1]
@@ -254,14 +279,14 @@ class Training(Iterator[Step]):
 
     @property
     def _shots(self) -> int:
-        """Shots of the machine since the start of the run."""
+        """The number of shots that the machine has made since the start of the run."""
         return self._steps[-1].shots if self._steps else 0
 
     # ------------------------------------------------------------ for those who watch
 
     @property
     def tell(self) -> Callable[[str], object]:
-        """Is told in words what a step waits for on a QPU; to be replaced by who wants to know."""
+        """A function that is called with a line of text when a step waits on a QPU; assign another to be informed."""
         return self._machine.tell
 
     @tell.setter
@@ -269,23 +294,30 @@ class Training(Iterator[Step]):
         self._machine.tell = listener
 
     def announcement(self) -> str:
-        """On which qubits of a device the next steps are made, and what they take; empty if there are none to make."""
+        """The qubits of a device on which the next steps are made, and the price, in words.
+
+        It is empty on other machines, and if no steps are left to make. A machine that is not open is opened.
+
+        Raises:
+            QhnError: if the machine cannot run the circuit.
+            BackendError: if its service cannot be reached.
+        """
         return "" if self._reached_end() is not None else self._machine.announcement()
 
     def budget_words(self) -> str:
-        """QPU seconds spent, and left of the budget, in one line; empty beside devices."""
+        """The QPU seconds spent, and those left of the budget, in one line; empty on machines other than devices."""
         return self._machine.budget_words()
 
     def ledger(self) -> Ledger:
-        """What was spent on a QPU so far, or would have been."""
+        """The QPU seconds, jobs and shots that the run has spent so far, or in a rehearsal would have."""
         return self._machine.ledger()
 
     def request_stop(self) -> None:
-        """End after the step in flight, with the outcome ``interrupted``."""
+        """End the run after the step that is being made, with the outcome ``interrupted``."""
         self._stop_requested = True
 
     def close(self) -> None:
-        """Write the outcome, if there is one, and let other processes write the run. Closing twice does no harm."""
+        """Write the outcome, if there is one, and let other processes write the run; closing twice does no harm."""
         if self._closed:
             return
         self._closed = self._broken = True

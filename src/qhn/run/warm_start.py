@@ -1,4 +1,4 @@
-"""The angles of one run as the beginning of another: trained without shots, say, and continued on a device."""
+"""Warm starts: the angles of one run, perhaps trained without shots, as the first angles of another on a device."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from qhn.run.record import Record
 
 
 def angles_of(record: Record, config: RunConfig) -> dict[str, Any]:
-    """What ``train.initial`` must be for a run to begin where the recorded one was last measured.
+    """The setting ``train.initial`` with which a run begins at the last measured angles of another run.
 
     Args:
-        record: of the run that gives its angles.
-        config: of the run that takes them.
+        record: the record of the run whose angles are taken.
+        config: the configuration of the run that begins with them.
+
+    Returns:
+        A dictionary with ``name``, ``run`` (the id of the other run) and ``theta`` (``[num_parameters]``, radians).
 
     Raises:
-        ValueError: if it has no step, or its circuit or its networks are others: angles mean something in their own
-            circuit only, and there is no general conversion between the two orders of gates.
+        QhnError: if the recorded run has no step, or its circuit or networks differ from those of ``config``; no
+            conversion of angles is known between circuits, nor between the two orders of gates.
     """
     name = f"run {record.config.run_id}"
     steps = record.steps()

@@ -32,25 +32,37 @@ from qhn.problem.landscape import enumerate_costs
 from qhn.run.step import RecordError
 
 VALUE_TOLERANCE = 1e-12  # L-BFGS has converged when a step lowers the objective by less, relative: rounding
-REMEMBERED = ("steps", "changes", "weights")  # of an L-BFGS state, with the place in its memory on axis 0
+REMEMBERED = ("steps", "changes", "weights")  # arrays of an L-BFGS state whose axis 0 is the place in its memory
 OPTIMIZER = "optimizer_"  # begins the names of the arrays of the optimizer's state in a file
 
 
 def can_advance_together(config: RunConfig) -> bool:
-    """Whether a run can be a member of a batch: it takes no shots, and no stop rule but steps and tolerance ends it."""
+    """Whether a run can be a member of a batch: it takes no shots, and no stop rule but steps and tolerance ends it.
+
+    Args:
+        config: the configuration of the run.
+
+    >>> from qhn.config.file import load_config
+    >>> can_advance_together(load_config("figure-1", {"train.backend": "exact"}))
+    True
+    """
     train = config.train
     return train.is_ideal and train.target is None and train.plateau is None and train.patience is None
 
 
 def circuit_and_problem(config: RunConfig) -> str:
-    """A name for everything in a configuration but the seed; it is the same for all members of a batch."""
+    """A name for everything in a configuration but the seed; it is the same for all members of a batch.
+
+    Args:
+        config: the configuration of the run.
+    """
     shared = config.model_copy(update={"train": config.train.model_copy(update={"seed": 0})})
     return shared.run_id + shared.stop_rules_id
 
 
 @dataclass(frozen=True)
 class BatchState:
-    """Where the members of a batch stand after some steps: plain arrays whose axis 0 is the member.
+    """The state of all members of a batch after some steps: plain arrays whose axis 0 is the member.
 
     A step of a member is one θ at which its objective was evaluated and written down, as in a run of its own.
 
@@ -61,9 +73,10 @@ class BatchState:
             with L-BFGS, which searches a line from ``theta``, the same as ``theta``.
         value: the objective at ``theta``, ``[B]``; nan before the first step.
         grad: the gradient of the objective at ``theta``, ``[B, num_parameters]``; nan before the first step.
-        mean: E = ⟨C⟩ at every step, ``[B, steps]``, up to the last of all members; one that ended earlier is continued
-            with its last E.
-        validation: the mean validation cost at every step likewise, ``[B, steps]``, or None without validation data.
+        mean: E = ⟨C⟩ at every step, ``[B, steps]``, up to the last step of the longest member; a member that ended
+            earlier repeats its last E.
+        validation: the mean validation cost at every step, ``[B, steps]``; a member that ended earlier repeats its last
+            one. None without validation data.
         num_steps: number of steps that each member took, ``[B]``.
         num_gradients: number of evaluations of the objective and its gradient that each member took, ``[B]``.
         converged: whether the gradient vanished or, with L-BFGS, the objective no longer fell, ``[B]``.
@@ -143,20 +156,23 @@ class BatchState:
             path: the path of the file.
 
         Raises:
-            OSError: if it cannot be written.
+            OSError: if the file cannot be written.
         """
         durable.replace(Path(path), lambda file: np.savez(file, allow_pickle=False, **self.arrays()))
 
     @classmethod
     def load(cls, path: str | Path) -> BatchState:
-        """The state in a file that :meth:`save` wrote, byte for byte.
+        """Read a state from a file that :meth:`save` wrote, byte for byte.
+
+        Args:
+            path: the file.
 
         Args:
             path: the path of the file.
 
         Raises:
             FileNotFoundError: if there is no such file.
-            RecordError: if it is damaged.
+            RecordError: if the file is damaged.
         """
         try:
             with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
@@ -180,8 +196,8 @@ class Batch:
         optimizer: the rule for the next θ.
 
     Raises:
-        ValueError: if there are none, if they differ in more than their seed, take shots, have a stop rule other than
-            steps and tolerance, or have too many qubits.
+        QhnError: if ``configs`` is empty or names a run twice, if members differ in more than their seed, take shots,
+            have a stop rule other than steps and tolerance, or have too many qubits.
 
     >>> from qhn.config.file import load_config
     >>> settings = {"train.backend": "exact", "train.optimizer": "lbfgs", "train.steps": 200}
@@ -238,17 +254,20 @@ class Batch:
         )
 
     def advance(self, state: BatchState, until: int | None = None) -> BatchState:
-        """Train the members of a state until they have taken so many steps or have ended.
+        """Train the members of a state until they have taken a number of steps or have ended.
 
-        Advancing to a step in one go and with pauses in between gives the same bytes. ``state`` is left as it is.
+        Advancing to a step in one go and with pauses in between gives the same bytes. ``state`` is not changed.
 
         Args:
             state: where all members stand, or some of them (:meth:`BatchState.select`); at first :meth:`begin`.
             until: number of steps that a member has taken afterwards, counted from its start; by default, and at most,
                 ``train.steps`` of the configuration. If they have taken as many already, nothing is done.
 
+        Returns:
+            The state afterwards.
+
         Raises:
-            ValueError: if ``until`` is out of range, or the state is that of other runs.
+            QhnError: if ``until`` is out of range, or the state is that of other runs.
         """
         limit = self._rules.steps if until is None else until
         if not 0 <= limit <= self._rules.steps:
@@ -274,18 +293,26 @@ class Batch:
         )
 
     def most_probable(self, state: BatchState) -> Bits:
-        """The most probable bitstring at the last step of each member, ``[B, num_qubits]``, qubit 0 first."""
+        """The most probable bitstring at the last step of each member, ``[B, num_qubits]``, qubit 0 first.
+
+        Args:
+            state: the state of all members, or of some of them.
+        """
         found = [self.estimator.most_probable(theta)[0] for theta in state.theta]
         return np.stack(found) if found else np.empty((0, self._ansatz.num_qubits), dtype=np.uint8)
 
     def entropy(self, state: BatchState) -> Floats:
-        """The entropy in bits of the distribution over bitstrings at the last step of each member, ``[B]``."""
+        """The entropy in bits of the distribution over bitstrings at the last step of each member, ``[B]``.
+
+        Args:
+            state: the state of all members, or of some of them.
+        """
         return self.estimator.distribution.entropy(state.theta)
 
     # ------------------------------------------------------------ one step
 
     def _step(self, state: BatchState) -> BatchState:
-        """One step of an optimizer that takes one gradient a step."""
+        """One step of an optimizer that takes one gradient per step."""
         theta, moved = state.next_theta, ~state.ended
         kind = type(self.optimizer.init(theta))
         following, optimizer, info = self.optimizer.step(self.estimator.value_and_grad, theta, kind(**state.optimizer))
@@ -350,7 +377,7 @@ class Batch:
 
 
 def _next_column(curves: Floats, moved: Bools, values: Floats) -> Floats:
-    """The column after curves ``[B, steps]``: new values of the members that moved, the last ones of the others."""
+    """The next column of curves ``[B, steps]``: new values for members that moved, the last values for others."""
     column = np.empty(len(curves)) if curves.shape[1] == 0 else curves[:, -1].copy()
     column[moved] = values
     return column[:, None]
@@ -364,7 +391,7 @@ def _put(array: NDArray[Any], rows: NDArray[np.intp], values: NDArray[Any]) -> N
 
 
 def _members_first(optimizer: Any) -> dict[str, NDArray[Any]]:
-    """An optimizer's state by name; L-BFGS has its memory on axis 0, and the members on axis 1."""
+    """The arrays of an optimizer's state by name, with axis 0 the member, which L-BFGS has on axis 1 of its memory."""
     arrays: dict[str, NDArray[Any]] = {name: np.asarray(part) for name, part in optimizer._asdict().items()}
     if isinstance(optimizer, LbfgsState):
         arrays |= {name: np.moveaxis(arrays[name], 1, 0).copy() for name in REMEMBERED}
@@ -372,6 +399,6 @@ def _members_first(optimizer: Any) -> dict[str, NDArray[Any]]:
 
 
 def _memory(arrays: dict[str, NDArray[Any]]) -> LbfgsState:
-    """The inverse of :func:`_members_first` for L-BFGS, in arrays that may be changed."""
+    """Restore the state of L-BFGS from the arrays of :func:`_members_first`; the arrays are copies."""
     remembered = {name: np.moveaxis(arrays[name], 0, 1).copy() for name in REMEMBERED}
     return LbfgsState(**arrays | remembered)

@@ -1,4 +1,4 @@
-"""Classical searches of the problems of a sweep, at the numbers of evaluations that its members took."""
+"""Classical searches of the problems of a sweep, with as many evaluations as its members took."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from qhn.problem.cost import Problem, TableProblem
 from qhn.sweep.survey import Group, Problems, Survey, rate_columns
 from qhn.sweep.workers import Columns, Failure, work_through
 
-TOGETHER = 5  # repeats that one worker does at a time
+TOGETHER = 5  # repeats in one job
 AT_MOST = {"straight-through": 5_000}  # evaluations of a method that takes a gradient on all samples for each
 
 
@@ -44,14 +44,15 @@ class Repeats:
 def search_all(survey: Survey, executor: Executor, say: Callable[[str], None] = lambda text: None) -> Searches:
     """Search every problem of a sweep classically, with the evaluations of its most demanding group.
 
-    What was searched before is read from the sweep's directory, where every method of a problem has a file of its own.
+    Searches that are in the sweep's directory already, where there is a file for each problem and method, are read.
 
     Args:
         survey: the sweep with its finished members.
         executor: the workers that do the searches.
-        say: a function that is told in words how far the searches are.
+        say: a function that is called with a line of text whenever a search has ended.
 
     Raises:
+        QhnError: if a problem cannot be searched.
         BackendError: if a worker died.
     """
     repeats = survey.sweep.config.repeats
@@ -147,7 +148,14 @@ class Searches:
 
 
 def search_repeatedly(job: Repeats) -> list[Trace]:
-    """Do the repeats of a job, each of which ends at the optimum if that is known; one trace per seed."""
+    """Do the repeats of a job, each of which ends at the optimum if it is known.
+
+    Args:
+        job: the repeats to do.
+
+    Returns:
+        One trace per seed.
+    """
     problems = Problems()
     landscape = problems.landscape(job.config)
     problem: Problem = problems.problem(job.config)

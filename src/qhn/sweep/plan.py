@@ -1,6 +1,6 @@
 """The plan of a sweep: runs with every combination of some settings, for many seeds.
 
-A member of a sweep is a run, found again by its configuration; :mod:`qhn.sweep.workers` does what is not finished yet.
+A member of a sweep is a run, identified by its configuration; :mod:`qhn.sweep.workers` finishes a sweep.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class Sweep:
     def jobs(self) -> list[list[Member]]:
         """The members in groups that one worker does at a time: exact ones that may advance together, or a single run.
 
-        Which members are together does not depend on the number of workers.
+        The jobs do not depend on the number of workers.
         """
         jobs: list[list[Member]] = []
         for _, found in itertools.groupby(self.members, lambda m: m.values):

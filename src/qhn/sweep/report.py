@@ -14,7 +14,7 @@ from qhn.sweep.classical import Searches
 from qhn.sweep.survey import Group, Rate, Survey
 from qhn.text import aligned, spell
 
-NEAR = 1e-3  # to C*: closer, the figure's scale is linear
+NEAR = 1e-3  # E − C* below which the figure's scale is linear instead of logarithmic
 
 
 @dataclass(frozen=True)

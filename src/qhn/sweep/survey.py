@@ -21,8 +21,8 @@ from qhn.sweep.plan import Sweep
 from qhn.sweep.workers import Columns, finished_members
 from qhn.text import spell
 
-EXACT_BUDGETS = (64, 256, 1024)  # evaluations at which searches stand beside trainings that saw all networks
-MAX_EVALUATIONS = 50_000  # of one search
+EXACT_BUDGETS = (64, 256, 1024)  # evaluations of searches that are compared with exact trainings
+MAX_EVALUATIONS = 50_000  # evaluations of one search
 CURVES = ("mean", "validation", "best_costs", "distinct_at")
 
 

@@ -41,7 +41,7 @@ from qhn.threads import num_cores
 Columns = dict[str, NDArray[Any]]
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-FAILURES = (ValueError, BackendError, MemoryError)  # that a job may end with, and the others go on; more is a defect
+FAILURES = (ValueError, BackendError, MemoryError)  # errors of a job that leave the others alone; any other is a defect
 UNKNOWN_WORKERS = 256  # jobs in flight on an executor that does not say how many workers it has
 MAX_WORKERS = 1024
 DIED = "a worker process died, perhaps for want of memory; take fewer --workers: the same command goes on"
@@ -49,12 +49,12 @@ DIED = "a worker process died, perhaps for want of memory; take fewer --workers:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a sweep is.
+    """The progress of a sweep.
 
     Attributes:
-        finished: number of members that are finished, now or before.
+        finished: number of finished members, those of earlier sessions included.
         total: number of members of the sweep.
-        failures: the members that failed this time, each with the message of its error.
+        failures: the members that failed in this session, each with the message of its error.
     """
 
     finished: int
@@ -64,17 +64,17 @@ class Progress:
 
 @dataclass(frozen=True)
 class Failure:
-    """What came back of a job that could not be done.
+    """The result of a job that could not be done.
 
     Attributes:
-        error: what its function raised: a ValueError, a BackendError or a MemoryError.
+        error: the error that the job's function raised: a ValueError, a BackendError or a MemoryError.
     """
 
     error: Exception
 
 
 class _End:
-    """What comes after the last job."""
+    """The mark that follows the last job."""
 
 
 END = _End()
@@ -83,23 +83,24 @@ END = _End()
 def work_through(
     function: Callable[[Job], Result], jobs: Iterable[Job | None], executor: Executor, *, in_flight: int | None = None
 ) -> Iterator[tuple[Job, Result | Failure]]:
-    """Do jobs on workers, and yield each with what came back of it, in the order in which they end.
+    """Do jobs on workers, and yield each job with its result, in the order in which they end.
 
-    The next job is taken from ``jobs`` only when a worker may need it, so that it can depend on what has come back
-    until then. Where it depends on what is still under way, ``jobs`` yields None, and is asked again when another job
-    has ended. Leaving the loop cancels the jobs that no worker has begun.
+    The next job is taken from ``jobs`` only when a worker may need it, so that it can depend on earlier results. If it
+    depends on jobs that are still under way, ``jobs`` yields None, and is asked again when another job has ended.
+    Leaving the loop cancels the jobs that no worker has begun.
 
     Args:
-        function: what is done with a job, on a worker: a function of a module, or a ``functools.partial`` of one.
+        function: the function that a worker calls with a job and whose value is the job's result: a function of a
+            module, or a ``functools.partial`` of one.
         jobs: the jobs, each anything but None that can be sent to a worker. It is read in the thread of the loop, never
             while its body runs.
         executor: the workers.
-        in_flight: number of jobs that are handed to the executor and have not ended, at most; by default twice the
+        in_flight: the largest number of jobs that are handed to the executor and have not ended; by default twice the
             workers of a pool of threads or processes, or 256 if the executor does not say how many it has.
 
     Raises:
-        ValueError: if ``in_flight`` is below 1.
-        RuntimeError: if ``jobs`` yields None when no job is under way, for which it could wait.
+        QhnError: if ``in_flight`` is below 1.
+        RuntimeError: if ``jobs`` yields None while no job is under way.
         BackendError: if a worker died.
         Exception: if ``function`` raises an error that is none of a :class:`Failure`, and so is a defect.
 
@@ -119,7 +120,7 @@ def work_through(
     """
     if in_flight is not None and in_flight < 1:
         raise QhnError(f"in_flight must be at least 1, got {in_flight}")
-    workers = getattr(executor, "_max_workers", None)  # of both pools of the standard library
+    workers = getattr(executor, "_max_workers", None)  # both pools of the standard library have it
     limit = in_flight or (2 * workers if workers else UNKNOWN_WORKERS)
     source, is_at_end = iter(jobs), False
     waiting: dict[Future[Result], Job] = {}
@@ -161,20 +162,20 @@ def _outcome(future: Future[Result]) -> Result | Failure:
 def advance(
     sweep: Sweep, executor: Executor, *, results: str | Path | None = None, in_flight: int | None = None
 ) -> Iterator[Progress]:
-    """Finish the members of a sweep that are not finished yet, and yield how far it is.
+    """Finish the members of a sweep that are not finished yet, and yield its progress.
 
     It yields at the start and whenever a job has ended, which is a run, or exact members that advance together. A
-    member that fails is left for the next time, and the others go on.
+    member that fails is tried again when the sweep is advanced the next time, and the others go on.
 
     Args:
-        sweep: the members.
+        sweep: the sweep.
         executor: the workers.
         results: directory of all runs; by default ``$QHN_RESULTS`` or ``results``.
         in_flight: number of jobs that are handed to the executor and have not ended, at most; by default as many as
             :func:`work_through` takes.
 
     Raises:
-        ValueError: if members cannot be run as they are configured.
+        QhnError: if members cannot be run as they are configured.
         OSError: if the directory cannot be written.
         BackendError: if a worker died.
 
@@ -228,16 +229,16 @@ def finished_members(folder: Path) -> dict[str, tuple[Path, int]]:
 
 
 def work(members: Sequence[Member], results: str) -> Columns:
-    """Finish the members of one job, and return what is known of them: arrays whose axis 0 is the member.
+    """Finish the members of one job, and return their results: arrays by name whose axis 0 is the member.
 
-    At every step, ``[B, steps]``:
+    Results at every step, ``[B, steps]``:
 
     - ``mean``: E = ⟨C⟩.
     - ``validation``: the mean validation cost; nan without validation data.
     - ``best_costs``: the lowest C that a sampled member has measured so far; nan for exact members.
     - ``distinct_at``: the number of different bitstrings evaluated so far; nan for exact members.
 
-    At the last step, ``[B]`` unless it is said:
+    Results at the last step, ``[B]`` where no shape is given:
 
     - ``theta``: the angles in radians, ``[B, num_parameters]``.
     - ``std_error``: the standard error of E; 0 for exact members.
@@ -246,15 +247,15 @@ def work(members: Sequence[Member], results: str) -> Columns:
     - ``distinct``: the number of different bitstrings evaluated; all there are for exact members.
     - ``num_steps``, ``num_gradients``, ``shots``: the number of steps, of evaluations of the gradient, and of shots.
     - ``outcome``: why the member ended, by the name of its :class:`qhn.run.step.Outcome`.
-    - ``entropy``: of an exact member's distribution over bitstrings, in bits; nan for sampled members.
+    - ``entropy``: the entropy of an exact member's distribution over bitstrings, in bits; nan for sampled members.
 
     Args:
-        members: exact ones that may advance together, or a single one.
-        results: directory of all runs, in which a member that is a run of its own has its directory.
+        members: exact members that can advance together, or a single member.
+        results: directory of all runs, in which a sampled member is recorded.
 
     Raises:
-        ValueError: if a member cannot be run as it is configured.
-        BackendError: if its machine fails.
+        QhnError: if a member cannot be run as it is configured.
+        BackendError: if the machine of a member fails.
     """
     configs = [member.config for member in members]
     return _train_together(configs) if can_advance_together(configs[0]) else _train_alone(configs[0], results)

@@ -1,0 +1,96 @@
+"""The cost of every network of an experiment, as a page and as pictures: optimum, levels, minima, interactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from qhn.bitstrings import text
+from qhn.config import RunConfig
+from qhn.problem.cost import BinnProblem
+from qhn.problem.landscape import Landscape, enumerate_costs
+from qhn.report.figures import density_of_states, local_minima, walsh_weights
+
+SHOWN = 8  # lowest levels of C, and one-flip minima
+ORDERS = 4  # sizes of interactions whose share of the variance is told
+
+
+@dataclass(frozen=True)
+class LandscapeReport:
+    """What the enumeration of all networks of an experiment shows.
+
+    Attributes:
+        config: the experiment, of which only data and networks matter.
+        problem: the cost of its bitstrings.
+        landscape: the cost of every bitstring, enumerated.
+    """
+
+    config: RunConfig
+    problem: BinnProblem
+    landscape: Landscape
+
+    @classmethod
+    def of(cls, config: RunConfig) -> LandscapeReport:
+        """Enumerate the networks of an experiment.
+
+        Raises:
+            ValueError: if there are more than 2^24, or the data cannot be read.
+        """
+        problem = config.problem()
+        return cls(config, problem, Landscape(enumerate_costs(problem)))
+
+    def page(self) -> str:
+        """The meaning of the bits, the best network in words, the lowest costs, the minima, and what interacts."""
+        return "\n".join(
+            [self.problem.space.summary(), *self._optimum(), *self._levels(), *self._minima(), *self._walsh()]
+        )
+
+    def write(self, results: Path) -> list[Path]:
+        """Draw the pictures and write their data and the table of all costs.
+
+        Args:
+            results: the directory of results; the files go into ``<experiment>/landscape-<problem id>`` below it.
+
+        Returns:
+            The pictures, and ``costs.npy``: C of all bitstrings, ``[2**num_qubits]``.
+        """
+        folder = results / self.config.experiment / f"landscape-{self.config.problem_id}"
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / "costs.npy", self.landscape.costs)
+        drawn = [draw(folder, self.landscape) for draw in (density_of_states, local_minima, walsh_weights)]
+        return [*drawn, folder / "costs.npy"]
+
+    def _optimum(self) -> Iterator[str]:
+        found, bits = self.landscape, self.landscape.optimal_bits[0]
+        yield f"\noptimum C* = {found.optimum:.8g}, {found.degeneracy} of {found.costs.size:,} networks; the first:"
+        yield f"  bits {text(bits)} (qubit 0 first)"
+        yield from (f"  {line}" for line in self.problem.network(bits).describe().split("\n"))
+        training, validation = self.problem.accuracy(bits)
+        held_out = "" if validation is None else f", validation {float(validation):.1%}"
+        yield f"  accuracy: training {float(training):.1%}{held_out}"
+
+    def _levels(self) -> Iterator[str]:
+        found = self.landscape
+        yield "\nlowest levels\n  cost        networks   above C*"
+        for cost, count in found.levels(SHOWN):
+            yield f"  {cost:<11.6g} {count:>8,}   {cost - found.optimum:.3g}"
+        yield f"mean cost of a random network {found.costs.mean():.6g}, highest {found.sorted_costs[-1]:.6g}"
+
+    def _minima(self) -> Iterator[str]:
+        minima, size = self.landscape.local_minima, self.landscape.costs.size
+        yield "\none-flip minima\n  cost        basin    plateau"
+        for row in range(min(SHOWN, len(minima))):
+            share = f"{minima.basins[row] / size:.1%}"
+            yield f"  {minima.costs[row]:<11.6g} {share:>6} {minima.members[row]:>10,}"
+        optimal = minima.costs <= self.landscape.optimum + self.landscape.width
+        reached = minima.basins[optimal].sum() / size
+        yield f"{len(minima):,} in all; descent from a random network finds the optimum with a chance of {reached:.1%}"
+
+    def _walsh(self) -> Iterator[str]:
+        weights = self.landscape.walsh_weights[1:]
+        if weights.sum() > 0:
+            shares = [f"{weight / weights.sum():.1%} S={order}" for order, weight in enumerate(weights[:ORDERS], 1)]
+            yield f"\nvariance of C from interactions of S qubits: {', '.join(shares)}"

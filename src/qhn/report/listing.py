@@ -1,0 +1,58 @@
+"""What there is to run and what was run, one line each: presets, and runs with where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from qhn.config.file import presets
+from qhn.estimator.means import with_error
+from qhn.report.jobs import ledger_of
+from qhn.run.record import Record, run_directories
+from qhn.run.step import RecordError
+
+HEAD = ("experiment", "run", "backend", "layers", "order", "shots", "seed", "steps", "QPU s", "ended")
+ROW = "  {:<21} {:<12} {:<13} {:>6} {:<7} {:>6} {:>5} {:>9} {:>7}  {:<12} {}"
+
+
+def preset_lines() -> Iterator[str]:
+    """The experiments that come with qhn, a heading and one line each with its title."""
+    yield "presets"
+    for name, title in presets().items():
+        yield f"  {name:<21} {title}"
+
+
+def run_lines(results: Path) -> Iterator[str]:
+    """The runs below a directory of results, a heading and one line each, those with damaged files included.
+
+    Args:
+        results: the directory of results.
+    """
+    found = run_directories(results)
+    yield f"\nruns in {results}" + ("" if found else ": none")
+    if found:
+        yield ROW.format(*HEAD, "E, best C")
+    for directory in found:
+        try:
+            yield _run_line(Record.load(directory))
+        except RecordError as error:
+            yield f"  {directory.parent.name:<21} {directory.name:<12} {error}"
+
+
+def _run_line(record: Record) -> str:
+    steps, outcome, train, ansatz = record.steps(), record.outcome(), record.config.train, record.config.ansatz
+    spent = f"{ledger_of(record).spent.seconds:,.1f}" if train.machine.bills else "–"
+    values = f"{with_error(steps[-1].mean, steps[-1].mean_std_error)}, {steps[-1].best_cost:.6g}" if steps else ""
+    return ROW.format(
+        record.directory.parent.name,
+        record.directory.name,
+        train.backend,
+        ansatz.num_layers,
+        ansatz.order,
+        train.shots or "–",
+        train.seed,
+        f"{len(steps)}/{train.steps}",
+        spent,
+        outcome.name if outcome else "unfinished",
+        values,
+    )
