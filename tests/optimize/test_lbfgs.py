@@ -201,3 +201,24 @@ def test_rows_stop_by_their_gradient_or_by_a_small_decrease() -> None:
     assert loose.num_steps[0] <= 2  # less than 1 = 1e-6 · 1e6 was gained in the last
     few = minimize(bowl, start, max_steps=3, tolerance=0.0, value_tolerance=0.0)
     assert (few.num_steps.tolist(), few.converged.tolist()) == ([3], [False])
+
+
+def test_a_memory_that_leads_uphill_is_dropped_for_the_gradient() -> None:
+    """Pairs of a gradient that was noise may do so; the other row keeps its own."""
+    optimizer = Lbfgs()
+
+    def bowl(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return (theta**2 * [1.0, 3.0]).sum(axis=1), 2 * theta * [1.0, 3.0]
+
+    theta = np.array([[3.0, 1.0], [2.0, -1.0]])
+    found, state = optimizer.advance(bowl, Point(theta, *bowl(theta)), optimizer.init(theta))
+    point = found.point
+    state.scale[0] = -1e6  # the approximation to the inverse of the Hessian is negative
+    state.weights[0, 0] *= 1e-9
+    found, state = optimizer.advance(bowl, point, state)
+    assert found.success.all()
+    step, grad = found.point.theta[0] - point.theta[0], point.grad[0]
+    np.testing.assert_allclose(step / np.linalg.norm(step), -grad / np.linalg.norm(grad), atol=1e-12)
+    assert state.weights[0].tolist()[0] == 0.0
+    assert (state.weights[1] > 0).all()
+    assert state.weights[0, 1] > 0

@@ -29,6 +29,12 @@ def test_mixture_repeats_and_its_training_part_does_not_depend_on_validation() -
     assert not np.array_equal(first.x, first.x_validation[:20])
 
 
+@pytest.mark.parametrize("name", ["samples", "validation_samples"])
+def test_more_samples_than_memory_holds_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be at most 100,000,000, got 100,000,001"):
+        gaussian_mixture(**{"samples": 5, name: 100_000_001})
+
+
 def test_means_scale_moves_the_classes_together() -> None:
     plain, close = gaussian_mixture(500, seed=3), gaussian_mixture(500, seed=3, means_scale=0.5)
     np.testing.assert_allclose(plain.x[plain.y == 0] - close.x[plain.y == 0], [[-0.5, -1.0]] * (plain.y == 0).sum())

@@ -75,8 +75,8 @@ def test_a_cost_that_is_no_number_is_refused_by_name() -> None:
         def cost(self, bits: Bits) -> np.ndarray:
             return np.where(bits[..., 0] == 1, np.nan, 1.0)
 
-    with pytest.raises(ValueError, match="got nan for bitstring 10"):
-        Evaluations(Broken()).cost(np.array([[0, 0], [1, 0]], dtype=np.uint8))
+    with pytest.raises(ValueError, match="got nan for bitstring 10"):  # the first of two
+        Evaluations(Broken()).cost(np.array([[0, 0], [1, 0], [1, 1]], dtype=np.uint8))
 
 
 def test_small_and_large_problems_keep_their_costs_alike(
