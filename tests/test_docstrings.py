@@ -13,12 +13,6 @@ import qhn
 
 SOURCE = Path(qhn.__file__).parent
 PENDING = {  # packages and modules whose docstrings are still to be rewritten
-    "backend.__init__",
-    "backend.ibm",
-    "backend.journal",
-    "backend.sampler",
-    "backend.settings",
-    "backend.terms",
     "budget",
     "cli",
     "config",
