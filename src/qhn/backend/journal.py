@@ -45,7 +45,7 @@ class _Place:
     last: bytes = b""
 
 
-LAST_BYTES = 256  # by which a file is known to be the one that was read, with more at its end
+LAST_BYTES = 256  # bytes by which a file is recognised as the one that was read, with more at its end
 
 
 class Journal:

@@ -16,7 +16,7 @@ from qhn.seeds import Key
 if TYPE_CHECKING:
     from qhn.backend.device.placement import Placement
 
-MAX_BITS = 2**31  # of one job; a bit takes a byte once unpacked, and several copies exist for a while
+MAX_BITS = 2**31  # bits of one job; each takes a byte once unpacked, and several copies exist for a while
 
 
 class BackendError(RuntimeError):

@@ -20,7 +20,7 @@ from qhn.backend.terms import Terms
 Answer = TypeVar("Answer")
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between questions to the service, which double
 PATIENCE = 3600.0  # seconds of failing questions in a row after which waiting ends; the job goes on
-RENEWALS = 3  # of the connection to an account that is refused
+RENEWALS = 3  # renewals of the connection to an account that is refused
 WAITING, FINAL = ("INITIALIZING", "QUEUED", "VALIDATING"), ("DONE", "ERROR", "CANCELLED")
 
 

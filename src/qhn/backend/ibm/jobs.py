@@ -47,8 +47,8 @@ Result = TypeVar("Result")
 LISTING_DELAY = 10.0  # seconds until a job whose answer was lost must be among those with its tag
 FULL_QUEUE_PAUSE = 30.0  # seconds until a job is sent again that the plan did not allow to wait
 ROUNDING = 1e-6  # seconds
-TOO_MANY_FAILURES = 2  # of a request, after which a detached run no longer tries; of reading a result
-LIMIT_FACTOR = 2  # times its price, at which the service ends a job
+TOO_MANY_FAILURES = 2  # failures of a request after which a detached run no longer tries; or of reading a result
+LIMIT_FACTOR = 2  # multiple of a job's price at which the service ends it
 ATTEMPTS = 4  # to submit a job that the service does not know of
 REQUEST_TAG, DIGEST_TAG, RECORD_TAG = "qhn:", "qhn-digest:", "qhn-record:"
 

@@ -16,8 +16,8 @@ from qhn.arrays import Bits, Floats
 from qhn.backend.events import Entry
 from qhn.circuit.hypernetwork import Ansatz
 
-ROWS, SHOTS = 4, 100  # sets of angles, and of each
-ENOUGH = 0.9  # of the bits must mostly be what they should be; the others may be noise
+ROWS, SHOTS = 4, 100  # sets of angles, and shots of each set
+ENOUGH = 0.9  # share of the bits whose most frequent value must be right; the others may be noise
 
 
 def known_outcomes(ansatz: Ansatz, num_rows: int) -> tuple[Floats, Bits]:
