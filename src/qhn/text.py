@@ -108,11 +108,11 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def read_text(path: Path, what: str = "file") -> str:
-    """The text of a user's file in UTF-8, with or without a byte order mark, its line ends as ``\\n``.
+    """The text of a user's file in UTF-8, with or without a byte order mark and with any line ends.
 
     Args:
-        path: of the file.
-        what: it is, for the message of an error, such as ``"configuration file"``.
+        path: path of the file.
+        what: what kind of file it is, for the message of an error, such as ``"configuration file"``.
 
     Raises:
         QhnError: if the file is not in UTF-8.

@@ -43,7 +43,7 @@ def main() -> None:
     """Run the command line: the console script ``qhn``, which ends the process with the exit code of what came of it.
 
     Raises:
-        SystemExit: always.
+        SystemExit: when the verb has returned or failed, with the exit code.
     """
     debug = "--debug" in sys.argv
     sys.argv = [word for word in sys.argv if word != "--debug"]

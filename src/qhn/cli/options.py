@@ -112,13 +112,13 @@ def check_range(option: str, value: int | None, least: int, most: int = 10**MAX_
     """Refuse a number that an option does not take.
 
     Args:
-        option: its name, such as ``--repeats``.
-        value: what was given; None is its default.
+        option: the option's name, such as ``--repeats``.
+        value: the number that was given; None stands for the default.
         least: the lowest value that is allowed.
-        most: the highest.
+        most: the highest value that is allowed.
 
     Raises:
-        QhnError: naming the option, the bound and the value.
+        QhnError: if the value is out of range; it names the option, the bound and the value.
     """
     if value is not None and not least <= value <= most:
         from qhn.text import shown
@@ -137,7 +137,7 @@ def find(name: str | None, results: Path | None) -> Path:
     """The directory of a run.
 
     Args:
-        name: its path or the beginning of its id; None for the one last written.
+        name: path of the run, or the beginning of its id; None for the run last written.
         results: the directory of results; None for the default.
 
     Raises:

@@ -19,7 +19,11 @@ WIDE = 110  # columns of a terminal that hold all numbers and the bar
 
 
 def progress(training: Training) -> None:
-    """Run all steps with a live bar on standard error."""
+    """Run all steps of a training with a live bar on standard error.
+
+    Args:
+        training: the training, begun or resumed, which is run to its end.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -35,7 +39,11 @@ def progress(training: Training) -> None:
 
 
 def plain_lines(training: Training) -> None:
-    """Run all steps with a line on standard error for the first, the last, and every ten seconds."""
+    """Run all steps of a training with a line on standard error for the first, the last, and every ten seconds.
+
+    Args:
+        training: the training, begun or resumed, which is run to its end.
+    """
     total, started, printed = training.config.train.steps, time.monotonic(), 0.0
     training.tell = Changes()
     for step in training:
@@ -50,7 +58,7 @@ def plain_lines(training: Training) -> None:
 
 
 class Changes:
-    """Prints what it is told if it is something else than before, but for how long it has been so."""
+    """A listener that prints the state of a job when it changes, and not how long it has lasted."""
 
     def __init__(self) -> None:
         self.last = ""
@@ -63,7 +71,13 @@ class Changes:
 
 
 def facts(step: Step, training: Training, *, is_narrow: bool = False) -> str:
-    """What is known after a step, in one line; on a QPU and where it is narrow, E and what was spent."""
+    """One line of numbers about a step: E, the best C, networks and shots so far, and on a QPU what was spent.
+
+    Args:
+        step: the step, complete.
+        training: the training it belongs to, which knows its budget.
+        is_narrow: whether the line must be short: on a QPU it then has E and what was spent alone.
+    """
     spent = training.budget_words()
     if spent and is_narrow:
         return f"E {with_error(step.mean, step.mean_std_error)}  {spent}"
@@ -78,7 +92,15 @@ def _numbers(step: Step) -> str:
 
 
 def sweep_progress(going: Iterator[Progress], quiet: bool) -> Progress:
-    """Follow a sweep with a live bar, or now and then a line; how far it came."""
+    """Follow a sweep to its end with a live bar on standard error, or with a line now and then without a terminal.
+
+    Args:
+        going: the sweep's progress, each time a member ends.
+        quiet: whether nothing is shown.
+
+    Returns:
+        How far the sweep came.
+    """
     if not quiet and sys.stderr.isatty():
         return _sweep_bar(going)
     started, printed, first = time.monotonic(), -SECONDS_BETWEEN_LINES, None

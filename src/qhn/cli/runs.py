@@ -97,7 +97,7 @@ def run(
 
 
 def _begin(config: RunConfig, yes: bool, **options: Any) -> Training:
-    """Training; on a QPU without a budget, with the one that is agreed to."""
+    """Begin a training; one on a QPU without a budget gets the budget that the user agrees to."""
     from qhn.config.file import with_settings
     from qhn.run.checks import BudgetNeeded
     from qhn.run.training import train
@@ -112,11 +112,15 @@ def _begin(config: RunConfig, yes: bool, **options: Any) -> Training:
 
 
 def _agreed_budget(asked: BudgetNeeded, yes: bool) -> float:
-    """QPU seconds that may be spent: the run's price and a reserve, or what the account has left if that is less.
+    """The QPU seconds that a run may spend: its price and a reserve, or what the account has left if that is less.
+
+    Args:
+        asked: the error of a run without a budget, which has the price of the run and of its first step.
+        yes: whether the user has agreed beforehand.
 
     Raises:
-        ValueError: if not even the first step is left.
-        typer.Exit: if the user does not agree.
+        QhnError: if the account has too little left for the first step.
+        Exit: if the user does not agree.
     """
     from qhn.backend.ibm.account import connect, usage
 
@@ -271,6 +275,8 @@ def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
 
 
 def _stop_after_step(training: Training) -> Callable[[int, Any], None]:
+    """A handler of signals that ends a training after the step in flight, and at the second signal at once."""
+
     def handler(number: int, frame: Any) -> None:
         signal.signal(number, signal.default_int_handler)  # the second time stops at once
         print("\nstopping after this step, for which a QPU may take long; once more stops at once", file=sys.stderr)
@@ -280,6 +286,7 @@ def _stop_after_step(training: Training) -> Callable[[int, Any], None]:
 
 
 def _conclude(training: Training, quiet: bool, as_json: bool) -> None:
+    """Draw and print the page of a training that has ended, and end with the exit code of its outcome."""
     from qhn.report.page import Report
 
     record, outcome = training.record, training.outcome
@@ -304,6 +311,7 @@ def _conclude(training: Training, quiet: bool, as_json: bool) -> None:
 
 
 def _last_words(outcome: Outcome, directory: Path) -> str:
+    """Why a run ended, and how to go on with one that was interrupted."""
     if outcome.name == "interrupted":
         return f"{outcome.message}; go on with: qhn resume {directory}"
     return outcome.message

@@ -94,11 +94,11 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
     """The tables of a TOML text as nested dictionaries.
 
     Args:
-        text: of the file.
-        source: its name, for the message of an error.
+        text: the content of the file.
+        source: the file's name, for the message of an error.
 
     Raises:
-        QhnError: if the text is not valid TOML, or as :func:`check_values`.
+        QhnError: if the text is not valid TOML, or :func:`check_values` refuses a value.
     """
     try:
         tree = tomllib.loads(text)
@@ -113,11 +113,16 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
 
 
 def check_values(tree: Any, place: str = "", depth: int = 0) -> None:
-    """Refuse values that no key takes, and that would fail far from the door.
+    """Refuse values that no key of a configuration takes, and that would otherwise fail far from where they enter.
+
+    Args:
+        tree: a nested dictionary or list, or one value.
+        place: dotted key at which it stands, for the message of an error.
+        depth: number of tables and lists around it.
 
     Raises:
-        QhnError: naming the key, if an integer does not fit 64 bits, a text holds what no name of a file may, or tables
-            and lists nest too deep.
+        QhnError: if an integer does not fit 64 bits, a text holds what no name of a file may, or tables and lists nest
+            too deep; it names the key.
     """
     name = place or "the configuration"
     if depth > MAX_DEPTH:
@@ -144,7 +149,8 @@ def load_problem(source: str | Path) -> BinnProblem:
     """The problem of a preset or a TOML file.
 
     Raises:
-        FileNotFoundError, ValueError: as :func:`load_config`, or if the data cannot be read.
+        FileNotFoundError: if there is neither such a preset nor such a file.
+        ValueError: if the configuration is wrong or the data cannot be read.
 
     >>> load_problem("gaussian-activation").num_qubits
     14
@@ -187,7 +193,7 @@ def with_settings(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
     """The configuration with other values by dotted key, e.g. ``{"train.steps": 90}``.
 
     Raises:
-        ValueError: as :func:`load_config`.
+        ValueError: if a key or value is wrong, in one sentence.
     """
     return parse_config(_with_settings(config.model_dump(mode="json", exclude_unset=True), settings))
 

@@ -32,11 +32,12 @@ class BaselineReport:
     Attributes:
         config: the experiment, of which only data and networks matter.
         method: the name of a search, or ``"all"``.
-        seed: the seed of the first repeat; each next one is higher by 1.
+        seed: seed of the first repeat; the seed of each next one is higher by 1.
         budget: different networks that a search evaluates at most.
         size: different networks that there are.
-        traces: by search, one trace a repeat.
-        polished: by search, the C at which one-flip descent from the best network of each repeat ends, ``[repeats]``.
+        traces: the course of each repeat, by the name of the search.
+        polished: costs ``[repeats]``, by the name of the search, at which one-flip descent from the best network of
+            each repeat ends.
         landscape: the cost of every network, or None above 24 qubits.
     """
 
@@ -67,8 +68,8 @@ class BaselineReport:
             method: the name of a search, or ``"all"``.
             evaluations: different networks that each search may evaluate; by default half of them, up to 20,000.
             repeats: searches with each method.
-            seed: of the first repeat; each next one is higher by 1.
-            tell: is given one line of progress when a method begins.
+            seed: seed of the first repeat; the seed of each next one is higher by 1.
+            tell: function that is given one line of progress when a method begins.
 
         Raises:
             ValueError: if there is no such method, or the data cannot be read.
@@ -130,6 +131,7 @@ class BaselineReport:
         return baseline_curves(folder / name, traces, self.landscape.optimum if self.landscape else None)
 
     def _row(self, method: str) -> str:
+        """One method's row of the table."""
         found = self.traces[method]
         best = np.array([trace.best_cost for trace in found]) - self.lowest
         middles = (np.median(best), best.mean(), np.median(self.polished[method] - self.lowest))

@@ -22,10 +22,10 @@ class EnsembleReport:
     """How the networks measured at a step of a run predict, together and one by one.
 
     Attributes:
-        record: of the run.
+        record: record of the run.
         step: the number of the step, from 0.
         ensemble: all networks measured at it, each as often as it was.
-        calibrations: by set of samples, training or validation, and then by predictor.
+        calibrations: accuracy and calibration by set of samples, training or validation, and then by predictor.
     """
 
     record: Record
@@ -38,7 +38,7 @@ class EnsembleReport:
         """Predict the samples of a run by the networks of one of its steps.
 
         Args:
-            record: of the run.
+            record: record of the run.
             step: the number of the step, ``"last"``, or ``"best-validation"``, that of the lowest validation cost.
 
         Raises:
@@ -90,11 +90,11 @@ def step_number(record: Record, step: str) -> int:
     """The number of a step that was given as such, or as ``last`` or ``best-validation``.
 
     Args:
-        record: of the run.
-        step: digits, or one of the two words.
+        record: record of the run.
+        step: the number in digits, or one of the two words.
 
     Raises:
-        ValueError: if it is none of these, or the run has no validation samples.
+        ValueError: if ``step`` is none of these, or the run has no validation samples.
     """
     if step.isdecimal() and len(step) <= MAX_DIGITS:
         return int(step)

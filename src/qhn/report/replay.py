@@ -22,7 +22,7 @@ def checked_replay(record: Record, settings: Mapping[str, Any]) -> Iterator[Repl
     """The steps of a run, recomputed one by one from its bits, and checked against the record if nothing was changed.
 
     Args:
-        record: of the run.
+        record: record of the run.
         settings: other values by dotted key; see :func:`qhn.run.replay.replay`.
 
     Raises:
@@ -42,9 +42,9 @@ class ReplayReport:
     """What became of a run under other settings, or that the same ones give its record again.
 
     Attributes:
-        record: of the run.
-        config: what it was recomputed under.
-        found: its steps, recomputed.
+        record: record of the run.
+        config: configuration that the run was recomputed under.
+        found: the run's steps, recomputed.
     """
 
     record: Record
@@ -56,7 +56,7 @@ class ReplayReport:
         """The report on steps that were recomputed with some settings.
 
         Args:
-            record: of the run.
+            record: record of the run.
             settings: other values by dotted key that the steps were recomputed with.
             found: the steps, as :func:`checked_replay` gives them.
         """
@@ -68,7 +68,7 @@ class ReplayReport:
         return self.config.run_id == self.record.config.run_id
 
     def page(self) -> str:
-        """That the record agrees, in one line; under other settings a table of both, one row a step."""
+        """One line that says that the record agrees, or under other settings a table of both with one row a step."""
         steps, found = self.record.steps(), self.found
         if self.is_check:
             return _agreement(len(steps), found[0].grad is not None, steps[0].raw_mean is not None)
@@ -111,9 +111,9 @@ def write_replay(record: Record, config: RunConfig, found: Sequence[Replayed]) -
     """Draw E as recorded and as recomputed under another configuration into the run's ``figures/``, the data beside it.
 
     Args:
-        record: of the run.
-        config: what it was recomputed under.
-        found: its steps, recomputed.
+        record: record of the run.
+        config: configuration that the run was recomputed under.
+        found: the run's steps, recomputed.
 
     Returns:
         The picture, ``replay-<digest of the configuration>.png``.

@@ -29,7 +29,9 @@ def is_session(session: Any) -> bool:
 
 def is_timing(entry: Any) -> bool:
     """Whether a line of ``timing.jsonl`` has the facts that are read of it, in their types."""
-    return fits(entry, TIMING) and all(fits(entry.get(name) or 0, NUMBER) for name in OPTIONAL)
+    return (
+        fits(entry, TIMING) and "qpu_seconds" in entry and all(fits(entry.get(name) or 0, NUMBER) for name in OPTIONAL)
+    )
 
 
 def fits(value: Any, form: Any) -> bool:
