@@ -9,7 +9,9 @@ from qhn.run.manifest import is_session, is_timing
 from qhn.run.record import Record, RecordError
 from qhn.run.training import train
 
-BACKEND = {"name": "fake_x", "circuit": "executed", "tiles": [{"qubits": [1, 2], "estimated_fidelity": 0.9}]}
+TILE = {"qubits": [1, 2], "estimated_fidelity": 0.9, "exact": True}
+LOAD = {"one_qubit": [4, 4], "two_qubit": [2]}
+BACKEND = {"name": "fake_x", "circuit": "executed", "tiles": [TILE], "load": LOAD}
 SESSION = {"time": "2026", "machine": "Linux", "versions": {"qhn": "0"}, "backend": BACKEND}
 TIMING = {"step": 0, "seconds": 0.5, "qpu_seconds": None, "job_ids": ["a"], "price_seconds": 2}
 
@@ -21,7 +23,8 @@ def test_a_session_may_have_more_facts_but_none_less_or_of_another_kind() -> Non
         assert not is_session({key: value for key, value in SESSION.items() if key != name})
     for backend in (
         BACKEND | {"tiles": {}},
-        BACKEND | {"tiles": [{"qubits": ["1"], "estimated_fidelity": 0.9}]},
+        BACKEND | {"tiles": [TILE | {"qubits": ["1"]}]},
+        BACKEND | {"load": {}},
         BACKEND | {"price": {"shots": 5}},
         BACKEND | {"calibration": 5},
         {"tiles": BACKEND["tiles"]},

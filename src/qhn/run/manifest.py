@@ -6,7 +6,9 @@ from typing import Any
 
 NUMBER = (int, float)
 SESSION = {"time": str, "machine": str, "versions": dict, "backend": dict}
-DEVICE = {"name": str, "circuit": str, "tiles": [{"qubits": [int], "estimated_fidelity": NUMBER}]}
+TILE = {"qubits": [int], "estimated_fidelity": NUMBER}
+LOAD = {"one_qubit": [int], "two_qubit": [int]}
+DEVICE = {"name": str, "circuit": str, "tiles": [TILE], "load": LOAD}
 PRICE = dict.fromkeys(("circuits", "shots", "steps", "qpu_seconds_of_a_step", "qpu_seconds_of_the_run"), NUMBER)
 TIMING = {"step": int, "seconds": NUMBER, "job_ids": [str]}
 OPTIONAL = ("qpu_seconds", "price_seconds", "price_jobs")  # numbers of a timing, or null
