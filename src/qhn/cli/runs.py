@@ -261,6 +261,8 @@ def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
 
 
 def _stop_after_step(training: Training) -> Callable[[int, Any], None]:
+    """A handler of signals that ends a training after the step in flight, and at the second signal at once."""
+
     def handler(number: int, frame: Any) -> None:
         signal.signal(number, signal.default_int_handler)  # the second time stops at once
         print("\nstopping after this step, for which a QPU may take long; once more stops at once", file=sys.stderr)
@@ -270,6 +272,7 @@ def _stop_after_step(training: Training) -> Callable[[int, Any], None]:
 
 
 def _conclude(training: Training, quiet: bool, as_json: bool) -> None:
+    """Draw and print the page of a training that has ended, and end with the exit code of its outcome."""
     from qhn.report.page import Report
 
     record, outcome = training.record, training.outcome
@@ -294,6 +297,7 @@ def _conclude(training: Training, quiet: bool, as_json: bool) -> None:
 
 
 def _last_words(outcome: Outcome, directory: Path) -> str:
+    """Why a run ended, and how to go on with one that was interrupted."""
     if outcome.name == "interrupted":
         return f"{outcome.message}; go on with: qhn resume {directory}"
     return outcome.message
