@@ -1,4 +1,4 @@
-"""The machines on which circuits are sampled: rows of angles in, measured bits out.
+"""The machines on which circuits are executed, simulators and QPUs: rows of angles in, measured bits out.
 
 Only this package imports ``qiskit_aer``; only :mod:`qhn.backend.ibm` and the rehearsal import ``qiskit_ibm_runtime``.
 """
@@ -29,19 +29,19 @@ __all__ = [
 
 
 def open_backend(name: str, settings: Settings | None = None, journal: Journal | None = None) -> Backend:
-    """The backend of that name.
+    """Open the machine with the given name.
 
     Args:
-        name: ``exact`` (ideal shots of our own engine), ``aer`` (state vector), ``aer-mps`` (matrix product state),
-            ``depolarising`` (every gate followed by random Pauli errors), ``fake_<device>`` (the noise of a stored
-            calibration of that device, offline) or ``ibm_<device>`` (a QPU, through the saved Qiskit account).
-        settings: how the machine is to be used: :class:`NoiseSettings` of ``depolarising``,
-            :class:`RehearsalSettings` or :class:`DeviceSettings` of ``fake_<device>``, :class:`DeviceSettings` of
-            ``ibm_<device>``; the others have none.
-        journal: where a QPU notes its jobs; simulators do not use it.
+        name: ``exact`` (ideal shots of the exact engine), ``aer`` (state vector), ``aer-mps`` (matrix product
+            state), ``depolarising`` (every gate followed by random Pauli errors), ``fake_<device>`` (the noise of a
+            stored calibration of that device, offline) or ``ibm_<device>`` (a QPU, through the saved Qiskit account).
+        settings: settings of the machine: :class:`NoiseSettings` for ``depolarising``, :class:`RehearsalSettings` or
+            :class:`DeviceSettings` for ``fake_<device>``, :class:`DeviceSettings` for ``ibm_<device>``; None for the
+            defaults, and for machines without settings.
+        journal: journal in which a QPU notes its jobs; simulators do not use it.
 
     Raises:
-        QhnError: if there is no such backend, its settings are of another kind, or no account gives access to it.
+        ValueError: if there is no such machine, its settings are of another type, or no account gives access to it.
         BackendError: if the service cannot be reached.
 
     >>> open_backend("exact").name

@@ -1,4 +1,4 @@
-"""Ideal sampling with Qiskit Aer: all rows of a call in one job, on all cores."""
+"""Ideal sampling with the simulator Qiskit Aer: all rows of angles of a call in one job, on all cores."""
 
 from __future__ import annotations
 
@@ -28,12 +28,17 @@ MEMORY_SHARE = 0.75  # share of the machine's memory that one state vector may t
 
 
 def open_aer(name: str, settings: Settings, journal: Journal | None) -> AerBackend:
-    """Aer by state vectors (``aer``) or matrix product states (``aer-mps``); it has no settings and notes nothing."""
+    """Open Aer with state vectors (``aer``) or matrix product states (``aer-mps``), without settings or journal."""
     return AerBackend(name, METHODS[name])
 
 
 class AerBackend:
-    """The simulator Aer without noise; ``method`` is ``"statevector"`` or ``"matrix_product_state"``."""
+    """The simulator Aer without noise.
+
+    Args:
+        name: name of the machine.
+        method: Aer's method of simulation, ``"statevector"`` or ``"matrix_product_state"``.
+    """
 
     paid = False
 
@@ -42,7 +47,7 @@ class AerBackend:
         self.method = method
 
     def compile(self, ansatz: Ansatz) -> AerSampler:
-        """The sampler of the ansatz, which runs its ``executed`` circuit.
+        """The sampler of the ansatz, which simulates its ``executed`` circuit.
 
         Raises:
             ValueError: if a state vector of that many qubits does not fit in memory.
@@ -83,9 +88,16 @@ class AerSampler:
 
 
 def publish(circuit: QuantumCircuit, thetas: Floats) -> tuple[QuantumCircuit, Floats]:
-    """The PUB of ``thetas[num_rows, num_parameters]``: the circuit and the columns that it still has, in its order.
+    """The circuit and the angles in the form of a PUB, Qiskit's unit of sampling.
 
     Compilation may remove angles; the remaining ones are elements of one ``ParameterVector``, which know their index.
+
+    Args:
+        circuit: compiled circuit.
+        thetas: rows of angles in radians, ``[num_rows, num_parameters]``.
+
+    Returns:
+        The circuit, and the columns of ``thetas`` that it still depends on, in the order of its parameters.
     """
     return circuit, thetas[:, [parameter.index for parameter in circuit.parameters]]
 
@@ -104,7 +116,8 @@ def check_memory(num_qubits: int, remedy: str) -> None:
     """Refuse to simulate a state vector that does not fit into the machine's memory.
 
     Raises:
-        ValueError: if it does not fit; the message names the memory it needs, the memory there is, and the remedy.
+        ValueError: if the state vector does not fit; the message states the memory needed, the memory there is, and
+            ``remedy``, the advice to the user.
     """
     needed = BYTES_PER_AMPLITUDE * 2**num_qubits
     amount = f"{needed / 2**30:,.0f} GiB" if num_qubits < 50 else f"2^{num_qubits + 4} bytes"

@@ -17,13 +17,13 @@ from qhn.seeds import Key
 
 
 def open_depolarising(name: str, settings: Settings, journal: Journal | None) -> DepolarisingBackend:
-    """Depolarising noise of the strength that the settings say; it notes nothing."""
+    """Open the depolarising machine with the noise of the settings; the journal is not used."""
     assert isinstance(settings, NoiseSettings)
     return DepolarisingBackend(settings)
 
 
 class DepolarisingBackend:
-    """A machine with depolarising noise of equal strength on all gates of a kind."""
+    """A simulated machine with depolarising noise, equal for all gates on one qubit and for all gates on two qubits."""
 
     name = "depolarising"
     paid = False
@@ -66,7 +66,10 @@ class DepolarisingSampler:
         return self.twin.probabilities(thetas)
 
     def energies(self, thetas: Floats, costs: Floats) -> Floats:
-        """The mean of ``costs[2**num_qubits]`` at each row of angles: ``[B, num_parameters]`` → ``[B]``."""
+        """The mean of ``costs[2**num_qubits]`` at each row of angles: ``[B, num_parameters]`` → ``[B]``.
+
+        Qubit 0 is the least significant bit of an index of ``costs``.
+        """
         return self.twin.energies(thetas, costs)
 
     @property

@@ -1,4 +1,4 @@
-"""What can happen to a job on a machine that bills, as entries of the journal: one line of ``jobs.jsonl`` each."""
+"""Events in the life of a job on a machine that bills, as entries of the journal: one line of ``jobs.jsonl`` each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TIME = "%Y-%m-%dT%H:%M:%SZ"
 class Event(StrEnum):
     """What happened to a job, to a session, or to the run itself; the values are the words in the file.
 
-    Old directories hold these words: never change one.
+    Journals of old runs contain these words: never change one.
     """
 
     OPENED = "opened"  # the journal was begun, and the run got its name
@@ -39,12 +39,12 @@ class Event(StrEnum):
     SESSION_CLOSED = "session closed"  # it takes no more jobs
 
 
-LOST = (Event.FAILED, Event.CANCELLED, Event.DUPLICATE)  # after which the bits of a job will not be used
-FOUND = (Event.SUBMITTED, Event.ADOPTED, Event.DONE)  # of a job whose bits are there or will come
+LOST = (Event.FAILED, Event.CANCELLED, Event.DUPLICATE)  # events after which the bits of a job will not be used
+FOUND = (Event.SUBMITTED, Event.ADOPTED, Event.DONE)  # events of a job whose bits are there or will come
 
 
 class Unsaid(Enum):
-    """The value of a fact that an entry does not state, where None states something."""
+    """The marker for a fact that an entry does not state, where None is a statement of its own."""
 
     UNSAID = "unsaid"
 
@@ -54,28 +54,28 @@ UNSAID = Unsaid.UNSAID
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the journal: what happened, to what, and when.
+    """One line of the journal: what happened to a job, a session or the run, and when.
 
     Attributes:
         event: what happened.
-        time: when it was written, in UTC; set by :meth:`Journal.append`.
-        tag: name of the request that a job serves, ``qhn:<run>:<step>:<evaluation>``, and the number of its part if
-            there are several; ``qhn:<run>:test:<number>`` of a self-test.
-        job_id: name of the job on the service.
+        time: time in UTC at which the entry was written; set by :meth:`Journal.append`.
+        tag: name of the request that a job serves, ``qhn:<run>:<step>:<evaluation>``, followed by the number of its
+            part if there are several; ``qhn:<run>:test:<number>`` for a self-test.
+        job_id: id of the job on the service.
         digest: hash of everything that the job measures.
-        rows: circuits that the job executes.
-        shots: measurements of each circuit.
+        rows: number of circuits that the job executes.
+        shots: number of measurements of each circuit.
         price_seconds: QPU seconds that the job should take.
         record: name of the run's directory and of every copy of it.
-        session_id: name of the session on the service.
+        session_id: id of the session on the service.
         qpu_seconds: QPU seconds that a job or session billed; None if the service was asked and did not say.
-        error: name of the exception by which the client told of a failure.
-        kind: what kind of failure that was, in a word.
+        error: class name of the exception by which Qiskit's client reported a failure.
+        kind: kind of the failure, in a word.
         complaint: what the self-test found wrong; None if it passed.
-        versions: releases of the packages for which the self-test holds.
+        versions: versions of the packages for which the self-test holds, by name.
 
     Raises:
-        QhnError: if a fact is missing that the event needs, or one cannot be what it should be.
+        ValueError: at construction, if a fact is missing that the event needs, or has an impossible value.
 
     >>> Entry(Event.DONE, tag="qhn:r:0:0", job_id="job-1", qpu_seconds=2.5).to_json()
     {'event': 'done', 'tag': 'qhn:r:0:0', 'job_id': 'job-1', 'qpu_seconds': 2.5}
@@ -109,10 +109,10 @@ class Entry:
 
     @classmethod
     def from_json(cls, tree: object) -> Entry:
-        """The entry that a line of the file holds; keys that are none of its facts are left out.
+        """The entry that a line of the file holds, from its parsed JSON value; unknown keys are ignored.
 
         Raises:
-            QhnError: if it is no entry.
+            ValueError: if the value is not an entry.
         """
         word = tree.get("event") if isinstance(tree, dict) else None
         if not isinstance(tree, dict) or word not in list(Event):
@@ -120,7 +120,7 @@ class Entry:
         return cls(Event(word), **{name: tree[name] for name in DEFAULTS if name in tree})
 
     def to_json(self) -> dict[str, Any]:
-        """The facts that the entry states, as the file has them, in its order."""
+        """The facts that the entry states, as a JSON object with its keys in the file's order."""
         facts = self._facts()
         stamp = {"time": facts.pop("time")} if "time" in facts else {}
         return stamp | {"event": self.event.value} | facts
@@ -130,19 +130,19 @@ class Entry:
 
     @property
     def billed(self) -> float | None:
-        """QPU seconds that a job or session billed, as far as the entry says."""
+        """QPU seconds that a job or session billed; None if the entry does not say."""
         return None if isinstance(self.qpu_seconds, Unsaid) else self.qpu_seconds
 
     @property
     def price(self) -> Amount | None:
-        """What the job should take; None if the entry does not say."""
+        """The QPU use that the job should have; None if the entry does not say."""
         if self.price_seconds is None or self.rows is None or self.shots is None:
             return None
         return Amount(self.price_seconds, 1, self.rows * self.shots)
 
     @property
     def written(self) -> float | None:
-        """When the entry was written, in seconds since 1970; None if it does not say."""
+        """The time at which the entry was written, in seconds since 1970; None if the entry does not say."""
         try:
             return None if self.time is None else epoch_seconds(self.time)
         except ValueError:
@@ -210,7 +210,7 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
 
 
 def epoch_seconds(text: str) -> float:
-    """Seconds since 1970 of a journal's time, to the second.
+    """The time of a journal entry in seconds since 1970, to the second.
 
     >>> epoch_seconds("1970-01-01T00:01:00Z")
     60.0

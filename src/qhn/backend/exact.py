@@ -1,4 +1,4 @@
-"""Ideal shots from the exact engine, without simulating a circuit shot by shot or row by row."""
+"""Ideal shots drawn from exactly computed distributions, without simulating a circuit shot by shot or row by row."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ MAX_CUT_QUBITS = 24  # qubits up to which a chain is cut once; longer chains are
 
 
 def open_exact(name: str, settings: Settings, journal: Journal | None) -> ExactBackend:
-    """The exact engine, which has no settings and notes nothing."""
+    """Open the exact engine; settings and journal are not used."""
     return ExactBackend()
 
 
 class ExactBackend:
-    """A machine without noise, computed by the exact engine."""
+    """A machine without noise, whose distributions are computed exactly."""
 
     name = "exact"
     paid = False

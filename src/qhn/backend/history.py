@@ -1,4 +1,4 @@
-"""What all entries of a journal say together: of each job, of each session, of the requests and the self-tests."""
+"""The summary of a journal's entries: the state of each job, session and request, and the outcomes of self-tests."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from qhn.backend.terms import Amount
 
 @dataclass(frozen=True)
 class KnownJob:
-    """What the entries about a job say of it together.
+    """The state of a job according to all entries about it.
 
     Attributes:
-        tag: name of the request that it serves; see :class:`Entry`.
-        price: what it should take.
-        digest: hash of what it measures; empty if the journal does not say.
-        billed: QPU seconds; None if they are not known.
-        is_lost: whether its bits will not be used: it failed, was cancelled, or is there twice.
-        session_id: the session that it is part of, if it is.
-        failures: how often it was found to have failed.
-        event: the last that happened to it, but for its bill.
+        tag: name of the request that the job serves; see :class:`Entry`.
+        price: QPU use that the job should have.
+        digest: hash of everything that the job measures; empty if the journal does not say.
+        billed: QPU seconds billed; None if they are not known.
+        is_lost: whether the job's bits will not be used, because it failed, was cancelled, or is a duplicate.
+        session_id: id of the session in which the job runs; None outside sessions.
+        failures: number of times the job was found to have failed.
+        event: last event in the life of the job, apart from its bill.
     """
 
     tag: str
@@ -36,17 +36,17 @@ class KnownJob:
 
     @property
     def spent(self) -> Amount:
-        """What it billed, or its price as long as the bill is not known."""
+        """The QPU use that the job billed, or its price as long as the bill is not known."""
         return self.price if self.billed is None else dataclasses.replace(self.price, seconds=self.billed)
 
     @property
     def step(self) -> int | None:
-        """The step of training that it is for; None of a self-test."""
+        """The step of training that the job belongs to; None for a self-test."""
         number = self.tag.split(":")[2]
         return int(number) if number.isdecimal() else None
 
     def after(self, entry: Entry) -> KnownJob:
-        """What is known of the job once another entry about it was read."""
+        """The state of the job after another entry about it."""
         event = entry.event
         return dataclasses.replace(
             self,
@@ -59,13 +59,13 @@ class KnownJob:
 
 @dataclass(frozen=True)
 class KnownSession:
-    """What the entries about a session say of it together.
+    """The state of a session according to all entries about it.
 
     Attributes:
-        session_id: name of the session on the service.
-        seconds: QPU seconds that it billed, which are those of the clock; None if they are not known.
-        is_closed: whether it takes no more jobs.
-        is_settled: whether the seconds are all there will be.
+        session_id: id of the session on the service.
+        seconds: QPU seconds billed, which are the seconds for which the session was open; None if they are not known.
+        is_closed: whether the session takes no more jobs.
+        is_settled: whether ``seconds`` is final.
     """
 
     session_id: str
@@ -74,7 +74,7 @@ class KnownSession:
     is_settled: bool = False
 
     def after(self, entry: Entry) -> KnownSession:
-        """What is known of the session once another entry about it was read."""
+        """The state of the session after another entry about it."""
         closed = entry.event is Event.SESSION_CLOSED
         return dataclasses.replace(
             self,
@@ -90,7 +90,7 @@ class KnownSession:
 
 
 class History:
-    """What all entries of a journal say together, by job, session and request; it grows entry by entry.
+    """The summary of a journal's entries by job, session and request, which grows entry by entry.
 
     >>> submitted = Entry(Event.SUBMITTED, tag="qhn:r:0:0", job_id="a", rows=10, shots=100, price_seconds=52.0)
     >>> history = History([submitted, Entry(Event.FAILED, tag="qhn:r:0:0")])
@@ -109,7 +109,7 @@ class History:
             self.add(entry)
 
     def add(self, entry: Entry) -> None:
-        """Take in the next entry."""
+        """Add the next entry of the journal."""
         self._entries.append(entry)
         self._record = self._record or entry.record
         if entry.tag is not None:
@@ -133,15 +133,15 @@ class History:
         return self._record
 
     def entries(self) -> list[Entry]:
-        """All entries, in order."""
+        """All entries, in the order of the journal."""
         return self._entries.copy()
 
     def of_tag(self, tag: str) -> list[Entry]:
-        """The entries about one request, in order."""
+        """The entries about the request with the given tag, in the order of the journal."""
         return self._of_tag.get(tag, []).copy()
 
     def intent(self, tag: str) -> Entry | None:
-        """The last intent to submit a job for a request; None if there is none that says what the job should take."""
+        """The last noted intent to submit a job for a request; None if no intent states the job's price."""
         known = (one for one in reversed(self._of_tag.get(tag, [])) if one.event is Event.INTENT)
         return next((one for one in known if one.price is not None), None)
 
@@ -154,12 +154,12 @@ class History:
         return self._sessions.copy()
 
     def self_tests(self) -> list[Entry]:
-        """The outcomes of all self-tests of the device, in order."""
+        """The entries with the outcomes of all self-tests of the device, in order."""
         return self._self_tests.copy()
 
 
 def _first_known(entry: Entry) -> KnownJob | None:
-    """A job of which this is the first entry; None if it does not say what the job should take."""
+    """The state of a job after the first entry about it; None if the entry does not state the job's price."""
     if entry.tag is None or entry.price is None:
         return None
     return KnownJob(entry.tag, entry.price, entry.digest or "", session_id=entry.session_id)

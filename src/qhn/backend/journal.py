@@ -1,8 +1,8 @@
 """The journal of a run on a machine that bills: what happened to its jobs, written down before anything is waited for.
 
-It is the file ``jobs.jsonl`` in the directory of the run, one entry a line. An entry (:mod:`qhn.backend.events`) is
-checked when it is made and when it is read; what all of them say together is a history (:mod:`qhn.backend.history`);
-and a :class:`Journal` is the file, which is read on from where it was left.
+It is the file ``jobs.jsonl`` in the directory of the run, one JSON object a line. An entry (:mod:`qhn.backend.events`)
+is checked when it is made and when it is read; a history (:mod:`qhn.backend.history`) summarises all entries by job and
+session; and a :class:`Journal` is the file itself, of which only new lines are read.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from qhn.text import parse_json
 
 @dataclass(frozen=True)
 class _Place:
-    """How far a file was read: which file it was, how long, and when it changed; and what stands at the end.
+    """The position up to which a file was read, and what is needed to recognise the file later.
 
     Attributes:
-        file: device and number of the file on its file system.
-        size: bytes that were read.
-        changed: when the file last changed, in nanoseconds.
-        taken: bytes of the lines that were taken in; those of a torn last line were not.
-        last: the last of these bytes.
+        file: device number and inode of the file on its file system.
+        size: number of bytes that were read.
+        changed: time of the file's last change, in nanoseconds.
+        taken: number of bytes in lines that were parsed; a torn last line is not among them.
+        last: the last bytes of the parsed lines.
     """
 
     file: tuple[int, int] = (0, 0)
@@ -45,13 +45,13 @@ class _Place:
     last: bytes = b""
 
 
-LAST_BYTES = 256  # by which a file is known to be the one that was read, with more at its end
+LAST_BYTES = 256  # bytes by which a file is recognised as the one that was read, with more at its end
 
 
 class Journal:
-    """``jobs.jsonl``: lines written through to disk before the machine is asked for more.
+    """The file ``jobs.jsonl``: each line is flushed to disk before the machine is asked for more.
 
-    Each line is parsed once; if others add lines, or put another file in its place, that is noticed.
+    Each line is parsed once; lines added by other processes are read, and a file put in its place is noticed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,7 +63,7 @@ class Journal:
     def name(self) -> str:
         """The name of the run's directory and of every copy of it, drawn when it is first asked for.
 
-        Two runs of one configuration have different ones.
+        Two runs of one configuration have different names.
         """
         known = self.history().record
         if known is None:
@@ -72,13 +72,16 @@ class Journal:
         return known
 
     def append(self, entry: Entry) -> None:
-        """Write an entry through to disk, with the time."""
+        """Write an entry with the present time into the file, and flush it to disk."""
         stamped = dataclasses.replace(entry, time=time.strftime(TIME, time.gmtime()))
         line = json.dumps(stamped.to_json()) + "\n"
         append(self.path, (("\n" if self._is_torn() else "") + line).encode())
 
     def history(self) -> History:
-        """What is noted so far; torn or damaged lines are left out. It grows when it is asked for again."""
+        """The history of all entries so far, without torn or damaged lines.
+
+        It is one object, which grows when the history is asked for again.
+        """
         try:
             file = self.path.open("rb")
         except (FileNotFoundError, NotADirectoryError):
@@ -95,13 +98,19 @@ class Journal:
         return self._history
 
     def keep(self, tag: str, digest: str, arrays: Mapping[str, Any]) -> None:
-        """Write what a job measured, through to disk; ``digest`` names what it was asked to measure."""
+        """Save the measured arrays of a job in a file beside the journal, and flush it to disk.
+
+        Args:
+            tag: name of the request that the job serves.
+            digest: hash of everything that the job measures.
+            arrays: arrays by name.
+        """
         path = self._kept_path(tag)
         path.parent.mkdir(exist_ok=True)
         replace(path, lambda file: np.savez(file, digest=digest, **arrays))
 
     def kept(self, tag: str, digest: str) -> dict[str, Any] | None:
-        """What :meth:`keep` was given; None if there is nothing, or something else was asked.
+        """The arrays that :meth:`keep` saved for a request; None if there are none, or their digest is another.
 
         Raises:
             ValueError: if the file is damaged.
@@ -124,7 +133,7 @@ class Journal:
         self._history, self._place = History(), _Place()
 
     def _is_continued(self, file: IO[bytes]) -> bool:
-        """Whether a longer file is the one that was read, with more at its end."""
+        """Whether a longer file is the one that was read before, with more lines at its end."""
         place = self._place
         file.seek(place.taken - len(place.last))
         if file.read(len(place.last)) != place.last:
@@ -133,7 +142,7 @@ class Journal:
         return place.last.endswith(b"\n") or place.taken == 0 or file.read(1) == b"\n"
 
     def _read_on(self, file: IO[bytes], here: tuple[int, int], changed: int) -> None:
-        """Take in the lines that were not read yet."""
+        """Parse the lines that were not read before, and add them to the history."""
         before = self._place
         file.seek(before.taken)
         content = file.read()
@@ -145,7 +154,7 @@ class Journal:
         self._place = _Place(here, before.taken + len(content), changed, before.taken + taken, last)
 
     def _take(self, line: bytes) -> bool:
-        """Add a line to the history; False if it is no entry, or torn."""
+        """Add a line to the history; False if it is torn or not an entry."""
         try:
             entry = Entry.from_json(parse_json(line))
         except ValueError:
@@ -154,7 +163,7 @@ class Journal:
         return True
 
     def _is_torn(self) -> bool:
-        """Whether the file does not end with the end of a line: a process was killed while it wrote."""
+        """Whether the file's last line is incomplete, because a process was killed while it wrote."""
         if not self.path.exists():
             return False
         with self.path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""The kinds of machine, one row each: how its backends are named, what is known before one is opened, what opens it."""
+"""The table of all kinds of machine: names of their backends, their properties, and the functions that open them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Opens = Callable[[str, Settings, Journal | None], Backend]
 
 @dataclass(frozen=True)
 class Machine:
-    """A kind of machine.
+    """A kind of machine, such as a simulator or the QPUs of a vendor.
 
     Attributes:
-        name: name of its backend; if it ends in ``_``, the prefix that the names of all its backends begin with.
-        opened_by: the function that opens a backend, ``module:function``, called with the backend's name, its settings
-            and the journal of the run; imported only then.
-        settings: the type of its settings.
-        knows_distribution: whether it can give E without shots.
-        is_ideal: whether that E is without noise, so that its gradient is known exactly, too.
+        name: name of the machine's backend; if it ends in ``_``, the prefix of the names of all its backends.
+        opened_by: function that opens a backend, as ``module:function``; imported only when a backend
+            is opened, and called with its name, its settings and the journal of the run.
+        settings: type of the machine's settings.
+        knows_distribution: whether the machine can compute the expected cost E without shots.
+        is_ideal: whether this E is free of noise, so that its gradient can be computed exactly, too.
         has_chip: whether circuits are placed on the qubits of a chip, which has a calibration and a price.
-        bills: whether its jobs are queued on a service and billed: they are noted in a journal and need a budget.
+        bills: whether jobs are queued on a service and billed, so that they are noted in a journal and need a budget.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Machine:
 
     @property
     def spelling(self) -> str:
-        """The name as it is written in help texts.
+        """The name of the machine as help texts spell it.
 
         >>> machine_of("ibm_torino").spelling
         'ibm_<device>'
@@ -48,14 +48,14 @@ class Machine:
         return f"{self.name}<device>" if self.name.endswith("_") else self.name
 
     def takes(self, setting: str) -> bool:
-        """Whether a setting of that name has an effect on it."""
+        """Whether the setting with the given name has an effect on this machine."""
         return setting in {field.name for field in fields(self.settings)}
 
     def open(self, name: str, settings: Settings | None = None, journal: Journal | None = None) -> Backend:
-        """The backend of that name.
+        """Open the backend with the given name; arguments are those of :func:`qhn.backend.open_backend`.
 
         Raises:
-            QhnError: if the settings are those of another kind of machine, or there is no such backend.
+            ValueError: if the settings are those of another kind of machine, or there is no such backend.
             BackendError: if the service cannot be reached.
         """
         module, _, function = self.opened_by.partition(":")
@@ -63,10 +63,10 @@ class Machine:
         return opens(name, self._own(settings), journal)
 
     def _own(self, settings: Settings | None) -> Settings:
-        """The settings as its own type; those of a device serve for its rehearsal, whose others stay at their default.
+        """The settings as the machine's type; a device's settings serve for its rehearsal, with defaults added.
 
         Raises:
-            QhnError: if they are those of another kind of machine; the message names both types.
+            ValueError: if the settings are those of another kind of machine; the message states both types.
         """
         if settings is None or isinstance(settings, NoSettings):
             return self.settings()
@@ -88,10 +88,10 @@ MACHINES = (
 
 
 def machine_of(name: str) -> Machine:
-    """The kind of machine that a backend of that name is; nothing is opened.
+    """The kind of machine that the backend with the given name belongs to; no backend is opened.
 
     Raises:
-        QhnError: if there is no such kind; the text names the nearest.
+        ValueError: if there is no such kind; the message suggests the nearest name.
 
     >>> machine_of("fake_torino").has_chip, machine_of("aer").bills
     (True, False)
@@ -117,7 +117,7 @@ def is_ideal(name: object) -> bool:
 
 
 def spelled(machines: Iterable[Machine]) -> str:
-    """Names of machines in a sentence.
+    """The names of machines, joined for use in a sentence.
 
     >>> spelled(machine for machine in MACHINES if machine.has_chip)
     'backends fake_<device> and ibm_<device>'

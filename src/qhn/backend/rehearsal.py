@@ -55,7 +55,7 @@ def stored_device(name: str) -> BackendV2:
 
 
 def open_fake(name: str, settings: Settings, journal: Journal | None = None) -> FakeDevice:
-    """A stored device to rehearse on, which notes nothing.
+    """Open the rehearsal on a stored device; the journal is not used.
 
     Raises:
         ValueError: if there is no stored device of that name; the message names the nearest one.
@@ -65,7 +65,7 @@ def open_fake(name: str, settings: Settings, journal: Journal | None = None) -> 
 
 
 class FakeDevice:
-    """A stored device, used in the way of the real one."""
+    """A stored calibration of a device, used and simulated as the real device would be."""
 
     paid = False
 
@@ -97,7 +97,7 @@ class Simulator(Protocol):
 
 
 class RehearsalSampler:
-    """A sampler of a placed ansatz; tiles do not disturb each other, so each is simulated alone."""
+    """A sampler of an ansatz placed on a stored device; tiles do not disturb each other, so each is simulated alone."""
 
     def __init__(self, placement: Placement, settings: RehearsalSettings) -> None:
         self.placement = placement
@@ -140,6 +140,8 @@ class RehearsalSampler:
 
     def energies(self, thetas: Floats, costs: Floats) -> Floats:
         """The mean of ``costs[2**num_qubits]`` as the best chain measures it: ``[B, num_parameters]`` → ``[B]``.
+
+        Qubit 0 is the least significant bit of an index of ``costs``.
 
         Raises:
             ValueError: if the ansatz has more than 24 qubits, or the settings ask for Aer.

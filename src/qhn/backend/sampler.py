@@ -1,4 +1,4 @@
-"""What every machine offers: rows of angles in, measured bits out."""
+"""The interface of every machine that executes circuits: rows of angles in, measured bits out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qhn.seeds import Key
 if TYPE_CHECKING:
     from qhn.backend.device.placement import Placement
 
-MAX_BITS = 2**31  # of one job; a bit takes a byte once unpacked, and several copies exist for a while
+MAX_BITS = 2**31  # bits of one job; each takes a byte once unpacked, and several copies exist for a while
 
 
 class BackendError(RuntimeError):
@@ -24,40 +24,46 @@ class BackendError(RuntimeError):
 
 
 class PlanError(QhnError):
-    """The account's plan does not have what was asked for."""
+    """The account's pricing plan does not include what was asked for, such as sessions."""
 
 
 class Sampler(Protocol):
-    """A compiled ansatz on a machine."""
+    """An ansatz compiled for one machine, which can be measured at any angles."""
 
     @property
     def circuit(self) -> Any:
-        """The circuit that runs: a ``QuantumCircuit`` with measurements."""
+        """The circuit that the machine executes: a ``QuantumCircuit`` with measurements."""
         ...
 
     @property
     def placement(self) -> Placement | None:
-        """The circuit's place on a device; None of a machine without a chip."""
+        """The qubits of the device on which the circuit is executed; None for a machine without a chip."""
         ...
 
     def describe(self) -> dict[str, Any]:
-        """What a record keeps of the machine: method, noise, form of the circuit, and of a device the qubits chosen
-        and their calibration. JSON values only, nothing secret.
+        """Facts about the machine for the records of a run, as JSON values without any secrets.
+
+        They are the method, the noise and the form of the circuit, and for a device the chosen qubits and their
+        calibration.
         """
         ...
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
-        """Measure each row of ``thetas[num_rows, num_parameters]`` in one job.
+        """Measure the circuit at each row of ``thetas[num_rows, num_parameters]``, as one request to the machine.
 
         Args:
-            thetas: rows of angles in radians.
-            shots: measurements a row.
-            key: name of the shots.
-            group: rows that belong together, of which the first is compared with the others and those have partners:
-                θ, then pairs of shifts. A machine with tiles measures the first on all of them and a pair on one.
+            thetas: rows of angles in radians, ``[num_rows, num_parameters]``.
+            shots: number of measurements at each row.
+            key: name of the request, from which simulators derive their random numbers.
+            group: number of consecutive rows that belong together: first θ, then pairs of shifted angles. A machine
+                with tiles measures the first row of a group on all tiles, and both rows of a pair on the same one.
                 Groups of one row are all measured on the first tile.
 
+        Returns:
+            The measured bits, ``[num_rows, shots, num_qubits]`` with qubit 0 first, and what they cost.
+
         Raises:
+            ValueError: if ``thetas`` has a wrong shape or is not finite, or ``shots`` is below 1.
             BackendError: if the machine or its service fails.
         """
         ...
@@ -65,29 +71,34 @@ class Sampler(Protocol):
 
 @runtime_checkable
 class KnownDistribution(Protocol):
-    """A sampler that also knows the distribution of its bits; of a noisy machine it also knows means over it."""
+    """A sampler that can also compute the distribution of its bits; a noisy one also computes expectation values."""
 
     def probabilities(self, thetas: Floats) -> Floats:
-        """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``, qubit 0 the least significant bit."""
+        """The probability of every bitstring at each row of angles: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``.
+
+        Qubit 0 is the least significant bit of a bitstring's index.
+        """
         ...
 
 
 class Backend(Protocol):
-    """A machine."""
+    """A machine that executes circuits: a simulator or a QPU."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name by which :func:`qhn.backend.open_backend` opens the machine."""
+        ...
 
     @property
     def paid(self) -> bool:
-        """Whether its shots cost something, so that all of them must be kept."""
+        """Whether shots on this machine cost something, so that all of them must be kept."""
         ...
 
     def compile(self, ansatz: Ansatz) -> Sampler:
-        """Prepare the ansatz for this machine, once.
+        """Prepare the ansatz for this machine; the sampler can then be used for any angles.
 
         Raises:
-            ValueError: if the machine cannot run it.
+            ValueError: if the machine cannot run the ansatz.
         """
         ...
 
@@ -97,33 +108,34 @@ class PaidBackend(Protocol):
     """A machine that bills its jobs to an account.
 
     Attributes:
-        terms: on which it does; whoever opened it may change them.
+        terms: conditions under which jobs are submitted and waited for; the caller may replace them at any time.
     """
 
     terms: Terms
 
     def seconds_left(self) -> float | None:
-        """QPU seconds left in the account; None if there is no limit, or nobody says."""
+        """QPU seconds left in the account; None if there is no limit, or the service does not report one."""
         ...
 
     def settle(self) -> None:
-        """Note in the journal what ended jobs billed, of which it was not known."""
+        """Write the bills of finished jobs that were not known before into the journal."""
         ...
 
     def reconcile(self) -> None:
-        """Note and cancel jobs that the machine has twice, and :meth:`settle`."""
+        """Note and cancel jobs that the service holds twice, and :meth:`settle`."""
         ...
 
     def close(self) -> None:
-        """End what is billed while it is open; it is opened again by the next job."""
+        """End whatever is billed while it is open, such as a session; the next job opens it again."""
         ...
 
 
 def check_request(thetas: Floats, num_parameters: int, num_qubits: int, shots: int) -> None:
-    """Refuse what no machine can do.
+    """Refuse a request for samples that no machine can fulfil.
 
     Raises:
-        ValueError: on a wrong shape of ``thetas``, fewer than one shot, or more bits than memory should hold at once.
+        ValueError: if ``thetas`` is not ``[num_rows, num_parameters]`` or not finite, ``shots`` is below 1, or the
+            request would measure more than 2^31 bits.
     """
     if thetas.ndim != 2 or thetas.shape[1] != num_parameters:
         raise QhnError(f"thetas must have shape [num_rows, {num_parameters}], got {list(thetas.shape)}")
@@ -138,7 +150,7 @@ def check_bits(num_rows: int, shots: int, num_qubits: int) -> None:
     """Refuse a job that would measure more bits than memory should hold at once.
 
     Raises:
-        ValueError: naming the number of bits and the bound.
+        ValueError: if the job measures more than 2^31 bits; the message states the number of bits and the limit.
     """
     num_bits = num_rows * shots * num_qubits
     if num_bits > MAX_BITS:

@@ -1,4 +1,4 @@
-"""How a machine is to be used: a device, a rehearsal on its stored calibration, or a noise model without a device."""
+"""The settings of a machine: a device, a rehearsal on its stored calibration, or a noise model without a device."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ Decoupling = Literal["none", "XX", "XpXm", "XY4"]
 
 @dataclass(frozen=True)
 class NoSettings:
-    """The settings of a machine that has none: ideal simulators."""
+    """The settings of an ideal simulator, which has none."""
 
 
 @dataclass(frozen=True)
 class DeviceSettings:
-    """How a device is to be used; everything but the circuit and the number of shots.
+    """How a device measures, apart from the circuit and the number of shots.
 
     Attributes:
-        tiles: number of disjoint chains of qubits that measure side by side; ``"auto"`` for as many as lower the price
-            of a gradient.
-        guard: keep an unused qubit between two chains.
+        tiles: number of disjoint chains of qubits that measure side by side; ``"auto"`` for the number at which a
+            gradient costs least.
+        guard: whether an unused qubit is kept between two chains.
         exclude: numbers of the device's qubits that must not be used.
-        qubits: the qubits of each chain, if they are not to be chosen; the number of chains then is that of the tiles.
-        rep_delay: delay between two shots in seconds; None for the device's own.
-        mode: how a QPU takes jobs: ``"job"`` for single ones (a batch, where a step is too large for one), or
+        qubits: numbers of the device's qubits of each chain; empty to choose the best. If given, the number of chains
+            is the number of tiles.
+        rep_delay: delay between two shots in seconds; None for the device's default.
+        mode: how jobs are submitted: ``"job"`` for single jobs (a batch, where a step is too large for one job), or
             ``"session"``.
-        calibrate: count readout errors in every job, with two more circuits whose bits are known.
-        dynamical_decoupling: sequence of pulses on idle qubits, or ``"none"``.
-        twirling: average over random Pauli gates around two-qubit gates.
+        calibrate: whether every job counts readout errors, with two more circuits whose outcomes are known.
+        dynamical_decoupling: name of the pulse sequence on idle qubits, or ``"none"``.
+        twirling: whether random Pauli gates are averaged over around two-qubit gates.
 
     Raises:
-        QhnError: at construction, if ``tiles`` is neither a number of at least 1 nor ``"auto"``.
+        ValueError: at construction, if ``tiles`` is neither a number of at least 1 nor ``"auto"``.
 
     >>> DeviceSettings(tiles=2).mode
     'job'
@@ -56,11 +57,12 @@ class DeviceSettings:
 
 @dataclass(frozen=True)
 class RehearsalSettings(DeviceSettings):
-    """How a device is rehearsed on its stored calibration: used as the device would be, and simulated.
+    """The settings of a rehearsal: those of the device, which is simulated from its stored calibration.
 
     Attributes:
-        simulator: the noisy twin (``"twin"``, exact), or Aer with the same noise (``"aer"``, shots only).
-        max_bond: bond dimension to which the twin of a deep circuit is truncated.
+        simulator: ``"twin"`` for this package's own noise model, which is computed exactly, or ``"aer"`` for Aer's,
+            which gives shots only.
+        max_bond: bond dimension to which the density operator of a deep circuit is truncated in the twin.
     """
 
     simulator: Literal["twin", "aer"] = "twin"
@@ -72,9 +74,10 @@ class NoiseSettings:
     """A noise model without a device: random Pauli errors after every gate.
 
     Attributes:
-        p1, p2: total probability of a Pauli error after a gate on one and on two qubits.
-        readout_error: probability of reading a bit wrong.
-        form: of the circuit, as the paper draws it (``"literal"``), or without gates that never matter (``"pruned"``).
+        p1, p2: total probability of a Pauli error after a gate on one qubit and after a gate on two qubits.
+        readout_error: probability of reading a bit wrong, equal for 0 and 1.
+        form: form of the circuit: as the paper draws it (``"literal"``), or without gates that never matter
+            (``"pruned"``).
         max_bond: bond dimension to which the density operator of a deep circuit is truncated.
     """
 

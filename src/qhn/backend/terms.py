@@ -1,4 +1,4 @@
-"""On which terms a machine that bills is used: amounts, what remains of a budget, and how jobs are waited for."""
+"""The terms of use of a machine that bills: amounts of QPU time, what is left of a budget, and waiting for jobs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Amount:
-    """Of a QPU: seconds, jobs, and shots of all circuits.
+    """An amount of QPU use: seconds, jobs, and shots summed over all circuits.
 
     >>> Amount(52.0, 1, 1000) + Amount(2.5, 1, 50)
     Amount(seconds=54.5, jobs=2, shots=1050)
@@ -23,7 +23,7 @@ class Amount:
         return Amount(self.seconds + other.seconds, self.jobs + other.jobs, self.shots + other.shots)
 
     def times(self, count: int) -> Amount:
-        """As much ``count`` times.
+        """The amount multiplied by ``count``.
 
         >>> Amount(2.5, 1, 50).times(2)
         Amount(seconds=5.0, jobs=2, shots=100)
@@ -31,17 +31,17 @@ class Amount:
         return Amount(count * self.seconds, count * self.jobs, count * self.shots)
 
     def beyond(self, other: Amount) -> Amount:
-        """What is left of it after another, at least 0 of each."""
+        """The amount minus another one, with each of the three numbers at least 0."""
         return Amount(
             max(0.0, self.seconds - other.seconds), max(0, self.jobs - other.jobs), max(0, self.shots - other.shots)
         )
 
 
 class Detached(Exception):
-    """Jobs were submitted and are not waited for.
+    """Jobs were submitted, and the program does not wait for them.
 
     Attributes:
-        job_ids: those that have not ended; empty if not even they could be submitted, because too many wait.
+        job_ids: ids of the jobs that have not ended; empty if none could be submitted, because too many jobs wait.
     """
 
     def __init__(self, job_ids: Sequence[str]) -> None:
@@ -50,12 +50,12 @@ class Detached(Exception):
 
 
 class BudgetExceeded(Exception):
-    """Jobs were not submitted, because they could exceed what is left of a budget; the text says of which."""
+    """Jobs were not submitted, because they could exceed what is left of a budget; the message says of which one."""
 
 
 @dataclass(frozen=True)
 class Remaining:
-    """What is left of a budget: QPU seconds, jobs, and shots of all circuits."""
+    """What is left of a budget: QPU seconds, jobs, and shots summed over all circuits; infinite without a limit."""
 
     seconds: float = math.inf
     jobs: float = math.inf
@@ -64,12 +64,12 @@ class Remaining:
 
 @dataclass
 class Terms:
-    """On which terms jobs are submitted and waited for; they may change between them.
+    """The conditions under which jobs are submitted and waited for; they may change between jobs.
 
     Attributes:
-        left: of the budget, asked whenever jobs are to be submitted.
-        detach: do not wait for jobs.
-        tell: is told, in words, what is waited for.
+        left: function that returns what is left of the budget, called whenever jobs are about to be submitted.
+        detach: whether the program stops instead of waiting for submitted jobs.
+        tell: function that receives a message about what is being waited for.
     """
 
     left: Callable[[], Remaining] = Remaining

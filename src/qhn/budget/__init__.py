@@ -1,1 +1,1 @@
-"""What a run will take of a QPU, may take, and has taken: seconds, jobs and shots."""
+"""QPU seconds, jobs and shots of a run: what it will need, what it may spend, and what it has spent."""

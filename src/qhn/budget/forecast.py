@@ -1,4 +1,4 @@
-"""What a run will take of a machine, step by step, before anything is sent to it."""
+"""Forecast of the QPU seconds, jobs and shots that a run needs, step by step, before anything is submitted."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from qhn.config import RunConfig
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a run takes of a machine: of one step, of all of them, of the self-test before the first.
+    """Forecast of the QPU seconds, jobs and shots of each step of a run, and of the self-test before the first step.
 
-    On a QPU the seconds of a step are whole ones (:func:`qhn.backend.device.price.whole_seconds`), so that a budget
-    which covers them is never exceeded; beside devices there are shots, and neither seconds nor jobs.
+    On a QPU the seconds of a step are rounded up (:func:`qhn.backend.device.price.whole_seconds`), so that a budget
+    which covers them is never exceeded. On simulators that are no device only shots are counted.
 
     Attributes:
-        config: the run.
-        ansatz: its circuit.
-        placement: the circuit's place on a device; None if the machine has no chip.
+        config: the configuration of the run.
+        ansatz: the circuit of the run.
+        placement: the circuit's qubits on a device; None if the machine has no chip.
     """
 
     config: RunConfig
@@ -35,70 +35,70 @@ class Forecast:
 
     @property
     def num_gradients(self) -> int:
-        """How many gradients a step measures at most: more than one in a line search."""
+        """The largest number of gradients that a step measures: more than one in a line search."""
         return self.config.train.optimizer.build().max_evaluations
 
     def task(self, step: int, evaluation: int = 0) -> Task:
-        """One gradient of a step, as something that has a price on the device."""
+        """The rows, shots and circuits of one gradient of a step, from which its price on the device follows."""
         placement = self._on_a_device()
         num_rows = self.config.gradient_at(self.ansatz, step, evaluation).num_rows
         return placement.task(num_rows, num_rows, self.config.train.shots_at(step))
 
     def price(self, step: int, evaluation: int = 0) -> Price:
-        """What one gradient of a step costs on the device.
+        """The QPU seconds, jobs and circuits of one gradient of a step on the device.
 
         Raises:
-            QhnError: if it is beyond a limit of the service.
+            QhnError: if the gradient exceeds a limit of the service.
         """
         return price(self.task(step, evaluation), self._on_a_device().chip)
 
     def gradients(self, step: int, count: int, *, whole: bool = False) -> Amount:
-        """What ``count`` gradients of a step take of the device; with ``whole`` in whole seconds a job.
+        """The QPU seconds, jobs and shots of ``count`` gradients of a step; with ``whole`` in whole seconds per job.
 
         Raises:
-            QhnError: as :meth:`price`.
+            QhnError: if a gradient exceeds a limit of the service.
         """
         amounts = []
-        for evaluation in range(min(2, count)):  # all but the first are alike
+        for evaluation in range(min(2, count)):  # all gradients after the first have the same price
             one = self.price(step, evaluation)
             seconds = whole_seconds(one.jobs, one.seconds) if whole else one.seconds
             amounts.append(Amount(seconds, one.jobs, one.executions))
         return amounts[0] + amounts[-1].times(count - 1)
 
     def step(self, step: int = 0) -> Amount:
-        """What a step takes at most, calibration circuits included."""
+        """The most that a step takes in seconds, jobs and shots, calibration circuits included."""
         if self.placement is None or self.config.train.shots is None:
             num_rows = self.config.train.gradient.build(self.ansatz).num_rows
             return Amount(shots=self.num_gradients * num_rows * self.config.train.shots_at(step))
         return self.gradients(step, self.num_gradients, whole=self.config.train.machine.bills)
 
     def self_test(self, self_tests: Iterable[Entry] = ()) -> Amount:
-        """What the self-test of a QPU takes before the next step; nothing if one of those so far has passed."""
+        """The seconds, jobs and shots of the self-test that is due on a QPU; 0 if one in ``self_tests`` has passed."""
         if self.placement is None or not self.config.train.machine.bills:
             return Amount()
         return self_test_amount(self.placement.seconds_per_shot) if is_due(self_tests) else Amount()
 
     @cached_property
     def steps(self) -> list[Amount]:
-        """What each step of the run takes at most; the first with the self-test of a QPU."""
+        """The most that each step of the run takes; the self-test of a QPU is counted with the first step."""
         needed = [self.step(step) for step in range(self.config.train.steps)]
         needed[0] += self.self_test()
         return needed
 
     @cached_property
     def step_seconds(self) -> list[float]:
-        """QPU seconds that each step of the run should take, at most, as they come out of the price."""
+        """The expected QPU seconds of each step at its largest number of gradients, not rounded up."""
         return [self.gradients(step, self.num_gradients).seconds for step in range(self.config.train.steps)]
 
     @property
     def seconds(self) -> float:
-        """QPU seconds that the whole run should take, the self-test included; 0 beside devices."""
+        """The expected QPU seconds of the whole run, self-test included; 0 if the machine is no device."""
         if self.placement is None or self.config.train.shots is None:
             return 0.0
         return self.self_test().seconds + sum(self.step_seconds)
 
     def priced(self) -> PricedRun | None:
-        """What a record keeps of the price of the run; None beside devices and without shots."""
+        """The price of the run as its record keeps it; None without shots, or if the machine is no device."""
         if self.placement is None or self.config.train.shots is None:
             return None
         first, other = self.price(0), self.price(0, 1)
@@ -152,19 +152,19 @@ class PricedRun:
     without_drift: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values; without what is empty."""
+        """The attributes as JSON values; an empty ``without_drift`` is left out."""
         return {name: value for name, value in vars(self).items() if value != {}}
 
     @classmethod
     def from_json(cls, tree: Mapping[str, Any] | None) -> PricedRun | None:
-        """The inverse of :meth:`to_json`; None of what is no price, or that of an older version."""
+        """The inverse of :meth:`to_json`; None if ``tree`` is None or was written by an older version."""
         try:
             return None if tree is None else cls(**tree)
         except TypeError:
             return None
 
     def step(self, config: RunConfig, step: int) -> Amount:
-        """What a step of the run takes at most."""
+        """The most that a step of the run takes in QPU seconds, jobs and shots."""
         shots = shots_taken(config.train.shots_at(step), twirling=config.device.twirling)
 
         def gradient(circuits: int, jobs: int) -> Amount:
@@ -177,12 +177,12 @@ class PricedRun:
         return (first if config.device.has_drift(step) else others) + others.times(self.gradients - 1)
 
     def self_test(self, config: RunConfig, self_tests: Iterable[Entry]) -> Amount:
-        """What the self-test of a QPU takes before the next step; nothing if one of those so far has passed."""
+        """The seconds, jobs and shots of the self-test that is due on a QPU; 0 if one in ``self_tests`` has passed."""
         due = config.train.machine.bills and is_due(self_tests)
         return self_test_amount(self.seconds_per_shot) if due else Amount()
 
     def words(self) -> str:
-        """The first step and the whole run in one sentence."""
+        """One sentence with the circuits, shots and QPU seconds of the first step and of the whole run."""
         shots = f"{self.circuits:,} circuits × {self.shots:,} shots"
         return (
             f"the first step takes {shots}, {self.qpu_seconds_of_a_step:,.1f} QPU s, "
@@ -191,7 +191,7 @@ class PricedRun:
 
 
 def self_test_amount(seconds_per_shot: float) -> Amount:
-    """What one self-test of a QPU takes (:mod:`qhn.backend.ibm.selftest`)."""
+    """The QPU seconds, jobs and shots of one self-test (:mod:`qhn.backend.ibm.selftest`)."""
     executions = ROWS * SHOTS
     return Amount(job_seconds(1, executions, seconds_per_shot), 1, executions)
 

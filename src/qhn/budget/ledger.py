@@ -1,4 +1,4 @@
-"""What a run has spent on a QPU, or would have: by its complete steps, by jobs that led to none, and by waiting."""
+"""Account of the seconds, jobs and shots that a run has spent on a QPU, or would have in a rehearsal, by purpose."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ NOTHING = Amount()
 
 @dataclass(frozen=True)
 class Ledger:
-    """What was spent. Seconds are as billed, or the price where the service did not say; in a rehearsal the price.
+    """Seconds, jobs and shots that a run has spent on a QPU, by purpose.
+
+    Seconds are those billed, or the forecast where the service reported none; in a rehearsal they are the forecast.
 
     Attributes:
-        steps: by complete steps.
-        lost: by jobs that led to no step and will not.
-        begun: by jobs of the next step whose bits are there or will come.
-        tests: by self-tests of the device.
-        idle: by sessions beyond their jobs, in seconds alone.
-        paid_ahead: the price of jobs that were begun, which their step need not pay again, whatever they billed.
+        steps: spending of the complete steps.
+        lost: spending of jobs that led to no step and never will, such as failed ones.
+        begun: spending of submitted jobs of the next step whose bits are there or will come.
+        tests: spending of self-tests of the device.
+        idle: seconds that sessions were billed beyond their jobs.
+        paid_ahead: forecast price of the jobs in ``begun`` and of unfinished self-tests, which the next step does not
+            pay again.
     """
 
     steps: Amount
@@ -34,17 +37,17 @@ class Ledger:
 
     @property
     def spent(self) -> Amount:
-        """All of it."""
+        """The sum over all purposes."""
         return self.steps + self.lost + self.begun + self.tests + self.idle
 
 
 def ledger(timing: Sequence[Mapping[str, Any]], history: History, shots: int) -> Ledger:
-    """The ledger of a run.
+    """The ledger of a run, from its recorded steps and the history of its jobs.
 
     Args:
-        timing: lines of ``timing.jsonl``, of the complete steps.
-        history: of its jobs.
-        shots: of the complete steps.
+        timing: lines of ``timing.jsonl``, one per complete step.
+        history: events of the jobs of the run.
+        shots: number of shots of all complete steps.
 
     >>> from qhn.backend.events import Entry, Event
     >>> timing = [{"step": 0, "job_ids": ["a"], "qpu_seconds": 50.0}]

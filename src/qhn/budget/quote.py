@@ -1,4 +1,4 @@
-"""What a run would use and cost on a device, before anything is sent to it."""
+"""Quote for a run on a device: the qubits it would use and the QPU seconds it would cost, before it is submitted."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ between two steps is billed too, and comes on top of these seconds. IBM's Open p
 
 @dataclass(frozen=True)
 class Quote:
-    """A run on a device, as it was asked for.
+    """Qubits, circuits, shots and QPU seconds of a run on a device, with ways to make it cheaper.
 
     Attributes:
-        title: the experiment, the device and the circuit.
-        billed: whether the device is real.
-        chip: its calibration.
-        chains: the qubits of each tile.
-        layout: why these, as a table.
-        asked_shots: a row; twirling rounds them up.
-        gradient: what one costs.
-        gradients: that a step takes at most.
-        seconds: of each step of the run, at most, ``steps`` of them.
+        title: one line that names the experiment, the device and the circuit.
+        billed: whether the device is a QPU that bills seconds, and not a simulated one.
+        chip: the calibrated device: its qubits, couplings and error rates.
+        chains: the chosen qubits of each tile, one chain per tile.
+        layout: table of the reasons for which these chains were chosen.
+        asked_shots: number of shots per row in the configuration; twirling rounds it up.
+        gradient: price of one gradient.
+        gradients: largest number of gradients of a step.
+        seconds: QPU seconds of each step of the run at its largest number of gradients, ``[num_steps]``.
         budget: QPU seconds that may be spent.
-        savings: what would make a gradient cheaper.
-        drift_every: after so many steps a gradient has two rows more; None for never.
-        self_test: QPU seconds of the device's test before the first step; 0 if nothing is billed.
-        in_session: whether the run would be billed by the clock.
+        savings: prices of a gradient with cheaper settings, by the name of the change.
+        drift_every: number of steps between gradients that measure two more rows for the drift; None for never.
+        self_test: QPU seconds of the device's self-test before the first step; 0 if nothing is billed.
+        in_session: whether the run would be billed by the clock, as a session.
     """
 
     title: str
@@ -71,23 +71,23 @@ class Quote:
 
     @property
     def run_seconds(self) -> float:
-        """QPU seconds of all steps, at most."""
+        """The QPU seconds of all steps, each with its largest number of gradients."""
         return sum(self.seconds)
 
     @property
     def steps_in_budget(self) -> int:
-        """Steps of the run that the budget allows; more than were asked for cost what the last one does."""
+        """The number of steps that the budget allows; steps beyond the configured ones cost what the last one does."""
         spent = list(accumulate(self.seconds, initial=self.self_test))[1:]
         if spent[-1] > self.budget:
             return bisect_right(spent, self.budget)
         return len(spent) + int((self.budget - spent[-1]) // self.seconds[-1])
 
     def affordable(self, one: Price) -> int:
-        """Steps within the budget if all were at such a price of a gradient."""
+        """The number of steps within the budget if every gradient had the given price."""
         return int((self.budget - self.self_test) // (self.gradients * one.seconds))
 
     def text(self) -> str:
-        """All of it, for a terminal."""
+        """The whole quote as text for a terminal."""
         one, k = self.gradient, self.drift_every
         more = one.shots - self.asked_shots
         rounded = f" ({more} more than asked for, by twirling)" if more else ""
@@ -117,7 +117,7 @@ class Quote:
         return "\n\n".join(parts)
 
     def values(self) -> dict[str, Any]:
-        """All of it, as JSON values."""
+        """The whole quote as JSON values."""
         return {
             "backend": self.chip.name,
             "billed": self.billed,
@@ -142,12 +142,12 @@ def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
     """Choose qubits of the device for the run, compile and check its circuit, and price it.
 
     Args:
-        config: the run.
-        device: that it would run on.
+        config: the configuration of the run.
+        device: the Qiskit device on which it would run.
         budget: QPU seconds that may be spent.
 
     Raises:
-        ValueError: if the device cannot run it so.
+        ValueError: if the device cannot run the configuration, or it has no shots.
     """
     if config.train.shots is None:
         raise QhnError("a device measures shots; give --shots")

@@ -1,4 +1,4 @@
-"""The command ``qhn <verb>``: each verb parses its words, calls one function and prints what comes back.
+"""The command line ``qhn <verb>``: each verb parses its arguments, calls one function and prints its result.
 
 Data goes to standard output, progress and errors to standard error. An error is one line; with ``--debug`` its
 traceback stands above it. Exit codes:
@@ -30,7 +30,7 @@ from qhn.errors import QhnError
 __all__ = ["app", "devices", "experiments", "main", "replay", "runs", "sweeps"]
 
 DISK_FAILS = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
-MAX_NAME = 200  # characters of the name of a file in a message, the last ones
+MAX_NAME = 200  # characters of a file's name in a message; of longer names the last ones are shown
 STOPPED = "stopped; complete steps are kept, and qhn resume goes on"
 MEMORY = "not enough memory; ask for fewer samples, shots, qubits or layers"
 REPORT = (
@@ -40,10 +40,10 @@ REPORT = (
 
 
 def main() -> None:
-    """Run the command line: the console script ``qhn``, which ends the process with the exit code of what came of it.
+    """Run the command line, as the console script ``qhn``, and end the process with its exit code.
 
     Raises:
-        SystemExit: always.
+        SystemExit: when the command has ended, with its exit code.
     """
     debug = "--debug" in sys.argv
     sys.argv = [word for word in sys.argv if word != "--debug"]
@@ -67,10 +67,10 @@ def main() -> None:
 
 
 def explained(error: BaseException) -> tuple[int, str]:
-    """The exit code of an error, and what to say of it.
+    """The exit code of an error, and its message.
 
-    What qhn raises on purpose, and what the system refuses about a file of a name, is bad input or a failure from
-    outside. Everything else, also a ``ValueError`` of a library, is a defect: no input may cause it.
+    Errors that qhn raises on purpose, and those of the operating system about a file, are bad input or a failure from
+    outside. Every other error, also a ``ValueError`` of a library, is a defect, which no input may cause.
 
     >>> explained(QhnError("shots must be at least 1, got 0"))
     (2, 'shots must be at least 1, got 0')
@@ -98,7 +98,7 @@ def explained(error: BaseException) -> tuple[int, str]:
 
 
 def _print_anything() -> None:
-    """Let names of files and bits of text through that the terminal's encoding lacks, as escapes."""
+    """Print characters that the terminal's encoding lacks as escapes."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

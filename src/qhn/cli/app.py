@@ -1,4 +1,4 @@
-"""The application that all verbs belong to."""
+"""The Typer application to which all verbs of the command line belong."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typer.core import TyperGroup
 
 
 class Escaped(Exception):
-    """An error or an interruption of a verb on its way past typer; it is the cause of this exception."""
+    """Carrier of an error or interruption past Typer's own handling; its ``__cause__`` is the original."""
 
 
 class Verbs(TyperGroup):
-    """The group of all verbs, whose errors arrive in :func:`qhn.cli.main` as they were raised.
+    """The group of all verbs; their errors arrive in :func:`qhn.cli.main` as they were raised.
 
     Typer would take any ``EOFError`` for Ctrl-D at a prompt, and would end the process itself at Ctrl-C and when the
     reader of the output has gone.
     """
 
     def invoke(self, ctx: Any) -> Any:
-        """Call the verb that was asked for.
+        """Call the verb that the command line names.
 
         Raises:
-            Escaped: if the verb raises what typer would take for something else.
+            Escaped: if the verb raises ``EOFError``, ``KeyboardInterrupt`` or ``OSError``, which Typer handles itself.
         """
         try:
             return super().invoke(ctx)

@@ -1,4 +1,4 @@
-"""Verbs on devices: estimate, doctor, jobs."""
+"""Verbs of the command line about devices: estimate, doctor, jobs."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def estimate(
 
 
 def _is_free(name: str, chip_map: Path | None, as_json: bool) -> bool:
-    """Whether a machine computes here, so that there is no price; if so, it says that."""
+    """Whether a backend is a simulator that bills nothing; if so, print that there is no price."""
     from qhn.backend import machine_of
 
     if machine_of(name).has_chip:
@@ -123,7 +123,7 @@ def jobs(name: RunArgument = None, results: ResultsOption = None, as_json: JsonO
 
 
 def _device(name: str) -> BackendV2:
-    """The device of that name, stored or reached through the account."""
+    """The device called ``name``, simulated from a stored calibration or reached through the account."""
     from qhn.backend import machine_of
 
     if machine_of(name).bills:

@@ -1,4 +1,4 @@
-"""Verbs on an experiment: circuit, landscape, baseline."""
+"""Verbs of the command line about an experiment: circuit, landscape, baseline."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from qhn.cli.options import (
 )
 from qhn.errors import QhnError
 
-MAX_REPEATS = 100_000  # of a search; more take days
+MAX_REPEATS = 100_000  # most repeats of a search; more take days
 METHOD_HELP = "random, descent, annealing, cross-entropy, product, straight-through, or all."
 
 

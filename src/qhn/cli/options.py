@@ -1,4 +1,4 @@
-"""What the verbs share: their options, and how a configuration or a run is found from them."""
+"""Options shared by the verbs of the command line, and the configurations and runs that they name."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress an
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a step, then one with the outcome.")]
 
 
-KEYS = {  # the setting that an option of the same name gives
+KEYS = {  # dotted key of the setting that each option gives
     "backend": "train.backend",
     "shots": "train.shots",
     "layers": "ansatz.num_layers",
@@ -56,7 +56,7 @@ KEYS = {  # the setting that an option of the same name gives
     "tiles": "device.tiles",
     "mitigation": "device.mitigation",
 }
-MAX_DIGITS = 18  # of a number on the command line, which then fits 64 bits
+MAX_DIGITS = 18  # most digits of a number on the command line, so that it fits 64 bits
 
 
 def load(experiment: str, settings: list[str] | None = None, **options: Any) -> RunConfig:
@@ -109,16 +109,16 @@ def all_settings(settings: list[str] | None, options: Mapping[str, Any] | None =
 
 
 def check_range(option: str, value: int | None, least: int, most: int = 10**MAX_DIGITS) -> None:
-    """Refuse a number that an option does not take.
+    """Refuse a number outside the range of an option.
 
     Args:
-        option: its name, such as ``--repeats``.
-        value: what was given; None is its default.
-        least: the lowest value that is allowed.
-        most: the highest.
+        option: name of the option, such as ``--repeats``.
+        value: value on the command line; None if the option is not given, which is allowed.
+        least: lowest value that is allowed.
+        most: highest value that is allowed.
 
     Raises:
-        QhnError: naming the option, the bound and the value.
+        QhnError: if the value is out of bounds; the message names the option, the bound and the value.
     """
     if value is not None and not least <= value <= most:
         from qhn.text import shown
@@ -128,7 +128,7 @@ def check_range(option: str, value: int | None, least: int, most: int = 10**MAX_
 
 
 def print_paths(paths: Sequence[Path]) -> None:
-    """Print the files that a verb has written, one a line below a blank one; nothing if there are none."""
+    """Print the paths of written files, one per line after a blank line; nothing if there are none."""
     if paths:
         typer.echo("\n" + "\n".join(map(str, paths)))
 
@@ -137,12 +137,12 @@ def find(name: str | None, results: Path | None) -> Path:
     """The directory of a run.
 
     Args:
-        name: its path or the beginning of its id; None for the one last written.
+        name: path of the run or beginning of its id; None for the run last written.
         results: the directory of results; None for the default.
 
     Raises:
         FileNotFoundError: if there is no such run.
-        ValueError: if several ids begin so.
+        ValueError: if several ids begin with ``name``.
     """
     from qhn.run.record import find_run, results_directory
 
@@ -150,7 +150,7 @@ def find(name: str | None, results: Path | None) -> Path:
 
 
 def source_of(source: str, results: Path | None, settings: dict[str, Any]) -> tuple[RunConfig, Floats | None]:
-    """Configuration and last θ of a run, or configuration of an experiment and None.
+    """The configuration and last angles θ of a run, or the configuration of an experiment and None.
 
     Args:
         source: name of a preset, path of a ``.toml`` file, or path or id of a run.
@@ -158,7 +158,7 @@ def source_of(source: str, results: Path | None, settings: dict[str, Any]) -> tu
         settings: other values by dotted key.
 
     Returns:
-        The configuration with these settings, and θ ``[num_parameters]`` in radians.
+        The configuration with these settings, and θ ``[num_parameters]`` in radians; None if there are no angles.
     """
     from qhn.config.file import load_config, presets, with_settings
     from qhn.run.record import Record

@@ -1,4 +1,4 @@
-"""Progress of a run or a sweep: one live line, or now and then a plain one where there is no terminal."""
+"""Progress of a run or a sweep: a live bar on a terminal, or a plain line every ten seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from qhn.sweep.workers import Progress
 
 SECONDS_BETWEEN_LINES = 10.0
-WIDE = 110  # columns of a terminal that hold all numbers and the bar
+WIDE = 110  # columns of a terminal from which on all numbers and the bar fit
 
 
 def progress(training: Training) -> None:
-    """Run all steps with a live bar on standard error."""
+    """Run all steps of a training with a live bar on standard error."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -35,7 +35,7 @@ def progress(training: Training) -> None:
 
 
 def plain_lines(training: Training) -> None:
-    """Run all steps with a line on standard error for the first, the last, and every ten seconds."""
+    """Run all steps of a training, with a line on standard error for the first, the last, and every ten seconds."""
     total, started, printed = training.config.train.steps, time.monotonic(), 0.0
     training.tell = Changes()
     for step in training:
@@ -50,12 +50,13 @@ def plain_lines(training: Training) -> None:
 
 
 class Changes:
-    """Prints what it is told if it is something else than before, but for how long it has been so."""
+    """Printer of status messages on standard error that skips repetitions, which differ only in 'for <duration>'."""
 
     def __init__(self) -> None:
         self.last = ""
 
     def __call__(self, words: str) -> None:
+        """Print the message up to its duration, unless it is the same as the last one."""
         what = words.partition(" for ")[0]
         if what != self.last:
             print(what, file=sys.stderr, flush=True)
@@ -63,7 +64,7 @@ class Changes:
 
 
 def facts(step: Step, training: Training, *, is_narrow: bool = False) -> str:
-    """What is known after a step, in one line; on a QPU and where it is narrow, E and what was spent."""
+    """One line with the numbers of a step; on a narrow terminal, for a run with a budget, only E and the spending."""
     spent = training.budget_words()
     if spent and is_narrow:
         return f"E {with_error(step.mean, step.mean_std_error)}  {spent}"
@@ -72,13 +73,13 @@ def facts(step: Step, training: Training, *, is_narrow: bool = False) -> str:
 
 def _numbers(step: Step) -> str:
     energy = f"E {with_error(step.mean, step.mean_std_error)}"
-    if step.shots == 0:  # an exact run has evaluated all networks, and says which one is the most probable
+    if step.shots == 0:  # an exact run knows all costs, and reports that of the most probable network
         return f"{energy}  best of the most probable C {step.best_cost:.5g}"
     return f"{energy}  best C {step.best_cost:.5g}  distinct {step.distinct:,}  shots {step.shots:,}"
 
 
 def sweep_progress(going: Iterator[Progress], quiet: bool) -> Progress:
-    """Follow a sweep with a live bar, or now and then a line; how far it came."""
+    """Follow a sweep to its end with a live bar or plain lines, and return its last progress."""
     if not quiet and sys.stderr.isatty():
         return _sweep_bar(going)
     started, printed, first = time.monotonic(), -SECONDS_BETWEEN_LINES, None

@@ -1,4 +1,4 @@
-"""The verb that recomputes a run from its bits."""
+"""The verb ``replay`` of the command line, which recomputes a run from its measured bits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verbs on one run: run, resume, list, show, report, ensemble, evaluate."""
+"""Verbs of the command line about one run: run, resume, list, show, report, ensemble, evaluate."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from qhn.run.step import Outcome
     from qhn.run.training import Training
 
-MARGIN = 1.25  # of a budget over the price: a job may be billed a little more than it should take
+MARGIN = 1.25  # ratio of a budget to the forecast price: a job may be billed a little more than it should take
 
 
 @app.command()
@@ -86,7 +86,7 @@ def run(
 
 
 def _begin(config: RunConfig, yes: bool, **options: Any) -> Training:
-    """Training; on a QPU without a budget, with the one that is agreed to."""
+    """Begin the training; on a QPU without a budget, the user is asked to agree to one."""
     from qhn.config.file import with_settings
     from qhn.run.checks import BudgetNeeded
     from qhn.run.training import train
@@ -101,11 +101,11 @@ def _begin(config: RunConfig, yes: bool, **options: Any) -> Training:
 
 
 def _agreed_budget(asked: BudgetNeeded, yes: bool) -> float:
-    """QPU seconds that may be spent: the run's price and a reserve, or what the account has left if that is less.
+    """The QPU seconds that the user agrees to spend: the run's price and a reserve, at most what the account has left.
 
     Raises:
-        ValueError: if not even the first step is left.
-        typer.Exit: if the user does not agree.
+        ValueError: if the account has less left than the first step takes.
+        Exit: if the user does not agree.
     """
     from qhn.backend.ibm.account import connect, usage
 
@@ -227,7 +227,7 @@ def evaluate(
 
 
 def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
-    """Run the steps with a display, then draw and print the report."""
+    """Run the steps of a training with a display, then draw and print its report."""
     from qhn.backend import BackendError
     from qhn.cli.progress import plain_lines, progress
 
@@ -261,6 +261,8 @@ def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
 
 
 def _stop_after_step(training: Training) -> Callable[[int, Any], None]:
+    """A handler of signals that ends a training after the step in flight, and at the second signal at once."""
+
     def handler(number: int, frame: Any) -> None:
         signal.signal(number, signal.default_int_handler)  # the second time stops at once
         print("\nstopping after this step, for which a QPU may take long; once more stops at once", file=sys.stderr)
@@ -270,12 +272,13 @@ def _stop_after_step(training: Training) -> Callable[[int, Any], None]:
 
 
 def _conclude(training: Training, quiet: bool, as_json: bool) -> None:
+    """Draw and print the page of a training that has ended, and end with the exit code of its outcome."""
     from qhn.report.page import Report
 
     record, outcome = training.record, training.outcome
     assert record is not None
     assert outcome is not None
-    has_steps = bool(record.steps()) and outcome.name != "detached"  # whose page is for later
+    has_steps = bool(record.steps()) and outcome.name != "detached"  # the page of a detached run is drawn later
     if has_steps:
         report = Report(record)
         figures = report.figures()
@@ -294,6 +297,7 @@ def _conclude(training: Training, quiet: bool, as_json: bool) -> None:
 
 
 def _last_words(outcome: Outcome, directory: Path) -> str:
+    """Why a run ended, and how to go on with one that was interrupted."""
     if outcome.name == "interrupted":
         return f"{outcome.message}; go on with: qhn resume {directory}"
     return outcome.message

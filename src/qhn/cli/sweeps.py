@@ -1,4 +1,4 @@
-"""Verbs on many runs: sweep, compare, reproduce."""
+"""Verbs of the command line about many runs: sweep, compare, reproduce."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def sweep(
 
 @contextmanager
 def _stopped_kindly() -> Iterator[None]:
-    """Ctrl-C ends the workers; nothing that is finished is lost."""
+    """Context in which Ctrl-C ends the process with a message and exit code 130; finished runs are kept."""
     try:
         yield
     except KeyboardInterrupt:
@@ -57,7 +57,7 @@ def _stopped_kindly() -> Iterator[None]:
 
 
 def _advance(sweep: Sweep, workers: int | None, results: Path | None, quiet: bool) -> int:
-    """Do the members, then the searches; print the page. The number of failures."""
+    """Run the members of a sweep, then the classical searches, and print the report; returns the number of failures."""
     from qhn.cli.progress import sweep_progress
     from qhn.sweep.classical import search_all
     from qhn.sweep.report import SweepReport
@@ -127,7 +127,7 @@ def reproduce(
 
 
 def _show(text: str, last: bool) -> None:
-    """Progress of a reproduction: in place on a terminal, elsewhere only what is finished."""
+    """Print progress of a reproduction: in place on a terminal, elsewhere only finished parts."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="\n" if last else "", file=sys.stderr, flush=True)
     elif last:

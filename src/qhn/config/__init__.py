@@ -1,4 +1,4 @@
-"""What a run is asked to do: validated, frozen, and hashed into the run's identity.
+"""The configuration of a run: validated, frozen, and hashed into the run's id.
 
 A configuration has the tables ``[data]``, ``[network]``, ``[ansatz]``, ``[train]`` and ``[device]``. Everything in it
 that changes the numbers of a step enters :attr:`RunConfig.run_id`; the stop rules do not, so a run can be extended.
@@ -28,14 +28,24 @@ from qhn.estimator.gradient import Gradient, WithDrift
 from qhn.problem.cost import BinnProblem, Problem
 from qhn.seeds import Key, Purpose
 
-SCHEMA = 1  # of the files in a run's directory
+SCHEMA = 1  # version of the files in a run's directory
 
 
 class RunConfig(Section):
-    """One run.
+    """The configuration of one run: problem, circuit, training and machine.
+
+    Attributes:
+        experiment: name of the experiment and of the directory of its runs; no part of the run's id.
+        data: table ``[data]``, the data set; None if the problem is a Python object.
+        instance: table ``[instance]`` of a recorded run whose problem is a Python object; otherwise None.
+        network: table ``[network]``, the family of binary neural networks.
+        ansatz: table ``[ansatz]``, the circuit.
+        train: table ``[train]``: backend, shots, gradient, optimizer, objective, seed and stop rules.
+        device: table ``[device]``: layout, delays and error mitigation on a device, and settings of simulators.
 
     Raises:
-        pydantic.ValidationError: at construction, on a wrong value; ``load_config`` turns it into one sentence.
+        ValidationError: at construction, if a value is wrong or settings contradict each other;
+            :func:`qhn.config.file.load_config` turns it into one sentence.
 
     >>> config = RunConfig(experiment="mine", data={"name": "gaussian-mixture"}, network={"hidden": [3]})
     >>> config.problem().num_qubits
@@ -68,7 +78,7 @@ class RunConfig(Section):
     def run_id(self) -> str:
         """Ten hexadecimal digits that name the configuration without its stop rules, and its data by content.
 
-        Values at their default do not enter, so that a setting added later leaves the names of earlier runs alone.
+        Values at their default are not hashed, so that a setting added later leaves the ids of earlier runs unchanged.
         """
         return self._name(exclude={"experiment": True, "train": set(self.STOP_RULES)})
 
@@ -85,26 +95,27 @@ class RunConfig(Section):
 
     def _name(self, exclude: Any) -> str:
         tree = self.model_dump(mode="json", exclude=exclude, exclude_defaults=True)
-        for place in ("file", "directory"):  # the digest names what is there
+        for place in ("file", "directory"):  # the digest names the contents
             tree.get("data", {}).pop(place, None)
-        for word in ("type", "noun"):  # likewise
+        for word in ("type", "noun"):  # the digest names the problem
             tree.get("instance", {}).pop(word, None)
-        tree.get("train", {}).get("optimizer", {}).pop("force", None)  # it allows, and changes nothing
-        tree.get("train", {}).get("initial", {}).pop("run", None)  # the angles name what they are
-        tree = {name: table for name, table in tree.items() if table != {}}  # one whose only settings are excluded
+        tree.get("train", {}).get("optimizer", {}).pop("force", None)  # it permits an optimizer, and changes no number
+        tree.get("train", {}).get("initial", {}).pop("run", None)  # the angles themselves are hashed
+        tree = {name: table for name, table in tree.items() if table != {}}  # empty once the excluded settings are gone
         tree["schema"] = SCHEMA
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:10]
 
     def given(self, problem: Problem) -> RunConfig:
-        """The same run on a problem that is a Python object, in place of data and networks."""
+        """A copy of the configuration for a problem that is a Python object, in place of data and networks."""
         instance = InstanceConfig.of(problem)
         return self.model_copy(update={"data": None, "network": NetworkConfig(), "instance": instance})
 
     def problem(self) -> BinnProblem:
-        """The cost of bitstrings: loads the data.
+        """Load the data and build the problem: the cost of each bitstring as a network on these data.
 
         Raises:
-            ValueError, FileNotFoundError: if the data cannot be read or does not fit the networks.
+            ValueError, FileNotFoundError: if the data cannot be read or do not fit the networks, or the problem is a
+                Python object.
         """
         if self.data is None:
             kind = f"a {self.instance.type}, " if self.instance else ""
@@ -114,23 +125,24 @@ class RunConfig(Section):
         return BinnProblem(space, dataset, self.network.loss)
 
     def circuit(self, num_qubits: int) -> Ansatz:
-        """The ansatz for that many qubits."""
+        """The ansatz on ``num_qubits`` qubits."""
         return Ansatz(num_qubits, self.ansatz.num_layers, self.ansatz.order)
 
     @property
     def machine_settings(self) -> Settings:
-        """How the machine is to be used, in the type of its kind."""
+        """The settings with which the machine is opened, in the type that its kind takes."""
         return self.device.settings(self.train.machine)
 
     def backend(self, journal: Journal | None = None, qubits: tuple[tuple[int, ...], ...] = ()) -> Backend:
-        """The machine of the run, opened.
+        """Open the machine of the run.
 
         Args:
-            journal: where a QPU notes its jobs.
-            qubits: of a device, the chains to use instead of those that would be chosen; none for no preference.
+            journal: log in which a QPU notes its jobs.
+            qubits: chains of a device's qubits to use, one per tile; empty to let them be chosen.
 
         Raises:
-            QhnError, BackendError: as :func:`qhn.backend.open_backend`.
+            QhnError: if there is no such backend, or the settings do not fit it.
+            BackendError: if the machine or its service cannot be reached.
         """
         settings = self.machine_settings
         if qubits and isinstance(settings, DeviceSettings):
@@ -138,11 +150,11 @@ class RunConfig(Section):
         return open_backend(self.train.backend, settings, journal)
 
     def initial_theta(self, ansatz: Ansatz) -> Floats:
-        """The first θ ``[num_parameters]`` in radians, from the run's seed."""
+        """The angles θ of the first step, ``[num_parameters]`` in radians, drawn with the run's seed."""
         return self.train.initial.build().draw(ansatz, Key(self.train.seed, Purpose.INITIAL_THETA).generator())
 
     def gradient_at(self, ansatz: Ansatz, step: int, evaluation: int = 0) -> Gradient:
-        """The rule for the gradients of a step; the first also measures at the first θ, if that is its turn."""
+        """The rule for a gradient of a step; the first one also measures the drift where ``drift_every`` is due."""
         rule = self.train.gradient.build(ansatz)
         if evaluation == 0 and self.device.has_drift(step):
             return WithDrift(rule, self.initial_theta(ansatz))

@@ -1,4 +1,4 @@
-"""``[data]``: what is learnt from."""
+"""The table ``[data]`` of a configuration: the data set from which a run learns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ from qhn.problem.mnist_files import idx_bytes, read_mnist
 
 
 class MixtureData(Section):
-    """``name = "gaussian-mixture"``: see :func:`qhn.problem.datasets.gaussian_mixture`."""
+    """Table ``[data]`` with ``name = "gaussian-mixture"``; see :func:`qhn.problem.datasets.gaussian_mixture`.
+
+    Attributes:
+        name: ``"gaussian-mixture"``.
+        samples: number of training samples.
+        validation_samples: number of validation samples, drawn in addition.
+        means_scale: factor on the means of all Gaussians; below 1 the classes overlap more.
+        seed: seed of the samples.
+    """
 
     name: Literal["gaussian-mixture"]
     samples: int = Field(default=1000, ge=1)
@@ -24,16 +32,23 @@ class MixtureData(Section):
     seed: int = Field(default=1, ge=0)
 
     def load(self) -> Dataset:
+        """Draw the samples."""
         return gaussian_mixture(
             self.samples, seed=self.seed, validation_samples=self.validation_samples, means_scale=self.means_scale
         )
 
 
 class MnistData(Section):
-    """``name = "mnist-4x4"``: see :func:`qhn.problem.datasets.mnist_4x4`.
+    """Table ``[data]`` with ``name = "mnist-4x4"``; see :func:`qhn.problem.datasets.mnist_4x4`.
 
-    ``sha256`` is of the 4×4 pixels and labels in ``directory`` – as IDX files, in alphabetical order – and filled in
-    when the configuration is loaded.
+    Attributes:
+        name: ``"mnist-4x4"``.
+        digits: digits to tell apart; the k-th is class k.
+        directory: folder with the original MNIST files; None for the images that come with the package.
+        validation_fraction: share of the training images of each class held out for validation, in [0, 1).
+        seed: seed of the split into training and validation images.
+        sha256: hash of the 4×4 pixels and labels in ``directory``, as IDX files in alphabetical order; filled in when
+            the configuration is loaded.
     """
 
     name: Literal["mnist-4x4"]
@@ -52,6 +67,11 @@ class MnistData(Section):
         return value
 
     def load(self) -> Dataset:
+        """Load the images.
+
+        Raises:
+            ValueError, FileNotFoundError: if the files cannot be read, or have changed since the run was configured.
+        """
         if self.directory and self.sha256 and _images_digest(self.directory) != self.sha256:
             raise QhnError(f"the images in {self.directory} have changed since the run was configured")
         return mnist_4x4(
@@ -60,7 +80,14 @@ class MnistData(Section):
 
 
 class DigitsData(Section):
-    """``name = "digits-8x8"``: see :func:`qhn.problem.datasets.digits_8x8`."""
+    """Table ``[data]`` with ``name = "digits-8x8"``; see :func:`qhn.problem.datasets.digits_8x8`.
+
+    Attributes:
+        name: ``"digits-8x8"``.
+        digits: digits to tell apart; the k-th is class k.
+        validation_fraction: share of the images of each class held out for validation, in [0, 1).
+        seed: seed of the split into training and validation images.
+    """
 
     name: Literal["digits-8x8"]
     digits: tuple[int, ...] = (3, 8)
@@ -68,13 +95,20 @@ class DigitsData(Section):
     seed: int = Field(default=1, ge=0)
 
     def load(self) -> Dataset:
+        """Load the images."""
         return digits_8x8(self.digits, validation_fraction=self.validation_fraction, seed=self.seed)
 
 
 class FileData(Section):
-    """``file = …``: see :func:`qhn.problem.datasets.load_file`.
+    """Table ``[data]`` with ``file = "…"``, a data file of the user's own; see :func:`qhn.problem.datasets.load_file`.
 
-    ``sha256`` is of the bytes of the file and filled in when the configuration is loaded.
+    Attributes:
+        file: path of the file.
+        label: name of the column or array of labels.
+        validation_fraction: share of the samples held out for validation, in [0, 1).
+        standardise: whether each feature is shifted and scaled to mean 0 and standard deviation 1.
+        seed: seed of the split into training and validation samples.
+        sha256: hash of the bytes of the file; filled in when the configuration is loaded.
     """
 
     file: Path
@@ -95,6 +129,11 @@ class FileData(Section):
         return value
 
     def load(self) -> Dataset:
+        """Load the file.
+
+        Raises:
+            ValueError, FileNotFoundError: if the file cannot be read, or has changed since the run was configured.
+        """
         if self.sha256 and self.file.is_file() and file_digest(self.file) != self.sha256:
             raise QhnError(f"{self.file} has changed since the run was configured; its bytes no longer match sha256")
         return load_file(
@@ -107,7 +146,7 @@ class FileData(Section):
 
 
 def _is_path(value: Any) -> bool:
-    """Whether a value can be opened; any other is refused as what it is, by its type."""
+    """Whether a value is a path; values of other types are left for the validation of types to refuse."""
     return isinstance(value, (str, Path))
 
 
@@ -133,5 +172,5 @@ def file_digest(path: Path) -> str:
 
 
 def _images_digest(directory: Path) -> str:
-    """SHA-256 of what :func:`qhn.problem.mnist_files.read_mnist` finds, in hexadecimal."""
+    """SHA-256 of the images and labels that :func:`qhn.problem.mnist_files.read_mnist` reads, in hexadecimal."""
     return hashlib.sha256(b"".join(map(idx_bytes, read_mnist(directory).values()))).hexdigest()

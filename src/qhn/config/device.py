@@ -1,4 +1,4 @@
-"""``[device]``: how a QPU, or what stands in for one, is used."""
+"""The table ``[device]`` of a configuration: how a QPU, or a simulated machine, is used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from qhn.text import shown
 OF_SHOTS = frozenset(
     {"tiles", "guard", "mitigation", "rep_delay", "mode", "dynamical_decoupling", "twirling", "drift_every"}
 )
-OF_ESTIMATES = frozenset({"mitigation", "drift_every"})  # what is made of the bits of a chip; no machine is told
+OF_ESTIMATES = frozenset(
+    {"mitigation", "drift_every"}
+)  # settings of the analysis of a chip's bits, which the machine does not receive
 
 
 def _number_of_tiles(value: Any) -> Any:
@@ -28,16 +30,32 @@ def _number_of_tiles(value: Any) -> Any:
 
 
 def _chains(value: Any) -> Any:
-    """``[4, 5, 6]`` stands for ``[[4, 5, 6]]``."""
+    """A single chain of qubits ``[4, 5, 6]`` as the list ``[[4, 5, 6]]``; other values as they are."""
     return [value] if isinstance(value, (list, tuple)) and value and isinstance(value[0], int) else value
 
 
 class DeviceConfig(Section):
-    """Layout, delays and mitigation; see :class:`qhn.backend.settings.DeviceSettings`.
+    """Table ``[device]``: layout, delays, error mitigation and noise; see :mod:`qhn.backend.settings`.
 
     Attributes:
-        mitigation: of readout errors in E and its gradient: none, by inverting them, or by the package mthree.
-        drift_every: after so many steps E is measured at the first θ again.
+        tiles: number of disjoint chains of qubits that measure side by side; ``"auto"`` for as many as lower the price.
+        guard: keep an unused qubit between two chains.
+        exclude: numbers of the device's qubits that must not be used.
+        qubits: qubits of each chain, qubit 0 first; empty to let them be chosen.
+        rep_delay: delay between two shots in seconds; None for the device's own.
+        mode: how a QPU takes jobs: ``"job"`` for single ones, or ``"session"``.
+        mitigation: correction of readout errors in E and its gradient: ``"none"``, ``"readout"`` inverts them, and
+            ``"mthree"`` uses the package of that name.
+        dynamical_decoupling: sequence of pulses on idle qubits, or ``"none"``.
+        twirling: average over random Pauli gates around two-qubit gates.
+        drift_every: number of steps after which E is measured again at the first θ, to detect drift; None for never.
+        simulator: simulator of a rehearsed device: ``"twin"``, whose distribution is known, or ``"aer"``, which draws
+            shots.
+        max_bond: bond dimension to which the twin of a deep circuit is truncated.
+        p1: total probability of a Pauli error after a one-qubit gate on backend ``depolarising``.
+        p2: total probability of a Pauli error after a two-qubit gate on backend ``depolarising``.
+        readout_error: probability on backend ``depolarising`` that a bit is read wrongly.
+        form: form of the circuit on backend ``depolarising``: ``"literal"``, or ``"pruned"`` of gates without effect.
     """
 
     tiles: Annotated[int | Literal["auto"], BeforeValidator(_number_of_tiles)] = 1
@@ -58,19 +76,23 @@ class DeviceConfig(Section):
     form: Literal["literal", "pruned"] = "literal"
 
     def settings(self, machine: Machine) -> Settings:
-        """What a machine of that kind is told; mitigation needs its readout errors counted."""
+        """The settings with which a machine of that kind is opened; with mitigation it counts its readout errors."""
         values = self.model_dump() | {"calibrate": self.mitigation != "none"}
         return machine.settings(**{field.name: values[field.name] for field in fields(machine.settings)})
 
     def has_drift(self, step: int) -> bool:
-        """Whether E is measured at the first θ in that step."""
+        """Whether E is measured again at the first θ in a step, to detect drift."""
         return self.drift_every is not None and step % self.drift_every == 0
 
     def check(self, backend: str, shots: int | None) -> None:
-        """Refuse what has no effect on that machine.
+        """Refuse settings that have no effect on the backend.
+
+        Args:
+            backend: name of the backend, as in ``train.backend``.
+            shots: number of shots per row of angles; None without shots.
 
         Raises:
-            QhnError: naming the setting and where it goes.
+            QhnError: if a setting has no effect there; the message names it and the backends that it belongs to.
         """
         machine = machine_of(backend)
         given = {name for name, value in self if value != type(self).model_fields[name].get_default()}

@@ -1,6 +1,6 @@
 """Configurations from TOML: presets, a user's files, and values set on the command line.
 
-Whatever is wrong with one is said in a single sentence that names the key, the value and the remedy.
+A fault in a configuration is reported in a single sentence that names the key, the value and the remedy.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ from qhn.errors import NotFoundError, QhnError
 from qhn.problem.cost import BinnProblem
 from qhn.text import clipped, did_you_mean, read_text, shown
 
-MAX_INTEGER = 2**63 - 1  # what numpy counts with
-MAX_DEPTH = 10  # of tables and lists inside each other; a configuration needs four
+MAX_INTEGER = 2**63 - 1  # largest integer of numpy's default type
+MAX_DEPTH = 10  # deepest nesting of tables and lists; a configuration needs four
 
 
 def presets() -> dict[str, str]:
-    """Names of the bundled experiments with their first line of comment."""
+    """The titles of the bundled experiments by name."""
     files = resources.files("qhn").joinpath("experiments").iterdir()
     titles = {file.name.removesuffix(".toml"): file.read_text("utf-8").splitlines()[0].lstrip("# ") for file in files}
     return dict(sorted(titles.items()))
@@ -85,7 +85,7 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None) -> R
             data[place] = str(folder / data[place])
     tree.setdefault("experiment", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.") or "experiment")
     chosen = _with_settings(tree, settings or {})
-    if "instance" in chosen:  # which records alone have: it stands for a Python object
+    if "instance" in chosen:  # a table of recorded runs only: it stands for a Python object
         raise QhnError(f"{source}: {_unknown_key(['instance'])}")
     try:
         return parse_config(chosen)
@@ -97,11 +97,11 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
     """The tables of a TOML text as nested dictionaries.
 
     Args:
-        text: of the file.
-        source: its name, for the message of an error.
+        text: contents of the file.
+        source: name of the file, for the message of an error.
 
     Raises:
-        QhnError: if the text is not valid TOML, or as :func:`check_values`.
+        QhnError: if the text is not valid TOML, or :func:`check_values` refuses a value.
     """
     try:
         tree = tomllib.loads(text)
@@ -116,11 +116,16 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
 
 
 def check_values(tree: Any, place: str = "", depth: int = 0) -> None:
-    """Refuse values that no key takes, and that would fail far from the door.
+    """Refuse values that no key takes and that would only fail later, far from the configuration.
+
+    Args:
+        tree: a value, or nested dictionaries and lists of values.
+        place: dotted key of ``tree``, for the message; empty for the whole configuration.
+        depth: number of tables and lists around ``tree``.
 
     Raises:
-        QhnError: naming the key, if an integer does not fit 64 bits, a text holds what no name of a file may, or tables
-            and lists nest too deep.
+        QhnError: if an integer does not fit 64 bits, a text holds characters that no file name may, or tables and lists
+            nest more than 10 deep; the message names the key.
     """
     name = place or "the configuration"
     if depth > MAX_DEPTH:
@@ -139,7 +144,7 @@ def check_values(tree: Any, place: str = "", depth: int = 0) -> None:
 
 
 def _has_surrogates(text: str) -> bool:
-    """Whether a text holds bytes of the command line that are no UTF-8, as Python hands them over."""
+    """Whether a text holds surrogates, by which Python stands for bytes of the command line that are not UTF-8."""
     return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
@@ -147,7 +152,7 @@ def load_problem(source: str | Path) -> BinnProblem:
     """The problem of a preset or a TOML file.
 
     Raises:
-        FileNotFoundError, ValueError: as :func:`load_config`, or if the data cannot be read.
+        FileNotFoundError, ValueError: if :func:`load_config` fails, or the data cannot be read.
 
     >>> load_problem("gaussian-activation").num_qubits
     14
@@ -191,10 +196,10 @@ def parse_setting(text: str) -> tuple[str, Any]:
 
 
 def with_settings(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
-    """The configuration with other values by dotted key, e.g. ``{"train.steps": 90}``.
+    """A copy of the configuration with other values by dotted key, e.g. ``{"train.steps": 90}``.
 
     Raises:
-        ValueError: as :func:`load_config`.
+        ValueError: if a key or value is wrong, or a data file is missing, in one sentence.
     """
     return parse_config(_with_settings(config.model_dump(mode="json", exclude_unset=True), settings))
 

@@ -1,4 +1,4 @@
-"""``[instance]`` of a recorded run: a problem that was given as a Python object, by what is known of it."""
+"""The table ``[instance]`` of a recorded run, which identifies a problem that was given as a Python object."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from qhn.problem.cost import Problem
 
 
 class InstanceConfig(Section):
-    """A problem instance that no table of a configuration describes: what tells it from others.
+    """Table ``[instance]``: identity of a problem that was given as a Python object.
 
     Attributes:
-        type: the name of its class.
-        noun: what one bitstring stands for.
-        num_qubits: bits of a bitstring.
+        type: name of the problem's class.
+        noun: word for what one bitstring stands for, such as ``"bitstring"``.
+        num_qubits: number of bits of a bitstring.
         digest: the problem's own digest; empty if it offers none.
-        nonce: drawn at random where there is no digest, so that no two runs are taken for the same.
+        nonce: random text where there is no digest, so that no two runs are taken for the same.
     """
 
     type: str
@@ -33,10 +33,10 @@ class InstanceConfig(Section):
 
     @classmethod
     def of(cls, problem: Problem) -> Self:
-        """The instance of a problem; without a digest a new one every time.
+        """The identity of a problem; a new one in every call if the problem has no digest.
 
         Raises:
-            QhnError: if it is no problem.
+            QhnError: if ``num_qubits`` is not a number of at least 1, or there is no method ``cost``.
         """
         size = getattr(problem, "num_qubits", None)
         if (
@@ -55,10 +55,10 @@ class InstanceConfig(Section):
         return cls(**named, num_qubits=int(size), digest=digest, nonce=nonce)
 
     def check(self, problem: Problem) -> None:
-        """Refuse another problem than the one that was recorded.
+        """Refuse a problem that is not the recorded one.
 
         Raises:
-            QhnError: if it differs, or cannot be told from others.
+            QhnError: if its digest or number of qubits differs, or no digest was recorded.
         """
         if not self.digest:
             raise QhnError(

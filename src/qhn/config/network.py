@@ -1,4 +1,4 @@
-"""``[network]`` and ``[ansatz]``: the family of networks, and the circuit that yields them."""
+"""The tables ``[network]`` and ``[ansatz]``: the family of networks, and the circuit whose bits stand for them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from qhn.text import shown
 
 
 def _one_or_many(value: Any) -> Any:
-    """A single option stands for a list of one."""
+    """A single option as a list of one; lists as they are."""
     return value if isinstance(value, (list, tuple)) else [value]
 
 
 def _alphabets(value: Any) -> Any:
-    """``[-1, 1]`` stands for ``[[-1, 1]]``."""
+    """A single pair of weights ``[-1, 1]`` as the list ``[[-1, 1]]``; other values as they are."""
     if isinstance(value, (list, tuple)) and value and not isinstance(value[0], (list, tuple)):
         if len(value) != 2:
             raise QhnError(f"network.alphabet must be two numbers, or a list of such pairs, got {shown(value)}")
@@ -28,7 +28,19 @@ def _alphabets(value: Any) -> Any:
 
 
 class NetworkConfig(Section):
-    """``[network]``: the family of networks; see :class:`qhn.problem.search_space.SearchSpace`."""
+    """Table ``[network]``: the family of networks; see :class:`qhn.problem.search_space.SearchSpace`.
+
+    Attributes with several options are searched: they must have 2^k options, which take k qubits.
+
+    Attributes:
+        hidden: possible widths of the hidden layer; for several hidden layers one list of widths per layer; empty
+            without a hidden layer.
+        alphabet: pair of weight values, or several such pairs; bit 1 is the second of a pair.
+        bias: whether the units have biases, or both options.
+        activation: activation of the hidden units, or several options.
+        loss: ``"mse"`` for the mean squared error, or ``"cross-entropy"``.
+        qubit_order: ``"forward"``: qubit j is bit j of the encoding; ``"reversed"``: the last bit comes first.
+    """
 
     hidden: tuple[int | tuple[int, ...], ...] = ()
     alphabet: Annotated[tuple[tuple[float, float], ...], BeforeValidator(_alphabets)] = ((-1.0, 1.0),)
@@ -43,13 +55,18 @@ class NetworkConfig(Section):
         return self
 
     def space(self, num_inputs: int, num_classes: int = 2) -> SearchSpace:
-        """The search space on data with that many features and classes."""
+        """The search space of networks for data with ``num_inputs`` features and ``num_classes`` classes."""
         layers = tuple((widths,) if isinstance(widths, int) else widths for widths in self.hidden)
         return SearchSpace(num_inputs, layers, self.alphabet, self.bias, self.activation, self.qubit_order, num_classes)
 
 
 class AnsatzConfig(Section):
-    """``[ansatz]``: the circuit; see :func:`qhn.circuit.hypernetwork.hypernetwork`."""
+    """Table ``[ansatz]``: the circuit; see :func:`qhn.circuit.hypernetwork.hypernetwork`.
+
+    Attributes:
+        num_layers: number of layers of two blocks each; 0 is the product state.
+        order: time order of the gates in a block, ``"eq5"`` or ``"authors"``.
+    """
 
     num_layers: int = Field(default=2, ge=0)
     order: Order = "eq5"

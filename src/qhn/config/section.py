@@ -1,4 +1,4 @@
-"""What all tables of a configuration have in common."""
+"""The base class of all tables of a configuration."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A table of the configuration file."""
+    """Table of a configuration file: immutable; unknown keys and infinite numbers are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

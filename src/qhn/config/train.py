@@ -1,4 +1,4 @@
-"""``[train]``: machine, shots, gradient, optimizer, objective, first angles, seed, and when to stop."""
+"""The table ``[train]``: machine, shots, gradient, optimizer, objective, first angles, seed, and when to stop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from qhn.problem.objective import OBJECTIVES, Aggregation, Kind
 
 
 def _named(default: str) -> BeforeValidator:
-    """``"adam"`` stands for ``{ name = "adam" }``, and a table without a name for the default kind."""
+    """Validator that takes a name ``"adam"`` for ``{ name = "adam" }``, and a table without a name for the default."""
 
     def validate(value: Any) -> Any:
         if isinstance(value, str):
@@ -31,23 +31,46 @@ def _named(default: str) -> BeforeValidator:
 
 
 class ParameterShiftConfig(Section):
+    """Table ``[train.gradient]`` with ``name = "parameter-shift"``, which has no other keys."""
+
     name: Literal["parameter-shift"] = "parameter-shift"
 
     def build(self, ansatz: Ansatz) -> Gradient:
+        """The rule for gradients of the ansatz."""
         return ParameterShift(ansatz.active)
 
 
 class SpsaGradientConfig(Section):
+    """Table ``[train.gradient]`` with ``name = "spsa"``; see :class:`qhn.estimator.gradient.Spsa`.
+
+    Attributes:
+        name: ``"spsa"``.
+        perturbation: size of the perturbation in the first step, in radians.
+        decay: exponent by which the perturbation shrinks with the steps.
+        num_directions: number of random directions per gradient.
+    """
+
     name: Literal["spsa"]
     perturbation: float = Field(default=0.2, gt=0)
     decay: float = Field(default=0.101, ge=0)
     num_directions: int = Field(default=1, ge=1)
 
     def build(self, ansatz: Ansatz) -> Gradient:
+        """The rule for gradients of the ansatz."""
         return Spsa(ansatz.active, self.perturbation, self.decay, self.num_directions)
 
 
 class AdamConfig(Section):
+    """Table ``[train.optimizer]`` with ``name = "adam"``; see :class:`qhn.optimize.optimizer.Adam`.
+
+    Attributes:
+        name: ``"adam"``.
+        learning_rate: learning rate, in radians per step.
+        beta1: decay of the mean of past gradients, in [0, 1).
+        beta2: decay of the mean of past squared gradients, in [0, 1).
+        epsilon: number added to the root of the squared gradients against division by 0.
+    """
+
     name: Literal["adam"] = "adam"
     learning_rate: float = Field(default=0.2, gt=0)
     beta1: float = Field(default=0.9, ge=0, lt=1)
@@ -55,30 +78,57 @@ class AdamConfig(Section):
     epsilon: float = Field(default=1e-8, gt=0)
 
     def build(self) -> Optimizer:
+        """The optimizer with these settings."""
         return Adam(self.learning_rate, self.beta1, self.beta2, self.epsilon)
 
 
 class SgdConfig(Section):
+    """Table ``[train.optimizer]`` with ``name = "sgd"``; see :class:`qhn.optimize.optimizer.Sgd`.
+
+    Attributes:
+        name: ``"sgd"``.
+        learning_rate: step in radians per unit of gradient.
+        momentum: factor by which the sum of gradients decays in a step, in [0, 1).
+    """
+
     name: Literal["sgd"]
     learning_rate: float = Field(default=1.0, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
 
     def build(self) -> Optimizer:
+        """The optimizer with these settings."""
         return Sgd(self.learning_rate, self.momentum)
 
 
 class SpsaOptimizerConfig(Section):
+    """Table ``[train.optimizer]`` with ``name = "spsa"``; see :class:`qhn.optimize.optimizer.SpsaGains`.
+
+    Attributes:
+        name: ``"spsa"``.
+        learning_rate: step in radians per unit of gradient, before it decays.
+        decay: exponent of the decay with the steps.
+        stability: number of steps by which the decay is delayed.
+    """
+
     name: Literal["spsa"]
     learning_rate: float = Field(default=5.0, gt=0)
     decay: float = Field(default=0.602, ge=0)
     stability: float = Field(default=10.0, ge=0)
 
     def build(self) -> Optimizer:
+        """The optimizer with these settings."""
         return SpsaGains(self.learning_rate, self.decay, self.stability)
 
 
 class LbfgsConfig(Section):
-    """``force`` lets it loose on sampled gradients, whose noise it takes for curvature."""
+    """Table ``[train.optimizer]`` with ``name = "lbfgs"``; see :class:`qhn.optimize.lbfgs.Lbfgs`.
+
+    Attributes:
+        name: ``"lbfgs"``.
+        memory: number of past steps from which curvature is estimated.
+        max_line_search: largest number of gradients in one line search.
+        force: whether sampled gradients are allowed, whose noise the optimizer takes for curvature.
+    """
 
     name: Literal["lbfgs"]
     memory: int = Field(default=10, ge=1)
@@ -86,15 +136,21 @@ class LbfgsConfig(Section):
     force: bool = False
 
     def build(self) -> Optimizer:
+        """The optimizer with these settings."""
         return Lbfgs(self.memory, self.max_line_search)
 
 
 class ObjectiveConfig(Section):
-    """The settings of an objective: its name in :data:`qhn.problem.objective.OBJECTIVES`, and those of its kind."""
+    """Table ``[train.objective]``; each kind in :data:`qhn.problem.objective.OBJECTIVES` adds its own keys.
+
+    Attributes:
+        name: name of the kind of objective.
+    """
 
     name: str
 
     def build(self) -> Aggregation:
+        """The objective with these settings."""
         return OBJECTIVES[self.name].make(**self.model_dump(exclude={"name"}))
 
     @model_validator(mode="after")
@@ -107,14 +163,14 @@ class ObjectiveConfig(Section):
 
 
 def _objective_section(name: str, kind: Kind) -> type[ObjectiveConfig]:
-    """The section of one kind of objective; the mean is the default, so that its name may be left out."""
+    """The table of one kind of objective; the mean is the default, so that its name may be left out."""
     fields: dict[str, Any] = {setting: (type(default), default) for setting, default in kind.settings.items()}
     fields["name"] = (Literal[name], "mean" if name == "mean" else ...)
     return create_model(f"ObjectiveConfig_{name}", __base__=ObjectiveConfig, **fields)
 
 
 def _objective(settings: dict[str, Any]) -> ObjectiveConfig:
-    """The section of an objective with those settings; so that workers, which get a copy, find its class."""
+    """The table of an objective with given settings, by which pickle finds its class in other processes."""
     return OBJECTIVE_SECTIONS[settings["name"]](**settings)
 
 
@@ -122,11 +178,20 @@ OBJECTIVE_SECTIONS = {name: _objective_section(name, kind) for name, kind in OBJ
 
 
 class UniformConfig(Section):
+    """Table ``[train.initial]`` with ``name = "uniform"``: first angles drawn uniformly.
+
+    Attributes:
+        name: ``"uniform"``.
+        low: lower bound of the angles in radians.
+        high: upper bound of the angles in radians.
+    """
+
     name: Literal["uniform"] = "uniform"
     low: float = 0.0
     high: float = 2 * math.pi
 
     def build(self) -> Initial:
+        """The distribution of the first angles."""
         return Uniform(self.low, self.high)
 
     @model_validator(mode="after")
@@ -141,29 +206,52 @@ class UniformConfig(Section):
 
 
 class NormalConfig(Section):
+    """Table ``[train.initial]`` with ``name = "normal"``: first angles drawn normally about 0.
+
+    Attributes:
+        name: ``"normal"``.
+        width: standard deviation of the angles in radians.
+    """
+
     name: Literal["normal"]
     width: float = Field(default=0.1, ge=0)
 
     def build(self) -> Initial:
+        """The distribution of the first angles."""
         return Normal(self.width)
 
 
 class SuperpositionConfig(Section):
+    """Table ``[train.initial]`` with ``name = "superposition"``; see :class:`qhn.circuit.initial.Superposition`.
+
+    Attributes:
+        name: ``"superposition"``.
+        width: standard deviation in radians about the angles that make all bitstrings equally likely.
+    """
+
     name: Literal["superposition"]
     width: float = Field(default=0.1, ge=0)
 
     def build(self) -> Initial:
+        """The distribution of the first angles."""
         return Superposition(self.width)
 
 
 class FromRunConfig(Section):
-    """The angles at which another run ended; ``run`` says which it was, and only ``theta`` matters."""
+    """Table ``[train.initial]`` with ``name = "run"``: first angles are those at which another run ended.
+
+    Attributes:
+        name: ``"run"``.
+        run: id of the other run, for information only.
+        theta: the angles ``[num_parameters]`` in radians.
+    """
 
     name: Literal["run"]
     run: str
     theta: tuple[float, ...]
 
     def build(self) -> Initial:
+        """The distribution of the first angles."""
         return Given(self.theta, self.run)
 
 
@@ -186,18 +274,20 @@ InitialConfig = Annotated[
 
 
 class StopRules(Section):
-    """When to stop. They are no part of a run's identity: raising one extends the run.
+    """Keys of ``[train]`` that say when a run stops; no part of the run's id, so that raising one extends the run.
 
     Attributes:
-        steps: at most so many; a million is the most that may be planned.
-        target: stop when the objective is at or below this.
-        plateau: stop when the objective has not fallen below its lowest by more than its error for so many steps.
-        patience: stop when the validation cost has not fallen below its lowest, by however little, for so many steps.
-        max_shots: never take more shots than this in all.
-        max_qpu_seconds: never begin a step that a QPU would bill beyond so many seconds in all. Rehearsals count what
-            they would be billed.
-        max_jobs: never submit more jobs than this in all; likewise.
-        tolerance: stop when no component of an exact gradient is larger.
+        steps: largest number of steps, at most a million.
+        target: value of the objective at or below which the run stops.
+        plateau: number of steps in a row without a fall of the objective below its lowest by more than its error, after
+            which the run stops.
+        patience: number of steps in a row without a fall of the validation cost below its lowest, by however little,
+            after which the run stops.
+        max_shots: largest number of shots in all.
+        max_qpu_seconds: largest number of QPU seconds in all; no step begins that could be billed beyond it. Rehearsals
+            count the seconds that a device would bill.
+        max_jobs: largest number of jobs in all; rehearsals count the jobs that a device would take.
+        tolerance: size of the largest component of an exact gradient at or below which the run stops.
 
     A run keeps the rules it was last given; ``"none"`` lifts one that is none by default.
     """
@@ -218,11 +308,11 @@ class StopRules(Section):
 
 
 class ShotScheduleConfig(Section):
-    """Few shots early, when the way down is steep, and more later: geometric from ``first`` to ``train.shots``.
+    """Table ``[train.shot_schedule]``: shots per row that grow geometrically from ``first`` to ``train.shots``.
 
     Attributes:
-        first: shots a row of the first step.
-        over: steps after which it is ``train.shots``.
+        first: number of shots per row of angles in the first step.
+        over: number of steps after which it is ``train.shots``.
     """
 
     first: int = Field(ge=1)
@@ -230,10 +320,19 @@ class ShotScheduleConfig(Section):
 
 
 class TrainConfig(StopRules):
-    """``[train]``: machine, shots, gradient, optimizer, objective, initial θ, seed, and the stop rules.
+    """Table ``[train]``: machine, shots, gradient, optimizer, objective, first angles, seed, and the stop rules.
 
-    ``shots`` is None on backend ``exact`` unless it is given: E is then exact. On backends that know their noise,
-    ``"none"`` gives the noisy E without shots.
+    Attributes:
+        backend: name of the machine: ``exact``, ``aer``, ``aer-mps``, ``depolarising``, ``fake_<device>`` or
+            ``ibm_<device>``.
+        shots: number of measured bitstrings per row of angles. None, written ``"none"``, computes E without shots; it
+            is the default on backend ``exact``, and possible on simulators that know the distribution of their bits.
+        gradient: table ``[train.gradient]`` or a name, the rule for the gradient.
+        optimizer: table ``[train.optimizer]`` or a name, the optimizer.
+        objective: table ``[train.objective]`` or a name, the function of the costs to minimise.
+        initial: table ``[train.initial]`` or a name, the distribution of the first angles.
+        shot_schedule: table ``[train.shot_schedule]``, fewer shots in the first steps; None for ``shots`` in each.
+        seed: seed of the first angles, of the shots and of random directions.
     """
 
     backend: str = "aer"
@@ -285,16 +384,16 @@ class TrainConfig(StopRules):
 
     @property
     def machine(self) -> Machine:
-        """The kind of machine that the backend is."""
+        """The kind of machine that ``backend`` names."""
         return machine_of(self.backend)
 
     @property
     def is_ideal(self) -> bool:
-        """Whether E is exact and without noise."""
+        """Whether E is computed without shots and without noise."""
         return self.machine.is_ideal and self.shots is None
 
     def shots_at(self, step: int) -> int:
-        """Shots a row at a step; 0 without shots.
+        """The number of shots per row of angles in a step; 0 without shots.
 
         >>> TrainConfig(shots=800, shot_schedule={"first": 100, "over": 3}).shots_at(1)
         200

@@ -1,4 +1,4 @@
-"""E(θ) and its gradient without shots and without error."""
+"""E(θ) and its gradient computed from the state vector of an ideal circuit, without shots."""
 
 from __future__ import annotations
 
@@ -24,23 +24,25 @@ if TYPE_CHECKING:
 
 
 class ExactEstimator:
-    """E, CVaR and their gradients without shots and without error; C of all bitstrings is computed once.
+    """E, CVaR and their gradients of a noiseless circuit, computed exactly from the costs C of all bitstrings.
 
-    It returns what :class:`SamplingEstimator` returns, with standard errors of 0 and without second derivatives; there
-    are no shots to name, and no rule for the gradient to choose.
+    All costs are computed once. The results have the form of those of :class:`SamplingEstimator`, with standard errors
+    of 0 and without second derivatives; keys of shots and rules for the gradient have no effect.
 
     Args:
         ansatz: the circuit.
         problem: the cost of its bitstrings, of at most 24 qubits.
-        objective: the mean, or a CVaR.
-        costs: of all bitstrings, ``[2**num_qubits]``, if they are known already.
+        objective: the function of the costs to minimise, the mean or a CVaR; the mean by default.
+        costs: the costs of all bitstrings ``[2**num_qubits]``, qubit 0 the least significant bit of the index; computed
+            from ``problem`` by default.
 
     Attributes:
-        energy: the engine for E.
-        distribution: of the bits: probabilities, entropy, most probable bitstring.
+        energy: the function that computes E and its gradient.
+        distribution: the distribution of the bits: probabilities, entropy, most probable bitstring.
+        landscape: the costs of all bitstrings, with their optimum.
 
     Raises:
-        ValueError: if ansatz and problem differ in qubits, or there are too many.
+        ValueError: if the numbers of qubits of ansatz and problem differ, or are above 24.
 
     >>> from qhn.circuit.hypernetwork import product_state
     >>> from qhn.problem.cost import TableProblem
@@ -72,10 +74,10 @@ class ExactEstimator:
         self._best_bits = bitstrings.from_integers(int(table.argmin()), ansatz.num_qubits)
 
     def __call__(self, thetas: ArrayLike, key: Key | None = None) -> Estimates:
-        """E and the objective: ``[B, num_parameters]`` → ``[B]``, ``[num_parameters]`` → scalars.
+        """E and the objective at angles in radians: ``[B, num_parameters]`` → ``[B]``, ``[num_parameters]`` → scalars.
 
         Raises:
-            ValueError: on a wrong shape.
+            ValueError: if the last axis does not have length ``num_parameters``.
         """
         thetas = np.asarray(thetas, dtype=np.float64)
         rows = thetas.reshape(-1, thetas.shape[-1]) if thetas.ndim else thetas
@@ -84,22 +86,25 @@ class ExactEstimator:
         return self._estimates(mean.reshape(thetas.shape[:-1]), objective.reshape(thetas.shape[:-1]))
 
     def probabilities(self, thetas: ArrayLike) -> Floats:
-        """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``, qubit 0 the least significant bit."""
+        """The probabilities of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``.
+
+        Bitstrings are indexed with qubit 0 as the least significant bit.
+        """
         return self.distribution.probabilities(thetas)
 
     def most_probable(self, theta: ArrayLike) -> tuple[Bits, float]:
-        """The bitstring ``[num_qubits]`` with the highest probability at ``theta[num_parameters]``, and that."""
+        """The most probable bitstring ``[num_qubits]`` at angles ``theta[num_parameters]``, and its probability."""
         return self.distribution.most_probable(theta)
 
     def value_and_grad(
         self, theta: ArrayLike, key: Key | None = None, gradient: Gradient | None = None, shots: int | None = None
     ) -> ValueAndGrad:
-        """The objective and its gradient: ``[..., num_parameters]`` → values of shape ``[...]``.
+        """The objective and its gradient by the angles: ``[..., num_parameters]`` → values of shape ``[...]``.
 
-        Nothing is drawn or shifted: ``key``, ``gradient`` and ``shots``, which other estimators need, change nothing.
+        The arguments ``key``, ``gradient`` and ``shots`` are those of every estimator, and have no effect here.
 
         Raises:
-            ValueError: on a wrong shape.
+            ValueError: if the last axis does not have length ``num_parameters``.
         """
         theta = np.asarray(theta, dtype=np.float64)
         rows = theta.reshape(-1, theta.shape[-1]) if theta.ndim else theta
@@ -118,7 +123,7 @@ class ExactEstimator:
         return self.most_probable(theta)[0][None]
 
     def expectation(self, problem: Problem, theta: Floats, found: Estimates) -> float:
-        """The mean of another cost over all bitstrings at ``theta[num_parameters]``; its costs are computed once."""
+        """The mean ⟨C⟩ of another problem at angles ``theta[num_parameters]``; its costs are computed once."""
         if self._other is None or self._other[0] is not problem:
             self._other = problem, type(self.energy)(self.ansatz, enumerate_costs(problem))
         return float(self._other[1](theta[None])[0])

@@ -1,10 +1,10 @@
-"""Gradients from shifted angles: construct the rows, and later combine the means measured for them.
+"""Gradients from shifted angles: construct the rows of angles to measure, and combine the means measured for them.
 
-Nothing here sees a machine. A rule turns θ into rows of angles (:meth:`shifted`) and the means measured for those rows
-into value, gradient and their errors (:meth:`combine_means`). Row 0 is always θ itself, so that the value comes with
-its gradient from one job; then come pairs of rows. A machine may measure on several tiles (:mod:`qhn.backend.samples`),
-whose
-errors differ: both rows of a pair are measured on the same one, and compared with θ itself on that tile.
+Nothing here sees a machine. A rule turns θ into rows of angles (:meth:`Gradient.shifted`) and the means measured for
+those rows into value, gradient and their errors (:meth:`Gradient.combine_means`). Row 0 is always θ itself, so that the
+value comes with its gradient from one job; then come pairs of rows. A machine may measure on several tiles
+(:mod:`qhn.backend.samples`), whose errors differ: both rows of a pair are measured on the same tile, and compared with
+θ itself on that tile.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from qhn.seeds import Key, Purpose
 
 @dataclass(frozen=True)
 class ValueAndGrad:
-    """An objective at θ with its gradient; leading axes are those of θ.
+    """An objective at angles θ with its gradient; leading axes ``...`` are those of θ.
 
     Attributes:
-        value: the objective ``[...]``.
-        std_error: its standard error.
-        grad: gradient ``[..., num_parameters]``; 0 for inert angles.
-        grad_std_error: its standard error a component; 0 for inert angles. For SPSA it is the shot noise along the
-            random direction, not the spread over directions.
-        hessian_diag: second derivatives ``[..., num_parameters]``, None where the rule does not give them.
-        hessian_diag_std_error: their standard error.
-        estimates: of all rows ``[..., num_rows]``; row 0 is θ itself.
-        drift, drift_std_error: E at angles that stay the same, with its standard error, ``[...]``; None unless the rule
-            is :class:`WithDrift`.
+        value: value of the objective ``[...]``.
+        std_error: standard error of the value ``[...]``.
+        grad: gradient per radian ``[..., num_parameters]``; 0 for inert angles, which change no probability.
+        grad_std_error: standard error of each component of the gradient ``[..., num_parameters]``; 0 for inert angles.
+            For SPSA it is the shot noise along the random direction, not the spread over directions.
+        hessian_diag: second derivatives by each angle ``[..., num_parameters]``; None if the rule does not yield them.
+        hessian_diag_std_error: standard errors of the second derivatives, shaped as ``hessian_diag``.
+        estimates: estimates for all measured rows ``[..., num_rows]``; row 0 is θ itself.
+        drift, drift_std_error: E at fixed angles, with its standard error, ``[...]``; None unless the rule is
+            :class:`WithDrift`.
     """
 
     value: Floats
@@ -49,11 +49,11 @@ class ValueAndGrad:
 
 
 class Gradient(Protocol):
-    """A rule for gradients."""
+    """A rule that estimates the gradient of an objective from its means at shifted angles."""
 
     @property
     def num_rows(self) -> int:
-        """Rows of angles that one gradient measures."""
+        """The number of rows of angles that one gradient measures, θ itself included."""
         ...
 
     def shifted(self, theta: Floats, key: Key) -> Floats:
@@ -63,15 +63,15 @@ class Gradient(Protocol):
     def combine_means(
         self, rows: Means, unshifted: Means, estimates: Estimates, objective: Aggregation, theta: Floats, key: Key
     ) -> ValueAndGrad:
-        """Value and gradient from what was measured for ``shifted(theta, key)``.
+        """Value and gradient from the means measured for the rows ``shifted(theta, key)``.
 
         Args:
-            rows: means of the objective's C̃ (see :mod:`qhn.estimator.means`), ``[..., num_rows]``.
-            unshifted: of θ itself on the tile of each row, ``[..., num_rows]``.
-            estimates: of all rows, which are handed on.
-            objective: whose C̃ has been averaged.
-            theta: where, ``[..., num_parameters]``.
-            key: that of the rows.
+            rows: means of the objective's linearised cost C̃ (see :mod:`qhn.problem.objective`), ``[..., num_rows]``.
+            unshifted: means of C̃ at θ itself on the tile of each row, ``[..., num_rows]``.
+            estimates: estimates for all rows, which become part of the result.
+            objective: the objective whose C̃ has been averaged.
+            theta: angles in radians, ``[..., num_parameters]``.
+            key: key of the random numbers that was given to :meth:`shifted`.
         """
         ...
 
@@ -82,20 +82,22 @@ class ParameterShift:
 
     ∂E/∂θ_i = ½[E(θ + π/2·e_i) − E(θ − π/2·e_i)], exact for half-angle rotations. For the mean, the same rows give the
     diagonal of the Hessian, ½[E(θ + π/2·e_i) + E(θ − π/2·e_i)] − E(θ). For CVaR the rule is applied to ⟨C̃⟩ with the
-    quantile of the unshifted row (see :mod:`qhn.estimator.means`), which is the gradient of CVaR but has no such
+    quantile of the unshifted row (see :mod:`qhn.problem.objective`), which is the gradient of CVaR but has no such
     diagonal.
 
     Attributes:
-        active: ``bool[num_parameters]``, the angles to shift; the others have zero gradient.
+        active: mask ``bool[num_parameters]`` of the angles to shift; the gradient of all others is 0.
     """
 
     active: Bools
 
     @property
     def num_rows(self) -> int:
+        """The number of rows: θ itself, and two per active angle."""
         return 1 + 2 * int(self.active.sum())
 
     def shifted(self, theta: Floats, key: Key) -> Floats:
+        """Rows to measure ``[..., num_rows, num_parameters]``: θ, then θ_i + π/2 and θ_i − π/2 of each active angle."""
         shifts = np.zeros((self.num_rows, len(self.active)))
         indices = np.flatnonzero(self.active)
         rows = 1 + 2 * np.arange(len(indices))
@@ -106,6 +108,7 @@ class ParameterShift:
     def combine_means(
         self, rows: Means, unshifted: Means, estimates: Estimates, objective: Aggregation, theta: Floats, key: Key
     ) -> ValueAndGrad:
+        """Value, gradient and, for the mean, second derivatives; see :meth:`Gradient.combine_means`."""
         plus, minus = rows[1::2], rows[2::2]
         slope, value = 0.5 * (plus - minus), rows[0]
         hessian_diag = hessian_diag_std_error = None
@@ -136,10 +139,10 @@ class Spsa:
     their mean is the gradient. The perturbation shrinks with the step k as c = perturbation / (k + 1)^decay.
 
     Attributes:
-        active: ``bool[num_parameters]``.
-        perturbation: in radians, above 0.
-        decay: exponent, at least 0; Spall recommends 0.101.
-        num_directions: at least 1.
+        active: mask ``bool[num_parameters]`` of the angles to perturb; the gradient of all others is 0.
+        perturbation: size of the perturbation in the first step, in radians, above 0.
+        decay: exponent by which the perturbation shrinks, at least 0; Spall recommends 0.101.
+        num_directions: number of random directions per gradient, at least 1.
     """
 
     active: Bools
@@ -149,9 +152,11 @@ class Spsa:
 
     @property
     def num_rows(self) -> int:
+        """The number of rows: θ itself, and two per random direction."""
         return 1 + 2 * self.num_directions
 
     def shifted(self, theta: Floats, key: Key) -> Floats:
+        """Rows to measure ``[..., num_rows, num_parameters]``: θ, then θ + cΔ and θ − cΔ of each direction."""
         offset = self._c(key) * self._directions(theta, key)
         pairs = np.stack([theta[..., None, :] + offset, theta[..., None, :] - offset], axis=-2)
         pairs = pairs.reshape(*theta.shape[:-1], 2 * self.num_directions, theta.shape[-1])
@@ -160,6 +165,7 @@ class Spsa:
     def combine_means(
         self, rows: Means, unshifted: Means, estimates: Estimates, objective: Aggregation, theta: Floats, key: Key
     ) -> ValueAndGrad:
+        """Value and gradient, averaged over the directions; see :meth:`Gradient.combine_means`."""
         directions, value = self._directions(theta, key), rows[0]
         slopes = (0.5 / self._c(key)) * (rows[1::2] - rows[2::2])
         grad = (slopes.mean[..., None] * directions).mean(axis=-2)
@@ -172,7 +178,7 @@ class Spsa:
         return float(self.perturbation / (key.step + 1) ** self.decay)
 
     def _directions(self, theta: Floats, key: Key) -> Floats:
-        """Random signs, ``[..., num_directions, num_parameters]``, the same whenever asked for with the same key."""
+        """Random signs ``[..., num_directions, num_parameters]``, 0 for inert angles; equal keys give equal signs."""
         rng = Key(key.seed, Purpose.DIRECTION, key.step, key.evaluation).generator()
         shape = (*theta.shape[:-1], self.num_directions, theta.shape[-1])
         return np.where(rng.random(shape) < 0.5, -1.0, 1.0) * self.active
@@ -180,13 +186,13 @@ class Spsa:
 
 @dataclass(frozen=True)
 class WithDrift:
-    """Another rule, and after its rows two at angles that stay the same: if E changes there, the machine has drifted.
+    """A rule for the gradient with two more rows at fixed angles, where a change of E shows a drift of the machine.
 
-    They are a pair, so that they are measured on one tile, the same one as long as the rule has as many rows.
+    The two rows are a pair, so that they are measured on one tile; it stays the same while the number of rows does.
 
     Attributes:
-        rule: whose gradient it is.
-        fixed: the angles ``[num_parameters]``.
+        rule: the rule for the gradient.
+        fixed: the fixed angles ``[num_parameters]``, in radians.
     """
 
     rule: Gradient
@@ -194,19 +200,22 @@ class WithDrift:
 
     @property
     def num_rows(self) -> int:
+        """The number of rows: those of the rule, and two at the fixed angles."""
         return self.rule.num_rows + 2
 
     def shifted(self, theta: Floats, key: Key) -> Floats:
+        """Rows to measure ``[..., num_rows, num_parameters]``: those of the rule, then twice the fixed angles."""
         pair = np.broadcast_to(self.fixed, (*theta.shape[:-1], 2, theta.shape[-1]))
         return np.concatenate([self.rule.shifted(theta, key), pair], axis=-2)
 
     def combine_means(
         self, rows: Means, unshifted: Means, estimates: Estimates, objective: Aggregation, theta: Floats, key: Key
     ) -> ValueAndGrad:
+        """Value and gradient by the rule, with E at the fixed angles; see :meth:`Gradient.combine_means`."""
         num_rows = self.rule.num_rows
         known, alike = rows[:num_rows], unshifted[:num_rows]
         found = self.rule.combine_means(known, alike, estimates, objective, theta, key)
-        # E, whatever the objective; what corrected means have in common does not average out
+        # the drift is that of E also for a CVaR; errors that corrected means share do not average out
         energies = rows if objective.is_mean else Means.alone(estimates.mean, estimates.std_error)
         drift = 0.5 * (energies[num_rows] + energies[num_rows + 1])
         return replace(found, drift=drift.mean, drift_std_error=drift.std_error)

@@ -1,4 +1,4 @@
-"""Means of measured costs with their errors, and what an estimator says about rows of θ."""
+"""Means of measured costs with their standard errors, and the estimates for rows of angles θ."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from qhn.backend.samples import Samples
 
 @dataclass(frozen=True)
 class Means:
-    """Means of rows with two kinds of error, which their sums and differences carry on; the last axis is that of rows.
+    """Means of several measured rows, with independent and shared errors that sums and differences propagate.
 
     Attributes:
-        mean: ``[..., num_rows]``.
-        own_error: the standard error that each row has by itself, from its shots: ``[..., num_rows]``.
-        shared: what the rows have in common, ``[..., num_rows, K]``: by how much each mean would move if the k-th of K
-            independent causes, say the rate of one readout error, were larger by its standard deviation.
+        mean: the mean of each row, ``[..., num_rows]``.
+        own_error: the independent standard error of each row, from its shots, ``[..., num_rows]``.
+        shared: the errors that the rows share, ``[..., num_rows, K]``: by how much each mean would move if the k-th of
+            K independent causes, say the rate of one readout error, were larger by its standard deviation.
 
     >>> plus, minus = (Means(np.array([m]), np.array([0.3]), np.array([[0.4]])) for m in (5.0, 2.0))
     >>> (plus + minus).std_error.round(3), (plus - minus).std_error.round(3)  # what they share cancels
@@ -32,22 +32,22 @@ class Means:
 
     @classmethod
     def of(cls, values: Floats) -> Means:
-        """Of measured values ``[..., num_rows, shots]``."""
+        """Means and standard errors over the shots of measured values ``[..., num_rows, shots]``."""
         return cls.alone(*mean_and_error(values))
 
     @classmethod
     def alone(cls, mean: Floats, own_error: Floats) -> Means:
-        """That share no errors."""
+        """Means ``[..., num_rows]`` with independent errors, shaped alike, and no shared ones."""
         return cls(mean, own_error, np.zeros((*mean.shape, 0)))
 
     @property
     def std_error(self) -> Floats:
-        """From both kinds of error: ``[..., num_rows]``."""
+        """The standard error of each mean from its independent and shared errors together: ``[..., num_rows]``."""
         error: Floats = np.hypot(self.own_error, np.linalg.norm(self.shared, axis=-1))
         return error
 
     def reshape(self, *shape: int) -> Means:
-        """The same rows in another shape."""
+        """Means with the axes of ``mean`` reshaped to ``shape``; the axis of shared causes stays last."""
         shared = self.shared.reshape(*shape, self.shared.shape[-1])
         return Means(self.mean.reshape(shape)[()], self.own_error.reshape(shape)[()], shared)
 
@@ -67,21 +67,21 @@ class Means:
 
 @dataclass(frozen=True)
 class Estimates:
-    """What was learnt about rows of θ; one entry a row, or scalars for a single θ.
+    """Estimated means of costs for rows of angles θ; arrays with one entry per row, or scalars for a single θ.
 
     Attributes:
-        mean: E = ⟨C⟩ (arXiv:2301.08292, Eq. 7), corrected for readout errors if that was asked for.
-        std_error: its standard error, that of the correction included; 0 for exact values.
-        objective: the objective; equal to ``mean`` unless it is a CVaR.
-        objective_std_error: its standard error.
-        samples: the measured bits of all rows, in order; None for exact values.
-        best_cost: lowest cost ever met by the estimator, over all its calls.
-        best_bits: its bitstring ``[num_qubits]``.
+        mean: E = ⟨C⟩ (arXiv:2301.08292, Eq. 7), corrected for readout errors if mitigation is on.
+        std_error: standard error of E, uncertainty of the correction included; 0 for exact values.
+        objective: value of the objective; equal to ``mean`` unless it is a CVaR.
+        objective_std_error: standard error of the objective.
+        samples: measured bits of all rows, in their order; None for exact values.
+        best_cost: lowest cost that the estimator has evaluated, over all its calls.
+        best_bits: bitstring of the lowest cost ``[num_qubits]``.
         distinct: number of different bitstrings evaluated by the estimator, over all its calls. An exact estimator has
             evaluated all there are, so that its ``best_cost`` is the optimum.
-        raw: where readout errors were corrected, the mean as it was before; otherwise None.
-        raw_std_error: its standard error.
-        discarded: the largest share of a state's weight that a simulation left out; 0 unless it was truncated.
+        raw: mean without the correction of readout errors; None if they are not corrected.
+        raw_std_error: standard error of the uncorrected mean, or None.
+        discarded: largest share of a state's weight that truncation in a simulation left out; 0 without truncation.
     """
 
     mean: Floats
@@ -98,7 +98,7 @@ class Estimates:
 
     @property
     def shots(self) -> int:
-        """Measured bitstrings a row; 0 for exact values."""
+        """The number of measured bitstrings per row; 0 for exact values."""
         return self.samples.shots if self.samples else 0
 
     def __str__(self) -> str:
@@ -108,7 +108,7 @@ class Estimates:
 
 
 def mean_and_error(values: Floats) -> tuple[Floats, Floats]:
-    """Mean and its standard error over the last axis: ``[..., shots]`` → ``[...]`` twice.
+    """The mean and its standard error over the last axis: ``[..., shots]`` → ``[...]`` twice.
 
     The standard error of a single shot is infinite.
     """
@@ -121,7 +121,7 @@ def mean_and_error(values: Floats) -> tuple[Floats, Floats]:
 
 
 def with_error(value: float, error: float) -> str:
-    """``value ± error`` with the digits that the error leaves meaningful.
+    """Text ``value ± error``, rounded to two significant digits of the error.
 
     >>> with_error(0.212345, 0.00351), with_error(0.25, 0.0)
     ('0.2123 ± 0.0035', '0.25')

@@ -1,4 +1,4 @@
-"""E(θ) and its gradient on a noisy machine whose distribution is known, without shots."""
+"""E(θ) and its gradient on a simulated noisy machine that knows the distribution of its bits, without shots."""
 
 from __future__ import annotations
 
@@ -26,38 +26,42 @@ from qhn.seeds import Key
 
 @runtime_checkable
 class Noisy(KnownDistribution, Protocol):
-    """A sampler that knows the distribution of its bits, and means over it.
+    """A sampler that knows the distribution of its bits, and computes means over it.
 
     Attributes:
-        discarded_weight: what truncation left out in the last call; 0 if nothing was truncated.
+        discarded_weight: share of the state's weight that truncation left out in the last call; 0 if nothing was.
     """
 
     @property
-    def discarded_weight(self) -> float: ...
+    def discarded_weight(self) -> float:
+        """The share of the state's weight that truncation left out in the last call; 0 without truncation."""
+        ...
 
     def energies(self, thetas: Floats, costs: Floats) -> Floats:
-        """Means of ``costs[2**num_qubits]``: ``[B, num_parameters]`` → ``[B]``."""
+        """The means of ``costs[2**num_qubits]`` over the bits' distribution: ``[B, num_parameters]`` → ``[B]``."""
         ...
 
 
 class NoisyEstimator:
     """E and other objectives with their gradients under known noise, without shots and with errors of 0.
 
-    Noise leaves no shortcut to the gradient, so it takes the rows of a rule, of which each is exact.
+    The gradient combines rows of shifted angles (:class:`qhn.estimator.gradient.Gradient`), each computed exactly.
 
     Args:
         ansatz: the circuit.
         problem: the cost of its bitstrings, of at most 24 qubits.
-        sampler: the machine, with the ansatz's angles: ``open_backend("fake_torino").compile(ansatz)``, that of
-            backend ``depolarising``, or a :class:`qhn.backend.noise.twin.Twin`.
-        costs: of all bitstrings, ``[2**num_qubits]``, if they are known already.
-        objective: the mean, or a CVaR.
+        sampler: the simulated machine, compiled for the ansatz: ``open_backend("fake_torino").compile(ansatz)``, the
+            same of backend ``depolarising``, or a :class:`qhn.backend.noise.twin.Twin`.
+        costs: the costs of all bitstrings ``[2**num_qubits]``, qubit 0 the least significant bit of the index; computed
+            from ``problem`` by default.
+        objective: the function of the costs to minimise, the mean or a CVaR; the mean by default.
 
     Attributes:
-        landscape: of the costs.
+        landscape: the costs of all bitstrings, with their optimum.
 
     Raises:
-        ValueError: if ansatz and problem differ in qubits, there are too many, or the machine draws shots only.
+        ValueError: if the numbers of qubits of ansatz and problem differ or are above 24, or the machine only draws
+            shots.
 
     >>> from qhn.circuit.hypernetwork import product_state
     >>> from qhn.backend.noise.channels import Depolarising
@@ -94,10 +98,10 @@ class NoisyEstimator:
         self._other: tuple[Problem, Floats] | None = None
 
     def __call__(self, thetas: ArrayLike, key: Key | None = None) -> Estimates:
-        """E and the objective: ``[B, num_parameters]`` → ``[B]``, ``[num_parameters]`` → scalars.
+        """E and the objective at angles in radians: ``[B, num_parameters]`` → ``[B]``, ``[num_parameters]`` → scalars.
 
         Raises:
-            ValueError: on a wrong shape.
+            ValueError: if the last axis does not have length ``num_parameters``.
         """
         thetas = np.asarray(thetas, dtype=np.float64)
         rows = as_rows(thetas, self.ansatz)
@@ -109,16 +113,16 @@ class NoisyEstimator:
     def value_and_grad(
         self, theta: ArrayLike, key: Key | None = None, gradient: Gradient | None = None, shots: int | None = None
     ) -> ValueAndGrad:
-        """The objective and its gradient: ``[..., num_parameters]`` → values of shape ``[...]``.
+        """The objective and its gradient by the angles: ``[..., num_parameters]`` → values of shape ``[...]``.
 
         Args:
             theta: angles in radians.
-            key: name of the directions of a random rule; the first one by default.
-            gradient: the rule; parameter shift of the active angles by default.
-            shots: changes nothing, since none are taken.
+            key: key of the random directions of a random rule such as SPSA; ``Key(0)`` by default.
+            gradient: the rule for the gradient; parameter shift of the active angles by default.
+            shots: number of shots, which has no effect here.
 
         Raises:
-            ValueError: on a wrong shape.
+            ValueError: if the last axis does not have length ``num_parameters``.
         """
         rule = gradient or ParameterShift(self.ansatz.active)
         theta = np.asarray(theta, dtype=np.float64)
@@ -132,14 +136,17 @@ class NoisyEstimator:
         return rule.combine_means(rows, unshifted, estimates, self.objective, theta, name)
 
     def probabilities(self, thetas: Floats) -> Floats:
-        """Of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``."""
+        """The probabilities of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``.
+
+        Bitstrings are indexed with qubit 0 as the least significant bit.
+        """
         return self.sampler.probabilities(thetas)
 
     def most_probable(self, theta: ArrayLike) -> tuple[Bits, float]:
-        """The bitstring ``[num_qubits]`` with the highest probability at ``theta[num_parameters]``, and that.
+        """The most probable bitstring ``[num_qubits]`` at angles ``theta[num_parameters]``, and its probability.
 
         Raises:
-            ValueError: on a wrong shape.
+            ValueError: if the last axis does not have length ``num_parameters``.
         """
         probabilities = self.sampler.probabilities(np.asarray(theta, dtype=np.float64)[None])[0]
         likely = int(probabilities.argmax())
@@ -150,7 +157,7 @@ class NoisyEstimator:
         return self.most_probable(theta)[0][None]
 
     def expectation(self, problem: Problem, theta: Floats, found: Estimates) -> float:
-        """The mean of another cost over all bitstrings at ``theta[num_parameters]``; its costs are computed once."""
+        """The mean ⟨C⟩ of another problem at angles ``theta[num_parameters]``; its costs are computed once."""
         if self._other is None or self._other[0] is not problem:
             self._other = problem, enumerate_costs(problem)
         return float(self.sampler.energies(theta[None], self._other[1])[0])
@@ -197,17 +204,18 @@ def without_shots(
     objective: Aggregation | None = None,
     costs: ArrayLike | None = None,
 ) -> Shotless:
-    """What knows E on a machine without shots.
+    """The estimator that computes E on a machine without shots.
 
     Args:
         ansatz: the circuit.
         problem: the cost of its bitstrings.
-        sampler: the machine.
-        objective: the mean, or a CVaR.
-        costs: of all bitstrings, ``[2**num_qubits]``, if they are known already.
+        sampler: the machine, compiled for the ansatz.
+        objective: the function of the costs to minimise, the mean or a CVaR; the mean by default.
+        costs: the costs of all bitstrings ``[2**num_qubits]``, qubit 0 the least significant bit of the index; computed
+            from ``problem`` by default.
 
     Raises:
-        ValueError: if the machine draws shots only, or there are too many bitstrings.
+        ValueError: if the machine only draws shots, or there are more than 24 qubits.
     """
     if isinstance(sampler, Noisy):
         return NoisyEstimator(ansatz, problem, sampler, objective=objective, costs=costs)

@@ -1,4 +1,4 @@
-"""What every estimator offers: rows of θ in, means of costs and errors out."""
+"""The interface of all estimators: rows of angles θ in, means of the measured costs and their errors out."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from qhn.seeds import Key
 
 
 class Estimator(Protocol):
-    """E(θ), another objective and their gradients, from measured bits or exactly.
+    """E(θ), or another objective such as CVaR, with its gradient, from measured bits or computed exactly.
 
     Attributes:
         ansatz: the circuit.
-        readout_counts: all readout errors counted so far; None where none are.
+        readout_counts: all readout errors counted so far; None if the machine counts none.
     """
 
     ansatz: Ansatz
@@ -32,10 +32,10 @@ class Estimator(Protocol):
 
         Args:
             thetas: rows of angles in radians.
-            key: the name of the random numbers; by default every call has its own. Exact estimators need none.
+            key: key of the random numbers; by default each call draws fresh ones. Exact estimators ignore it.
 
         Raises:
-            QhnError: on a wrong shape.
+            QhnError: if the last axis does not have length ``num_parameters``.
             BackendError: if the machine fails.
         """
         ...
@@ -43,18 +43,18 @@ class Estimator(Protocol):
     def value_and_grad(
         self, theta: ArrayLike, key: Key | None = None, gradient: Gradient | None = None, shots: int | None = None
     ) -> ValueAndGrad:
-        """The objective and its gradient: ``[..., num_parameters]`` → values of shape ``[...]``.
+        """The objective and its gradient by the angles: ``[..., num_parameters]`` → values of shape ``[...]``.
 
         Args:
             theta: angles in radians.
-            key: the name of the random numbers; by default every call has its own. Exact estimators need none.
+            key: key of the random numbers; by default each call draws fresh ones. Exact estimators ignore it.
             gradient: the rule that says which rows of angles are measured; parameter shift of the active angles by
-                default. An ideal estimator knows the gradient without rows.
-            shots: measured bitstrings a row in this call; by default the estimator's own number. Exact estimators take
-                none.
+                default. The estimator of an ideal circuit ignores it.
+            shots: measured bitstrings per row in this call; by default the number that the estimator was built with.
+                Exact estimators ignore it.
 
         Raises:
-            QhnError: on a wrong shape.
+            QhnError: if the last axis does not have length ``num_parameters``.
             BackendError: if the machine fails.
         """
         ...
@@ -62,40 +62,40 @@ class Estimator(Protocol):
     def solutions(self, theta: Floats, found: Estimates) -> Bits:
         """Bitstrings that the circuit offers at ``theta[num_parameters]``, ``[n, num_qubits]``.
 
-        From measured bits they are those of the first row; of a known distribution it is the most probable one.
+        An estimator that samples offers the bitstrings measured in the first row; an exact one the most probable one.
 
         Args:
             theta: angles in radians.
-            found: what was estimated there.
+            found: the estimates at these angles.
         """
         ...
 
     def expectation(self, problem: Problem, theta: Floats, found: Estimates) -> float:
-        """The mean of another cost over the bitstrings at ``theta[num_parameters]``, measured or all.
+        """The mean of another cost over the bitstrings that the circuit yields at ``theta[num_parameters]``.
 
         Args:
-            problem: the other cost, of as many bits.
+            problem: the cost to average, on bitstrings of ``num_qubits`` bits.
             theta: angles in radians.
-            found: what was estimated there.
+            found: the estimates at these angles.
         """
         ...
 
 
 def check_fit(ansatz: Ansatz, problem: Problem) -> None:
-    """Refuse a circuit and a cost of different sizes.
+    """Refuse a circuit and a cost with different numbers of bits.
 
     Raises:
-        QhnError: naming both.
+        QhnError: if the ansatz's number of qubits is not the problem's number of bits.
     """
     if ansatz.num_qubits != problem.num_qubits:
         raise QhnError(f"the ansatz has {ansatz.num_qubits} qubits, the problem {problem.num_qubits} bits")
 
 
 def as_rows(theta: Floats, ansatz: Ansatz) -> Floats:
-    """Angles ``[..., num_parameters]`` as rows ``[B, num_parameters]``.
+    """Flatten angles ``[..., num_parameters]`` to rows ``[B, num_parameters]``.
 
     Raises:
-        QhnError: if the last axis is not one angle a parameter.
+        QhnError: if the last axis does not have length ``num_parameters``.
     """
     if theta.ndim == 0 or theta.shape[-1] != ansatz.num_parameters:
         raise QhnError(f"theta must have shape [..., {ansatz.num_parameters}], got {list(theta.shape)}")

@@ -1,4 +1,4 @@
-"""⟨C⟩ as it would be without readout errors, from the cost of measured bits and the rates of those errors.
+"""Mitigation of readout errors: ⟨C⟩ without them, from the costs of the measured bits and the rates of the errors.
 
 A qubit in 0 reads 1 with probability p01, one in 1 reads 0 with p10: measured bits are distributed as q = ⊗A_j p with
 A_j = [[1 − p01, p10], [p01, 1 − p10]]. So E = Σ p·C = Σ q·C′ with C′ = (⊗A_j⁻¹)ᵀ C, and E is the average of C′, whose
@@ -6,8 +6,8 @@ spread is little larger than that of C: by a tenth at rates of 2 % on 14 qubits.
 :meth:`qhn.circuit.hypernetwork.Ansatz.relabel`, C is that of the relabelled bits. C′ is no network's cost: it serves
 for E and its gradient, and for nothing else.
 
-The rates are counted, and known no better than the count: what their uncertainty does to the mean is an error that all
-rows measured on the same qubits share. Errors of different qubits are taken to be independent.
+The rates are estimated from counts. Their uncertainty gives the mean an error that all rows measured on the same qubits
+share. Errors of different qubits are taken to be independent.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import enumerate_costs
 
 Mitigation = Literal["none", "readout", "mthree"]
-TABLE_QUBITS = 22  # up to which C′ is a table; beyond, it is of first order in the rates
-MAX_RATES = 0.9  # p01 + p10 of a qubit that still tells 0 from 1
-MAX_KEPT = 1 << 22  # costs of neighbours remembered beyond one call
-MAX_DENSE = 4096  # bitstrings of a row that mthree corrects by a dense matrix
+TABLE_QUBITS = 22  # most qubits for which C′ is a table; for more it is of first order in the rates
+MAX_RATES = 0.9  # largest p01 + p10 of a qubit that still tells 0 from 1
+MAX_KEPT = 1 << 22  # largest number of neighbours' costs that are kept between calls
+MAX_DENSE = 4096  # most bitstrings of a row that mthree corrects by a dense matrix
 
 
 def correction(mitigation: Mitigation, ansatz: Ansatz, evaluations: Evaluations) -> ReadoutInversion | Mthree | None:
-    """What corrects means by that name; None for ``"none"``.
+    """The correction of means for readout errors named ``mitigation``; None for ``"none"``.
 
     Raises:
-        ValueError: if there is no such mitigation, or its package is missing.
+        ValueError: if there is no mitigation of that name, or the package mthree is not installed.
     """
     if mitigation == "readout":
         return ReadoutInversion(ansatz, evaluations.problem)
@@ -52,7 +52,11 @@ def correction(mitigation: Mitigation, ansatz: Ansatz, evaluations: Evaluations)
 
 
 def inverted(costs: Floats, rates: Floats) -> Floats:
-    """C′ of all measured bitstrings, ``[2**num_qubits]``, from their costs and ``rates[num_qubits, 2]``, p01 and p10.
+    """Corrected costs C′ of all measured bitstrings, ``[2**num_qubits]``, from costs C and rates of readout errors.
+
+    Args:
+        costs: costs ``[2**num_qubits]``, qubit 0 the least significant bit of the index.
+        rates: probabilities p01 to read 1 for 0 and p10 to read 0 for 1, ``[num_qubits, 2]``.
 
     >>> costs, rates = np.array([0.0, 1.0]), np.array([[0.1, 0.2]])
     >>> inverted(costs, rates).round(3).tolist()  # 0 reads 1 in a tenth of the shots: 0.9·C′(0) + 0.1·C′(1) = C(0)
@@ -68,9 +72,13 @@ def inverted(costs: Floats, rates: Floats) -> Floats:
 
 
 def inverted_for(ansatz: Ansatz, costs: Floats, rates: Floats, *, folded: bool) -> Floats:
-    """C′ of the measured bitstring behind each network, ``[2**num_qubits]``, from the costs of networks.
+    """Corrected cost C′ of the measured bitstring that stands for each network, ``[2**num_qubits]``.
 
-    They differ if ``folded``, when the last CX brick is applied to the measured bits.
+    Args:
+        ansatz: the circuit.
+        costs: costs of all networks, ``[2**num_qubits]``, qubit 0 the least significant bit of the index.
+        rates: probabilities p01 to read 1 for 0 and p10 to read 0 for 1, ``[num_qubits, 2]``.
+        folded: whether the last CX brick is applied to the measured bits, so that they differ from the network's.
     """
     if not folded:
         return inverted(costs, rates)
@@ -80,7 +88,7 @@ def inverted_for(ansatz: Ansatz, costs: Floats, rates: Floats, *, folded: bool) 
 def uncertainty(readout_counts: ReadoutCounts) -> Floats:
     """Standard deviations of the counted rates, ``[num_tiles, num_qubits, 2]``, above 0 even where nothing was counted.
 
-    They are those of the posterior that follows from Jeffreys' prior.
+    The posterior of each rate follows from Jeffreys' prior; its standard deviation is returned.
 
     >>> uncertainty(ReadoutCounts(np.array([[[0, 20]]]), 1000)).round(5).tolist()
     [[[0.00071, 0.00447]]]
@@ -91,10 +99,10 @@ def uncertainty(readout_counts: ReadoutCounts) -> Floats:
 
 
 def check_rates(readout_counts: ReadoutCounts) -> None:
-    """Refuse qubits that hardly tell 0 from 1.
+    """Refuse qubits whose readout hardly tells 0 from 1.
 
     Raises:
-        BackendError: naming the first of them.
+        BackendError: if p01 + p10 of a qubit is above 0.9; the message names the first such qubit.
     """
     rates = readout_counts.rates
     hopeless = np.argwhere(rates.sum(axis=-1) > MAX_RATES)
@@ -108,7 +116,9 @@ def check_rates(readout_counts: ReadoutCounts) -> None:
 
 
 class ReadoutInversion:
-    """Averages C′ over measured bits. Costs that it needs beyond those of the measured bits count nowhere.
+    """Correction by inversion of the readout errors: averages C′ over the measured bits.
+
+    It evaluates costs beyond those of the measured bits; these enter neither the best cost nor the number evaluated.
 
     Args:
         ansatz: the circuit.
@@ -122,16 +132,16 @@ class ReadoutInversion:
         self._known = Evaluations(problem)
 
     def means(self, bits: Bits, tiles: Integers, readout_counts: ReadoutCounts, folded: bool) -> Means:
-        """Of C′ in each row, with what the uncertainty of the rates does to them: K = tiles · qubits · 2.
+        """Means of C′ in each row, with shared errors from the uncertain rates: K = tiles · qubits · 2 causes.
 
         Args:
-            bits: ``uint8[num_rows, shots, num_qubits]``, relabelled if ``folded``.
-            tiles: where each row was measured, ``int64[num_rows]``.
-            readout_counts: readout errors of all tiles.
+            bits: measured bits ``uint8[num_rows, shots, num_qubits]``, relabelled if ``folded``.
+            tiles: index of the tile on which each row was measured, ``int64[num_rows]``.
+            readout_counts: counted readout errors of all tiles.
             folded: whether the last CX brick was applied to the measured bits.
 
         Raises:
-            BackendError: if a qubit hardly tells 0 from 1.
+            BackendError: if p01 + p10 of a qubit is above 0.9.
         """
         check_rates(readout_counts)
         mean, error = np.empty(len(bits)), np.empty(len(bits))
@@ -154,7 +164,7 @@ class ReadoutInversion:
             # With D what a flip of the qubit does to C′, dC′/dp01 is −D/(1 − p01 − p10) times 1 − p10 where it read 0,
             # and p10 where it read 1; dC′/dp10 the same with 0 and 1 exchanged.
             change, ones = next(neighbours) - values, raw[..., qubit]
-            if not exact:  # a flip does to C′ what it does to C, enlarged
+            if not exact:  # a flip changes C′ as it changes C, enlarged
                 change /= 1 - p01 - p10
                 result -= np.where(ones, p10, p01) * change
             after_1 = np.einsum("rs,rs->r", change, ones) / bits.shape[1]
@@ -165,19 +175,19 @@ class ReadoutInversion:
         return *mean_and_error(result), slopes
 
     def _by_table(self, raw: Bits, rates: Floats, folded: bool) -> tuple[Floats, Iterator[Floats]]:
-        """C′ of measured bits ``[num_rows, shots]``, and with each qubit flipped in turn."""
+        """C′ of measured bits ``[num_rows, shots]``, and C′ with each qubit flipped in turn."""
         if self._table is None or self._table[0] != folded:
             self._table = folded, self._measured_costs(folded)
         table, names = inverted(self._table[1], rates), bitstrings.to_integers(raw)
         return table[names], (table[names ^ (1 << qubit)] for qubit in range(len(rates)))
 
     def _measured_costs(self, folded: bool) -> Floats:
-        """C of the network that stands behind each measured bitstring: ``[2**num_qubits]``."""
+        """The cost of the network that each measured bitstring stands for: ``[2**num_qubits]``."""
         costs = enumerate_costs(self.problem)
         return costs[self.ansatz.relabelled] if folded else costs
 
     def _by_bits(self, bits: Bits, folded: bool) -> tuple[Floats, Iterator[Floats]]:
-        """C of networks ``[num_rows, shots]``, and with each measured qubit flipped in turn."""
+        """C of networks ``[num_rows, shots]``, and C with each measured qubit flipped in turn."""
         num_qubits = self.ansatz.num_qubits
         packed = bitstrings.pack(bits)
         names, place = np.unique(bitstrings.keys(packed), return_inverse=True)
@@ -193,15 +203,15 @@ class ReadoutInversion:
 
 
 class Mthree:
-    """Corrects the counts of each row with mthree (arXiv:2108.12518), by the same rates.
+    """Correction of the counts of each row by the package mthree (arXiv:2108.12518), from the counted readout errors.
 
-    It inverts errors among the bitstrings that a row measured, and cannot give back what was read as others: of the
+    It inverts errors among the bitstrings measured in a row, and cannot restore shots that were read as others: of the
     bias of 14 trained qubits with rates of 2 % it left nearly a fifth at 1000 shots. A row takes up to 50 ms.
-    The errors that it states are those of the full inversion.
+    The stated errors are those of :class:`ReadoutInversion`.
 
     Args:
         ansatz: the circuit.
-        evaluations: costs, those of the measured bits among them.
+        evaluations: the costs of bitstrings evaluated so far, the measured ones included.
 
     Raises:
         ValueError: if mthree is not installed.
@@ -217,7 +227,7 @@ class Mthree:
         self._evaluations = evaluations
 
     def means(self, bits: Bits, tiles: Integers, readout_counts: ReadoutCounts, folded: bool) -> Means:
-        """Of C over the corrected counts of each row; arguments and errors as of :meth:`ReadoutInversion.means`."""
+        """Means of C over the corrected counts of each row, ``[num_rows]``; see :meth:`ReadoutInversion.means`."""
         inverse = self._inversion.means(bits, tiles, readout_counts, folded)
         raw = self._inversion.ansatz.relabel(bits) if folded else bits
         correctors = [self._corrector(rates) for rates in readout_counts.rates]

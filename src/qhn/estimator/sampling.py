@@ -1,4 +1,4 @@
-"""E(θ): rows of θ in, means of their costs and errors out; from measured bitstrings, or exactly."""
+"""E(θ) and its gradient estimated from measured bitstrings."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from qhn.seeds import Key
 
 
 class SamplingEstimator:
-    """Samples the ansatz, evaluates C on the measured bitstrings (each different one once) and averages.
+    """Estimator that samples the ansatz, evaluates C once for each different measured bitstring, and averages.
 
     Args:
         ansatz: the circuit.
         problem: the cost of its bitstrings.
-        backend: the machine.
-        shots: measured bitstrings a row of θ.
-        seed: of the shots. Calls draw fresh shots; the same sequence of calls gives the same numbers.
-        objective: the mean, or a CVaR.
-        evaluations: costs already known, which are then not computed again.
-        mitigation: of readout errors in E and its gradient: ``"none"``, ``"readout"`` (:mod:`qhn.estimator.readout`),
-            or ``"mthree"``. The best bitstring and ``evaluations`` are of the bits as they were measured in any case.
-        readout_counts: readout errors counted earlier; those of every call are added, as long as they are of the same
-            qubits.
+        backend: the machine that measures the circuit; the simulator Aer by default.
+        shots: number of measured bitstrings per row of θ.
+        seed: seed of the shots. Calls draw fresh shots; the same sequence of calls gives the same numbers.
+        objective: the function of the costs to minimise, the mean or a CVaR; the mean by default.
+        evaluations: costs evaluated earlier, which are not computed again.
+        mitigation: correction of readout errors in E and its gradient: ``"none"``, ``"readout"``
+            (:mod:`qhn.estimator.readout`), or ``"mthree"``. The best bitstring and ``evaluations`` are always those of
+            the bits as measured.
+        readout_counts: readout errors counted earlier; each call adds its own while they concern the same qubits.
 
     Attributes:
-        readout_counts: all readout errors counted so far, None if there are none.
+        readout_counts: all readout errors counted so far; None if none were counted.
 
     Raises:
-        ValueError: if ansatz and problem differ in qubits, ``shots`` is below 1, the backend cannot run the ansatz, or
-            readout errors cannot be mitigated.
+        ValueError: if the numbers of qubits of ansatz and problem differ, ``shots`` is below 1, the backend cannot
+            run the ansatz, or readout errors cannot be mitigated.
 
     >>> from qhn.circuit.hypernetwork import product_state
     >>> from qhn.problem.cost import TableProblem
@@ -90,10 +90,10 @@ class SamplingEstimator:
 
         Args:
             thetas: rows of angles in radians.
-            key: name of the shots; by default every call has its own.
+            key: key of the random numbers of the shots; by default each call draws fresh shots.
 
         Raises:
-            ValueError: on a wrong shape.
+            ValueError: if the last axis does not have length ``num_parameters``.
             BackendError: if the machine fails.
         """
         thetas = np.asarray(thetas, dtype=np.float64)
@@ -110,12 +110,12 @@ class SamplingEstimator:
 
         Args:
             theta: angles in radians.
-            key: name of the shots; by default every call has its own.
-            gradient: the rule; parameter shift of the active angles by default.
-            shots: measured bitstrings a row in this call; by default the estimator's own number.
+            key: key of the random numbers of the shots; by default each call draws fresh shots.
+            gradient: the rule for the gradient; parameter shift of the active angles by default.
+            shots: measured bitstrings per row in this call; by default the estimator's own number.
 
         Raises:
-            ValueError: on a wrong shape.
+            ValueError: if the last axis does not have length ``num_parameters``.
             BackendError: if the machine fails.
         """
         rule = gradient or ParameterShift(self.ansatz.active)
@@ -153,20 +153,20 @@ class SamplingEstimator:
         return float(np.asarray(problem.cost(bits)) @ counts / counts.sum())
 
     def _outcomes(self, bits: Bits, costs: Floats | None = None) -> Outcomes:
-        """Measured bits ``[..., shots, num_qubits]`` with their costs."""
+        """Measured bits ``[..., shots, num_qubits]`` with their costs, for the objective."""
         return Outcomes(self.evaluations.cost(bits) if costs is None else costs, lambda: bits)
 
     def _measure(self, thetas: Floats, key: Key, shots: int, group: int = 1) -> tuple[Floats, Samples]:
-        """Costs of the measured bitstrings, ``[num_rows, shots]``, and the samples."""
+        """Measure rows of angles: the costs of the measured bitstrings, ``[num_rows, shots]``, and the samples."""
         flat = thetas.reshape(-1, thetas.shape[-1]) if thetas.ndim else thetas
         samples = self.sampler.sample(flat, shots, key, group)
         return self.take_in(samples), samples
 
     def take_in(self, samples: Samples) -> Floats:
-        """Costs of measured bitstrings, ``[num_rows, shots]``; they and their readout errors are known from then on."""
+        """Add measured bits and readout errors to the known ones; returns the bits' costs ``[num_rows, shots]``."""
         costs = self.evaluations.cost(samples.bits)
         if samples.unshifted is not None:
-            self.evaluations.cost(samples.unshifted)  # they were measured too
+            self.evaluations.cost(samples.unshifted)  # the rows at θ itself on other tiles were measured, too
         if samples.readout_counts is not None:
             earlier = self.readout_counts
             pooled = earlier is not None and earlier.is_of(
@@ -200,7 +200,7 @@ class SamplingEstimator:
         )
 
     def _counted(self) -> ReadoutCounts:
-        """The readout errors counted so far."""
+        """The readout errors counted so far; an error if the machine counts none."""
         if self.readout_counts is None:
             raise QhnError("this machine counts no readout errors to be mitigated; use mitigation = 'none'")
         return self.readout_counts
@@ -213,7 +213,7 @@ class SamplingEstimator:
 
 
 def _tiles(samples: Samples) -> Integers:
-    """Where each row was measured, ``[num_rows]``."""
+    """The index of the tile on which each row was measured, ``[num_rows]``."""
     return np.zeros(len(samples.bits), dtype=np.int64) if samples.tiles is None else samples.tiles
 
 
@@ -221,7 +221,7 @@ def _first_rows(samples: Samples, group: int) -> tuple[Bits, Integers, Integers]
     """The first row of every group on every tile.
 
     Returns:
-        Its bits ``[n, shots, num_qubits]``, which of the n belongs to each row of ``samples``, and their tiles ``[n]``.
+        The bits ``[n, shots, num_qubits]``, the index among the n for each row of ``samples``, and the tiles ``[n]``.
     """
     groups = np.arange(len(samples.bits)) // group
     if samples.unshifted is None or samples.tiles is None:

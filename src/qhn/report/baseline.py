@@ -32,7 +32,7 @@ class BaselineReport:
     Attributes:
         config: the experiment, of which only data and networks matter.
         method: the name of a search, or ``"all"``.
-        seed: the seed of the first repeat; each next one is higher by 1.
+        seed: seed of the first repeat; the seed of each next one is higher by 1.
         budget: different networks that a search evaluates at most.
         size: different networks that there are.
         traces: the traces of each search by its name, one trace a repeat.
@@ -131,6 +131,7 @@ class BaselineReport:
         return baseline_curves(folder / name, traces, self.landscape.optimum if self.landscape else None)
 
     def _row(self, method: str) -> str:
+        """One method's row of the table."""
         found = self.traces[method]
         best = np.array([trace.best_cost for trace in found]) - self.lowest
         middles = (np.median(best), best.mean(), np.median(self.polished[method] - self.lowest))

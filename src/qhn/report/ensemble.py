@@ -94,7 +94,7 @@ def step_number(record: Record, step: str) -> int:
         step: digits, or one of the two words.
 
     Raises:
-        ValueError: if it is none of these, or the run has no validation samples.
+        ValueError: if ``step`` is none of these, or the run has no validation samples.
     """
     if step.isdecimal() and len(step) <= MAX_DIGITS:
         return int(step)

@@ -64,6 +64,7 @@ class LandscapeReport:
         return [*drawn, folder / "costs.npy"]
 
     def _optimum(self) -> Iterator[str]:
+        """The lines on the network of the lowest cost."""
         found, bits = self.landscape, self.landscape.optimal_bits[0]
         yield f"\noptimum C* = {found.optimum:.8g}, {found.degeneracy} of {found.costs.size:,} networks; the first:"
         yield f"  bits {text(bits)} (qubit 0 first)"
@@ -73,6 +74,7 @@ class LandscapeReport:
         yield f"  accuracy: training {float(training):.1%}{held_out}"
 
     def _levels(self) -> Iterator[str]:
+        """The lines on the lowest costs and how many networks have each."""
         found = self.landscape
         yield "\nlowest levels\n  cost        networks   above C*"
         for cost, count in found.levels(SHOWN):
@@ -80,6 +82,7 @@ class LandscapeReport:
         yield f"mean cost of a random network {found.costs.mean():.6g}, highest {found.sorted_costs[-1]:.6g}"
 
     def _minima(self) -> Iterator[str]:
+        """The lines on the one-flip minima and their basins of attraction."""
         minima, size = self.landscape.local_minima, self.landscape.costs.size
         yield "\none-flip minima\n  cost        basin    plateau"
         for row in range(min(SHOWN, len(minima))):
@@ -90,6 +93,7 @@ class LandscapeReport:
         yield f"{len(minima):,} in all; descent from a random network finds the optimum with a chance of {reached:.1%}"
 
     def _walsh(self) -> Iterator[str]:
+        """The line on the orders of interactions that make up the variance of the cost."""
         weights = self.landscape.walsh_weights[1:]
         if weights.sum() > 0:
             shares = [f"{weight / weights.sum():.1%} S={order}" for order, weight in enumerate(weights[:ORDERS], 1)]

@@ -26,7 +26,7 @@ def run_lines(results: Path) -> Iterator[str]:
     """The runs below a directory of results, a heading and one line each, those with damaged files included.
 
     Args:
-        results: the directory of results.
+        results: directory that holds the runs.
     """
     found = run_directories(results)
     yield f"\nruns in {results}" + ("" if found else ": none")
@@ -40,6 +40,7 @@ def run_lines(results: Path) -> Iterator[str]:
 
 
 def _run_line(record: Record) -> str:
+    """One run's row of the table."""
     steps, outcome, train, ansatz = record.steps(), record.outcome(), record.config.train, record.config.ansatz
     spent = f"{ledger_of(record).spent.seconds:,.1f}" if train.machine.bills else "–"
     values = f"{with_error(steps[-1].mean, steps[-1].mean_std_error)}, {steps[-1].best_cost:.6g}" if steps else ""

@@ -6,7 +6,9 @@ from typing import Any
 
 NUMBER = (int, float)
 SESSION = {"time": str, "machine": str, "versions": dict, "backend": dict}
-DEVICE = {"name": str, "circuit": str, "tiles": [{"qubits": [int], "estimated_fidelity": NUMBER}]}
+TILE = {"qubits": [int], "estimated_fidelity": NUMBER}
+LOAD = {"one_qubit": [int], "two_qubit": [int]}
+DEVICE = {"name": str, "circuit": str, "tiles": [TILE], "load": LOAD}
 PRICE = dict.fromkeys(("circuits", "shots", "steps", "qpu_seconds_of_a_step", "qpu_seconds_of_the_run"), NUMBER)
 TIMING = {"step": int, "seconds": NUMBER, "job_ids": [str]}
 OPTIONAL = ("qpu_seconds", "price_seconds", "price_jobs")  # numbers of a timing, or null
@@ -29,7 +31,9 @@ def is_session(session: Any) -> bool:
 
 def is_timing(entry: Any) -> bool:
     """Whether a line of ``timing.jsonl`` has the facts that are read of it, in their types."""
-    return fits(entry, TIMING) and all(fits(entry.get(name) or 0, NUMBER) for name in OPTIONAL)
+    return (
+        fits(entry, TIMING) and "qpu_seconds" in entry and all(fits(entry.get(name) or 0, NUMBER) for name in OPTIONAL)
+    )
 
 
 def fits(value: Any, form: Any) -> bool:

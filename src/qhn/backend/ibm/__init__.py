@@ -1,1 +1,1 @@
-"""IBM's service: the account, its devices, jobs that survive whatever breaks, sessions, and the self-test."""
+"""IBM's quantum service: the account, its devices, jobs that survive any interruption, sessions, and the self-test."""

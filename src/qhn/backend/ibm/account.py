@@ -1,4 +1,4 @@
-"""The IBM account: whether there is one, what is left of its QPU seconds, and which devices it reaches.
+"""The IBM account: whether there is one, how many QPU seconds it has left, and which devices it can use.
 
 Nothing here costs QPU time. Texts of the service, its warnings and log lines included, are not passed on: they can hold
 account data.
@@ -38,18 +38,18 @@ class NoAccount(QhnError):
 
 
 class RefusedAccount(QhnError):
-    """The service does not take the account's key, or the account has no such instance."""
+    """The service does not accept the account's key, or the account does not have the instance that was named."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What is left in the account's instance.
+    """The QPU time that an instance of the account has used and has left in the present period.
 
     Attributes:
-        plan: of the instance; ``"unknown"`` if the service does not say.
-        instance: its name; empty if it has none.
-        consumed: QPU seconds in the present period.
-        remaining: QPU seconds; None if the plan has no limit, or the service does not say.
+        plan: name of the instance's pricing plan; ``"unknown"`` if the service does not say.
+        instance: name of the instance; empty if it has none.
+        consumed: QPU seconds used in the present period; None if the service does not say.
+        remaining: QPU seconds left; None if the plan has no limit, or the service does not say.
     """
 
     plan: str
@@ -60,7 +60,15 @@ class Usage:
 
 @dataclass(frozen=True)
 class Reached:
-    """A device that the account reaches; ``rep_delay`` in seconds, None where the service does not say."""
+    """A device that the account can use.
+
+    Attributes:
+        name: name of the device.
+        num_qubits: number of its qubits.
+        operational: whether the device executes jobs at present.
+        queue: number of jobs waiting for the device.
+        rep_delay: default delay between two shots in seconds; None if the service does not say.
+    """
 
     name: str
     num_qubits: int
@@ -70,12 +78,12 @@ class Reached:
 
 
 def account_file() -> Path:
-    """Where Qiskit keeps saved accounts."""
+    """The path of the file in which Qiskit saves accounts."""
     return Path(management._DEFAULT_ACCOUNT_CONFIG_JSON_FILE)
 
 
 def holds_account(path: Path) -> bool:
-    """Whether a file has a saved account; the client leaves one without when it has looked for some."""
+    """Whether a file contains a saved account; Qiskit's client creates an empty one when it looks for accounts."""
     try:
         return bool(json.loads(path.read_text()))
     except (OSError, ValueError):
@@ -83,21 +91,23 @@ def holds_account(path: Path) -> bool:
 
 
 def is_in_environment() -> bool:
-    """Whether the account comes from ``QISKIT_IBM_TOKEN``, which goes before the file."""
+    """Whether the account comes from the variable ``QISKIT_IBM_TOKEN``, which takes precedence over the file."""
     return bool(os.environ.get("QISKIT_IBM_TOKEN"))
 
 
 def is_readable_by_others(path: Path) -> bool:
-    """Whether the group or anybody else may read a file."""
+    """Whether the file's group or all users may read the file."""
     return bool(path.stat().st_mode & 0o044)
 
 
 def connect() -> QiskitRuntimeService:
-    """The service, through the account; ``QISKIT_IBM_INSTANCE``, a name or CRN, goes before a saved instance.
+    """Connect to IBM's service with the account of the environment or of Qiskit's file.
+
+    The variable ``QISKIT_IBM_INSTANCE``, a name or CRN, takes precedence over a saved instance.
 
     Raises:
-        NoAccount: if there is none.
-        RefusedAccount: if the service refuses its key or its instance.
+        NoAccount: if there is no account.
+        RefusedAccount: if the service refuses the account's key or instance.
         BackendError: if the service cannot be reached.
     """
     try:
@@ -115,9 +125,9 @@ def connect() -> QiskitRuntimeService:
 
 
 def _refusal(error: BaseException) -> str:
-    """Why an account is refused, in words; empty if the failure is of another kind.
+    """The reason why an account was refused, in words; empty if the failure is of another kind.
 
-    The client says "check your API token" of an outage too; the status of the answer is in what caused it.
+    The client says "check your API token" of an outage too; the HTTP status is in the exception's cause.
     """
     if isinstance(error, IBMInputValueError):
         return (
@@ -134,10 +144,10 @@ def _refusal(error: BaseException) -> str:
 
 
 def account_device(name: str) -> BackendV2:
-    """The QPU of that name, through the account.
+    """The QPU of the given name, reached through the account.
 
     Raises:
-        ValueError: if there is no account, it is refused, or it does not reach that device.
+        ValueError: if there is no account, it is refused, or it does not have that device.
         BackendError: if the service cannot be reached.
     """
     service = connect()
@@ -153,7 +163,7 @@ def account_device(name: str) -> BackendV2:
 
 
 def _is_listed(service: Any, name: str) -> bool:
-    """Whether the account reaches the device, or no list of devices can be had."""
+    """Whether the account can use the device; also True if the service does not list the devices."""
     try:
         with silent():
             names = [device.name for device in service.backends()]
@@ -163,10 +173,10 @@ def _is_listed(service: Any, name: str) -> bool:
 
 
 def least_busy(num_qubits: int) -> str:
-    """The working device of at least so many qubits with the fewest jobs waiting.
+    """The name of the operational device with at least ``num_qubits`` qubits and the fewest waiting jobs.
 
     Raises:
-        ValueError: if there is no account, or none such.
+        ValueError: if there is no account, or it has no such device.
         BackendError: if the service cannot be reached.
     """
     found = [one for one in devices(connect()) if one.operational and one.num_qubits >= num_qubits]
@@ -176,7 +186,7 @@ def least_busy(num_qubits: int) -> str:
 
 
 def usage(service: QiskitRuntimeService) -> Usage:
-    """What is left in the instance.
+    """The plan of the account's instance, and the QPU seconds that it has used and has left.
 
     Raises:
         BackendError: if the service does not say.
@@ -202,7 +212,7 @@ def seconds_left(service: QiskitRuntimeService) -> float | None:
 
 
 def _seconds(service: QiskitRuntimeService) -> tuple[float | None, float | None]:
-    """Consumed and remaining."""
+    """QPU seconds consumed and remaining; None for each that the service does not report."""
     try:
         with silent():
             known: dict[str, Any] = service.usage()
@@ -214,10 +224,10 @@ def _seconds(service: QiskitRuntimeService) -> tuple[float | None, float | None]
 
 
 def devices(service: QiskitRuntimeService) -> list[Reached]:
-    """All devices that the account reaches, the shortest queue first, of equal ones the largest.
+    """All devices that the account can use, sorted by the length of their queues, larger devices first among equals.
 
     Raises:
-        BackendError: if the service does not list them.
+        BackendError: if the service does not list the devices.
     """
     try:
         with silent():
@@ -241,7 +251,7 @@ def _described(device: Any) -> Reached:
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Without the client's warnings and log lines, which name instances."""
+    """Suppress the warnings and log lines of Qiskit's client, which contain names of instances."""
     logs = [logging.getLogger(name) for name in CLIENT_LOGS]
     levels = [log.level for log in logs]
     try:

@@ -1,4 +1,4 @@
-"""The service behind a device, asked again until it answers."""
+"""The connection to the service behind a device: failed questions are repeated until the service answers."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ from qhn.backend.terms import Terms
 Answer = TypeVar("Answer")
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between questions to the service, which double
 PATIENCE = 3600.0  # seconds of failing questions in a row after which waiting ends; the job goes on
-RENEWALS = 3  # of the connection to an account that is refused
+RENEWALS = 3  # renewals of the connection to an account that is refused
 WAITING, FINAL = ("INITIALIZING", "QUEUED", "VALIDATING"), ("DONE", "ERROR", "CANCELLED")
 
 
 @dataclass
 class Connection:
-    """A device and its service; a new one takes its place when the account is connected to anew.
+    """A device and the service that it belongs to.
 
     Attributes:
-        device: of the client; of a device that is none of the service, jobs are only those that were submitted here.
-        terms: whose ``tell`` is told what is waited for.
-        patience: seconds of failing questions in a row after which waiting ends; ``PATIENCE`` if None.
-        pause: waits so many seconds.
+        device: Qiskit's object for the device; another one takes its place when the connection is renewed. In local
+            mode, without a service, only jobs submitted through this connection are known.
+        terms: conditions of use; their function ``tell`` receives messages about what is being waited for.
+        patience: seconds of consecutive failures after which waiting ends; None for an hour.
+        pause: function that waits for a number of seconds.
     """
 
     device: BackendV2
@@ -43,17 +44,17 @@ class Connection:
 
     @property
     def service(self) -> Any:
-        """The client's service, which finds jobs by their tags; None in local mode."""
+        """Qiskit's object for the service, which finds jobs by their tags; None in local mode."""
         return getattr(self.device, "service", None)
 
     def remember(self, job: Any) -> str:
-        """The id of a job that the client has just submitted."""
+        """Remember a job that was just submitted, and return its id."""
         job_id: str = job.job_id()
         self._known[job_id] = job
         return job_id
 
     def wait(self, job_id: str) -> None:
-        """Until the job has ended, in ever longer intervals."""
+        """Wait until the job has ended, asking for its state in ever longer intervals."""
         if self.service is None:
             return
         interval, since = FIRST_PAUSE, time.monotonic()
@@ -64,7 +65,7 @@ class Connection:
             interval = min(LONGEST_PAUSE, 1.5 * interval)
 
     def state_if_known(self, job_id: str) -> str | None:
-        """The state of a job; None if the service does not say at once."""
+        """The state of a job, asked for once; None if the service does not answer."""
         try:
             with silent():
                 return str(self.job(job_id).status())
@@ -72,24 +73,24 @@ class Connection:
             return None
 
     def state(self, job_id: str) -> str:
-        """QUEUED, RUNNING, DONE …; CANCELLED of a job that the service no longer has."""
+        """The state of a job: QUEUED, RUNNING, DONE …; CANCELLED if the service no longer has the job."""
         try:
             return str(self.ask(lambda: self.job(job_id).status()))
         except RuntimeJobNotFound:
             return "CANCELLED"
 
     def result(self, job_id: str) -> Any:
-        """Of a job that has ended."""
+        """The result of a job that has ended."""
         return self.ask(lambda: self.job(job_id).result())
 
     def job(self, job_id: str) -> Any:
-        """The client's job of that id."""
+        """Qiskit's object for the job with the given id."""
         if job_id not in self._known:
             self._known[job_id] = self.service.job(job_id)
         return self._known[job_id]
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
-        """The service's answer; it is asked again while it cannot be reached."""
+        """Put a question to the service, again and again while it cannot be reached, and return the answer."""
         interval, waited, renewals = FIRST_PAUSE, 0.0, 0
         patience = PATIENCE if self.patience is None else self.patience
         while True:
@@ -109,15 +110,16 @@ class Connection:
             interval = min(LONGEST_PAUSE, 2 * interval)
 
     def renew(self) -> None:
-        """Connect to the account anew: the service no longer takes the token that this client has."""
+        """Connect to the account again, because the service no longer accepts the token of this connection."""
         with contextlib.suppress(ValueError, BackendError):
             self.device = account_device(self.device.name)
             self._known.clear()
 
     def bill(self, job_id: str) -> float | None:
-        """QPU seconds of a job that ended; None if the service does not say, or not yet, which must not cost the bits.
+        """QPU seconds billed for a job that has ended; None if the service does not say, or not yet.
 
-        All is read from one answer: the client's ``usage()`` is 0 until the bill is known.
+        A failure here must not lose the measured bits. All is read from one answer: the client's ``usage()`` is 0 until
+        the bill is known.
         """
         try:
             with silent():

@@ -1,4 +1,4 @@
-"""QPUs of IBM, through the account that Qiskit has saved.
+"""IBM's QPUs, reached through the account that Qiskit has saved.
 
 Credentials come only from Qiskit's own account file or environment; error texts name the kind of failure, never what
 the service said, because its answers can hold account data.
@@ -37,20 +37,27 @@ from qhn.seeds import Key
 
 
 def open_device(name: str, settings: Settings, journal: Journal | None = None) -> Device:
-    """The QPU of that name, to run on.
+    """The QPU of the given name, reached through the account.
+
+    Args:
+        name: name of the device, for example ``ibm_torino``.
+        settings: settings of the device.
+        journal: the run's journal, in which jobs are noted; None to note nothing.
 
     Raises:
-        ValueError, BackendError: as :func:`qhn.backend.ibm.account.account_device`.
+        ValueError: if there is no account, it is refused, or it does not have that device.
+        BackendError: if the service cannot be reached.
     """
     assert isinstance(settings, DeviceSettings)
     return Device(account_device(name), settings, journal)
 
 
 class Device:
-    """A QPU. A call is one job, or a batch of several if it exceeds the service's limits; a session only if asked for.
+    """A QPU of IBM: each request is one job, or a batch of several where it exceeds the service's limits.
 
-    The tag of each job, its id and its outcome go to the journal as they happen. Before its first call the device is
-    tested (:mod:`qhn.backend.ibm.selftest`), unless the journal knows a test with the same versions.
+    A session is opened only if the settings ask for one. The tag of each job, its id and its outcome are written into
+    the journal as they happen. Before its first request the device is tested (:mod:`qhn.backend.ibm.selftest`), unless
+    the journal has a passed test with the same package versions.
     """
 
     paid = True
@@ -67,11 +74,11 @@ class Device:
         self._compiled: dict[Ansatz, DeviceSampler] = {}
 
     def compile(self, ansatz: Ansatz) -> DeviceSampler:
-        """A sampler of the ansatz on the best qubits; the second time the same one.
+        """The sampler of the ansatz on the device's best qubits, made once and then returned again.
 
         Raises:
             ValueError: if the device has too few usable qubits.
-            BackendError: if the service does not describe it.
+            BackendError: if the service does not return the device's description.
         """
         try:
             with silent():
@@ -87,11 +94,11 @@ class Device:
         return None if self.jobs.connection.service is None else seconds_left(self.jobs.connection.service)
 
     def settle(self) -> None:
-        """Note in the journal what ended jobs billed, of which it was not known."""
+        """Write the bills of finished jobs that were not known before into the journal."""
         self.jobs.settle()
 
     def reconcile(self) -> None:
-        """Note and cancel jobs of the record that the service has twice, and :meth:`settle`."""
+        """Note and cancel jobs of this run that the service holds twice, and :meth:`settle`."""
         self.jobs.reconcile()
 
     def close(self) -> None:
@@ -100,7 +107,7 @@ class Device:
 
 
 class DeviceSampler:
-    """A placed ansatz on a QPU."""
+    """A sampler of an ansatz that is placed on qubits of a QPU."""
 
     def __init__(self, placement: Placement, jobs: Jobs) -> None:
         self.placement = placement
@@ -111,22 +118,28 @@ class DeviceSampler:
 
     @property
     def circuit(self) -> QuantumCircuit:
+        """The circuit that the QPU executes: the ansatz compiled onto the qubits of all tiles, with measurements."""
         return self.placement.circuit
 
     def describe(self) -> dict[str, Any]:
+        """The device's name, its mode, the error suppression applied, and the placement, as JSON values."""
         settings = self.placement.settings
         facts = {"name": self.placement.chip.name, "method": "qpu", "noise": "the device", "mode": settings.mode}
         applied = {"dynamical_decoupling": settings.dynamical_decoupling, "twirling": settings.twirling}
         return facts | applied | self.placement.describe()
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
-        """Bits of each row; the number of shots is the one really taken.
+        """Measure the circuit at each row of ``thetas[num_rows, num_parameters]``, at least ``shots`` times.
+
+        Returns:
+            The measured bits, ``[num_rows, shots, num_qubits]`` with qubit 0 first; the service may round ``shots`` up.
 
         Raises:
-            BackendError: if a job or the service fails, or the device does not pass its test. The ids of the jobs, if
-                they got any, are in the journal.
+            ValueError: if ``thetas`` has a wrong shape or is not finite, or ``shots`` is below 1.
+            BackendError: if a job or the service fails, or the device does not pass its self-test. The journal has the
+                ids of all jobs that were accepted.
             Detached: if jobs are not to be waited for, and have not ended.
-            BudgetExceeded: if what remains of the budget does not allow a job.
+            BudgetExceeded: if what is left of the budget does not allow a job.
         """
         num_parameters, num_qubits = self.ansatz.num_parameters, self.ansatz.num_qubits
         check_request(thetas, num_parameters, num_qubits, shots)
@@ -153,13 +166,17 @@ class DeviceSampler:
         )
 
     def _by_tile(self, bits: Bits) -> Bits:
-        """Measured bits as ``[num_executions, num_tiles, shots, num_qubits]``, the last CX brick applied."""
+        """Measured bits as ``[num_executions, num_tiles, shots, num_qubits]``, with the last CX brick applied."""
         num_tiles, num_qubits = len(self.placement.tiles), self.ansatz.num_qubits
         own = bits.reshape(*bits.shape[:2], num_tiles, num_qubits).swapaxes(1, 2)
         return self.ansatz.relabel(own) if self.placement.folded else own
 
     def _test(self, run: str) -> None:
-        """Refuse a device that takes angles or returns bits in another order; costs a job, once a record."""
+        """Refuse a device that binds angles or returns bits in another order; the test costs one job in each run.
+
+        Raises:
+            BackendError: if the device does not pass the test.
+        """
         earlier = [] if self.journal is None else self.journal.history().self_tests()
         if self._is_tested or self.jobs.connection.service is None or not is_due(earlier):
             return
@@ -178,7 +195,7 @@ class DeviceSampler:
         self._is_tested = True
 
     def _kept(self, angles: list[Floats], shots: int, tags: list[str]) -> list[JobResult]:
-        """What came of jobs; one whose bits are in the journal is not run again."""
+        """The results of several jobs; a job whose bits the journal has is not run again."""
         found: dict[int, JobResult] = {}
         if self.journal is not None:
             for number, tag in enumerate(tags):
@@ -193,7 +210,15 @@ class DeviceSampler:
     def _run(
         self, angles: list[Floats], shots: int, tags: list[str], *, keep: bool = False, calibrate: bool = True
     ) -> list[JobResult]:
-        """Jobs, each of some rows of angles of all tiles and the calibration; the journal can keep their bits."""
+        """Run one job for each array of angles, with the calibration circuits.
+
+        Args:
+            angles: angles of each job, ``[num_executions, num_tiles·num_parameters]``.
+            shots: number of measurements of each circuit.
+            tags: name of each job's request.
+            keep: whether the journal saves the measured bits.
+            calibrate: whether the calibration circuits of the settings are measured, too.
+        """
         calibration = self.placement.calibration if calibrate else []
         requests = [self._request(rows, shots, tag, calibration) for rows, tag in zip(angles, tags, strict=True)]
 
@@ -222,13 +247,13 @@ class DeviceSampler:
         )
 
     def _digest(self, angles: Floats, shots: int, calibrations: int | None = None) -> str:
-        """Names what a job measures: angles, shots, and on which qubits it does."""
+        """The hash of everything that a job measures: angles, shots, and the qubits in use."""
         number = len(self.placement.calibration) if calibrations is None else calibrations
         asked = repr((self.placement.qubits, self.placement.folded, shots, number))
         return hashlib.sha256(angles.tobytes() + asked.encode()).hexdigest()
 
     def _options(self, tags: list[str], execution_limit: int) -> dict[str, Any]:
-        """Of the client; never private, for then results could be read only once."""
+        """Options of Qiskit's client for a job; never a private one, whose results could be read only once."""
         settings = self.placement.settings
         options: dict[str, Any] = {
             "environment": {"job_tags": tags, "private": False},
@@ -242,7 +267,7 @@ class DeviceSampler:
         return options
 
     def _readout_counts(self, jobs: list[JobResult]) -> ReadoutCounts | None:
-        """Errors of all jobs' calibration circuits."""
+        """Readout errors counted in the calibration circuits of all jobs; None if there are none."""
         if not self.placement.settings.calibrate:
             return None
         shape = (len(self.placement.tiles), self.ansatz.num_qubits)
@@ -252,10 +277,10 @@ class DeviceSampler:
 
 
 def check_shape(job: JobResult, rows: int, shots: int, width: int) -> None:
-    """Refuse bits that are not as many as were asked for; more shots are, if the service rounded them up.
+    """Refuse measured bits of another shape than asked for; more shots are allowed, as the service may round them up.
 
     Raises:
-        ValueError: naming both.
+        ValueError: if the shape of the bits, or of a calibration circuit's bits, is not the expected one.
     """
     taken = job.bits.shape[1] if job.bits.ndim == 3 else 0
     if job.bits.shape != (rows, taken, width) or taken < shots:
@@ -266,8 +291,13 @@ def check_shape(job: JobResult, rows: int, shots: int, width: int) -> None:
 
 @dataclass(frozen=True)
 class JobResult:
-    """What came of a job: bits ``[num_executions, shots, num_tiles·num_qubits]``, of its calibration circuits
-    ``[shots, num_tiles·num_qubits]``, its id, and billed seconds.
+    """The result of a job: the measured bits and what they cost.
+
+    Attributes:
+        bits: measured bits ``[num_executions, shots, num_tiles·num_qubits]``, qubit 0 of the first tile first.
+        calibration: measured bits of each calibration circuit, ``[shots, num_tiles·num_qubits]``.
+        job_id: id of the job on the service.
+        seconds: QPU seconds billed; None if they are not known.
     """
 
     bits: Bits
@@ -276,7 +306,7 @@ class JobResult:
     seconds: float | None
 
     def arrays(self) -> dict[str, Any]:
-        """Everything as arrays for an ``.npz`` file."""
+        """The result as arrays for an ``.npz`` file."""
         return {
             "bits": np.packbits(self.bits, axis=-1),
             "calibration": np.packbits(np.array(self.calibration, dtype=np.uint8), axis=-1),
@@ -287,7 +317,7 @@ class JobResult:
 
     @classmethod
     def from_arrays(cls, stored: Mapping[str, Any]) -> JobResult:
-        """The inverse of :meth:`arrays`."""
+        """Restore a result from the arrays of :meth:`arrays`."""
         width, seconds = int(stored["width"]), float(stored["qpu_seconds"])
         bits, calibration = (
             np.unpackbits(stored[name], axis=-1, count=width if stored[name].size else None)

@@ -1,4 +1,7 @@
-"""Whether everything is in place for a run on a QPU, at no cost: a line for each thing, and what to do about it."""
+"""A check of the installation, the account and its devices before a run on a QPU, without using any QPU time.
+
+Each thing that was checked is reported in a line, with what to do if it is not well.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,12 @@ Verdict = Literal["ok", "note", "bad", "no account", "unreachable"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at, in words, with what to do about it if it is not well.
+    """The outcome of one check.
+
+    Attributes:
+        what: name of what was checked.
+        verdict: whether it is well.
+        text: what was found, and what to do if it is not well.
 
     >>> Finding("usage", "ok", "plan open, 600 left").line()
     'ok usage      plan open, 600 left'
@@ -36,13 +44,13 @@ class Finding:
     text: str
 
     def line(self) -> str:
-        """For a terminal."""
+        """The finding as a line for a terminal."""
         mark = {"ok": "ok", "note": "!"}.get(self.verdict, "✗")
         return f"{mark:<3}{self.what:<11}{self.text}"
 
 
 def examine() -> Iterator[Finding]:
-    """All findings, in order; what depends on an account only if there is one."""
+    """Make all checks in order; those that depend on an account only if there is one."""
     yield _versions()
     yield _rehearsal()
     yield from _account()
@@ -60,7 +68,7 @@ def _versions() -> Finding:
 
 
 def _rehearsal() -> Finding:
-    """Measures two qubits of a stored device, of which the first was turned."""
+    """Measure two qubits of a stored device, the first of which was flipped, and check the order of the bits."""
     try:
         ansatz = product_state(2)
         theta = np.zeros((1, ansatz.num_parameters))

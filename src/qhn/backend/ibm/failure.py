@@ -1,4 +1,4 @@
-"""What kind of failure an exception of the client is, and what the user should do about it.
+"""The classification of exceptions that Qiskit's client raises, with advice to the user for each kind of failure.
 
 The client raises from unrelated bases, and its texts can hold account data: they are classified here, never repeated.
 """
@@ -23,7 +23,7 @@ ODD_ANSWERS = (KeyError, TypeError, AttributeError)  # raised by the client over
 
 
 class Kind(Enum):
-    """Of a failure, with what the user should do."""
+    """A kind of failure; its value is the message that tells the user what to do."""
 
     TRANSIENT = "the service could not be reached or is overloaded; qhn resume goes on where it was"
     BUSY = "as many jobs wait as the account's plan allows; qhn resume when some are done"
@@ -36,7 +36,7 @@ class Kind(Enum):
 
 
 def kind_of(error: BaseException) -> Kind:
-    """What kind of failure an exception of the client is; they have unrelated bases."""
+    """The kind of failure behind an exception of Qiskit's client."""
     status = getattr(error, "status_code", None)
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", status)
@@ -62,20 +62,24 @@ def kind_of(error: BaseException) -> Kind:
 
 
 def kind_at_submission(error: BaseException) -> Kind:
-    """The same of an exception while a job is sent: the client checks what it sends, and says so by ValueErrors."""
+    """The kind of failure behind an exception while a job is submitted, where a ValueError means an invalid job."""
     is_check = isinstance(error, (TypeError, ValueError)) and not isinstance(error, (OSError, json.JSONDecodeError))
     return Kind.FATAL if is_check else kind_of(error)
 
 
 def kind_at_reading(error: BaseException) -> Kind:
-    """The same of an exception while a result is read and kept; a full disk is none of the service."""
+    """The kind of failure behind an exception while a result is read and saved: the result is unreadable.
+
+    Raises:
+        OSError: if the exception is one, because a full disk, for example, is not the service's failure.
+    """
     if isinstance(error, OSError):
         raise error
     return Kind.UNREADABLE
 
 
 def has_code(error: BaseException, code: int) -> bool:
-    """Whether the service's refusal carries one of its codes."""
+    """Whether the service refused a request with the given error code."""
     return re.search(rf"\b{code}\b", str(error)) is not None
 
 

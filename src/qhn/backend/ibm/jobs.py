@@ -1,13 +1,14 @@
-"""One job for one request, whatever breaks on the way: the network, the service, or this process.
+"""One job for one request, whatever is interrupted: the network, the service, or this process.
 
-A request is named by its tag, ``qhn:<run>:<step>:<evaluation>``, by a digest of what it asks, and by the record it
-belongs to. Its intent is in the journal before it is submitted, and all three are tags of the job. Before a job is
-submitted the service is asked for one that has them: a job that was accepted although no answer came back, although
-this process died, or by a copy of the record elsewhere, is adopted instead of paid for twice. Of several the others are
-cancelled while they queue, and noted with their bills if they do not. Waiting survives an outage of the service.
+A request is named by its tag, ``qhn:<run>:<step>:<evaluation>``, by a digest of what it measures, and by the name of
+the run's directory, the record. The journal notes the intent before the job is submitted, and all three names are tags
+of the job. Before a job is submitted the service is asked for one that has these tags: a job that was accepted although
+no answer came back, although this process died, or that a copy of the record submitted elsewhere, is adopted instead of
+paid for twice. If there are several, all but one are cancelled while they queue, and noted with their bills once they
+run. Waiting survives an outage of the service.
 
-What the client raises is classified by :mod:`qhn.backend.ibm.failure`, and the service is asked again until it answers
-by :mod:`qhn.backend.ibm.connection`.
+Exceptions of Qiskit's client are classified by :mod:`qhn.backend.ibm.failure`, and the service is asked again until it
+answers by :mod:`qhn.backend.ibm.connection`.
 """
 
 from __future__ import annotations
@@ -46,24 +47,24 @@ Result = TypeVar("Result")
 LISTING_DELAY = 10.0  # seconds until a job whose answer was lost must be among those with its tag
 FULL_QUEUE_PAUSE = 30.0  # seconds until a job is sent again that the plan did not allow to wait
 ROUNDING = 1e-6  # seconds
-TOO_MANY_FAILURES = 2  # of a request, after which a detached run no longer tries; of reading a result
-LIMIT_FACTOR = 2  # times its price, at which the service ends a job
+TOO_MANY_FAILURES = 2  # failures of a request after which a detached run no longer tries; or of reading a result
+LIMIT_FACTOR = 2  # multiple of a job's price at which the service ends it
 ATTEMPTS = 4  # to submit a job that the service does not know of
 REQUEST_TAG, DIGEST_TAG, RECORD_TAG = "qhn:", "qhn-digest:", "qhn-record:"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What one job is asked for.
+    """Everything that one job is asked to measure.
 
     Attributes:
-        tag: its name.
-        digest: of everything that it measures.
-        rows: circuits that it executes.
-        shots: of each.
-        price_seconds: QPU seconds that it should take.
-        submit: sends it to a device, batch or session of the client with the given job tags and limit in QPU seconds,
-            and returns the client's job.
+        tag: name of the request, ``qhn:<run>:<step>:<evaluation>``.
+        digest: hash of everything that the job measures.
+        rows: number of circuits that the job executes.
+        shots: number of measurements of each circuit.
+        price_seconds: QPU seconds that the job should take.
+        submit: function that sends the job to a device, batch or session of Qiskit's client, with the given job tags
+            and limit in QPU seconds, and returns the client's job.
     """
 
     tag: str
@@ -76,7 +77,7 @@ class Request:
     def entry(
         self, event: Event, *, job_id: str | None = None, record: str | None = None, session_id: str | None = None
     ) -> Entry:
-        """What the journal keeps of it when something happens to it, or to a job that serves it."""
+        """The journal entry for an event that concerns the request, or a job that serves it."""
         return Entry(
             event,
             tag=self.tag,
@@ -92,12 +93,12 @@ class Request:
 
 @dataclass
 class Jobs:
-    """Submits requests to a device and waits for them.
+    """The jobs of a run on one device: submits requests and waits for their results.
 
     Attributes:
-        connection: to the device and its service.
-        journal: where intents, ids and outcomes are noted; None to note nothing.
-        in_session: submit them in a session (:mod:`qhn.backend.ibm.session`).
+        connection: connection to the device and its service.
+        journal: journal in which intents, ids and outcomes are noted; None to note nothing.
+        in_session: whether jobs are submitted in a session (:mod:`qhn.backend.ibm.session`).
     """
 
     connection: Connection
@@ -107,19 +108,28 @@ class Jobs:
 
     @property
     def terms(self) -> Terms:
-        """On which jobs are submitted and waited for."""
+        """The conditions under which jobs are submitted and waited for."""
         return self.connection.terms
 
     def run(self, requests: Sequence[Request], read: Callable[[int, Any, str, float | None], Result]) -> list[Result]:
-        """What ``read`` makes of each request's number, result, job id and bill; a bill that is not yet known is None.
+        """Submit the requests, wait for their jobs, and read the results.
 
         Several requests are submitted together, as a batch, before the first is waited for. Each result is read as soon
-        as it is there, so that the failure of another loses nothing.
+        as it is there, so that the failure of another job loses nothing.
+
+        Args:
+            requests: requests, one for each job.
+            read: function called with the number of a request, its job's result, the job's id and the QPU seconds
+                billed, None if they are not known yet.
+
+        Returns:
+            The value that ``read`` returned for each request, in order.
 
         Raises:
-            BackendError: if one failed, or nothing can be learnt about it. The journal has its id, if it got one.
-            Detached: if they are not to be waited for, and one has not ended.
-            BudgetExceeded: if what is left of the budget does not allow those that are yet to be submitted.
+            BackendError: if a job failed, or its state cannot be learnt. The journal has the id of each accepted
+                job.
+            Detached: if jobs are not to be waited for, and one has not ended.
+            BudgetExceeded: if what is left of the budget does not allow the jobs that are yet to be submitted.
         """
         job_ids = self._begun(requests)
         if requests and self.terms.detach and self.connection.service is not None:
@@ -141,11 +151,10 @@ class Jobs:
         return found
 
     def reconcile(self) -> None:
-        """Note jobs of the record that were submitted twice without anybody being told, cancel those that wait, and
-        :meth:`settle`.
+        """Note jobs of the record that were submitted twice unnoticed, cancel those that wait, and :meth:`settle`.
 
-        A job that the service did not list at once is found here. Jobs of requests for which the journal knows no other
-        are left alone: they may be adopted, here or by a copy of the record.
+        Jobs that the service listed too late to be found earlier are found here. A job of a request for which the
+        journal knows no other job is left alone: it may be adopted, here or by a copy of the record.
         """
         if self.connection.service is None or self.journal is None:
             return
@@ -161,7 +170,7 @@ class Jobs:
         self.settle()
 
     def _listed_of_record(self, name: str) -> dict[str, str]:
-        """The tag of the request of each job that the service lists for a record; none if it does not answer."""
+        """The request tags of all jobs that the service lists for a record, by id; empty if it does not answer."""
         try:
             with silent():
                 listed = self.connection.service.jobs(job_tags=[f"{RECORD_TAG}{name}"], limit=None)
@@ -171,7 +180,7 @@ class Jobs:
         return {job_id: tags[0] for job_id, tags in named.items() if tags}
 
     def settle(self) -> None:
-        """Note what jobs and sessions billed of which it was not known; what still is not is left as it is."""
+        """Write bills of jobs and sessions that have become known to the service into the journal."""
         if self.connection.service is None or self.journal is None:
             return
         for job_id, job in self.journal.history().jobs().items():
@@ -182,7 +191,7 @@ class Jobs:
     # ------------------------------------------------------------ submitting
 
     def _begun(self, requests: Sequence[Request]) -> list[str]:
-        """Ids of the jobs of all requests: those that exist, and new ones for the others."""
+        """Ids of the jobs of all requests: existing jobs where there are any, otherwise new ones."""
         found: dict[int, str] = {}
         for number, request in enumerate(requests):
             self._check_failures(request)
@@ -202,10 +211,10 @@ class Jobs:
         return [found[number] for number in range(len(requests))]
 
     def _execution_limits(self, requests: Sequence[Request]) -> list[int]:
-        """Whole QPU seconds at which the service ends each job: a multiple of what it should take, if so many are left.
+        """Whole QPU seconds after which the service ends each job: twice its price, or less if less is left.
 
         Raises:
-            BudgetExceeded: if not even what they should take is left.
+            BudgetExceeded: if the budget does not even have the jobs' price left.
         """
         left = self.terms.left()
         prices = [math.ceil(request.price_seconds) for request in requests]
@@ -227,10 +236,10 @@ class Jobs:
         ]
 
     def _check_failures(self, request: Request) -> None:
-        """Refuse to submit again and again, with nobody watching, what fails again and again.
+        """Refuse to submit a request again that failed repeatedly while nobody was watching.
 
         Raises:
-            BackendError: of a detached run.
+            BackendError: if the run is detached and the request has failed too often.
         """
         own = self._history().of_tag(request.tag) if self.terms.detach else []
         failures = sum(one.event is Event.FAILED for one in own)
@@ -241,7 +250,7 @@ class Jobs:
             )
 
     def _listing_delay(self, request: Request) -> float:
-        """Seconds until the service lists a job that another process may just have submitted, before it died."""
+        """Seconds until the service lists a job that another process may have submitted just before it died."""
         own = [] if self.connection.service is None else self._history().of_tag(request.tag)
         if not own or own[-1].event is not Event.INTENT:
             return 0.0
@@ -251,7 +260,7 @@ class Jobs:
 
     @contextlib.contextmanager
     def _mode(self, requests: Sequence[Request]) -> Iterator[Any]:
-        """What jobs are submitted to, if not to the device itself: a batch if there are several, or the session."""
+        """The batch or session to which jobs are submitted; None for the device itself."""
         if self.connection.service is None or not requests or not (self.in_session or len(requests) > 1):
             yield None
             return
@@ -287,7 +296,7 @@ class Jobs:
             close_session(session, self.journal)
 
     def _adopted(self, request: Request) -> str | None:
-        """The id of a job that the service has for the request, and that may give a result; None if there is none."""
+        """The id of a job that the service already has for the request and may give a result; None without one."""
         if self.connection.service is None:
             return None
         chosen = self._chosen(request)
@@ -298,19 +307,23 @@ class Jobs:
         return chosen
 
     def _noted(self, request: Request) -> list[str]:
-        """Ids of the request's jobs in the journal that may still give a result, as far as it knows."""
+        """Ids of the request's jobs that may still give a result according to the journal."""
         noted, same = self._history().jobs(), (request.tag, request.digest)
         return [job_id for job_id, job in noted.items() if (job.tag, job.digest) == same and not job.is_lost]
 
     def _refuse_what_failed(self, request: Request, job_id: str) -> None:
-        """Say how a job ended while nobody watched, so that nobody pays for another without knowing."""
+        """Report how a job failed while nobody was watching, so that nobody pays for another one unknowingly.
+
+        Raises:
+            BackendError: if the job failed.
+        """
         with self._failure_of(request, job_id):
             self.connection.result(job_id)
 
     def _chosen(self, request: Request, own: str | None = None) -> str | None:
-        """Of the jobs with the request's tags, and its ``own`` one, that which is farthest; None if there is none.
+        """The id of the most advanced job among those with the request's tags and ``own``; None if there is none.
 
-        The others are noted, and cancelled if they still wait: nobody needs them.
+        All other jobs are noted as duplicates, and cancelled if they still wait.
         """
         if self.connection.service is None or self.journal is None:
             return own
@@ -331,12 +344,12 @@ class Jobs:
         return chosen
 
     def _submitted(self, request: Request, mode: Any, execution_limit: int) -> str:
-        """The id of a new job; if no answer came back, of the one that was accepted nevertheless.
+        """Submit a new job and return its id; if no answer came back, the id of the job that was accepted nevertheless.
 
         Args:
-            request: what it measures.
-            mode: what it is sent to; None for the device itself.
-            execution_limit: QPU seconds at which the service ends it.
+            request: request that the job serves.
+            mode: batch or session to which the job is sent; None for the device itself.
+            execution_limit: QPU seconds after which the service ends the job.
         """
         self._note(request.entry(Event.INTENT, record=None if self.journal is None else self.journal.name))
         failures = 0
@@ -374,21 +387,21 @@ class Jobs:
                 return self._only(request, self._known_as(request, job))
 
     def _known_as(self, request: Request, job: Any) -> str:
-        """The id of a job that was just submitted, noted."""
+        """The id of a job that was just submitted, after it was noted in the journal."""
         job_id = self.connection.remember(job)
         session_id = None if self._session is None else self._session.session_id
         self._note(request.entry(Event.SUBMITTED, job_id=job_id, session_id=session_id))
         return job_id
 
     def _only(self, request: Request, job_id: str) -> str:
-        """One of the job and its duplicates: the client itself submits again if it is answered an error."""
+        """The id of the one job to use among a job and its duplicates: the client submits again after an error."""
         chosen = self._chosen(request, job_id) or job_id
         if chosen != job_id:
             self._note(request.entry(Event.ADOPTED, job_id=chosen))
         return chosen
 
     def _tags(self, request: Request) -> list[str]:
-        """Of its job, on the service."""
+        """Tags that the request's job carries on the service."""
         own = [] if self.journal is None else [f"{RECORD_TAG}{self.journal.name}"]
         return [request.tag, f"{DIGEST_TAG}{request.digest[:32]}", *own]
 
@@ -411,7 +424,7 @@ class Jobs:
 
     @contextlib.contextmanager
     def _failure_of(self, request: Request, job_id: str | None = None, kind: Classify = kind_of) -> Iterator[None]:
-        """Turn what the client raises into an error of ours, and note it."""
+        """Turn exceptions of Qiskit's client into a BackendError, and note the failure in the journal."""
         try:
             yield
         except (Detached, BudgetExceeded, PlanError, BackendError):
@@ -439,5 +452,5 @@ class Jobs:
             self.journal.append(entry)
 
     def _history(self) -> History:
-        """What the journal says so far."""
+        """The history of all entries of the journal so far."""
         return History() if self.journal is None else self.journal.history()

@@ -1,8 +1,8 @@
-"""Whether a device turns the angles that are meant and returns the bits in the order that is meant.
+"""A test of whether a device binds angles to the intended gates and returns bits in the intended order.
 
 Releases of the client have returned bits in reverse, and bound angles to the wrong parameters. So before the first paid
-step the run's own circuit is measured at angles whose outcome is known: RY by 0 or π turns a bit or leaves it, a CX on
-bits is a CX on bits, and RZ by π/2 does nothing to them – but would, if it were bound where an RY should be.
+step the run's own circuit is measured at angles whose outcome is known: RY by 0 or π leaves a bit or flips it, CX maps
+basis states to basis states, and RZ by π/2 does nothing to them – but would, if it were bound where an RY should be.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from qhn.arrays import Bits, Floats
 from qhn.backend.events import Entry
 from qhn.circuit.hypernetwork import Ansatz
 
-ROWS, SHOTS = 4, 100  # sets of angles, and of each
-ENOUGH = 0.9  # of the bits must mostly be what they should be; the others may be noise
+ROWS, SHOTS = 4, 100  # sets of angles, and shots of each set
+ENOUGH = 0.9  # share of the bits whose most frequent value must be right; the others may be noise
 
 
 def known_outcomes(ansatz: Ansatz, num_rows: int) -> tuple[Floats, Bits]:
     """Angles ``[num_rows, num_parameters]`` with the bits ``[num_rows, num_qubits]`` that an ideal machine measures.
 
-    The same whenever asked for; no row reads the same in reverse, but for a single qubit.
+    Both are the same in every call. No row of bits reads the same in reverse, unless there is only one qubit.
 
     >>> from qhn.circuit.hypernetwork import hypernetwork
     >>> thetas, bits = known_outcomes(hypernetwork(3, 1), 1)
@@ -50,8 +50,11 @@ def known_outcomes(ansatz: Ansatz, num_rows: int) -> tuple[Floats, Bits]:
 
 
 def complaint(measured: Bits, expected: Bits) -> str | None:
-    """What is wrong with measured bits ``[..., shots, num_qubits]`` that should be ``[..., num_qubits]``; None if they
-    are right.
+    """The difference between measured and expected bits, in words; None if they agree up to noise.
+
+    Args:
+        measured: measured bits ``[..., shots, num_qubits]``.
+        expected: bits that an ideal machine measures, ``[..., num_qubits]``.
     """
     mostly = measured.mean(axis=-2) > 0.5
     right, reverse = ((mostly == bits).mean() for bits in (expected, expected[..., ::-1]))
@@ -63,10 +66,10 @@ def complaint(measured: Bits, expected: Bits) -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Of what could get an order wrong: a self-test holds for them only."""
+    """Versions of the packages that could get an order wrong; the outcome of a self-test holds for these only."""
     return {name: importlib.metadata.version(name) for name in ("qiskit", "qiskit-ibm-runtime")}
 
 
 def is_due(self_tests: Iterable[Entry]) -> bool:
-    """Whether none of these self-tests has passed with the versions that are installed."""
+    """Whether none of the given self-tests was passed with the package versions that are installed."""
     return not any(test.complaint is None and test.versions == versions() for test in self_tests)

@@ -1,4 +1,4 @@
-"""A session: a device to oneself, billed by the clock from its first job until it is closed.
+"""A session: exclusive use of a device, billed by the clock from its first job until it is closed.
 
 Jobs of a session do not queue behind those of others. What is computed here between two steps is billed too, which is
 why sessions are opt-in; IBM's Open plan has none.
@@ -24,13 +24,13 @@ Ask = Callable[[Callable[[], Any]], Any]
 
 
 def open_session(device: BackendV2, journal: Journal, max_seconds: float, ask: Ask) -> Session:
-    """The session of a run that still takes jobs, or a new one.
+    """The run's session that still takes jobs, or a new one.
 
     Args:
-        device: of the client.
-        journal: of the run, which knows its sessions.
-        max_seconds: after which the service ends a new one; infinite for its own limit.
-        ask: puts a question to the service until it answers.
+        device: Qiskit's object for the device.
+        journal: journal of the run, in which its sessions are noted.
+        max_seconds: seconds after which the service ends a new session; infinite for the service's own limit.
+        ask: function that puts a question to the service until it answers.
     """
     for earlier in (one for one in journal.history().sessions().values() if not one.is_closed):
         session = ask(partial(Session.from_id, earlier.session_id, device.service))
@@ -44,7 +44,7 @@ def open_session(device: BackendV2, journal: Journal, max_seconds: float, ask: A
 
 
 def note_session(session: Session, journal: Journal, *, is_closed: bool) -> None:
-    """Note what a session has taken so far."""
+    """Write the QPU seconds that a session has taken so far into the journal."""
     seconds = None
     with contextlib.suppress(Exception), silent():
         usage = session.usage()
@@ -54,14 +54,14 @@ def note_session(session: Session, journal: Journal, *, is_closed: bool) -> None
 
 
 def close_session(session: Session, journal: Journal) -> None:
-    """End it, so that it is billed no longer; if the service does not answer, it ends by its own limits."""
+    """Close a session, so that it is billed no longer; if the service does not answer, it ends by its own limits."""
     with contextlib.suppress(Exception), silent():
         session.close()
     note_session(session, journal, is_closed=True)
 
 
 def settle_sessions(device: BackendV2, journal: Journal, still_used: str | None) -> None:
-    """Note what sessions took that ended without anybody asking, or before the service knew it."""
+    """Write the QPU seconds of sessions that ended unnoticed, or were not billed in full yet, into the journal."""
     for known in journal.history().sessions().values():
         if known.is_settled or known.session_id == still_used:
             continue
