@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from qhn import checksums
 from qhn.config import RunConfig
 from qhn.run.record import Record
 from qhn.run.training import train
+
+NEW = ("size_steps.jsonl", "end_jobs.jsonl")  # arrays of a checkpoint that older versions did not write
 
 
 def finished(config: RunConfig, results: Path) -> Record:
@@ -18,6 +26,38 @@ def finished(config: RunConfig, results: Path) -> Record:
     training.close()
     assert training.record is not None
     return training.record
+
+
+def rewrite_json(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the values of a JSON document of a record, with a checksum as if qhn had written them."""
+    tree = checksums.parse_document(path.read_bytes(), is_checked=False)
+    change(tree)
+    path.write_bytes(checksums.document(tree))
+
+
+def make_old(directory: Path) -> Path:
+    """Turn a run into one as versions without checksums wrote it."""
+    for path in [*directory.rglob("*.json"), *directory.rglob("*.jsonl"), *directory.rglob("*.np[yz]")]:
+        content = path.read_bytes()
+        if path.suffix == ".jsonl":
+            lines = (json.dumps(line.tree) for line in checksums.lines_of(content))
+            path.write_text("".join(f"{line}\n" for line in lines))
+        elif path.parent != directory / "calibration" and path.suffix == ".json":
+            tree = checksums.parse_document(content)
+            tree |= {"schema": 1} if "schema" in tree else {}
+            tree.pop("journal", None)
+            for session in tree.get("sessions", []):
+                session.pop("journal", None), session.pop("ended", None)
+            path.write_text(json.dumps(tree, indent=2) + "\n")
+        elif path.suffix == ".npz" and checksums.has_checksum(content):
+            arrays = {name: value for name, value in checksums.parse_arrays(content).items() if name not in NEW}
+            if "checksum_steps.jsonl" in arrays:
+                steps = (directory / "steps.jsonl").read_bytes().splitlines(keepends=True)
+                arrays["checksum_steps.jsonl"] = np.array(zlib.crc32(b"".join(steps[: int(arrays["num_steps"])])))
+            np.savez(path, **arrays)
+    for name in ("jobs.end.json", "checkpoint-before.npz"):
+        (directory / name).unlink(missing_ok=True)
+    return directory
 
 
 def wait_until(happened: Callable[[], bool], seconds: float = 300) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from qhn.problem.search_space import SearchSpace
     from qhn.run.record import Record, load_run
     from qhn.run.replay import Replayed, replay
-    from qhn.run.step import RecordError, Step
+    from qhn.run.step import Step
     from qhn.run.training import Training, resume, train
     from qhn.seeds import Key
 
@@ -66,7 +66,7 @@ _MODULES = {
     "problem.search_space": ("SearchSpace",),
     "run.record": ("Record", "load_run"),
     "run.replay": ("Replayed", "replay"),
-    "run.step": ("RecordError", "Step"),
+    "run.step": ("Step",),
     "run.training": ("Training", "resume", "train"),
     "seeds": ("Key",),
 }

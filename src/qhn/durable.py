@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -33,6 +35,15 @@ def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     _sync_names(path.parent)
 
 
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Wait until no other process is in this context with the same file, which is made if it does not exist."""
+    with path.open("ab") as file:
+        with suppress(OSError):  # a file system that knows no locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _sync_names(folder: Path) -> None:
     """Wait until the names of new files in a folder are on the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -40,6 +51,20 @@ def _sync_names(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def keep_as(path: Path, other: Path) -> None:
+    """Keep the present content of a file under another name too, before it is replaced; nothing if there is no file."""
+    if not path.exists():
+        return
+    partial = other.with_name(other.name + ".part")
+    partial.unlink(missing_ok=True)
+    try:
+        os.link(path, partial)
+    except OSError:  # a file system without hard links
+        replace(other, lambda file: file.write(path.read_bytes()))
+    else:
+        partial.replace(other)
 
 
 def truncate(path: Path, size: int) -> None:

@@ -28,3 +28,11 @@ class NotFoundError(QhnError, FileNotFoundError):
     ...     print(error)
     network file gone.npz does not exist
     """
+
+
+class RecordError(QhnError):
+    """The error of a run whose files are damaged, belong to another run, or are being written by another process."""
+
+
+class RecordWarning(UserWarning):
+    """The warning that a file of a run is damaged or missing, and what of the run is shown nevertheless."""

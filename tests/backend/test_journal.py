@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from qhn import checksums
 from qhn.backend.events import NEEDED, Entry, Event
 from qhn.backend.history import History
 from qhn.backend.journal import Journal
 from qhn.backend.terms import Amount
+from qhn.errors import RecordError
 
 SIZE = '"digest": "d1", "rows": 25, "shots": 60, "price_seconds": 2.25'
 WRITTEN = [  # as they are in directories of runs
@@ -55,7 +59,10 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The lines that were parsed."""
     lines: list[bytes] = []
     real = json.loads
-    monkeypatch.setattr(json, "loads", lambda line: lines.append(line) or real(line))
+    notes = b"{\n"  # how the note of the file's end begins
+    monkeypatch.setattr(
+        json, "loads", lambda line: real(line) if line.startswith(notes) else lines.append(line) or real(line)
+    )
     return lines
 
 
@@ -76,9 +83,10 @@ def test_an_entry_is_written_as_it_was_read(line: str, journal: Journal) -> None
     entry = Entry.from_json(json.loads(line))
     assert json.dumps(entry.to_json()) == line
     journal.append(entry)
-    written = re.fullmatch(r'\{"time": "[-0-9]{10}T[:0-9]{8}Z", (.*)\n', journal.path.read_text())
+    end = '"line": 1, "checksum": "[0-9a-f]{8}"}\n'
+    written = re.fullmatch(r'\{"time": "[-0-9]{10}T[:0-9]{8}Z", (.*), ' + end, journal.path.read_text())
     assert written is not None
-    assert "{" + written[1] == line
+    assert "{" + written[1] + "}" == line
     (found,) = journal.history().entries()
     assert found.written is not None
     assert {**found.to_json(), "time": ""} == {"time": "", **json.loads(line)}
@@ -235,14 +243,14 @@ def test_a_line_that_another_process_has_half_written_is_read_when_it_is_whole(
 ) -> None:
     journal.append(job(0))
     first = journal.path.read_bytes().strip()
-    line = SUBMITTED.encode()
+    line = checksums.line(SUBMITTED, journal.end).strip()
     for end, known in ((20, 1), (len(line) - 1, 1), (len(line), 2)):  # the end of a line does not matter
         with journal.path.open("r+b") as file:
             file.seek(journal.path.read_bytes().index(b"\n") + 1)
             file.write(line[:end])
         assert len(events(journal)) == known
     with journal.path.open("ab") as file:
-        file.write(b"\n" + DONE.encode() + b"\n")
+        file.write(b"\n" + checksums.line(DONE, journal.end))
     assert events(journal) == ["submitted", "submitted", "done"]
     assert parsed.count(first) == parsed.count(line) == 1
 
@@ -272,16 +280,21 @@ def _cut(path: Path) -> None:
 
 def _cut_and_append(path: Path) -> None:
     _cut(path)
+    other = path.parent / "other"
+    other.mkdir()
+    shutil.copy(path, other)
     for number in range(10, 20):
-        Journal(path).append(job(number))
+        Journal(other / path.name).append(job(number))
+    path.write_bytes((other / path.name).read_bytes())
 
 
-def _replace(path: Path) -> None:
-    """By a file that reads the same where the old one ended."""
-    other = path.with_name("other")
-    other.write_bytes(path.read_bytes().replace(b"job-0", b"job-9"))
-    Journal(other).append(job(7))
-    other.replace(path)
+def _drop_a_line(path: Path) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[0], *lines[2:]]))
+
+
+def _exchange_lines(path: Path) -> None:
+    path.write_bytes(b"".join(reversed(path.read_bytes().splitlines(keepends=True))))
 
 
 def _edit(path: Path) -> None:
@@ -291,18 +304,119 @@ def _edit(path: Path) -> None:
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
 
 
-@pytest.mark.parametrize(
-    "change", [_cut, _cut_and_append, _replace, _edit, lambda path: path.write_bytes(b""), Path.unlink]
-)
-def test_a_file_that_is_another_now_is_read_anew(change: Callable[[Path], object], journal: Journal) -> None:
+def _rename_a_key(path: Path) -> None:
+    """In the last line, so that no later line covers it."""
+    before, key, after = path.read_bytes().rpartition(b'"rows"')
+    path.write_bytes(before + key.replace(b"rows", b"rowz") + after)
+
+
+CHANGES = [_cut, _cut_and_append, _edit, _drop_a_line, _exchange_lines, _rename_a_key, Path.unlink]
+CHANGES += [lambda path: path.write_bytes(b""), lambda path: os.truncate(path, path.stat().st_size - 30)]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("plain", [True, False])
+def test_lines_that_are_lost_or_changed_are_missed(
+    change: Callable[[Path], object], plain: bool, journal: Journal
+) -> None:
+    """By who has read the file before, and by who reads it for the first time; nothing is added to what is left."""
     for number in range(3):
         journal.append(job(number))
     assert len(journal.history().jobs()) == 3
     change(journal.path)
+    left = journal.path.read_bytes() if journal.path.exists() else None
+    for reader in (journal, Journal(journal.path, plain=plain)):
+        for _ in range(2):
+            with pytest.raises(RecordError, match=r"jobs\.jsonl.* line [0-9].*; restore it from a copy"):
+                reader.history()
+        with pytest.raises(RecordError, match=r"restore it from a copy"):
+            reader.append(job(50))
+    assert (journal.path.read_bytes() if journal.path.exists() else None) == left
+
+
+def test_every_bit_of_the_file_is_checked(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "jobs.jsonl", plain=False)
+    for number in range(2):
+        journal.append(job(number))
+    content = journal.path.read_bytes()
+    for bit in range(8 * len(content)):
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        journal.path.write_bytes(changed)
+        if bit // 8 == len(content) - 1:  # the last line's end
+            continue
+        with pytest.raises(RecordError, match=r"jobs\.jsonl"):
+            Journal(journal.path, plain=False).history()
+
+
+def test_lines_that_another_file_knows_of_must_be_there(journal: Journal) -> None:
+    """The note beside the file may be lost with it."""
+    ends = []
+    for number in range(3):
+        journal.append(job(number))
+        ends.append(journal.end)
+    note = journal.path.with_name("jobs.end.json")
+    note.unlink()
+    assert len(Journal(journal.path, ends).history().jobs()) == 3
+    _cut(journal.path)
+    assert len(Journal(journal.path, ends[:1]).history().jobs()) == 1
+    with pytest.raises(RecordError, match="lacks line 2 as it was written"):
+        Journal(journal.path, ends).history()
+    journal.path.unlink()
+    with pytest.raises(RecordError, match="lacks line 1 as it was written"):
+        Journal(journal.path, ends[:1]).history()
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff", None, b'{"lines": 1, "size": 2, "crc32": "x"}'])
+def test_a_damaged_note_is_made_again(content: bytes | None, journal: Journal) -> None:
+    journal.append(job(0))
+    note = journal.path.with_name("jobs.end.json")
+    note.unlink() if content is None else note.write_bytes(content)
+    other = Journal(journal.path)
+    other.append(job(1))
+    assert len(journal.history().jobs()) == 2
+    assert checksums.parse_document(note.read_bytes()) == other.end.to_json()
+
+
+def test_a_line_that_was_noted_nowhere_may_be_torn(journal: Journal) -> None:
+    """As a process leaves it that is killed between the line and its note: what was to be said is asked again."""
+    journal.append(job(0))
+    note = journal.path.with_name("jobs.end.json")
+    kept = note.read_bytes()
+    journal.append(job(1))
+    note.write_bytes(kept)
+    os.truncate(journal.path, journal.path.stat().st_size - 10)
+    other = Journal(journal.path)
+    assert [*other.history().jobs()] == ["job-0"]
+    other.append(job(2))
+    assert [*Journal(journal.path).history().jobs()] == ["job-0", "job-2"]
+
+
+def test_a_file_without_checksums_goes_on_with_them(journal: Journal) -> None:
+    """As it is in the directory of a run of an older version."""
+    journal.path.write_text(f'{SUBMITTED}\n{{"event": "inten\n{DONE}\n{{"ev')
+    journal.append(job(7))
+    assert events(journal) == ["submitted", "done", "submitted"] == events(Journal(journal.path))
+    journal.path.write_bytes(journal.path.read_bytes().replace(b"inten", b"intem"))
+    with pytest.raises(RecordError, match="line 5, or one before it, was changed"):
+        Journal(journal.path).history()
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_file_without_checksums_is_read_anew_if_it_is_another_now(number: int, journal: Journal) -> None:
+    lines = [SUBMITTED, DONE, SUBMITTED.replace('"a"', '"b"')]
+    journal.path.write_text("\n".join(lines))
+    assert len(journal.history().jobs()) == 2
+    content = ("\n".join(lines[:1]), "\n".join([*lines[:2], DONE, DONE]), "")[number]
+    journal.path.write_text(content)
     assert journal.history().entries() == Journal(journal.path).history().entries()
-    journal.append(job(50))
-    assert journal.history().entries() == Journal(journal.path).history().entries()
-    assert "job-50" in journal.history().jobs()
+
+
+def test_several_processes_write_one_file(journal: Journal) -> None:
+    writers = [Journal(journal.path) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: writers[number % 4].append(job(number)), range(40)))
+    assert len(journal.history().jobs()) == 40
 
 
 def test_there_is_no_file_until_something_is_noted(journal: Journal) -> None:

@@ -45,13 +45,15 @@ def test_every_job_counts_once() -> None:
     jobs = [submitted("a", 0), done("a", 0, 50.0), submitted("b", 1), done("b", 1, None), submitted("c", 2)]
     history = History(jobs)
     timing = [step(0, "a", billed=50.0), step(1, "b", billed=None)]
-    found = ledger(timing, history, 2000)
+    found = ledger(2, timing, history, 2000)
     assert found.steps == Amount(102.0, 2, 2000)  # the second at its price
     assert found.begun == Amount(52.0, 1, 1000)
     assert found.lost == Amount()
-    assert ledger(timing[:1], history, 1000).begun == Amount(52.0, 1, 1000)  # of step 1; the bits of step 2 are no use
-    assert ledger(timing[:1], history, 1000).lost == Amount(52.0, 1, 1000)
-    assert ledger([], History(), 0).spent == Amount()
+    assert ledger(1, timing[:1], history, 1000).begun == Amount(
+        52.0, 1, 1000
+    )  # of step 1; the bits of step 2 are no use
+    assert ledger(1, timing[:1], history, 1000).lost == Amount(52.0, 1, 1000)
+    assert ledger(0, [], History(), 0).spent == Amount()
 
 
 @pytest.mark.parametrize("event", [Event.FAILED, Event.CANCELLED])
@@ -61,7 +63,7 @@ def test_a_job_without_bits_is_lost_at_what_it_billed_or_its_price(
 ) -> None:
     end = Entry(event, tag="qhn:r:0:0", job_id=job_id, qpu_seconds=billed)
     history = History([submitted("a", 0), end, Entry(Event.INTENT, tag="qhn:r:0:0"), submitted("b", 0)])
-    found = ledger([], history, 0)
+    found = ledger(0, [], history, 0)
     assert found.lost == Amount(seconds, 1, 1000)
     assert found.begun == Amount(52.0, 1, 1000)
 
@@ -70,7 +72,7 @@ def test_a_job_without_bits_is_lost_at_what_it_billed_or_its_price(
 def test_what_is_paid_is_used_whatever_it_billed(billed: float | None) -> None:
     """A step all of whose shots were taken goes on; one of two jobs leaves the price of the other."""
     rules = TrainConfig(max_qpu_seconds=60)
-    found = ledger([], History([submitted("a", 0), done("a", 0, billed)]), 0)
+    found = ledger(0, [], History([submitted("a", 0), done("a", 0, billed)]), 0)
     assert over_budget(rules, Amount(52.0, 1, 1000), found) is None
     stopped = over_budget(rules, Amount(104.0, 2, 2000), found)
     left = 60 - (52.0 if billed is None else billed)
@@ -81,22 +83,22 @@ def test_what_is_paid_is_used_whatever_it_billed(billed: float | None) -> None:
 
 def test_a_job_found_again_is_no_longer_lost() -> None:
     history = History([submitted("a", 0), Entry(Event.FAILED, tag="qhn:r:0:0"), done("a", 0, 40.0)])
-    assert ledger([], history, 0).begun == Amount(40.0, 1, 1000)
+    assert ledger(0, [], history, 0).begun == Amount(40.0, 1, 1000)
 
 
 def test_a_self_test_is_paid_ahead_until_it_is_passed() -> None:
     """Its price need not be there again for the first step; once it was read, the step alone is to be paid."""
     size = {"rows": 4, "shots": 100, "price_seconds": 2.1}
     begun = [Entry(Event.SUBMITTED, tag="qhn:r:test:0", job_id="t", **size)]
-    found = ledger([], History(begun), 0)
+    found = ledger(0, [], History(begun), 0)
     assert found.paid_ahead == found.tests == Amount(2.1, 1, 400)
     passed = [
         Entry(Event.DONE, tag="qhn:r:test:0", job_id="t", qpu_seconds=2.5),
         Entry(Event.SELF_TEST, job_id="t", complaint=None, versions={"qiskit": "2.1"}),
     ]
-    found = ledger([], History([*begun, *passed]), 0)
+    found = ledger(0, [], History([*begun, *passed]), 0)
     assert (found.paid_ahead, found.tests) == (Amount(), Amount(2.5, 1, 400))
-    found = ledger([], History([*begun, *passed, submitted("a", 0)]), 0)
+    found = ledger(0, [], History([*begun, *passed, submitted("a", 0)]), 0)
     assert found.paid_ahead == found.begun == Amount(52.0, 1, 1000)
     assert found.spent == Amount(54.5, 2, 1400)
 

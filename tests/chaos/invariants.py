@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from qhn.run.step import RecordError
+from qhn.errors import RecordError
 from qhn.run.training import resume
 from service import CRN, Job, Service
 from service.jobs import FINAL

@@ -206,6 +206,12 @@ def test_damage_is_one_line_and_does_not_hide_other_runs(qhn) -> None:
     first = Path(qhn("run", "figure-1", *QUICK, "--quiet").out.strip())
     second = Path(qhn("run", "figure-1", *QUICK, "--seed", "8", "--quiet").out.strip())
     (first / "checkpoint.npz").write_bytes(b"zip?")
+    result = qhn("show", first.name)
+    assert result.code == 0
+    (line,) = result.err.splitlines()
+    assert "checkpoint.npz is damaged (it was changed" in line
+    assert line.endswith("one fewer; qhn resume makes it again")
+    (first / "checkpoint-before.npz").write_bytes(b"zip?")
     for words in (("show", first.name), ("resume", first.name), ("report", str(first)), ("run", "figure-1", *QUICK)):
         result = qhn(*words)
         assert result.code == 2

@@ -14,8 +14,7 @@ from pydantic import BaseModel
 from qhn.backend import BackendError
 from qhn.cli import explained
 from qhn.config import file as configfile
-from qhn.errors import NotFoundError, QhnError
-from qhn.run.step import RecordError
+from qhn.errors import NotFoundError, QhnError, RecordError
 
 
 class OneNumber(BaseModel):

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from qhn.errors import RecordError
 from qhn.run.manifest import is_session, is_timing
-from qhn.run.record import Record, RecordError
+from qhn.run.record import Record
 from qhn.run.training import train
+from runs import make_old
 
 TILE = {"qubits": [1, 2], "estimated_fidelity": 0.9, "exact": True}
 LOAD = {"one_qubit": [4, 4], "two_qubit": [2]}
@@ -55,12 +57,12 @@ def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path: Path, small_conf
         checkpoint.state_for(training._theta, training._state._replace(second_moment=0.0))
 
 
-def test_lines_of_timing_that_lack_a_fact_are_left_out(tmp_path: Path, small_config) -> None:
+def test_old_lines_of_timing_that_lack_a_fact_are_left_out(tmp_path: Path, small_config) -> None:
     for _ in (training := train(small_config, results=tmp_path)):
         pass
     training.close()
     assert training.record is not None
-    path = training.record.directory / "timing.jsonl"
+    path = make_old(training.record.directory) / "timing.jsonl"
     lines = path.read_text().splitlines()
     tree = json.loads(lines[1])
     del tree["job_ids"]

@@ -12,9 +12,10 @@ from qhn.backend import BackendError
 from qhn.backend.ibm import connection, jobs
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
+from qhn.errors import RecordError
 from qhn.report.jobs import job_lines, ledger_of
 from qhn.run.record import Record, load_run
-from qhn.run.step import Outcome, RecordError
+from qhn.run.step import Outcome
 from qhn.run.training import Training, resume, train
 from service import Service
 
@@ -266,9 +267,7 @@ def test_a_journal_that_was_lost_is_missed(service: Service, paid: RunConfig, tm
     assert ended(training)[0] == 1
     path = record_of(training).journal.path
     path.write_bytes(b"")
-    with pytest.raises(
-        RecordError, match=r"jobs\.jsonl does not know the job job000001, which a step used; restore it"
-    ):
+    with pytest.raises(RecordError, match=r"jobs\.jsonl lacks line [0-9]+ as it was written; restore it from a copy"):
         resume(record_of(training).directory, {"train.steps": 2})
     assert len(service.jobs) == 2
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from qhn.config import RunConfig
 from qhn.config.file import with_settings
 from qhn.report.page import Report
 from qhn.run.training import resume, train
-from runs import finished
+from runs import finished, rewrite_json
 
 TILED = {
     "train.backend": "fake_jakarta",
@@ -122,17 +121,15 @@ def test_qubits_of_the_first_session_are_kept_while_they_work(
     settings = {"train.backend": "fake_jakarta", "train.steps": 2, "device.mitigation": "readout"}
     record = finished(with_settings(small_config, settings), tmp_path)
     used = record.manifest()[0]["backend"]["tiles"]
-    manifest = json.loads((record.directory / "manifest.json").read_text())
-    manifest["sessions"][0]["backend"]["tiles"] = [{"qubits": [0, 1, 3, 5], "estimated_fidelity": 0.5}]
-    (record.directory / "manifest.json").write_text(json.dumps(manifest))
+    path, other = record.directory / "manifest.json", [{"qubits": [0, 1, 3, 5], "estimated_fidelity": 0.5}]
+    rewrite_json(path, lambda tree: tree["sessions"][0]["backend"].update(tiles=other))
     assert used[0]["qubits"] != [0, 1, 3, 5]
     training = resume(record.directory, {"train.steps": 3})
     list(training)
     training.close()
     assert record.manifest()[1]["backend"]["tiles"][0]["qubits"] == [0, 1, 3, 5]
-    manifest = json.loads((record.directory / "manifest.json").read_text())
-    manifest["sessions"][1]["backend"]["tiles"] = [{"qubits": [0, 1, 2, 6], "estimated_fidelity": 0.5}]  # no chain
-    (record.directory / "manifest.json").write_text(json.dumps(manifest))
+    other = [{"qubits": [0, 1, 2, 6], "estimated_fidelity": 0.5}]  # no chain
+    rewrite_json(path, lambda tree: tree["sessions"][1]["backend"].update(tiles=other))
     training = resume(record.directory, {"train.steps": 4})
     list(training)
     training.close()

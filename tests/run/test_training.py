@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +22,16 @@ from qhn.backend.journal import Journal
 from qhn.backend.terms import Amount
 from qhn.config import RunConfig
 from qhn.config.file import load_config, with_settings
+from qhn.errors import RecordError, RecordWarning
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import enumerate_costs
 from qhn.problem.network import load_network
 from qhn.run import record
 from qhn.run.record import Record, load_run
-from qhn.run.step import RecordError, Step, lowest_validation
+from qhn.run.step import Step, lowest_validation
 from qhn.run.stopping import steps_since_progress
 from qhn.run.training import resume, train
+from runs import make_old, rewrite_json
 
 NOT_REPRODUCIBLE = {"manifest.json", "timing.jsonl", ".lock", "jobs.jsonl", "circuit.qpy"}
 
@@ -548,13 +551,12 @@ def damage_json(directory: Path) -> None:
 
 
 def damage_schema(directory: Path) -> None:
-    path = directory / "config.json"
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
+    rewrite_json(directory / "config.json", lambda tree: tree.update(schema=99))
 
 
 def damage_steps(directory: Path) -> None:
     path = directory / "steps.jsonl"
-    path.write_text(path.read_text().replace('"value"', '"valu', 1))
+    path.write_text(path.read_text().replace('"value"', '"valuf"', 1))
 
 
 def shorten_steps(directory: Path) -> None:
@@ -562,13 +564,19 @@ def shorten_steps(directory: Path) -> None:
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
 
 
-def damage_checkpoint(directory: Path) -> None:
-    path = directory / "checkpoint.npz"
-    path.write_bytes(path.read_bytes()[:100])
+def damage_checkpoints(directory: Path) -> None:
+    for name in ("checkpoint.npz", "checkpoint-before.npz"):
+        (directory / name).write_bytes((directory / name).read_bytes()[:100])
 
 
-def remove_checkpoint(directory: Path) -> None:
-    (directory / "checkpoint.npz").unlink()
+def remove_checkpoints(directory: Path) -> None:
+    for name in ("checkpoint.npz", "checkpoint-before.npz"):
+        (directory / name).unlink()
+
+
+def edit_and_check(directory: Path) -> None:
+    """By somebody who computes the checksum too."""
+    rewrite_json(directory / "config.json", lambda tree: tree["train"].update(shots=61))
 
 
 def change_a_number(directory: Path) -> None:
@@ -592,17 +600,18 @@ def shorten_evaluations(directory: Path) -> None:
 
 
 DAMAGES = {
-    damage_config: "describes run",
+    damage_config: "config.json is damaged .it was changed after it was written",
+    edit_and_check: "describes run",
     damage_json: "damaged",
-    damage_schema: "schema 99, this version of qhn reads 1",
-    damage_steps: "line 1 is damaged",
-    shorten_steps: "has 2 steps, the checkpoint counts 4",
-    damage_checkpoint: "damaged",
-    remove_checkpoint: "missing although steps were taken",
-    shorten_evaluations: "has 1 evaluations, the checkpoint counts",
-    change_a_number: "steps.jsonl was changed after it was written",
+    damage_schema: "schema 99, this version of qhn reads 1 and 2",
+    damage_steps: "steps.jsonl is damaged: line 1, or one before it, was changed after it was written",
+    shorten_steps: r"steps.jsonl has [0-9,]+ bytes, the checkpoint counts [0-9,]+;",
+    damage_checkpoints: r"checkpoint\.npz is damaged",
+    remove_checkpoints: r"checkpoint\.npz is missing",
+    shorten_evaluations: "evaluations.bin has 10 bytes, the checkpoint counts",
+    change_a_number: "steps.jsonl is damaged: line 1, or one before it, was changed after it was written",
     change_an_evaluation: "evaluations.bin was changed after it was written",
-    no_text: "line 1 is damaged",
+    no_text: "steps.jsonl has 3 bytes",
 }
 
 
@@ -616,6 +625,108 @@ def test_damage_is_named_and_nothing_is_changed(damage, small_config: RunConfig,
     assert "\n" not in str(caught.value)
     kept = {name: content for name, content in contents(directory).items() if name != "config.json"}
     assert kept == {name: content for name, content in before.items() if name != "config.json"}
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("steps.jsonl", lambda content: content[:-2]),
+        ("steps.jsonl", lambda content: content[:-300]),
+        ("checkpoint.npz", lambda content: content[:100]),
+        ("checkpoint.npz", lambda content: content[:50] + bytes([content[50] ^ 4]) + content[51:]),
+        ("checkpoint.npz", None),
+    ],
+)
+def test_damage_to_the_last_step_costs_that_step_alone(
+    name: str,
+    change: Callable[[bytes], bytes] | None,
+    small_config: RunConfig,
+    tmp_path: Path,
+    uninterrupted: dict[str, bytes],
+) -> None:
+    """The run is shown one step shorter, and the step is made again."""
+    directory = finish(small_config, tmp_path)
+    path = directory / name
+    path.unlink() if change is None else path.write_bytes(change(path.read_bytes()))
+    found = load_run(directory)
+    with pytest.warns(RecordWarning, match=rf"{name}.*: the run is shown with 3 steps, one fewer; qhn resume makes it"):
+        found.checkpoint()
+    assert len(found.steps()) == len(found.timing()) == found.checkpoint().num_steps == 3  # and says it once
+    with pytest.warns(RecordWarning, match=name):
+        training = resume(directory)
+    assert len(list(training)) == 4
+    assert contents(directory) == uninterrupted
+    assert len(load_run(directory).steps()) == 4
+
+
+@pytest.mark.parametrize("content", [None, b"", b"x", "half"])
+def test_lost_times_of_steps_cost_nothing_else(content: bytes | str | None, small_config, tmp_path: Path) -> None:
+    directory = finish(small_config, tmp_path)
+    path = directory / "timing.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(b"".join(lines[:2]) + lines[2][:20] if isinstance(content, str) else content)
+    with pytest.warns(RecordWarning, match=r"timing\.jsonl has the times of [02] of 4 steps; the others are lost"):
+        known = len(load_run(directory).timing())
+    with pytest.warns(RecordWarning, match=r"timing\.jsonl"):
+        training = resume(directory, {"train.steps": 5})
+    assert len(list(training)) == 5
+    with pytest.warns(RecordWarning, match=r"timing\.jsonl"):
+        timing = load_run(directory).timing()
+    assert [entry["step"] for entry in timing] == [*range(known), 4]
+
+
+def test_a_changed_time_is_told_with_what_to_do(small_config: RunConfig, tmp_path: Path) -> None:
+    directory = finish(small_config, tmp_path)
+    path = directory / "timing.jsonl"
+    path.write_text(path.read_text().replace('"step": 1', '"step": 7'))
+    with pytest.raises(RecordError, match=r"timing\.jsonl is damaged: line 2.*; move it away: the times of the steps"):
+        load_run(directory).timing()
+
+
+def test_the_last_step_is_read_without_the_others(
+    small_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = finish(with_settings(small_config, {"train.steps": 30}), tmp_path)
+    found = load_run(directory)
+    steps = found.steps()
+    with monkeypatch.context() as patched:
+        patched.setattr(Record, "steps", None)
+        last = found.last_step()
+    assert last is not None
+    assert last.to_json() == steps[-1].to_json()
+    path = directory / "steps.jsonl"
+    content = path.read_text()
+    at = content.rindex('"mean"')
+    path.write_text(content[:at] + content[at:].replace("0.", "1.", 1))
+    with pytest.raises(RecordError, match=r"steps\.jsonl is damaged: line 30, or one before it, was changed"):
+        found.last_step()
+
+
+@pytest.mark.parametrize("steps", [0, 1, 4])
+def test_a_run_of_an_older_version_is_read_and_goes_on(steps: int, small_config: RunConfig, tmp_path: Path) -> None:
+    whole = finish(with_settings(small_config, {"train.steps": 6}), tmp_path / "whole")
+    training = train(small_config, results=tmp_path)
+    for _ in range(steps):
+        next(training)
+    training.close()
+    assert training.record is not None
+    directory = make_old(training.record.directory)
+    old = load_run(directory)
+    assert (old.is_old, len(old.steps()), len(old.timing())) == (True, steps, steps)
+    assert len(list(resume(directory, {"train.steps": 6}))) == 6
+    new = load_run(directory)
+    assert new.is_old
+    assert [step.to_json() for step in new.steps()] == [step.to_json() for step in load_run(whole).steps()]
+    assert new.last_step().to_json() == new.steps()[-1].to_json()  # type: ignore[union-attr]
+    lines = (directory / "steps.jsonl").read_text().splitlines()
+    assert ["checksum" in line for line in lines] == [False] * steps + [True] * (6 - steps)
+    path = directory / "steps.jsonl"
+    path.write_text(path.read_text().replace('"mean": ', '"mean": 9', 1))
+    with pytest.raises(RecordError, match=r"steps\.jsonl"):
+        new.steps()
 
 
 def test_a_torn_last_line_is_a_step_that_never_happened(

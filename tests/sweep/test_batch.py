@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from qhn import ExactEstimator, RunConfig, load_config, train
+from qhn.errors import RecordError
 from qhn.optimize.lbfgs import descend
-from qhn.run.step import RecordError
 from qhn.sweep.batch import Batch, BatchState, can_advance_together
 
 EXACT = {"train.backend": "exact", "train.steps": 25, "ansatz.num_layers": 1, "data.samples": 60}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from qhn.backend.events import Event
 from qhn.backend.history import History
 from qhn.backend.terms import Amount
 
@@ -41,11 +43,14 @@ class Ledger:
         return self.steps + self.lost + self.begun + self.tests + self.idle
 
 
-def ledger(timing: Sequence[Mapping[str, Any]], history: History, shots: int) -> Ledger:
+def ledger(num_steps: int, timing: Sequence[Mapping[str, Any]], history: History, shots: int) -> Ledger:
     """The ledger of a run, from its recorded steps and the history of its jobs.
 
+    What jobs took, and which of them the next step will use, follows from the history and the number of steps alone.
+
     Args:
-        timing: lines of ``timing.jsonl``, one per complete step.
+        num_steps: number of complete steps.
+        timing: lines of ``timing.jsonl`` about complete steps, which give the price of a rehearsal.
         history: events of the jobs of the run.
         shots: number of shots of all complete steps.
 
@@ -54,34 +59,35 @@ def ledger(timing: Sequence[Mapping[str, Any]], history: History, shots: int) ->
     >>> size = {"rows": 10, "shots": 100, "price_seconds": 52.0}
     >>> jobs = [("qhn:r:0:0", "a"), ("qhn:r:1:0", "b")]
     >>> submitted = [Entry(Event.SUBMITTED, tag=tag, job_id=job_id, **size) for tag, job_id in jobs]
-    >>> ledger(timing, History(submitted), 1000).spent
-    Amount(seconds=102.0, jobs=2, shots=2000)
+    >>> ledger(1, timing, History(submitted), 1000).spent
+    Amount(seconds=104.0, jobs=2, shots=2000)
     """
     jobs, tested = history.jobs(), {test.job_id for test in history.self_tests()}
-    seconds, number = 0.0, 0
+    steps = Amount(shots=shots)
     for entry in timing:
-        own = [jobs[job_id].billed if job_id in jobs else None for job_id in entry["job_ids"]]
-        bills = [bill for bill in own if bill is not None]
-        if own and len(bills) == len(own):
-            seconds += sum(bills)
-        elif own and entry["qpu_seconds"] is not None:
-            seconds += entry["qpu_seconds"]
-        else:
-            seconds += entry.get("price_seconds", 0.0)
-        number += len(entry["job_ids"]) or entry.get("price_jobs", 0)
-    done = {job_id for entry in timing for job_id in entry["job_ids"]}
-    coming = timing[-1]["step"] + 1 if timing else 0
+        if not entry["job_ids"] or not all(job_id in jobs for job_id in entry["job_ids"]):
+            steps += _noted(entry)
+    used = {job_id for entry in timing for job_id in entry["job_ids"]}
     lost = begun = tests = paid_ahead = NOTHING
     for job_id, job in jobs.items():
-        if job_id in done:
-            continue
+        is_used = job_id in used or job.event is Event.DONE
         if job.step is None:
             tests += job.spent
-        elif job.is_lost or job.step != coming:
+        elif job.step < num_steps and is_used:
+            steps += dataclasses.replace(job.spent, shots=0)  # they are among those of the steps
+        elif job.is_lost or job.step != num_steps:
             lost += job.spent
         else:
             begun += job.spent
-        if not job.is_lost and (job.step == coming or (job.step is None and job_id not in tested)):
+        if not job.is_lost and (job.step == num_steps or (job.step is None and job_id not in tested)):
             paid_ahead += job.price
     idle = Amount(sum(session.idle_seconds(jobs.values()) for session in history.sessions().values()))
-    return Ledger(Amount(seconds, number, shots), lost, begun, tests, idle, paid_ahead)
+    return Ledger(steps, lost, begun, tests, idle, paid_ahead)
+
+
+def _noted(entry: Mapping[str, Any]) -> Amount:
+    """What a line of ``timing.jsonl`` says that a step took; its price if it has no jobs, or no bill."""
+    number, billed = len(entry["job_ids"]), entry["qpu_seconds"]
+    if number and billed is not None:
+        return Amount(billed, number)
+    return Amount(entry.get("price_seconds") or 0.0, number or entry.get("price_jobs") or 0)

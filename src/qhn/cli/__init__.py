@@ -18,6 +18,8 @@ from __future__ import annotations
 import errno
 import sys
 import traceback
+import warnings
+from typing import Any
 
 import typer
 from typer.exceptions import TyperException
@@ -25,7 +27,7 @@ from typer.exceptions import TyperException
 from qhn.cli import devices, experiments, replay, runs, sweeps
 from qhn.cli.app import Escaped, app
 from qhn.cli.options import BAD_INPUT, DEFECT, FAILED, INTERRUPTED
-from qhn.errors import QhnError
+from qhn.errors import QhnError, RecordWarning
 
 __all__ = ["app", "devices", "experiments", "main", "replay", "runs", "sweeps"]
 
@@ -50,6 +52,7 @@ def main() -> None:
     if len(sys.argv) == 1:
         sys.argv.append("--help")
     _print_anything()
+    _tell_of_damage()
     try:
         code = app(standalone_mode=False)
     except Exception as error:
@@ -95,6 +98,21 @@ def explained(error: BaseException) -> tuple[int, str]:
             return FAILED, str(error)
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return DEFECT, f"this is a defect of qhn and not of what you asked for: {what}; {REPORT}"
+
+
+def _tell_of_damage() -> None:
+    """Print a warning about a damaged file of a run as one line, and once."""
+    others, told = warnings.showwarning, set()
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
+        if not issubclass(category, RecordWarning):
+            others(message, category, *place, **options)
+        elif str(message) not in told:
+            told.add(str(message))
+            print(f"qhn: {message}", file=sys.stderr)
+
+    warnings.simplefilter("always", RecordWarning)
+    warnings.showwarning = show
 
 
 def _print_anything() -> None:

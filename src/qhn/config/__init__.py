@@ -28,7 +28,7 @@ from qhn.estimator.gradient import Gradient, WithDrift
 from qhn.problem.cost import BinnProblem, Problem
 from qhn.seeds import Key, Purpose
 
-SCHEMA = 1  # version of the files in a run's directory
+NAMING = 1  # version of the rules by which a configuration gets its run's id
 
 
 class RunConfig(Section):
@@ -102,7 +102,7 @@ class RunConfig(Section):
         tree.get("train", {}).get("optimizer", {}).pop("force", None)  # it permits an optimizer, and changes no number
         tree.get("train", {}).get("initial", {}).pop("run", None)  # the angles themselves are hashed
         tree = {name: table for name, table in tree.items() if table != {}}  # empty once the excluded settings are gone
-        tree["schema"] = SCHEMA
+        tree["schema"] = NAMING
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:10]
 
     def given(self, problem: Problem) -> RunConfig:

@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qhn import bitstrings
+from qhn import bitstrings, checksums
 from qhn.arrays import Bits, Floats
 from qhn.backend.sampler import KnownDistribution
 from qhn.errors import NotFoundError, QhnError
@@ -155,7 +155,7 @@ class Ensemble:
         """Write the ensemble into an open binary file, in the format of :meth:`save`."""
         arrays: dict[str, Any] = {name: getattr(self, name) for name in ("weights", "classes", "mean", "scale")}
         arrays |= {"bits": bitstrings.pack(self.bits), "left_out": self.left_out}
-        np.savez(file, allow_pickle=False, space=json.dumps(asdict(self.space)), **arrays)
+        file.write(checksums.arrays(space=json.dumps(asdict(self.space)), **arrays))
 
 
 def load_ensemble(path: str | Path) -> Ensemble:
@@ -169,12 +169,12 @@ def load_ensemble(path: str | Path) -> Ensemble:
     if not path.is_file():
         raise NotFoundError(f"ensemble file {path} does not exist; qhn ensemble writes one")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            tree = json.loads(str(stored["space"]))
-            space = SearchSpace(**{name: _tuples(value) for name, value in tree.items()})
-            arrays = {name: stored[name] for name in ("weights", "classes", "mean", "scale")}
-            bits = bitstrings.unpack(stored["bits"], space.num_qubits)
-            return Ensemble(space, bits, **arrays, left_out=float(stored["left_out"]))
+        stored = checksums.parse_arrays(path.read_bytes(), is_checked=False)
+        tree = json.loads(str(stored["space"]))
+        space = SearchSpace(**{name: _tuples(value) for name, value in tree.items()})
+        arrays = {name: stored[name] for name in ("weights", "classes", "mean", "scale")}
+        bits = bitstrings.unpack(stored["bits"], space.num_qubits)
+        return Ensemble(space, bits, **arrays, left_out=float(stored["left_out"]))
     except Exception as error:  # a damaged archive raises BadZipFile, KeyError, ValueError or EOFError
         raise QhnError(f"{path} is not an ensemble saved by qhn: {clipped(str(error))}") from None
 

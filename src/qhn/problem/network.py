@@ -10,6 +10,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qhn import checksums
 from qhn.arrays import Floats
 from qhn.errors import NotFoundError, QhnError
 from qhn.text import clipped
@@ -187,7 +188,7 @@ class Network:
         arrays |= {name: getattr(self, name) for name in ("activation", "alphabet", "classes", "mean", "scale")}
         arrays["feature_names"] = np.array(self.feature_names, dtype=str)
         arrays["image_shape"] = np.array(self.image_shape or (), dtype=np.int64)
-        np.savez(file, **arrays)
+        file.write(checksums.arrays(**arrays))
 
 
 def _term(weight: float, name: str) -> str:
@@ -206,18 +207,18 @@ def load_network(path: str | Path) -> Network:
     if not path.is_file():
         raise NotFoundError(f"network file {path} does not exist")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            depth = sum(name.startswith("weights_") for name in stored.files)
-            return Network(
-                weights=tuple(stored[f"weights_{i}"] for i in range(depth)),
-                biases=tuple(stored[f"biases_{i}"] for i in range(depth)),
-                activation=str(stored["activation"]),
-                alphabet=(float(stored["alphabet"][0]), float(stored["alphabet"][1])),
-                classes=stored["classes"],
-                mean=stored["mean"],
-                scale=stored["scale"],
-                feature_names=tuple(str(name) for name in stored["feature_names"]),
-                image_shape=tuple(stored["image_shape"].tolist()) or None,
-            )
+        stored = checksums.parse_arrays(path.read_bytes(), is_checked=False)
+        depth = sum(name.startswith("weights_") for name in stored)
+        return Network(
+            weights=tuple(stored[f"weights_{i}"] for i in range(depth)),
+            biases=tuple(stored[f"biases_{i}"] for i in range(depth)),
+            activation=str(stored["activation"]),
+            alphabet=(float(stored["alphabet"][0]), float(stored["alphabet"][1])),
+            classes=stored["classes"],
+            mean=stored["mean"],
+            scale=stored["scale"],
+            feature_names=tuple(str(name) for name in stored["feature_names"]),
+            image_shape=tuple(stored["image_shape"].tolist()) or None,
+        )
     except Exception as error:  # a damaged archive raises BadZipFile, KeyError, ValueError or EOFError
         raise QhnError(f"{path} is not a network saved by qhn: {clipped(str(error))}") from None

@@ -68,10 +68,13 @@ def job_lines(record: Record, state_of: Callable[[str], str | None]) -> list[Job
             unknown.
     """
     used = {job_id for entry in record.timing() for job_id in entry["job_ids"]}
+    num_steps = record.checkpoint().num_steps
     lines = []
     for job_id, job in record.journal.history().jobs().items():
         state = job.event if job.event in ENDED else state_of(job_id) or job.event
-        bits = "used" if job_id in used or job.event is Event.SELF_TEST else "lost" if job.is_lost else "to come"
+        is_read = job.event is Event.DONE and job.step is not None and job.step < num_steps
+        is_used = job_id in used or is_read or job.event is Event.SELF_TEST
+        bits = "used" if is_used else "lost" if job.is_lost else "to come"
         state = "done" if job.event is Event.SELF_TEST else state.lower()
         lines.append(JobLine(job_id, measures(job), state, job.price.seconds, job.billed, bits))
     return lines
@@ -101,8 +104,10 @@ def ledger_of(record: Record) -> Ledger:
     Args:
         record: the record of the run.
     """
-    steps = record.steps()
-    return ledger(record.timing(), record.journal.history(), steps[-1].shots if steps else 0)
+    last = record.last_step()
+    history, bills = record.journal.history(), record.config.train.machine.bills
+    timing = [] if bills and history.jobs() else record.timing()
+    return ledger(record.checkpoint().num_steps, timing, history, last.shots if last else 0)
 
 
 def table(lines: list[JobLine]) -> str:

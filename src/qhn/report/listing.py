@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from qhn.config.file import presets
+from qhn.errors import RecordError
 from qhn.estimator.means import with_error
 from qhn.report.jobs import ledger_of
 from qhn.run.record import Record, run_directories
-from qhn.run.step import RecordError
 
 HEAD = ("experiment", "run", "backend", "layers", "order", "shots", "seed", "steps", "QPU s", "ended")
 ROW = "  {:<21} {:<12} {:<13} {:>6} {:<7} {:>6} {:>5} {:>9} {:>7}  {:<12} {}"
@@ -35,15 +35,15 @@ def run_lines(results: Path) -> Iterator[str]:
     for directory in found:
         try:
             yield _run_line(Record.load(directory))
-        except RecordError as error:
+        except (RecordError, OSError) as error:
             yield f"  {directory.parent.name:<21} {directory.name:<12} {error}"
 
 
 def _run_line(record: Record) -> str:
     """One run's row of the table."""
-    steps, outcome, train, ansatz = record.steps(), record.outcome(), record.config.train, record.config.ansatz
+    last, outcome, train, ansatz = record.last_step(), record.outcome(), record.config.train, record.config.ansatz
     spent = f"{ledger_of(record).spent.seconds:,.1f}" if train.machine.bills else "–"
-    values = f"{with_error(steps[-1].mean, steps[-1].mean_std_error)}, {steps[-1].best_cost:.6g}" if steps else ""
+    values = f"{with_error(last.mean, last.mean_std_error)}, {last.best_cost:.6g}" if last else ""
     return ROW.format(
         record.directory.parent.name,
         record.directory.name,
@@ -52,7 +52,7 @@ def _run_line(record: Record) -> str:
         ansatz.order,
         train.shots or "–",
         train.seed,
-        f"{len(steps)}/{train.steps}",
+        f"{last.step + 1 if last else 0}/{train.steps}",
         spent,
         outcome.name if outcome else "unfinished",
         values,

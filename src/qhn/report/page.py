@@ -24,6 +24,7 @@ from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import BLOCK, Landscape, is_small
 from qhn.problem.objective import Objective
 from qhn.report.device import DeviceReport
+from qhn.report.jobs import ledger_of
 from qhn.report.networks import NetworkReport
 from qhn.run.provenance import all_costs
 from qhn.run.record import Record
@@ -331,7 +332,8 @@ class Report:
     def provenance(self) -> str:
         """A text on where the numbers come from: time that the run took, its sessions, machines and versions."""
         timing = self.record.timing()
-        seconds, qpu_seconds = (sum(entry[name] or 0.0 for entry in timing) for name in ("seconds", "qpu_seconds"))
+        seconds = sum(entry["seconds"] or 0.0 for entry in timing)
+        qpu_seconds = ledger_of(self.record).spent.seconds if self.record.config.train.machine.bills else 0.0
         lines = [f"{seconds:,.1f} s in {len(timing)} steps, {qpu_seconds:,.1f} QPU s, in {self.record.directory}"]
         for session in self.record.sessions():
             versions = ", ".join(f"{name} {version}" for name, version in session.versions.items())

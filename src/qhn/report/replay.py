@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from qhn.config import RunConfig
+from qhn.errors import RecordError
 from qhn.estimator.means import with_error
 from qhn.report.figures import replayed_curve
 from qhn.run.record import Record
 from qhn.run.replay import Replayed, disagreement, replay, replayed_config
-from qhn.run.step import RecordError
 from qhn.text import aligned
 
 

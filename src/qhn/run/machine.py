@@ -15,7 +15,7 @@ from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.backend.terms import Amount, Remaining
 from qhn.budget.forecast import Forecast
 from qhn.budget.ledger import Ledger, ledger
-from qhn.errors import QhnError
+from qhn.errors import QhnError, RecordError
 from qhn.estimator.noisy import without_shots
 from qhn.estimator.protocol import Estimator
 from qhn.estimator.sampling import SamplingEstimator
@@ -24,7 +24,7 @@ from qhn.run.checks import check_budget, check_paid
 from qhn.run.plan import Plan
 from qhn.run.recorder import Recorder
 from qhn.run.session import BackendFacts
-from qhn.run.step import Outcome, RecordError
+from qhn.run.step import Outcome
 from qhn.run.stopping import beyond_account, over_budget
 
 
@@ -52,7 +52,7 @@ class RunMachine:
         self._backend = backend  # opened at the first step if need be: a finished run is shown without a machine
         self._detach = detach
         self._timing: list[dict[str, Any]] = []
-        self._shots = 0
+        self._num_steps = self._shots = 0
 
     # ------------------------------------------------------------ opening
 
@@ -167,17 +167,18 @@ class RunMachine:
 
     # ------------------------------------------------------------ what the run has spent, and may spend
 
-    def take_up(self, timing: Sequence[dict[str, Any]], shots: int) -> None:
+    def take_up(self, num_steps: int, timing: Sequence[dict[str, Any]], shots: int) -> None:
         """Count what the complete steps of earlier sessions took.
 
         Args:
-            timing: the entries of ``timing.jsonl``, one per complete step.
+            num_steps: number of complete steps.
+            timing: the entries of ``timing.jsonl`` about these steps.
             shots: number of shots of all complete steps.
 
         Raises:
             RecordError: if the journal does not know a job that a step used, since what was spent is then unknown.
         """
-        self._timing, self._shots = list(timing), shots
+        self._num_steps, self._timing, self._shots = num_steps, list(timing), shots
         noted = self._history().jobs()
         missing = [job_id for entry in self._timing for job_id in entry["job_ids"] if job_id not in noted]
         if missing and self._recorder.record and self.kind.bills:
@@ -220,11 +221,11 @@ class RunMachine:
             shots: number of shots since the start of the run.
         """
         self._timing.append(timing)
-        self._shots = shots
+        self._num_steps, self._shots = self._num_steps + 1, shots
 
     def ledger(self) -> Ledger:
         """The QPU seconds, jobs and shots that the run has spent so far, or in a rehearsal would have."""
-        return ledger(self._timing, self._history(), self._shots)
+        return ledger(self._num_steps, self._timing, self._history(), self._shots)
 
     def needed(self, step: int) -> Amount:
         """The most that a step can take: QPU seconds, jobs and shots, with a self-test of the device if one is due.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from qhn import bitstrings
+from qhn import bitstrings, checksums
 from qhn.arrays import Bits, Floats
 from qhn.problem.capabilities import description_of, noun_of, validation_of
 from qhn.problem.cost import BinnProblem, Problem
@@ -81,7 +81,8 @@ def write_circuit(record: Record, circuit: Any) -> None:
 def all_costs(record: Record, problem: Problem) -> Floats:
     """The costs C of all bitstrings, ``[2**num_qubits]``; entry i is that of the bits of i, qubit 0 least significant.
 
-    Once computed they are kept in the run's ``landscape.npy``. A stored table is used if 64 of its entries are right.
+    Once computed they are kept in the run's ``landscape.npy``. A stored table is used if its checksum and 64 of its
+    entries are right.
 
     Args:
         record: the record of the run.
@@ -92,13 +93,13 @@ def all_costs(record: Record, problem: Problem) -> Floats:
     """
     costs: Floats
     try:
-        with (record.directory / LANDSCAPE).open("rb") as file:
-            costs = np.asarray(np.load(file), dtype=np.float64)
-    except Exception:  # numpy raises OSError, ValueError, EOFError or BadZipFile; it is computed anew
+        costs = checksums.parse_array((record.directory / LANDSCAPE).read_bytes())
+    except (OSError, ValueError):  # missing, damaged or without a checksum: it is computed anew
         costs = np.empty(0)
     if not _are_costs_of(problem, costs):
         costs = enumerate_costs(problem)
-        record.write_file(LANDSCAPE, lambda file: np.save(file, costs))
+        content = checksums.array(costs)
+        record.write_file(LANDSCAPE, lambda file: file.write(content))
     return costs
 
 

@@ -7,12 +7,12 @@
       data/             a copy of the user's data file, or the 4×4 pixels of their MNIST, if that is what is learnt
       manifest.json     versions, machine and backend of every session that advanced the run
       calibration/      of a device, what it reported when a session began
-      steps.jsonl       one line a step
+      steps.jsonl       one line a step, with its number and a checksum of the file so far
       evaluations.bin   every bitstring evaluated, in order: its bits packed into bytes, then C as a float64
       samples/          packed bits: of θ itself for every step, of all rows if the shots were paid for
       timing.jsonl      seconds, QPU seconds, their price, and job ids of the steps
-      jobs.jsonl        on a QPU: each job's intent, id, price and outcome
-      checkpoint.npz    θ and optimizer state after the last complete step
+      jobs.jsonl        on a QPU: each job's intent, id, price and outcome; jobs.end.json notes where it ends
+      checkpoint.npz    θ and optimizer state after the last complete step; checkpoint-before.npz: after the one before
       circuit.*         the circuit that runs: .qpy, .qasm (OpenQASM 3), .txt (a drawing)
       best.json, network.npz, outcome.json, figures/
       ensemble.npz      all networks measured at a step with their weights, if asked for
@@ -21,6 +21,10 @@
 A step is complete when the checkpoint that counts it is in place. Whatever a killed process left beyond that is cut off
 before the run goes on, so a resumed run writes the same bytes as an uninterrupted one (except times, versions, and the
 random names that Qiskit gives to parameters in ``circuit.qpy``).
+
+Every file is checked when it is read (:mod:`qhn.checksums`). If the last step or the checkpoint is damaged, the run is
+shown as it was one step earlier, and goes on from there: bits that were paid for are kept, so that the step is made
+again without another shot. Runs of older versions (schema 1) have fewer checksums; they can be read and go on.
 """
 
 from __future__ import annotations
@@ -29,10 +33,12 @@ import fcntl
 import hashlib
 import json
 import os
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from dataclasses import replace as changed
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
@@ -40,70 +46,33 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qhn import bitstrings
+from qhn import checksums
 from qhn.arrays import Bits, Floats
 from qhn.backend.journal import Journal
 from qhn.backend.samples import ReadoutCounts, Samples
-from qhn.config import SCHEMA, RunConfig
+from qhn.checksums import End, Line
+from qhn.config import RunConfig
 from qhn.config.data import FileData, MnistData
 from qhn.config.file import parse_config
-from qhn.durable import append, replace, truncate
-from qhn.errors import NotFoundError, QhnError
+from qhn.durable import append, keep_as, replace, truncate
+from qhn.errors import NotFoundError, QhnError, RecordError, RecordWarning
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.mnist_files import idx_bytes, read_mnist
 from qhn.problem.network import load_network
+from qhn.run.checkpoint import ANEW, EVALUATIONS, JOURNAL, STEPS, Checkpoint
 from qhn.run.manifest import is_session, is_timing
 from qhn.run.session import Session
-from qhn.run.step import Outcome, RecordError, Step
+from qhn.run.step import Outcome, Step
 from qhn.text import did_you_mean, parse_json
 
 Packed = NDArray[np.uint8]
 
-JOURNAL = "jobs.jsonl"
-CHECKED = ("steps.jsonl", "evaluations.bin")  # the checkpoint holds a CRC-32 of the complete part of each
+SCHEMA = 2  # version of the files in a run's directory
+OLD_SCHEMA = 1  # without checksums in most of them
+TIMING, CHECKPOINT, BEFORE = "timing.jsonl", "checkpoint.npz", "checkpoint-before.npz"
+MANIFEST, OUTCOME = "manifest.json", "outcome.json"
 BEFORE_CONFIG = {"samples", "data", "config.json.part"}  # what creating a run writes first
-ANEW = "restore it from a copy, or begin anew with qhn run --restart, which sets this run aside"
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """The state of a training after its last complete step.
-
-    Attributes:
-        num_steps: number of complete steps.
-        num_evaluations: number of different bitstrings evaluated so far.
-        num_qubits: number of qubits of the circuit; 0 before the first step.
-        checksums: CRC-32 of the complete part of ``steps.jsonl`` and of ``evaluations.bin``, by name of the file.
-        theta: angles of the next step in radians, ``[num_parameters]``; empty before the first step.
-        optimizer: arrays of the optimizer's state, by name.
-        readout_counts: readout errors counted so far; None if they are not counted.
-    """
-
-    num_steps: int
-    num_evaluations: int
-    num_qubits: int
-    checksums: dict[str, int]
-    theta: Floats
-    optimizer: dict[str, NDArray[Any]]
-    readout_counts: ReadoutCounts | None = None
-
-    def state_for(self, theta: Floats, state: Any) -> tuple[Floats, Any]:
-        """θ and the state of the optimizer, to go on with.
-
-        Args:
-            theta: the angles that the run began with, ``[num_parameters]``.
-            state: the state of the same optimizer before its first step, a named tuple of arrays.
-
-        Raises:
-            RecordError: if the checkpoint holds other arrays than these, or arrays of another shape.
-        """
-        wanted = {"theta": theta} | state._asdict()
-        stored = {"theta": self.theta} | self.optimizer
-        for name in sorted(wanted.keys() | stored.keys()):
-            shapes = [np.shape(tree[name]) if name in tree else None for tree in (stored, wanted)]
-            if shapes[0] != shapes[1] or stored[name].dtype.kind not in "biuf":
-                raise RecordError(f"checkpoint.npz holds no {name} of this circuit and optimizer; {ANEW}")
-        return self.theta, type(state)(**self.optimizer)
+AGAIN = "delete it, the run writes another"
 
 
 def results_directory(explicit: str | Path | None = None) -> Path:
@@ -126,16 +95,21 @@ class Record:
     Args:
         directory: the directory of the run.
         config: the configuration of the run.
+        schema: version of the files in the directory.
 
     Attributes:
         directory: the directory of the run.
         config: the configuration of the run.
+        schema: version of the files in the directory.
     """
 
-    def __init__(self, directory: Path, config: RunConfig) -> None:
+    def __init__(self, directory: Path, config: RunConfig, schema: int = SCHEMA) -> None:
         self.directory = directory
         self.config = config
-        self._checksums = dict.fromkeys(CHECKED, 0)
+        self.schema = schema
+        self._written = Checkpoint.initial()  # of which the next one is a continuation
+        self._timing_end = End()
+        self._has_warned = False
 
     # ------------------------------------------------------------ opening
 
@@ -194,22 +168,24 @@ class Record:
         if not path.is_file():
             raise NotFoundError(f"{directory} is not a run: it has no config.json")
         try:
-            tree = parse_json(path.read_text())
+            tree = checksums.parse_document(path.read_bytes(), is_checked=False)
             schema = tree.pop("schema")
             for place in ("file", "directory"):
                 if isinstance(tree.get("data"), dict) and tree["data"].get(place):
                     tree["data"][place] = str(directory / tree["data"][place])
-            config = parse_config(tree) if schema == SCHEMA else None
+            config = parse_config(tree) if schema in (OLD_SCHEMA, SCHEMA) else None
+            if schema == SCHEMA:
+                checksums.parse_document(path.read_bytes())
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             raise RecordError(f"{path} is damaged ({error}); {ANEW}") from None
         if config is None:
-            raise RecordError(f"{path} has schema {schema}, this version of qhn reads {SCHEMA}")
+            raise RecordError(f"{path} has schema {schema}, this version of qhn reads {OLD_SCHEMA} and {SCHEMA}")
         if config.run_id != directory.name.partition("~")[0]:
             raise RecordError(
                 f"{path} describes run {config.run_id}, and its directory is called {directory.name}: a run's "
                 "directory must keep its name, and config.json must not be edited"
             )
-        return cls(directory, config)
+        return cls(directory, config, schema)
 
     @property
     def exists(self) -> bool:
@@ -271,10 +247,42 @@ class Record:
 
     # ------------------------------------------------------------ reading
 
+    @property
+    def is_old(self) -> bool:
+        """Whether an older version wrote the run, so that its files have fewer checksums."""
+        return self.schema == OLD_SCHEMA
+
     @cached_property
     def journal(self) -> Journal:
-        """The journal of the run's jobs on a QPU, ``jobs.jsonl``."""
-        return Journal(self.directory / JOURNAL)
+        """The journal of the run's jobs on a QPU, ``jobs.jsonl``.
+
+        Raises:
+            RecordError: if the files that say how long it must be are damaged.
+        """
+        ends = self._noted_ends() if self.config.train.machine.bills and self.exists else []
+        return Journal(self.directory / JOURNAL, ends, plain=self.is_old)
+
+    def _noted_ends(self) -> list[End]:
+        """The ends of the journal that the other files of the run have noted."""
+        notes = [session["journal"] for session in self.manifest() if "journal" in session]
+        outcome = self._read_json(OUTCOME) or {}
+        notes += [outcome["journal"]] if "journal" in outcome else []
+        path = self.directory / JOURNAL
+        if not path.exists() and not notes and self._has_submitted():
+            raise RecordError(f"{path} is missing, although jobs were submitted; restore it from a copy")
+        try:
+            return [self.checkpoint().journal, *map(End.from_json, notes)]
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecordError(f"a note of the end of {path} is damaged ({error}); {ANEW}") from None
+
+    def _has_submitted(self) -> bool:
+        """Whether a run of an older version submitted jobs, by its files other than the journal."""
+        outcome = self.outcome()
+        return (
+            self.checkpoint().num_steps > 0
+            or (outcome is not None and outcome.name == "detached")
+            or (self.directory / "jobs").exists()
+        )
 
     def steps(self) -> list[Step]:
         """All complete steps, in order.
@@ -282,50 +290,128 @@ class Record:
         Raises:
             RecordError: if a line is damaged or missing.
         """
-        path, checkpoint = self.directory / "steps.jsonl", self.checkpoint()
-        count = checkpoint.num_steps
-        content = path.read_bytes().splitlines(keepends=True)[:count] if path.exists() else []
-        lines = [line.decode(errors="replace") for line in content]
-        steps = []
-        for number, line in enumerate(lines):
-            try:
-                step = Step.from_json(line)
-            except RecordError as error:
-                raise RecordError(f"{path} line {number + 1} is damaged: {error}; {ANEW}") from None
-            if step.step != number:
-                raise RecordError(f"{path} line {number + 1} holds step {step.step}, expected {number}")
-            steps.append(step)
-        if len(steps) < count:
-            raise RecordError(f"{path} has {len(steps)} steps, the checkpoint counts {count}; {ANEW}")
-        if zlib.crc32(b"".join(content)) != checkpoint.checksums[path.name]:
+        path, end = self.directory / STEPS, self.checkpoint().steps
+        if not end.lines:
+            return []
+        try:
+            content = path.read_bytes()
+            content = content[: end.size] if end.size else b"".join(content.splitlines(keepends=True)[: end.lines])
+            lines = list(checksums.lines_of(content, plain=self.is_old))
+            steps = [self._step(line) for line in lines]
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{path} is damaged: {shown_error(error)}; {ANEW}") from None
+        if len(steps) < end.lines:
+            raise RecordError(f"{path} has {len(steps)} steps, the checkpoint counts {end.lines}; {ANEW}")
+        if lines[-1].end.checksum != end.checksum:
             raise RecordError(f"{path} was changed after it was written; {ANEW}")
         return steps
+
+    def last_step(self) -> Step | None:
+        """The last complete step, of which alone the file is read and checked; None before the first.
+
+        Raises:
+            RecordError: if it is damaged or missing.
+        """
+        path, end = self.directory / STEPS, self.checkpoint().steps
+        if not end.lines:
+            return None
+        try:
+            line = checksums.last_line(path, end)
+            return self.steps()[-1] if line is None else self._step(line)
+        except RecordError:
+            raise
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{path} is damaged: {shown_error(error)}; {ANEW}") from None
+
+    @staticmethod
+    def _step(line: Line) -> Step:
+        """The step of a line.
+
+        Raises:
+            QhnError: if the line is no step, or another.
+        """
+        try:
+            step = Step.from_json(line.text.decode())
+        except ValueError as error:
+            raise QhnError(f"line {line.number} is damaged ({error})") from None
+        if step.step != line.number - 1:
+            raise QhnError(f"line {line.number} holds step {step.step}, expected {line.number - 1}")
+        return step
 
     def checkpoint(self) -> Checkpoint:
         """The state of the training after its last complete step; one of zero steps if there is none.
 
+        If the last step, or the checkpoint after it, is damaged, it is the state after the step before; a warning says
+        so.
+
         Raises:
-            RecordError: if ``checkpoint.npz`` is damaged, or missing although steps were taken.
+            RecordError: if more than that is damaged or missing.
         """
-        path = self.directory / "checkpoint.npz"
-        if not path.exists():
-            steps = self.directory / "steps.jsonl"
-            if steps.exists() and len(steps.read_bytes().splitlines()) > 1:
-                raise RecordError(f"{path} is missing although steps were taken; {ANEW}")
-            return Checkpoint(0, 0, 0, dict.fromkeys(CHECKED, 0), np.empty(0), {})
+        found, damage = self._complete()
+        if damage is not None and not self._has_warned:
+            self._has_warned = True
+            what = str(damage).removesuffix(f"; {ANEW}")
+            words = f"{what}: the run is shown with {found.num_steps} steps, one fewer; qhn resume makes it again"
+            warnings.warn(RecordWarning(words), stacklevel=2)
+        return found
+
+    def _complete(self) -> tuple[Checkpoint, RecordError | None]:
+        """The last checkpoint to which everything is there, and the damage to the one after it; None if there is none.
+
+        Raises:
+            RecordError: if the last two are damaged, or what they count is.
+        """
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                return Checkpoint(
-                    int(stored["num_steps"]),
-                    int(stored["num_evaluations"]),
-                    int(stored["num_qubits"]),
-                    {name: int(stored[f"checksum_{name}"]) for name in CHECKED},
-                    stored["theta"],
-                    {name[10:]: stored[name] for name in stored.files if name.startswith("optimizer_")},
-                    ReadoutCounts.from_arrays(stored),
-                )
-        except Exception as error:  # numpy raises BadZipFile, KeyError, ValueError, OSError or zlib.error here
-            raise RecordError(f"{path} is damaged ({type(error).__name__}); {ANEW}") from None
+            newest = self._stored(CHECKPOINT)
+            if newest is None and not self._has_begun():
+                return Checkpoint.initial(), None
+            if newest is None:
+                raise RecordError(f"{self.directory / CHECKPOINT} is missing; {ANEW}")
+            self._check_sizes(newest)
+        except RecordError as damage:
+            try:
+                earlier = self._stored(BEFORE)
+                if earlier is None:
+                    raise damage
+                self._check_sizes(earlier)
+            except RecordError:
+                raise damage from None
+            return earlier, damage
+        return newest, None
+
+    def _has_begun(self) -> bool:
+        """Whether a checkpoint was written, by the files beside it."""
+        steps = self.directory / STEPS
+        counted = [line for line in (steps.read_bytes() if steps.exists() else b"").split(b"\n") if line]
+        return len(counted) > self.is_old or (self.directory / BEFORE).exists()
+
+    def _stored(self, name: str) -> Checkpoint | None:
+        """The checkpoint in a file; None if there is no such file.
+
+        Raises:
+            RecordError: if the file is damaged.
+        """
+        path = self.directory / name
+        try:
+            return Checkpoint.from_arrays(checksums.parse_arrays(path.read_bytes(), is_checked=not self.is_old))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RecordError(f"{path} is damaged ({shown_error(error)}); {ANEW}") from None
+
+    def _check_sizes(self, checkpoint: Checkpoint) -> None:
+        """Refuse files that are shorter than the part that a checkpoint counts.
+
+        Raises:
+            RecordError: if one is.
+        """
+        size = checkpoint.num_evaluations * _evaluation_type(checkpoint.num_qubits).itemsize
+        line_end = 1  # a line is complete without it
+        for name, least in ((STEPS, checkpoint.steps.size - line_end), (EVALUATIONS, size)):
+            path = self.directory / name
+            found = path.stat().st_size if path.exists() else 0
+            if found < least:
+                raise RecordError(f"{path} has {found:,} bytes, the checkpoint counts {least:,}; {ANEW}")
 
     def evaluations(self) -> tuple[Packed, Floats]:
         """All different bitstrings evaluated up to the checkpoint, in order of evaluation.
@@ -336,7 +422,7 @@ class Record:
         Raises:
             RecordError: if ``evaluations.bin`` cannot be read, or is not what the checkpoint says.
         """
-        path, checkpoint = self.directory / "evaluations.bin", self.checkpoint()
+        path, checkpoint = self.directory / EVALUATIONS, self.checkpoint()
         count, dtype = checkpoint.num_evaluations, _evaluation_type(checkpoint.num_qubits)
         if count == 0:
             return np.empty((0, 0), dtype=np.uint8), np.empty(0)
@@ -346,7 +432,7 @@ class Record:
             raise RecordError(f"{path} cannot be read: {error.strerror}") from None
         if len(rows) < count:
             raise RecordError(f"{path} has {len(rows)} evaluations, the checkpoint counts {count}; {ANEW}")
-        if zlib.crc32(rows.tobytes()) != checkpoint.checksums[path.name]:
+        if zlib.crc32(rows.tobytes()) != checkpoint.evaluations:
             raise RecordError(f"{path} was changed after it was written; {ANEW}")
         return np.ascontiguousarray(rows["bits"]), np.ascontiguousarray(rows["cost"])
 
@@ -359,12 +445,9 @@ class Record:
         Raises:
             RecordError: if the file of the bits is missing or damaged.
         """
-        path = self._samples_path(step)
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                return bitstrings.unpack(stored["bits"][0], int(stored["num_qubits"]))
-        except Exception as error:  # numpy raises the same errors as for the checkpoint
-            raise RecordError(f"{path} cannot be read ({type(error).__name__}); {ANEW}") from None
+        samples, _ = self.kept_samples(step)
+        at_theta: Bits = samples.bits[0]
+        return at_theta
 
     def kept_samples(self, step: int, evaluation: int = 0) -> tuple[Samples, str]:
         """The stored bits of an evaluation, and the digest of its angles and shots.
@@ -380,10 +463,24 @@ class Record:
         """
         path = self._samples_path(step, evaluation)
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                return Samples.from_arrays(stored), str(stored["digest"])
-        except Exception as error:  # numpy raises the same errors as for the checkpoint
-            raise RecordError(f"{path} cannot be read ({type(error).__name__}); {ANEW}") from None
+            return self._samples_in(path)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RecordError(f"{path} cannot be read ({shown_error(error)}); {ANEW}") from None
+
+    def _samples_in(self, path: Path) -> tuple[Samples, str]:
+        """The bits in a file, and the digest of their angles and shots."""
+        stored = checksums.parse_arrays(path.read_bytes(), is_checked=not self.is_old)
+        return Samples.from_arrays(stored), str(stored["digest"])
+
+    def best(self) -> dict[str, Any]:
+        """The contents of ``best.json``, about the best bitstring so far; nothing if it is missing or damaged.
+
+        Every fact in it follows from the steps and the problem, and the next session writes it again.
+        """
+        try:
+            return self._read_json("best.json") or {}
+        except RecordError:
+            return {}
 
     def holds_best_of(self, step: Step) -> bool:
         """Whether ``best.json`` describes the best bitstring of a step, and ``network.npz`` is there for a network.
@@ -391,59 +488,79 @@ class Record:
         Args:
             step: the step in which the bitstring was found.
         """
+        best = self.best()
+        if (best.get("step"), best.get("bits")) != (step.step, step.best_bits):
+            return False
         try:
-            best = parse_json((self.directory / "best.json").read_text())
-            if "network" in best:
-                load_network(self.directory / "network.npz")
-            return bool(best["step"] == step.step and best["bits"] == step.best_bits)
-        except (OSError, ValueError, KeyError, TypeError):
+            return "network" not in best or load_network(self.directory / "network.npz") is not None
+        except (OSError, ValueError):
             return False
 
     def outcome(self) -> Outcome | None:
         """The outcome of the run's last session: why it stopped; None if it was killed or never ran.
 
         Raises:
-            RecordError: if ``outcome.json`` is damaged.
+            RecordError: if ``outcome.json`` is damaged, or is missing although it was written.
         """
-        path = self.directory / "outcome.json"
+        tree, path = self._read_json(OUTCOME), self.directory / OUTCOME
+        if tree is None:
+            sessions = self.manifest()
+            if sessions and sessions[-1].get("ended"):
+                raise RecordError(f"{path} is missing, although the run ended; qhn resume writes another")
+            return None
         try:
-            outcome = Outcome(**parse_json(path.read_text())) if path.exists() else None
-            if outcome is not None and not (isinstance(outcome.name, str) and isinstance(outcome.message, str)):
+            outcome = Outcome(**{name: value for name, value in tree.items() if name != "journal"})
+            if not (isinstance(outcome.name, str) and isinstance(outcome.message, str)):
                 raise TypeError("name and message must be text")
-            return outcome
         except (ValueError, TypeError) as error:
-            raise RecordError(f"{path} is damaged ({error}); delete it, the run writes another") from None
+            raise RecordError(f"{path} is damaged ({error}); {AGAIN}") from None
+        return outcome
 
     def timing(self) -> list[dict[str, Any]]:
         """The entries of ``timing.jsonl`` for the complete steps: time, seconds, QPU seconds, their price, job ids.
 
-        Lines that cannot be read are left out. :meth:`qhn.run.machine.RunMachine.timing` describes an entry.
+        A line that is torn or lost is left out, and a warning tells of it.
+        :meth:`qhn.run.machine.RunMachine.timing` describes an entry.
+
+        Raises:
+            RecordError: if a line was changed after it was written.
         """
-        path = self.directory / "timing.jsonl"
-        lines = path.read_bytes().splitlines() if path.exists() else []
-        found = []
-        for line in lines[: self.checkpoint().num_steps]:
-            try:
-                entry = parse_json(line)
-            except ValueError:
-                continue
-            if is_timing(entry):
-                found.append(entry)
+        count = self.checkpoint().num_steps
+        found = [line.tree for line in self._timing_lines(count)]
+        if not self.is_old and len(found) < count:
+            words = f"{self.directory / TIMING} has the times of {len(found)} of {count} steps; the others are lost"
+            warnings.warn(RecordWarning(words), stacklevel=2)
         return found
+
+    def _timing_lines(self, count: int) -> list[Line]:
+        """The lines of ``timing.jsonl`` about the first steps, ``count`` in number."""
+        path = self.directory / TIMING
+        try:
+            content = path.read_bytes() if path.exists() else b""
+            lines = []
+            for line in checksums.lines_of(content, plain=self.is_old):
+                with suppress(ValueError):  # a torn line of an older version
+                    if is_timing(line.tree) and line.tree["step"] < count:
+                        lines.append(line)
+        except ValueError as error:
+            advice = "move it away: the times of the steps are lost, and nothing else"
+            raise RecordError(f"{path} is damaged: {error}; {advice}") from None
+        return lines
 
     def manifest(self) -> list[dict[str, Any]]:
         """The entries of ``manifest.json``: versions, machine and backend of every session that advanced the run.
 
         Raises:
-            RecordError: if the manifest is damaged.
+            RecordError: if the manifest is damaged, or is missing although there were sessions.
         """
-        path = self.directory / "manifest.json"
-        try:
-            sessions: list[dict[str, Any]] = parse_json(path.read_text())["sessions"] if path.exists() else []
-            if not (isinstance(sessions, list) and all(map(is_session, sessions))):
-                raise TypeError("a session lacks a fact, or has one of another kind")
-        except (ValueError, KeyError, TypeError) as error:
-            raise RecordError(f"{path} is damaged ({error}); delete it, the run writes another") from None
+        path, tree = self.directory / MANIFEST, self._read_json(MANIFEST)
+        if tree is None:
+            if (self.directory / CHECKPOINT).exists() and not self.is_old:
+                raise RecordError(f"{path} is missing, although the run began; {ANEW}")
+            return []
+        sessions: list[dict[str, Any]] = tree.get("sessions", [])
+        if tree.keys() != {"schema", "sessions"} or not (isinstance(sessions, list) and all(map(is_session, sessions))):
+            raise RecordError(f"{path} is damaged (a session lacks a fact, or has one of another kind); {ANEW}")
         return sessions
 
     def sessions(self) -> list[Session]:
@@ -455,8 +572,22 @@ class Record:
         try:
             return [Session.from_json(tree) for tree in self.manifest()]
         except (KeyError, TypeError, AttributeError) as error:
-            path = self.directory / "manifest.json"
-            raise RecordError(f"{path} is damaged ({error}); delete it, the run writes another") from None
+            raise RecordError(f"{self.directory / MANIFEST} is damaged ({error}); {ANEW}") from None
+
+    def _read_json(self, name: str) -> dict[str, Any] | None:
+        """The JSON values of a file of the record; None if there is no such file.
+
+        Raises:
+            RecordError: if the file is damaged.
+        """
+        path = self.directory / name
+        try:
+            return checksums.parse_document(path.read_bytes(), is_checked=not self.is_old)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            advice = ANEW if name == MANIFEST else AGAIN
+            raise RecordError(f"{path} is damaged: {shown_error(error)}; {advice}") from None
 
     def calibration(self) -> dict[str, Any] | None:
         """The calibration that the device of the last session reported, as JSON values; None without a device.
@@ -490,7 +621,19 @@ class Record:
 
     def forget_outcome(self) -> None:
         """Remove the outcome of the last session, since the run goes on."""
-        (self.directory / "outcome.json").unlink(missing_ok=True)
+        self._note_end(None)
+        (self.directory / OUTCOME).unlink(missing_ok=True)
+
+    def _note_end(self, ended: str | None) -> None:
+        """Note in the manifest how the last session ended, so that a missing outcome is noticed."""
+        sessions = self.manifest()
+        if sessions and not self.is_old and sessions[-1].get("ended") != ended:
+            last = {name: value for name, value in sessions[-1].items() if name != "ended"}
+            sessions[-1] = last | ({} if ended is None else {"ended": ended})
+            self._write_manifest(sessions)
+
+    def _write_manifest(self, sessions: list[dict[str, Any]]) -> None:
+        self.write_json(MANIFEST, {"schema": self.schema, "sessions": sessions})
 
     def append(
         self,
@@ -512,26 +655,37 @@ class Record:
         packed, costs = evaluations.take_fresh()
         rows = np.empty(len(costs), dtype=_evaluation_type(evaluations.num_qubits))
         rows["bits"], rows["cost"] = packed, costs
-        checksums = self._checksums.copy()
-        for name, content in (("evaluations.bin", rows.tobytes()), ("steps.jsonl", (step.to_json() + "\n").encode())):
-            append(self.directory / name, content)
-            checksums[name] = zlib.crc32(content, checksums[name])
-        arrays: dict[str, Any] = {f"optimizer_{name}": np.asarray(value) for name, value in optimizer.items()}
-        counts = {
-            "num_steps": step.step + 1,
-            "num_evaluations": evaluations.distinct,
-            "num_qubits": evaluations.num_qubits,
-        }
-        arrays |= {name: np.array(count) for name, count in counts.items()} | {"theta": theta}
-        arrays |= {f"checksum_{name}": np.array(checksum) for name, checksum in checksums.items()}
-        if readout_counts is not None:
-            arrays |= readout_counts.arrays()
-        replace(self.directory / "checkpoint.npz", lambda file: np.savez(file, **arrays))
-        self._checksums = checksums
+        line = checksums.line(step.to_json(), self._written.steps)
+        append(self.directory / EVALUATIONS, rows.tobytes())
+        append(self.directory / STEPS, line)
+        written = Checkpoint(
+            evaluations.distinct,
+            evaluations.num_qubits,
+            self._written.steps.after(line),
+            zlib.crc32(rows.tobytes(), self._written.evaluations),
+            self._journal_end(),
+            theta,
+            {name: np.asarray(value) for name, value in optimizer.items()},
+            readout_counts,
+        )
+        self._write_checkpoint(written)
+
+    def _write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint; the one that it replaces stays beside it."""
+        content = checksums.arrays(**checkpoint.arrays())
+        keep_as(self.directory / CHECKPOINT, self.directory / BEFORE)
+        _write(self.directory / CHECKPOINT, content)
+        self._written = checkpoint
+
+    def _journal_end(self) -> End:
+        """The end of the journal, for other files to note; nothing on a machine that does not bill."""
+        return self.journal.end if self.config.train.machine.bills else End()
 
     def append_timing(self, entry: dict[str, Any]) -> None:
         """Write a step's entry of ``timing.jsonl``, which is not reproducible; call it before :meth:`append`."""
-        append(self.directory / "timing.jsonl", (json.dumps(entry) + "\n").encode())
+        line = checksums.line(json.dumps(entry), self._timing_end)
+        append(self.directory / TIMING, line)
+        self._timing_end = self._timing_end.after(line)
 
     def write_samples(self, step: int, samples: Samples, evaluation: int = 0, digest: str = "") -> None:
         """Store the bits of an evaluation.
@@ -545,7 +699,7 @@ class Record:
         """
         path = self._samples_path(step, evaluation)
         path.parent.mkdir(exist_ok=True)
-        replace(path, lambda file: np.savez(file, digest=digest, **samples.arrays()))
+        _write(path, checksums.arrays(digest=digest, **samples.arrays()))
 
     def paid_samples(self, step: int, evaluation: int, digest: str) -> Samples | None:
         """The bits stored earlier for an evaluation, so that nobody pays for them twice; None if there are none.
@@ -558,28 +712,24 @@ class Record:
         Raises:
             RecordError: if the file of the bits is damaged.
         """
+        path = self._samples_path(step, evaluation)
         try:
-            with self._samples_path(step, evaluation).open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                if str(stored["digest"]) != digest:
-                    return None
-                return Samples.from_arrays(stored)
+            samples, known = self._samples_in(path)
+            return samples if known == digest else None
         except FileNotFoundError:
             return None
-        except Exception as error:  # numpy raises the same errors as for the checkpoint
-            path = self._samples_path(step, evaluation)
-            raise RecordError(
-                f"{path} holds paid shots and is damaged ({type(error).__name__}); move it away"
-            ) from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RecordError(f"{path} holds paid shots and is damaged ({shown_error(error)}); move it away") from None
 
-    def write_json(self, name: str, tree: Any) -> None:
-        """Write or replace a JSON file of the record atomically.
+    def write_json(self, name: str, tree: dict[str, Any]) -> None:
+        """Write or replace a JSON file of the record atomically, with a checksum unless an older version began the run.
 
         Args:
             name: name of the file in the directory of the run.
-            tree: the JSON values to write.
+            tree: the JSON values to write, by key.
         """
-        text = json.dumps(tree, indent=2) + "\n"
-        replace(self.directory / name, lambda file: file.write(text.encode()))
+        text = (json.dumps(tree, indent=2) + "\n").encode()
+        _write(self.directory / name, text if self.is_old else checksums.document(tree))
 
     def append_session(self, session: Session) -> None:
         """Append a session that begins to advance the run to the manifest.
@@ -598,17 +748,23 @@ class Record:
             if not (self.directory / name).exists():
                 self.write_file(name, lambda file: file.write(text.encode()))
             facts = facts | {"backend": backend | {"calibration": name}}
-        self.write_json("manifest.json", {"schema": SCHEMA, "sessions": [*self.manifest(), facts]})
+        if self.config.train.machine.bills:
+            facts = facts | {"journal": self.journal.end.to_json()}
+        self._write_manifest([*self.manifest(), facts])
+        if not (self.directory / CHECKPOINT).exists():
+            self._write_checkpoint(Checkpoint.initial())
 
     def write_outcome(self, outcome: Outcome) -> None:
         """Write why the run stopped to ``outcome.json``."""
-        self.write_json("outcome.json", asdict(outcome))
+        facts = {"journal": self.journal.end.to_json()} if self.config.train.machine.bills else {}
+        self.write_json(OUTCOME, asdict(outcome) | facts)
+        self._note_end(outcome.name)
 
     # ------------------------------------------------------------ the rest
 
     def _write_config(self) -> None:
         unused = {"instance"} if self.config.instance is None else {"data"}
-        tree: dict[str, Any] = {"schema": SCHEMA} | self.config.model_dump(mode="json", exclude=unused)
+        tree: dict[str, Any] = {"schema": self.schema} | self.config.model_dump(mode="json", exclude=unused)
         if isinstance(self.config.data, FileData):
             tree["data"]["file"] = f"data/{self.config.data.file.name}"
         elif isinstance(self.config.data, MnistData) and self.config.data.directory:
@@ -620,16 +776,26 @@ class Record:
         return self.directory / "samples" / f"step-{step:06d}{suffix}.npz"
 
     def _cut_to_checkpoint(self) -> None:
-        checkpoint = self.checkpoint()
-        self._checksums = checkpoint.checksums.copy()
-        for name in ("steps.jsonl", "timing.jsonl"):
-            path = self.directory / name
+        """Cut off what a killed process left of an incomplete step."""
+        checkpoint, damage = self._complete()
+        steps, timing, evaluations = (self.directory / name for name in (STEPS, TIMING, EVALUATIONS))
+        content = steps.read_bytes() if steps.exists() else b""
+        end = checkpoint.steps
+        if self.is_old:  # the size may not have been noted
+            end = End().after(b"".join(content.splitlines(keepends=True)[: checkpoint.num_steps]))
+        if zlib.crc32(content[: end.size].removesuffix(b"\n") + b"\n" * (end.size > 0)) != checkpoint.steps.checksum:
+            self.steps()  # says which line is damaged, before anything is cut
+        lines = self._timing_lines(checkpoint.num_steps)
+        if damage is not None:
+            self.evaluations()
+            _write(self.directory / CHECKPOINT, (self.directory / BEFORE).read_bytes())
+        self._written, self._timing_end = changed(checkpoint, steps=end), lines[-1].end if lines else End()
+        for path, size in ((steps, end.size), (timing, self._timing_end.size)):
             if path.exists():
-                lines = path.read_bytes().splitlines(keepends=True)
-                truncate(path, sum(len(line) for line in lines[: checkpoint.num_steps]))
-        path = self.directory / "evaluations.bin"
-        if path.exists():
-            truncate(path, checkpoint.num_evaluations * _evaluation_type(checkpoint.num_qubits).itemsize)
+                truncate(path, size)
+                _end_line(path, size)
+        if evaluations.exists():
+            truncate(evaluations, checkpoint.num_evaluations * _evaluation_type(checkpoint.num_qubits).itemsize)
 
 
 def load_run(directory: str | Path) -> Record:
@@ -697,6 +863,19 @@ def find_run(results: Path, name: str | None) -> Path:
 def _digest(content: bytes) -> str:
     """Ten hexadecimal digits that name a file by its content."""
     return hashlib.sha256(content).hexdigest()[:10]
+
+
+def shown_error(error: Exception) -> str:
+    """An error that was found in a file, in words; a missing key or a wrong type is told as what it is."""
+    if isinstance(error, OSError):
+        return str(error.strerror or error)
+    return str(error) if isinstance(error, QhnError) else f"{type(error).__name__}: {error}"
+
+
+def _end_line(path: Path, size: int) -> None:
+    """Write the line end that a file lacks."""
+    if path.stat().st_size == size - 1:
+        append(path, b"\n")
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 
-from qhn import bitstrings
+from qhn import bitstrings, checksums
 from qhn.arrays import Bits, Floats
 from qhn.config.instance import InstanceConfig
-from qhn.errors import QhnError
+from qhn.errors import QhnError, RecordError
 from qhn.problem.cost import TableProblem
 from qhn.problem.evaluations import Evaluations
 from qhn.run.provenance import LANDSCAPE
@@ -36,8 +33,8 @@ class RecordedProblem:
     def __init__(self, record: Record, instance: InstanceConfig) -> None:
         self.num_qubits = instance.num_qubits
         self.noun = instance.noun
-        self.table = _table(record.directory / LANDSCAPE, self.num_qubits)
-        self._best = record.directory / "best.json"
+        self.table = _table(record, self.num_qubits)
+        self._best = record.best()
         unknown = _Unknown(self.num_qubits) if self.table is None else TableProblem(self.table)
         self._known = Evaluations(unknown)
         if self.table is None and record.checkpoint().num_evaluations:
@@ -61,11 +58,9 @@ class RecordedProblem:
         Args:
             bits: a bitstring, ``[num_qubits]``.
         """
-        try:
-            best = json.loads(self._best.read_text())
-            return list(best[self.noun]) if best["bits"] == bitstrings.text(bits) else []
-        except (OSError, ValueError, KeyError, TypeError):
-            return []
+        found = self._best.get(self.noun)
+        is_best = self._best.get("bits") == bitstrings.text(bits)
+        return [str(line) for line in found] if is_best and isinstance(found, list) else []
 
 
 class _Unknown:
@@ -79,10 +74,21 @@ class _Unknown:
         raise QhnError(f"the record does not hold C of bitstring {first}; give the problem of the run, from Python")
 
 
-def _table(path: Path, num_qubits: int) -> Floats | None:
-    """The costs of all bitstrings in a file of a record; None if it is missing or holds another number of them."""
+def _table(record: Record, num_qubits: int) -> Floats | None:
+    """The costs of all bitstrings in the record; None if it has no table of them.
+
+    Raises:
+        RecordError: if the table is damaged: nothing else gives these costs.
+    """
+    path = record.directory / LANDSCAPE
     try:
-        costs: Floats = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        costs: Floats = checksums.parse_array(path.read_bytes(), is_checked=not record.is_old)
+        if costs.shape != (2**num_qubits,) or costs.dtype != np.float64:
+            raise QhnError(f"it must hold {2**num_qubits:,} numbers")
+    except FileNotFoundError:
         return None
-    return costs if costs.shape == (2**num_qubits,) and costs.dtype == np.float64 else None
+    except (OSError, ValueError) as error:
+        raise RecordError(
+            f"{path} is damaged ({error}); restore it, or delete it if it is not the run's data"
+        ) from None
+    return costs

@@ -13,9 +13,10 @@ from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.config import RunConfig
 from qhn.problem.cost import Problem, TableProblem
 from qhn.problem.evaluations import Evaluations
+from qhn.run.checkpoint import Checkpoint
 from qhn.run.paid_shots import KeptBackend
 from qhn.run.provenance import all_costs, write_best, write_circuit
-from qhn.run.record import Checkpoint, Record
+from qhn.run.record import Record
 from qhn.run.session import Session
 from qhn.run.step import Outcome, Step
 
@@ -26,7 +27,7 @@ class Earlier:
 
     Attributes:
         steps: the complete steps.
-        timing: the entries of ``timing.jsonl``, one per complete step.
+        timing: the entries of ``timing.jsonl`` about them.
         checkpoint: where training stood after the last of them; None before the first step.
     """
 

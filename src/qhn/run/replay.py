@@ -21,16 +21,17 @@ from qhn.backend.samples import Samples
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
-from qhn.errors import QhnError
+from qhn.errors import QhnError, RecordError
 from qhn.estimator.means import Means
 from qhn.estimator.protocol import check_fit
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.objective import Outcomes
+from qhn.run.checkpoint import ANEW
 from qhn.run.paid_shots import digest_of
-from qhn.run.record import ANEW, Record
-from qhn.run.step import RecordError, Step, jsonable
+from qhn.run.record import Record
+from qhn.run.step import Step, jsonable
 from qhn.seeds import Key, Purpose
 
 OF_THE_BITS: dict[str, Any] = {"data": True, "network": True, "train": {"objective"}, "device": {"mitigation"}}

@@ -12,14 +12,10 @@ import numpy as np
 
 from qhn import bitstrings
 from qhn.arrays import Floats
-from qhn.errors import QhnError
+from qhn.errors import QhnError, RecordError
 from qhn.estimator.gradient import ValueAndGrad
 from qhn.problem.evaluations import Evaluations
 from qhn.text import parse_json
-
-
-class RecordError(QhnError):
-    """The error of a run whose files are damaged, belong to another run, or are being written by another process."""
 
 
 @dataclass(frozen=True)

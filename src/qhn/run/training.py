@@ -24,7 +24,7 @@ from qhn.budget.forecast import Forecast
 from qhn.budget.ledger import Ledger
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
-from qhn.errors import QhnError
+from qhn.errors import QhnError, RecordError
 from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.protocol import Estimator
 from qhn.problem.cost import Problem
@@ -34,7 +34,7 @@ from qhn.run.machine import RunMachine
 from qhn.run.plan import Plan, prepare, with_stop_rules_of
 from qhn.run.record import Record, results_directory
 from qhn.run.recorder import OnDisk, Recorder, Taken, Unrecorded
-from qhn.run.step import Ending, Outcome, RecordError, Step
+from qhn.run.step import Ending, Outcome, Step
 from qhn.run.stopping import detached, reached
 from qhn.seeds import Key, Purpose
 
@@ -202,7 +202,7 @@ class Training(Iterator[Step]):
             self._readout_counts = earlier.checkpoint.readout_counts
         self._steps, self._stored = list(earlier.steps), deque(earlier.steps)
         self.num_stored = len(self._steps)
-        self._machine.take_up(earlier.timing, self._shots)
+        self._machine.take_up(self.num_stored, earlier.timing, self._shots)
 
     def __next__(self) -> Step:
         if self._stored:

@@ -23,13 +23,12 @@ from numpy.typing import ArrayLike, NDArray
 from qhn import durable
 from qhn.arrays import Bits, Bools, Floats, Integers
 from qhn.config import RunConfig
-from qhn.errors import QhnError
+from qhn.errors import QhnError, RecordError
 from qhn.estimator.exact import ExactEstimator
 from qhn.optimize.lbfgs import Lbfgs, LbfgsState
 from qhn.optimize.line_search import Point
 from qhn.optimize.optimizer import Optimizer
 from qhn.problem.landscape import enumerate_costs
-from qhn.run.step import RecordError
 
 VALUE_TOLERANCE = 1e-12  # L-BFGS has converged when a step lowers the objective by less, relative: rounding
 REMEMBERED = ("steps", "changes", "weights")  # arrays of an L-BFGS state whose axis 0 is the place in its memory

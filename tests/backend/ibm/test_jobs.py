@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import shutil
 from functools import partial
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 import reference
-from qhn import bitstrings
+from qhn import bitstrings, checksums
 from qhn.backend import BackendError, DeviceSettings
 from qhn.backend.device import price as qpu_time
 from qhn.backend.ibm import connection, jobs
@@ -25,6 +26,7 @@ from qhn.backend.sampler import PlanError
 from qhn.backend.terms import BudgetExceeded, Detached, Remaining
 from qhn.budget.ledger import ledger
 from qhn.circuit.hypernetwork import hypernetwork, product_state
+from qhn.errors import RecordError
 from qhn.seeds import Key
 from service import Job, Service
 from service.connection import Refusal
@@ -56,7 +58,7 @@ def events(folder: Path, tag: str = KEY.tag) -> list[str]:
 
 
 def spent(folder: Path) -> float:
-    return ledger([], Journal(folder / "jobs.jsonl").history(), 0).spent.seconds
+    return ledger(0, [], Journal(folder / "jobs.jsonl").history(), 0).spent.seconds
 
 
 def billed(service: Service, folder: Path) -> float:
@@ -315,14 +317,36 @@ def test_a_job_that_failed_while_nobody_watched_is_told(service: Service, quiet:
 
 
 @pytest.mark.parametrize("line", [b"\xff\xfe\x00 garbage", b"7", b"null", b'{"event": "failed"}', b'{"event": "inten'])
-def test_a_damaged_line_of_the_journal_is_passed_over(
+def test_a_damaged_line_of_an_old_journal_is_passed_over(
     line: bytes, service: Service, quiet: np.ndarray, tmp_path: Path
 ) -> None:
     sampler(tmp_path).sample(THETAS, 200, Key(1, run="before"))
     path = tmp_path / "jobs.jsonl"
-    path.write_bytes(path.read_bytes().replace(b"\n", b"\n" + line + b"\n", 2) + line)
+    content = b"".join(json.dumps(line.tree).encode() + b"\n" for line in checksums.lines_of(path.read_bytes()))
+    path.write_bytes(content.replace(b"\n", b"\n" + line + b"\n", 2) + line)
+    path.with_name("jobs.end.json").unlink()
     np.testing.assert_array_equal(sampler(tmp_path).sample(THETAS, 200, KEY).bits, quiet)
     assert spent(tmp_path) == pytest.approx(billed(service, tmp_path))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda content: b"", lambda content: content[:-200], lambda content: content.replace(b"submit", b"submot")],
+)
+def test_nothing_is_submitted_with_a_journal_that_was_damaged(change, service: Service, tmp_path: Path) -> None:
+    service.conditions.queue_seconds = 3600.0
+    waits = sampler(tmp_path)
+    waits.jobs.terms.detach = True
+    with pytest.raises(Detached):
+        waits.sample(THETAS, 200, KEY)
+    path, number = tmp_path / "jobs.jsonl", len(service.jobs)
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(RecordError, match=r"jobs\.jsonl.*restore it from a copy"):
+        sampler(tmp_path).sample(THETAS, 200, KEY)
+    path.unlink()
+    with pytest.raises(RecordError, match=r"jobs\.jsonl lacks line"):
+        sampler(tmp_path).sample(THETAS, 200, KEY)
+    assert len(service.jobs) == number
 
 
 def test_a_job_of_a_copy_of_the_record_is_left_alone(service: Service, quiet: np.ndarray, tmp_path: Path) -> None:
@@ -438,7 +462,7 @@ def test_a_client_with_a_wrong_order_is_stopped_before_a_step_is_paid(
                 machine(tmp_path).compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
     assert [job.tags[0] for job in service.jobs.values()] == ["qhn:r:test:0", "qhn:r:test:1"]
     machine(tmp_path).compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
-    found = ledger([], Journal(tmp_path / "jobs.jsonl").history(), 0)
+    found = ledger(0, [], Journal(tmp_path / "jobs.jsonl").history(), 0)
     assert (found.tests.jobs, found.begun.jobs, found.lost.jobs) == (3, 1, 0)
 
 
@@ -476,7 +500,7 @@ def test_a_session_is_used_again_and_closed_and_its_idle_time_is_billed(service:
     assert len(service.sessions) == 2
     second.close()
     assert [session["state"] for session in service.sessions.values()] == ["closed", "closed"]
-    found = ledger([], Journal(tmp_path / "jobs.jsonl").history(), 0)
+    found = ledger(0, [], Journal(tmp_path / "jobs.jsonl").history(), 0)
     own = [job.seconds for job in service.jobs.values() if job.request["session_id"] == session["id"]]
     assert found.idle.seconds == pytest.approx(90.0 - sum(own))
     assert found.spent.seconds == pytest.approx(90.0 + service.usage - sum(own))
