@@ -28,3 +28,7 @@ class NotFoundError(QhnError, FileNotFoundError):
     ...     print(error)
     network file gone.npz does not exist
     """
+
+
+class QhnWarning(UserWarning):
+    """A warning of qhn about what it goes on with; the command line prints it as one line."""

@@ -21,8 +21,9 @@ import numpy as np
 
 from qhn.backend.events import TIME, Entry, Event
 from qhn.backend.history import History
-from qhn.durable import append, replace
+from qhn.durable import append, replace, subfolder
 from qhn.errors import QhnError
+from qhn.npz import open_npz
 from qhn.text import parse_json
 
 
@@ -106,7 +107,7 @@ class Journal:
             arrays: arrays by name.
         """
         path = self._kept_path(tag)
-        path.parent.mkdir(exist_ok=True)
+        subfolder(path.parent)
         replace(path, lambda file: np.savez(file, digest=digest, **arrays))
 
     def kept(self, tag: str, digest: str) -> dict[str, Any] | None:
@@ -119,7 +120,7 @@ class Journal:
         if not path.exists():
             return None
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with open_npz(path, own=True) as stored:
                 return dict(stored) if str(stored["digest"]) == digest else None
         except Exception as error:  # numpy raises BadZipFile, KeyError, ValueError, OSError or zlib.error here
             raise QhnError(f"{path} holds paid shots and is damaged ({type(error).__name__}); move it away") from None

@@ -18,6 +18,9 @@ from __future__ import annotations
 import errno
 import sys
 import traceback
+import warnings
+from collections.abc import Callable
+from typing import Any
 
 import typer
 from typer.exceptions import TyperException
@@ -25,7 +28,7 @@ from typer.exceptions import TyperException
 from qhn.cli import devices, experiments, replay, runs, sweeps
 from qhn.cli.app import Escaped, app
 from qhn.cli.options import BAD_INPUT, DEFECT, FAILED, INTERRUPTED
-from qhn.errors import QhnError
+from qhn.errors import QhnError, QhnWarning
 
 __all__ = ["app", "devices", "experiments", "main", "replay", "runs", "sweeps"]
 
@@ -50,6 +53,7 @@ def main() -> None:
     if len(sys.argv) == 1:
         sys.argv.append("--help")
     _print_anything()
+    warnings.showwarning = _show_warning(warnings.showwarning)
     try:
         code = app(standalone_mode=False)
     except Exception as error:
@@ -95,6 +99,18 @@ def explained(error: BaseException) -> tuple[int, str]:
             return FAILED, str(error)
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return DEFECT, f"this is a defect of qhn and not of what you asked for: {what}; {REPORT}"
+
+
+def _show_warning(others: Callable[..., None]) -> Callable[..., None]:
+    """A function that shows warnings of qhn as a line each, and those of libraries as ``others`` does."""
+
+    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if issubclass(category, QhnWarning):
+            typer.echo(f"qhn: {' '.join(str(message).split())}", err=True)
+        else:
+            others(message, category, *place)
+
+    return show
 
 
 def _print_anything() -> None:

@@ -73,8 +73,7 @@ def reproduce(lab: Lab, names: Sequence[str] = ()) -> list[Path]:
         if name not in PARTS:
             hint = did_you_mean(name, PARTS, otherwise=f"there are {', '.join(PARTS)}")
             raise QhnError(f"unknown part {name!r} of the paper; {hint}")
-    folder = lab.folder / "sections"
-    folder.mkdir(exist_ok=True)
+    folder = durable.subfolder(lab.folder / "sections")
     paths: list[Path] = []
     for name in names or PARTS:
         started = time.monotonic()

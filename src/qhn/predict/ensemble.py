@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qhn import bitstrings
+from qhn import bitstrings, durable
 from qhn.arrays import Bits, Floats
 from qhn.backend.sampler import KnownDistribution
 from qhn.errors import NotFoundError, QhnError
@@ -148,8 +148,7 @@ class Ensemble:
 
     def save(self, path: str | Path) -> None:
         """Write the ensemble as an ``.npz`` file of plain arrays, which :func:`load_ensemble` reads."""
-        with Path(path).open("wb") as file:
-            self.write(file)
+        durable.replace(Path(path), self.write)
 
     def write(self, file: IO[bytes]) -> None:
         """Write the ensemble into an open binary file, in the format of :meth:`save`."""

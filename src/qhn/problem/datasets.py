@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from qhn.arrays import Floats
 from qhn.errors import NotFoundError, QhnError
+from qhn.npz import open_npz
 from qhn.problem.mnist_files import read_mnist
 from qhn.text import clipped, did_you_mean
 
@@ -329,7 +330,7 @@ def _numeric_labels(labels: list[str]) -> NDArray[Any]:
 
 def _read_npz(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, ...]]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        with open_npz(path) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except Exception as error:  # numpy raises BadZipFile, ValueError, OSError or EOFError here
         raise QhnError(f"{path} is not an NPZ file of plain arrays: {clipped(str(error))}") from None

@@ -10,6 +10,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qhn import durable
 from qhn.arrays import Floats
 from qhn.errors import NotFoundError, QhnError
 from qhn.text import clipped
@@ -177,8 +178,7 @@ class Network:
 
     def save(self, path: str | Path) -> None:
         """Write the network as an ``.npz`` file of plain arrays, which :func:`load_network` reads."""
-        with Path(path).open("wb") as file:
-            self.write(file)
+        durable.replace(Path(path), self.write)
 
     def write(self, file: IO[bytes]) -> None:
         """Write the network into an open binary file, in the format of :meth:`save`."""

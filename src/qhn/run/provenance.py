@@ -8,6 +8,7 @@ import numpy as np
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
+from qhn.npz import load_npy
 from qhn.problem.capabilities import description_of, noun_of, validation_of
 from qhn.problem.cost import BinnProblem, Problem
 from qhn.problem.landscape import enumerate_costs
@@ -92,8 +93,7 @@ def all_costs(record: Record, problem: Problem) -> Floats:
     """
     costs: Floats
     try:
-        with (record.directory / LANDSCAPE).open("rb") as file:
-            costs = np.asarray(np.load(file), dtype=np.float64)
+        costs = np.asarray(load_npy(record.directory / LANDSCAPE, own=True), dtype=np.float64)
     except Exception:  # numpy raises OSError, ValueError, EOFError or BadZipFile; it is computed anew
         costs = np.empty(0)
     if not _are_costs_of(problem, costs):

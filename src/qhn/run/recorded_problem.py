@@ -11,6 +11,7 @@ from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.config.instance import InstanceConfig
 from qhn.errors import QhnError
+from qhn.npz import load_npy
 from qhn.problem.cost import TableProblem
 from qhn.problem.evaluations import Evaluations
 from qhn.run.provenance import LANDSCAPE
@@ -82,7 +83,7 @@ class _Unknown:
 def _table(path: Path, num_qubits: int) -> Floats | None:
     """The costs of all bitstrings in a file of a record; None if it is missing or holds another number of them."""
     try:
-        costs: Floats = np.load(path, allow_pickle=False)
+        costs: Floats = load_npy(path, own=True)
     except (OSError, ValueError, EOFError):
         return None
     return costs if costs.shape == (2**num_qubits,) and costs.dtype == np.float64 else None

@@ -25,6 +25,7 @@ from qhn.arrays import Bits, Bools, Floats, Integers
 from qhn.config import RunConfig
 from qhn.errors import QhnError
 from qhn.estimator.exact import ExactEstimator
+from qhn.npz import open_npz
 from qhn.optimize.lbfgs import Lbfgs, LbfgsState
 from qhn.optimize.line_search import Point
 from qhn.optimize.optimizer import Optimizer
@@ -175,7 +176,7 @@ class BatchState:
             RecordError: if the file is damaged.
         """
         try:
-            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            with open_npz(Path(path), own=True) as stored:
                 arrays = dict(stored)
         except OSError:
             raise

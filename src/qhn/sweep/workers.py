@@ -193,7 +193,8 @@ def advance(
     for _, group in itertools.groupby(sweep.members, lambda member: member.values):
         check(next(group).config)
     folder = sweep.directory(results)
-    (folder / "members").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    durable.subfolder(folder / "members")
     durable.replace(folder / "sweep.json", lambda file: file.write(sweep.as_json()))
     known = set(finished_members(folder))
     unfinished = [[member for member in job if member.id not in known] for job in sweep.jobs]

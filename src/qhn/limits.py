@@ -1,0 +1,59 @@
+"""Limits on what is read of a file, checked before memory is spent on it; environment variables raise them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from qhn.errors import QhnError
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit that the user can raise.
+
+    Attributes:
+        variable: the environment variable that sets it.
+        default: its value if the variable is not set.
+    """
+
+    variable: str
+    default: int
+
+    @property
+    def value(self) -> int:
+        """The limit that holds now.
+
+        Raises:
+            QhnError: if the environment variable is not a whole number above 0.
+        """
+        text = os.environ.get(self.variable) or str(self.default)
+        if not (text.isascii() and text.isdecimal() and len(text) < 19 and int(text) > 0):
+            raise QhnError(f"${self.variable} must be a whole number above 0, got {text[:40]!r}")
+        return int(text)
+
+    def check(self, found: int, subject: str, unit: str, *, at_least: int = 0) -> None:
+        """Refuse what is above the limit.
+
+        Args:
+            found: the number that is limited.
+            subject: what has so many, for the message, with its verb.
+            unit: of what it has so many.
+            at_least: a number that is allowed, whatever the limit.
+
+        Raises:
+            QhnError: if the number is above the limit; the message says how to raise it.
+
+        >>> COLUMNS.check(100_000, "heart.csv has", "columns")
+        Traceback (most recent call last):
+        qhn.errors.QhnError: heart.csv has 100,000 columns, at most 10,000 are read; QHN_MAX_COLUMNS=100000 allows it
+        """
+        if found > max(self.value, at_least):
+            raise QhnError(
+                f"{subject} {found:,} {unit}, at most {self.value:,} are read; {self.variable}={found} allows it"
+            )
+
+
+BYTES = Limit("QHN_MAX_BYTES", 2**29)  # of a file's content in memory, once unpacked
+COLUMNS = Limit("QHN_MAX_COLUMNS", 10_000)  # of a table
+ROW = Limit("QHN_MAX_ROW", 2**20)  # characters of a line of a table
