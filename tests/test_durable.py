@@ -91,7 +91,7 @@ def test_nothing_is_appended_to_or_cut_that_is_no_file(kind: str, tmp_path: Path
     with pytest.raises(QhnError, match=f"steps.jsonl is a {kind.removeprefix('dangling ')} where qhn expects a file"):
         durable.append(path, b"line\n")
     if path.exists() and path.stat().st_size:
-        with pytest.raises(QhnError, match="steps.jsonl is a"):
+        with pytest.raises(QhnError, match="is a"):
             durable.truncate(path, 0)
     assert {name: name.read_bytes() for name in tmp_path.iterdir() if name.is_file()} == before
     assert not (tmp_path / "absent").exists()

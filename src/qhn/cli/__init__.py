@@ -19,7 +19,8 @@ import errno
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -53,9 +54,9 @@ def main() -> None:
     if len(sys.argv) == 1:
         sys.argv.append("--help")
     _print_anything()
-    warnings.showwarning = _show_warning(warnings.showwarning)
     try:
-        code = app(standalone_mode=False)
+        with _warnings_as_lines():
+            code = app(standalone_mode=False)
     except Exception as error:
         cause = error.__cause__ if isinstance(error, Escaped) else error
         if isinstance(cause, BrokenPipeError):  # the reader of our output has gone: nothing is left to say
@@ -101,8 +102,10 @@ def explained(error: BaseException) -> tuple[int, str]:
     return DEFECT, f"this is a defect of qhn and not of what you asked for: {what}; {REPORT}"
 
 
-def _show_warning(others: Callable[..., None]) -> Callable[..., None]:
-    """A function that shows warnings of qhn as a line each, and those of libraries as ``others`` does."""
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """A context in which each different warning of qhn is shown once, as one line; those of libraries are as ever."""
+    others = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
         if issubclass(category, QhnWarning):
@@ -110,7 +113,10 @@ def _show_warning(others: Callable[..., None]) -> Callable[..., None]:
         else:
             others(message, category, *place)
 
-    return show
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", QhnWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _print_anything() -> None:
