@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
 
+from qhn.durable import open_regular
 from qhn.errors import QhnError
 
 
@@ -55,5 +58,26 @@ class Limit:
 
 
 BYTES = Limit("QHN_MAX_BYTES", 2**29)  # of a file's content in memory, once unpacked
+TEXT = Limit("QHN_MAX_TEXT", 2**27)  # bytes of a text or a table, whose words take more in memory than in the file
 COLUMNS = Limit("QHN_MAX_COLUMNS", 10_000)  # of a table
 ROW = Limit("QHN_MAX_ROW", 2**20)  # characters of a line of a table
+
+
+def open_file(path: Path, limit: Limit = BYTES) -> IO[bytes]:
+    """Open a file to read it as a whole.
+
+    Args:
+        path: path of the file.
+        limit: limit on its size in bytes.
+
+    Raises:
+        QhnError: if it is no regular file, or larger than the limit.
+        OSError: if it cannot be opened.
+    """
+    file = os.fdopen(open_regular(path, os.O_RDONLY), "rb")
+    try:
+        limit.check(os.fstat(file.fileno()).st_size, f"{path} has", "bytes")
+    except BaseException:
+        file.close()
+        raise
+    return file

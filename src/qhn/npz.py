@@ -1,4 +1,4 @@
-"""Files of others, and archives of arrays, opened only if their header and size say that they fit into memory."""
+"""Files of arrays, also of strangers: read only if their headers and sizes say that they fit into memory."""
 
 from __future__ import annotations
 
@@ -18,23 +18,8 @@ from qhn import limits
 from qhn.durable import open_regular
 from qhn.errors import QhnError
 
+NAME = 40  # characters of an array's name in a message
 DISK_BLOCK = 512  # bytes of the blocks that the operating system counts
-
-
-def open_file(path: Path) -> IO[bytes]:
-    """Open a file to read it as a whole.
-
-    Raises:
-        QhnError: if it is no regular file, or larger than the limit.
-        OSError: if it cannot be opened.
-    """
-    file = os.fdopen(open_regular(path, os.O_RDONLY), "rb")
-    try:
-        limits.BYTES.check(os.fstat(file.fileno()).st_size, f"{path} has", "bytes")
-    except BaseException:
-        file.close()
-        raise
-    return file
 
 
 @contextmanager
@@ -53,7 +38,7 @@ def open_npz(path: Path, *, own: bool = False) -> Iterator[Any]:
         Exception: as numpy raises it (BadZipFile, KeyError, ValueError, EOFError, zlib.error), if it is damaged.
     """
     with os.fdopen(open_regular(path, os.O_RDONLY), "rb") as file:
-        _check_archive(path, file, _on_disk(file) if own else 0)
+        _check_archive(file, _on_disk(file) if own else 0)
         with np.load(file, allow_pickle=False) as stored:
             yield stored
 
@@ -62,8 +47,8 @@ def load_npy(path: Path, *, own: bool = False) -> NDArray[Any]:
     """The array of an ``.npy`` file; the arguments and errors are those of :func:`open_npz`."""
     with os.fdopen(open_regular(path, os.O_RDONLY), "rb") as file:
         size = os.fstat(file.fileno()).st_size
-        limits.BYTES.check(size, f"{path} has", "bytes", at_least=_on_disk(file) if own else 0)
-        _check_header(str(path), file, size)
+        limits.BYTES.check(size, "it has", "bytes", at_least=_on_disk(file) if own else 0)
+        _check_header("it", file, size)
         file.seek(0)
         return np.asarray(np.load(file, allow_pickle=False))
 
@@ -73,15 +58,15 @@ def _on_disk(file: IO[bytes]) -> int:
     return os.fstat(file.fileno()).st_blocks * DISK_BLOCK
 
 
-def _check_archive(path: Path, file: IO[bytes], allowed: int) -> None:
+def _check_archive(file: IO[bytes], allowed: int) -> None:
     """Refuse an archive by what its directory says, and by the headers of its arrays."""
-    limits.BYTES.check(os.fstat(file.fileno()).st_size, f"{path} has", "bytes", at_least=allowed)
+    limits.BYTES.check(os.fstat(file.fileno()).st_size, "it has", "bytes", at_least=allowed)
     with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
-        limits.BYTES.check(sum(entry.file_size for entry in entries), f"{path} unpacks to", "bytes", at_least=allowed)
+        limits.BYTES.check(sum(entry.file_size for entry in entries), "it unpacks to", "bytes", at_least=allowed)
         for entry in entries:
             with archive.open(entry) as member:
-                _check_header(f"{path}: {entry.filename}", member, entry.file_size)
+                _check_header(entry.filename[:NAME], member, entry.file_size)
     file.seek(0)
 
 
@@ -91,7 +76,7 @@ def _check_header(name: str, file: IO[bytes], size: int) -> None:
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = read(file)  # type: ignore[no-untyped-call]
     if dtype.hasobject:
-        raise QhnError(f"{name} holds Python objects, which could run anything when they are read")
+        raise QhnError(f"{name} holds Python objects, which are not read, since they could run anything")
     asked = math.prod(shape) * dtype.itemsize
     if asked != size - file.tell():
         raise QhnError(f"{name} has a header for {asked:,} bytes of numbers, and {size - file.tell():,} follow")
