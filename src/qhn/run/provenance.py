@@ -79,14 +79,15 @@ def write_circuit(record: Record, circuit: Any) -> None:
     record.write_file(path.name, lambda file: file.write(text))
 
 
-def all_costs(record: Record, problem: Problem) -> Floats:
+def all_costs(record: Record, problem: Problem, *, keep: bool = True) -> Floats:
     """The costs C of all bitstrings, ``[2**num_qubits]``; entry i is that of the bits of i, qubit 0 least significant.
 
-    Once computed they are kept in the run's ``landscape.npy``. A stored table is used if 64 of its entries are right.
+    A table in the run's ``landscape.npy`` is used if 64 of its entries are right.
 
     Args:
         record: the record of the run.
         problem: the problem of the run.
+        keep: whether a table that had to be computed is kept in that file.
 
     Raises:
         QhnError: if there are more than 24 qubits.
@@ -98,7 +99,8 @@ def all_costs(record: Record, problem: Problem) -> Floats:
         costs = np.empty(0)
     if not _are_costs_of(problem, costs):
         costs = enumerate_costs(problem)
-        record.write_file(LANDSCAPE, lambda file: np.save(file, costs))
+        if keep:
+            record.write_file(LANDSCAPE, lambda file: np.save(file, costs))
     return costs
 
 

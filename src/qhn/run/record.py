@@ -712,11 +712,11 @@ def _refuse_devices(directory: Path) -> None:
     Raises:
         RecordError: if there is something else than files and folders.
     """
-    for entry in os.scandir(directory):
+    for path in list(directory.iterdir()):
         with suppress(FileNotFoundError):
-            mode = entry.stat().st_mode
+            mode = path.stat().st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-                raise RecordError(f"{entry.path} is a pipe, a socket or a device, and no file of a run; move it away")
+                raise RecordError(f"{path} is a pipe, a socket or a device, and no file of a run; move it away")
 
 
 def _last_advanced(directory: Path) -> tuple[str, int]:
