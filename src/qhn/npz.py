@@ -72,9 +72,9 @@ def _check_archive(file: IO[bytes], allowed: int) -> None:
 
 def _check_header(name: str, file: IO[bytes], size: int) -> None:
     """Refuse an array whose header asks for another number of bytes than there are, or for Python objects."""
-    version = npy.read_magic(file)  # type: ignore[no-untyped-call]
+    version = npy.read_magic(file)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read(file)  # type: ignore[no-untyped-call]
+    shape, _, dtype = read(file)
     if dtype.hasobject:
         raise QhnError(f"{name} holds Python objects, which are not read, since they could run anything")
     asked = math.prod(shape) * dtype.itemsize

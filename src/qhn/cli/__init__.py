@@ -107,11 +107,11 @@ def _warnings_as_lines() -> Iterator[None]:
     """A context in which each different warning of qhn is shown once, as one line; those of libraries are as ever."""
     others = warnings.showwarning
 
-    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
         if issubclass(category, QhnWarning):
             typer.echo(f"qhn: {' '.join(str(message).split())}", err=True)
         else:
-            others(message, category, *place)
+            others(message, category, *place, **more)
 
     with warnings.catch_warnings():
         warnings.simplefilter("default", QhnWarning)

@@ -83,7 +83,7 @@ def read_idx(path: Path) -> UnsignedBytes:
         raise QhnError(f"{path} cannot be read ({error}){AGAIN}") from None
 
 
-def _read_array(path: Path, file: IO[bytes], size: int | None) -> UnsignedBytes:
+def _read_array(path: Path, file: IO[bytes] | gzip.GzipFile, size: int | None) -> UnsignedBytes:
     """The array of an open IDX file, whose bytes are read only if the header asks for as many as there may be.
 
     Args:

@@ -55,13 +55,12 @@ def jobs_of_run(record: Record) -> tuple[list[JobLine], str]:
         connection = Connection(account_device(record.config.train.backend), patience=0.0)
     except (ValueError, BackendError) as error:
         return job_lines(record, journal_alone), str(error)
+    complaint = ""
     try:
         Jobs(connection, record.journal).reconcile()
-    except OSError as error:
-        return job_lines(
-            record, connection.state_if_known
-        ), f"bills cannot be noted in {error.filename}: {error.strerror}"
-    return job_lines(record, connection.state_if_known), ""
+    except OSError as error:  # of a read-only run
+        complaint = f"bills cannot be noted in {error.filename}: {error.strerror}"
+    return job_lines(record, connection.state_if_known), complaint
 
 
 def job_lines(record: Record, state_of: Callable[[str], str | None]) -> list[JobLine]:
