@@ -59,9 +59,9 @@ def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """
     partial = path.with_name(f".{_host()}-{os.getpid()}-{secrets.token_hex(4)}.part")
     with _naming(path, partial):
-        descriptor = os.open(partial, WRITING | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(partial, os.O_RDWR | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with os.fdopen(descriptor, "w+b") as file:  # to a file open for writing alone numpy writes past Python
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
