@@ -17,7 +17,7 @@ class Limit:
 
     Attributes:
         variable: the environment variable that sets it.
-        default: its value if the variable is not set.
+        default: the limit if the variable is not set.
     """
 
     variable: str
@@ -40,8 +40,8 @@ class Limit:
 
         Args:
             found: the number that is limited.
-            subject: what has so many, for the message, with its verb.
-            unit: of what it has so many.
+            subject: the beginning of the message, such as ``heart.csv has``.
+            unit: the unit of the number, such as ``bytes``.
             at_least: a number that is allowed, whatever the limit.
 
         Raises:

@@ -35,7 +35,7 @@ def open_npz(path: Path, *, own: bool = False) -> Iterator[Any]:
         QhnError: if the arrays do not fit into the limit, an array is larger than its entry in the archive, or they
             are not plain arrays.
         OSError: if the file cannot be opened.
-        Exception: as numpy raises it (BadZipFile, KeyError, ValueError, EOFError, zlib.error), if it is damaged.
+        Exception: if the file is damaged; numpy raises BadZipFile, KeyError, ValueError, EOFError or zlib.error.
     """
     with os.fdopen(open_regular(path, os.O_RDONLY), "rb") as file:
         _check_archive(file, _on_disk(file) if own else 0)

@@ -206,6 +206,13 @@ def test_the_latest_run_is_the_one_that_was_advanced_last(
     set_time(first, "2026-01-01T00:00:01Z")
     set_time(second, "2026-01-01T00:00:02Z")
     assert find_run(results, None) == second
+    third = first.with_name("0123456789")
+    third.mkdir()
+    (third / "config.json").write_bytes((first / "config.json").read_bytes())
+    os.utime(third / "config.json", (1, 1))
+    os.mkfifo(third / "manifest.json")  # which is not waited for
+    os.mkfifo(third / "timing.jsonl")
+    assert find_run(results, None) == second
     list(resume(first, {"train.steps": 5}))
     assert find_run(results, None) == first
     for name in ("manifest.json", "timing.jsonl"):

@@ -48,7 +48,7 @@ from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.config import SCHEMA, RunConfig
 from qhn.config.data import FileData, MnistData
 from qhn.config.file import parse_config
-from qhn.durable import append, clear_abandoned, replace, subfolder, truncate
+from qhn.durable import append, clear_abandoned, open_regular, replace, subfolder, truncate
 from qhn.errors import NotFoundError, QhnError
 from qhn.lock import HELD, LOCK, Lock
 from qhn.npz import open_npz
@@ -58,7 +58,7 @@ from qhn.problem.network import load_network
 from qhn.run.manifest import is_session, is_timing
 from qhn.run.session import Session
 from qhn.run.step import Outcome, RecordError, Step
-from qhn.text import did_you_mean, parse_json
+from qhn.text import did_you_mean, parse_json, read_text
 
 Packed = NDArray[np.uint8]
 
@@ -728,8 +728,11 @@ def _last_advanced(directory: Path) -> tuple[str, int]:
     """
     times = [""]
     with suppress(OSError, ValueError, LookupError, TypeError):
-        times.append(str(parse_json((directory / "manifest.json").read_bytes())["sessions"][-1]["time"]))
-    with suppress(OSError, ValueError, LookupError, TypeError), (directory / "timing.jsonl").open("rb") as file:
+        times.append(str(parse_json(read_text(directory / "manifest.json"))["sessions"][-1]["time"]))
+    with (
+        suppress(OSError, ValueError, LookupError, TypeError),
+        os.fdopen(open_regular(directory / "timing.jsonl", os.O_RDONLY), "rb") as file,
+    ):
         file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_BYTES))
         times.append(str(parse_json(file.read().splitlines()[-1])["time"]))
     files = [directory / name for name in ("checkpoint.npz", "config.json")]
