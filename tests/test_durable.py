@@ -75,6 +75,26 @@ def dangling_link(path: Path) -> None:
     path.symlink_to(path.with_name("absent"))
 
 
+def test_the_users_own_link_is_followed_to_the_file(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    link = tmp_path / "latest.npz"
+    link.symlink_to(tmp_path / "store" / "net.npz")
+    for content in (b"first", b"second"):
+        durable.export(link, write(content))
+        assert link.is_symlink()
+        assert (tmp_path / "store" / "net.npz").read_bytes() == content
+
+
+@pytest.mark.parametrize("change", [durable.replace, durable.export])
+def test_no_directory_pipe_or_device_is_replaced(change: Callable, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in ((tmp_path / "folder", "directory"), (tmp_path / "pipe", "pipe"), (Path("/dev/null"), "device")):
+        with pytest.raises(QhnError, match=f"{path} is a {kind} where qhn expects a file of its own"):
+            change(path, write(b"x"))
+    assert sorted(os.listdir(tmp_path)) == ["folder", "pipe"]
+
+
 STRANGE = {  # makers of what may stand where a file of qhn's is expected, and the word for it
     "symbolic link": symbolic_link,
     "dangling symbolic link": dangling_link,

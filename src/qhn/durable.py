@@ -55,8 +55,12 @@ def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         write: a function that is given a new file, open in binary mode, and writes the content.
 
     Raises:
+        QhnError: if there is a directory, a pipe or a device of that name.
         OSError: if the file cannot be written.
     """
+    with suppress(FileNotFoundError):
+        if not (stat.S_ISREG(mode := os.lstat(path).st_mode) or stat.S_ISLNK(mode)):
+            raise _not_ours(path, "a file")
     partial = path.with_name(f".{_host()}-{os.getpid()}-{secrets.token_hex(4)}.part")
     with _naming(path, partial):
         descriptor = os.open(partial, os.O_RDWR | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -70,6 +74,16 @@ def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             partial.unlink(missing_ok=True)
             raise
     _sync_names(path.parent)
+
+
+def export(path: str | Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Replace a file that the user names, as by :func:`replace`; if it is a link, the file to which it points.
+
+    Raises:
+        QhnError: if there is a directory, a pipe or a device of that name.
+        OSError: if the file cannot be written.
+    """
+    replace(Path(path).resolve(), write)
 
 
 def truncate(path: Path, size: int) -> None:

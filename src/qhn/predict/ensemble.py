@@ -150,7 +150,7 @@ class Ensemble:
 
     def save(self, path: str | Path) -> None:
         """Write the ensemble as an ``.npz`` file of plain arrays, which :func:`load_ensemble` reads."""
-        durable.replace(Path(path), self.write)
+        durable.export(path, self.write)
 
     def write(self, file: IO[bytes]) -> None:
         """Write the ensemble into an open binary file, in the format of :meth:`save`."""

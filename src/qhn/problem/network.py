@@ -185,7 +185,7 @@ class Network:
 
     def save(self, path: str | Path) -> None:
         """Write the network as an ``.npz`` file of plain arrays, which :func:`load_network` reads."""
-        durable.replace(Path(path), self.write)
+        durable.export(path, self.write)
 
     def write(self, file: IO[bytes]) -> None:
         """Write the network into an open binary file, in the format of :meth:`save`."""

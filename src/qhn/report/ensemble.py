@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from qhn import durable
 from qhn.errors import QhnError
 from qhn.predict.calibration import Calibration, calibration
 from qhn.predict.ensemble import Ensemble, predictors
@@ -87,7 +88,7 @@ class EnsembleReport:
         path = reliability(folder / f"calibration{suffix}.png", panels)
         place = self.record.directory if folder.parent == self.record.directory else folder
         file = place / f"ensemble{suffix}.npz"
-        self.ensemble.save(file)
+        durable.replace(file, self.ensemble.write)
         return [path, path.with_suffix(".csv"), file]
 
 

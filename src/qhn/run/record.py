@@ -343,7 +343,7 @@ class Record:
         if count == 0:
             return np.empty((0, 0), dtype=np.uint8), np.empty(0)
         try:
-            rows = np.fromfile(path, dtype=dtype, count=count)
+            rows = np.fromfile(path, dtype=dtype, count=min(count, path.stat().st_size // dtype.itemsize))
         except OSError as error:
             raise RecordError(f"{path} cannot be read: {error.strerror}") from None
         if len(rows) < count:

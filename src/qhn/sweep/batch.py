@@ -186,7 +186,7 @@ class BatchState:
         Raises:
             OSError: if the file cannot be written.
         """
-        durable.replace(Path(path), lambda file: np.savez(file, allow_pickle=False, **self.arrays()))
+        durable.export(path, lambda file: np.savez(file, allow_pickle=False, **self.arrays()))
 
     @classmethod
     def load(cls, path: str | Path) -> BatchState:
