@@ -101,9 +101,10 @@ def test_no_folder_of_a_run_leads_elsewhere(name: str, tmp_path: Path, qhn: Call
     assert state(tmp_path / "elsewhere") == before
 
 
-@pytest.mark.parametrize("name", ["outcome.json", "steps.jsonl", "landscape.npy", "jobs.jsonl"])
+@pytest.mark.parametrize("name", ["outcome.json", "steps.jsonl", "landscape.npy", "jobs.jsonl", "calibration/x.json"])
 def test_a_pipe_in_a_directory_is_not_read(name: str, small_config: RunConfig, tmp_path: Path) -> None:
     directory = finish(small_config, tmp_path)
+    (directory / name).parent.mkdir(exist_ok=True)
     (directory / name).unlink(missing_ok=True)
     os.mkfifo(directory / name)
     with pytest.raises(RecordError, match=f"{name} is a pipe, a socket or a device, and no file of a run"):

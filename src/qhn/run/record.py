@@ -712,7 +712,7 @@ def _refuse_devices(directory: Path) -> None:
     Raises:
         RecordError: if there is something else than files and folders.
     """
-    for path in list(directory.iterdir()):
+    for path in [*directory.iterdir(), *(directory / "calibration").glob("*")]:
         with suppress(FileNotFoundError):
             mode = path.stat().st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
