@@ -90,6 +90,14 @@ def test_a_link_in_place_of_the_lock_is_refused_and_not_followed(tmp_path: Path)
     assert victim.read_text() == "precious"
 
 
+def test_what_a_stranger_wrote_into_a_lock_file_is_shown_as_text(tmp_path: Path) -> None:
+    (tmp_path / ".lock-held").write_bytes(b"\x1b[2Jhost \xff\n\tx" + b"y" * 5000)
+    with pytest.raises(QhnError) as refused, Lock(tmp_path):
+        pass
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 600
+
+
 def test_a_lock_file_that_a_link_stands_for_is_not_followed(tmp_path: Path, without_locks: str) -> None:
     (tmp_path / ".lock-held").symlink_to(tmp_path / "absent")
     with pytest.warns(QhnWarning), pytest.raises(QhnError, match="another process"), Lock(tmp_path):

@@ -30,6 +30,7 @@ class Lock:
         folder: the directory, which exists.
         busy: the class of the error that is raised if another process is in the context.
         follow: words for that error on how to see what the other process does.
+        read_only: words that follow the error of a directory that cannot be written.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder, Lock(Path(folder)):
@@ -39,8 +40,14 @@ class Lock:
     qhn.errors.QhnError: ... is being written by another process; wait for it
     """
 
-    def __init__(self, folder: Path, busy: type[QhnError] = QhnError, follow: str = "try again when it has ended"):
-        self.folder, self._busy, self._follow = folder, busy, follow
+    def __init__(
+        self,
+        folder: Path,
+        busy: type[QhnError] = QhnError,
+        follow: str = "try again when it has ended",
+        read_only: str = "",
+    ) -> None:
+        self.folder, self._busy, self._follow, self._read_only = folder, busy, follow, read_only
         self._depth = 0
         self._open: list[int] = []  # descriptors of the folder and of the locked file
         self._mark: os.stat_result | None = None  # the file that stands for the lock, which has to be deleted
@@ -76,8 +83,7 @@ class Lock:
         except OSError as error:
             if error.errno not in READ_ONLY:
                 raise
-            words = f"{error.strerror}; qhn show, report and replay do not write a run"
-            raise OSError(error.errno, words, str(self.folder)) from error
+            raise OSError(error.errno, f"{error.strerror}{self._read_only}", str(self.folder)) from error
 
     def _lock(self, file: int) -> bool:
         """Lock the open file; False if its file system has no locks."""
@@ -125,7 +131,8 @@ class Lock:
             who = ""
         else:
             with os.fdopen(file, "rb") as mark:
-                who = " ".join(mark.read(SHOWN_BYTES).decode(errors="replace").split())
+                text = mark.read(SHOWN_BYTES).decode(errors="replace").strip()
+                who = "".join(letter if letter.isprintable() else "?" for letter in text)
         return f" ({who or 'unknown'}; if that process has ended, delete {self.folder / HELD})"
 
     def _refusal(self, holder: str) -> QhnError:

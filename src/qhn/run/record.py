@@ -698,7 +698,8 @@ def find_run(results: Path, name: str | None) -> Path:
 
 def lock_of(directory: Path) -> Lock:
     """The lock of a run's directory, which is not taken yet."""
-    return Lock(directory, RecordError, f"qhn show {directory} says how far it is")
+    words = "; qhn show, report and replay do not write a run"
+    return Lock(directory, RecordError, f"qhn show {directory} says how far it is", words)
 
 
 def _precedes_config(name: str) -> bool:
