@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -228,3 +229,29 @@ def set_time(directory: Path, time: str) -> None:
         for old in {word for word in content.split('"') if word.startswith("20") and word.endswith("Z")}:
             content = content.replace(old, time)
         (directory / name).write_text(content)
+
+
+# ------------------------------------------------------------ without locks
+
+
+def test_a_file_system_without_locks_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qhn: Callable
+) -> None:
+    def flock(file: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    words = ("run", "figure-1", "--steps", "2", "--shots", "50", "--quiet", "--results", str(tmp_path))
+    found = qhn(*words)
+    directory = Path(found.out.strip())
+    told = f"qhn: the file system of {directory} has no locks (No locks available): .lock-held is made there instead\n"
+    assert (found.code, found.err) == (0, told)
+    assert len(load_run(directory).steps()) == 2
+    (directory / ".lock-held").write_text("host far, process 7, since 2026-01-01T00:00:00Z\n")
+    found = qhn("resume", str(directory), "--steps", "4", "--quiet")
+    assert found.code == 2
+    assert "another process (host far, process 7, since 2026-01-01T00:00:00Z; if that process has ended" in found.err
+    assert qhn("show", str(directory)).err == ""
+    (directory / ".lock-held").unlink()
+    assert qhn("resume", str(directory), "--steps", "4", "--quiet").code == 0
+    assert not (directory / ".lock-held").exists()
