@@ -6,25 +6,24 @@
 from __future__ import annotations
 
 import base64
-import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="
-BLANK = {".png": base64.b64decode(_PIXEL), ".pdf": b"%PDF-1.4\n%%EOF\n"}
+BLANK = {"png": base64.b64decode(_PIXEL), "pdf": b"%PDF-1.4\n%%EOF\n"}
 
 
-def save_blank(figure: Figure, path: str | os.PathLike[str], **_: Any) -> None:
+def save_blank(figure: Figure, file: IO[bytes], *, format: str, **_: Any) -> None:
     """In the place of ``Figure.savefig``: one white pixel, or a PDF without a page.
 
     All that would be drawn has been put together by then, and the data behind it are written as ever.
     """
-    Path(path).write_bytes(BLANK[Path(path).suffix])
+    file.write(BLANK[format])
 
 
 def is_drawn(path: Path) -> bool:

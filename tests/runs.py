@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 import zlib
@@ -13,6 +14,7 @@ import numpy as np
 
 from qhn import checksums
 from qhn.config import RunConfig
+from qhn.npz import read_npz
 from qhn.run.record import Record
 from qhn.run.training import train
 
@@ -49,8 +51,8 @@ def make_old(directory: Path) -> Path:
             for session in tree.get("sessions", []):
                 session.pop("journal", None), session.pop("ended", None)
             path.write_text(json.dumps(tree, indent=2) + "\n")
-        elif path.suffix == ".npz" and checksums.has_checksum(content):
-            arrays = {name: value for name, value in checksums.parse_arrays(content).items() if name not in NEW}
+        elif path.suffix == ".npz" and checksums.check(io.BytesIO(content), is_checked=False):
+            arrays = {name: value for name, value in read_npz(path).items() if name not in NEW}
             if "checksum_steps.jsonl" in arrays:
                 steps = (directory / "steps.jsonl").read_bytes().splitlines(keepends=True)
                 arrays["checksum_steps.jsonl"] = np.array(zlib.crc32(b"".join(steps[: int(arrays["num_steps"])])))

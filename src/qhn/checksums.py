@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,8 @@ from qhn.text import parse_json
 DIGITS = rb"([0-9a-f]{8})"
 DOCUMENT_END = re.compile(rb',\n  "checksum": "' + DIGITS + rb'"\n}\n\Z')
 LINE_END = re.compile(rb', "line": ([0-9]+), "checksum": "' + DIGITS + rb'"}\Z')
-ARRAYS_END = re.compile(rb"crc32:" + DIGITS + rb"\Z")
+ARRAYS_END = re.compile(rb"crc32:" + DIGITS)
+BLOCK = 2**20  # bytes that are read at once
 COMMENT = len("crc32:01234567")  # bytes of the checksum of arrays
 
 
@@ -241,58 +243,36 @@ def array(values: NDArray[Any]) -> bytes:
     return _with_checksum(file.getvalue())
 
 
-def parse_arrays(content: bytes, *, is_checked: bool = True) -> dict[str, NDArray[Any]]:
-    """The arrays of an archive, by name.
+def check(file: IO[bytes], *, is_checked: bool = True) -> int:
+    """Refuse a file of arrays that was changed after :func:`arrays` or :func:`array` wrote it.
 
     Args:
-        content: bytes of the archive.
-        is_checked: whether the archive must have a checksum; otherwise one without is accepted too.
-
-    Raises:
-        QhnError: if the archive is not what :func:`arrays` wrote, or no archive of arrays.
-    """
-    _check(content, is_checked)
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except Exception as error:  # numpy raises BadZipFile, KeyError, ValueError, OSError, EOFError or zlib.error here
-        raise QhnError(f"it is no archive of arrays ({type(error).__name__})") from None
-
-
-def parse_array(content: bytes, *, is_checked: bool = True) -> NDArray[Any]:
-    """The array of a file.
-
-    Args:
-        content: bytes of the file.
+        file: the file, open in binary mode; afterwards it stands at its beginning.
         is_checked: whether the file must have a checksum; otherwise one without is accepted too.
 
+    Returns:
+        The number of bytes of the checksum at its end; 0 if it has none.
+
     Raises:
-        QhnError: if the file is not what :func:`array` wrote, or holds no array.
+        QhnError: if the checksum is wrong, or missing although there must be one.
     """
-    _check(content, is_checked)
-    try:
-        found = np.load(io.BytesIO(content), allow_pickle=False)
-    except Exception as error:  # as for an archive
-        raise QhnError(f"it holds no array ({type(error).__name__})") from None
-    if not isinstance(found, np.ndarray):
-        raise QhnError("it holds more than one array")
-    return found
-
-
-def has_checksum(content: bytes) -> bool:
-    """Whether the bytes of an array or archive end with a checksum, right or wrong."""
-    return ARRAYS_END.search(content[-COMMENT:]) is not None
+    size = max(0, file.seek(0, os.SEEK_END) - COMMENT)
+    file.seek(size)
+    found = ARRAYS_END.fullmatch(file.read())
+    file.seek(0)
+    if found is None:
+        if is_checked:
+            raise QhnError("it was changed after it was written: it does not end with its checksum")
+        return 0
+    checksum, left = 0, size
+    while left:
+        block = file.read(min(left, BLOCK))
+        checksum, left = zlib.crc32(block, checksum), left - len(block)
+    file.seek(0)
+    if checksum != int(found[1], 16):
+        raise QhnError("it was changed after it was written: its checksum is another")
+    return COMMENT
 
 
 def _with_checksum(content: bytes) -> bytes:
     return content + f"crc32:{zlib.crc32(content):08x}".encode()
-
-
-def _check(content: bytes, is_checked: bool) -> None:
-    """Refuse the bytes of an array or archive whose checksum is wrong, or missing although there must be one."""
-    found = ARRAYS_END.search(content[-COMMENT:])
-    if found is None:
-        if is_checked:
-            raise QhnError("it was changed after it was written: it does not end with its checksum")
-    elif zlib.crc32(memoryview(content)[:-COMMENT]) != int(found[1], 16):
-        raise QhnError("it was changed after it was written: its checksum is another")

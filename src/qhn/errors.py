@@ -34,5 +34,9 @@ class RecordError(QhnError):
     """The error of a run whose files are damaged, belong to another run, or are being written by another process."""
 
 
-class RecordWarning(UserWarning):
+class QhnWarning(UserWarning):
+    """A warning of qhn about what it goes on with; the command line prints it as one line."""
+
+
+class RecordWarning(QhnWarning):
     """The warning that a file of a run is damaged or missing, and what of the run is shown nevertheless."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qhn.errors import QhnError
+from qhn.limits import TEXT, open_file
 
 Row = Sequence[object]
 MAX_SHOWN = 120  # characters of a user's value in a message
@@ -119,7 +120,8 @@ def read_text(path: Path, what: str = "file") -> str:
         OSError: if it cannot be read.
     """
     try:
-        return io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=None).read()
+        with open_file(path, TEXT) as file:
+            return io.StringIO(file.read().decode("utf-8-sig"), newline=None).read()
     except UnicodeDecodeError as error:
         raise QhnError(
             f"{what} {path} is not text in UTF-8: byte {error.start + 1} is 0x{error.object[error.start]:02x}; "

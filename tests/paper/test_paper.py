@@ -17,9 +17,11 @@ from qhn.backend.depolarising import DepolarisingBackend
 from qhn.backend.noise.twin import Twin
 from qhn.circuit.hypernetwork import Order, hypernetwork
 from qhn.circuit.measurement import with_measurement
+from qhn.errors import QhnError
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import Spsa
 from qhn.estimator.noisy import NoisyEstimator
+from qhn.lock import Lock
 from qhn.optimize.optimizer import SpsaGains
 from qhn.paper import devices, dynamics, mitigation, noise, noisytraining, optima, overfitting
 from qhn.paper.claims import Claim, Difference, Verdict, above, by_difference, by_order, pooled, verdict_of
@@ -139,6 +141,19 @@ def test_unknown_parts_are_refused(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as executor, pytest.raises(ValueError, match=r"unknown part 'encodnig'.*did you mean"):
         reproduce(Lab(executor, tmp_path), ["encodnig"])
     assert list(PARTS)[:7] == ["method", "2", "3", "4", "5", "6", "encoding"]
+
+
+def test_the_report_is_written_by_one_process_and_names_a_damaged_section(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        lab = Lab(executor, tmp_path, seeds=1)
+        with Lock(lab.folder), pytest.raises(QhnError, match="paper is being written by another process"):
+            reproduce(lab, ["encoding"])
+    assert [path.name for path in lab.folder.iterdir()] == [".lock"]
+    (lab.folder / "sections").mkdir()
+    for content in (b"", b'{"title": 1}', b"[]", b'{"title": "x", "blocks": [], "claims": [{"verdict": "odd"}]}'):
+        (lab.folder / "sections" / "method.json").write_bytes(content)
+        with pytest.raises(QhnError, match=r"sections/method.json is damaged .* delete it"):
+            write_report(lab.folder)
 
 
 @pytest.mark.slow

@@ -284,3 +284,23 @@ def test_a_state_is_plain_arrays_with_the_member_first() -> None:
         other = BatchState.from_arrays(state.arrays())
         assert {f.name for f in fields(other)} == {f.name for f in fields(state)}
         assert content(replace(other)) == content(state)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("theta", lambda a: a[:, :3]),
+        ("theta", lambda a: a * np.nan),
+        ("mean", lambda a: a[:1]),
+        ("num_steps", lambda a: a.astype(float)),
+        ("ended", lambda a: a.astype(str)),
+        ("run_ids", lambda a: a[None]),
+        ("optimizer_first_moment", lambda a: a[:1]),
+    ],
+)
+def test_arrays_of_a_state_that_do_not_fit_are_refused(name: str, change, tmp_path: Path) -> None:
+    batch = Batch(configs(3, {"train.optimizer": "adam"}))
+    arrays = batch.advance(batch.begin(), until=2).arrays()
+    np.savez(tmp_path / "x.npz", **arrays | {name: change(arrays[name])})
+    with pytest.raises(RecordError, match="the state of a batch has"):
+        BatchState.load(tmp_path / "x.npz")

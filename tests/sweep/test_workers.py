@@ -2,18 +2,22 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from qhn import BackendError
+from qhn.errors import QhnError
 from qhn.sweep import Failure, advance, processes, work_through
-from qhn.sweep.plan import make_sweep
-from qhn.sweep.workers import finished_members
+from qhn.sweep.classical import search_all
+from qhn.sweep.plan import Sweep, make_sweep
+from qhn.sweep.survey import Survey
+from qhn.sweep.workers import finished_members, read_columns
 
 
 class ByHand(Executor):
@@ -189,3 +193,62 @@ def test_a_sweep_hands_out_its_jobs_as_they_are_needed(tmp_path: Path) -> None:
     assert [(at.finished, len(submitted)) for at in going] == [(1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 6)]
     assert submitted == [[member] for member in sweep.members]
     assert len(finished_members(sweep.directory(tmp_path))) == 6
+
+
+def small_sweep(**others: Any) -> Sweep:
+    exact = {"train.backend": "exact", "train.steps": 2}
+    return make_sweep(experiment="figure-1", seeds=2, set=exact, vary={"ansatz.num_layers": [0, 1]}, **others)
+
+
+def test_a_sweep_is_advanced_by_one_process_at_a_time(tmp_path: Path) -> None:
+    sweep = small_sweep(repeats=1)
+    with ThreadPoolExecutor(1) as executor:
+        first = advance(sweep, executor, results=tmp_path)
+        next(first)
+        with pytest.raises(QhnError, match="is being written by another process; try again when it has ended"):
+            next(advance(sweep, executor, results=tmp_path))
+        *_, last = first
+        assert last.finished == 4
+        survey = Survey(sweep, tmp_path)
+        held = advance(sweep, executor, results=tmp_path)
+        next(held)
+        with pytest.raises(QhnError, match="is being written by another process"):
+            search_all(survey, executor)
+        held.close()
+        assert search_all(survey, executor).traces
+
+
+@pytest.mark.parametrize("damage", [lambda c: b"", lambda c: c[:300], lambda c: c[:-30]])
+def test_damaged_files_of_finished_members_are_made_again(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    sweep = small_sweep(repeats=2)
+    with ThreadPoolExecutor(1) as executor:
+        *_, _ = advance(sweep, executor, results=tmp_path)
+        searches = search_all(Survey(sweep, tmp_path), executor)
+        folder = Survey(sweep, tmp_path).folder
+        for kind in ("members", "searches"):
+            path = sorted((folder / kind).glob("*.npz"))[0]
+            path.write_bytes(damage(path.read_bytes()))
+        assert len(finished_members(folder)) == 2
+        assert [at.finished for at in advance(sweep, executor, results=tmp_path)] == [2, 4]
+        again = search_all(Survey(sweep, tmp_path), executor)
+    assert {name: [t.best_cost for t in traces] for name, traces in again.traces.items()} == {
+        name: [t.best_cost for t in traces] for name, traces in searches.traces.items()
+    }
+
+
+def test_no_wrong_number_is_read_of_a_damaged_file(tmp_path: Path) -> None:
+    """A bit that does not matter, such as one of the time of an entry, may be another."""
+    with ThreadPoolExecutor(1) as executor:
+        *_, _ = advance(small_sweep(), executor, results=tmp_path)
+    path = next(tmp_path.glob("*/*/members/*.npz"))
+    content, whole = path.read_bytes(), read_columns(path)
+    assert whole is not None
+    damaged = 0
+    for place in range(0, len(content), 23):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :])
+        found = read_columns(path)
+        damaged += found is None
+        if found is not None:
+            for name, column in whole.items():
+                np.testing.assert_array_equal(found[name], column)
+    assert damaged > 20

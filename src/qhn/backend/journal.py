@@ -23,8 +23,9 @@ from qhn import checksums
 from qhn.backend.events import TIME, Entry, Event
 from qhn.backend.history import History
 from qhn.checksums import End, Line
-from qhn.durable import alone, append, replace
+from qhn.durable import alone, append, replace, subfolder
 from qhn.errors import RecordError
+from qhn.npz import read_npz
 
 END = "jobs.end.json"
 LOST = "restore it from a copy: it holds what was spent, and the names of jobs that may be on their way"
@@ -140,7 +141,7 @@ class Journal:
             arrays: arrays by name.
         """
         path = self._kept_path(tag)
-        path.parent.mkdir(exist_ok=True)
+        subfolder(path.parent)
         content = checksums.arrays(digest=digest, **arrays)
         replace(path, lambda file: file.write(content))
 
@@ -154,7 +155,7 @@ class Journal:
         if not path.exists():
             return None
         try:
-            stored = checksums.parse_arrays(path.read_bytes(), is_checked=not self._plain)
+            stored = read_npz(path, own=True, is_checked=not self._plain)
             return stored if str(stored["digest"]) == digest else None
         except (OSError, ValueError, KeyError) as error:
             raise RecordError(f"{path} holds paid shots and is damaged ({error}); move it away") from None

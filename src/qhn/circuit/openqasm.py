@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qhn import durable
 from qhn.circuit.hypernetwork import Ansatz
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def write_files(ansatz: Ansatz, name: str, folder: Path) -> list[Path]:
     for form, suffix in (("literal", ""), ("executed", ".executed")):
         for ending, text in ((".qasm", openqasm(ansatz, form)), (".txt", drawing(ansatz, form))):
             path = folder / f"{name}{suffix}{ending}"
-            path.write_text(text.rstrip("\n") + "\n")
+            content = (text.rstrip("\n") + "\n").encode()
+            durable.replace(path, lambda file: file.write(content))  # noqa: B023 – called at once
             paths.append(path)
     return paths

@@ -19,6 +19,8 @@ import errno
 import sys
 import traceback
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -27,7 +29,7 @@ from typer.exceptions import TyperException
 from qhn.cli import devices, experiments, replay, runs, sweeps
 from qhn.cli.app import Escaped, app
 from qhn.cli.options import BAD_INPUT, DEFECT, FAILED, INTERRUPTED
-from qhn.errors import QhnError, RecordWarning
+from qhn.errors import QhnError, QhnWarning
 
 __all__ = ["app", "devices", "experiments", "main", "replay", "runs", "sweeps"]
 
@@ -52,9 +54,9 @@ def main() -> None:
     if len(sys.argv) == 1:
         sys.argv.append("--help")
     _print_anything()
-    _tell_of_damage()
     try:
-        code = app(standalone_mode=False)
+        with _warnings_as_lines():
+            code = app(standalone_mode=False)
     except Exception as error:
         cause = error.__cause__ if isinstance(error, Escaped) else error
         if isinstance(cause, BrokenPipeError):  # the reader of our output has gone: nothing is left to say
@@ -100,19 +102,21 @@ def explained(error: BaseException) -> tuple[int, str]:
     return DEFECT, f"this is a defect of qhn and not of what you asked for: {what}; {REPORT}"
 
 
-def _tell_of_damage() -> None:
-    """Print a warning about a damaged file of a run as one line, and once."""
-    others, told = warnings.showwarning, set()
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """A context in which each different warning of qhn is shown once, as one line; those of libraries are as ever."""
+    others = warnings.showwarning
 
-    def show(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
-        if not issubclass(category, RecordWarning):
-            others(message, category, *place, **options)
-        elif str(message) not in told:
-            told.add(str(message))
-            print(f"qhn: {message}", file=sys.stderr)
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, QhnWarning):
+            typer.echo(f"qhn: {' '.join(str(message).split())}", err=True)
+        else:
+            others(message, category, *place, **more)
 
-    warnings.simplefilter("always", RecordWarning)
-    warnings.showwarning = show
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", QhnWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _print_anything() -> None:

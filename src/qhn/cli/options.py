@@ -35,6 +35,7 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. train.optimizer=sgd; repeat.")
 ]
 ResultsOption = Annotated[Path | None, typer.Option(help="Directory of runs; $QHN_RESULTS or results by default.")]
+OutputOption = Annotated[Path | None, typer.Option(help="Folder for what is written; that of the run by default.")]
 TilesOption = Annotated[str | None, typer.Option(help="Chains of a device side by side: a number, or auto.")]
 MitigationOption = Annotated[
     str | None, typer.Option(help="Of a device's readout errors in E and its gradient: none, readout or mthree.")
@@ -125,6 +126,12 @@ def check_range(option: str, value: int | None, least: int, most: int = 10**MAX_
 
         bound = f"at least {least:,}" if value < least else f"at most {most:,}"
         raise QhnError(f"{option} must be {bound}, got {shown(value)}")
+
+
+def say_where(directory: Path, output: Path | None, paths: Sequence[Path]) -> None:
+    """Say where the files are that would be in a run's directory, if it could be written."""
+    if output is None and paths and directory not in paths[0].parents:
+        typer.echo(f"qhn: {directory} is read-only; the files are in {paths[0].parent}", err=True)
 
 
 def print_paths(paths: Sequence[Path]) -> None:

@@ -7,14 +7,27 @@ from typing import Annotated
 import typer
 
 from qhn.cli.app import app
-from qhn.cli.options import ResultsOption, RunArgument, SetOption, all_settings, find, print_paths
+from qhn.cli.options import (
+    OutputOption,
+    ResultsOption,
+    RunArgument,
+    SetOption,
+    all_settings,
+    find,
+    print_paths,
+    say_where,
+)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a step instead of a table.")]
 
 
 @app.command()
 def replay(
-    name: RunArgument = None, settings: SetOption = None, results: ResultsOption = None, as_json: JsonOption = False
+    name: RunArgument = None,
+    settings: SetOption = None,
+    results: ResultsOption = None,
+    output: OutputOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Recompute a run from its bits: whether it agrees with its record, or what other settings make of it."""
     from qhn.report.replay import ReplayReport, checked_replay
@@ -29,4 +42,6 @@ def replay(
         return
     report = ReplayReport.of(record, chosen, found)
     typer.echo(report.page())
-    print_paths(report.write())
+    paths = report.write(output)
+    say_where(record.directory, output, paths)
+    print_paths(paths)

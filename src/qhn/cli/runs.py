@@ -24,6 +24,7 @@ from qhn.cli.options import (
     LayersOption,
     MitigationOption,
     OrderOption,
+    OutputOption,
     QuietOption,
     ResultsOption,
     RunArgument,
@@ -36,6 +37,7 @@ from qhn.cli.options import (
     find,
     load,
     print_paths,
+    say_where,
     source_of,
 )
 from qhn.errors import QhnError
@@ -170,14 +172,15 @@ def show(name: RunArgument = None, results: ResultsOption = None) -> None:
 
 
 @app.command()
-def report(name: RunArgument = None, results: ResultsOption = None) -> None:
+def report(name: RunArgument = None, results: ResultsOption = None, output: OutputOption = None) -> None:
     """Draw a run's figures and print its page."""
     from qhn.report.page import Report
     from qhn.run.record import Record
 
     page = Report(Record.load(find(name, results)))
-    paths = page.figures()
+    paths = page.figures(output)
     typer.echo(page.summary() + "\n")
+    say_where(page.record.directory, output, paths)
     for path in paths:
         typer.echo(str(path))
 
@@ -189,6 +192,7 @@ def ensemble(
         str, typer.Option(help="A step's number, last, or best-validation, that of the lowest validation cost.")
     ] = "last",
     results: ResultsOption = None,
+    output: OutputOption = None,
 ) -> None:
     """Predict by all networks measured at a step, and compare with single ones."""
     from qhn.report.ensemble import EnsembleReport
@@ -196,7 +200,9 @@ def ensemble(
 
     report = EnsembleReport.of(Record.load(find(name, results)), step)
     typer.echo(report.page())
-    print_paths(report.write())
+    paths = report.write(output)
+    say_where(report.record.directory, output, paths)
+    print_paths(paths)
 
 
 @app.command()

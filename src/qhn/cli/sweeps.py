@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qhn.cli.app import app
-from qhn.cli.options import FAILED, INTERRUPTED, QuietOption, ResultsOption, SetOption, all_settings
+from qhn.cli.options import FAILED, INTERRUPTED, OutputOption, QuietOption, ResultsOption, SetOption, all_settings
 from qhn.errors import QhnError
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def _advance(sweep: Sweep, workers: int | None, results: Path | None, quiet: boo
 def compare(
     names: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Paths or run ids of runs.")],
     results: ResultsOption = None,
+    output: OutputOption = None,
 ) -> None:
     """Several runs side by side."""
     from qhn.report.compare import Comparison
@@ -96,7 +97,7 @@ def compare(
     place = results_directory(results)
     comparison = Comparison([Record.load(find_run(place, name)) for name in names])
     typer.echo(comparison.page() + "\n")
-    typer.echo(str(comparison.figure(place / "compare")))
+    typer.echo(str(comparison.figure(output or place / "compare")))
 
 
 @app.command()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from qhn import durable
 from qhn.errors import QhnError
+from qhn.lock import Lock
 from qhn.paper import depth, dynamics, interactions, method, noise, overfitting, search
 from qhn.paper.claims import Claim, Verdict
 from qhn.paper.lab import Lab
@@ -66,32 +67,31 @@ def reproduce(lab: Lab, names: Sequence[str] = ()) -> list[Path]:
         names: names of ``PARTS``; all parts if none is given.
 
     Raises:
-        ValueError: if a name is unknown.
+        ValueError: if a name is unknown, or another process writes the report.
         BackendError: if a training failed.
     """
     for name in names:
         if name not in PARTS:
             hint = did_you_mean(name, PARTS, otherwise=f"there are {', '.join(PARTS)}")
             raise QhnError(f"unknown part {name!r} of the paper; {hint}")
-    folder = lab.folder / "sections"
-    folder.mkdir(exist_ok=True)
     paths: list[Path] = []
-    for name in names or PARTS:
-        started = time.monotonic()
-        written = PARTS[name](lab)
-        section = written.section(round(time.monotonic() - started, 1), lab.setting)
-        durable.replace(folder / f"{name}.json", lambda file: file.write(section.to_json().encode()))  # noqa: B023
-        paths = write_report(lab.folder)  # after each part, so that one who stops here has it
-        lab.say(f"{section.title}: {section.seconds:.0f} s", last=True)
+    with Lock(lab.folder):
+        durable.clear_abandoned(lab.folder)
+        folder = durable.subfolder(lab.folder / "sections")
+        for name in names or PARTS:
+            started = time.monotonic()
+            written = PARTS[name](lab)
+            section = written.section(round(time.monotonic() - started, 1), lab.setting)
+            durable.replace(folder / f"{name}.json", lambda file: file.write(section.to_json().encode()))  # noqa: B023
+            paths = write_report(lab.folder)  # after each part, so that one who stops here has it
+            lab.say(f"{section.title}: {section.seconds:.0f} s", last=True)
     return paths
 
 
 def write_report(folder: Path) -> list[Path]:
     """Write ``report.md``, ``report.html`` and ``claims.json`` from the sections in a folder; return their paths."""
     sections = {
-        name: Section.from_json(path.read_text(encoding="utf-8"))
-        for name in PARTS
-        if (path := folder / "sections" / f"{name}.json").exists()
+        name: section for name in PARTS if (section := _read_section(folder / "sections" / f"{name}.json")) is not None
     }
     claims = [claim for section in sections.values() for claim in section.claims]
     missing = [name for name in PARTS if name not in sections]
@@ -104,6 +104,20 @@ def write_report(folder: Path) -> list[Path]:
     for path, content in zip(paths, contents, strict=True):
         durable.replace(path, lambda file: file.write(content.encode()))  # noqa: B023 – called at once
     return paths
+
+
+def _read_section(path: Path) -> Section | None:
+    """The section in a file; None if there is none.
+
+    Raises:
+        QhnError: if the file is damaged.
+    """
+    if not path.exists():
+        return None
+    try:
+        return Section.from_json(path.read_text(encoding="utf-8"))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise QhnError(f"{path} is damaged ({type(error).__name__}); delete it, and do its part again") from None
 
 
 def _summary(claims: Sequence[Claim]) -> str:

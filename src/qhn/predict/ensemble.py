@@ -10,17 +10,19 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qhn import bitstrings, checksums
+from qhn import bitstrings, checksums, durable
 from qhn.arrays import Bits, Floats
 from qhn.backend.sampler import KnownDistribution
 from qhn.errors import NotFoundError, QhnError
-from qhn.problem.network import as_features
+from qhn.npz import open_npz
+from qhn.problem.network import as_features, check_array, check_classes, check_names, check_standardisation
 from qhn.problem.search_space import BLOCK, SearchSpace
 from qhn.run.record import Record
-from qhn.text import clipped
+from qhn.text import clipped, parse_json
 from qhn.threads import in_parallel, num_cores
 
 MAX_NETWORKS = 4096  # networks taken from an exact run's distribution
+ARRAYS = ("weights", "classes", "mean", "scale")  # as they are, in the file of an ensemble
 NEGLIGIBLE = 1e-6  # networks less probable than this, times the most probable one, are left out
 
 
@@ -148,12 +150,11 @@ class Ensemble:
 
     def save(self, path: str | Path) -> None:
         """Write the ensemble as an ``.npz`` file of plain arrays, which :func:`load_ensemble` reads."""
-        with Path(path).open("wb") as file:
-            self.write(file)
+        durable.export(path, self.write)
 
     def write(self, file: IO[bytes]) -> None:
         """Write the ensemble into an open binary file, in the format of :meth:`save`."""
-        arrays: dict[str, Any] = {name: getattr(self, name) for name in ("weights", "classes", "mean", "scale")}
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in ARRAYS}
         arrays |= {"bits": bitstrings.pack(self.bits), "left_out": self.left_out}
         file.write(checksums.arrays(space=json.dumps(asdict(self.space)), **arrays))
 
@@ -169,14 +170,33 @@ def load_ensemble(path: str | Path) -> Ensemble:
     if not path.is_file():
         raise NotFoundError(f"ensemble file {path} does not exist; qhn ensemble writes one")
     try:
-        stored = checksums.parse_arrays(path.read_bytes(), is_checked=False)
-        tree = json.loads(str(stored["space"]))
-        space = SearchSpace(**{name: _tuples(value) for name, value in tree.items()})
-        arrays = {name: stored[name] for name in ("weights", "classes", "mean", "scale")}
-        bits = bitstrings.unpack(stored["bits"], space.num_qubits)
-        return Ensemble(space, bits, **arrays, left_out=float(stored["left_out"]))
+        with open_npz(path) as stored:
+            return _restored(dict(stored))
     except Exception as error:  # a damaged archive raises BadZipFile, KeyError, ValueError or EOFError
         raise QhnError(f"{path} is not an ensemble saved by qhn: {clipped(str(error))}") from None
+
+
+def _restored(arrays: dict[str, NDArray[Any]]) -> Ensemble:
+    """The ensemble whose arrays :meth:`Ensemble.write` wrote.
+
+    Raises:
+        QhnError: if an array is missing, or is none that an ensemble can have; the message names it.
+    """
+    check_names(arrays, {"space", "bits", "left_out", *ARRAYS})
+    tree = parse_json(str(arrays["space"]))
+    space = SearchSpace(**{name: _tuples(value) for name, value in tree.items()})
+    packed = arrays["bits"]
+    if packed.dtype != np.uint8 or packed.ndim != 2 or packed.shape[1] != (space.num_qubits + 7) // 8:
+        raise QhnError(f"bits must be those of {space.num_qubits} qubits, got {packed.dtype} {list(packed.shape)}")
+    check_array("weights", arrays, (len(packed),))
+    check_array("left_out", arrays, ())
+    check_standardisation(arrays, space.num_inputs)
+    check_classes(arrays["classes"], space.num_classes)
+    left_out = float(arrays["left_out"])
+    if not 0 <= left_out < 1:
+        raise QhnError(f"left_out must be from 0 to 1, got {left_out:g}")
+    bits = bitstrings.unpack(packed, space.num_qubits)
+    return Ensemble(space, bits, **{name: arrays[name] for name in ARRAYS}, left_out=left_out)
 
 
 def predictors(record: Record, step: int | None = None) -> dict[str, Ensemble]:

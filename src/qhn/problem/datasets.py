@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qhn import limits
 from qhn.arrays import Floats
 from qhn.errors import NotFoundError, QhnError
+from qhn.limits import open_file
+from qhn.npz import open_npz
 from qhn.problem.mnist_files import read_mnist
 from qhn.text import clipped, did_you_mean
 
@@ -278,8 +282,9 @@ def load_file(
 
 def _read_csv(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, ...]]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [(number, row) for number, row in enumerate(csv.reader(file), start=1) if row]
+        with io.TextIOWrapper(open_file(path, limits.TEXT), encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(_short_lines(path, file))
+            rows = [(number, _narrow(path, row)) for number, row in enumerate(reader, start=1) if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise QhnError(f"{path} is not a CSV file in UTF-8: {error}") from None
     if len(rows) < 2:
@@ -307,6 +312,20 @@ def _read_csv(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, 
     return x, _numeric_labels(labels), names
 
 
+def _short_lines(path: Path, file: IO[str]) -> Iterator[str]:
+    """The lines of a table; one that is too long is refused before the rest of it is read."""
+    most = limits.ROW.value
+    while line := file.readline(most + 1):
+        limits.ROW.check(len(line), f"{path} has a line of at least", "characters")
+        yield line
+
+
+def _narrow(path: Path, row: list[str]) -> list[str]:
+    """The row of a table, if it has no more columns than are allowed."""
+    limits.COLUMNS.check(len(row), f"{path} has", "columns")
+    return row
+
+
 def _number(text: str, place: str) -> float:
     if not text.strip():
         raise QhnError(f"{place} is empty; fill in or remove the sample")
@@ -329,7 +348,7 @@ def _numeric_labels(labels: list[str]) -> NDArray[Any]:
 
 def _read_npz(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, ...]]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        with open_npz(path) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except Exception as error:  # numpy raises BadZipFile, ValueError, OSError or EOFError here
         raise QhnError(f"{path} is not an NPZ file of plain arrays: {clipped(str(error))}") from None

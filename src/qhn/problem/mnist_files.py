@@ -7,14 +7,20 @@ as four bytes, most significant first, and the numbers.
 from __future__ import annotations
 
 import gzip
+import math
+import os
 import zlib
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qhn import limits
 from qhn.errors import QhnError
+from qhn.limits import open_file
 
+AGAIN = "; copy or download it again"
 UnsignedBytes = NDArray[np.uint8]
 PARTS = ("t10k", "train")  # MNIST's names of its test and its training images
 SUFFIXES = ("images-idx3-ubyte", "labels-idx1-ubyte")
@@ -67,26 +73,46 @@ def read_idx(path: Path) -> UnsignedBytes:
     Raises:
         ValueError: if the file is not an IDX file of unsigned bytes, or is incomplete.
     """
-    again = "; copy or download it again"
     try:
-        content = path.read_bytes()
-        content = gzip.decompress(content) if path.suffix == ".gz" else content
+        with open_file(path) as file:
+            if path.suffix != ".gz":
+                return _read_array(path, file, os.fstat(file.fileno()).st_size)
+            with gzip.open(file) as unpacked:
+                return _read_array(path, unpacked, None)
     except (OSError, EOFError, zlib.error) as error:  # gzip raises all three
-        raise QhnError(f"{path} cannot be read ({error}){again}") from None
-    num_dimensions = content[3] if len(content) > 3 else 0
-    header = 4 + 4 * num_dimensions
-    if content[:3] != b"\0\0\x08" or len(content) < header:
-        hint = "; it is compressed, give its name the ending .gz" if content[:2] == b"\x1f\x8b" else again
-        raise QhnError(f"{path} is not an IDX file of unsigned bytes: it begins with {content[:4].hex(' ')}{hint}")
+        raise QhnError(f"{path} cannot be read ({error}){AGAIN}") from None
+
+
+def _read_array(path: Path, file: IO[bytes] | gzip.GzipFile, size: int | None) -> UnsignedBytes:
+    """The array of an open IDX file, whose bytes are read only if the header asks for as many as there may be.
+
+    Args:
+        path: path of the file, for messages.
+        file: the open file.
+        size: number of bytes in the file; None if it is compressed, and they are unknown until they are read.
+    """
+    start = file.read(4)
+    num_dimensions = start[3] if len(start) > 3 else 0
+    dimensions = file.read(4 * num_dimensions)
+    if start[:3] != b"\0\0\x08" or len(dimensions) < 4 * num_dimensions:
+        hint = "; it is compressed, give its name the ending .gz" if start[:2] == b"\x1f\x8b" else AGAIN
+        raise QhnError(f"{path} is not an IDX file of unsigned bytes: it begins with {start.hex(' ')}{hint}")
     if num_dimensions not in (1, 3):
-        raise QhnError(f"{path} has {num_dimensions} dimensions; MNIST's labels have 1 and its images 3{again}")
-    shape = tuple(np.frombuffer(content, ">u4", num_dimensions, offset=4).astype(int).tolist())
-    expected = header + int(np.prod(shape, dtype=object))
-    if len(content) != expected:
+        raise QhnError(f"{path} has {num_dimensions} dimensions; MNIST's labels have 1 and its images 3{AGAIN}")
+    shape = tuple(np.frombuffer(dimensions, ">u4").astype(int).tolist())
+    header, expected = 4 + len(dimensions), math.prod(shape)
+    if size is None:
+        limits.BYTES.check(expected, f"{path} has a header of shape {list(shape)} for", "bytes")
+        content = file.read(expected + 1)
+        found = f"more than {expected + header:,}" if len(content) > expected else f"{len(content) + header:,}"
+    else:
+        content = file.read(expected) if size == header + expected else b""
+        found = f"{size:,}"
+    if len(content) != expected or size not in (None, header + expected):
         raise QhnError(
-            f"{path} has {len(content):,} bytes, its header of shape {list(shape)} asks for {expected:,}{again}"
+            f"{path} has {found} bytes, its header of shape {list(shape)} asks for {header + expected:,}{AGAIN}"
         )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def idx_bytes(array: UnsignedBytes) -> bytes:

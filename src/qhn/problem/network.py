@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qhn import checksums
+from qhn import checksums, durable
 from qhn.arrays import Floats
 from qhn.errors import NotFoundError, QhnError
+from qhn.npz import open_npz
 from qhn.text import clipped
 
 
@@ -65,6 +69,9 @@ ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
     "tanh": np.tanh,
     "sign": lambda z: np.where(z >= 0, 1.0, -1.0),
 }
+
+
+FACTS = ("activation", "alphabet", "classes", "mean", "scale", "feature_names", "image_shape")  # beside the layers
 
 
 @dataclass(frozen=True)
@@ -178,8 +185,7 @@ class Network:
 
     def save(self, path: str | Path) -> None:
         """Write the network as an ``.npz`` file of plain arrays, which :func:`load_network` reads."""
-        with Path(path).open("wb") as file:
-            self.write(file)
+        durable.export(path, self.write)
 
     def write(self, file: IO[bytes]) -> None:
         """Write the network into an open binary file, in the format of :meth:`save`."""
@@ -207,18 +213,96 @@ def load_network(path: str | Path) -> Network:
     if not path.is_file():
         raise NotFoundError(f"network file {path} does not exist")
     try:
-        stored = checksums.parse_arrays(path.read_bytes(), is_checked=False)
-        depth = sum(name.startswith("weights_") for name in stored)
-        return Network(
-            weights=tuple(stored[f"weights_{i}"] for i in range(depth)),
-            biases=tuple(stored[f"biases_{i}"] for i in range(depth)),
-            activation=str(stored["activation"]),
-            alphabet=(float(stored["alphabet"][0]), float(stored["alphabet"][1])),
-            classes=stored["classes"],
-            mean=stored["mean"],
-            scale=stored["scale"],
-            feature_names=tuple(str(name) for name in stored["feature_names"]),
-            image_shape=tuple(stored["image_shape"].tolist()) or None,
-        )
+        with open_npz(path) as stored:
+            return _restored(dict(stored))
     except Exception as error:  # a damaged archive raises BadZipFile, KeyError, ValueError or EOFError
         raise QhnError(f"{path} is not a network saved by qhn: {clipped(str(error))}") from None
+
+
+def _restored(arrays: dict[str, NDArray[Any]]) -> Network:
+    """The network whose arrays :meth:`Network.write` wrote.
+
+    Raises:
+        QhnError: if an array is missing, or is none that a network can have; the message names it.
+    """
+    numbered = [name for name in arrays if re.fullmatch(r"(weights|biases)_[0-9]{1,3}", name)]
+    depth = 1 + max((int(name.partition("_")[2]) for name in numbered), default=0)
+    layers = [f"{name}_{layer}" for name in ("weights", "biases") for layer in range(depth)]
+    check_names(arrays, {*layers, *FACTS})
+    sizes = [array.shape[0] if (array := arrays[name]).ndim else 0 for name in ("weights_0", *layers[depth:])]
+    for layer, (below, units) in enumerate(pairwise(sizes)):
+        check_array(f"weights_{layer}", arrays, (below, units))
+        check_array(f"biases_{layer}", arrays, (units,))
+    check_array("alphabet", arrays, (2,))
+    check_standardisation(arrays, sizes[0])
+    classes = arrays["classes"]
+    check_classes(classes, 2 if sizes[-1] == 1 else sizes[-1])
+    activation, names = str(arrays["activation"]), arrays["feature_names"]
+    if activation not in ACTIVATIONS:
+        raise QhnError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {clipped(activation)!r}")
+    if names.size and (names.shape != (sizes[0],) or names.dtype.kind != "U"):
+        raise QhnError(f"feature_names must be {sizes[0]} texts or none, got {names.dtype} {list(names.shape)}")
+    image = arrays["image_shape"]
+    if image.size and not (image.shape == (2,) and image.dtype.kind in "iu" and math.prod(image.tolist()) == sizes[0]):
+        raise QhnError(f"image_shape must be the rows and columns of {sizes[0]} pixels, got {clipped(str(image))}")
+    return Network(
+        weights=tuple(arrays[name] for name in layers[:depth]),
+        biases=tuple(arrays[name] for name in layers[depth:]),
+        activation=activation,
+        alphabet=(float(arrays["alphabet"][0]), float(arrays["alphabet"][1])),
+        classes=classes,
+        mean=arrays["mean"],
+        scale=arrays["scale"],
+        feature_names=tuple(names.tolist()),
+        image_shape=tuple(image.tolist()) or None,
+    )
+
+
+def check_names(arrays: Mapping[str, Any], wanted: set[str]) -> None:
+    """Refuse the arrays of a file that are not exactly those of the given names.
+
+    Raises:
+        QhnError: if one is missing or unknown; the message names it.
+    """
+    for word, names in (("has no", wanted - arrays.keys()), ("has an unknown", arrays.keys() - wanted)):
+        if names:
+            raise QhnError(f"it {word} array {clipped(min(names))!r}")
+
+
+def check_array(name: str, arrays: Mapping[str, NDArray[Any]], *shapes: tuple[int, ...]) -> None:
+    """Refuse an array that is not of finite real numbers, or has none of the given shapes.
+
+    Raises:
+        QhnError: if it is none of these; the message names it.
+    """
+    array = arrays[name]
+    if array.shape not in shapes or 0 in array.shape:
+        raise QhnError(f"{name} must have shape {' or '.join(str(list(s)) for s in shapes)}, got {list(array.shape)}")
+    if array.dtype.kind not in "iuf":
+        raise QhnError(f"{name} must hold numbers, got {array.dtype}")
+    if not np.isfinite(array).all():
+        raise QhnError(f"{name} must hold finite numbers, got {array[~np.isfinite(array)][0]}")
+
+
+def check_standardisation(arrays: Mapping[str, NDArray[Any]], num_inputs: int) -> None:
+    """Refuse a mean and a scale that cannot be those of so many inputs.
+
+    Raises:
+        QhnError: if they do not have one number an input, or one for all, or a scale is not above 0.
+    """
+    for name in ("mean", "scale"):
+        check_array(name, arrays, (num_inputs,), (1,))
+    if not (arrays["scale"] > 0).all():
+        raise QhnError(f"scale must be above 0, got {arrays['scale'].min()}")
+
+
+def check_classes(classes: NDArray[Any], number: int) -> None:
+    """Refuse labels that are not as many different ones as there are classes.
+
+    Raises:
+        QhnError: if they are not.
+    """
+    if classes.shape != (number,) or classes.dtype.kind == "V":
+        raise QhnError(f"classes must be {number} labels, got {classes.dtype} {list(classes.shape)}")
+    if len(np.unique(classes)) < number:
+        raise QhnError(f"classes must be different labels, got {clipped(str(classes.tolist()))}")

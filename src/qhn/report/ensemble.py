@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from qhn import durable
 from qhn.errors import QhnError
 from qhn.predict.calibration import Calibration, calibration
 from qhn.predict.ensemble import Ensemble, predictors
 from qhn.report.figures import reliability
+from qhn.report.folder import figures_folder
 from qhn.run.record import Record
 from qhn.run.step import lowest_validation
 from qhn.text import aligned, shown
@@ -70,20 +72,24 @@ class EnsembleReport:
         table = aligned(("samples", "predictor", "accuracy", "cross-entropy", "Brier", "ECE"), rows)
         return f"{config.experiment} {config.run_id}, step {self.step}: {what}\n\n{table}"
 
-    def write(self) -> list[Path]:
-        """Draw the calibration into the run's ``figures/``, and write the ensemble beside the run's other files.
+    def write(self, output: Path | None = None) -> list[Path]:
+        """Draw the calibration, and write the ensemble.
+
+        Args:
+            output: the folder for both; None for ``figures/`` of the run, with the ensemble beside the run's other
+                files, or for another folder if the run is read-only (:func:`qhn.report.folder.figures_folder`).
 
         Returns:
             The picture, its data, and the ``.npz`` file that :func:`qhn.load_ensemble` reads.
         """
-        folder = self.record.directory / "figures"
-        folder.mkdir(exist_ok=True)
+        folder = figures_folder(self.record, output)
         suffix = "" if self.step == self.record.steps()[-1].step else f"-step-{self.step}"
         panels = {samples: dict(found) for samples, found in self.calibrations.items()}
         path = reliability(folder / f"calibration{suffix}.png", panels)
-        name = f"ensemble{suffix}.npz"
-        self.record.write_file(name, self.ensemble.write)
-        return [path, path.with_suffix(".csv"), self.record.directory / name]
+        place = self.record.directory if folder.parent == self.record.directory else folder
+        file = place / f"ensemble{suffix}.npz"
+        durable.replace(file, self.ensemble.write)
+        return [path, path.with_suffix(".csv"), file]
 
 
 def step_number(record: Record, step: str) -> int:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from qhn import bitstrings
+from qhn import bitstrings, durable
 from qhn.arrays import Floats
 from qhn.baseline.tally import Trace
 from qhn.predict.calibration import Calibration
@@ -254,7 +254,8 @@ def decision_boundary(path: Path, network: Network, data: Dataset, title: str, p
     axes.set_xlabel(data.feature_names[0])
     axes.set_ylabel(data.feature_names[1])
     axes.legend(fontsize=7, framealpha=0.8, loc="upper right")  # the best place takes long to find
-    np.savez(path.with_suffix(".npz"), x=grids[0], y=grids[1], output=output, samples=samples, label=data.y)
+    arrays: dict[str, Any] = {"x": grids[0], "y": grids[1], "output": output, "samples": samples, "label": data.y}
+    durable.replace(path.with_suffix(".npz"), lambda file: np.savez(file, **arrays))
     return save(figure, path)
 
 

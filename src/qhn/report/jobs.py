@@ -45,7 +45,7 @@ def jobs_of_run(record: Record) -> tuple[list[JobLine], str]:
         record: the record of the run.
 
     Returns:
-        The jobs, and why the service could not be asked; empty text if it was asked.
+        The jobs, and why the service could not be asked or its bills not be noted; empty text if all was done.
     """
     from qhn.backend.ibm.account import account_device
     from qhn.backend.ibm.connection import Connection
@@ -55,8 +55,12 @@ def jobs_of_run(record: Record) -> tuple[list[JobLine], str]:
         connection = Connection(account_device(record.config.train.backend), patience=0.0)
     except (ValueError, BackendError) as error:
         return job_lines(record, journal_alone), str(error)
-    Jobs(connection, record.journal).reconcile()
-    return job_lines(record, connection.state_if_known), ""
+    complaint = ""
+    try:
+        Jobs(connection, record.journal).reconcile()
+    except OSError as error:  # of a read-only run
+        complaint = f"bills cannot be noted in {error.filename}: {error.strerror}"
+    return job_lines(record, connection.state_if_known), complaint
 
 
 def job_lines(record: Record, state_of: Callable[[str], str | None]) -> list[JobLine]:

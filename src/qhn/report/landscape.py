@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qhn import durable
 from qhn.bitstrings import text
 from qhn.config import RunConfig
 from qhn.problem.cost import BinnProblem
@@ -59,7 +60,7 @@ class LandscapeReport:
         """
         folder = results / self.config.experiment / f"landscape-{self.config.problem_id}"
         folder.mkdir(parents=True, exist_ok=True)
-        np.save(folder / "costs.npy", self.landscape.costs)
+        durable.replace(folder / "costs.npy", lambda file: np.save(file, self.landscape.costs))
         drawn = [draw(folder, self.landscape) for draw in (density_of_states, local_minima, walsh_weights)]
         return [*drawn, folder / "costs.npy"]
 

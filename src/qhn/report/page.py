@@ -24,6 +24,7 @@ from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import BLOCK, Landscape, is_small
 from qhn.problem.objective import Objective
 from qhn.report.device import DeviceReport
+from qhn.report.folder import figures_folder
 from qhn.report.jobs import ledger_of
 from qhn.report.networks import NetworkReport
 from qhn.run.provenance import all_costs
@@ -96,8 +97,12 @@ class Report:
         """The costs of all bitstrings; None if they are too many, or the record does not hold them."""
         if isinstance(self.problem, RecordedProblem):
             return None if self.problem.table is None else Landscape(self.problem.table)
-        known = is_small(self.problem) or self.is_exact
-        return Landscape(all_costs(self.record, self.problem)) if known else None
+        return Landscape(all_costs(self.record, self.problem, keep=False)) if self._can_enumerate else None
+
+    @property
+    def _can_enumerate(self) -> bool:
+        """Whether C of all bitstrings can be computed in a short time, or has been for the run."""
+        return not isinstance(self.problem, RecordedProblem) and (is_small(self.problem) or self.is_exact)
 
     @property
     def is_exact(self) -> bool:
@@ -344,16 +349,21 @@ class Report:
 
     # ------------------------------------------------------------ figures
 
-    def figures(self) -> list[Path]:
-        """Draw all figures of the run into its ``figures/``, with their data beside them.
+    def figures(self, output: Path | None = None) -> list[Path]:
+        """Draw all figures of the run, with their data beside them.
+
+        Args:
+            output: the folder to draw into; None for ``figures/`` of the run, which then also keeps C of all
+                bitstrings, or for another folder if the run is read-only (:func:`qhn.report.folder.figures_folder`).
 
         Returns:
             The paths of the PNG files.
         """
         from qhn.report import figures
 
-        folder = self.record.directory / "figures"
-        folder.mkdir(exist_ok=True)
+        folder = figures_folder(self.record, output)
+        if folder.parent == self.record.directory and self._can_enumerate:
+            all_costs(self.record, self.problem)
         optimum = self.landscape.optimum if self.landscape else None
         last = self.steps[-1].step
         trained = self.record.config.train.objective.build().label

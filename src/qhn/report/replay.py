@@ -13,6 +13,7 @@ from qhn.config import RunConfig
 from qhn.errors import RecordError
 from qhn.estimator.means import with_error
 from qhn.report.figures import replayed_curve
+from qhn.report.folder import figures_folder
 from qhn.run.record import Record
 from qhn.run.replay import Replayed, disagreement, replay, replayed_config
 from qhn.text import aligned
@@ -86,7 +87,7 @@ class ReplayReport:
         ]
         return aligned(["step", "E as recorded", "recomputed", *tail, "best C"], rows)
 
-    def write(self) -> list[Path]:
+    def write(self, output: Path | None = None) -> list[Path]:
         """Draw E as recorded and as recomputed into the run's ``figures/``; nothing if it was only checked.
 
         Returns:
@@ -94,7 +95,7 @@ class ReplayReport:
         """
         if self.is_check:
             return []
-        path = write_replay(self.record, self.config, self.found)
+        path = write_replay(self.record, self.config, self.found, output)
         return [path, path.with_suffix(".csv")]
 
 
@@ -107,25 +108,20 @@ def _agreement(count: int, has_gradients: bool, is_mitigated: bool) -> str:
     return f"{f'all {count:,} steps agree' if count > 1 else 'the one step agrees'} with the record: {what}"
 
 
-def write_replay(record: Record, config: RunConfig, found: Sequence[Replayed]) -> Path:
-    """Draw E as recorded and as recomputed under another configuration into the run's ``figures/``.
+def write_replay(record: Record, config: RunConfig, found: Sequence[Replayed], output: Path | None = None) -> Path:
+    """Draw E as recorded and as recomputed under another configuration.
 
     Args:
         record: the record of the run.
         config: the configuration under which the steps were recomputed.
         found: the recomputed steps, one per step of the run.
-
-    Args:
-        record: record of the run.
-        config: what it was recomputed under.
-        found: the recomputed steps, one per step of the run.
+        output: the folder to draw into; None for the run's own (:func:`qhn.report.folder.figures_folder`).
 
     Returns:
         The path of the PNG file, ``replay-<run id of the configuration>.png``; a PDF and the data as CSV are beside it.
     """
     steps = record.steps()
-    folder = record.directory / "figures"
-    folder.mkdir(exist_ok=True)
+    folder = figures_folder(record, output)
     columns = {
         "step": np.array([step.step for step in steps]),
         "recorded": np.array([step.mean for step in steps]),

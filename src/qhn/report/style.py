@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+from qhn import durable
 
 COLUMN = 3.4  # width of a column in inches
 # the colours of Okabe and Ito, which the colour-blind can tell apart
@@ -38,11 +41,12 @@ def write_csv(path: Path, columns: dict[str, NDArray[Any]]) -> None:
     ...     (Path(folder) / "x.csv").read_text().split()
     ['step,mean', '0,0.5', '1,']
     """
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        for row in zip(*(column.tolist() for column in columns.values()), strict=True):
-            writer.writerow(["" if value != value else value for value in row])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    for row in zip(*(column.tolist() for column in columns.values()), strict=True):
+        writer.writerow(["" if value != value else value for value in row])
+    durable.replace(path, lambda file: file.write(text.getvalue().encode()))
 
 
 def new_figure(
@@ -90,6 +94,7 @@ def save(figure: Figure, path: Path) -> Path:
     Returns:
         The path of the PNG file.
     """
-    figure.savefig(path)
-    figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
+    durable.replace(path, lambda file: figure.savefig(file, format="png"))
+    pdf = path.with_suffix(".pdf")
+    durable.replace(pdf, lambda file: figure.savefig(file, format="pdf", metadata={"CreationDate": None}))
     return path

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qhn import bitstrings
 from qhn.arrays import Floats
@@ -15,6 +16,7 @@ from qhn.errors import NotFoundError, QhnError
 from qhn.estimator.means import with_error
 from qhn.estimator.noisy import without_shots
 from qhn.estimator.sampling import SamplingEstimator
+from qhn.npz import load_npy, open_npz
 from qhn.seeds import Key, Purpose
 from qhn.text import clipped, parse_json, read_text
 
@@ -57,16 +59,11 @@ def _read(path: Path) -> Floats:
     if kind == ".json":
         return np.array(parse_json(read_text(path)), dtype=np.float64)
     if kind in (".npy", ".npz"):
-        with path.open("rb") as file:
-            stored = np.load(file, allow_pickle=False)
-            if kind == ".npz":
-                if len(stored.files) != 1:
-                    raise QhnError(f"expected one array, found {', '.join(stored.files) or 'none'}")
-                stored = stored[stored.files[0]]
-            if stored.dtype.kind not in "biuf":
-                raise QhnError(f"expected real numbers, found {stored.dtype}")
-            with np.errstate(over="ignore"):  # of a wider float: what becomes infinite is refused
-                return np.asarray(stored, dtype=np.float64)
+        stored = load_npy(path) if kind == ".npy" else _only_array(path)
+        if stored.dtype.kind not in "biuf":
+            raise QhnError(f"expected real numbers, found {stored.dtype}")
+        with np.errstate(over="ignore"):  # of a wider float: what becomes infinite is refused
+            return np.asarray(stored, dtype=np.float64)
     if kind in (".csv", ".txt"):
         text = read_text(path)
         if not any(line.partition("#")[0].strip() for line in text.splitlines()):
@@ -74,6 +71,13 @@ def _read(path: Path) -> Floats:
         theta = np.loadtxt(io.StringIO(text), delimiter="," if "," in text else None, ndmin=2)
         return theta[:, 0] if theta.shape[1] == 1 else theta
     raise QhnError(f"expected .npy, .npz, .json, .csv or .txt, got {kind or 'no suffix'}")
+
+
+def _only_array(path: Path) -> NDArray[Any]:
+    with open_npz(path) as stored:
+        if len(stored.files) != 1:
+            raise QhnError(f"expected one array, found {', '.join(stored.files) or 'none'}")
+        return np.asarray(stored[stored.files[0]])
 
 
 def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:

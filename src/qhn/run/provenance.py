@@ -8,6 +8,7 @@ import numpy as np
 
 from qhn import bitstrings, checksums
 from qhn.arrays import Bits, Floats
+from qhn.npz import load_npy
 from qhn.problem.capabilities import description_of, noun_of, validation_of
 from qhn.problem.cost import BinnProblem, Problem
 from qhn.problem.landscape import enumerate_costs
@@ -78,7 +79,7 @@ def write_circuit(record: Record, circuit: Any) -> None:
     record.write_file(path.name, lambda file: file.write(text))
 
 
-def all_costs(record: Record, problem: Problem) -> Floats:
+def all_costs(record: Record, problem: Problem, *, keep: bool = True) -> Floats:
     """The costs C of all bitstrings, ``[2**num_qubits]``; entry i is that of the bits of i, qubit 0 least significant.
 
     Once computed they are kept in the run's ``landscape.npy``. A stored table is used if its checksum and 64 of its
@@ -87,19 +88,21 @@ def all_costs(record: Record, problem: Problem) -> Floats:
     Args:
         record: the record of the run.
         problem: the problem of the run.
+        keep: whether a table that had to be computed is kept in that file.
 
     Raises:
         QhnError: if there are more than 24 qubits.
     """
     costs: Floats
     try:
-        costs = checksums.parse_array((record.directory / LANDSCAPE).read_bytes())
-    except (OSError, ValueError):  # missing, damaged or without a checksum: it is computed anew
+        costs = load_npy(record.directory / LANDSCAPE, own=True, is_checked=True)
+    except Exception:  # numpy raises OSError, ValueError, EOFError or BadZipFile; it is computed anew
         costs = np.empty(0)
     if not _are_costs_of(problem, costs):
         costs = enumerate_costs(problem)
-        content = checksums.array(costs)
-        record.write_file(LANDSCAPE, lambda file: file.write(content))
+        if keep:
+            content = checksums.array(costs)
+            record.write_file(LANDSCAPE, lambda file: file.write(content))
     return costs
 
 

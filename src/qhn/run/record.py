@@ -29,10 +29,11 @@ again without another shot. Runs of older versions (schema 1) have fewer checksu
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
+import shutil
+import stat
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
@@ -54,8 +55,10 @@ from qhn.checksums import End, Line
 from qhn.config import RunConfig
 from qhn.config.data import FileData, MnistData
 from qhn.config.file import parse_config
-from qhn.durable import append, keep_as, replace, truncate
+from qhn.durable import append, clear_abandoned, keep_as, open_regular, replace, subfolder, truncate
 from qhn.errors import NotFoundError, QhnError, RecordError, RecordWarning
+from qhn.lock import HELD, LOCK, Lock
+from qhn.npz import read_npz
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.mnist_files import idx_bytes, read_mnist
 from qhn.problem.network import load_network
@@ -63,7 +66,7 @@ from qhn.run.checkpoint import ANEW, EVALUATIONS, JOURNAL, STEPS, Checkpoint
 from qhn.run.manifest import is_session, is_timing
 from qhn.run.session import Session
 from qhn.run.step import Outcome, Step
-from qhn.text import did_you_mean, parse_json
+from qhn.text import did_you_mean, parse_json, read_text
 
 Packed = NDArray[np.uint8]
 
@@ -71,7 +74,8 @@ SCHEMA = 2  # version of the files in a run's directory
 OLD_SCHEMA = 1  # without checksums in most of them
 TIMING, CHECKPOINT, BEFORE = "timing.jsonl", "checkpoint.npz", "checkpoint-before.npz"
 MANIFEST, OUTCOME = "manifest.json", "outcome.json"
-BEFORE_CONFIG = {"samples", "data", "config.json.part"}  # what creating a run writes first
+BEFORE_CONFIG = {"samples", "data", LOCK, HELD}  # what creating a run writes first
+LAST_BYTES = 65_536  # of a file whose last line is looked for
 AGAIN = "delete it, the run writes another"
 
 
@@ -96,6 +100,7 @@ class Record:
         directory: the directory of the run.
         config: the configuration of the run.
         schema: version of the files in the directory.
+        lock: the lock of the directory, if it is held already; by default it is taken when it is needed.
 
     Attributes:
         directory: the directory of the run.
@@ -103,10 +108,11 @@ class Record:
         schema: version of the files in the directory.
     """
 
-    def __init__(self, directory: Path, config: RunConfig, schema: int = SCHEMA) -> None:
+    def __init__(self, directory: Path, config: RunConfig, schema: int = SCHEMA, lock: Lock | None = None) -> None:
         self.directory = directory
         self.config = config
         self.schema = schema
+        self._lock = lock or lock_of(directory)
         self._written = Checkpoint.initial()  # of which the next one is a continuation
         self._timing_end = End()
         self._has_warned = False
@@ -114,7 +120,7 @@ class Record:
     # ------------------------------------------------------------ opening
 
     @classmethod
-    def create(cls, config: RunConfig, directory: Path) -> Record:
+    def create(cls, config: RunConfig, directory: Path, lock: Lock | None = None) -> Record:
         """The record of a configuration in a directory, which is made if it does not exist.
 
         A data file of the user is copied into the record, so that the run can go on without the original.
@@ -122,40 +128,49 @@ class Record:
         Args:
             config: the configuration of the run.
             directory: the directory of the run.
+            lock: the lock of the directory, if it is held already.
 
         Raises:
-            RecordError: if the directory holds another configuration or is damaged.
+            RecordError: if the directory holds another configuration, is damaged, or is written by another process.
             OSError: if it cannot be written.
         """
-        if (directory / "config.json").exists():
-            return cls.load(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        foreign = [path.name for path in directory.iterdir() if path.name not in BEFORE_CONFIG]
-        if foreign:
-            raise RecordError(f"{directory} has no config.json but holds {foreign[0]}; move it away")
-        (directory / "samples").mkdir(exist_ok=True)
-        record = cls(directory, config)
-        if isinstance(config.data, FileData):
-            source = config.data.file
-            copy = directory / "data" / source.name
-            copy.parent.mkdir(exist_ok=True)
-            _write(copy, source.read_bytes())
-            record.config = config.model_copy(update={"data": config.data.model_copy(update={"file": copy})})
-        elif isinstance(config.data, MnistData) and config.data.directory:
-            copy = directory / "data"
-            copy.mkdir(exist_ok=True)
-            for name, array in read_mnist(config.data.directory).items():
-                _write(copy / name, idx_bytes(array))
-            record.config = config.model_copy(update={"data": config.data.model_copy(update={"directory": copy})})
-        record._write_config()
-        return record
+        with lock or lock_of(directory) as held:
+            if (directory / "config.json").exists():
+                return cls.load(directory, held)
+            foreign = [path.name for path in directory.iterdir() if not _precedes_config(path.name)]
+            if foreign:
+                raise RecordError(f"{directory} has no config.json but holds {foreign[0]}; move it away")
+            record = cls(directory, config, lock=held)
+            subfolder(directory / "samples")
+            record._copy_data()
+            record._write_config()
+            return record
+
+    def _copy_data(self) -> None:
+        """Copy the user's file of data, or the images of their MNIST files, into the record."""
+        data, folder = self.config.data, self.directory / "data"
+        if isinstance(data, FileData):
+            copy = subfolder(folder) / data.file.name
+            with data.file.open("rb") as source:
+                replace(copy, lambda file: shutil.copyfileobj(source, file))
+            copied: dict[str, Path] = {"file": copy}
+        elif isinstance(data, MnistData) and data.directory:
+            subfolder(folder)
+            for name, array in read_mnist(data.directory).items():
+                _write(folder / name, idx_bytes(array))
+            copied = {"directory": folder}
+        else:
+            return
+        self.config = self.config.model_copy(update={"data": data.model_copy(update=copied)})
 
     @classmethod
-    def load(cls, directory: str | Path) -> Record:
+    def load(cls, directory: str | Path, lock: Lock | None = None) -> Record:
         """The record in a directory.
 
         Args:
             directory: the directory of a run.
+            lock: the lock of the directory, if it is held already.
 
         Raises:
             FileNotFoundError: if the directory has no ``config.json``.
@@ -167,6 +182,7 @@ class Record:
         path = directory / "config.json"
         if not path.is_file():
             raise NotFoundError(f"{directory} is not a run: it has no config.json")
+        _refuse_devices(directory)
         try:
             tree = checksums.parse_document(path.read_bytes(), is_checked=False)
             schema = tree.pop("schema")
@@ -185,7 +201,7 @@ class Record:
                 f"{path} describes run {config.run_id}, and its directory is called {directory.name}: a run's "
                 "directory must keep its name, and config.json must not be edited"
             )
-        return cls(directory, config, schema)
+        return cls(directory, config, schema, lock)
 
     @property
     def exists(self) -> bool:
@@ -212,7 +228,7 @@ class Record:
         Raises:
             RecordError: if another process is writing the run.
         """
-        with self._locked():
+        with self._lock:
             k = 1
             while (target := self.directory.with_name(f"{self.directory.name}~{k}")).exists():
                 k += 1
@@ -226,24 +242,10 @@ class Record:
         Raises:
             RecordError: if another process is writing, or the files are damaged.
         """
-        with self._locked():
+        with self._lock:
+            clear_abandoned(self.directory)
             self._cut_to_checkpoint()
             yield
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        path = self.directory / ".lock"
-        lock = path.open("w")
-        try:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise RecordError(f"{self.directory} is being written by another process") from None
-            if not path.exists() or os.fstat(lock.fileno()).st_ino != path.stat().st_ino:
-                raise RecordError(f"{self.directory} was set aside by another process")
-            yield
-        finally:
-            lock.close()
 
     # ------------------------------------------------------------ reading
 
@@ -393,7 +395,7 @@ class Record:
         """
         path = self.directory / name
         try:
-            return Checkpoint.from_arrays(checksums.parse_arrays(path.read_bytes(), is_checked=not self.is_old))
+            return Checkpoint.from_arrays(read_npz(path, own=True, is_checked=not self.is_old))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -427,7 +429,7 @@ class Record:
         if count == 0:
             return np.empty((0, 0), dtype=np.uint8), np.empty(0)
         try:
-            rows = np.fromfile(path, dtype=dtype, count=count)
+            rows = np.fromfile(path, dtype=dtype, count=min(count, path.stat().st_size // dtype.itemsize))
         except OSError as error:
             raise RecordError(f"{path} cannot be read: {error.strerror}") from None
         if len(rows) < count:
@@ -469,7 +471,7 @@ class Record:
 
     def _samples_in(self, path: Path) -> tuple[Samples, str]:
         """The bits in a file, and the digest of their angles and shots."""
-        stored = checksums.parse_arrays(path.read_bytes(), is_checked=not self.is_old)
+        stored = read_npz(path, own=True, is_checked=not self.is_old)
         return Samples.from_arrays(stored), str(stored["digest"])
 
     def best(self) -> dict[str, Any]:
@@ -698,7 +700,7 @@ class Record:
                 paid for.
         """
         path = self._samples_path(step, evaluation)
-        path.parent.mkdir(exist_ok=True)
+        subfolder(path.parent)
         _write(path, checksums.arrays(digest=digest, **samples.arrays()))
 
     def paid_samples(self, step: int, evaluation: int, digest: str) -> Samples | None:
@@ -744,7 +746,7 @@ class Record:
         if "calibration" in backend:
             text = json.dumps(backend["calibration"]) + "\n"
             name = f"calibration/{_digest(text.encode())}.json"
-            (self.directory / "calibration").mkdir(exist_ok=True)
+            subfolder(self.directory / "calibration")
             if not (self.directory / name).exists():
                 self.write_file(name, lambda file: file.write(text.encode()))
             facts = facts | {"backend": backend | {"calibration": name}}
@@ -847,7 +849,7 @@ def find_run(results: Path, name: str | None) -> Path:
     if name is None:
         if not runs:
             raise NotFoundError(f"there are no runs in {results}; qhn run makes one")
-        return max(runs, key=lambda path: path.stat().st_mtime)
+        return max(runs, key=_last_advanced)
     matching = [path for path in runs if path.name.startswith(name)]
     matching = [path for path in matching if "~" not in path.name or "~" in name] or matching  # not those set aside
     if not matching and Path(name).exists():
@@ -858,6 +860,50 @@ def find_run(results: Path, name: str | None) -> Path:
     if len(matching) > 1 and name not in [path.name for path in matching]:
         raise QhnError(f"several runs begin with {name!r}: {', '.join(path.name for path in matching)}")
     return next((path for path in matching if path.name == name), matching[0])
+
+
+def lock_of(directory: Path) -> Lock:
+    """The lock of a run's directory, which is not taken yet."""
+    words = "; qhn show, report and replay do not write a run"
+    return Lock(directory, RecordError, f"qhn show {directory} says how far it is", words)
+
+
+def _precedes_config(name: str) -> bool:
+    """Whether a file of this name may stand in a directory before ``config.json`` does."""
+    return name in BEFORE_CONFIG or name.endswith(".part")
+
+
+def _refuse_devices(directory: Path) -> None:
+    """Refuse a directory that holds what could be read without end, such as a pipe.
+
+    Raises:
+        RecordError: if there is something else than files and folders.
+    """
+    for path in [*directory.iterdir(), *(directory / "calibration").glob("*")]:
+        with suppress(FileNotFoundError):
+            mode = path.stat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise RecordError(f"{path} is a pipe, a socket or a device, and no file of a run; move it away")
+
+
+def _last_advanced(directory: Path) -> tuple[str, int]:
+    """The time at which a run was last advanced, by its record and then by its files; reading changes neither.
+
+    Returns:
+        The later of the last session's beginning and the last step's end in UTC, empty if neither can be read; and of
+        equal ones the time of the last change of ``checkpoint.npz`` or ``config.json`` in nanoseconds.
+    """
+    times = [""]
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        times.append(str(parse_json(read_text(directory / "manifest.json"))["sessions"][-1]["time"]))
+    with (
+        suppress(OSError, ValueError, LookupError, TypeError),
+        os.fdopen(open_regular(directory / "timing.jsonl", os.O_RDONLY), "rb") as file,
+    ):
+        file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_BYTES))
+        times.append(str(parse_json(file.read().splitlines()[-1])["time"]))
+    files = [directory / name for name in ("checkpoint.npz", "config.json")]
+    return max(times), max(path.stat().st_mtime_ns for path in files if path.exists())
 
 
 def _digest(content: bytes) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from qhn import bitstrings, checksums
+from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.config.instance import InstanceConfig
 from qhn.errors import QhnError, RecordError
+from qhn.npz import load_npy
 from qhn.problem.cost import TableProblem
 from qhn.problem.evaluations import Evaluations
 from qhn.run.provenance import LANDSCAPE
@@ -82,7 +83,7 @@ def _table(record: Record, num_qubits: int) -> Floats | None:
     """
     path = record.directory / LANDSCAPE
     try:
-        costs: Floats = checksums.parse_array(path.read_bytes(), is_checked=not record.is_old)
+        costs: Floats = load_npy(path, own=True, is_checked=not record.is_old)
         if costs.shape != (2**num_qubits,) or costs.dtype != np.float64:
             raise QhnError(f"it must hold {2**num_qubits:,} numbers")
     except FileNotFoundError:

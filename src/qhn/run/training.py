@@ -32,7 +32,7 @@ from qhn.problem.evaluations import Evaluations
 from qhn.run.checks import check_detach, check_start
 from qhn.run.machine import RunMachine
 from qhn.run.plan import Plan, prepare, with_stop_rules_of
-from qhn.run.record import Record, results_directory
+from qhn.run.record import Record, lock_of, results_directory
 from qhn.run.recorder import OnDisk, Recorder, Taken, Unrecorded
 from qhn.run.step import Ending, Outcome, Step
 from qhn.run.stopping import detached, reached
@@ -93,8 +93,13 @@ def train(
         return Training(plan, Unrecorded(), backend)
     if found.exists:
         found.set_aside()
-    kept = Record.create(config, directory)
-    return Training(replace(plan, config=kept.config), OnDisk(kept), backend, detach=detach)
+    directory.mkdir(parents=True, exist_ok=True)
+    with lock_of(directory) as lock:  # which the training keeps: nothing is written without it
+        if found.exists:  # another process has made it meanwhile
+            kept = Record.load(directory, lock)
+            return Training(replace(plan, config=with_stop_rules_of(config, kept)), OnDisk(kept), detach=detach)
+        kept = Record.create(config, directory, lock)
+        return Training(replace(plan, config=kept.config), OnDisk(kept), backend, detach=detach)
 
 
 def resume(

@@ -25,6 +25,7 @@ from qhn.arrays import Bits, Bools, Floats, Integers
 from qhn.config import RunConfig
 from qhn.errors import QhnError, RecordError
 from qhn.estimator.exact import ExactEstimator
+from qhn.npz import open_npz
 from qhn.optimize.lbfgs import Lbfgs, LbfgsState
 from qhn.optimize.line_search import Point
 from qhn.optimize.optimizer import Optimizer
@@ -137,7 +138,7 @@ class BatchState:
             arrays: the arrays by name.
 
         Raises:
-            RecordError: if an array is missing.
+            RecordError: if an array is missing, has another shape or type than a state has, or is not finite.
         """
         stored = dict(arrays)
         optimizer = {name.removeprefix(OPTIMIZER): stored.pop(name) for name in arrays if name.startswith(OPTIMIZER)}
@@ -146,7 +147,34 @@ class BatchState:
             own = {name: stored[name] for name in names}
         except KeyError as error:
             raise RecordError(f"the state of a batch lacks {error}") from None
-        return cls(**own, validation=stored.get("validation"), optimizer=optimizer)
+        state = cls(**own, validation=stored.get("validation"), optimizer=optimizer)
+        state._check()
+        return state
+
+    def _check(self) -> None:
+        """Refuse arrays that do not belong together.
+
+        Raises:
+            RecordError: if one has another shape or type than a state has, or is not finite; the message names it.
+        """
+        members, angles, steps = self.run_ids.shape, self.theta.shape, self.mean.shape
+        if len(members) != 1 or len(angles) != 2 or len(steps) != 2:
+            raise RecordError("the state of a batch has run_ids, theta or mean of another shape")
+        flags = dict.fromkeys(("converged", "ended"), (members, "b"))
+        counts = dict.fromkeys(("num_steps", "num_gradients"), (members, "iu"))
+        forms = flags | counts | dict.fromkeys(("theta", "next_theta", "grad"), (members + angles[1:], "f"))
+        forms |= {"run_ids": (members, "U"), "value": (members, "f")}
+        forms |= dict.fromkeys(("mean", "validation"), (members + steps[1:], "f"))
+        for name, (shape, kinds) in forms.items():
+            array = getattr(self, name)
+            if array is not None and (array.shape != shape or array.dtype.kind not in kinds):
+                raise RecordError(f"the state of a batch has {name} of {array.dtype} {list(array.shape)}")
+        for name, part in self.optimizer.items():
+            if part.dtype.kind not in "biuf" or (part.ndim and part.shape[:1] != members):
+                raise RecordError(f"the state of a batch has {OPTIMIZER}{name} of {part.dtype} {list(part.shape)}")
+        for name, part in {"theta": self.theta, "next_theta": self.next_theta, "mean": self.mean}.items():
+            if not np.isfinite(part).all():
+                raise RecordError(f"the state of a batch has {name} that is not finite")
 
     def save(self, path: str | Path) -> None:
         """Write the state as an ``.npz`` file, which replaces an older one as a whole.
@@ -157,7 +185,7 @@ class BatchState:
         Raises:
             OSError: if the file cannot be written.
         """
-        durable.replace(Path(path), lambda file: np.savez(file, allow_pickle=False, **self.arrays()))
+        durable.export(path, lambda file: np.savez(file, allow_pickle=False, **self.arrays()))
 
     @classmethod
     def load(cls, path: str | Path) -> BatchState:
@@ -174,7 +202,7 @@ class BatchState:
             RecordError: if the file is damaged.
         """
         try:
-            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            with open_npz(Path(path), own=True) as stored:
                 arrays = dict(stored)
         except OSError:
             raise

@@ -14,6 +14,8 @@ import numpy as np
 from qhn import durable
 from qhn.baseline.classical import METHODS, Trace, search
 from qhn.config import RunConfig
+from qhn.lock import Lock
+from qhn.npz import open_npz
 from qhn.problem.cost import Problem, TableProblem
 from qhn.sweep.survey import Group, Problems, Survey, rate_columns
 from qhn.sweep.workers import Columns, Failure, work_through
@@ -52,7 +54,7 @@ def search_all(survey: Survey, executor: Executor, say: Callable[[str], None] = 
         say: a function that is called with a line of text whenever a search has ended.
 
     Raises:
-        QhnError: if a problem cannot be searched.
+        QhnError: if a problem cannot be searched, or another process advances the sweep.
         BackendError: if a worker died.
     """
     repeats = survey.sweep.config.repeats
@@ -64,31 +66,35 @@ def search_all(survey: Survey, executor: Executor, say: Callable[[str], None] = 
         name = group.config.problem_id
         budgets[name] = max(*group.budgets, budgets.get(name, 0))
         configs[name] = group.config
-    folder = survey.folder / "searches"
-    folder.mkdir(exist_ok=True)
+    folder = durable.subfolder(survey.folder / "searches")
     parts = [range(start, min(start + TOGETHER, repeats)) for start in range(0, repeats, TOGETHER)]
     paths: dict[str, list[Path]] = {name: [] for name in configs}
     jobs: list[Repeats] = []
+    kept: dict[Path, list[Trace]] = {}
     for name, config in configs.items():
         for method in reversed(METHODS):  # the slowest first
             budget = min(budgets[name], AT_MOST.get(method, budgets[name]))
             path = folder / f"{name}-{method}-{budget}-{repeats}.npz"
             paths[name].append(path)
-            if not path.exists():
+            known = _load(path)
+            if known is not None:
+                kept[path] = known
+            else:
                 jobs += [Repeats(config, method, budget, seeds, path) for seeds in parts]
     found: dict[Path, dict[range, list[Trace]]] = {job.path: {} for job in jobs}
     total, done = sum(map(len, paths.values())), sum(map(len, paths.values())) - len(found)
-    for job, traces in work_through(search_repeatedly, jobs, executor):
-        if isinstance(traces, Failure):
-            raise traces.error
-        found[job.path][job.seeds] = traces
-        if len(found[job.path]) == len(parts):
-            whole = [trace for seeds in parts for trace in found[job.path].pop(seeds)]
-            durable.replace(job.path, partial(_save, traces=whole))
-            done += 1
-            say(f"classical searches: {done} of {total}, {job.method}")
+    with Lock(survey.folder):
+        for job, traces in work_through(search_repeatedly, jobs, executor):
+            if isinstance(traces, Failure):
+                raise traces.error
+            found[job.path][job.seeds] = traces
+            if len(found[job.path]) == len(parts):
+                kept[job.path] = [trace for seeds in parts for trace in found[job.path].pop(seeds)]
+                durable.replace(job.path, partial(_save, traces=kept[job.path]))
+                done += 1
+                say(f"classical searches: {done} of {total}, {job.method}")
     return Searches(
-        {name: [trace for path in reversed(of_problem) for trace in _load(path)] for name, of_problem in paths.items()}
+        {name: [trace for path in reversed(of_problem) for trace in kept[path]] for name, of_problem in paths.items()}
     )
 
 
@@ -182,16 +188,20 @@ def _save(file: IO[bytes], traces: list[Trace]) -> None:
     )
 
 
-def _load(path: Path) -> list[Trace]:
-    with np.load(path) as stored:
-        ends = stored["length"].cumsum()[:-1]
-        parts = zip(
-            stored["method"].tolist(),
-            np.split(stored["counts"], ends),
-            np.split(stored["costs"], ends),
-            stored["bits"],
-            stored["distinct"].tolist(),
-            stored["evaluations"].tolist(),
-            strict=True,
-        )
-        return [Trace(*part) for part in parts]
+def _load(path: Path) -> list[Trace] | None:
+    """The traces in a file; None if there is none, or it is damaged and the searches are to be done again."""
+    try:
+        with open_npz(path, own=True) as stored:
+            ends = stored["length"].cumsum()[:-1]
+            parts = zip(
+                stored["method"].tolist(),
+                np.split(stored["counts"], ends),
+                np.split(stored["costs"], ends),
+                stored["bits"],
+                stored["distinct"].tolist(),
+                stored["evaluations"].tolist(),
+                strict=True,
+            )
+            return [Trace(*part) for part in parts]
+    except Exception:  # numpy raises OSError, BadZipFile, KeyError, ValueError, EOFError or zlib.error here
+        return None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from qhn import durable
 from qhn.report.style import COLOURS, MARKERS, new_figure, save, write_csv
 from qhn.sweep.classical import Searches
 from qhn.sweep.survey import Group, Rate, Survey
@@ -70,7 +71,8 @@ class SweepReport:
         if self.searches.traces:
             write_csv(folder / "searches.csv", self.searches.table(survey))
             paths.append(folder / "searches.csv")
-        paths[0].write_text(self.page() + "\n", encoding="utf-8")
+        page = (self.page() + "\n").encode()
+        durable.replace(paths[0], lambda file: file.write(page))
         return [*paths, self.figure()]
 
     def figure(self) -> Path:

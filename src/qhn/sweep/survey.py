@@ -18,7 +18,7 @@ from qhn.problem.cost import BinnProblem, TableProblem
 from qhn.problem.landscape import Landscape, enumerate_costs, is_small
 from qhn.statistics import wilson
 from qhn.sweep.plan import Sweep
-from qhn.sweep.workers import Columns, finished_members
+from qhn.sweep.workers import Columns, finished_members, read_columns
 from qhn.text import spell
 
 EXACT_BUDGETS = (64, 256, 1024)  # evaluations of searches that are compared with exact trainings
@@ -230,8 +230,10 @@ class Survey:
 
     def _row(self, path: Path, row: int) -> Columns:
         if path not in self._files:
-            with np.load(path) as stored:
-                self._files[path] = dict(stored)
+            columns = read_columns(path)
+            if columns is None:
+                raise QhnError(f"{path} is damaged; qhn sweep does its members again")
+            self._files[path] = columns
         return {name: column[row] for name, column in self._files[path].items()}
 
     # ------------------------------------------------------------ tables

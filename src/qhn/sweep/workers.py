@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -29,7 +30,9 @@ from threadpoolctl import threadpool_limits
 from qhn import bitstrings, durable
 from qhn.backend import BackendError
 from qhn.config import RunConfig
-from qhn.errors import QhnError
+from qhn.errors import QhnError, QhnWarning
+from qhn.lock import Lock
+from qhn.npz import open_npz
 from qhn.run.plan import check
 from qhn.run.record import results_directory
 from qhn.run.training import train
@@ -42,6 +45,10 @@ Columns = dict[str, NDArray[Any]]
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 FAILURES = (ValueError, BackendError, MemoryError)  # errors of a job that leave the others alone; any other is a defect
+COLUMNS = {  # what is kept of finished members
+    *("member", "theta", "mean", "validation", "best_costs", "distinct_at", "std_error", "best_bits", "best_cost"),
+    *("distinct", "num_steps", "num_gradients", "shots", "outcome", "entropy"),
+}
 UNKNOWN_WORKERS = 256  # jobs in flight on an executor that does not say how many workers it has
 MAX_WORKERS = 1024
 DIED = "a worker process died, perhaps for want of memory; take fewer --workers: the same command goes on"
@@ -175,7 +182,7 @@ def advance(
             :func:`work_through` takes.
 
     Raises:
-        QhnError: if members cannot be run as they are configured.
+        QhnError: if members cannot be run as they are configured, or another process advances the sweep.
         OSError: if the directory cannot be written.
         BackendError: if a worker died.
 
@@ -193,15 +200,23 @@ def advance(
     for _, group in itertools.groupby(sweep.members, lambda member: member.values):
         check(next(group).config)
     folder = sweep.directory(results)
-    (folder / "members").mkdir(parents=True, exist_ok=True)
-    durable.replace(folder / "sweep.json", lambda file: file.write(sweep.as_json()))
+    folder.mkdir(parents=True, exist_ok=True)
+    with Lock(folder):
+        durable.clear_abandoned(folder)
+        durable.subfolder(folder / "members")
+        durable.replace(folder / "sweep.json", lambda file: file.write(sweep.as_json()))
+        yield from _finish(sweep, folder, executor, results_directory(results).absolute(), in_flight)
+
+
+def _finish(sweep: Sweep, folder: Path, executor: Executor, results: Path, in_flight: int | None) -> Iterator[Progress]:
+    """Finish the members of a sweep whose directory is held, and yield its progress."""
     known = set(finished_members(folder))
     unfinished = [[member for member in job if member.id not in known] for job in sweep.jobs]
     jobs = [job for job in unfinished if job]
     total = len(sweep.members)
     finished, failures = total - sum(map(len, jobs)), []
     yield Progress(finished, total)
-    function = partial(work, results=str(results_directory(results).absolute()))
+    function = partial(work, results=str(results))
     for job, columns in work_through(function, jobs, executor, in_flight=in_flight):
         if isinstance(columns, Failure):
             failures += [(member, str(columns.error)) for member in job]
@@ -220,12 +235,28 @@ def _keep(folder: Path, job: list[Member], columns: Columns) -> None:
 
 
 def finished_members(folder: Path) -> dict[str, tuple[Path, int]]:
-    """The place of each finished member's arrays in a sweep's directory: a file and a row of it, by the member's id."""
+    """The place of each finished member's arrays in a sweep's directory: a file and a row of it, by the member's id.
+
+    Files that are damaged, as by a full disk or a copy that was cut short, are passed over: their members are not
+    finished.
+    """
     found = {}
     for path in sorted((folder / "members").glob("*.npz")):
-        with np.load(path) as stored:
-            found.update({str(name): (path, row) for row, name in enumerate(stored["member"])})
+        columns = read_columns(path)
+        if columns is not None:
+            found.update({str(name): (path, row) for row, name in enumerate(columns["member"])})
     return found
+
+
+def read_columns(path: Path) -> Columns | None:
+    """The arrays of finished members ``[members, ...]`` by name from a file of a sweep; None if it is damaged."""
+    try:
+        with open_npz(path, own=True) as stored:
+            columns = dict(stored)
+    except Exception:  # numpy raises BadZipFile, KeyError, ValueError, EOFError or zlib.error here
+        return None
+    is_whole = columns.keys() >= COLUMNS and len({len(np.atleast_1d(column)) for column in columns.values()}) == 1
+    return columns if is_whole else None
 
 
 def work(members: Sequence[Member], results: str) -> Columns:
@@ -347,6 +378,7 @@ def processes(workers: int | None = None) -> Iterator[Executor]:
 
 def _begin_worker(num_threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
+    warnings.simplefilter("ignore", QhnWarning)  # the parent has said the same, once
     os.environ["OMP_NUM_THREADS"] = str(num_threads)
     threadpool_limits(num_threads, user_api="blas")  # numpy, which was imported before, does not look again
     threading.Thread(target=_end_with_parent, daemon=True).start()
