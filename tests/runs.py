@@ -37,6 +37,17 @@ def rewrite_json(path: Path, change: Callable[[dict[str, Any]], object]) -> None
     path.write_bytes(checksums.document(tree))
 
 
+def rewrite_lines(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the values of each line of a record's file, with numbers and checksums as if qhn had written them."""
+    end, trees = checksums.End(), [line.tree for line in checksums.lines_of(path.read_bytes())]
+    path.write_bytes(b"")
+    for tree in trees:
+        change(tree)
+        line = checksums.line(json.dumps(tree), end)
+        end = end.after(line)
+        path.write_bytes(path.read_bytes() + line)
+
+
 def make_old(directory: Path) -> Path:
     """Turn a run into one as versions without checksums wrote it."""
     for path in [*directory.rglob("*.json"), *directory.rglob("*.jsonl"), *directory.rglob("*.np[yz]")]:

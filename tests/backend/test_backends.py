@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 from scipy.stats import chisquare
 
 import reference
-from qhn import bitstrings
+from qhn import bitstrings, checksums
 from qhn.backend import BackendError, DeviceSettings, open_backend
 from qhn.backend import aer as aer_module
 from qhn.backend.journal import Journal
@@ -171,7 +170,7 @@ def journal(tmp_path: Path) -> Journal:
 
 def noted(journal: Journal) -> list[dict[str, object]]:
     """What the file says of jobs, but for the times."""
-    entries = [json.loads(line) for line in journal.path.read_text().splitlines()]
+    entries = [line.tree for line in checksums.lines_of(journal.path.read_bytes())]
     assert entries[0].keys() == {"time", "event", "record"}
     return [entry for entry in entries[1:] if entry.pop("time")]
 

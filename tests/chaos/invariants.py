@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from qhn.errors import RecordError
+from qhn.errors import RecordError, RecordWarning
 from qhn.run.training import resume
 from service import CRN, Job, Service
 from service.jobs import FINAL
@@ -93,7 +93,7 @@ def _nothing_is_left(scene: Scene) -> Iterator[str]:
 def _every_second_is_in_the_ledger(scene: Scene) -> Iterator[str]:
     try:
         training = resume(scene.run)
-    except RecordError as error:
+    except (RecordError, RecordWarning) as error:
         yield str(error)
         return
     training.close()

@@ -16,9 +16,10 @@ import qhn as package
 from pictures import command
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
+from qhn.errors import RecordError
 from qhn.run.record import find_run, load_run, lock_of
-from qhn.run.step import RecordError
 from qhn.run.training import resume, train
+from runs import rewrite_json, rewrite_lines
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
@@ -85,7 +86,8 @@ def test_what_a_link_points_to_is_neither_cut_nor_overwritten(
     path.symlink_to(victim)
     found = qhn("resume", str(directory), "--steps", "6", "--quiet")
     assert found.code in (0, 2)
-    assert found.err.count("\n") == (found.code == 2)
+    told = path.name == "checkpoint.npz"  # it is damaged then, and the step before it is there
+    assert found.err.count("\n") == (found.code == 2) + told
     assert victim.read_bytes() == content
 
 
@@ -224,11 +226,8 @@ def test_the_latest_run_is_the_one_that_was_advanced_last(
 
 def set_time(directory: Path, time: str) -> None:
     """Let a run have been advanced at another time."""
-    for name in ("manifest.json", "timing.jsonl"):
-        content = (directory / name).read_text()
-        for old in {word for word in content.split('"') if word.startswith("20") and word.endswith("Z")}:
-            content = content.replace(old, time)
-        (directory / name).write_text(content)
+    rewrite_json(directory / "manifest.json", lambda tree: [one.update(time=time) for one in tree["sessions"]])
+    rewrite_lines(directory / "timing.jsonl", lambda tree: tree.update(time=time))
 
 
 # ------------------------------------------------------------ without locks
