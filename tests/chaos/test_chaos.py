@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -14,6 +13,8 @@ import pytest
 from chaos.invariants import INVARIANTS, Scene, broken
 from chaos.play import play, quiet_run
 from chaos.trouble import ATTEMPT, BILL, POST, RESULTS, Mishap, Trouble, draw
+from qhn.backend.events import Entry, Event
+from qhn.backend.journal import Journal
 from service import Job
 from service.service import TOKEN
 
@@ -89,9 +90,9 @@ def add_job(scene: Scene, status: str, seconds: float = 0.0, unheard: str = "", 
     service, like = scene.service, scene.service.jobs["job000001"]
     job = Job(f"job{len(service.jobs):06}", like.request, like.created, status=status, seconds=seconds, unheard=unheard)
     service.jobs[job.job_id] = job
-    entry = {"event": "adopted", "job_id": job.job_id, "tag": job.tags[0], "rows": 25, "shots": 60}
+    size = {"rows": 25, "shots": 60, "price_seconds": seconds}
     if noted:
-        rewrite(scene.run / "jobs.jsonl", lambda old: old + json.dumps(entry | {"price_seconds": seconds}).encode())
+        Journal(scene.run / "jobs.jsonl").append(Entry(Event.ADOPTED, tag=job.tags[0], job_id=job.job_id, **size))
 
 
 def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
@@ -134,7 +135,7 @@ def test_what_does_not_hold_is_noticed(quiet: Callable[[bool], Scene]) -> None:
     for case, (number, change) in enumerate([*BREAKS, (0, lambda scene: add_job(scene, "Completed", 2.0, "accept"))]):
         change(scene)
         found = numbers_of(broken(scene))
-        assert number in found or (number == 0 and not found), case
+        assert number in found or (number == 0 and not found), (case, broken(scene))
         for path, content in files.items():
             path.write_bytes(content)
         scene.service.jobs = {name: replace(job) for name, job in jobs.items()}

@@ -17,7 +17,8 @@ from pictures import command
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
 from qhn.errors import RecordError
-from qhn.run.record import find_run, load_run, lock_of
+from qhn.run.directories import find_run
+from qhn.run.record import load_run, lock_of
 from qhn.run.training import resume, train
 from runs import rewrite_json, rewrite_lines
 

@@ -62,7 +62,7 @@ def landscape(
 ) -> None:
     """Enumerate every network: optimum, levels, minima, interactions."""
     from qhn.report.landscape import LandscapeReport
-    from qhn.run.record import results_directory
+    from qhn.run.directories import results_directory
 
     report = LandscapeReport.of(load(experiment, settings))
     typer.echo(report.page())
@@ -84,7 +84,7 @@ def baseline(
 ) -> None:
     """Search classically, counting different networks evaluated."""
     from qhn.report.baseline import BaselineReport, chosen_methods
-    from qhn.run.record import results_directory
+    from qhn.run.directories import results_directory
 
     chosen_methods(method)
     check_range("--repeats", repeats, 1, MAX_REPEATS)

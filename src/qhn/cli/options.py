@@ -151,7 +151,7 @@ def find(name: str | None, results: Path | None) -> Path:
         FileNotFoundError: if there is no such run.
         ValueError: if several ids begin with ``name``.
     """
-    from qhn.run.record import find_run, results_directory
+    from qhn.run.directories import find_run, results_directory
 
     return find_run(results_directory(results), name)
 

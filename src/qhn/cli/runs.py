@@ -152,7 +152,7 @@ def resume(
 def list_runs(results: ResultsOption = None) -> None:
     """Presets, and runs with where they stand."""
     from qhn.report.listing import preset_lines, run_lines
-    from qhn.run.record import results_directory
+    from qhn.run.directories import results_directory
 
     for lines in (preset_lines(), run_lines(results_directory(results))):
         for line in lines:

@@ -92,7 +92,8 @@ def compare(
 ) -> None:
     """Several runs side by side."""
     from qhn.report.compare import Comparison
-    from qhn.run.record import Record, find_run, results_directory
+    from qhn.run.directories import find_run, results_directory
+    from qhn.run.record import Record
 
     place = results_directory(results)
     comparison = Comparison([Record.load(find_run(place, name)) for name in names])

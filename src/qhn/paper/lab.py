@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qhn.backend import BackendError
-from qhn.run.record import results_directory
+from qhn.run.directories import results_directory
 from qhn.sweep.classical import Searches, search_all
 from qhn.sweep.plan import load_sweep
 from qhn.sweep.survey import Survey

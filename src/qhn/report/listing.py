@@ -9,7 +9,8 @@ from qhn.config.file import presets
 from qhn.errors import RecordError
 from qhn.estimator.means import with_error
 from qhn.report.jobs import ledger_of
-from qhn.run.record import Record, run_directories
+from qhn.run.directories import run_directories
+from qhn.run.record import Record
 
 HEAD = ("experiment", "run", "backend", "layers", "order", "shots", "seed", "steps", "QPU s", "ended")
 ROW = "  {:<21} {:<12} {:<13} {:>6} {:<7} {:>6} {:>5} {:>9} {:>7}  {:<12} {}"

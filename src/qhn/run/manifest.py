@@ -9,6 +9,7 @@ SESSION = {"time": str, "machine": str, "versions": dict, "backend": dict}
 TILE = {"qubits": [int], "estimated_fidelity": NUMBER}
 LOAD = {"one_qubit": [int], "two_qubit": [int]}
 DEVICE = {"name": str, "circuit": str, "tiles": [TILE], "load": LOAD}
+CIRCUIT = {"name": str, "crc32": str}
 PRICE = dict.fromkeys(("circuits", "shots", "steps", "qpu_seconds_of_a_step", "qpu_seconds_of_the_run"), NUMBER)
 TIMING = {"step": int, "seconds": NUMBER, "job_ids": [str]}
 OPTIONAL = ("qpu_seconds", "price_seconds", "price_jobs")  # numbers of a timing, or null
@@ -23,7 +24,8 @@ def is_session(session: Any) -> bool:
     if not fits(session, SESSION):
         return False
     backend = session["backend"]
-    known = [(DEVICE, backend if "tiles" in backend else None), (PRICE, backend.get("price"))]
+    device = backend if "tiles" in backend else None
+    known = [(CIRCUIT, session.get("circuit")), (DEVICE, device), (PRICE, backend.get("price"))]
     return all(value is None or fits(value, form) for form, value in known) and isinstance(
         backend.get("calibration", ""), str
     )

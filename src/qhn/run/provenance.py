@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def _facts_of(problem: Problem, step: Step, bits: Bits) -> dict[str, Any]:
     }
 
 
-def write_circuit(record: Record, circuit: Any) -> None:
+def write_circuit(record: Record, circuit: Any) -> dict[str, str]:
     """Write the circuit that runs to ``circuit.qpy``, ``circuit.qasm`` (OpenQASM 3) and ``circuit.txt`` (a drawing).
 
     A session that runs another circuit than those before, on other qubits, writes it as ``circuit-2``, and so on.
@@ -63,20 +64,40 @@ def write_circuit(record: Record, circuit: Any) -> None:
     Args:
         record: the record of the run, held for writing.
         circuit: the ``QuantumCircuit`` that runs.
+
+    Returns:
+        The name of the files without their suffix, and the CRC-32 of the ``.qasm`` file, for the manifest.
     """
     from qiskit import qasm3, qpy
 
     text = (qasm3.dumps(circuit) + "\n").encode()
+    facts = {"crc32": f"{zlib.crc32(text):08x}"}
+    stem = _known_circuit(record, facts["crc32"])
+    if not all((record.directory / f"{stem}{suffix}").exists() for suffix in (".qasm", ".qpy")):
+        record.write_file(f"{stem}.qpy", lambda file: qpy.dump(circuit, file))
+    path = record.directory / f"{stem}.qasm"
+    if not path.exists() or path.read_bytes() != text:
+        if circuit.size() <= DRAWN_GATES:
+            drawing = (str(circuit.draw("text", fold=-1, idle_wires=False)) + "\n").encode()
+            record.write_file(f"{stem}.txt", lambda file: file.write(drawing))
+        record.write_file(path.name, lambda file: file.write(text))
+    return {"name": stem} | facts
+
+
+def _known_circuit(record: Record, checksum: str) -> str:
+    """The name under which a session wrote a circuit, by the manifest or its file; the first free name if none did."""
+    noted: dict[str, str] = {}
+    for session in record.manifest():
+        if circuit := session.get("circuit"):
+            noted[circuit["crc32"]] = circuit["name"]
+    if checksum in noted:
+        return noted[checksum]
     number = 1
-    while (path := record.directory / f"circuit{f'-{number}' * (number > 1)}.qasm").exists():
-        if path.read_bytes() == text:
-            return
+    while (stem := f"circuit{f'-{number}' * (number > 1)}") in noted.values() or (
+        (path := record.directory / f"{stem}.qasm").exists() and f"{zlib.crc32(path.read_bytes()):08x}" != checksum
+    ):
         number += 1
-    if circuit.size() <= DRAWN_GATES:
-        drawing = (str(circuit.draw("text", fold=-1, idle_wires=False)) + "\n").encode()
-        record.write_file(f"{path.stem}.txt", lambda file: file.write(drawing))
-    record.write_file(f"{path.stem}.qpy", lambda file: qpy.dump(circuit, file))
-    record.write_file(path.name, lambda file: file.write(text))
+    return stem
 
 
 def all_costs(record: Record, problem: Problem, *, keep: bool = True) -> Floats:

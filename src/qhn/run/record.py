@@ -31,7 +31,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import stat
 import warnings
@@ -55,7 +54,7 @@ from qhn.checksums import End, Line
 from qhn.config import RunConfig
 from qhn.config.data import FileData, MnistData
 from qhn.config.file import parse_config
-from qhn.durable import append, clear_abandoned, keep_as, open_regular, replace, subfolder, truncate
+from qhn.durable import append, clear_abandoned, keep_as, replace, subfolder, truncate
 from qhn.errors import NotFoundError, QhnError, RecordError, RecordWarning
 from qhn.lock import HELD, LOCK, Lock
 from qhn.npz import read_npz
@@ -66,29 +65,17 @@ from qhn.run.checkpoint import ANEW, EVALUATIONS, JOURNAL, STEPS, Checkpoint
 from qhn.run.manifest import is_session, is_timing
 from qhn.run.session import Session
 from qhn.run.step import Outcome, Step
-from qhn.text import did_you_mean, parse_json, read_text
+from qhn.text import parse_json
 
 Packed = NDArray[np.uint8]
 
 SCHEMA = 2  # version of the files in a run's directory
 OLD_SCHEMA = 1  # without checksums in most of them
 TIMING, CHECKPOINT, BEFORE = "timing.jsonl", "checkpoint.npz", "checkpoint-before.npz"
-MANIFEST, OUTCOME = "manifest.json", "outcome.json"
+CONFIG, MANIFEST, OUTCOME = "config.json", "manifest.json", "outcome.json"
 BEFORE_CONFIG = {"samples", "data", LOCK, HELD}  # what creating a run writes first
 LAST_BYTES = 65_536  # of a file whose last line is looked for
 AGAIN = "delete it, the run writes another"
-
-
-def results_directory(explicit: str | Path | None = None) -> Path:
-    """The directory of all runs: the argument, else ``$QHN_RESULTS``, else ``results`` in the working directory.
-
-    Args:
-        explicit: a directory that takes the place of the other two; None to use them.
-
-    >>> results_directory("trials").name
-    'trials'
-    """
-    return Path(explicit or os.environ.get("QHN_RESULTS") or "results")
 
 
 class Record:
@@ -136,7 +123,7 @@ class Record:
         """
         directory.mkdir(parents=True, exist_ok=True)
         with lock or lock_of(directory) as held:
-            if (directory / "config.json").exists():
+            if (directory / CONFIG).exists():
                 return cls.load(directory, held)
             foreign = [path.name for path in directory.iterdir() if not _precedes_config(path.name)]
             if foreign:
@@ -179,8 +166,10 @@ class Record:
         directory = Path(directory)
         if directory.name in ("", ".."):  # such as "." inside a run
             directory = directory.resolve()
-        path = directory / "config.json"
+        path = directory / CONFIG
         if not path.is_file():
+            if any((directory / name).exists() for name in (STEPS, JOURNAL, CHECKPOINT)):
+                raise RecordError(f"{path} is missing; {ANEW}")
             raise NotFoundError(f"{directory} is not a run: it has no config.json")
         _refuse_devices(directory)
         try:
@@ -206,7 +195,7 @@ class Record:
     @property
     def exists(self) -> bool:
         """Whether there is a run in the directory."""
-        return (self.directory / "config.json").exists()
+        return (self.directory / CONFIG).exists()
 
     def update_stop_rules(self, config: RunConfig) -> None:
         """Take over stop rules; the run must be held for writing.
@@ -771,7 +760,7 @@ class Record:
             tree["data"]["file"] = f"data/{self.config.data.file.name}"
         elif isinstance(self.config.data, MnistData) and self.config.data.directory:
             tree["data"]["directory"] = "data"
-        self.write_json("config.json", tree)
+        self.write_json(CONFIG, tree)
 
     def _samples_path(self, step: int, evaluation: int = 0) -> Path:
         suffix = f"-{evaluation}" if evaluation else ""
@@ -822,46 +811,6 @@ def load_run(directory: str | Path) -> Record:
     return Record.load(directory)
 
 
-def run_directories(results: Path) -> list[Path]:
-    """The directories of all runs below a directory of results, sorted by experiment and then by age.
-
-    Args:
-        results: the directory of all runs.
-    """
-    found = [path.parent for path in results.glob("*/*/config.json")]
-    return sorted(found, key=lambda path: (path.parent.name, (path / "config.json").stat().st_ctime))
-
-
-def find_run(results: Path, name: str | None) -> Path:
-    """The directory of a run given by its path or the beginning of its id.
-
-    Args:
-        results: the directory of all runs.
-        name: the path of the run's directory, or the beginning of its id; None for the run that was written last.
-
-    Raises:
-        FileNotFoundError: if there is no such run.
-        QhnError: if the ids of several runs begin with ``name``.
-    """
-    if name is not None and (Path(name) / "config.json").is_file():
-        return Path(name)
-    runs = run_directories(results)
-    if name is None:
-        if not runs:
-            raise NotFoundError(f"there are no runs in {results}; qhn run makes one")
-        return max(runs, key=_last_advanced)
-    matching = [path for path in runs if path.name.startswith(name)]
-    matching = [path for path in matching if "~" not in path.name or "~" in name] or matching  # not those set aside
-    if not matching and Path(name).exists():
-        raise NotFoundError(f"{name} is not the directory of a run: it has no config.json")
-    if not matching:
-        hint = did_you_mean(name, [path.name for path in runs], otherwise="qhn list shows all")
-        raise NotFoundError(f"there is no run {name!r} in {results}; {hint}")
-    if len(matching) > 1 and name not in [path.name for path in matching]:
-        raise QhnError(f"several runs begin with {name!r}: {', '.join(path.name for path in matching)}")
-    return next((path for path in matching if path.name == name), matching[0])
-
-
 def lock_of(directory: Path) -> Lock:
     """The lock of a run's directory, which is not taken yet."""
     words = "; qhn show, report and replay do not write a run"
@@ -884,26 +833,6 @@ def _refuse_devices(directory: Path) -> None:
             mode = path.stat().st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                 raise RecordError(f"{path} is a pipe, a socket or a device, and no file of a run; move it away")
-
-
-def _last_advanced(directory: Path) -> tuple[str, int]:
-    """The time at which a run was last advanced, by its record and then by its files; reading changes neither.
-
-    Returns:
-        The later of the last session's beginning and the last step's end in UTC, empty if neither can be read; and of
-        equal ones the time of the last change of ``checkpoint.npz`` or ``config.json`` in nanoseconds.
-    """
-    times = [""]
-    with suppress(OSError, ValueError, LookupError, TypeError):
-        times.append(str(parse_json(read_text(directory / "manifest.json"))["sessions"][-1]["time"]))
-    with (
-        suppress(OSError, ValueError, LookupError, TypeError),
-        os.fdopen(open_regular(directory / "timing.jsonl", os.O_RDONLY), "rb") as file,
-    ):
-        file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_BYTES))
-        times.append(str(parse_json(file.read().splitlines()[-1])["time"]))
-    files = [directory / name for name in ("checkpoint.npz", "config.json")]
-    return max(times), max(path.stat().st_mtime_ns for path in files if path.exists())
 
 
 def _digest(content: bytes) -> str:

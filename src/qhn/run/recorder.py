@@ -188,9 +188,9 @@ class OnDisk:
         """Write the session, its circuit, and a table of costs that was given as the problem; remove the outcome."""
         if isinstance(problem, TableProblem):  # it is the data of the run
             all_costs(self.record, problem)
-        self.record.append_session(Session.of_this_process(facts()))
+        circuit = write_circuit(self.record, sampler.circuit)
+        self.record.append_session(Session.of_this_process(facts(), circuit))
         self.record.forget_outcome()
-        write_circuit(self.record, sampler.circuit)
 
     def keep(self, taken: Taken, evaluations: Evaluations, problem: Problem, *, has_fallen: bool) -> None:
         """Write a complete step: bits measured at θ, timing, evaluations, step, checkpoint, and a new best bitstring.

@@ -110,6 +110,8 @@ class Session:
         git_revision: revision of the source tree from which qhn ran; None if it was installed as a package.
         machine: operating system, processor and number of cores.
         backend: the backend's description of itself.
+        circuit: ``name`` of the files ``<name>.qasm``, ``.qpy`` and ``.txt`` of the circuit that ran, and ``crc32`` of
+            the first; None in runs of older versions.
 
     >>> session = Session.of_this_process({"name": "aer"})
     >>> session.backend.name, Session.from_json(session.to_json()) == session
@@ -121,13 +123,15 @@ class Session:
     git_revision: str | None
     machine: str
     backend: BackendFacts = field(default_factory=lambda: BackendFacts({}))
+    circuit: Mapping[str, str] | None = None
 
     @classmethod
-    def of_this_process(cls, backend: Mapping[str, Any]) -> Session:
+    def of_this_process(cls, backend: Mapping[str, Any], circuit: Mapping[str, str] | None = None) -> Session:
         """The session that begins now.
 
         Args:
             backend: the backend's description of itself, as JSON values.
+            circuit: name and checksum of the files of the circuit that runs; None if it is not written.
         """
         return cls(
             time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -135,6 +139,7 @@ class Session:
             _git_revision(),
             f"{platform.system()} {platform.machine()}, {num_cores()} cores",
             BackendFacts(backend),
+            circuit,
         )
 
     @classmethod
@@ -146,11 +151,12 @@ class Session:
             TypeError: if the values are not those of a session.
         """
         git, machine = tree.get("git_revision"), tree.get("machine", "")
-        return cls(tree["time"], tree["versions"], git, machine, BackendFacts(tree["backend"]))
+        return cls(tree["time"], tree["versions"], git, machine, BackendFacts(tree["backend"]), tree.get("circuit"))
 
     def to_json(self) -> dict[str, Any]:
         """The session as JSON values."""
-        return vars(self) | {"backend": self.backend.facts}
+        known = {name: value for name, value in vars(self).items() if name != "circuit" or value is not None}
+        return known | {"backend": self.backend.facts}
 
 
 @cache

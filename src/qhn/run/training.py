@@ -30,9 +30,10 @@ from qhn.estimator.protocol import Estimator
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.run.checks import check_detach, check_start
+from qhn.run.directories import results_directory
 from qhn.run.machine import RunMachine
 from qhn.run.plan import Plan, prepare, with_stop_rules_of
-from qhn.run.record import Record, lock_of, results_directory
+from qhn.run.record import Record, lock_of
 from qhn.run.recorder import OnDisk, Recorder, Taken, Unrecorded
 from qhn.run.step import Ending, Outcome, Step
 from qhn.run.stopping import detached, reached

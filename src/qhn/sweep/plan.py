@@ -22,7 +22,7 @@ from qhn.config import RunConfig
 from qhn.config.file import check_values, load_config, one_sentence, parse_toml, presets
 from qhn.config.section import Section
 from qhn.errors import NotFoundError, QhnError
-from qhn.run.record import results_directory
+from qhn.run.directories import results_directory
 from qhn.sweep.batch import can_advance_together
 from qhn.text import clipped, did_you_mean, read_text, shown
 

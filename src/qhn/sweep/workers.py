@@ -33,8 +33,8 @@ from qhn.config import RunConfig
 from qhn.errors import QhnError, QhnWarning
 from qhn.lock import Lock
 from qhn.npz import open_npz
+from qhn.run.directories import results_directory
 from qhn.run.plan import check
-from qhn.run.record import results_directory
 from qhn.run.training import train
 from qhn.sweep.batch import Batch, can_advance_together
 from qhn.sweep.plan import Member, Sweep

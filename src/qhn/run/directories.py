@@ -1,0 +1,93 @@
+"""The directories of runs: where they are, and which of them a name means."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from qhn.durable import open_regular
+from qhn.errors import NotFoundError, QhnError
+from qhn.run.checkpoint import JOURNAL, STEPS
+from qhn.run.record import CHECKPOINT, CONFIG, MANIFEST, TIMING
+from qhn.text import did_you_mean, parse_json, read_text
+
+LAST_BYTES = 65_536  # of a file whose last line is looked for
+
+
+def results_directory(explicit: str | Path | None = None) -> Path:
+    """The directory of all runs: the argument, else ``$QHN_RESULTS``, else ``results`` in the working directory.
+
+    Args:
+        explicit: a directory that takes the place of the other two; None to use them.
+
+    >>> results_directory("trials").name
+    'trials'
+    """
+    return Path(explicit or os.environ.get("QHN_RESULTS") or "results")
+
+
+def run_directories(results: Path) -> list[Path]:
+    """The directories of all runs below a directory of results, sorted by experiment and then by age.
+
+    Args:
+        results: the directory of all runs.
+    """
+    found = {path.parent for name in (CONFIG, STEPS, JOURNAL, CHECKPOINT) for path in results.glob(f"*/*/{name}")}
+    return sorted(found, key=lambda path: (path.parent.name, _made(path)))
+
+
+def find_run(results: Path, name: str | None) -> Path:
+    """The directory of a run given by its path or the beginning of its id.
+
+    Args:
+        results: the directory of all runs.
+        name: the path of the run's directory, or the beginning of its id; None for the run that was written last.
+
+    Raises:
+        FileNotFoundError: if there is no such run.
+        QhnError: if the ids of several runs begin with ``name``.
+    """
+    if name is not None and (Path(name) / CONFIG).is_file():
+        return Path(name)
+    runs = run_directories(results)
+    if name is None:
+        if not runs:
+            raise NotFoundError(f"there are no runs in {results}; qhn run makes one")
+        return max(runs, key=_last_advanced)
+    matching = [path for path in runs if path.name.startswith(name)]
+    matching = [path for path in matching if "~" not in path.name or "~" in name] or matching  # not those set aside
+    if not matching and Path(name).exists():
+        raise NotFoundError(f"{name} is not the directory of a run: it has no config.json")
+    if not matching:
+        hint = did_you_mean(name, [path.name for path in runs], otherwise="qhn list shows all")
+        raise NotFoundError(f"there is no run {name!r} in {results}; {hint}")
+    if len(matching) > 1 and name not in [path.name for path in matching]:
+        raise QhnError(f"several runs begin with {name!r}: {', '.join(path.name for path in matching)}")
+    return next((path for path in matching if path.name == name), matching[0])
+
+
+def _made(directory: Path) -> float:
+    """The time at which a run's configuration was written, or else its directory changed."""
+    path = directory / CONFIG
+    return (path if path.exists() else directory).stat().st_ctime
+
+
+def _last_advanced(directory: Path) -> tuple[str, int]:
+    """The time at which a run was last advanced, by its record and then by its files; reading changes neither.
+
+    Returns:
+        The later of the last session's beginning and the last step's end in UTC, empty if neither can be read; and of
+        equal ones the time of the last change of ``checkpoint.npz`` or ``config.json`` in nanoseconds.
+    """
+    times = [""]
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        times.append(str(parse_json(read_text(directory / MANIFEST))["sessions"][-1]["time"]))
+    with (
+        suppress(OSError, ValueError, LookupError, TypeError),
+        os.fdopen(open_regular(directory / TIMING, os.O_RDONLY), "rb") as file,
+    ):
+        file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_BYTES))
+        times.append(str(parse_json(file.read().splitlines()[-1])["time"]))
+    files = [directory / name for name in (CHECKPOINT, CONFIG)]
+    return max(times), max((path.stat().st_mtime_ns for path in files if path.exists()), default=0)
