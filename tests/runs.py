@@ -65,8 +65,9 @@ def make_old(directory: Path) -> Path:
         elif path.suffix == ".npz" and checksums.check(io.BytesIO(content), is_checked=False):
             arrays = {name: value for name, value in read_npz(path).items() if name not in NEW}
             if "checksum_steps.jsonl" in arrays:
-                steps = (directory / "steps.jsonl").read_bytes().splitlines(keepends=True)
-                arrays["checksum_steps.jsonl"] = np.array(zlib.crc32(b"".join(steps[: int(arrays["num_steps"])])))
+                count = int(arrays["num_steps"])
+                steps = (directory / "steps.jsonl").read_bytes().splitlines(keepends=True) if count else []
+                arrays["checksum_steps.jsonl"] = np.array(zlib.crc32(b"".join(steps[:count])))
             np.savez(path, **arrays)
     for name in ("jobs.end.json", "checkpoint-before.npz"):
         (directory / name).unlink(missing_ok=True)
