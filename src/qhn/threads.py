@@ -46,7 +46,7 @@ def _cpu_groups(root: Path) -> Iterator[Path]:
     """
     mounted = root / "sys/fs/cgroup"
     for line in _words(root / "proc/self/cgroup", "\n"):
-        number, controllers, group = (line.split(":", 2) + ["", ""])[:3]
+        number, controllers, group = [*line.split(":", 2), "", ""][:3]
         places = ("", "unified") if number == "0" else (controllers, "cpu")
         if number == "0" or "cpu" in controllers.split(","):
             inside = Path(group.lstrip("/"))

@@ -8,6 +8,7 @@ import typer
 
 from qhn.cli.app import app
 from qhn.cli.options import ResultsOption, RunArgument, SetOption, all_settings, find, print_paths
+from qhn.cli.terminal import put
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a step instead of a table.")]
 
@@ -24,9 +25,9 @@ def replay(
     for one in checked_replay(record, chosen):
         found.append(one)
         if as_json:
-            typer.echo(one.to_json())
+            put(one.to_json())
     if as_json:
         return
     report = ReplayReport.of(record, chosen, found)
-    typer.echo(report.page())
+    put(report.page())
     print_paths(report.write())

@@ -35,10 +35,10 @@ def write_csv(path: Path, columns: dict[str, NDArray[Any]]) -> None:
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     write_csv(Path(folder) / "x.csv", {"step": np.array([0, 1]), "mean": np.array([0.5, np.nan])})
-    ...     (Path(folder) / "x.csv").read_text().split()
+    ...     (Path(folder) / "x.csv").read_text(encoding="utf-8").split()
     ['step,mean', '0,0.5', '1,']
     """
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         for row in zip(*(column.tolist() for column in columns.values()), strict=True):

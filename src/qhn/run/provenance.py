@@ -8,6 +8,7 @@ import numpy as np
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
+from qhn.circuit.openqasm import drawn
 from qhn.problem.capabilities import description_of, noun_of, validation_of
 from qhn.problem.cost import BinnProblem, Problem
 from qhn.problem.landscape import enumerate_costs
@@ -72,7 +73,7 @@ def write_circuit(record: Record, circuit: Any) -> None:
             return
         number += 1
     if circuit.size() <= DRAWN_GATES:
-        drawing = (str(circuit.draw("text", fold=-1, idle_wires=False)) + "\n").encode()
+        drawing = (drawn(circuit, idle_wires=False) + "\n").encode()
         record.write_file(f"{path.stem}.txt", lambda file: file.write(drawing))
     record.write_file(f"{path.stem}.qpy", lambda file: qpy.dump(circuit, file))
     record.write_file(path.name, lambda file: file.write(text))

@@ -194,7 +194,7 @@ class Record:
         if not path.is_file():
             raise NotFoundError(f"{directory} is not a run: it has no config.json")
         try:
-            tree = parse_json(path.read_text())
+            tree = parse_json(path.read_text(encoding="utf-8"))
             schema = tree.pop("schema")
             for place in ("file", "directory"):
                 if isinstance(tree.get("data"), dict) and tree["data"].get(place):
@@ -257,7 +257,7 @@ class Record:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         path = self.directory / ".lock"
-        lock = path.open("w")
+        lock = path.open("w", encoding="utf-8")
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -392,7 +392,7 @@ class Record:
             step: the step in which the bitstring was found.
         """
         try:
-            best = parse_json((self.directory / "best.json").read_text())
+            best = parse_json((self.directory / "best.json").read_text(encoding="utf-8"))
             if "network" in best:
                 load_network(self.directory / "network.npz")
             return bool(best["step"] == step.step and best["bits"] == step.best_bits)
@@ -407,7 +407,7 @@ class Record:
         """
         path = self.directory / "outcome.json"
         try:
-            outcome = Outcome(**parse_json(path.read_text())) if path.exists() else None
+            outcome = Outcome(**parse_json(path.read_text(encoding="utf-8"))) if path.exists() else None
             if outcome is not None and not (isinstance(outcome.name, str) and isinstance(outcome.message, str)):
                 raise TypeError("name and message must be text")
             return outcome
@@ -439,7 +439,7 @@ class Record:
         """
         path = self.directory / "manifest.json"
         try:
-            sessions: list[dict[str, Any]] = parse_json(path.read_text())["sessions"] if path.exists() else []
+            sessions: list[dict[str, Any]] = parse_json(path.read_bytes())["sessions"] if path.exists() else []
             if not (isinstance(sessions, list) and all(map(is_session, sessions))):
                 raise TypeError("a session lacks a fact, or has one of another kind")
         except (ValueError, KeyError, TypeError) as error:

@@ -62,7 +62,7 @@ class RecordedProblem:
             bits: a bitstring, ``[num_qubits]``.
         """
         try:
-            best = json.loads(self._best.read_text())
+            best = json.loads(self._best.read_text(encoding="utf-8"))
             return list(best[self.noun]) if best["bits"] == bitstrings.text(bits) else []
         except (OSError, ValueError, KeyError, TypeError):
             return []
