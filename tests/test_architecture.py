@@ -34,7 +34,7 @@ LEAVES = LAYERS[-1]
 VENDORS = {  # who may import a vendor's package
     "qiskit_aer": ("backend",),
     "qiskit_ibm_runtime": ("backend.ibm", "backend.rehearsal"),
-    "matplotlib": ("report", "paper", "sweep.report"),
+    "matplotlib": ("report.plotting",),
 }
 
 

@@ -28,3 +28,17 @@ class NotFoundError(QhnError, FileNotFoundError):
     ...     print(error)
     network file gone.npz does not exist
     """
+
+
+class QhnWarning(UserWarning):
+    """A fact that a user should know, though what was asked for goes on: the text is one sentence.
+
+    The command line prints it as one line.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warnings.warn("the picture costs.png was not drawn: No space left on device", QhnWarning)
+    >>> print(caught[0].message)
+    the picture costs.png was not drawn: No space left on device
+    """

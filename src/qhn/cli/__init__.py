@@ -18,6 +18,7 @@ from __future__ import annotations
 import errno
 import sys
 import traceback
+import warnings
 
 import typer
 from typer.exceptions import TyperException
@@ -25,7 +26,7 @@ from typer.exceptions import TyperException
 from qhn.cli import devices, experiments, replay, runs, sweeps
 from qhn.cli.app import Escaped, app
 from qhn.cli.options import BAD_INPUT, DEFECT, FAILED, INTERRUPTED
-from qhn.cli.terminal import messages, open_streams, settle_streams, tell
+from qhn.cli.terminal import messages, open_streams, settle_streams, show_warnings, tell
 from qhn.errors import QhnError
 from qhn.text import shown
 
@@ -54,7 +55,9 @@ def main() -> None:
         sys.argv.append("--help")
     open_streams()
     try:
-        code = app(standalone_mode=False)
+        with warnings.catch_warnings():
+            show_warnings()
+            code = app(standalone_mode=False)
     except Exception as error:
         cause = error.__cause__ if isinstance(error, Escaped) else error
         assert cause is not None

@@ -64,13 +64,18 @@ def estimate(
     if _is_free(config.train.backend, chip_map, as_json):
         return
     from qhn.budget.quote import quote
-    from qhn.report.chip_map import chip_map as draw
+    from qhn.report.attempt import attempt
 
     found = quote(config, _device(config.train.backend), budget)
-    drawn = None if chip_map is None else draw(chip_map, found.chip, found.chains)
     put(json.dumps(found.values()) if as_json else found.text())
-    if drawn is not None and not as_json:
-        put(f"\n{drawn}, and beside it the same as .pdf and its data as .csv")
+    if chip_map is None:
+        return
+    with attempt(str(chip_map)):
+        from qhn.report.chip_map import chip_map as draw
+
+        drawn = draw(chip_map, found.chip, found.chains)
+        if not as_json:
+            put(f"\n{drawn}, and beside it the same as .pdf and its data as .csv")
 
 
 def _is_free(name: str, chip_map: Path | None, as_json: bool) -> bool:

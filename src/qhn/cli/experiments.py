@@ -100,5 +100,4 @@ def baseline(
         tell=lambda words: tell(words),
     )
     put(report.page())
-    picture = report.write(results_directory(results))
-    print_paths([picture, picture.with_suffix(".csv")])
+    print_paths(report.write(results_directory(results)))

@@ -89,13 +89,15 @@ def compare(
     results: ResultsOption = None,
 ) -> None:
     """Several runs side by side."""
+    from qhn.report.attempt import attempt
     from qhn.report.compare import Comparison
     from qhn.run.record import Record, find_run, results_directory
 
     place = results_directory(results)
     comparison = Comparison([Record.load(find_run(place, name)) for name in names])
     put(comparison.page() + "\n")
-    put(str(comparison.figure(place / "compare")))
+    with attempt("of the comparison"):
+        put(str(comparison.figure(place / "compare")))
 
 
 @app.command()

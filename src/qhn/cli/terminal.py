@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from contextlib import suppress
-from typing import IO, TextIO, cast
+from typing import IO, Any, TextIO, cast
 
-from qhn.text import visible
+from qhn.errors import QhnWarning
+from qhn.text import in_line, visible
 
 STREAMS = ("stdin", "stdout", "stderr")
+MAX_WARNING = 600  # characters of a line
 
 
 def put(text: str) -> None:
@@ -34,6 +37,20 @@ def tell(text: str) -> None:
         text: the text, without its last line end; control characters in it are shown as escapes.
     """
     print(visible(text), file=messages(), flush=True)
+
+
+def show_warnings() -> None:
+    """Let each warning of qhn itself be one line on standard error, whatever filters say; others look as ever."""
+    others = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, QhnWarning):
+            tell(f"qhn: {in_line(message, MAX_WARNING)}")
+        else:
+            others(message, category, *where, **more)
+
+    warnings.showwarning = show
+    warnings.simplefilter("default", QhnWarning)
 
 
 def redraw(text: str, last: bool) -> None:

@@ -46,7 +46,7 @@ def figure_6(lab: Lab) -> Writer:
     arrays = {f"{name}_{n}": side for n, sides in curves.items() for name, side in zip(names, sides, strict=True)}
     np.savez_compressed(lab.folder / "figure-6-all.npz", allow_pickle=False, **arrays)
     page.picture(
-        overfitting(lab.folder / "figure-6.png", {n: (sides[0], sides[1]) for n, sides in curves.items()}),
+        lambda: overfitting(lab.folder / "figure-6.png", {n: (sides[0], sides[1]) for n, sides in curves.items()}),
         "Training (solid) and validation E (dashed), with the lowest point of the latter (dotted).",
     )
     _judge(page, curves)

@@ -9,7 +9,7 @@ from pathlib import Path
 from qhn.errors import QhnError
 from qhn.predict.calibration import Calibration, calibration
 from qhn.predict.ensemble import Ensemble, predictors
-from qhn.report.figures import reliability
+from qhn.report.attempt import attempt
 from qhn.run.record import Record
 from qhn.run.step import lowest_validation
 from qhn.text import aligned, shown
@@ -74,16 +74,21 @@ class EnsembleReport:
         """Draw the calibration into the run's ``figures/``, and write the ensemble beside the run's other files.
 
         Returns:
-            The picture, its data, and the ``.npz`` file that :func:`qhn.load_ensemble` reads.
+            The picture and its data, unless it could not be drawn, which a warning says, and the ``.npz`` file that
+            :func:`qhn.load_ensemble` reads.
         """
         folder = self.record.directory / "figures"
         folder.mkdir(exist_ok=True)
         suffix = "" if self.step == self.record.steps()[-1].step else f"-step-{self.step}"
         panels = {samples: dict(found) for samples, found in self.calibrations.items()}
-        path = reliability(folder / f"calibration{suffix}.png", panels)
+        path, paths = folder / f"calibration{suffix}.png", []
+        with attempt(path.name):
+            from qhn.report.figures import reliability
+
+            paths += [reliability(path, panels), path.with_suffix(".csv")]
         name = f"ensemble{suffix}.npz"
         self.record.write_file(name, self.ensemble.write)
-        return [path, path.with_suffix(".csv"), self.record.directory / name]
+        return [*paths, self.record.directory / name]
 
 
 def step_number(record: Record, step: str) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 
 from qhn.arrays import Bits
 from qhn.problem.cost import BinnProblem
+from qhn.report.attempt import attempt
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,21 @@ class NetworkReport:
             title: the title of the pictures.
 
         Returns:
-            The paths of the PNG files; their data are beside them.
+            The paths of the PNG files; their data are beside them. A picture that cannot be drawn is left out, and a
+            warning says why.
         """
-        from qhn.report import figures
-
         network, data = self.problem.network(bits), self.problem.dataset
         paths = []
         if data.num_features == 2:
-            paths.append(figures.decision_boundary(folder / f"decision{suffix}.png", network, data, title))
+            path = folder / f"decision{suffix}.png"
+            with attempt(path.name):
+                from qhn.report.figures import decision_boundary
+
+                paths.append(decision_boundary(path, network, data, title))
         if network.image_shape:
-            paths.append(figures.weight_image(folder / f"weights{suffix}.png", network, title))
+            path = folder / f"weights{suffix}.png"
+            with attempt(path.name):
+                from qhn.report.figures import weight_image
+
+                paths.append(weight_image(path, network, title))
         return paths

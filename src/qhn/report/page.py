@@ -23,6 +23,7 @@ from qhn.problem.cost import BinnProblem, Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import BLOCK, Landscape, is_small
 from qhn.problem.objective import Objective
+from qhn.report.attempt import attempt
 from qhn.report.device import DeviceReport
 from qhn.report.networks import NetworkReport
 from qhn.run.provenance import all_costs
@@ -345,26 +346,28 @@ class Report:
     def figures(self) -> list[Path]:
         """Draw all figures of the run into its ``figures/``, with their data beside them.
 
+        A figure that cannot be drawn is left out, and a warning says why.
+
         Returns:
             The paths of the PNG files.
         """
-        from qhn.report import figures
-
         folder = self.record.directory / "figures"
         folder.mkdir(exist_ok=True)
         optimum = self.landscape.optimum if self.landscape else None
-        last = self.steps[-1].step
+        last, sampled = self.steps[-1].step, not self.is_exact
         trained = self.record.config.train.objective.build().label
-        paths = [
-            figures.training_curve(folder, self.steps, optimum, trained, sampled=not self.is_exact),
-            figures.cost_distribution(
-                folder, self.costs(0), self.costs(last), last, optimum, sampled=not self.is_exact
-            ),
-        ]
+        costs = self.costs(0), self.costs(last)
+        paths = []
+        with attempt("training.png"):
+            from qhn.report.figures import training_curve
+
+            paths.append(training_curve(folder, self.steps, optimum, trained, sampled=sampled))
+        with attempt("costs.png"):
+            from qhn.report.figures import cost_distribution
+
+            paths.append(cost_distribution(folder, *costs, last, optimum, sampled=sampled))
         if self.device:
-            paths.append(self.device.figure(folder / "layout.png"))
-            if self.device.drift and self.device.drift.freedom:
-                paths.append(figures.drift_curve(folder, self.device.drift))
+            paths += self.device.figures(folder)
         bits, share = self.most_likely
         best, usual = "best sampled", "most measured"
         if self.is_exact:

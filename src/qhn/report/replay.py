@@ -11,7 +11,7 @@ import numpy as np
 
 from qhn.config import RunConfig
 from qhn.estimator.means import with_error
-from qhn.report.figures import replayed_curve
+from qhn.report.attempt import attempt
 from qhn.run.record import Record
 from qhn.run.replay import Replayed, disagreement, replay, replayed_config
 from qhn.run.step import RecordError
@@ -90,12 +90,16 @@ class ReplayReport:
         """Draw E as recorded and as recomputed into the run's ``figures/``; nothing if it was only checked.
 
         Returns:
-            The picture, ``replay-<digest of the configuration>.png``, and its data.
+            The picture, ``replay-<digest of the configuration>.png``, and its data, unless it could not be drawn, which
+            a warning says.
         """
         if self.is_check:
             return []
-        path = write_replay(self.record, self.config, self.found)
-        return [path, path.with_suffix(".csv")]
+        paths = []
+        with attempt(f"replay-{self.config.run_id}.png"):
+            path = write_replay(self.record, self.config, self.found)
+            paths += [path, path.with_suffix(".csv")]
+        return paths
 
 
 def _agreement(count: int, has_gradients: bool, is_mitigated: bool) -> str:
@@ -111,11 +115,6 @@ def write_replay(record: Record, config: RunConfig, found: Sequence[Replayed]) -
     """Draw E as recorded and as recomputed under another configuration into the run's ``figures/``.
 
     Args:
-        record: the record of the run.
-        config: the configuration under which the steps were recomputed.
-        found: the recomputed steps, one per step of the run.
-
-    Args:
         record: record of the run.
         config: what it was recomputed under.
         found: the recomputed steps, one per step of the run.
@@ -123,6 +122,8 @@ def write_replay(record: Record, config: RunConfig, found: Sequence[Replayed]) -
     Returns:
         The path of the PNG file, ``replay-<run id of the configuration>.png``; a PDF and the data as CSV are beside it.
     """
+    from qhn.report.figures import replayed_curve
+
     steps = record.steps()
     folder = record.directory / "figures"
     folder.mkdir(exist_ok=True)

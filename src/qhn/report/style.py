@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colorbar import Colorbar
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+from qhn.report.plotting import Axes, Colorbar, Figure
 
 COLUMN = 3.4  # width of a column in inches
 # the colours of Okabe and Ito, which the colour-blind can tell apart
@@ -78,18 +77,3 @@ def label_colorbar(bar: Colorbar, label: str) -> None:
     """Give a colour bar a label, in the size of the other texts."""
     bar.set_label(label, fontsize=8)
     bar.ax.tick_params(labelsize=7)
-
-
-def save(figure: Figure, path: Path) -> Path:
-    """Save a figure as PNG, and beside it as PDF for print.
-
-    Args:
-        figure: the figure.
-        path: the PNG file to write.
-
-    Returns:
-        The path of the PNG file.
-    """
-    figure.savefig(path)
-    figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
-    return path

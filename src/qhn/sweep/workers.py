@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ from threadpoolctl import threadpool_limits
 from qhn import bitstrings, durable
 from qhn.backend import BackendError
 from qhn.config import RunConfig
-from qhn.errors import QhnError
+from qhn.errors import QhnError, QhnWarning
 from qhn.run.plan import check
 from qhn.run.record import results_directory
 from qhn.run.training import train
@@ -348,6 +349,7 @@ def processes(workers: int | None = None) -> Iterator[Executor]:
 def _begin_worker(num_threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
     os.environ["OMP_NUM_THREADS"] = str(num_threads)
+    warnings.simplefilter("ignore", QhnWarning)  # the parent says it once for all
     threadpool_limits(num_threads, user_api="blas")  # numpy, which was imported before, does not look again
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
