@@ -35,6 +35,7 @@ class Ensemble:
         classes: the label of each class, ``[K]``.
         mean, scale: numbers ``[inputs]`` by which a raw feature x is standardised, (x − mean) / scale.
         left_out: total probability of the networks that were left out, before the weights were normalised.
+        feature_names: one name per input; if empty, a data frame's columns count by their place.
 
     Raises:
         ValueError: at construction, if ``bits`` or ``weights`` has a wrong shape or values.
@@ -54,6 +55,7 @@ class Ensemble:
     mean: Floats
     scale: Floats
     left_out: float = 0.0
+    feature_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         bits = bitstrings.as_bits(self.bits, self.space.num_qubits)
@@ -96,9 +98,8 @@ class Ensemble:
             bits, probabilities = distinct_bits(record.samples(at.step))
             left_out = 0.0
         data = problem.dataset
-        return cls(
-            problem.space, bits, probabilities / probabilities.sum(), data.classes, data.mean, data.scale, left_out
-        )
+        weights = probabilities / probabilities.sum()
+        return cls(problem.space, bits, weights, data.classes, data.mean, data.scale, left_out, data.feature_names)
 
     def only(self, bits: ArrayLike) -> Ensemble:
         """The ensemble of one network ``[num_qubits]`` alone."""
@@ -115,13 +116,13 @@ class Ensemble:
         positive = self.weights[self.weights > 0]
         return float(np.exp(-(positive @ np.log(positive))))
 
-    def probabilities(self, x: ArrayLike) -> Floats:
+    def probabilities(self, x: Any) -> Floats:
         """The probability of each class: raw features ``[..., inputs]`` → ``[..., K]``.
 
         Raises:
             ValueError: if the last axis of ``x`` is not as long as the networks have inputs, or a value is missing.
         """
-        features = (as_features(x, self.space.num_inputs) - self.mean) / self.scale
+        features = (as_features(x, self.space.num_inputs, self.feature_names) - self.mean) / self.scale
         rows = features.reshape(-1, self.space.num_inputs)
         samples = max(1, min(len(rows), BLOCK // 64))
         networks = max(1, BLOCK // (samples * self.space.num_classes))
@@ -138,7 +139,7 @@ class Ensemble:
         empty = np.empty((0, self.space.num_classes))
         return np.concatenate([empty, *found]).reshape(*features.shape[:-1], self.space.num_classes)
 
-    def predict(self, x: ArrayLike) -> NDArray[Any]:
+    def predict(self, x: Any) -> NDArray[Any]:
         """The label of the most probable class, of equal ones the first: raw features ``[..., inputs]`` → ``[...]``.
 
         Raises:
@@ -155,6 +156,7 @@ class Ensemble:
         """Write the ensemble into an open binary file, in the format of :meth:`save`."""
         arrays: dict[str, Any] = {name: getattr(self, name) for name in ("weights", "classes", "mean", "scale")}
         arrays |= {"bits": bitstrings.pack(self.bits), "left_out": self.left_out}
+        arrays["feature_names"] = np.array(self.feature_names, dtype=str)
         np.savez(file, allow_pickle=False, space=json.dumps(asdict(self.space)), **arrays)
 
 
@@ -174,7 +176,8 @@ def load_ensemble(path: str | Path) -> Ensemble:
             space = SearchSpace(**{name: _tuples(value) for name, value in tree.items()})
             arrays = {name: stored[name] for name in ("weights", "classes", "mean", "scale")}
             bits = bitstrings.unpack(stored["bits"], space.num_qubits)
-            return Ensemble(space, bits, **arrays, left_out=float(stored["left_out"]))
+            names = stored["feature_names"].tolist() if "feature_names" in stored.files else []  # of an older version
+            return Ensemble(space, bits, **arrays, left_out=float(stored["left_out"]), feature_names=tuple(names))
     except Exception as error:  # a damaged archive raises BadZipFile, KeyError, ValueError or EOFError
         raise QhnError(f"{path} is not an ensemble saved by qhn: {clipped(str(error))}") from None
 

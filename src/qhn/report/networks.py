@@ -10,6 +10,7 @@ import numpy as np
 from qhn.arrays import Bits
 from qhn.problem.cost import BinnProblem
 from qhn.report.attempt import attempt
+from qhn.text import in_line
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class NetworkReport:
         """The data set, the numbers of its samples, and the loss, in one line."""
         data = self.problem.dataset
         held_out = f"{len(data.y_validation):,} validation" if data.has_validation else "no validation"
-        return f"  data        {data.name}, {len(data.y):,} training and {held_out} samples, loss {self.problem.loss}"
+        samples = f"{len(data.y):,} training and {held_out} samples"
+        return f"  data        {in_line(data.name)}, {samples}, loss {self.problem.loss}"
 
     def accuracy(self, bits: Bits) -> str:
         """The shares of right predictions of a network on training and validation data, in words.
