@@ -47,7 +47,7 @@ def markdown(head: Row, rows: Sequence[Row]) -> str:
     | random | 0.5 |
     """
     lines = [head, ["---"] * len(head), *rows]
-    text = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in lines]
+    text = ["| " + " | ".join(visible(str(cell), keep="").replace("|", "\\|") for cell in row) + " |" for row in lines]
     text[1] = "|" + "---|" * len(head)
     return "\n".join(text)
 

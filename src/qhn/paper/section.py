@@ -76,10 +76,11 @@ class Writer:
 
         Args:
             draw: a function that draws the picture into the report's folder and returns its path.
-            caption: the caption, in Markdown.
+            caption: the caption, in Markdown without emphasis.
         """
         with attempt(f"“{in_line(caption, MAX_CAPTION)}”"):
-            self.blocks.append(f"![{caption}]({draw().name})\n\n*{caption}*")
+            words = caption.replace("*", r"\*")  # the star of C* does not end the emphasis
+            self.blocks.append(f"![{words}]({draw().name})\n\n*{words}*")
 
     def claim(self, source: str, statement: str, verdict: Verdict, evidence: str) -> None:
         """Add a claim with its verdict and evidence."""
