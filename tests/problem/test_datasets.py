@@ -223,7 +223,6 @@ def test_labels_come_back_as_python_writes_them_and_stay_different(
         np.array(["no", "yes"]),
         np.array(["2026-01-01", "2026-01-02"], dtype="datetime64[D]"),
         np.array([1, 2], dtype="timedelta64[s]"),
-        np.array([1j, 2j]),
     ],
     ids=lambda classes: str(classes.dtype),
 )

@@ -406,7 +406,7 @@ def _read_npz(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, 
         )
     if x.dtype.kind not in "biuf":
         raise QhnError(f"{path}: {name!r} must hold real numbers, got {x.dtype}")
-    if labels.dtype.kind not in "biufcmMUS":
+    if labels.dtype.kind not in "biufmMUS":
         raise QhnError(f"{path}: {label!r} must hold numbers or text, got {labels.dtype}")
     with np.errstate(over="ignore"):  # of a wider float: what becomes infinite is refused
         x = x.astype(np.float64)
