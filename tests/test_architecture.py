@@ -48,7 +48,7 @@ LEAVES = LAYERS[-1]
 VENDORS = {  # who may import a vendor's package
     "qiskit_aer": ("backend",),
     "qiskit_ibm_runtime": ("backend.ibm", "backend.rehearsal"),
-    "matplotlib": ("report", "paper", "sweep.report"),
+    "matplotlib": ("report.plotting",),
 }
 
 
@@ -58,7 +58,7 @@ def modules() -> dict[str, ast.Module]:
     for path in sorted(SOURCE.rglob("*.py")):
         name = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
         if name != "__init__":
-            trees[name] = ast.parse(path.read_text())
+            trees[name] = ast.parse(path.read_text(encoding="utf-8"))
     return trees
 
 
@@ -110,10 +110,28 @@ def test_vendors_enter_in_one_place(vendor: str) -> None:
             assert any(name == place or name.startswith(f"{place}.") for place in VENDORS[vendor]), name
 
 
-def test_only_the_command_line_prints() -> None:
+def calls(tree: ast.Module) -> list[tuple[str, ast.Call]]:
+    """All calls in a module with the last part of the name that is called."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [(getattr(node.func, "id", getattr(node.func, "attr", "")), node) for node in nodes]
+
+
+def test_only_one_module_prints() -> None:
+    """It knows what terminals cannot show, and that they may be closed."""
     for name, tree in TREES.items():
-        called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and hasattr(node.func, "id")}
-        assert "print" not in called or name.split(".")[0] == "cli", name
+        called = {called for called, _ in calls(tree)}
+        assert not called & {"print", "echo", "secho"} or name == "cli.terminal", name
+
+
+def test_text_is_read_and_written_in_utf_8_whatever_the_locale() -> None:
+    for name, tree in TREES.items():
+        for called, node in calls(tree):
+            words = {word.arg for word in node.keywords}
+            mode = next((arg.value for arg in node.args[-1:] if isinstance(arg, ast.Constant)), "")
+            is_open = called in ("open", "fdopen") and isinstance(mode, str) and set(mode) <= set("rwax+t") and mode
+            if is_open or (isinstance(node.func, ast.Attribute) and called in ("read_text", "write_text")):
+                assert "encoding" in words or mode == "utf-8", f"{name} line {node.lineno}"
+            assert not words & {"text", "universal_newlines"} or called not in ("run", "Popen"), name
 
 
 def test_packages_are_two_folders_deep() -> None:

@@ -145,7 +145,10 @@ def test_what_would_take_much_memory_is_refused_in_little(
 
 
 def test_the_user_raises_a_limit_as_the_message_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [",".join(f"c{j}" for j in range(30)) + ",label", *(",".join(["1"] * 30) + f",{c}" for c in "aabb")]
+    rows = [
+        ",".join(f"c{j}" for j in range(30)) + ",label",
+        *(",".join([str(k)] * 30) + f",{c}" for k, c in enumerate("abab")),
+    ]
     (tmp_path / "x.csv").write_text("\n".join(rows))
     monkeypatch.setenv("QHN_MAX_COLUMNS", "20")
     with pytest.raises(ValueError, match="has 31 columns, at most 20 are read; QHN_MAX_COLUMNS=31 allows it"):

@@ -35,7 +35,17 @@ class RecordError(QhnError):
 
 
 class QhnWarning(UserWarning):
-    """A warning of qhn about what it goes on with; the command line prints it as one line."""
+    """A fact that a user should know, though what was asked for goes on: the text is one sentence.
+
+    The command line prints it as one line.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warnings.warn("the picture costs.png was not drawn: No space left on device", QhnWarning)
+    >>> print(caught[0].message)
+    the picture costs.png was not drawn: No space left on device
+    """
 
 
 class RecordWarning(QhnWarning):

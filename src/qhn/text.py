@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import io
 import json
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from qhn.limits import TEXT, open_file
 
 Row = Sequence[object]
 MAX_SHOWN = 120  # characters of a user's value in a message
+HIDDEN = ("Cc", "Cs", "Zl", "Zp")  # categories of characters that steer a terminal, end a line, or are none
+REORDERING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")  # direction of the text behind them
 
 
 def aligned(head: Row, rows: Sequence[Row]) -> str:
@@ -24,7 +27,7 @@ def aligned(head: Row, rows: Sequence[Row]) -> str:
     random    0.5
     descent  0.25
     """
-    cells = [[str(cell) for cell in row] for row in (head, *rows)]
+    cells = [[in_line(cell) for cell in row] for row in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     right = [all(map(_is_number, column[1:])) for column in zip(*cells, strict=True)]
     return "\n".join(
@@ -45,7 +48,7 @@ def markdown(head: Row, rows: Sequence[Row]) -> str:
     | random | 0.5 |
     """
     lines = [head, ["---"] * len(head), *rows]
-    text = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in lines]
+    text = ["| " + " | ".join(visible(str(cell), keep="").replace("|", "\\|") for cell in row) + " |" for row in lines]
     text[1] = "|" + "---|" * len(head)
     return "\n".join(text)
 
@@ -85,12 +88,44 @@ def shown(value: object) -> str:
     return clipped(text)
 
 
-def clipped(text: str) -> str:
-    """A text without its middle if it is too long for a message of one line."""
-    if len(text) <= MAX_SHOWN:
+def clipped(text: str, most: int = MAX_SHOWN) -> str:
+    """A text without its middle if it is longer than ``most`` characters."""
+    if len(text) <= most:
         return text
-    half = (MAX_SHOWN - 1) // 2
+    half = (most - 1) // 2
     return f"{text[:half]}…{text[-half:]}"
+
+
+def visible(text: str, keep: str = "\n\t") -> str:
+    r"""A text that says to a reader what it holds, and nothing to a terminal: control characters as Python's escapes.
+
+    Args:
+        text: any text, such as a name that a user gave.
+        keep: the control characters that stay.
+
+    >>> print(visible("red\x1b[2J"))
+    red\x1b[2J
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one in keep or not _is_hidden(one) else ascii(one)[1:-1] for one in text)
+
+
+def _is_hidden(character: str) -> bool:
+    return unicodedata.category(character) in HIDDEN or unicodedata.bidirectional(character) in REORDERING
+
+
+def in_line(value: object, most: int = MAX_SHOWN) -> str:
+    r"""A user's text as a part of a line: as itself, with line ends and control characters as Python's escapes.
+
+    Args:
+        value: the text, or a value that is converted to text.
+        most: the largest number of characters; the middle of a longer text is left out.
+
+    >>> print(in_line("two\nlines"), in_line("long" * 1000, most=9))
+    two\nlines long…long
+    """
+    return clipped(visible(str(value), keep=""), most)
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -222,9 +222,9 @@ CSV = {
     "semicolons": b"a;b;label\n1;2;0\n",
     "blank lines": b"\n\n\n",
     "a long header": b"a,b," + b"x" * 10_000 + b"\n1,2,0\n2,1,1\n",
-    "a long feature": b"a," + b"x" * 10_000 + b",label\n1,2,0\n2,1,1\n",
-    "a long class": b"a,b,label\n1,2," + b"x" * 5000 + b"\n2,1,y\n3,3,y\n4,4,y\n",
-    "classes of digits": f"a,b,label\n1,2,{DIGITS}\n2,1,1\n3,1,1\n4,1,1\n".encode(),
+    "a long feature": b"a," + b"x" * 20_000 + b",label\n1,2,0\n2,1,1\n",
+    "a long class": b"a,b,label\n1,2," + b"x" * 20_000 + b"\n2,1,y\n3,3,y\n4,4,y\n",
+    "classes of digits": f"a,b,label\n1,2,{20_000 * '9'}\n2,1,1\n3,1,1\n4,1,1\n".encode(),
     "many columns": (",".join(f"c{i}" for i in range(3000)) + "\n" + ",".join("1" * 3000) + "\n").encode(),
     "compressed": gzip.compress(ROWS.encode()),
 }

@@ -177,17 +177,11 @@ def test_threads_of_the_user_may_overlap() -> None:
 
 
 def test_loops_are_compiled_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    tried = []
+    def refuse(function: object) -> None:
+        raise RuntimeError("cannot cache function: no locator available")
 
-    def njit(**options: object):  # type: ignore[no-untyped-def]
-        tried.append(options.get("cache", False))
-        if tried[-1]:
-            raise RuntimeError("cannot cache function: no locator available")
-        return lambda function: function
-
-    monkeypatch.setattr(compiled, "njit", njit)
-    assert compiled.compiled(abs) is abs
-    assert tried == [True, False]
+    monkeypatch.setattr(compiled, "OptionalCache", refuse)
+    assert compiled.compiled(lambda number: number + 1)(1) == 2
 
 
 # ---------------------------------------------------------------- the distribution

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from csv import writer as csv_writer
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from qhn.errors import QhnWarning
 from qhn.problem.datasets import digits_8x8, gaussian_mixture, load_file, mnist_4x4
+from qhn.problem.network import Network, load_network
 
 
 def test_mixture_has_the_stated_moments() -> None:
@@ -103,6 +107,7 @@ def test_csv_is_split_by_class_and_standardised_over_training(tmp_path: Path, rn
     np.testing.assert_allclose(np.sort(both, axis=0), np.sort(x, axis=0))
 
 
+@pytest.mark.filterwarnings("ignore:.*column 'features 2' has the same value")
 def test_npz_with_integer_labels_and_a_constant_feature(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", features=np.array([[1.0, 2], [3, 2], [5, 2]]), y=np.array([4, 9, 9]))
     data = load_file(tmp_path / "d.npz", "y", validation_fraction=0.0)
@@ -112,6 +117,7 @@ def test_npz_with_integer_labels_and_a_constant_feature(tmp_path: Path) -> None:
     assert not load_file(tmp_path / "d.npz", "y", validation_fraction=0.0, standardise=False).mean.any()
 
 
+@pytest.mark.filterwarnings("ignore:.*looks like an identifier")
 def test_a_file_of_several_classes(tmp_path: Path) -> None:
     text = "a,label\n" + "".join(f"{i},{['wet', 'dry', 'cold'][i % 3]}\n" for i in range(30))
     data = load_file(csv(tmp_path / "d.csv", text), validation_fraction=0.2)
@@ -172,3 +178,101 @@ def test_other_wrong_files(tmp_path: Path) -> None:
         load_file(tmp_path / "g.csv")
     with pytest.raises(ValueError, match="leaves a class"):
         load_file(csv(tmp_path / "h.csv", "a,label\n1,0\n1,1\n"), validation_fraction=0.9)
+
+
+@pytest.mark.parametrize(
+    ("written", "own"),
+    [
+        (("0", "1"), [0, 1]),
+        (("-3", "12"), [-3, 12]),
+        (("01", "1"), ["01", "1"]),
+        (("+1", "-1"), ["+1", "-1"]),
+        (("1_0", "10"), ["10", "1_0"]),
+        (("٣", "3"), ["3", "٣"]),
+        (("9" * 30, "1"), ["1", "9" * 30]),
+        (("True", "False"), [False, True]),
+        (("true", "false"), ["false", "true"]),
+        (("True", "0"), ["0", "True"]),
+        (("0.0", "1.0"), [0.0, 1.0]),
+        (("0.5", "1"), ["0.5", "1"]),
+        (("1.0", "1.00"), ["1.0", "1.00"]),
+        (("0.0", "-0.0"), ["-0.0", "0.0"]),
+        (("1e-05", "0.25"), [1e-05, 0.25]),
+        (("nan", "inf"), ["inf", "nan"]),
+        (("Nan", "none"), ["Nan", "none"]),
+    ],
+)
+def test_labels_come_back_as_python_writes_them_and_stay_different(
+    tmp_path: Path, written: tuple[str, str], own: list[object]
+) -> None:
+    text = "a,label\n" + "".join(f"{value},{written[i % 2]}\n" for i, value in enumerate([1, 3, 2, 9, 4, 7, 5, 8]))
+    data = load_file(csv(tmp_path / "d.csv", text), validation_fraction=0)
+    assert data.classes.tolist() == own
+    assert [type(label) for label in data.classes.tolist()] == [type(label) for label in own]
+    assert sorted(map(str, data.classes.tolist())) == sorted(written)
+    np.testing.assert_array_equal(data.classes[data.y.astype(int)].astype(str), [written[i % 2] for i in range(8)])
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        np.array([False, True]),
+        np.array([0.5, 1.5], dtype=np.float32),
+        np.array([3, 200], dtype=np.uint8),
+        np.array([b"no", b"yes"]),
+        np.array(["no", "yes"]),
+        np.array(["2026-01-01", "2026-01-02"], dtype="datetime64[D]"),
+        np.array([1, 2], dtype="timedelta64[s]"),
+    ],
+    ids=lambda classes: str(classes.dtype),
+)
+def test_labels_of_an_npz_file_keep_their_type_to_the_prediction(tmp_path: Path, classes: np.ndarray) -> None:
+    place = np.array([0, 1] * 4)
+    np.savez(tmp_path / "d.npz", x=np.c_[place, [1, 3, 2, 9, 4, 7, 5, 8]], label=classes[place])
+    data = load_file(tmp_path / "d.npz", validation_fraction=0)
+    assert data.classes.dtype == classes.dtype
+    network = Network((np.array([[1.0], [0.0]]),), (np.zeros(1),), "sigmoid", (-1.0, 1.0), data.classes)
+    network = replace(network, mean=data.mean, scale=data.scale, feature_names=data.feature_names)
+    network.save(tmp_path / "network.npz")
+    predicted = load_network(tmp_path / "network.npz").predict(np.c_[place, place])
+    np.testing.assert_array_equal(predicted, classes[place])
+    assert predicted.dtype == classes.dtype
+
+
+@pytest.mark.parametrize("labels", [np.array(["a", "", "b"]), np.array([b"a", b"", b"b"]), np.array([0, np.nan, 1.0])])
+def test_an_empty_label_is_refused_with_its_place(tmp_path: Path, labels: np.ndarray) -> None:
+    np.savez(tmp_path / "d.npz", x=np.ones((3, 2)), label=labels)
+    with pytest.raises(ValueError, match=r"'label' is empty at \[1\]"):
+        load_file(tmp_path / "d.npz")
+    for empty in ("", "  ", '""'):
+        with pytest.raises(ValueError, match="line 3: 'label' is empty"):
+            load_file(csv(tmp_path / "d.csv", f"a,label\n1,x\n2,{empty}\n3,y\n"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"": range(12)}, "column '' has no name and counts the rows"),
+        ({"Unnamed: 0": range(5, 17)}, "column 'Unnamed: 0' has no name and counts the rows"),
+        ({"patient_id": [7, 3, 99, 12, 5, 1, 4, 44, 8, 9, 77, 6]}, "column 'patient_id' looks like an identifier"),
+        ({"patientId": [7, 3, 99, 12, 5, 1, 4, 44, 8, 9, 77, 6]}, "column 'patientId' looks like an identifier"),
+        ({"row": range(100, 112)}, "column 'row' looks like an identifier"),
+        ({"flat": [3.5] * 12}, "column 'flat' has the same value in all rows"),
+        ({f"flat {j}": [j] * 12 for j in range(5)}, r"'flat 2' \(and 2 more like it\) has the same value"),
+        ({"a\x1b\nb": [1] * 12}, r"column 'a\\x1b\\nb' has the same value"),
+    ],
+)
+def test_columns_that_are_no_features_are_named_in_a_warning(
+    tmp_path: Path, columns: dict[str, list[float]], message: str
+) -> None:
+    rows = zip(*columns.values(), [2, 7, 1, 8, 2, 8, 1, 8, 2, 8, 4, 5], "ab" * 6, strict=True)
+    with (tmp_path / "d.csv").open("w", encoding="utf-8", newline="") as file:
+        csv_writer(file).writerows([[*columns, "size", "label"], *rows])
+    with pytest.warns(QhnWarning, match=message) as caught:
+        load_file(tmp_path / "d.csv")
+    assert len(caught) == 1
+
+
+def test_ordinary_columns_cause_no_warning(tmp_path: Path) -> None:
+    text = "age,paid,grid\n" + "".join(f"{20 + i * i},{'yn'[i % 2]},{i % 3}\n" for i in range(12))
+    assert load_file(csv(tmp_path / "d.csv", text), "paid").num_features == 2

@@ -38,7 +38,7 @@ def arrays_of(path: Path) -> Arrays:
 
 
 @pytest.mark.parametrize(
-    ("arrays", "load", "count"), [(network_arrays, "network", 11), (ensemble_arrays, "ensemble", 7)]
+    ("arrays", "load", "count"), [(network_arrays, "network", 11), (ensemble_arrays, "ensemble", 8)]
 )
 def test_an_array_that_is_missing_strange_or_no_finite_number_is_named(
     arrays: Callable[[Path], Arrays], load: str, count: int, tmp_path: Path

@@ -247,6 +247,7 @@ def test_description_writes_the_network_as_formulas() -> None:
         "h2 = relu(+x1 +x2 +1)",
         "h3 = relu(-x1 +x2 -1)",
         "output = sigmoid(+h1 +h2 -h3 -1)",
+        "output near 0: class 0; near 1: class 1",
     ]
 
 

@@ -24,7 +24,8 @@ def test_searches_are_repeated_with_their_seeds_and_never_fall_below_the_optimum
         assert (report.polished[name] >= report.lowest - 1e-12).all()
     one = BaselineReport.of(small_config, "descent", evaluations=9, repeats=1, seed=6)
     assert np.array_equal(one.traces["descent"][0].costs, report.traces["descent"][1].costs)
-    assert report.write(tmp_path).name == "all-9-evaluations-3-repeats-seed-5.png"
+    name = "all-9-evaluations-3-repeats-seed-5"
+    assert [path.name for path in report.write(tmp_path)] == [f"{name}.png", f"{name}.csv"]
 
 
 def test_a_search_of_all_networks_finds_the_optimum(small_config) -> None:

@@ -26,7 +26,7 @@ from qhn.errors import RecordError, RecordWarning
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import enumerate_costs
 from qhn.problem.network import load_network
-from qhn.run import record
+from qhn.run.directories import find_run
 from qhn.run.record import Record, load_run
 from qhn.run.step import Step, lowest_validation
 from qhn.run.stopping import steps_since_progress
@@ -375,7 +375,7 @@ KILLED = """
 import os, signal, sys
 from qhn.backend.aer import AerSampler
 from qhn.cli import main
-from qhn.run import record
+from qhn.run.directories import find_run
 
 def kill_at(moment, owner, name, finish):
     real, calls = getattr(owner, name), []
@@ -898,16 +898,16 @@ def test_nothing_of_the_machine_or_user_is_written(small_config: RunConfig, tmp_
 
 def test_find_run_by_path_prefix_or_age(small_config: RunConfig, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no runs"):
-        record.find_run(tmp_path, None)
+        find_run(tmp_path, None)
     first = finish(small_config, tmp_path)
     second = finish(with_settings(small_config, {"train.seed": 8}), tmp_path)
-    assert record.find_run(tmp_path, None) == second
-    assert record.find_run(tmp_path, first.name[:6]) == first
-    assert record.find_run(tmp_path, str(first)) == first
+    assert find_run(tmp_path, None) == second
+    assert find_run(tmp_path, first.name[:6]) == first
+    assert find_run(tmp_path, str(first)) == first
     with pytest.raises(FileNotFoundError, match="there is no run 'zz'"):
-        record.find_run(tmp_path, "zz")
+        find_run(tmp_path, "zz")
     with pytest.raises(ValueError, match="several runs begin with ''"):
-        record.find_run(tmp_path, "")
+        find_run(tmp_path, "")
     assert isinstance(load_run(first), Record)
 
 

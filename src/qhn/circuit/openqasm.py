@@ -37,8 +37,20 @@ def drawing(ansatz: Ansatz, form: str = "literal") -> str:
         f"{form} circuit, order {ansatz.order}: {ansatz.num_qubits} qubits, num_layers {ansatz.num_layers}, "
         f"depth {circuit.depth()}, {gates}; {int(ansatz.active.sum())} of {ansatz.num_parameters} angles are active"
     )
-    wires = [line.rstrip() for line in str(circuit.draw("text", fold=-1)).splitlines()]
+    wires = [line.rstrip() for line in drawn(circuit).splitlines()]
     return "\n".join([head, *wires, *_left(ansatz, form)])
+
+
+def drawn(circuit: QuantumCircuit, *, idle_wires: bool = True) -> str:
+    """Any circuit drawn as text, one line per wire, in the same characters whatever the terminal shows.
+
+    Args:
+        circuit: the circuit.
+        idle_wires: whether wires without gates are drawn.
+    """
+    found = circuit.draw("text", fold=-1, idle_wires=idle_wires)
+    found.encoding = "utf-8"  # else that of standard output
+    return str(found)
 
 
 def _left(ansatz: Ansatz, form: str) -> list[str]:

@@ -19,9 +19,6 @@ import errno
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import typer
 from typer.exceptions import TyperException
@@ -29,7 +26,9 @@ from typer.exceptions import TyperException
 from qhn.cli import devices, experiments, replay, runs, sweeps
 from qhn.cli.app import Escaped, app
 from qhn.cli.options import BAD_INPUT, DEFECT, FAILED, INTERRUPTED
-from qhn.errors import QhnError, QhnWarning
+from qhn.cli.terminal import messages, open_streams, settle_streams, show_warnings, tell
+from qhn.errors import QhnError
+from qhn.text import shown
 
 __all__ = ["app", "devices", "experiments", "main", "replay", "runs", "sweeps"]
 
@@ -37,6 +36,7 @@ DISK_FAILS = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
 MAX_NAME = 200  # characters of a file's name in a message; of longer names the last ones are shown
 STOPPED = "stopped; complete steps are kept, and qhn resume goes on"
 MEMORY = "not enough memory; ask for fewer samples, shots, qubits or layers"
+LOCALE = "the name {} cannot be written in {}, the encoding of this locale; set PYTHONUTF8=1, or LC_ALL=C.UTF-8"
 REPORT = (
     "complete steps and paid shots on disk are kept, and qhn resume goes on with a run; please report it in the "
     "project's issue tracker, with what the same command prints with --debug"
@@ -53,21 +53,22 @@ def main() -> None:
     sys.argv = [word for word in sys.argv if word != "--debug"]
     if len(sys.argv) == 1:
         sys.argv.append("--help")
-    _print_anything()
+    open_streams()
     try:
-        with _warnings_as_lines():
+        with warnings.catch_warnings():
+            show_warnings()
             code = app(standalone_mode=False)
     except Exception as error:
         cause = error.__cause__ if isinstance(error, Escaped) else error
-        if isinstance(cause, BrokenPipeError):  # the reader of our output has gone: nothing is left to say
-            sys.stdout = None
-            sys.exit(INTERRUPTED)
         assert cause is not None
-        code, words = explained(cause)
-        if debug and code != INTERRUPTED:
-            traceback.print_exception(cause)
-        after = "\n" if code == INTERRUPTED else ""  # a question, or what the terminal shows of Ctrl-C
-        print(f"{after}qhn: {' '.join(words.split())}", file=sys.stderr)
+        code = INTERRUPTED
+        if not isinstance(cause, BrokenPipeError):  # else the reader of our output has gone: nothing is left to say
+            code, words = explained(cause)
+            if debug and code != INTERRUPTED:
+                traceback.print_exception(cause, file=messages())
+            after = "\n" if code == INTERRUPTED else ""  # a question, or what the terminal shows of Ctrl-C
+            tell(f"{after}qhn: {' '.join(words.split())}")
+    settle_streams()
     sys.exit(code)
 
 
@@ -91,6 +92,8 @@ def explained(error: BaseException) -> tuple[int, str]:
     if isinstance(error, OSError) and error.strerror:
         named = "" if error.filename is None else f"{str(error.filename)[-MAX_NAME:]}: "
         return FAILED if error.errno in DISK_FAILS else BAD_INPUT, named + error.strerror
+    if isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding():
+        return BAD_INPUT, LOCALE.format(shown(error.object), error.encoding)
     if isinstance(error, MemoryError):
         return BAD_INPUT, f"{MEMORY} ({error})" if str(error) else MEMORY
     if isinstance(error, RuntimeError):  # only then is the package of the machines loaded, and it may be broken
@@ -100,27 +103,3 @@ def explained(error: BaseException) -> tuple[int, str]:
             return FAILED, str(error)
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return DEFECT, f"this is a defect of qhn and not of what you asked for: {what}; {REPORT}"
-
-
-@contextmanager
-def _warnings_as_lines() -> Iterator[None]:
-    """A context in which each different warning of qhn is shown once, as one line; those of libraries are as ever."""
-    others = warnings.showwarning
-
-    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        if issubclass(category, QhnWarning):
-            typer.echo(f"qhn: {' '.join(str(message).split())}", err=True)
-        else:
-            others(message, category, *place, **more)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("default", QhnWarning)
-        warnings.showwarning = show
-        yield
-
-
-def _print_anything() -> None:
-    """Print characters that the terminal's encoding lacks as escapes."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from qhn.cli.terminal import put
+
 
 class Escaped(Exception):
     """Carrier of an error or interruption past Typer's own handling; its ``__cause__`` is the original."""
@@ -45,7 +47,7 @@ def _print_version(asked: bool) -> None:
     if asked:
         from qhn import __version__
 
-        typer.echo(__version__)
+        put(__version__)
         raise typer.Exit
 
 

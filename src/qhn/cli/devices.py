@@ -28,6 +28,7 @@ from qhn.cli.options import (
     find,
     load,
 )
+from qhn.cli.terminal import put, tell
 from qhn.errors import QhnError
 
 if TYPE_CHECKING:
@@ -63,13 +64,18 @@ def estimate(
     if _is_free(config.train.backend, chip_map, as_json):
         return
     from qhn.budget.quote import quote
-    from qhn.report.chip_map import chip_map as draw
+    from qhn.report.attempt import attempt
 
     found = quote(config, _device(config.train.backend), budget)
-    drawn = None if chip_map is None else draw(chip_map, found.chip, found.chains)
-    typer.echo(json.dumps(found.values()) if as_json else found.text())
-    if drawn is not None and not as_json:
-        typer.echo(f"\n{drawn}, and beside it the same as .pdf and its data as .csv")
+    put(json.dumps(found.values()) if as_json else found.text())
+    if chip_map is None:
+        return
+    with attempt(str(chip_map)):
+        from qhn.report.chip_map import chip_map as draw
+
+        drawn = draw(chip_map, found.chip, found.chains)
+        if not as_json:
+            put(f"\n{drawn}, and beside it the same as .pdf and its data as .csv")
 
 
 def _is_free(name: str, chip_map: Path | None, as_json: bool) -> bool:
@@ -81,7 +87,7 @@ def _is_free(name: str, chip_map: Path | None, as_json: bool) -> bool:
     if chip_map is not None:
         raise QhnError(f"--map draws a device, and {name} is none; give --backend fake_torino, for example")
     words = f"nothing is billed on {name}, which computes here; give --backend fake_<device> or ibm_<device>"
-    typer.echo(json.dumps({"backend": name, "billed": False}) if as_json else words)
+    put(json.dumps({"backend": name, "billed": False}) if as_json else words)
     return True
 
 
@@ -93,7 +99,7 @@ def doctor() -> None:
     verdicts = set()
     for finding in examine():
         verdicts.add(finding.verdict)
-        typer.echo(finding.line())
+        put(finding.line())
     if "unreachable" in verdicts:
         raise typer.Exit(FAILED)
     if verdicts & {"bad", "no account"}:
@@ -111,15 +117,15 @@ def jobs(name: RunArgument = None, results: ResultsOption = None, as_json: JsonO
         raise QhnError(f"{record.config.run_id} ran on {record.config.train.backend}, and only ibm_<device> has jobs")
     lines, complaint = jobs_of_run(record)
     if complaint:
-        typer.echo(f"qhn: {complaint}; this is what was last known", err=True)
+        tell(f"qhn: {complaint}; this is what was last known")
     spent, limit = ledger_of(record).spent, record.config.train.max_qpu_seconds
     if as_json:
-        typer.echo(json.dumps({"jobs": [vars(line) for line in lines], "qpu_seconds": spent.seconds}))
+        put(json.dumps({"jobs": [vars(line) for line in lines], "qpu_seconds": spent.seconds}))
         return
     of = "" if limit is None else f" of {limit:,g}"
     plural = "s" * (spent.jobs != 1)
     total = f"{spent.seconds:,.1f}{of} QPU seconds in {spent.jobs:,} job{plural}"
-    typer.echo(f"{table(lines)}\n\n{total}" if lines else "no job was submitted yet")
+    put(f"{table(lines)}\n\n{total}" if lines else "no job was submitted yet")
 
 
 def _device(name: str) -> BackendV2:

@@ -19,6 +19,7 @@ from qhn.cli.options import (
     load,
     print_paths,
 )
+from qhn.cli.terminal import put, tell
 from qhn.errors import QhnError
 
 MAX_REPEATS = 100_000  # most repeats of a search; more take days
@@ -49,9 +50,9 @@ def circuit(
         ansatz = config.circuit(config.problem().num_qubits)
         if output is not None:
             for path in write_files(ansatz, config.experiment, output):
-                typer.echo(str(path))
+                put(str(path))
         else:
-            typer.echo(openqasm(ansatz, form) if qasm else drawing(ansatz, form))
+            put(openqasm(ansatz, form) if qasm else drawing(ansatz, form))
 
 
 @app.command()
@@ -65,7 +66,7 @@ def landscape(
     from qhn.run.directories import results_directory
 
     report = LandscapeReport.of(load(experiment, settings))
-    typer.echo(report.page())
+    put(report.page())
     print_paths(report.write(results_directory(results)))
 
 
@@ -96,8 +97,7 @@ def baseline(
         evaluations=evaluations,
         repeats=repeats,
         seed=seed,
-        tell=lambda words: typer.echo(words, err=True),
+        tell=lambda words: tell(words),
     )
-    typer.echo(report.page())
-    picture = report.write(results_directory(results))
-    print_paths([picture, picture.with_suffix(".csv")])
+    put(report.page())
+    print_paths(report.write(results_directory(results)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qhn.cli.terminal import put, tell
 from qhn.errors import QhnError
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def load(experiment: str, settings: list[str] | None = None, **options: Any) -> 
         circuit = {key: value for key, value in given.items() if key.startswith("ansatz.")}
         problem = load_config(experiment, all_settings(settings, circuit)).problem()
         given["train.backend"] = least_busy(problem.num_qubits)
-        typer.echo(f"least busy: {given['train.backend']}", err=True)
+        tell(f"least busy: {given['train.backend']}")
     return load_config(experiment, all_settings(settings, given))
 
 
@@ -131,13 +132,13 @@ def check_range(option: str, value: int | None, least: int, most: int = 10**MAX_
 def say_where(directory: Path, output: Path | None, paths: Sequence[Path]) -> None:
     """Say where the files are that would be in a run's directory, if it could be written."""
     if output is None and paths and directory not in paths[0].parents:
-        typer.echo(f"qhn: {directory} is read-only; the files are in {paths[0].parent}", err=True)
+        tell(f"qhn: {directory} is read-only; the files are in {paths[0].parent}")
 
 
 def print_paths(paths: Sequence[Path]) -> None:
     """Print the paths of written files, one per line after a blank line; nothing if there are none."""
     if paths:
-        typer.echo("\n" + "\n".join(map(str, paths)))
+        put("\n" + "\n".join(map(str, paths)))
 
 
 def find(name: str | None, results: Path | None) -> Path:

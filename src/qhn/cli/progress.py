@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from qhn.cli.terminal import messages, tell
 from qhn.estimator.means import with_error
 from qhn.run.step import Step
+from qhn.text import visible
 
 if TYPE_CHECKING:
     from qhn.run.training import Training
@@ -23,15 +25,21 @@ def progress(training: Training) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
+    console = Console(file=messages())
     width = 16 if console.width >= WIDE else 4
-    columns = ("step", MofNCompleteColumn(), BarColumn(bar_width=width), TextColumn("{task.description}"), "ETA")
+    columns = (
+        "step",
+        MofNCompleteColumn(),
+        BarColumn(bar_width=width),
+        TextColumn("{task.description}", markup=False),
+        "ETA",
+    )
     with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
         task = bar.add_task("starting", total=training.config.train.steps, completed=training.num_stored)
-        training.tell = lambda words: bar.update(task, description=words)
+        training.tell = lambda line: bar.update(task, description=visible(line))
         for step in training:
-            words = facts(step, training, is_narrow=console.width < WIDE)
-            bar.update(task, completed=max(step.step + 1, training.num_stored), description=words)
+            line = facts(step, training, is_narrow=console.width < WIDE)
+            bar.update(task, completed=max(step.step + 1, training.num_stored), description=line)
 
 
 def plain_lines(training: Training) -> None:
@@ -46,7 +54,7 @@ def plain_lines(training: Training) -> None:
         if done in (training.num_stored + 1, total) or elapsed - printed >= SECONDS_BETWEEN_LINES:
             printed = elapsed
             left = elapsed / (done - training.num_stored) * (total - done)
-            print(f"step {done}/{total}  {facts(step, training)}  ETA {left:.0f} s", file=sys.stderr, flush=True)
+            tell(f"step {done}/{total}  {facts(step, training)}  ETA {left:.0f} s")
 
 
 class Changes:
@@ -59,7 +67,7 @@ class Changes:
         """Print the message up to its duration, unless it is the same as the last one."""
         what = words.partition(" for ")[0]
         if what != self.last:
-            print(what, file=sys.stderr, flush=True)
+            tell(what)
         self.last = what
 
 
@@ -92,7 +100,7 @@ def sweep_progress(going: Iterator[Progress], quiet: bool) -> Progress:
             done = ended - first.finished
             left = f"  ETA {elapsed / done * (at.total - ended):.0f} s" if done else ""
             failed = f", {len(at.failures):,} failed" if at.failures else ""
-            print(f"{at.finished:,} of {at.total:,} members{failed}{left}", file=sys.stderr, flush=True)
+            tell(f"{at.finished:,} of {at.total:,} members{failed}{left}")
     return at
 
 
@@ -101,8 +109,14 @@ def _sweep_bar(going: Iterator[Progress]) -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    columns = ("members", MofNCompleteColumn(), BarColumn(bar_width=24), TextColumn("{task.description}"), "ETA")
-    with Bar(*columns, TimeRemainingColumn(elapsed_when_finished=True), console=Console(stderr=True)) as bar:
+    columns = (
+        "members",
+        MofNCompleteColumn(),
+        BarColumn(bar_width=24),
+        TextColumn("{task.description}", markup=False),
+        "ETA",
+    )
+    with Bar(*columns, TimeRemainingColumn(elapsed_when_finished=True), console=Console(file=messages())) as bar:
         task = None
         for at in going:
             if task is None:

@@ -17,6 +17,7 @@ from qhn.cli.options import (
     print_paths,
     say_where,
 )
+from qhn.cli.terminal import put
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a step instead of a table.")]
 
@@ -37,11 +38,11 @@ def replay(
     for one in checked_replay(record, chosen):
         found.append(one)
         if as_json:
-            typer.echo(one.to_json())
+            put(one.to_json())
     if as_json:
         return
     report = ReplayReport.of(record, chosen, found)
-    typer.echo(report.page())
+    put(report.page())
     paths = report.write(output)
     say_where(record.directory, output, paths)
     print_paths(paths)

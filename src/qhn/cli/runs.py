@@ -40,6 +40,7 @@ from qhn.cli.options import (
     say_where,
     source_of,
 )
+from qhn.cli.terminal import put, tell
 from qhn.errors import QhnError
 
 if TYPE_CHECKING:
@@ -115,17 +116,17 @@ def _agreed_budget(asked: BudgetNeeded, yes: bool) -> float:
     budget = min(math.ceil(MARGIN * asked.price), math.inf if left is None else left)
     known = "" if left is None else f"; the account has {left:,.0f} left"
     steps = f"{asked.num_steps:,} steps" if asked.num_steps > 1 else "one step"
-    typer.echo(f"{asked.backend}: {steps} and a self-test should take {asked.price:,.1f} QPU seconds{known}", err=True)
+    tell(f"{asked.backend}: {steps} and a self-test should take {asked.price:,.1f} QPU seconds{known}")
     if budget < asked.first.seconds:
         raise QhnError(
             f"the account has {budget:,.1f} QPU seconds left, the first step takes up to {asked.first.seconds:,.1f}; "
             "qhn estimate says what saves"
         )
     if budget < asked.price:
-        typer.echo("that is less than all steps take: the run will stop early, with a complete record", err=True)
+        tell("that is less than all steps take: the run will stop early, with a complete record")
     words = f"spend up to {budget:,.1f} QPU seconds, a reserve for bills above the price included?"
     if not yes and not typer.confirm(words, err=True):
-        typer.echo("nothing was submitted", err=True)
+        tell("nothing was submitted")
         raise typer.Exit(BAD_INPUT)
     return budget
 
@@ -156,7 +157,7 @@ def list_runs(results: ResultsOption = None) -> None:
 
     for lines in (preset_lines(), run_lines(results_directory(results))):
         for line in lines:
-            typer.echo(line)
+            put(line)
 
 
 @app.command()
@@ -168,7 +169,7 @@ def show(name: RunArgument = None, results: ResultsOption = None) -> None:
 
     report = Report(Record.load(find(name, results)))
     layout = [report.device.layout()] if report.device else []
-    typer.echo("\n\n".join([report.summary(), summary_of(report.problem), *layout, report.provenance()]))
+    put("\n\n".join([report.summary(), summary_of(report.problem), *layout, report.provenance()]))
 
 
 @app.command()
@@ -179,10 +180,10 @@ def report(name: RunArgument = None, results: ResultsOption = None, output: Outp
 
     page = Report(Record.load(find(name, results)))
     paths = page.figures(output)
-    typer.echo(page.summary() + "\n")
+    put(page.summary() + "\n")
     say_where(page.record.directory, output, paths)
     for path in paths:
-        typer.echo(str(path))
+        put(str(path))
 
 
 @app.command()
@@ -199,7 +200,7 @@ def ensemble(
     from qhn.run.record import Record
 
     report = EnsembleReport.of(Record.load(find(name, results)), step)
-    typer.echo(report.page())
+    put(report.page())
     paths = report.write(output)
     say_where(report.record.directory, output, paths)
     print_paths(paths)
@@ -229,7 +230,7 @@ def evaluate(
     lines = evaluate_theta(config, angles)
     for line in lines:
         words = line.pop("text")
-        typer.echo(json.dumps(line, allow_nan=False) if as_json else words)
+        put(json.dumps(line, allow_nan=False) if as_json else words)
 
 
 def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
@@ -240,14 +241,14 @@ def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
     training = start()
     words = training.announcement()
     if words and not (quiet or as_json):
-        typer.echo(words, err=True)
+        tell(words)
     signals = (signal.SIGINT, signal.SIGTERM)
     previous = [signal.signal(number, _stop_after_step(training)) for number in signals]
     try:
         if quiet or as_json:
             for step in training:
                 if as_json:
-                    typer.echo(step.to_json())
+                    put(step.to_json())
         elif sys.stderr.isatty():
             progress(training)
         else:
@@ -257,7 +258,7 @@ def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
         raise BackendError(f"{error}; complete steps are kept{advice}") from error
     except KeyboardInterrupt:
         going = "; jobs that were submitted go on: qhn jobs" * training.config.train.machine.bills
-        typer.echo(f"qhn: stopped; complete steps are kept, and qhn resume goes on{going}", err=True)
+        tell(f"qhn: stopped; complete steps are kept, and qhn resume goes on{going}")
         raise typer.Exit(INTERRUPTED) from None
     finally:
         for number, handler in zip(signals, previous, strict=True):
@@ -271,7 +272,7 @@ def _stop_after_step(training: Training) -> Callable[[int, Any], None]:
 
     def handler(number: int, frame: Any) -> None:
         signal.signal(number, signal.default_int_handler)  # the second time stops at once
-        print("\nstopping after this step, for which a QPU may take long; once more stops at once", file=sys.stderr)
+        tell("\nstopping after this step, for which a QPU may take long; once more stops at once")
         training.request_stop()
 
     return handler
@@ -289,16 +290,16 @@ def _conclude(training: Training, quiet: bool, as_json: bool) -> None:
         report = Report(record)
         figures = report.figures()
     if as_json:
-        typer.echo(json.dumps({"outcome": outcome.name, "message": outcome.message, "run": str(record.directory)}))
+        put(json.dumps({"outcome": outcome.name, "message": outcome.message, "run": str(record.directory)}))
     elif quiet:
-        typer.echo(str(record.directory))
+        put(str(record.directory))
         if outcome.name.exit_code:
-            typer.echo(f"qhn: {_last_words(outcome, record.directory)}", err=True)
+            tell(f"qhn: {_last_words(outcome, record.directory)}")
     else:
         if has_steps:
-            typer.echo(report.summary())
+            put(report.summary())
             print_paths([*figures, record.directory / "network.npz"])
-        typer.echo(_last_words(outcome, record.directory))
+        put(_last_words(outcome, record.directory))
     raise typer.Exit(outcome.name.exit_code)
 
 

@@ -13,6 +13,7 @@ import typer
 
 from qhn.cli.app import app
 from qhn.cli.options import FAILED, INTERRUPTED, OutputOption, QuietOption, ResultsOption, SetOption, all_settings
+from qhn.cli.terminal import put, redraw, tell
 from qhn.errors import QhnError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def sweep(
 
     if source is None:
         for name, title in sweeps().items():
-            typer.echo(f"{name:<19} {title}")
+            put(f"{name:<19} {title}")
         return
     chosen = load_sweep(source, all_settings(settings, {"seeds": seeds}))
     with _stopped_kindly():
@@ -52,7 +53,7 @@ def _stopped_kindly() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("\nqhn: stopped; what is finished is kept, and the same command goes on", err=True)
+        tell("\nqhn: stopped; what is finished is kept, and the same command goes on")
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -67,20 +68,18 @@ def _advance(sweep: Sweep, workers: int | None, results: Path | None, quiet: boo
     with processes(workers) as executor:
         last = sweep_progress(advance(sweep, executor, results=results), quiet)
         for member, message in last.failures[:3]:
-            typer.echo(f"qhn: {member.title} failed: {message}", err=True)
+            tell(f"qhn: {member.title} failed: {message}")
         if last.failures:
-            typer.echo(f"qhn: {len(last.failures)} members failed; the same command tries them again", err=True)
+            tell(f"qhn: {len(last.failures)} members failed; the same command tries them again")
         if last.finished == 0:
             return len(last.failures)
         survey = Survey(sweep, results)
-        report = SweepReport(
-            survey, search_all(survey, executor, lambda text: None if quiet else typer.echo(text, err=True))
-        )
+        report = SweepReport(survey, search_all(survey, executor, lambda text: None if quiet else tell(text)))
     paths = report.write()
     if not quiet:
-        typer.echo(report.page() + "\n")
+        put(report.page() + "\n")
     for path in paths:
-        typer.echo(str(path))
+        put(str(path))
     return len(last.failures)
 
 
@@ -91,14 +90,16 @@ def compare(
     output: OutputOption = None,
 ) -> None:
     """Several runs side by side."""
+    from qhn.report.attempt import attempt
     from qhn.report.compare import Comparison
     from qhn.run.directories import find_run, results_directory
     from qhn.run.record import Record
 
     place = results_directory(results)
     comparison = Comparison([Record.load(find_run(place, name)) for name in names])
-    typer.echo(comparison.page() + "\n")
-    typer.echo(str(comparison.figure(output or place / "compare")))
+    put(comparison.page() + "\n")
+    with attempt("of the comparison"):
+        put(str(comparison.figure(output or place / "compare")))
 
 
 @app.command()
@@ -123,17 +124,17 @@ def reproduce(
         lab = Lab(executor, results, mnist, seeds, _ignore if quiet else _show)
         paths = run_parts(lab, parts or ())
     if not quiet:
-        print(file=sys.stderr)
+        tell("")
     for path in paths:
-        typer.echo(str(path))
+        put(str(path))
 
 
 def _show(text: str, last: bool) -> None:
     """Print progress of a reproduction: in place on a terminal, elsewhere only finished parts."""
     if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="\n" if last else "", file=sys.stderr, flush=True)
+        redraw(text, last)
     elif last:
-        print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+        tell(f"{time.strftime('%H:%M:%S')} {text}")
 
 
 def _ignore(text: str, last: bool) -> None:

@@ -41,7 +41,7 @@ def figure_2(lab: Lab) -> Writer:
     best, row = best_of(survey.groups)
     bits = best.columns["best_bits"][row]
     page.picture(
-        decision_boundary(
+        lambda: decision_boundary(
             lab.folder / "figure-2-decision.png",
             best.problem.network(bits),
             best.problem.dataset,
@@ -133,7 +133,9 @@ def figure_4(lab: Lab) -> Writer:
         )
         + " The text says weights are ±1; the published figure is of −3 and +1. Both are shown."
     )
-    page.picture(success(lab.folder / "figure-4.png", surveys), "Success rate against depth, with 95 % intervals.")
+    page.picture(
+        lambda: success(lab.folder / "figure-4.png", surveys), "Success rate against depth, with 95 % intervals."
+    )
     for title, survey in surveys.items():
         landscape = survey.groups[0].landscape
         assert landscape is not None
@@ -145,7 +147,7 @@ def figure_4(lab: Lab) -> Writer:
         )
         _table(page, lab, survey)
     page.picture(
-        energies(lab.folder / "figure-4-energies.png", published, 5e-5),
+        lambda: energies(lab.folder / "figure-4-energies.png", published, 5e-5),
         "Weights −3, +1: density of E − C* over starts (blue) and of the 200 lowest configurations (grey).",
     )
     claimed = (
@@ -222,11 +224,11 @@ def encoding(lab: Lab) -> Writer:
 def _rates(page: Writer, lab: Lab, survey: Survey, name: str) -> None:
     """Add pictures and tables of success rates to a section."""
     page.picture(
-        success(lab.folder / f"{name}.png", {survey.sweep.experiment: survey}),
+        lambda: success(lab.folder / f"{name}.png", {survey.sweep.experiment: survey}),
         "Success rate against depth, with 95 % Wilson intervals.",
     )
     page.picture(
-        energies(lab.folder / f"{name}-energies.png", survey, 0.03),
+        lambda: energies(lab.folder / f"{name}-energies.png", survey, 0.03),
         "Density of E − C* over starts (blue) and of C − C* over the 200 lowest configurations (grey); dashed "
         "ε = 0.03. Each curve is scaled to its peak.",
     )

@@ -54,7 +54,7 @@ def noise_of_devices(page: Writer, lab: Lab) -> None:
         table(page, "device", results, {key: f"{key[0]} ({fidelity[key]:.2f})" for key in fidelity})
         _ranking(page, task, results, fidelity)
     page.picture(
-        trained_with_noise(lab.folder / "noise-devices.png", points(found[MNIST]), "device"),
+        lambda: trained_with_noise(lab.folder / "noise-devices.png", points(found[MNIST]), "device"),
         f"`{MNIST}`: E − C* with the noise of devices, of circuits trained in different ways: means and standard "
         "errors over starts. SPSA is far above.",
     )

@@ -44,7 +44,9 @@ def training(lab: Lab) -> Writer:
         quantity: {name_of(depth): result[index] for depth, result in zip(DEPTHS, found, strict=True)}
         for index, quantity in enumerate(quantities)
     }
-    page.picture(along_training(lab.folder / "training.png", SHOWN_STEPS, values), "Medians and quartiles over starts.")
+    page.picture(
+        lambda: along_training(lab.folder / "training.png", SHOWN_STEPS, values), "Medians and quartiles over starts."
+    )
     rows: list[tuple[Any, ...]] = []
     for depth, (entropy, entanglement, rank) in zip(DEPTHS, found, strict=True):
         ends = [f"{np.median(part[:, 0]):.3g} → {np.median(part[:, -1]):.2g}" for part in (entropy, entanglement)]
@@ -104,8 +106,8 @@ def data_sets(lab: Lab) -> Writer:
             for order in ORDERS
         }
         if epsilon == config.epsilon[0]:
-            path = by_data_set(lab.folder / "data-sets.png", rates, epsilon)
-            page.picture(path, "Each thin line is one data set.")
+            draw = partial(by_data_set, lab.folder / "data-sets.png", rates, epsilon)
+            page.picture(draw, "Each thin line is one data set.")
         rows: list[tuple[Any, ...]] = []
         for order, found in rates.items():
             product = np.array([rate.value for rate in found[0]])

@@ -29,7 +29,7 @@ def figure_5(lab: Lab) -> Writer:
         names[task] = f"{task} ({len(problem.dataset.y):,} samples)"
     shares = {task: found.walsh_weights[1:] / found.walsh_weights[1:].sum() for task, found in landscapes.items()}
     page.picture(
-        interactions(lab.folder / "figure-5.png", {names[task]: share for task, share in shares.items()}),
+        lambda: interactions(lab.folder / "figure-5.png", {names[task]: share for task, share in shares.items()}),
         "Share of the variance of C that interactions of S qubits make up.",
     )
     head = ["task", "qubits", *(f"S = {size}" for size in range(1, SHOWN + 1)), "C*", "fold", "one-flip minima"]

@@ -88,8 +88,9 @@ def readout_mitigation(page: Writer, lab: Lab) -> None:
         )  # fmt: skip
     head = ("task", "device", "order", "bias, none", "folded", "inverted", "both", "bias, both, own chain")
     page.table((*head, f"{SHOTS:,} shots"), rows)
+    left = {key: 1 - each.taken for key, each in found.items()}
     page.picture(
-        remaining_bias(lab.folder / "noise-mitigation.png", {key: 1 - each.taken for key, each in found.items()}),
+        lambda: remaining_bias(lab.folder / "noise-mitigation.png", left),
         "What is left of the bias of E, in percent: means and standard errors over trained circuits, on one chain. "
         "Dotted: half.",
     )

@@ -106,7 +106,7 @@ def noise(lab: Lab) -> Writer:
     head = ("order", "s", "circuits", "rise of ⟨C⟩", "lowest … highest", "optimal shots", "best sample optimal")
     page.table(head, rows)
     page.picture(
-        noise_curves(
+        lambda: noise_curves(
             lab.folder / "noise.png", STRENGTHS, {name: curve.rise for name, curve in curves.items()},
             {name: curve.optimal for name, curve in curves.items()}, SLOPE,
         ),

@@ -92,7 +92,7 @@ def training_with_noise(page: Writer, lab: Lab) -> None:
     )
     table(page, "s", results, {(strength, order): f"{strength:g}" for strength, order in results})
     page.picture(
-        trained_with_noise(lab.folder / "noise-training.png", points(results), "strength s of the noise"),
+        lambda: trained_with_noise(lab.folder / "noise-training.png", points(results), "strength s of the noise"),
         "E − C* with noise of circuits trained in different ways: means and standard errors over "
         "starts. SPSA is far above.",
     )

@@ -48,7 +48,7 @@ def figure_6(lab: Lab) -> Writer:
     path = lab.folder / "figure-6-all.npz"
     durable.replace(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
     page.picture(
-        overfitting(lab.folder / "figure-6.png", {n: (sides[0], sides[1]) for n, sides in curves.items()}),
+        lambda: overfitting(lab.folder / "figure-6.png", {n: (sides[0], sides[1]) for n, sides in curves.items()}),
         "Training (solid) and validation E (dashed), with the lowest point of the latter (dotted).",
     )
     _judge(page, curves)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from qhn.arrays import Floats
 from qhn.paper.claims import mean_and_error
-from qhn.report.style import BLACK, BLUE, COLOURS, COLUMN, GREY, MARKERS, RED, new_figure, save, write_csv
+from qhn.report.plotting import MaxNLocator, in_own_style, save
+from qhn.report.style import BLACK, BLUE, COLOURS, COLUMN, GREY, MARKERS, RED, new_figure, write_csv
 from qhn.sweep.survey import Group, Rate, Survey
 
 BANDWIDTH = 0.02  # width of a kernel as a share of the grid
@@ -27,6 +27,7 @@ def name_of(num_layers: int) -> str:
     return "product" if num_layers == 0 else f"{num_layers} layer{'s' * (num_layers > 1)}"
 
 
+@in_own_style
 def energies(path: Path, survey: Survey, epsilon: float) -> Path:
     """Draw the density of E − C* over all starts and of C − C* over the lowest costs, one panel per circuit."""
     depths = list(dict.fromkeys(group.values[1] for group in survey.groups))
@@ -61,6 +62,7 @@ def density(values: Floats, grid: Floats) -> Floats:
     return smooth
 
 
+@in_own_style
 def success(path: Path, surveys: Mapping[str, Survey]) -> Path:
     """Draw the success rate against depth with 95 % intervals: a panel per survey, both orders, every ε."""
     figure, panels = new_figure(len(surveys), width=0.9 * COLUMN)
@@ -100,6 +102,7 @@ def intervals(rates: Sequence[Rate]) -> tuple[Floats, Floats, Floats]:
     return value, np.minimum(low, value), np.maximum(high, value)
 
 
+@in_own_style
 def interactions(path: Path, weights: Mapping[str, Floats]) -> Path:
     """Draw the shares of the variance of C from interactions of S qubits, for several tasks (the paper's Fig. 5)."""
     figure, (axes,) = new_figure(width=1.4 * COLUMN, height=0.85 * COLUMN)
@@ -122,6 +125,7 @@ def interactions(path: Path, weights: Mapping[str, Floats]) -> Path:
     return save(figure, path)
 
 
+@in_own_style
 def overfitting(path: Path, curves: Mapping[int, tuple[Floats, Floats]]) -> Path:
     """Draw training and validation E against the iteration: means over data sets with errors, a panel per N_s.
 
@@ -147,6 +151,7 @@ def overfitting(path: Path, curves: Mapping[int, tuple[Floats, Floats]]) -> Path
     return save(figure, path)
 
 
+@in_own_style
 def noise_curves(
     path: Path, strengths: Sequence[float], rises: Mapping[str, Floats], optimal: Mapping[str, Floats], slope: float
 ) -> Path:
@@ -173,6 +178,7 @@ def noise_curves(
     return save(figure, path)
 
 
+@in_own_style
 def trained_with_noise(
     path: Path, values: Mapping[str, Mapping[str, Sequence[tuple[float | str, float, float]]]], label: str
 ) -> Path:
@@ -214,6 +220,7 @@ def trained_with_noise(
     return save(figure, path)
 
 
+@in_own_style
 def remaining_bias(path: Path, left: Mapping[tuple[str, str, str], Floats]) -> Path:
     """Draw the bias of E that mitigation leaves, in percent: a panel per task and order of gates.
 
@@ -250,6 +257,7 @@ def remaining_bias(path: Path, left: Mapping[tuple[str, str, str], Floats]) -> P
     return save(figure, path)
 
 
+@in_own_style
 def along_training(path: Path, steps: Sequence[int], values: Mapping[str, Mapping[str, Floats]]) -> Path:
     """Draw quantities along training, medians and quartiles over starts: a panel per quantity, a line per circuit.
 
@@ -272,6 +280,7 @@ def along_training(path: Path, steps: Sequence[int], values: Mapping[str, Mappin
     return save(figure, path)
 
 
+@in_own_style
 def search_curves(
     path: Path, curves: Mapping[str, tuple[Floats, Floats]], optimum: float, marks: Mapping[str, str]
 ) -> Path:
@@ -294,6 +303,7 @@ def search_curves(
     return save(figure, path)
 
 
+@in_own_style
 def by_data_set(path: Path, rates: Mapping[str, Mapping[int, list[Rate]]], epsilon: float) -> Path:
     """Draw the success rate against depth: a thin line per data set, a thick one for the mean, a panel per order."""
     figure, panels = new_figure(len(rates), width=0.9 * COLUMN)

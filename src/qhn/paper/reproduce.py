@@ -146,9 +146,11 @@ def as_html(text: str, folder: Path) -> str:
 
     from markdown_it import MarkdownIt
 
-    body = MarkdownIt("commonmark").enable("table").render(text)
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
 
     def embed(match: re.Match[str]) -> str:
+        if not (folder / match[1]).is_file():  # of a section that was written earlier
+            return match[0]
         picture = base64.b64encode((folder / match[1]).read_bytes()).decode()
         return f'src="data:image/png;base64,{picture}"'
 

@@ -44,7 +44,7 @@ def equal_evaluations(lab: Lab) -> Writer:
         curves[f"{name_of(num_layers)}, {shots} shot{'s' * (shots > 1)} a row"] = _sampled(circuit)
     marks = {name: "-" if "row" in name else "--" for name in curves}
     page.picture(
-        search_curves(lab.folder / "search.png", curves, landscape.optimum, marks),
+        lambda: search_curves(lab.folder / "search.png", curves, landscape.optimum, marks),
         "Mean over repeats of the best C so far (solid: circuits trained by samples; dashed: classical searches).",
     )
     head = ["circuit", "shots a row", "distinct networks", "E − C* median", "best sampled is optimal"]

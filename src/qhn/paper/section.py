@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from qhn.paper.claims import Claim, Verdict
-from qhn.text import Row, markdown
+from qhn.report.attempt import attempt
+from qhn.text import Row, in_line, markdown
+
+MAX_CAPTION = 60  # characters of a caption in a message
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,16 @@ class Writer:
         """Add a table with the given head and rows."""
         self.blocks.append(markdown(head, rows))
 
-    def picture(self, path: Path, caption: str) -> None:
-        """Add a picture and its caption."""
-        self.blocks.append(f"![{caption}]({path.name})\n\n*{caption}*")
+    def picture(self, draw: Callable[[], Path], caption: str) -> None:
+        """Draw a picture and add it with its caption; of one that cannot be drawn a warning tells the caption.
+
+        Args:
+            draw: a function that draws the picture into the report's folder and returns its path.
+            caption: the caption, in Markdown without emphasis.
+        """
+        with attempt(f"“{in_line(caption, MAX_CAPTION)}”"):
+            words = caption.replace("*", r"\*")  # the star of C* does not end the emphasis
+            self.blocks.append(f"![{words}]({draw().name})\n\n*{words}*")
 
     def claim(self, source: str, statement: str, verdict: Verdict, evidence: str) -> None:
         """Add a claim with its verdict and evidence."""

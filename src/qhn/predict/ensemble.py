@@ -15,7 +15,14 @@ from qhn.arrays import Bits, Floats
 from qhn.backend.sampler import KnownDistribution
 from qhn.errors import NotFoundError, QhnError
 from qhn.npz import open_npz
-from qhn.problem.network import as_features, check_array, check_classes, check_names, check_standardisation
+from qhn.problem.network import (
+    as_features,
+    check_array,
+    check_classes,
+    check_feature_names,
+    check_names,
+    check_standardisation,
+)
 from qhn.problem.search_space import BLOCK, SearchSpace
 from qhn.run.record import Record
 from qhn.text import clipped, parse_json
@@ -37,6 +44,7 @@ class Ensemble:
         classes: the label of each class, ``[K]``.
         mean, scale: numbers ``[inputs]`` by which a raw feature x is standardised, (x − mean) / scale.
         left_out: total probability of the networks that were left out, before the weights were normalised.
+        feature_names: one name per input; if empty, a data frame's columns count by their place.
 
     Raises:
         ValueError: at construction, if ``bits`` or ``weights`` has a wrong shape or values.
@@ -56,6 +64,7 @@ class Ensemble:
     mean: Floats
     scale: Floats
     left_out: float = 0.0
+    feature_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         bits = bitstrings.as_bits(self.bits, self.space.num_qubits)
@@ -98,9 +107,8 @@ class Ensemble:
             bits, probabilities = distinct_bits(record.samples(at.step))
             left_out = 0.0
         data = problem.dataset
-        return cls(
-            problem.space, bits, probabilities / probabilities.sum(), data.classes, data.mean, data.scale, left_out
-        )
+        weights = probabilities / probabilities.sum()
+        return cls(problem.space, bits, weights, data.classes, data.mean, data.scale, left_out, data.feature_names)
 
     def only(self, bits: ArrayLike) -> Ensemble:
         """The ensemble of one network ``[num_qubits]`` alone."""
@@ -117,13 +125,13 @@ class Ensemble:
         positive = self.weights[self.weights > 0]
         return float(np.exp(-(positive @ np.log(positive))))
 
-    def probabilities(self, x: ArrayLike) -> Floats:
+    def probabilities(self, x: Any) -> Floats:
         """The probability of each class: raw features ``[..., inputs]`` → ``[..., K]``.
 
         Raises:
             ValueError: if the last axis of ``x`` is not as long as the networks have inputs, or a value is missing.
         """
-        features = (as_features(x, self.space.num_inputs) - self.mean) / self.scale
+        features = (as_features(x, self.space.num_inputs, self.feature_names) - self.mean) / self.scale
         rows = features.reshape(-1, self.space.num_inputs)
         samples = max(1, min(len(rows), BLOCK // 64))
         networks = max(1, BLOCK // (samples * self.space.num_classes))
@@ -140,7 +148,7 @@ class Ensemble:
         empty = np.empty((0, self.space.num_classes))
         return np.concatenate([empty, *found]).reshape(*features.shape[:-1], self.space.num_classes)
 
-    def predict(self, x: ArrayLike) -> NDArray[Any]:
+    def predict(self, x: Any) -> NDArray[Any]:
         """The label of the most probable class, of equal ones the first: raw features ``[..., inputs]`` → ``[...]``.
 
         Raises:
@@ -156,7 +164,10 @@ class Ensemble:
         """Write the ensemble into an open binary file, in the format of :meth:`save`."""
         arrays: dict[str, Any] = {name: getattr(self, name) for name in ARRAYS}
         arrays |= {"bits": bitstrings.pack(self.bits), "left_out": self.left_out}
+        arrays["feature_names"] = np.array(self.feature_names, dtype=str)
         file.write(checksums.arrays(space=json.dumps(asdict(self.space)), **arrays))
+        arrays["feature_names"] = np.array(self.feature_names, dtype=str)
+        np.savez(file, allow_pickle=False, space=json.dumps(asdict(self.space)), **arrays)
 
 
 def load_ensemble(path: str | Path) -> Ensemble:
@@ -182,7 +193,8 @@ def _restored(arrays: dict[str, NDArray[Any]]) -> Ensemble:
     Raises:
         QhnError: if an array is missing, or is none that an ensemble can have; the message names it.
     """
-    check_names(arrays, {"space", "bits", "left_out", *ARRAYS})
+    arrays = {"feature_names": np.array([], dtype=str)} | arrays  # older versions did not write them
+    check_names(arrays, {"space", "bits", "left_out", "feature_names", *ARRAYS})
     tree = parse_json(str(arrays["space"]))
     space = SearchSpace(**{name: _tuples(value) for name, value in tree.items()})
     packed = arrays["bits"]
@@ -196,7 +208,10 @@ def _restored(arrays: dict[str, NDArray[Any]]) -> Ensemble:
     if not 0 <= left_out < 1:
         raise QhnError(f"left_out must be from 0 to 1, got {left_out:g}")
     bits = bitstrings.unpack(packed, space.num_qubits)
-    return Ensemble(space, bits, **{name: arrays[name] for name in ARRAYS}, left_out=left_out)
+    names = arrays["feature_names"]
+    check_feature_names(names, space.num_inputs)
+    found = {name: arrays[name] for name in ARRAYS}
+    return Ensemble(space, bits, **found, left_out=left_out, feature_names=tuple(names.tolist()))
 
 
 def predictors(record: Record, step: int | None = None) -> dict[str, Ensemble]:

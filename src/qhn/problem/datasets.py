@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -15,18 +17,21 @@ from numpy.typing import NDArray
 
 from qhn import limits
 from qhn.arrays import Floats
-from qhn.errors import NotFoundError, QhnError
+from qhn.errors import NotFoundError, QhnError, QhnWarning
 from qhn.limits import open_file
 from qhn.npz import open_npz
 from qhn.problem.mnist_files import read_mnist
-from qhn.text import clipped, did_you_mean
+from qhn.text import clipped, did_you_mean, in_line, shown
 
 RED_MEAN = np.array([-1.0, -2.0])
 BLUE_MEANS = np.array([[-2.0, 1.0], [1.0, 1.0], [2.0, -2.0]])
 MIXTURE_VARIANCE = 0.1
 MAX_FEATURE = 1e100  # so that sums of squares stay finite
 MAX_CLASSES = 64  # of a user's file
-MAX_NAME = 200  # characters of a class or a feature, which figures and tables show
+MAX_NAME = 10_000  # characters of a class or a feature
+MIN_COUNTED = 10  # rows from which on a column that counts them is taken for their number
+MAX_NAMED = 3  # columns that a warning names
+IDENTIFIERS = ("id", "index", "key", "uuid", "rowid", "number", "nr", "no")  # last words of their names
 MAX_SAMPLES = 100_000_000  # of a mixture: two numbers each, 1.6 GB
 
 
@@ -235,7 +240,9 @@ def load_file(
         path: the file. In a ``.csv`` file one column holds the classes, and every other column is a numeric feature. In
             an ``.npz`` file one array holds the classes ``[num_samples]`` and the only other array the features
             ``[num_samples, num_features]``.
-        label: name of the column, or of the array, of classes (text or numbers). Sorted, the first class becomes y = 0.
+        label: name of the column, or of the array, of classes. Sorted, the first class becomes y = 0. Classes of a
+            ``.csv`` file are booleans, integers or floats if Python writes each of them as it stands in the file, and
+            otherwise text; those of an ``.npz`` file keep their type.
         validation_fraction: share of the samples of each class that is held out for validation, in [0, 1).
         standardise: shift and scale every feature to mean 0 and standard deviation 1 over the training samples.
         seed: seed of the split into training and validation samples.
@@ -253,21 +260,22 @@ def load_file(
         raise QhnError(f"data file {path} must be .csv or .npz, got {path.suffix!r}")
     x, labels, names = readers[path.suffix.lower()](path, label)
     classes, y = np.unique(labels, return_inverse=True)
-    shown = clipped(", ".join(str(c) for c in classes[:5]) + (", …" if len(classes) > 5 else ""))
+    listed = clipped(", ".join(in_line(c) for c in classes[:5]) + (", …" if len(classes) > 5 else ""))
     if len(classes) < 2:
-        raise QhnError(f"{path}: {label!r} must hold two classes or more, found {len(classes)}: {shown}")
+        raise QhnError(f"{path}: {label!r} must hold two classes or more, found {len(classes)}: {listed}")
     if len(classes) > MAX_CLASSES or (len(classes) > 2 and 2 * len(classes) > len(y)):
         raise QhnError(
-            f"{path}: {label!r} must hold classes, found {len(classes)} different values in {len(y)} samples: {shown}; "
-            f"name another column with label, or make of its values at most {MAX_CLASSES} classes"
+            f"{path}: {label!r} must hold classes, found {len(classes)} different values in {len(y)} samples: "
+            f"{listed}; name another column with label, or make of its values at most {MAX_CLASSES} classes"
         )
     longest = max(map(str, (*classes, *names)), key=len)
     if len(longest) > MAX_NAME:
         raise QhnError(
-            f"{path}: names of classes and features must have up to {MAX_NAME} characters, got {len(longest):,}: "
-            f"{clipped(longest)}; is {label!r} the column of classes?"
+            f"{path}: names of classes and features must have up to {MAX_NAME:,} characters, got {len(longest):,}: "
+            f"{in_line(longest)}; is {label!r} the column of classes?"
         )
     training, validation = _split(y, validation_fraction, seed)
+    _warn_of_columns(path, x, names)
     mean, scale = np.zeros(x.shape[1]), np.ones(x.shape[1])
     if standardise:
         mean, deviation = x[training].mean(axis=0), x[training].std(axis=0)
@@ -306,10 +314,12 @@ def _read_csv(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, 
             raise QhnError(f"{path} line {number} has {len(row)} fields, the header has {len(header)}")
         labels.append(row.pop(column).strip())
         if not labels[-1]:
-            raise QhnError(f"{path} line {number}: {label!r} is empty")
+            raise QhnError(f"{path} line {number}: {label!r} is empty; fill in the class or remove the sample")
+        if "\0" in labels[-1]:
+            raise QhnError(f"{path} line {number}: {label!r} holds a NUL character, {shown(labels[-1])}; remove it")
         for j, text in enumerate(row):
             x[i, j] = _number(text, f"{path} line {number}, column {names[j]!r}")
-    return x, _numeric_labels(labels), names
+    return x, _own_labels(labels), names
 
 
 def _short_lines(path: Path, file: IO[str]) -> Iterator[str]:
@@ -338,12 +348,63 @@ def _number(text: str, place: str) -> float:
     return value
 
 
-def _numeric_labels(labels: list[str]) -> NDArray[Any]:
-    """The labels as integers if all are, and fit 64 bits, so that predictions come back as the user wrote them."""
-    try:
-        return np.array([int(text) for text in labels], dtype=np.int64)
-    except (ValueError, OverflowError):
-        return np.array(labels)
+def _own_labels(labels: list[str]) -> NDArray[Any]:
+    """The labels as booleans, integers or floats if Python writes every label of the file so; otherwise as text.
+
+    Predictions then are equal to the labels that the user's own program reads, and different labels stay different.
+
+    >>> _own_labels(["0.0", "1.0"]), _own_labels(["01", "1"])
+    (array([0., 1.]), array(['01', '1'], dtype='<U2'))
+    """
+    for read in (_boolean, int, float):
+        try:
+            values = [read(label) for label in labels]
+            array: NDArray[Any] = np.array(values, dtype={_boolean: np.bool_, int: np.int64, float: np.float64}[read])
+        except (ValueError, OverflowError):  # a text of another type, or an integer beyond 64 bits
+            continue
+        is_same = list(map(str, values)) == labels and np.isfinite(array).all()
+        if is_same and len(np.unique(array)) == len(set(labels)):  # 0.0 and -0.0 are equal numbers
+            return array
+    return np.array(labels)
+
+
+def _boolean(text: str) -> bool:
+    """The boolean that Python writes as ``text``.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if text not in ("True", "False"):
+        raise ValueError(text)
+    return text == "True"
+
+
+def _warn_of_columns(path: Path, x: Floats, names: tuple[str, ...]) -> None:
+    """Warn of features that most likely are none: numbers of rows, identifiers, and columns of one value."""
+    is_whole = (x == np.round(x)).all(axis=0)
+    counts = is_whole & (np.diff(x, axis=0) == 1).all(axis=0) & (len(x) >= MIN_COUNTED)
+    is_first_unnamed = np.array([j == 0 and name in ("", "Unnamed: 0") for j, name in enumerate(names)])
+    is_named_id = np.array([re.split(r"[^a-z]+", _words_of(name))[-1] in IDENTIFIERS for name in names])
+    differ = np.array([len(np.unique(column)) == len(column) for column in x.T])
+    is_number = is_first_unnamed & is_whole & (np.diff(x, axis=0) == 1).all(axis=0)
+    is_identifier = (counts | (is_named_id & is_whole & differ)) & ~is_number
+    is_constant = (x == x[0]).all(axis=0)
+    for found, what in (
+        (is_number, "has no name and counts the rows, and is used as a feature"),
+        (is_identifier, "looks like an identifier, and is used as a feature"),
+        (is_constant, "has the same value in all rows, and tells nothing"),
+    ):
+        chosen = [name for name, one in zip(names, found, strict=True) if one]
+        if chosen:
+            listed = ", ".join(in_line(repr(name)) for name in chosen[:MAX_NAMED])
+            more = f" (and {len(chosen) - MAX_NAMED:,} more like it)" if len(chosen) > MAX_NAMED else ""
+            words = f"{path}: column {listed}{more} {what}; leave it out of the file if it should not be learnt from"
+            warnings.warn(words, QhnWarning, stacklevel=3)
+
+
+def _words_of(name: str) -> str:
+    """A name in small letters, with a space before each word of a name such as ``patientId``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
 def _read_npz(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, ...]]:
@@ -364,7 +425,7 @@ def _read_npz(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, 
         )
     if x.dtype.kind not in "biuf":
         raise QhnError(f"{path}: {name!r} must hold real numbers, got {x.dtype}")
-    if labels.dtype.kind not in "biufUSM":
+    if labels.dtype.kind not in "biufmMUS":
         raise QhnError(f"{path}: {label!r} must hold numbers or text, got {labels.dtype}")
     with np.errstate(over="ignore"):  # of a wider float: what becomes infinite is refused
         x = x.astype(np.float64)
@@ -372,8 +433,9 @@ def _read_npz(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, 
     if len(wrong):
         place = wrong[0].tolist()
         raise QhnError(f"{path}: {name!r} is not finite at {place}, or too large; fill in or remove the sample")
-    if labels.dtype.kind in "fM" and not np.isfinite(labels).all():
-        raise QhnError(f"{path}: {label!r} has missing values")
+    missing = labels == labels.dtype.type() if labels.dtype.kind in "US" else ~np.isfinite(labels)
+    if missing.any():
+        raise QhnError(f"{path}: {label!r} is empty at [{missing.argmax()}]; fill in the class or remove the sample")
     return x, labels, tuple(f"{name} {j + 1}" for j in range(x.shape[1]))
 
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from qhn import checksums, durable
 from qhn.arrays import Floats
 from qhn.errors import NotFoundError, QhnError
 from qhn.npz import open_npz
-from qhn.text import clipped
+from qhn.text import clipped, did_you_mean, in_line
+
+MAX_WORD = 40  # characters of a class or a feature in a formula
 
 
 def sigmoid(z: Floats) -> Floats:
@@ -49,18 +51,61 @@ def class_probabilities(output: Floats, num_classes: int) -> Floats:
     return np.stack([1.0 - p, p], axis=-1)
 
 
-def as_features(x: ArrayLike, num_inputs: int) -> Floats:
+def as_features(x: Any, num_inputs: int, names: Sequence[str] = ()) -> Floats:
     """Convert raw features to an array ``[..., num_inputs]``.
 
+    Args:
+        x: an array, or a data frame, a row of one, or a mapping, whose features are put in order by their names;
+            columns that are no features are left out.
+        num_inputs: number of features.
+        names: the names of the features in order; if empty, columns count by their place.
+
     Raises:
-        ValueError: if the last axis is not ``num_inputs`` long, or a value is missing.
+        ValueError: if the last axis is not ``num_inputs`` long, a feature is missing or there twice, or a value is
+            missing.
+
+    >>> as_features({"b": [1.0, 2.0], "a": [3.0, 4.0]}, 2, ["a", "b"])
+    array([[3., 1.],
+           [4., 2.]])
     """
-    array = np.asarray(x, dtype=np.float64)
+    try:
+        array = np.asarray(_in_order(x, names), dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        if isinstance(error, QhnError):
+            raise
+        raise QhnError(f"x must hold numbers: {clipped(str(error))}") from None
     if array.ndim == 0 or array.shape[-1] != num_inputs:
         raise QhnError(f"x must have shape [..., {num_inputs}], one column a feature, got {list(array.shape)}")
     if np.isnan(array).any():
         raise QhnError("x has missing values (nan); fill them in before predicting")
     return array
+
+
+def _in_order(x: Any, names: Sequence[str]) -> Any:
+    """The features of a table in the order of their names; anything else as it is."""
+    columns = _columns(x)
+    if not names or not columns or all(isinstance(column, (int, np.integer)) for column in columns):
+        return x  # columns that are numbered have no names
+    places: dict[str, list[Any]] = {}
+    for column in columns:
+        places.setdefault(str(column).strip(), []).append(column)
+    for name in names:
+        if len(places.get(name, [])) != 1:
+            problem = "no column" if name not in places else "several columns"
+            hint = did_you_mean(name, places, otherwise=clipped(f"it has {', '.join(map(in_line, places))}"))
+            raise QhnError(f"x has {problem} {in_line(repr(name))}, a feature of the network; {hint}")
+    return np.stack([np.asarray(x[places[name][0]]) for name in names], axis=-1)
+
+
+def _columns(x: Any) -> list[Any]:
+    """The names of the columns of a data frame, a row of one, a mapping or a structured array; none of an array."""
+    if isinstance(x, np.ndarray):
+        return list(x.dtype.names or ())
+    if isinstance(x, Mapping):
+        return list(x)
+    if hasattr(x, "columns"):
+        return list(x.columns)
+    return list(x.index) if hasattr(x, "iloc") else []  # a row of a data frame, or a column, whose rows have numbers
 
 
 ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
@@ -106,8 +151,10 @@ class Network:
         """The sizes of the layers from inputs to outputs, as text such as ``2-3-1``."""
         return "-".join(str(n) for n in (self.weights[0].shape[0], *(len(bias) for bias in self.biases)))
 
-    def output(self, x: ArrayLike) -> Floats:
+    def output(self, x: Any) -> Floats:
         """The output for each sample: raw features ``[..., inputs]`` → ``[...]``.
+
+        A data frame's columns are taken by the names of the features.
 
         It is near 0 for the first class and near 1 for the second. With more than two classes it is the probability of
         each class: ``[..., classes]``.
@@ -115,7 +162,7 @@ class Network:
         Raises:
             ValueError: if the last axis of ``x`` is not as long as the network has inputs, or a value is missing.
         """
-        h = (as_features(x, self.weights[0].shape[0]) - self.mean) / self.scale
+        h = (as_features(x, self.weights[0].shape[0], self.feature_names) - self.mean) / self.scale
         hidden = ACTIVATIONS[self.activation]
         for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             h = hidden(h @ weights + bias)
@@ -129,7 +176,7 @@ class Network:
     def _has_softmax(self) -> bool:
         return len(self.biases[-1]) > 1
 
-    def probabilities(self, x: ArrayLike) -> Floats:
+    def probabilities(self, x: Any) -> Floats:
         """The probability of each class: raw features ``[..., inputs]`` → ``[..., classes]``.
 
         With two classes it is 1 − p and p, p the output; one that is not a probability, such as that of a relu, is
@@ -140,7 +187,7 @@ class Network:
         """
         return class_probabilities(self.output(x), len(self.classes))
 
-    def predict(self, x: ArrayLike) -> NDArray[Any]:
+    def predict(self, x: Any) -> NDArray[Any]:
         """The predicted label of each sample, one of ``classes``: raw features ``[..., inputs]`` → ``[...]``.
 
         It is the most probable one, of equal ones the first.
@@ -157,7 +204,9 @@ class Network:
         lines = [f"{self.shape} network, {what}, weights in {{{low:+g}, {high:+g}}}"]
         if np.any(self.mean != 0) or np.any(self.scale != 1):
             lines.append("inputs are standardised: each raw feature enters as (x - mean) / scale")
-        names = [*self.feature_names] or [f"x{i + 1}" for i in range(self.weights[0].shape[0])]
+        names = [in_line(name, MAX_WORD) for name in self.feature_names] or [
+            f"x{i + 1}" for i in range(self.weights[0].shape[0])
+        ]
         for layer, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
             targets = self.unit_names(layer)
             function = self.activation if layer < depth or depth == 1 else "sigmoid"
@@ -174,13 +223,16 @@ class Network:
             names = targets
         if self._has_softmax:
             lines.append("probability of class c = exp(z[c]) / sum of all exp(z)")
+        else:
+            first, second = (in_line(label, MAX_WORD) for label in self.classes)
+            lines.append(f"output near 0: class {first}; near 1: class {second}")
         return "\n".join(lines)
 
     def unit_names(self, layer: int) -> list[str]:
         """The names of the units of a layer: ``h2``, or ``h1.2`` with several hidden layers; ``output`` or ``z[3]``."""
         units, depth = len(self.biases[layer - 1]), len(self.weights)
         if layer == depth:
-            return [f"z[{label}]" for label in self.classes] if self._has_softmax else ["output"]
+            return [f"z[{in_line(label, MAX_WORD)}]" for label in self.classes] if self._has_softmax else ["output"]
         return [f"h{k + 1}" if depth == 2 else f"h{layer}.{k + 1}" for k in range(units)]
 
     def save(self, path: str | Path) -> None:
@@ -240,8 +292,7 @@ def _restored(arrays: dict[str, NDArray[Any]]) -> Network:
     activation, names = str(arrays["activation"]), arrays["feature_names"]
     if activation not in ACTIVATIONS:
         raise QhnError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {clipped(activation)!r}")
-    if names.size and (names.shape != (sizes[0],) or names.dtype.kind != "U"):
-        raise QhnError(f"feature_names must be {sizes[0]} texts or none, got {names.dtype} {list(names.shape)}")
+    check_feature_names(names, sizes[0])
     image = arrays["image_shape"]
     if image.size and not (image.shape == (2,) and image.dtype.kind in "iu" and math.prod(image.tolist()) == sizes[0]):
         raise QhnError(f"image_shape must be the rows and columns of {sizes[0]} pixels, got {clipped(str(image))}")
@@ -256,6 +307,16 @@ def _restored(arrays: dict[str, NDArray[Any]]) -> Network:
         feature_names=tuple(names.tolist()),
         image_shape=tuple(image.tolist()) or None,
     )
+
+
+def check_feature_names(names: NDArray[Any], num_inputs: int) -> None:
+    """Refuse names of features that are neither one text per input nor none.
+
+    Raises:
+        QhnError: if they are something else.
+    """
+    if names.size and (names.shape != (num_inputs,) or names.dtype.kind != "U"):
+        raise QhnError(f"feature_names must be {num_inputs} texts or none, got {names.dtype} {list(names.shape)}")
 
 
 def check_names(arrays: Mapping[str, Any], wanted: set[str]) -> None:

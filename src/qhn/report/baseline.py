@@ -16,7 +16,7 @@ from qhn.config import RunConfig
 from qhn.errors import QhnError
 from qhn.problem.cost import Problem, TableProblem
 from qhn.problem.landscape import MAX_ENUMERABLE_QUBITS, Landscape, enumerate_costs
-from qhn.report.figures import baseline_curves
+from qhn.report.attempt import attempt
 from qhn.text import did_you_mean, shown
 
 ALL = "all"  # every method
@@ -115,20 +115,26 @@ class BaselineReport:
         head = f"{self.num_repeats} searches each, {self.budget:,} of {self.size:,} networks evaluated; {what}\n"
         return "\n".join([head, ROW.format(*columns), *map(self._row, self.traces)])
 
-    def write(self, results: Path) -> Path:
+    def write(self, results: Path) -> list[Path]:
         """Draw the lowest C against networks evaluated, with every fall of C beside it as CSV.
 
         Args:
             results: the directory of results; the files go into ``<experiment>/baseline-<problem id>`` below it.
 
         Returns:
-            The picture.
+            The picture and its data; neither if it could not be drawn, which a warning says.
         """
         folder = results / self.config.experiment / f"baseline-{self.config.problem_id}"
         folder.mkdir(parents=True, exist_ok=True)
         name = f"{self.method}-{self.budget}-evaluations-{self.num_repeats}-repeats-seed-{self.seed}.png"
         traces = {method: list(found) for method, found in self.traces.items()}
-        return baseline_curves(folder / name, traces, self.landscape.optimum if self.landscape else None)
+        paths = []
+        with attempt(name):
+            from qhn.report.figures import baseline_curves
+
+            path = baseline_curves(folder / name, traces, self.landscape.optimum if self.landscape else None)
+            paths += [path, path.with_suffix(".csv")]
+        return paths
 
     def _row(self, method: str) -> str:
         """One method's row of the table."""

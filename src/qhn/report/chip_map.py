@@ -8,15 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.collections import LineCollection
-from matplotlib.colors import ListedColormap, LogNorm
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator
 
 from qhn.arrays import Floats
-from qhn.report.style import COLOURS, save, write_csv
+from qhn.report.plotting import (
+    Figure,
+    FuncFormatter,
+    Line2D,
+    LineCollection,
+    ListedColormap,
+    LogLocator,
+    LogNorm,
+    colormaps,
+    in_own_style,
+    label_of,
+    save,
+)
+from qhn.report.style import COLOURS, write_csv
 
 if TYPE_CHECKING:
     from qhn.backend.device.chip import Chip
@@ -27,6 +34,7 @@ SHADES = ListedColormap(colormaps["Greys"](np.linspace(0.05, 0.8, 256)))  # blac
 TILE_COLOURS = (*COLOURS[:6], "#f0e442", "#882255", "#44aa99", "#999933", "#332288", "#aa4499")
 
 
+@in_own_style
 def chip_map(path: Path, chip: Chip, chains: Sequence[QubitChain] = ()) -> Path:
     """Draw a chip: qubits shaded by readout error, pairs by two-qubit error, and chains as coloured bands.
 
@@ -52,7 +60,9 @@ def chip_map(path: Path, chip: Chip, chains: Sequence[QubitChain] = ()) -> Path:
     axes.set_axis_off()
     axes.set_xlim(low[0], high[0])
     axes.set_ylim(low[1], high[1])
-    axes.set_title(f"{chip.name}, {chip.num_qubits} qubits{', ' * bool(chip.date)}{chip.date[:10]}", fontsize=8)
+    axes.set_title(
+        f"{label_of(chip.name)}, {chip.num_qubits} qubits{', ' * bool(chip.date)}{chip.date[:10]}", fontsize=8
+    )
 
     for tile, (chain, colour) in enumerate(zip(chains, _colours(len(chains)), strict=True)):
         at = place[list(chain.qubits)]

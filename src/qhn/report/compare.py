@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
 
 from qhn.errors import QhnError
 from qhn.estimator.means import with_error
-from qhn.report.style import COLOURS, new_figure, save, write_csv
+from qhn.report.plotting import MAX_LABEL, MaxNLocator, in_own_style, label_of, save
+from qhn.report.style import COLOURS, new_figure, write_csv
 from qhn.run.record import Record
 from qhn.run.step import Step
 from qhn.text import aligned, spell
-
-MAX_LABEL = 40  # characters of a run's settings in the legend
 
 
 @dataclass(frozen=True)
@@ -71,6 +69,7 @@ class Comparison:
             lines += ["", "these runs minimise different costs: their data or networks differ, so C does not compare"]
         return "\n".join(lines)
 
+    @in_own_style
     def figure(self, folder: Path) -> Path:
         """Draw E with its error and the best C against the step, and against shots if all runs took shots.
 
@@ -114,7 +113,7 @@ class Comparison:
     def _label(self, index: int) -> str:
         values = [f"{key.rpartition('.')[2]} {spell(values[index])}" for key, values in self.differences().items()]
         text = ", ".join(values)
-        return text if 0 < len(text) <= MAX_LABEL else self.records[index].directory.name
+        return label_of(text if 0 < len(text) <= MAX_LABEL else self.records[index].directory.name)
 
 
 def _leaves(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -13,6 +13,7 @@ from qhn.arrays import Floats
 from qhn.backend import RehearsalSettings, machine_of
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.estimator.readout import inverted_for
+from qhn.report.attempt import attempt
 from qhn.report.drift import Drift
 from qhn.report.jobs import ledger_of
 from qhn.run.record import Record
@@ -176,16 +177,24 @@ class DeviceReport:
         config = self.record.config.device
         return report(chip, load, chains, exclude=config.exclude, searched=not config.qubits)
 
-    def figure(self, path: Path) -> Path:
-        """Draw the chains in use on a map of the chip (:func:`qhn.report.chip_map.chip_map`).
+    def figures(self, folder: Path) -> list[Path]:
+        """Draw the chains in use on a map of the chip, and the drift if it was measured.
 
         Args:
-            path: the PNG file to write.
+            folder: the directory for the pictures and their data.
 
         Returns:
-            The path of the PNG file.
+            The paths of the PNG files; one that cannot be drawn is left out, and a warning says why.
         """
-        from qhn.report.chip_map import chip_map
-
         chip, _, chains = self._placed
-        return chip_map(path, chip, chains)
+        paths = []
+        with attempt("layout.png"):
+            from qhn.report.chip_map import chip_map
+
+            paths.append(chip_map(folder / "layout.png", chip, chains))
+        if self.drift and self.drift.freedom:
+            with attempt("drift.png"):
+                from qhn.report.figures import drift_curve
+
+                paths.append(drift_curve(folder, self.drift))
+        return paths

@@ -10,7 +10,7 @@ from qhn import durable
 from qhn.errors import QhnError
 from qhn.predict.calibration import Calibration, calibration
 from qhn.predict.ensemble import Ensemble, predictors
-from qhn.report.figures import reliability
+from qhn.report.attempt import attempt
 from qhn.report.folder import figures_folder
 from qhn.run.record import Record
 from qhn.run.step import lowest_validation
@@ -80,16 +80,21 @@ class EnsembleReport:
                 files, or for another folder if the run is read-only (:func:`qhn.report.folder.figures_folder`).
 
         Returns:
-            The picture, its data, and the ``.npz`` file that :func:`qhn.load_ensemble` reads.
+            The picture and its data, unless it could not be drawn, which a warning says, and the ``.npz`` file that
+            :func:`qhn.load_ensemble` reads.
         """
         folder = figures_folder(self.record, output)
         suffix = "" if self.step == self.record.steps()[-1].step else f"-step-{self.step}"
         panels = {samples: dict(found) for samples, found in self.calibrations.items()}
-        path = reliability(folder / f"calibration{suffix}.png", panels)
+        path, paths = folder / f"calibration{suffix}.png", []
+        with attempt(path.name):
+            from qhn.report.figures import reliability
+
+            paths += [reliability(path, panels), path.with_suffix(".csv")]
         place = self.record.directory if folder.parent == self.record.directory else folder
         file = place / f"ensemble{suffix}.npz"
         durable.replace(file, self.ensemble.write)
-        return [path, path.with_suffix(".csv"), file]
+        return [*paths, file]
 
 
 def step_number(record: Record, step: str) -> int:

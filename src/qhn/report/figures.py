@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from qhn import bitstrings, durable
@@ -20,6 +17,15 @@ from qhn.problem.datasets import Dataset
 from qhn.problem.landscape import Landscape
 from qhn.problem.network import Network
 from qhn.report.drift import Drift
+from qhn.report.plotting import (
+    Figure,
+    LinearSegmentedColormap,
+    MaxNLocator,
+    in_own_style,
+    label_of,
+    save,
+    to_rgb,
+)
 from qhn.report.style import (
     BLACK,
     BLUE,
@@ -34,7 +40,6 @@ from qhn.report.style import (
     label_colorbar,
     new_figure,
     one_panel,
-    save,
     write_csv,
 )
 from qhn.run.step import Step
@@ -42,6 +47,7 @@ from qhn.run.step import Step
 UNITS_ACROSS = 5  # images of weights in a row
 
 
+@in_own_style
 def training_curve(
     folder: Path, steps: Sequence[Step], optimum: float | None, trained: str = "", *, sampled: bool = True
 ) -> Path:
@@ -68,7 +74,7 @@ def training_curve(
     axes.plot(number, mean, color=BLUE, marker=marker, label="E = ⟨C⟩, training")
     value = np.array([step.value for step in steps])
     if trained:
-        axes.plot(number, value, color=BLACK, linewidth=1, marker=marker, label=trained)
+        axes.plot(number, value, color=BLACK, linewidth=1, marker=marker, label=label_of(trained))
     raw = np.array([np.nan if step.raw_mean is None else step.raw_mean for step in steps])
     if np.isfinite(raw).any():
         axes.plot(number, raw, color=GREY, linewidth=1, marker=marker, label="E of these bits, not inverted")
@@ -103,6 +109,7 @@ def training_curve(
     return save(figure, folder / "training.png")
 
 
+@in_own_style
 def drift_curve(folder: Path, drift: Drift) -> Path:
     """Draw E at the first θ, with errors, against the step in which it was measured, and its weighted mean.
 
@@ -127,6 +134,7 @@ def drift_curve(folder: Path, drift: Drift) -> Path:
     return save(figure, folder / "drift.png")
 
 
+@in_own_style
 def replayed_curve(path: Path, columns: dict[str, NDArray[Any]], objective: str = "") -> Path:
     """Draw E of each step as recorded and as recomputed from the bits of a run.
 
@@ -163,6 +171,7 @@ def replayed_curve(path: Path, columns: dict[str, NDArray[Any]], objective: str 
     return save(figure, path)
 
 
+@in_own_style
 def cost_distribution(
     folder: Path,
     first: tuple[Floats, Floats],
@@ -202,6 +211,7 @@ def cost_distribution(
     return save(figure, folder / "costs.png")
 
 
+@in_own_style
 def decision_boundary(path: Path, network: Network, data: Dataset, title: str, points: int = 200) -> Path:
     """Draw the output of a network over the plane of two features, with the training samples.
 
@@ -248,11 +258,11 @@ def decision_boundary(path: Path, network: Network, data: Dataset, title: str, p
             marker=CLASS_MARKERS[label % len(CLASS_MARKERS)],
             linewidths=0.2,
             edgecolors="white",
-            label=str(data.classes[label]),
+            label=label_of(data.classes[label]),
         )
     axes.set_title(title, fontsize=8)
-    axes.set_xlabel(data.feature_names[0])
-    axes.set_ylabel(data.feature_names[1])
+    axes.set_xlabel(label_of(data.feature_names[0]))
+    axes.set_ylabel(label_of(data.feature_names[1]))
     axes.legend(fontsize=7, framealpha=0.8, loc="upper right")  # the best place takes long to find
     arrays: dict[str, Any] = {"x": grids[0], "y": grids[1], "output": output, "samples": samples, "label": data.y}
     durable.replace(path.with_suffix(".npz"), lambda file: np.savez(file, **arrays))
@@ -263,6 +273,7 @@ def _colour(label: int) -> str:
     return CLASS_COLOURS[label % len(CLASS_COLOURS)]
 
 
+@in_own_style
 def weight_image(path: Path, network: Network, title: str) -> Path:
     """Draw the weights of each unit of the first layer as an image.
 
@@ -289,7 +300,7 @@ def weight_image(path: Path, network: Network, title: str) -> Path:
         panels, weights, network.unit_names(1), network.biases[0], strict=False
     ):  # fewer units than panels
         shown = axes.imshow(image, cmap="PuOr", vmin=-limit, vmax=limit)
-        axes.set_title(f"{name}, bias {bias:+g}", fontsize=8)
+        axes.set_title(label_of(f"{name}, bias {bias:+g}"), fontsize=8)
         axes.set_xticks(np.arange(1, image.shape[1]) - 0.5, [])
         axes.set_yticks(np.arange(1, image.shape[0]) - 0.5, [])
         axes.grid(color="white", linewidth=1)
@@ -306,6 +317,7 @@ def weight_image(path: Path, network: Network, title: str) -> Path:
     return save(figure, path)
 
 
+@in_own_style
 def density_of_states(folder: Path, landscape: Landscape) -> Path:
     """Draw the density of states: how many bitstrings have which cost, as a histogram on a logarithmic scale.
 
@@ -334,6 +346,7 @@ def density_of_states(folder: Path, landscape: Landscape) -> Path:
     return save(figure, folder / "density.png")
 
 
+@in_own_style
 def walsh_weights(folder: Path, landscape: Landscape) -> Path:
     """Draw the share of the variance of C that is due to interactions of S qubits, W(S) / Σ W, against S.
 
@@ -355,6 +368,7 @@ def walsh_weights(folder: Path, landscape: Landscape) -> Path:
     return save(figure, folder / "walsh.png")
 
 
+@in_own_style
 def local_minima(folder: Path, landscape: Landscape) -> Path:
     """Draw the share of bitstrings in the basin of each one-flip minimum against the cost of the minimum.
 
@@ -385,6 +399,7 @@ def local_minima(folder: Path, landscape: Landscape) -> Path:
     return save(figure, folder / "minima.png")
 
 
+@in_own_style
 def baseline_curves(path: Path, traces: dict[str, list[Trace]], optimum: float | None) -> Path:
     """Draw the lowest C against the number of different bitstrings evaluated, for several searches.
 
@@ -424,6 +439,7 @@ def baseline_curves(path: Path, traces: dict[str, list[Trace]], optimum: float |
     return save(figure, path)
 
 
+@in_own_style
 def reliability(path: Path, panels: dict[str, dict[str, Calibration]]) -> Path:
     """Draw the share of right predictions against the confidence, one marker per bin of confidence.
 

@@ -13,7 +13,7 @@ from qhn.bitstrings import text
 from qhn.config import RunConfig
 from qhn.problem.cost import BinnProblem
 from qhn.problem.landscape import Landscape, enumerate_costs
-from qhn.report.figures import density_of_states, local_minima, walsh_weights
+from qhn.report.attempt import attempt
 
 SHOWN = 8  # lowest levels of C, and one-flip minima
 ORDERS = 4  # sizes of interactions whose share of the variance is told
@@ -56,12 +56,25 @@ class LandscapeReport:
             results: the directory of results; the files go into ``<experiment>/landscape-<problem id>`` below it.
 
         Returns:
-            The pictures, and ``costs.npy``: C of all bitstrings, ``[2**num_qubits]``.
+            The pictures, but for those that could not be drawn, which warnings name, and ``costs.npy``: C of all
+            bitstrings, ``[2**num_qubits]``.
         """
         folder = results / self.config.experiment / f"landscape-{self.config.problem_id}"
         folder.mkdir(parents=True, exist_ok=True)
         durable.replace(folder / "costs.npy", lambda file: np.save(file, self.landscape.costs))
-        drawn = [draw(folder, self.landscape) for draw in (density_of_states, local_minima, walsh_weights)]
+        drawn = []
+        with attempt("density.png"):
+            from qhn.report.figures import density_of_states
+
+            drawn.append(density_of_states(folder, self.landscape))
+        with attempt("minima.png"):
+            from qhn.report.figures import local_minima
+
+            drawn.append(local_minima(folder, self.landscape))
+        with attempt("walsh.png"):
+            from qhn.report.figures import walsh_weights
+
+            drawn.append(walsh_weights(folder, self.landscape))
         return [*drawn, folder / "costs.npy"]
 
     def _optimum(self) -> Iterator[str]:

@@ -9,6 +9,8 @@ import numpy as np
 
 from qhn.arrays import Bits
 from qhn.problem.cost import BinnProblem
+from qhn.report.attempt import attempt
+from qhn.text import in_line
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class NetworkReport:
         """The data set, the numbers of its samples, and the loss, in one line."""
         data = self.problem.dataset
         held_out = f"{len(data.y_validation):,} validation" if data.has_validation else "no validation"
-        return f"  data        {data.name}, {len(data.y):,} training and {held_out} samples, loss {self.problem.loss}"
+        samples = f"{len(data.y):,} training and {held_out} samples"
+        return f"  data        {in_line(data.name)}, {samples}, loss {self.problem.loss}"
 
     def accuracy(self, bits: Bits) -> str:
         """The shares of right predictions of a network on training and validation data, in words.
@@ -63,14 +66,21 @@ class NetworkReport:
             title: the title of the pictures.
 
         Returns:
-            The paths of the PNG files; their data are beside them.
+            The paths of the PNG files; their data are beside them. A picture that cannot be drawn is left out, and a
+            warning says why.
         """
-        from qhn.report import figures
-
         network, data = self.problem.network(bits), self.problem.dataset
         paths = []
         if data.num_features == 2:
-            paths.append(figures.decision_boundary(folder / f"decision{suffix}.png", network, data, title))
+            path = folder / f"decision{suffix}.png"
+            with attempt(path.name):
+                from qhn.report.figures import decision_boundary
+
+                paths.append(decision_boundary(path, network, data, title))
         if network.image_shape:
-            paths.append(figures.weight_image(folder / f"weights{suffix}.png", network, title))
+            path = folder / f"weights{suffix}.png"
+            with attempt(path.name):
+                from qhn.report.figures import weight_image
+
+                paths.append(weight_image(path, network, title))
         return paths

@@ -23,6 +23,7 @@ from qhn.problem.cost import BinnProblem, Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import BLOCK, Landscape, is_small
 from qhn.problem.objective import Objective
+from qhn.report.attempt import attempt
 from qhn.report.device import DeviceReport
 from qhn.report.folder import figures_folder
 from qhn.report.jobs import ledger_of
@@ -356,27 +357,29 @@ class Report:
             output: the folder to draw into; None for ``figures/`` of the run, which then also keeps C of all
                 bitstrings, or for another folder if the run is read-only (:func:`qhn.report.folder.figures_folder`).
 
+        A figure that cannot be drawn is left out, and a warning says why.
+
         Returns:
             The paths of the PNG files.
         """
-        from qhn.report import figures
-
         folder = figures_folder(self.record, output)
         if folder.parent == self.record.directory and self._can_enumerate:
             all_costs(self.record, self.problem)
         optimum = self.landscape.optimum if self.landscape else None
-        last = self.steps[-1].step
+        last, sampled = self.steps[-1].step, not self.is_exact
         trained = self.record.config.train.objective.build().label
-        paths = [
-            figures.training_curve(folder, self.steps, optimum, trained, sampled=not self.is_exact),
-            figures.cost_distribution(
-                folder, self.costs(0), self.costs(last), last, optimum, sampled=not self.is_exact
-            ),
-        ]
+        costs = self.costs(0), self.costs(last)
+        paths = []
+        with attempt("training.png"):
+            from qhn.report.figures import training_curve
+
+            paths.append(training_curve(folder, self.steps, optimum, trained, sampled=sampled))
+        with attempt("costs.png"):
+            from qhn.report.figures import cost_distribution
+
+            paths.append(cost_distribution(folder, *costs, last, optimum, sampled=sampled))
         if self.device:
-            paths.append(self.device.figure(folder / "layout.png"))
-            if self.device.drift and self.device.drift.freedom:
-                paths.append(figures.drift_curve(folder, self.device.drift))
+            paths += self.device.figures(folder)
         bits, share = self.most_likely
         best, usual = "best sampled", "most measured"
         if self.is_exact:

@@ -12,7 +12,7 @@ import numpy as np
 from qhn.config import RunConfig
 from qhn.errors import RecordError
 from qhn.estimator.means import with_error
-from qhn.report.figures import replayed_curve
+from qhn.report.attempt import attempt
 from qhn.report.folder import figures_folder
 from qhn.run.record import Record
 from qhn.run.replay import Replayed, disagreement, replay, replayed_config
@@ -91,12 +91,16 @@ class ReplayReport:
         """Draw E as recorded and as recomputed into the run's ``figures/``; nothing if it was only checked.
 
         Returns:
-            The picture, ``replay-<digest of the configuration>.png``, and its data.
+            The picture, ``replay-<digest of the configuration>.png``, and its data, unless it could not be drawn, which
+            a warning says.
         """
         if self.is_check:
             return []
-        path = write_replay(self.record, self.config, self.found, output)
-        return [path, path.with_suffix(".csv")]
+        paths = []
+        with attempt(f"replay-{self.config.run_id}.png"):
+            path = write_replay(self.record, self.config, self.found, output)
+            paths += [path, path.with_suffix(".csv")]
+        return paths
 
 
 def _agreement(count: int, has_gradients: bool, is_mitigated: bool) -> str:
@@ -120,6 +124,8 @@ def write_replay(record: Record, config: RunConfig, found: Sequence[Replayed], o
     Returns:
         The path of the PNG file, ``replay-<run id of the configuration>.png``; a PDF and the data as CSV are beside it.
     """
+    from qhn.report.figures import replayed_curve
+
     steps = record.steps()
     folder = figures_folder(record, output)
     columns = {

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colorbar import Colorbar
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from qhn import durable
+from qhn.report.plotting import Axes, Colorbar, Figure
 
 COLUMN = 3.4  # width of a column in inches
 # the colours of Okabe and Ito, which the colour-blind can tell apart
@@ -38,7 +36,7 @@ def write_csv(path: Path, columns: dict[str, NDArray[Any]]) -> None:
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     write_csv(Path(folder) / "x.csv", {"step": np.array([0, 1]), "mean": np.array([0.5, np.nan])})
-    ...     (Path(folder) / "x.csv").read_text().split()
+    ...     (Path(folder) / "x.csv").read_text(encoding="utf-8").split()
     ['step,mean', '0,0.5', '1,']
     """
     text = io.StringIO(newline="")
@@ -82,19 +80,3 @@ def label_colorbar(bar: Colorbar, label: str) -> None:
     """Give a colour bar a label, in the size of the other texts."""
     bar.set_label(label, fontsize=8)
     bar.ax.tick_params(labelsize=7)
-
-
-def save(figure: Figure, path: Path) -> Path:
-    """Save a figure as PNG, and beside it as PDF for print.
-
-    Args:
-        figure: the figure.
-        path: the PNG file to write.
-
-    Returns:
-        The path of the PNG file.
-    """
-    durable.replace(path, lambda file: figure.savefig(file, format="png"))
-    pdf = path.with_suffix(".pdf")
-    durable.replace(pdf, lambda file: figure.savefig(file, format="pdf", metadata={"CreationDate": None}))
-    return path

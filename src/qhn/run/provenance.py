@@ -9,6 +9,7 @@ import numpy as np
 
 from qhn import bitstrings, checksums
 from qhn.arrays import Bits, Floats
+from qhn.circuit.openqasm import drawn
 from qhn.npz import load_npy
 from qhn.problem.capabilities import description_of, noun_of, validation_of
 from qhn.problem.cost import BinnProblem, Problem
@@ -52,7 +53,13 @@ def _facts_of(problem: Problem, step: Step, bits: Bits) -> dict[str, Any]:
         "validation_accuracy": None if held_out is None else float(held_out),
         "fields": problem.space.field_bits(bits),
         "network": problem.describe(bits),
+        "classes": [_json_of(label) for label in problem.dataset.classes.tolist()],  # near 0 and 1, or z[0], z[1], …
     }
+
+
+def _json_of(label: Any) -> Any:
+    """A label as the same value of JSON, or as text if JSON has no such values."""
+    return label if isinstance(label, (bool, int, float, str)) else str(label)
 
 
 def write_circuit(record: Record, circuit: Any) -> dict[str, str]:
@@ -78,7 +85,7 @@ def write_circuit(record: Record, circuit: Any) -> dict[str, str]:
     path = record.directory / f"{stem}.qasm"
     if not path.exists() or path.read_bytes() != text:
         if circuit.size() <= DRAWN_GATES:
-            drawing = (str(circuit.draw("text", fold=-1, idle_wires=False)) + "\n").encode()
+            drawing = (drawn(circuit, idle_wires=False) + "\n").encode()
             record.write_file(f"{stem}.txt", lambda file: file.write(drawing))
         record.write_file(path.name, lambda file: file.write(text))
     return {"name": stem} | facts

@@ -167,8 +167,8 @@ def _git_revision() -> str | None:
         return None
     try:
         found = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True, timeout=10, check=True
+            ["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip()
+    return found.stdout.decode(errors="replace").strip()

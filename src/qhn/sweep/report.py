@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from qhn import durable
-from qhn.report.style import COLOURS, MARKERS, new_figure, save, write_csv
+from qhn.report.attempt import attempt
+from qhn.report.plotting import Axes, in_own_style, label_of, save
+from qhn.report.style import COLOURS, MARKERS, new_figure, write_csv
 from qhn.sweep.classical import Searches
 from qhn.sweep.survey import Group, Rate, Survey
 from qhn.text import aligned, spell
@@ -59,7 +60,7 @@ class SweepReport:
 
         Returns:
             The paths of ``page.txt``, ``members.csv``, ``groups.csv``, ``searches.csv`` if there were searches, and the
-            figure.
+            figure, unless it could not be drawn, which a warning says.
 
         Raises:
             OSError: if a file cannot be written.
@@ -73,8 +74,11 @@ class SweepReport:
             paths.append(folder / "searches.csv")
         page = (self.page() + "\n").encode()
         durable.replace(paths[0], lambda file: file.write(page))
-        return [*paths, self.figure()]
+        with attempt("sweep.png"):
+            paths.append(self.figure())
+        return paths
 
+    @in_own_style
     def figure(self) -> Path:
         """Draw success rates, and E or its distance to C*, against the last of the varied settings.
 
@@ -90,7 +94,7 @@ class SweepReport:
         numeric = all(isinstance(group.values[-1], (int, float)) for group in survey.groups if group.values)
         ticks = list(dict.fromkeys(_last(group) for group in survey.groups))
         for number, (key, groups) in enumerate(series.items()):
-            label = ", ".join(f"{name} {value}" for name, value in zip(survey.names, key, strict=False))
+            label = label_of(", ".join(f"{name} {value}" for name, value in zip(survey.names, key, strict=False)))
             place = np.array([ticks.index(_last(group)) for group in groups]) + 0.08 * (number - (len(series) - 1) / 2)
             colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
             _spread(panels[0], place, groups, colour, marker, "-" if numeric else "", label, above=survey.is_known)
@@ -107,8 +111,8 @@ class SweepReport:
             panels[1].set_ylabel("success rate, 95 % intervals")
             panels[1].set_ylim(0, 1)
         for axes in panels:
-            axes.set_xticks(range(len(ticks)), ticks)
-            axes.set_xlabel(survey.names[-1] if survey.names else "")
+            axes.set_xticks(range(len(ticks)), list(map(label_of, ticks)))
+            axes.set_xlabel(label_of(survey.names[-1]) if survey.names else "")
             axes.margins(x=0.1)
             if axes.get_legend_handles_labels()[0] and (len(series) > 1 or has_rates):
                 axes.legend(fontsize=6, frameon=False)

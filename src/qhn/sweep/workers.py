@@ -380,6 +380,7 @@ def _begin_worker(num_threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
     warnings.simplefilter("ignore", QhnWarning)  # the parent has said the same, once
     os.environ["OMP_NUM_THREADS"] = str(num_threads)
+    warnings.simplefilter("ignore", QhnWarning)  # the parent says it once for all
     threadpool_limits(num_threads, user_api="blas")  # numpy, which was imported before, does not look again
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -85,7 +85,7 @@ def account_file() -> Path:
 def holds_account(path: Path) -> bool:
     """Whether a file contains a saved account; Qiskit's client creates an empty one when it looks for accounts."""
     try:
-        return bool(json.loads(path.read_text()))
+        return bool(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return False
 
