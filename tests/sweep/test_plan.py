@@ -185,7 +185,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_real_kill_in_the_middle_loses_no_finished_member(number: signal.Signals, whole: Path) -> None:
     """It comes once two workers are in the middle of members 4 and 5."""
     sweep, results = load_sweep(whole / "sweep.toml"), whole / number.name

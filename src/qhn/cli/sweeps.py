@@ -13,6 +13,7 @@ import typer
 
 from qhn.cli.app import app
 from qhn.cli.options import FAILED, INTERRUPTED, QuietOption, ResultsOption, SetOption, all_settings
+from qhn.cli.signals import at_signals_to_end, stop_at_once
 from qhn.errors import QhnError
 
 if TYPE_CHECKING:
@@ -48,9 +49,13 @@ def sweep(
 
 @contextmanager
 def _stopped_kindly() -> Iterator[None]:
-    """Context in which Ctrl-C ends the process with a message and exit code 130; finished runs are kept."""
+    """Context in which a signal to end stops with a message and exit code 130, as Ctrl-C does; finished runs are kept.
+
+    Workers end with this process.
+    """
     try:
-        yield
+        with at_signals_to_end(stop_at_once):
+            yield
     except KeyboardInterrupt:
         typer.echo("\nqhn: stopped; what is finished is kept, and the same command goes on", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -346,7 +346,9 @@ def processes(workers: int | None = None) -> Iterator[Executor]:
 
 
 def _begin_worker(num_threads: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
+    for name in ("SIGINT", "SIGHUP"):  # the terminal sends them to all; the parent decides
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = str(num_threads)
     threadpool_limits(num_threads, user_api="blas")  # numpy, which was imported before, does not look again
     threading.Thread(target=_end_with_parent, daemon=True).start()
