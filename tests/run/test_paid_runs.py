@@ -279,3 +279,23 @@ def test_what_was_begun_is_not_taken_from_the_budget_twice(service: Service, pai
     assert ended(training)[1].name == "detached"
     service.conditions.queue_seconds = 0.0
     assert ended(resume(record_of(training).directory))[0] == 1
+
+
+def test_a_spent_quota_ends_a_run_that_goes_on_when_there_is_more(service: Service, tmp_path: Path, qhn) -> None:
+    """The service may refuse a job for it although the account seemed to have enough."""
+    service.fault("answer", on="POST jobs", status=403, code=4317)
+    found = qhn(*RUN, "ibm_manila", "--yes")
+    assert found.code == 3
+    assert "has no QPU seconds left in this period, says the service (4317); qhn resume when it has more" in found.out
+    assert "token" not in found.out + found.err
+    assert not service.jobs
+    assert "quota" in qhn("list").out
+    for _ in range(3):
+        service.fault("answer", on="POST jobs", status=403, code=4317)
+        assert qhn("resume", "--detach", "-q").code == 3
+    service.fault("answer", on="POST v3/*", status=403, code=4317)
+    at_once = qhn("resume", "--detach")
+    assert at_once.code == 3
+    assert "(4317)" in at_once.err
+    assert qhn("resume", "-q").code == 0
+    assert len(service.jobs) == 4

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DEFAULT_EXPERIMENT = "gaussian-activation"
 LEAST_BUSY = "least-busy"
-DEFECT, BAD_INPUT, FAILED, INTERRUPTED = 1, 2, 4, 130  # exit codes
+DEFECT, BAD_INPUT, LIMIT, FAILED, INTERRUPTED = 1, 2, 3, 4, 130  # exit codes
 
 ExperimentArgument = Annotated[str, typer.Argument(help="Name of a preset (see qhn list) or path of a .toml file.")]
 RunArgument = Annotated[

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +37,7 @@ from qhn.cli.options import (
     print_paths,
     source_of,
 )
+from qhn.cli.signals import at_signals_to_end, stop_kindly
 from qhn.errors import QhnError
 
 if TYPE_CHECKING:
@@ -232,43 +232,29 @@ def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
     from qhn.cli.progress import plain_lines, progress
 
     training = start()
-    words = training.announcement()
-    if words and not (quiet or as_json):
-        typer.echo(words, err=True)
-    signals = (signal.SIGINT, signal.SIGTERM)
-    previous = [signal.signal(number, _stop_after_step(training)) for number in signals]
     try:
-        if quiet or as_json:
-            for step in training:
-                if as_json:
-                    typer.echo(step.to_json())
-        elif sys.stderr.isatty():
-            progress(training)
-        else:
-            plain_lines(training)
+        words = training.announcement()
+        if words and not (quiet or as_json):
+            typer.echo(words, err=True)
+        with at_signals_to_end(stop_kindly(training.request_stop)):
+            if quiet or as_json:
+                for step in training:
+                    if as_json:
+                        typer.echo(step.to_json())
+            elif sys.stderr.isatty():
+                progress(training)
+            else:
+                plain_lines(training)
     except BackendError as error:
         advice = "" if "qhn resume" in str(error) else ", and qhn resume goes on"
-        raise BackendError(f"{error}; complete steps are kept{advice}") from error
+        raise type(error)(f"{error}; complete steps are kept{advice}") from error
     except KeyboardInterrupt:
         going = "; jobs that were submitted go on: qhn jobs" * training.config.train.machine.bills
         typer.echo(f"qhn: stopped; complete steps are kept, and qhn resume goes on{going}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     finally:
-        for number, handler in zip(signals, previous, strict=True):
-            signal.signal(number, handler)
         training.close()
     _conclude(training, quiet, as_json)
-
-
-def _stop_after_step(training: Training) -> Callable[[int, Any], None]:
-    """A handler of signals that ends a training after the step in flight, and at the second signal at once."""
-
-    def handler(number: int, frame: Any) -> None:
-        signal.signal(number, signal.default_int_handler)  # the second time stops at once
-        print("\nstopping after this step, for which a QPU may take long; once more stops at once", file=sys.stderr)
-        training.request_stop()
-
-    return handler
 
 
 def _conclude(training: Training, quiet: bool, as_json: bool) -> None:

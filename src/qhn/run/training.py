@@ -18,6 +18,7 @@ from typing import Any
 
 from qhn.arrays import Floats
 from qhn.backend import Backend
+from qhn.backend.sampler import QuotaError
 from qhn.backend.samples import ReadoutCounts
 from qhn.backend.terms import BudgetExceeded, Detached
 from qhn.budget.forecast import Forecast
@@ -226,6 +227,8 @@ class Training(Iterator[Step]):
                 self.outcome = detached(stop.job_ids)
             except BudgetExceeded as stop:
                 self.outcome = Outcome(Ending.BUDGET, str(stop))
+            except QuotaError as stop:
+                self.outcome = Outcome(Ending.QUOTA, str(stop))
             else:
                 self._broken = False
                 return step

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from qiskit.providers.exceptions import JobError
 from qiskit_ibm_runtime import Batch
 
 from qhn.backend.events import UNSAID, Entry, Event
@@ -40,7 +41,7 @@ from qhn.backend.ibm.failure import (
 )
 from qhn.backend.ibm.session import close_session, note_session, open_session, settle_sessions
 from qhn.backend.journal import Journal
-from qhn.backend.sampler import BackendError, PlanError
+from qhn.backend.sampler import BackendError, PlanError, QuotaError
 from qhn.backend.terms import BudgetExceeded, Detached, Terms
 
 Result = TypeVar("Result")
@@ -128,6 +129,7 @@ class Jobs:
         Raises:
             BackendError: if a job failed, or its state cannot be learnt. The journal has the id of each accepted
                 job.
+            QuotaError: if the service takes or ends no job because the account has no QPU seconds left.
             Detached: if jobs are not to be waited for, and one has not ended.
             BudgetExceeded: if what is left of the budget does not allow the jobs that are yet to be submitted.
         """
@@ -242,7 +244,7 @@ class Jobs:
             BackendError: if the run is detached and the request has failed too often.
         """
         own = self._history().of_tag(request.tag) if self.terms.detach else []
-        failures = sum(one.event is Event.FAILED for one in own)
+        failures = sum(one.event is Event.FAILED and one.kind != Kind.QUOTA.name.lower() for one in own)
         if failures >= TOO_MANY_FAILURES:
             raise BackendError(
                 f"{self.connection.device.name}: {request.tag} failed {failures} times; qhn jobs names its jobs, and "
@@ -352,23 +354,28 @@ class Jobs:
             execution_limit: QPU seconds after which the service ends the job.
         """
         self._note(request.entry(Event.INTENT, record=None if self.journal is None else self.journal.name))
-        failures = 0
+        failures, waited = 0, 0.0
         while True:
             try:
                 with silent():
                     job = request.submit(mode or self.connection.device, self._tags(request), execution_limit)
             except Exception as error:
-                kind = kind_at_submission(error)
-                if self.connection.service is None:
-                    raise
-                if kind is Kind.BUSY and self.terms.detach:
-                    raise Detached([]) from None
-                if kind is Kind.BUSY:
-                    self.terms.tell("as many jobs wait as the account's plan allows")
-                    self.connection.pause(FULL_QUEUE_PAUSE)
-                    continue
+                failure = error  # left before the service is asked anew, whose errors are none of this one
+            else:
+                return self._only(request, self._known_as(request, job))
+            kind = kind_at_submission(failure)
+            if self.connection.service is None:
+                raise failure
+            if kind is Kind.BUSY:
+                if self.terms.detach:
+                    raise Detached([])
+                self.terms.tell("as many jobs wait as the account's plan allows")
+                self.connection.pause(FULL_QUEUE_PAUSE)
+            elif kind is Kind.RATE_LIMITED:
+                waited += self.connection.wait_out(failure, LISTING_DELAY, waited)
+            else:
                 failures += 1
-                if has_code(error, SESSION_CLOSED) and self._session is not None and failures < ATTEMPTS:
+                if has_code(failure, SESSION_CLOSED) and self._session is not None and failures < ATTEMPTS:
                     self.close()
                     mode = self._opened_session()
                     continue
@@ -376,15 +383,14 @@ class Jobs:
                     self.connection.renew()
                     self._session = None  # it was of the connection that is no more
                     mode = self._opened_session() if self.in_session else None
-                elif not isinstance(error, ODD_ANSWERS) and (kind is not Kind.TRANSIENT or failures >= ATTEMPTS):
-                    raise
+                elif not isinstance(failure, ODD_ANSWERS) and (kind is not Kind.TRANSIENT or failures >= ATTEMPTS):
+                    raise failure
                 self.connection.pause(LISTING_DELAY)
-                if (found := self._adopted(request)) is not None:
-                    return found
-                if kind is Kind.FATAL:
-                    raise
-            else:
-                return self._only(request, self._known_as(request, job))
+            # the client itself repeats a request: one that was accepted may have been refused the second time
+            if (found := self._adopted(request)) is not None:
+                return found
+            if kind is Kind.FATAL:
+                raise failure
 
     def _known_as(self, request: Request, job: Any) -> str:
         """The id of a job that was just submitted, after it was noted in the journal."""
@@ -431,7 +437,7 @@ class Jobs:
             raise
         except Exception as error:
             found = kind(error)
-            ended = found in ENDED
+            ended = found in ENDED or isinstance(error, JobError)
             entry = Entry(
                 Event.FAILED if ended else Event.OUT_OF_REACH,
                 tag=request.tag,
@@ -441,6 +447,8 @@ class Jobs:
                 kind=found.name.lower(),
             )
             self._note(entry)
+            if found is Kind.QUOTA:
+                raise QuotaError(f"{self.connection.device.name}: {found.value}") from None
             raise BackendError(self._complaint(request, job_id, found, type(error).__name__)) from None
 
     def _complaint(self, request: Request, job_id: str | None, kind: Kind, name: str) -> str:
