@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
 from qhn.backend import BackendError
+from qhn.backend.events import TIME
 from qhn.backend.ibm import connection, jobs
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
@@ -299,3 +302,117 @@ def test_a_spent_quota_ends_a_run_that_goes_on_when_there_is_more(service: Servi
     assert "(4317)" in at_once.err
     assert qhn("resume", "-q").code == 0
     assert len(service.jobs) == 4
+
+
+def later(record: Record, hours: float) -> None:
+    """Let everything in the journal be older."""
+    lines = [json.loads(line) for line in record.journal.path.read_text().splitlines()]
+    for line in lines:
+        written = calendar.timegm(time.strptime(line["time"], TIME)) - 3600 * hours
+        line["time"] = time.strftime(TIME, time.gmtime(written))
+    record.journal.path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+@pytest.mark.parametrize("bill", [0.5, 3.5])
+def test_a_job_ended_at_its_limit_counts_at_the_larger_of_bill_and_price_for_a_day(
+    bill: float, service: Service, paid: RunConfig, tmp_path: Path, qhn
+) -> None:
+    training = train(with_settings(paid, {"train.steps": 2}), results=tmp_path)
+    next(training)
+    service.fault("overtime")
+    with pytest.raises(BackendError, match="ran into its limit"):
+        next(training)
+    training.close()
+    record, job = record_of(training), list(service.jobs.values())[-1]
+    others = sum(one.seconds for one in service.jobs.values() if one is not job)
+    job.seconds = bill
+    for hours in (0, 10, 13):  # a day has not yet passed
+        later(record, hours)
+        found = qhn("jobs", str(record.directory))
+        assert ledger_of(record).spent.seconds == pytest.approx(others + max(bill, STEP), abs=1e-4)
+        assert ("counts for 2.4 s until its bill is read a day later" in found.out) == (bill < STEP)
+        record = load_run(record.directory)
+    later(record, 1.5)
+    assert ledger_of(load_run(record.directory)).spent.seconds == pytest.approx(others + max(bill, STEP), abs=1e-4)
+    found = qhn("jobs", str(record.directory))
+    assert ledger_of(load_run(record.directory)).spent.seconds == pytest.approx(others + bill)
+    assert "until its bill" not in found.out
+    before = record.journal.path.read_bytes()
+    assert qhn("jobs", str(record.directory)).out == found.out
+    assert record.journal.path.read_bytes() == before
+
+
+def test_a_limit_that_nobody_watched_is_noticed_with_the_bill(
+    service: Service, paid: RunConfig, tmp_path: Path, qhn
+) -> None:
+    training = train(paid, results=tmp_path)
+    next(training)
+    training.close()
+    service.conditions.queue_looks = 3
+    service.fault("overtime")
+    training = resume(record_of(training).directory, detach=True)
+    assert ended(training)[1].name == "detached"
+    service.conditions.queue_looks = 0
+    service.settle()
+    list(service.jobs.values())[-1].seconds = 0.25
+    assert qhn("jobs", str(record_of(training).directory)).code == 0
+    known = list(load_run(record_of(training).directory).journal.history().jobs().values())[-1]
+    assert (known.billed, known.spent.seconds) == (0.25, pytest.approx(STEP, abs=1e-4))
+
+
+def test_bills_of_28_days_are_read_again_and_both_readings_kept(
+    service: Service, paid: RunConfig, tmp_path: Path, qhn
+) -> None:
+    training = train(with_settings(paid, {"train.steps": 2}), results=tmp_path)
+    assert ended(training)[0] == 2
+    training.close()
+    record, last = record_of(training), list(service.jobs.values())[-1]
+    was = last.seconds
+    last.seconds = 4.75
+    found = qhn("jobs", str(record.directory))
+    assert f"{last.job_id} billed 4.8 s now, 2.4 s before" in found.out
+    bills = load_run(record.directory).journal.history().jobs()[last.job_id].bills
+    assert bills == (pytest.approx(was), 4.75)
+    assert ledger_of(load_run(record.directory)).spent.seconds == pytest.approx(service.usage)
+    lines = record.journal.path.read_text().splitlines()
+    assert qhn("jobs", str(record.directory)).code == 0
+    assert record.journal.path.read_text().splitlines() == lines  # nothing is new
+    last.seconds = 1.25
+    assert qhn("resume", str(record.directory), "-q").code == 0  # also of a run that is done
+    assert load_run(record.directory).journal.history().jobs()[last.job_id].bills == (*bills, 1.25)
+    later(load_run(record.directory), 28.1 * 24)
+    last.seconds = 9.0
+    before = service.requests["GET jobs/*/metrics"]
+    assert qhn("jobs", str(record.directory)).code == 0
+    assert load_run(record.directory).journal.history().jobs()[last.job_id].billed == 1.25
+    assert service.requests["GET jobs/*/metrics"] == before
+
+
+def test_a_bill_that_fell_leaves_enough_for_a_step(service: Service, paid: RunConfig, tmp_path: Path) -> None:
+    training = train(
+        with_settings(paid, {"train.max_qpu_seconds": TEST + STEP + 2, "train.steps": 2}), results=tmp_path
+    )
+    assert ended(training) == (1, training.outcome)
+    assert training.outcome.name == "budget"
+    training.close()
+    service.jobs["job000001"].seconds = 0.5
+    assert ended(resume(record_of(training).directory))[1].name == "done"
+
+
+@pytest.mark.parametrize("fault", ["answer", "drop", "truncate", "refuse"])
+def test_an_outage_while_bills_are_read_again_fails_nothing(
+    fault: str, service: Service, paid: RunConfig, tmp_path: Path, qhn
+) -> None:
+    training = train(with_settings(paid, {"train.steps": 2}), results=tmp_path)
+    assert ended(training)[0] == 2
+    training.close()
+    record, spent = record_of(training), service.usage
+    if fault == "refuse":
+        service.fault("refuse")
+    else:
+        service.fault(fault, on="GET jobs/*/metrics", status=503, times=10_000)
+    for words in (["jobs"], ["resume", "-q"]):
+        found = qhn(*words, str(record.directory))
+        assert found.code == 0
+        assert "Traceback" not in found.err
+    assert ledger_of(load_run(record.directory)).spent.seconds == pytest.approx(spent)

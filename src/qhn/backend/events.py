@@ -70,7 +70,7 @@ class Entry:
         session_id: id of the session on the service.
         qpu_seconds: QPU seconds that a job or session billed; None if the service was asked and did not say.
         error: class name of the exception by which Qiskit's client reported a failure.
-        kind: kind of the failure, in a word.
+        kind: kind of the failure, in a word; of a bill, ``overtime`` if the service ended the job at its limit.
         complaint: what the self-test found wrong; None if it passed.
         versions: versions of the packages for which the self-test holds, by name.
 

@@ -26,6 +26,8 @@ class JobLine:
         price_seconds: QPU seconds that the job should take.
         qpu_seconds: QPU seconds that were billed; None if they are not known.
         bits: what became of the measured bits: ``"used"``, ``"to come"`` or ``"lost"``.
+        counted_seconds: QPU seconds for which the job counts against a budget.
+        earlier_bills: other QPU seconds that the service billed before it corrected them, the oldest first.
     """
 
     job_id: str
@@ -34,6 +36,24 @@ class JobLine:
     price_seconds: float
     qpu_seconds: float | None
     bits: str
+    counted_seconds: float = 0.0
+    earlier_bills: tuple[float, ...] = ()
+
+    def remark(self) -> str:
+        """What the table does not say of the job's bill, in a line; empty if there is nothing.
+
+        >>> JobLine("c1x", "step 0", "done", 2.0, 2.5, "used", 2.5, (2.1,)).remark()
+        'c1x billed 2.5 s now, 2.1 s before'
+        """
+        words = []
+        if self.earlier_bills and self.qpu_seconds is not None:
+            earlier = ", ".join(f"{seconds:,.1f} s" for seconds in self.earlier_bills)
+            words.append(f"billed {self.qpu_seconds:,.1f} s now, {earlier} before")
+        if self.qpu_seconds is not None and self.counted_seconds > self.qpu_seconds:
+            words.append(
+                f"was ended at its limit: it counts for {self.counted_seconds:,.1f} s until its bill is read a day later"
+            )
+        return f"{self.job_id} {'; '.join(words)}" if words else ""
 
 
 def jobs_of_run(record: Record) -> tuple[list[JobLine], str]:
@@ -73,7 +93,8 @@ def job_lines(record: Record, state_of: Callable[[str], str | None]) -> list[Job
         state = job.event if job.event in ENDED else state_of(job_id) or job.event
         bits = "used" if job_id in used or job.event is Event.SELF_TEST else "lost" if job.is_lost else "to come"
         state = "done" if job.event is Event.SELF_TEST else state.lower()
-        lines.append(JobLine(job_id, measures(job), state, job.price.seconds, job.billed, bits))
+        price, counted = job.price.seconds, job.spent.seconds
+        lines.append(JobLine(job_id, measures(job), state, price, job.billed, bits, counted, job.bills[:-1]))
     return lines
 
 
@@ -106,7 +127,7 @@ def ledger_of(record: Record) -> Ledger:
 
 
 def table(lines: list[JobLine]) -> str:
-    """The jobs as an aligned table in text.
+    """The jobs as an aligned table in text, with remarks on bills below it where there is something to say.
 
     >>> print(table([JobLine("c1x", "step 0", "done", 2.0, None, "used")]))
     job  measures  state  price, s  billed, s  bits
@@ -116,7 +137,8 @@ def table(lines: list[JobLine]) -> str:
         (one.job_id, one.measures, one.state, f"{one.price_seconds:,.1f}", _bill(one.qpu_seconds), one.bits)
         for one in lines
     ]
-    return aligned(("job", "measures", "state", "price, s", "billed, s", "bits"), rows)
+    remarks = [words for line in lines if (words := line.remark())]
+    return "\n".join([aligned(("job", "measures", "state", "price, s", "billed, s", "bits"), rows), *remarks])
 
 
 def _bill(seconds: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 from qhn.backend import Backend, Sampler
 from qhn.backend.history import History
-from qhn.backend.sampler import PaidBackend
+from qhn.backend.sampler import BackendError, PaidBackend
 from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.backend.terms import Amount, Remaining
 from qhn.budget.forecast import Forecast
@@ -51,6 +52,7 @@ class RunMachine:
         self._recorder = recorder
         self._backend = backend  # opened at the first step if need be: a finished run is shown without a machine
         self._detach = detach
+        self._has_read_bills = False
         self._timing: list[dict[str, Any]] = []
         self._shots = 0
 
@@ -119,6 +121,7 @@ class RunMachine:
             self.check_paid()
         if isinstance(backend, PaidBackend):
             backend.reconcile()
+            self._has_read_bills = True
         train, problem, ansatz = self.plan.config.train, self.plan.problem, self.plan.ansatz
         objective, kept = train.objective.build(), self._recorder.keeping(backend)
         found: Estimator
@@ -243,6 +246,23 @@ class RunMachine:
         if not self.kind.has_chip:
             return Forecast(self.plan.config, self.plan.ansatz).step(step)
         return self.forecast.step(step) + self.forecast.self_test(self._history().self_tests())
+
+    def read_bills(self) -> bool:
+        """Read the bills of the last 28 days again, once a session, since the service may have corrected them.
+
+        Returns:
+            Whether they were read: not without such jobs, and not if the service does not answer, which fails nothing.
+        """
+        jobs, now = self._history().jobs().values(), time.time()
+        if self._has_read_bills or not any(job.may_be_rebilled(now) for job in jobs):
+            return False
+        self._has_read_bills = True
+        with contextlib.suppress(QhnError, BackendError):
+            backend = self.open()
+            if isinstance(backend, PaidBackend):
+                backend.reconcile()
+                return True
+        return False
 
     def check_budget(self) -> None:
         """Refuse a budget that is too small for the first step.

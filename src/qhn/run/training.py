@@ -236,7 +236,15 @@ class Training(Iterator[Step]):
         raise StopIteration
 
     def _reached_end(self) -> Outcome | None:
-        """The outcome if the run ends here, by its rules, its budget or a request; None if it goes on."""
+        """The outcome if the run ends here, by its rules, its budget or a request; None if it goes on.
+
+        Before a run ends, bills that the service may have corrected are read again, which may leave enough for a step.
+        """
+        outcome = self._end()
+        return self._end() if outcome is not None and self._machine.read_bills() else outcome
+
+    def _end(self) -> Outcome | None:
+        """The outcome if the run ends here by what is known of it; None if it goes on."""
         outcome = reached(self.config.train, self._steps) or self._machine.stop(len(self._steps))
         if outcome is None and self._stop_requested:
             return Outcome(Ending.INTERRUPTED, "stopped after a complete step")

@@ -54,6 +54,10 @@ class Connection:
         self._known[job_id] = job
         return job_id
 
+    def take(self, job: Any) -> None:
+        """Take over a job that the service listed, so that it need not be asked for by its id."""
+        self._known.setdefault(job.job_id(), job)
+
     def wait(self, job_id: str) -> None:
         """Wait until the job has ended, asking for its state in ever longer intervals."""
         if self.service is None:
@@ -150,17 +154,37 @@ class Connection:
     def bill(self, job_id: str) -> float | None:
         """QPU seconds billed for a job that has ended; None if the service does not say, or not yet.
 
-        A failure here must not lose the measured bits. All is read from one answer: the client's ``usage()`` is 0 until
-        the bill is known.
+        A failure here must not lose the measured bits.
         """
+        try:
+            return self.asked_bill(job_id)
+        except Exception:
+            return None
+
+    def asked_bill(self, job_id: str) -> float | None:
+        """QPU seconds billed for a job that has ended; None if they are not known yet.
+
+        All is read from one answer: the client's ``usage()`` is 0 until the bill is known.
+
+        Raises:
+            Exception: if the service does not answer, or not in the form that is expected.
+        """
+        with silent():
+            job = self.job(job_id)
+            known = dict(job.metrics())
+            if known["usage"]["status"] != "pending":
+                billed = float(known["usage"]["qpu_charge_time_seconds"])
+                return billed if 0 <= billed < math.inf else None
+            never_ran = str(job.status()) == "CANCELLED" and not known.get("timestamps", {}).get("running")
+        return 0.0 if never_ran else None
+
+    def was_ended_at_limit(self, job_id: str) -> bool:
+        """Whether the service ended a job at its limit of QPU seconds; False if it does not say."""
         try:
             with silent():
                 job = self.job(job_id)
-                known = dict(job.metrics())
-                if known["usage"]["status"] != "pending":
-                    billed = float(known["usage"]["qpu_charge_time_seconds"])
-                    return billed if 0 <= billed < math.inf else None
-                never_ran = str(job.status()) == "CANCELLED" and not known.get("timestamps", {}).get("running")
-        except Exception:
-            return None
-        return 0.0 if never_ran else None
+                if str(job.status()) == "ERROR":
+                    job.result()
+        except Exception as error:
+            return kind_of(error) is Kind.OVERTIME
+        return False

@@ -24,7 +24,7 @@ from qiskit.providers.exceptions import JobError
 from qiskit_ibm_runtime import Batch
 
 from qhn.backend.events import UNSAID, Entry, Event
-from qhn.backend.history import History
+from qhn.backend.history import AT_LIMIT, History, KnownJob
 from qhn.backend.ibm.account import silent
 from qhn.backend.ibm.connection import FINAL, RENEWALS, WAITING, Connection
 from qhn.backend.ibm.failure import (
@@ -106,6 +106,7 @@ class Jobs:
     journal: Journal | None
     in_session: bool = False
     _session: Any = field(default=None, init=False)
+    _read: set[str] = field(default_factory=set, init=False)  # jobs whose bills were read here
 
     @property
     def terms(self) -> Terms:
@@ -145,6 +146,8 @@ class Jobs:
                 self.connection.wait(job_id)
                 result = self.connection.result(job_id)
             billed = self.connection.bill(job_id)
+            if billed is not None:
+                self._read.add(job_id)
             with self._failure_of(request, job_id, kind_at_reading):
                 found.append(read(number, result, job_id, billed))
             self._note(Entry(Event.DONE, tag=request.tag, job_id=job_id, qpu_seconds=billed))
@@ -153,7 +156,7 @@ class Jobs:
         return found
 
     def reconcile(self) -> None:
-        """Note jobs of the record that were submitted twice unnoticed, cancel those that wait, and :meth:`settle`.
+        """Note jobs of the record that were submitted twice unnoticed, cancel those that wait, and :meth:`settle` again.
 
         Jobs that the service listed too late to be found earlier are found here. A job of a request for which the
         journal knows no other job is left alone: it may be adopted, here or by a copy of the record.
@@ -169,7 +172,7 @@ class Jobs:
                 self._note(replace(intent, event=Event.DUPLICATE, job_id=job_id, record=None))
                 if self.connection.state_if_known(job_id) in WAITING:
                     self._cancel(tag, job_id)
-        self.settle()
+        self.settle(again=True)
 
     def _listed_of_record(self, name: str) -> dict[str, str]:
         """The request tags of all jobs that the service lists for a record, by id; empty if it does not answer."""
@@ -178,17 +181,46 @@ class Jobs:
                 listed = self.connection.service.jobs(job_tags=[f"{RECORD_TAG}{name}"], limit=None)
         except Exception:
             return {}
+        for job in listed:
+            self.connection.take(job)
         named = {job.job_id(): [tag for tag in job.tags or () if tag.startswith(REQUEST_TAG)] for job in listed}
         return {job_id: tags[0] for job_id, tags in named.items() if tags}
 
-    def settle(self) -> None:
-        """Write bills of jobs and sessions that have become known to the service into the journal."""
+    def settle(self, *, again: bool = False) -> None:
+        """Write bills of jobs and sessions that have become known to the service into the journal.
+
+        A service that does not answer leaves the journal as it is.
+
+        Args:
+            again: whether known bills of the last 28 days are read again, once by this object, since the service may
+                correct them; a bill that differs is noted beside the earlier one.
+        """
         if self.connection.service is None or self.journal is None:
             return
         for job_id, job in self.journal.history().jobs().items():
-            if job.billed is None and (billed := self.connection.bill(job_id)) is not None:
-                self._note(Entry(Event.BILLED, tag=job.tag, job_id=job_id, qpu_seconds=billed))
+            is_due = again and job_id not in self._read and job.may_be_rebilled(time.time())
+            if job.billed is not None and not is_due:
+                continue
+            try:
+                billed = self.connection.asked_bill(job_id)
+            except ODD_ANSWERS:
+                continue
+            except Exception as error:
+                if kind_of(error) is Kind.FATAL:  # the service has an answer, such as that it no longer has the job
+                    continue
+                break
+            if billed is not None:
+                self._read.add(job_id)
+                self._note_bill(job_id, job, billed)
         settle_sessions(self.connection.device, self.journal, self._session and self._session.session_id)
+
+    def _note_bill(self, job_id: str, job: KnownJob, billed: float) -> None:
+        """Note a bill that is new, or final for a job that was ended at its limit."""
+        is_news = not job.is_at_limit and job.event is not Event.DONE and self.connection.was_ended_at_limit(job_id)
+        is_final = job.settles(time.time()) and not job.is_settled
+        if billed != job.billed or is_news or is_final:
+            kind = AT_LIMIT if is_news else None
+            self._note(Entry(Event.BILLED, tag=job.tag, job_id=job_id, qpu_seconds=billed, kind=kind))
 
     # ------------------------------------------------------------ submitting
 
