@@ -416,3 +416,57 @@ def test_an_outage_while_bills_are_read_again_fails_nothing(
         assert found.code == 0
         assert "Traceback" not in found.err
     assert ledger_of(load_run(record.directory)).spent.seconds == pytest.approx(spent)
+
+
+def test_a_self_test_that_cannot_pass_is_paid_for_once(service: Service, tmp_path: Path, qhn) -> None:
+    """From cron, attached and by the same command: until it is asked for; and one on its way is collected."""
+    service.conditions.reversed_bits = True
+    command = (*RUN, "ibm_manila", "--set", "train.max_qpu_seconds=60")
+    first = qhn(*command, "--detach")
+    assert first.code == 4
+    assert "did not pass the self-test before the first step: bits come back in reverse order" in first.err
+    paid = service.usage
+    for words in (["resume", "--detach"], ["resume", "-q"], ["resume", "--detach"], command):
+        found = qhn(*words)
+        assert found.code == 4
+        assert "(job000000, 20" in found.err
+        assert "not paid for again, and nothing was submitted" in found.err
+        assert "qhn resume --retry-self-test" in found.err
+    assert (len(service.jobs), service.usage) == (1, paid)
+    service.conditions.queue_looks = 4
+    assert qhn("resume", "--detach", "--retry-self-test").code == 0  # it is on its way
+    for _ in range(3):
+        assert qhn("resume", "--detach").code in (0, 4)
+    assert len(service.jobs) == 2
+    assert qhn("resume", "--detach").code == 4
+    service.conditions.reversed_bits, service.conditions.queue_looks = False, 0
+    assert qhn("resume", "--detach").code == 4
+    assert len(service.jobs) == 2
+    assert qhn("resume", "--retry-self-test", "-q").code == 0
+    assert len(service.jobs) == 3 + 3
+    assert qhn("resume", "--steps", "4", "-q").code == 0
+    assert len(service.jobs) == 3 + 4
+
+
+def test_other_runs_know_of_a_client_in_reverse(service: Service, tmp_path: Path, qhn) -> None:
+    service.conditions.reversed_bits = True
+    assert qhn(*RUN, "ibm_manila", "--yes").code == 4
+    for more in (["--seed", "5"], ["--layers", "2"]):
+        found = qhn(*RUN, "ibm_manila", "--yes", *more)
+        assert found.code == 4
+        assert "did not pass the self-test of another run (job000000, 20" in found.err
+    assert len(service.jobs) == 1
+    assert qhn(*RUN, "ibm_manila", "--yes", "--results", "elsewhere").code == 4
+    assert len(service.jobs) == 2  # of which these do not know
+    assert qhn(*RUN, "ibm_jakarta", "--yes").code == 4
+    assert len(service.jobs) == 3  # another device
+    service.conditions.reversed_bits = False
+    assert qhn(*RUN, "ibm_manila", "--yes", "--seed", "5", "--retry-self-test", "-q").code == 0
+    assert len(service.jobs) == 3 + 4
+    assert qhn(*RUN, "ibm_manila", "--yes", "--seed", "6", "-q").code == 0  # one has passed since
+
+
+def test_only_qpus_have_self_tests(qhn) -> None:
+    found = qhn(*RUN, "fake_manila", "--retry-self-test")
+    assert (found.code, found.out) == (2, "")
+    assert "--retry-self-test goes with backend ibm_<device>; fake_manila computes here and now" in found.err

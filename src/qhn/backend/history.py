@@ -185,6 +185,11 @@ class History:
         """The entries about the request with the given tag, in the order of the journal."""
         return self._of_tag.get(tag, []).copy()
 
+    def is_under_way(self, tag: str) -> bool:
+        """Whether a job for the request may have been submitted whose bits can still be used."""
+        own = self._of_tag.get(tag, [])
+        return bool(own) and own[-1].event not in LOST
+
     def intent(self, tag: str) -> Entry | None:
         """The last noted intent to submit a job for a request; None if no intent states the job's price."""
         known = (one for one in reversed(self._of_tag.get(tag, [])) if one.event is Event.INTENT)

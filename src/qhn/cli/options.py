@@ -42,6 +42,9 @@ MitigationOption = Annotated[
 DetachOption = Annotated[
     bool, typer.Option("--detach", help="Do not wait for a QPU: submit what is next and return; qhn resume goes on.")
 ]
+RetryOption = Annotated[
+    bool, typer.Option("--retry-self-test", help="Pay for another self-test of a QPU that has failed one.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary, only paths.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a step, then one with the outcome.")]
 

@@ -25,6 +25,7 @@ from qhn.cli.options import (
     OrderOption,
     QuietOption,
     ResultsOption,
+    RetryOption,
     RunArgument,
     SeedOption,
     SetOption,
@@ -70,6 +71,7 @@ def run(
         bool, typer.Option("--yes", help="Spend what a run on a QPU takes at most, or what is left, without asking.")
     ] = False,
     detach: DetachOption = False,
+    retry_self_test: RetryOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -82,7 +84,8 @@ def run(
         from qhn.run.warm_start import angles_of
 
         config = with_settings(config, {"train.initial": angles_of(Record.load(find(init_from, results)), config)})
-    _advance(lambda: _begin(config, yes, results=results, restart=restart, detach=detach), quiet, as_json)
+    asked = {"restart": restart, "detach": detach, "retry_self_test": retry_self_test}
+    _advance(lambda: _begin(config, yes, results=results, **asked), quiet, as_json)
 
 
 def _begin(config: RunConfig, yes: bool, **options: Any) -> Training:
@@ -135,6 +138,7 @@ def resume(
     settings: SetOption = None,
     results: ResultsOption = None,
     detach: DetachOption = False,
+    retry_self_test: RetryOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -143,7 +147,7 @@ def resume(
 
     directory = find(name, results)
     chosen = all_settings(settings, {"train.steps": steps})
-    _advance(lambda: resume_run(directory, chosen, detach=detach), quiet, as_json)
+    _advance(lambda: resume_run(directory, chosen, detach=detach, retry_self_test=retry_self_test), quiet, as_json)
 
 
 @app.command("list")

@@ -12,9 +12,8 @@ from typing import Any
 
 def ending_signals() -> list[signal.Signals]:
     """The signals that end this process: SIGINT, SIGTERM and SIGHUP, the last unless ``nohup`` has it ignored."""
-    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
-    is_heeded = hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN
-    return [signal.SIGINT, signal.SIGTERM, *([hangup] if is_heeded else [])]
+    is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([] if is_ignored else [signal.SIGHUP])]
 
 
 @contextmanager
@@ -53,7 +52,7 @@ def stop_at_once(number: int, frame: Any) -> None:
     """Handle a signal as Ctrl-C is handled by Python.
 
     Raises:
-        KeyboardInterrupt: always.
+        KeyboardInterrupt: when it is called.
     """
     raise KeyboardInterrupt
 

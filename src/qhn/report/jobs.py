@@ -50,9 +50,8 @@ class JobLine:
             earlier = ", ".join(f"{seconds:,.1f} s" for seconds in self.earlier_bills)
             words.append(f"billed {self.qpu_seconds:,.1f} s now, {earlier} before")
         if self.qpu_seconds is not None and self.counted_seconds > self.qpu_seconds:
-            words.append(
-                f"was ended at its limit: it counts for {self.counted_seconds:,.1f} s until its bill is read a day later"
-            )
+            seconds = f"{self.counted_seconds:,.1f} s"
+            words.append(f"was ended at its limit: it counts for {seconds} until its bill is read a day later")
         return f"{self.job_id} {'; '.join(words)}" if words else ""
 
 

@@ -97,19 +97,21 @@ def check_budget(config: RunConfig, needed: Amount) -> None:
         )
 
 
-def check_detach(config: RunConfig, detach: bool) -> None:
-    """Refuse to end a session without waiting for its jobs on a machine that has no jobs.
+def check_options(config: RunConfig, *, detach: bool, retry_self_test: bool) -> None:
+    """Refuse options about jobs and self-tests on a machine that has neither.
 
     Args:
         config: the configuration of the run.
         detach: whether the run shall not wait for jobs.
+        retry_self_test: whether a device that failed its self-test shall be tested once more.
 
     Raises:
-        QhnError: if ``detach`` is asked for on a machine that computes in this process; the message names the backend.
+        QhnError: if either is asked for on a machine that computes in this process; the message names the backend.
     """
-    if detach and not config.train.machine.bills:
-        takers = spelled(machine for machine in MACHINES if machine.bills)
-        raise QhnError(f"--detach goes with {takers}; {config.train.backend} computes here and now")
+    for option, is_asked in (("--detach", detach), ("--retry-self-test", retry_self_test)):
+        if is_asked and not config.train.machine.bills:
+            takers = spelled(machine for machine in MACHINES if machine.bills)
+            raise QhnError(f"{option} goes with {takers}; {config.train.backend} computes here and now")
 
 
 class BudgetNeeded(QhnError):

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from qhn.backend import Backend, Sampler
@@ -22,6 +23,7 @@ from qhn.estimator.protocol import Estimator
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.problem.evaluations import Evaluations
 from qhn.run.checks import check_budget, check_paid
+from qhn.run.neighbours import journals_beside
 from qhn.run.plan import Plan
 from qhn.run.recorder import Recorder
 from qhn.run.session import BackendFacts
@@ -37,6 +39,7 @@ class RunMachine:
         recorder: the recorder that keeps the run.
         backend: the machine, if it is open already.
         detach: whether the run ends once the jobs of its next step are submitted, instead of waiting for them.
+        retry_self_test: whether a device that failed its self-test is tested once more.
 
     Attributes:
         plan: the plan of the run.
@@ -45,13 +48,21 @@ class RunMachine:
             changes; it does nothing until it is replaced.
     """
 
-    def __init__(self, plan: Plan, recorder: Recorder, backend: Backend | None = None, *, detach: bool = False) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        recorder: Recorder,
+        backend: Backend | None = None,
+        *,
+        detach: bool = False,
+        retry_self_test: bool = False,
+    ) -> None:
         self.plan = plan
         self.kind = plan.config.train.machine
         self.tell: Callable[[str], object] = lambda words: None
         self._recorder = recorder
         self._backend = backend  # opened at the first step if need be: a finished run is shown without a machine
-        self._detach = detach
+        self._detach, self._retry_self_test = detach, retry_self_test
         self._has_read_bills = False
         self._timing: list[dict[str, Any]] = []
         self._shots = 0
@@ -306,6 +317,7 @@ class RunMachine:
             return None
         backend.settle()
         backend.terms.left, backend.terms.detach, backend.terms.tell = self._remaining, self._detach, self._tell
+        backend.terms.retry_self_test, backend.terms.other_journals = self._retry_self_test, self._other_journals
         return beyond_account(self.needed(step), self.ledger(), backend.seconds_left())
 
     def budget_words(self) -> str:
@@ -330,6 +342,10 @@ class RunMachine:
 
     def _tell(self, words: str) -> None:
         self.tell(f"{words}  {self.budget_words()}")
+
+    def _other_journals(self) -> list[Path]:
+        """The paths of the journals of the runs that are kept beside this one."""
+        return [] if self._recorder.record is None else journals_beside(self._recorder.record)
 
     def _history(self) -> History:
         """The history of the run's jobs in its journal; empty for a run that is not recorded."""

@@ -30,7 +30,7 @@ from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.protocol import Estimator
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
-from qhn.run.checks import check_detach, check_start
+from qhn.run.checks import check_options, check_start
 from qhn.run.machine import RunMachine
 from qhn.run.plan import Plan, prepare, with_stop_rules_of
 from qhn.run.record import Record, results_directory
@@ -48,6 +48,7 @@ def train(
     record: bool = True,
     restart: bool = False,
     detach: bool = False,
+    retry_self_test: bool = False,
 ) -> Training:
     """The steps of a run as an iterator; those already on disk come first.
 
@@ -63,10 +64,11 @@ def train(
         restart: whether an existing run of the same configuration is set aside, and the run begins anew.
         detach: whether not to wait for jobs of a QPU: those of the next step are submitted, and the run ends with the
             outcome ``detached``.
+        retry_self_test: whether to pay for another self-test of a QPU that has failed one with the same versions.
 
     Raises:
         QhnError: if the configuration cannot be run because of its data, memory, device, account or budget; or if
-            ``detach`` is asked for on a machine that is no QPU.
+            ``detach`` or ``retry_self_test`` is asked for on a machine that is no QPU.
         FileNotFoundError: if a file of data is missing.
         RecordError: if the directory is damaged, or another process is writing it.
         OSError: if the directory cannot be written.
@@ -81,12 +83,17 @@ def train(
     if problem is not None:
         config = config.given(problem)
     plan = prepare(config, problem)
-    check_detach(config, detach)
+    check_options(config, detach=detach, retry_self_test=retry_self_test)
     directory = results_directory(results) / config.experiment / config.run_id
     found = Record(directory, config)
     if record and found.exists and not restart:
         kept = Record.load(directory)
-        return Training(replace(plan, config=with_stop_rules_of(config, kept)), OnDisk(kept), detach=detach)
+        return Training(
+            replace(plan, config=with_stop_rules_of(config, kept)),
+            OnDisk(kept),
+            detach=detach,
+            retry_self_test=retry_self_test,
+        )
     backend = config.backend(found.journal if record else None)
     forecast = Forecast(config, plan.ansatz, backend.compile(plan.ansatz).placement)
     check_start(forecast, paid=backend.paid, record=record)  # refuse what cannot run before anything is written
@@ -95,7 +102,9 @@ def train(
     if found.exists:
         found.set_aside()
     kept = Record.create(config, directory)
-    return Training(replace(plan, config=kept.config), OnDisk(kept), backend, detach=detach)
+    return Training(
+        replace(plan, config=kept.config), OnDisk(kept), backend, detach=detach, retry_self_test=retry_self_test
+    )
 
 
 def resume(
@@ -104,6 +113,7 @@ def resume(
     *,
     problem: Problem | None = None,
     detach: bool = False,
+    retry_self_test: bool = False,
 ) -> Training:
     """The steps of the run in a directory as an iterator; those already on disk come first.
 
@@ -113,6 +123,7 @@ def resume(
         problem: the problem that was given to :func:`train`; None if none was given.
         detach: whether not to wait for jobs of a QPU: those of the next step are submitted, and the run ends with the
             outcome ``detached``.
+        retry_self_test: whether to pay for another self-test of a QPU that has failed one with the same versions.
 
     Raises:
         FileNotFoundError: if there is no run in the directory.
@@ -144,8 +155,8 @@ def resume(
     taken = record.checkpoint().num_steps
     if config.train.steps < taken:
         raise QhnError(f"train.steps is {config.train.steps}, but the run has taken {taken} steps; ask for more")
-    check_detach(config, detach)
-    return Training(prepare(config, problem), OnDisk(record), detach=detach)
+    check_options(config, detach=detach, retry_self_test=retry_self_test)
+    return Training(prepare(config, problem), OnDisk(record), detach=detach, retry_self_test=retry_self_test)
 
 
 class Training(Iterator[Step]):
@@ -156,6 +167,7 @@ class Training(Iterator[Step]):
         recorder: the recorder that keeps the run.
         backend: the machine, if it is open already; by default it is opened at the first step that is not on disk.
         detach: whether not to wait for jobs of a QPU.
+        retry_self_test: whether to pay for another self-test of a QPU that has failed one.
 
     Attributes:
         config: the configuration of the run.
@@ -171,12 +183,20 @@ class Training(Iterator[Step]):
         RecordError: at construction, if the record is damaged or another process is writing it.
     """
 
-    def __init__(self, plan: Plan, recorder: Recorder, backend: Backend | None = None, *, detach: bool = False) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        recorder: Recorder,
+        backend: Backend | None = None,
+        *,
+        detach: bool = False,
+        retry_self_test: bool = False,
+    ) -> None:
         self.config, self.problem, self.ansatz = plan.config, plan.problem, plan.ansatz
         self.record = recorder.record
         self.outcome: Outcome | None = None
         self._plan, self._recorder, self._run_id = plan, recorder, plan.config.run_id
-        self._machine = RunMachine(plan, recorder, backend, detach=detach)
+        self._machine = RunMachine(plan, recorder, backend, detach=detach, retry_self_test=retry_self_test)
         self._optimizer = plan.config.train.optimizer.build()
         self._estimator: Estimator | None = None
         self._stop_requested = self._closed = False

@@ -346,9 +346,8 @@ def processes(workers: int | None = None) -> Iterator[Executor]:
 
 
 def _begin_worker(num_threads: int) -> None:
-    for name in ("SIGINT", "SIGHUP"):  # the terminal sends them to all; the parent decides
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):  # the terminal sends them to all; the parent decides
+        signal.signal(number, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = str(num_threads)
     threadpool_limits(num_threads, user_api="blas")  # numpy, which was imported before, does not look again
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -433,11 +433,20 @@ def test_a_client_with_a_wrong_order_is_stopped_before_a_step_is_paid(
         else:
             patched.setattr(ibm, "publish", lambda circuit, thetas: publish(circuit, thetas[:, swaps[wrong]]))
         expected = "reverse order" if wrong == "bits" else "angles or bits are in a wrong order"
-        for _ in range(2):  # the second time too
-            with pytest.raises(BackendError, match=rf"did not pass the self-test before the first step: .*{expected}"):
+        with pytest.raises(BackendError, match=rf"did not pass the self-test before the first step: .*{expected}"):
+            machine(tmp_path).compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
+        for _ in range(3):  # the second time nothing is paid
+            with pytest.raises(BackendError, match=rf"{expected}; with the same versions it is not paid for again"):
                 machine(tmp_path).compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
+        assert [job.tags[0] for job in service.jobs.values()] == ["qhn:r:test:0"]
+        again = machine(tmp_path)
+        again.terms.retry_self_test = True
+        with pytest.raises(BackendError, match=rf"did not pass the self-test before the first step: .*{expected}"):
+            again.compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
     assert [job.tags[0] for job in service.jobs.values()] == ["qhn:r:test:0", "qhn:r:test:1"]
-    machine(tmp_path).compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
+    mended = machine(tmp_path)
+    mended.terms.retry_self_test = True
+    mended.compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
     found = ledger([], Journal(tmp_path / "jobs.jsonl").history(), 0)
     assert (found.tests.jobs, found.begun.jobs, found.lost.jobs) == (3, 1, 0)
 

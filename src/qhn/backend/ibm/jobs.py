@@ -156,10 +156,11 @@ class Jobs:
         return found
 
     def reconcile(self) -> None:
-        """Note jobs of the record that were submitted twice unnoticed, cancel those that wait, and :meth:`settle` again.
+        """Note jobs of the record that were submitted twice unnoticed, cancel those that wait, and read all bills.
 
         Jobs that the service listed too late to be found earlier are found here. A job of a request for which the
-        journal knows no other job is left alone: it may be adopted, here or by a copy of the record.
+        journal knows no other job is left alone: it may be adopted, here or by a copy of the record. The bills are
+        those of :meth:`settle`, with those of the last 28 days again.
         """
         if self.connection.service is None or self.journal is None:
             return
