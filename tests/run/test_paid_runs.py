@@ -470,3 +470,67 @@ def test_only_qpus_have_self_tests(qhn) -> None:
     found = qhn(*RUN, "fake_manila", "--retry-self-test")
     assert (found.code, found.out) == (2, "")
     assert "--retry-self-test goes with backend ibm_<device>; fake_manila computes here and now" in found.err
+
+
+@pytest.mark.parametrize("loss", ["deleted", "emptied", "of another run"])
+def test_a_journal_that_is_lost_while_a_job_waits_is_missed(
+    loss: str, service: Service, paid: RunConfig, tmp_path: Path, qhn
+) -> None:
+    """Nothing is submitted or written in its place; restored, the job is collected."""
+    service.conditions.queue_seconds = 3600
+    training = train(paid, results=tmp_path / "results", detach=True)
+    assert ended(training)[1].name == "detached"
+    path = record_of(training).journal.path
+    content = path.read_bytes()
+    if loss == "deleted":
+        path.unlink()
+    else:
+        path.write_bytes(content.replace(load_run(path.parent).journal.name.encode(), b"other") * (loss != "emptied"))
+    before = {file: file.read_bytes() for file in path.parent.rglob("*") if file.is_file()}
+    for words in (["resume", "--detach"], ["resume"], ["jobs"], ["list"]):
+        found = qhn(*words)
+        assert found.code == (0 if words == ["list"] else 2)
+        assert f"{path.name} {'is that of' if loss == 'of another run' else 'has no entry'}" in found.out + found.err
+        assert "restore it from a copy" in found.out + found.err
+    assert {file: file.read_bytes() for file in path.parent.rglob("*") if file.is_file()} == before
+    assert len(service.jobs) == 1
+    path.write_bytes(content)
+    service.conditions.queue_seconds = 0
+    assert qhn("resume", "-q").code == 0
+    assert len(service.jobs) == 1 + paid.train.steps
+
+
+def test_looking_at_jobs_begins_no_journal(service: Service, paid: RunConfig, tmp_path: Path, qhn) -> None:
+    record = Record.create(paid, tmp_path / "results" / "figure-1" / paid.run_id)
+    assert qhn("jobs").out == "no job was submitted yet\n"
+    assert not record.journal.path.exists()
+
+
+def test_a_detached_run_from_cron_pays_nothing_when_it_cannot_go_on(
+    service: Service, paid: RunConfig, tmp_path: Path, qhn
+) -> None:
+    """The lock is held, the service is down, and the budget is short: each has its exit code and line."""
+    training = train(with_settings(paid, {"train.max_qpu_seconds": TEST + STEP + WHOLE - 0.1}), results=tmp_path / "r")
+    next(training)
+    directory = str(record_of(training).directory)
+    jobs_before = len(service.jobs)
+    held = qhn("resume", "--detach", directory)
+    assert (held.code, held.out) == (2, "")
+    assert held.err == f"qhn: {directory} is being written by another process\n"
+    training.close()
+    more = ("--set", "train.max_qpu_seconds=60")
+    service.fault("answer", status=503, times=10_000)
+    down = qhn("resume", "--detach", directory, *more)
+    assert (down.code, down.out) == (4, "")
+    assert down.err.startswith("qhn: the IBM service could not be reached, or is out of order")
+    assert len(down.err.splitlines()) == 1
+    service.faults.clear()
+    service.fault("refuse")
+    assert qhn("resume", "--detach", directory).code == 4
+    service.listen()
+    short = qhn("resume", "--detach", directory, "--set", f"train.max_qpu_seconds={TEST + STEP + WHOLE - 0.1}")
+    assert short.code == 3
+    assert short.out.splitlines()[-1].startswith("a step takes up to 3.00 QPU seconds, 2.90 of train.max_qpu_seconds")
+    service.conditions.usage_limit = service.usage + 1
+    assert qhn("resume", "--detach", directory, *more).code == 3
+    assert len(service.jobs) == jobs_before == 2

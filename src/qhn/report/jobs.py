@@ -9,6 +9,7 @@ from qhn.backend import BackendError
 from qhn.backend.events import Event
 from qhn.backend.history import KnownJob
 from qhn.budget.ledger import Ledger, ledger
+from qhn.run.checks import check_journal
 from qhn.run.record import Record
 from qhn.text import aligned
 
@@ -65,11 +66,15 @@ def jobs_of_run(record: Record) -> tuple[list[JobLine], str]:
 
     Returns:
         The jobs, and why the service could not be asked; empty text if it was asked.
+
+    Raises:
+        RecordError: if the journal was lost.
     """
     from qhn.backend.ibm.account import account_device
     from qhn.backend.ibm.connection import Connection
     from qhn.backend.ibm.jobs import Jobs
 
+    check_journal(record)
     try:
         connection = Connection(account_device(record.config.train.backend), patience=0.0)
     except (ValueError, BackendError) as error:
@@ -120,7 +125,11 @@ def ledger_of(record: Record) -> Ledger:
 
     Args:
         record: the record of the run.
+
+    Raises:
+        RecordError: if the journal of the run's jobs was lost.
     """
+    check_journal(record)
     steps = record.steps()
     return ledger(record.timing(), record.journal.history(), steps[-1].shots if steps else 0)
 

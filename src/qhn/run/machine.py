@@ -22,12 +22,12 @@ from qhn.estimator.noisy import without_shots
 from qhn.estimator.protocol import Estimator
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.problem.evaluations import Evaluations
-from qhn.run.checks import check_budget, check_paid
+from qhn.run.checks import check_budget, check_journal, check_paid
 from qhn.run.neighbours import journals_beside
 from qhn.run.plan import Plan
 from qhn.run.recorder import Recorder
 from qhn.run.session import BackendFacts
-from qhn.run.step import Outcome, RecordError
+from qhn.run.step import Outcome
 from qhn.run.stopping import beyond_account, over_budget
 
 
@@ -177,7 +177,9 @@ class RunMachine:
     def _facts(self) -> dict[str, Any]:
         """The description of the machine that the record keeps, with the price of the run."""
         priced = self.forecast.priced()
-        return self.sampler.describe() | ({} if priced is None else {"price": priced.to_json()})
+        journal = self._recorder.journal if self.kind.bills else None
+        name = {} if journal is None else {"record": journal.name}  # which tells later whether the journal was lost
+        return self.sampler.describe() | ({} if priced is None else {"price": priced.to_json()}) | name
 
     # ------------------------------------------------------------ what the run has spent, and may spend
 
@@ -189,16 +191,11 @@ class RunMachine:
             shots: number of shots of all complete steps.
 
         Raises:
-            RecordError: if the journal does not know a job that a step used, since what was spent is then unknown.
+            RecordError: if the journal was lost, since what was spent is then unknown.
         """
         self._timing, self._shots = list(timing), shots
-        noted = self._history().jobs()
-        missing = [job_id for entry in self._timing for job_id in entry["job_ids"] if job_id not in noted]
-        if missing and self._recorder.record and self.kind.bills:
-            raise RecordError(
-                f"{self._recorder.record.journal.path} does not know the job {missing[0]}, which a step used; restore "
-                "it from a copy: it holds what was spent, and the names of jobs that may be on their way"
-            )
+        if self._recorder.record is not None:
+            check_journal(self._recorder.record)
 
     def timing(self, step: int, seconds: float, gradients: int, samples: Sequence[Samples]) -> dict[str, Any]:
         """The entry of a step for ``timing.jsonl``: what it took, and on a device also its price by the calibration.

@@ -167,7 +167,7 @@ class Jobs:
         history = self.journal.history()
         noted = history.jobs()
         served = {job.tag for job in noted.values() if not job.is_lost}
-        for job_id, tag in self._listed_of_record(self.journal.name).items():
+        for job_id, tag in self._listed_of_record(history.record).items():
             intent = history.intent(tag) if tag in served and job_id not in noted else None
             if intent is not None:
                 self._note(replace(intent, event=Event.DUPLICATE, job_id=job_id, record=None))
@@ -175,8 +175,10 @@ class Jobs:
                     self._cancel(tag, job_id)
         self.settle(again=True)
 
-    def _listed_of_record(self, name: str) -> dict[str, str]:
+    def _listed_of_record(self, name: str | None) -> dict[str, str]:
         """The request tags of all jobs that the service lists for a record, by id; empty if it does not answer."""
+        if name is None:
+            return {}
         try:
             with silent():
                 listed = self.connection.service.jobs(job_tags=[f"{RECORD_TAG}{name}"], limit=None)
