@@ -36,6 +36,8 @@ WRITTEN = [  # as they are in directories of runs
     '{"event": "cancelled", "tag": "qhn:r:0:0", "job_id": "c"}',
     '{"event": "self-test", "job_id": "t", "complaint": null, "versions": {"qiskit": "2.1"}}',
     '{"event": "self-test", "job_id": "t", "complaint": "bits come back in reverse order", "versions": {}}',
+    '{"event": "self-test", "job_id": "t", "digest": "d", "complaint": "x", "versions": {"a": "1"}, "device": "b"}',
+    '{"event": "billed", "tag": "qhn:r:0:0", "job_id": "a", "qpu_seconds": 3, "kind": "overtime"}',
     '{"event": "session", "session_id": "s"}',
     '{"event": "session", "session_id": "s", "qpu_seconds": null}',
     '{"event": "session closed", "session_id": "s", "qpu_seconds": 90.0}',

@@ -14,8 +14,10 @@ import numpy as np
 from qhn.errors import RecordError, RecordWarning
 from qhn.run.training import resume
 from service import CRN, Job, Service
-from service.jobs import FINAL
+from service.jobs import FINAL, OVERTIME
 from service.service import TOKEN
+
+ACCEPTED = ("submitted", "adopted", "duplicate")  # events that state a job and its price
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,11 @@ def _every_second_is_in_the_ledger(scene: Scene) -> Iterator[str]:
         yield str(error)
         return
     training.close()
-    spent, billed = training.ledger().spent.seconds, sum(job.seconds for job in scene.jobs)
     journal = _lines(scene.run / "jobs.jsonl")
+    prices = {entry["job_id"]: entry.get("price_seconds", 0.0) for entry in journal if entry["event"] in ACCEPTED}
+    low = {job.job_id: prices.get(job.job_id, 0.0) for job in scene.jobs if job.code == OVERTIME}  # for a day
+    spent = training.ledger().spent.seconds
+    billed = sum(max(job.seconds, low.get(job.job_id, 0.0)) for job in scene.jobs)
     if abs(spent - billed) > 1e-6:
         events = defaultdict(list)
         for entry in journal:
@@ -109,7 +114,9 @@ def _every_second_is_in_the_ledger(scene: Scene) -> Iterator[str]:
             f"{', '.join(events[job.job_id]) or 'not in jobs.jsonl'}"
             for job in scene.jobs
         ]
-        yield f"{billed:.3f} s were billed, the ledger says {spent:.3f}: " + "".join(f"\n      {job}" for job in known)
+        yield f"{billed:.3f} s are to be counted, the ledger says {spent:.3f}: " + "".join(
+            f"\n      {job}" for job in known
+        )
     noted = {entry["job_id"] for entry in journal if entry.get("job_id")}
     if unknown := noted - set(scene.service.jobs):
         yield f"jobs.jsonl has {', '.join(sorted(unknown))}, which the service does not know"

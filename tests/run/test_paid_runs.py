@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
 from qhn.backend import BackendError
+from qhn.backend.events import TIME
 from qhn.backend.ibm import connection, jobs
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
@@ -278,3 +281,255 @@ def test_what_was_begun_is_not_taken_from_the_budget_twice(service: Service, pai
     assert ended(training)[1].name == "detached"
     service.conditions.queue_seconds = 0.0
     assert ended(resume(record_of(training).directory))[0] == 1
+
+
+def test_a_spent_quota_ends_a_run_that_goes_on_when_there_is_more(service: Service, tmp_path: Path, qhn) -> None:
+    """The service may refuse a job for it although the account seemed to have enough."""
+    service.fault("answer", on="POST jobs", status=403, code=4317)
+    found = qhn(*RUN, "ibm_manila", "--yes")
+    assert found.code == 3
+    assert "has no QPU seconds left in this period, says the service (4317); qhn resume when it has more" in found.out
+    assert "token" not in found.out + found.err
+    assert not service.jobs
+    assert "quota" in qhn("list").out
+    for _ in range(3):
+        service.fault("answer", on="POST jobs", status=403, code=4317)
+        assert qhn("resume", "--detach", "-q").code == 3
+    service.fault("answer", on="POST v3/*", status=403, code=4317)
+    at_once = qhn("resume", "--detach")
+    assert at_once.code == 3
+    assert "(4317)" in at_once.err
+    assert qhn("resume", "-q").code == 0
+    assert len(service.jobs) == 4
+
+
+def later(record: Record, hours: float) -> None:
+    """Let everything in the journal be older."""
+    lines = [json.loads(line) for line in record.journal.path.read_text().splitlines()]
+    for line in lines:
+        written = calendar.timegm(time.strptime(line["time"], TIME)) - 3600 * hours
+        line["time"] = time.strftime(TIME, time.gmtime(written))
+    record.journal.path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+@pytest.mark.parametrize("bill", [0.5, 3.5])
+def test_a_job_ended_at_its_limit_counts_at_the_larger_of_bill_and_price_for_a_day(
+    bill: float, service: Service, paid: RunConfig, tmp_path: Path, qhn
+) -> None:
+    training = train(with_settings(paid, {"train.steps": 2}), results=tmp_path)
+    next(training)
+    service.fault("overtime")
+    with pytest.raises(BackendError, match="ran into its limit"):
+        next(training)
+    training.close()
+    record, job = record_of(training), list(service.jobs.values())[-1]
+    others = sum(one.seconds for one in service.jobs.values() if one is not job)
+    job.seconds = bill
+    for hours in (0, 10, 13):  # a day has not yet passed
+        later(record, hours)
+        found = qhn("jobs", str(record.directory))
+        assert ledger_of(record).spent.seconds == pytest.approx(others + max(bill, STEP), abs=1e-4)
+        assert ("counts for 2.4 s until its bill is read a day later" in found.out) == (bill < STEP)
+        record = load_run(record.directory)
+    later(record, 1.5)
+    assert ledger_of(load_run(record.directory)).spent.seconds == pytest.approx(others + max(bill, STEP), abs=1e-4)
+    found = qhn("jobs", str(record.directory))
+    assert ledger_of(load_run(record.directory)).spent.seconds == pytest.approx(others + bill)
+    assert "until its bill" not in found.out
+    before = record.journal.path.read_bytes()
+    assert qhn("jobs", str(record.directory)).out == found.out
+    assert record.journal.path.read_bytes() == before
+
+
+def test_a_limit_that_nobody_watched_is_noticed_with_the_bill(
+    service: Service, paid: RunConfig, tmp_path: Path, qhn
+) -> None:
+    training = train(paid, results=tmp_path)
+    next(training)
+    training.close()
+    service.conditions.queue_looks = 3
+    service.fault("overtime")
+    training = resume(record_of(training).directory, detach=True)
+    assert ended(training)[1].name == "detached"
+    service.conditions.queue_looks = 0
+    service.settle()
+    list(service.jobs.values())[-1].seconds = 0.25
+    assert qhn("jobs", str(record_of(training).directory)).code == 0
+    known = list(load_run(record_of(training).directory).journal.history().jobs().values())[-1]
+    assert (known.billed, known.spent.seconds) == (0.25, pytest.approx(STEP, abs=1e-4))
+
+
+def test_bills_of_28_days_are_read_again_and_both_readings_kept(
+    service: Service, paid: RunConfig, tmp_path: Path, qhn
+) -> None:
+    training = train(with_settings(paid, {"train.steps": 2}), results=tmp_path)
+    assert ended(training)[0] == 2
+    training.close()
+    record, last = record_of(training), list(service.jobs.values())[-1]
+    was = last.seconds
+    last.seconds = 4.75
+    found = qhn("jobs", str(record.directory))
+    assert f"{last.job_id} billed 4.8 s now, 2.4 s before" in found.out
+    bills = load_run(record.directory).journal.history().jobs()[last.job_id].bills
+    assert bills == (pytest.approx(was), 4.75)
+    assert ledger_of(load_run(record.directory)).spent.seconds == pytest.approx(service.usage)
+    lines = record.journal.path.read_text().splitlines()
+    assert qhn("jobs", str(record.directory)).code == 0
+    assert record.journal.path.read_text().splitlines() == lines  # nothing is new
+    last.seconds = 1.25
+    assert qhn("resume", str(record.directory), "-q").code == 0  # also of a run that is done
+    assert load_run(record.directory).journal.history().jobs()[last.job_id].bills == (*bills, 1.25)
+    later(load_run(record.directory), 28.1 * 24)
+    last.seconds = 9.0
+    before = service.requests["GET jobs/*/metrics"]
+    assert qhn("jobs", str(record.directory)).code == 0
+    assert load_run(record.directory).journal.history().jobs()[last.job_id].billed == 1.25
+    assert service.requests["GET jobs/*/metrics"] == before
+
+
+def test_a_bill_that_fell_leaves_enough_for_a_step(service: Service, paid: RunConfig, tmp_path: Path) -> None:
+    training = train(
+        with_settings(paid, {"train.max_qpu_seconds": TEST + STEP + 2, "train.steps": 2}), results=tmp_path
+    )
+    assert ended(training) == (1, training.outcome)
+    assert training.outcome.name == "budget"
+    training.close()
+    service.jobs["job000001"].seconds = 0.5
+    assert ended(resume(record_of(training).directory))[1].name == "done"
+
+
+@pytest.mark.parametrize("fault", ["answer", "drop", "truncate", "refuse"])
+def test_an_outage_while_bills_are_read_again_fails_nothing(
+    fault: str, service: Service, paid: RunConfig, tmp_path: Path, qhn
+) -> None:
+    training = train(with_settings(paid, {"train.steps": 2}), results=tmp_path)
+    assert ended(training)[0] == 2
+    training.close()
+    record, spent = record_of(training), service.usage
+    if fault == "refuse":
+        service.fault("refuse")
+    else:
+        service.fault(fault, on="GET jobs/*/metrics", status=503, times=10_000)
+    for words in (["jobs"], ["resume", "-q"]):
+        found = qhn(*words, str(record.directory))
+        assert found.code == 0
+        assert "Traceback" not in found.err
+    assert ledger_of(load_run(record.directory)).spent.seconds == pytest.approx(spent)
+
+
+def test_a_self_test_that_cannot_pass_is_paid_for_once(service: Service, tmp_path: Path, qhn) -> None:
+    """From cron, attached and by the same command: until it is asked for; and one on its way is collected."""
+    service.conditions.reversed_bits = True
+    command = (*RUN, "ibm_manila", "--set", "train.max_qpu_seconds=60")
+    first = qhn(*command, "--detach")
+    assert first.code == 4
+    assert "did not pass the self-test before the first step: bits come back in reverse order" in first.err
+    paid = service.usage
+    for words in (["resume", "--detach"], ["resume", "-q"], ["resume", "--detach"], command):
+        found = qhn(*words)
+        assert found.code == 4
+        assert "(job000000, 20" in found.err
+        assert "not paid for again, and nothing was submitted" in found.err
+        assert "qhn resume --retry-self-test" in found.err
+    assert (len(service.jobs), service.usage) == (1, paid)
+    service.conditions.queue_looks = 4
+    assert qhn("resume", "--detach", "--retry-self-test").code == 0  # it is on its way
+    for _ in range(3):
+        assert qhn("resume", "--detach").code in (0, 4)
+    assert len(service.jobs) == 2
+    assert qhn("resume", "--detach").code == 4
+    service.conditions.reversed_bits, service.conditions.queue_looks = False, 0
+    assert qhn("resume", "--detach").code == 4
+    assert len(service.jobs) == 2
+    assert qhn("resume", "--retry-self-test", "-q").code == 0
+    assert len(service.jobs) == 3 + 3
+    assert qhn("resume", "--steps", "4", "-q").code == 0
+    assert len(service.jobs) == 3 + 4
+
+
+def test_other_runs_know_of_a_client_in_reverse(service: Service, tmp_path: Path, qhn) -> None:
+    service.conditions.reversed_bits = True
+    assert qhn(*RUN, "ibm_manila", "--yes").code == 4
+    for more in (["--seed", "5"], ["--layers", "2"]):
+        found = qhn(*RUN, "ibm_manila", "--yes", *more)
+        assert found.code == 4
+        assert "did not pass the self-test of another run (job000000, 20" in found.err
+    assert len(service.jobs) == 1
+    assert qhn(*RUN, "ibm_manila", "--yes", "--results", "elsewhere").code == 4
+    assert len(service.jobs) == 2  # of which these do not know
+    assert qhn(*RUN, "ibm_jakarta", "--yes").code == 4
+    assert len(service.jobs) == 3  # another device
+    service.conditions.reversed_bits = False
+    assert qhn(*RUN, "ibm_manila", "--yes", "--seed", "5", "--retry-self-test", "-q").code == 0
+    assert len(service.jobs) == 3 + 4
+    assert qhn(*RUN, "ibm_manila", "--yes", "--seed", "6", "-q").code == 0  # one has passed since
+
+
+def test_only_qpus_have_self_tests(qhn) -> None:
+    found = qhn(*RUN, "fake_manila", "--retry-self-test")
+    assert (found.code, found.out) == (2, "")
+    assert "--retry-self-test goes with backend ibm_<device>; fake_manila computes here and now" in found.err
+
+
+@pytest.mark.parametrize("loss", ["deleted", "emptied", "of another run"])
+def test_a_journal_that_is_lost_while_a_job_waits_is_missed(
+    loss: str, service: Service, paid: RunConfig, tmp_path: Path, qhn
+) -> None:
+    """Nothing is submitted or written in its place; restored, the job is collected."""
+    service.conditions.queue_seconds = 3600
+    training = train(paid, results=tmp_path / "results", detach=True)
+    assert ended(training)[1].name == "detached"
+    path = record_of(training).journal.path
+    content = path.read_bytes()
+    if loss == "deleted":
+        path.unlink()
+    else:
+        path.write_bytes(content.replace(load_run(path.parent).journal.name.encode(), b"other") * (loss != "emptied"))
+    before = {file: file.read_bytes() for file in path.parent.rglob("*") if file.is_file()}
+    for words in (["resume", "--detach"], ["resume"], ["jobs"], ["list"]):
+        found = qhn(*words)
+        assert found.code == (0 if words == ["list"] else 2)
+        assert f"{path.name} {'is that of' if loss == 'of another run' else 'has no entry'}" in found.out + found.err
+        assert "restore it from a copy" in found.out + found.err
+    assert {file: file.read_bytes() for file in path.parent.rglob("*") if file.is_file()} == before
+    assert len(service.jobs) == 1
+    path.write_bytes(content)
+    service.conditions.queue_seconds = 0
+    assert qhn("resume", "-q").code == 0
+    assert len(service.jobs) == 1 + paid.train.steps
+
+
+def test_looking_at_jobs_begins_no_journal(service: Service, paid: RunConfig, tmp_path: Path, qhn) -> None:
+    record = Record.create(paid, tmp_path / "results" / "figure-1" / paid.run_id)
+    assert qhn("jobs").out == "no job was submitted yet\n"
+    assert not record.journal.path.exists()
+
+
+def test_a_detached_run_from_cron_pays_nothing_when_it_cannot_go_on(
+    service: Service, paid: RunConfig, tmp_path: Path, qhn
+) -> None:
+    """The lock is held, the service is down, and the budget is short: each has its exit code and line."""
+    training = train(with_settings(paid, {"train.max_qpu_seconds": TEST + STEP + WHOLE - 0.1}), results=tmp_path / "r")
+    next(training)
+    directory = str(record_of(training).directory)
+    jobs_before = len(service.jobs)
+    held = qhn("resume", "--detach", directory)
+    assert (held.code, held.out) == (2, "")
+    assert held.err == f"qhn: {directory} is being written by another process\n"
+    training.close()
+    more = ("--set", "train.max_qpu_seconds=60")
+    service.fault("answer", status=503, times=10_000)
+    down = qhn("resume", "--detach", directory, *more)
+    assert (down.code, down.out) == (4, "")
+    assert down.err.startswith("qhn: the IBM service could not be reached, or is out of order")
+    assert len(down.err.splitlines()) == 1
+    service.faults.clear()
+    service.fault("refuse")
+    assert qhn("resume", "--detach", directory).code == 4
+    service.listen()
+    short = qhn("resume", "--detach", directory, "--set", f"train.max_qpu_seconds={TEST + STEP + WHOLE - 0.1}")
+    assert short.code == 3
+    assert short.out.splitlines()[-1].startswith("a step takes up to 3.00 QPU seconds, 2.90 of train.max_qpu_seconds")
+    service.conditions.usage_limit = service.usage + 1
+    assert qhn("resume", "--detach", directory, *more).code == 3
+    assert len(service.jobs) == jobs_before == 2

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +29,13 @@ from qhn.errors import RecordError, RecordWarning
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import enumerate_costs
 from qhn.problem.network import load_network
+from qhn.run import record
 from qhn.run.directories import find_run
 from qhn.run.record import Record, load_run
 from qhn.run.step import Step, lowest_validation
 from qhn.run.stopping import steps_since_progress
 from qhn.run.training import resume, train
-from runs import make_old, rewrite_json
+from runs import make_old, rewrite_json, wait_until
 
 NOT_REPRODUCIBLE = {"manifest.json", "timing.jsonl", ".lock", "jobs.jsonl", "circuit.qpy"}
 
@@ -375,7 +379,7 @@ KILLED = """
 import os, signal, sys
 from qhn.backend.aer import AerSampler
 from qhn.cli import main
-from qhn.run.directories import find_run
+from qhn.run import record
 
 def kill_at(moment, owner, name, finish):
     real, calls = getattr(owner, name), []
@@ -413,12 +417,13 @@ def test_kill_minus_nine_and_resume_equals_an_uninterrupted_run(where: str, mome
     assert contents(directory) == contents(tmp_path / "whole" / "figure-1" / directory.name)
 
 
-def test_ctrl_c_finishes_the_step_and_says_how_to_go_on(tmp_path: Path, qhn) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_finishes_the_step_and_says_how_to_go_on(number: signal.Signals, tmp_path: Path, qhn) -> None:
     words = pictures.command("run", "figure-1", "--steps", "100000", "--shots", "50", "--results", "r")
     child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert child.stderr is not None
     assert child.stderr.readline().startswith("step 1/100000")
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     try:
         out, err = child.communicate(timeout=300)
     finally:
@@ -431,6 +436,39 @@ def test_ctrl_c_finishes_the_step_and_says_how_to_go_on(tmp_path: Path, qhn) -> 
     assert load_run(directory).outcome().name == "interrupted"
     assert qhn("resume", str(directory), "--steps", str(len(steps) + 2), "--quiet").code == 0
     assert len(load_run(directory).steps()) == len(steps) + 2
+
+
+def test_a_run_whose_terminal_is_closed_ends_after_its_step(tmp_path: Path) -> None:
+    """What it would print then cannot be printed, and does not matter."""
+    master, slave = os.openpty()
+    words = pictures.command("run", "figure-1", "--steps", "100000", "--shots", "50", "--results", "r")
+    ends = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
+    own = partial(fcntl.ioctl, slave, termios.TIOCSCTTY, 0)
+    child = subprocess.Popen(words, start_new_session=True, preexec_fn=own, **ends)
+    os.close(slave)
+    wait_until(lambda: len(list(tmp_path.glob("r/figure-1/*/checkpoint.npz"))) == 1)
+    os.read(master, 1000)
+    os.close(master)
+    try:
+        assert child.wait(timeout=300) == 130
+    finally:
+        child.kill()
+    (directory,) = (tmp_path / "r" / "figure-1").iterdir()
+    assert load_run(directory).outcome().name == "interrupted"
+
+
+def test_nohup_is_heeded(tmp_path: Path) -> None:
+    words = pictures.command("run", "figure-1", "--steps", "40", "--shots", "50", "--results", "r")
+    ignored = partial(signal.signal, signal.SIGHUP, signal.SIG_IGN)
+    child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=ignored)
+    assert child.stderr is not None
+    assert child.stderr.readline().startswith("step 1/40")
+    child.send_signal(signal.SIGHUP)
+    try:
+        child.communicate(timeout=300)
+    finally:
+        child.kill()
+    assert child.returncode == 0
 
 
 def test_two_processes_cannot_write_one_run(small_config: RunConfig, tmp_path: Path) -> None:

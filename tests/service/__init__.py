@@ -3,8 +3,7 @@
     with Service(["fake_jakarta"]) as service:
         ...  # with service.environment in os.environ, QiskitRuntimeService() is connected to it
 
-What it answers was read off the client; error codes other than 1217, 1305 and 3458, and all statuses of refusals, are
-guesses.
+What it answers was read off the client and IBM's list of error codes; the statuses of refusals are guesses.
 """
 
 from .faults import Conditions

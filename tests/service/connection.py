@@ -20,11 +20,11 @@ API = "experimental/api/v1/"  # the client leaves an address alone that contains
 
 
 class Refusal(Exception):
-    """An answer other than 200."""
+    """An answer other than 200, which may ask to wait: ``retry_after`` is seconds or a date."""
 
-    def __init__(self, status: int, message: str, code: int = 0) -> None:
+    def __init__(self, status: int, message: str, code: int = 0, retry_after: str = "") -> None:
         super().__init__(message)
-        self.status, self.message, self.code = status, message, code
+        self.status, self.message, self.code, self.retry_after = status, message, code, retry_after
 
 
 class Listener:
@@ -90,35 +90,38 @@ class Handler(BaseHTTPRequestHandler):
         route = path.split("/")
         service.count(self.command, route)
         fault = service.faults.due(REQUEST_FAULTS, f"{self.command} {path}") if path != "control" else None
-        kind = fault.kind if fault else ""
+        kind, retry_after = fault.kind if fault else "", ""
         try:
             if self.path.startswith(f"/{API}"):
                 service.check_token(self.headers.get("Authorization", ""))
             if fault and kind == "answer":
-                raise Refusal(fault.status, "out of order")
+                raise Refusal(fault.status, "out of order", fault.code, fault.retry_after)
             content = service.answer(self.command, route, parse_qs(address.query), body)
             if kind in UNHEARD and (self.command, path) == ("POST", "jobs"):
                 service.jobs[content["id"]].unheard = kind
             if fault and kind == "accept":
-                raise Refusal(fault.status, "out of order")
+                raise Refusal(fault.status, "out of order", fault.code, fault.retry_after)
             status = 200
         except Refusal as refusal:
-            status = refusal.status
+            status, retry_after = refusal.status, refusal.retry_after
             content = {"errors": [{"code": refusal.code, "message": refusal.message}]}
         if kind == "drop":
             self.close_connection = True
             return
         if fault and kind == "hang":
             self.closing.wait(fault.seconds)
-        self._send(status, content if isinstance(content, str) else json.dumps(content), cut=kind == "truncate")
+        text = content if isinstance(content, str) else json.dumps(content)
+        self._send(status, text, retry_after, cut=kind == "truncate")
 
-    def _send(self, status: int, text: str, *, cut: bool) -> None:
+    def _send(self, status: int, text: str, retry_after: str, *, cut: bool) -> None:
         sent = text.encode()
         sent = sent[: len(sent) // 2] if cut else sent
         with contextlib.suppress(ConnectionError):
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(sent)))
+            if retry_after:
+                self.send_header("Retry-After", retry_after)
             self.end_headers()
             self.wfile.write(sent)
 

@@ -24,6 +24,10 @@ class Conditions:
         usage_limit: QPU seconds of the instance; jobs stay queued once they are used up.
         usage_before: those used before.
         pending_limit: of queued and running jobs, beyond which a job is refused with 3458.
+        rate_limit: jobs that are taken in ``rate_seconds``; the next are refused with 429 and told how long to wait.
+        rate_seconds: see ``rate_limit``.
+        refuses_beyond_usage: whether jobs are refused with 403 and 4317 once the limit of usage is reached.
+        reversed_bits: whether the bits of all results come back in reverse order.
         listing_seconds: how long until a job is among those that are listed.
         billing_seconds: how long after a job its usage is known.
         token_seconds: how long a token is valid; the client asks for a new one 10 seconds before.
@@ -38,6 +42,10 @@ class Conditions:
     usage_limit: float = 600.0
     usage_before: float = 0.0
     pending_limit: int | None = None
+    rate_limit: int | None = None
+    rate_seconds: float = 60.0
+    refuses_beyond_usage: bool = False
+    reversed_bits: bool = False
     listing_seconds: float = 0.0
     billing_seconds: float = 0.0
     token_seconds: float = 3600.0
@@ -55,6 +63,8 @@ class Fault:
     until: float
     seconds: float
     status: int
+    code: int
+    retry_after: str
 
 
 class Faults:
@@ -64,7 +74,9 @@ class Faults:
         self._waiting: list[Fault] = []
         self._lock = threading.Lock()
 
-    def add(self, kind: str, on: str, times: int, seconds: float | None, status: int) -> None:
+    def add(
+        self, kind: str, on: str, times: int, seconds: float | None, status: int, code: int, retry_after: str
+    ) -> None:
         """See :meth:`service.Service.fault`.
 
         Raises:
@@ -74,9 +86,9 @@ class Faults:
             raise ValueError(f"there is no fault {kind!r}; choose {', '.join(REQUEST_FAULTS + JOB_FAULTS)}")
         never = float("inf")
         if kind == "answer" and seconds is not None:
-            fault = Fault(kind, on, never, time.monotonic() + seconds, seconds, status)
+            fault = Fault(kind, on, never, time.monotonic() + seconds, seconds, status, code, retry_after)
         else:
-            fault = Fault(kind, on, times, never, seconds or 0.0, status)
+            fault = Fault(kind, on, times, never, seconds or 0.0, status, code, retry_after)
         with self._lock:
             self._waiting.append(fault)
 

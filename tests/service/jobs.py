@@ -73,7 +73,7 @@ class Job:
     def end(self, status: str, reason: str | None = None, code: int | None = None) -> None:
         self.status, self.reason, self.code, self.ended = status, reason, code, time.time()
 
-    def run(self, job_seconds: float) -> None:
+    def run(self, job_seconds: float, *, reversed_bits: bool = False) -> None:
         """Bring it to its end; ``job_seconds`` are billed beside its shots."""
         if self.fate == "cancel":
             return self.end("Cancelled", "cancelled by the operator")
@@ -81,7 +81,7 @@ class Job:
             self.seconds = job_seconds
             return self.end("Failed", "internal error", 9999)
         try:
-            self.result, self.seconds = execute(self.request["params"], self.backend)
+            self.result, self.seconds = execute(self.request["params"], self.backend, reversed_bits=reversed_bits)
             self.seconds += job_seconds
         except Exception as error:
             return self.end("Failed", f"{type(error).__name__}: {error}", NOT_ISA if "ISA" in str(error) else 9999)
@@ -140,7 +140,7 @@ def opened(backend: str) -> tuple[BackendV2, Simulator]:
     return device, Simulator.from_backend(device)
 
 
-def execute(params: dict[str, Any], backend: str) -> tuple[str, float]:
+def execute(params: dict[str, Any], backend: str, *, reversed_bits: bool = False) -> tuple[str, float]:
     """The result of an executor program as JSON text, and the QPU seconds that its shots take.
 
     Raises:
@@ -174,7 +174,10 @@ def execute(params: dict[str, Any], backend: str) -> tuple[str, float]:
     answer = schema.QuantumProgramResultModel(
         data=[
             schema.QuantumProgramResultItemModel(
-                results={name: CompressedTensorModel.from_numpy(array) for name, array in item.items()},
+                results={
+                    name: CompressedTensorModel.from_numpy(array[..., ::-1] if reversed_bits else array)
+                    for name, array in item.items()
+                },
                 metadata=schema.models.ItemMetadataModel(),
             )
             for item in result

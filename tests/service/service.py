@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import threading
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from .jobs import FINAL, Job, real_name
 
 CRN = "crn:v1:bluemix:public:quantum-computing:us-east:a/stand-in:instance::"
 TOKEN = "stand-in-key"
-NO_SESSIONS = 1352
+NO_SESSIONS, QUOTA, TOO_MANY_REQUESTS = 1352, 4317, 1202
 
 
 class Service:
@@ -76,7 +77,16 @@ class Service:
 
     # ------------------------------------------------------------------------------------------ faults and counters
 
-    def fault(self, kind: str, on: str = "*", times: int = 1, seconds: float | None = None, status: int = 502) -> None:
+    def fault(
+        self,
+        kind: str,
+        on: str = "*",
+        times: int = 1,
+        seconds: float | None = None,
+        status: int = 502,
+        code: int = 0,
+        retry_after: str = "",
+    ) -> None:
         """Something goes wrong the next times, or for some seconds.
 
         Args:
@@ -88,6 +98,8 @@ class Service:
             times: how often, unless ``"answer"`` has seconds.
             seconds: how long; connections are refused for good without.
             status: of the answer.
+            code: of the service, in the answer.
+            retry_after: seconds or a date, in the answer's header of that name.
 
         Raises:
             ValueError: if there is no such fault.
@@ -97,7 +109,7 @@ class Service:
         elif kind == "refuse":
             self._listener.refuse(seconds)
         else:
-            self.faults.add(kind, on, times, seconds, status)
+            self.faults.add(kind, on, times, seconds, status, code, retry_after)
 
     def listen(self) -> None:
         """Accept connections again that were refused for good."""
@@ -114,7 +126,7 @@ class Service:
                     continue
                 waited = now - job.created - conditions.queue_seconds
                 if waited >= conditions.run_seconds:
-                    job.run(conditions.job_seconds)
+                    job.run(conditions.job_seconds, reversed_bits=conditions.reversed_bits)
                 elif waited >= 0:
                     job.status = "Running"
 
@@ -187,11 +199,13 @@ class Service:
         raise Refusal(404, "no such address")
 
     def _control(self, body: dict[str, Any]) -> dict[str, Any]:
-        """``{"fault": {"kind": …}, "conditions": {…}}``, each if wanted; the counters come back."""
+        """``{"fault": {"kind": …}, "conditions": {…}, "bills": {job: seconds}}``, each if wanted; returns counters."""
         for name, value in body.get("conditions", {}).items():
             if not hasattr(self.conditions, name):
                 raise Refusal(400, f"there is no condition {name}")
             setattr(self.conditions, name, value)
+        for job_id, seconds in body.get("bills", {}).items():
+            self._job(job_id).seconds = seconds
         if "fault" in body:
             try:
                 self.fault(**body["fault"])
@@ -242,11 +256,22 @@ class Service:
             raise Refusal(400, "the session is closed", 1217)
         if limit is not None and self._pending() >= limit:
             raise Refusal(400, f"more than {limit} pending jobs", 3458)
+        if self.conditions.refuses_beyond_usage and self.usage >= self.conditions.usage_limit:
+            raise Refusal(403, "You have exceeded your monthly quota.", QUOTA)
+        self._check_rate()
         fault = self.faults.due(JOB_FAULTS, "POST jobs")
         job = Job(f"job{len(self.jobs):06}", request, time.time(), fault and fault.kind)
         self.jobs[job.job_id] = job
         self.settle()
         return {"id": job.job_id, "backend": job.backend, "session_id": session}
+
+    def _check_rate(self) -> None:
+        """Refuse a job that is one too many for the last minute, with the seconds until the oldest is a minute ago."""
+        limit, window = self.conditions.rate_limit, self.conditions.rate_seconds
+        recent = sorted(job.created for job in self.jobs.values() if job.created > time.time() - window)
+        if limit is not None and len(recent) >= limit:
+            seconds = math.ceil(recent[-limit] + window - time.time())
+            raise Refusal(429, f"more than {limit} jobs a minute", TOO_MANY_REQUESTS, str(seconds))
 
     def _list(self, query: dict[str, list[str]]) -> dict[str, Any]:
         self.settle()

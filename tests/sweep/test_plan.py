@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import pictures
 from qhn import BackendError, load_config, train
 from qhn.sweep import workers
 from qhn.sweep.plan import load_sweep, make_sweep, sweeps
@@ -185,7 +186,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_real_kill_in_the_middle_loses_no_finished_member(number: signal.Signals, whole: Path) -> None:
     """It comes once two workers are in the middle of members 4 and 5."""
     sweep, results = load_sweep(whole / "sweep.toml"), whole / number.name
@@ -206,6 +207,25 @@ def test_a_real_kill_in_the_middle_loses_no_finished_member(number: signal.Signa
     assert len(finished_members(sweep.directory(results))) == 4
     assert run(sweep, results).finished == 12
     assert same_files(sweep.directory(results), sweep.directory(whole / "whole"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_sweep_that_is_told_to_end_says_how_to_go_on(number: signal.Signals, whole: Path) -> None:
+    """The signal reaches the workers too, as from a terminal; nothing but that line is printed."""
+    results = whole / f"told-{number.name}"
+    words = ("sweep", "sweep.toml", "--seeds", "5000", "--workers", "2", "--results", str(results))
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(pictures.command(*words), cwd=whole, start_new_session=True, **quiet) as child:
+        try:
+            wait_until(lambda: len(list(results.glob("figure-1/*/steps.jsonl"))) > 4)
+            os.killpg(child.pid, number)
+            _, err = child.communicate(timeout=300)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+    assert child.returncode == 130
+    assert "Traceback" not in err
+    assert err.splitlines()[-1] == "qhn: stopped; what is finished is kept, and the same command goes on"
 
 
 def test_a_file_is_read_with_its_experiment_beside_it(tmp_path: Path) -> None:

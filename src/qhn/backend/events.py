@@ -62,7 +62,7 @@ class Entry:
         tag: name of the request that a job serves, ``qhn:<run>:<step>:<evaluation>``, followed by the number of its
             part if there are several; ``qhn:<run>:test:<number>`` for a self-test.
         job_id: id of the job on the service.
-        digest: hash of everything that the job measures.
+        digest: hash of everything that the job, or that of a self-test, measures.
         rows: number of circuits that the job executes.
         shots: number of measurements of each circuit.
         price_seconds: QPU seconds that the job should take.
@@ -70,9 +70,10 @@ class Entry:
         session_id: id of the session on the service.
         qpu_seconds: QPU seconds that a job or session billed; None if the service was asked and did not say.
         error: class name of the exception by which Qiskit's client reported a failure.
-        kind: kind of the failure, in a word.
+        kind: kind of the failure, in a word; of a bill, ``overtime`` if the service ended the job at its limit.
         complaint: what the self-test found wrong; None if it passed.
         versions: versions of the packages for which the self-test holds, by name.
+        device: name of the device that was tested.
 
     Raises:
         ValueError: at construction, if a fact is missing that the event needs, or has an impossible value.
@@ -97,6 +98,7 @@ class Entry:
     kind: str | None = None
     complaint: str | Unsaid | None = UNSAID
     versions: Mapping[str, str] | None = None
+    device: str | None = None
 
     def __post_init__(self) -> None:
         facts = self._facts()
@@ -206,6 +208,7 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
     "kind": _is_text,
     "complaint": lambda value: value is None or isinstance(value, str),
     "versions": lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
+    "device": _is_name,
 }
 
 

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from qhn.backend.events import FOUND, LOST, Entry, Event
 from qhn.backend.terms import Amount
 
+DAY = 24 * 3600.0  # seconds
+SETTLING_SECONDS = DAY  # after which the bill of a job that was ended at its limit is believed
+CORRECTION_SECONDS = 28 * DAY  # within which bills are read again
+AT_LIMIT = "overtime"  # the kind of a failure, and of a bill, of a job that the service ended at its limit
+
 
 @dataclass(frozen=True)
 class KnownJob:
@@ -18,26 +23,60 @@ class KnownJob:
         tag: name of the request that the job serves; see :class:`Entry`.
         price: QPU use that the job should have.
         digest: hash of everything that the job measures; empty if the journal does not say.
-        billed: QPU seconds billed; None if they are not known.
+        bills: different readings of the QPU seconds billed, the oldest first: the service may correct a bill.
         is_lost: whether the job's bits will not be used, because it failed, was cancelled, or is a duplicate.
         session_id: id of the session in which the job runs; None outside sessions.
         failures: number of times the job was found to have failed.
         event: last event in the life of the job, apart from its bill.
+        began: time of the first entry about the job, in seconds since 1970; None if it is not known.
+        is_at_limit: whether the service ended the job at its limit of QPU seconds.
+        ended: time at which it was noted that the service ended the job at its limit, in seconds since 1970; None if
+            it did not, or if the time is not known.
+        is_settled: whether the bill of a job that was ended at its limit was read again a day after that.
     """
 
     tag: str
     price: Amount
     digest: str = ""
-    billed: float | None = None
+    bills: tuple[float, ...] = ()
     is_lost: bool = False
     session_id: str | None = None
     failures: int = 0
     event: Event = Event.SUBMITTED
+    began: float | None = None
+    is_at_limit: bool = False
+    ended: float | None = None
+    is_settled: bool = False
+
+    @property
+    def billed(self) -> float | None:
+        """QPU seconds billed by the newest reading; None if they are not known."""
+        return self.bills[-1] if self.bills else None
 
     @property
     def spent(self) -> Amount:
-        """The QPU use that the job billed, or its price as long as the bill is not known."""
-        return self.price if self.billed is None else dataclasses.replace(self.price, seconds=self.billed)
+        """The QPU use that the job billed, or its price as long as the bill is not known.
+
+        A job that the service ended at its limit counts at the larger of the two until its bill was read again a day
+        later: the service collects the use of a running job now and then, and may miss the last part.
+        """
+        if self.billed is None:
+            return self.price
+        is_low = self.is_at_limit and not self.is_settled
+        seconds = max(self.billed, self.price.seconds) if is_low else self.billed
+        return dataclasses.replace(self.price, seconds=seconds)
+
+    def may_be_rebilled(self, now: float) -> bool:
+        """Whether the service may still correct the job's bill, which it does within 28 days.
+
+        Args:
+            now: the present time in seconds since 1970.
+        """
+        return self.began is None or now - self.began <= CORRECTION_SECONDS
+
+    def settles(self, now: float) -> bool:
+        """Whether reading the bill at the given time, in seconds since 1970, makes it final for a job at its limit."""
+        return self.is_at_limit and self.ended is not None and now - self.ended >= SETTLING_SECONDS
 
     @property
     def step(self) -> int | None:
@@ -47,13 +86,19 @@ class KnownJob:
 
     def after(self, entry: Entry) -> KnownJob:
         """The state of the job after another entry about it."""
-        event = entry.event
+        event, written, known = entry.event, entry.written, entry.billed
+        at_limit = entry.kind == AT_LIMIT
+        settled = known is not None and written is not None and self.settles(written)
         return dataclasses.replace(
             self,
             is_lost=event in LOST or (self.is_lost and event not in FOUND),
             failures=self.failures + (event is Event.FAILED),
-            billed=self.billed if entry.billed is None else entry.billed,
+            bills=self.bills if known in (None, self.billed) else (*self.bills, known),
             event=self.event if event is Event.BILLED else event,
+            began=written if self.began is None else self.began,
+            is_at_limit=self.is_at_limit or at_limit,
+            ended=written if at_limit and self.ended is None else self.ended,
+            is_settled=self.is_settled or settled,
         )
 
 
@@ -139,6 +184,11 @@ class History:
     def of_tag(self, tag: str) -> list[Entry]:
         """The entries about the request with the given tag, in the order of the journal."""
         return self._of_tag.get(tag, []).copy()
+
+    def is_under_way(self, tag: str) -> bool:
+        """Whether a job for the request may have been submitted whose bits can still be used."""
+        own = self._of_tag.get(tag, [])
+        return bool(own) and own[-1].event not in LOST
 
     def intent(self, tag: str) -> Entry | None:
         """The last noted intent to submit a job for a request; None if no intent states the job's price."""

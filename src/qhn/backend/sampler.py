@@ -23,6 +23,10 @@ class BackendError(RuntimeError):
     """The machine or its service failed; nothing that is already recorded is lost, and the run can be resumed."""
 
 
+class QuotaError(BackendError):
+    """The service takes no job because the account has no QPU seconds left in this period."""
+
+
 class PlanError(QhnError):
     """The account's pricing plan does not include what was asked for, such as sessions."""
 

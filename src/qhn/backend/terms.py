@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,12 @@ class Terms:
         left: function that returns what is left of the budget, called whenever jobs are about to be submitted.
         detach: whether the program stops instead of waiting for submitted jobs.
         tell: function that receives a message about what is being waited for.
+        retry_self_test: whether a device that failed its self-test is tested once more, although it may fail again.
+        other_journals: function that returns the paths of the journals of other runs, which hold their self-tests.
     """
 
     left: Callable[[], Remaining] = Remaining
     detach: bool = False
     tell: Callable[[str], object] = lambda words: None
+    retry_self_test: bool = False
+    other_journals: Callable[[], Sequence[Path]] = tuple

@@ -25,7 +25,7 @@ from typer.exceptions import TyperException
 
 from qhn.cli import devices, experiments, replay, runs, sweeps
 from qhn.cli.app import Escaped, app
-from qhn.cli.options import BAD_INPUT, DEFECT, FAILED, INTERRUPTED
+from qhn.cli.options import BAD_INPUT, DEFECT, FAILED, INTERRUPTED, LIMIT
 from qhn.cli.terminal import messages, open_streams, settle_streams, show_warnings, tell
 from qhn.errors import QhnError
 from qhn.text import shown
@@ -97,9 +97,9 @@ def explained(error: BaseException) -> tuple[int, str]:
     if isinstance(error, MemoryError):
         return BAD_INPUT, f"{MEMORY} ({error})" if str(error) else MEMORY
     if isinstance(error, RuntimeError):  # only then is the package of the machines loaded, and it may be broken
-        from qhn.backend import BackendError
+        from qhn.backend.sampler import BackendError, QuotaError
 
         if isinstance(error, BackendError):
-            return FAILED, str(error)
+            return LIMIT if isinstance(error, QuotaError) else FAILED, str(error)
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return DEFECT, f"this is a defect of qhn and not of what you asked for: {what}; {REPORT}"

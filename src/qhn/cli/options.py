@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT_EXPERIMENT = "gaussian-activation"
 LEAST_BUSY = "least-busy"
-DEFECT, BAD_INPUT, FAILED, INTERRUPTED = 1, 2, 4, 130  # exit codes
+DEFECT, BAD_INPUT, LIMIT, FAILED, INTERRUPTED = 1, 2, 3, 4, 130  # exit codes
 
 ExperimentArgument = Annotated[str, typer.Argument(help="Name of a preset (see qhn list) or path of a .toml file.")]
 RunArgument = Annotated[
@@ -43,6 +43,9 @@ MitigationOption = Annotated[
 ]
 DetachOption = Annotated[
     bool, typer.Option("--detach", help="Do not wait for a QPU: submit what is next and return; qhn resume goes on.")
+]
+RetryOption = Annotated[
+    bool, typer.Option("--retry-self-test", help="Pay for another self-test of a QPU that has failed one.")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary, only paths.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a step, then one with the outcome.")]

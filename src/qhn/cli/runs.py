@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +26,7 @@ from qhn.cli.options import (
     OutputOption,
     QuietOption,
     ResultsOption,
+    RetryOption,
     RunArgument,
     SeedOption,
     SetOption,
@@ -40,6 +40,7 @@ from qhn.cli.options import (
     say_where,
     source_of,
 )
+from qhn.cli.signals import at_signals_to_end, stop_kindly
 from qhn.cli.terminal import put, tell
 from qhn.errors import QhnError
 
@@ -73,6 +74,7 @@ def run(
         bool, typer.Option("--yes", help="Spend what a run on a QPU takes at most, or what is left, without asking.")
     ] = False,
     detach: DetachOption = False,
+    retry_self_test: RetryOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -85,7 +87,8 @@ def run(
         from qhn.run.warm_start import angles_of
 
         config = with_settings(config, {"train.initial": angles_of(Record.load(find(init_from, results)), config)})
-    _advance(lambda: _begin(config, yes, results=results, restart=restart, detach=detach), quiet, as_json)
+    asked = {"restart": restart, "detach": detach, "retry_self_test": retry_self_test}
+    _advance(lambda: _begin(config, yes, results=results, **asked), quiet, as_json)
 
 
 def _begin(config: RunConfig, yes: bool, **options: Any) -> Training:
@@ -138,6 +141,7 @@ def resume(
     settings: SetOption = None,
     results: ResultsOption = None,
     detach: DetachOption = False,
+    retry_self_test: RetryOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -146,7 +150,7 @@ def resume(
 
     directory = find(name, results)
     chosen = all_settings(settings, {"train.steps": steps})
-    _advance(lambda: resume_run(directory, chosen, detach=detach), quiet, as_json)
+    _advance(lambda: resume_run(directory, chosen, detach=detach, retry_self_test=retry_self_test), quiet, as_json)
 
 
 @app.command("list")
@@ -239,43 +243,29 @@ def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
     from qhn.cli.progress import plain_lines, progress
 
     training = start()
-    words = training.announcement()
-    if words and not (quiet or as_json):
-        tell(words)
-    signals = (signal.SIGINT, signal.SIGTERM)
-    previous = [signal.signal(number, _stop_after_step(training)) for number in signals]
     try:
-        if quiet or as_json:
-            for step in training:
-                if as_json:
-                    put(step.to_json())
-        elif sys.stderr.isatty():
-            progress(training)
-        else:
-            plain_lines(training)
+        words = training.announcement()
+        if words and not (quiet or as_json):
+            tell(words)
+        with at_signals_to_end(stop_kindly(training.request_stop)):
+            if quiet or as_json:
+                for step in training:
+                    if as_json:
+                        put(step.to_json())
+            elif sys.stderr.isatty():
+                progress(training)
+            else:
+                plain_lines(training)
     except BackendError as error:
         advice = "" if "qhn resume" in str(error) else ", and qhn resume goes on"
-        raise BackendError(f"{error}; complete steps are kept{advice}") from error
+        raise type(error)(f"{error}; complete steps are kept{advice}") from error
     except KeyboardInterrupt:
         going = "; jobs that were submitted go on: qhn jobs" * training.config.train.machine.bills
         tell(f"qhn: stopped; complete steps are kept, and qhn resume goes on{going}")
         raise typer.Exit(INTERRUPTED) from None
     finally:
-        for number, handler in zip(signals, previous, strict=True):
-            signal.signal(number, handler)
         training.close()
     _conclude(training, quiet, as_json)
-
-
-def _stop_after_step(training: Training) -> Callable[[int, Any], None]:
-    """A handler of signals that ends a training after the step in flight, and at the second signal at once."""
-
-    def handler(number: int, frame: Any) -> None:
-        signal.signal(number, signal.default_int_handler)  # the second time stops at once
-        tell("\nstopping after this step, for which a QPU may take long; once more stops at once")
-        training.request_stop()
-
-    return handler
 
 
 def _conclude(training: Training, quiet: bool, as_json: bool) -> None:

@@ -13,6 +13,7 @@ import typer
 
 from qhn.cli.app import app
 from qhn.cli.options import FAILED, INTERRUPTED, OutputOption, QuietOption, ResultsOption, SetOption, all_settings
+from qhn.cli.signals import at_signals_to_end, stop_at_once
 from qhn.cli.terminal import put, redraw, tell
 from qhn.errors import QhnError
 
@@ -49,9 +50,13 @@ def sweep(
 
 @contextmanager
 def _stopped_kindly() -> Iterator[None]:
-    """Context in which Ctrl-C ends the process with a message and exit code 130; finished runs are kept."""
+    """Context in which a signal to end stops with a message and exit code 130, as Ctrl-C does; finished runs are kept.
+
+    Workers end with this process.
+    """
     try:
-        yield
+        with at_signals_to_end(stop_at_once):
+            yield
     except KeyboardInterrupt:
         tell("\nqhn: stopped; what is finished is kept, and the same command goes on")
         raise typer.Exit(INTERRUPTED) from None

@@ -112,9 +112,13 @@ class DeviceReport:
             words += f", {known.lost.seconds:,.1f} of them in {known.lost.jobs:,} that led to no step"
         if known.begun.jobs:
             words += f", {known.begun.seconds:,.1f} in {known.begun.jobs:,} on the way"
-        unknown = sum(job.billed is None for job in record.journal.history().jobs().values())
+        jobs = record.journal.history().jobs().values()
+        unknown = sum(job.billed is None for job in jobs)
         if unknown:
             words += f"; {unknown:,} bill{'s' * (unknown != 1)} not yet known, counted at the price"
+        low = sum(job.billed is not None and job.spent.seconds > job.billed for job in jobs)
+        if low:
+            words += f"; {low:,} ended at the limit, counted at the price until the bill is read a day later"
         if known.tests.jobs:
             words += f", {known.tests.seconds:,.1f} for the self-test"
         if known.idle.seconds:

@@ -9,6 +9,7 @@ from qhn.backend import BackendError
 from qhn.backend.events import Event
 from qhn.backend.history import KnownJob
 from qhn.budget.ledger import Ledger, ledger
+from qhn.run.checks import check_journal
 from qhn.run.record import Record
 from qhn.text import aligned
 
@@ -26,6 +27,8 @@ class JobLine:
         price_seconds: QPU seconds that the job should take.
         qpu_seconds: QPU seconds that were billed; None if they are not known.
         bits: what became of the measured bits: ``"used"``, ``"to come"`` or ``"lost"``.
+        counted_seconds: QPU seconds for which the job counts against a budget.
+        earlier_bills: other QPU seconds that the service billed before it corrected them, the oldest first.
     """
 
     job_id: str
@@ -34,6 +37,23 @@ class JobLine:
     price_seconds: float
     qpu_seconds: float | None
     bits: str
+    counted_seconds: float = 0.0
+    earlier_bills: tuple[float, ...] = ()
+
+    def remark(self) -> str:
+        """What the table does not say of the job's bill, in a line; empty if there is nothing.
+
+        >>> JobLine("c1x", "step 0", "done", 2.0, 2.5, "used", 2.5, (2.1,)).remark()
+        'c1x billed 2.5 s now, 2.1 s before'
+        """
+        words = []
+        if self.earlier_bills and self.qpu_seconds is not None:
+            earlier = ", ".join(f"{seconds:,.1f} s" for seconds in self.earlier_bills)
+            words.append(f"billed {self.qpu_seconds:,.1f} s now, {earlier} before")
+        if self.qpu_seconds is not None and self.counted_seconds > self.qpu_seconds:
+            seconds = f"{self.counted_seconds:,.1f} s"
+            words.append(f"was ended at its limit: it counts for {seconds} until its bill is read a day later")
+        return f"{self.job_id} {'; '.join(words)}" if words else ""
 
 
 def jobs_of_run(record: Record) -> tuple[list[JobLine], str]:
@@ -46,11 +66,15 @@ def jobs_of_run(record: Record) -> tuple[list[JobLine], str]:
 
     Returns:
         The jobs, and why the service could not be asked or its bills not be noted; empty text if all was done.
+
+    Raises:
+        RecordError: if the journal was lost.
     """
     from qhn.backend.ibm.account import account_device
     from qhn.backend.ibm.connection import Connection
     from qhn.backend.ibm.jobs import Jobs
 
+    check_journal(record)
     try:
         connection = Connection(account_device(record.config.train.backend), patience=0.0)
     except (ValueError, BackendError) as error:
@@ -80,7 +104,8 @@ def job_lines(record: Record, state_of: Callable[[str], str | None]) -> list[Job
         is_used = job_id in used or is_read or job.event is Event.SELF_TEST
         bits = "used" if is_used else "lost" if job.is_lost else "to come"
         state = "done" if job.event is Event.SELF_TEST else state.lower()
-        lines.append(JobLine(job_id, measures(job), state, job.price.seconds, job.billed, bits))
+        price, counted = job.price.seconds, job.spent.seconds
+        lines.append(JobLine(job_id, measures(job), state, price, job.billed, bits, counted, job.bills[:-1]))
     return lines
 
 
@@ -107,7 +132,11 @@ def ledger_of(record: Record) -> Ledger:
 
     Args:
         record: the record of the run.
+
+    Raises:
+        RecordError: if the journal of the run's jobs was lost.
     """
+    check_journal(record)
     last = record.last_step()
     history, bills = record.journal.history(), record.config.train.machine.bills
     timing = [] if bills and history.jobs() else record.timing()
@@ -115,7 +144,7 @@ def ledger_of(record: Record) -> Ledger:
 
 
 def table(lines: list[JobLine]) -> str:
-    """The jobs as an aligned table in text.
+    """The jobs as an aligned table in text, with remarks on bills below it where there is something to say.
 
     >>> print(table([JobLine("c1x", "step 0", "done", 2.0, None, "used")]))
     job  measures  state  price, s  billed, s  bits
@@ -125,7 +154,8 @@ def table(lines: list[JobLine]) -> str:
         (one.job_id, one.measures, one.state, f"{one.price_seconds:,.1f}", _bill(one.qpu_seconds), one.bits)
         for one in lines
     ]
-    return aligned(("job", "measures", "state", "price, s", "billed, s", "bits"), rows)
+    remarks = [words for line in lines if (words := line.remark())]
+    return "\n".join([aligned(("job", "measures", "state", "price, s", "billed, s", "bits"), rows), *remarks])
 
 
 def _bill(seconds: float | None) -> str:

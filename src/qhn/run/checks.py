@@ -11,9 +11,10 @@ from qhn.backend.terms import Amount
 from qhn.budget.forecast import Forecast
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.config import RunConfig
-from qhn.errors import QhnError
+from qhn.errors import QhnError, RecordError
 from qhn.problem.cost import NO_VALIDATION, Problem
 from qhn.problem.landscape import check_enumerable
+from qhn.run.record import Record
 
 MAX_ANGLES = 2**27  # angles in all rows of one gradient: 1 GiB
 
@@ -97,19 +98,50 @@ def check_budget(config: RunConfig, needed: Amount) -> None:
         )
 
 
-def check_detach(config: RunConfig, detach: bool) -> None:
-    """Refuse to end a session without waiting for its jobs on a machine that has no jobs.
+def check_options(config: RunConfig, *, detach: bool, retry_self_test: bool) -> None:
+    """Refuse options about jobs and self-tests on a machine that has neither.
 
     Args:
         config: the configuration of the run.
         detach: whether the run shall not wait for jobs.
+        retry_self_test: whether a device that failed its self-test shall be tested once more.
 
     Raises:
-        QhnError: if ``detach`` is asked for on a machine that computes in this process; the message names the backend.
+        QhnError: if either is asked for on a machine that computes in this process; the message names the backend.
     """
-    if detach and not config.train.machine.bills:
-        takers = spelled(machine for machine in MACHINES if machine.bills)
-        raise QhnError(f"--detach goes with {takers}; {config.train.backend} computes here and now")
+    for option, is_asked in (("--detach", detach), ("--retry-self-test", retry_self_test)):
+        if is_asked and not config.train.machine.bills:
+            takers = spelled(machine for machine in MACHINES if machine.bills)
+            raise QhnError(f"{option} goes with {takers}; {config.train.backend} computes here and now")
+
+
+def check_journal(record: Record) -> None:
+    """Refuse a record whose journal of jobs was lost: what was spent, and which jobs are on their way, is then unknown.
+
+    Args:
+        record: the record of a run; one on a machine that bills nothing needs no journal.
+
+    Raises:
+        RecordError: if the journal is not that of the sessions in the manifest, or lacks a job that a step used.
+    """
+    if not record.config.train.machine.bills:
+        return
+    history, sessions = record.journal.history(), record.sessions()
+    names = {session.backend.record for session in sessions} - {""}
+    noted = history.jobs()
+    missing = [job_id for entry in record.timing() for job_id in entry["job_ids"] if job_id not in noted]
+    if missing:
+        complaint = f"does not know the job {missing[0]}, which a step used"
+    elif sessions and not history.entries():
+        complaint = f"has no entry, although the run began on {record.config.train.backend} at {sessions[0].time}"
+    elif names and history.record not in names:
+        complaint = "is that of another run"
+    else:
+        return
+    raise RecordError(
+        f"{record.journal.path} {complaint}; restore it from a copy: it holds what was spent, and the names of jobs "
+        "that may be on their way"
+    )
 
 
 class BudgetNeeded(QhnError):

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from qhn.backend import Backend, Sampler
 from qhn.backend.history import History
-from qhn.backend.sampler import PaidBackend
+from qhn.backend.sampler import BackendError, PaidBackend
 from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.backend.terms import Amount, Remaining
 from qhn.budget.forecast import Forecast
 from qhn.budget.ledger import Ledger, ledger
-from qhn.errors import QhnError, RecordError
+from qhn.errors import QhnError
 from qhn.estimator.noisy import without_shots
 from qhn.estimator.protocol import Estimator
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.problem.evaluations import Evaluations
-from qhn.run.checks import check_budget, check_paid
+from qhn.run.checks import check_budget, check_journal, check_paid
+from qhn.run.neighbours import journals_beside
 from qhn.run.plan import Plan
 from qhn.run.recorder import Recorder
 from qhn.run.session import BackendFacts
@@ -36,6 +39,7 @@ class RunMachine:
         recorder: the recorder that keeps the run.
         backend: the machine, if it is open already.
         detach: whether the run ends once the jobs of its next step are submitted, instead of waiting for them.
+        retry_self_test: whether a device that failed its self-test is tested once more.
 
     Attributes:
         plan: the plan of the run.
@@ -44,13 +48,22 @@ class RunMachine:
             changes; it does nothing until it is replaced.
     """
 
-    def __init__(self, plan: Plan, recorder: Recorder, backend: Backend | None = None, *, detach: bool = False) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        recorder: Recorder,
+        backend: Backend | None = None,
+        *,
+        detach: bool = False,
+        retry_self_test: bool = False,
+    ) -> None:
         self.plan = plan
         self.kind = plan.config.train.machine
         self.tell: Callable[[str], object] = lambda words: None
         self._recorder = recorder
         self._backend = backend  # opened at the first step if need be: a finished run is shown without a machine
-        self._detach = detach
+        self._detach, self._retry_self_test = detach, retry_self_test
+        self._has_read_bills = False
         self._timing: list[dict[str, Any]] = []
         self._num_steps = self._shots = 0
 
@@ -119,6 +132,7 @@ class RunMachine:
             self.check_paid()
         if isinstance(backend, PaidBackend):
             backend.reconcile()
+            self._has_read_bills = True
         train, problem, ansatz = self.plan.config.train, self.plan.problem, self.plan.ansatz
         objective, kept = train.objective.build(), self._recorder.keeping(backend)
         found: Estimator
@@ -163,7 +177,9 @@ class RunMachine:
     def _facts(self) -> dict[str, Any]:
         """The description of the machine that the record keeps, with the price of the run."""
         priced = self.forecast.priced()
-        return self.sampler.describe() | ({} if priced is None else {"price": priced.to_json()})
+        journal = self._recorder.journal if self.kind.bills else None
+        name = {} if journal is None else {"record": journal.name}  # which tells later whether the journal was lost
+        return self.sampler.describe() | ({} if priced is None else {"price": priced.to_json()}) | name
 
     # ------------------------------------------------------------ what the run has spent, and may spend
 
@@ -176,16 +192,11 @@ class RunMachine:
             shots: number of shots of all complete steps.
 
         Raises:
-            RecordError: if the journal does not know a job that a step used, since what was spent is then unknown.
+            RecordError: if the journal was lost, since what was spent is then unknown.
         """
         self._num_steps, self._timing, self._shots = num_steps, list(timing), shots
-        noted = self._history().jobs()
-        missing = [job_id for entry in self._timing for job_id in entry["job_ids"] if job_id not in noted]
-        if missing and self._recorder.record and self.kind.bills:
-            raise RecordError(
-                f"{self._recorder.record.journal.path} does not know the job {missing[0]}, which a step used; restore "
-                "it from a copy: it holds what was spent, and the names of jobs that may be on their way"
-            )
+        if self._recorder.record is not None:
+            check_journal(self._recorder.record)
 
     def timing(self, step: int, seconds: float, gradients: int, samples: Sequence[Samples]) -> dict[str, Any]:
         """The entry of a step for ``timing.jsonl``: what it took, and on a device also its price by the calibration.
@@ -245,6 +256,23 @@ class RunMachine:
             return Forecast(self.plan.config, self.plan.ansatz).step(step)
         return self.forecast.step(step) + self.forecast.self_test(self._history().self_tests())
 
+    def read_bills(self) -> bool:
+        """Read the bills of the last 28 days again, once a session, since the service may have corrected them.
+
+        Returns:
+            Whether they were read: not without such jobs, and not if the service does not answer, which fails nothing.
+        """
+        jobs, now = self._history().jobs().values(), time.time()
+        if self._has_read_bills or not any(job.may_be_rebilled(now) for job in jobs):
+            return False
+        self._has_read_bills = True
+        with contextlib.suppress(QhnError, BackendError):
+            backend = self.open()
+            if isinstance(backend, PaidBackend):
+                backend.reconcile()
+                return True
+        return False
+
     def check_budget(self) -> None:
         """Refuse a budget that is too small for the first step.
 
@@ -287,6 +315,7 @@ class RunMachine:
             return None
         backend.settle()
         backend.terms.left, backend.terms.detach, backend.terms.tell = self._remaining, self._detach, self._tell
+        backend.terms.retry_self_test, backend.terms.other_journals = self._retry_self_test, self._other_journals
         return beyond_account(self.needed(step), self.ledger(), backend.seconds_left())
 
     def budget_words(self) -> str:
@@ -311,6 +340,10 @@ class RunMachine:
 
     def _tell(self, words: str) -> None:
         self.tell(f"{words}  {self.budget_words()}")
+
+    def _other_journals(self) -> list[Path]:
+        """The paths of the journals of the runs that are kept beside this one."""
+        return [] if self._recorder.record is None else journals_beside(self._recorder.record)
 
     def _history(self) -> History:
         """The history of the run's jobs in its journal; empty for a run that is not recorded."""

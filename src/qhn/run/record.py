@@ -258,22 +258,10 @@ class Record:
         notes = [session["journal"] for session in self.manifest() if "journal" in session]
         outcome = self._read_json(OUTCOME) or {}
         notes += [outcome["journal"]] if "journal" in outcome else []
-        path = self.directory / JOURNAL
-        if not path.exists() and not notes and self._has_submitted():
-            raise RecordError(f"{path} is missing, although jobs were submitted; restore it from a copy")
         try:
             return [self.checkpoint().journal, *map(End.from_json, notes)]
         except (KeyError, TypeError, ValueError) as error:
-            raise RecordError(f"a note of the end of {path} is damaged ({error}); {ANEW}") from None
-
-    def _has_submitted(self) -> bool:
-        """Whether a run of an older version submitted jobs, by its files other than the journal."""
-        outcome = self.outcome()
-        return (
-            self.checkpoint().num_steps > 0
-            or (outcome is not None and outcome.name == "detached")
-            or (self.directory / "jobs").exists()
-        )
+            raise RecordError(f"a note of the end of {self.directory / JOURNAL} is damaged ({error}); {ANEW}") from None
 
     def steps(self) -> list[Step]:
         """All complete steps, in order.

@@ -73,6 +73,11 @@ class BackendFacts:
         return PricedRun.from_json(self.facts.get("price"))
 
     @property
+    def record(self) -> str:
+        """Name of the run in the journal of its jobs, if the backend bills; empty otherwise, and in early records."""
+        return str(self.facts.get("record", ""))
+
+    @property
     def folded(self) -> bool:
         """Whether the last CX brick was applied to the measured bits, and not by the machine."""
         return bool(self.facts.get("circuit") == "executed")

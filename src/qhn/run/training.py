@@ -18,6 +18,7 @@ from typing import Any
 
 from qhn.arrays import Floats
 from qhn.backend import Backend
+from qhn.backend.sampler import QuotaError
 from qhn.backend.samples import ReadoutCounts
 from qhn.backend.terms import BudgetExceeded, Detached
 from qhn.budget.forecast import Forecast
@@ -29,7 +30,7 @@ from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.protocol import Estimator
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
-from qhn.run.checks import check_detach, check_start
+from qhn.run.checks import check_options, check_start
 from qhn.run.directories import results_directory
 from qhn.run.machine import RunMachine
 from qhn.run.plan import Plan, prepare, with_stop_rules_of
@@ -48,6 +49,7 @@ def train(
     record: bool = True,
     restart: bool = False,
     detach: bool = False,
+    retry_self_test: bool = False,
 ) -> Training:
     """The steps of a run as an iterator; those already on disk come first.
 
@@ -63,10 +65,11 @@ def train(
         restart: whether an existing run of the same configuration is set aside, and the run begins anew.
         detach: whether not to wait for jobs of a QPU: those of the next step are submitted, and the run ends with the
             outcome ``detached``.
+        retry_self_test: whether to pay for another self-test of a QPU that has failed one with the same versions.
 
     Raises:
         QhnError: if the configuration cannot be run because of its data, memory, device, account or budget; or if
-            ``detach`` is asked for on a machine that is no QPU.
+            ``detach`` or ``retry_self_test`` is asked for on a machine that is no QPU.
         FileNotFoundError: if a file of data is missing.
         RecordError: if the directory is damaged, or another process is writing it.
         OSError: if the directory cannot be written.
@@ -81,12 +84,13 @@ def train(
     if problem is not None:
         config = config.given(problem)
     plan = prepare(config, problem)
-    check_detach(config, detach)
+    options: dict[str, Any] = {"detach": detach, "retry_self_test": retry_self_test}
+    check_options(config, **options)
     directory = results_directory(results) / config.experiment / config.run_id
     found = Record(directory, config)
     if record and found.exists and not restart:
         kept = Record.load(directory)
-        return Training(replace(plan, config=with_stop_rules_of(config, kept)), OnDisk(kept), detach=detach)
+        return Training(replace(plan, config=with_stop_rules_of(config, kept)), OnDisk(kept), **options)
     backend = config.backend(found.journal if record else None)
     forecast = Forecast(config, plan.ansatz, backend.compile(plan.ansatz).placement)
     check_start(forecast, paid=backend.paid, record=record)  # refuse what cannot run before anything is written
@@ -98,9 +102,9 @@ def train(
     with lock_of(directory) as lock:  # which the training keeps: nothing is written without it
         if found.exists:  # another process has made it meanwhile
             kept = Record.load(directory, lock)
-            return Training(replace(plan, config=with_stop_rules_of(config, kept)), OnDisk(kept), detach=detach)
+            return Training(replace(plan, config=with_stop_rules_of(config, kept)), OnDisk(kept), **options)
         kept = Record.create(config, directory, lock)
-        return Training(replace(plan, config=kept.config), OnDisk(kept), backend, detach=detach)
+        return Training(replace(plan, config=kept.config), OnDisk(kept), backend, **options)
 
 
 def resume(
@@ -109,6 +113,7 @@ def resume(
     *,
     problem: Problem | None = None,
     detach: bool = False,
+    retry_self_test: bool = False,
 ) -> Training:
     """The steps of the run in a directory as an iterator; those already on disk come first.
 
@@ -118,6 +123,7 @@ def resume(
         problem: the problem that was given to :func:`train`; None if none was given.
         detach: whether not to wait for jobs of a QPU: those of the next step are submitted, and the run ends with the
             outcome ``detached``.
+        retry_self_test: whether to pay for another self-test of a QPU that has failed one with the same versions.
 
     Raises:
         FileNotFoundError: if there is no run in the directory.
@@ -149,8 +155,8 @@ def resume(
     taken = record.checkpoint().num_steps
     if config.train.steps < taken:
         raise QhnError(f"train.steps is {config.train.steps}, but the run has taken {taken} steps; ask for more")
-    check_detach(config, detach)
-    return Training(prepare(config, problem), OnDisk(record), detach=detach)
+    check_options(config, detach=detach, retry_self_test=retry_self_test)
+    return Training(prepare(config, problem), OnDisk(record), detach=detach, retry_self_test=retry_self_test)
 
 
 class Training(Iterator[Step]):
@@ -161,6 +167,7 @@ class Training(Iterator[Step]):
         recorder: the recorder that keeps the run.
         backend: the machine, if it is open already; by default it is opened at the first step that is not on disk.
         detach: whether not to wait for jobs of a QPU.
+        retry_self_test: whether to pay for another self-test of a QPU that has failed one.
 
     Attributes:
         config: the configuration of the run.
@@ -176,12 +183,20 @@ class Training(Iterator[Step]):
         RecordError: at construction, if the record is damaged or another process is writing it.
     """
 
-    def __init__(self, plan: Plan, recorder: Recorder, backend: Backend | None = None, *, detach: bool = False) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        recorder: Recorder,
+        backend: Backend | None = None,
+        *,
+        detach: bool = False,
+        retry_self_test: bool = False,
+    ) -> None:
         self.config, self.problem, self.ansatz = plan.config, plan.problem, plan.ansatz
         self.record = recorder.record
         self.outcome: Outcome | None = None
         self._plan, self._recorder, self._run_id = plan, recorder, plan.config.run_id
-        self._machine = RunMachine(plan, recorder, backend, detach=detach)
+        self._machine = RunMachine(plan, recorder, backend, detach=detach, retry_self_test=retry_self_test)
         self._optimizer = plan.config.train.optimizer.build()
         self._estimator: Estimator | None = None
         self._stop_requested = self._closed = False
@@ -232,6 +247,8 @@ class Training(Iterator[Step]):
                 self.outcome = detached(stop.job_ids)
             except BudgetExceeded as stop:
                 self.outcome = Outcome(Ending.BUDGET, str(stop))
+            except QuotaError as stop:
+                self.outcome = Outcome(Ending.QUOTA, str(stop))
             else:
                 self._broken = False
                 return step
@@ -239,7 +256,15 @@ class Training(Iterator[Step]):
         raise StopIteration
 
     def _reached_end(self) -> Outcome | None:
-        """The outcome if the run ends here, by its rules, its budget or a request; None if it goes on."""
+        """The outcome if the run ends here, by its rules, its budget or a request; None if it goes on.
+
+        Before a run ends, bills that the service may have corrected are read again, which may leave enough for a step.
+        """
+        outcome = self._end()
+        return self._end() if outcome is not None and self._machine.read_bills() else outcome
+
+    def _end(self) -> Outcome | None:
+        """The outcome if the run ends here by what is known of it; None if it goes on."""
         outcome = reached(self.config.train, self._steps) or self._machine.stop(len(self._steps))
         if outcome is None and self._stop_requested:
             return Outcome(Ending.INTERRUPTED, "stopped after a complete step")

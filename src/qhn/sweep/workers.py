@@ -20,6 +20,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -363,6 +364,7 @@ def processes(workers: int | None = None) -> Iterator[Executor]:
     if workers is not None and workers > MAX_WORKERS:
         raise QhnError(f"workers must be at most {MAX_WORKERS:,}, got {clipped(str(workers))}; one a core is enough")
     number, others = workers or num_cores(), set(multiprocessing.active_children())
+    _start_resource_tracker()
     context = multiprocessing.get_context("spawn")  # a forked copy of running threads cannot be trusted
     pool = ProcessPoolExecutor(number, context, _begin_worker, (max(1, num_cores() // number),))
     try:
@@ -376,9 +378,20 @@ def processes(workers: int | None = None) -> Iterator[Executor]:
     pool.shutdown()
 
 
+def _start_resource_tracker() -> None:
+    """Start the process in which Python frees what workers share; it does not end with the terminal, but with them."""
+    earlier = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # which that process inherits
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, earlier)
+
+
 def _begin_worker(num_threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
     warnings.simplefilter("ignore", QhnWarning)  # the parent has said the same, once
+    for number in (signal.SIGINT, signal.SIGHUP):  # the terminal sends them to all; the parent decides
+        signal.signal(number, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = str(num_threads)
     warnings.simplefilter("ignore", QhnWarning)  # the parent says it once for all
     threadpool_limits(num_threads, user_api="blas")  # numpy, which was imported before, does not look again

@@ -22,7 +22,7 @@ from qhn.backend.ibm.connection import Connection
 from qhn.backend.ibm.device import Device, DeviceSampler, open_device
 from qhn.backend.ibm.selftest import complaint, known_outcomes
 from qhn.backend.journal import Journal
-from qhn.backend.sampler import PlanError
+from qhn.backend.sampler import PlanError, QuotaError
 from qhn.backend.terms import BudgetExceeded, Detached, Remaining
 from qhn.budget.ledger import ledger
 from qhn.circuit.hypernetwork import hypernetwork, product_state
@@ -457,11 +457,20 @@ def test_a_client_with_a_wrong_order_is_stopped_before_a_step_is_paid(
         else:
             patched.setattr(ibm, "publish", lambda circuit, thetas: publish(circuit, thetas[:, swaps[wrong]]))
         expected = "reverse order" if wrong == "bits" else "angles or bits are in a wrong order"
-        for _ in range(2):  # the second time too
-            with pytest.raises(BackendError, match=rf"did not pass the self-test before the first step: .*{expected}"):
+        with pytest.raises(BackendError, match=rf"did not pass the self-test before the first step: .*{expected}"):
+            machine(tmp_path).compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
+        for _ in range(3):  # the second time nothing is paid
+            with pytest.raises(BackendError, match=rf"{expected}; with the same versions it is not paid for again"):
                 machine(tmp_path).compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
+        assert [job.tags[0] for job in service.jobs.values()] == ["qhn:r:test:0"]
+        again = machine(tmp_path)
+        again.terms.retry_self_test = True
+        with pytest.raises(BackendError, match=rf"did not pass the self-test before the first step: .*{expected}"):
+            again.compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
     assert [job.tags[0] for job in service.jobs.values()] == ["qhn:r:test:0", "qhn:r:test:1"]
-    machine(tmp_path).compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
+    mended = machine(tmp_path)
+    mended.terms.retry_self_test = True
+    mended.compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
     found = ledger(0, [], Journal(tmp_path / "jobs.jsonl").history(), 0)
     assert (found.tests.jobs, found.begun.jobs, found.lost.jobs) == (3, 1, 0)
 
@@ -573,3 +582,94 @@ def test_a_device_that_is_not_described_while_a_job_is_sent_is_asked_again(
     service.fault("answer", on="GET backends/*", status=503, times=6)
     np.testing.assert_array_equal(tested.sample(THETAS, 200, KEY).bits, quiet)
     assert of_run(service) == ["Completed"]
+
+
+# ------------------------------------------------------------------------------------- refused, and taken later
+
+
+def test_a_limit_of_submissions_is_waited_out_as_long_as_the_service_asks(
+    service: Service, quiet: np.ndarray, tmp_path: Path
+) -> None:
+    """Seven jobs at five a minute: none is sent twice, none is given up, and each wait is told once."""
+    service.conditions.rate_limit = 5
+    told: list[str] = []
+    waited: list[float] = []
+
+    def pause(seconds: float) -> None:
+        waited.append(seconds)
+        for job in service.jobs.values():
+            job.created -= seconds
+
+    tested = sampler(tmp_path)
+    tested.jobs.connection.pause = pause
+    tested.jobs.terms.tell = told.append
+    service.requests.clear()
+    for step in range(7):
+        tested.sample(THETAS, 200, Key(1, run="r", step=step))
+    assert len(service.jobs) == 7
+    assert {job.status for job in service.jobs.values()} == {"Completed"}
+    assert service.requests["POST jobs"] == 7 + len(waited)
+    assert len(waited) == 1
+    assert 40 < waited[0] <= 60
+    assert [words for words in told if words.startswith("the service takes no more requests now")] == told
+    assert spent(tmp_path) == pytest.approx(billed(service, tmp_path))
+
+
+@pytest.mark.parametrize("refusal", [{"status": 429}, {"status": 400, "code": 3458}])
+def test_a_job_that_was_taken_before_the_refusal_is_not_sent_again(
+    refusal: dict[str, int], service: Service, quiet: np.ndarray, tmp_path: Path
+) -> None:
+    """The client repeats a request that is answered with 502, although the job was accepted; then it is refused."""
+    tested = sampler(tmp_path)
+    service.fault("accept", on="POST jobs", status=502)
+    service.fault("answer", on="POST jobs", **refusal)
+    np.testing.assert_array_equal(tested.sample(THETAS, 200, KEY).bits, quiet)
+    assert of_run(service) == ["Completed"]
+    assert events(tmp_path) == ["intent", "adopted", "done"]
+
+
+@pytest.mark.parametrize("on", ["POST jobs", "GET jobs/*", "GET jobs", "POST sessions", "GET instances/*"])
+def test_questions_are_limited_too(on: str, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qpu_time, "MAX_EXECUTIONS", 400)  # two jobs, in a batch
+    tested = sampler(tmp_path)
+    service.fault("answer", on=on, status=429, times=7)  # the client itself does not repeat it without a Retry-After
+    assert len(tested.sample(np.linspace(0, 3, 16).reshape(4, 4), 200, KEY).job_ids) == 2
+    assert len(service.jobs) == 2
+
+
+def test_a_wait_beyond_all_patience_is_not_begun(service: Service, tmp_path: Path) -> None:
+    tested = sampler(tmp_path)
+    service.fault("answer", on="POST jobs", status=429, retry_after="7200")
+    with pytest.raises(BackendError, match="takes no more requests for now; qhn resume goes on where it was"):
+        tested.sample(THETAS, 200, KEY)
+    assert events(tmp_path) == ["intent", "out of reach"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 429])
+def test_a_spent_quota_is_told_as_such_as_often_as_it_is_met(status: int, service: Service, tmp_path: Path) -> None:
+    """A detached run that met it goes on by itself in the next period."""
+    tested = sampler(tmp_path)
+    tested.jobs.terms.detach = True
+    for _ in range(3):
+        service.fault("answer", on="POST jobs", status=status, code=4317)
+        with pytest.raises(QuotaError, match="ibm_manila: the account has no QPU seconds left in this period"):
+            tested.sample(THETAS, 200, KEY)
+    assert not service.jobs
+    assert service.requests["POST jobs"] == 3
+    tested.sample(THETAS, 200, KEY)
+    assert of_run(service) == ["Completed"]
+
+
+@pytest.mark.parametrize("status", ["Failed", "Cancelled"])
+def test_a_job_that_the_quota_ended_is_told_as_such(
+    status: str, service: Service, quiet: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(Job, "run", lambda job, *_, **__: job.end(status, "no time is left", 4317))
+        for _ in range(3):
+            with pytest.raises(QuotaError):
+                sampler(tmp_path).sample(THETAS, 200, KEY)
+    later = sampler(tmp_path)
+    later.jobs.terms.detach = True
+    np.testing.assert_array_equal(later.sample(THETAS, 200, KEY).bits, quiet)
+    assert len(of_run(service)) == 4

@@ -21,9 +21,9 @@ from qiskit.providers.exceptions import QiskitBackendNotFoundError
 from qiskit_ibm_runtime import QiskitRuntimeService
 from qiskit_ibm_runtime.accounts import management
 from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError
-from qiskit_ibm_runtime.exceptions import IBMInputValueError
 
-from qhn.backend.sampler import BackendError
+from qhn.backend.ibm.failure import Kind, kind_at_connection, kind_of, status_of
+from qhn.backend.sampler import BackendError, QuotaError
 from qhn.errors import QhnError
 
 CLIENT_LOGS = ("qiskit_ibm_runtime", "ibm_cloud_sdk_core", "urllib3")
@@ -108,6 +108,7 @@ def connect() -> QiskitRuntimeService:
     Raises:
         NoAccount: if there is no account.
         RefusedAccount: if the service refuses the account's key or instance.
+        QuotaError: if the service refuses the account because it has no time left.
         BackendError: if the service cannot be reached.
     """
     try:
@@ -116,31 +117,27 @@ def connect() -> QiskitRuntimeService:
     except AccountNotFoundError:
         raise NoAccount(NO_ACCOUNT) from None
     except Exception as error:  # the client raises from unrelated bases, requests and pydantic among them
-        refusal = _refusal(error)
-        if refusal:
-            raise RefusedAccount(refusal) from None
-        raise BackendError(
-            f"the IBM service could not be reached, or is out of order ({type(error).__name__}); try again later"
-        ) from None
+        kind = kind_at_connection(error)
+        if kind is Kind.NO_INSTANCE:
+            raise RefusedAccount(kind.value) from None
+        if kind is Kind.AUTHENTICATION:
+            status = status_of(error) or "without a reason"
+            raise RefusedAccount(
+                f"the IBM service refused the account's key ({status}); save it anew, or check QISKIT_IBM_TOKEN"
+            ) from None
+        raise _failed(error, "the IBM service could not be reached, or is out of order ({}); try again later") from None
 
 
-def _refusal(error: BaseException) -> str:
-    """The reason why an account was refused, in words; empty if the failure is of another kind.
+def _failed(error: Exception, words: str) -> BackendError:
+    """The error of a service that did not answer a question, or refused it because the account has no time left.
 
-    The client says "check your API token" of an outage too; the HTTP status is in the exception's cause.
+    Args:
+        error: exception of Qiskit's client.
+        words: the message, with ``{}`` for the name of the exception.
     """
-    if isinstance(error, IBMInputValueError):
-        return (
-            "the IBM account has no such instance; check the saved one, or QISKIT_IBM_INSTANCE, against "
-            "https://quantum.cloud.ibm.com"
-        )
-    cause: BaseException | None = error
-    while cause is not None:
-        status = getattr(cause, "status_code", None) or getattr(cause, "code", None)
-        if status in (400, 401, 403):
-            return f"the IBM service refused the account's key ({status}); save it anew, or check QISKIT_IBM_TOKEN"
-        cause = cause.__cause__ or cause.__context__
-    return ""
+    if kind_of(error) is Kind.QUOTA:
+        return QuotaError(Kind.QUOTA.value)
+    return BackendError(words.format(type(error).__name__))
 
 
 def account_device(name: str) -> BackendV2:
@@ -159,7 +156,7 @@ def account_device(name: str) -> BackendV2:
             raise BackendError(f"the IBM service did not describe {name}; try again later") from None
         raise QhnError(f"the account does not reach a device {name!r}; qhn doctor lists those it does") from None
     except Exception as error:
-        raise BackendError(f"the IBM service did not describe {name} ({type(error).__name__})") from None
+        raise _failed(error, f"the IBM service did not describe {name} ({{}})") from None
 
 
 def _is_listed(service: Any, name: str) -> bool:
@@ -197,7 +194,7 @@ def usage(service: QiskitRuntimeService) -> Usage:
             here = service.active_instance()
             known = [instance for instance in service.instances() if instance.get("crn") == here]
     except Exception as error:
-        raise BackendError(f"the IBM service did not say what the plan is ({type(error).__name__})") from None
+        raise _failed(error, "the IBM service did not say what the plan is ({})") from None
     facts = known[0] if known else {}
     name = str(facts.get("name") or "")
     return Usage(str(facts.get("plan") or "unknown"), "" if name.startswith("crn:") else name, consumed, remaining)
@@ -219,7 +216,7 @@ def _seconds(service: QiskitRuntimeService) -> tuple[float | None, float | None]
         seconds = [known.get(f"usage_{name}_seconds") for name in ("consumed", "remaining")]
         consumed, remaining = (None if value is None else float(value) for value in seconds)
     except Exception as error:
-        raise BackendError(f"the IBM service did not say what remains ({type(error).__name__})") from None
+        raise _failed(error, "the IBM service did not say what remains ({})") from None
     return consumed, remaining
 
 
@@ -233,7 +230,7 @@ def devices(service: QiskitRuntimeService) -> list[Reached]:
         with silent():
             found = [_described(device) for device in service.backends()]
     except Exception as error:
-        raise BackendError(f"the IBM service did not list its devices ({type(error).__name__})") from None
+        raise _failed(error, "the IBM service did not list its devices ({})") from None
     return sorted(found, key=lambda one: (not one.operational, one.queue, -one.num_qubits, one.name))
 
 

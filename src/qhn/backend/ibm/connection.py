@@ -10,16 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from qiskit.providers import BackendV2
-from qiskit_ibm_runtime.exceptions import RuntimeJobNotFound
+from qiskit_ibm_runtime.exceptions import RuntimeInvalidStateError, RuntimeJobFailureError, RuntimeJobNotFound
 
 from qhn.backend.ibm.account import account_device, silent
-from qhn.backend.ibm.failure import Kind, kind_of
+from qhn.backend.ibm.failure import QUOTA_SPENT, Kind, kind_of, retry_after
 from qhn.backend.sampler import BackendError
 from qhn.backend.terms import Terms
 
 Answer = TypeVar("Answer")
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between questions to the service, which double
 PATIENCE = 3600.0  # seconds of failing questions in a row after which waiting ends; the job goes on
+PASSING = (Kind.TRANSIENT, Kind.RATE_LIMITED)  # failures after which the same question may be answered
 RENEWALS = 3  # renewals of the connection to an account that is refused
 WAITING, FINAL = ("INITIALIZING", "QUEUED", "VALIDATING"), ("DONE", "ERROR", "CANCELLED")
 
@@ -53,6 +54,10 @@ class Connection:
         self._known[job_id] = job
         return job_id
 
+    def take(self, job: Any) -> None:
+        """Take over a job that the service listed, so that it need not be asked for by its id."""
+        self._known.setdefault(job.job_id(), job)
+
     def wait(self, job_id: str) -> None:
         """Wait until the job has ended, asking for its state in ever longer intervals."""
         if self.service is None:
@@ -80,8 +85,18 @@ class Connection:
             return "CANCELLED"
 
     def result(self, job_id: str) -> Any:
-        """The result of a job that has ended."""
-        return self.ask(lambda: self.job(job_id).result())
+        """The result of a job that has ended.
+
+        Raises:
+            RuntimeJobFailureError: if the job was cancelled because the account has no time left, among other reasons.
+                The client tells of all cancelled jobs in the same words.
+        """
+        try:
+            return self.ask(lambda: self.job(job_id).result())
+        except RuntimeInvalidStateError:
+            if getattr(self.job(job_id), "_reason_code", None) == QUOTA_SPENT:
+                raise RuntimeJobFailureError(f"Error code {QUOTA_SPENT}") from None
+            raise
 
     def job(self, job_id: str) -> Any:
         """Qiskit's object for the job with the given id."""
@@ -92,22 +107,43 @@ class Connection:
     def ask(self, question: Callable[[], Answer]) -> Answer:
         """Put a question to the service, again and again while it cannot be reached, and return the answer."""
         interval, waited, renewals = FIRST_PAUSE, 0.0, 0
-        patience = PATIENCE if self.patience is None else self.patience
         while True:
             try:
                 with silent():
                     return question()
             except Exception as error:
-                kind = kind_of(error)
-                if kind is Kind.AUTHENTICATION and renewals < RENEWALS and self.service is not None:
-                    renewals += 1
-                    self.renew()
-                elif self.service is None or kind is not Kind.TRANSIENT or waited >= patience:
-                    raise
-            self.terms.tell("the service does not answer; it is asked again")
-            self.pause(interval)
-            waited += interval
+                failure = error
+            kind = kind_of(failure)
+            if kind is Kind.AUTHENTICATION and renewals < RENEWALS and self.service is not None:
+                renewals += 1
+                self.renew()
+                self.pause(interval)
+            elif self.service is None or kind not in PASSING:
+                raise failure
+            else:
+                waited += self.wait_out(failure, interval, waited)
             interval = min(LONGEST_PAUSE, 2 * interval)
+
+    def wait_out(self, failure: Exception, seconds: float, waited: float) -> float:
+        """Wait before a request is repeated, at least as long as the service asked for, and return the seconds.
+
+        Args:
+            failure: the exception of Qiskit's client over the request; it is raised if waiting would take more than the
+                connection's patience.
+            seconds: seconds to wait if the service did not ask for more.
+            waited: seconds for which the same request was waited for before.
+        """
+        asked = retry_after(failure) or 0.0
+        patience = PATIENCE if self.patience is None else self.patience
+        if waited >= patience or waited + asked > patience:
+            raise failure
+        seconds = max(seconds, asked)
+        if kind_of(failure) is Kind.RATE_LIMITED:
+            self.terms.tell(f"the service takes no more requests now; it is asked again in {seconds:.0f} s")
+        else:
+            self.terms.tell("the service does not answer; it is asked again")
+        self.pause(seconds)
+        return seconds
 
     def renew(self) -> None:
         """Connect to the account again, because the service no longer accepts the token of this connection."""
@@ -118,17 +154,37 @@ class Connection:
     def bill(self, job_id: str) -> float | None:
         """QPU seconds billed for a job that has ended; None if the service does not say, or not yet.
 
-        A failure here must not lose the measured bits. All is read from one answer: the client's ``usage()`` is 0 until
-        the bill is known.
+        A failure here must not lose the measured bits.
         """
+        try:
+            return self.asked_bill(job_id)
+        except Exception:
+            return None
+
+    def asked_bill(self, job_id: str) -> float | None:
+        """QPU seconds billed for a job that has ended; None if they are not known yet.
+
+        All is read from one answer: the client's ``usage()`` is 0 until the bill is known.
+
+        Raises:
+            Exception: if the service does not answer, or not in the form that is expected.
+        """
+        with silent():
+            job = self.job(job_id)
+            known = dict(job.metrics())
+            if known["usage"]["status"] != "pending":
+                billed = float(known["usage"]["qpu_charge_time_seconds"])
+                return billed if 0 <= billed < math.inf else None
+            never_ran = str(job.status()) == "CANCELLED" and not known.get("timestamps", {}).get("running")
+        return 0.0 if never_ran else None
+
+    def was_ended_at_limit(self, job_id: str) -> bool:
+        """Whether the service ended a job at its limit of QPU seconds; False if it does not say."""
         try:
             with silent():
                 job = self.job(job_id)
-                known = dict(job.metrics())
-                if known["usage"]["status"] != "pending":
-                    billed = float(known["usage"]["qpu_charge_time_seconds"])
-                    return billed if 0 <= billed < math.inf else None
-                never_ran = str(job.status()) == "CANCELLED" and not known.get("timestamps", {}).get("running")
-        except Exception:
-            return None
-        return 0.0 if never_ran else None
+                if str(job.status()) == "ERROR":
+                    job.result()
+        except Exception as error:
+            return kind_of(error) is Kind.OVERTIME
+        return False

@@ -6,8 +6,9 @@ the service said, because its answers can hold account data.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +23,11 @@ from qhn.backend.device.placement import Placement, place
 from qhn.backend.device.price import MAX_JOB_SECONDS, parts
 from qhn.backend.device.tiles import arrange_rows
 from qhn.backend.events import Entry, Event
+from qhn.backend.history import History
 from qhn.backend.ibm.account import account_device, seconds_left, silent
 from qhn.backend.ibm.connection import Connection
 from qhn.backend.ibm.jobs import Jobs, Request
-from qhn.backend.ibm.selftest import ROWS, SHOTS, complaint, is_due, known_outcomes, versions
+from qhn.backend.ibm.selftest import ROWS, SHOTS, complaint, failed_before, is_due, known_outcomes, versions
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import BackendError, check_request
 from qhn.backend.samples import ReadoutCounts, Samples
@@ -34,6 +36,11 @@ from qhn.backend.terms import Terms
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.seeds import Key
+
+REMEDY = (
+    "Install qiskit and qiskit-ibm-runtime as qhn requires them, then qhn resume; or pay for another test with "
+    "qhn resume --retry-self-test"
+)
 
 
 def open_device(name: str, settings: Settings, journal: Journal | None = None) -> Device:
@@ -57,7 +64,7 @@ class Device:
 
     A session is opened only if the settings ask for one. The tag of each job, its id and its outcome are written into
     the journal as they happen. Before its first request the device is tested (:mod:`qhn.backend.ibm.selftest`), unless
-    the journal has a passed test with the same package versions.
+    the journal has a passed test with the same package versions; and it is not tested again where a test has failed.
     """
 
     paid = True
@@ -174,25 +181,57 @@ class DeviceSampler:
     def _test(self, run: str) -> None:
         """Refuse a device that binds angles or returns bits in another order; the test costs one job in each run.
 
+        No further test is paid for where one has failed, unless the terms ask for it; one on its way is awaited.
+
         Raises:
-            BackendError: if the device does not pass the test.
+            BackendError: if the device does not pass the test, or has failed one that would have the same outcome.
         """
-        earlier = [] if self.journal is None else self.journal.history().self_tests()
+        history = History() if self.journal is None else self.journal.history()
+        earlier = history.self_tests()
         if self._is_tested or self.jobs.connection.service is None or not is_due(earlier):
             return
-        num_tiles = len(self.placement.tiles)
+        num_tiles, tag = len(self.placement.tiles), f"qhn:{run}:test:{len(earlier)}"
         thetas, expected = known_outcomes(self.ansatz, ROWS * num_tiles)
         angles = thetas.reshape(ROWS, num_tiles * self.ansatz.num_parameters)
-        (job,) = self._run([angles], SHOTS, [f"qhn:{run}:test:{len(earlier)}"], calibrate=False)
+        digest = self._digest(angles, SHOTS, 0)
+        if not self.jobs.terms.retry_self_test and not history.is_under_way(tag):
+            self._refuse_failed(earlier, digest)
+        (job,) = self._run([angles], SHOTS, [tag], calibrate=False)
         wrong = complaint(self._by_tile(job.bits), expected.reshape(ROWS, num_tiles, -1))
         if self.journal is not None:
-            self.journal.append(Entry(Event.SELF_TEST, job_id=job.job_id, complaint=wrong, versions=versions()))
+            outcome = Entry(
+                Event.SELF_TEST,
+                job_id=job.job_id,
+                digest=digest,
+                complaint=wrong,
+                versions=versions(),
+                device=self.placement.chip.name,
+            )
+            self.journal.append(outcome)
         if wrong is not None:
             raise BackendError(
-                f"{self.placement.chip.name} did not pass the self-test before the first step: {wrong}; install "
-                "qiskit and qiskit-ibm-runtime as qhn requires them, then qhn resume"
+                f"{self.placement.chip.name} did not pass the self-test before the first step: {wrong}. {REMEDY}"
             )
         self._is_tested = True
+
+    def _refuse_failed(self, own: Sequence[Entry], digest: str) -> None:
+        """Refuse to pay for a self-test that would fail as an earlier one did.
+
+        Raises:
+            BackendError: if there is such an earlier one; the message names its job and time.
+        """
+        others: list[Entry] = []
+        for path in self.jobs.terms.other_journals():
+            with contextlib.suppress(ValueError, OSError):  # another run's damage is not this one's
+                others += Journal(path).history().self_tests()
+        name = self.placement.chip.name
+        failed = failed_before(own, others, name, digest)
+        if failed is not None:
+            where = "" if failed in own else " of another run"
+            raise BackendError(
+                f"{name} did not pass the self-test{where} ({failed.job_id}, {failed.time}): {failed.complaint}; with "
+                f"the same versions it is not paid for again, and nothing was submitted. {REMEDY}"
+            )
 
     def _kept(self, angles: list[Floats], shots: int, tags: list[str]) -> list[JobResult]:
         """The results of several jobs; a job whose bits the journal has is not run again."""

@@ -20,10 +20,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from qiskit.providers.exceptions import JobError
 from qiskit_ibm_runtime import Batch
 
 from qhn.backend.events import UNSAID, Entry, Event
-from qhn.backend.history import History
+from qhn.backend.history import AT_LIMIT, History, KnownJob
 from qhn.backend.ibm.account import silent
 from qhn.backend.ibm.connection import FINAL, RENEWALS, WAITING, Connection
 from qhn.backend.ibm.failure import (
@@ -40,7 +41,7 @@ from qhn.backend.ibm.failure import (
 )
 from qhn.backend.ibm.session import close_session, note_session, open_session, settle_sessions
 from qhn.backend.journal import Journal
-from qhn.backend.sampler import BackendError, PlanError
+from qhn.backend.sampler import BackendError, PlanError, QuotaError
 from qhn.backend.terms import BudgetExceeded, Detached, Terms
 
 Result = TypeVar("Result")
@@ -105,6 +106,7 @@ class Jobs:
     journal: Journal | None
     in_session: bool = False
     _session: Any = field(default=None, init=False)
+    _read: set[str] = field(default_factory=set, init=False)  # jobs whose bills were read here
 
     @property
     def terms(self) -> Terms:
@@ -128,6 +130,7 @@ class Jobs:
         Raises:
             BackendError: if a job failed, or its state cannot be learnt. The journal has the id of each accepted
                 job.
+            QuotaError: if the service takes or ends no job because the account has no QPU seconds left.
             Detached: if jobs are not to be waited for, and one has not ended.
             BudgetExceeded: if what is left of the budget does not allow the jobs that are yet to be submitted.
         """
@@ -143,6 +146,8 @@ class Jobs:
                 self.connection.wait(job_id)
                 result = self.connection.result(job_id)
             billed = self.connection.bill(job_id)
+            if billed is not None:
+                self._read.add(job_id)
             with self._failure_of(request, job_id, kind_at_reading):
                 found.append(read(number, result, job_id, billed))
             self._note(Entry(Event.DONE, tag=request.tag, job_id=job_id, qpu_seconds=billed))
@@ -151,42 +156,74 @@ class Jobs:
         return found
 
     def reconcile(self) -> None:
-        """Note jobs of the record that were submitted twice unnoticed, cancel those that wait, and :meth:`settle`.
+        """Note jobs of the record that were submitted twice unnoticed, cancel those that wait, and read all bills.
 
         Jobs that the service listed too late to be found earlier are found here. A job of a request for which the
-        journal knows no other job is left alone: it may be adopted, here or by a copy of the record.
+        journal knows no other job is left alone: it may be adopted, here or by a copy of the record. The bills are
+        those of :meth:`settle`, with those of the last 28 days again.
         """
         if self.connection.service is None or self.journal is None:
             return
         history = self.journal.history()
         noted = history.jobs()
         served = {job.tag for job in noted.values() if not job.is_lost}
-        for job_id, tag in self._listed_of_record(self.journal.name).items():
+        for job_id, tag in self._listed_of_record(history.record).items():
             intent = history.intent(tag) if tag in served and job_id not in noted else None
             if intent is not None:
                 self._note(replace(intent, event=Event.DUPLICATE, job_id=job_id, record=None))
                 if self.connection.state_if_known(job_id) in WAITING:
                     self._cancel(tag, job_id)
-        self.settle()
+        self.settle(again=True)
 
-    def _listed_of_record(self, name: str) -> dict[str, str]:
+    def _listed_of_record(self, name: str | None) -> dict[str, str]:
         """The request tags of all jobs that the service lists for a record, by id; empty if it does not answer."""
+        if name is None:
+            return {}
         try:
             with silent():
                 listed = self.connection.service.jobs(job_tags=[f"{RECORD_TAG}{name}"], limit=None)
         except Exception:
             return {}
+        for job in listed:
+            self.connection.take(job)
         named = {job.job_id(): [tag for tag in job.tags or () if tag.startswith(REQUEST_TAG)] for job in listed}
         return {job_id: tags[0] for job_id, tags in named.items() if tags}
 
-    def settle(self) -> None:
-        """Write bills of jobs and sessions that have become known to the service into the journal."""
+    def settle(self, *, again: bool = False) -> None:
+        """Write bills of jobs and sessions that have become known to the service into the journal.
+
+        A service that does not answer leaves the journal as it is.
+
+        Args:
+            again: whether known bills of the last 28 days are read again, once by this object, since the service may
+                correct them; a bill that differs is noted beside the earlier one.
+        """
         if self.connection.service is None or self.journal is None:
             return
         for job_id, job in self.journal.history().jobs().items():
-            if job.billed is None and (billed := self.connection.bill(job_id)) is not None:
-                self._note(Entry(Event.BILLED, tag=job.tag, job_id=job_id, qpu_seconds=billed))
+            is_due = again and job_id not in self._read and job.may_be_rebilled(time.time())
+            if job.billed is not None and not is_due:
+                continue
+            try:
+                billed = self.connection.asked_bill(job_id)
+            except ODD_ANSWERS:
+                continue
+            except Exception as error:
+                if kind_of(error) is Kind.FATAL:  # the service has an answer, such as that it no longer has the job
+                    continue
+                break
+            if billed is not None:
+                self._read.add(job_id)
+                self._note_bill(job_id, job, billed)
         settle_sessions(self.connection.device, self.journal, self._session and self._session.session_id)
+
+    def _note_bill(self, job_id: str, job: KnownJob, billed: float) -> None:
+        """Note a bill that is new, or final for a job that was ended at its limit."""
+        is_news = not job.is_at_limit and job.event is not Event.DONE and self.connection.was_ended_at_limit(job_id)
+        is_final = job.settles(time.time()) and not job.is_settled
+        if billed != job.billed or is_news or is_final:
+            kind = AT_LIMIT if is_news else None
+            self._note(Entry(Event.BILLED, tag=job.tag, job_id=job_id, qpu_seconds=billed, kind=kind))
 
     # ------------------------------------------------------------ submitting
 
@@ -242,7 +279,7 @@ class Jobs:
             BackendError: if the run is detached and the request has failed too often.
         """
         own = self._history().of_tag(request.tag) if self.terms.detach else []
-        failures = sum(one.event is Event.FAILED for one in own)
+        failures = sum(one.event is Event.FAILED and one.kind != Kind.QUOTA.name.lower() for one in own)
         if failures >= TOO_MANY_FAILURES:
             raise BackendError(
                 f"{self.connection.device.name}: {request.tag} failed {failures} times; qhn jobs names its jobs, and "
@@ -352,23 +389,28 @@ class Jobs:
             execution_limit: QPU seconds after which the service ends the job.
         """
         self._note(request.entry(Event.INTENT, record=None if self.journal is None else self.journal.name))
-        failures = 0
+        failures, waited = 0, 0.0
         while True:
             try:
                 with silent():
                     job = request.submit(mode or self.connection.device, self._tags(request), execution_limit)
             except Exception as error:
-                kind = kind_at_submission(error)
-                if self.connection.service is None:
-                    raise
-                if kind is Kind.BUSY and self.terms.detach:
-                    raise Detached([]) from None
-                if kind is Kind.BUSY:
-                    self.terms.tell("as many jobs wait as the account's plan allows")
-                    self.connection.pause(FULL_QUEUE_PAUSE)
-                    continue
+                failure = error  # left before the service is asked anew, whose errors are none of this one
+            else:
+                return self._only(request, self._known_as(request, job))
+            kind = kind_at_submission(failure)
+            if self.connection.service is None:
+                raise failure
+            if kind is Kind.BUSY:
+                if self.terms.detach:
+                    raise Detached([])
+                self.terms.tell("as many jobs wait as the account's plan allows")
+                self.connection.pause(FULL_QUEUE_PAUSE)
+            elif kind is Kind.RATE_LIMITED:
+                waited += self.connection.wait_out(failure, LISTING_DELAY, waited)
+            else:
                 failures += 1
-                if has_code(error, SESSION_CLOSED) and self._session is not None and failures < ATTEMPTS:
+                if has_code(failure, SESSION_CLOSED) and self._session is not None and failures < ATTEMPTS:
                     self.close()
                     mode = self._opened_session()
                     continue
@@ -376,15 +418,14 @@ class Jobs:
                     self.connection.renew()
                     self._session = None  # it was of the connection that is no more
                     mode = self._opened_session() if self.in_session else None
-                elif not isinstance(error, ODD_ANSWERS) and (kind is not Kind.TRANSIENT or failures >= ATTEMPTS):
-                    raise
+                elif not isinstance(failure, ODD_ANSWERS) and (kind is not Kind.TRANSIENT or failures >= ATTEMPTS):
+                    raise failure
                 self.connection.pause(LISTING_DELAY)
-                if (found := self._adopted(request)) is not None:
-                    return found
-                if kind is Kind.FATAL:
-                    raise
-            else:
-                return self._only(request, self._known_as(request, job))
+            # the client itself repeats a request: one that was accepted may have been refused the second time
+            if (found := self._adopted(request)) is not None:
+                return found
+            if kind is Kind.FATAL:
+                raise failure
 
     def _known_as(self, request: Request, job: Any) -> str:
         """The id of a job that was just submitted, after it was noted in the journal."""
@@ -431,7 +472,7 @@ class Jobs:
             raise
         except Exception as error:
             found = kind(error)
-            ended = found in ENDED
+            ended = found in ENDED or isinstance(error, JobError)
             entry = Entry(
                 Event.FAILED if ended else Event.OUT_OF_REACH,
                 tag=request.tag,
@@ -441,6 +482,8 @@ class Jobs:
                 kind=found.name.lower(),
             )
             self._note(entry)
+            if found is Kind.QUOTA:
+                raise QuotaError(f"{self.connection.device.name}: {found.value}") from None
             raise BackendError(self._complaint(request, job_id, found, type(error).__name__)) from None
 
     def _complaint(self, request: Request, job_id: str | None, kind: Kind, name: str) -> str:

@@ -8,7 +8,7 @@ basis states to basis states, and RZ by π/2 does nothing to them – but would,
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from qhn.backend.events import Entry
 from qhn.circuit.hypernetwork import Ansatz
 
 ROWS, SHOTS = 4, 100  # sets of angles, and shots of each set
+REVERSED = "bits come back in reverse order"
 ENOUGH = 0.9  # share of the bits whose most frequent value must be right; the others may be noise
 
 
@@ -61,15 +62,46 @@ def complaint(measured: Bits, expected: Bits) -> str | None:
     if right >= ENOUGH:
         return None
     if reverse >= ENOUGH:
-        return "bits come back in reverse order"
+        return REVERSED
     return f"only {right:.0%} of the bits come back as they were prepared: angles or bits are in a wrong order"
 
 
 def versions() -> dict[str, str]:
     """Versions of the packages that could get an order wrong; the outcome of a self-test holds for these only."""
-    return {name: importlib.metadata.version(name) for name in ("qiskit", "qiskit-ibm-runtime")}
+    return {name: importlib.metadata.version(name) for name in ("qiskit", "qiskit-ibm-runtime", "qhn")}
 
 
 def is_due(self_tests: Iterable[Entry]) -> bool:
-    """Whether none of the given self-tests was passed with the package versions that are installed."""
-    return not any(test.complaint is None and test.versions == versions() for test in self_tests)
+    """Whether none of the given self-tests was passed with the versions of Qiskit and its client that are installed."""
+    return not any(test.complaint is None and _is_of_client(test) for test in self_tests)
+
+
+def failed_before(own: Sequence[Entry], others: Iterable[Entry], device: str, digest: str) -> Entry | None:
+    """The self-test that failed as another one would; None if another one may pass.
+
+    It is the latest test of the device with the installed versions, if that failed. Of other runs those count that
+    measured the same, and those that tell of the client: bits in reverse order are so on all qubits.
+
+    Args:
+        own: outcomes of the run's own self-tests, in order.
+        others: outcomes of the self-tests of other runs.
+        device: name of the device.
+        digest: hash of everything that another test would measure.
+    """
+    similar = (test for test in others if test.device == device)
+    similar = (test for test in similar if test.digest == digest or test.complaint in (None, REVERSED))
+    same = [test for test in (*similar, *own) if _is_of_client(test) and _is_of_this_release(test)]
+    latest = max(reversed(same), key=lambda test: test.written or 0.0, default=None)
+    return None if latest is None or latest.complaint is None else latest
+
+
+def _is_of_client(test: Entry) -> bool:
+    """Whether a test was made with the versions of Qiskit and its client that are installed."""
+    stated, installed = ({**known, "qhn": ""} for known in (test.versions or {}, versions()))
+    return stated == installed
+
+
+def _is_of_this_release(test: Entry) -> bool:
+    """Whether a test was made with the installed version of qhn; early ones do not state theirs."""
+    installed = versions().get("qhn")
+    return (test.versions or {}).get("qhn", installed) == installed
