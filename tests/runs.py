@@ -49,14 +49,14 @@ def rewrite_lines(path: Path, change: Callable[[dict[str, Any]], object]) -> Non
 
 
 def make_old(directory: Path) -> Path:
-    """Turn a run into one as versions without checksums wrote it."""
+    """Turn a run into one as versions without checksums wrote it; one that was written so already stays as it is."""
     for path in [*directory.rglob("*.json"), *directory.rglob("*.jsonl"), *directory.rglob("*.np[yz]")]:
         content = path.read_bytes()
         if path.suffix == ".jsonl":
-            lines = (json.dumps(line.tree) for line in checksums.lines_of(content))
+            lines = (json.dumps(line.tree) for line in checksums.lines_of(content, plain=True))
             path.write_text("".join(f"{line}\n" for line in lines))
         elif path.parent != directory / "calibration" and path.suffix == ".json":
-            tree = checksums.parse_document(content)
+            tree = checksums.parse_document(content, is_checked=False)
             tree |= {"schema": 1} if "schema" in tree else {}
             tree.pop("journal", None)
             for session in tree.get("sessions", []):

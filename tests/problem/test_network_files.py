@@ -49,6 +49,9 @@ def test_an_array_that_is_missing_strange_or_no_finite_number_is_named(
     read(path)
     for name, array in whole.items():
         np.savez(path, **{other: kept for other, kept in whole.items() if other != name})
+        if (load, name) == ("ensemble", "feature_names"):  # which older versions did not write
+            read(path)
+            continue
         with pytest.raises(
             ValueError, match=rf"x\.npz is not an? {load} saved by qhn: it has no array '(\w+)'"
         ) as found:
