@@ -72,12 +72,13 @@ class DeviceReport:
         return not machine_of(self.facts.name).bills
 
     def lines(self) -> list[str]:
-        """Lines for the run's page: qubits, error suppression and mitigation as applied, price, bills and drift."""
+        """Lines for the page: qubits, suppression and mitigation as applied, calibration gaps, price, bills, drift."""
         words = [f"{name.replace('_', ' ')} {self.facts.facts[name]}" for name in APPLIED if name in self.facts.facts]
         words.append(f"mitigation {self.record.config.device.mitigation}")
         if self.facts.folded:
             words.append("last CX brick applied to the bits")
         lines = [f"  device      {self.facts.layout_words()}", f"  applied     {', '.join(words)}"]
+        lines += [f"  assumed     {gap.words()}" for gap in self._placed[0].assumed]
         if self.facts.price:
             billed = " on a QPU; nothing was billed for this rehearsal" * self.is_rehearsal
             lines.append(f"  price       {self.facts.price.words()}{billed}")
