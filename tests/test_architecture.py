@@ -27,7 +27,7 @@ LAYERS = [  # from the command line down; a package imports itself and what stan
     {"backend"},
     {"exact"},
     {"problem", "circuit"},
-    {"arrays", "bitstrings", "compiled", "durable", "errors", "seeds", "statistics", "text", "threads"},
+    {"arrays", "bitstrings", "compiled", "durable", "errors", "fields", "seeds", "statistics", "text", "threads"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 LEAVES = LAYERS[-1]

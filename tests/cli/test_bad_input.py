@@ -460,3 +460,21 @@ def test_a_calibration_that_was_changed(qhn) -> None:
     result = qhn("show", str(directory))
     refused(result)
     assert "calibration" in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "both"),
+    [
+        (("--shots", "30", "--set", "train.shots=40"), "--set train.shots=40 and --shots 30 both give train.shots"),
+        (("--steps", "3", "--set", "train.steps=3"), "--set train.steps=3 and --steps 3 both give train.steps"),
+        (
+            ("--set", "train.seed=1", "--set", "train.seed=2"),
+            "--set train.seed=1 and --set train.seed=2 both give train.seed",
+        ),
+        (("--layers", "1", "--set", "ansatz.num_layers=2"), "--layers 1 both give ansatz.num_layers; leave out one"),
+    ],
+)
+def test_a_setting_given_twice_is_refused_by_both_names(qhn: Any, words: tuple[str, ...], both: str) -> None:
+    result = qhn("run", "figure-1", *words)
+    assert result.code == 2
+    assert both in result.err

@@ -162,7 +162,7 @@ class RehearsalSampler:
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Draw the bits of each row of angles, each row on its tile; the same key gives the same bits."""
-        check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
+        thetas, shots = check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
         shots = shots_taken(shots, twirling=self.placement.settings.twirling)
         plan = arrange_rows(len(thetas), group, len(self._tiles))
         used = plan.is_used

@@ -406,7 +406,7 @@ def test_what_has_no_twin_is_refused() -> None:
         without_noise(free)
     with pytest.raises(ValueError, match=r"fake_manila has no cx on qubits \[0, 2\]"):
         ChipNoise(chip("FakeManilaV2")).after("cx", (0, 2))
-    with pytest.raises(ValueError, match=r"p2 must be between 0 and 1, got 1\.5"):
+    with pytest.raises(ValueError, match=r"p2 must be a finite number in \[0, 1\], got 1\.5"):
         Depolarising(0.1, 1.5)
     with pytest.raises(ValueError, match="max_bond must be at least 1, got 0"):
         without_noise(QuantumCircuit(1), max_bond=0)

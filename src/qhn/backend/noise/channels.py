@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from qhn.arrays import Floats
 from qhn.backend.device.chip import VIRTUAL, Chip
 from qhn.errors import QhnError
+from qhn.fields import Number, settle
 
 PAULIS = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
 
@@ -57,9 +58,7 @@ class Depolarising:
     readout_error: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("p1", "p2", "readout_error"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise QhnError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
+        settle(self, **dict.fromkeys(("p1", "p2", "readout_error"), Number(low=0, high=1)))
 
     def after(self, name: str, qubits: tuple[int, ...]) -> Floats:
         """The transfer matrix ``[4**n, 4**n]`` of the depolarising channel after a gate on n qubits."""
