@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give an error of the operating system the name of the file that is read or written.
+
+    A full disk, for one, is noticed in a write that knows no name.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise
 
 
 def append(path: Path, content: bytes) -> None:
     """Append bytes to a file and wait until they are on the disk."""
     is_new = not path.exists()
-    with path.open("ab") as file:
+    with naming(path), path.open("ab") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -25,7 +40,7 @@ def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     The new content is written beside the old file, which is then replaced in one step.
     """
     partial = path.with_name(path.name + ".part")
-    with partial.open("wb") as file:
+    with naming(path), partial.open("wb") as file:
         write(file)
         file.flush()
         os.fsync(file.fileno())

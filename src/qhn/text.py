@@ -5,13 +5,16 @@ from __future__ import annotations
 import difflib
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from qhn.durable import naming
 from qhn.errors import QhnError
 
 Row = Sequence[object]
+MAX_ITEMS = 8  # items of a list in a cell of a table
 MAX_SHOWN = 120  # characters of a user's value in a message
 
 
@@ -49,6 +52,15 @@ def markdown(head: Row, rows: Sequence[Row]) -> str:
     return "\n".join(text)
 
 
+def literal(text: str) -> str:
+    r"""A text in which the marks of Markdown for emphasis, code and links are characters like others.
+
+    >>> print(literal("E - C* of [a_b]"))
+    E - C\* of \[a\_b\]
+    """
+    return re.sub(r"([\\`*_\[\]<>])", r"\\\1", text)
+
+
 def _is_number(cell: str) -> bool:
     return cell[:1].isdigit() or cell[:1] in "–-+.∞"
 
@@ -68,6 +80,8 @@ def spell(value: Any) -> Any:
     if isinstance(value, dict):
         inside = ", ".join(f"{key} {inner}" for key, inner in value.items() if key != "name")
         return f"{value.get('name', '')} {inside}".strip()
+    if isinstance(value, (list, tuple)) and len(value) > MAX_ITEMS:
+        return f"{len(value):,} values, {clipped(str(list(value[:2])))[1:-1]}, …"
     return str(list(value)) if isinstance(value, (list, tuple)) else value
 
 
@@ -119,7 +133,9 @@ def read_text(path: Path, what: str = "file") -> str:
         OSError: if it cannot be read.
     """
     try:
-        return io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=None).read()
+        with naming(path):
+            content = path.read_bytes()
+        return io.StringIO(content.decode("utf-8-sig"), newline=None).read()
     except UnicodeDecodeError as error:
         raise QhnError(
             f"{what} {path} is not text in UTF-8: byte {error.start + 1} is 0x{error.object[error.start]:02x}; "

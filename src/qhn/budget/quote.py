@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CAVEATS = """\
 A tile scales its part of the gradient by its fidelity; fewer shots and SPSA make it noisier, so that a run takes more
-steps. What a shorter delay does to the zeros from which qubits start is in no calibration: it is not in the sum."""
+steps. What a shorter delay does to the zeros from which qubits start is in no calibration."""
 
 SESSION = """\
 A session is billed by the clock, from its first job until it is closed or its budget is spent: what is computed here

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.durable import naming
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -54,6 +55,7 @@ def write_files(ansatz: Ansatz, name: str, folder: Path) -> list[Path]:
     for form, suffix in (("literal", ""), ("executed", ".executed")):
         for ending, text in ((".qasm", openqasm(ansatz, form)), (".txt", drawing(ansatz, form))):
             path = folder / f"{name}{suffix}{ending}"
-            path.write_text(text.rstrip("\n") + "\n")
+            with naming(path):
+                path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
             paths.append(path)
     return paths

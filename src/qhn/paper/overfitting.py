@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from qhn import durable
 from qhn.arrays import Floats
 from qhn.config.file import load_config
 from qhn.exact.energy import Energy
@@ -44,7 +45,9 @@ def figure_6(lab: Lab) -> Writer:
         curves[samples] = tuple(np.concatenate(side) for side in zip(*parts, strict=True))
     names = ("training", "validation", "test")
     arrays = {f"{name}_{n}": side for n, sides in curves.items() for name, side in zip(names, sides, strict=True)}
-    np.savez_compressed(lab.folder / "figure-6-all.npz", allow_pickle=False, **arrays)
+    durable.replace(
+        lab.folder / "figure-6-all.npz", lambda file: np.savez_compressed(file, allow_pickle=False, **arrays)
+    )
     page.picture(
         overfitting(lab.folder / "figure-6.png", {n: (sides[0], sides[1]) for n, sides in curves.items()}),
         "Training (solid) and validation E (dashed), with the lowest point of the latter (dotted).",

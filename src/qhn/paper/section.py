@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qhn.paper.claims import Claim, Verdict
-from qhn.text import Row, markdown
+from qhn.text import Row, literal, markdown
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,9 @@ class Writer:
         self.blocks.append(markdown(head, rows))
 
     def picture(self, path: Path, caption: str) -> None:
-        """Add a picture and its caption."""
-        self.blocks.append(f"![{caption}]({path.name})\n\n*{caption}*")
+        """Add a picture and its caption, which is plain text: its asterisks are no marks of Markdown."""
+        words = literal(caption)
+        self.blocks.append(f"![{words}]({path.name})\n\n*{words}*")
 
     def claim(self, source: str, statement: str, verdict: Verdict, evidence: str) -> None:
         """Add a claim with its verdict and evidence."""

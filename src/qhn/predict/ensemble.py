@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.backend.sampler import KnownDistribution
+from qhn.durable import naming
 from qhn.errors import NotFoundError, QhnError
 from qhn.problem.network import as_features
 from qhn.problem.search_space import BLOCK, SearchSpace
@@ -148,7 +149,7 @@ class Ensemble:
 
     def save(self, path: str | Path) -> None:
         """Write the ensemble as an ``.npz`` file of plain arrays, which :func:`load_ensemble` reads."""
-        with Path(path).open("wb") as file:
+        with naming(Path(path)), Path(path).open("wb") as file:
             self.write(file)
 
     def write(self, file: IO[bytes]) -> None:

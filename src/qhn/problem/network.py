@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qhn.arrays import Floats
+from qhn.durable import naming
 from qhn.errors import NotFoundError, QhnError
 from qhn.text import clipped
 
@@ -177,7 +178,7 @@ class Network:
 
     def save(self, path: str | Path) -> None:
         """Write the network as an ``.npz`` file of plain arrays, which :func:`load_network` reads."""
-        with Path(path).open("wb") as file:
+        with naming(Path(path)), Path(path).open("wb") as file:
             self.write(file)
 
     def write(self, file: IO[bytes]) -> None:

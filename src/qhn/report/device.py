@@ -12,6 +12,7 @@ import numpy as np
 from qhn.arrays import Floats
 from qhn.backend import RehearsalSettings, machine_of
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.errors import QhnError
 from qhn.estimator.readout import inverted_for
 from qhn.report.drift import Drift
 from qhn.report.jobs import ledger_of
@@ -164,7 +165,8 @@ class DeviceReport:
         from qhn.backend.device.layout import Load, chain_of
 
         tree = self.record.calibration()
-        assert tree is not None  # a device is recorded with its calibration
+        if tree is None:
+            raise QhnError(f"{self.record.directory} has no calibration of {self.facts.name}, which its folder holds")
         chip = Chip.from_json(tree)
         load = Load(**{name: tuple(counts) for name, counts in self.facts.load.items()})
         return chip, load, [chain_of(chip, load, tile.qubits, exact=tile.exact) for tile in self.facts.tiles]

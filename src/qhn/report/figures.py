@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from qhn import bitstrings
 from qhn.arrays import Floats
 from qhn.baseline.tally import Trace
+from qhn.durable import naming
 from qhn.predict.calibration import Calibration
 from qhn.problem.datasets import Dataset
 from qhn.problem.landscape import Landscape
@@ -254,7 +255,8 @@ def decision_boundary(path: Path, network: Network, data: Dataset, title: str, p
     axes.set_xlabel(data.feature_names[0])
     axes.set_ylabel(data.feature_names[1])
     axes.legend(fontsize=7, framealpha=0.8, loc="upper right")  # the best place takes long to find
-    np.savez(path.with_suffix(".npz"), x=grids[0], y=grids[1], output=output, samples=samples, label=data.y)
+    with naming(path.with_suffix(".npz")):
+        np.savez(path.with_suffix(".npz"), x=grids[0], y=grids[1], output=output, samples=samples, label=data.y)
     return save(figure, path)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from qhn.bitstrings import text
 from qhn.config import RunConfig
+from qhn.durable import naming
 from qhn.problem.cost import BinnProblem
 from qhn.problem.landscape import Landscape, enumerate_costs
 from qhn.report.figures import density_of_states, local_minima, walsh_weights
@@ -59,7 +60,8 @@ class LandscapeReport:
         """
         folder = results / self.config.experiment / f"landscape-{self.config.problem_id}"
         folder.mkdir(parents=True, exist_ok=True)
-        np.save(folder / "costs.npy", self.landscape.costs)
+        with naming(folder / "costs.npy"):
+            np.save(folder / "costs.npy", self.landscape.costs)
         drawn = [draw(folder, self.landscape) for draw in (density_of_states, local_minima, walsh_weights)]
         return [*drawn, folder / "costs.npy"]
 

@@ -12,6 +12,8 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from qhn.durable import naming
+
 COLUMN = 3.4  # width of a column in inches
 # the colours of Okabe and Ito, which the colour-blind can tell apart
 RED = "#d55e00"
@@ -38,7 +40,7 @@ def write_csv(path: Path, columns: dict[str, NDArray[Any]]) -> None:
     ...     (Path(folder) / "x.csv").read_text().split()
     ['step,mean', '0,0.5', '1,']
     """
-    with path.open("w", newline="") as file:
+    with naming(path), path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         for row in zip(*(column.tolist() for column in columns.values()), strict=True):
@@ -90,6 +92,8 @@ def save(figure: Figure, path: Path) -> Path:
     Returns:
         The path of the PNG file.
     """
-    figure.savefig(path)
-    figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
+    with naming(path):
+        figure.savefig(path)
+    with naming(path.with_suffix(".pdf")):
+        figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
     return path

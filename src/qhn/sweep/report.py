@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from qhn.durable import naming
 from qhn.report.style import COLOURS, MARKERS, new_figure, save, write_csv
 from qhn.sweep.classical import Searches
 from qhn.sweep.survey import Group, Rate, Survey
@@ -70,7 +71,8 @@ class SweepReport:
         if self.searches.traces:
             write_csv(folder / "searches.csv", self.searches.table(survey))
             paths.append(folder / "searches.csv")
-        paths[0].write_text(self.page() + "\n", encoding="utf-8")
+        with naming(paths[0]):
+            paths[0].write_text(self.page() + "\n", encoding="utf-8")
         return [*paths, self.figure()]
 
     def figure(self) -> Path:
