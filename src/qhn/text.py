@@ -81,7 +81,8 @@ def spell(value: Any) -> Any:
         inside = ", ".join(f"{key} {inner}" for key, inner in value.items() if key != "name")
         return f"{value.get('name', '')} {inside}".strip()
     if isinstance(value, (list, tuple)) and len(value) > MAX_ITEMS:
-        return f"{len(value):,} values, {clipped(str(list(value[:2])))[1:-1]}, …"
+        first = ", ".join(f"{item:.4g}" if isinstance(item, float) else clipped(str(item)) for item in value[:2])
+        return f"{len(value):,} values, {first}, …"
     return str(list(value)) if isinstance(value, (list, tuple)) else value
 
 

@@ -52,5 +52,5 @@ def test_what_cannot_be_compared(small_config: RunConfig, tmp_path: Path) -> Non
 
 def test_a_long_list_is_told_by_its_length() -> None:
     cell = spell([0.125 * number for number in range(98)])
-    assert cell == "98 values, 0.0, 0.125, …"
+    assert cell == "98 values, 0, 0.125, …"
     assert spell((1, 2, 3)) == "[1, 2, 3]"
