@@ -34,6 +34,7 @@ LAYERS = [  # from the command line down; a package imports itself and what stan
         "compiled",
         "durable",
         "errors",
+        "fields",
         "limits",
         "lock",
         "npz",

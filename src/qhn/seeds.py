@@ -12,6 +12,8 @@ from enum import IntEnum
 
 import numpy as np
 
+from qhn.fields import Whole, settle
+
 
 class Purpose(IntEnum):
     """The purpose of a random number; the values are part of every run's identity and must never be renumbered."""
@@ -44,6 +46,9 @@ class Key:
     step: int = 0
     evaluation: int = 0
     run: str = ""
+
+    def __post_init__(self) -> None:
+        settle(self, **dict.fromkeys(("seed", "step", "evaluation"), Whole(0)))
 
     def generator(self) -> np.random.Generator:
         """A new random generator, seeded by this key."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import io
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from qhn.errors import QhnError
 from qhn.limits import TEXT, open_file
 
 Row = Sequence[object]
+MAX_ITEMS = 8  # items of a list in a cell of a table
 MAX_SHOWN = 120  # characters of a user's value in a message
 HIDDEN = ("Cc", "Cs", "Zl", "Zp")  # categories of characters that steer a terminal, end a line, or are none
 REORDERING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")  # direction of the text behind them
@@ -53,6 +55,15 @@ def markdown(head: Row, rows: Sequence[Row]) -> str:
     return "\n".join(text)
 
 
+def literal(text: str) -> str:
+    r"""A text in which the marks of Markdown for emphasis, code and links are characters like others.
+
+    >>> print(literal("E - C* of [a_b]"))
+    E - C\* of \[a\_b\]
+    """
+    return re.sub(r"([\\`*_\[\]<>])", r"\\\1", text)
+
+
 def _is_number(cell: str) -> bool:
     return cell[:1].isdigit() or cell[:1] in "–-+.∞"
 
@@ -72,6 +83,9 @@ def spell(value: Any) -> Any:
     if isinstance(value, dict):
         inside = ", ".join(f"{key} {inner}" for key, inner in value.items() if key != "name")
         return f"{value.get('name', '')} {inside}".strip()
+    if isinstance(value, (list, tuple)) and len(value) > MAX_ITEMS:
+        first = ", ".join(f"{item:.4g}" if isinstance(item, float) else clipped(str(item)) for item in value[:2])
+        return f"{len(value):,} values, {first}, …"
     return str(list(value)) if isinstance(value, (list, tuple)) else value
 
 

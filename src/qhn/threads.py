@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
-from qhn.errors import QhnError
+from qhn.fields import Whole
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -75,11 +75,9 @@ def check_threads(num_threads: int | None) -> int:
     """The requested number of threads, or the number of cores if it is None.
 
     Raises:
-        ValueError: if ``num_threads`` is below 1.
+        ValueError: if ``num_threads`` is no integer of at least 1.
     """
-    if num_threads is not None and num_threads < 1:
-        raise QhnError(f"num_threads must be at least 1, got {num_threads}")
-    return num_threads or num_cores()
+    return num_cores() if num_threads is None else Whole(1)("num_threads", num_threads)
 
 
 def in_parallel(function: Callable[[Item], Result], items: Sequence[Item], num_threads: int) -> list[Result]:

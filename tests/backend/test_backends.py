@@ -127,7 +127,7 @@ def test_what_cannot_run_is_refused_before_it_is_tried() -> None:
     ):
         open_backend("fake_kyoto").compile(hypernetwork(4, 1))
     sampler = open_backend("aer").compile(product_state(2))
-    with pytest.raises(ValueError, match=r"shape \[num_rows, 4\], got \[1, 3\]"):
+    with pytest.raises(ValueError, match=r"shape \[B, 4\], got \[1, 3\]"):
         sampler.sample(np.zeros((1, 3)), 10, KEY)
     with pytest.raises(ValueError, match="shots must be at least 1, got 0"):
         sampler.sample(np.zeros((1, 4)), 0, KEY)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from qiskit_ibm_runtime.fake_provider import FakeFez, FakeManilaV2
@@ -12,6 +14,7 @@ from qhn.backend import DeviceSettings, RehearsalSettings, open_backend
 from qhn.backend.device.chip import Chip
 from qhn.backend.noise.channels import ChipNoise
 from qhn.backend.noise.twin import Twin
+from qhn.backend.rehearsal import stored_devices
 from qhn.circuit.hypernetwork import hypernetwork
 from qhn.estimator.noisy import NoisyEstimator, without_shots
 from qhn.estimator.sampling import SamplingEstimator
@@ -19,6 +22,10 @@ from qhn.problem.cost import TableProblem
 from qhn.seeds import Key
 
 KEY = Key(seed=11)
+
+
+OLD = ("fake_boeblingen", "fake_cambridge", "fake_burlington")  # whose gates are U1, U2 and U3
+DEAD = "fake_kyoto"  # none of whose pairs works
 
 
 def frequencies(bits: np.ndarray) -> np.ndarray:
@@ -183,3 +190,37 @@ def test_chosen_qubits_are_used() -> None:
     settings = DeviceSettings(qubits=((10, 11, 12, 13),))
     sampler = open_backend("fake_torino", settings).compile(hypernetwork(4, 1))
     assert sampler.describe()["tiles"][0]["qubits"] == [10, 11, 12, 13]
+
+
+def check_both_simulators(name: str, mitigation: bool) -> None:
+    """The twin of a device knows the frequencies with which Aer measures, whose readout errors are symmetric."""
+    chip = open_backend(name).compile(hypernetwork(1, 1)).placement.chip
+    ansatz, shots = hypernetwork(1 if name == DEAD else min(3, chip.num_qubits), 1), 8000
+    theta = np.random.default_rng(2).uniform(0, 6, (1, ansatz.num_parameters))
+    samplers = [
+        open_backend(name, RehearsalSettings(simulator=simulator, calibrate=mitigation)).compile(ansatz)
+        for simulator in ("twin", "aer")
+    ]
+    for sampler in samplers:
+        readout = sampler.placement.chip.readout
+        if sampler.settings.simulator == "aer":
+            readout = np.repeat(readout.mean(axis=1)[:, None], 2, axis=1)
+        noise = ChipNoise(dataclasses.replace(sampler.placement.chip, readout=readout))
+        expected = shots * Twin(sampler.circuit, noise).probabilities(theta)[0]
+        bits = sampler.sample(theta, shots, KEY).bits[0]
+        counts = frequencies(
+            ansatz.relabel(bits) if sampler.placement.folded else bits
+        )  # undone: it is its own inverse
+        assert np.all(np.abs(counts - expected) < 5 * np.sqrt(expected + 1))
+
+
+@pytest.mark.parametrize("name", [*OLD, "fake_cairo"])
+@pytest.mark.parametrize("mitigation", [False, True])
+def test_old_and_mixed_devices_run_on_both_simulators(name: str, mitigation: bool) -> None:
+    check_both_simulators(name, mitigation)
+
+
+@pytest.mark.slow
+def test_every_stored_device_runs_on_both_simulators() -> None:
+    for name in stored_devices():
+        check_both_simulators(name, mitigation=False)

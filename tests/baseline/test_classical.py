@@ -210,7 +210,7 @@ def test_the_gradient_of_the_relaxed_network(
 def test_a_family_s_gradient_by_finite_differences_of_its_latent_numbers(order: str, rng: np.random.Generator) -> None:
     space = SearchSpace(
         2,
-        hidden=(2, 3),
+        hidden=((2, 3),),
         alphabets=((-1.0, 1.0), (0.0, 2.0)),
         bias=(False, True),
         activations=("sigmoid", "tanh"),

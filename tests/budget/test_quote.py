@@ -97,3 +97,10 @@ def test_a_shot_schedule_buys_more_steps() -> None:
     assert found.seconds == pytest.approx(by_hand)
     assert found.steps_in_budget == sum(sum(by_hand[: k + 1]) <= 30 for k in range(10))
     assert found.steps_in_budget > found.affordable(found.gradient)
+
+
+def test_given_qubits_were_not_searched(qhn) -> None:
+    words = ("estimate", "figure-1", "--backend", "fake_torino", "--set", "device.qubits=[4,5,6,7]")
+    result = qhn(*words)
+    assert result.code == 0
+    assert "cut short" not in result.out

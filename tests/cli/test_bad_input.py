@@ -460,3 +460,57 @@ def test_a_calibration_that_was_changed(qhn) -> None:
     result = qhn("show", str(directory))
     refused(result)
     assert "calibration" in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "both"),
+    [
+        (("--shots", "30", "--set", "train.shots=40"), "--set train.shots=40 and --shots 30 both give train.shots"),
+        (("--steps", "3", "--set", "train.steps=3"), "--set train.steps=3 and --steps 3 both give train.steps"),
+        (
+            ("--set", "train.seed=1", "--set", "train.seed=2"),
+            "--set train.seed=1 and --set train.seed=2 both give train.seed",
+        ),
+        (("--layers", "1", "--set", "ansatz.num_layers=2"), "--layers 1 both give ansatz.num_layers; leave out one"),
+    ],
+)
+def test_a_setting_given_twice_is_refused_by_both_names(qhn: Any, words: tuple[str, ...], both: str) -> None:
+    result = qhn("run", "figure-1", *words)
+    assert result.code == 2
+    assert both in result.err
+
+
+FULL = Path("/dev/full")  # takes no byte
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path: Path) -> None:
+    from qhn.circuit.hypernetwork import product_state
+    from qhn.circuit.openqasm import write_files
+    from qhn.durable import append
+    from qhn.report.style import new_figure, save, write_csv
+
+    def full(name: str) -> Path:
+        (tmp_path / name).symlink_to(FULL)
+        return tmp_path / name
+
+    writers: dict[str, Callable[[], object]] = {
+        "steps.jsonl": lambda: append(full("steps.jsonl"), b"a line"),
+        "data.csv": lambda: write_csv(full("data.csv"), {"x": np.arange(3)}),
+        "picture.png": lambda: save(new_figure()[0], full("picture.png")),
+        "chain.qasm": lambda: (full("chain.qasm"), write_files(product_state(1), "chain", tmp_path)),
+    }
+    for name, write in writers.items():
+        with pytest.raises(OSError, match="No space left") as error:
+            write()
+        assert Path(error.value.filename).name == name
+
+
+@pytest.mark.parametrize("verb", ["run", "sweep", "landscape", "baseline", "estimate"])
+def test_a_directory_or_another_encoding_is_told_with_the_name(qhn: Any, tmp_path: Path, verb: str) -> None:
+    (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "latin.toml").write_bytes('experiment = "é"'.encode("latin-1"))
+    for name, words in (("folder.toml", "is not a file"), ("latin.toml", "is not text in UTF-8: byte 15 is 0xe9")):
+        result = qhn(verb, str(tmp_path / name))
+        assert result.code == 2
+        assert f"{tmp_path / name} {words}" in result.err

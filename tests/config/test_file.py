@@ -1,3 +1,5 @@
+"""Configurations from TOML, settings and Python: what is read, and what is refused in a sentence."""
+
 from __future__ import annotations
 
 import re
@@ -5,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from qhn.config import RunConfig
 from qhn.config.file import load_config, parse_config, parse_setting, presets, with_settings
+from qhn.config.section import Section
 
 DESIGN = """
 [data]
@@ -147,10 +151,10 @@ WRONG = [
     ({"train.optimizer.shots": 3}, r"unknown key train.optimizer.shots; it belongs into \[train\]"),
     ({"network.alphabet": [1]}, "network.alphabet must be two numbers"),
     ({"ansatz.num_layers": "deep"}, "ansatz.num_layers: .* got 'deep'"),
-    ({"train.objective": {"name": "cvar", "alpha": 0}}, r"alpha of CVaR must be in \(0, 1\], got 0"),
+    ({"train.objective": {"name": "cvar", "alpha": 0}}, r"alpha of CVaR must be a finite number in \(0, 1\], got 0"),
     ({"train.backend": "arr"}, "unknown backend 'arr'; did you mean 'aer'?"),
     ({"train": 5}, "train: .* table"),
-    ({"network.hidden": [3, 0]}, r"hidden widths must be at least 1 and ascending, got \[0\]"),
+    ({"network.hidden": [3, 0]}, r"hidden must be at least 1, got 0"),
     ({"network.hidden": [8, []]}, "hidden must offer 1, 2, 4, … options, a power of two, got 0"),
     ({"network.hidden": [[2, 3, 4]]}, "power of two, got 3"),
     ({"network.activation": "foo"}, "one of sigmoid, relu, tanh, sign, got 'foo'"),
@@ -277,3 +281,60 @@ def test_how_a_device_is_used_names_the_run() -> None:
     assert plain.run_id != tiled.run_id
     assert plain.problem_id == tiled.problem_id
     assert load_config("figure-1", {"train.backend": "fake_fez", "device.tiles": 1}).run_id == plain.run_id
+
+
+# ---------------------------------------------------------------- types of values
+
+
+def sections() -> list[type[Section]]:
+    """Every table of a configuration and of a sweep, with those of each kind."""
+    found, ahead = [], list(Section.__subclasses__())
+    while ahead:
+        section = ahead.pop()
+        found.append(section)
+        ahead += section.__subclasses__()
+    return found
+
+
+def test_a_truth_value_is_a_number_in_no_table_and_a_number_no_truth_value() -> None:
+    """All fields of all sections, whoever adds one: of numbers, of lists of numbers, and of truth values."""
+    checked = 0
+    for section in sections():
+        for name, field in section.model_fields.items():
+            kinds = re.findall(r"\b(?:int|float|bool|str|dict)\b", str(field.annotation))
+            if not kinds or {"str", "dict"} & set(kinds):
+                continue
+            wrong = [True, np.bool_(False), [True], "7"] if "bool" not in kinds else [1, np.float64(0.0), [1], "yes"]
+            for value in wrong:
+                with pytest.raises(ValidationError) as error:
+                    section.model_validate({field.alias or name: value})
+                assert (field.alias or name) in {str(fault["loc"][0]) for fault in error.value.errors()}
+                checked += 1
+    assert checked > 150
+
+
+def test_numbers_of_numpy_are_numbers_in_every_table() -> None:
+    config = RunConfig(
+        data={"name": "gaussian-mixture", "samples": np.int64(50)},
+        network={"hidden": [np.int8(3)], "bias": [np.bool_(True)], "alphabet": (np.float32(-1), np.int64(1))},
+        train={"shots": np.int32(20), "optimizer": {"name": "adam", "learning_rate": np.float64(0.5)}},
+    )
+    plain = RunConfig(
+        data={"name": "gaussian-mixture", "samples": 50},
+        network={"hidden": [3]},
+        train={"shots": 20, "optimizer": {"learning_rate": 0.5}},
+    )
+    assert config == plain
+    assert config.run_id == plain.run_id
+
+
+def test_a_setting_does_not_hide_a_wrong_value_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('[data]\nname = "gaussian-mixture"\n[train]\nsteps = "many"\nshots = -4\n')
+    with pytest.raises(ValueError, match=r"mine\.toml: train\.steps: input should be an integer, got 'many'"):
+        load_config(file, {"train.steps": 3, "train.shots": 5})
+    file.write_text('[data]\nname = "gaussian-mixture"\n[train]\nsteps = 9\nshots = -4\n')
+    with pytest.raises(ValueError, match=r"train\.shots: input should be greater than or equal to 1, got -4"):
+        load_config(file, {"train.shots": 5})
+    file.write_text('[data]\nname = "gaussian-mixture"\n[train]\nsteps = 9\nbackend = "exact"\n')
+    assert load_config(file, {"train.steps": 3, "train.backend": "aer"}).train.steps == 3

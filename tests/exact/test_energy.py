@@ -150,7 +150,7 @@ def test_the_engine_says_what_does_not_fit() -> None:
         Halves(product_state(3), best_cut(product_state(3)), 2).forward(np.zeros((3, 6)))
     with pytest.raises(ValueError, match="num_threads must be at least 1, got 0"):
         Energy(product_state(3), np.zeros(8), num_threads=0)
-    with pytest.raises(ValueError, match="costs must be finite, entry 2 is not"):
+    with pytest.raises(ValueError, match="costs must be finite, got nan for entry 2"):
         Energy(product_state(2), [0.0, 1.0, np.nan, 2.0])
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +29,7 @@ from qhn.paper.claims import Claim, Difference, Verdict, above, by_difference, b
 from qhn.paper.depth import _close
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import density
-from qhn.paper.reproduce import PARTS, reproduce, write_report
+from qhn.paper.reproduce import PARTS, as_html, reproduce, write_report
 from qhn.paper.section import Section, Writer
 from qhn.problem.cost import TableProblem
 from qhn.sweep.plan import load_sweep
@@ -109,15 +110,15 @@ def test_parts_of_the_paper_with_two_starts(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as executor:
         lab = Lab(executor, tmp_path, seeds=2)
         paths = reproduce(lab, ["method", "5", "2"])
-    report, html, claims = (path.read_text() for path in paths)
+    report, page, claims = (path.read_text() for path in paths)
     assert [path.name for path in paths] == ["report.md", "report.html", "claims.json"]
     titles = re.findall(r"^## (.*)$", report, flags=re.M)
     assert [title.split(":")[0] for title in titles] == ["All claims", "The method", "Fig. 2", "Fig. 5", "Time"]
     for name in re.findall(r"\]\((\S+\.png)\)", report):
         assert is_drawn(tmp_path / "paper" / name)
         assert any((tmp_path / "paper" / name).with_suffix(ending).exists() for ending in (".csv", ".npz"))
-    assert html.count("data:image/png;base64,") == report.count(".png)") >= 4
-    assert "<table>" in html
+    assert page.count("data:image/png;base64,") == report.count(".png)") >= 4
+    assert "<table>" in page
     tree = {claim["statement"]: claim for claim in json.loads(claims)}
     literal = tree["With the gates as printed, half the difference of E at θ ± π/2 is the gradient"]
     assert literal["verdict"] == "not reproduced"
@@ -313,3 +314,13 @@ def test_a_bend_is_measured_against_the_line() -> None:
     assert curve.bend > noise.STRAIGHT
     none = noise.Curves(np.array([3e-2, 1e-2]), rise, rise, rise)
     assert none.trained.gap.tolist() == [1e-2]  # the nearest, if no start came to an optimum
+
+
+def test_a_caption_is_emphasised_whatever_its_characters(tmp_path: Path) -> None:
+    (tmp_path / "figure.png").write_bytes(b"")
+    writer = Writer("A section")
+    caption = "E - C* below, C* of one_two [a] `b`, and 3 * 4."
+    writer.picture(tmp_path / "figure.png", caption)
+    page = html.unescape(as_html(writer.section(1.0).markdown(), tmp_path))
+    assert f"<em>{caption}</em>" in page
+    assert f'alt="{caption}"' in page

@@ -18,7 +18,7 @@ DATA = gaussian_mixture(300, validation_samples=0)
 SPACES = {
     "hidden": SearchSpace(2, hidden=(2,), activations=("sigmoid", "relu")),
     "three units": SearchSpace(2, hidden=(3,)),
-    "width": SearchSpace(2, hidden=(1, 2), activations=("tanh", "sign")),
+    "width": SearchSpace(2, hidden=((1, 2),), activations=("tanh", "sign")),
     "bias": SearchSpace(2, hidden=(2,), bias=(False, True)),
     "no bias": SearchSpace(2, hidden=(3,), bias=(False,)),
     "alphabets": SearchSpace(2, hidden=(2,), alphabets=((-1.0, 1.0), (0.0, 1.0), (-3.0, 1.0), (-2.0, 0.5))),

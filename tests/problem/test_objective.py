@@ -157,5 +157,5 @@ def test_a_kind_of_objective_is_built_from_its_settings() -> None:
     assert OBJECTIVES["mean"].make() == Objective()
     assert OBJECTIVES["cvar"].make(**OBJECTIVES["cvar"].settings) == Objective(0.2)
     assert (Objective().label, Objective(0.25).label) == ("", "CVaR of the lowest 25%")
-    with pytest.raises(ValueError, match=r"alpha of CVaR must be in \(0, 1\], got 0"):
+    with pytest.raises(ValueError, match=r"alpha of CVaR must be a finite number in \(0, 1\], got 0"):
         Objective(0)

@@ -196,11 +196,11 @@ def test_width_bit_zero_means_two_and_the_third_unit_is_ignored(rng: np.random.G
 
 def test_wrong_spaces_are_refused() -> None:
     with pytest.raises(ValueError, match="power of two, got 3"):
-        SearchSpace(2, (2, 3, 4))
+        SearchSpace(2, ((2, 3, 4),))
     with pytest.raises(ValueError, match="different options"):
         SearchSpace(2, activations=("relu", "relu"))
     with pytest.raises(ValueError, match="ascending"):
-        SearchSpace(2, (3, 2))
+        SearchSpace(2, ((3, 2),))
     with pytest.raises(ValueError, match="two different numbers"):
         SearchSpace(2, alphabets=((1.0, 1.0),))
     with pytest.raises(ValueError, match="one of sigmoid"):
@@ -298,7 +298,7 @@ def test_a_network_that_chose_no_bias_is_that_of_the_space_without(hidden: tuple
 
 @pytest.mark.parametrize("alphabet", [(1.0, np.inf), (np.nan, 1.0), (1.0, 1.0), (1.0, 2.0, 3.0)])
 def test_an_alphabet_is_of_two_different_numbers(alphabet: tuple[float, ...]) -> None:
-    with pytest.raises(ValueError, match="an alphabet must be two different numbers"):
+    with pytest.raises(ValueError, match=r"two different numbers|must be a finite number"):
         SearchSpace(2, alphabets=(alphabet,))  # type: ignore[arg-type]
 
 

@@ -10,6 +10,7 @@ from qhn import RunConfig, load_run, train
 from qhn.config.file import with_settings
 from qhn.report.compare import Comparison
 from qhn.run.record import Record
+from qhn.text import spell
 
 
 def recorded(config: RunConfig, results: Path) -> Record:
@@ -47,3 +48,9 @@ def test_what_cannot_be_compared(small_config: RunConfig, tmp_path: Path) -> Non
         Comparison([first])
     with pytest.raises(ValueError, match="is named twice"):
         Comparison([first, other, first])
+
+
+def test_a_long_list_is_told_by_its_length() -> None:
+    cell = spell([0.125 * number for number in range(98)])
+    assert cell == "98 values, 0, 0.125, …"
+    assert spell((1, 2, 3)) == "[1, 2, 3]"

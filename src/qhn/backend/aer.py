@@ -78,7 +78,7 @@ class AerSampler:
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Draw the bits of each row of angles; the same key gives the same bits, whatever the number of cores."""
-        check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
+        thetas, shots = check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
         sampler = SamplerV2.from_backend(self.simulator, seed=key.uint32())
         try:
             bits = read_bits(sampler.run([publish(self.circuit, thetas)], shots=shots).result())

@@ -79,6 +79,6 @@ class DepolarisingSampler:
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Draw the bits of each row of angles; the same key gives the same bits."""
-        check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
+        thetas, shots = check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
         bits = self.twin.sample(thetas, shots, key.generator())
         return Samples(bits, discarded=self.discarded_weight)

@@ -86,7 +86,7 @@ class ExactSampler:
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Draw the bits of each row of angles; the same key gives the same bits, whatever the number of cores."""
-        check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
+        thetas, shots = check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
         if isinstance(self.engine, Chain):
             return Samples(self.engine.sample(thetas, shots, key.generator()))
         integers = self.engine.sample(thetas, shots, key.generator())

@@ -16,6 +16,7 @@ from qiskit_ibm_runtime.fake_provider import FakeProviderForBackendV2
 
 from qhn.arrays import Bits, Floats
 from qhn.backend.aer import check_memory, publish, read_bits
+from qhn.backend.device.chip import Chip
 from qhn.backend.device.isa import Patch, onto_patch, used_qubits
 from qhn.backend.device.placement import Placement, place
 from qhn.backend.device.price import shots_taken
@@ -34,7 +35,7 @@ from qhn.threads import num_cores
 
 
 @cache
-def _stored_devices() -> dict[str, BackendV2]:
+def stored_devices() -> dict[str, BackendV2]:
     """All stored devices by name; the client reads the files of all 68 of them, in a third of a second."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # one stored device warns that its errors are not typical
@@ -47,7 +48,7 @@ def stored_device(name: str) -> BackendV2:
     Raises:
         ValueError: if there is no stored device of that name; the message names the nearest one.
     """
-    devices = _stored_devices()
+    devices = stored_devices()
     if name not in devices:
         others = "for example fake_torino, fake_fez or fake_boston"
         raise QhnError(f"there is no stored device {name!r}; {did_you_mean(name, devices, otherwise=others)}")
@@ -161,7 +162,7 @@ class RehearsalSampler:
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Draw the bits of each row of angles, each row on its tile; the same key gives the same bits."""
-        check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
+        thetas, shots = check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
         shots = shots_taken(shots, twirling=self.placement.settings.twirling)
         plan = arrange_rows(len(thetas), group, len(self._tiles))
         used = plan.is_used
@@ -192,7 +193,7 @@ class RehearsalSampler:
     def _simulator(self, circuit: QuantumCircuit) -> Simulator:
         if self.settings.simulator == "twin":
             return Twin(circuit, self.noise, max_bond=self.settings.max_bond)
-        return NoisyAer(circuit, self.placement.device)
+        return NoisyAer(circuit, self.placement.device, self.placement.chip)
 
 
 class NoisyAer:
@@ -201,12 +202,14 @@ class NoisyAer:
     Its readout errors are symmetric.
     """
 
-    def __init__(self, circuit: QuantumCircuit, device: BackendV2) -> None:
+    def __init__(self, circuit: QuantumCircuit, device: BackendV2, chip: Chip) -> None:
         qubits = used_qubits(circuit)
         self.circuit = onto_patch(circuit, qubits)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Aer comments on relaxation times above their physical limit
-            self.simulator = AerSimulator.from_backend(Patch(device, qubits), max_parallel_experiments=num_cores())
+            self.simulator = AerSimulator.from_backend(
+                Patch(device, chip, qubits), max_parallel_experiments=num_cores()
+            )
 
     def sample(self, thetas: Floats, shots: int, rng: np.random.Generator) -> Bits:
         """Draw measured bits: ``[num_rows, num_parameters]`` → ``[num_rows, shots, num_qubits]``.

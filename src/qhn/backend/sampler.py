@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import numpy as np
-
 from qhn.arrays import Floats
 from qhn.backend.samples import Samples
 from qhn.backend.terms import Terms
+from qhn.circuit.angles import as_rows
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
+from qhn.fields import Whole
 from qhn.seeds import Key
 
 if TYPE_CHECKING:
@@ -134,20 +134,16 @@ class PaidBackend(Protocol):
         ...
 
 
-def check_request(thetas: Floats, num_parameters: int, num_qubits: int, shots: int) -> None:
-    """Refuse a request for samples that no machine can fulfil.
+def check_request(thetas: Floats, num_parameters: int, num_qubits: int, shots: int) -> tuple[Floats, int]:
+    """The angles and the number of shots of a request for samples; one that no machine can fulfil is refused.
 
     Raises:
-        ValueError: if ``thetas`` is not ``[num_rows, num_parameters]`` or not finite, ``shots`` is below 1, or the
-            request would measure more than 2^31 bits.
+        ValueError: if ``thetas`` is not ``[num_rows, num_parameters]`` with at least one row, or not of finite real
+            numbers, ``shots`` is no integer of at least 1, or the request would measure more than 2^31 bits.
     """
-    if thetas.ndim != 2 or thetas.shape[1] != num_parameters:
-        raise QhnError(f"thetas must have shape [num_rows, {num_parameters}], got {list(thetas.shape)}")
-    if not np.isfinite(thetas).all():
-        raise QhnError("thetas must be finite")
-    if shots < 1:
-        raise QhnError(f"shots must be at least 1, got {shots}")
-    check_bits(len(thetas), shots, num_qubits)
+    rows, number = as_rows(thetas, num_parameters), Whole(1)("shots", shots)
+    check_bits(len(rows), number, num_qubits)
+    return rows, number
 
 
 def check_bits(num_rows: int, shots: int, num_qubits: int) -> None:

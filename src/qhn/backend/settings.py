@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from qhn.errors import QhnError
+from qhn.fields import Number, Whole, each, optional, plain, settle, truth
+from qhn.text import shown
 
+QUBIT = Whole(0)  # the number of a device's qubit
+BOND = Whole(1)
 Decoupling = Literal["none", "XX", "XpXm", "XY4"]
 
 
@@ -34,7 +38,7 @@ class DeviceSettings:
         twirling: whether random Pauli gates are averaged over around two-qubit gates.
 
     Raises:
-        ValueError: at construction, if ``tiles`` is neither a number of at least 1 nor ``"auto"``.
+        ValueError: at construction, if a value is of another type or out of bounds.
 
     >>> DeviceSettings(tiles=2).mode
     'job'
@@ -51,8 +55,14 @@ class DeviceSettings:
     twirling: bool = False
 
     def __post_init__(self) -> None:
-        if self.tiles != "auto" and not (isinstance(self.tiles, int) and self.tiles >= 1):
-            raise QhnError(f"tiles must be a number of at least 1, or 'auto', got {self.tiles!r}")
+        settle(
+            self,
+            tiles=_tiles,
+            exclude=each(QUBIT),
+            qubits=each(each(QUBIT)),
+            rep_delay=optional(Number(low=0)),
+            **dict.fromkeys(("guard", "calibrate", "twirling"), truth),
+        )
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,10 @@ class RehearsalSettings(DeviceSettings):
 
     simulator: Literal["twin", "aer"] = "twin"
     max_bond: int = 128
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        settle(self, max_bond=BOND)
 
 
 @dataclass(frozen=True)
@@ -86,6 +100,17 @@ class NoiseSettings:
     readout_error: float = 0.0
     form: Literal["literal", "pruned"] = "literal"
     max_bond: int = 128
+
+    def __post_init__(self) -> None:
+        probability = Number(low=0, high=1)
+        settle(self, p1=probability, p2=probability, readout_error=probability, max_bond=BOND)
+
+
+def _tiles(name: str, value: Any) -> int | Literal["auto"]:
+    try:
+        return "auto" if value == "auto" else Whole(1)(name, value)
+    except QhnError:
+        raise QhnError(f"{name} must be a number of at least 1, or 'auto', got {shown(plain(value))}") from None
 
 
 Settings = NoSettings | DeviceSettings | NoiseSettings

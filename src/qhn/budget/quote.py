@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CAVEATS = """\
 A tile scales its part of the gradient by its fidelity; fewer shots and SPSA make it noisier, so that a run takes more
-steps. What a shorter delay does to the zeros from which qubits start is in no calibration: it is not in the sum."""
+steps. What a shorter delay does to the zeros from which qubits start is in no calibration."""
 
 SESSION = """\
 A session is billed by the clock, from its first job until it is closed or its budget is spent: what is computed here
@@ -122,6 +122,7 @@ class Quote:
             "backend": self.chip.name,
             "billed": self.billed,
             "calibration": self.chip.date,
+            "assumed": [gap.words() for gap in self.chip.assumed],
             "tiles": [dataclasses.asdict(chain) | {"fidelity": chain.fidelity} for chain in self.chains],
             "gradient": _values(self.gradient),
             "drift_every": self.drift_every,
@@ -166,7 +167,7 @@ def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
         billed=machine_of(device.name).bills,
         chip=chip,
         chains=chains,
-        layout=report(chip, load, chains, exclude=use.exclude),
+        layout=report(chip, load, chains, exclude=use.exclude, searched=not use.qubits),
         asked_shots=config.train.shots,
         gradient=price(last, chip),
         gradients=forecast.num_gradients,

@@ -27,6 +27,7 @@ import numpy as np
 from qhn.arrays import Bits, Bools, Integers
 from qhn.bitstrings import from_integers, to_integers
 from qhn.errors import QhnError
+from qhn.fields import Whole, settle
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -64,13 +65,7 @@ class Ansatz:
     order: Order = "eq5"
 
     def __post_init__(self) -> None:
-        for name in ("num_qubits", "num_layers"):
-            if not isinstance(getattr(self, name), (int, np.integer)):
-                raise QhnError(f"{name} must be an integer, got {getattr(self, name)!r}")
-        if self.num_qubits < 1:
-            raise QhnError(f"num_qubits must be at least 1, got {self.num_qubits}")
-        if self.num_layers < 0:
-            raise QhnError(f"num_layers must be at least 0 (the product state), got {self.num_layers}")
+        settle(self, num_qubits=Whole(1), num_layers=Whole(0))
         if self.num_parameters > MAX_PARAMETERS:
             raise QhnError(
                 f"{self.num_qubits:,} qubits and {self.num_layers:,} layers make {self.num_parameters:,} angles, more "

@@ -8,8 +8,13 @@ from typing import Protocol
 import numpy as np
 
 from qhn.arrays import Floats
+from qhn.circuit.angles import MAX_ANGLE
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
+from qhn.fields import Number, each, settle
+
+ANGLE = Number(-MAX_ANGLE, MAX_ANGLE)
+WIDTH = Number(0, MAX_ANGLE / 100)  # so that no angle is beyond the largest
 
 
 class Initial(Protocol):
@@ -27,6 +32,11 @@ class Uniform:
     low: float = 0.0
     high: float = 2 * np.pi
 
+    def __post_init__(self) -> None:
+        settle(self, low=ANGLE, high=ANGLE)
+        if not self.low < self.high:
+            raise QhnError(f"low must be below high, got {self.low:g} and {self.high:g}")
+
     def draw(self, ansatz: Ansatz, rng: np.random.Generator) -> Floats:
         """Draw initial angles θ ``[num_parameters]`` in radians."""
         return rng.uniform(self.low, self.high, ansatz.num_parameters)
@@ -40,6 +50,9 @@ class Normal:
     """
 
     width: float = 0.1
+
+    def __post_init__(self) -> None:
+        settle(self, width=WIDTH)
 
     def draw(self, ansatz: Ansatz, rng: np.random.Generator) -> Floats:
         """Draw initial angles θ ``[num_parameters]`` in radians."""
@@ -61,6 +74,9 @@ class Superposition:
 
     width: float = 0.1
 
+    def __post_init__(self) -> None:
+        settle(self, width=WIDTH)
+
     def draw(self, ansatz: Ansatz, rng: np.random.Generator) -> Floats:
         """Draw initial angles θ ``[num_parameters]`` in radians."""
         theta = rng.normal(0.0, self.width, ansatz.num_parameters)
@@ -79,6 +95,9 @@ class Given:
 
     theta: tuple[float, ...]
     source: str
+
+    def __post_init__(self) -> None:
+        settle(self, theta=each(ANGLE))
 
     def draw(self, ansatz: Ansatz, rng: np.random.Generator) -> Floats:
         """Return the given angles θ ``[num_parameters]`` in radians; the random generator is not used.

@@ -10,6 +10,7 @@ import typer
 
 from qhn.cli.terminal import put, tell
 from qhn.errors import QhnError
+from qhn.text import clipped
 
 if TYPE_CHECKING:
     from qhn.arrays import Floats
@@ -95,22 +96,34 @@ def load(experiment: str, settings: list[str] | None = None, **options: Any) -> 
 
 
 def all_settings(settings: list[str] | None, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The settings that the command line gives, by dotted key; an option overrides the same setting by ``--set``.
+    """The settings that the command line gives, by dotted key.
 
     Args:
         settings: the values of ``--set``, each ``key=value``.
         options: values by dotted key; None if not given.
 
     Raises:
-        ValueError: if a setting is not written ``key=value``.
+        QhnError: if a setting is not written ``key=value``, or is given twice; the message names both places.
 
-    >>> all_settings(["train.shots=10", "train.seed=3"], {"train.shots": 50, "train.steps": None})
-    {'train.shots': 50, 'train.seed': 3}
+    >>> all_settings(["train.seed=3"], {"train.shots": 50, "train.steps": None})
+    {'train.seed': 3, 'train.shots': 50}
     """
     from qhn.config.file import parse_setting
 
-    given = {key: value for key, value in (options or {}).items() if value is not None}
-    return dict(parse_setting(text) for text in settings or []) | given
+    option = {key: f"--{name}" for name, key in KEYS.items()}
+    chosen: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    written = [(*parse_setting(text), f"--set {text}") for text in settings or []]
+    flags = [
+        (key, value, f"{option.get(key, f'--{key}')} {value}")
+        for key, value in (options or {}).items()
+        if value is not None
+    ]
+    for key, value, place in written + flags:
+        if key in places:
+            raise QhnError(f"{clipped(places[key])} and {clipped(place)} both give {clipped(key)}; leave out one")
+        chosen[key], places[key] = value, place
+    return chosen
 
 
 def check_range(option: str, value: int | None, least: int, most: int = 10**MAX_DIGITS) -> None:

@@ -18,28 +18,43 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_LINES = 10.0
 WIDE = 110  # columns of a terminal from which on all numbers and the bar fit
+MEDIUM = 60  # columns from which on there is room for a bar
 
 
 def progress(training: Training) -> None:
     """Run all steps of a training with a live bar on standard error."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(file=messages())
-    width = 16 if console.width >= WIDE else 4
-    columns = (
-        "step",
-        MofNCompleteColumn(),
-        BarColumn(bar_width=width),
-        TextColumn("{task.description}", markup=False),
-        "ETA",
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
     )
+
+    console, total = Console(file=messages()), training.config.train.steps
+    width = 16 if console.width >= WIDE else 4 if console.width >= MEDIUM else 0
+    drawn = (BarColumn(bar_width=width),) * bool(width)
+    text = TextColumn("{task.description}", markup=False)
+    columns: tuple[str | ProgressColumn, ...] = ("step", MofNCompleteColumn(), *drawn, text, "ETA")
+    room = console.width - (width + bool(width)) - 2 * len(str(total)) - len("step /  ETA 0:00:00")
     with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
-        task = bar.add_task("starting", total=training.config.train.steps, completed=training.num_stored)
-        training.tell = lambda line: bar.update(task, description=visible(line))
+        task = bar.add_task(fitted(room, "starting"), total=total, completed=training.num_stored)
+        training.tell = lambda words: bar.update(task, description=fitted(room, visible(words)))
         for step in training:
-            line = facts(step, training, is_narrow=console.width < WIDE)
-            bar.update(task, completed=max(step.step + 1, training.num_stored), description=line)
+            words = fitted(room, *(facts(step, training, is_narrow=narrow) for narrow in (False, True)), _mean(step))
+            bar.update(task, completed=max(step.step + 1, training.num_stored), description=words)
+
+
+def fitted(room: int, *versions: str) -> str:
+    """The first version of a text that is not wider than ``room`` columns, or the beginning of the last one.
+
+    >>> fitted(12, "E 0.1234 ± 0.0056", "E 0.1234"), fitted(6, "waiting for a job")
+    ('E 0.1234', 'waiti…')
+    """
+    best = next((text for text in versions if len(text) <= room), versions[-1])
+    return best if len(best) <= room else f"{best[: max(0, room - 1)]}…"
 
 
 def plain_lines(training: Training) -> None:
@@ -72,11 +87,14 @@ class Changes:
 
 
 def facts(step: Step, training: Training, *, is_narrow: bool = False) -> str:
-    """One line with the numbers of a step; on a narrow terminal, for a run with a budget, only E and the spending."""
+    """One line with the numbers of a step; on a narrow terminal only E and, for a run with a budget, the spending."""
     spent = training.budget_words()
-    if spent and is_narrow:
-        return f"E {with_error(step.mean, step.mean_std_error)}  {spent}"
-    return _numbers(step) + (f"  {spent}" if spent else "")
+    numbers = f"E {with_error(step.mean, step.mean_std_error)}" if is_narrow else _numbers(step)
+    return numbers + (f"  {spent}" if spent else "")
+
+
+def _mean(step: Step) -> str:
+    return f"E {step.mean:.4g}"
 
 
 def _numbers(step: Step) -> str:

@@ -13,6 +13,7 @@ from qhn.backend.settings import Decoupling
 from qhn.config.section import Section
 from qhn.errors import QhnError
 from qhn.estimator.readout import Mitigation
+from qhn.fields import is_number
 from qhn.text import shown
 
 OF_SHOTS = frozenset(
@@ -24,7 +25,7 @@ OF_ESTIMATES = frozenset(
 
 
 def _number_of_tiles(value: Any) -> Any:
-    if value != "auto" and not (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+    if value != "auto" and not (is_number(value) and value == int(value) >= 1):
         raise QhnError(f"device.tiles must be a number of at least 1, or 'auto', got {shown(value)}")
     return value
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from qhn.backend.machines import is_ideal
 from qhn.config import RunConfig
@@ -88,9 +89,33 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None) -> R
     if "instance" in chosen:  # a table of recorded runs only: it stands for a Python object
         raise QhnError(f"{source}: {_unknown_key(['instance'])}")
     try:
+        _check_replaced(tree, settings or {})
         return parse_config(chosen)
     except QhnError as error:
         raise QhnError(f"{source}: {error}") from None
+
+
+def _check_replaced(tree: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Refuse values of a file that no key takes, although a setting stands in their place this time.
+
+    Args:
+        tree: the tables of the file.
+        settings: values by dotted key that replace those of the file.
+
+    Raises:
+        QhnError: if the file's own value of one of these keys is wrong, whatever the others are.
+    """
+    if not any(isinstance(tree.get(key.partition(".")[0]), dict) for key in settings):
+        return
+    try:
+        RunConfig.model_validate(tree)
+    except ValidationError as error:
+        for fault in error.errors():
+            place = ".".join(_without_tags([str(part) for part in fault["loc"]], tree))
+            if place in settings and fault["type"] not in ("value_error", "missing"):
+                raise QhnError(_sentence(fault, tree)) from None
+    except QhnError:
+        pass  # a data file that another one replaces
 
 
 def parse_toml(text: str, source: str) -> dict[str, Any]:
@@ -231,7 +256,11 @@ def _with_settings(tree: dict[str, Any], settings: dict[str, Any]) -> dict[str, 
 def one_sentence(error: ValidationError, tree: dict[str, Any]) -> str:
     """The first fault as one sentence that names key, value and remedy."""
     details = error.errors()
-    fault = next((d for d in details if d["type"] == "extra_forbidden"), details[0])
+    return _sentence(next((d for d in details if d["type"] == "extra_forbidden"), details[0]), tree)
+
+
+def _sentence(fault: ErrorDetails, tree: dict[str, Any]) -> str:
+    """A fault as one sentence that names key, value and remedy."""
     place = _without_tags([str(part) for part in fault["loc"]], tree)
     key = clipped(".".join(place)).replace("data.file.file", "data.file")  # a kind and a key of that name
     if fault["type"] == "extra_forbidden":

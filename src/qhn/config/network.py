@@ -33,8 +33,8 @@ class NetworkConfig(Section):
     Attributes with several options are searched: they must have 2^k options, which take k qubits.
 
     Attributes:
-        hidden: possible widths of the hidden layer; for several hidden layers one list of widths per layer; empty
-            without a hidden layer.
+        hidden: width of each hidden layer, from the inputs up, or a list of its possible widths: ``[4, 8]`` is two
+            hidden layers, of 4 and of 8 units, and ``[[4, 8]]`` one of 4 or 8; empty without a hidden layer.
         alphabet: pair of weight values, or several such pairs; bit 1 is the second of a pair.
         bias: whether the units have biases, or both options.
         activation: activation of the hidden units, or several options.
@@ -56,6 +56,7 @@ class NetworkConfig(Section):
 
     def space(self, num_inputs: int, num_classes: int = 2) -> SearchSpace:
         """The search space of networks for data with ``num_inputs`` features and ``num_classes`` classes."""
+        # one form of the same widths, so that the digest of a problem does not depend on how they are written
         layers = tuple((widths,) if isinstance(widths, int) else widths for widths in self.hidden)
         return SearchSpace(num_inputs, layers, self.alphabet, self.bias, self.activation, self.qubit_order, num_classes)
 

@@ -9,8 +9,9 @@ from pydantic import BeforeValidator, Field, create_model, field_validator, mode
 
 from qhn.backend import MACHINES, Machine, machine_of
 from qhn.backend.machines import is_ideal
+from qhn.circuit.angles import MAX_ANGLE
 from qhn.circuit.hypernetwork import Ansatz
-from qhn.circuit.initial import Given, Initial, Normal, Superposition, Uniform
+from qhn.circuit.initial import WIDTH, Given, Initial, Normal, Superposition, Uniform
 from qhn.config.section import Section
 from qhn.errors import QhnError
 from qhn.estimator.gradient import Gradient, ParameterShift, Spsa
@@ -187,8 +188,8 @@ class UniformConfig(Section):
     """
 
     name: Literal["uniform"] = "uniform"
-    low: float = 0.0
-    high: float = 2 * math.pi
+    low: float = Field(default=0.0, ge=-MAX_ANGLE, le=MAX_ANGLE)
+    high: float = Field(default=2 * math.pi, ge=-MAX_ANGLE, le=MAX_ANGLE)
 
     def build(self) -> Initial:
         """The distribution of the first angles."""
@@ -198,10 +199,6 @@ class UniformConfig(Section):
     def _in_order(self) -> Self:
         if not self.low < self.high:
             raise QhnError(f"train.initial.low must be below high, got {self.low:g} and {self.high:g}")
-        if not math.isfinite(self.high - self.low):
-            raise QhnError(
-                f"train.initial.high - low must be a finite number of radians, got {self.low:g} and {self.high:g}"
-            )
         return self
 
 
@@ -214,7 +211,7 @@ class NormalConfig(Section):
     """
 
     name: Literal["normal"]
-    width: float = Field(default=0.1, ge=0)
+    width: float = Field(default=0.1, ge=0, le=WIDTH.high)
 
     def build(self) -> Initial:
         """The distribution of the first angles."""
@@ -230,7 +227,7 @@ class SuperpositionConfig(Section):
     """
 
     name: Literal["superposition"]
-    width: float = Field(default=0.1, ge=0)
+    width: float = Field(default=0.1, ge=0, le=WIDTH.high)
 
     def build(self) -> Initial:
         """The distribution of the first angles."""
@@ -248,7 +245,7 @@ class FromRunConfig(Section):
 
     name: Literal["run"]
     run: str
-    theta: tuple[float, ...]
+    theta: tuple[Annotated[float, Field(ge=-MAX_ANGLE, le=MAX_ANGLE)], ...]
 
     def build(self) -> Initial:
         """The distribution of the first angles."""

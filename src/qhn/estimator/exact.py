@@ -10,13 +10,14 @@ from numpy.typing import ArrayLike
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.backend.samples import ReadoutCounts
+from qhn.circuit.angles import as_angles
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.estimator.gradient import Gradient, ValueAndGrad
 from qhn.estimator.means import Estimates
 from qhn.estimator.protocol import check_fit
 from qhn.problem.cost import Problem
 from qhn.problem.landscape import Landscape, check_enumerable, enumerate_costs
-from qhn.problem.objective import Aggregation, Objective
+from qhn.problem.objective import Aggregation, as_objective
 from qhn.seeds import Key
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class ExactEstimator:
     Args:
         ansatz: the circuit.
         problem: the cost of its bitstrings, of at most 24 qubits.
-        objective: the function of the costs to minimise, the mean or a CVaR; the mean by default.
+        objective: the function of the costs to minimise, or the name of a kind, such as ``"cvar"``; the mean by
+            default.
         costs: the costs of all bitstrings ``[2**num_qubits]``, qubit 0 the least significant bit of the index; computed
             from ``problem`` by default.
 
@@ -56,7 +58,12 @@ class ExactEstimator:
     readout_counts: ReadoutCounts | None = None
 
     def __init__(
-        self, ansatz: Ansatz, problem: Problem, *, objective: Aggregation | None = None, costs: ArrayLike | None = None
+        self,
+        ansatz: Ansatz,
+        problem: Problem,
+        *,
+        objective: Aggregation | str | None = None,
+        costs: ArrayLike | None = None,
     ) -> None:
         from qhn.exact.distribution import Distribution  # with numba, for which sampling does not wait
         from qhn.exact.energy import Energy
@@ -65,7 +72,7 @@ class ExactEstimator:
         if costs is None:
             check_enumerable(ansatz.num_qubits)
         self.ansatz = ansatz
-        self.objective = objective or Objective()
+        self.objective = as_objective(objective)
         table = enumerate_costs(problem) if costs is None else np.asarray(costs, dtype=np.float64)
         self.energy = Energy(ansatz, table)
         self.distribution = Distribution(ansatz)
@@ -79,8 +86,8 @@ class ExactEstimator:
         Raises:
             ValueError: if the last axis does not have length ``num_parameters``.
         """
-        thetas = np.asarray(thetas, dtype=np.float64)
-        rows = thetas.reshape(-1, thetas.shape[-1]) if thetas.ndim else thetas
+        thetas = as_angles(thetas, self.ansatz.num_parameters)
+        rows = thetas.reshape(-1, self.ansatz.num_parameters)
         mean = self.energy(rows)
         objective = mean if self.objective.is_mean else self.energy.objective(rows, self.objective)
         return self._estimates(mean.reshape(thetas.shape[:-1]), objective.reshape(thetas.shape[:-1]))
@@ -106,8 +113,8 @@ class ExactEstimator:
         Raises:
             ValueError: if the last axis does not have length ``num_parameters``.
         """
-        theta = np.asarray(theta, dtype=np.float64)
-        rows = theta.reshape(-1, theta.shape[-1]) if theta.ndim else theta
+        theta = as_angles(theta, self.ansatz.num_parameters)
+        rows = theta.reshape(-1, self.ansatz.num_parameters)
         if self.objective.is_mean:
             values, grads = self.energy.value_and_grad(rows)
             mean = values

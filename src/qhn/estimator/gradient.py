@@ -16,6 +16,7 @@ import numpy as np
 
 from qhn.arrays import Bools, Floats
 from qhn.estimator.means import Estimates, Means
+from qhn.fields import Number, Whole, settle
 from qhn.problem.objective import Aggregation
 from qhn.seeds import Key, Purpose
 
@@ -149,6 +150,9 @@ class Spsa:
     perturbation: float = 0.2
     decay: float = 0.101
     num_directions: int = 1
+
+    def __post_init__(self) -> None:
+        settle(self, perturbation=Number(above=0), decay=Number(low=0), num_directions=Whole(1))
 
     @property
     def num_rows(self) -> int:

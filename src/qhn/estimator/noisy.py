@@ -12,15 +12,16 @@ from qhn.arrays import Bits, Floats
 from qhn.backend import Sampler
 from qhn.backend.sampler import KnownDistribution
 from qhn.backend.samples import ReadoutCounts
+from qhn.circuit.angles import as_angles
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import Gradient, ParameterShift, ValueAndGrad
 from qhn.estimator.means import Estimates, Means
-from qhn.estimator.protocol import as_rows, check_fit
+from qhn.estimator.protocol import check_fit
 from qhn.problem.cost import Problem
 from qhn.problem.landscape import Landscape, check_enumerable, enumerate_costs
-from qhn.problem.objective import Aggregation, Objective, Outcomes
+from qhn.problem.objective import Aggregation, Outcomes, as_objective
 from qhn.seeds import Key
 
 
@@ -54,7 +55,8 @@ class NoisyEstimator:
             same of backend ``depolarising``, or a :class:`qhn.backend.noise.twin.Twin`.
         costs: the costs of all bitstrings ``[2**num_qubits]``, qubit 0 the least significant bit of the index; computed
             from ``problem`` by default.
-        objective: the function of the costs to minimise, the mean or a CVaR; the mean by default.
+        objective: the function of the costs to minimise, or the name of a kind, such as ``"cvar"``; the mean by
+            default.
 
     Attributes:
         landscape: the costs of all bitstrings, with their optimum.
@@ -84,7 +86,7 @@ class NoisyEstimator:
         sampler: Noisy,
         *,
         costs: ArrayLike | None = None,
-        objective: Aggregation | None = None,
+        objective: Aggregation | str | None = None,
     ) -> None:
         if not isinstance(sampler, Noisy):
             raise QhnError("the sampler must know its distribution: give open_backend('fake_torino').compile(ansatz)")
@@ -92,7 +94,7 @@ class NoisyEstimator:
         check_enumerable(ansatz.num_qubits)
         self.ansatz = ansatz
         self.sampler = sampler
-        self.objective = objective or Objective()
+        self.objective = as_objective(objective)
         self.landscape = Landscape(enumerate_costs(problem) if costs is None else np.asarray(costs, dtype=np.float64))
         self._ascending = np.argsort(self.landscape.costs)
         self._other: tuple[Problem, Floats] | None = None
@@ -103,8 +105,8 @@ class NoisyEstimator:
         Raises:
             ValueError: if the last axis does not have length ``num_parameters``.
         """
-        thetas = np.asarray(thetas, dtype=np.float64)
-        rows = as_rows(thetas, self.ansatz)
+        thetas = as_angles(thetas, self.ansatz.num_parameters)
+        rows = thetas.reshape(-1, self.ansatz.num_parameters)
         mean = self.sampler.energies(rows, self.landscape.costs)
         return self._estimates(
             mean.reshape(thetas.shape[:-1]), self._objectives(rows[:, None]).reshape(thetas.shape[:-1])
@@ -125,8 +127,8 @@ class NoisyEstimator:
             ValueError: if the last axis does not have length ``num_parameters``.
         """
         rule = gradient or ParameterShift(self.ansatz.active)
-        theta = np.asarray(theta, dtype=np.float64)
-        starts, name = as_rows(theta, self.ansatz), key or Key(0)
+        theta = as_angles(theta, self.ansatz.num_parameters)
+        starts, name = theta.reshape(-1, self.ansatz.num_parameters), key or Key(0)
         values = self._objectives(rule.shifted(starts, name))
         mean = values[:, 0] if self.objective.is_mean else self.sampler.energies(starts, self.landscape.costs)
         shape = theta.shape[:-1]
@@ -148,7 +150,7 @@ class NoisyEstimator:
         Raises:
             ValueError: if the last axis does not have length ``num_parameters``.
         """
-        probabilities = self.sampler.probabilities(np.asarray(theta, dtype=np.float64)[None])[0]
+        probabilities = self.sampler.probabilities(as_angles(theta, self.ansatz.num_parameters)[None])[0]
         likely = int(probabilities.argmax())
         return bitstrings.from_integers(likely, self.ansatz.num_qubits), float(probabilities[likely])
 
@@ -201,7 +203,7 @@ def without_shots(
     problem: Problem,
     sampler: Sampler,
     *,
-    objective: Aggregation | None = None,
+    objective: Aggregation | str | None = None,
     costs: ArrayLike | None = None,
 ) -> Shotless:
     """The estimator that computes E on a machine without shots.
@@ -210,7 +212,8 @@ def without_shots(
         ansatz: the circuit.
         problem: the cost of its bitstrings.
         sampler: the machine, compiled for the ansatz.
-        objective: the function of the costs to minimise, the mean or a CVaR; the mean by default.
+        objective: the function of the costs to minimise, or the name of a kind, such as ``"cvar"``; the mean by
+            default.
         costs: the costs of all bitstrings ``[2**num_qubits]``, qubit 0 the least significant bit of the index; computed
             from ``problem`` by default.
 

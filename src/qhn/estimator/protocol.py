@@ -89,14 +89,3 @@ def check_fit(ansatz: Ansatz, problem: Problem) -> None:
     """
     if ansatz.num_qubits != problem.num_qubits:
         raise QhnError(f"the ansatz has {ansatz.num_qubits} qubits, the problem {problem.num_qubits} bits")
-
-
-def as_rows(theta: Floats, ansatz: Ansatz) -> Floats:
-    """Flatten angles ``[..., num_parameters]`` to rows ``[B, num_parameters]``.
-
-    Raises:
-        QhnError: if the last axis does not have length ``num_parameters``.
-    """
-    if theta.ndim == 0 or theta.shape[-1] != ansatz.num_parameters:
-        raise QhnError(f"theta must have shape [..., {ansatz.num_parameters}], got {list(theta.shape)}")
-    return theta.reshape(-1, theta.shape[-1])

@@ -11,15 +11,17 @@ from qhn import bitstrings
 from qhn.arrays import Bits, Floats, Integers
 from qhn.backend import Backend, open_backend
 from qhn.backend.samples import ReadoutCounts, Samples
+from qhn.circuit.angles import as_angles
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.estimator.gradient import Gradient, ParameterShift, ValueAndGrad
 from qhn.estimator.means import Estimates, Means
 from qhn.estimator.protocol import check_fit
 from qhn.estimator.readout import Mitigation, correction
+from qhn.fields import Whole
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
-from qhn.problem.objective import Aggregation, Objective, Outcomes
+from qhn.problem.objective import Aggregation, Outcomes, as_objective
 from qhn.seeds import Key
 
 
@@ -32,7 +34,8 @@ class SamplingEstimator:
         backend: the machine that measures the circuit; the simulator Aer by default.
         shots: number of measured bitstrings per row of θ.
         seed: seed of the shots. Calls draw fresh shots; the same sequence of calls gives the same numbers.
-        objective: the function of the costs to minimise, the mean or a CVaR; the mean by default.
+        objective: the function of the costs to minimise, or the name of a kind, such as ``"cvar"``; the mean by
+            default.
         evaluations: costs evaluated earlier, which are not computed again.
         mitigation: correction of readout errors in E and its gradient: ``"none"``, ``"readout"``
             (:mod:`qhn.estimator.readout`), or ``"mthree"``. The best bitstring and ``evaluations`` are always those of
@@ -43,8 +46,8 @@ class SamplingEstimator:
         readout_counts: all readout errors counted so far; None if none were counted.
 
     Raises:
-        ValueError: if the numbers of qubits of ansatz and problem differ, ``shots`` is below 1, the backend cannot
-            run the ansatz, or readout errors cannot be mitigated.
+        ValueError: if the numbers of qubits of ansatz and problem differ, ``shots`` is no integer of at least 1, the
+            backend cannot run the ansatz, or readout errors cannot be mitigated.
 
     >>> from qhn.circuit.hypernetwork import product_state
     >>> from qhn.problem.cost import TableProblem
@@ -63,17 +66,15 @@ class SamplingEstimator:
         *,
         shots: int = 1000,
         seed: int = 0,
-        objective: Aggregation | None = None,
+        objective: Aggregation | str | None = None,
         evaluations: Evaluations | None = None,
         mitigation: Mitigation = "none",
         readout_counts: ReadoutCounts | None = None,
     ) -> None:
         check_fit(ansatz, problem)
-        if shots < 1:
-            raise QhnError(f"shots must be at least 1, got {shots}")
         self.ansatz = ansatz
-        self.shots = shots
-        self.objective = objective or Objective()
+        self.shots = Whole(1)("shots", shots)
+        self.objective = as_objective(objective)
         self.evaluations = evaluations or Evaluations(problem)
         self.sampler = (backend or open_backend("aer")).compile(ansatz)
         self.readout_counts = readout_counts
@@ -96,7 +97,7 @@ class SamplingEstimator:
             ValueError: if the last axis does not have length ``num_parameters``.
             BackendError: if the machine fails.
         """
-        thetas = np.asarray(thetas, dtype=np.float64)
+        thetas = as_angles(thetas, self.ansatz.num_parameters)
         costs, samples = self._measure(thetas, self._take(key), self.shots)
         if self._correction is None:
             return self._estimates(costs, samples, None, thetas.shape[:-1])
@@ -119,7 +120,7 @@ class SamplingEstimator:
             BackendError: if the machine fails.
         """
         rule = gradient or ParameterShift(self.ansatz.active)
-        theta = np.asarray(theta, dtype=np.float64)
+        theta = as_angles(theta, self.ansatz.num_parameters)
         name = self._take(key)
         shifted = rule.shifted(theta, name)
         costs, samples = self._measure(shifted, name, self.shots if shots is None else shots, rule.num_rows)
@@ -158,7 +159,7 @@ class SamplingEstimator:
 
     def _measure(self, thetas: Floats, key: Key, shots: int, group: int = 1) -> tuple[Floats, Samples]:
         """Measure rows of angles: the costs of the measured bitstrings, ``[num_rows, shots]``, and the samples."""
-        flat = thetas.reshape(-1, thetas.shape[-1]) if thetas.ndim else thetas
+        flat = thetas.reshape(-1, self.ansatz.num_parameters)
         samples = self.sampler.sample(flat, shots, key, group)
         return self.take_in(samples), samples
 

@@ -27,6 +27,7 @@ from qhn.errors import QhnError
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at
 from qhn.exact.halves import Halves, check_thetas, into_halves, row_blocks, squared_amplitudes
+from qhn.problem.cost import check_costs
 from qhn.problem.objective import Aggregation, Outcomes
 from qhn.threads import check_threads, in_parallel
 
@@ -61,8 +62,7 @@ class Energy:
         costs = np.asarray(costs, dtype=np.float64)
         if costs.shape != (2**ansatz.num_qubits,):
             raise QhnError(f"costs must have shape [{2**ansatz.num_qubits}], got {list(costs.shape)}")
-        if not np.isfinite(costs).all():
-            raise QhnError(f"costs must be finite, entry {np.flatnonzero(~np.isfinite(costs))[0]} is not")
+        check_costs(costs)
         self.ansatz = ansatz
         self.cut = best_cut(ansatz) if cut is None else cut_at(ansatz, cut)
         self.table = into_halves(ansatz, self.cut, costs)

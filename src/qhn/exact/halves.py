@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qhn import bitstrings
 from qhn.arrays import Floats, Integers
+from qhn.circuit.angles import as_rows
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.exact import kernels
@@ -26,12 +27,7 @@ def check_thetas(thetas: ArrayLike, ansatz: Ansatz) -> Floats:
     Raises:
         ValueError: if ``thetas`` has a wrong shape or an angle is not finite.
     """
-    rows = np.asarray(thetas, dtype=np.float64)
-    if rows.ndim != 2 or rows.shape[1] != ansatz.num_parameters:
-        raise QhnError(f"thetas must have shape [B, {ansatz.num_parameters}], got {list(rows.shape)}")
-    if not np.isfinite(rows).all():
-        raise QhnError("thetas must be finite")
-    return rows
+    return as_rows(thetas, ansatz.num_parameters, may_be_none=True)
 
 
 class Halves:

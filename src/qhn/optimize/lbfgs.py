@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from qhn.arrays import Bools, Floats, Integers
 from qhn.errors import QhnError
 from qhn.estimator.gradient import ValueAndGrad
+from qhn.fields import Whole, settle
 from qhn.optimize.line_search import Found, Point, Rows, line_search
 
 Function = Callable[[Floats], ValueAndGrad]
@@ -60,10 +61,7 @@ class Lbfgs:
     max_line_search: int = 20
 
     def __post_init__(self) -> None:
-        if self.memory < 1:
-            raise QhnError(f"memory must be at least 1, got {self.memory}")
-        if self.max_line_search < 2:
-            raise QhnError(f"max_line_search must be at least 2, got {self.max_line_search}")
+        settle(self, memory=Whole(1), max_line_search=Whole(2))
 
     @property
     def max_evaluations(self) -> int:

@@ -14,7 +14,9 @@ import numpy as np
 
 from qhn.arrays import Bools, Floats, Integers
 from qhn.estimator.gradient import ValueAndGrad
+from qhn.fields import Number, settle
 
+ABOVE_0, FROM_0, SHARE = Number(above=0), Number(low=0), Number(low=0, below=1)
 Function = Callable[[Floats], ValueAndGrad]
 
 
@@ -64,6 +66,9 @@ class Adam:
 
     max_evaluations: ClassVar[int] = 1
 
+    def __post_init__(self) -> None:
+        settle(self, learning_rate=ABOVE_0, beta1=SHARE, beta2=SHARE, epsilon=ABOVE_0)
+
     def init(self, theta: Floats) -> AdamState:
         """The state before the first step at ``theta[..., num_parameters]``."""
         return AdamState(np.zeros((), dtype=np.int64), np.zeros_like(theta), np.zeros_like(theta))
@@ -103,6 +108,9 @@ class Sgd:
 
     max_evaluations: ClassVar[int] = 1
 
+    def __post_init__(self) -> None:
+        settle(self, learning_rate=ABOVE_0, momentum=SHARE)
+
     def init(self, theta: Floats) -> SgdState:
         """The state before the first step at ``theta[..., num_parameters]``."""
         return SgdState(np.zeros_like(theta))
@@ -135,6 +143,9 @@ class SpsaGains:
     stability: float = 10.0
 
     max_evaluations: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        settle(self, learning_rate=ABOVE_0, decay=FROM_0, stability=FROM_0)
 
     def init(self, theta: Floats) -> SpsaState:
         """The state before the first step at ``theta[..., num_parameters]``."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qhn.paper.claims import Claim, Verdict
 from qhn.report.attempt import attempt
-from qhn.text import Row, in_line, markdown
+from qhn.text import Row, in_line, literal, markdown
 
 MAX_CAPTION = 60  # characters of a caption in a message
 
@@ -79,7 +79,7 @@ class Writer:
             caption: the caption, in Markdown without emphasis.
         """
         with attempt(f"“{in_line(caption, MAX_CAPTION)}”"):
-            words = caption.replace("*", r"\*")  # the star of C* does not end the emphasis
+            words = literal(caption)
             self.blocks.append(f"![{words}]({draw().name})\n\n*{words}*")
 
     def claim(self, source: str, statement: str, verdict: Verdict, evidence: str) -> None:

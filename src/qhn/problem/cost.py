@@ -21,6 +21,7 @@ from qhn.problem.network import Network
 from qhn.problem.search_space import BLOCK, SearchSpace
 from qhn.threads import in_parallel, num_cores
 
+MAX_COST = 1e150
 NO_VALIDATION = (
     "the data set has no validation samples; set data.validation_fraction or data.validation_samples above 0"
 )
@@ -204,6 +205,28 @@ class BinnProblem:
         return np.concatenate([np.empty(0), *results]).reshape(array.shape[:-1])
 
 
+def check_costs(costs: Floats, name: Callable[[int], str] = "entry {}".format) -> None:
+    """Refuse costs of which means, squares and differences are no numbers.
+
+    Args:
+        costs: costs of some bitstrings, ``[n]``.
+        name: gives the name of the i-th of them, for the message.
+
+    Raises:
+        QhnError: if a cost is not finite, or beyond ±1e150; the message names the first one.
+    """
+    wrong = ~np.isfinite(costs)
+    if wrong.any():
+        place = int(wrong.argmax())
+        raise QhnError(f"costs must be finite, got {costs[place]} for {name(place)}")
+    if costs.size and np.abs(costs).max() > MAX_COST:
+        place = int((np.abs(costs) > MAX_COST).argmax())
+        raise QhnError(
+            f"costs must be from -{MAX_COST:g} to {MAX_COST:g}, so that their squares are numbers, got "
+            f"{costs[place]:g} for {name(place)}; scale them"
+        )
+
+
 class TableProblem:
     """A cost given as a table of 2^num_qubits numbers, indexed with qubit 0 as the least significant bit.
 
@@ -219,8 +242,7 @@ class TableProblem:
         size = self.costs.size
         if self.costs.ndim != 1 or size < 2 or size & (size - 1):
             raise QhnError(f"a table of costs must hold 2^num_qubits numbers, got shape {list(self.costs.shape)}")
-        if not np.isfinite(self.costs).all():
-            raise QhnError(f"costs must be finite, entry {np.flatnonzero(~np.isfinite(self.costs))[0]} is not")
+        check_costs(self.costs)
 
     @property
     def num_qubits(self) -> int:

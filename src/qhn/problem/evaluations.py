@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.errors import QhnError
-from qhn.problem.cost import Problem
+from qhn.problem.cost import Problem, check_costs
 
 TABLE_QUBITS = 20  # qubits up to which known costs are kept in a table of all bitstrings: 9 MiB
 
@@ -103,9 +103,7 @@ def costs_of(problem: Problem, bits: Bits) -> Floats:
     costs = np.asarray(problem.cost(bits), dtype=np.float64)
     if costs.shape != (len(bits),):
         raise QhnError(f"cost must return one number a bitstring, {[len(bits)]}, got {list(costs.shape)}")
-    if not np.isfinite(costs).all():
-        wrong = int(np.flatnonzero(~np.isfinite(costs))[0])
-        raise QhnError(f"costs must be finite, got {costs[wrong]} for bitstring {bitstrings.text(bits[wrong])}")
+    check_costs(costs, lambda place: f"bitstring {bitstrings.text(bits[place])}")
     return costs
 
 

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from qhn.arrays import Bits, Floats
 from qhn.errors import QhnError
+from qhn.fields import Number, settle
+from qhn.text import did_you_mean, shown
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,7 @@ class Objective:
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.alpha <= 1:
-            raise QhnError(f"alpha of CVaR must be in (0, 1], got {self.alpha}")
+        settle(self, alpha=lambda _, value: Number(above=0, high=1)("alpha of CVaR", value))
 
     @property
     def is_mean(self) -> bool:
@@ -136,3 +137,28 @@ class Kind:
 
 
 OBJECTIVES = {"mean": Kind(Objective), "cvar": Kind(Objective, {"alpha": 0.2})}
+
+
+def as_objective(given: Aggregation | str | None) -> Aggregation:
+    """The objective that is meant: an object as it is, a kind by its name with its default settings, or the mean.
+
+    Args:
+        given: an objective, the name of a kind in :data:`OBJECTIVES`, or None for the mean.
+
+    Raises:
+        QhnError: if there is no such kind, or the object is no objective.
+
+    >>> as_objective("cvar"), as_objective(None)
+    (Objective(alpha=0.2), Objective(alpha=1.0))
+    """
+    if given is None:
+        return Objective()
+    if isinstance(given, str):
+        if given not in OBJECTIVES:
+            hint = did_you_mean(given, OBJECTIVES, otherwise=f"choose {' or '.join(OBJECTIVES)}")
+            raise QhnError(f"there is no objective {shown(given)}; {hint}")
+        kind = OBJECTIVES[given]
+        return kind.make(**kind.settings)
+    if not all(hasattr(given, name) for name in ("is_mean", "label", "linearise")):
+        raise QhnError(f"objective must be a name or an object such as qhn.Objective(alpha=0.2), got {shown(given)}")
+    return given

@@ -22,7 +22,9 @@ from numpy.typing import ArrayLike, NDArray
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.errors import QhnError
+from qhn.fields import Number, Whole, each, settle, truth
 from qhn.problem.network import ACTIVATIONS, Network, class_probabilities, sigmoid, softmax
+from qhn.text import shown
 
 BLOCK = 1 << 16  # networks × samples at a time: 512 kB for each unit of a layer, which stay in a core's cache
 MAX_WEIGHT = 1e30  # so that sums over several layers, squared, stay finite
@@ -49,8 +51,9 @@ class SearchSpace:
 
     Attributes:
         num_inputs: number of features.
-        hidden: the possible widths of the hidden layer, ascending; for several hidden layers one tuple of widths per
-            layer; empty without a hidden layer.
+        hidden: the width of each hidden layer, from the inputs up, or a tuple of its possible widths, ascending:
+            ``(4, 8)`` is two hidden layers, of 4 and of 8 units, and ``((4, 8),)`` one of 4 or 8. Empty without a
+            hidden layer.
         alphabets: the possible pairs of weight values; bit 1 is the second of the pair.
         bias: whether the units have biases; ``(False, True)`` searches it.
         activations: the possible activations of the hidden units, or of the output if there is no hidden layer.
@@ -68,12 +71,12 @@ class SearchSpace:
     >>> space.decode([1, 1, 0, 0, 1, 1, 1, 1, 1, 0, 1, 1, 0, 1]).weights[0]
     array([[ 1.,  1., -1.],
            [-1.,  1.,  1.]])
-    >>> SearchSpace(2, hidden=((8,), (4,)), num_classes=3).decode([0] * 75).shape
+    >>> SearchSpace(2, hidden=(8, 4), num_classes=3).decode([0] * 75).shape
     '2-8-4-3'
     """
 
     num_inputs: int
-    hidden: tuple[int, ...] | tuple[tuple[int, ...], ...] = ()
+    hidden: tuple[int | tuple[int, ...], ...] = ()
     alphabets: tuple[tuple[float, float], ...] = ((-1.0, 1.0),)
     bias: tuple[bool, ...] = (True,)
     activations: tuple[str, ...] = ("sigmoid",)
@@ -81,10 +84,15 @@ class SearchSpace:
     num_classes: int = 2
 
     def __post_init__(self) -> None:
-        if self.num_inputs < 1:
-            raise QhnError(f"num_inputs must be at least 1, got {self.num_inputs}")
-        if self.num_classes < 2:
-            raise QhnError(f"num_classes must be at least 2, got {self.num_classes}")
+        settle(
+            self,
+            num_inputs=Whole(1),
+            num_classes=Whole(2),
+            hidden=each(_widths),
+            alphabets=each(each(Number(-MAX_WEIGHT, MAX_WEIGHT))),
+            bias=each(truth),
+            activations=each(_activation),
+        )
         offered: list[tuple[str, tuple[Any, ...]]] = [("hidden", widths) for widths in self.layers]
         offered += [(name, getattr(self, name)) for name in ("alphabets", "bias", "activations")]
         for name, options in offered:
@@ -94,16 +102,11 @@ class SearchSpace:
             if len(set(options)) < count:
                 raise QhnError(f"{name} must offer different options, got {list(options)}")
         for widths in self.layers:
-            if min(widths) < 1 or list(widths) != sorted(widths):
-                raise QhnError(f"hidden widths must be at least 1 and ascending, got {list(widths)}")
+            if list(widths) != sorted(widths):
+                raise QhnError(f"hidden widths must be ascending, got {list(widths)}")
         for alphabet in self.alphabets:
-            if len(alphabet) != 2 or alphabet[0] == alphabet[1] or not np.isfinite(alphabet).all():
+            if len(alphabet) != 2 or alphabet[0] == alphabet[1]:
                 raise QhnError(f"an alphabet must be two different numbers, got {list(alphabet)}")
-            if max(map(abs, alphabet)) > MAX_WEIGHT:
-                raise QhnError(f"an alphabet must be of numbers up to {MAX_WEIGHT:g}, got {list(alphabet)}")
-        for name in self.activations:
-            if name not in ACTIVATIONS:
-                raise QhnError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
         if self.num_classes > 2 and not self.layers and self.activations != ("sigmoid",):
             raise QhnError(
                 "with hidden = [] and more than two classes the output is a softmax, which has no other activation; "
@@ -115,9 +118,7 @@ class SearchSpace:
     @property
     def layers(self) -> tuple[tuple[int, ...], ...]:
         """The possible widths of each hidden layer, from the inputs up."""
-        several = tuple(widths for widths in self.hidden if isinstance(widths, tuple))
-        one = tuple(width for width in self.hidden if not isinstance(width, tuple))
-        return (*several, one) if one else several
+        return tuple(widths if isinstance(widths, tuple) else (widths,) for widths in self.hidden)
 
     @cached_property
     def _sizes(self) -> tuple[int, ...]:
@@ -349,6 +350,18 @@ class _Parameters:
     alphabet: NDArray[np.intp]
     widths: tuple[NDArray[np.intp], ...]  # [B] a hidden layer
     unit_bits: Bits | None  # [B, units, bits]: all that the units of the first hidden layer depend on
+
+
+def _widths(name: str, value: Any) -> int | tuple[int, ...]:
+    """The width of a hidden layer, or the tuple of its possible widths."""
+    width = Whole(1)
+    return each(width)(name, value) if np.ndim(value) or isinstance(value, (list, tuple)) else width(name, value)
+
+
+def _activation(name: str, value: Any) -> str:
+    if not isinstance(value, str) or value not in ACTIVATIONS:
+        raise QhnError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {shown(value)}")
+    return value
 
 
 def _option_text(option: Any) -> str:

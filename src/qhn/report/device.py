@@ -12,6 +12,7 @@ import numpy as np
 from qhn.arrays import Floats
 from qhn.backend import RehearsalSettings, machine_of
 from qhn.circuit.hypernetwork import Ansatz
+from qhn.errors import QhnError
 from qhn.estimator.readout import inverted_for
 from qhn.report.attempt import attempt
 from qhn.report.drift import Drift
@@ -73,12 +74,13 @@ class DeviceReport:
         return not machine_of(self.facts.name).bills
 
     def lines(self) -> list[str]:
-        """Lines for the run's page: qubits, error suppression and mitigation as applied, price, bills and drift."""
+        """Lines for the page: qubits, suppression and mitigation as applied, calibration gaps, price, bills, drift."""
         words = [f"{name.replace('_', ' ')} {self.facts.facts[name]}" for name in APPLIED if name in self.facts.facts]
         words.append(f"mitigation {self.record.config.device.mitigation}")
         if self.facts.folded:
             words.append("last CX brick applied to the bits")
         lines = [f"  device      {self.facts.layout_words()}", f"  applied     {', '.join(words)}"]
+        lines += [f"  assumed     {gap.words()}" for gap in self._placed[0].assumed]
         if self.facts.price:
             billed = " on a QPU; nothing was billed for this rehearsal" * self.is_rehearsal
             lines.append(f"  price       {self.facts.price.words()}{billed}")
@@ -168,7 +170,8 @@ class DeviceReport:
         from qhn.backend.device.layout import Load, chain_of
 
         tree = self.record.calibration()
-        assert tree is not None  # a device is recorded with its calibration
+        if tree is None:
+            raise QhnError(f"{self.record.directory} has no calibration of {self.facts.name}, which its folder holds")
         chip = Chip.from_json(tree)
         load = Load(**{name: tuple(counts) for name, counts in self.facts.load.items()})
         return chip, load, [chain_of(chip, load, tile.qubits, exact=tile.exact) for tile in self.facts.tiles]

@@ -140,7 +140,7 @@ def test_duration_is_the_clients(name: str) -> None:
 
 def test_a_patch_holds_the_instructions_of_its_qubits() -> None:
     device = fake_provider.FakeTorino()
-    patch = Patch(device, [6, 7, 8])
+    patch = Patch(device, chip_of(device), [6, 7, 8])
     assert patch.num_qubits == 3
     assert patch.target["cz"][(0, 1)].error == device.target["cz"][(6, 7)].error
     assert (0, 2) not in patch.target["cz"]

@@ -221,7 +221,7 @@ def test_report_says_why(torino: Chip) -> None:
     chains = disjoint_chains(torino, load, 2, exclude=[5])
     text = report(torino, load, chains, exclude=[5])
     assert "tile  fidelity  readout  one-qubit  two-qubit" in text
-    assert "dead pairs (error 1): 15-19, 19-20" in text
+    assert "pairs reported dead (error 1): 15-19, 19-20" in text
     assert "excluded qubits: 5" in text
     assert "125 of 133 qubits of fake_torino stay unused" in text
     assert "the first 4 qubits of the chip would have 0." in text

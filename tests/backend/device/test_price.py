@@ -104,7 +104,7 @@ def test_savings_add_up(torino: tuple[Chip, Task]) -> None:
     assert table["device.rep_delay=0"].seconds == pytest.approx(2 + 197_000 * task.duration)
     assert table["train.shots=250"].executions == 197 * 250
     assert table["train.gradient=spsa"].rows == table["train.gradient=spsa"].circuits == 3
-    together = dataclasses.replace(task, tiles=6, shots=250)
+    together = dataclasses.replace(task, tiles=6, shots=250, rep_delay=0.0)
     assert table["all of these"] == price(together, chip)
     assert table["all of these and SPSA"] == price(dataclasses.replace(together, num_rows=3, group=3), chip)
     assert list(table)[-1] == "all of these and SPSA"

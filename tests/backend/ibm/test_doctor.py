@@ -15,6 +15,7 @@ from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError, Invalid
 
 from qhn.backend import BackendError
 from qhn.backend.ibm import account
+from qhn.backend.ibm.doctor import examine
 from qhn.backend.rehearsal import FakeDevice, stored_device
 from qhn.budget.quote import quote
 from qhn.config.file import with_settings
@@ -282,3 +283,11 @@ def test_an_account_without_a_limit_spends_the_price(qhn, paid: float, monkeypat
     assert "left" not in found.err
     with pytest.raises(BackendError, match=r"did not say what remains \(TypeError\)"):
         account.usage(SimpleNamespace(usage=failing(TypeError(SECRET))))
+
+
+@pytest.mark.parametrize("version", ["0.51.0rc1", "0.52.dev3+g12", "1.0b2", "1", "0.60.1.post1"])
+def test_a_version_before_or_after_a_release_is_one(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda name: version)
+    (finding,) = [found for found in examine() if found.what == "versions"]
+    assert finding.verdict == "ok"
+    assert version in finding.text

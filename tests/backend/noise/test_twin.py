@@ -77,14 +77,17 @@ def patched(ansatz: Ansatz, name: str) -> tuple[QuantumCircuit, list[int], Quant
     qubits = used_qubits(isa)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return isa, qubits, onto_patch(isa, qubits), NoiseModel.from_backend(Patch(device(name), qubits))
+        patch = Patch(device(name), chip(name), qubits)
+        return isa, qubits, onto_patch(isa, qubits), NoiseModel.from_backend(patch)
 
 
 # ---------------------------------------------------------------- against Aer
 
 
 @pytest.mark.parametrize(("num_layers", "order"), DEPTHS)
-@pytest.mark.parametrize("name", ["FakeManilaV2", "FakeMontrealV2", "FakeTorino", "FakeSherbrooke"])  # CX, CX, CZ, ECR
+@pytest.mark.parametrize(  # CX, CX, CZ, ECR, U3 and CX, ECR on some pairs and CX on others
+    "name", ["FakeManilaV2", "FakeMontrealV2", "FakeTorino", "FakeSherbrooke", "FakeCambridgeV2", "FakeCairoV2"]
+)
 def test_a_devices_twin_is_aers_density_matrix(
     name: str, num_layers: int, order: str, rng: np.random.Generator
 ) -> None:
@@ -398,12 +401,12 @@ def test_what_has_no_twin_is_refused() -> None:
     with pytest.raises(ValueError, match="elements of one ParameterVector"):
         without_noise(alone)
     free = QuantumCircuit(1)
-    free.p(ParameterVector("t", 1)[0], 0)
-    with pytest.raises(ValueError, match="p has one"):
+    free.r(ParameterVector("t", 1)[0], 0.3, 0)
+    with pytest.raises(ValueError, match="and r has one"):
         without_noise(free)
     with pytest.raises(ValueError, match=r"fake_manila has no cx on qubits \[0, 2\]"):
         ChipNoise(chip("FakeManilaV2")).after("cx", (0, 2))
-    with pytest.raises(ValueError, match=r"p2 must be between 0 and 1, got 1\.5"):
+    with pytest.raises(ValueError, match=r"p2 must be a finite number in \[0, 1\], got 1\.5"):
         Depolarising(0.1, 1.5)
     with pytest.raises(ValueError, match="max_bond must be at least 1, got 0"):
         without_noise(QuantumCircuit(1), max_bond=0)

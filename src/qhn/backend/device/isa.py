@@ -11,10 +11,10 @@ from typing import Any
 
 from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit import ParameterExpression, ParameterVector
-from qiskit.providers import BackendV2, Options
-from qiskit.transpiler import Target, generate_preset_pass_manager
+from qiskit.providers import BackendV2, Options, QubitProperties
+from qiskit.transpiler import InstructionProperties, Target, generate_preset_pass_manager
 
-from qhn.backend.device.chip import Chip
+from qhn.backend.device.chip import DEAD, Chip
 from qhn.circuit.measurement import with_measurement
 from qhn.errors import QhnError
 
@@ -31,22 +31,45 @@ def compile_chain(circuit: QuantumCircuit, device: BackendV2, qubits: Sequence[i
         circuit: a circuit on a chain of ``len(qubits)`` qubits, without measurement.
         device: the device whose instructions are used.
         qubits: the device's qubits for the circuit's qubits 0, 1, …; consecutive ones are neighbours.
+
+    Raises:
+        RuntimeError: if the compiler moved a qubit, so that bits would be read as those of others.
     """
     layout = [int(qubit) for qubit in qubits]
     passes = generate_preset_pass_manager(
         optimization_level=3, backend=device, initial_layout=layout, seed_transpiler=TRANSPILER_SEED
     )
-    isa: QuantumCircuit = passes.run(with_measurement(circuit))
-    assert isa.layout.final_index_layout() == layout
+    isa: QuantumCircuit = passes.run(with_measurement(_in_directions(circuit, device.target, layout)))
+    moved = isa.layout.final_index_layout()
+    if moved != layout:
+        raise RuntimeError(f"Qiskit compiled a circuit for qubits {layout} of {device.name} onto {moved}")
     return isa
+
+
+def _in_directions(circuit: QuantumCircuit, target: Target, layout: Sequence[int]) -> QuantumCircuit:
+    """The circuit with each CX that the device has the other way round written as that one between Hadamards.
+
+    Qiskit turns a CX itself, but not on devices some of whose pairs have another gate instead.
+    """
+    existing = set(target["cx"] or ()) if "cx" in target.operation_names else set()
+    turned = circuit.copy_empty_like()
+    for instruction in circuit.data:
+        control, *others = at = [layout[circuit.find_bit(qubit).index] for qubit in instruction.qubits]
+        if instruction.operation.name == "cx" and tuple(at) not in existing and (*others, control) in existing:
+            turned.h(instruction.qubits)
+            turned.cx(*instruction.qubits[::-1])
+            turned.h(instruction.qubits)
+        else:
+            turned.append(instruction)
+    return turned
 
 
 def check_isa(circuit: QuantumCircuit, chip: Chip) -> None:
     """Refuse a circuit that the device would reject, or that uses what the calibration reports as out of order.
 
     Raises:
-        ValueError: if an instruction does not exist on its qubits in its direction, is on a faulty qubit, or does not
-            work (error 1); the message names the first one.
+        ValueError: if an instruction does not exist on its qubits in its direction, is on a faulty qubit, does not work
+            (error 1), or is of a kind whose error the device reports nowhere; the message names the first one.
     """
     for instruction in circuit.data:
         name = instruction.operation.name
@@ -57,11 +80,17 @@ def check_isa(circuit: QuantumCircuit, chip: Chip) -> None:
         broken = sorted(chip.faulty & set(qubits))
         if broken:
             raise QhnError(f"{where} of {chip.name}: it reports qubit {broken[0]} as faulty; exclude it")
-        if name == "measure" and qubits[0] < chip.num_qubits:
-            continue
-        if (name, qubits) not in chip.gates:
+        is_measurement = name == "measure" and qubits[0] < chip.num_qubits
+        if not is_measurement and (name, qubits) not in chip.gates:
             raise QhnError(f"{chip.name} does not support {where}")
-        if chip.gates[name, qubits].error >= 1:
+        error, kind = (
+            (chip.readout_error[qubits[0]], "readout error")
+            if is_measurement
+            else (chip.gates[name, qubits].error, f"error of {name}")
+        )
+        if error >= DEAD and not chip.reports(kind):
+            raise QhnError(f"{chip.name} reports no {kind}, so that {where} has no price; use another device")
+        if error >= DEAD:
             raise QhnError(f"{chip.name} reports {where} as dead (error 1); exclude a qubit of it")
 
 
@@ -165,22 +194,22 @@ def onto_patch(circuit: QuantumCircuit, qubits: Sequence[int]) -> QuantumCircuit
 class Patch(BackendV2):  # type: ignore[misc]  # qiskit has no types
     """Some qubits of a device as a smaller device.
 
-    A noise model of all qubits of the device would take seconds per job.
+    A noise model of all qubits of the device would take seconds per job. Errors and times are those of the
+    calibration, in which nothing is left unknown.
     """
 
-    def __init__(self, device: BackendV2, qubits: Sequence[int]) -> None:
+    def __init__(self, device: BackendV2, chip: Chip, qubits: Sequence[int]) -> None:
         super().__init__(name=f"{device.name}[{len(qubits)}]")
         position = {qubit: i for i, qubit in enumerate(qubits)}
-        properties = device.target.qubit_properties
         self._target = Target(
             num_qubits=len(qubits),
             dt=device.target.dt,
-            qubit_properties=None if properties is None else [properties[qubit] for qubit in qubits],
+            qubit_properties=[QubitProperties(t1=chip.t1[qubit], t2=chip.t2[qubit]) for qubit in qubits],
         )
         for name in device.target.operation_names:
             kept = {
-                tuple(position[q] for q in qargs): known
-                for qargs, known in (device.target[name] or {}).items()
+                tuple(position[q] for q in qargs): _properties(chip, name, qargs)
+                for qargs in device.target[name] or {}
                 if qargs is not None and all(q in position for q in qargs)
             }
             if kept:
@@ -203,3 +232,11 @@ class Patch(BackendV2):  # type: ignore[misc]  # qiskit has no types
     def run(self, run_input: Any, **options: Any) -> Any:
         """Refuse to run circuits: this device only carries a noise model."""
         raise RuntimeError("a Patch describes qubits for a noise model; it runs nothing")
+
+
+def _properties(chip: Chip, name: str, qubits: tuple[int, ...]) -> InstructionProperties:
+    """The error and duration of an instruction in the calibration; neither of what is no gate and no measurement."""
+    if name == "measure":
+        return InstructionProperties(duration=chip.measure_duration, error=float(chip.readout_error[qubits[0]]))
+    gate = chip.gates.get((name, qubits))
+    return InstructionProperties() if gate is None else InstructionProperties(duration=gate.duration, error=gate.error)

@@ -17,7 +17,7 @@ from qiskit import QuantumCircuit
 
 from qhn.arrays import Floats
 from qhn.backend.device.chain_search import Grid, Path, cheapest, connected
-from qhn.backend.device.chip import Chip
+from qhn.backend.device.chip import DEAD, VIRTUAL, Chip
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.text import aligned
@@ -101,7 +101,7 @@ def load_of_compiled(circuit: QuantumCircuit, qubits: Sequence[int]) -> Load:
             for qubit in instruction.qubits
             if instruction.operation.num_clbits == 0
         ]
-        if instruction.operation.name in ("barrier", "rz") or not at:
+        if instruction.operation.name in ("barrier", *VIRTUAL) or not at:
             continue
         if len(at) == 1:
             one[at[0]] += 1
@@ -118,7 +118,8 @@ def best_chain(chip: Chip, load: Load, *, exclude: Iterable[int] = ()) -> QubitC
     ``exact`` is False.
 
     Args:
-        chip: calibration of the device. Pairs whose gates do not work (error 1) and faulty qubits are never used.
+        chip: calibration of the device. Pairs and qubits whose gates or readout do not work (error 1) and faulty qubits
+            are never used.
         load: numbers of gates of the circuit on each place of the chain.
         exclude: qubits of the device not to use.
 
@@ -202,7 +203,7 @@ def chain_of(chip: Chip, load: Load, qubits: Iterable[int], *, exact: bool = Fal
     for hop in hops:
         if hop not in pairs:
             raise QhnError(f"qubits {hop[0]} and {hop[1]} of {chip.name} are not neighbours")
-    one = _one_qubit_error(chip)[list(chosen)]
+    one = chip.one_qubit_error[list(chosen)]
     two = np.array([pairs[hop] for hop in hops])
     return QubitChain(
         qubits=chosen,
@@ -249,12 +250,13 @@ def report(
         lines.append("the search was cut short: a better chain may exist")
     dead = [f"{a}-{b}" for (a, b), error in sorted(pairs.items()) if error >= 1]
     for what, names in (
-        ("dead pairs (error 1)", dead),
+        (f"pairs {chip.dead}", dead),
         ("faulty qubits", sorted(chip.faulty)),
         ("excluded qubits", exclude),
     ):
         if names:
             lines.append(f"not used, {what}: {', '.join(map(str, names))}")
+    lines += [gap.words() for gap in chip.assumed]
     free = chip.num_qubits - sum(len(chain.qubits) for chain in chains)
     lines.append(f"{free} of {chip.num_qubits} qubits of {chip.name} stay unused")
     return "\n".join(lines)
@@ -282,21 +284,12 @@ def _grid(chip: Chip, load: Load, exclude: Iterable[int]) -> Grid:
     for qubit in sorted(left_out):
         if not 0 <= qubit < chip.num_qubits:
             raise QhnError(f"{chip.name} has no qubit {qubit} to exclude; its qubits are 0 to {chip.num_qubits - 1}")
-    with np.errstate(divide="ignore"):
-        one = np.outer(np.array(load.one_qubit, dtype=np.float64), -np.log1p(-_one_qubit_error(chip)))
-        vertex: Floats = one - np.log1p(-chip.readout_error)
-    edges = {pair: float(-np.log1p(-error)) for pair, error in sorted(chip.pairs.items()) if error < 1}
+    one_qubit, readout = chip.one_qubit_error, chip.readout_error
+    works = (one_qubit < DEAD) & (readout < DEAD)
+    one = np.outer(np.array(load.one_qubit, dtype=np.float64), -np.log1p(-np.where(works, one_qubit, 0.0)))
+    vertex: Floats = np.where(works, one - np.log1p(-np.where(works, readout, 0.0)), np.inf)
+    edges = {pair: float(-np.log1p(-error)) for pair, error in sorted(chip.pairs.items()) if error < DEAD}
     return Grid(vertex, edges, np.array(load.two_qubit, dtype=np.float64)).without(left_out | chip.faulty)
-
-
-def _one_qubit_error(chip: Chip) -> Floats:
-    """The error of each qubit's SX gate, or of the gate that devices without SX have instead."""
-    error = np.zeros(chip.num_qubits)
-    for name in ("u2", "sx"):
-        for qubit in range(chip.num_qubits):
-            if (name, (qubit,)) in chip.gates:
-                error[qubit] = chip.gates[name, (qubit,)].error
-    return error
 
 
 def _neighbours(chip: Chip) -> dict[int, set[int]]:
@@ -337,9 +330,10 @@ def _packings(
 def _why_none(chip: Chip, load: Load, grid: Grid, exclude: Iterable[int], certain: bool) -> str:
     pairs = chip.pairs
     dead = sum(error >= 1 for error in pairs.values())
-    reasons = [f"{dead} of its {len(pairs)} pairs are reported dead (error 1)"]
+    reasons = [f"{dead} of its {len(pairs)} pairs are {chip.dead}"]
     if chip.faulty:
         reasons.append(f"{len(chip.faulty)} qubits are faulty")
+    reasons += [gap.words() for gap in chip.assumed if gap.excludes]
     if set(exclude):
         reasons.append(f"{len(set(exclude))} are excluded")
     usable = np.isfinite(grid.vertex.sum(axis=0))

@@ -232,6 +232,5 @@ def savings(task: Task, chip: Chip, most_tiles: int, fewest_rows: int) -> dict[s
             if what == spsa and together != task:
                 found["all of these"] = price(together, chip)
             found[what] = changed
-            if "rep_delay" not in change:  # nobody knows what it does to the zeros that qubits begin with
-                together = dataclasses.replace(together, **change)
+            together = dataclasses.replace(together, **change)
     return found | {f"all of these{' and SPSA' * (spsa in found)}": price(together, chip)}

@@ -149,7 +149,7 @@ class DeviceSampler:
             BudgetExceeded: if what is left of the budget does not allow a job.
         """
         num_parameters, num_qubits = self.ansatz.num_parameters, self.ansatz.num_qubits
-        check_request(thetas, num_parameters, num_qubits, shots)
+        thetas, shots = check_request(thetas, num_parameters, num_qubits, shots)
         self._test(key.run)
         num_tiles = len(self.placement.tiles)
         plan = arrange_rows(len(thetas), group, num_tiles)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -59,12 +60,21 @@ def examine() -> Iterator[Finding]:
 def _versions() -> Finding:
     known = {name: importlib.metadata.version(name) for name in ("qhn", "qiskit", "qiskit-ibm-runtime")}
     words = ", ".join(f"{name} {version}" for name, version in known.items()) + f", Python {platform.python_version()}"
-    client = tuple(int(number) for number in known["qiskit-ibm-runtime"].split(".")[:2])
-    if client < OLDEST_CLIENT:
+    if _release(known["qiskit-ibm-runtime"]) < OLDEST_CLIENT:
         return Finding(
             "versions", "bad", f"{words}; this client returns bits in a wrong order: pip install -U qiskit-ibm-runtime"
         )
     return Finding("versions", "ok", words)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """The first two numbers of a version, also of one before a release, after one, or of a working copy.
+
+    >>> _release("0.51.0"), _release("1.0rc1"), _release("0.52.dev3+g12"), _release("2")
+    ((0, 51), (1, 0), (0, 52), (2, 0))
+    """
+    numbers = [int(found[0]) for part in version.split(".")[:2] if (found := re.match(r"\d+", part))]
+    return (*numbers, 0, 0)[:2]
 
 
 def _rehearsal() -> Finding:

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhn.arrays import Floats
-from qhn.backend.device.chip import Chip
+from qhn.backend.device.chip import VIRTUAL, Chip
 from qhn.errors import QhnError
+from qhn.fields import Number, settle
 
 PAULIS = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
-FREE = ("rz",)  # gates that are a change of frame, in software
 
 
 class Noise(Protocol):
@@ -58,9 +58,7 @@ class Depolarising:
     readout_error: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("p1", "p2", "readout_error"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise QhnError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
+        settle(self, **dict.fromkeys(("p1", "p2", "readout_error"), Number(low=0, high=1)))
 
     def after(self, name: str, qubits: tuple[int, ...]) -> Floats:
         """The transfer matrix ``[4**n, 4**n]`` of the depolarising channel after a gate on n qubits."""
@@ -77,7 +75,7 @@ class ChipNoise:
     """The noise that a device's calibration implies, as Aer's ``NoiseModel.from_backend`` has it.
 
     Qubits relax for the duration of a gate that acts on them, at zero temperature; before that, the gate depolarises
-    them by what is left of its reported error. Idle qubits do not relax, and rotations about z are free. Unlike in
+    them by what is left of its reported error. Idle qubits do not relax, and rotations about z are virtual. Unlike in
     Aer's model, the two kinds of readout error differ.
     """
 
@@ -85,7 +83,7 @@ class ChipNoise:
 
     def after(self, name: str, qubits: tuple[int, ...]) -> Floats:
         """The transfer matrix ``[4**n, 4**n]`` of the noise after a gate on n qubits, the first qubit slowest."""
-        if name in FREE:
+        if name in VIRTUAL:
             return np.eye(4 ** len(qubits))
         if (name, qubits) not in self.chip.gates:
             raise QhnError(f"{self.chip.name} has no {name} on qubits {list(qubits)}")

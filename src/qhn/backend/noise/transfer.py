@@ -8,7 +8,7 @@ measured afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,17 @@ from qhn.arrays import Floats, Integers
 from qhn.backend.noise.channels import Noise, transfer_matrix
 from qhn.errors import QhnError
 
-AXES = {"rx": 1, "ry": 2, "rz": 3}
+X, Y, Z = 1, 2, 3  # axes, as the places of their Paulis
+ROTATIONS: dict[str, Callable[..., list[tuple[int, Any]]]] = {  # axes and angles of a gate's rotations, in time order
+    "rx": lambda angle: [(X, angle)],
+    "ry": lambda angle: [(Y, angle)],
+    "rz": lambda angle: [(Z, angle)],
+    "p": lambda angle: [(Z, angle)],
+    "u1": lambda angle: [(Z, angle)],
+    "u2": lambda phi, lam: [(Z, lam), (Y, np.pi / 2), (Z, phi)],
+    "u3": lambda theta, phi, lam: [(Z, lam), (Y, theta), (Z, phi)],
+    "u": lambda theta, phi, lam: [(Z, lam), (Y, theta), (Z, phi)],
+}
 PREPARED = np.array([[1.0], [0.0], [0.0], [1.0]])  # |0⟩⟨0|
 READ = np.array([[0.5, 0.0, 0.0, 0.5], [0.5, 0.0, 0.0, -0.5]])  # the probability of 0 and of 1
 NEGLIGIBLE = 1e-13  # share of a gate's largest singular value below which others count as zero
@@ -122,7 +132,8 @@ def transfer(circuit: QuantumCircuit, noise: Noise) -> NoisyCircuit:
 
     Raises:
         ValueError: if gates act on qubits that are not neighbours, on more than two, or on one that is not measured; if
-            an angle is not linear in the elements of one ``ParameterVector``; or if the noise does not know a gate.
+            an angle is not linear in the elements of one ``ParameterVector``, or is one of a gate that is no product of
+            rotations; or if the noise does not know a gate.
     """
     place = _places(circuit)
     steps: list[list[list[Any]]] = [[[PREPARED]] for _ in place]
@@ -138,10 +149,16 @@ def transfer(circuit: QuantumCircuit, noise: Noise) -> NoisyCircuit:
             raise QhnError(f"{operation.name} on qubits {list(qubits)} is not on one or two neighbours of the chain")
         after = noise.after(operation.name, qubits)
         if _is_free(operation.params):
-            if operation.name not in AXES:
-                raise QhnError(f"only rotations can have free angles, {operation.name} has one")
-            steps[at[0]][-1] += [Rotation(AXES[operation.name], len(angles)), after]
-            angles += operation.params
+            if operation.name not in ROTATIONS:
+                known = ", ".join(ROTATIONS)
+                raise QhnError(f"only {known} can have angles that a run varies, and {operation.name} has one")
+            for axis, angle in ROTATIONS[operation.name](*operation.params):
+                if _is_free([angle]):
+                    steps[at[0]][-1].append(Rotation(axis, len(angles)))
+                    angles.append(angle)
+                else:
+                    steps[at[0]][-1].append(Rotation(axis, 0).matrix(np.array([[float(angle)]]))[0])
+            steps[at[0]][-1].append(after)
         elif len(at) == 1:
             steps[at[0]][-1].append(after @ transfer_matrix(operation.to_matrix()))
         else:

@@ -30,7 +30,9 @@ from qhn.arrays import Bits, Floats
 from qhn.backend.noise.channels import Noise
 from qhn.backend.noise.matrix_product import MAX_TABLE_QUBITS, MatrixProduct
 from qhn.backend.noise.transfer import Link, transfer
+from qhn.circuit.angles import as_rows
 from qhn.errors import QhnError
+from qhn.fields import Whole
 from qhn.threads import check_threads, in_parallel
 
 Rows = TypeVar("Rows", Floats, Bits)
@@ -68,9 +70,7 @@ class Twin:
     def __init__(
         self, circuit: QuantumCircuit, noise: Noise, *, max_bond: int = 128, num_threads: int | None = None
     ) -> None:
-        if max_bond < 1:
-            raise QhnError(f"max_bond must be at least 1, got {max_bond}")
-        self.max_bond = max_bond
+        self.max_bond = Whole(1)("max_bond", max_bond)
         self.num_threads = check_threads(num_threads)
         self._transfer = transfer(circuit, noise)
         self.num_qubits = len(self._transfer.wires)
@@ -124,17 +124,12 @@ class Twin:
         Raises:
             ValueError: if ``thetas`` has a wrong shape.
         """
-        streams = rng.spawn(len(np.asarray(thetas)))
+        streams = rng.spawn(len(np.atleast_1d(thetas)))
         return self._each(thetas, lambda product, rows: product.sample(shots, streams[rows]))
 
     def _each(self, thetas: ArrayLike, use: Callable[[MatrixProduct, slice], Rows]) -> Rows:
         """Apply a function to the distributions of all rows, together if they can share matrices, or one by one."""
-        rows = np.asarray(thetas, dtype=np.float64)
-        expected = len(self._transfer.coefficients)
-        if rows.ndim != 2 or (rows.shape[1] != expected and expected):
-            raise QhnError(f"thetas must have shape [B, {expected}], got {list(rows.shape)}")
-        if not np.isfinite(rows).all():
-            raise QhnError("thetas must be finite")
+        rows = as_rows(thetas, len(self._transfer.coefficients) or None)  # without angles, rows may have any
         self.discarded_weight = 0.0
         if self.is_exact:
             return use(self._product(rows), slice(None))
