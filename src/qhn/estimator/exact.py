@@ -131,4 +131,6 @@ class ExactEstimator:
     def _estimates(self, mean: Floats, objective: Floats) -> Estimates:
         zero = np.zeros_like(mean)
         costs, best = self.landscape.costs, self._best_bits
-        return Estimates(mean, zero, objective, zero, None, self.landscape.optimum, best, costs.size)
+        return Estimates(
+            mean, zero, objective, zero, None, self.landscape.optimum, best, costs.size, interval=(mean, mean)
+        )

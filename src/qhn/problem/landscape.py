@@ -12,6 +12,7 @@ from scipy.special import gammaln
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats, Integers
 from qhn.errors import QhnError
+from qhn.problem.capabilities import HasRange
 from qhn.problem.cost import BinnProblem, Problem, TableProblem
 from qhn.problem.evaluations import costs_of
 
@@ -57,6 +58,30 @@ def enumerate_costs(problem: Problem) -> Floats:
         stop = min(start + BLOCK, size)
         costs[start:stop] = costs_of(problem, bitstrings.from_integers(np.arange(start, stop), problem.num_qubits))
     return costs
+
+
+def cost_range(problem: Problem) -> tuple[float, float] | None:
+    """The lowest and the highest cost of a problem, or bounds of both; None if nothing is known of them.
+
+    All costs of a small problem are enumerated; otherwise it is what the problem itself offers
+    (:class:`qhn.problem.capabilities.HasRange`), such as the bounds of a loss.
+
+    Raises:
+        QhnError: if the range that a problem offers is not two finite numbers, the lower first.
+
+    >>> from qhn.problem.cost import TableProblem
+    >>> cost_range(TableProblem([3.0, 1.0, 4.0, 1.5]))
+    (1.0, 4.0)
+    """
+    if is_small(problem):
+        costs = enumerate_costs(problem)
+        return float(costs.min()), float(costs.max())
+    if not isinstance(problem, HasRange):
+        return None
+    lowest, highest = problem.cost_range
+    if not -np.inf < lowest <= highest < np.inf:
+        raise QhnError(f"cost_range must be two finite numbers, the lower first, got {lowest} and {highest}")
+    return float(lowest), float(highest)
 
 
 @dataclass(frozen=True)

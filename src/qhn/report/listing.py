@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from qhn.config.file import presets
-from qhn.estimator.means import with_error
 from qhn.report.jobs import ledger_of
 from qhn.run.record import Record, run_directories
 from qhn.run.step import RecordError
@@ -43,7 +42,7 @@ def _run_line(record: Record) -> str:
     """One run's row of the table."""
     steps, outcome, train, ansatz = record.steps(), record.outcome(), record.config.train, record.config.ansatz
     spent = f"{ledger_of(record).spent.seconds:,.1f}" if train.machine.bills else "–"
-    values = f"{with_error(steps[-1].mean, steps[-1].mean_std_error)}, {steps[-1].best_cost:.6g}" if steps else ""
+    values = f"{steps[-1].stated_mean()}, {steps[-1].best_cost:.6g}" if steps else ""
     return ROW.format(
         record.directory.parent.name,
         record.directory.name,

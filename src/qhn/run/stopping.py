@@ -109,12 +109,15 @@ def detached(job_ids: Sequence[str]) -> Outcome:
 def steps_since_progress(steps: Sequence[Step]) -> int:
     """The number of steps since the objective last fell below its earlier minimum by more than its standard error.
 
+    It is the plain standard error. Where it is unknown, as that of a CVaR of a few shots, every new minimum counts.
+
     Args:
         steps: the steps so far.
     """
     lowest, since = np.inf, 0
     for step in steps:
         since += 1
-        if step.value < lowest - step.std_error or lowest == np.inf:
+        least = step.std_error if np.isfinite(step.std_error) else 0.0
+        if step.value < lowest - least or lowest == np.inf:
             lowest, since = step.value, 0
     return since
