@@ -73,6 +73,11 @@ class ExactEstimator:
         self._other: tuple[Problem, Energy] | None = None
         self._best_bits = bitstrings.from_integers(int(table.argmin()), ansatz.num_qubits)
 
+    @property
+    def scale(self) -> float:
+        """How far a typical cost lies above the optimum, which tolerances of a minimisation are relative to."""
+        return self.landscape.scale
+
     def __call__(self, thetas: ArrayLike, key: Key | None = None) -> Estimates:
         """E and the objective at angles in radians: ``[B, num_parameters]`` → ``[B]``, ``[num_parameters]`` → scalars.
 

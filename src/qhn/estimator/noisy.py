@@ -100,6 +100,11 @@ class NoisyEstimator:
         self.discarded_weight = 0.0
         self._other: tuple[Problem, Floats] | None = None
 
+    @property
+    def scale(self) -> float:
+        """How far a typical cost lies above the optimum, which tolerances of a minimisation are relative to."""
+        return self.landscape.scale
+
     def __call__(self, thetas: ArrayLike, key: Key | None = None) -> Estimates:
         """E and the objective at angles in radians: ``[B, num_parameters]`` → ``[B]``, ``[num_parameters]`` → scalars.
 

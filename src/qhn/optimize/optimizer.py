@@ -18,6 +18,24 @@ from qhn.estimator.gradient import ValueAndGrad
 Function = Callable[[Floats], ValueAndGrad]
 
 
+TOLERANCE = 1e-6  # gradient at which a training has converged, relative to the scale of the costs
+EPSILON = float(np.finfo(np.float64).eps)
+TINY = float(np.finfo(np.float64).tiny)
+
+
+def vanishes(grad: Floats, value: Floats | float, tolerance: float) -> Bools:
+    """Whether no component of a gradient exceeds a tolerance, or what rounding of the value leaves: ``[...]``.
+
+    Args:
+        grad: gradients ``[..., num_parameters]``.
+        value: values of the function, ``[...]``.
+        tolerance: the largest magnitude of a component, in units of the value.
+    """
+    largest = np.abs(grad).max(axis=-1, initial=0.0)
+    found: Bools = largest <= np.maximum(tolerance, EPSILON * np.abs(value))
+    return found
+
+
 class Optimizer(Protocol):
     """A rule that turns θ and its gradient into the next θ."""
 
@@ -55,12 +73,15 @@ class Adam:
         learning_rate: size of a step of an angle, in radians, above 0.
         beta1, beta2: decay factors of the running means of the gradient and of its square, in [0, 1).
         epsilon: number added to the root of the mean square, above 0.
+        relative: whether ``epsilon`` is relative to the largest root of the angles, so that costs in another unit give
+            the same steps. Kingma and Ba's is absolute.
     """
 
     learning_rate: float = 0.2
     beta1: float = 0.9
     beta2: float = 0.99
     epsilon: float = 1e-8
+    relative: bool = True
 
     max_evaluations: ClassVar[int] = 1
 
@@ -79,7 +100,9 @@ class Adam:
         first = self.beta1 * state.first_moment + (1 - self.beta1) * grad
         second = self.beta2 * state.second_moment + (1 - self.beta2) * np.square(grad)
         unbiased_first, unbiased_second = first / (1 - self.beta1**num_steps), second / (1 - self.beta2**num_steps)
-        step = self.learning_rate * unbiased_first / (np.sqrt(unbiased_second) + self.epsilon)
+        root = np.sqrt(unbiased_second)
+        unit = np.maximum(root.max(axis=-1, keepdims=True), TINY / self.epsilon) if self.relative else 1.0
+        step = self.learning_rate * unbiased_first / (root + self.epsilon * unit)
         return theta - step, AdamState(num_steps, first, second)
 
 

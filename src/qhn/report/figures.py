@@ -187,7 +187,7 @@ def cost_distribution(
     """
     figure, axes = one_panel()
     low, high = (pick([pick(costs) for costs, _ in (first, last)]) for pick in (np.min, np.max))
-    edges = np.linspace(low, high + 1e-12, 41)
+    edges = np.linspace(low, high + (1e-12 * max(abs(low), abs(high)) or 1.0), 41)
     heights = [np.histogram(costs, edges, weights=weights)[0] for costs, weights in (first, last)]
     axes.stairs(heights[0], edges, color=GREY, fill=True, alpha=0.6, label="step 0")
     if last_step > 0:
