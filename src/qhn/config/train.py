@@ -304,7 +304,9 @@ class StopRules(Section):
     max_jobs: int | None = Field(default=None, ge=1)
     tolerance: float | None = Field(default=None, ge=0)
 
-    @field_validator("tolerance", "target", "plateau", "patience", "max_shots", "max_qpu_seconds", "max_jobs", mode="before")
+    @field_validator(
+        "tolerance", "target", "plateau", "patience", "max_shots", "max_qpu_seconds", "max_jobs", mode="before"
+    )
     @classmethod
     def _none_lifts_a_rule(cls, value: Any) -> Any:
         return None if value == "none" else value

@@ -150,7 +150,9 @@ class Landscape:
         found: list[tuple[float, int]] = []
         start = 0
         while start < self.costs.size and len(found) < count:
-            stop = int(np.searchsorted(self.sorted_costs, self.sorted_costs[start] + self._width_at(start), side="right"))
+            stop = int(
+                np.searchsorted(self.sorted_costs, self.sorted_costs[start] + self._width_at(start), side="right")
+            )
             found.append((float(self.sorted_costs[start]), stop - start))
             start = stop
         return found

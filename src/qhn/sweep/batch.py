@@ -353,7 +353,9 @@ class Batch:
         found, memory = self.optimizer.advance(self._evaluate, before, memory)
         point = found.point
         stuck = (point.theta == before.theta).all(axis=1)
-        small = before.value - point.value <= VALUE_TOLERANCE * np.maximum(self._tolerance / TOLERANCE, np.abs(point.value))
+        small = before.value - point.value <= VALUE_TOLERANCE * np.maximum(
+            self._tolerance / TOLERANCE, np.abs(point.value)
+        )
         converged = vanishes(point.grad, point.value, self._tolerance) | (~stuck & small)
         ended = converged | (stuck & ~had_pairs)  # without memory, no descent along the gradient itself
         theta = _put(state.theta, rows, point.theta)
