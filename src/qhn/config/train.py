@@ -69,7 +69,7 @@ class AdamConfig(Section):
         beta1: decay of the mean of past gradients, in [0, 1).
         beta2: decay of the mean of past squared gradients, in [0, 1).
         epsilon: number added to the root of the squared gradients against division by 0.
-        relative: whether ``epsilon`` is relative to the largest root, so that costs in another unit give the same steps.
+        relative: whether ``epsilon`` is relative to the largest root, so that the unit of the costs does not matter.
     """
 
     name: Literal["adam"] = "adam"

@@ -259,7 +259,7 @@ class Landscape:
 
     @cached_property
     def scale(self) -> float:
-        """How far a typical cost lies above the optimum: the median of what is above; 0 if all costs are equal.
+        """How far a typical cost, the median, lies above the optimum; 0 if all costs are equal.
 
         Unlike the spread of all costs it is not that of a penalty, unless more than half of the bitstrings carry one.
 
@@ -284,7 +284,10 @@ class Landscape:
 
 
 def _scale_above(ascending: Floats, least: float) -> float:
-    """The lower median of the heights of ascending costs above the first that exceed ``least``; 0 if none does."""
+    """The height of the median of ascending costs above the first; if not above ``least``, the median of what is."""
+    middle = float(ascending[(len(ascending) - 1) // 2] - ascending[0])
+    if middle > least:
+        return middle
     above = ascending[np.searchsorted(ascending, ascending[0] + least, side="right") :] - ascending[0]
     return float(above[(len(above) - 1) // 2]) if len(above) else 0.0
 
