@@ -221,7 +221,9 @@ def decision_boundary(path: Path, network: Network, data: Dataset, title: str, p
     figure, axes = one_panel(height=0.85 * COLUMN)
     samples = data.raw(data.x)
     low, high = samples.min(axis=0), samples.max(axis=0)
-    margin = 0.1 * (high - low) + np.maximum(1e-9 * np.abs(high), np.finfo(np.float64).tiny)  # a constant feature has a plane, too
+    margin = 0.1 * (high - low) + np.maximum(
+        1e-9 * np.abs(high), np.finfo(np.float64).tiny
+    )  # a constant feature has a plane, too
     grids = [np.linspace(a, b, points) for a, b in zip(low - margin, high + margin, strict=True)]
     plane = np.stack(np.meshgrid(*grids), axis=-1)
     output = network.output(plane)
