@@ -102,7 +102,9 @@ def test_an_unknown_error_is_said_everywhere(tmp_path: Path) -> None:
     assert [line["std_error"] for line in lines] == [None] * 3
     assert all(np.isnan(step.std_error) and step.mean_std_error > 0 for step in record.steps())
     assert "error unknown: 2 shots in the tail, fewer than 5" in Report(record).summary()
-    assert [json.loads(found.to_json())["std_error"] for found in qhn.replay(record)] == [None] * 3
+    assert [
+        json.loads(found.to_json())["std_error"] for found in qhn.replay(record, problem=qhn.TableProblem(COSTS))
+    ] == [None] * 3
     assert Step.from_json(record.steps()[0].to_json()).mean_interval == record.steps()[0].mean_interval
     falling = [replace(record.steps()[0], value=value) for value in (3.0, 2.0, 2.5, 1.0, 1.5)]
     assert steps_since_progress(falling) == 1  # each new minimum counts, as nothing is known of its error
@@ -155,6 +157,6 @@ def test_the_bounds_of_a_loss_hold_all_costs(loss: str, hidden: tuple[int, ...],
 
 
 def test_small_ends_of_an_interval_are_not_printed_as_nothing() -> None:
-    assert stated(0.00784, 1e-7, (0.00784 - 2e-7, 0.0103)) == "0.00784 −2e-07 +0.0025 (95 %)"
+    assert stated(0.00784, 1e-7, (0.00784 - 2e-7, 0.0103)) == "0.007840 −2e-07 +0.0025 (95 %)"
     assert stated(0.25, 0.0, (0.25, 0.25)) == "0.25"
     assert stated(0.25, np.inf, (0.0, 1.0)) == "0.25 −0.25 +0.75 (95 %)"

@@ -19,6 +19,7 @@ from qhn.problem.evaluations import costs_of
 MAX_ENUMERABLE_QUBITS = 24
 MAX_LOSSES = 2**30  # losses of one network on one sample up to which enumerating all costs is cheap
 MANY_QUBITS = 10  # qubits from which on it pays to look for structure
+TYPICAL = 0.4  # share of costs below a typical one: less than half, for penalties, and more than a few, for rounding
 ROUNDING = 2.0**-50  # relative: sums of numbers of order 1 are right to a few bits
 BLOCK = 1 << 14  # bitstrings evaluated at a time
 
@@ -259,12 +260,12 @@ class Landscape:
 
     @cached_property
     def scale(self) -> float:
-        """How far a typical cost, the median, lies above the optimum; 0 if all costs are equal.
+        """How far a typical cost lies above the optimum: two fifths of those above it are lower; 0 if all are equal.
 
         Unlike the spread of all costs it is not that of a penalty, unless more than half of the bitstrings carry one.
 
         >>> Landscape(np.array([0.0, 0.5, 1.0, 1e12])).scale
-        0.5
+        1.0
         """
         return _scale_above(self.sorted_costs, self._rounding)
 
@@ -284,12 +285,9 @@ class Landscape:
 
 
 def _scale_above(ascending: Floats, least: float) -> float:
-    """The height of the median of ascending costs above the first; if not above ``least``, the median of what is."""
-    middle = float(ascending[(len(ascending) - 1) // 2] - ascending[0])
-    if middle > least:
-        return middle
+    """The height of which :data:`TYPICAL` of the costs fall short that are above the first by more than ``least``."""
     above = ascending[np.searchsorted(ascending, ascending[0] + least, side="right") :] - ascending[0]
-    return float(above[(len(above) - 1) // 2]) if len(above) else 0.0
+    return float(above[int(TYPICAL * len(above))]) if len(above) else 0.0
 
 
 def _log_binomial(n: Integers, k: int) -> Floats:

@@ -85,10 +85,9 @@ def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
 
     Returns:
         One dictionary of JSON values per row, with ``row``, ``mean``, its plain ``std_error``, the ends of its 95 %
-        ``interval`` (None if no range of the costs is known) and ``shots``, and the values of mitigation, of truncation
-        or another objective, if there are any; then one with the lowest C met (``best_cost``,
-        ``best_bits`` as text, qubit 0 first) and the number of ``distinct`` bitstrings. Under ``text`` each dictionary
-        has a sentence for the terminal.
+        ``interval`` (None if no range of the costs is known), ``shots``, and the values of mitigation, of truncation or
+        another objective; then one with the lowest C met (``best_cost``, ``best_bits`` as text, qubit 0 first) and the
+        number of ``distinct`` bitstrings. Under ``text`` each dictionary has a sentence for the terminal.
 
     Raises:
         QhnError: if a row has another number of angles than the circuit, or the shots of the machine are paid for.
