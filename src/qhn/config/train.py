@@ -68,8 +68,7 @@ class AdamConfig(Section):
         learning_rate: learning rate, in radians per step.
         beta1: decay of the mean of past gradients, in [0, 1).
         beta2: decay of the mean of past squared gradients, in [0, 1).
-        epsilon: number added to the root of the squared gradients against division by 0.
-        relative: whether ``epsilon`` is relative to the largest root, so that the unit of the costs does not matter.
+        epsilon: number added to the root of the squared gradients against division by 0, at most a millionth of it.
     """
 
     name: Literal["adam"] = "adam"
@@ -77,11 +76,10 @@ class AdamConfig(Section):
     beta1: float = Field(default=0.9, ge=0, lt=1)
     beta2: float = Field(default=0.99, ge=0, lt=1)
     epsilon: float = Field(default=1e-8, gt=0)
-    relative: bool = True
 
     def build(self) -> Optimizer:
         """The optimizer with these settings."""
-        return Adam(self.learning_rate, self.beta1, self.beta2, self.epsilon, self.relative)
+        return Adam(self.learning_rate, self.beta1, self.beta2, self.epsilon)
 
 
 class SgdConfig(Section):

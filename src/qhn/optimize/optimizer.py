@@ -19,6 +19,7 @@ Function = Callable[[Floats], ValueAndGrad]
 
 
 TOLERANCE = 1e-6  # gradient at which a training has converged, relative to the scale of the costs
+MOST_EPSILON = 1e-6  # Adam's epsilon at most, relative to the largest root of a mean square
 EPSILON = float(np.finfo(np.float64).eps)
 TINY = float(np.finfo(np.float64).tiny)
 
@@ -72,16 +73,14 @@ class Adam:
     Attributes:
         learning_rate: size of a step of an angle, in radians, above 0.
         beta1, beta2: decay factors of the running means of the gradient and of its square, in [0, 1).
-        epsilon: number added to the root of the mean square, above 0.
-        relative: whether ``epsilon`` is relative to the largest root of the angles, so that costs in another unit give
-            the same steps. Kingma and Ba's is absolute.
+        epsilon: number added to the root of the mean square, above 0; where it would exceed a millionth of the largest
+            root of all angles, that is added instead, so that it shortens no step noticeably in any unit of the costs.
     """
 
     learning_rate: float = 0.2
     beta1: float = 0.9
     beta2: float = 0.99
     epsilon: float = 1e-8
-    relative: bool = True
 
     max_evaluations: ClassVar[int] = 1
 
@@ -101,8 +100,8 @@ class Adam:
         second = self.beta2 * state.second_moment + (1 - self.beta2) * np.square(grad)
         unbiased_first, unbiased_second = first / (1 - self.beta1**num_steps), second / (1 - self.beta2**num_steps)
         root = np.sqrt(unbiased_second)
-        unit = np.maximum(root.max(axis=-1, keepdims=True), TINY / self.epsilon) if self.relative else 1.0
-        step = self.learning_rate * unbiased_first / (root + self.epsilon * unit)
+        most = np.maximum(MOST_EPSILON * root.max(axis=-1, keepdims=True), TINY)
+        step = self.learning_rate * unbiased_first / (root + np.minimum(self.epsilon, most))
         return theta - step, AdamState(num_steps, first, second)
 
 
