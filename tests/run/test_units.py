@@ -51,18 +51,18 @@ def trained(problem: Any, results: Path | None = None, **train: Any) -> Any:
     [
         {"optimizer": "lbfgs", "steps": 300},
         {"optimizer": "adam", "steps": 40},
-        {"shots": 50, "steps": 4},
-        {"shots": 50, "steps": 4, "objective": {"name": "cvar", "alpha": 0.2}},
+        {"shots": 50, "steps": 2},
+        {"shots": 50, "steps": 2, "objective": {"name": "cvar", "alpha": 0.2}},
     ],
 )
 def test_the_unit_of_the_costs_changes_nothing_but_the_unit(train: dict[str, Any], factor: float) -> None:
     (plain, why), (scaled, then) = (trained(qhn.TableProblem(f * COSTS), **train) for f in (1.0, factor))
     assert (why.name, abs(len(plain) - len(scaled)) <= 2) == (then.name, True)  # the last steps are rounding
     for one, other in zip(plain[:30], scaled, strict=False):
-        np.testing.assert_allclose(other.theta, one.theta, atol=1e-5)
-        np.testing.assert_allclose(other.value / factor, one.value, rtol=1e-6)
+        np.testing.assert_allclose(other.theta, one.theta, atol=1e-4)
+        np.testing.assert_allclose(other.value / factor, one.value, rtol=1e-5)
         np.testing.assert_allclose(other.std_error / factor, one.std_error, rtol=1e-6)
-    np.testing.assert_allclose(scaled[-1].value / factor, plain[-1].value, rtol=1e-6)
+    np.testing.assert_allclose(scaled[-1].value / factor, plain[-1].value, rtol=1e-5)
 
 
 @pytest.mark.parametrize("factor", FACTORS)
