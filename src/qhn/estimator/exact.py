@@ -80,6 +80,11 @@ class ExactEstimator:
         self._other: tuple[Problem, Energy] | None = None
         self._best_bits = bitstrings.from_integers(int(table.argmin()), ansatz.num_qubits)
 
+    @property
+    def scale(self) -> float:
+        """How far a typical cost lies above the optimum, which tolerances of a minimisation are relative to."""
+        return self.landscape.scale
+
     def __call__(self, thetas: ArrayLike, key: Key | None = None) -> Estimates:
         """E and the objective at angles in radians: ``[B, num_parameters]`` → ``[B]``, ``[num_parameters]`` → scalars.
 
@@ -138,4 +143,6 @@ class ExactEstimator:
     def _estimates(self, mean: Floats, objective: Floats) -> Estimates:
         zero = np.zeros_like(mean)
         costs, best = self.landscape.costs, self._best_bits
-        return Estimates(mean, zero, objective, zero, None, self.landscape.optimum, best, costs.size)
+        return Estimates(
+            mean, zero, objective, zero, None, self.landscape.optimum, best, costs.size, interval=(mean, mean)
+        )

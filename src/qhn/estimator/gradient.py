@@ -48,6 +48,11 @@ class ValueAndGrad:
     drift: Floats | None = None
     drift_std_error: Floats | None = None
 
+    @property
+    def discarded(self) -> float:
+        """The largest share of a state's weight that truncation in a simulation left out; 0 without truncation."""
+        return self.estimates.discarded
+
 
 class Gradient(Protocol):
     """A rule that estimates the gradient of an objective from its means at shifted angles."""

@@ -9,6 +9,11 @@ import numpy as np
 
 from qhn.arrays import Bits, Floats
 from qhn.backend.samples import Samples
+from qhn.statistics import mean_and_error
+
+Interval = tuple[Floats, Floats]  # lower ends and upper ends
+EXACT = 1e-12  # share of a value below which its error is rounding
+SMALL = 1e-4  # an end of an interval below which it is written with an exponent
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,11 @@ class Estimates:
         raw: mean without the correction of readout errors; None if they are not corrected.
         raw_std_error: standard error of the uncorrected mean, or None.
         discarded: largest share of a state's weight that truncation in a simulation left out; 0 without truncation.
+            What that does to E is not known.
+        interval: lower and upper ends of a 95 % interval of E (:func:`qhn.statistics.mean_interval`), shaped as
+            ``mean``; None if no range of the costs is known, so that rare bitstrings are not excluded. Exact values
+            are both ends themselves.
+        raw_interval: lower and upper ends of a 95 % interval of the uncorrected mean, or None.
     """
 
     mean: Floats
@@ -95,6 +105,8 @@ class Estimates:
     raw: Floats | None = None
     raw_std_error: Floats | None = None
     discarded: float = 0.0
+    interval: Interval | None = None
+    raw_interval: Interval | None = None
 
     @property
     def shots(self) -> int:
@@ -102,22 +114,30 @@ class Estimates:
         return self.samples.shots if self.samples else 0
 
     def __str__(self) -> str:
-        rows = zip(np.ravel(self.mean), np.ravel(self.std_error), strict=True)
-        means = ", ".join(with_error(float(mean), float(error)) for mean, error in rows)
-        return f"E = {means}; best C = {self.best_cost:.6g}; {self.distinct:,} distinct"
+        means = zip(
+            np.ravel(self.mean), np.ravel(self.std_error), rows_of(self.interval, np.size(self.mean)), strict=True
+        )
+        found = ", ".join(stated(float(mean), float(error), interval) for mean, error, interval in means)
+        facts = [
+            f"E = {found}",
+            truncated(self.discarded),
+            f"best C = {self.best_cost:.6g}",
+            f"{self.distinct:,} distinct",
+        ]
+        return "; ".join(fact for fact in facts if fact)
 
 
-def mean_and_error(values: Floats) -> tuple[Floats, Floats]:
-    """The mean and its standard error over the last axis: ``[..., shots]`` → ``[...]`` twice.
+def rows_of(interval: Interval | None, num_rows: int) -> list[tuple[float, float] | None]:
+    """The interval of each row; None for each if there are none.
 
-    The standard error of a single shot is infinite.
+    Args:
+        interval: lower and upper ends, ``[...]``, of ``num_rows`` entries; None if no range of the costs is known.
+        num_rows: number of rows.
     """
-    shots = values.shape[-1]
-    mean: Floats = values.mean(axis=-1)
-    if shots == 1:
-        return mean, np.full_like(mean, np.inf)
-    error: Floats = values.std(axis=-1, ddof=1) / np.sqrt(shots)
-    return mean, error
+    if interval is None:
+        return [None] * num_rows
+    low, high = (np.ravel(ends).tolist() for ends in interval)
+    return list(zip(low, high, strict=True))
 
 
 def with_error(value: float, error: float) -> str:
@@ -126,9 +146,49 @@ def with_error(value: float, error: float) -> str:
     >>> with_error(0.212345, 0.00351), with_error(0.25, 0.0)
     ('0.2123 ± 0.0035', '0.25')
     """
-    if error <= 1e-12 * abs(value):  # exact, or the same cost measured again and again
+    if error <= EXACT * abs(value):  # exact, or the same cost measured again and again
         return f"{value:.6g}"
     if not np.isfinite(error):
         return f"{value:.3g} ± ?"
-    digits = max(0, 1 - int(np.floor(np.log10(error))))
+    digits = _digits(error)
     return f"{value:.{digits}f} ± {error:.{digits}f}"
+
+
+def stated(value: float, error: float, interval: tuple[float, float] | None) -> str:
+    """Text for a result that is stated as final: with its 95 % interval, or else with its plain standard error.
+
+    Args:
+        value: the measured mean.
+        error: plain standard error of the mean.
+        interval: ends of the mean's 95 % interval; None if no range of the costs is known.
+
+    >>> stated(0.2123, 0.003, (0.2061, 0.2304)), stated(0.2123, 0.0035, None)
+    ('0.2123 −0.0062 +0.018 (95 %)', '0.2123 ± 0.0035 (rare bitstrings not excluded)')
+    """
+    if interval is None:
+        return f"{with_error(value, error)} (rare bitstrings not excluded)"
+    below, above = value - interval[0], interval[1] - value
+    ends = [end for end in (below, above) if end > EXACT * abs(value)]
+    if not ends:
+        return f"{value:.6g}"
+    digits = min(_digits(min(ends)), _digits(max(ends)) + 2)
+    return f"{value:.{digits}f} −{_significant(below)} +{_significant(above)} (95 %)"
+
+
+def truncated(discarded: float) -> str:
+    """What is known of the error of a truncated simulation, in words; empty if nothing was truncated.
+
+    >>> truncated(0.00321), truncated(0.0)
+    ('truncated, discarded weight 0.0032', '')
+    """
+    return f"truncated, discarded weight {discarded:.2g}" if discarded else ""
+
+
+def _digits(error: float) -> int:
+    """The number of decimal places that two significant digits of an error take."""
+    return max(0, 1 - int(np.floor(np.log10(error))))
+
+
+def _significant(end: float) -> str:
+    """An end of an interval with two significant digits."""
+    return f"{end:.{_digits(end)}f}" if end >= SMALL else f"{max(end, 0.0):.2g}"

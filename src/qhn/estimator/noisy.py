@@ -60,6 +60,8 @@ class NoisyEstimator:
 
     Attributes:
         landscape: the costs of all bitstrings, with their optimum.
+        discarded_weight: the largest share of a state's weight that truncation left out of what the last call returned;
+            0 without truncation.
 
     Raises:
         ValueError: if the numbers of qubits of ansatz and problem differ or are above 24, or the machine only draws
@@ -97,7 +99,13 @@ class NoisyEstimator:
         self.objective = as_objective(objective)
         self.landscape = Landscape(enumerate_costs(problem) if costs is None else np.asarray(costs, dtype=np.float64))
         self._ascending = np.argsort(self.landscape.costs)
+        self.discarded_weight = 0.0
         self._other: tuple[Problem, Floats] | None = None
+
+    @property
+    def scale(self) -> float:
+        """How far a typical cost lies above the optimum, which tolerances of a minimisation are relative to."""
+        return self.landscape.scale
 
     def __call__(self, thetas: ArrayLike, key: Key | None = None) -> Estimates:
         """E and the objective at angles in radians: ``[B, num_parameters]`` → ``[B]``, ``[num_parameters]`` → scalars.
@@ -105,12 +113,12 @@ class NoisyEstimator:
         Raises:
             ValueError: if the last axis does not have length ``num_parameters``.
         """
+        self.discarded_weight = 0.0
         thetas = as_angles(thetas, self.ansatz.num_parameters)
         rows = thetas.reshape(-1, self.ansatz.num_parameters)
-        mean = self.sampler.energies(rows, self.landscape.costs)
-        return self._estimates(
-            mean.reshape(thetas.shape[:-1]), self._objectives(rows[:, None]).reshape(thetas.shape[:-1])
-        )
+        mean = self._energies(rows, self.landscape.costs)
+        objective = mean if self.objective.is_mean else self._objectives(rows[:, None])
+        return self._estimates(mean.reshape(thetas.shape[:-1]), objective.reshape(thetas.shape[:-1]))
 
     def value_and_grad(
         self, theta: ArrayLike, key: Key | None = None, gradient: Gradient | None = None, shots: int | None = None
@@ -126,11 +134,12 @@ class NoisyEstimator:
         Raises:
             ValueError: if the last axis does not have length ``num_parameters``.
         """
+        self.discarded_weight = 0.0
         rule = gradient or ParameterShift(self.ansatz.active)
         theta = as_angles(theta, self.ansatz.num_parameters)
         starts, name = theta.reshape(-1, self.ansatz.num_parameters), key or Key(0)
         values = self._objectives(rule.shifted(starts, name))
-        mean = values[:, 0] if self.objective.is_mean else self.sampler.energies(starts, self.landscape.costs)
+        mean = values[:, 0] if self.objective.is_mean else self._energies(starts, self.landscape.costs)
         shape = theta.shape[:-1]
         rows = Means.alone(values, np.zeros_like(values)).reshape(*shape, rule.num_rows)
         unshifted = rows[np.zeros(rule.num_rows, dtype=np.int64)]
@@ -142,7 +151,8 @@ class NoisyEstimator:
 
         Bitstrings are indexed with qubit 0 as the least significant bit.
         """
-        return self.sampler.probabilities(thetas)
+        self.discarded_weight = 0.0
+        return self._probabilities(thetas)
 
     def most_probable(self, theta: ArrayLike) -> tuple[Bits, float]:
         """The most probable bitstring ``[num_qubits]`` at angles ``theta[num_parameters]``, and its probability.
@@ -150,7 +160,8 @@ class NoisyEstimator:
         Raises:
             ValueError: if the last axis does not have length ``num_parameters``.
         """
-        probabilities = self.sampler.probabilities(as_angles(theta, self.ansatz.num_parameters)[None])[0]
+        self.discarded_weight = 0.0
+        probabilities = self._probabilities(as_angles(theta, self.ansatz.num_parameters)[None])[0]
         likely = int(probabilities.argmax())
         return bitstrings.from_integers(likely, self.ansatz.num_qubits), float(probabilities[likely])
 
@@ -162,19 +173,30 @@ class NoisyEstimator:
         """The mean ⟨C⟩ of another problem at angles ``theta[num_parameters]``; its costs are computed once."""
         if self._other is None or self._other[0] is not problem:
             self._other = problem, enumerate_costs(problem)
-        return float(self.sampler.energies(theta[None], self._other[1])[0])
+        self.discarded_weight = 0.0
+        return float(self._energies(theta[None], self._other[1])[0])
 
     def _objectives(self, groups: Floats) -> Floats:
         """Means of the costs linearised at each group's first row: ``[B, rows, num_parameters]`` → ``[B, rows]``."""
         if self.objective.is_mean:
             flat = groups.reshape(-1, groups.shape[-1])
-            return self.sampler.energies(flat, self.landscape.costs).reshape(groups.shape[:-1])
+            return self._energies(flat, self.landscape.costs).reshape(groups.shape[:-1])
         means = np.empty(groups.shape[:-1])
         for place, rows in enumerate(groups):
-            probabilities = self.sampler.probabilities(rows[:1])[0]
+            probabilities = self._probabilities(rows[:1])[0]
             outcomes = Outcomes(self.landscape.costs, self._bits, probabilities, self._ascending)
-            means[place] = self.sampler.energies(rows, self.objective.linearise(outcomes, outcomes))
+            means[place] = self._energies(rows, self.objective.linearise(outcomes, outcomes))
         return means
+
+    def _energies(self, thetas: Floats, costs: Floats) -> Floats:
+        found = self.sampler.energies(thetas, costs)
+        self.discarded_weight = max(self.discarded_weight, self.sampler.discarded_weight)
+        return found
+
+    def _probabilities(self, thetas: Floats) -> Floats:
+        found = self.sampler.probabilities(thetas)
+        self.discarded_weight = max(self.discarded_weight, self.sampler.discarded_weight)
+        return found
 
     def _bits(self) -> Bits:
         """All bitstrings in the order of their integers, ``[2**num_qubits, num_qubits]``."""
@@ -191,7 +213,8 @@ class NoisyEstimator:
             known.optimum,
             known.optimal_bits[0],
             known.costs.size,
-            discarded=self.sampler.discarded_weight,
+            discarded=self.discarded_weight,
+            interval=(mean, mean),
         )
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -24,10 +25,11 @@ from qhn.backend.sampler import BackendError
 from qhn.backend.samples import ReadoutCounts
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
-from qhn.estimator.means import Means, mean_and_error
+from qhn.estimator.means import Means
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
-from qhn.problem.landscape import enumerate_costs
+from qhn.problem.landscape import cost_range, enumerate_costs
+from qhn.statistics import mean_and_error
 
 Mitigation = Literal["none", "readout", "mthree"]
 TABLE_QUBITS = 22  # most qubits for which C′ is a table; for more it is of first order in the rates
@@ -129,6 +131,7 @@ class ReadoutInversion:
         self.ansatz = ansatz
         self.problem = problem
         self._table: tuple[bool, Floats] | None = None
+        self._last: tuple[tuple[bool, bytes], Floats] | None = None
         self._known = Evaluations(problem)
 
     def means(self, bits: Bits, tiles: Integers, readout_counts: ReadoutCounts, folded: bool) -> Means:
@@ -153,6 +156,36 @@ class ReadoutInversion:
             shared[rows, tile] = slopes * deviations[tile]
         return Means(mean, error, shared.reshape(len(bits), -1))
 
+    def ranges(self, tiles: Integers, readout_counts: ReadoutCounts, folded: bool) -> Floats | None:
+        """The lowest and the highest corrected cost C′ on the tile of each row, ``[num_rows, 2]``.
+
+        With too many qubits for a table of C′ they are bounds that follow from those of C; None if there are none.
+
+        Args:
+            tiles: index of the tile on which each row was measured, ``int64[num_rows]``.
+            readout_counts: counted readout errors of all tiles.
+            folded: whether the last CX brick was applied to the measured bits.
+        """
+        if self.ansatz.num_qubits > TABLE_QUBITS and self._cost_range is None:
+            return None
+        found = np.empty((len(tiles), 2))
+        for tile in np.unique(tiles):
+            found[tiles == tile] = self._range_on_tile(readout_counts.rates[tile], folded)
+        return found
+
+    def _range_on_tile(self, rates: Floats, folded: bool) -> tuple[float, float]:
+        if self.ansatz.num_qubits <= TABLE_QUBITS:
+            table = self._inverted(rates, folded)
+            return float(table.min()), float(table.max())
+        assert self._cost_range is not None
+        lowest, highest = self._cost_range
+        most = (rates.max(axis=1) / (1 - rates.sum(axis=1))).sum() * (highest - lowest)  # a flip changes C by no more
+        return lowest - most, highest + most
+
+    @cached_property
+    def _cost_range(self) -> tuple[float, float] | None:
+        return cost_range(self.problem)
+
     def _on_tile(self, bits: Bits, rates: Floats, folded: bool) -> tuple[Floats, Floats, Floats]:
         """Mean and error of C′, ``[num_rows]``, and the derivatives of the mean, ``[num_rows, num_qubits, 2]``."""
         raw = self.ansatz.relabel(bits) if folded else bits  # the brick is its own inverse
@@ -176,15 +209,22 @@ class ReadoutInversion:
 
     def _by_table(self, raw: Bits, rates: Floats, folded: bool) -> tuple[Floats, Iterator[Floats]]:
         """C′ of measured bits ``[num_rows, shots]``, and C′ with each qubit flipped in turn."""
-        if self._table is None or self._table[0] != folded:
-            self._table = folded, self._measured_costs(folded)
-        table, names = inverted(self._table[1], rates), bitstrings.to_integers(raw)
+        table, names = self._inverted(rates, folded), bitstrings.to_integers(raw)
         return table[names], (table[names ^ (1 << qubit)] for qubit in range(len(rates)))
 
-    def _measured_costs(self, folded: bool) -> Floats:
+    def _inverted(self, rates: Floats, folded: bool) -> Floats:
+        """The corrected cost C′ of each measured bitstring, ``[2**num_qubits]``; the last table is kept."""
+        key = folded, rates.tobytes()
+        if self._last is None or self._last[0] != key:
+            self._last = key, inverted(self._costs(folded), rates)
+        return self._last[1]
+
+    def _costs(self, folded: bool) -> Floats:
         """The cost of the network that each measured bitstring stands for: ``[2**num_qubits]``."""
-        costs = enumerate_costs(self.problem)
-        return costs[self.ansatz.relabelled] if folded else costs
+        if self._table is None or self._table[0] != folded:
+            costs = enumerate_costs(self.problem)
+            self._table = folded, costs[self.ansatz.relabelled] if folded else costs
+        return self._table[1]
 
     def _by_bits(self, bits: Bits, folded: bool) -> tuple[Floats, Iterator[Floats]]:
         """C of networks ``[num_rows, shots]``, and C with each measured qubit flipped in turn."""
@@ -241,6 +281,10 @@ class Mthree:
             )
             mean[row] = self._evaluations.cost(bits[row, first]) @ [quasi[name] for name in names]
         return replace(inverse, mean=mean)
+
+    def ranges(self, tiles: Integers, readout_counts: ReadoutCounts, folded: bool) -> Floats | None:
+        """The lowest and the highest corrected cost of each row; see :meth:`ReadoutInversion.ranges`."""
+        return self._inversion.ranges(tiles, readout_counts, folded)
 
     def _corrector(self, rates: Floats) -> Any:
         corrector = self._mitigation()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,14 +16,16 @@ from qhn.circuit.angles import as_angles
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.estimator.gradient import Gradient, ParameterShift, ValueAndGrad
-from qhn.estimator.means import Estimates, Means
+from qhn.estimator.means import Estimates, Interval, Means
 from qhn.estimator.protocol import check_fit
 from qhn.estimator.readout import Mitigation, correction
 from qhn.fields import Whole
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
-from qhn.problem.objective import Aggregation, Outcomes, as_objective
+from qhn.problem.landscape import cost_range
+from qhn.problem.objective import Aggregation, Outcomes, as_objective, measured_value
 from qhn.seeds import Key
+from qhn.statistics import mean_interval
 
 
 class SamplingEstimator:
@@ -43,6 +46,8 @@ class SamplingEstimator:
         readout_counts: readout errors counted earlier; each call adds its own while they concern the same qubits.
 
     Attributes:
+        cost_range: the lowest and the highest cost, or bounds of both, from which intervals of E follow; None if
+            nothing is known of them. See :func:`qhn.problem.landscape.cost_range`.
         readout_counts: all readout errors counted so far; None if none were counted.
 
     Raises:
@@ -138,9 +143,10 @@ class SamplingEstimator:
             unshifted = both[len(own) :]
         shape = shifted.shape[:-1]
         estimates = self._estimates(costs, samples, corrected, shape)
-        return rule.combine_means(
+        found = rule.combine_means(
             rows.reshape(*shape), unshifted[own].reshape(*shape), estimates, self.objective, theta, name
         )
+        return found if self.objective.is_mean else _with_error_of_objective(found)
 
     def solutions(self, theta: Floats, found: Estimates) -> Bits:
         """The bits measured in the first row of ``found``, which is θ itself: ``[shots, num_qubits]``."""
@@ -152,6 +158,11 @@ class SamplingEstimator:
         """The mean of another cost over the bits measured in the first row of ``found``, which is θ itself."""
         bits, counts = bitstrings.distinct(self.solutions(theta, found))
         return float(np.asarray(problem.cost(bits)) @ counts / counts.sum())
+
+    @cached_property
+    def cost_range(self) -> tuple[float, float] | None:
+        """The lowest and the highest cost, or bounds of both; None if nothing is known of them."""
+        return cost_range(self.evaluations.problem)
 
     def _outcomes(self, bits: Bits, costs: Floats | None = None) -> Outcomes:
         """Measured bits ``[..., shots, num_qubits]`` with their costs, for the objective."""
@@ -181,16 +192,21 @@ class SamplingEstimator:
     def _estimates(self, costs: Floats, samples: Samples, corrected: Means | None, shape: tuple[int, ...]) -> Estimates:
         raw, known = Means.of(costs).reshape(*shape), self.evaluations
         mean = raw if corrected is None else corrected.reshape(*shape)
-        if self.objective.is_mean:
-            objective = mean
-        else:
-            outcomes = self._outcomes(samples.bits, costs)
-            objective = Means.of(self.objective.linearise(outcomes, outcomes)).reshape(*shape)
+        interval = raw_interval = self._interval(raw, samples.shots, self.cost_range)
+        if corrected is not None:
+            assert self._correction is not None
+            ranges = self._correction.ranges(_tiles(samples), self._counted(), samples.folded)
+            ends = None if ranges is None else (ranges[:, 0].reshape(shape), ranges[:, 1].reshape(shape))
+            interval = self._interval(mean, samples.shots, ends)
+        objective = mean.mean, mean.std_error
+        if not self.objective.is_mean:
+            lowest = self.cost_range[0] if self.cost_range else None
+            found = measured_value(self.objective, self._outcomes(samples.bits, costs), lowest)
+            objective = found[0].reshape(shape)[()], found[1].reshape(shape)[()]
         return Estimates(
             mean.mean,
             mean.std_error,
-            objective.mean,
-            objective.std_error,
+            *objective,
             samples,
             known.best_cost,
             known.best_bits,
@@ -198,7 +214,14 @@ class SamplingEstimator:
             None if corrected is None else raw.mean,
             None if corrected is None else raw.std_error,
             samples.discarded,
+            interval,
+            None if corrected is None else raw_interval,
         )
+
+    @staticmethod
+    def _interval(means: Means, shots: int, ends: tuple[Floats | float, Floats | float] | None) -> Interval | None:
+        """The 95 % interval of means of values in a range; None if the range is not known."""
+        return None if ends is None else mean_interval(means.mean, means.std_error, shots, *ends)
 
     def _counted(self) -> ReadoutCounts:
         """The readout errors counted so far; an error if the machine counts none."""
@@ -211,6 +234,13 @@ class SamplingEstimator:
             key = self._next_key
             self._next_key = dataclasses.replace(key, evaluation=key.evaluation + 1)
         return key
+
+
+def _with_error_of_objective(found: ValueAndGrad) -> ValueAndGrad:
+    """A value and gradient with the objective's own error; where it is unknown, that of the gradient is as well."""
+    error = found.estimates.objective_std_error[..., 0]
+    grad_std_error = np.where(np.isnan(error)[..., None], np.nan, found.grad_std_error)
+    return dataclasses.replace(found, std_error=error, grad_std_error=grad_std_error)
 
 
 def _tiles(samples: Samples) -> Integers:

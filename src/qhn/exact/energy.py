@@ -28,6 +28,7 @@ from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at
 from qhn.exact.halves import Halves, check_thetas, into_halves, row_blocks, squared_amplitudes
 from qhn.problem.cost import check_costs
+from qhn.problem.landscape import Landscape
 from qhn.problem.objective import Aggregation, Outcomes
 from qhn.threads import check_threads, in_parallel
 
@@ -101,6 +102,11 @@ class Energy:
             ValueError: if ``thetas`` has a wrong shape.
         """
         return self._run_linearised(thetas, objective, with_grad=True)
+
+    @cached_property
+    def scale(self) -> float:
+        """How far a typical cost lies above the optimum, which tolerances of a minimisation are relative to."""
+        return Landscape(self.table.reshape(-1)).scale
 
     def _run_linearised(self, thetas: ArrayLike, objective: Aggregation, *, with_grad: bool) -> tuple[Floats, Floats]:
         rows = check_thetas(thetas, self.ansatz)

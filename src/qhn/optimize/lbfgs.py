@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,9 +22,19 @@ from qhn.errors import QhnError
 from qhn.estimator.gradient import ValueAndGrad
 from qhn.fields import Whole, settle
 from qhn.optimize.line_search import Found, Point, Rows, line_search
+from qhn.optimize.optimizer import EPSILON, TINY, TOLERANCE, vanishes
 
 Function = Callable[[Floats], ValueAndGrad]
-NEGLIGIBLE = np.finfo(np.float64).eps  # a pair with less curvature than this, relative, is not kept
+
+
+@runtime_checkable
+class HasScale(Protocol):
+    """An estimator that knows how far costs typically lie above the optimum."""
+
+    @property
+    def scale(self) -> float:
+        """How far a typical cost lies above the optimum (:attr:`qhn.problem.landscape.Landscape.scale`)."""
+        ...
 
 
 class LbfgsState(NamedTuple):
@@ -99,13 +109,14 @@ class Lbfgs:
         direction[uphill] = -point.grad[uphill]
         has_pairs = (state.weights != 0).any(axis=0)
         norm = np.linalg.norm(direction, axis=1)
-        first = np.where(has_pairs, 1.0, 1.0 / np.maximum(norm, NEGLIGIBLE))  # without memory, one radian
+        first = np.where(has_pairs, 1.0, 1.0 / np.maximum(norm, TINY))  # without memory, one radian
         found = line_search(fn, point, direction, first, self.max_line_search)
         end, success = found.point, found.success
 
         steps, changes = end.theta - point.theta, end.grad - point.grad
         curvature, square = np.einsum("bp,bp->b", steps, changes), np.einsum("bp,bp->b", changes, changes)
-        keep = success & (curvature > NEGLIGIBLE * square)
+        sizes = np.linalg.norm(steps, axis=1) * np.sqrt(square)
+        keep = success & (curvature > EPSILON * sizes)
         place = int(state.num_steps) % self.memory
         state.steps[place], state.changes[place] = steps, changes
         state.weights[place] = np.divide(1.0, curvature, out=np.zeros_like(curvature), where=keep)
@@ -141,7 +152,7 @@ def minimize(
     thetas: ArrayLike,
     *,
     max_steps: int = 300,
-    tolerance: float = 1e-6,
+    tolerance: float | None = None,
     value_tolerance: float = 1e-12,
     optimizer: Lbfgs | None = None,
 ) -> Minima:
@@ -155,9 +166,10 @@ def minimize(
             ``Energy(…).value_and_grad``.
         thetas: initial angles ``[B, num_parameters]`` in radians.
         max_steps: the largest number of steps of a row.
-        tolerance: a row has converged when no component of its gradient is larger in magnitude.
+        tolerance: a row has converged when no component of its gradient is larger in magnitude; None takes 1e-6 of the
+            scale of the costs, if ``fn`` is a method of an estimator that knows it, and 1e-6 otherwise.
         value_tolerance: a row has also converged when a step lowers its value by less than this number times the larger
-            of 1 and the value's magnitude.
+            of the scale, which is 10⁶ times the tolerance, and the value's magnitude.
         optimizer: the settings of L-BFGS; None takes the default ones.
 
     Raises:
@@ -185,7 +197,7 @@ def descend(
     thetas: ArrayLike,
     *,
     max_steps: int = 300,
-    tolerance: float = 1e-6,
+    tolerance: float | None = None,
     value_tolerance: float = 1e-12,
     optimizer: Lbfgs | None = None,
 ) -> Iterator[Minima]:
@@ -205,8 +217,9 @@ def descend(
         found = fn(rows)
         return found if isinstance(found, tuple) else (found.value, found.grad)
 
+    limit = tolerance_of(fn) if tolerance is None else tolerance
     end = Point(theta, *(part.copy() for part in evaluate(theta)))
-    converged = np.abs(end.grad).max(axis=1, initial=0.0) <= tolerance
+    converged = vanishes(end.grad, end.value, limit)
     num_steps, num_evaluations = np.zeros(len(theta), dtype=np.int64), np.ones(len(theta), dtype=np.int64)
     standing = Minima(*end, converged, num_steps, num_evaluations)
     yield standing
@@ -222,8 +235,8 @@ def descend(
         num_evaluations[rows] += found.num_evaluations
         decrease = before.value - point.value
         stuck = (point.theta == before.theta).all(axis=1)
-        small = ~stuck & (decrease <= value_tolerance * np.maximum(1.0, np.abs(point.value)))
-        flat = np.abs(point.grad).max(axis=1) <= tolerance
+        small = ~stuck & (decrease <= value_tolerance * np.maximum(limit / TOLERANCE, np.abs(point.value)))
+        flat = vanishes(point.grad, point.value, limit)
         converged[rows] = flat | small
         for target, part in zip(end, point, strict=True):
             target[rows] = part
@@ -234,6 +247,16 @@ def descend(
             point = Point(*(part[going] for part in point))
             _, steps, changes, weights, scale = state
             state = LbfgsState(state.num_steps, steps[:, going], changes[:, going], weights[:, going], scale[going])
+
+
+def tolerance_of(fn: Function | Rows) -> float:
+    """The default tolerance of a gradient: 1e-6 of the scale of the costs, which is 1 where it is not known.
+
+    Args:
+        fn: the function to minimise; the method of an estimator that knows all costs knows their scale.
+    """
+    owner = getattr(fn, "__self__", None)
+    return TOLERANCE * (owner.scale if isinstance(owner, HasScale) else 1.0)
 
 
 def _inverse_hessian_times(grad: Floats, state: LbfgsState) -> Floats:

@@ -20,6 +20,25 @@ ABOVE_0, FROM_0, SHARE = Number(above=0), Number(low=0), Number(low=0, below=1)
 Function = Callable[[Floats], ValueAndGrad]
 
 
+TOLERANCE = 1e-6  # gradient at which a training has converged, relative to the scale of the costs
+MOST_EPSILON = 1e-6  # Adam's epsilon at most, relative to the largest root of a mean square
+EPSILON = float(np.finfo(np.float64).eps)
+TINY = float(np.finfo(np.float64).tiny)
+
+
+def vanishes(grad: Floats, value: Floats | float, tolerance: float) -> Bools:
+    """Whether no component of a gradient exceeds a tolerance, or what rounding of the value leaves: ``[...]``.
+
+    Args:
+        grad: gradients ``[..., num_parameters]``.
+        value: values of the function, ``[...]``.
+        tolerance: the largest magnitude of a component, in units of the value.
+    """
+    largest = np.abs(grad).max(axis=-1, initial=0.0)
+    found: Bools = largest <= np.maximum(tolerance, EPSILON * np.abs(value))
+    return found
+
+
 class Optimizer(Protocol):
     """A rule that turns θ and its gradient into the next θ."""
 
@@ -56,7 +75,8 @@ class Adam:
     Attributes:
         learning_rate: size of a step of an angle, in radians, above 0.
         beta1, beta2: decay factors of the running means of the gradient and of its square, in [0, 1).
-        epsilon: number added to the root of the mean square, above 0.
+        epsilon: number added to the root of the mean square, above 0; where it would exceed a millionth of the largest
+            root of all angles, that is added instead, so that it shortens no step noticeably in any unit of the costs.
     """
 
     learning_rate: float = 0.2
@@ -84,7 +104,9 @@ class Adam:
         first = self.beta1 * state.first_moment + (1 - self.beta1) * grad
         second = self.beta2 * state.second_moment + (1 - self.beta2) * np.square(grad)
         unbiased_first, unbiased_second = first / (1 - self.beta1**num_steps), second / (1 - self.beta2**num_steps)
-        step = self.learning_rate * unbiased_first / (np.sqrt(unbiased_second) + self.epsilon)
+        root = np.sqrt(unbiased_second)
+        most = np.maximum(MOST_EPSILON * root.max(axis=-1, keepdims=True), TINY)
+        step = self.learning_rate * unbiased_first / (root + np.minimum(self.epsilon, most))
         return theta - step, AdamState(num_steps, first, second)
 
 

@@ -15,6 +15,7 @@ from qhn.exact.distribution import schmidt_spectrum
 from qhn.optimize.lbfgs import descend
 from qhn.paper.claims import Difference, by_difference
 from qhn.paper.lab import Lab
+from qhn.paper.optima import GRADIENT
 from qhn.paper.pictures import ORDERS, along_training, by_data_set, name_of
 from qhn.paper.section import Writer
 from qhn.problem.landscape import enumerate_costs
@@ -71,7 +72,9 @@ def _along(num_layers: int, starts: int) -> tuple[Floats, Floats, Floats]:
     seeds = [load_config("gaussian-activation", settings | {"train.seed": seed}) for seed in range(starts)]
     thetas = np.stack([member.initial_theta(ansatz) for member in seeds])
     shown: list[Floats] = []
-    for number, at in enumerate(descend(estimator.value_and_grad, thetas, max_steps=SHOWN_STEPS[-1])):
+    for number, at in enumerate(
+        descend(estimator.value_and_grad, thetas, max_steps=SHOWN_STEPS[-1], tolerance=GRADIENT)
+    ):
         if number in SHOWN_STEPS:
             shown.append(at.theta.copy())
     shown += [at.theta] * (len(SHOWN_STEPS) - len(shown))  # all have converged

@@ -20,7 +20,7 @@ from qhn.optimize.lbfgs import minimize
 from qhn.optimize.optimizer import SpsaGains
 from qhn.paper.claims import Difference, by_difference, mean_and_error, verdict_of
 from qhn.paper.lab import Lab
-from qhn.paper.optima import MNIST, optima
+from qhn.paper.optima import GRADIENT, MNIST, optima
 from qhn.paper.pictures import ORDERS, trained_with_noise
 from qhn.paper.section import Writer
 from qhn.seeds import Key, Purpose
@@ -157,7 +157,7 @@ def ends(
         reached[WITHOUT] = trained.found.theta, none, 0
     for method, theta, steps in ((SHIFT, trained.initial, STEPS), (AFTERWARDS, trained.found.theta, MORE_STEPS)):
         if method in methods and machine != 0:
-            found = minimize(estimator.value_and_grad, theta, max_steps=steps)
+            found = minimize(estimator.value_and_grad, theta, max_steps=steps, tolerance=GRADIENT)
             reached[method] = found.theta, found.num_evaluations, num_shifts
     if SPSA in methods and first == 0:
         rule = Spsa(ansatz.active)

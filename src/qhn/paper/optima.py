@@ -15,6 +15,7 @@ from qhn.optimize.lbfgs import Minima, minimize
 from qhn.problem.cost import Problem
 
 MNIST = "mnist-01-published"  # 17 qubits
+GRADIENT = 1e-6  # largest component of the gradient, in the unit of the costs, at which the paper ends a training
 EPSILON = 5e-5  # E − C* below which the paper counts this task as solved
 GAUSSIANS = "gaussian-activation"  # 14 qubits
 
@@ -58,4 +59,4 @@ def optima(task: str, order: str, seeds: range, mnist: Path | None) -> Optima:
     exact = ExactEstimator(ansatz, problem)
     starts = [load_config(task, settings | {"train.seed": seed}).initial_theta(ansatz) for seed in seeds]
     initial = np.stack(starts)
-    return Optima(problem, exact, initial, minimize(exact.value_and_grad, initial))
+    return Optima(problem, exact, initial, minimize(exact.value_and_grad, initial, tolerance=GRADIENT))

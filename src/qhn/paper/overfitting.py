@@ -15,6 +15,7 @@ from qhn.exact.energy import Energy
 from qhn.optimize.lbfgs import descend
 from qhn.paper.claims import mean_and_error, verdict_of
 from qhn.paper.lab import Lab
+from qhn.paper.optima import GRADIENT
 from qhn.paper.pictures import overfitting
 from qhn.paper.section import Writer
 from qhn.problem.landscape import enumerate_costs
@@ -146,7 +147,9 @@ def _curve(samples: int, seed: int) -> Floats:
         parts.append(replace(held_out, dataset=data))
     energies = [Energy(ansatz, enumerate_costs(part)) for part in parts]
     curve = np.empty((3, STEPS))
-    standings = descend(energies[0].value_and_grad, config.initial_theta(ansatz)[None], max_steps=STEPS - 1)
+    standings = descend(
+        energies[0].value_and_grad, config.initial_theta(ansatz)[None], max_steps=STEPS - 1, tolerance=GRADIENT
+    )
     for step, at in enumerate(standings):
         curve[:, step:] = [[float(at.value[0])], *([energy(at.theta)[0]] for energy in energies[1:])]
     return curve

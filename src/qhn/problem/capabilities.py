@@ -1,4 +1,4 @@
-"""What a problem may offer beyond ``num_qubits`` and ``cost``: a digest, validation data, words for its bitstrings.
+"""What a problem may offer beyond ``num_qubits`` and ``cost``: a digest, validation data, a range, words.
 
 Everything here is optional. A problem offers a capability by having the attribute; whoever wants it asks by the
 functions of this module and does without where there is none.
@@ -47,6 +47,16 @@ class HasWords(Protocol):
 
     def describe(self, bits: Bits) -> list[str]:
         """What one bitstring ``[num_qubits]`` stands for, as lines of text."""
+        ...
+
+
+@runtime_checkable
+class HasRange(Protocol):
+    """A problem that knows between which numbers its costs lie."""
+
+    @property
+    def cost_range(self) -> tuple[float, float]:
+        """A lower and an upper bound of all costs, finite; the closer, the shorter are intervals of E."""
         ...
 
 

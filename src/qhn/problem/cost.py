@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, Protocol
 
 import numpy as np
@@ -115,6 +116,20 @@ class BinnProblem:
     def validation(self) -> BinnProblem | None:
         """The problem whose cost is the validation cost; None if the data set has no validation samples."""
         return self.held_out if self.dataset.has_validation else None
+
+    @cached_property
+    def cost_range(self) -> tuple[float, float]:
+        """Bounds of the cost of all networks: no loss is below 0, and outputs or logits are bounded."""
+        logits = self.space.largest_logits(self.dataset.x)
+        if self.loss == "cross-entropy":
+            several = self.dataset.num_classes > 2
+            each = 2 * logits + np.log(self.dataset.num_classes) if several else np.logaddexp(0.0, logits)
+        elif self.dataset.num_classes > 2:
+            each = np.full(len(logits), 2.0)  # two distributions differ by no more, in the sum of squares
+        else:
+            is_bounded = self.space.layers or set(self.space.activations) <= {"sigmoid"}
+            each = np.ones(len(logits)) if is_bounded else np.square(np.maximum(logits, 1.0) + 1.0)
+        return 0.0, float(each.mean())
 
     @property
     def noun(self) -> str:

@@ -12,12 +12,15 @@ from scipy.special import gammaln
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats, Integers
 from qhn.errors import QhnError
+from qhn.problem.capabilities import HasRange
 from qhn.problem.cost import BinnProblem, Problem, TableProblem
 from qhn.problem.evaluations import costs_of
 
 MAX_ENUMERABLE_QUBITS = 24
 MAX_LOSSES = 2**30  # losses of one network on one sample up to which enumerating all costs is cheap
 MANY_QUBITS = 10  # qubits from which on it pays to look for structure
+TYPICAL = 0.4  # share of costs below a typical one: less than half, for penalties, and more than a few, for rounding
+ROUNDING = 2.0**-50  # relative: sums of numbers of order 1 are right to a few bits
 BLOCK = 1 << 14  # bitstrings evaluated at a time
 
 
@@ -59,6 +62,30 @@ def enumerate_costs(problem: Problem) -> Floats:
     return costs
 
 
+def cost_range(problem: Problem) -> tuple[float, float] | None:
+    """The lowest and the highest cost of a problem, or bounds of both; None if nothing is known of them.
+
+    All costs of a small problem are enumerated; otherwise it is what the problem itself offers
+    (:class:`qhn.problem.capabilities.HasRange`), such as the bounds of a loss.
+
+    Raises:
+        QhnError: if the range that a problem offers is not two finite numbers, the lower first.
+
+    >>> from qhn.problem.cost import TableProblem
+    >>> cost_range(TableProblem([3.0, 1.0, 4.0, 1.5]))
+    (1.0, 4.0)
+    """
+    if is_small(problem):
+        costs = enumerate_costs(problem)
+        return float(costs.min()), float(costs.max())
+    if not isinstance(problem, HasRange):
+        return None
+    lowest, highest = problem.cost_range
+    if not -np.inf < lowest <= highest < np.inf:
+        raise QhnError(f"cost_range must be two finite numbers, the lower first, got {lowest} and {highest}")
+    return float(lowest), float(highest)
+
+
 @dataclass(frozen=True)
 class LocalMinima:
     """The local minima of C under flips of one bit; each row is a plateau of bitstrings of equal cost.
@@ -86,8 +113,9 @@ class Landscape:
 
     Attributes:
         costs: the costs ``[2**num_qubits]``, as :func:`enumerate_costs` returns them.
-        tolerance: the difference, relative to the largest cost, below which two costs count as equal, because sums in
-            another order round differently.
+        tolerance: the difference, relative to the larger of two costs, below which they count as equal, because sums in
+            another order round differently. What rounding leaves of costs of the usual :attr:`scale` counts as equal,
+            too; a few much larger costs, such as penalties, make no others equal.
     """
 
     costs: Floats
@@ -123,7 +151,9 @@ class Landscape:
         found: list[tuple[float, int]] = []
         start = 0
         while start < self.costs.size and len(found) < count:
-            stop = int(np.searchsorted(self.sorted_costs, self.sorted_costs[start] + self.width, side="right"))
+            stop = int(
+                np.searchsorted(self.sorted_costs, self.sorted_costs[start] + self._width_at(start), side="right")
+            )
             found.append((float(self.sorted_costs[start]), stop - start))
             start = stop
         return found
@@ -204,7 +234,9 @@ class Landscape:
         """The rank of each bitstring's cost among the different costs; a gap above ``width`` begins the next rank."""
         order = np.argsort(self.costs)
         level = np.empty(self.costs.size, dtype=np.int32)
-        level[order] = np.cumsum(np.diff(self.costs[order], prepend=self.costs[order[0]]) > self.width)
+        ascending = self.costs[order]
+        width = np.maximum(self.tolerance * np.abs(ascending), self._rounding)
+        level[order] = np.cumsum(np.diff(ascending, prepend=ascending[0]) > width)
         return level
 
     def expected_best_of_random(self, count: int) -> float:
@@ -227,9 +259,35 @@ class Landscape:
         return float(probability @ self.sorted_costs[: len(probability)] / probability.sum())
 
     @cached_property
+    def scale(self) -> float:
+        """How far a typical cost lies above the optimum: two fifths of those above it are lower; 0 if all are equal.
+
+        Unlike the spread of all costs it is not that of a penalty, unless more than half of the bitstrings carry one.
+
+        >>> Landscape(np.array([0.0, 0.5, 1.0, 1e12])).scale
+        1.0
+        """
+        return _scale_above(self.sorted_costs, self._rounding)
+
+    @cached_property
+    def _rounding(self) -> float:
+        """What rounding leaves of the difference of equal costs."""
+        return ROUNDING * max(_scale_above(self.sorted_costs, 0.0), abs(self.optimum))
+
+    @cached_property
     def width(self) -> float:
-        """The largest difference between two costs that count as equal."""
-        return self.tolerance * float(max(abs(self.costs.min()), abs(self.costs.max())))
+        """The largest difference between the optimum and a cost that counts as equal."""
+        return self._width_at(0)
+
+    def _width_at(self, rank: int) -> float:
+        """The largest difference between the cost of a rank and a higher one that counts as equal."""
+        return max(self.tolerance * abs(float(self.sorted_costs[rank])), self._rounding)
+
+
+def _scale_above(ascending: Floats, least: float) -> float:
+    """The height of which :data:`TYPICAL` of the costs fall short that are above the first by more than ``least``."""
+    above = ascending[np.searchsorted(ascending, ascending[0] + least, side="right") :] - ascending[0]
+    return float(above[int(TYPICAL * len(above))]) if len(above) else 0.0
 
 
 def _log_binomial(n: Integers, k: int) -> Floats:

@@ -6,14 +6,15 @@ objective: linearise the costs, then average. Shifting CVaR values themselves wo
 
 The same holds of any differentiable function F of the distribution p: its linearisation C̃_x = F + ∂F/∂p_x − Σ p·∂F/∂p
 has the mean F at p, and the gradient of ⟨C̃⟩ with C̃ held fixed is that of F. A new objective is therefore a class with
-the three members of :class:`Aggregation` and a row in :data:`OBJECTIVES`.
+the three members of :class:`Aggregation` and a row in :data:`OBJECTIVES`. The scatter of C̃ over the shots gives the
+standard error of its value; an objective that knows a better one offers :class:`HasError`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from qhn.arrays import Bits, Floats
 from qhn.errors import QhnError
 from qhn.fields import Number, settle
+from qhn.statistics import mean_and_error, tail_error
 from qhn.text import did_you_mean, shown
 
 
@@ -67,6 +69,32 @@ class Aggregation(Protocol):
         ...
 
 
+@runtime_checkable
+class HasError(Protocol):
+    """An objective that knows the standard error of its value from shots better than from the scatter of its C̃."""
+
+    def std_error(self, costs: Floats, lowest: float | None) -> Floats:
+        """The standard error of the objective of measured costs ``[..., shots]``, nan where it is unknown: ``[...]``.
+
+        Args:
+            costs: costs of the measured bitstrings.
+            lowest: the lowest cost that is possible; None if it is not known.
+        """
+        ...
+
+
+def measured_value(objective: Aggregation, outcomes: Outcomes, lowest: float | None = None) -> tuple[Floats, Floats]:
+    """The objective of measured bitstrings and its standard error, nan where that is unknown: ``[...]`` twice.
+
+    Args:
+        objective: the objective.
+        outcomes: the shots with their costs, ``[..., shots]``.
+        lowest: the lowest cost that is possible; None if it is not known.
+    """
+    value, error = mean_and_error(objective.linearise(outcomes, outcomes))
+    return value, objective.std_error(outcomes.costs, lowest) if isinstance(objective, HasError) else error
+
+
 @dataclass(frozen=True)
 class Objective:
     """The mean of the lowest ``alpha`` of the costs, which is E for ``alpha = 1`` and CVaR below.
@@ -103,6 +131,10 @@ class Objective:
         reached = reference.probabilities[ascending].cumsum()
         last = ascending[np.searchsorted(reached, self.alpha * reached[-1])]
         return self.tail(outcomes.costs, float(reference.costs[last]))
+
+    def std_error(self, costs: Floats, lowest: float | None) -> Floats:
+        """The standard error of the mean, or of a CVaR by :func:`qhn.statistics.tail_error`; nan where unknown."""
+        return mean_and_error(costs)[1] if self.is_mean else tail_error(costs, self.alpha, lowest)
 
     def transform(self, costs: Floats, reference: Floats | None = None) -> Floats:
         """The numbers C̃ whose mean over shots is the objective: costs ``[..., shots]`` → the same shape.

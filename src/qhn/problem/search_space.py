@@ -261,6 +261,16 @@ class SearchSpace:
         """
         return self._in_order(self._sums(self._parameters(bits), x))
 
+    def largest_logits(self, x: Floats) -> Floats:
+        """A bound of the magnitude of the logits of all networks on each sample ``[S, num_inputs]``: ``[S]``."""
+        weight = max(abs(number) for alphabet in self.alphabets for number in alphabet)
+        bias = weight * any(self.bias)
+        bound: Floats = weight * np.abs(x).sum(axis=1) + bias
+        for width in self._sizes[1:-1]:
+            unit = np.maximum(bound, 1.0) if "relu" in self.activations else np.ones(len(x))
+            bound = weight * width * unit + bias
+        return bound
+
     def output(self, bits: Bits, x: Floats) -> Floats:
         """The outputs of networks on samples: bits ``[B, num_qubits]``, samples ``[S, num_inputs]`` → ``[B, S]``.
 

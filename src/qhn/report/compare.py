@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from qhn.errors import QhnError
-from qhn.estimator.means import with_error
 from qhn.report.plotting import MAX_LABEL, MaxNLocator, in_own_style, label_of, save
 from qhn.report.style import COLOURS, new_figure, write_csv
 from qhn.run.record import Record
@@ -61,7 +60,7 @@ class Comparison:
             last = steps[-1]
             row: list[Any] = [f"{record.directory.parent.name}/{record.directory.name}"]
             row += ["–" if values[index] is None else spell(values[index]) for values in differences.values()]
-            row += [len(steps), outcome.name if outcome else "unfinished", with_error(last.mean, last.mean_std_error)]
+            row += [len(steps), outcome.name if outcome else "unfinished", last.stated_mean()]
             row += [f"{last.best_cost:.6g}", "–" if last.validation is None else f"{last.validation:.5g}"]
             rows.append([*row, f"{last.distinct:,}", f"{last.shots:,}"])
         lines = [aligned(head, rows)]

@@ -33,12 +33,14 @@ class TwinEnergies:
         mitigated: E of the circuit that ran, mitigated with the readout errors of the calibration; None if the run is
             not mitigated.
         is_exact: whether the simulation dropped no part of the state.
+        discarded: the largest share of a state's weight that it dropped.
     """
 
     plain: float
     same_bits: float
     mitigated: float | None
     is_exact: bool
+    discarded: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -154,14 +156,15 @@ class DeviceReport:
         ran = twin(calibrate=False)
         plain = float(ran.energies(theta[None], costs)[0])
         if config.mitigation == "none":
-            return TwinEnergies(plain, plain, None, ran.is_exact)
+            return TwinEnergies(plain, plain, None, ran.is_exact, ran.discarded_weight)
+        dropped = ran.discarded_weight
         ran = twin(calibrate=True)
         folded = self.facts.folded
         network = self.ansatz.relabelled if folded else np.arange(len(costs))
         rates = chip.readout[list(chains[0].qubits)]
         tables = costs, inverted_for(self.ansatz, costs, rates, folded=folded)
         same_bits, mitigated = (float(ran.energies(theta[None], table[network])[0]) for table in tables)
-        return TwinEnergies(plain, same_bits, mitigated, ran.is_exact)
+        return TwinEnergies(plain, same_bits, mitigated, ran.is_exact, max(dropped, ran.discarded_weight))
 
     @cached_property
     def _placed(self) -> tuple[Any, Any, list[Any]]:

@@ -196,7 +196,7 @@ def cost_distribution(
     """
     figure, axes = one_panel()
     low, high = (pick([pick(costs) for costs, _ in (first, last)]) for pick in (np.min, np.max))
-    edges = np.linspace(low, high + 1e-12, 41)
+    edges = np.linspace(low, high + (1e-12 * max(abs(low), abs(high)) or 1.0), 41)
     heights = [np.histogram(costs, edges, weights=weights)[0] for costs, weights in (first, last)]
     axes.stairs(heights[0], edges, color=GREY, fill=True, alpha=0.6, label="step 0")
     if last_step > 0:
@@ -231,7 +231,9 @@ def decision_boundary(path: Path, network: Network, data: Dataset, title: str, p
     figure, axes = one_panel(height=0.85 * COLUMN)
     samples = data.raw(data.x)
     low, high = samples.min(axis=0), samples.max(axis=0)
-    margin = 0.1 * (high - low) + 1e-9
+    margin = 0.1 * (high - low) + np.maximum(
+        1e-9 * np.abs(high), np.finfo(np.float64).tiny
+    )  # a constant feature has a plane, too
     grids = [np.linspace(a, b, points) for a, b in zip(low - margin, high + margin, strict=True)]
     plane = np.stack(np.meshgrid(*grids), axis=-1)
     output = network.output(plane)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from qhn.config.file import presets
 from qhn.errors import RecordError
-from qhn.estimator.means import with_error
 from qhn.report.jobs import ledger_of
 from qhn.run.directories import run_directories
 from qhn.run.record import Record
@@ -44,7 +43,7 @@ def _run_line(record: Record) -> str:
     """One run's row of the table."""
     last, outcome, train, ansatz = record.last_step(), record.outcome(), record.config.train, record.config.ansatz
     spent = f"{ledger_of(record).spent.seconds:,.1f}" if train.machine.bills else "–"
-    values = f"{with_error(last.mean, last.mean_std_error)}, {last.best_cost:.6g}" if last else ""
+    values = f"{last.stated_mean()}, {last.best_cost:.6g}" if last else ""
     return ROW.format(
         record.directory.parent.name,
         record.directory.name,

@@ -16,13 +16,13 @@ from qhn.config.section import Section
 from qhn.config.train import TrainConfig
 from qhn.errors import QhnError
 from qhn.estimator.exact import ExactEstimator
-from qhn.estimator.means import mean_and_error, with_error
+from qhn.estimator.means import stated, truncated, with_error
 from qhn.estimator.noisy import Shotless, without_shots
 from qhn.problem.capabilities import description_of, noun_of
 from qhn.problem.cost import BinnProblem, Problem
 from qhn.problem.evaluations import Evaluations
-from qhn.problem.landscape import BLOCK, Landscape, is_small
-from qhn.problem.objective import Objective
+from qhn.problem.landscape import BLOCK, Landscape, cost_range, is_small
+from qhn.problem.objective import Objective, Outcomes, measured_value
 from qhn.report.attempt import attempt
 from qhn.report.device import DeviceReport
 from qhn.report.folder import figures_folder
@@ -33,7 +33,7 @@ from qhn.run.record import Record
 from qhn.run.recorded_problem import RecordedProblem
 from qhn.run.step import Step, lowest_validation
 from qhn.seeds import Key, Purpose
-from qhn.statistics import entropy
+from qhn.statistics import MIN_TAIL, entropy
 
 RANDOM_NETWORKS = 1_000_000  # random bitstrings that are drawn at most, where C of all is not known
 DEFAULT_CVAR = 0.2  # share of lowest costs in the CVaR that is shown if none was trained
@@ -268,15 +268,19 @@ class Report:
         landscape = self.landscape
         optimum = landscape.optimum if landscape else None
         found = next(step.step for step in self.steps if step.best_cost == last.best_cost)
-        rows = [("E = ⟨C⟩ at the last step", with_error(last.mean, last.mean_std_error) + _above(last.mean, optimum))]
+        rows = [("E = ⟨C⟩ at the last step", last.stated_mean() + _above(last.mean, optimum))]
+        if last.discarded_weight:
+            rows.append(("", f"of a simulation that was {truncated(last.discarded_weight)}"))
         if last.raw_mean is not None and last.raw_mean_std_error is not None:
-            rows.append(("E of these bits, not inverted", with_error(last.raw_mean, last.raw_mean_std_error)))
+            raw = stated(last.raw_mean, last.raw_mean_std_error, last.raw_mean_interval)
+            rows.append(("E of these bits, not inverted", raw))
         if landscape and self.device and not self.is_exact:
             twin = self.device.twin_energies(last.theta, landscape.costs)
             if twin is not None:
                 words = f"{twin.plain:.6g}"
                 if twin.mitigated is not None:
                     words = f"{twin.mitigated:.6g}; {twin.plain:.6g} in a run without mitigation"
+                words += "" if twin.is_exact else f"; {truncated(twin.discarded)}"
                 rows.append((f"E of the noisy twin, {'exact' if twin.is_exact else 'truncated'}", words))
         if landscape and not self.record.config.train.is_ideal:
             ideal = float(self.ideal.energy(last.theta[None])[0])
@@ -318,11 +322,28 @@ class Report:
     def _tail(self) -> tuple[str, str]:
         """The CVaR at the last step, as a row of the page."""
         cvar, last = self._cvar, self.steps[-1]
+        name = f"CVaR of its lowest {cvar.alpha:.0%}"
         if self.is_exact:
-            value, error = float(self.machine(last.theta).objective), 0.0
-        else:
-            value, error = map(float, mean_and_error(cvar.transform(self.costs(last.step)[0])))
-        return f"CVaR of its lowest {cvar.alpha:.0%}", with_error(value, error)
+            return name, f"{float(self.machine(last.theta).objective):.6g}"
+        costs = self.costs(last.step)[0]
+        outcomes = Outcomes(costs, lambda: self.record.samples(last.step))
+        value, error = map(float, measured_value(cvar, outcomes, self._lowest))
+        return name, f"{value:.6g}, {self._unknown(cvar, costs)}" if np.isnan(error) else with_error(value, error)
+
+    @property
+    def _lowest(self) -> float | None:
+        """The lowest cost that is possible, or a bound of it; None if it is not known."""
+        if self.landscape:
+            return self.landscape.optimum
+        ends = cost_range(self.problem)
+        return ends[0] if ends else None
+
+    @staticmethod
+    def _unknown(cvar: Objective, costs: Floats) -> str:
+        """Why the error of a CVaR is unknown, in words."""
+        if cvar.alpha * len(costs) < MIN_TAIL:
+            return f"error unknown: {cvar.alpha * len(costs):.3g} shots in the tail, fewer than {MIN_TAIL}"
+        return "error unknown: all shots of the tail cost the same, and rarer ones may cost less"
 
     def _random_search(self, count: int) -> str:
         if self.landscape:

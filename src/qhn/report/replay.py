@@ -32,9 +32,10 @@ def checked_replay(record: Record, settings: Mapping[str, Any]) -> Iterator[Repl
     """
     steps = record.steps()
     is_same = replayed_config(record.config, dict(settings)).run_id == record.config.run_id
+    is_mean = record.config.train.objective.build().is_mean
     for one in replay(record, dict(settings)):
         yield one
-        if is_same and (words := disagreement(steps[one.step], one)):
+        if is_same and (words := disagreement(steps[one.step], one, is_mean=is_mean)):
             raise RecordError(f"{record.directory}: {words}")
 
 

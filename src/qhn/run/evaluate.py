@@ -13,7 +13,7 @@ from qhn import bitstrings
 from qhn.arrays import Floats
 from qhn.config import RunConfig
 from qhn.errors import NotFoundError, QhnError
-from qhn.estimator.means import with_error
+from qhn.estimator.means import rows_of, stated, truncated, with_error
 from qhn.estimator.noisy import without_shots
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.npz import load_npy, open_npz
@@ -88,10 +88,10 @@ def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
         theta: angles in radians, ``[num_parameters]`` or ``[rows, num_parameters]``.
 
     Returns:
-        One dictionary of JSON values per row, with ``row``, ``mean``, ``std_error`` and ``shots``, and those of
-        mitigation and of an objective that is not the mean; then one with the lowest C met (``best_cost``,
-        ``best_bits`` as text, qubit 0 first) and the number of ``distinct`` bitstrings. Under ``text`` each dictionary
-        has a sentence for the terminal.
+        One dictionary of JSON values per row, with ``row``, ``mean``, its plain ``std_error``, the ends of its 95 %
+        ``interval`` (None if no range of the costs is known), ``shots``, and the values of mitigation, of truncation or
+        another objective; then one with the lowest C met (``best_cost``, ``best_bits`` as text, qubit 0 first) and the
+        number of ``distinct`` bitstrings. Under ``text`` each dictionary has a sentence for the terminal.
 
     Raises:
         QhnError: if a row has another number of angles than the circuit, or the shots of the machine are paid for.
@@ -118,13 +118,19 @@ def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
         estimator = SamplingEstimator(ansatz, problem, backend, shots=shots, objective=objective, mitigation=mitigation)
         found = estimator(rows, Key(config.train.seed, Purpose.EVALUATION))
     lines: list[dict[str, Any]] = []
+    intervals, raw_intervals = (rows_of(ends, len(rows)) for ends in (found.interval, found.raw_interval))
     for row, (mean, error) in enumerate(zip(found.mean.tolist(), found.std_error.tolist(), strict=True)):
         line = {"row": row, "mean": mean, "std_error": error if np.isfinite(error) else None, "shots": found.shots}
-        words = f"row {row}: E = {with_error(mean, error)}"
+        line |= {"interval": intervals[row]}
+        words = f"row {row}: E = {stated(mean, error, intervals[row])}"
+        if found.discarded:
+            line |= {"discarded_weight": found.discarded}
+            words += f", {truncated(found.discarded)}"
         if found.raw is not None and found.raw_std_error is not None:
             raw, raw_error = float(found.raw[row]), float(found.raw_std_error[row])
             line |= {"raw_mean": raw, "raw_std_error": raw_error if np.isfinite(raw_error) else None}
-            words += f", without mitigation {with_error(raw, raw_error)}"
+            line |= {"raw_interval": raw_intervals[row]}
+            words += f", without mitigation {stated(raw, raw_error, raw_intervals[row])}"
         if not objective.is_mean:
             value, value_error = float(found.objective[row]), float(found.objective_std_error[row])
             line |= {"objective": value, "objective_std_error": value_error if np.isfinite(value_error) else None}

@@ -22,22 +22,25 @@ from qhn.circuit.hypernetwork import Ansatz
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
 from qhn.errors import QhnError, RecordError
-from qhn.estimator.means import Means
+from qhn.estimator.means import rows_of
 from qhn.estimator.protocol import check_fit
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
-from qhn.problem.objective import Outcomes
+from qhn.problem.landscape import cost_range
+from qhn.problem.objective import Outcomes, measured_value
 from qhn.run.checkpoint import ANEW
 from qhn.run.paid_shots import digest_of
 from qhn.run.record import Record
 from qhn.run.step import Step, jsonable
 from qhn.seeds import Key, Purpose
+from qhn.statistics import mean_and_error, mean_interval
 
 OF_THE_BITS: dict[str, Any] = {"data": True, "network": True, "train": {"objective"}, "device": {"mitigation"}}
 OF_ALL = ("mean", "mean_std_error", "best_cost", "best_bits", "distinct")
 OF_OBJECTIVE = ("value", "std_error", "raw_mean", "raw_mean_std_error")
 OF_SHIFTS = ("grad", "grad_std_error", "drift", "drift_std_error")
+ERRORS = ("std_error", "grad_std_error")  # of a CVaR they were stated by another formula in earlier versions
 ROUNDING = 1e-9  # relative: another machine sums in another order
 
 
@@ -58,6 +61,8 @@ class Replayed:
             not mitigated.
         drift, drift_std_error: E at the θ of step 0, measured in this step, and its standard error; None where the step
             did not measure it or its bits are not kept.
+        mean_interval: ends of the 95 % interval of E, which allows for rare bitstrings that no shot showed; None if no
+            range of the costs is known.
     """
 
     step: int
@@ -75,6 +80,7 @@ class Replayed:
     raw_mean_std_error: float | None = None
     drift: float | None = None
     drift_std_error: float | None = None
+    mean_interval: tuple[float, float] | None = None
 
     def to_json(self) -> str:
         """The step as one line of JSON, in which numbers that are not finite are null."""
@@ -265,28 +271,33 @@ def _by_all_rows(record: Record, config: RunConfig, ansatz: Ansatz, problem: Pro
             raw_mean_std_error=None if here.raw_std_error is None else float(here.raw_std_error[0]),
             drift=None if found.drift is None else float(found.drift),
             drift_std_error=None if found.drift_std_error is None else float(found.drift_std_error),
+            mean_interval=rows_of(here.interval, here.mean.size)[0],
         )
 
 
 def _by_first_rows(record: Record, config: RunConfig, problem: Problem) -> Iterator[Replayed]:
     """The steps recomputed from the bits at the θ of each step and all bitstrings, in the order of evaluation."""
     objective, known, (packed, _) = config.train.objective.build(), Evaluations(problem), record.evaluations()
+    ends = cost_range(problem)
     for step in record.steps():
         known.cost(bitstrings.unpack(packed[known.distinct : step.distinct], problem.num_qubits))
         outcomes = _outcomes(known, record.samples(step.step))
-        mean, value = Means.of(outcomes.costs), Means.of(objective.linearise(outcomes, outcomes))
+        value, std_error = measured_value(objective, outcomes, ends[0] if ends else None)
+        mean, mean_std_error = mean_and_error(outcomes.costs)
+        interval = ends and mean_interval(mean, mean_std_error, outcomes.costs.size, *ends)
         yield Replayed(
             step=step.step,
             theta=step.theta,
-            value=float(value.mean),
-            std_error=float(value.std_error),
-            mean=float(mean.mean),
-            mean_std_error=float(mean.std_error),
+            value=float(value),
+            std_error=float(std_error),
+            mean=float(mean),
+            mean_std_error=float(mean_std_error),
             grad=None,
             grad_std_error=None,
             best_cost=known.best_cost,
             best_bits=bitstrings.text(known.best_bits),
             distinct=known.distinct,
+            mean_interval=rows_of(interval, 1)[0],
         )
 
 
@@ -295,33 +306,44 @@ def _outcomes(known: Evaluations, bits: Bits) -> Outcomes:
     return Outcomes(known.cost(bits), lambda: bits)
 
 
-def disagreement(step: Step, found: Replayed) -> str:
+def disagreement(step: Step, found: Replayed, *, is_mean: bool = True) -> str:
     """The first number in which a step recomputed with unchanged settings differs from its record, in words.
 
-    Where the counts of readout errors are not kept, E without mitigation is compared.
+    Where the counts of readout errors are not kept, E without mitigation is compared. Standard errors of objectives
+    other than the mean are not.
 
     Args:
         step: the step as it was recorded.
         found: the step as it was recomputed.
+        is_mean: whether the objective is the mean.
 
     Returns:
         A sentence with both values; empty if all numbers agree up to rounding.
     """
     is_raw = step.raw_mean is not None and found.raw_mean is None
     names = OF_ALL + OF_OBJECTIVE * (not is_raw) + OF_SHIFTS * (found.grad is not None)
+    scale = max(abs(number) for number in (step.value, step.mean, step.best_cost))
     for name in names:
+        if name in ERRORS and not is_mean:
+            continue
         recorded = f"raw_{name}" if is_raw and name.startswith("mean") else name
         again, then = getattr(found, name), getattr(step, recorded)
-        if not _equal(again, then):
+        if not _equal(again, then, scale):
             shown = "" if isinstance(then, np.ndarray) else f": {again} from the bits, {then} in steps.jsonl"
             return f"step {step.step} does not agree with its bits in {recorded}{shown}"
     return ""
 
 
-def _equal(one: Any, other: Any) -> bool:
-    """Whether two values agree up to rounding; None and numbers that are not finite are the same, as in JSON."""
+def _equal(one: Any, other: Any, scale: float) -> bool:
+    """Whether two values agree up to rounding; None and numbers that are not finite are the same, as in JSON.
+
+    Args:
+        one: a number, an array, a text or None.
+        other: the value to compare it with.
+        scale: magnitude of the costs that were added up, which rounding is relative to.
+    """
     if isinstance(one, str):
         return bool(one == other)
     arrays = (np.asarray(np.nan if value is None else value) for value in (one, other))
     first, second = (np.where(np.isfinite(array), array, np.nan) for array in arrays)
-    return bool(np.allclose(first, second, rtol=ROUNDING, atol=ROUNDING, equal_nan=True))
+    return bool(np.allclose(first, second, rtol=ROUNDING, atol=ROUNDING * scale, equal_nan=True))

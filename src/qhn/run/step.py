@@ -14,6 +14,7 @@ from qhn import bitstrings
 from qhn.arrays import Floats
 from qhn.errors import QhnError, RecordError
 from qhn.estimator.gradient import ValueAndGrad
+from qhn.estimator.means import rows_of, stated
 from qhn.problem.evaluations import Evaluations
 from qhn.text import parse_json
 
@@ -25,8 +26,9 @@ class Step:
     Attributes:
         step: number of the step, from 0.
         theta: the angles in radians, ``[num_parameters]``.
-        value, std_error: the objective and its standard error, which is 0 without shots.
-        mean, mean_std_error: E = ⟨C⟩ and its standard error; the same as ``value`` and ``std_error`` if E is
+        value, std_error: the objective and its standard error, which is 0 without shots, and nan, in the record null,
+            where it is unknown.
+        mean, mean_std_error: E = ⟨C⟩ and its plain standard error; the same as ``value`` and ``std_error`` if E is
             the objective.
         grad, grad_std_error: the gradient of the objective and its standard errors, ``[num_parameters]``.
         hessian_diag: second derivatives of the objective by each angle, ``[num_parameters]``; None if they are not
@@ -42,6 +44,11 @@ class Step:
             not mitigated.
         drift, drift_std_error: E at the θ of step 0, measured again in this step, and its standard error; None in steps
             that do not measure it.
+        mean_interval, raw_mean_interval: ends of the 95 % intervals of ``mean`` and ``raw_mean``, which allow for rare
+            bitstrings that no shot showed (:func:`qhn.statistics.mean_interval`); None if no range of the costs is
+            known, and without shots.
+        discarded_weight: the largest share of a state's weight that truncation in a simulation left out of these
+            numbers; 0 without truncation.
     """
 
     step: int
@@ -62,6 +69,9 @@ class Step:
     raw_mean_std_error: float | None = None
     drift: float | None = None
     drift_std_error: float | None = None
+    mean_interval: tuple[float, float] | None = None
+    raw_mean_interval: tuple[float, float] | None = None
+    discarded_weight: float = 0.0
 
     @classmethod
     def measured(
@@ -108,7 +118,14 @@ class Step:
             raw_mean_std_error=None if here.raw_std_error is None else float(here.raw_std_error[0]),
             drift=None if drift.drift is None else float(drift.drift),
             drift_std_error=None if drift.drift_std_error is None else float(drift.drift_std_error),
+            mean_interval=rows_of(here.interval, here.mean.size)[0] if here.shots else None,
+            raw_mean_interval=rows_of(here.raw_interval, here.mean.size)[0],
+            discarded_weight=info.discarded,
         )
+
+    def stated_mean(self) -> str:
+        """E in words, as a result: with its 95 % interval, or with its plain error and what that leaves out."""
+        return stated(self.mean, self.mean_std_error, self.mean_interval) if self.shots else f"{self.mean:.6g}"
 
     def to_json(self) -> str:
         """The step as one line of JSON, in which numbers that are not finite are null."""
@@ -127,10 +144,20 @@ class Step:
                 if tree[name] is not None:
                     tree[name] = np.array([np.nan if x is None else x for x in tree[name]])
             for name in ("std_error", "mean_std_error"):
-                tree[name] = np.inf if tree[name] is None else tree[name]
+                tree[name] = np.nan if tree[name] is None else tree[name]
+            for name in ("mean_interval", "raw_mean_interval"):
+                tree[name] = _interval(tree.get(name))
             return cls(**{f.name: tree[f.name] for f in fields(cls) if f.name in tree or f.default is MISSING})
         except (ValueError, KeyError, TypeError) as error:
             raise RecordError(f"not a step ({type(error).__name__}: {error})") from None
+
+
+def _interval(ends: Any) -> tuple[float, float] | None:
+    """The ends of an interval as JSON holds them, a list of two numbers or null."""
+    if ends is None:
+        return None
+    low, high = ends
+    return float(low), float(high)
 
 
 def lowest_validation(steps: Sequence[Step]) -> tuple[Step, float]:

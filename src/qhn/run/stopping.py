@@ -9,17 +9,19 @@ import numpy as np
 from qhn.backend.terms import Amount
 from qhn.budget.ledger import Ledger
 from qhn.config.train import TrainConfig
+from qhn.optimize.optimizer import TOLERANCE, vanishes
 from qhn.run.step import Ending, Outcome, Step, lowest_validation
 
 ROUNDING = 1e-9  # relative: a budget of three steps is enough for three
 
 
-def reached(rules: TrainConfig, steps: Sequence[Step]) -> Outcome | None:
+def reached(rules: TrainConfig, steps: Sequence[Step], scale: float = 1.0) -> Outcome | None:
     """The outcome of a run whose steps fulfil a stop rule, by the first such rule; None if the run goes on.
 
     Args:
         rules: the training's configuration, with its stop rules.
         steps: the steps so far.
+        scale: how far a typical cost lies above the optimum, which ``train.tolerance`` is relative to unless it is set.
 
     >>> from qhn.config.file import load_config
     >>> reached(load_config("figure-1").train, []) is None
@@ -27,8 +29,11 @@ def reached(rules: TrainConfig, steps: Sequence[Step]) -> Outcome | None:
     """
     if steps and rules.target is not None and steps[-1].value <= rules.target:
         return Outcome(Ending.TARGET, f"the objective reached train.target = {rules.target:g}; set it to none to go on")
-    if steps and rules.shots is None and np.abs(steps[-1].grad).max() <= rules.tolerance:
-        return Outcome(Ending.CONVERGED, f"no component of the gradient exceeds train.tolerance = {rules.tolerance:g}")
+    if steps and rules.shots is None:
+        limit = TOLERANCE * scale if rules.tolerance is None else rules.tolerance
+        if vanishes(steps[-1].grad, steps[-1].value, limit):
+            words = f"{TOLERANCE:g} of the scale of the costs" if rules.tolerance is None else f"{limit:g}"
+            return Outcome(Ending.CONVERGED, f"no component of the gradient exceeds train.tolerance = {words}")
     if rules.shots is None and len(steps) > 2 and all((s.theta == steps[-1].theta).all() for s in steps[-3:]):
         return Outcome(Ending.PLATEAU, "θ no longer changes: no step down the gradient lowers the objective")
     if len(steps) >= rules.steps:
@@ -109,12 +114,15 @@ def detached(job_ids: Sequence[str]) -> Outcome:
 def steps_since_progress(steps: Sequence[Step]) -> int:
     """The number of steps since the objective last fell below its earlier minimum by more than its standard error.
 
+    It is the plain standard error. Where it is unknown, as that of a CVaR of a few shots, every new minimum counts.
+
     Args:
         steps: the steps so far.
     """
     lowest, since = np.inf, 0
     for step in steps:
         since += 1
-        if step.value < lowest - step.std_error or lowest == np.inf:
+        least = step.std_error if np.isfinite(step.std_error) else 0.0
+        if step.value < lowest - least or lowest == np.inf:
             lowest, since = step.value, 0
     return since

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.protocol import Estimator
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
+from qhn.problem.landscape import Landscape, enumerate_costs
 from qhn.run.checks import check_options, check_start
 from qhn.run.directories import results_directory
 from qhn.run.machine import RunMachine
@@ -265,10 +267,22 @@ class Training(Iterator[Step]):
 
     def _end(self) -> Outcome | None:
         """The outcome if the run ends here by what is known of it; None if it goes on."""
-        outcome = reached(self.config.train, self._steps) or self._machine.stop(len(self._steps))
+        outcome = reached(self.config.train, self._steps, self._scale) or self._machine.stop(len(self._steps))
         if outcome is None and self._stop_requested:
             return Outcome(Ending.INTERRUPTED, "stopped after a complete step")
         return outcome
+
+    @cached_property
+    def _scale_of_costs(self) -> float:
+        costs = self._recorder.all_costs(self.problem)
+        return Landscape(enumerate_costs(self.problem) if costs is None else costs).scale
+
+    @property
+    def _scale(self) -> float:
+        """How far a typical cost lies above the optimum; it is needed and known only where E is computed exactly."""
+        train = self.config.train
+        needed = train.shots is None and train.tolerance is None and self._steps
+        return self._scale_of_costs if needed else 1.0
 
     def _advance(self) -> Step:
         """Take one step: measure the objective and its gradient at θ, choose the next θ, and record both."""

@@ -28,7 +28,7 @@ from qhn.estimator.exact import ExactEstimator
 from qhn.npz import open_npz
 from qhn.optimize.lbfgs import Lbfgs, LbfgsState
 from qhn.optimize.line_search import Point
-from qhn.optimize.optimizer import Optimizer
+from qhn.optimize.optimizer import TOLERANCE, Optimizer, vanishes
 from qhn.problem.landscape import enumerate_costs
 
 VALUE_TOLERANCE = 1e-12  # L-BFGS has converged when a step lowers the objective by less, relative: rounding
@@ -256,6 +256,8 @@ class Batch:
         self._rules = first.train
         self._ansatz = first.circuit(problem.num_qubits)
         self.estimator = ExactEstimator(self._ansatz, problem, objective=first.train.objective.build())
+        given = first.train.tolerance
+        self._tolerance = TOLERANCE * self.estimator.scale if given is None else given
         self._held_out: ExactEstimator | None = None
         if problem.dataset.has_validation:
             self._held_out = ExactEstimator(self._ansatz, problem, costs=enumerate_costs(problem.held_out))
@@ -344,7 +346,7 @@ class Batch:
         kind = type(self.optimizer.init(theta))
         following, optimizer, info = self.optimizer.step(self.estimator.value_and_grad, theta, kind(**state.optimizer))
         # once converged is for good: in other company the last bits of a gradient may be others
-        converged = state.converged | (np.abs(info.grad).max(axis=1) <= self._rules.tolerance)
+        converged = state.converged | vanishes(info.grad, info.value, self._tolerance)
         return replace(
             state,
             theta=theta,
@@ -366,7 +368,7 @@ class Batch:
         assert isinstance(self.optimizer, Lbfgs)
         if not state.num_steps.any():
             value, grad = self._evaluate(state.theta)
-            converged = np.abs(grad).max(axis=1) <= self._rules.tolerance
+            converged = vanishes(grad, value, self._tolerance)
             once = np.ones_like(state.num_steps)
             return replace(
                 state, value=value, grad=grad, num_steps=once, num_gradients=once, converged=converged, ended=converged
@@ -378,8 +380,10 @@ class Batch:
         found, memory = self.optimizer.advance(self._evaluate, before, memory)
         point = found.point
         stuck = (point.theta == before.theta).all(axis=1)
-        small = before.value - point.value <= VALUE_TOLERANCE * np.maximum(1.0, np.abs(point.value))
-        converged = (np.abs(point.grad).max(axis=1) <= self._rules.tolerance) | (~stuck & small)
+        small = before.value - point.value <= VALUE_TOLERANCE * np.maximum(
+            self._tolerance / TOLERANCE, np.abs(point.value)
+        )
+        converged = vanishes(point.grad, point.value, self._tolerance) | (~stuck & small)
         ended = converged | (stuck & ~had_pairs)  # without memory, no descent along the gradient itself
         theta = _put(state.theta, rows, point.theta)
         return replace(

@@ -16,7 +16,7 @@ from qhn.sweep.classical import Searches
 from qhn.sweep.survey import Group, Rate, Survey
 from qhn.text import aligned, spell
 
-NEAR = 1e-3  # E − C* below which the figure's scale is linear instead of logarithmic
+NEAR = 1e-3  # E − C*, relative to the costs, below which the figure's scale is linear instead of logarithmic
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,9 @@ class SweepReport:
                     _rates(panels[1], place, rates, colour, marker, line, f"{label} ε = {epsilon:g}".strip())
         panels[0].set_ylabel("E − C*, median and quartiles" if survey.is_known else "E, median and quartiles")
         if survey.is_known:
-            far = min(np.quantile(group.mean - group.optimum, 0.25) for group in survey.groups) > NEAR
-            panels[0].set_yscale("log") if far else panels[0].set_yscale("symlog", linthresh=NEAR)
+            near = NEAR * max(group.landscape.scale for group in survey.groups if group.landscape) or NEAR
+            far = min(np.quantile(group.mean - group.optimum, 0.25) for group in survey.groups) > near
+            panels[0].set_yscale("log") if far else panels[0].set_yscale("symlog", linthresh=near)
             panels[0].set_ylim(bottom=None if far else 0)
         if has_rates:
             panels[1].set_ylabel("success rate, 95 % intervals")
