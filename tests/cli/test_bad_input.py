@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import json
@@ -480,25 +481,22 @@ def test_a_setting_given_twice_is_refused_by_both_names(qhn: Any, words: tuple[s
     assert both in result.err
 
 
-FULL = Path("/dev/full")  # takes no byte
-
-
-@pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
-def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path: Path) -> None:
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from qhn.circuit.hypernetwork import product_state
     from qhn.circuit.openqasm import write_files
     from qhn.durable import append
-    from qhn.report.style import new_figure, save, write_csv
+    from qhn.report.plotting import save
+    from qhn.report.style import new_figure, write_csv
 
-    def full(name: str) -> Path:
-        (tmp_path / name).symlink_to(FULL)
-        return tmp_path / name
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    monkeypatch.setattr(os, "fsync", fail)
     writers: dict[str, Callable[[], object]] = {
-        "steps.jsonl": lambda: append(full("steps.jsonl"), b"a line"),
-        "data.csv": lambda: write_csv(full("data.csv"), {"x": np.arange(3)}),
-        "picture.png": lambda: save(new_figure()[0], full("picture.png")),
-        "chain.qasm": lambda: (full("chain.qasm"), write_files(product_state(1), "chain", tmp_path)),
+        "steps.jsonl": lambda: append(tmp_path / "steps.jsonl", b"a line"),
+        "data.csv": lambda: write_csv(tmp_path / "data.csv", {"x": np.arange(3)}),
+        "picture.png": lambda: save(new_figure()[0], tmp_path / "picture.png"),
+        "chain.qasm": lambda: write_files(product_state(1), "chain", tmp_path),
     }
     for name, write in writers.items():
         with pytest.raises(OSError, match="No space left") as error:

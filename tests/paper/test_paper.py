@@ -320,7 +320,7 @@ def test_a_caption_is_emphasised_whatever_its_characters(tmp_path: Path) -> None
     (tmp_path / "figure.png").write_bytes(b"")
     writer = Writer("A section")
     caption = "E - C* below, C* of one_two [a] `b`, and 3 * 4."
-    writer.picture(tmp_path / "figure.png", caption)
+    writer.picture(lambda: tmp_path / "figure.png", caption)
     page = html.unescape(as_html(writer.section(1.0).markdown(), tmp_path))
     assert f"<em>{caption}</em>" in page
     assert f'alt="{caption}"' in page
