@@ -107,3 +107,11 @@ def test_an_interval_is_asymmetric_and_within_the_range() -> None:
     low, high = mean_interval(np.array([0.1]), np.array([0.0]), 1000, 0.0, 2.0)
     np.testing.assert_allclose([low[0], high[0]], [0.1 - 0.0003, 0.1 + 0.0057])
     assert mean_interval(np.array([0.1]), np.array([np.inf]), 1, 0.0, 2.0) == (np.array([0.0]), np.array([2.0]))
+
+
+def test_costs_that_differ_by_rounding_alone_are_one_atom(rng: np.random.Generator) -> None:
+    """As those of networks that mean the same."""
+    costs = np.full(1000, 0.3)
+    apart = costs * (1 + 1e-15 * rng.integers(0, 3, 1000))
+    assert tail_error(costs, 0.2, 0.1) == pytest.approx(tail_error(apart, 0.2, 0.1), rel=1e-6)
+    assert np.isnan(tail_error(apart, 0.2))

@@ -136,7 +136,8 @@ def tail_error(values: Floats, share: float, lowest: float | None = None) -> Flo
     scatter = tail.var(axis=-1, ddof=1) / size
     slope = (_mean_of_lowest(ascending, last) - _mean_of_lowest(ascending, first)) / max(last - first, ROUNDING)
     error: Floats = stdtrit(whole - 1, ONE_SIGMA) * np.sqrt(scatter + (slope * deviation) ** 2)
-    is_one_atom = tail[..., 0] == tail[..., -1]
+    spread, magnitude = tail[..., -1] - tail[..., 0], np.maximum(np.abs(tail[..., 0]), np.abs(tail[..., -1]))
+    is_one_atom = spread <= ROUNDING * magnitude  # bitstrings of one meaning cost the same but for rounding
     below = np.nan if lowest is None else np.maximum(tail[..., 0] - lowest, 0.0) * (UNSEEN / size)
     return np.where(is_one_atom, np.hypot(error, below), error)[()]
 

@@ -120,7 +120,7 @@ def test_damage_changes_nothing_or_is_named(qhn: Callable, finished_run: Path, t
 
 @pytest.mark.slow
 def test_damage_changes_nothing_or_is_named_in_many_trials(qhn: Callable, finished_run: Path, tmp_path: Path) -> None:
-    assert not list(tried(qhn, finished_run, tmp_path / "results", 2, 170))
+    assert not list(tried(qhn, finished_run, tmp_path / "results", 2, 40))
 
 
 # ------------------------------------------------------------ what was paid for
