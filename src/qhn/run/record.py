@@ -74,7 +74,6 @@ OLD_SCHEMA = 1  # without checksums in most of them
 TIMING, CHECKPOINT, BEFORE = "timing.jsonl", "checkpoint.npz", "checkpoint-before.npz"
 CONFIG, MANIFEST, OUTCOME = "config.json", "manifest.json", "outcome.json"
 BEFORE_CONFIG = {"samples", "data", LOCK, HELD}  # what creating a run writes first
-LAST_BYTES = 65_536  # of a file whose last line is looked for
 AGAIN = "delete it, the run writes another"
 
 
