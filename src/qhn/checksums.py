@@ -211,10 +211,10 @@ def last_line(path: Path, end: End) -> Line | None:
             return None
         rest = earlier[-1][found.start(2) :] + b"\n"
         before = End(end.lines - 1, end.size - len(text) - 1, zlib.crc32(rest, int(found[2], 16)))
-    line = next(lines_of(text, before), None)
-    if line is not None and line.end != end:
+    last = next(lines_of(text, before), None)
+    if last is not None and last.end != end:
         raise QhnError(f"line {end.lines}, or the one before it, was changed after it was written")
-    return line
+    return last
 
 
 # ---------------------------------------------------------------- arrays

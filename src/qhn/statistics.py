@@ -107,8 +107,8 @@ def tail_error(values: Floats, share: float, lowest: float | None = None) -> Flo
 
     Two independent causes add up: the scatter of the values in the tail, and the rank at which the tail ends, which
     fluctuates by √(shots·share·(1 − share)) and is followed in both directions, since the values may have atoms.
-    Student's factor makes up for the few shots that show the scatter. The bias of the mean is of
-    higher order and within it.
+    Student's factor makes up for the few shots that show the scatter. The bias of the mean is of higher order and
+    within it.
 
     The error is nan, unknown, with fewer than 5 shots in the tail. If all values in the tail are equal, nothing but the
     range says how far lower ones may be that no shot showed: without it the error is unknown, too.

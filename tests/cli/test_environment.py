@@ -5,6 +5,7 @@ None of them costs a run its page, and none is told as something else.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -79,6 +80,23 @@ def test_a_reader_that_leaves_ends_nothing_but_the_output(tmp_path: Path) -> Non
     assert b"Traceback" not in done.stderr
     assert b"Exception ignored" not in done.stderr
     assert figures(tmp_path / "results")
+
+
+def test_a_full_standard_output_is_not_told_as_a_failed_picture(qhn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fills up between the page of a comparison and the path of its picture, which is there."""
+    assert [qhn(*RUN, "--seed", seed, "--quiet").code for seed in "12"] == [0, 0]
+    told: list[str] = []
+
+    def put(text: str) -> None:
+        told.append(text)
+        if len(told) > 1:
+            raise OSError(errno.ENOSPC, "No space left on device", "standard output")
+
+    monkeypatch.setattr("qhn.cli.sweeps.put", put)
+    found = qhn("compare", *(path.parent.name for path in Path("results").glob("*/*/config.json")))
+    assert found.code == 4
+    assert found.err == "qhn: standard output: No space left on device\n"
+    assert Path(told[1]).exists()
 
 
 def test_a_file_does_not_get_the_number_of_a_closed_stream() -> None:

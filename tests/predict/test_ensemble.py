@@ -71,6 +71,11 @@ def test_its_file_is_complete(space: SearchSpace, rng: np.random.Generator, tmp_
     assert found.left_out == 0.25
     np.testing.assert_array_equal(found.probabilities(x), ensemble.probabilities(x))
     np.testing.assert_array_equal(found.predict(x), ensemble.predict(x))
+    content = (tmp_path / "e.npz").read_bytes()
+    assert content.count(b"PK\5\6") == 1  # one archive, with its checksum at the end
+    (tmp_path / "e.npz").write_bytes(content[:60] + bytes([content[60] ^ 1]) + content[61:])
+    with pytest.raises(ValueError, match="its checksum is another"):
+        qhn.load_ensemble(tmp_path / "e.npz")
     (tmp_path / "e.npz").write_bytes(b"PK nothing")
     with pytest.raises(ValueError, match="not an ensemble saved by qhn"):
         qhn.load_ensemble(tmp_path / "e.npz")

@@ -70,12 +70,13 @@ def estimate(
     put(json.dumps(found.values()) if as_json else found.text())
     if chip_map is None:
         return
+    drawn = None
     with attempt(str(chip_map)):
         from qhn.report.chip_map import chip_map as draw
 
         drawn = draw(chip_map, found.chip, found.chains)
-        if not as_json:
-            put(f"\n{drawn}, and beside it the same as .pdf and its data as .csv")
+    if drawn is not None and not as_json:
+        put(f"\n{drawn}, and beside it the same as .pdf and its data as .csv")
 
 
 def _is_free(name: str, chip_map: Path | None, as_json: bool) -> bool:

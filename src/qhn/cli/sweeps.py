@@ -103,8 +103,11 @@ def compare(
     place = results_directory(results)
     comparison = Comparison([Record.load(find_run(place, name)) for name in names])
     put(comparison.page() + "\n")
+    drawn = None
     with attempt("of the comparison"):
-        put(str(comparison.figure(output or place / "compare")))
+        drawn = comparison.figure(output or place / "compare")
+    if drawn is not None:
+        put(str(drawn))
 
 
 @app.command()

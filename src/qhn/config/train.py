@@ -69,7 +69,7 @@ class AdamConfig(Section):
         learning_rate: learning rate, in radians per step.
         beta1: decay of the mean of past gradients, in [0, 1).
         beta2: decay of the mean of past squared gradients, in [0, 1).
-        epsilon: number added to the root of the squared gradients against division by 0, at most a millionth of it.
+        epsilon: number added to the root of the squared gradients against division by 0; at most 1e-6 of the largest.
     """
 
     name: Literal["adam"] = "adam"

@@ -16,10 +16,8 @@ from qhn.arrays import Bools, Floats, Integers
 from qhn.estimator.gradient import ValueAndGrad
 from qhn.fields import Number, settle
 
-ABOVE_0, FROM_0, SHARE = Number(above=0), Number(low=0), Number(low=0, below=1)
 Function = Callable[[Floats], ValueAndGrad]
-
-
+ABOVE_0, FROM_0, SHARE = Number(above=0), Number(low=0), Number(low=0, below=1)
 TOLERANCE = 1e-6  # gradient at which a training has converged, relative to the scale of the costs
 MOST_EPSILON = 1e-6  # Adam's epsilon at most, relative to the largest root of a mean square
 EPSILON = float(np.finfo(np.float64).eps)

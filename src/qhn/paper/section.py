@@ -76,7 +76,7 @@ class Writer:
 
         Args:
             draw: a function that draws the picture into the report's folder and returns its path.
-            caption: the caption, in Markdown without emphasis.
+            caption: the caption, as plain text: marks of Markdown in it are characters like others.
         """
         with attempt(f"“{in_line(caption, MAX_CAPTION)}”"):
             words = literal(caption)

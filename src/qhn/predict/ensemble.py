@@ -166,8 +166,6 @@ class Ensemble:
         arrays |= {"bits": bitstrings.pack(self.bits), "left_out": self.left_out}
         arrays["feature_names"] = np.array(self.feature_names, dtype=str)
         file.write(checksums.arrays(space=json.dumps(asdict(self.space)), **arrays))
-        arrays["feature_names"] = np.array(self.feature_names, dtype=str)
-        np.savez(file, allow_pickle=False, space=json.dumps(asdict(self.space)), **arrays)
 
 
 def load_ensemble(path: str | Path) -> Ensemble:

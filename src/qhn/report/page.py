@@ -374,11 +374,11 @@ class Report:
     def figures(self, output: Path | None = None) -> list[Path]:
         """Draw all figures of the run, with their data beside them.
 
+        A figure that cannot be drawn is left out, and a warning says why.
+
         Args:
             output: the folder to draw into; None for ``figures/`` of the run, which then also keeps C of all
                 bitstrings, or for another folder if the run is read-only (:func:`qhn.report.folder.figures_folder`).
-
-        A figure that cannot be drawn is left out, and a warning says why.
 
         Returns:
             The paths of the PNG files.

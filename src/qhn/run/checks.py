@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from qhn.backend.journal import LOST
 from qhn.backend.machines import MACHINES, spelled
 from qhn.backend.sampler import check_bits
 from qhn.backend.terms import Amount
@@ -138,10 +139,7 @@ def check_journal(record: Record) -> None:
         complaint = "is that of another run"
     else:
         return
-    raise RecordError(
-        f"{record.journal.path} {complaint}; restore it from a copy: it holds what was spent, and the names of jobs "
-        "that may be on their way"
-    )
+    raise RecordError(f"{record.journal.path} {complaint}; {LOST}")
 
 
 class BudgetNeeded(QhnError):

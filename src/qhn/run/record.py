@@ -22,9 +22,10 @@ A step is complete when the checkpoint that counts it is in place. Whatever a ki
 before the run goes on, so a resumed run writes the same bytes as an uninterrupted one (except times, versions, and the
 random names that Qiskit gives to parameters in ``circuit.qpy``).
 
-Every file is checked when it is read (:mod:`qhn.checksums`). If the last step or the checkpoint is damaged, the run is
-shown as it was one step earlier, and goes on from there: bits that were paid for are kept, so that the step is made
-again without another shot. Runs of older versions (schema 1) have fewer checksums; they can be read and go on.
+Every file is checked when it is read (:mod:`qhn.checksums`). If the end of the last step is torn off, or the checkpoint
+is damaged, the run is shown as it was one step earlier, and goes on from there: bits that were paid for are kept, so
+that the step is made again without another shot. Runs of older versions (schema 1) have fewer checksums; they can be
+read and go on.
 """
 
 from __future__ import annotations
@@ -74,7 +75,6 @@ OLD_SCHEMA = 1  # without checksums in most of them
 TIMING, CHECKPOINT, BEFORE = "timing.jsonl", "checkpoint.npz", "checkpoint-before.npz"
 CONFIG, MANIFEST, OUTCOME = "config.json", "manifest.json", "outcome.json"
 BEFORE_CONFIG = {"samples", "data", LOCK, HELD}  # what creating a run writes first
-LAST_BYTES = 65_536  # of a file whose last line is looked for
 AGAIN = "delete it, the run writes another"
 
 
@@ -320,8 +320,8 @@ class Record:
     def checkpoint(self) -> Checkpoint:
         """The state of the training after its last complete step; one of zero steps if there is none.
 
-        If the last step, or the checkpoint after it, is damaged, it is the state after the step before; a warning says
-        so.
+        If the end of the last step's files is missing, or the checkpoint after it is damaged, it is the state after the
+        step before; a warning says so.
 
         Raises:
             RecordError: if more than that is damaged or missing.
@@ -335,7 +335,7 @@ class Record:
         return found
 
     def _complete(self) -> tuple[Checkpoint, RecordError | None]:
-        """The last checkpoint to which everything is there, and the damage to the one after it; None if there is none.
+        """The last checkpoint for which all files are long enough, and the damage to the one after it; None without.
 
         Raises:
             RecordError: if the last two are damaged, or what they count is.

@@ -388,8 +388,6 @@ def _start_resource_tracker() -> None:
 
 
 def _begin_worker(num_threads: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
-    warnings.simplefilter("ignore", QhnWarning)  # the parent has said the same, once
     for number in (signal.SIGINT, signal.SIGHUP):  # the terminal sends them to all; the parent decides
         signal.signal(number, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = str(num_threads)
