@@ -22,6 +22,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qhn.durable import open_regular
 from qhn.errors import QhnError
 from qhn.text import parse_json
 
@@ -215,6 +216,31 @@ def last_line(path: Path, end: End) -> Line | None:
     if last is not None and last.end != end:
         raise QhnError(f"line {end.lines}, or the one before it, was changed after it was written")
     return last
+
+
+def lines_at_end(path: Path, most: int) -> Iterator[Line]:
+    """The lines at the end of a file, of which no more than a number of bytes is read, each checked if it can be.
+
+    Args:
+        path: path of the file.
+        most: number of bytes.
+
+    Raises:
+        QhnError: if a line was changed after it was written, or there is no file but something else.
+        OSError: if the file cannot be read.
+    """
+    with os.fdopen(open_regular(path, os.O_RDONLY), "rb") as file:
+        left_out = max(0, os.fstat(file.fileno()).st_size - most)
+        file.seek(left_out)
+        content, end = file.read(), None
+    content = content.partition(b"\n")[2] if left_out else content
+    rest = content if left_out else b""
+    while rest and end is None:  # the first line from which those after it can be checked
+        first, _, rest = rest.partition(b"\n")
+        if found := LINE_END.search(first):
+            content = rest
+            end = End(int(found[1]), 0, zlib.crc32(first[found.start(2) :] + b"\n", int(found[2], 16)))
+    yield from lines_of(content, end, plain=end is None)
 
 
 # ---------------------------------------------------------------- arrays

@@ -15,7 +15,7 @@ from qhn.config import RunConfig
 from qhn.config.file import with_settings
 from qhn.errors import RecordError, RecordWarning
 from qhn.run.training import resume, train
-from runs import make_old
+from runs import finished, make_old
 from service import Service
 
 Damage = Callable[[bytes, np.random.Generator], bytes | None]
@@ -121,6 +121,26 @@ def test_damage_changes_nothing_or_is_named(qhn: Callable, finished_run: Path, t
 @pytest.mark.slow
 def test_damage_changes_nothing_or_is_named_in_many_trials(qhn: Callable, finished_run: Path, tmp_path: Path) -> None:
     assert not list(tried(qhn, finished_run, tmp_path / "results", 2, 40))
+
+
+def test_bits_of_another_step_or_run_are_no_bits_of_this_one(small_config: RunConfig, tmp_path: Path) -> None:
+    one = finished(small_config, tmp_path)
+    other = finished(with_settings(small_config, {"train.seed": 8}), tmp_path)
+    last = one.directory / "samples" / "step-000003.npz"
+    for source in (other.directory / "samples" / last.name, last.with_name("step-000002.npz")):
+        shutil.copy(source, last)
+        with pytest.raises(RecordError, match=rf"{last.name} cannot be read \(it holds the bits of "):
+            one.samples(3)
+
+
+def test_lost_times_of_an_old_run_are_told(qhn: Callable, small_config: RunConfig, tmp_path: Path) -> None:
+    run = make_old(finished(small_config, tmp_path / "results").directory)
+    timing = run / "timing.jsonl"
+    assert "timing.jsonl" not in qhn("show", run.name).err
+    timing.write_bytes(timing.read_bytes()[:-40])
+    shown = qhn("show", run.name)
+    assert shown.code == 0
+    assert re.search(r"timing.jsonl has the times of 3 of 4 steps", shown.err)
 
 
 # ------------------------------------------------------------ what was paid for

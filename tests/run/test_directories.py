@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ import qhn as package
 from pictures import command
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
-from qhn.errors import RecordError
+from qhn.errors import RecordError, RecordWarning
 from qhn.run.directories import find_run
 from qhn.run.record import load_run, lock_of
 from qhn.run.training import resume, train
@@ -217,11 +218,15 @@ def test_the_latest_run_is_the_one_that_was_advanced_last(
     os.utime(third / "config.json", (1, 1))
     os.mkfifo(third / "manifest.json")  # which is not waited for
     os.mkfifo(third / "timing.jsonl")
-    assert find_run(results, None) == second
+    with pytest.warns(RecordWarning, match=r"(manifest|timing)\.jsonl? cannot be read"):
+        assert find_run(results, None) == second
+    shutil.rmtree(third)
     list(resume(first, {"train.steps": 5}))
     assert find_run(results, None) == first
-    for name in ("manifest.json", "timing.jsonl"):
-        (second / name).write_bytes(b"\x00{")  # damaged: it is told by its other files
+    (second / "timing.jsonl").write_bytes(b"\x00{")  # torn
+    assert find_run(results, None) == first
+    (second / "manifest.json").write_bytes(b"\x00{")  # damaged: it is told by its other files
+    with pytest.warns(RecordWarning, match=r"manifest\.json cannot be read"):
         assert find_run(results, None) == first
 
 
@@ -255,3 +260,17 @@ def test_a_file_system_without_locks_is_told_once(
     (directory / ".lock-held").unlink()
     assert qhn("resume", str(directory), "--steps", "4", "--quiet").code == 0
     assert not (directory / ".lock-held").exists()
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "timing.jsonl"])
+def test_a_changed_time_does_not_make_another_run_the_latest_without_a_word(
+    name: str, small_config: RunConfig, tmp_path: Path
+) -> None:
+    earlier = finish(small_config, tmp_path)
+    latest = finish(with_settings(small_config, {"train.seed": 8}), tmp_path)
+    assert find_run(tmp_path, None) == latest
+    path = earlier / name
+    head, _, tail = path.read_bytes().rpartition(b'"time": "2')
+    path.write_bytes(head + b'"time": "9' + tail)
+    with pytest.warns(RecordWarning, match=rf"{name} cannot be read, or was changed"):
+        assert find_run(tmp_path, None) == latest

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
-from qhn.durable import open_regular
-from qhn.errors import NotFoundError, QhnError
+from qhn import checksums
+from qhn.errors import NotFoundError, QhnError, RecordWarning
 from qhn.run.checkpoint import JOURNAL, STEPS
 from qhn.run.record import CHECKPOINT, CONFIG, MANIFEST, TIMING
-from qhn.text import did_you_mean, parse_json, read_text
+from qhn.text import did_you_mean, read_text
 
 LAST_BYTES = 65_536  # of a file whose last line is looked for
 
@@ -81,13 +82,27 @@ def _last_advanced(directory: Path) -> tuple[str, int]:
         equal ones the time of the last change of ``checkpoint.npz`` or ``config.json`` in nanoseconds.
     """
     times = [""]
-    with suppress(OSError, ValueError, LookupError, TypeError):
-        times.append(str(parse_json(read_text(directory / MANIFEST))["sessions"][-1]["time"]))
-    with (
-        suppress(OSError, ValueError, LookupError, TypeError),
-        os.fdopen(open_regular(directory / TIMING, os.O_RDONLY), "rb") as file,
-    ):
-        file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_BYTES))
-        times.append(str(parse_json(file.read().splitlines()[-1])["time"]))
+    for name, time_in in ((MANIFEST, _last_session), (TIMING, _last_step)):
+        try:
+            times.append(time_in(directory / name))
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, LookupError, TypeError):
+            words = "cannot be read, or was changed: another run may be taken for the latest; name the one you mean"
+            warnings.warn(RecordWarning(f"{directory / name} {words}"), stacklevel=2)
     files = [directory / name for name in (CHECKPOINT, CONFIG)]
     return max(times), max((path.stat().st_mtime_ns for path in files if path.exists()), default=0)
+
+
+def _last_session(path: Path) -> str:
+    """The time at which the last session began, by the manifest."""
+    tree = checksums.parse_document(read_text(path).encode(), is_checked=False)
+    return str(tree["sessions"][-1]["time"])
+
+
+def _last_step(path: Path) -> str:
+    """The time at which the last step ended, by the times of the steps; empty if there is none."""
+    for line in reversed(list(checksums.lines_at_end(path, LAST_BYTES))):
+        with suppress(ValueError):  # a torn line of an older version
+            return str(line.tree["time"])
+    return ""

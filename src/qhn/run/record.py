@@ -66,7 +66,7 @@ from qhn.run.checkpoint import ANEW, EVALUATIONS, JOURNAL, STEPS, Checkpoint
 from qhn.run.manifest import is_session, is_timing
 from qhn.run.session import Session
 from qhn.run.step import Outcome, Step
-from qhn.text import parse_json
+from qhn.text import in_line, parse_json
 
 Packed = NDArray[np.uint8]
 
@@ -75,6 +75,7 @@ OLD_SCHEMA = 1  # without checksums in most of them
 TIMING, CHECKPOINT, BEFORE = "timing.jsonl", "checkpoint.npz", "checkpoint-before.npz"
 CONFIG, MANIFEST, OUTCOME = "config.json", "manifest.json", "outcome.json"
 BEFORE_CONFIG = {"samples", "data", LOCK, HELD}  # what creating a run writes first
+PLACE = "place"  # name of the array that says to which run and step measured bits belong
 AGAIN = "delete it, the run writes another"
 
 
@@ -447,8 +448,17 @@ class Record:
             raise RecordError(f"{path} cannot be read ({shown_error(error)}); {ANEW}") from None
 
     def _samples_in(self, path: Path) -> tuple[Samples, str]:
-        """The bits in a file, and the digest of their angles and shots."""
+        """The bits in a file, and the digest of their angles and shots.
+
+        Raises:
+            QhnError: if the file is damaged, or that of another run or step.
+            OSError: if it cannot be read.
+            KeyError, TypeError, ValueError: if an array is missing, or is another than it should be.
+        """
         stored = read_npz(path, own=True, is_checked=not self.is_old)
+        place = str(stored.get(PLACE, self._place_of(path)))  # versions before this one did not note it
+        if place != self._place_of(path):
+            raise QhnError(f"it holds the bits of {in_line(place)}")
         return Samples.from_arrays(stored), str(stored["digest"])
 
     def best(self) -> dict[str, Any]:
@@ -506,7 +516,7 @@ class Record:
         """
         count = self.checkpoint().num_steps
         found = [line.tree for line in self._timing_lines(count)]
-        if not self.is_old and len(found) < count:
+        if len({entry["step"] for entry in found}) < count:
             words = f"{self.directory / TIMING} has the times of {len(found)} of {count} steps; the others are lost"
             warnings.warn(RecordWarning(words), stacklevel=2)
         return found
@@ -678,7 +688,7 @@ class Record:
         """
         path = self._samples_path(step, evaluation)
         subfolder(path.parent)
-        _write(path, checksums.arrays(digest=digest, **samples.arrays()))
+        _write(path, checksums.arrays(digest=digest, **{PLACE: self._place_of(path)}, **samples.arrays()))
 
     def paid_samples(self, step: int, evaluation: int, digest: str) -> Samples | None:
         """The bits stored earlier for an evaluation, so that nobody pays for them twice; None if there are none.
@@ -753,6 +763,10 @@ class Record:
     def _samples_path(self, step: int, evaluation: int = 0) -> Path:
         suffix = f"-{evaluation}" if evaluation else ""
         return self.directory / "samples" / f"step-{step:06d}{suffix}.npz"
+
+    def _place_of(self, path: Path) -> str:
+        """The run and the step to which a file of bits belongs, by which a file of others is noticed in its place."""
+        return f"{self.config.run_id}/{path.stem}"
 
     def _cut_to_checkpoint(self) -> None:
         """Cut off what a killed process left of an incomplete step."""
