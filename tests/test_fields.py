@@ -226,3 +226,38 @@ def test_settled_fields_are_pythons_own() -> None:
     assert json.dumps(dataclasses.asdict(settings))
     assert settings == DeviceSettings(exclude=(1, 2), qubits=((3, 4),))
     assert Uniform(high=MAX_ANGLE).high == MAX_ANGLE
+
+
+@pytest.mark.parametrize(
+    "costs",
+    [
+        [0, 1j, 2, 3],
+        ["0", "1", "2", "3"],
+        [True, False, True, False],
+        [10**400, 0, 0, 0],
+        [None, 0, 1, 2],
+        {0: 1},
+        np.zeros(4, dtype="datetime64[s]"),
+        np.ma.masked_array([0.0, 1.0, 2.0, 3.0], mask=[0, 1, 0, 0]),
+    ],
+    ids=lambda costs: str(costs)[:20],
+)
+def test_costs_are_real_numbers(costs: Any) -> None:
+    with pytest.raises(QhnError, match="costs must be real numbers, got"):
+        TableProblem(costs)
+    for make in (
+        ExactEstimator,
+        lambda *given, **more: NoisyEstimator(*given, open_backend("depolarising").compile(ANSATZ), **more),
+    ):
+        with pytest.raises(QhnError, match="costs must be real numbers, got"):
+            make(ANSATZ, PROBLEM, costs=costs)
+
+
+def test_starts_are_angles_and_a_cut_is_an_integer() -> None:
+    exact = ExactEstimator(ANSATZ, PROBLEM)
+    for wrong in (np.zeros((2, 4), dtype=complex), np.full((1, 4), np.nan), [["a"] * 4]):
+        with pytest.raises(QhnError, match="thetas must be"):
+            qhn.minimize(exact.value_and_grad, wrong)
+    for cut in (True, 1.5, "1"):
+        with pytest.raises(QhnError, match="cut must be an integer"):
+            qhn.schmidt_spectrum(ANSATZ, np.zeros(4), cut=cut)

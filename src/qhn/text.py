@@ -61,7 +61,7 @@ def literal(text: str) -> str:
     >>> print(literal("E - C* of [a_b]"))
     E - C\* of \[a\_b\]
     """
-    return re.sub(r"([\\`*_\[\]<>])", r"\\\1", text)
+    return re.sub(r"([\\`*_\[\]<>&])", r"\\\1", text)
 
 
 def _is_number(cell: str) -> bool:

@@ -172,3 +172,10 @@ def test_a_name_that_the_locale_cannot_write_is_told_as_such(tmp_path: Path) -> 
     done = qhn_process("run", "any.toml", "--backend", "exact", **C)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_home_that_is_not_there_is_not_told_as_a_service_that_fails(tmp_path: Path) -> None:
+    done = qhn_process("doctor", HOME="/proc/none", QISKIT_IBM_TOKEN="", QISKIT_IBM_INSTANCE="")
+    assert done.returncode == 2
+    assert b"/proc/none: No such file or directory" in done.stdout
+    assert b"try again later" not in done.stdout

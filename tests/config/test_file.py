@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from qhn.config import RunConfig
 from qhn.config.file import load_config, parse_config, parse_setting, presets, with_settings
 from qhn.config.section import Section
+from qhn.errors import QhnError
 
 DESIGN = """
 [data]
@@ -240,6 +241,8 @@ def test_exact_takes_shots_only_if_they_are_asked_for(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         ({"device.tiles": 0}, "device.tiles must be a number of at least 1, or 'auto', got 0"),
+        ({"device.tiles": float("inf")}, "device.tiles must be a number of at least 1, or 'auto', got inf"),
+        ({"device.tiles": float("nan")}, "device.tiles must be a number of at least 1, or 'auto', got nan"),
         ({"device.tiles": "many"}, "device.tiles must be a number of at least 1, or 'auto', got 'many'"),
         ({"device.tiles": 2}, "device.tiles goes with backends fake_<device> and ibm_<device>, not with aer"),
         ({"device.p1": 0.1}, "device.p1 goes with backend depolarising, not with aer"),
@@ -338,3 +341,18 @@ def test_a_setting_does_not_hide_a_wrong_value_of_the_file(tmp_path: Path) -> No
         load_config(file, {"train.shots": 5})
     file.write_text('[data]\nname = "gaussian-mixture"\n[train]\nsteps = 9\nbackend = "exact"\n')
     assert load_config(file, {"train.steps": 3, "train.backend": "aer"}).train.steps == 3
+
+
+@pytest.mark.parametrize("key", ["train.shots", "train.target", "train.backend", "data.samples", "device.tiles"])
+@pytest.mark.parametrize("value", [np.ones(2), np.zeros(0), np.ones((1, 1)), np.array([1 + 1j])], ids=str)
+def test_an_array_is_a_list_and_no_number(key: str, value: np.ndarray) -> None:
+    with pytest.raises(QhnError, match=rf"{key}.* got {re.escape(str(value.tolist()))}"):
+        load_config("figure-1", {key: value})
+
+
+def test_arrays_are_lists_where_lists_are_taken() -> None:
+    lists = {"network.hidden": [[2, 4]], "network.alphabet": [-2.0, 1.0], "train.backend": "fake_fez"}
+    arrays = lists | {"network.hidden": np.array([[2, 4]]), "network.alphabet": np.array([-2.0, 1.0])}
+    assert load_config("figure-1", arrays) == load_config("figure-1", lists)
+    with pytest.raises(QhnError, match=r"network\.hidden.* got \(1\+1j\)"):
+        load_config("figure-1", {"network.hidden": np.array([1 + 1j])})

@@ -276,3 +276,34 @@ def test_columns_that_are_no_features_are_named_in_a_warning(
 def test_ordinary_columns_cause_no_warning(tmp_path: Path) -> None:
     text = "age,paid,grid\n" + "".join(f"{20 + i * i},{'yn'[i % 2]},{i % 3}\n" for i in range(12))
     assert load_file(csv(tmp_path / "d.csv", text), "paid").num_features == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "own"),
+    [
+        (("yes", "no"), ["no", "yes"]),
+        ((" yes", "no"), [" yes", "no"]),
+        ((" yes", " no"), [" no", " yes"]),
+        (("a", "a "), ["a", "a "]),
+        (("a\u00a0", "a"), ["a", "a\u00a0"]),
+        (("True", "True "), ["True", "True "]),
+        ((" 1", "1"), [" 1", "1"]),
+        ((" 1", " 2"), [1, 2]),
+        ((" True", "False"), [False, True]),
+        (("0.5 ", "1.5"), [0.5, 1.5]),
+    ],
+)
+def test_spaces_around_text_are_part_of_a_label(tmp_path: Path, written: tuple[str, str], own: list[object]) -> None:
+    path = csv(tmp_path / "d.csv", "a,label\n" + "".join(f"{i * i},{written[i % 2]}\n" for i in range(8)))
+    if len({label.strip() for label in written}) == 2:
+        data = load_file(path, validation_fraction=0)
+    else:
+        with pytest.warns(QhnWarning, match="classes '.*' and '.*' differ by spaces alone, and stay two classes"):
+            data = load_file(path, validation_fraction=0)
+    assert data.classes.tolist() == own
+    assert [str(data.classes[int(y)]).strip() for y in data.y] == [written[i % 2].strip() for i in range(8)]
+
+
+def test_a_name_that_no_array_of_numpy_keeps_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"the name 'a\\x00' of a column holds a NUL character"):
+        load_file(csv(tmp_path / "d.csv", "a\0,label\n1,0\n2,1\n"))

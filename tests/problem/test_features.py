@@ -84,3 +84,40 @@ def test_networks_and_ensembles_predict_the_same_of_reordered_columns(rng: np.ra
     for predictor in (several, one):
         np.testing.assert_array_equal(predictor.probabilities(frame), predictor.probabilities(X))
         np.testing.assert_array_equal(predictor.predict(frame), predictor.predict(X))
+
+
+def test_numbered_columns_have_the_names_of_features_that_are_numbers() -> None:
+    numbers = ("0", "1", "2")
+    frame = Frame({j: X[:, j] for j in (2, 0, 1)})
+    np.testing.assert_array_equal(as_features(frame, 3, numbers), X)
+    np.testing.assert_array_equal(as_features(Frame({j: X[:, min(j, 2)] for j in (3, 2, 1, 0)}), 3, numbers), X)
+    with pytest.raises(ValueError, match="x has numbered columns out of order, 2, 0, 1; sort them, or name them"):
+        as_features(frame, 3, NAMES)
+    np.testing.assert_array_equal(as_features(Frame({j: X[:, j - 4] for j in (4, 5, 6)}), 3, NAMES), X)
+
+
+def test_a_row_of_a_structured_array_is_put_in_order() -> None:
+    row = structured(columns(*NAMES[::-1]))[1]
+    np.testing.assert_array_equal(as_features(row, 3, NAMES), X[1])
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("dtype", [complex, "datetime64[D]", "timedelta64[s]"])
+def test_what_numpy_would_convert_without_a_word_is_refused(make: Callable[..., Any], dtype: Any) -> None:
+    with pytest.raises(ValueError, match="x must hold real numbers, got"):
+        as_features(X.astype(np.int64).astype(dtype), 3, NAMES)
+    if make is not structured:  # whose columns are numbers here
+        named = {name: values.astype(np.int64).astype(dtype) for name, values in columns(*NAMES).items()}
+        with pytest.raises(ValueError, match="x must hold real numbers, got"):
+            as_features(make(named), 3, NAMES)
+
+
+def test_masked_and_infinite_values_are_not_taken_for_numbers() -> None:
+    masked = np.ma.masked_array(X, mask=X > 5)
+    for x in (masked, {name: masked[:, j] for j, name in enumerate(NAMES)}, [[None, 1.0, 2.0]]):
+        with pytest.raises(ValueError, match="x has missing values"):
+            as_features(x, 3, NAMES)
+    np.testing.assert_array_equal(as_features(np.ma.masked_array(X, mask=False), 3, NAMES), X)
+    for wrong in (np.inf, -np.inf, 1e300):
+        with pytest.raises(ValueError, match=r"x must hold numbers up to 1e\+100, got"):
+            as_features([[1.0, wrong, 2.0]], 3, NAMES)

@@ -10,7 +10,7 @@ from qhn.backend.journal import Journal
 from qhn.backend.sampler import Backend
 from qhn.backend.settings import DeviceSettings, NoiseSettings, NoSettings, RehearsalSettings, Settings
 from qhn.errors import QhnError
-from qhn.text import did_you_mean
+from qhn.text import did_you_mean, shown
 
 Opens = Callable[[str, Settings, Journal | None], Backend]
 
@@ -104,7 +104,7 @@ def machine_of(name: str) -> Machine:
     here = [machine.name for machine in MACHINES if not machine.has_chip]
     chips = " or ".join(machine.spelling for machine in MACHINES if machine.has_chip)
     choices = f"choose {', '.join(here)}, {chips}"
-    raise QhnError(f"unknown backend {name!r}; {did_you_mean(name, here, otherwise=choices)}")
+    raise QhnError(f"unknown backend {shown(name)}; {did_you_mean(name, here, otherwise=choices)}")
 
 
 def is_ideal(name: object) -> bool:
@@ -113,7 +113,7 @@ def is_ideal(name: object) -> bool:
     >>> is_ideal("exact"), is_ideal("aer"), is_ideal(3)
     (True, False, False)
     """
-    return any(machine.is_ideal and machine.name == name for machine in MACHINES)
+    return isinstance(name, str) and any(machine.is_ideal and machine.name == name for machine in MACHINES)
 
 
 def spelled(machines: Iterable[Machine]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 
@@ -25,7 +26,7 @@ OF_ESTIMATES = frozenset(
 
 
 def _number_of_tiles(value: Any) -> Any:
-    if value != "auto" and not (is_number(value) and value == int(value) >= 1):
+    if value != "auto" and not (is_number(value) and math.isfinite(value) and value == int(value) >= 1):
         raise QhnError(f"device.tiles must be a number of at least 1, or 'auto', got {shown(value)}")
     return value
 

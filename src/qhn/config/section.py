@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
@@ -62,7 +63,9 @@ def _fault(value: Any, kinds: frozenset[type]) -> PydanticCustomError | None:
 
 
 def _plain(value: Any) -> Any:
-    """A value with numpy's scalars, also those in lists, as Python's own."""
+    """A value with numpy's scalars and arrays, also those in lists, as Python's own numbers and lists."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
     return type(value)(map(_plain, value)) if type(value) in (list, tuple) else plain(value)
 
 

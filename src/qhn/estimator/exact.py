@@ -15,7 +15,7 @@ from qhn.circuit.hypernetwork import Ansatz
 from qhn.estimator.gradient import Gradient, ValueAndGrad
 from qhn.estimator.means import Estimates
 from qhn.estimator.protocol import check_fit
-from qhn.problem.cost import Problem
+from qhn.problem.cost import Problem, as_costs
 from qhn.problem.landscape import Landscape, check_enumerable, enumerate_costs
 from qhn.problem.objective import Aggregation, as_objective
 from qhn.seeds import Key
@@ -73,7 +73,7 @@ class ExactEstimator:
             check_enumerable(ansatz.num_qubits)
         self.ansatz = ansatz
         self.objective = as_objective(objective)
-        table = enumerate_costs(problem) if costs is None else np.asarray(costs, dtype=np.float64)
+        table = enumerate_costs(problem) if costs is None else as_costs(costs)
         self.energy = Energy(ansatz, table)
         self.distribution = Distribution(ansatz)
         self.landscape = Landscape(table)

@@ -19,7 +19,7 @@ from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import Gradient, ParameterShift, ValueAndGrad
 from qhn.estimator.means import Estimates, Means
 from qhn.estimator.protocol import check_fit
-from qhn.problem.cost import Problem
+from qhn.problem.cost import Problem, as_costs
 from qhn.problem.landscape import Landscape, check_enumerable, enumerate_costs
 from qhn.problem.objective import Aggregation, Outcomes, as_objective
 from qhn.seeds import Key
@@ -97,7 +97,7 @@ class NoisyEstimator:
         self.ansatz = ansatz
         self.sampler = sampler
         self.objective = as_objective(objective)
-        self.landscape = Landscape(enumerate_costs(problem) if costs is None else np.asarray(costs, dtype=np.float64))
+        self.landscape = Landscape(enumerate_costs(problem) if costs is None else as_costs(costs))
         self._ascending = np.argsort(self.landscape.costs)
         self.discarded_weight = 0.0
         self._other: tuple[Problem, Floats] | None = None

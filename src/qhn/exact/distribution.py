@@ -12,6 +12,7 @@ from qhn.errors import QhnError
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at, num_crossings
 from qhn.exact.halves import Halves, check_thetas, names, restore, row_blocks, squared_amplitudes
+from qhn.fields import Whole
 from qhn.statistics import entropy
 from qhn.threads import check_threads, in_parallel
 
@@ -149,6 +150,7 @@ def schmidt_spectrum(ansatz: Ansatz, theta: ArrayLike, cut: int) -> Floats:
     >>> schmidt_spectrum(hypernetwork(2, 1), theta, 1).round(6)
     array([0.707107, 0.707107])
     """
+    cut = Whole()("cut", cut)
     if not 1 <= cut < ansatz.num_qubits:
         raise QhnError(f"cut must be between 1 and {ansatz.num_qubits - 1}, got {cut}")
     rows = check_thetas(np.asarray(theta)[None], ansatz)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qhn.arrays import Bools, Floats, Integers
+from qhn.circuit.angles import as_angles
 from qhn.errors import QhnError
 from qhn.estimator.gradient import ValueAndGrad
 from qhn.fields import Whole, settle
@@ -208,7 +209,7 @@ def descend(
     Raises:
         ValueError: if ``thetas`` is not a matrix.
     """
-    theta = np.array(thetas, dtype=np.float64)
+    theta = np.array(as_angles(thetas, name="thetas"))
     if theta.ndim != 2:
         raise QhnError(f"thetas must have shape [B, num_parameters], got {list(theta.shape)}")
     method = optimizer or Lbfgs()

@@ -220,6 +220,26 @@ class BinnProblem:
         return np.concatenate([np.empty(0), *results]).reshape(array.shape[:-1])
 
 
+def as_costs(costs: ArrayLike) -> Floats:
+    """Costs as an array of numbers, a copy of what is given.
+
+    Raises:
+        QhnError: if they are text, dates, truth values or complex numbers, some are masked, or rows differ in length.
+
+    >>> as_costs([1, 2])
+    array([1., 2.])
+    """
+    try:
+        given = np.asarray(costs)
+    except ValueError:
+        raise QhnError("costs must be an array of numbers, all rows of the same length") from None
+    if given.dtype.kind not in "iuf" or np.ma.is_masked(costs):
+        kind = "masked values" if np.ma.is_masked(costs) else f"an array of {given.dtype}"
+        raise QhnError(f"costs must be real numbers, got {kind}")
+    with np.errstate(over="ignore"):  # of a wider float: what becomes infinite is refused
+        return given.astype(np.float64)
+
+
 def check_costs(costs: Floats, name: Callable[[int], str] = "entry {}".format) -> None:
     """Refuse costs of which means, squares and differences are no numbers.
 
@@ -253,7 +273,7 @@ class TableProblem:
     """
 
     def __init__(self, costs: ArrayLike) -> None:
-        self.costs = np.array(costs, dtype=np.float64)
+        self.costs = as_costs(costs)
         size = self.costs.size
         if self.costs.ndim != 1 or size < 2 or size & (size - 1):
             raise QhnError(f"a table of costs must hold 2^num_qubits numbers, got shape {list(self.costs.shape)}")

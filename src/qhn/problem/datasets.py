@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,12 +22,12 @@ from qhn.errors import NotFoundError, QhnError, QhnWarning
 from qhn.limits import open_file
 from qhn.npz import open_npz
 from qhn.problem.mnist_files import read_mnist
+from qhn.problem.network import MAX_FEATURE
 from qhn.text import clipped, did_you_mean, in_line, shown
 
 RED_MEAN = np.array([-1.0, -2.0])
 BLUE_MEANS = np.array([[-2.0, 1.0], [1.0, 1.0], [2.0, -2.0]])
 MIXTURE_VARIANCE = 0.1
-MAX_FEATURE = 1e100  # so that sums of squares stay finite
 MAX_CLASSES = 64  # of a user's file
 MAX_NAME = 10_000  # characters of a class or a feature
 MIN_COUNTED = 10  # rows from which on a column that counts them is taken for their number
@@ -241,8 +242,8 @@ def load_file(
             an ``.npz`` file one array holds the classes ``[num_samples]`` and the only other array the features
             ``[num_samples, num_features]``.
         label: name of the column, or of the array, of classes. Sorted, the first class becomes y = 0. Classes of a
-            ``.csv`` file are booleans, integers or floats if Python writes each of them as it stands in the file, and
-            otherwise text; those of an ``.npz`` file keep their type.
+            ``.csv`` file are booleans, integers or floats if Python writes each of them as it stands there between
+            spaces, and otherwise the text of the file; those of an ``.npz`` file keep their type.
         validation_fraction: share of the samples of each class that is held out for validation, in [0, 1).
         standardise: shift and scale every feature to mean 0 and standard deviation 1 over the training samples.
         seed: seed of the split into training and validation samples.
@@ -307,19 +308,22 @@ def _read_csv(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, 
     names = tuple(name for j, name in enumerate(header) if j != column)
     if not names:
         raise QhnError(f"{path} has no feature columns beside {label!r}")
+    for name in names:
+        if "\0" in name:
+            raise QhnError(f"{path}: the name {shown(name)} of a column holds a NUL character; remove it")
     x = np.empty((len(rows) - 1, len(names)))
     labels = []
     for i, (number, row) in enumerate(rows[1:]):
         if len(row) != len(header):
             raise QhnError(f"{path} line {number} has {len(row)} fields, the header has {len(header)}")
-        labels.append(row.pop(column).strip())
-        if not labels[-1]:
+        labels.append(row.pop(column))
+        if not labels[-1].strip():
             raise QhnError(f"{path} line {number}: {label!r} is empty; fill in the class or remove the sample")
         if "\0" in labels[-1]:
             raise QhnError(f"{path} line {number}: {label!r} holds a NUL character, {shown(labels[-1])}; remove it")
         for j, text in enumerate(row):
             x[i, j] = _number(text, f"{path} line {number}, column {names[j]!r}")
-    return x, _own_labels(labels), names
+    return x, _without_spaces(path, labels), names
 
 
 def _short_lines(path: Path, file: IO[str]) -> Iterator[str]:
@@ -346,6 +350,23 @@ def _number(text: str, place: str) -> float:
     if not abs(value) <= MAX_FEATURE:
         raise QhnError(f"{place}: {text.strip()!r} is not finite, or too large; fill in or remove the sample")
     return value
+
+
+def _without_spaces(path: Path, labels: list[str]) -> NDArray[Any]:
+    """The user's own labels: spaces around booleans and numbers are no part of them, those around text are.
+
+    A warning names two labels that differ by nothing else.
+    """
+    different = sorted(set(labels))
+    bare = [label.strip() for label in labels]
+    if len(set(bare)) == len(different):
+        own = _own_labels(bare)
+        return np.array(labels) if own.dtype.kind == "U" else own
+    pairs = pairwise(sorted(different, key=str.strip))
+    first, second = next((first, second) for first, second in pairs if first.strip() == second.strip())
+    words = f"{path}: classes {shown(first)} and {shown(second)} differ by spaces alone, and stay two classes"
+    warnings.warn(words, QhnWarning, stacklevel=4)
+    return np.array(labels)
 
 
 def _own_labels(labels: list[str]) -> NDArray[Any]:

@@ -20,6 +20,7 @@ from qhn.npz import open_npz
 from qhn.text import clipped, did_you_mean, in_line
 
 MAX_WORD = 40  # characters of a class or a feature in a formula
+MAX_FEATURE = 1e100  # so that sums of squares stay finite
 
 
 def sigmoid(z: Floats) -> Floats:
@@ -69,7 +70,7 @@ def as_features(x: Any, num_inputs: int, names: Sequence[str] = ()) -> Floats:
            [4., 2.]])
     """
     try:
-        array = np.asarray(_in_order(x, names), dtype=np.float64)
+        array = _numbers(_in_order(x, names))
     except (ValueError, TypeError) as error:
         if isinstance(error, QhnError):
             raise
@@ -78,28 +79,50 @@ def as_features(x: Any, num_inputs: int, names: Sequence[str] = ()) -> Floats:
         raise QhnError(f"x must have shape [..., {num_inputs}], one column a feature, got {list(array.shape)}")
     if np.isnan(array).any():
         raise QhnError("x has missing values (nan); fill them in before predicting")
+    if not (np.abs(array) <= MAX_FEATURE).all():
+        raise QhnError(f"x must hold numbers up to {MAX_FEATURE:g}, got {np.abs(array).max():g}")
     return array
+
+
+def _numbers(values: Any) -> Floats:
+    """Features as an array of numbers; NaN where they are missing, also where an array is masked.
+
+    Raises:
+        QhnError: if they are complex numbers, dates or times, which numpy would convert without a word.
+        TypeError, ValueError: if they are no numbers.
+    """
+    array = np.ma.asarray(values) if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
+    if array.dtype.kind in "cmM":
+        raise QhnError(f"x must hold real numbers, got {array.dtype}")
+    return np.ma.filled(array.astype(np.float64), np.nan)
 
 
 def _in_order(x: Any, names: Sequence[str]) -> Any:
     """The features of a table in the order of their names; anything else as it is."""
     columns = _columns(x)
-    if not names or not columns or all(isinstance(column, (int, np.integer)) for column in columns):
-        return x  # columns that are numbered have no names
+    if not names or not columns:
+        return x
+    are_numbered = all(isinstance(column, (int, np.integer)) for column in columns)
+    if are_numbered and not {str(column) for column in columns} >= set(names):
+        if any(later <= earlier for earlier, later in pairwise(columns)):
+            listed = clipped(", ".join(map(str, columns)))
+            raise QhnError(f"x has numbered columns out of order, {listed}; sort them, or name them as the features")
+        return x  # columns that are numbered have no names, unless the features have the same
     places: dict[str, list[Any]] = {}
     for column in columns:
         places.setdefault(str(column).strip(), []).append(column)
     for name in names:
         if len(places.get(name, [])) != 1:
-            problem = "no column" if name not in places else "several columns"
+            if name in places:
+                raise QhnError(f"x has several columns {in_line(repr(name))}, a feature of the network; leave one")
             hint = did_you_mean(name, places, otherwise=clipped(f"it has {', '.join(map(in_line, places))}"))
-            raise QhnError(f"x has {problem} {in_line(repr(name))}, a feature of the network; {hint}")
-    return np.stack([np.asarray(x[places[name][0]]) for name in names], axis=-1)
+            raise QhnError(f"x has no column {in_line(repr(name))}, a feature of the network; {hint}")
+    return np.stack([_numbers(x[places[name][0]]) for name in names], axis=-1)
 
 
 def _columns(x: Any) -> list[Any]:
     """The names of the columns of a data frame, a row of one, a mapping or a structured array; none of an array."""
-    if isinstance(x, np.ndarray):
+    if isinstance(x, (np.ndarray, np.void)):
         return list(x.dtype.names or ())
     if isinstance(x, Mapping):
         return list(x)

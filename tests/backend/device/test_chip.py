@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from qiskit.providers import BackendV2, QubitProperties
 from qiskit.providers.fake_provider import GenericBackendV2
 from qiskit.transpiler import InstructionProperties
 
-from qhn.backend.device.chip import Chip, chip_of
+from qhn.backend.device.chip import DEFAULT_REP_DELAY, MAX_SHOTS, Chip, chip_of
 from qhn.backend.device.isa import check_isa
 from qhn.backend.device.layout import best_chain, load_of
 from qhn.backend.device.placement import place
@@ -76,7 +78,7 @@ SPOILED = {
 
 @pytest.mark.parametrize("value", IMPOSSIBLE)
 @pytest.mark.parametrize("what", SPOILED)
-def test_what_is_not_reported_is_the_worst_of_its_kind_and_said(what: str, value: float | None) -> None:
+def test_what_is_not_reported_is_the_worst_of_its_kind_and_said(what: str, value: Any) -> None:
     spoil, read, worst = SPOILED[what]
     device = line()
     spoil(device, value)
@@ -169,3 +171,53 @@ def test_a_recorded_calibration_says_what_was_assumed() -> None:
     earlier = Chip.from_json(tree)
     assert earlier.t1[2] == chip.t1.min()
     assert [gap.what for gap in earlier.assumed] == ["T1"]
+
+
+class Properties:
+    """Calibration of the readout as IBM reports it: for each qubit, both errors or one of them."""
+
+    last_update_date = datetime(2026, 1, 1)
+
+    def __init__(self, errors: list[dict[str, float]]) -> None:
+        self.errors = errors
+
+    def faulty_qubits(self) -> list[int]:
+        return []
+
+    def faulty_gates(self) -> list[object]:
+        return []
+
+    def qubit_property(self, qubit: int) -> dict[str, tuple[float, None]]:
+        return {name: (value, None) for name, value in self.errors[qubit].items()}
+
+
+def test_half_a_readout_error_stays_and_the_other_half_is_the_worst() -> None:
+    device = line(num_qubits=5)
+    for qubits in device.target["measure"]:
+        device.target.update_instruction_properties("measure", qubits, InstructionProperties(TIME, None))
+    read_0, read_1 = "prob_meas1_prep0", "prob_meas0_prep1"
+    known = [{read_0: 0.02, read_1: 0.03}, {read_0: 0.4}, {read_0: -0.1, read_1: 0.3}, {}, {read_0: 0.01, read_1: 0.01}]
+    device.properties = lambda: Properties(known)
+    chip = chip_of(device)
+    np.testing.assert_allclose(
+        chip.readout, [[0.02, 0.03], [0.4, 0.3], [0.4, 0.3], [0.35, 0.35], [0.01, 0.01]], atol=1e-12
+    )
+    assert {gap.what: gap.places for gap in chip.assumed} == {
+        "error of reading 0": ((2,),),
+        "error of reading 1": ((1,),),
+        "readout error": ((3,),),
+    }
+    for errors in known:
+        errors.pop(read_1, None)
+    with pytest.raises(ValueError, match="readout error is reported nowhere on the device"):
+        place(hypernetwork(3, 1), device, RehearsalSettings())
+
+
+@pytest.mark.parametrize("value", [*IMPOSSIBLE, "0.01", True, (None, None), (0.5, 0.1)])
+def test_limits_that_are_none_are_the_usual_ones(value: Any) -> None:
+    device = line()
+    device.default_rep_delay = device.max_shots = None if isinstance(value, tuple) else value
+    device.rep_delay_range = value if isinstance(value, tuple) else (value, value)
+    chip = chip_of(device)
+    assert (chip.rep_delay, chip.max_shots) == (DEFAULT_REP_DELAY, MAX_SHOTS)
+    assert chip.rep_delay_range == (DEFAULT_REP_DELAY, DEFAULT_REP_DELAY)

@@ -20,6 +20,7 @@ from qiskit.exceptions import QiskitError
 from qiskit.providers import BackendV2
 
 from qhn.arrays import Floats
+from qhn.fields import is_number
 
 Qubits = tuple[int, ...]
 Worst = Callable[[Floats], float]
@@ -225,15 +226,16 @@ def chip_of(device: BackendV2) -> Chip:
     unmeasured = Assumption("duration of measure", (), None, "taken as 0")
     rep_delay = _number(getattr(device, "default_rep_delay", None))
     rep_delay = rep_delay if rep_delay >= 0 else DEFAULT_REP_DELAY
-    low, high = getattr(device, "rep_delay_range", None) or (rep_delay, rep_delay)
+    low, high = map(_number, getattr(device, "rep_delay_range", None) or (rep_delay, rep_delay))
+    most = _number(getattr(device, "max_shots", None))
     return Chip(
         name=device.name,
         num_qubits=count,
         faulty=frozenset(faulty),
         measure_duration=float(durations.max(initial=0.0)),
         rep_delay=rep_delay,
-        rep_delay_range=(float(low), float(high)),
-        max_shots=int(getattr(device, "max_shots", None) or MAX_SHOTS),
+        rep_delay_range=(low, high) if 0 <= low <= high else (rep_delay, rep_delay),
+        max_shots=int(most) if most >= 1 else MAX_SHOTS,
         date=date,
         **_without_gaps(readout, relaxation, gates, [] if durations.size else [unmeasured]),
     )
@@ -301,6 +303,13 @@ def _without_gaps(
     gaps = _Gaps(known)
     each = [(qubit,) for qubit in range(len(readout))]
     rows = _errors(readout)
+    is_half = np.isnan(rows).sum(axis=1) == 1  # the known half stays, however bad it is
+    for state in (0, 1):
+        if is_half.any() and not np.isnan(rows[:, state]).all():
+            chosen = is_half | ~np.isnan(rows[:, state])
+            where = [place for place, one in zip(each, chosen, strict=True) if one]
+            what = f"error of reading {state}"
+            rows[chosen, state] = gaps.fill(what, where, rows[chosen, state], _worst_error, (DEAD, "it is not used"))
     mean = gaps.fill("readout error", each, rows.mean(axis=1), _worst_error, (DEAD, "no qubit is used"))
     missing = np.isnan(rows).any(axis=1)
     rows[missing] = mean[missing, None]
@@ -324,8 +333,8 @@ def _without_gaps(
 
 
 def _number(value: Any) -> float:
-    """A reported value as a number; NaN if there is none, or it is not finite."""
-    return float(value) if value is not None and math.isfinite(value) else math.nan
+    """A reported value as a number; NaN if there is none, or it is not finite, or no number."""
+    return float(value) if is_number(value) and math.isfinite(value) else math.nan
 
 
 def _errors(reported: Floats) -> Floats:

@@ -25,6 +25,7 @@ from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError
 from qhn.backend.ibm.failure import Kind, kind_at_connection, kind_of, status_of
 from qhn.backend.sampler import BackendError, QuotaError
 from qhn.errors import QhnError
+from qhn.text import in_line
 
 CLIENT_LOGS = ("qiskit_ibm_runtime", "ibm_cloud_sdk_core", "urllib3")
 NO_ACCOUNT = (
@@ -125,6 +126,10 @@ def connect() -> QiskitRuntimeService:
             raise RefusedAccount(
                 f"the IBM service refused the account's key ({status}); save it anew, or check QISKIT_IBM_TOKEN"
             ) from None
+        if isinstance(error, OSError) and error.filename is not None:  # a file, such as that of the saved accounts
+            place = in_line(error.filename)
+            words = f"{place}: {error.strerror}; the IBM client keeps its accounts there, below HOME"
+            raise RefusedAccount(words) from None
         raise _failed(error, "the IBM service could not be reached, or is out of order ({}); try again later") from None
 
 
