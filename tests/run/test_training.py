@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -695,6 +696,19 @@ def test_damage_to_the_last_step_costs_that_step_alone(
     assert len(list(training)) == 4
     assert contents(directory) == uninterrupted
     assert len(load_run(directory).steps()) == 4
+
+
+def test_a_checkpoint_of_another_run_is_not_taken(small_config: RunConfig, tmp_path: Path) -> None:
+    directory = finish(small_config, tmp_path)
+    other = finish(with_settings(small_config, {"train.seed": 8}), tmp_path)
+    shutil.copy(other / "checkpoint.npz", directory)
+    with pytest.warns(
+        RecordWarning, match=rf"checkpoint\.npz is damaged \(it is that of run {other.name}\): the run is"
+    ):
+        assert load_run(directory).checkpoint().num_steps == 3
+    shutil.copy(other / "checkpoint.npz", directory / "checkpoint-before.npz")
+    with pytest.raises(RecordError, match=r"checkpoint\.npz is damaged"):
+        load_run(directory).steps()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"x", "half"])

@@ -75,7 +75,7 @@ OLD_SCHEMA = 1  # without checksums in most of them
 TIMING, CHECKPOINT, BEFORE = "timing.jsonl", "checkpoint.npz", "checkpoint-before.npz"
 CONFIG, MANIFEST, OUTCOME = "config.json", "manifest.json", "outcome.json"
 BEFORE_CONFIG = {"samples", "data", LOCK, HELD}  # what creating a run writes first
-PLACE = "place"  # name of the array that says to which run and step measured bits belong
+PLACE = "place"  # name of the array that says to which run, and of measured bits to which step, a file belongs
 AGAIN = "delete it, the run writes another"
 
 
@@ -373,7 +373,11 @@ class Record:
         """
         path = self.directory / name
         try:
-            return Checkpoint.from_arrays(read_npz(path, own=True, is_checked=not self.is_old))
+            stored = read_npz(path, own=True, is_checked=not self.is_old)
+            run = str(stored.pop(PLACE, self.config.run_id))  # older versions did not note it
+            if run != self.config.run_id:
+                raise QhnError(f"it is that of run {in_line(run)}")
+            return Checkpoint.from_arrays(stored)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -661,7 +665,7 @@ class Record:
 
     def _write_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint; the one that it replaces stays beside it."""
-        content = checksums.arrays(**checkpoint.arrays())
+        content = checksums.arrays(**checkpoint.arrays(), **{PLACE: self.config.run_id})
         keep_as(self.directory / CHECKPOINT, self.directory / BEFORE)
         _write(self.directory / CHECKPOINT, content)
         self._written = checkpoint
