@@ -52,6 +52,7 @@ COLUMNS = {  # what is kept of finished members
 }
 UNKNOWN_WORKERS = 256  # jobs in flight on an executor that does not say how many workers it has
 MAX_WORKERS = 1024
+SECONDS_TO_END = 10.0  # for workers that are terminated
 DIED = "a worker process died, perhaps for want of memory; take fewer --workers: the same command goes on"
 
 
@@ -370,10 +371,12 @@ def processes(workers: int | None = None) -> Iterator[Executor]:
     try:
         yield pool
     except BaseException:
-        children = set(multiprocessing.active_children()) - others
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in children:
+        for child in set(multiprocessing.active_children()) - others:
             child.terminate()
+        # waited for, since Python's own end and the pool's would else close the same pipe at once
+        ending = threading.Thread(target=partial(pool.shutdown, cancel_futures=True), daemon=True)
+        ending.start()
+        ending.join(SECONDS_TO_END)
         raise
     pool.shutdown()
 
