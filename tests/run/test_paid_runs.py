@@ -6,6 +6,7 @@ import calendar
 import json
 import shutil
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from qhn.backend.events import TIME
 from qhn.backend.ibm import connection, jobs
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
-from qhn.errors import RecordError
+from qhn.errors import RecordError, RecordWarning
 from qhn.report.jobs import job_lines, ledger_of
 from qhn.run.record import Record, load_run
 from qhn.run.step import Outcome
@@ -264,6 +265,28 @@ def test_all_is_well_with_an_account_or_it_is_said_what_is_not(
     assert found.code == 2
     assert "the IBM account has no such instance" in found.out
     assert not service.jobs
+
+
+@pytest.mark.parametrize("torn", [1, 40, 300])
+def test_what_is_left_of_a_budget_does_not_hang_on_the_times_of_steps(
+    torn: int, service: Service, paid: RunConfig, tmp_path: Path
+) -> None:
+    training = train(with_settings(paid, {"train.max_qpu_seconds": TEST + STEP + WHOLE + 0.001}), results=tmp_path)
+    assert ended(training) == (2, training.outcome)
+    path = record_of(training).directory / "timing.jsonl"
+    path.write_bytes(path.read_bytes()[:-torn])
+    submitted = len(service.jobs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecordWarning)
+        again = resume(path.parent, {"train.steps": 9})
+        taken, outcome = ended(again)
+        assert (taken, outcome.name, len(service.jobs)) == (2, "budget", submitted)
+        assert again.ledger().spent.seconds == pytest.approx(service.usage)
+        more = resume(path.parent, {"train.max_qpu_seconds": 60, "train.steps": 4})
+        assert ended(more)[0] == 4
+        assert more.ledger().spent.seconds == pytest.approx(service.usage)
+        known = [entry["step"] for entry in load_run(path.parent).timing()]
+    assert known == ([0, 1, 2, 3] if torn == 1 else [0, 2, 3] if torn == 40 else [2, 3])
 
 
 def test_a_journal_that_was_lost_is_missed(service: Service, paid: RunConfig, tmp_path: Path) -> None:
