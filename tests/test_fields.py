@@ -140,6 +140,10 @@ def estimators(**options: Any) -> list[Any]:
     [
         (np.zeros(4, dtype=complex), "must be real numbers, angles in radians, got an array of complex128"),
         (np.zeros(4, dtype=bool), "must be real numbers"),
+        (
+            np.ma.masked_array(np.zeros(4), mask=[1, 0, 0, 0]),
+            "must be real numbers, angles in radians, got masked values",
+        ),
         (["a", "b", "c", "d"], "must be real numbers"),
         ([[0.0] * 4, [0.0]], "all rows of the same length"),
         (None, "must be real numbers"),

@@ -30,8 +30,9 @@ def as_angles(theta: ArrayLike, num_parameters: int | None = None, *, name: str 
         given = np.asarray(theta)
     except ValueError:  # rows of different lengths
         raise QhnError(f"{name} must be an array of angles, all rows of the same length") from None
-    if given.dtype.kind not in "iuf":
-        raise QhnError(f"{name} must be real numbers, angles in radians, got an array of {given.dtype}")
+    if given.dtype.kind not in "iuf" or np.ma.is_masked(theta):
+        kind = "masked values" if np.ma.is_masked(theta) else f"an array of {given.dtype}"
+        raise QhnError(f"{name} must be real numbers, angles in radians, got {kind}")
     with np.errstate(over="ignore"):  # of a wider float: what becomes infinite is refused
         angles = given.astype(np.float64, copy=False)
     if angles.ndim == 0 or num_parameters not in (None, angles.shape[-1]):
