@@ -33,6 +33,7 @@ NASTY = [
     "9" * 5000,
 ]
 C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+ASCII = {"PYTHONIOENCODING": "ascii"}
 LATIN = {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
 
 
@@ -47,7 +48,10 @@ def figures(results: Path) -> set[str]:
     return {path.name for path in results.rglob("*.png")}
 
 
-@pytest.mark.parametrize("environment", [C, LATIN, {"PYTHONIOENCODING": "ascii"}, {"HOME": "/nowhere"}, {"HOME": ""}])
+@pytest.mark.parametrize(
+    "environment",
+    [C, {"HOME": "/nowhere"}, *(pytest.param(one, marks=pytest.mark.slow) for one in (LATIN, ASCII, {"HOME": ""}))],
+)
 def test_every_verb_prints_its_page_in_any_locale_and_home(environment: dict[str, str], tmp_path: Path) -> None:
     for words in (RUN, ("show",), ("report",), ("list",)):
         done = qhn_process(*words, **environment)
@@ -117,7 +121,11 @@ def data_file(folder: Path, name: str, number: int = 0) -> Path:
 
 
 @pytest.mark.pictures
-@pytest.mark.parametrize("name", NASTY, ids=ascii)
+@pytest.mark.parametrize(
+    "name",
+    ["$x$ a^b <i>[red]\x1b[1m\nשלום", *(pytest.param(one, marks=pytest.mark.slow) for one in NASTY)],
+    ids=ascii,
+)
 def test_any_name_is_shown_as_itself_by_every_verb(qhn, name: str, tmp_path: Path) -> None:
     source = data_file(tmp_path, name)
     written = qhn("run", str(source), "--backend", "exact", "--steps", "1")
