@@ -23,10 +23,10 @@ export QISKIT_IBM_INSTANCE := $(INSTANCE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep compare reproduce test test-slow mutants lint bench chaos clean
+.PHONY: help run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep compare reproduce test test-slow mutants lint bench bench-errors chaos clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and f"qhn needs Python 3.11 or newer, $(PYTHON) is {v[0]}.{v[1]}; try make PYTHON=python3.11")'
@@ -106,6 +106,9 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy
 
 bench: $(VENV)/.installed-bench  ## measure speed against peers in the same run, about ten minutes
 	@$(BIN)/python -m tests.bench
+
+bench-errors: $(VENV)/.installed-dev  ## measure how often the stated errors and intervals hold the exact values
+	@PYTHONPATH=tests $(BIN)/python -m tests.bench.errors
 
 chaos: $(VENV)/.installed  ## runs on a stand-in of the IBM service that are killed and cut off at random: ROUNDS= SEED=
 	@$(BIN)/python -m tests.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))

@@ -77,10 +77,10 @@ def mean_interval(
 
     The plain standard error says nothing of values so rare that no shot showed them. Their probability is below 3/shots
     (with 95 % confidence), and they lie in the known range. So the interval is mean − 1.96·error − 3/shots·(mean −
-    lowest) to mean + 1.96·error + 3/shots·(highest − mean), cut to the range. Measured on trained circuits of 14 qubits
-    after 0 to 300 exact steps, at 100 and 1,000 shots, it holds the exact mean in .98 to 1.00 of repetitions (a plain
-    error in .68 down to .01). An empirical Bernstein interval (arXiv:0907.3740) and a hedged betting interval
-    (arXiv:2010.09686) hold it as often, and are two to seven, and one to two and a half times as wide.
+    lowest) to mean + 1.96·error + 3/shots·(highest − mean), cut to the range. On trained circuits of 14 qubits after 0
+    to 300 exact steps, at 100 and 1,000 shots, it holds the exact mean in .97 to 1.00 of repetitions, and a plain error
+    in .69 down to .06 (``make bench-errors``). An empirical Bernstein interval (arXiv:0907.3740) and a hedged betting
+    interval (arXiv:2010.09686) hold it as often, and are two to seven, and one to two and a half times as wide.
 
     Args:
         mean: measured means, ``[...]``.

@@ -78,6 +78,10 @@ class KnownJob:
         """Whether reading the bill at the given time, in seconds since 1970, makes it final for a job at its limit."""
         return self.is_at_limit and self.ended is not None and now - self.ended >= SETTLING_SECONDS
 
+    def is_used_by(self, num_steps: int) -> bool:
+        """Whether the bits of the job were read for one of the first ``num_steps`` steps."""
+        return self.event is Event.DONE and self.step is not None and self.step < num_steps
+
     @property
     def step(self) -> int | None:
         """The step of training that the job belongs to; None for a self-test."""

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qhn.backend.events import Event
 from qhn.backend.history import History
 from qhn.backend.terms import Amount
 
@@ -70,10 +69,9 @@ def ledger(num_steps: int, timing: Sequence[Mapping[str, Any]], history: History
     used = {job_id for entry in timing for job_id in entry["job_ids"]}
     lost = begun = tests = paid_ahead = NOTHING
     for job_id, job in jobs.items():
-        is_used = job_id in used or job.event is Event.DONE
         if job.step is None:
             tests += job.spent
-        elif job.step < num_steps and is_used:
+        elif job_id in used or job.is_used_by(num_steps):
             steps += dataclasses.replace(job.spent, shots=0)  # they are among those of the steps
         elif job.is_lost or job.step != num_steps:
             lost += job.spent

@@ -19,7 +19,9 @@ from qhn.problem.network import Network
 from qhn.report.drift import Drift
 from qhn.report.plotting import (
     Figure,
+    FuncFormatter,
     LinearSegmentedColormap,
+    LogLocator,
     MaxNLocator,
     in_own_style,
     label_of,
@@ -45,6 +47,7 @@ from qhn.report.style import (
 from qhn.run.step import Step
 
 UNITS_ACROSS = 5  # images of weights in a row
+FEW_EVALUATIONS = 200  # below which an axis names more than the powers of ten
 
 
 @in_own_style
@@ -430,6 +433,10 @@ def baseline_curves(path: Path, traces: dict[str, list[Trace]], optimum: float |
     if optimum is not None:
         axes.axhline(optimum, color=BLACK, linewidth=0.8, linestyle=":", label="optimum C*")
     axes.set_xscale("log")
+    if longest < FEW_EVALUATIONS:  # whose powers of ten are too few, and all numbers between them too many
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
+        axes.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
     found = [cost for _, _, _, cost in rows]
     if 0 < 10 * min(found) < max(found):
         axes.set_yscale("log")

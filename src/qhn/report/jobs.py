@@ -100,8 +100,7 @@ def job_lines(record: Record, state_of: Callable[[str], str | None]) -> list[Job
     lines = []
     for job_id, job in record.journal.history().jobs().items():
         state = job.event if job.event in ENDED else state_of(job_id) or job.event
-        is_read = job.event is Event.DONE and job.step is not None and job.step < num_steps
-        is_used = job_id in used or is_read or job.event is Event.SELF_TEST
+        is_used = job_id in used or job.is_used_by(num_steps) or job.event is Event.SELF_TEST
         bits = "used" if is_used else "lost" if job.is_lost else "to come"
         state = "done" if job.event is Event.SELF_TEST else state.lower()
         price, counted = job.price.seconds, job.spent.seconds
@@ -138,9 +137,8 @@ def ledger_of(record: Record) -> Ledger:
     """
     check_journal(record)
     last = record.last_step()
-    history, bills = record.journal.history(), record.config.train.machine.bills
-    timing = [] if bills and history.jobs() else record.timing()
-    return ledger(record.checkpoint().num_steps, timing, history, last.shots if last else 0)
+    num_steps, history = record.checkpoint().num_steps, record.journal.history()
+    return ledger(num_steps, record.timing(), history, last.shots if last else 0)
 
 
 def table(lines: list[JobLine]) -> str:

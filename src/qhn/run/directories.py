@@ -10,7 +10,7 @@ from pathlib import Path
 from qhn import checksums
 from qhn.errors import NotFoundError, QhnError, RecordWarning
 from qhn.run.checkpoint import JOURNAL, STEPS
-from qhn.run.record import CHECKPOINT, CONFIG, MANIFEST, TIMING
+from qhn.run.record import CHECKPOINT, CONFIG, MANIFEST, TIMING, Record
 from qhn.text import did_you_mean, read_text
 
 LAST_BYTES = 65_536  # of a file whose last line is looked for
@@ -66,6 +66,17 @@ def find_run(results: Path, name: str | None) -> Path:
     if len(matching) > 1 and name not in [path.name for path in matching]:
         raise QhnError(f"several runs begin with {name!r}: {', '.join(path.name for path in matching)}")
     return next((path for path in matching if path.name == name), matching[0])
+
+
+def journals_beside(record: Record) -> list[Path]:
+    """The paths of the journals of all other runs in the same results directory.
+
+    Args:
+        record: the record of the run that asks.
+    """
+    directory = record.directory.resolve()
+    found = [other / JOURNAL for other in run_directories(directory.parents[1]) if other != directory]
+    return [path for path in found if path.exists()]
 
 
 def _made(directory: Path) -> float:

@@ -23,7 +23,7 @@ from qhn.estimator.protocol import Estimator
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.problem.evaluations import Evaluations
 from qhn.run.checks import check_budget, check_journal, check_paid
-from qhn.run.neighbours import journals_beside
+from qhn.run.directories import journals_beside
 from qhn.run.plan import Plan
 from qhn.run.recorder import Recorder
 from qhn.run.session import BackendFacts

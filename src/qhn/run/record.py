@@ -174,14 +174,15 @@ class Record:
             raise NotFoundError(f"{directory} is not a run: it has no config.json")
         _refuse_devices(directory)
         try:
-            tree = checksums.parse_document(path.read_bytes(), is_checked=False)
+            content = path.read_bytes()
+            tree = checksums.parse_document(content, is_checked=False)
             schema = tree.pop("schema")
             for place in ("file", "directory"):
                 if isinstance(tree.get("data"), dict) and tree["data"].get(place):
                     tree["data"][place] = str(directory / tree["data"][place])
             config = parse_config(tree) if schema in (OLD_SCHEMA, SCHEMA) else None
             if schema == SCHEMA:
-                checksums.parse_document(path.read_bytes())
+                checksums.parse_document(content)  # refuses one without
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             raise RecordError(f"{path} is damaged ({error}); {ANEW}") from None
         if config is None:
@@ -390,12 +391,11 @@ class Record:
             RecordError: if one is.
         """
         size = checkpoint.num_evaluations * _evaluation_type(checkpoint.num_qubits).itemsize
-        line_end = 1  # a line is complete without it
-        for name, least in ((STEPS, checkpoint.steps.size - line_end), (EVALUATIONS, size)):
+        for name, counted in ((STEPS, checkpoint.steps.size), (EVALUATIONS, size)):
             path = self.directory / name
             found = path.stat().st_size if path.exists() else 0
-            if found < least:
-                raise RecordError(f"{path} has {found:,} bytes, the checkpoint counts {least:,}; {ANEW}")
+            if found < counted - (name == STEPS):  # a line is complete without its line end
+                raise RecordError(f"{path} has {found:,} bytes, the checkpoint counts {counted:,}; {ANEW}")
 
     def evaluations(self) -> tuple[Packed, Floats]:
         """All different bitstrings evaluated up to the checkpoint, in order of evaluation.
