@@ -335,7 +335,7 @@ def test_a_call_beyond_the_limits_of_a_job_is_several_whose_bits_are_kept(
     thetas = np.zeros((7, 4))
     thetas[3, 0] = np.pi
     sampler = ibm.Device(FakeManilaV2(), DeviceSettings(calibrate=True), journal).compile(ansatz)
-    cost = qpu_time.price(sampler.placement.task(7, 1, 400), sampler.placement.chip)
+    cost = qpu_time.price(sampler.placement.task(7, 1, 400))
     assert (cost.jobs, cost.circuits) == (3, 7 + 3 * 2)
     real, runs = ibm.Sampler.run, []
 

@@ -71,9 +71,10 @@ def test_a_record_remembers_the_price_of_every_step(
     known = forecast(config)
     priced = PricedRun.from_json(known.priced().to_json())
     assert priced == known.priced()
-    assert [priced.step(config, step) for step in range(4)] == [known.step(step) for step in range(4)]
+    bills = config.train.machine.bills
+    steps = [priced.amount(known.strategy.measurements(step), whole=bills) for step in range(4)]
+    assert steps == [known.step(step) for step in range(4)]
     assert priced.self_test(config, []) == known.self_test()
-    assert ("without_drift" in known.priced().to_json()) == ("device.drift_every" in settings)
 
 
 def test_a_step_of_a_line_search_takes_as_many_gradients_as_it_may(small_config: RunConfig) -> None:
@@ -81,8 +82,9 @@ def test_a_step_of_a_line_search_takes_as_many_gradients_as_it_may(small_config:
     ansatz = small_config.circuit(4)
     assert Forecast(searching, ansatz).step() == Forecast(small_config, ansatz).step().times(4)
     rehearsed, billed = (forecast(on(searching, name)) for name in ("fake_manila", "ibm_manila"))
-    assert rehearsed.step() == rehearsed.gradients(0, 1).times(4)
-    assert billed.step() == billed.gradients(0, 1, whole=True).times(4)
+    one = rehearsed.strategy.measurements(0)[:1]
+    assert rehearsed.step() == rehearsed.amount(one).times(4)
+    assert billed.step() == billed.amount(one, whole=True).times(4)
 
 
 def test_shots_of_a_step_follow_their_schedule(small_config: RunConfig) -> None:
@@ -95,8 +97,9 @@ def test_only_the_first_gradient_of_a_step_measures_the_drift(small_config: RunC
     """Two rows more, and no others in a line search."""
     known = forecast(with_settings(on(small_config, "fake_manila"), LINE_SEARCH | {"device.drift_every": 2}))
     without = 60 * (1 + 2 * int(known.ansatz.active.sum()))
-    assert [known.gradients(0, count).shots for count in (1, 2, 4)] == [n * without + 120 for n in (1, 2, 4)]
-    assert known.gradients(1, 4).shots == 4 * without
+    first, second = (known.strategy.measurements(step) for step in (0, 1))
+    assert [known.amount(first[:count]).shots for count in (1, 2, 4)] == [n * without + 120 for n in (1, 2, 4)]
+    assert known.amount(second).shots == 4 * without
     assert [step.shots for step in known.steps] == [4 * without + 120, 4 * without] * 2
 
 

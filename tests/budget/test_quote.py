@@ -15,6 +15,7 @@ from qhn.backend.device.placement import place
 from qhn.backend.settings import DeviceSettings
 from qhn.budget.quote import quote
 from qhn.config.file import load_config, with_settings
+from qhn.optimize.shots import GeometricShots
 
 SMALL = ("--set", "data.samples=40", "--set", "data.validation_samples=30")
 
@@ -93,7 +94,8 @@ def test_a_shot_schedule_buys_more_steps() -> None:
     config = load_config("figure-1", settings | {"data.samples": 40, "ansatz.num_layers": 1})
     found = quote(config, fake_provider.FakeManilaV2(), budget=30)
     one = found.gradient
-    by_hand = [2 + one.circuits * config.train.shots_at(k) * one.seconds_per_shot for k in range(10)]
+    shots = GeometricShots(100, config.train.shots, over=9)
+    by_hand = [2 + one.circuits * shots.at(k) * one.seconds_per_shot for k in range(10)]
     assert found.seconds == pytest.approx(by_hand)
     assert found.steps_in_budget == sum(sum(by_hand[: k + 1]) <= 30 for k in range(10))
     assert found.steps_in_budget > found.affordable(found.gradient)

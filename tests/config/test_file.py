@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from qhn.circuit.hypernetwork import hypernetwork
 from qhn.config import RunConfig
 from qhn.config.file import load_config, parse_config, parse_setting, presets, with_settings
 from qhn.config.section import Section
@@ -274,8 +275,8 @@ def test_device_settings_without_effect_are_refused(settings: dict[str, object],
 
 def test_shots_rise_from_few_to_all() -> None:
     settings = {"train.shots": 1000, "train.shot_schedule": {"first": 10, "over": 4}}
-    train = load_config("figure-1", settings).train
-    assert [train.shots_at(step) for step in (0, 2, 4, 9)] == [10, 100, 1000, 1000]
+    shots = load_config("figure-1", settings).train.shots_rule(hypernetwork(4, 2))
+    assert [shots.at(step) for step in (0, 2, 4, 9)] == [10, 100, 1000, 1000]
 
 
 def test_how_a_device_is_used_names_the_run() -> None:

@@ -17,6 +17,7 @@ from qhn.circuit.hypernetwork import Ansatz, hypernetwork
 from qhn.estimator import readout
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import ParameterShift, Spsa
+from qhn.estimator.measurement import Measurement
 from qhn.estimator.readout import Mthree, ReadoutInversion, inverted, uncertainty
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.exact.distribution import Distribution
@@ -208,7 +209,7 @@ def test_value_gradient_and_curvature_are_those_without_readout_errors(
     )
     np.testing.assert_array_equal(again.value_and_grad(theta).grad, found.grad)
     assert abs(estimator(theta).mean - rows[0]) < SIGMAS * found.std_error
-    spsa = estimator.value_and_grad(theta, gradient=Spsa(ansatz.active, num_directions=2))
+    spsa = estimator.value_and_grad(theta, measurement=Measurement(Spsa(ansatz.active, num_directions=2), 20_000))
     assert abs(spsa.value - rows[0]) < SIGMAS * spsa.std_error
     assert (spsa.grad_std_error > 0).tolist() == ansatz.active.tolist()
 
@@ -254,7 +255,7 @@ def test_the_inversion_evaluates_nothing_that_counts(rng: np.random.Generator) -
     ansatz, problem = hypernetwork(8, 1), TableProblem(rng.normal(size=256))
     theta = np.full(ansatz.num_parameters, 0.3)
     estimator = SamplingEstimator(ansatz, problem, Misreading(np.full((2, 8, 2), 0.01)), shots=20, mitigation="readout")
-    found = estimator.value_and_grad(theta, gradient=Spsa(ansatz.active))
+    found = estimator.value_and_grad(theta, measurement=Measurement(Spsa(ansatz.active), 20))
     samples = found.estimates.samples
     measured = np.unique(np.concatenate([samples.bits.reshape(-1, 8), samples.unshifted.reshape(-1, 8)]), axis=0)
     assert found.estimates.distinct == estimator.evaluations.distinct == len(measured) < 256

@@ -10,6 +10,7 @@ from qhn.circuit.hypernetwork import hypernetwork, product_state
 from qhn.config.file import load_problem
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import ParameterShift, Spsa
+from qhn.estimator.measurement import Measurement
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.problem.cost import TableProblem
 from qhn.problem.landscape import enumerate_costs
@@ -87,7 +88,8 @@ def test_shapes_and_what_is_remembered(rng: np.random.Generator) -> None:
     found = estimator(thetas)
     assert found.mean.shape == found.std_error.shape == (3,)
     assert estimator.value_and_grad(thetas).grad.shape == thetas.shape
-    assert estimator.value_and_grad(thetas[0], gradient=Spsa(ansatz.active)).grad.shape == thetas[0].shape
+    spsa = Measurement(Spsa(ansatz.active), shots=100)
+    assert estimator.value_and_grad(thetas[0], measurement=spsa).grad.shape == thetas[0].shape
     assert found.samples is not None
     seen = {row.tobytes() for row in found.samples.bits.reshape(-1, 4)}
     assert len(seen) <= found.distinct <= 16

@@ -39,13 +39,15 @@ KEY = Key(3, step=4)
 
 def test_a_step_takes_the_rule_when_it_is_its_turn(small_config: RunConfig) -> None:
     config, ansatz = with_settings(small_config, DRIFT), small_config.circuit(4)
-    turns = [isinstance(config.gradient_at(ansatz, step), WithDrift) for step in range(5)]
+    strategy = config.strategy(ansatz)
+    state = strategy.init(config.initial_theta(ansatz))
+    turns = [isinstance(strategy.measurement(step, state).rule, WithDrift) for step in range(5)]
     assert turns == [True, False, True, False, True]
-    assert isinstance(config.gradient_at(ansatz, 2, evaluation=1), ParameterShift)
-    rule = config.gradient_at(ansatz, 4)
+    assert isinstance(strategy.measurement(2, state, evaluation=1).rule, ParameterShift)
+    rule = strategy.measurement(4, state).rule
     assert isinstance(rule, WithDrift)
     np.testing.assert_array_equal(rule.fixed, config.initial_theta(ansatz))
-    assert isinstance(small_config.gradient_at(ansatz, 0), ParameterShift)
+    assert isinstance(small_config.strategy(ansatz).measurement(0, state).rule, ParameterShift)
 
 
 # ------------------------------------------------------------------------------------------------ what is measured
@@ -152,7 +154,8 @@ def test_the_price_of_a_step_is_what_it_takes(
     assert [price.shots for price in prices] == taken.tolist()
     assert taken.tolist() == [taken[1] + 60 * more, taken[1]] * 2
     priced = PricedRun.from_json(json.loads(json.dumps(forecast.priced().to_json())))
-    assert [priced.step(config, step) for step in range(4)] == prices
+    asked = [forecast.strategy.measurements(step) for step in range(4)]
+    assert [priced.amount(one, whole=config.train.machine.bills) for one in asked] == prices
     assert [line["price_seconds"] for line in record.timing()] == [price.seconds for price in prices]
     assert quote(config, stored_device(config.train.backend), 600).seconds == tuple(one.seconds for one in prices)
     seconds = sum(price.seconds for price in prices)
@@ -173,7 +176,8 @@ def test_a_line_search_measures_it_once_a_step(small_config: RunConfig, tmp_path
     rows = config.train.gradient.build(ansatz).num_rows
     assert [forecast.step(step).shots for step in (0, 1)] == [(4 * rows + 2) * 60, 4 * rows * 60]
     for step in (0, 1):
-        assert forecast.priced().step(config, step).shots == forecast.step(step).shots
+        again = forecast.priced().amount(forecast.strategy.measurements(step), whole=False)
+        assert again.shots == forecast.step(step).shots
     shots = np.diff([0, *(step.shots for step in finished(config, tmp_path).steps())])
     assert (shots % (60 * rows) == [120, 0, 120, 0]).all()
 

@@ -48,13 +48,14 @@ def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path: Path, small_conf
     training.close()
     assert training.record is not None
     checkpoint = training.record.checkpoint()
-    theta, state = checkpoint.state_for(training._theta, training._state)
+    arrays = training._state.arrays()
+    theta, stored = checkpoint.state_for(training._theta, arrays)
     assert (theta == checkpoint.theta).all()
-    assert type(state) is type(training._state)
+    assert stored.keys() == arrays.keys() == {"num_steps", "first_moment", "second_moment"}
     with pytest.raises(RecordError, match=r"holds no theta of this circuit"):
-        checkpoint.state_for(training._theta[:-1], training._state)
+        checkpoint.state_for(training._theta[:-1], arrays)
     with pytest.raises(RecordError, match=r"holds no second_moment"):
-        checkpoint.state_for(training._theta, training._state._replace(second_moment=0.0))
+        checkpoint.state_for(training._theta, arrays | {"second_moment": 0.0})
 
 
 def test_old_lines_of_timing_that_lack_a_fact_are_left_out(tmp_path: Path, small_config) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from qhn.backend.device.placement import Placement
-from qhn.backend.device.price import Price, Task, job_seconds, price, shots_taken, whole_seconds
+from qhn.backend.device.price import Task, job_seconds, price, whole_seconds
 from qhn.backend.events import Entry
 from qhn.backend.ibm.selftest import ROWS, SHOTS, is_due
 from qhn.backend.terms import Amount
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.config import RunConfig
+from qhn.estimator.measurement import Measurement
+from qhn.optimize.strategy import Strategy
 
 
 @dataclass(frozen=True)
@@ -33,44 +36,35 @@ class Forecast:
     ansatz: Ansatz
     placement: Placement | None = None
 
+    @cached_property
+    def strategy(self) -> Strategy:
+        """What the steps of the run measure, with shots by the price of a job where the configuration asks for that."""
+        return self.config.strategy(self.ansatz, None if self.placement is None else self.placement.task(1, 1, 1))
+
     @property
     def num_gradients(self) -> int:
         """The largest number of gradients that a step measures: more than one in a line search."""
-        return self.config.train.optimizer.build().max_evaluations
+        return self.strategy.optimizer.max_evaluations
 
-    def task(self, step: int, evaluation: int = 0) -> Task:
-        """The rows, shots and circuits of one gradient of a step, from which its price on the device follows."""
-        placement = self._on_a_device()
-        num_rows = self.config.gradient_at(self.ansatz, step, evaluation).num_rows
-        return placement.task(num_rows, num_rows, self.config.train.shots_at(step))
+    def task(self, measurement: Measurement) -> Task:
+        """The rows, shots and circuits of a measurement, from which its price on the device follows."""
+        return self._on_a_device().task(measurement.num_rows, measurement.num_rows, measurement.shots)
 
-    def price(self, step: int, evaluation: int = 0) -> Price:
-        """The QPU seconds, jobs and circuits of one gradient of a step on the device.
+    def amount(self, measurements: Sequence[Measurement], *, whole: bool = False) -> Amount:
+        """The QPU seconds, jobs and shots of several measurements; with ``whole`` in whole seconds per job.
 
-        Raises:
-            QhnError: if the gradient exceeds a limit of the service.
-        """
-        return price(self.task(step, evaluation), self._on_a_device().chip)
-
-    def gradients(self, step: int, count: int, *, whole: bool = False) -> Amount:
-        """The QPU seconds, jobs and shots of ``count`` gradients of a step; with ``whole`` in whole seconds per job.
+        On machines that are no device only shots are counted.
 
         Raises:
-            QhnError: if a gradient exceeds a limit of the service.
+            QhnError: if a measurement exceeds a limit of the service.
         """
-        amounts = []
-        for evaluation in range(min(2, count)):  # all gradients after the first have the same price
-            one = self.price(step, evaluation)
-            seconds = whole_seconds(one.jobs, one.seconds) if whole else one.seconds
-            amounts.append(Amount(seconds, one.jobs, one.executions))
-        return amounts[0] + amounts[-1].times(count - 1)
+        if self.placement is None or not measurements[0].shots:
+            return Amount(shots=sum(one.num_shots for one in measurements))
+        return sum((amount_of(self.task(one), whole=whole) for one in measurements), Amount())
 
     def step(self, step: int = 0) -> Amount:
         """The most that a step takes in seconds, jobs and shots, calibration circuits included."""
-        if self.placement is None or self.config.train.shots is None:
-            num_rows = self.config.train.gradient.build(self.ansatz).num_rows
-            return Amount(shots=self.num_gradients * num_rows * self.config.train.shots_at(step))
-        return self.gradients(step, self.num_gradients, whole=self.config.train.machine.bills)
+        return self.amount(self.strategy.measurements(step), whole=self.config.train.machine.bills)
 
     def self_test(self, self_tests: Iterable[Entry] = ()) -> Amount:
         """The seconds, jobs and shots of the self-test that is due on a QPU; 0 if one in ``self_tests`` has passed."""
@@ -87,8 +81,8 @@ class Forecast:
 
     @cached_property
     def step_seconds(self) -> list[float]:
-        """The expected QPU seconds of each step at its largest number of gradients, not rounded up."""
-        return [self.gradients(step, self.num_gradients).seconds for step in range(self.config.train.steps)]
+        """The expected QPU seconds of each step at its largest number of gradients and angles, not rounded up."""
+        return [self.amount(self.strategy.measurements(step)).seconds for step in range(self.config.train.steps)]
 
     @property
     def seconds(self) -> float:
@@ -101,19 +95,17 @@ class Forecast:
         """The price of the run as its record keeps it; None without shots, or if the machine is no device."""
         if self.placement is None or self.config.train.shots is None:
             return None
-        first, other = self.price(0), self.price(0, 1)
+        task = self.task(self.strategy.measurements(0)[0])
+        first = price(task)
         return PricedRun(
-            rows=first.rows,
+            task=task,
             circuits=first.circuits,
             shots=first.shots,
-            two_qubit_gates=first.two_qubit_gates,
-            seconds_per_shot=first.seconds_per_shot,
             jobs=first.jobs,
             gradients=self.num_gradients,
             qpu_seconds_of_a_step=round(self.step_seconds[0], 2),
             steps=len(self.step_seconds),
             qpu_seconds_of_the_run=round(sum(self.step_seconds), 1),
-            without_drift={"circuits": other.circuits, "jobs": other.jobs} if self.config.device.drift_every else {},
         )
 
     def _on_a_device(self) -> Placement:
@@ -126,60 +118,46 @@ class PricedRun:
     """The price of a run as its record keeps it: enough to say what a step takes without opening the device again.
 
     Attributes:
-        rows: rows of angles of the first gradient.
+        task: the work of the first gradient, from which the price of any other on the same qubits follows.
         circuits: circuits that the first gradient executes, calibration included.
-        shots: shots of each circuit, as they are really taken.
-        two_qubit_gates: two-qubit gates of one circuit, on all its tiles.
-        seconds_per_shot: delay between shots and duration of the circuit, in seconds.
+        shots: shots of each circuit of the first gradient, as they are really taken.
         jobs: jobs of the first gradient.
         gradients: gradients that a step measures at most.
         qpu_seconds_of_a_step: QPU seconds of the first step.
         steps: steps of the run.
-        qpu_seconds_of_the_run: QPU seconds of all steps, without the self-test.
-        without_drift: ``circuits`` and ``jobs`` of a gradient that does not measure the drift; empty if none does.
+        qpu_seconds_of_the_run: QPU seconds of all steps at their largest number of angles, without the self-test.
     """
 
-    rows: int
+    task: Task
     circuits: int
     shots: int
-    two_qubit_gates: int
-    seconds_per_shot: float
     jobs: int
     gradients: int
     qpu_seconds_of_a_step: float
     steps: int
     qpu_seconds_of_the_run: float
-    without_drift: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The attributes as JSON values; an empty ``without_drift`` is left out."""
-        return {name: value for name, value in vars(self).items() if value != {}}
+        """The attributes as JSON values."""
+        return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, tree: Mapping[str, Any] | None) -> PricedRun | None:
         """The inverse of :meth:`to_json`; None if ``tree`` is None or was written by an older version."""
         try:
-            return None if tree is None else cls(**tree)
-        except TypeError:
+            return None if tree is None else cls(**{**tree, "task": Task(**tree["task"])})
+        except (KeyError, TypeError):
             return None
 
-    def step(self, config: RunConfig, step: int) -> Amount:
-        """The most that a step of the run takes in QPU seconds, jobs and shots."""
-        shots = shots_taken(config.train.shots_at(step), twirling=config.device.twirling)
-
-        def gradient(circuits: int, jobs: int) -> Amount:
-            executions = circuits * shots
-            seconds = job_seconds(jobs, executions, self.seconds_per_shot)
-            return Amount(whole_seconds(jobs, seconds) if config.train.machine.bills else seconds, jobs, executions)
-
-        first = gradient(self.circuits, self.jobs)
-        others = gradient(**self.without_drift) if self.without_drift else first
-        return (first if config.device.has_drift(step) else others) + others.times(self.gradients - 1)
+    def amount(self, measurements: Sequence[Measurement], *, whole: bool) -> Amount:
+        """The QPU seconds, jobs and shots of several measurements; with ``whole`` in whole seconds per job."""
+        tasks = (self.task.measuring(one.num_rows, one.shots) for one in measurements)
+        return sum((amount_of(task, whole=whole) for task in tasks), Amount())
 
     def self_test(self, config: RunConfig, self_tests: Iterable[Entry]) -> Amount:
         """The seconds, jobs and shots of the self-test that is due on a QPU; 0 if one in ``self_tests`` has passed."""
         due = config.train.machine.bills and is_due(self_tests)
-        return self_test_amount(self.seconds_per_shot) if due else Amount()
+        return self_test_amount(self.task.seconds_per_shot) if due else Amount()
 
     def words(self) -> str:
         """One sentence with the circuits, shots and QPU seconds of the first step and of the whole run."""
@@ -188,6 +166,16 @@ class PricedRun:
             f"the first step takes {shots}, {self.qpu_seconds_of_a_step:,.1f} QPU s, "
             f"all {self.steps:,} steps {qpu_time(self.qpu_seconds_of_the_run)}"
         )
+
+
+def amount_of(task: Task, *, whole: bool) -> Amount:
+    """The QPU seconds, jobs and shots of one task; with ``whole`` in whole seconds per job, as a QPU needs them.
+
+    Raises:
+        QhnError: if the task exceeds a limit of the service.
+    """
+    one = price(task)
+    return Amount(whole_seconds(one.jobs, one.seconds) if whole else one.seconds, one.jobs, one.executions)
 
 
 def self_test_amount(seconds_per_shot: float) -> Amount:

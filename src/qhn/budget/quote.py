@@ -160,7 +160,9 @@ def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
     chip, chains, load = placed.chip, placed.chains, placed.load
     as_many = use.qubits or use.tiles == "auto"
     most = chains if as_many else disjoint_chains(chip, load, "auto", exclude=use.exclude, guard=use.guard)
-    last = forecast.task(config.train.steps - 1, 1)
+    strategy, last_step = forecast.strategy, config.train.steps - 1
+    last = strategy.on(strategy.gradient.active, strategy.shots.at(last_step), last_step, evaluation=1)
+    task = forecast.task(last)
     return Quote(
         title=f"{config.experiment} on {device.name}, calibration of {chip.date[:10] or 'unknown date'}: "
         f"{ansatz.num_qubits} qubits, num_layers {ansatz.num_layers}, order {ansatz.order}",
@@ -168,12 +170,12 @@ def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
         chip=chip,
         chains=chains,
         layout=report(chip, load, chains, exclude=use.exclude, searched=not use.qubits),
-        asked_shots=config.train.shots,
-        gradient=price(last, chip),
+        asked_shots=last.shots,
+        gradient=price(task),
         gradients=forecast.num_gradients,
         seconds=tuple(forecast.step_seconds),
         budget=budget,
-        savings=savings(last, chip, len(most), Spsa(ansatz.active).num_rows),
+        savings=savings(task, chip, len(most), Spsa(ansatz.active).num_rows),
         drift_every=config.device.drift_every,
         self_test=forecast.self_test().seconds,
         in_session=use.mode == "session",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -24,9 +24,12 @@ from qhn.config.network import AnsatzConfig, NetworkConfig
 from qhn.config.section import Section
 from qhn.config.train import StopRules, TrainConfig
 from qhn.errors import QhnError
-from qhn.estimator.gradient import Gradient, WithDrift
+from qhn.optimize.strategy import Strategy
 from qhn.problem.cost import BinnProblem, Problem
 from qhn.seeds import Key, Purpose
+
+if TYPE_CHECKING:
+    from qhn.backend.device.price import Task
 
 NAMING = 1  # version of the rules by which a configuration gets its run's id
 
@@ -153,9 +156,20 @@ class RunConfig(Section):
         """The angles θ of the first step, ``[num_parameters]`` in radians, drawn with the run's seed."""
         return self.train.initial.build().draw(ansatz, Key(self.train.seed, Purpose.INITIAL_THETA).generator())
 
-    def gradient_at(self, ansatz: Ansatz, step: int, evaluation: int = 0) -> Gradient:
-        """The rule for a gradient of a step; the first one also measures the drift where ``drift_every`` is due."""
-        rule = self.train.gradient.build(ansatz)
-        if evaluation == 0 and self.device.has_drift(step):
-            return WithDrift(rule, self.initial_theta(ansatz))
-        return rule
+    def strategy(self, ansatz: Ansatz, task: Task | None = None) -> Strategy:
+        """What the steps of the run measure, and how they move θ.
+
+        Args:
+            ansatz: the circuit of the run.
+            task: the work of any gradient on the device of the run, from whose price ``train.shots = "auto"`` follows;
+                None if the machine is no device, or not known yet.
+        """
+        train, every = self.train, self.device.drift_every
+        return Strategy(
+            train.optimizer.build(),
+            train.gradient.build(ansatz),
+            train.angles.build(),
+            train.shots_rule(ansatz, task),
+            None if every is None else self.initial_theta(ansatz),
+            every,
+        )

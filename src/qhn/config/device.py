@@ -82,10 +82,6 @@ class DeviceConfig(Section):
         values = self.model_dump() | {"calibrate": self.mitigation != "none"}
         return machine.settings(**{field.name: values[field.name] for field in fields(machine.settings)})
 
-    def has_drift(self, step: int) -> bool:
-        """Whether E is measured again at the first θ in a step, to detect drift."""
-        return self.drift_every is not None and step % self.drift_every == 0
-
     def check(self, backend: str, shots: int | None) -> None:
         """Refuse settings that have no effect on the backend.
 

@@ -15,9 +15,14 @@ from qhn.circuit.initial import WIDTH, Given, Initial, Normal, Superposition, Un
 from qhn.config.section import Section
 from qhn.errors import QhnError
 from qhn.estimator.gradient import Gradient, ParameterShift, Spsa
+from qhn.optimize.angles import AllAngles, Selection
 from qhn.optimize.lbfgs import Lbfgs
 from qhn.optimize.optimizer import Adam, Optimizer, Sgd, SpsaGains
+from qhn.optimize.shots import GeometricShots, Shots
 from qhn.problem.objective import OBJECTIVES, Aggregation, Kind
+
+if TYPE_CHECKING:
+    from qhn.backend.device.price import Task
 
 
 def _named(default: str) -> BeforeValidator:
@@ -141,6 +146,16 @@ class LbfgsConfig(Section):
         return Lbfgs(self.memory, self.max_line_search)
 
 
+class AllAnglesConfig(Section):
+    """Table ``[train.angles]`` with ``name = "all"``, which has no other keys: every active angle in every step."""
+
+    name: Literal["all"] = "all"
+
+    def build(self) -> Selection:
+        """The selection with these settings."""
+        return AllAngles()
+
+
 class ObjectiveConfig(Section):
     """Table ``[train.objective]``; each kind in :data:`qhn.problem.objective.OBJECTIVES` adds its own keys.
 
@@ -258,6 +273,7 @@ GradientConfig = Annotated[
 OptimizerConfig = Annotated[
     Annotated[AdamConfig | SgdConfig | SpsaOptimizerConfig | LbfgsConfig, Field(discriminator="name")], _named("adam")
 ]
+AnglesConfig = Annotated[AllAnglesConfig, _named("all")]
 if TYPE_CHECKING:
     AnyObjective = ObjectiveConfig
 else:
@@ -329,6 +345,7 @@ class TrainConfig(StopRules):
             is the default on backend ``exact``, and possible on simulators that know the distribution of their bits.
         gradient: table ``[train.gradient]`` or a name, the rule for the gradient.
         optimizer: table ``[train.optimizer]`` or a name, the optimizer.
+        angles: table ``[train.angles]`` or a name, the selection of the angles that a step shifts.
         objective: table ``[train.objective]`` or a name, the function of the costs to minimise.
         initial: table ``[train.initial]`` or a name, the distribution of the first angles.
         shot_schedule: table ``[train.shot_schedule]``, fewer shots in the first steps; None for ``shots`` in each.
@@ -339,6 +356,7 @@ class TrainConfig(StopRules):
     shots: int | None = Field(default=1000, ge=1)
     gradient: GradientConfig = ParameterShiftConfig()
     optimizer: OptimizerConfig = AdamConfig()
+    angles: AnglesConfig = AllAnglesConfig()
     objective: AnyObjective = OBJECTIVE_SECTIONS["mean"](name="mean")
     initial: InitialConfig = UniformConfig()
     shot_schedule: ShotScheduleConfig | None = None
@@ -388,20 +406,29 @@ class TrainConfig(StopRules):
         return machine_of(self.backend)
 
     @property
+    def has_priced_shots(self) -> bool:
+        """Whether the number of shots follows from the price of a job."""
+        return False
+
+    @property
     def is_ideal(self) -> bool:
         """Whether E is computed without shots and without noise."""
         return self.machine.is_ideal and self.shots is None
 
-    def shots_at(self, step: int) -> int:
-        """The number of shots per row of angles in a step; 0 without shots.
+    def shots_rule(self, ansatz: Ansatz, task: Task | None = None) -> Shots:
+        """The rule that says how many shots each row of angles takes in a step.
 
-        >>> TrainConfig(shots=800, shot_schedule={"first": 100, "over": 3}).shots_at(1)
+        Args:
+            ansatz: the circuit of the run.
+            task: the work of any gradient on the device of the run; None if the machine is no device.
+
+        >>> from qhn.circuit.hypernetwork import product_state
+        >>> config = TrainConfig(shots=800, shot_schedule={"first": 100, "over": 3})
+        >>> config.shots_rule(product_state(2)).at(1)
         200
         """
         if self.shots is None:
-            return 0
-        schedule = self.shot_schedule
-        if schedule is None or step >= schedule.over:
-            return self.shots
-        share = step / schedule.over
-        return round(math.exp((1 - share) * math.log(schedule.first) + share * math.log(self.shots)))
+            return GeometricShots.constant(0)
+        if self.shot_schedule is None:
+            return GeometricShots.constant(self.shots)
+        return GeometricShots(self.shot_schedule.first, self.shots, self.shot_schedule.over)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import Gradient, ParameterShift, Spsa, ValueAndGrad
 from qhn.estimator.means import Estimates, Means
+from qhn.estimator.measurement import Measurement
 from qhn.estimator.noisy import NoisyEstimator
 from qhn.estimator.sampling import SamplingEstimator
 
@@ -13,6 +14,7 @@ __all__ = [
     "ExactEstimator",
     "Gradient",
     "Means",
+    "Measurement",
     "NoisyEstimator",
     "ParameterShift",
     "SamplingEstimator",

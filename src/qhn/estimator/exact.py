@@ -12,8 +12,9 @@ from qhn.arrays import Bits, Floats
 from qhn.backend.samples import ReadoutCounts
 from qhn.circuit.angles import as_angles
 from qhn.circuit.hypernetwork import Ansatz
-from qhn.estimator.gradient import Gradient, ValueAndGrad
+from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.means import Estimates
+from qhn.estimator.measurement import Measurement
 from qhn.estimator.protocol import check_fit
 from qhn.problem.cost import Problem, as_costs
 from qhn.problem.landscape import Landscape, check_enumerable, enumerate_costs
@@ -109,11 +110,11 @@ class ExactEstimator:
         return self.distribution.most_probable(theta)
 
     def value_and_grad(
-        self, theta: ArrayLike, key: Key | None = None, gradient: Gradient | None = None, shots: int | None = None
+        self, theta: ArrayLike, key: Key | None = None, measurement: Measurement | None = None
     ) -> ValueAndGrad:
         """The objective and its gradient by the angles: ``[..., num_parameters]`` → values of shape ``[...]``.
 
-        The arguments ``key``, ``gradient`` and ``shots`` are those of every estimator, and have no effect here.
+        The arguments ``key`` and ``measurement`` are those of every estimator, and have no effect here.
 
         Raises:
             ValueError: if the last axis does not have length ``num_parameters``.

@@ -55,7 +55,20 @@ class ValueAndGrad:
 
 
 class Gradient(Protocol):
-    """A rule that estimates the gradient of an objective from its means at shifted angles."""
+    """A rule that estimates the gradient of an objective from its means at shifted angles.
+
+    Attributes:
+        active: mask ``bool[num_parameters]`` of the angles that are shifted; the gradient of all others is 0.
+    """
+
+    @property
+    def active(self) -> Bools:
+        """The mask ``bool[num_parameters]`` of the angles that are shifted."""
+        ...
+
+    def on(self, angles: Bools) -> Gradient:
+        """A rule of this kind on those of its angles that a mask ``bool[num_parameters]`` holds."""
+        ...
 
     @property
     def num_rows(self) -> int:
@@ -96,6 +109,10 @@ class ParameterShift:
     """
 
     active: Bools
+
+    def on(self, angles: Bools) -> ParameterShift:
+        """A rule of this kind on those of its angles that a mask ``bool[num_parameters]`` holds."""
+        return ParameterShift(self.active & angles)
 
     @property
     def num_rows(self) -> int:
@@ -159,6 +176,10 @@ class Spsa:
     def __post_init__(self) -> None:
         settle(self, perturbation=Number(above=0), decay=Number(low=0), num_directions=Whole(1))
 
+    def on(self, angles: Bools) -> Spsa:
+        """A rule of this kind on those of its angles that a mask ``bool[num_parameters]`` holds."""
+        return replace(self, active=self.active & angles)
+
     @property
     def num_rows(self) -> int:
         """The number of rows: θ itself, and two per random direction."""
@@ -206,6 +227,15 @@ class WithDrift:
 
     rule: Gradient
     fixed: Floats
+
+    @property
+    def active(self) -> Bools:
+        """The mask ``bool[num_parameters]`` of the angles that are shifted."""
+        return self.rule.active
+
+    def on(self, angles: Bools) -> WithDrift:
+        """A rule of this kind on those of its angles that a mask ``bool[num_parameters]`` holds."""
+        return WithDrift(self.rule.on(angles), self.fixed)
 
     @property
     def num_rows(self) -> int:

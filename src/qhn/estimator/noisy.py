@@ -16,8 +16,9 @@ from qhn.circuit.angles import as_angles
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.estimator.exact import ExactEstimator
-from qhn.estimator.gradient import Gradient, ParameterShift, ValueAndGrad
+from qhn.estimator.gradient import ParameterShift, ValueAndGrad
 from qhn.estimator.means import Estimates, Means
+from qhn.estimator.measurement import Measurement
 from qhn.estimator.protocol import check_fit
 from qhn.problem.cost import Problem, as_costs
 from qhn.problem.landscape import Landscape, check_enumerable, enumerate_costs
@@ -121,21 +122,21 @@ class NoisyEstimator:
         return self._estimates(mean.reshape(thetas.shape[:-1]), objective.reshape(thetas.shape[:-1]))
 
     def value_and_grad(
-        self, theta: ArrayLike, key: Key | None = None, gradient: Gradient | None = None, shots: int | None = None
+        self, theta: ArrayLike, key: Key | None = None, measurement: Measurement | None = None
     ) -> ValueAndGrad:
         """The objective and its gradient by the angles: ``[..., num_parameters]`` → values of shape ``[...]``.
 
         Args:
             theta: angles in radians.
             key: key of the random directions of a random rule such as SPSA; ``Key(0)`` by default.
-            gradient: the rule for the gradient; parameter shift of the active angles by default.
-            shots: number of shots, which has no effect here.
+            measurement: the rule for the gradient; parameter shift of the active angles by default. Its shots have no
+                effect here.
 
         Raises:
             ValueError: if the last axis does not have length ``num_parameters``.
         """
         self.discarded_weight = 0.0
-        rule = gradient or ParameterShift(self.ansatz.active)
+        rule = measurement.rule if measurement else ParameterShift(self.ansatz.active)
         theta = as_angles(theta, self.ansatz.num_parameters)
         starts, name = theta.reshape(-1, self.ansatz.num_parameters), key or Key(0)
         values = self._objectives(rule.shifted(starts, name))

@@ -10,8 +10,9 @@ from qhn.arrays import Bits, Floats
 from qhn.backend.samples import ReadoutCounts
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
-from qhn.estimator.gradient import Gradient, ValueAndGrad
+from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.means import Estimates
+from qhn.estimator.measurement import Measurement
 from qhn.problem.cost import Problem
 from qhn.seeds import Key
 
@@ -41,17 +42,16 @@ class Estimator(Protocol):
         ...
 
     def value_and_grad(
-        self, theta: ArrayLike, key: Key | None = None, gradient: Gradient | None = None, shots: int | None = None
+        self, theta: ArrayLike, key: Key | None = None, measurement: Measurement | None = None
     ) -> ValueAndGrad:
         """The objective and its gradient by the angles: ``[..., num_parameters]`` → values of shape ``[...]``.
 
         Args:
             theta: angles in radians.
             key: key of the random numbers; by default each call draws fresh ones. Exact estimators ignore it.
-            gradient: the rule that says which rows of angles are measured; parameter shift of the active angles by
-                default. The estimator of an ideal circuit ignores it.
-            shots: measured bitstrings per row in this call; by default the number that the estimator was built with.
-                Exact estimators ignore it.
+            measurement: the rows of angles to measure and the shots of each; by default parameter shift of the active
+                angles, with the shots that the estimator was built with. The estimator of an ideal circuit ignores it,
+                and no estimator without shots reads its shots.
 
         Raises:
             QhnError: if the last axis does not have length ``num_parameters``.

@@ -15,8 +15,9 @@ from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.circuit.angles import as_angles
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
-from qhn.estimator.gradient import Gradient, ParameterShift, ValueAndGrad
+from qhn.estimator.gradient import ParameterShift, ValueAndGrad
 from qhn.estimator.means import Estimates, Interval, Means
+from qhn.estimator.measurement import Measurement
 from qhn.estimator.protocol import check_fit
 from qhn.estimator.readout import Mitigation, correction
 from qhn.fields import Whole
@@ -110,25 +111,26 @@ class SamplingEstimator:
         return self._estimates(costs, samples, corrected, thetas.shape[:-1])
 
     def value_and_grad(
-        self, theta: ArrayLike, key: Key | None = None, gradient: Gradient | None = None, shots: int | None = None
+        self, theta: ArrayLike, key: Key | None = None, measurement: Measurement | None = None
     ) -> ValueAndGrad:
         """The objective and its gradient, from one job: ``[..., num_parameters]`` → values of shape ``[...]``.
 
         Args:
             theta: angles in radians.
             key: key of the random numbers of the shots; by default each call draws fresh shots.
-            gradient: the rule for the gradient; parameter shift of the active angles by default.
-            shots: measured bitstrings per row in this call; by default the estimator's own number.
+            measurement: the rows of angles to measure and the shots of each; by default parameter shift of the active
+                angles, with the estimator's own number of shots.
 
         Raises:
             ValueError: if the last axis does not have length ``num_parameters``.
             BackendError: if the machine fails.
         """
-        rule = gradient or ParameterShift(self.ansatz.active)
+        asked = measurement or Measurement(ParameterShift(self.ansatz.active), self.shots)
+        rule = asked.rule
         theta = as_angles(theta, self.ansatz.num_parameters)
         name = self._take(key)
         shifted = rule.shifted(theta, name)
-        costs, samples = self._measure(shifted, name, self.shots if shots is None else shots, rule.num_rows)
+        costs, samples = self._measure(shifted, name, asked.shots, rule.num_rows)
         first, own, first_tiles = _first_rows(samples, rule.num_rows)
         if self._correction is None:
             linearise, corrected = self.objective.linearise, None

@@ -15,6 +15,7 @@ from qhn.backend import NoiseSettings, RehearsalSettings, Sampler, open_backend
 from qhn.backend.rehearsal import FakeDevice, open_fake
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.estimator.gradient import ParameterShift, Spsa, ValueAndGrad
+from qhn.estimator.measurement import Measurement
 from qhn.estimator.noisy import Noisy, NoisyEstimator
 from qhn.optimize.lbfgs import minimize
 from qhn.optimize.optimizer import SpsaGains
@@ -201,7 +202,7 @@ def by_spsa(estimator: NoisyEstimator, thetas: Floats, rule: Spsa) -> Floats:
     for step in range(SPSA_STEPS):
 
         def gradient(rows: Floats, key: Key = Key(0, step=step)) -> ValueAndGrad:  # noqa: B008 – of this step
-            return estimator.value_and_grad(rows, key, rule)
+            return estimator.value_and_grad(rows, key, Measurement(rule, shots=0))
 
         theta, state, _ = GAINS.step(gradient, theta, state)
     return theta

@@ -213,10 +213,11 @@ class Report:
 
     def _shots(self) -> str:
         """The number of shots per row of angles, in words."""
-        train = self.record.config.train
-        first = f"{train.shot_schedule.first:,} to " if train.shot_schedule else ""
+        strategy = self.record.config.strategy(self.ansatz)
+        shots = [step.measurement(strategy).shots for step in self.steps]
+        few, many = min(shots), max(shots)
         twirled = ", rounded up by twirling," if self.record.config.device.twirling else ""
-        return f"{first}{train.shots:,} shots{twirled}"
+        return f"{f'{few:,} to ' if few != many else ''}{many:,} shots{twirled}"
 
     def _machine(self) -> str:
         """The name of the backend, or the parameters of the depolarising noise, in words."""
@@ -243,7 +244,7 @@ class Report:
     @property
     def _told_apart(self) -> bool:
         """Whether a bitstring was measured more than once at the last step, so that one is the most likely."""
-        shots = self.record.config.train.shots_at(self.steps[-1].step)
+        shots = 0 if self.is_exact else len(self.record.samples(self.steps[-1].step))
         return shots <= 1 or self.most_likely[1] * shots > 1.5
 
     def _most_likely_lines(self) -> list[str]:

@@ -30,7 +30,7 @@ class Checkpoint:
         evaluations: CRC-32 of the complete part of ``evaluations.bin``.
         journal: end of the journal when the step was complete; nothing in a run of an older version.
         theta: angles of the next step in radians, ``[num_parameters]``; empty before the first step.
-        optimizer: arrays of the optimizer's state, by name.
+        optimizer: arrays of the state of the optimizer and of the selection of angles, by name.
         readout_counts: readout errors counted so far; None if they are not counted.
     """
 
@@ -87,20 +87,20 @@ class Checkpoint:
             ReadoutCounts.from_arrays(stored),
         )
 
-    def state_for(self, theta: Floats, state: Any) -> tuple[Floats, Any]:
-        """θ and the state of the optimizer, to go on with.
+    def state_for(self, theta: Floats, state: Mapping[str, Any]) -> tuple[Floats, dict[str, NDArray[Any]]]:
+        """θ and the arrays of the strategy's state, to go on with.
 
         Args:
             theta: the angles that the run began with, ``[num_parameters]``.
-            state: the state of the same optimizer before its first step, a named tuple of arrays.
+            state: arrays of the state of the same strategy before its first step, by name.
 
         Raises:
             RecordError: if the checkpoint holds other arrays than these, or arrays of another shape.
         """
-        wanted = {"theta": theta} | state._asdict()
+        wanted = {"theta": theta, **state}
         stored = {"theta": self.theta} | self.optimizer
         for name in sorted(wanted.keys() | stored.keys()):
             shapes = [np.shape(tree[name]) if name in tree else None for tree in (stored, wanted)]
             if shapes[0] != shapes[1] or stored[name].dtype.kind not in "biuf":
                 raise RecordError(f"checkpoint.npz holds no {name} of this circuit and optimizer; {ANEW}")
-        return self.theta, type(state)(**self.optimizer)
+        return self.theta, self.optimizer

@@ -34,8 +34,9 @@ def check_size(config: RunConfig, ansatz: Ansatz) -> None:
     if config.train.shots is None:
         check_enumerable(ansatz.num_qubits)
         return
-    num_rows = config.gradient_at(ansatz, 0).num_rows
-    check_bits(num_rows, config.train.shots, ansatz.num_qubits)
+    strategy = config.strategy(ansatz)
+    num_rows = strategy.measurements(0)[0].num_rows
+    check_bits(num_rows, strategy.shots.most, ansatz.num_qubits)
     if num_rows * ansatz.num_parameters > MAX_ANGLES:
         raise QhnError(
             f"one gradient takes {num_rows:,} rows of {ansatz.num_parameters:,} angles, more than {MAX_ANGLES:,} in "

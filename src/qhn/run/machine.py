@@ -18,9 +18,11 @@ from qhn.backend.terms import Amount, Remaining
 from qhn.budget.forecast import Forecast
 from qhn.budget.ledger import Ledger, ledger
 from qhn.errors import QhnError
+from qhn.estimator.measurement import Measurement
 from qhn.estimator.noisy import without_shots
 from qhn.estimator.protocol import Estimator
 from qhn.estimator.sampling import SamplingEstimator
+from qhn.optimize.strategy import Strategy, StrategyState
 from qhn.problem.evaluations import Evaluations
 from qhn.run.checks import check_budget, check_journal, check_paid
 from qhn.run.directories import journals_beside
@@ -115,6 +117,23 @@ class RunMachine:
         """
         return Forecast(self.plan.config, self.plan.ansatz, self.sampler.placement)
 
+    @cached_property
+    def strategy(self) -> Strategy:
+        """What the steps of the run measure, and how they move θ.
+
+        Shots that follow from the price of a job are those of the first session's price, so that a later calibration
+        changes nothing that was submitted.
+
+        Raises:
+            QhnError: if the machine cannot run the circuit.
+        """
+        config, ansatz = self.plan.config, self.plan.ansatz
+        if not (self.kind.has_chip and config.train.has_priced_shots):
+            return config.strategy(ansatz)
+        priced = [session.backend.price for session in self._recorder.sessions()]
+        task = next((one.task for one in priced if one is not None), None)
+        return self.forecast.strategy if task is None else config.strategy(ansatz, task)
+
     def estimator(self, evaluations: Evaluations, readout_counts: ReadoutCounts | None) -> Estimator:
         """Begin a session: the estimator that measures E and its gradient at the steps to come.
 
@@ -144,7 +163,7 @@ class RunMachine:
                 ansatz,
                 problem,
                 kept,
-                shots=train.shots,
+                shots=self.strategy.measurements(0)[0].shots,
                 objective=objective,
                 evaluations=evaluations,
                 mitigation=self.plan.config.device.mitigation,
@@ -198,13 +217,15 @@ class RunMachine:
         if self._recorder.record is not None:
             check_journal(self._recorder.record)
 
-    def timing(self, step: int, seconds: float, gradients: int, samples: Sequence[Samples]) -> dict[str, Any]:
+    def timing(
+        self, step: int, seconds: float, measurements: Sequence[Measurement], samples: Sequence[Samples]
+    ) -> dict[str, Any]:
         """The entry of a step for ``timing.jsonl``: what it took, and on a device also its price by the calibration.
 
         Args:
             step: number of the step, from 0.
             seconds: wall-clock time of the step in seconds.
-            gradients: number of gradients measured in the step.
+            measurements: what the step measured, one entry per evaluation.
             samples: the bits measured in the step, one entry per evaluation.
 
         Returns:
@@ -221,7 +242,7 @@ class RunMachine:
         }
         if self.forecast.placement is None or not samples:
             return timing
-        known = self.forecast.gradients(step, gradients)
+        known = self.forecast.amount(measurements)
         return timing | {"price_seconds": known.seconds, "price_jobs": known.jobs}
 
     def count(self, timing: dict[str, Any], shots: int) -> None:
@@ -238,23 +259,24 @@ class RunMachine:
         """The QPU seconds, jobs and shots that the run has spent so far, or in a rehearsal would have."""
         return ledger(self._num_steps, self._timing, self._history(), self._shots)
 
-    def needed(self, step: int) -> Amount:
+    def needed(self, step: int, state: StrategyState | None = None) -> Amount:
         """The most that a step can take: QPU seconds, jobs and shots, with a self-test of the device if one is due.
 
         A device that is not open is not opened for this if the last session recorded its price.
 
         Args:
             step: number of the step, from 0.
+            state: the state of the strategy before the step; None if it is not known yet.
         """
+        config, tests = self.plan.config, self._history().self_tests()
         sessions = [] if self.is_open else self._recorder.sessions()
         priced = sessions[-1].backend.price if sessions else None
+        measurements, whole = self.strategy.measurements(step, state), config.train.machine.bills
         if priced is not None:
-            return priced.step(self.plan.config, step) + priced.self_test(
-                self.plan.config, self._history().self_tests()
-            )
+            return priced.amount(measurements, whole=whole) + priced.self_test(config, tests)
         if not self.kind.has_chip:
-            return Forecast(self.plan.config, self.plan.ansatz).step(step)
-        return self.forecast.step(step) + self.forecast.self_test(self._history().self_tests())
+            return Forecast(config, self.plan.ansatz).amount(measurements)
+        return self.forecast.amount(measurements, whole=whole) + self.forecast.self_test(tests)
 
     def read_bills(self) -> bool:
         """Read the bills of the last 28 days again, once a session, since the service may have corrected them.
@@ -291,21 +313,23 @@ class RunMachine:
         """
         check_paid(self.forecast, record=self._recorder.record is not None)
 
-    def stop(self, step: int) -> Outcome | None:
+    def stop(self, step: int, state: StrategyState) -> Outcome | None:
         """The outcome ``budget`` if a step could take more than is left of a budget; None if the run can go on.
 
         Args:
             step: number of the step, from 0.
+            state: the state of the strategy before the step.
         """
         if not self._has_budget:
             return None
-        return over_budget(self.plan.config.train, self.needed(step), self.ledger())
+        return over_budget(self.plan.config.train, self.needed(step, state), self.ledger())
 
-    def agree(self, step: int) -> Outcome | None:
+    def agree(self, step: int, state: StrategyState) -> Outcome | None:
         """Set what a machine that bills may spend on a step.
 
         Args:
             step: number of the step, from 0.
+            state: the state of the strategy before the step.
 
         Returns:
             The outcome ``quota`` if the account has too few QPU seconds left for the step; None if it can be made.
@@ -316,7 +340,7 @@ class RunMachine:
         backend.settle()
         backend.terms.left, backend.terms.detach, backend.terms.tell = self._remaining, self._detach, self._tell
         backend.terms.retry_self_test, backend.terms.other_journals = self._retry_self_test, self._other_journals
-        return beyond_account(self.needed(step), self.ledger(), backend.seconds_left())
+        return beyond_account(self.needed(step, state), self.ledger(), backend.seconds_left())
 
     def budget_words(self) -> str:
         """The QPU seconds spent, and those left of the budget, in one line; empty on machines other than devices."""

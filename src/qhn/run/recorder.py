@@ -43,7 +43,7 @@ class Taken:
     Attributes:
         step: the step as it is reported.
         theta: the angles of the next step in radians, ``[num_parameters]``.
-        optimizer: the arrays of the optimizer's state after the step, by name.
+        optimizer: the arrays of the strategy's state after the step, by name.
         timing: the entry of the step for ``timing.jsonl``.
         samples: the measured bits, one entry per evaluation; empty if no shots are taken.
         readout_counts: the readout errors counted so far; None if they are not counted.

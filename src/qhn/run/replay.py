@@ -230,22 +230,22 @@ class KeptShots:
 
 def _by_all_rows(record: Record, config: RunConfig, ansatz: Ansatz, problem: Problem) -> Iterator[Replayed]:
     """The steps recomputed from every row of every evaluation, in the order of measurement."""
-    train, known = config.train, Evaluations(problem)
-    assert train.shots is not None
+    train, known, strategy = config.train, Evaluations(problem), config.strategy(ansatz)
     objective, mitigation = train.objective.build(), config.device.mitigation
     estimator = SamplingEstimator(
         ansatz,
         problem,
         KeptShots(record),
-        shots=train.shots,
+        shots=strategy.shots.most,
         objective=objective,
         evaluations=known,
         mitigation=mitigation,
     )
     taken = 0
     for step in record.steps():
-        rule, shots = config.gradient_at(ansatz, step.step), train.shots_at(step.step)
-        found = estimator.value_and_grad(step.theta, Key(train.seed, Purpose.SHOTS, step.step), rule, shots)
+        found = estimator.value_and_grad(
+            step.theta, Key(train.seed, Purpose.SHOTS, step.step), step.measurement(strategy)
+        )
         here = found.estimates
         assert here.samples is not None
         taken += here.samples.num_shots

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
@@ -11,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from qhn import bitstrings
-from qhn.arrays import Floats
+from qhn.arrays import Bools, Floats
 from qhn.errors import QhnError, RecordError
 from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.means import rows_of, stated
+from qhn.estimator.measurement import Measurement
+from qhn.optimize.strategy import Strategy
 from qhn.problem.evaluations import Evaluations
 from qhn.text import parse_json
 
@@ -49,6 +52,9 @@ class Step:
             known, and without shots.
         discarded_weight: the largest share of a state's weight that truncation in a simulation left out of these
             numbers; 0 without truncation.
+        row_shots: number of shots of each row of angles that the step asked for, before any rounding by the machine; 0
+            without shots, None in records of older versions.
+        angles: indices of the angles that the step shifted, of all that change a probability; None for all of them.
     """
 
     step: int
@@ -72,6 +78,8 @@ class Step:
     mean_interval: tuple[float, float] | None = None
     raw_mean_interval: tuple[float, float] | None = None
     discarded_weight: float = 0.0
+    row_shots: int | None = None
+    angles: tuple[int, ...] | None = None
 
     @classmethod
     def measured(
@@ -79,7 +87,9 @@ class Step:
         number: int,
         theta: Floats,
         info: ValueAndGrad,
+        measurement: Measurement,
         *,
+        resting: Bools,
         drift: ValueAndGrad,
         best: Evaluations,
         validation: float | None,
@@ -92,6 +102,8 @@ class Step:
             number: number of the step, from 0.
             theta: the angles in radians, ``[num_parameters]``.
             info: the objective and its gradient at ``theta``.
+            measurement: the rows of angles and shots that the step measured.
+            resting: mask ``bool[num_parameters]`` of the angles that change a probability and were not shifted.
             drift: the first gradient of the step, which may have measured E at the first θ again.
             best: all bitstrings evaluated so far, of which the best is reported.
             validation: mean validation cost at ``theta``; None without validation data.
@@ -121,6 +133,21 @@ class Step:
             mean_interval=rows_of(here.interval, here.mean.size)[0] if here.shots else None,
             raw_mean_interval=rows_of(here.raw_interval, here.mean.size)[0],
             discarded_weight=info.discarded,
+            row_shots=measurement.shots,
+            angles=tuple(np.flatnonzero(measurement.rule.active).tolist()) if resting.any() else None,
+        )
+
+    def measurement(self, strategy: Strategy) -> Measurement:
+        """What the step measured at ``theta``: the recorded angles and shots.
+
+        Args:
+            strategy: the strategy of the run, which decides where an older version did not record them.
+        """
+        angles = strategy.gradient.active
+        if self.angles is not None:
+            angles = np.isin(np.arange(len(angles)), self.angles)
+        return strategy.on(
+            angles, strategy.shots.at(self.step) if self.row_shots is None else self.row_shots, self.step
         )
 
     def stated_mean(self) -> str:
@@ -147,6 +174,8 @@ class Step:
                 tree[name] = np.nan if tree[name] is None else tree[name]
             for name in ("mean_interval", "raw_mean_interval"):
                 tree[name] = _interval(tree.get(name))
+            if tree.get("angles") is not None:
+                tree["angles"] = tuple(operator.index(angle) for angle in tree["angles"])
             return cls(**{f.name: tree[f.name] for f in fields(cls) if f.name in tree or f.default is MISSING})
         except (ValueError, KeyError, TypeError) as error:
             raise RecordError(f"not a step ({type(error).__name__}: {error})") from None

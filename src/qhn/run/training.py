@@ -28,6 +28,7 @@ from qhn.config import RunConfig
 from qhn.config.file import with_settings
 from qhn.errors import QhnError, RecordError
 from qhn.estimator.gradient import ValueAndGrad
+from qhn.estimator.measurement import Measurement
 from qhn.estimator.protocol import Estimator
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
@@ -199,7 +200,6 @@ class Training(Iterator[Step]):
         self.outcome: Outcome | None = None
         self._plan, self._recorder, self._run_id = plan, recorder, plan.config.run_id
         self._machine = RunMachine(plan, recorder, backend, detach=detach, retry_self_test=retry_self_test)
-        self._optimizer = plan.config.train.optimizer.build()
         self._estimator: Estimator | None = None
         self._stop_requested = self._closed = False
         self._broken = False  # a step could not be written: what is in memory is ahead of what is on disk
@@ -219,9 +219,10 @@ class Training(Iterator[Step]):
         earlier = self._recorder.earlier(self.problem, self.evaluations)
         self._theta = self._plan.theta
         self._readout_counts: ReadoutCounts | None = None
-        self._state = self._optimizer.init(self._theta)
+        self._state = self._plan.config.strategy(self.ansatz).init(self._theta)
         if earlier.checkpoint is not None:
-            self._theta, self._state = earlier.checkpoint.state_for(self._theta, self._state)
+            self._theta, stored = earlier.checkpoint.state_for(self._theta, self._state.arrays())
+            self._state = self._state.restored(stored)
             self._readout_counts = earlier.checkpoint.readout_counts
         self._steps, self._stored = list(earlier.steps), deque(earlier.steps)
         self.num_stored = len(self._steps)
@@ -236,7 +237,7 @@ class Training(Iterator[Step]):
             self._machine.open()
             self.outcome = self._reached_end()  # an earlier session may have known another price
         if self.outcome is None:
-            self.outcome = self._machine.agree(len(self._steps))
+            self.outcome = self._machine.agree(len(self._steps), self._state)
         if self.outcome is None:
             if self._broken:
                 raise RecordError(
@@ -267,7 +268,9 @@ class Training(Iterator[Step]):
 
     def _end(self) -> Outcome | None:
         """The outcome if the run ends here by what is known of it; None if it goes on."""
-        outcome = reached(self.config.train, self._steps, self._scale) or self._machine.stop(len(self._steps))
+        outcome = reached(self.config.train, self._steps, self._scale) or self._machine.stop(
+            len(self._steps), self._state
+        )
         if outcome is None and self._stop_requested:
             return Outcome(Ending.INTERRUPTED, "stopped after a complete step")
         return outcome
@@ -289,15 +292,15 @@ class Training(Iterator[Step]):
         if self._estimator is None:
             self._estimator = self._machine.estimator(self.evaluations, self._readout_counts)
         estimator, number, theta, started = self._estimator, len(self._steps), self._theta, time.time()
-        measured: list[ValueAndGrad] = []
+        strategy, measured, measurements = self._machine.strategy, list[ValueAndGrad](), list[Measurement]()
 
-        def value_and_grad(at: Floats) -> ValueAndGrad:
+        def measure(at: Floats, measurement: Measurement) -> ValueAndGrad:
             key = Key(self.config.train.seed, Purpose.SHOTS, number, len(measured), self._run_id)
-            rule = self.config.gradient_at(self.ansatz, number, len(measured))
-            measured.append(estimator.value_and_grad(at, key, rule, self.config.train.shots_at(number) or None))
+            measurements.append(measurement)
+            measured.append(estimator.value_and_grad(at, key, measurement))
             return measured[-1]
 
-        next_theta, next_state, info = self._optimizer.step(value_and_grad, theta, self._state)
+        next_theta, next_state, info = strategy.step(measure, theta, self._state, number)
         samples = [found.estimates.samples for found in measured if found.estimates.samples]
         self.evaluations.cost(estimator.solutions(theta, info.estimates))
         validation = self._plan.validation
@@ -305,16 +308,18 @@ class Training(Iterator[Step]):
             number,
             theta,
             info,
+            measurements[0],
+            resting=strategy.gradient.active & ~measurements[0].rule.active,
             drift=measured[0],
             best=self.evaluations,
             validation=None if validation is None else estimator.expectation(validation, theta, info.estimates),
             shots=self._shots + sum(one.num_shots for one in samples),
             distinct=measured[-1].estimates.distinct,
         )
-        timing = self._machine.timing(number, time.time() - started, len(measured), samples)
+        timing = self._machine.timing(number, time.time() - started, measurements, samples)
         if discarded := max(found.estimates.discarded for found in measured):
             timing |= {"discarded_weight": discarded}
-        taken = Taken(step, next_theta, next_state._asdict(), timing, samples, estimator.readout_counts)
+        taken = Taken(step, next_theta, next_state.arrays(), timing, samples, estimator.readout_counts)
         has_fallen = not self._steps or step.best_cost < self._steps[-1].best_cost
         self._recorder.keep(taken, self.evaluations, self.problem, has_fallen=has_fallen)
         self._machine.count(timing, step.shots)

@@ -93,8 +93,9 @@ class Placement:
             shots=shots,
             duration=self.duration,
             two_qubit_gates=sum(self.load.two_qubit),
+            rep_delay=rep_delay_of(self.chip, settings.rep_delay),
+            max_shots=self.chip.max_shots,
             tiles=len(self.tiles),
-            rep_delay=settings.rep_delay,
             calibrate=settings.calibrate,
             twirling=settings.twirling,
         )

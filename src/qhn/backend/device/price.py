@@ -26,15 +26,16 @@ TWIRLED_SHOTS, TWIRLINGS = 64, 32  # at least 64 shots of each of at most 32 ran
 
 @dataclass(frozen=True)
 class Task:
-    """The work of one gradient on a device.
+    """The work of one gradient on a device: everything on which its price depends.
 
     Attributes:
         num_rows: number of rows of angles.
         shots: number of shots requested for each row.
         duration: duration of the circuit, in seconds.
         two_qubit_gates: number of two-qubit gates of the circuit of one chain.
+        rep_delay: delay between shots in seconds.
+        max_shots: the largest number of shots of a circuit that the device takes.
         tiles: number of chains that measure side by side.
-        rep_delay: delay between shots in seconds; None is the device's default.
         calibrate: whether to count readout errors, with two circuits of known bits per job.
         twirling: whether the service inserts random Pauli gates, for which it rounds shots up.
         group: number of rows that belong together, θ itself and then pairs of shifts; None is all of them.
@@ -44,11 +45,16 @@ class Task:
     shots: int
     duration: float
     two_qubit_gates: int
+    rep_delay: float
+    max_shots: int
     tiles: int = 1
-    rep_delay: float | None = None
     calibrate: bool = False
     twirling: bool = False
     group: int | None = None
+
+    def measuring(self, num_rows: int, shots: int) -> Task:
+        """The work of another number of rows of one group, with another number of shots of each."""
+        return dataclasses.replace(self, num_rows=num_rows, shots=shots, group=num_rows)
 
     @property
     def executions(self) -> int:
@@ -59,6 +65,11 @@ class Task:
     def shots_taken(self) -> int:
         """The number of shots that each circuit takes, after rounding."""
         return shots_taken(self.shots, twirling=self.twirling)
+
+    @property
+    def seconds_per_shot(self) -> float:
+        """The time of one shot in seconds: the delay between shots and the circuit."""
+        return self.rep_delay + self.duration
 
 
 @dataclass(frozen=True)
@@ -90,23 +101,20 @@ class Price:
         return self.circuits * self.shots
 
 
-def price(task: Task, chip: Chip) -> Price:
-    """The price of a task on a device.
+def price(task: Task) -> Price:
+    """The price of a task.
 
     Raises:
-        ValueError: if the device does not take the requested delay, or a single circuit is beyond a limit of the
-            service.
+        QhnError: if a single circuit is beyond a limit of the service.
 
-    >>> import numpy as np
-    >>> time = np.full(2, np.inf)
-    >>> chip = Chip("any", 2, np.zeros((2, 2)), time, time, {}, rep_delay=250e-6)
-    >>> round(price(Task(num_rows=197, shots=1000, duration=2.4e-6, two_qubit_gates=26), chip).seconds, 1)
+    >>> task = Task(num_rows=197, shots=1000, duration=2.4e-6, two_qubit_gates=26, rep_delay=250e-6, max_shots=100_000)
+    >>> round(price(task).seconds, 1)
     51.7
     """
     gates = task.tiles * task.two_qubit_gates
     if gates > MAX_TWO_QUBIT_GATES:
         raise QhnError(f"a circuit has {gates:,} two-qubit gates, more than the {MAX_TWO_QUBIT_GATES:,} of a job")
-    each, jobs = _seconds_per_shot(task, chip), len(parts(task, chip))
+    each, jobs = task.seconds_per_shot, len(parts(task))
     circuits = task.executions + 2 * task.calibrate * jobs
     seconds = job_seconds(jobs, circuits * task.shots_taken, each)
     return Price(task.num_rows, circuits, task.shots_taken, gates, each, jobs, seconds)
@@ -128,19 +136,14 @@ def whole_seconds(jobs: int, seconds: float) -> float:
     return float(jobs * math.ceil(seconds / jobs))
 
 
-def parts(task: Task, chip: Chip) -> list[slice]:
+def parts(task: Task) -> list[slice]:
     """The executions of each job, as slices; each job has its own calibration circuits.
 
     Raises:
-        ValueError: if the device does not take the requested delay, or a single circuit is beyond a limit of the
-            service.
+        QhnError: if a single circuit is beyond a limit of the service.
     """
     extra = 2 * task.calibrate
-    return split_into_jobs(task.executions, task.shots_taken, _seconds_per_shot(task, chip), chip.max_shots, extra)
-
-
-def _seconds_per_shot(task: Task, chip: Chip) -> float:
-    return rep_delay_of(chip, task.rep_delay) + task.duration
+    return split_into_jobs(task.executions, task.shots_taken, task.seconds_per_shot, task.max_shots, extra)
 
 
 def rep_delay_of(chip: Chip, asked: float | None) -> float:
@@ -224,13 +227,13 @@ def savings(task: Task, chip: Chip, most_tiles: int, fewest_rows: int) -> dict[s
         f"train.shots={fewer}": {"shots": fewer},
         spsa: {"num_rows": fewest_rows, "group": fewest_rows},
     }
-    now = price(task, chip)
+    now = price(task)
     found, together = {"as it is": now}, task
     for what, change in changes.items():
-        changed = price(dataclasses.replace(task, **change), chip)
+        changed = price(dataclasses.replace(task, **change))
         if changed.seconds < now.seconds:
             if what == spsa and together != task:
-                found["all of these"] = price(together, chip)
+                found["all of these"] = price(together)
             found[what] = changed
             together = dataclasses.replace(together, **change)
-    return found | {f"all of these{' and SPSA' * (spsa in found)}": price(together, chip)}
+    return found | {f"all of these{' and SPSA' * (spsa in found)}": price(together)}

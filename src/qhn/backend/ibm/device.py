@@ -155,7 +155,7 @@ class DeviceSampler:
         plan = arrange_rows(len(thetas), group, num_tiles)
         angles = thetas[plan.rows].reshape(plan.num_executions, num_tiles * num_parameters)
         task = self.placement.task(len(thetas), group, shots)
-        divided = parts(task, self.placement.chip)
+        divided = parts(task)
         if len(divided) == 1:  # of one job, the caller keeps the samples
             jobs = self._run([angles], task.shots_taken, [key.tag])
         else:
