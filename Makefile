@@ -43,8 +43,8 @@ $(VENV)/.installed-bench: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
-run: $(VENV)/.installed  ## train: EXPERIMENT= BACKEND= LAYERS= SHOTS= SEED= STEPS= TILES= MITIGATION= INIT_FROM= ARGS=
-	@$(QHN) run $(EXPERIMENT) $(OPTIONS) $(LENGTH) $(if $(INIT_FROM),--init-from $(INIT_FROM)) \
+run: $(VENV)/.installed  ## train: EXPERIMENT= BACKEND= LAYERS= SHOTS= SEED= STEPS= TILES= MITIGATION= INIT_FROM= WARM_START= ARGS=
+	@$(QHN) run $(EXPERIMENT) $(OPTIONS) $(LENGTH) $(if $(INIT_FROM),--init-from $(INIT_FROM)) $(if $(WARM_START),--warm-start $(WARM_START)) \
 		$(if $(YES),--yes) $(if $(DETACH),--detach) $(PLACE) $(ARGS)
 
 resume: $(VENV)/.installed  ## go on with the latest run, or RUN=; STEPS= extends it

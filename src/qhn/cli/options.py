@@ -28,7 +28,9 @@ BackendOption = Annotated[
     str | None,
     typer.Option(help="exact, aer, aer-mps, depolarising, fake_<device>, ibm_<device>, or least-busy of the last."),
 ]
-ShotsOption = Annotated[int | None, typer.Option(help="Measured bitstrings a row of angles; exact does without.")]
+ShotsOption = Annotated[
+    str | None, typer.Option(help="Measured bitstrings a row of angles: a number, auto, or none where it is possible.")
+]
 LayersOption = Annotated[int | None, typer.Option(help="Layers of the circuit; 0 is the product state.")]
 OrderOption = Annotated[str | None, typer.Option(help="Order of gates in a block: eq5 or authors.")]
 SeedOption = Annotated[int | None, typer.Option(help="Seed of the initial angles and of the shots.")]
@@ -82,9 +84,6 @@ def load(experiment: str, settings: list[str] | None = None, **options: Any) -> 
     from qhn.config.file import load_config
 
     given = {KEYS[name]: value for name, value in options.items() if value is not None}
-    tiles = given.get("device.tiles", "")
-    if tiles.isdecimal() and len(tiles) <= MAX_DIGITS:
-        given["device.tiles"] = int(tiles)
     if given.get("train.backend") == LEAST_BUSY:
         from qhn.backend.ibm.account import least_busy
 
@@ -115,7 +114,7 @@ def all_settings(settings: list[str] | None, options: Mapping[str, Any] | None =
     places: dict[str, str] = {}
     written = [(*parse_setting(text), f"--set {text}") for text in settings or []]
     flags = [
-        (key, value, f"{option.get(key, f'--{key}')} {value}")
+        (key, _number_or_word(value), f"{option.get(key, f'--{key}')} {value}")
         for key, value in (options or {}).items()
         if value is not None
     ]
@@ -124,6 +123,12 @@ def all_settings(settings: list[str] | None, options: Mapping[str, Any] | None =
             raise QhnError(f"{clipped(places[key])} and {clipped(place)} both give {clipped(key)}; leave out one")
         chosen[key], places[key] = value, place
     return chosen
+
+
+def _number_or_word(value: Any) -> Any:
+    """The value of an option that takes a number or a word: an integer where the word is one."""
+    is_number = isinstance(value, str) and value.removeprefix("-").isdecimal() and len(value) <= MAX_DIGITS
+    return int(value) if is_number else value
 
 
 def check_range(option: str, value: int | None, least: int, most: int = 10**MAX_DIGITS) -> None:

@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -67,6 +67,13 @@ def run(
     init_from: Annotated[
         str | None, typer.Option(metavar="RUN", help="Begin with the last angles of a run of the same circuit.")
     ] = None,
+    warm_start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="Train here first, at no QPU time: ideal, the same circuit, or product, its last block.",
+        ),
+    ] = None,
     settings: SetOption = None,
     results: ResultsOption = None,
     restart: Annotated[bool, typer.Option(help="Set an existing run of this configuration aside.")] = False,
@@ -81,6 +88,13 @@ def run(
     """Train; the same command again resumes, or shows a finished run."""
     options = {"backend": backend, "shots": shots, "layers": layers, "order": order, "seed": seed, "steps": steps}
     config = load(experiment, settings, **options, tiles=tiles, mitigation=mitigation)
+    if init_from is not None and warm_start is not None:
+        raise QhnError("--init-from and --warm-start both give the first angles; leave out one")
+    if warm_start is not None:
+        from qhn.run.warm_start import warm_started
+
+        said = (lambda words: None) if quiet or as_json else tell
+        config = warm_started(config, cast(Any, warm_start), results=results, tell=said)
     if init_from is not None:
         from qhn.config.file import with_settings
         from qhn.run.record import Record
@@ -244,9 +258,10 @@ def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
 
     training = start()
     try:
-        words = training.announcement()
-        if words and not (quiet or as_json):
-            tell(words)
+        if not (quiet or as_json):
+            for words in (training.announcement(), training.advice()):
+                if words:
+                    tell(words)
         with at_signals_to_end(stop_kindly(training.request_stop)):
             if quiet or as_json:
                 for step in training:

@@ -68,7 +68,7 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         train, device = self.train, self.device
-        device.check(train.backend, train.shots)
+        device.check(train.backend, has_shots=train.shots is not None)
         objective = train.objective.build()
         if device.mitigation != "none" and not objective.is_mean:
             raise QhnError(

@@ -82,12 +82,12 @@ class DeviceConfig(Section):
         values = self.model_dump() | {"calibrate": self.mitigation != "none"}
         return machine.settings(**{field.name: values[field.name] for field in fields(machine.settings)})
 
-    def check(self, backend: str, shots: int | None) -> None:
+    def check(self, backend: str, *, has_shots: bool) -> None:
         """Refuse settings that have no effect on the backend.
 
         Args:
             backend: name of the backend, as in ``train.backend``.
-            shots: number of shots per row of angles; None without shots.
+            has_shots: whether bits are measured, and E is not computed without shots.
 
         Raises:
             QhnError: if a setting has no effect there; the message names it and the backends that it belongs to.
@@ -107,10 +107,10 @@ class DeviceConfig(Section):
             raise QhnError("device.guard keeps tiles apart, and device.tiles is 1; ask for more tiles, or leave it")
         if "max_bond" in given and self.simulator == "aer":
             raise QhnError("device.max_bond is of device.simulator = 'twin', not of 'aer'; leave one")
-        if shots is None and self.simulator == "aer":
+        if not has_shots and self.simulator == "aer":
             raise QhnError("device.simulator = 'aer' draws shots; give --shots, or leave it at twin")
         idle = OF_SHOTS & given
-        if shots is None and idle:
+        if not has_shots and idle:
             raise QhnError(
                 f"device.{sorted(idle)[0]} concerns measured bits, and without shots there are none; give --shots"
             )

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union
 
 from pydantic import BeforeValidator, Field, create_model, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
 from qhn.backend import MACHINES, Machine, machine_of
 from qhn.backend.machines import is_ideal
@@ -15,10 +16,11 @@ from qhn.circuit.initial import WIDTH, Given, Initial, Normal, Superposition, Un
 from qhn.config.section import Section
 from qhn.errors import QhnError
 from qhn.estimator.gradient import Gradient, ParameterShift, Spsa
+from qhn.fields import is_number
 from qhn.optimize.angles import AllAngles, Selection
 from qhn.optimize.lbfgs import Lbfgs
 from qhn.optimize.optimizer import Adam, Optimizer, Sgd, SpsaGains
-from qhn.optimize.shots import GeometricShots, Shots
+from qhn.optimize.shots import GeometricShots, Shots, priced_shots
 from qhn.problem.objective import OBJECTIVES, Aggregation, Kind
 
 if TYPE_CHECKING:
@@ -34,6 +36,19 @@ def _named(default: str) -> BeforeValidator:
         return {"name": default} | value if isinstance(value, dict) else value
 
     return BeforeValidator(validate)
+
+
+def _number_of_shots(value: Any) -> int | str | None:
+    """A number of shots as it may be written: an integer of at least 1, ``"auto"``, or ``"none"`` for None."""
+    if value is None or value == "none":
+        return None
+    if value == "auto":
+        return "auto"
+    if not is_number(value) or value != int(value):
+        raise PydanticKnownError("int_type")
+    if value < 1:
+        raise PydanticKnownError("greater_than_equal", {"ge": 1})
+    return int(value)
 
 
 class ParameterShiftConfig(Section):
@@ -66,34 +81,49 @@ class SpsaGradientConfig(Section):
         return Spsa(ansatz.active, self.perturbation, self.decay, self.num_directions)
 
 
-class AdamConfig(Section):
+class DecayingConfig(Section):
+    """Keys of optimizers whose learning rate falls linearly towards 0.
+
+    Attributes:
+        decay_steps: number of steps over which the learning rate falls; None, written ``"none"``, keeps it constant.
+    """
+
+    decay_steps: int | None = Field(default=60, ge=1)
+
+    @field_validator("decay_steps", mode="before")
+    @classmethod
+    def _none_is_constant(cls, value: Any) -> Any:
+        return None if value == "none" else value
+
+
+class AdamConfig(DecayingConfig):
     """Table ``[train.optimizer]`` with ``name = "adam"``; see :class:`qhn.optimize.optimizer.Adam`.
 
     Attributes:
         name: ``"adam"``.
-        learning_rate: learning rate, in radians per step.
+        learning_rate: learning rate of the first step, in radians per step.
         beta1: decay of the mean of past gradients, in [0, 1).
         beta2: decay of the mean of past squared gradients, in [0, 1).
         epsilon: number added to the root of the squared gradients against division by 0; at most 1e-6 of the largest.
     """
 
     name: Literal["adam"] = "adam"
-    learning_rate: float = Field(default=0.2, gt=0)
-    beta1: float = Field(default=0.9, ge=0, lt=1)
+    learning_rate: float = Field(default=0.5, gt=0)
+    beta1: float = Field(default=0.6, ge=0, lt=1)
     beta2: float = Field(default=0.99, ge=0, lt=1)
     epsilon: float = Field(default=1e-8, gt=0)
 
     def build(self) -> Optimizer:
         """The optimizer with these settings."""
-        return Adam(self.learning_rate, self.beta1, self.beta2, self.epsilon)
+        return Adam(self.learning_rate, self.beta1, self.beta2, self.epsilon, self.decay_steps)
 
 
-class SgdConfig(Section):
+class SgdConfig(DecayingConfig):
     """Table ``[train.optimizer]`` with ``name = "sgd"``; see :class:`qhn.optimize.optimizer.Sgd`.
 
     Attributes:
         name: ``"sgd"``.
-        learning_rate: step in radians per unit of gradient.
+        learning_rate: first step in radians per unit of gradient.
         momentum: factor by which the sum of gradients decays in a step, in [0, 1).
     """
 
@@ -103,7 +133,7 @@ class SgdConfig(Section):
 
     def build(self) -> Optimizer:
         """The optimizer with these settings."""
-        return Sgd(self.learning_rate, self.momentum)
+        return Sgd(self.learning_rate, self.momentum, self.decay_steps)
 
 
 class SpsaOptimizerConfig(Section):
@@ -341,8 +371,10 @@ class TrainConfig(StopRules):
     Attributes:
         backend: name of the machine: ``exact``, ``aer``, ``aer-mps``, ``depolarising``, ``fake_<device>`` or
             ``ibm_<device>``.
-        shots: number of measured bitstrings per row of angles. None, written ``"none"``, computes E without shots; it
-            is the default on backend ``exact``, and possible on simulators that know the distribution of their bits.
+        shots: number of measured bitstrings per row of angles. ``"auto"`` follows from the price of a job on a device
+            (:func:`qhn.optimize.shots.priced_shots`), and is 300 elsewhere. None, written ``"none"``, computes E
+            without shots; it is the default on backend ``exact``, and possible on simulators that know the distribution
+            of their bits.
         gradient: table ``[train.gradient]`` or a name, the rule for the gradient.
         optimizer: table ``[train.optimizer]`` or a name, the optimizer.
         angles: table ``[train.angles]`` or a name, the selection of the angles that a step shifts.
@@ -353,7 +385,7 @@ class TrainConfig(StopRules):
     """
 
     backend: str = "aer"
-    shots: int | None = Field(default=1000, ge=1)
+    shots: Annotated[int | Literal["auto"] | None, BeforeValidator(_number_of_shots)] = "auto"
     gradient: GradientConfig = ParameterShiftConfig()
     optimizer: OptimizerConfig = AdamConfig()
     angles: AnglesConfig = AllAnglesConfig()
@@ -361,11 +393,6 @@ class TrainConfig(StopRules):
     initial: InitialConfig = UniformConfig()
     shot_schedule: ShotScheduleConfig | None = None
     seed: int = Field(default=7, ge=0)
-
-    @field_validator("shots", mode="before")
-    @classmethod
-    def _none_is_no_shots(cls, value: Any) -> Any:
-        return None if value == "none" else value
 
     @model_validator(mode="before")
     @classmethod
@@ -388,10 +415,10 @@ class TrainConfig(StopRules):
                 "knows it; give --shots, or leave train.gradient at parameter-shift"
             )
         schedule = self.shot_schedule
-        if schedule is not None and (self.shots is None or schedule.first > self.shots):
+        if schedule is not None and (not isinstance(self.shots, int) or schedule.first > self.shots):
             raise QhnError(
                 f"train.shot_schedule.first is {schedule.first}, and train.shots, at which it ends, is "
-                f"{self.shots or 'none'}; begin with fewer"
+                f"{self.shots or 'none'}; give --shots, as many or more"
             )
         if self.shots is not None and isinstance(self.optimizer, LbfgsConfig) and not self.optimizer.force:
             raise QhnError(
@@ -408,7 +435,7 @@ class TrainConfig(StopRules):
     @property
     def has_priced_shots(self) -> bool:
         """Whether the number of shots follows from the price of a job."""
-        return False
+        return self.machine.has_chip and self.shots == "auto"
 
     @property
     def is_ideal(self) -> bool:
@@ -429,6 +456,9 @@ class TrainConfig(StopRules):
         """
         if self.shots is None:
             return GeometricShots.constant(0)
+        if self.shots == "auto":
+            num_rows = self.gradient.build(ansatz).num_rows
+            return GeometricShots.constant(priced_shots(None if task is None else task.measuring(num_rows, shots=1)))
         if self.shot_schedule is None:
             return GeometricShots.constant(self.shots)
         return GeometricShots(self.shot_schedule.first, self.shots, self.shot_schedule.over)

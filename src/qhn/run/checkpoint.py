@@ -98,9 +98,10 @@ class Checkpoint:
             RecordError: if the checkpoint holds other arrays than these, or arrays of another shape.
         """
         wanted = {"theta": theta, **state}
-        stored = {"theta": self.theta} | self.optimizer
+        counted = {"num_steps": np.array(self.num_steps)} if "velocity" in self.optimizer else {}  # once SGD did not
+        stored = {"theta": self.theta} | counted | self.optimizer
         for name in sorted(wanted.keys() | stored.keys()):
             shapes = [np.shape(tree[name]) if name in tree else None for tree in (stored, wanted)]
             if shapes[0] != shapes[1] or stored[name].dtype.kind not in "biuf":
                 raise RecordError(f"checkpoint.npz holds no {name} of this circuit and optimizer; {ANEW}")
-        return self.theta, self.optimizer
+        return self.theta, counted | self.optimizer

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from qhn import bitstrings
 from qhn.arrays import Floats
+from qhn.budget.forecast import Forecast
 from qhn.config import RunConfig
 from qhn.errors import NotFoundError, QhnError
 from qhn.estimator.means import rows_of, stated, truncated, with_error
@@ -109,10 +110,11 @@ def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
     backend = config.backend()
     if backend.paid:
         raise QhnError(f"evaluate keeps no record of its shots, and those of {backend.name} are paid for; use qhn run")
-    objective, shots = config.train.objective.build(), config.train.shots
+    objective, sampler = config.train.objective.build(), backend.compile(ansatz)
+    shots = Forecast(config, ansatz, sampler.placement).strategy.shots.most
     rows = np.atleast_2d(theta)
-    if shots is None:
-        found = without_shots(ansatz, problem, backend.compile(ansatz), objective=objective)(rows)
+    if not shots:
+        found = without_shots(ansatz, problem, sampler, objective=objective)(rows)
     else:
         mitigation = config.device.mitigation
         estimator = SamplingEstimator(ansatz, problem, backend, shots=shots, objective=objective, mitigation=mitigation)

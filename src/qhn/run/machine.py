@@ -324,6 +324,25 @@ class RunMachine:
             return None
         return over_budget(self.plan.config.train, self.needed(step, state), self.ledger())
 
+    def steps_in_budget(self, most: int) -> int:
+        """The number of steps that the budget of the run allows, the complete ones included; at most ``most``.
+
+        Args:
+            most: the number up to which steps are counted.
+
+        Raises:
+            QhnError: if the machine cannot run the circuit.
+        """
+        if not self._has_budget:
+            return most
+        left, forecast = self._remaining(), Forecast(self.plan.config, self.plan.ansatz, self.sampler.placement)
+        for step in range(self._num_steps, most):
+            needed = forecast.step(step)
+            left = Remaining(left.seconds - needed.seconds, left.jobs - needed.jobs, left.shots - needed.shots)
+            if min(left.seconds, left.jobs, left.shots) < 0:
+                return step
+        return max(most, self._num_steps)
+
     def agree(self, step: int, state: StrategyState) -> Outcome | None:
         """Set what a machine that bills may spend on a step.
 

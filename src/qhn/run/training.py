@@ -354,6 +354,26 @@ class Training(Iterator[Step]):
         """
         return "" if self._reached_end() is not None else self._machine.announcement()
 
+    def advice(self) -> str:
+        """What the user should know of the steps to come, in one line; empty if there is nothing, or no step to come.
+
+        A learning rate that has not fallen when a run ends leaves θ on the way.
+
+        Raises:
+            QhnError: if the machine cannot run the circuit.
+            BackendError: if its service cannot be reached.
+        """
+        decay_steps = getattr(self.config.train.optimizer, "decay_steps", None)
+        if decay_steps is None or self._reached_end() is not None:
+            return ""
+        planned = self._machine.steps_in_budget(min(self.config.train.steps, decay_steps))
+        if planned >= decay_steps:
+            return ""
+        return (
+            f"the learning rate falls to 0 over {decay_steps:,} steps, and this run ends after {planned:,}, with θ "
+            f"still on the way; a run begun with --set train.optimizer.decay_steps={max(planned, 1)} comes to rest"
+        )
+
     def budget_words(self) -> str:
         """The QPU seconds spent, and those left of the budget, in one line; empty on machines other than devices."""
         return self._machine.budget_words()

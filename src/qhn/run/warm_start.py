@@ -1,12 +1,146 @@
-"""Warm starts: the angles of one run, perhaps trained without shots, as the first angles of another on a device."""
+"""Warm starts: the angles of one run, perhaps trained without shots, as the first angles of another on a device.
+
+The circuits of this package are easily simulated at the depths at which devices run them. A warm start trains the ideal
+circuit here, where it costs no QPU time, and leaves to the device what is left to do.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
 
+import numpy as np
+
+from qhn.arrays import Bits, Floats
+from qhn.circuit.hypernetwork import Ansatz
 from qhn.config import RunConfig
+from qhn.config.file import with_settings
 from qhn.errors import QhnError
+from qhn.problem.capabilities import digest_of
+from qhn.problem.cost import Problem
+from qhn.problem.landscape import MAX_ENUMERABLE_QUBITS
 from qhn.run.record import Record
+from qhn.run.training import Training, train
+
+WarmStart = Literal["ideal", "product"]
+EXACT_STEPS = 300  # of L-BFGS at most; it converges in about 120 gradients at 14 qubits
+
+
+def warm_started(
+    config: RunConfig,
+    kind: WarmStart = "ideal",
+    *,
+    problem: Problem | None = None,
+    results: str | Path | None = None,
+    tell: Callable[[str], object] = lambda words: None,
+) -> RunConfig:
+    """The configuration of the same run that begins at angles trained on this computer.
+
+    Up to 24 qubits the training is exact, by L-BFGS; beyond, the ideal circuit is sampled as a matrix product and
+    trained by Adam. It begins at the first angles of the run, drawn with its seed, and is itself a recorded run on
+    backend ``exact``, which is resumed or taken over if it exists.
+
+    Args:
+        config: the configuration of the run.
+        kind: ``"ideal"`` trains the circuit of the run; ``"product"`` only its last rotations, with all other angles 0,
+            so that the state is a product, which works for any number of layers.
+        problem: the problem of the run if it is a Python object.
+        results: directory of all runs; by default ``$QHN_RESULTS`` or ``results``.
+        tell: function that is called with a line of text as the training begins and ends.
+
+    Raises:
+        QhnError: if there is no such kind, or the problem of the run is no network and ``problem`` is not given.
+        RecordError: if another process is making the training, or its record is damaged.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from qhn.config.file import load_config
+    >>> config = load_config("figure-1", {"train.backend": "fake_torino"})
+    >>> with TemporaryDirectory() as results:
+    ...     warm = warm_started(config, results=results)
+    >>> warm.train.initial.name, len(warm.train.initial.theta)
+    ('run', 32)
+    """
+    if kind not in get_args(WarmStart):
+        raise QhnError(f"a warm start is {' or '.join(get_args(WarmStart))}, got {kind!r}")
+    known = config.problem() if problem is None else problem
+    ansatz = config.circuit(known.num_qubits)
+    classical = _classical(config, known.num_qubits)
+    if kind == "product" and ansatz.num_layers:
+        classical = with_settings(classical, {"ansatz.num_layers": 0})
+        problem = known = AfterBrick(known, ansatz)
+    tell(f"warm start: {kind} circuit of {ansatz.num_qubits} qubits, trained here")
+    training = train(classical, problem=problem, results=results)
+    gradients = _finish(training)
+    assert training.record is not None, "the training is recorded"
+    last = training.record.steps()[-1]
+    theta = last.theta if len(last.theta) == ansatz.num_parameters else in_last_block(ansatz, last.theta)
+    tell(f"warm start: run {training.config.run_id}, {gradients:,} gradients here, ideal E = {last.stated_mean()}")
+    initial = {"name": "run", "run": training.config.run_id, "theta": theta.tolist()}
+    return with_settings(config, {"train.initial": initial})
+
+
+def _classical(config: RunConfig, num_qubits: int) -> RunConfig:
+    """The configuration of the training on this computer: of the same problem and circuit, from the same angles."""
+    kept = {name: getattr(config.train, name) for name in ("objective", "initial", "seed")}
+    if num_qubits <= MAX_ENUMERABLE_QUBITS:
+        own: dict[str, Any] = {"shots": None, "optimizer": "lbfgs", "steps": EXACT_STEPS}
+    else:
+        own = {"shots": "auto"}
+    train = type(config.train)(backend="exact", **own, **kept)
+    return config.model_copy(update={"train": train, "device": type(config.device)()})
+
+
+def _finish(training: Training) -> int:
+    """Make all steps of a training; returns the number of steps."""
+    with contextlib.closing(training):
+        return sum(1 for _ in training)
+
+
+def in_last_block(ansatz: Ansatz, product: Floats) -> Floats:
+    """The angles of a circuit whose state before its trailing CX brick is a given product state.
+
+    Args:
+        ansatz: the circuit.
+        product: angles ``[2 * num_qubits]`` of :func:`qhn.circuit.hypernetwork.product_state`, in radians.
+
+    Returns:
+        Angles ``[num_parameters]``: those of the product state in the last block, and 0 elsewhere.
+    """
+    theta = np.zeros((ansatz.num_blocks, 2 * ansatz.num_qubits))
+    theta[-1] = product
+    return theta.ravel()
+
+
+@dataclass(frozen=True)
+class AfterBrick:
+    """The problem that a product state before the trailing CX brick of a circuit minimises.
+
+    Attributes:
+        problem: the problem whose cost is that of the bits after the brick.
+        ansatz: the circuit with the brick.
+    """
+
+    problem: Problem
+    ansatz: Ansatz
+
+    @property
+    def num_qubits(self) -> int:
+        """The number of bits of a bitstring."""
+        return self.problem.num_qubits
+
+    @property
+    def digest(self) -> str:
+        """A text that is equal for equal costs; empty if the problem has none."""
+        theirs = digest_of(self.problem)
+        return hashlib.sha256(f"{theirs} after {self.ansatz.folded_brick}".encode()).hexdigest() if theirs else ""
+
+    def cost(self, bits: Bits) -> Floats:
+        """The cost of each bitstring ``[..., num_qubits]`` as it is before the brick: ``[...]``."""
+        return self.problem.cost(self.ansatz.relabel(bits))
 
 
 def angles_of(record: Record, config: RunConfig) -> dict[str, Any]:

@@ -142,6 +142,10 @@ class BatchState:
         """
         stored = dict(arrays)
         optimizer = {name.removeprefix(OPTIMIZER): stored.pop(name) for name in arrays if name.startswith(OPTIMIZER)}
+        if "velocity" in optimizer:
+            optimizer.setdefault(
+                "num_steps", np.array(0)
+            )  # once SGD did not count its steps, and its rate was constant
         try:
             names = [f.name for f in fields(cls) if f.name not in ("validation", "optimizer")]
             own = {name: stored[name] for name in names}
