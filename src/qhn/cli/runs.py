@@ -71,7 +71,7 @@ def run(
         str | None,
         typer.Option(
             metavar="KIND",
-            help="Train here first, at no QPU time: ideal, the same circuit, or product, its last block.",
+            help="Train here first: ideal, the whole circuit, or product, its last block alone.",
         ),
     ] = None,
     settings: SetOption = None,
@@ -96,11 +96,10 @@ def run(
         said = (lambda words: None) if quiet or as_json else tell
         config = warm_started(config, cast(Any, warm_start), results=results, tell=said)
     if init_from is not None:
-        from qhn.config.file import with_settings
         from qhn.run.record import Record
-        from qhn.run.warm_start import angles_of
+        from qhn.run.warm_start import angles_of, begun_at
 
-        config = with_settings(config, {"train.initial": angles_of(Record.load(find(init_from, results)), config)})
+        config = begun_at(config, angles_of(Record.load(find(init_from, results)), config))
     asked = {"restart": restart, "detach": detach, "retry_self_test": retry_self_test}
     _advance(lambda: _begin(config, yes, results=results, **asked), quiet, as_json)
 

@@ -17,7 +17,7 @@ from qhn.config.section import Section
 from qhn.errors import QhnError
 from qhn.estimator.gradient import Gradient, ParameterShift, Spsa
 from qhn.fields import is_number
-from qhn.optimize.angles import AllAngles, Selection
+from qhn.optimize.angles import AllAngles, Selection, SparseAngles
 from qhn.optimize.lbfgs import Lbfgs
 from qhn.optimize.optimizer import Adam, Optimizer, Sgd, SpsaGains
 from qhn.optimize.shots import GeometricShots, Shots, priced_shots
@@ -186,6 +186,26 @@ class AllAnglesConfig(Section):
         return AllAngles()
 
 
+class SparseAnglesConfig(Section):
+    """Table ``[train.angles]`` with ``name = "sparse"``; see :class:`qhn.optimize.angles.SparseAngles`.
+
+    Attributes:
+        name: ``"sparse"``.
+        threshold: share of the largest amplitude below which an angle is not measured for a while.
+        rest: number of steps for which it is not measured.
+        memory: factor by which the weight of an earlier measurement of an amplitude falls with each step.
+    """
+
+    name: Literal["sparse"]
+    threshold: float = Field(default=0.1, gt=0, lt=1)
+    rest: int = Field(default=5, ge=1)
+    memory: float = Field(default=0.8, ge=0, lt=1)
+
+    def build(self) -> Selection:
+        """The selection with these settings."""
+        return SparseAngles(self.threshold, self.rest, self.memory)
+
+
 class ObjectiveConfig(Section):
     """Table ``[train.objective]``; each kind in :data:`qhn.problem.objective.OBJECTIVES` adds its own keys.
 
@@ -303,7 +323,7 @@ GradientConfig = Annotated[
 OptimizerConfig = Annotated[
     Annotated[AdamConfig | SgdConfig | SpsaOptimizerConfig | LbfgsConfig, Field(discriminator="name")], _named("adam")
 ]
-AnglesConfig = Annotated[AllAnglesConfig, _named("all")]
+AnglesConfig = Annotated[Annotated[AllAnglesConfig | SparseAnglesConfig, Field(discriminator="name")], _named("all")]
 if TYPE_CHECKING:
     AnyObjective = ObjectiveConfig
 else:
@@ -414,6 +434,8 @@ class TrainConfig(StopRules):
                 f"train.gradient = {self.gradient.name!r} estimates a gradient from few shots, and backend exact "
                 "knows it; give --shots, or leave train.gradient at parameter-shift"
             )
+        if self.angles.name == "sparse":
+            self._check_sparse()
         schedule = self.shot_schedule
         if schedule is not None and (not isinstance(self.shots, int) or schedule.first > self.shots):
             raise QhnError(
@@ -426,6 +448,20 @@ class TrainConfig(StopRules):
                 "without shots, or adam, or set train.optimizer.force = true"
             )
         return self
+
+    def _check_sparse(self) -> None:
+        """Refuse a selection of angles by their amplitudes where these are not measured, or their rows cost nothing."""
+        for key, value, needed, has in (
+            ("shots", "none", "a number", self.shots is not None),
+            ("gradient", self.gradient.name, "parameter-shift", self.gradient.name == "parameter-shift"),
+            ("objective", self.objective.name, "mean", self.objective.name == "mean"),
+            ("optimizer", self.optimizer.name, "adam, sgd or spsa", self.optimizer.name != "lbfgs"),
+        ):
+            if not has:
+                raise QhnError(
+                    "train.angles = 'sparse' selects angles by the amplitudes that parameter shift of a mean measures; "
+                    f"train.{key} is {value}, set it to {needed}, or train.angles to 'all'"
+                )
 
     @property
     def machine(self) -> Machine:

@@ -75,8 +75,9 @@ def priced_shots(task: Task | None) -> int:
     Args:
         task: the work of a gradient of one shot on the device; None on machines that are no device, where it is 300.
 
+    >>> from dataclasses import replace
     >>> task = Task(num_rows=197, shots=1, duration=2.4e-6, two_qubit_gates=26, rep_delay=250e-6, max_shots=100_000)
-    >>> priced_shots(task), priced_shots(dataclasses.replace(task, tiles=6)), priced_shots(None)
+    >>> priced_shots(task), priced_shots(replace(task, tiles=6)), priced_shots(None)
     (50, 140, 300)
     """
     if task is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,6 +19,7 @@ from qhn.arrays import Bits, Floats
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
+from qhn.config.train import AdamConfig
 from qhn.errors import QhnError
 from qhn.problem.capabilities import digest_of
 from qhn.problem.cost import Problem
@@ -79,8 +80,24 @@ def warm_started(
     last = training.record.steps()[-1]
     theta = last.theta if len(last.theta) == ansatz.num_parameters else in_last_block(ansatz, last.theta)
     tell(f"warm start: run {training.config.run_id}, {gradients:,} gradients here, ideal E = {last.stated_mean()}")
-    initial = {"name": "run", "run": training.config.run_id, "theta": theta.tolist()}
-    return with_settings(config, {"train.initial": initial})
+    return begun_at(config, {"name": "run", "run": training.config.run_id, "theta": theta.tolist()})
+
+
+def begun_at(config: RunConfig, initial: Mapping[str, Any]) -> RunConfig:
+    """The configuration of a run that begins at trained angles, with a learning rate that does not lose them at once.
+
+    Adam's first steps move every angle by its learning rate, whatever the gradient. Unless it is set, it becomes a
+    tenth of its default.
+
+    Args:
+        config: the configuration of the run.
+        initial: the table ``[train.initial]`` with the angles, as :func:`angles_of` returns it.
+    """
+    settings: dict[str, Any] = {"train.initial": dict(initial)}
+    optimizer = config.train.optimizer
+    if isinstance(optimizer, AdamConfig) and "learning_rate" not in optimizer.model_fields_set:
+        settings["train.optimizer.learning_rate"] = optimizer.learning_rate / 10
+    return with_settings(config, settings)
 
 
 def _classical(config: RunConfig, num_qubits: int) -> RunConfig:
@@ -151,7 +168,8 @@ def angles_of(record: Record, config: RunConfig) -> dict[str, Any]:
         config: the configuration of the run that begins with them.
 
     Returns:
-        A dictionary with ``name``, ``run`` (the id of the other run) and ``theta`` (``[num_parameters]``, radians).
+        A table ``[train.initial]`` for :func:`begun_at`, with ``name``, ``run`` (the id of the other run) and ``theta``
+        (``[num_parameters]``, radians).
 
     Raises:
         QhnError: if the recorded run has no step, or its circuit or networks differ from those of ``config``; no
