@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 
@@ -86,18 +87,19 @@ class DeviceConfig(Section):
         """Whether E is measured again at the first θ in a step, to detect drift."""
         return self.drift_every is not None and step % self.drift_every == 0
 
-    def check(self, backend: str, shots: int | None) -> None:
+    def check(self, backend: str, shots: int | None, defaults: Mapping[str, Any]) -> None:
         """Refuse settings that have no effect on the backend.
 
         Args:
             backend: name of the backend, as in ``train.backend``.
             shots: number of shots per row of angles; None without shots.
+            defaults: values that count as not set, by key, as JSON.
 
         Raises:
             QhnError: if a setting has no effect there; the message names it and the backends that it belongs to.
         """
         machine = machine_of(backend)
-        given = {name for name, value in self if value != type(self).model_fields[name].get_default()}
+        given = {name for name, value in self.model_dump(mode="json").items() if value != defaults[name]}
         for name in sorted(given):
             takers = [kind for kind in MACHINES if kind.takes(name) or (name in OF_ESTIMATES and kind.has_chip)]
             if machine not in takers:

@@ -160,7 +160,7 @@ class ObjectiveConfig(Section):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _objective, (self.model_dump(exclude_unset=True) | {"name": self.name},)
+        return _objective, (self.model_dump(), self.model_fields_set)
 
 
 def _objective_section(name: str, kind: Kind) -> type[ObjectiveConfig]:
@@ -170,9 +170,9 @@ def _objective_section(name: str, kind: Kind) -> type[ObjectiveConfig]:
     return create_model(f"ObjectiveConfig_{name}", __base__=ObjectiveConfig, **fields)
 
 
-def _objective(settings: dict[str, Any]) -> ObjectiveConfig:
-    """The table of an objective with given settings, by which pickle finds its class in other processes."""
-    return OBJECTIVE_SECTIONS[settings["name"]](**settings)
+def _objective(values: dict[str, Any], given: set[str]) -> ObjectiveConfig:
+    """The table of an objective with all its values, by which pickle finds its class in other processes."""
+    return OBJECTIVE_SECTIONS[values["name"]].model_construct(given, **values)
 
 
 OBJECTIVE_SECTIONS = {name: _objective_section(name, kind) for name, kind in OBJECTIVES.items()}
