@@ -103,9 +103,9 @@ def results(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
 
 def as_written(config: RunConfig) -> bool:
     """Whether a configuration has the values that were defaults when these directories were written."""
-    train = config.train
-    sized = (train.shots, config.ansatz.num_layers, config.ansatz.order) == (1000, 2, "eq5")
-    return sized and train.plateau is None and train.optimizer == AdamConfig(learning_rate=0.2, beta1=0.9)
+    train, ansatz, optimizer = config.train, config.ansatz, config.train.optimizer
+    found = (train.shots, train.plateau, ansatz.num_layers, ansatz.order, optimizer.learning_rate, optimizer.beta1)
+    return found == (1000, None, 2, "eq5", 0.2, 0.9)
 
 
 def all_steps(training: Training) -> list[Any]:
