@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from qhn.estimator.exact import ExactEstimator
     from qhn.estimator.gradient import ParameterShift, Spsa, ValueAndGrad
     from qhn.estimator.means import Estimates
+    from qhn.estimator.measurement import Measurement
     from qhn.estimator.noisy import NoisyEstimator
     from qhn.estimator.sampling import SamplingEstimator
     from qhn.exact.chain import Chain
     from qhn.exact.distribution import Distribution, schmidt_spectrum
     from qhn.exact.energy import Energy
     from qhn.optimize.lbfgs import Lbfgs, minimize
-    from qhn.optimize.optimizer import Adam, Sgd, SpsaGains
+    from qhn.optimize.optimizer import Adam, Sgd, Sinusoid, SpsaGains
     from qhn.predict.ensemble import Ensemble, load_ensemble
     from qhn.problem.cost import BinnProblem, Problem, TableProblem
     from qhn.problem.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
@@ -49,13 +50,14 @@ _MODULES = {
     "estimator.exact": ("ExactEstimator",),
     "estimator.gradient": ("ParameterShift", "Spsa", "ValueAndGrad"),
     "estimator.means": ("Estimates",),
+    "estimator.measurement": ("Measurement",),
     "estimator.noisy": ("NoisyEstimator",),
     "estimator.sampling": ("SamplingEstimator",),
     "exact.chain": ("Chain",),
     "exact.distribution": ("Distribution", "schmidt_spectrum"),
     "exact.energy": ("Energy",),
     "optimize.lbfgs": ("Lbfgs", "minimize"),
-    "optimize.optimizer": ("Adam", "Sgd", "SpsaGains"),
+    "optimize.optimizer": ("Adam", "Sgd", "Sinusoid", "SpsaGains"),
     "predict.ensemble": ("Ensemble", "load_ensemble"),
     "problem.cost": ("BinnProblem", "Problem", "TableProblem"),
     "problem.datasets": ("Dataset", "digits_8x8", "gaussian_mixture", "load_file", "mnist_4x4"),

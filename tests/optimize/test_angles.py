@@ -39,13 +39,9 @@ def test_the_amplitude_is_that_of_the_sinusoid_without_bias_by_noise(rng: np.ran
     energies = exact(around.reshape(-1, len(theta))).mean.reshape(len(theta), -1)
     truth = 0.25 * (energies.max(axis=1) - energies.min(axis=1)) ** 2
     sampled, selection = SamplingEstimator(ANSATZ, table, shots=100, seed=2), SparseAngles(memory=0.0)
+    active, first = ANSATZ.active, selection.init(theta)
     found_squares = np.array(
-        [
-            selection.updated(
-                sampled.value_and_grad(theta), ANSATZ.active, ANSATZ.active, selection.init(theta)
-            ).squares
-            for _ in range(100)
-        ]
+        [selection.updated(sampled.value_and_grad(theta), active, active, first).squares for _ in range(100)]
     )
     pulls = (found_squares.mean(axis=0) - truth)[active] / (found_squares.std(axis=0)[active] / 10)
     assert np.abs(pulls).max() < 5
@@ -145,5 +141,5 @@ def test_a_sparse_run_records_its_angles_and_takes_fewer_shots(tmp_path: Path) -
     ],
 )
 def test_sparse_angles_are_refused_where_no_amplitudes_are_measured(settings: dict[str, object], key: str) -> None:
-    with pytest.raises(ValueError, match=f"'sparse' selects angles by the amplitudes .*{key}"):
+    with pytest.raises(ValueError, match=f"'sparse' takes the second derivatives .*{key}"):
         load_config("figure-1", settings | {"train.angles": "sparse"})

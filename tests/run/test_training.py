@@ -642,7 +642,7 @@ DAMAGES = {
     damage_config: "config.json is damaged .it was changed after it was written",
     edit_and_check: "describes run",
     damage_json: "damaged",
-    damage_schema: "schema 99, this version of qhn reads 1 and 2",
+    damage_schema: "schema 99 and naming 2, this version of qhn reads up to schema 3 and naming 2; take a newer one",
     damage_steps: "steps.jsonl is damaged: line 1, or one before it, was changed after it was written",
     shorten_steps: r"steps.jsonl has [0-9,]+ bytes, the checkpoint counts [0-9,]+;",
     damage_checkpoints: r"checkpoint\.npz is damaged",

@@ -91,6 +91,12 @@ class Ansatz:
         mask[0 if self.order == "eq5" else -1, 1] = False
         return mask.ravel()
 
+    @cached_property
+    def shared_angles(self) -> Integers:
+        """The indices of angles that more than one gate has, in which E is no sinusoid; there are none here."""
+        angles = [gate.angle for gate in self.gates() if gate.angle is not None]
+        return np.flatnonzero(np.bincount(angles, minlength=self.num_parameters) > 1)
+
     def brick(self, block: int) -> list[tuple[int, int]]:
         """The (control, target) pairs of the CX brick of a block; ``block`` counts from 0."""
         if self.num_layers == 0:

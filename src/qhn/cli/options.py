@@ -67,7 +67,7 @@ KEYS = {  # dotted key of the setting that each option gives
 MAX_DIGITS = 18  # most digits of a number on the command line, so that it fits 64 bits
 
 
-def load(experiment: str, settings: list[str] | None = None, **options: Any) -> RunConfig:
+def load(experiment: str, settings: list[str] | None = None, naming: int | None = None, /, **options: Any) -> RunConfig:
     """The configuration of an experiment with the settings and options that were given.
 
     Backend ``least-busy`` becomes the device of the account that has enough qubits and the fewest jobs waiting.
@@ -75,6 +75,7 @@ def load(experiment: str, settings: list[str] | None = None, **options: Any) -> 
     Args:
         experiment: name of a preset, or path of a ``.toml`` file.
         settings: the values of ``--set``, each ``key=value``.
+        naming: version of the defaults (:mod:`qhn.config.defaults`); None for the newest.
         options: values of the options of the command line by their names, the keys of ``KEYS``; None if not given.
 
     Raises:
@@ -91,7 +92,7 @@ def load(experiment: str, settings: list[str] | None = None, **options: Any) -> 
         problem = load_config(experiment, all_settings(settings, circuit)).problem()
         given["train.backend"] = least_busy(problem.num_qubits)
         tell(f"least busy: {given['train.backend']}")
-    return load_config(experiment, all_settings(settings, given))
+    return load_config(experiment, all_settings(settings, given), naming)
 
 
 def all_settings(settings: list[str] | None, options: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -87,21 +87,66 @@ def run(
 ) -> None:
     """Train; the same command again resumes, or shows a finished run."""
     options = {"backend": backend, "shots": shots, "layers": layers, "order": order, "seed": seed, "steps": steps}
-    config = load(experiment, settings, **options, tiles=tiles, mitigation=mitigation)
+    options |= {"tiles": tiles, "mitigation": mitigation}
     if init_from is not None and warm_start is not None:
         raise QhnError("--init-from and --warm-start both give the first angles; leave out one")
-    if warm_start is not None:
+
+    def configured(naming: int | None = None) -> RunConfig:
+        config = load(experiment, settings, naming, **options)
+        if init_from is None:
+            return config
+        from qhn.run.record import Record
+        from qhn.run.warm_start import angles_of, begun_at
+
+        return begun_at(config, angles_of(Record.load(find(init_from, results)), config))
+
+    config = configured()
+    options["backend"] = config.train.backend  # the least busy one is asked for once
+    if warm_start is None:
+        _tell_of_earlier(config, configured, results, restart)
+    else:
         from qhn.run.warm_start import warm_started
 
         said = (lambda words: None) if quiet or as_json else tell
         config = warm_started(config, cast(Any, warm_start), results=results, tell=said)
-    if init_from is not None:
-        from qhn.run.record import Record
-        from qhn.run.warm_start import angles_of, begun_at
-
-        config = begun_at(config, angles_of(Record.load(find(init_from, results)), config))
     asked = {"restart": restart, "detach": detach, "retry_self_test": retry_self_test}
     _advance(lambda: _begin(config, yes, results=results, **asked), quiet, as_json)
+
+
+def _tell_of_earlier(
+    config: RunConfig, configured: Callable[[int], RunConfig], results: Path | None, restart: bool
+) -> None:
+    """Name the run that an earlier version of qhn began by the same command, which is another one now.
+
+    Args:
+        config: the configuration of the run that is asked for.
+        configured: gives the configuration that the command had under an earlier naming.
+        results: the directory of all runs; None for the default.
+        restart: whether a run beside the one that exists is asked for.
+
+    Raises:
+        QhnError: if the earlier run is paid for and has not ended.
+        RecordError: if its record is damaged.
+    """
+    from qhn.config.defaults import FIRST
+    from qhn.run.directories import results_directory
+    from qhn.run.record import Record
+    from qhn.run.step import Ending
+
+    folder = results_directory(results) / config.experiment
+    if Record(folder / config.run_id, config).exists:
+        return
+    for naming in range(FIRST, config.naming):
+        directory = folder / configured(naming).run_id
+        if not Record(directory, config).exists:
+            continue
+        record = Record.load(directory)
+        name, outcome = record.config.run_id, record.outcome()
+        words = f"an earlier version of qhn began run {name} by this command; qhn resume {name} goes on with it"
+        is_open = outcome is None or outcome.name in (Ending.INTERRUPTED, Ending.DETACHED)
+        if is_open and record.config.train.machine.bills and not restart:
+            raise QhnError(f"{words}, --restart pays for another run")
+        tell(f"{words}; this is another run")
 
 
 def _begin(config: RunConfig, yes: bool, **options: Any) -> Training:

@@ -2,7 +2,8 @@
 
 A configuration has the tables ``[data]``, ``[network]``, ``[ansatz]``, ``[train]`` and ``[device]``. Everything in it
 that changes the numbers of a step enters :attr:`RunConfig.run_id`; the stop rules do not, so a run can be extended.
-:mod:`qhn.config.file` reads it from TOML.
+What a configuration leaves out, and what its id leaves out, are the defaults of its own naming
+(:mod:`qhn.config.defaults`), not those of the version that reads it. :mod:`qhn.config.file` reads it from TOML.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from qhn.arrays import Floats
 from qhn.backend import Backend, DeviceSettings, Journal, Settings, open_backend
+from qhn.backend.machines import is_ideal
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.config.data import Data
+from qhn.config.defaults import FIRST, NAMING, defaults_of, filled, without_defaults
 from qhn.config.device import DeviceConfig
 from qhn.config.instance import InstanceConfig
 from qhn.config.network import AnsatzConfig, NetworkConfig
@@ -31,13 +34,13 @@ from qhn.seeds import Key, Purpose
 if TYPE_CHECKING:
     from qhn.backend.device.price import Task
 
-NAMING = 1  # version of the rules by which a configuration gets its run's id
-
 
 class RunConfig(Section):
     """The configuration of one run: problem, circuit, training and machine.
 
     Attributes:
+        naming: version of the defaults, which a value that is left out has and which are not hashed into the run's id.
+            It is no key of a file: a recorded configuration has that under which it was made, any other the newest.
         experiment: name of the experiment and of the directory of its runs; no part of the run's id.
         data: table ``[data]``, the data set; None if the problem is a Python object.
         instance: table ``[instance]`` of a recorded run whose problem is a Python object; otherwise None.
@@ -57,6 +60,7 @@ class RunConfig(Section):
 
     STOP_RULES: ClassVar[frozenset[str]] = frozenset(StopRules.model_fields)
 
+    naming: int = Field(default=NAMING, ge=FIRST, le=NAMING)
     experiment: str = Field(default="experiment", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     data: Data | None = None
     instance: InstanceConfig | None = None
@@ -65,10 +69,23 @@ class RunConfig(Section):
     train: TrainConfig = TrainConfig()
     device: DeviceConfig = DeviceConfig()
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_the_defaults_of_its_naming(cls, tree: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        naming = tree.get("naming", NAMING) if isinstance(tree, dict) else NAMING
+        if type(naming) is not int or naming not in range(FIRST, NAMING):  # the newest has the defaults of the classes
+            return handler(tree)
+        train = tree.get("train")
+        if isinstance(train, dict) and is_ideal(train.get("backend")):
+            tree = tree | {"train": {"shots": None} | train}
+        config = handler(filled(tree, naming))
+        _unset(config, tree)
+        return config
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         train, device = self.train, self.device
-        device.check(train.backend, has_shots=train.shots is not None)
+        device.check(train.backend, defaults_of(self.naming)["device"][""], has_shots=train.shots is not None)
         objective = train.objective.build()
         if device.mitigation != "none" and not objective.is_mean:
             raise QhnError(
@@ -81,23 +98,25 @@ class RunConfig(Section):
     def run_id(self) -> str:
         """Ten hexadecimal digits that name the configuration without its stop rules, and its data by content.
 
-        Values at their default are not hashed, so that a setting added later leaves the ids of earlier runs unchanged.
+        Values that are defaults of its naming are not hashed, and the naming is: the id depends neither on the defaults
+        of the version that reads the configuration, nor on the settings that were added since.
         """
-        return self._name(exclude={"experiment": True, "train": set(self.STOP_RULES)})
+        return self._id(self.naming, exclude={"experiment": True, "train": set(self.STOP_RULES)})
 
     @property
     def stop_rules_id(self) -> str:
         """Ten hexadecimal digits that name the stop rules alone."""
-        rules = self.train.model_dump(mode="json", include=set(self.STOP_RULES), exclude_defaults=True)
-        return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:10]
+        rules = self.train.model_dump(mode="json", include=set(self.STOP_RULES))
+        return _digest(without_defaults(rules, self.naming, "train"))
 
     @property
     def problem_id(self) -> str:
-        """Ten hexadecimal digits that name the data and the networks alone."""
-        return self._name(exclude={"experiment": True, "train": True, "ansatz": True, "device": True})
+        """Ten hexadecimal digits that name the data and the networks alone, the same under every naming."""
+        return self._id(FIRST, exclude={"experiment": True, "train": True, "ansatz": True, "device": True})
 
-    def _name(self, exclude: Any) -> str:
-        tree = self.model_dump(mode="json", exclude=exclude, exclude_defaults=True)
+    def _id(self, naming: int, exclude: dict[str, Any]) -> str:
+        values = self.model_dump(mode="json", exclude=exclude | {"naming": True})
+        tree = without_defaults(values, naming)
         for place in ("file", "directory"):  # the digest names the contents
             tree.get("data", {}).pop(place, None)
         for word in ("type", "noun"):  # the digest names the problem
@@ -105,13 +124,12 @@ class RunConfig(Section):
         tree.get("train", {}).get("optimizer", {}).pop("force", None)  # it permits an optimizer, and changes no number
         tree.get("train", {}).get("initial", {}).pop("run", None)  # the angles themselves are hashed
         tree = {name: table for name, table in tree.items() if table != {}}  # empty once the excluded settings are gone
-        tree["schema"] = NAMING
-        return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:10]
+        return _digest(tree | {"schema": naming})
 
     def given(self, problem: Problem) -> RunConfig:
         """A copy of the configuration for a problem that is a Python object, in place of data and networks."""
-        instance = InstanceConfig.of(problem)
-        return self.model_copy(update={"data": None, "network": NetworkConfig(), "instance": instance})
+        network = RunConfig(naming=self.naming).network  # with the defaults of the naming
+        return self.model_copy(update={"data": None, "network": network, "instance": InstanceConfig.of(problem)})
 
     def problem(self) -> BinnProblem:
         """Load the data and build the problem: the cost of each bitstring as a network on these data.
@@ -163,7 +181,15 @@ class RunConfig(Section):
             ansatz: the circuit of the run.
             task: the work of any gradient on the device of the run, from whose price ``train.shots = "auto"`` follows;
                 None if the machine is no device, or not known yet.
+
+        Raises:
+            QhnError: if a setting takes E for a sinusoid of each angle, and several gates of the circuit share one.
         """
+        if self.train.taker_of_curvature and len(ansatz.shared_angles):
+            raise QhnError(
+                f"{self.train.taker_of_curvature} takes E for a sinusoid of each angle, and angle "
+                f"{ansatz.shared_angles[0]} of this circuit belongs to several gates; use another"
+            )
         train, every = self.train, self.device.drift_every
         return Strategy(
             train.optimizer.build(),
@@ -173,3 +199,23 @@ class RunConfig(Section):
             None if every is None else self.initial_theta(ansatz),
             every,
         )
+
+
+def _digest(tree: dict[str, Any]) -> str:
+    """Ten hexadecimal digits that name JSON values."""
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def _unset(section: Section, tree: dict[str, Any]) -> None:
+    """Take values that were filled in for what they are: not given.
+
+    Args:
+        section: the table with all values.
+        tree: the values of the table that were given.
+    """
+    for key in sorted(section.model_fields_set):
+        value, given = getattr(section, key), tree.get(key, {})
+        if key not in tree:
+            section.model_fields_set.discard(key)
+        if isinstance(value, Section) and isinstance(given, (dict, str)):
+            _unset(value, {"name": given} if isinstance(given, str) else given)

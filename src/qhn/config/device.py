@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 
@@ -82,18 +83,19 @@ class DeviceConfig(Section):
         values = self.model_dump() | {"calibrate": self.mitigation != "none"}
         return machine.settings(**{field.name: values[field.name] for field in fields(machine.settings)})
 
-    def check(self, backend: str, *, has_shots: bool) -> None:
+    def check(self, backend: str, defaults: Mapping[str, Any], *, has_shots: bool) -> None:
         """Refuse settings that have no effect on the backend.
 
         Args:
             backend: name of the backend, as in ``train.backend``.
+            defaults: values that count as not set, by key, as JSON.
             has_shots: whether bits are measured, and E is not computed without shots.
 
         Raises:
             QhnError: if a setting has no effect there; the message names it and the backends that it belongs to.
         """
         machine = machine_of(backend)
-        given = {name for name, value in self if value != type(self).model_fields[name].get_default()}
+        given = {name for name, value in self.model_dump(mode="json").items() if value != defaults[name]}
         for name in sorted(given):
             takers = [kind for kind in MACHINES if kind.takes(name) or (name in OF_ESTIMATES and kind.has_chip)]
             if machine not in takers:

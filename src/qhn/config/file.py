@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from pydantic_core import ErrorDetails
 from qhn.backend.machines import is_ideal
 from qhn.config import RunConfig
 from qhn.config.data import DigitsData, FileData, MixtureData, MnistData
+from qhn.config.defaults import NAMING
 from qhn.config.device import DeviceConfig
 from qhn.config.network import AnsatzConfig, NetworkConfig
 from qhn.config.section import Section
@@ -31,6 +33,7 @@ from qhn.config.train import (
     ParameterShiftConfig,
     SgdConfig,
     ShotScheduleConfig,
+    SinusoidConfig,
     SparseAnglesConfig,
     SpsaGradientConfig,
     SpsaOptimizerConfig,
@@ -43,6 +46,7 @@ from qhn.problem.cost import BinnProblem
 from qhn.text import clipped, did_you_mean, read_text, shown
 
 MAX_INTEGER = 2**63 - 1  # largest integer of numpy's default type
+RECORDED = ("instance", "naming")  # keys of recorded configurations, which no file and no setting may give
 MAX_DEPTH = 10  # deepest nesting of tables and lists; a configuration needs four
 
 
@@ -53,7 +57,7 @@ def presets() -> dict[str, str]:
     return dict(sorted(titles.items()))
 
 
-def load_config(source: str | Path, settings: dict[str, Any] | None = None) -> RunConfig:
+def load_config(source: str | Path, settings: dict[str, Any] | None = None, naming: int | None = None) -> RunConfig:
     """The configuration of a preset or a TOML file, with some values replaced.
 
     Args:
@@ -61,6 +65,8 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None) -> R
             relative to it.
         settings: values by dotted key, e.g. ``{"train.shots": 500}``; a relative ``data.file`` or ``data.directory``
             here is relative to the working directory.
+        naming: version of the defaults (:mod:`qhn.config.defaults`) of values that are set nowhere; None for the
+            newest. Only what was begun under an earlier one goes on with it.
 
     Raises:
         FileNotFoundError: if there is neither such a preset nor such a file.
@@ -87,14 +93,20 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None) -> R
         if isinstance(data, dict) and isinstance(data.get(place), str):
             data[place] = str(folder / data[place])
     tree.setdefault("experiment", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.") or "experiment")
-    chosen = _with_settings(tree, settings or {})
-    if "instance" in chosen:  # a table of recorded runs only: it stands for a Python object
-        raise QhnError(f"{source}: {_unknown_key(['instance'])}")
     try:
+        _refuse_recorded(tree)
+        chosen = _with_settings(tree, settings or {})
         _check_replaced(tree, settings or {})
-        return parse_config(chosen)
+        return parse_config(chosen | {"naming": NAMING if naming is None else naming})
     except QhnError as error:
         raise QhnError(f"{source}: {error}") from None
+
+
+def _refuse_recorded(keys: Iterable[str]) -> None:
+    """Refuse dotted keys that only a recorded configuration has."""
+    for key in keys:
+        if key.partition(".")[0] in RECORDED:
+            raise QhnError(_unknown_key(key.split(".")))
 
 
 def _check_replaced(tree: dict[str, Any], settings: dict[str, Any]) -> None:
@@ -233,6 +245,7 @@ def with_settings(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
 
 def _with_settings(tree: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """A copy of a nested dictionary with values replaced by dotted key."""
+    _refuse_recorded(settings)
     result: dict[str, Any] = json.loads(json.dumps(tree, default=str))
     if "data.file" in settings:
         result["data"] = {}  # another file inherits nothing from the data it replaces
@@ -311,14 +324,14 @@ def _names(*models: type[Section]) -> list[str]:
 
 
 KEYS = {  # the keys that may stand in a table, over all its kinds
-    "": [name for name in _names(RunConfig) if name != "instance"],
+    "": [name for name in _names(RunConfig) if name not in RECORDED],
     "data": _names(MixtureData, MnistData, DigitsData, FileData),
     "network": _names(NetworkConfig),
     "ansatz": _names(AnsatzConfig),
     "train": _names(TrainConfig),
     "train.angles": _names(AllAnglesConfig, SparseAnglesConfig),
     "train.gradient": _names(ParameterShiftConfig, SpsaGradientConfig),
-    "train.optimizer": _names(AdamConfig, SgdConfig, SpsaOptimizerConfig, LbfgsConfig),
+    "train.optimizer": _names(AdamConfig, SgdConfig, SinusoidConfig, SpsaOptimizerConfig, LbfgsConfig),
     "train.objective": _names(*OBJECTIVE_SECTIONS.values()),
     "train.initial": _names(UniformConfig, NormalConfig, SuperpositionConfig, FromRunConfig),
     "train.shot_schedule": _names(ShotScheduleConfig),

@@ -82,17 +82,22 @@ def _scalars(value: Any) -> Iterator[Any]:
 def _kinds(section: type[Section]) -> dict[str, frozenset[type]]:
     """The types of the scalars that each key of a table takes, in lists or alone."""
     fields = section.model_fields.items()
-    return {field.alias or name: frozenset(_types_in(field.annotation)) for name, field in fields}
+    return {field.alias or name: frozenset(types_in(field.annotation)) for name, field in fields}
 
 
-def _types_in(annotation: Any) -> Iterator[type]:
+def types_in(annotation: Any) -> Iterator[type]:
+    """The types of the scalars and tables that an annotation allows, in lists or alone.
+
+    >>> [kind.__name__ for kind in types_in(tuple[int, ...] | None)]
+    ['int', 'NoneType']
+    """
     origin = get_origin(annotation)
     if origin is Literal:
         yield from map(type, get_args(annotation))
     elif origin is Annotated:
-        yield from _types_in(get_args(annotation)[0])
+        yield from types_in(get_args(annotation)[0])
     elif origin in (Union, types.UnionType, list, tuple):
         for inner in get_args(annotation):
-            yield from _types_in(inner)
+            yield from types_in(inner)
     elif isinstance(annotation, type):
         yield annotation

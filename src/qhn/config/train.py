@@ -19,7 +19,7 @@ from qhn.estimator.gradient import Gradient, ParameterShift, Spsa
 from qhn.fields import is_number
 from qhn.optimize.angles import AllAngles, Selection, SparseAngles
 from qhn.optimize.lbfgs import Lbfgs
-from qhn.optimize.optimizer import Adam, Optimizer, Sgd, SpsaGains
+from qhn.optimize.optimizer import Adam, Optimizer, Sgd, Sinusoid, SpsaGains
 from qhn.optimize.shots import GeometricShots, Shots, priced_shots
 from qhn.problem.objective import OBJECTIVES, Aggregation, Kind
 
@@ -156,6 +156,22 @@ class SpsaOptimizerConfig(Section):
         return SpsaGains(self.learning_rate, self.decay, self.stability)
 
 
+class SinusoidConfig(DecayingConfig):
+    """Table ``[train.optimizer]`` with ``name = "sinusoid"``; see :class:`qhn.optimize.optimizer.Sinusoid`.
+
+    Attributes:
+        name: ``"sinusoid"``.
+        damping: share of the way to its minimum that each angle goes in the first step.
+    """
+
+    name: Literal["sinusoid"]
+    damping: float = Field(default=0.5, gt=0, le=1)
+
+    def build(self) -> Optimizer:
+        """The optimizer with these settings."""
+        return Sinusoid(self.damping, self.decay_steps)
+
+
 class LbfgsConfig(Section):
     """Table ``[train.optimizer]`` with ``name = "lbfgs"``; see :class:`qhn.optimize.lbfgs.Lbfgs`.
 
@@ -225,7 +241,7 @@ class ObjectiveConfig(Section):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _objective, (self.model_dump(exclude_unset=True) | {"name": self.name},)
+        return _objective, (self.model_dump(), self.model_fields_set)
 
 
 def _objective_section(name: str, kind: Kind) -> type[ObjectiveConfig]:
@@ -235,9 +251,9 @@ def _objective_section(name: str, kind: Kind) -> type[ObjectiveConfig]:
     return create_model(f"ObjectiveConfig_{name}", __base__=ObjectiveConfig, **fields)
 
 
-def _objective(settings: dict[str, Any]) -> ObjectiveConfig:
-    """The table of an objective with given settings, by which pickle finds its class in other processes."""
-    return OBJECTIVE_SECTIONS[settings["name"]](**settings)
+def _objective(values: dict[str, Any], given: set[str]) -> ObjectiveConfig:
+    """The table of an objective with all its values, by which pickle finds its class in other processes."""
+    return OBJECTIVE_SECTIONS[values["name"]].model_construct(given, **values)
 
 
 OBJECTIVE_SECTIONS = {name: _objective_section(name, kind) for name, kind in OBJECTIVES.items()}
@@ -321,7 +337,8 @@ GradientConfig = Annotated[
     Annotated[ParameterShiftConfig | SpsaGradientConfig, Field(discriminator="name")], _named("parameter-shift")
 ]
 OptimizerConfig = Annotated[
-    Annotated[AdamConfig | SgdConfig | SpsaOptimizerConfig | LbfgsConfig, Field(discriminator="name")], _named("adam")
+    Annotated[AdamConfig | SgdConfig | SinusoidConfig | SpsaOptimizerConfig | LbfgsConfig, Field(discriminator="name")],
+    _named("adam"),
 ]
 AnglesConfig = Annotated[Annotated[AllAnglesConfig | SparseAnglesConfig, Field(discriminator="name")], _named("all")]
 if TYPE_CHECKING:
@@ -434,8 +451,7 @@ class TrainConfig(StopRules):
                 f"train.gradient = {self.gradient.name!r} estimates a gradient from few shots, and backend exact "
                 "knows it; give --shots, or leave train.gradient at parameter-shift"
             )
-        if self.angles.name == "sparse":
-            self._check_sparse()
+        self._check_derivatives()
         schedule = self.shot_schedule
         if schedule is not None and (not isinstance(self.shots, int) or schedule.first > self.shots):
             raise QhnError(
@@ -449,18 +465,26 @@ class TrainConfig(StopRules):
             )
         return self
 
-    def _check_sparse(self) -> None:
-        """Refuse a selection of angles by their amplitudes where these are not measured, or their rows cost nothing."""
+    @property
+    def taker_of_curvature(self) -> str:
+        """The setting that takes second derivatives by each angle, as the user writes it; empty if none does."""
+        if self.angles.name == "sparse":
+            return "train.angles = 'sparse'"
+        return "train.optimizer = 'sinusoid'" if self.optimizer.name == "sinusoid" else ""
+
+    def _check_derivatives(self) -> None:
+        """Refuse settings that take second derivatives by each angle where these are not measured."""
+        is_sparse = self.angles.name == "sparse"
         for key, value, needed, has in (
-            ("shots", "none", "a number", self.shots is not None),
+            ("shots", "none", "a number", self.shots is not None or not (is_sparse or self.is_ideal)),
             ("gradient", self.gradient.name, "parameter-shift", self.gradient.name == "parameter-shift"),
             ("objective", self.objective.name, "mean", self.objective.name == "mean"),
-            ("optimizer", self.optimizer.name, "adam, sgd or spsa", self.optimizer.name != "lbfgs"),
+            ("optimizer", self.optimizer.name, "adam, sgd or sinusoid", self.optimizer.name != "lbfgs"),
         ):
-            if not has:
+            if self.taker_of_curvature and not has:
                 raise QhnError(
-                    "train.angles = 'sparse' selects angles by the amplitudes that parameter shift of a mean measures; "
-                    f"train.{key} is {value}, set it to {needed}, or train.angles to 'all'"
+                    f"{self.taker_of_curvature} takes the second derivatives that parameter shift of a mean measures; "
+                    f"train.{key} is {value}, set it to {needed}"
                 )
 
     @property

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from qhn.arrays import Bools, Floats, Integers
+from qhn.errors import QhnError
 from qhn.estimator.gradient import ValueAndGrad
 from qhn.fields import Number, Whole, optional, settle
 
@@ -205,3 +206,49 @@ class SpsaGains:
         info = fn(theta)
         gain = self.learning_rate / (state.num_steps + 1 + self.stability) ** self.decay
         return theta - gain * info.grad, SpsaState(state.num_steps + 1), info
+
+
+class SinusoidState(NamedTuple):
+    """The number of steps taken."""
+
+    num_steps: Integers
+
+
+@dataclass(frozen=True)
+class Sinusoid:
+    """Damped jumps of all angles at once towards the minimum of the sinusoid that E is in each of them alone.
+
+    With E′ = g and E″ = h, which parameter shift of a mean measures, E(θ_i + x) = const + g·sin x − h·cos x where one
+    half-angle gate has the angle, and its minimum lies at x = atan2(−g, h). Sequential jumps of single angles
+    (Nakanishi, Fujii and Todo, arXiv:1903.12166) take them whole, one job an angle; simultaneous ones must be damped.
+
+    Attributes:
+        damping: share of the way to its minimum that each angle goes in the first step, in (0, 1].
+        decay_steps: number of steps over which the share falls linearly towards 0 (:func:`decayed`), at least 1; None
+            for a constant share.
+    """
+
+    damping: float = 0.5
+    decay_steps: int | None = 60
+
+    max_evaluations: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        settle(self, damping=Number(above=0, high=1), decay_steps=STEPS)
+
+    def init(self, theta: Floats) -> SinusoidState:
+        """The state before the first step at ``theta[..., num_parameters]``."""
+        return SinusoidState(np.zeros((), dtype=np.int64))
+
+    def step(self, fn: Function, theta: Floats, state: SinusoidState) -> tuple[Floats, SinusoidState, ValueAndGrad]:
+        """The next θ and state, and what ``fn`` returned at the old θ.
+
+        Raises:
+            QhnError: if ``fn`` measures no second derivatives.
+        """
+        info = fn(theta)
+        if info.hessian_diag is None:
+            raise QhnError("sinusoid jumps by second derivatives, which this gradient does not measure")
+        share = decayed(self.damping, state.num_steps, self.decay_steps)
+        jump = np.arctan2(-info.grad, info.hessian_diag)
+        return theta + share * jump, SinusoidState(state.num_steps + 1), info

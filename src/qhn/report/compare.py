@@ -44,7 +44,8 @@ class Comparison:
 
     def differences(self) -> dict[str, list[Any]]:
         """The settings in which the runs differ, by dotted key: one value per run, None where a run lacks it."""
-        leaves = [dict(_leaves(record.config.model_dump(mode="json"))) for record in self.records]
+        trees = [record.config.model_dump(mode="json", exclude={"naming"}) for record in self.records]
+        leaves = [dict(_leaves(tree)) for tree in trees]
         keys = list(dict.fromkeys(key for tree in leaves for key in tree))
         table = {key: [tree.get(key) for tree in leaves] for key in keys}
         return {key: values for key, values in table.items() if any(value != values[0] for value in values)}

@@ -426,7 +426,7 @@ def _settings(chosen: Section) -> str:
     """A gradient, optimizer or objective with the values it was given, in words."""
     values = chosen.model_dump()
     name = values.pop("name")
-    given = {key: value for key, value in values.items() if value is not False}
+    given = {key: value for key, value in values.items() if value is not False and value is not None}
     inside = ", ".join(key if value is True else f"{key} {value:g}" for key, value in given.items())
     return f"{name} ({inside})" if inside else str(name)
 

@@ -26,6 +26,10 @@ Every file is checked when it is read (:mod:`qhn.checksums`). If the end of the 
 is damaged, the run is shown as it was one step earlier, and goes on from there: bits that were paid for are kept, so
 that the step is made again without another shot. Runs of older versions (schema 1) have fewer checksums; they can be
 read and go on.
+
+The *schema* of a record is the version of its files. Which defaults a configuration has, and so the id of its run, is
+another thing: its *naming* (:mod:`qhn.config.defaults`), which ``config.json`` says since schema 3; before, there was
+one. All values of a configuration are in ``config.json``, so that it can be read without any defaults.
 """
 
 from __future__ import annotations
@@ -54,9 +58,11 @@ from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.checksums import End, Line
 from qhn.config import RunConfig
 from qhn.config.data import FileData, MnistData
+from qhn.config.defaults import FIRST, NAMING
 from qhn.config.file import parse_config
 from qhn.durable import append, clear_abandoned, keep_as, replace, subfolder, truncate
 from qhn.errors import NotFoundError, QhnError, RecordError, RecordWarning
+from qhn.fields import is_number
 from qhn.lock import HELD, LOCK, Lock
 from qhn.npz import read_npz
 from qhn.problem.evaluations import Evaluations
@@ -70,7 +76,8 @@ from qhn.text import in_line, parse_json
 
 Packed = NDArray[np.uint8]
 
-SCHEMA = 2  # version of the files in a run's directory
+SCHEMA = 3  # version of the files in a run's directory
+SCHEMAS = (1, 2, 3)  # that can be read
 OLD_SCHEMA = 1  # without checksums in most of them
 TIMING, CHECKPOINT, BEFORE = "timing.jsonl", "checkpoint.npz", "checkpoint-before.npz"
 CONFIG, MANIFEST, OUTCOME = "config.json", "manifest.json", "outcome.json"
@@ -162,7 +169,7 @@ class Record:
 
         Raises:
             FileNotFoundError: if the directory has no ``config.json``.
-            RecordError: if ``config.json`` is damaged, was edited, or has another schema.
+            RecordError: if ``config.json`` is damaged, was edited, or was written by a newer version of qhn.
         """
         directory = Path(directory)
         if directory.name in ("", ".."):  # such as "." inside a run
@@ -176,17 +183,21 @@ class Record:
         try:
             content = path.read_bytes()
             tree = checksums.parse_document(content, is_checked=False)
-            schema = tree.pop("schema")
+            schema, naming = tree.pop("schema"), tree.setdefault("naming", FIRST)
             for place in ("file", "directory"):
                 if isinstance(tree.get("data"), dict) and tree["data"].get(place):
                     tree["data"][place] = str(directory / tree["data"][place])
-            config = parse_config(tree) if schema in (OLD_SCHEMA, SCHEMA) else None
-            if schema == SCHEMA:
+            is_known = schema in SCHEMAS and not (is_number(naming) and naming > NAMING)
+            config = parse_config(tree) if is_known else None
+            if is_known and schema != OLD_SCHEMA:
                 checksums.parse_document(content)  # refuses one without
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             raise RecordError(f"{path} is damaged ({error}); {ANEW}") from None
         if config is None:
-            raise RecordError(f"{path} has schema {schema}, this version of qhn reads {OLD_SCHEMA} and {SCHEMA}")
+            raise RecordError(
+                f"{path} has schema {schema} and naming {naming}, this version of qhn reads up to schema {SCHEMA} and "
+                f"naming {NAMING}; take a newer one"
+            )
         if config.run_id != directory.name.partition("~")[0]:
             raise RecordError(
                 f"{path} describes run {config.run_id}, and its directory is called {directory.name}: a run's "

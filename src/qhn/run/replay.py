@@ -163,7 +163,7 @@ def replayed_config(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
     """
     asked = with_settings(config, settings)
     before, after = (
-        one.model_dump(mode="json", exclude=OF_THE_BITS | {"experiment": True, "instance": True})
+        one.model_dump(mode="json", exclude=OF_THE_BITS | dict.fromkeys(("naming", "experiment", "instance"), True))
         for one in (config, asked)
     )
     changed = [f"{table}.{key}" for table in before for key in before[table] if before[table][key] != after[table][key]]

@@ -19,16 +19,18 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_validator
 
 from qhn.config import RunConfig
+from qhn.config.defaults import FIRST, NAMING
 from qhn.config.file import check_values, load_config, one_sentence, parse_toml, presets
 from qhn.config.section import Section
 from qhn.errors import NotFoundError, QhnError
 from qhn.run.directories import results_directory
 from qhn.sweep.batch import can_advance_together
-from qhn.text import clipped, did_you_mean, read_text, shown
+from qhn.text import clipped, did_you_mean, parse_json, read_text, shown
 
 TOGETHER = 100  # exact members in one batch
 MAX_MEMBERS = 100_000
 SEED = "train.seed"
+PLAN = "sweep.json"  # the sweep as it was written, in its directory
 
 
 class SweepConfig(Section):
@@ -135,11 +137,13 @@ class Sweep:
         experiment: the name of the experiment, after which the directory of its runs is called.
         members: the runs, in the order of the varied settings as they were written, of which the last varies fastest,
             and then of the seeds.
+        naming: version of the defaults (:mod:`qhn.config.defaults`) of values that the sweep leaves out.
     """
 
     config: SweepConfig
     experiment: str
     members: tuple[Member, ...]
+    naming: int = NAMING
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -155,8 +159,31 @@ class Sweep:
         return results_directory(results) / self.experiment / f"sweep-{self.config.name}"
 
     def as_json(self) -> bytes:
-        """The sweep as it was written, as the content of its ``sweep.json``."""
-        return (json.dumps(self.config.model_dump(mode="json", by_alias=True), indent=2) + "\n").encode()
+        """The sweep as it was written, and its naming, as the content of its ``sweep.json``."""
+        tree = {"naming": self.naming} | self.config.model_dump(mode="json", by_alias=True)
+        return (json.dumps(tree, indent=2) + "\n").encode()
+
+    def as_begun(self, results: str | Path | None = None) -> Sweep:
+        """The sweep with the naming under which its directory was begun, so that finished members are found again.
+
+        Args:
+            results: directory of all runs; by default ``$QHN_RESULTS`` or ``results``.
+
+        Raises:
+            QhnError: if its ``sweep.json`` is damaged, or was written by a newer version of qhn.
+        """
+        path = self.directory(results) / PLAN
+        if not path.exists():
+            return self
+        try:
+            naming = parse_json(read_text(path)).get("naming", FIRST)  # which was not written at first
+        except (OSError, ValueError, AttributeError) as error:
+            raise QhnError(
+                f"{path} is damaged ({error}); restore it, or move the directory of the sweep away"
+            ) from None
+        if naming not in range(FIRST, NAMING + 1):
+            raise QhnError(f"{path} has naming {shown(naming)}, this version of qhn knows {FIRST} to {NAMING}")
+        return self if naming == self.naming else _sweep(self.config, naming)
 
     @cached_property
     def jobs(self) -> list[list[Member]]:
@@ -250,6 +277,16 @@ def make_sweep(**fields: Any) -> Sweep:
     both = sorted(set(config.vary) & set(config.settings))
     if both:
         raise QhnError(f"{both[0]} stands in both [set] and [vary]; leave one out")
+    return _sweep(config, NAMING)
+
+
+def _sweep(config: SweepConfig, naming: int) -> Sweep:
+    """Make a sweep whose members have the defaults of a naming.
+
+    Raises:
+        FileNotFoundError: if there is no such experiment.
+        QhnError: if a member cannot be configured so, or two are the same.
+    """
     seeds = range(config.seeds) if isinstance(config.seeds, int) else config.seeds
     total = math.prod(map(len, config.vary.values())) * len(seeds)
     if total > MAX_MEMBERS:
@@ -257,7 +294,7 @@ def make_sweep(**fields: Any) -> Sweep:
     members = []
     for values in itertools.product(*config.vary.values()):
         chosen = config.settings | dict(zip(config.vary, values, strict=True))
-        first = load_config(config.experiment, chosen)
+        first = load_config(config.experiment, chosen, naming)
         for seed in seeds:
             train = first.train.model_copy(update={"seed": seed})
             train.model_fields_set.add("seed")
@@ -267,4 +304,4 @@ def make_sweep(**fields: Any) -> Sweep:
         twice = next(name for name in names if names.count(name) > 1)
         found = [member for member in members if member.id == twice]
         raise QhnError(f"{found[0].title} and {found[1].title} are the same run; give each value once")
-    return Sweep(config, members[0].config.experiment, tuple(members))
+    return Sweep(config, members[0].config.experiment, tuple(members), naming)

@@ -179,7 +179,7 @@ class Survey:
         results: directory of all runs; by default ``$QHN_RESULTS`` or ``results``.
 
     Attributes:
-        sweep: the sweep.
+        sweep: the sweep, with the defaults under which its directory was begun.
         folder: the directory of its files.
         groups: the finished members that differ in their seed only, a group each, in the order of the members.
 
@@ -200,7 +200,7 @@ class Survey:
     """
 
     def __init__(self, sweep: Sweep, results: str | Path | None = None) -> None:
-        self.sweep = sweep
+        self.sweep = sweep = sweep.as_begun(results)
         self.folder = sweep.directory(results)
         places = finished_members(self.folder)
         self._files: dict[Path, Columns] = {}

@@ -31,6 +31,7 @@ from threadpoolctl import threadpool_limits
 from qhn import bitstrings, durable
 from qhn.backend import BackendError
 from qhn.config import RunConfig
+from qhn.config.defaults import NAMING
 from qhn.errors import QhnError, QhnWarning
 from qhn.lock import Lock
 from qhn.npz import open_npz
@@ -38,7 +39,7 @@ from qhn.run.directories import results_directory
 from qhn.run.plan import check
 from qhn.run.training import train
 from qhn.sweep.batch import Batch, can_advance_together
-from qhn.sweep.plan import Member, Sweep
+from qhn.sweep.plan import PLAN, Member, Sweep
 from qhn.text import clipped
 from qhn.threads import num_cores
 
@@ -174,7 +175,8 @@ def advance(
     """Finish the members of a sweep that are not finished yet, and yield its progress.
 
     It yields at the start and whenever a job has ended, which is a run, or exact members that advance together. A
-    member that fails is tried again when the sweep is advanced the next time, and the others go on.
+    member that fails is tried again when the sweep is advanced the next time, and the others go on. A sweep that an
+    earlier version began goes on with the defaults of that version, and with the members that it has.
 
     Args:
         sweep: the sweep.
@@ -199,14 +201,18 @@ def advance(
     """
     import qiskit  # noqa: F401 – Qiskit 2.6 crashes later if a thread that ends was the first to import it
 
+    sweep = sweep.as_begun(results)
     for _, group in itertools.groupby(sweep.members, lambda member: member.values):
         check(next(group).config)
     folder = sweep.directory(results)
+    if sweep.naming < NAMING:
+        words = "was begun by an earlier version of qhn and goes on with its defaults; another name takes today's"
+        warnings.warn(QhnWarning(f"the sweep in {folder} {words}"), stacklevel=2)
     folder.mkdir(parents=True, exist_ok=True)
     with Lock(folder):
         durable.clear_abandoned(folder)
         durable.subfolder(folder / "members")
-        durable.replace(folder / "sweep.json", lambda file: file.write(sweep.as_json()))
+        durable.replace(folder / PLAN, lambda file: file.write(sweep.as_json()))
         yield from _finish(sweep, folder, executor, results_directory(results).absolute(), in_flight)
 
 
