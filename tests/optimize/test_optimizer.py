@@ -60,7 +60,7 @@ def test_first_steps_by_hand() -> None:
     theta, gradient = np.array([1.0]), as_function(lambda t: np.array([0.5]))
     adam = Adam(learning_rate=0.2)
     assert adam.step(gradient, theta, adam.init(theta))[0] == pytest.approx(0.8)  # the first step has the learning rate
-    sgd = Sgd(learning_rate=0.1, momentum=0.5)
+    sgd = Sgd(learning_rate=0.1, momentum=0.5, decay_steps=None)
     moved, state, _ = sgd.step(gradient, theta, sgd.init(theta))
     assert moved == pytest.approx(0.95)
     assert sgd.step(gradient, moved, state)[0] == pytest.approx(0.95 - 0.1 * 0.75)
