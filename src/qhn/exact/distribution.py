@@ -13,12 +13,13 @@ from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at, num_crossings
-from qhn.exact.halves import Halves, check_thetas, names, restore, row_blocks, squared_amplitudes
+from qhn.exact.halves import Halves, HalvesPool, check_thetas, names, restore, row_blocks, squared_amplitudes
 from qhn.fields import Whole
 from qhn.statistics import entropy
 from qhn.threads import check_threads, in_parallel
 
 MAX_AMPLITUDES = 2**25  # amplitudes of the state of a half: with what sampling needs beside it, some 4 GiB
+MAX_NUMBERS = 2**15  # amplitudes of all rows side by side, each of which is read with the stride of the others
 MAX_PROBABILITY_QUBITS = 28  # qubits up to which all probabilities can be asked for
 
 
@@ -45,6 +46,7 @@ class Distribution:
         self.ansatz = ansatz
         self.cut = best_cut(ansatz)
         self.num_threads = check_threads(num_threads)
+        self._pool = HalvesPool(ansatz, self.cut)
         size = self.cut.num_branches * max(self.cut.low.size, self.cut.high.size)
         if size > MAX_AMPLITUDES:
             raise QhnError(
@@ -107,11 +109,11 @@ class Distribution:
         result = np.empty((len(rows), shots), dtype=np.int64)
 
         def draw(part: slice) -> None:
-            halves = Halves(self.ansatz, self.cut, part.stop - part.start)
-            halves.forward(rows[part])
-            kernels.draw(halves.psi, uniforms[part], self._names, result[part])
+            with self._pool.borrowed(part.stop - part.start) as halves:
+                halves.forward(rows[part])
+                kernels.draw(halves.psi, uniforms[part], self._names, result[part])
 
-        in_parallel(draw, row_blocks(self.cut, len(rows)), self.num_threads)
+        in_parallel(draw, row_blocks(self.cut, len(rows), MAX_NUMBERS), self.num_threads)
         return result
 
     @cached_property
