@@ -230,7 +230,8 @@ def _fill_forms(matrices, forms):
             if size <= SMALL:
                 _enclose(matrices[k, s], ahead, forms[k, s])
             else:
-                forms[k, s] = matrices[k, s] @ ahead @ np.ascontiguousarray(matrices[k, s].T).conj()
+                adjoint = np.ascontiguousarray(matrices[k, s].T).conj()
+                np.dot(matrices[k, s] @ ahead, adjoint, forms[k, s])
         ahead = forms[k, 0] + forms[k, 1] + forms[k, 2] + forms[k, 3]
 
 

@@ -75,6 +75,13 @@ def _swap(x, i, j, run):
 
 
 @compiled
+def _repeat(x, i, j, run):
+    """Write the first run of numbers over the second; an assignment of slices takes two seconds to compile."""
+    for k in range(run):
+        x[j + k] = x[i + k]
+
+
+@compiled
 def _add(x, i, j, run):
     """Add the second run of numbers to the first."""
     for k in range(run):
@@ -162,7 +169,7 @@ def _copy_back(state, imag, size, run):
 def _flip(psi, imag, size, run):
     """Append a branch bit that flips a bit: ψ → (ψ, Xψ)."""
     for part in (ZERO, imag):
-        psi[part + size : part + TWO * size] = psi[part : part + size]
+        _repeat(psi, part, part + size, size)
         for i in range(part + size, part + TWO * size, TWO * run):
             _swap(psi, i, i + run, run)
 
@@ -549,33 +556,6 @@ def _draw_low(cumulative, columns, uniforms):
 
 
 @compiled
-def _draw(a, b, uniforms, names, out):
-    """Draw the shots of one initialisation; see :func:`draw`."""
-    marginal = _marginal(a, b)
-    high = np.zeros(out.size, dtype=np.uint64)
-    _search(marginal, ONE, uniforms[0] * marginal[-1], high)
-    values, ranks = _ranks(high, b.shape[2])
-
-    _, num_branches, low_size = a.shape
-    few = num_branches <= MAX_PRODUCT_BRANCHES
-    low_products = _branch_products(a, 2.0, -1.0) if few else a[0]
-    high_products = _branch_products(b, 1.0, 1.0) if few else b[0]
-    step = max(1, ENTRIES_AT_A_TIME // low_size)
-    for first in range(0, values.size, step):
-        chosen = values[first : first + step]
-        cumulative = np.empty((low_size + 1, chosen.size))
-        if few:
-            _add_up_products(low_products, _columns(high_products, chosen), cumulative)
-        else:
-            _add_up_amplitudes(a, _columns(b[0], chosen), _columns(b[1], chosen), cumulative)
-        shots = _places_between(ranks, np.uint64(first), np.uint64(first + step))
-        low = _taken(ranks, shots) - np.uint64(first)
-        _draw_low(cumulative, low, _taken(uniforms[1], shots))
-        for n in range(shots.size):
-            out[shots[n]] = names[0][low[n]] ^ names[1][high[shots[n]]]
-
-
-@compiled
 def draw(psi, uniforms, names, out):
     """Draw the bits h of each shot from p(h), and then the bits l from p(l | h).
 
@@ -586,4 +566,26 @@ def draw(psi, uniforms, names, out):
         out: integers of the drawn bitstrings, ``int64[width, shots]``, filled here.
     """
     for lane in range(len(out)):
-        _draw(psi[0][..., lane].copy(), psi[1][..., lane].copy(), uniforms[lane], names, out[lane])
+        a, b = psi[0][..., lane].copy(), psi[1][..., lane].copy()
+        _, num_branches, low_size = a.shape
+        marginal = _marginal(a, b)
+        high = np.zeros(out.shape[1], dtype=np.uint64)
+        _search(marginal, ONE, uniforms[lane, 0] * marginal[-1], high)
+        values, ranks = _ranks(high, b.shape[2])
+
+        few = num_branches <= MAX_PRODUCT_BRANCHES
+        low_products = _branch_products(a, 2.0, -1.0) if few else a[0]
+        high_products = _branch_products(b, 1.0, 1.0) if few else b[0]
+        step = max(1, ENTRIES_AT_A_TIME // low_size)
+        for first in range(0, values.size, step):
+            chosen = values[first : first + step]
+            cumulative = np.empty((low_size + 1, chosen.size))
+            if few:
+                _add_up_products(low_products, _columns(high_products, chosen), cumulative)
+            else:
+                _add_up_amplitudes(a, _columns(b[0], chosen), _columns(b[1], chosen), cumulative)
+            shots = _places_between(ranks, np.uint64(first), np.uint64(first + step))
+            low = _taken(ranks, shots) - np.uint64(first)
+            _draw_low(cumulative, low, _taken(uniforms[lane, 1], shots))
+            for n in range(shots.size):
+                out[lane, shots[n]] = names[0][low[n]] ^ names[1][high[shots[n]]]
