@@ -99,9 +99,13 @@ def test_gates_wait_for_qubits_and_branches_for_gates() -> None:
 
 
 @pytest.mark.parametrize("num", [1, 3, 4, 70, 200])
-def test_a_batch_is_its_rows(num: int, rng: np.random.Generator) -> None:
-    ansatz = hypernetwork(6, 2)
-    engine = Energy(ansatz, rng.normal(size=64))
+@pytest.mark.parametrize(("num_qubits", "num_layers", "num_branches"), [(6, 2, 2), (12, 4, 8), (12, 5, 16)])
+def test_a_batch_is_its_rows(
+    num: int, num_qubits: int, num_layers: int, num_branches: int, rng: np.random.Generator
+) -> None:
+    ansatz = hypernetwork(num_qubits, num_layers)
+    engine = Energy(ansatz, rng.normal(size=2**num_qubits))
+    assert engine.cut.num_branches == num_branches
     thetas = random_thetas(ansatz, rng, num)
     values, grads = engine.value_and_grad(thetas)
     for row in (0, num - 1):

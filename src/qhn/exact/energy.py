@@ -33,6 +33,7 @@ from qhn.problem.landscape import Landscape
 from qhn.problem.objective import Aggregation, Outcomes
 from qhn.threads import check_threads, in_parallel
 
+MAX_BATCH_PRODUCT_BRANCHES = 8  # of initialisations side by side, whose product with the table is wide and so fast
 ENTRIES_AT_A_TIME = 2**17  # entries of the table: 1 MiB, which stays in a core's cache
 NUM_STRIPS = 8  # strips in which the table is divided among threads for one initialisation
 
@@ -139,10 +140,12 @@ class Energy:
         values, grads = np.empty(len(rows)), np.zeros(rows.shape)
         parts = row_blocks(self.cut, len(rows))
         strip_threads = self.num_threads if len(parts) < self.num_threads else 1
-        head = _by_products if self.cut.num_branches <= MAX_PRODUCT_BRANCHES else _by_amplitudes
 
         def advance(part: slice) -> None:
-            with self._pool.borrowed(part.stop - part.start) as halves:
+            width = part.stop - part.start
+            few = self.cut.num_branches <= (MAX_PRODUCT_BRANCHES if width == 1 else MAX_BATCH_PRODUCT_BRANCHES)
+            head = _by_products if few else _by_amplitudes
+            with self._pool.borrowed(width) as halves:
                 halves.forward(rows[part])
                 values[part] = head(table, halves, with_grad, strip_threads)
                 if with_grad:
