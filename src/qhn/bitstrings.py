@@ -7,6 +7,7 @@ significant bit of the first byte (``numpy.packbits``).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,36 @@ from numpy.typing import ArrayLike, NDArray
 
 from qhn.arrays import Bits, Integers
 from qhn.errors import QhnError
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """Bitstrings given by their integers, qubit 0 least significant; their bits are made only when asked for.
+
+    Attributes:
+        integers: the integers, ``int64[...]``.
+        num_qubits: number of bits of each bitstring, at most 62.
+
+    >>> pair = Numbered(np.array([1, 6]), 3)
+    >>> pair.shape, pair[1].bits
+    ((2, 3), array([0, 1, 1], dtype=uint8))
+    """
+
+    integers: Integers
+    num_qubits: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the bits, ``[..., num_qubits]``."""
+        return (*self.integers.shape, self.num_qubits)
+
+    @property
+    def bits(self) -> Bits:
+        """The bitstrings, ``[..., num_qubits]``."""
+        return from_integers(self.integers, self.num_qubits)
+
+    def __getitem__(self, rows: Any) -> Numbered:
+        return Numbered(self.integers[rows], self.num_qubits)
 
 
 def as_bits(bits: ArrayLike, num_qubits: int) -> Bits:
@@ -30,6 +61,11 @@ def as_bits(bits: ArrayLike, num_qubits: int) -> Bits:
     if array.size and (array.min() < 0 or array.max() > 1):
         raise QhnError(f"bits must be 0 or 1, got values from {array.min()} to {array.max()}")
     return array.astype(np.uint8, copy=False)
+
+
+def to_bits(strings: Bits | Numbered) -> Bits:
+    """The bits ``[..., num_qubits]`` of bitstrings that are given by their bits or by their integers."""
+    return strings.bits if isinstance(strings, Numbered) else strings
 
 
 def pack(bits: Bits) -> NDArray[np.uint8]:

@@ -47,6 +47,7 @@ from qhn.seeds import Key
 
 FOLDER = Path("results")
 SHOTS, BATCH, ROUNDS = 1000, 200, 7
+FEW_SHOTS = (100, 30)  # the costs of a row that do not depend on its shots
 ORDERS = ("eq5", "authors")
 PACKAGES = ("qhn", "numpy", "numba", "qiskit", "qiskit-aer", "pennylane-lightning", "qulacs", "qiskit-algorithms",
             "tensorcircuit-ng", "jax")  # fmt: skip
@@ -157,19 +158,19 @@ def bench_memory() -> dict[str, Any]:
     return {"what": "memory of one gradient, N=24, 2 layers", "bytes": kilobytes * 1024 or None}
 
 
-def bench_sampled() -> dict[str, Any]:
+def bench_sampled(shots: int) -> dict[str, Any]:
     """A parameter-shift gradient of gaussian-activation: every row sampled, C included."""
     problem, ansatz = load_problem("gaussian-activation"), hypernetwork(14, 2)
     theta = np.random.default_rng(1).uniform(0, 2 * np.pi, ansatz.num_parameters)
     rows = ParameterShift(ansatz.active).shifted(theta, Key(0))
     estimators = {
-        name: SamplingEstimator(ansatz, problem, open_backend(name), shots=SHOTS) for name in ("exact", "aer")
+        name: SamplingEstimator(ansatz, problem, open_backend(name), shots=shots) for name in ("exact", "aer")
     }
     circuit = with_measurement(ansatz.circuit)
     sampler = SamplerV2(seed=1, options={"backend_options": {"method": "statevector"}})
 
     def plain_aer() -> np.ndarray:
-        bits = read_bits(sampler.run([publish(circuit, rows)], shots=SHOTS).result())
+        bits = read_bits(sampler.run([publish(circuit, rows)], shots=shots).result())
         different, inverse = np.unique(bitstrings.to_integers(bits), return_inverse=True)
         costs = problem.cost(bitstrings.from_integers(different, 14))
         means: np.ndarray = costs[inverse.reshape(bits.shape[:2])].mean(axis=1)
@@ -177,7 +178,7 @@ def bench_sampled() -> dict[str, Any]:
 
     exact = Energy(ansatz, table_of_costs(problem))(rows)  # type: ignore[arg-type]
     for means in (plain_aer(), *(estimator.value_and_grad(theta).estimates.mean for estimator in estimators.values())):
-        assert np.abs(means - exact).max() < 6 * 0.3 / np.sqrt(SHOTS), "the contenders disagree"
+        assert np.abs(means - exact).max() < 6 * 0.3 / np.sqrt(shots), "the contenders disagree"
     seconds = medians(
         {
             "qhn on backend exact": lambda: estimators["exact"].value_and_grad(theta),
@@ -186,27 +187,27 @@ def bench_sampled() -> dict[str, Any]:
         },
         5,
     )
-    what = f"one sampled gradient, N=14, 2 layers: {len(rows)} rows × {SHOTS:,} shots, C included"
+    what = f"one sampled gradient, N=14, 2 layers: {len(rows)} rows × {shots:,} shots, C included"
     return {"what": what, "seconds": seconds, "reference": "qhn on backend exact"}
 
 
-def bench_long_chain() -> dict[str, Any]:
+def bench_long_chain(shots: int) -> dict[str, Any]:
     """Shots of a chain that no state vector holds."""
     ansatz = hypernetwork(65, 2)
     thetas = np.random.default_rng(1).uniform(0, 2 * np.pi, (BATCH, ansatz.num_parameters))
     samplers = {name: open_backend(name).compile(ansatz) for name in ("exact", "aer-mps")}
     few = 4
-    first, second = (sampler.sample(thetas[:few], SHOTS, Key(1)).bits.mean(axis=1) for sampler in samplers.values())
-    assert np.abs(first - second).max() < 6 * np.sqrt(0.5 / SHOTS), "the contenders disagree"
+    first, second = (sampler.sample(thetas[:few], shots, Key(1)).bits.mean(axis=1) for sampler in samplers.values())
+    assert np.abs(first - second).max() < 6 * np.sqrt(0.5 / shots), "the contenders disagree"
     seconds = medians(
         {
-            "qhn on backend exact": lambda: samplers["exact"].sample(thetas, SHOTS, Key(1)),
-            "Aer's matrix product state, scaled": lambda: samplers["aer-mps"].sample(thetas[:few], SHOTS, Key(1)),
+            "qhn on backend exact": lambda: samplers["exact"].sample(thetas, shots, Key(1)),
+            "Aer's matrix product state, scaled": lambda: samplers["aer-mps"].sample(thetas[:few], shots, Key(1)),
         },
         3,
     )
     seconds["Aer's matrix product state, scaled"] *= BATCH / few
-    what = f"{BATCH} rows × {SHOTS:,} shots, N=65, 2 layers"
+    what = f"{BATCH} rows × {shots:,} shots, N=65, 2 layers"
     return {"what": what, "seconds": seconds, "reference": "qhn on backend exact"}
 
 
@@ -342,8 +343,8 @@ def main() -> None:
     sections: list[Callable[[], dict[str, Any]]] = [
         *(lambda k=k, o=o: bench_gradient(k, o, flops) for k in (2, 1, 3, 4) for o in ORDERS),  # type: ignore[misc]
         *(lambda k=k: bench_deep(k) for k in (6, 8)),  # type: ignore[misc]
-        bench_sampled,
-        bench_long_chain,
+        *(lambda s=s: bench_sampled(s) for s in (SHOTS, *FEW_SHOTS)),  # type: ignore[misc]
+        *(lambda s=s: bench_long_chain(s) for s in (SHOTS, FEW_SHOTS[0])),  # type: ignore[misc]
         bench_noisy,
         bench_lbfgs,
         lambda: bench_costs("gaussian-activation"),

@@ -186,3 +186,34 @@ def test_readout_errors_are_pooled_of_the_same_qubits_only() -> None:
     assert estimator.readout_counts.counts[0].tolist() == [[9, 2], [3, 4]]
     estimator.take_in(samples_of([[0, 0]], [[1, 0], [1, 1]]))  # a machine that counted none this time
     assert estimator.readout_counts.shots == 100
+
+
+class Bitwise:
+    """The exact machine, whose shots are given by their bits instead of their integers."""
+
+    name, paid = "exact", False
+
+    def compile(self, ansatz):  # type: ignore[no-untyped-def]
+        sampler = open_backend("exact").compile(ansatz)
+        integers = sampler.sample
+        sampler.sample = lambda *given: Samples(integers(*given).bits)  # type: ignore[method-assign]
+        return sampler
+
+
+@pytest.mark.parametrize("objective", [Objective(), Objective(0.3)])
+@pytest.mark.parametrize("shape", [(), (2,)])
+def test_integers_and_bits_are_the_same_shots(
+    objective: Objective, shape: tuple[int, ...], rng: np.random.Generator
+) -> None:
+    ansatz, problem = hypernetwork(5, 2), TableProblem(rng.random(32))
+    theta = rng.uniform(0, 2 * np.pi, (*shape, ansatz.num_parameters))
+    first, second = (
+        SamplingEstimator(ansatz, problem, backend, shots=60, seed=1, objective=objective)
+        for backend in (open_backend("exact"), Bitwise())
+    )
+    one, other = first.value_and_grad(theta), second.value_and_grad(theta)
+    for name in ("value", "std_error", "grad", "grad_std_error"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    np.testing.assert_array_equal(first.solutions(theta, one.estimates), second.solutions(theta, other.estimates))
+    stored, expected = (found.estimates.samples.arrays() for found in (one, other))
+    np.testing.assert_array_equal(stored["bits"], expected["bits"])

@@ -15,7 +15,7 @@ from qhn.exact import kernels
 from qhn.exact.cut import Op, best_cut, cut_at, num_crossings
 from qhn.exact.distribution import Distribution, schmidt_spectrum
 from qhn.exact.energy import Energy
-from qhn.exact.halves import Halves
+from qhn.exact.halves import Halves, row_blocks
 from qhn.problem.objective import Objective
 
 SHAPES = [(n, layers, order) for n in (1, 2, 3, 4, 5) for layers in (0, 1, 2, 3) for order in ("eq5", "authors")]
@@ -99,9 +99,13 @@ def test_gates_wait_for_qubits_and_branches_for_gates() -> None:
 
 
 @pytest.mark.parametrize("num", [1, 3, 4, 70, 200])
-def test_a_batch_is_its_rows(num: int, rng: np.random.Generator) -> None:
-    ansatz = hypernetwork(6, 2)
-    engine = Energy(ansatz, rng.normal(size=64))
+@pytest.mark.parametrize(("num_qubits", "num_layers", "num_branches"), [(6, 2, 2), (12, 4, 8), (12, 5, 16)])
+def test_a_batch_is_its_rows(
+    num: int, num_qubits: int, num_layers: int, num_branches: int, rng: np.random.Generator
+) -> None:
+    ansatz = hypernetwork(num_qubits, num_layers)
+    engine = Energy(ansatz, rng.normal(size=2**num_qubits))
+    assert engine.cut.num_branches == num_branches
     thetas = random_thetas(ansatz, rng, num)
     values, grads = engine.value_and_grad(thetas)
     for row in (0, num - 1):
@@ -109,6 +113,31 @@ def test_a_batch_is_its_rows(num: int, rng: np.random.Generator) -> None:
         np.testing.assert_allclose(values[row], value[0], atol=1e-12)
         np.testing.assert_allclose(grads[row], grad[0], atol=1e-12)
     assert engine(np.empty((0, ansatz.num_parameters))).shape == (0,)
+
+
+@pytest.mark.parametrize("num_layers", [0, 2, 4])
+def test_memory_that_is_used_again_changes_no_number(num_layers: int, rng: np.random.Generator) -> None:
+    ansatz, costs = hypernetwork(7, num_layers), rng.normal(size=128)
+    used = Energy(ansatz, costs)
+    shots = Distribution(ansatz)
+    for num in (5, 70, 1, 64, 5):
+        thetas = random_thetas(ansatz, rng, num)
+        for found, expected in zip(
+            used.value_and_grad(thetas), Energy(ansatz, costs).value_and_grad(thetas), strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
+        drawn = [engine.sample(thetas, 20, np.random.default_rng(1)) for engine in (shots, Distribution(ansatz))]
+        np.testing.assert_array_equal(*drawn)
+
+
+def test_groups_are_of_like_width_and_hold_every_row() -> None:
+    for ansatz in (hypernetwork(14, 2), hypernetwork(14, 4, "authors"), hypernetwork(17, 14)):
+        for num in (0, 1, 3, 4, 17, 200):
+            groups = row_blocks(best_cut(ansatz), num)
+            assert [row for group in groups for row in range(group.start, group.stop)] == list(range(num))
+            widths = [group.stop - group.start for group in groups]
+            assert not widths or max(widths) - min(widths) <= 1
+    assert len(row_blocks(best_cut(hypernetwork(17, 14)), 5)) == 5  # states too large to lie side by side
 
 
 @pytest.mark.parametrize(("num_qubits", "num"), [(8, 200), (21, 1), (12, 3)])

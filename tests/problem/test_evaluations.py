@@ -7,6 +7,7 @@ import pytest
 
 from qhn import bitstrings
 from qhn.arrays import Bits
+from qhn.bitstrings import Numbered
 from qhn.problem import evaluations as evaluations_module
 from qhn.problem.cost import TableProblem
 from qhn.problem.evaluations import Evaluations
@@ -45,6 +46,25 @@ def test_each_bitstring_is_evaluated_once_and_counted_once(rng: np.random.Genera
     again.cost(pool[[0]])
     assert problem.asked == memory.distinct + (pool[0].tobytes() not in seen)
     np.testing.assert_array_equal(again.best_bits, memory.best_bits)
+
+
+@pytest.mark.parametrize("num_qubits", [5, 30])
+def test_bitstrings_may_be_given_by_their_integers(num_qubits: int, rng: np.random.Generator) -> None:
+    class Sum:
+        def __init__(self) -> None:
+            self.num_qubits = num_qubits
+
+        def cost(self, bits: Bits) -> np.ndarray:
+            return bits @ np.arange(1.0, num_qubits + 1)
+
+    by_bits, by_integers = Evaluations(Sum()), Evaluations(Sum())
+    numbered = Numbered(rng.integers(0, 2**num_qubits, (3, 40)), num_qubits)
+    np.testing.assert_array_equal(by_integers.cost(numbered), by_bits.cost(numbered.bits))
+    np.testing.assert_array_equal(by_integers.cost(numbered[1]), by_bits.cost(numbered.bits[1]))
+    for found, expected in zip(by_integers.take_fresh(), by_bits.take_fresh(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match=f"bitstrings must have {num_qubits} qubits, got 4"):
+        by_integers.cost(Numbered(np.array([3]), 4))
 
 
 @pytest.mark.parametrize("num_qubits", [24, 63, 64, 65, 142])

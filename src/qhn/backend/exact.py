@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from qhn import bitstrings
 from qhn.arrays import Floats
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import check_request
 from qhn.backend.samples import Samples
 from qhn.backend.settings import Settings
+from qhn.bitstrings import Numbered
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.circuit.measurement import with_measurement
 from qhn.errors import QhnError
@@ -89,5 +89,4 @@ class ExactSampler:
         thetas, shots = check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
         if isinstance(self.engine, Chain):
             return Samples(self.engine.sample(thetas, shots, key.generator()))
-        integers = self.engine.sample(thetas, shots, key.generator())
-        return Samples(bitstrings.from_integers(integers, self.ansatz.num_qubits))
+        return Samples(Numbered(self.engine.sample(thetas, shots, key.generator()), self.ansatz.num_qubits))

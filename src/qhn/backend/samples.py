@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats, Integers
+from qhn.bitstrings import Numbered
 from qhn.errors import QhnError
 
 
@@ -86,7 +88,8 @@ class Samples:
     A machine may measure several rows at once on tiles, disjoint chains of a chip with different errors.
 
     Attributes:
-        bits: the measured bits ``uint8[num_rows, shots, num_qubits]``; column j is qubit j of the ansatz.
+        measured: the measured bitstrings, as bits ``uint8[num_rows, shots, num_qubits]`` whose column j is qubit j of
+            the ansatz, or as integers of that shape.
         job_ids: the service's identifiers of the jobs; empty for simulators.
         qpu_seconds: billed time in seconds; 0 for simulators, None if the service did not report it.
         tiles: the tile on which each row was measured, ``int64[num_rows]``; None if there is one tile.
@@ -98,7 +101,7 @@ class Samples:
         discarded: the largest share of a state's weight that a simulation dropped; 0 unless it was truncated.
     """
 
-    bits: Bits
+    measured: Bits | Numbered
     job_ids: tuple[str, ...] = ()
     qpu_seconds: float | None = 0.0
     tiles: Integers | None = None
@@ -109,22 +112,32 @@ class Samples:
     discarded: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.bits.ndim != 3:
-            raise QhnError(f"bits must have shape [num_rows, shots, num_qubits], got {list(self.bits.shape)}")
+        if len(self.measured.shape) != 3:
+            raise QhnError(f"bits must have shape [num_rows, shots, num_qubits], got {list(self.measured.shape)}")
         if (self.tiles is None) != (self.unshifted is None):
             raise QhnError("tiles and unshifted rows go together")
-        if self.tiles is not None and self.tiles.shape != self.bits.shape[:1]:
-            raise QhnError(f"tiles must have shape [{len(self.bits)}], got {list(self.tiles.shape)}")
+        if self.tiles is not None and self.tiles.shape != self.measured.shape[:1]:
+            raise QhnError(f"tiles must have shape [{self.num_rows}], got {list(self.tiles.shape)}")
+
+    @cached_property
+    def bits(self) -> Bits:
+        """The measured bits ``uint8[num_rows, shots, num_qubits]``; column j is qubit j of the ansatz."""
+        return bitstrings.to_bits(self.measured)
+
+    @property
+    def num_rows(self) -> int:
+        """The number of rows of angles."""
+        return int(self.measured.shape[0])
 
     @property
     def shots(self) -> int:
         """The number of shots of each row, which a machine may have rounded up."""
-        return int(self.bits.shape[1])
+        return int(self.measured.shape[1])
 
     @property
     def num_shots(self) -> int:
         """The number of shots that the machine took in all; a shot that measures several tiles counts once."""
-        return self.shots * (len(self.bits) if self.executed is None else self.executed)
+        return self.shots * (self.num_rows if self.executed is None else self.executed)
 
     def arrays(self) -> dict[str, Any]:
         """The samples as arrays for an ``.npz`` file, bits packed into bytes."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from qhn.arrays import Floats
 from qhn.errors import QhnError
@@ -30,17 +32,17 @@ def as_angles(theta: ArrayLike, num_parameters: int | None = None, *, name: str 
         given = np.asarray(theta)
     except ValueError:  # rows of different lengths
         raise QhnError(f"{name} must be an array of angles, all rows of the same length") from None
-    if given.dtype.kind not in "iuf" or np.ma.is_masked(theta):
-        kind = "masked values" if np.ma.is_masked(theta) else f"an array of {given.dtype}"
+    masked = isinstance(theta, np.ma.MaskedArray) and np.ma.is_masked(theta)
+    if given.dtype.kind not in "iuf" or masked:
+        kind = "masked values" if masked else f"an array of {given.dtype}"
         raise QhnError(f"{name} must be real numbers, angles in radians, got {kind}")
-    with np.errstate(over="ignore"):  # of a wider float: what becomes infinite is refused
-        angles = given.astype(np.float64, copy=False)
+    angles = given if given.dtype == np.float64 else _converted(given)
     if angles.ndim == 0 or num_parameters not in (None, angles.shape[-1]):
         expected = "" if num_parameters is None else f"{num_parameters}"
         raise QhnError(f"{name} must have shape [..., {expected}], got {list(angles.shape)}")
-    if not np.isfinite(angles).all():
-        raise QhnError(f"{name} must be finite, got {angles[~np.isfinite(angles)][0]}")
-    if angles.size and np.abs(angles).max() > MAX_ANGLE:
+    if not np.abs(angles).max(initial=0.0) <= MAX_ANGLE:  # nan is not, either
+        if not np.isfinite(angles).all():
+            raise QhnError(f"{name} must be finite, got {angles[~np.isfinite(angles)][0]}")
         raise QhnError(f"{name} must be from -{MAX_ANGLE:g} to {MAX_ANGLE:g} radians, got {_largest(angles):g}")
     return angles
 
@@ -66,6 +68,11 @@ def as_rows(
     if not len(angles) and not may_be_none:
         raise QhnError(f"{name} must have at least one row of angles, got shape {list(angles.shape)}")
     return angles
+
+
+def _converted(given: NDArray[Any]) -> Floats:
+    with np.errstate(over="ignore"):  # of a wider float: what becomes infinite is refused
+        return given.astype(np.float64)
 
 
 def _largest(angles: Floats) -> float:

@@ -135,7 +135,7 @@ class Ansatz:
 
     def relabel(self, bits: Bits) -> Bits:
         """Apply to measured bits ``[..., num_qubits]`` the CX brick that ``executed`` leaves out."""
-        relabelled = bits.copy()
+        relabelled = bits.copy(order="K")
         for control, target in self.folded_brick:
             relabelled[..., target] ^= relabelled[..., control]
         return relabelled

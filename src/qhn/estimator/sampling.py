@@ -12,6 +12,7 @@ from qhn import bitstrings
 from qhn.arrays import Bits, Floats, Integers
 from qhn.backend import Backend, open_backend
 from qhn.backend.samples import ReadoutCounts, Samples
+from qhn.bitstrings import Numbered
 from qhn.circuit.angles import as_angles
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
@@ -106,9 +107,9 @@ class SamplingEstimator:
         thetas = as_angles(thetas, self.ansatz.num_parameters)
         costs, samples = self._measure(thetas, self._take(key), self.shots)
         if self._correction is None:
-            return self._estimates(costs, samples, None, thetas.shape[:-1])
+            return self._estimates(costs, Means.of(costs), samples, None, thetas.shape[:-1])
         corrected = self._correction.means(samples.bits, _tiles(samples), self._counted(), samples.folded)
-        return self._estimates(costs, samples, corrected, thetas.shape[:-1])
+        return self._estimates(costs, Means.of(costs), samples, corrected, thetas.shape[:-1])
 
     def value_and_grad(
         self, theta: ArrayLike, key: Key | None = None, measurement: Measurement | None = None
@@ -132,19 +133,21 @@ class SamplingEstimator:
         shifted = rule.shifted(theta, name)
         costs, samples = self._measure(shifted, name, asked.shots, rule.num_rows)
         first, own, first_tiles = _first_rows(samples, rule.num_rows)
+        raw, corrected = Means.of(costs), None
         if self._correction is None:
-            linearise, corrected = self.objective.linearise, None
-            measured, at_theta = self._outcomes(samples.bits, costs), self._outcomes(first)
-            reference = at_theta if len(first) == 1 else self._outcomes(first[own], at_theta.costs[own])
-            rows = Means.of(linearise(measured, reference))
+            linearise = self.objective.linearise
+            measured, at_theta = self._outcomes(samples.measured, costs), self._outcomes(first)
+            reference = at_theta if first.shape[0] == 1 else self._outcomes(first[own], at_theta.costs[own])
+            rows = raw if self.objective.is_mean else Means.of(linearise(measured, reference))
             unshifted = Means.of(linearise(at_theta, at_theta))
         else:
-            bits, tiles = np.concatenate([samples.bits, first]), np.concatenate([_tiles(samples), first_tiles])
+            bits = np.concatenate([samples.bits, bitstrings.to_bits(first)])
+            tiles = np.concatenate([_tiles(samples), first_tiles])
             both = self._correction.means(bits, tiles, self._counted(), samples.folded)
             rows = corrected = both[: len(own)]
             unshifted = both[len(own) :]
         shape = shifted.shape[:-1]
-        estimates = self._estimates(costs, samples, corrected, shape)
+        estimates = self._estimates(costs, raw, samples, corrected, shape)
         found = rule.combine_means(
             rows.reshape(*shape), unshifted[own].reshape(*shape), estimates, self.objective, theta, name
         )
@@ -153,8 +156,7 @@ class SamplingEstimator:
     def solutions(self, theta: Floats, found: Estimates) -> Bits:
         """The bits measured in the first row of ``found``, which is θ itself: ``[shots, num_qubits]``."""
         assert found.samples is not None, "what was sampled has samples"
-        bits: Bits = found.samples.bits[0]
-        return bits
+        return bitstrings.to_bits(found.samples.measured[0])
 
     def expectation(self, problem: Problem, theta: Floats, found: Estimates) -> float:
         """The mean of another cost over the bits measured in the first row of ``found``, which is θ itself."""
@@ -166,9 +168,10 @@ class SamplingEstimator:
         """The lowest and the highest cost, or bounds of both; None if nothing is known of them."""
         return cost_range(self.evaluations.problem)
 
-    def _outcomes(self, bits: Bits, costs: Floats | None = None) -> Outcomes:
-        """Measured bits ``[..., shots, num_qubits]`` with their costs, for the objective."""
-        return Outcomes(self.evaluations.cost(bits) if costs is None else costs, lambda: bits)
+    def _outcomes(self, measured: Bits | Numbered, costs: Floats | None = None) -> Outcomes:
+        """Measured bitstrings ``[..., shots, num_qubits]`` with their costs, for the objective."""
+        known = self.evaluations.cost(measured) if costs is None else costs
+        return Outcomes(known, lambda: bitstrings.to_bits(measured))
 
     def _measure(self, thetas: Floats, key: Key, shots: int, group: int = 1) -> tuple[Floats, Samples]:
         """Measure rows of angles: the costs of the measured bitstrings, ``[num_rows, shots]``, and the samples."""
@@ -178,7 +181,7 @@ class SamplingEstimator:
 
     def take_in(self, samples: Samples) -> Floats:
         """Add measured bits and readout errors to the known ones; returns the bits' costs ``[num_rows, shots]``."""
-        costs = self.evaluations.cost(samples.bits)
+        costs = self.evaluations.cost(samples.measured)
         if samples.unshifted is not None:
             self.evaluations.cost(samples.unshifted)  # the rows at θ itself on other tiles were measured, too
         if samples.readout_counts is not None:
@@ -191,8 +194,11 @@ class SamplingEstimator:
             )
         return costs
 
-    def _estimates(self, costs: Floats, samples: Samples, corrected: Means | None, shape: tuple[int, ...]) -> Estimates:
-        raw, known = Means.of(costs).reshape(*shape), self.evaluations
+    def _estimates(
+        self, costs: Floats, raw: Means, samples: Samples, corrected: Means | None, shape: tuple[int, ...]
+    ) -> Estimates:
+        """The estimates from measured costs, their plain means, and the corrected means if there are any."""
+        raw, known = raw.reshape(*shape), self.evaluations
         mean = raw if corrected is None else corrected.reshape(*shape)
         interval = raw_interval = self._interval(raw, samples.shots, self.cost_range)
         if corrected is not None:
@@ -203,7 +209,7 @@ class SamplingEstimator:
         objective = mean.mean, mean.std_error
         if not self.objective.is_mean:
             lowest = self.cost_range[0] if self.cost_range else None
-            found = measured_value(self.objective, self._outcomes(samples.bits, costs), lowest)
+            found = measured_value(self.objective, self._outcomes(samples.measured, costs), lowest)
             objective = found[0].reshape(shape)[()], found[1].reshape(shape)[()]
         return Estimates(
             mean.mean,
@@ -247,19 +253,19 @@ def _with_error_of_objective(found: ValueAndGrad) -> ValueAndGrad:
 
 def _tiles(samples: Samples) -> Integers:
     """The index of the tile on which each row was measured, ``[num_rows]``."""
-    return np.zeros(len(samples.bits), dtype=np.int64) if samples.tiles is None else samples.tiles
+    return np.zeros(samples.num_rows, dtype=np.int64) if samples.tiles is None else samples.tiles
 
 
-def _first_rows(samples: Samples, group: int) -> tuple[Bits, Integers, Integers]:
+def _first_rows(samples: Samples, group: int) -> tuple[Bits | Numbered, Integers, Integers]:
     """The first row of every group on every tile.
 
     Returns:
-        The bits ``[n, shots, num_qubits]``, the index among the n for each row of ``samples``, and the tiles ``[n]``.
+        The bitstrings ``[n, shots, num_qubits]``, the index among the n for each row of ``samples``, and their tiles.
     """
-    groups = np.arange(len(samples.bits)) // group
+    groups = np.arange(samples.num_rows) // group
     if samples.unshifted is None or samples.tiles is None:
-        first = samples.bits[::group]
-        return first, groups, np.zeros(len(first), dtype=np.int64)
+        first = samples.measured[::group]
+        return first, groups, np.zeros(first.shape[0], dtype=np.int64)
     num_groups, num_tiles = samples.unshifted.shape[:2]
-    first = samples.unshifted.reshape(-1, *samples.unshifted.shape[2:])
-    return first, num_tiles * groups + samples.tiles, np.tile(np.arange(num_tiles), num_groups)
+    flat = samples.unshifted.reshape(-1, *samples.unshifted.shape[2:])
+    return flat, num_tiles * groups + samples.tiles, np.tile(np.arange(num_tiles), num_groups)

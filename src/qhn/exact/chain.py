@@ -31,6 +31,7 @@ from qhn.exact.halves import check_thetas
 from qhn.threads import check_threads, in_parallel
 
 MAX_NUMBERS = 2**23  # numbers in the matrices of one row of angles: 128 MiB, and as much for the quadratic forms
+SMALL = 8  # bond dimensions up to which plain loops multiply matrices faster than linear algebra
 BLOCK = 1024  # shots that advance side by side
 RY, RZ, CX, COPY, FLIP = (int(op) for op in (Op.RY, Op.RZ, Op.CX, Op.COPY, Op.FLIP))
 
@@ -152,9 +153,12 @@ class Chain:
         return matrices
 
     def _bits(self, pairs: NDArray[np.uint8]) -> Bits:
-        """Convert the numbers 0 … 3 of pairs of bits to bits: ``[pairs, shots]`` → ``[shots, num_qubits]``."""
+        """Convert the numbers 0 … 3 of pairs of bits to bits: ``[pairs, shots]`` → ``[shots, num_qubits]``.
+
+        The bits of a qubit are consecutive in memory.
+        """
         bits = np.stack([pairs & 1, pairs >> 1], axis=1).reshape(-1, pairs.shape[1])
-        return np.ascontiguousarray(bits[-self._first :][: self.ansatz.num_qubits].T)
+        return bits[-self._first :][: self.ansatz.num_qubits].T
 
     def _pairs(self, bits: Bits) -> NDArray[np.uint8]:
         """Convert bits to the numbers 0 … 3 of pairs of bits: ``[shots, num_qubits]`` → ``[pairs, shots]``."""
@@ -223,8 +227,29 @@ def _fill_forms(matrices, forms):
     ahead[0, 0] = 1.0
     for k in range(len(matrices) - 1, -1, -1):
         for s in range(4):
-            forms[k, s] = matrices[k, s] @ ahead @ np.ascontiguousarray(matrices[k, s].T).conj()
+            if size <= SMALL:
+                _enclose(matrices[k, s], ahead, forms[k, s])
+            else:
+                adjoint = np.ascontiguousarray(matrices[k, s].T).conj()
+                np.dot(matrices[k, s] @ ahead, adjoint, forms[k, s])
         ahead = forms[k, 0] + forms[k, 1] + forms[k, 2] + forms[k, 3]
+
+
+@compiled
+def _enclose(a, ahead, form):
+    """Compute A E A† for small matrices, for which calls of linear algebra take longer."""
+    size = len(a)
+    row = np.empty(size, dtype=np.complex128)
+    for i in range(size):
+        for k in range(size):
+            row[k] = 0.0
+            for m in range(size):
+                row[k] += a[i, m] * ahead[m, k]
+        for j in range(size):
+            total = complex(0.0)
+            for k in range(size):
+                total += row[k] * np.conj(a[j, k])
+            form[i, j] = total
 
 
 @compiled
@@ -236,17 +261,32 @@ def _draw(matrices, forms, uniforms, pairs):
     probabilities, scale = np.empty((4, shots)), np.empty(shots)
     for k in range(len(matrices)):
         _weigh(forms[k], v, probabilities)
-        for n in range(shots):
-            first = max(probabilities[0, n], 0.0)
-            second = first + max(probabilities[1, n], 0.0)
-            third = second + max(probabilities[2, n], 0.0)
-            total = third + max(probabilities[3, n], 0.0)
-            target = uniforms[k, n] * total
-            s = int(target >= first) + int(target >= second) + int(target >= third)
-            pairs[k, n] = s
-            scale[n] = 1.0 / np.sqrt(probabilities[s, n])
+        _choose(probabilities, uniforms[k], pairs[k], scale)
         _advance(matrices[k], pairs[k], scale, v, w)
         v, w = w, v
+
+
+@compiled
+def _choose(probabilities, uniforms, pair, scale):
+    """Draw the next pair of bits of each shot.
+
+    Choices between two numbers, unlike a look-up of one of four, become vector instructions.
+
+    Args:
+        probabilities: the probabilities of the four pairs of bits, but for a factor, ``[4, shots]``.
+        uniforms: a uniform number in [0, 1) for each shot.
+        pair: the drawn pairs, filled here.
+        scale: one over the root of the probability of the drawn pair, filled here.
+    """
+    for n in range(pair.size):
+        a, b, c, d = probabilities[0, n], probabilities[1, n], probabilities[2, n], probabilities[3, n]
+        first = max(a, 0.0)
+        second = first + max(b, 0.0)
+        third = second + max(c, 0.0)
+        target = uniforms[n] * (third + max(d, 0.0))
+        pair[n] = np.uint8(target >= first) + np.uint8(target >= second) + np.uint8(target >= third)
+        chosen = (a if target < first else b) if target < second else (c if target < third else d)
+        scale[n] = 1.0 / np.sqrt(chosen)
 
 
 @compiled

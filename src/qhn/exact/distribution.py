@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -11,12 +13,13 @@ from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at, num_crossings
-from qhn.exact.halves import Halves, check_thetas, names, restore, row_blocks, squared_amplitudes
+from qhn.exact.halves import Halves, HalvesPool, check_thetas, names, restore, row_blocks, squared_amplitudes
 from qhn.fields import Whole
 from qhn.statistics import entropy
 from qhn.threads import check_threads, in_parallel
 
 MAX_AMPLITUDES = 2**25  # amplitudes of the state of a half: with what sampling needs beside it, some 4 GiB
+MAX_NUMBERS = 2**15  # amplitudes of all rows side by side, each of which is read with the stride of the others
 MAX_PROBABILITY_QUBITS = 28  # qubits up to which all probabilities can be asked for
 
 
@@ -43,6 +46,7 @@ class Distribution:
         self.ansatz = ansatz
         self.cut = best_cut(ansatz)
         self.num_threads = check_threads(num_threads)
+        self._pool = HalvesPool(ansatz, self.cut)
         size = self.cut.num_branches * max(self.cut.low.size, self.cut.high.size)
         if size > MAX_AMPLITUDES:
             raise QhnError(
@@ -86,7 +90,7 @@ class Distribution:
             ValueError: if ``theta`` has a wrong shape, or the ansatz more than 28 qubits.
         """
         probabilities = squared_amplitudes(self._halves(self._checked(np.asarray(theta)[None])[0]))
-        low_names, high_names = names(self.ansatz, self.cut)
+        low_names, high_names = self._names
         high, low = np.unravel_index(probabilities.argmax(), probabilities.shape)
         bits = bitstrings.from_integers(low_names[low] ^ high_names[high], self.ansatz.num_qubits)
         return bits, float(probabilities[high, low])
@@ -103,18 +107,19 @@ class Distribution:
         rows = check_thetas(thetas, self.ansatz)
         uniforms = rng.random((len(rows), 2, shots))
         result = np.empty((len(rows), shots), dtype=np.int64)
-        low_names, high_names = names(self.ansatz, self.cut)
 
         def draw(part: slice) -> None:
-            halves = Halves(self.ansatz, self.cut, part.stop - part.start)
-            halves.forward(rows[part])
-            low, high = np.empty(shots, dtype=np.int64), np.empty(shots, dtype=np.int64)
-            for lane, row in enumerate(range(part.start, part.stop)):
-                kernels.draw(halves.psi, lane, uniforms[row], high, low)
-                result[row] = low_names[low] ^ high_names[high]
+            with self._pool.borrowed(part.stop - part.start) as halves:
+                halves.forward(rows[part])
+                kernels.draw(halves.psi, uniforms[part], self._names, result[part])
 
-        in_parallel(draw, row_blocks(self.cut, len(rows)), self.num_threads)
+        in_parallel(draw, row_blocks(self.cut, len(rows), MAX_NUMBERS), self.num_threads)
         return result
+
+    @cached_property
+    def _names(self) -> tuple[Integers, Integers]:
+        """The integers of the states of the low and of the high half."""
+        return names(self.ansatz, self.cut)
 
     def _checked(self, thetas: ArrayLike) -> Floats:
         """Rows of angles, after a check of their shape and of the number of qubits."""

@@ -26,13 +26,14 @@ from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at
-from qhn.exact.halves import Halves, check_thetas, into_halves, row_blocks, squared_amplitudes
+from qhn.exact.halves import Halves, HalvesPool, check_thetas, into_halves, row_blocks, squared_amplitudes
+from qhn.exact.kernels import MAX_PRODUCT_BRANCHES
 from qhn.problem.cost import check_costs
 from qhn.problem.landscape import Landscape
 from qhn.problem.objective import Aggregation, Outcomes
 from qhn.threads import check_threads, in_parallel
 
-MAX_PRODUCT_BRANCHES = 4  # 2R² < 12R
+MAX_BATCH_PRODUCT_BRANCHES = 8  # of initialisations side by side, whose product with the table is wide and so fast
 ENTRIES_AT_A_TIME = 2**17  # entries of the table: 1 MiB, which stays in a core's cache
 NUM_STRIPS = 8  # strips in which the table is divided among threads for one initialisation
 
@@ -68,6 +69,7 @@ class Energy:
         self.cut = best_cut(ansatz) if cut is None else cut_at(ansatz, cut)
         self.table = into_halves(ansatz, self.cut, costs)
         self.num_threads = check_threads(num_threads)
+        self._pool = HalvesPool(ansatz, self.cut)
 
     def __call__(self, thetas: ArrayLike) -> Floats:
         """The mean cost E at each row of angles: ``[B, num_parameters]`` → ``[B]``.
@@ -140,13 +142,14 @@ class Energy:
         strip_threads = self.num_threads if len(parts) < self.num_threads else 1
 
         def advance(part: slice) -> None:
-            halves = Halves(self.ansatz, self.cut, part.stop - part.start)
-            halves.forward(rows[part])
-            few = self.cut.num_branches <= MAX_PRODUCT_BRANCHES
+            width = part.stop - part.start
+            few = self.cut.num_branches <= (MAX_PRODUCT_BRANCHES if width == 1 else MAX_BATCH_PRODUCT_BRANCHES)
             head = _by_products if few else _by_amplitudes
-            values[part] = head(table, halves, with_grad, strip_threads)
-            if with_grad:
-                grads[part] = halves.backward()
+            with self._pool.borrowed(width) as halves:
+                halves.forward(rows[part])
+                values[part] = head(table, halves, with_grad, strip_threads)
+                if with_grad:
+                    grads[part] = halves.backward()
 
         in_parallel(advance, parts, 1 if strip_threads > 1 else self.num_threads)
         return values, grads
@@ -154,26 +157,23 @@ class Energy:
 
 def _by_products(table: Floats, halves: Halves, with_grad: bool, num_threads: int) -> Floats:
     """Compute E ``[width]``, and the adjoints of the halves, through real products of branches."""
-    _, num_branches, low_size, width = halves.psi[0].shape
-    num_columns = num_branches**2
-    low_shape, high_shape = (low_size, num_columns, width), (len(table), num_columns, width)
-    products = (np.empty(low_shape), np.empty(high_shape))
+    products, slopes = halves.products, halves.slopes
     kernels.products(halves.psi, products)
-    low, high = products[0].reshape(low_size, -1), products[1].reshape(len(table), -1)
-    slopes_high = np.empty(high.shape)
+    low, high, slopes_low, slopes_high = (array.reshape(len(array), -1) for array in (*products, *slopes))
 
     def strip(rows: range) -> Floats:
-        total = None
-        for part in _blocks(rows, table.shape[1]):
+        first, *others = _blocks(rows, table.shape[1])
+        total = slopes_low if rows.start == 0 else np.empty(low.shape)
+        for part in (first, *others):
             if with_grad:
                 np.matmul(table[part], low, out=slopes_high[part])
-            product = table[part].T @ high[part]
-            total = product if total is None else np.add(total, product, out=total)
-        assert total is not None
+            if part is first:
+                np.matmul(table[part].T, high[part], out=total)
+            else:
+                total += table[part].T @ high[part]
         return total
 
-    slopes_low = _sum_in_order(strip, table, num_threads)
-    slopes = (slopes_low.reshape(low_shape), slopes_high.reshape(high_shape))
+    _sum_in_order(strip, table, num_threads)
     if with_grad:
         kernels.products_back(halves.psi, slopes, halves.lam)
     values: Floats = np.einsum("ikw,ikw->w", products[0], slopes[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, cached_property
 from typing import Any
 
@@ -9,16 +11,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qhn import bitstrings
-from qhn.arrays import Floats, Integers
+from qhn.arrays import Floats, Integers, Scratch
 from qhn.circuit.angles import as_rows
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.exact import kernels
 from qhn.exact.cut import Cut
 
+# measured at 8 to 20 qubits and 0 to 8 layers, in memory that is used again
 MAX_WIDTH = 64  # initialisations side by side
-MAX_NUMBERS = 2**15  # amplitudes of all initialisations side by side, so that their states stay in a core's cache
-MIN_WIDTH = 4  # fewer initialisations are faster one by one
+MIN_WIDTH = 16  # with fewer, the loops' vector instructions do not pay; also where the states overflow the cache
+MAX_NUMBERS = 2**16  # amplitudes of all initialisations side by side, so that their states stay in a core's cache
+MIN_GROUP = 4  # fewer initialisations are faster one by one
 
 
 def check_thetas(thetas: ArrayLike, ansatz: Ansatz) -> Floats:
@@ -33,23 +37,48 @@ def check_thetas(thetas: ArrayLike, ansatz: Ansatz) -> Floats:
 class Halves:
     """The states A_r[l] and B_r[h] of ``width`` initialisations, and their adjoints.
 
+    Args:
+        ansatz: the circuit.
+        cut: the halves into which it is cut.
+        width: number of initialisations side by side.
+        scratch: memory in which all arrays are made; by default it is fresh.
+
     Attributes:
         psi: the states of the low and of the high half, ``[2, R, size, width]`` each; first real, then imaginary parts.
         lam: the adjoints λ of the states, in the same shapes, for :meth:`backward`: dE = Re Σ λ*·dψ.
     """
 
-    def __init__(self, ansatz: Ansatz, cut: Cut, width: int) -> None:
+    def __init__(self, ansatz: Ansatz, cut: Cut, width: int, scratch: Scratch | None = None) -> None:
         low, high = cut.low, cut.high
-        shapes = ((2, cut.num_branches, low.size, width), (2, cut.num_branches, high.size, width))
-        self.psi = (np.empty(shapes[0]), np.empty(shapes[1]))
+        self.scratch = scratch or Scratch()
+        self._shapes = ((2, cut.num_branches, low.size, width), (2, cut.num_branches, high.size, width))
+        self.psi = self._pair("psi")
         self._ops = (low.ops, high.ops)
-        self._turns = np.empty((ansatz.num_parameters, 2, width))
+        self._turns = self.scratch.empty("turns", (ansatz.num_parameters, 2, width))
         self._ratio = _turn_ratio(ansatz.num_qubits, ansatz.num_blocks)
 
     @cached_property
     def lam(self) -> tuple[Floats, Floats]:
-        """The adjoints of the states of both halves, in the shapes of ``psi``, initially zero."""
-        return np.empty(self.psi[0].shape), np.empty(self.psi[1].shape)
+        """The adjoints of the states of both halves, in the shapes of ``psi``, to be filled."""
+        return self._pair("lam")
+
+    @cached_property
+    def products(self) -> tuple[Floats, Floats]:
+        """Room for the real products of the branches of both halves, ``[size, R², width]``."""
+        return self._of_products("products")
+
+    @cached_property
+    def slopes(self) -> tuple[Floats, Floats]:
+        """Room for the slopes of E with the products, in their shapes."""
+        return self._of_products("slopes")
+
+    def _pair(self, name: str) -> tuple[Floats, Floats]:
+        low, high = self._shapes
+        return self.scratch.empty((name, "low"), low), self.scratch.empty((name, "high"), high)
+
+    def _of_products(self, name: str) -> tuple[Floats, Floats]:
+        low, high = ((size, branches**2, width) for _, branches, size, width in self._shapes)
+        return self.scratch.empty((name, "low"), low), self.scratch.empty((name, "high"), high)
 
     def forward(self, thetas: Floats) -> None:
         """Fill ``psi`` for ``thetas[width, num_parameters]``."""
@@ -87,6 +116,33 @@ class Halves:
             kernels.transpose(slopes.reshape(len(slopes), -1), lam.reshape(-1, lam.shape[-1]))
 
 
+class HalvesPool:
+    """Halves for several threads, in memory that is used again.
+
+    Args:
+        ansatz: the circuit.
+        cut: the halves into which it is cut.
+    """
+
+    def __init__(self, ansatz: Ansatz, cut: Cut) -> None:
+        self._ansatz, self._cut = ansatz, cut
+        self._idle: list[Halves] = []
+
+    @contextmanager
+    def borrowed(self, width: int) -> Iterator[Halves]:
+        """A context in which halves of ``width`` initialisations are the caller's alone."""
+        try:
+            halves = self._idle.pop()  # threads may do so at the same time
+        except IndexError:
+            halves = Halves(self._ansatz, self._cut, width)
+        if halves.psi[0].shape[-1] != width:
+            halves = Halves(self._ansatz, self._cut, width, halves.scratch)
+        try:
+            yield halves
+        finally:
+            self._idle.append(halves)
+
+
 def _lanes_first(psi: Floats) -> Floats:
     """Move the axis of initialisations first: ``[2, R, size, width]`` → ``[width, 2, R, size]``."""
     *shape, width = psi.shape
@@ -115,11 +171,19 @@ def squared_amplitudes(halves: Halves) -> Floats:
     return probabilities
 
 
-def row_blocks(cut: Cut, num: int) -> list[slice]:
-    """Groups of initialisations that are advanced side by side; they depend on the circuit and ``num`` only."""
+def row_blocks(cut: Cut, num: int, max_numbers: int = MAX_NUMBERS) -> list[slice]:
+    """Groups of initialisations that are advanced side by side; they depend on the circuit and ``num`` only.
+
+    Args:
+        cut: the halves into which the circuit is cut.
+        num: number of initialisations.
+        max_numbers: number of amplitudes side by side above which groups have :data:`MIN_WIDTH` members, or one.
+    """
+    if num == 1:
+        return [slice(0, 1)]
     size = cut.num_branches * max(cut.low.size, cut.high.size)
-    width = min(MAX_WIDTH, MAX_NUMBERS // size)
-    if width < MIN_WIDTH or num < MIN_WIDTH:
+    width = min(MAX_WIDTH, max(MIN_WIDTH, max_numbers // size))
+    if size > max_numbers or num < MIN_GROUP:
         width = 1
     groups = -(-num // width)
     return [slice(num * group // groups, num * (group + 1) // groups) for group in range(groups)]

@@ -16,6 +16,8 @@ import numpy as np
 from qhn.compiled import compiled, inlined
 
 ZERO, ONE, TWO = np.uint64(0), np.uint64(1), np.uint64(2)
+MAX_PRODUCT_BRANCHES = 4  # 2R² < 12R: branches up to which R² real products are faster than amplitudes
+ENTRIES_AT_A_TIME = 2**15  # entries of cumulative distributions: 256 KiB, which stay in a core's cache
 GROW, RY, RZ, CX, COPY = (np.uint64(op) for op in range(5))  # the values of qhn.exact.cut.Op; the remaining one is FLIP
 
 
@@ -70,6 +72,13 @@ def _swap(x, i, j, run):
     """Swap two runs of numbers."""
     for k in range(run):
         x[i + k], x[j + k] = x[j + k], x[i + k]
+
+
+@compiled
+def _repeat(x, i, j, run):
+    """Write the first run of numbers over the second; an assignment of slices takes two seconds to compile."""
+    for k in range(run):
+        x[j + k] = x[i + k]
 
 
 @compiled
@@ -160,7 +169,7 @@ def _copy_back(state, imag, size, run):
 def _flip(psi, imag, size, run):
     """Append a branch bit that flips a bit: ψ → (ψ, Xψ)."""
     for part in (ZERO, imag):
-        psi[part + size : part + TWO * size] = psi[part : part + size]
+        _repeat(psi, part, part + size, size)
         for i in range(part + size, part + TWO * size, TWO * run):
             _swap(psi, i, i + run, run)
 
@@ -361,38 +370,38 @@ def transpose(x, out):
 
 
 # ---------------------------------------------------------------- sampling
+# A cumulative distribution of n outcomes has n + 1 entries, the first of them 0. Those of several distributions lie
+# side by side in columns, so that sums and searches work on all of them at once.
 
 
 @compiled
-def _search(cumulative, target):
-    """The index of the first entry above the target, by bisection without branches.
+def _search(cumulative, width, targets, places):
+    """Find the outcome of each target by bisection, a level at a time for all targets.
 
-    Bitstrings of probability 0 are therefore never drawn.
-    """
-    place, step = ZERO, np.uint64(cumulative.size // 2)
-    while step > ZERO:
-        place += step if cumulative[place + step - ONE] <= target else ZERO
-        step >>= ONE
-    return place
-
-
-@compiled
-def draw(psi, lane, uniforms, high, low):
-    """Draw the bits h of each shot from p(h), and then the bits l from p(l | h).
+    It is the one at which the cumulative distribution passes the target, so that outcomes of probability 0 are never
+    drawn.
 
     Args:
-        psi: the states of the low and of the high half, ``[2, R, size, width]``.
-        lane: index of the initialisation to draw from.
-        uniforms: uniform random numbers in [0, 1), ``[2, shots]``.
-        high: integers of the bits of the high half, ``int64[shots]``, filled here.
-        low: integers of the bits of the low half, ``int64[shots]``, filled here.
+        cumulative: the cumulative distributions of n = 2^k outcomes, ``[(n + 1)·width]``.
+        width: number of distributions side by side.
+        targets: the target of each shot.
+        places: the column of each shot, in ``uint64``; replaced by the outcome times ``width`` plus the column.
     """
-    a, b = psi[0][..., lane].copy(), psi[1][..., lane].copy()
+    jump = (np.uint64(cumulative.size) // width - ONE) // TWO
+    while jump > ZERO:
+        step = jump * width
+        for n in range(targets.size):
+            place = places[n]
+            places[n] = place + (step if cumulative[place + step] <= targets[n] else ZERO)
+        jump >>= ONE
+
+
+@compiled
+def _marginal(a, b):
+    """The cumulative distribution of the high half's bits, p(h) = Σ_rs B_r[h] B_s*[h] ⟨A_s|A_r⟩: ``[high + 1]``."""
     _, num_branches, low_size = a.shape
     high_size = b.shape[2]
-
-    # p(h) = Σ_rs B_r[h] B_s*[h] ⟨A_s|A_r⟩: the low half is summed over
-    marginal = np.zeros(high_size)
+    marginal = np.zeros(high_size + 1)
     for r in range(num_branches):
         for s in range(r + 1):
             even, odd, weight = 0.0, 0.0, 1.0 if s == r else 2.0
@@ -401,40 +410,182 @@ def draw(psi, lane, uniforms, high, low):
                 odd += a[1, r, i] * a[0, s, i] - a[0, r, i] * a[1, s, i]
             even, odd = weight * even, weight * odd
             for j in range(high_size):
-                marginal[j] += even * (b[0, r, j] * b[0, s, j] + b[1, r, j] * b[1, s, j])
-                marginal[j] -= odd * (b[1, r, j] * b[0, s, j] - b[0, r, j] * b[1, s, j])
-    total = 0.0
+                marginal[j + 1] += even * (b[0, r, j] * b[0, s, j] + b[1, r, j] * b[1, s, j])
+                marginal[j + 1] -= odd * (b[1, r, j] * b[0, s, j] - b[0, r, j] * b[1, s, j])
     for j in range(high_size):
-        total += max(marginal[j], 0.0)
-        marginal[j] = total
+        marginal[j + 1] = marginal[j] + max(marginal[j + 1], 0.0)
+    return marginal
 
-    # shots in the order of h, so that each h is worked on once
-    start = np.zeros(high_size + 1, dtype=np.int64)
-    for shot in range(high.size):
-        high[shot] = _search(marginal, uniforms[0, shot] * total)
-        start[high[shot] + 1] += 1
-    for j in range(high_size):
-        start[j + 1] += start[j]
-    order = np.empty(high.size, dtype=np.int64)
-    for shot in range(high.size):
-        order[start[high[shot]]] = shot
-        start[high[shot]] += 1
 
-    real, imag = np.empty(low_size), np.empty(low_size)
-    previous = -1
-    for shot in order:
-        j = high[shot]
-        if j != previous:
-            previous = j
-            real[:] = 0.0
-            imag[:] = 0.0
-            for r in range(num_branches):
-                x, y = b[0, r, j], b[1, r, j]
-                for i in range(low_size):
-                    real[i] += x * a[0, r, i] - y * a[1, r, i]
-                    imag[i] += y * a[0, r, i] + x * a[1, r, i]
-            for i in range(low_size):
-                real[i] = real[i] * real[i] + imag[i] * imag[i]
-            for i in range(1, low_size):
-                real[i] += real[i - 1]
-        low[shot] = _search(real, uniforms[1, shot] * real[low_size - 1])
+@compiled
+def _ranks(high, high_size):
+    """The different values of integers below ``high_size``, ascending, and the rank of each integer among them."""
+    ranks = np.zeros(high_size, dtype=np.uint64)
+    for shot in range(high.size):
+        ranks[high[shot]] = ONE
+    values, num = np.empty(high_size, dtype=np.uint64), 0
+    for h in range(high_size):
+        if ranks[h] > ZERO:
+            values[num], ranks[h] = h, num
+            num += 1
+    return values[:num], _taken(ranks, high)
+
+
+@compiled
+def _taken(values, places):
+    """The values at some places."""
+    out = np.empty(places.size, dtype=values.dtype)
+    for n in range(places.size):
+        out[n] = values[places[n]]
+    return out
+
+
+@compiled
+def _places_between(values, low, high):
+    """The places of the values from ``low`` to below ``high``."""
+    places, num = np.empty(values.size, dtype=np.uint64), ZERO
+    for n in range(np.uint64(values.size)):
+        places[num] = n
+        num += ONE if low <= values[n] < high else ZERO
+    return places[:num]
+
+
+@compiled
+def _branch_products(psi, factor, sign):
+    """Compute the real products of one half's branches, whose products with the other half's make the probabilities.
+
+    Args:
+        psi: the state of the half, ``[2, R, size]``.
+        factor: factor of the products of different branches; those of both halves make 2.
+        sign: sign of the products of imaginary parts; those of both halves make −1.
+
+    Returns:
+        The products, ``[R², size]``.
+    """
+    _, num_branches, size = psi.shape
+    out = np.empty((num_branches * num_branches, size))
+    k = 0
+    for r in range(num_branches):
+        for i in range(size):
+            out[k, i] = psi[0, r, i] * psi[0, r, i] + psi[1, r, i] * psi[1, r, i]
+        k += 1
+        for s in range(r + 1, num_branches):
+            for i in range(size):
+                x, y, v, z = psi[0, r, i], psi[1, r, i], psi[0, s, i], psi[1, s, i]
+                out[k, i] = factor * (x * v + y * z)
+                out[k + 1, i] = factor * sign * (y * v - x * z)
+            k += 2
+    return out
+
+
+@compiled
+def _columns(values, columns):
+    """The columns of a matrix that are named: ``[K, size]`` → ``[K, columns.size]``."""
+    out = np.empty((values.shape[0], columns.size))
+    for k in range(values.shape[0]):
+        for c in range(columns.size):
+            out[k, c] = values[k, columns[c]]
+    return out
+
+
+@compiled
+def _add_up_products(low, high, cumulative):
+    """Fill cumulative distributions ``[low + 1, width]`` from real products of branches.
+
+    Args:
+        low: the products of the low half, ``[R², low]``; R² is 1, or 1 more than a multiple of 3.
+        high: the products of the high half for each column, ``[R², width]``.
+        cumulative: the cumulative distributions, filled here.
+    """
+    num_products, low_size = low.shape
+    width = high.shape[1]
+    cumulative[0] = 0.0
+    for i in range(low_size):
+        x = low[0, i]
+        for c in range(width):
+            cumulative[i + 1, c] = cumulative[i, c] + x * high[0, c]
+        for k in range(1, num_products, 3):
+            x, y, z = low[k, i], low[k + 1, i], low[k + 2, i]
+            for c in range(width):
+                cumulative[i + 1, c] += x * high[k, c] + y * high[k + 1, c] + z * high[k + 2, c]
+
+
+@compiled
+def _add_up_amplitudes(a, real, imag, cumulative):
+    """Fill cumulative distributions ``[low + 1, width]`` from amplitudes, which is faster with many branches.
+
+    Args:
+        a: the state of the low half, ``[2, R, low]``.
+        real: the real parts of the state of the high half for each column, ``[R, width]``.
+        imag: the imaginary parts, in the same shape.
+        cumulative: the cumulative distributions, filled here.
+    """
+    _, num_branches, low_size = a.shape
+    width = real.shape[1]
+    even, odd = np.empty(width), np.empty(width)
+    cumulative[0] = 0.0
+    for i in range(low_size):
+        even[:] = 0.0
+        odd[:] = 0.0
+        for r in range(num_branches):
+            x, y = a[0, r, i], a[1, r, i]
+            for c in range(width):
+                even[c] += x * real[r, c] - y * imag[r, c]
+                odd[c] += y * real[r, c] + x * imag[r, c]
+        for c in range(width):
+            cumulative[i + 1, c] = cumulative[i, c] + even[c] * even[c] + odd[c] * odd[c]
+
+
+@compiled
+def _draw_low(cumulative, columns, uniforms):
+    """Draw an outcome from the distribution of its column for each shot.
+
+    Args:
+        cumulative: the cumulative distributions, ``[low + 1, width]``; they need not end at 1.
+        columns: the column of each shot, in ``uint64``; replaced by the outcomes.
+        uniforms: a uniform random number in [0, 1) for each shot.
+    """
+    width, totals = np.uint64(cumulative.shape[1]), cumulative[-1]
+    targets = np.empty(columns.size)
+    for n in range(columns.size):
+        targets[n] = uniforms[n] * totals[columns[n]]
+    _search(cumulative.reshape(-1), width, targets, columns)
+    scale = 1.0 / width
+    for n in range(columns.size):
+        columns[n] = np.uint64((columns[n] + 0.5) * scale)  # columns[n] // width, in vector instructions
+
+
+@compiled
+def draw(psi, uniforms, names, out):
+    """Draw the bits h of each shot from p(h), and then the bits l from p(l | h).
+
+    Args:
+        psi: the states of the low and of the high half, ``[2, R, size, width]``.
+        uniforms: uniform random numbers in [0, 1), ``[width, 2, shots]``.
+        names: the integers of the states of each half, ``int64[size]``; those of a bitstring are ``low ^ high``.
+        out: integers of the drawn bitstrings, ``int64[width, shots]``, filled here.
+    """
+    for lane in range(len(out)):
+        a, b = psi[0][..., lane].copy(), psi[1][..., lane].copy()
+        _, num_branches, low_size = a.shape
+        marginal = _marginal(a, b)
+        high = np.zeros(out.shape[1], dtype=np.uint64)
+        _search(marginal, ONE, uniforms[lane, 0] * marginal[-1], high)
+        values, ranks = _ranks(high, b.shape[2])
+
+        few = num_branches <= MAX_PRODUCT_BRANCHES
+        low_products = _branch_products(a, 2.0, -1.0) if few else a[0]
+        high_products = _branch_products(b, 1.0, 1.0) if few else b[0]
+        step = max(1, ENTRIES_AT_A_TIME // low_size)
+        for first in range(0, values.size, step):
+            chosen = values[first : first + step]
+            cumulative = np.empty((low_size + 1, chosen.size))
+            if few:
+                _add_up_products(low_products, _columns(high_products, chosen), cumulative)
+            else:
+                _add_up_amplitudes(a, _columns(b[0], chosen), _columns(b[1], chosen), cumulative)
+            shots = _places_between(ranks, np.uint64(first), np.uint64(first + step))
+            low = _taken(ranks, shots) - np.uint64(first)
+            _draw_low(cumulative, low, _taken(uniforms[lane, 1], shots))
+            for n in range(shots.size):
+                out[lane, shots[n]] = names[0][low[n]] ^ names[1][high[shots[n]]]

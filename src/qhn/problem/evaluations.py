@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
+from qhn.bitstrings import Numbered
 from qhn.errors import QhnError
 from qhn.problem.cost import Problem, check_costs
 
@@ -61,13 +62,14 @@ class Evaluations:
             raise QhnError("no bitstring has been evaluated yet")
         return self._best[1]
 
-    def cost(self, bits: Bits) -> Floats:
-        """The cost C of each bitstring: ``[..., num_qubits]`` → ``[...]``.
+    def cost(self, bits: Bits | Numbered) -> Floats:
+        """The cost C of each bitstring, given by its bits or its integer: ``[..., num_qubits]`` → ``[...]``.
 
         Raises:
-            ValueError: if the problem returns costs of another shape, or one that is not finite.
+            ValueError: if there is not one bit for each qubit of the problem, or the problem returns costs of another
+                shape, or one that is not finite.
         """
-        names = self._store.names(bitstrings.as_bits(bits, self.num_qubits))
+        names = self._store.names(self._checked(bits))
         unknown = self._store.unknown(names)
         if len(unknown):
             rows = self._store.packed(unknown)
@@ -75,6 +77,13 @@ class Evaluations:
             self.add(rows, costs)
             self.fresh.append((rows, costs))
         return self._store.costs(names)
+
+    def _checked(self, bits: Bits | Numbered) -> Bits | Numbered:
+        if not isinstance(bits, Numbered):
+            return bitstrings.as_bits(bits, self.num_qubits)
+        if bits.num_qubits != self.num_qubits:
+            raise QhnError(f"bitstrings must have {self.num_qubits} qubits, got {bits.num_qubits}")
+        return bits
 
     def add(self, packed: NDArray[np.uint8], costs: Floats) -> None:
         """Add packed bitstrings ``[n, bytes]``, all different and none of them known, with their costs ``[n]``."""
@@ -116,8 +125,8 @@ class _Table:
         self._known = np.zeros(2**num_qubits, dtype=bool)
         self.count = 0
 
-    def names(self, bits: Bits) -> NDArray[Any]:
-        return np.asarray(bitstrings.to_integers(bits))
+    def names(self, bits: Bits | Numbered) -> NDArray[Any]:
+        return bits.integers if isinstance(bits, Numbered) else np.asarray(bitstrings.to_integers(bits))
 
     def unknown(self, names: NDArray[Any]) -> NDArray[Any]:
         """The different names that are not known, in the order of their bytes, as in :class:`_Sorted`."""
@@ -148,8 +157,8 @@ class _Sorted:
     def count(self) -> int:
         return len(self._costs)
 
-    def names(self, bits: Bits) -> NDArray[Any]:
-        return bitstrings.keys(bitstrings.pack(bits))
+    def names(self, bits: Bits | Numbered) -> NDArray[Any]:
+        return bitstrings.keys(bitstrings.pack(bitstrings.to_bits(bits)))
 
     def unknown(self, names: NDArray[Any]) -> NDArray[Any]:
         """The different names that are not known, ascending."""
