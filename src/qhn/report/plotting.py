@@ -161,9 +161,9 @@ def print_figure(figure: Figure, file: IO[bytes], kind: Literal["png", "pdf"]) -
         kind: the format of the file.
     """
     if kind == "png":
-        FigureCanvasAgg(figure).print_png(file)
+        FigureCanvasAgg(figure).print_png(file)  # type: ignore[no-untyped-call]
     else:
-        FigureCanvasPdf(figure).print_pdf(file, metadata={"CreationDate": None})
+        FigureCanvasPdf(figure).print_pdf(file, metadata={"CreationDate": None})  # type: ignore[no-untyped-call]
 
 
 def _texts(figure: Figure) -> list[Text]:
