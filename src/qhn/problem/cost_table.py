@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 
 from qhn import bitstrings
 from qhn.arrays import Floats, Integers
-from qhn.compiled import compiled, inlined
+from qhn.compiled import compiled
 from qhn.problem.cost import BinnProblem
+from qhn.problem.log_products import LARGEST_LOG, full_after, take_exponents
 from qhn.problem.search_space import SearchSpace, Symmetries
 from qhn.threads import in_parallel, num_cores
 
@@ -36,7 +37,6 @@ Groups = list[tuple[int, ...]]  # of qubits
 Halves = tuple[Groups, Groups]
 
 LARGEST = 300.0  # the largest |z|: what one half adds to z is no more than twice that, and e^600 is still a number
-LARGEST_LOG = 600.0  # the largest logarithm of a product over samples
 TABLE = 2**18  # numbers in the table of a half for a part of the samples: 2 MiB, which stay in a core's cache
 SAMPLES = 256  # the fewest samples of a part, and those whose columns of both tables are used at a time
 TOGETHER = 4  # samples whose factors are multiplied before the product so far is read and written, in _multiply
@@ -335,13 +335,7 @@ def _blocks(highest: Floats) -> tuple[Integers, NDArray[np.bool_]]:
     """
     size = TOGETHER if TOGETHER * highest.max() < LARGEST_LOG else 1
     edges = np.append(np.arange(0, len(highest), size), len(highest))
-    bounds = np.add.reduceat(highest, edges[:-1])
-    is_full, total = np.zeros(len(bounds), dtype=bool), np.log(2.0)  # what is left of a product is below 2
-    for block, following in enumerate([*bounds[1:].tolist(), np.inf]):
-        total += bounds[block]
-        if total + following > LARGEST_LOG:
-            is_full[block], total = True, np.log(2.0)
-    return edges, is_full
+    return edges, full_after(np.add.reduceat(highest, edges[:-1]))
 
 
 @compiled
@@ -383,13 +377,4 @@ def _multiply(p, q, edges, is_full, spans, products, exponents):
                     for j in range(row.size):
                         row[j] *= 1.0 + factor * others[j]
             if is_full[block]:
-                _take_exponents(row.view(np.int64), exponents[i, columns])
-
-
-@inlined
-def _take_exponents(products, exponents):
-    """Divide positive floats, given by their bits, by powers of 2 that leave them in [1, 2), and count the powers."""
-    for j in range(products.size):
-        power = (products[j] >> 52) - 1023
-        exponents[j] += power
-        products[j] -= power << 52
+                take_exponents(row.view(np.int64), exponents[i, columns])
