@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
-from pictures import save_blank
+from pictures import print_blank
 from qhn import cli
 from qhn.config import RunConfig
 from qhn.config.file import load_config
+from qhn.report import plotting
 from service.fixtures import service  # noqa: F401
 
 
@@ -39,7 +39,7 @@ def _away_from_the_users_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def _blank_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures are drawn only for tests with the mark ``pictures``."""
     if request.node.get_closest_marker("pictures") is None:
-        monkeypatch.setattr(Figure, "savefig", save_blank)
+        monkeypatch.setattr(plotting, "print_figure", print_blank)
 
 
 class Result:

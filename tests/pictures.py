@@ -9,21 +9,23 @@ import base64
 import signal
 import sys
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+
+from qhn.report import plotting
 
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="
 BLANK = {"png": base64.b64decode(_PIXEL), "pdf": b"%PDF-1.4\n%%EOF\n"}
 
 
-def save_blank(figure: Figure, file: IO[bytes], *, format: str, **_: Any) -> None:
-    """In the place of ``Figure.savefig``: one white pixel, or a PDF without a page.
+def print_blank(figure: Figure, file: IO[bytes], kind: str) -> None:
+    """In the place of ``plotting.print_figure``: one white pixel, or a PDF without a page.
 
     All that would be drawn has been put together by then, and the data behind it are written as ever.
     """
-    file.write(BLANK[format])
+    file.write(BLANK[kind])
 
 
 def is_drawn(path: Path) -> bool:
@@ -42,5 +44,5 @@ if __name__ == "__main__":
     from qhn.cli import main
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it would be ignored
-    Figure.savefig = save_blank  # type: ignore[method-assign]
+    plotting.print_figure = print_blank
     main()

@@ -162,3 +162,73 @@ def test_what_killed_writers_leave_is_cleared_and_what_others_write_is_not(tmp_p
     os.utime(tmp_path / "users.part", (1, 1))
     durable.clear_abandoned(tmp_path)
     assert {path.name for path in tmp_path.rglob("*.part")} == {mine.name, foreign.name, "users.part"}
+
+
+def committed(folder: Path, content: bytes) -> None:
+    durable.commit({folder / "a": b"one\n", folder / "b": b""}, folder / "state", content, folder / "before")
+
+
+def test_a_commit_appends_and_replaces_and_keeps_what_was(tmp_path: Path) -> None:
+    committed(tmp_path, b"first")
+    assert not (tmp_path / "before").exists()
+    committed(tmp_path, b"second")
+    found = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert found == {"a": b"one\none\n", "b": b"", "state": b"second", "before": b"first"}
+
+
+def test_the_files_of_a_commit_are_on_the_disk_before_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed(tmp_path, b"first")
+    events: list[str] = []
+    sync, move = os.fsync, Path.replace
+
+    def fsync(descriptor: int) -> None:
+        sync(descriptor)
+        events.append(Path(f"/proc/self/fd/{descriptor}").resolve().name)
+
+    def replace(path: Path, target: Path) -> Path:
+        events.append(f"-> {target.name}")
+        return move(path, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    committed(tmp_path, b"second")
+    assert {name if not name.endswith(".part") else "state" for name in events[:3]} == {"a", "b", "state"}
+    assert events[3:] == ["-> before", "-> state", tmp_path.name]
+
+
+@pytest.mark.parametrize("name", ["a", "b", "state"])
+def test_a_commit_that_cannot_be_synced_changes_nothing_that_counts(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed(tmp_path, b"first")
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        found = Path(f"/proc/self/fd/{descriptor}").resolve().name
+        if found == name or (found.endswith(".part") and name == "state"):
+            raise OSError(errno.EIO, "the disk is broken")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="the disk is broken") as caught:
+        committed(tmp_path, b"second")
+    assert caught.value.filename == str(tmp_path / name)
+    assert (tmp_path / "state").read_bytes() == b"first"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "state"]
+
+
+@pytest.mark.parametrize("name", ["a", "state"])
+def test_a_commit_writes_through_no_link_to_what_it_appends_to(name: str, tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.write_bytes(b"keep")
+    folder = durable.subfolder(tmp_path / "run")
+    (folder / name).symlink_to(foreign)
+    if name == "a":
+        with pytest.raises(QhnError, match="symbolic link"):
+            committed(folder, b"first")
+    else:
+        committed(folder, b"first")
+        assert not (folder / "state").is_symlink()
+    assert foreign.read_bytes() == b"keep"

@@ -15,9 +15,10 @@ import shutil
 import stat
 import time
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import IO
 
 from qhn.errors import QhnError
@@ -59,14 +60,11 @@ def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         QhnError: if there is a directory, a pipe or a device of that name.
         OSError: if the file cannot be written.
     """
-    with suppress(FileNotFoundError):
-        if not (stat.S_ISREG(mode := os.lstat(path).st_mode) or stat.S_ISLNK(mode)):
-            raise _not_ours(path, "a file")
+    _check_replaceable(path)
     partial = _partial(path)
     with _naming(path, partial):
-        descriptor = os.open(partial, os.O_RDWR | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
-            with os.fdopen(descriptor, "w+b") as file:  # to a file open for writing alone numpy writes past Python
+            with _new(partial) as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
@@ -75,6 +73,77 @@ def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             partial.unlink(missing_ok=True)
             raise
     _sync_names(path.parent)
+
+
+def commit(appended: Mapping[Path, bytes], path: Path, content: bytes, before: Path) -> None:
+    """Append bytes to files, and then replace another one of the same folder, which counts what they hold.
+
+    All that is appended is on the disk before the new content takes its place, and that before this function returns.
+    The disk is waited for once for all files.
+
+    Args:
+        appended: the bytes for each file, as for :func:`append`.
+        path: the file that is replaced, as by :func:`replace`.
+        content: its new content.
+        before: the name under which its old content is kept.
+
+    Raises:
+        QhnError: if there is a link, a directory, a pipe or a device under one of the names.
+        OSError: if a file cannot be written.
+    """
+    _check_replaceable(path)
+    partial = _partial(path)
+    are_new = any(not name.exists() for name in appended)
+    try:
+        with ExitStack() as opened:
+            files: list[tuple[Path, IO[bytes]]] = []
+            for name, added in appended.items():
+                with _naming(name):
+                    end = opened.enter_context(os.fdopen(_open_alone(name, os.O_APPEND | os.O_CREAT), "ab"))
+                    _fill(end, added)
+                    files.append((name, end))
+            with _naming(path, partial):
+                file = opened.enter_context(_new(partial))
+                _fill(file, content)
+                files.append((path, file))
+            _sync_together(files)
+        if are_new:
+            _sync_names(path.parent)
+        keep_as(path, before)
+        with _naming(path, partial):
+            partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    _sync_names(path.parent)
+
+
+def _fill(file: IO[bytes], content: bytes) -> None:
+    file.write(content)
+    file.flush()
+
+
+def _sync_together(files: Sequence[tuple[Path, IO[bytes]]]) -> None:
+    """Wait until the contents of several open files are on the disk, which takes them all at once."""
+    failures: list[tuple[Path, OSError]] = []
+
+    def sync(path: Path, file: IO[bytes]) -> None:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            failures.append((path, error))
+
+    threads = [Thread(target=sync, args=one) for one in files[1:]]
+    for thread in threads:
+        thread.start()
+    try:
+        sync(*files[0])
+    finally:
+        for thread in threads:
+            thread.join()
+    for path, error in failures:
+        with _naming(path):
+            raise error
 
 
 @contextmanager
@@ -183,6 +252,23 @@ def open_regular(path: str | Path, flags: int, folder: int | None = None) -> int
         os.close(descriptor)
         raise _not_ours(path, "a file")
     return descriptor
+
+
+def _check_replaceable(path: Path) -> None:
+    """Refuse to replace what is neither a file nor a link.
+
+    Raises:
+        QhnError: if there is a directory, a pipe or a device of that name.
+    """
+    with suppress(FileNotFoundError):
+        if not (stat.S_ISREG(mode := os.lstat(path).st_mode) or stat.S_ISLNK(mode)):
+            raise _not_ours(path, "a file")
+
+
+def _new(path: Path) -> IO[bytes]:
+    """A file that did not exist, open for writing; to one open for writing alone numpy writes past Python."""
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, 0o666), "w+b")
 
 
 def _partial(path: Path) -> Path:

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from qhn.backend.noise.twin import Twin
 from qhn.backend.settings import DeviceSettings
 from qhn.circuit.hypernetwork import Ansatz, hypernetwork
 from qhn.circuit.measurement import with_measurement
-from qhn.config.file import load_problem
+from qhn.config.file import load_config, load_problem
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import ParameterShift
 from qhn.estimator.sampling import SamplingEstimator
@@ -43,6 +44,7 @@ from qhn.optimize.lbfgs import minimize
 from qhn.problem.cost import BinnProblem
 from qhn.problem.cost_table import table_of_costs
 from qhn.problem.landscape import BLOCK, enumerate_costs
+from qhn.run.training import train
 from qhn.seeds import Key
 
 FOLDER = Path("results")
@@ -258,9 +260,9 @@ def loop_costs(problem: BinnProblem, bits: bitstrings.Bits) -> np.ndarray:
     return np.array(costs)
 
 
-def bench_costs(name: str) -> dict[str, Any]:
+def bench_costs(name: str, settings: dict[str, Any] | None = None) -> dict[str, Any]:
     """All networks of a preset: from two halves of the bits, network by network in blocks, and in a plain loop."""
-    problem = load_problem(name)
+    problem = load_config(name, settings).problem()
     everything = bitstrings.from_integers(np.arange(2**problem.num_qubits), problem.num_qubits)
     part = everything[:: len(everything) // 512]
     table = table_of_costs(problem)
@@ -279,6 +281,42 @@ def bench_costs(name: str) -> dict[str, Any]:
     seconds["one network after the other, scaled"] *= len(everything) / len(part)
     what = f"C of all 2^{problem.num_qubits} networks of {name} on {len(problem.dataset.y):,} samples"
     return {"what": what, "seconds": seconds, "reference": "qhn, table"}
+
+
+def bench_single_costs() -> dict[str, Any]:
+    """Random networks of digits-8x8: from tables of e^z, as networks of any kind, and in a plain loop."""
+    problem, data = load_problem("digits-8x8"), load_problem("digits-8x8").dataset
+    bits = np.random.default_rng(1).integers(0, 2, (20_000, problem.num_qubits), dtype=np.uint8)
+    part = bits[:200]
+
+    def any_networks() -> np.ndarray:
+        return problem._in_blocks(bits, data.x, data.y, problem._losses)
+
+    np.testing.assert_allclose(problem.cost(bits), any_networks(), rtol=1e-12)
+    np.testing.assert_allclose(problem.cost(part), loop_costs(problem, part), rtol=1e-9)
+    seconds = medians(
+        {
+            "qhn": lambda: problem.cost(bits),
+            "qhn, as networks of any kind": any_networks,
+            "one network after the other, scaled": lambda: loop_costs(problem, part),
+        },
+        ROUNDS,
+    )
+    seconds["one network after the other, scaled"] *= len(bits) / len(part)
+    what = f"C of {len(bits):,} random networks of {problem.num_qubits} bits of digits-8x8 on {len(data.y)} samples"
+    return {"what": what, "seconds": seconds, "reference": "qhn"}
+
+
+def bench_record() -> dict[str, Any]:
+    """One exact step of gaussian-activation, with and without its record; waiting for the disk is part of it."""
+    with TemporaryDirectory() as results:
+        config = load_config("gaussian-activation", {"train.backend": "exact", "train.steps": 5_000})
+        runs = {"recorded": train(config, results=results), "not recorded": train(config, record=False)}
+        contenders = {name: lambda run=run: [next(run) for _ in range(20)] for name, run in runs.items()}
+        seconds = {name: found / 20 for name, found in medians(contenders, ROUNDS).items()}
+        for run in runs.values():
+            run.close()
+    return {"what": "one step of an exact run, N=14, 2 layers", "seconds": seconds, "reference": "not recorded"}
 
 
 def bench_lbfgs() -> dict[str, Any]:
@@ -348,7 +386,10 @@ def main() -> None:
         bench_noisy,
         bench_lbfgs,
         lambda: bench_costs("gaussian-activation"),
+        lambda: bench_costs("gaussian-activation", {"data.samples": 10_000}),
         lambda: bench_costs("mnist-01"),
+        bench_single_costs,
+        bench_record,
         bench_memory,
         *(lambda n=n: bench_growth(n) for n in (16, 18, 20, 22, 24)),  # type: ignore[misc]
     ]

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -150,12 +151,12 @@ def test_any_name_is_shown_as_itself_by_every_verb(qhn, name: str, tmp_path: Pat
 @pytest.mark.pictures
 @pytest.mark.parametrize("words", [RUN, ("landscape", "figure-1"), ("baseline", "figure-1", "--repeats", "1")])
 def test_a_picture_that_fails_is_one_line_beside_the_page(qhn, words, monkeypatch: pytest.MonkeyPatch) -> None:
-    from qhn.report.plotting import Figure
+    from qhn.report import plotting
 
-    def savefig(figure: Figure, path: Path, **_: object) -> None:
-        raise RuntimeError(f"latex could not\nbe found for {path.name}")
+    def print_figure(figure: plotting.Figure, file: IO[bytes], kind: str) -> None:
+        raise RuntimeError(f"latex could not\nbe found for a {kind}")
 
-    monkeypatch.setattr(Figure, "savefig", savefig)
+    monkeypatch.setattr(plotting, "print_figure", print_figure)
     result = qhn(*words)
     assert result.code == 0
     assert len(result.out.splitlines()) > 3

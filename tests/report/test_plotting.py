@@ -6,17 +6,21 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO, Literal
 
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 
+from pictures import is_drawn
 from qhn.errors import QhnWarning
 from qhn.problem.landscape import Landscape
-from qhn.report import figures
+from qhn.report import figures, plotting
 from qhn.report.attempt import attempt
 from qhn.report.plotting import Figure, label_of
+from qhn.report.style import label_colorbar, one_panel
 
 DRAW = """
 import sys
@@ -108,13 +112,13 @@ def test_any_text_is_drawn_as_itself(text: str, tmp_path: Path, monkeypatch: pyt
     from qhn.problem.network import Network
 
     seen: list[str] = []
-    save = Figure.savefig
+    print_it = plotting.print_figure
 
-    def savefig(figure: Figure, path: Path, **options: object) -> None:
-        save(figure, path, **options)
+    def print_figure(figure: Figure, file: IO[bytes], kind: Literal["png", "pdf"]) -> None:
+        print_it(figure, file, kind)
         seen.extend(shown._preprocess_math(shown.get_text()) for shown in figure.findobj(Text))
 
-    monkeypatch.setattr(Figure, "savefig", savefig)
+    monkeypatch.setattr(plotting, "print_figure", print_figure)
     data = replace(gaussian_mixture(20), classes=np.array([text, "other"]), feature_names=(text, "x2"), name="any")
     network = Network((np.ones((2, 1)),), (np.ones(1),), "sigmoid", (-1.0, 1.0), mean=np.zeros(2), scale=np.ones(2))
     figures.decision_boundary(tmp_path / "x.png", network, data, "title", points=10)
@@ -137,3 +141,29 @@ def test_a_picture_that_fails_is_a_warning_with_its_name_and_the_reason() -> Non
         raise MemoryError
     with pytest.raises(KeyboardInterrupt), attempt("x.png"):
         raise KeyboardInterrupt
+
+
+@pytest.mark.pictures
+@pytest.mark.parametrize("has_bar", [False, True])
+def test_a_figure_is_laid_out_once_and_its_png_is_that_of_matplotlib(
+    has_bar: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drawn() -> Figure:
+        figure, axes = one_panel()
+        image = axes.imshow(np.arange(6).reshape(2, 3))
+        axes.set_ylabel("two rows")
+        if has_bar:
+            label_colorbar(figure.colorbar(image, ax=axes), "number")
+        return figure
+
+    expected = tmp_path / "expected.png"
+    drawn().savefig(expected)
+    layouts = []
+    execute = ConstrainedLayoutEngine.execute
+    monkeypatch.setattr(
+        ConstrainedLayoutEngine, "execute", lambda engine, figure: layouts.append(figure) or execute(engine, figure)
+    )
+    plotting.save(drawn(), tmp_path / "x.png")
+    assert len(layouts) == 1
+    assert (tmp_path / "x.png").read_bytes() == expected.read_bytes()
+    assert is_drawn(tmp_path / "x.png")

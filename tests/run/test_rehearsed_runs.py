@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pictures import is_drawn
+from qhn.backend import rehearsal
 from qhn.backend.device.chip import Chip, chip_of
+from qhn.backend.device.placement import Placement, place
 from qhn.backend.rehearsal import stored_device
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
@@ -72,6 +75,21 @@ def test_a_record_holds_what_a_device_was_asked_and_said(small_config: RunConfig
     assert report.device is not None
     assert "fake_jakarta stay unused" in report.device.layout()
     assert any(path.name == "layout.png" and is_drawn(path) for path in report.figures())
+
+
+def test_qubits_are_chosen_once_for_a_run_and_its_page(
+    small_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = []
+
+    def counted(*args: Any) -> Placement:
+        chosen.append(place(*args))
+        return chosen[-1]
+
+    monkeypatch.setattr(rehearsal, "place", counted)
+    record = finished(with_settings(small_config, TILED), tmp_path)
+    assert "in a run without mitigation" in Report(record).summary()
+    assert len(chosen) == 1
 
 
 def test_measured_and_twin_agree(small_config: RunConfig, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 import pictures
 import reference
-from qhn import bitstrings
+from qhn import bitstrings, durable
 from qhn.backend import open_backend
 from qhn.backend.events import Entry, Event
 from qhn.backend.journal import Journal
@@ -241,9 +241,12 @@ class Crash(BaseException):
 
 
 def crash_at(moment: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Let the given write (counted from 1) tear: half of an append, or a replacement that is not yet in place."""
+    """Let the given write (counted from 1) tear: half of an append, or a replacement that is not yet in place.
+
+    The appends of a commit are on their way at once: when one tears, the later ones are complete, or have not begun.
+    """
     writes: list[str] = []
-    real_append, real_replace = record.append, record.replace
+    real_append, real_replace, real_commit = record.append, record.replace, record.commit
 
     def append(path: Path, content: bytes) -> None:
         writes.append(path.name)
@@ -258,8 +261,24 @@ def crash_at(moment: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise Crash
         real_replace(path, write)
 
+    def commit(appended: dict[Path, bytes], path: Path, content: bytes, before: Path) -> None:
+        is_torn = len(writes) < moment <= len(writes) + len(appended)
+        later = list(appended.items())[moment - len(writes) :] if is_torn and moment % 2 else []
+        for place, added in later:
+            real_append(place, added)
+        for place, added in appended.items():
+            append(place, added)
+        writes.append(path.name)
+        if len(writes) == moment:
+            if moment % 2:
+                durable.keep_as(path, before)
+            path.with_name(path.name + ".part").write_bytes(b"half")
+            raise Crash
+        real_commit({}, path, content, before)
+
     monkeypatch.setattr(record, "append", append)
     monkeypatch.setattr(record, "replace", replace)
+    monkeypatch.setattr(record, "commit", commit)
     return writes
 
 

@@ -44,7 +44,7 @@ def _number_of_shots(value: Any) -> int | str | None:
         return None
     if value == "auto":
         return "auto"
-    if not is_number(value) or value != int(value):
+    if not is_number(value) or not math.isfinite(value) or value != int(value):
         raise PydanticKnownError("int_type")
     if value < 1:
         raise PydanticKnownError("greater_than_equal", {"ge": 1})

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +21,9 @@ from qhn.problem.datasets import Dataset
 from qhn.problem.network import Network
 from qhn.problem.search_space import BLOCK, SearchSpace
 from qhn.threads import in_parallel, num_cores
+
+if TYPE_CHECKING:
+    from qhn.problem.logistic import LogisticLosses
 
 MAX_COST = 1e150
 NO_VALIDATION = (
@@ -88,7 +91,7 @@ class BinnProblem:
 
     def cost(self, bits: ArrayLike) -> Floats:
         """The mean loss C over the training samples: bits ``[..., num_qubits]`` → ``[...]``."""
-        return self._in_blocks(bits, self.dataset.x, self.dataset.y, self._losses)
+        return self._mean_losses(bits, self.dataset.x, self.dataset.y, self._logistic)
 
     def validation_cost(self, bits: ArrayLike) -> Floats:
         """The mean loss C over the validation samples: bits ``[..., num_qubits]`` → ``[...]``.
@@ -98,7 +101,8 @@ class BinnProblem:
         """
         if not self.dataset.has_validation:
             raise QhnError(NO_VALIDATION)
-        return self._in_blocks(bits, self.dataset.x_validation, self.dataset.y_validation, self._losses)
+        data = self.dataset
+        return self._mean_losses(bits, data.x_validation, data.y_validation, self._logistic_validation)
 
     @property
     def held_out(self) -> BinnProblem:
@@ -175,6 +179,29 @@ class BinnProblem:
             feature_names=data.feature_names,
             image_shape=data.image_shape,
         )
+
+    @cached_property
+    def _logistic(self) -> LogisticLosses | None:
+        """The losses of logistic networks on the training samples; None where they are computed as of any network."""
+        return self._logistic_on(self.dataset.x, self.dataset.y)
+
+    @cached_property
+    def _logistic_validation(self) -> LogisticLosses | None:
+        """The losses of logistic networks on the validation samples; None as of :attr:`_logistic`."""
+        return self._logistic_on(self.dataset.x_validation, self.dataset.y_validation)
+
+    def _logistic_on(self, x: Floats, y: Floats) -> LogisticLosses | None:
+        if self.loss != "cross-entropy" or self.space.layers:
+            return None
+        from qhn.problem.logistic import LogisticLosses  # which waits for numba
+
+        return LogisticLosses.of(self.space, x, y)
+
+    def _mean_losses(self, bits: ArrayLike, x: Floats, y: Floats, logistic: LogisticLosses | None) -> Floats:
+        """The mean loss of each network over samples: ``[..., num_qubits]`` → ``[...]``."""
+        if logistic is None:
+            return self._in_blocks(bits, x, y, self._losses)
+        return self._in_blocks(bits, x, y, lambda part, *_: logistic.means(part))
 
     def _losses(self, bits: Bits, x: Floats, y: Floats) -> Floats:
         """The mean loss of each network over the samples: ``[B]``."""

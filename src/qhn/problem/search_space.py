@@ -46,6 +46,21 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Symmetries:
+    """The changes of bits that change no logit of the networks of a family, or its sign alone.
+
+    Attributes:
+        units: the qubits of each hidden unit in use, all in the same order: units may be exchanged.
+        signs: the qubits whose bits, all changed together, change the sign of the logit; empty if none do.
+        idle: the qubits whose bits change nothing.
+    """
+
+    units: tuple[tuple[int, ...], ...]
+    signs: tuple[int, ...]
+    idle: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class SearchSpace:
     """All binary networks of a family, numbered by bitstrings.
 
@@ -210,6 +225,27 @@ class SearchSpace:
             groups = [[bit] for bit in range(self.num_qubits) if bit not in self._choice_bits]
         return [tuple(self._qubit(bit) for bit in group) for group in groups]
 
+    def symmetries(self, bits: Bits) -> Symmetries:
+        """The changes of bits that change no logit, or its sign alone, of networks of one hidden layer or none.
+
+        Args:
+            bits: a bitstring ``[num_qubits]``; of the networks that share its choices.
+
+        >>> SearchSpace(2, hidden=(2,)).symmetries(np.zeros(9, dtype=np.uint8))
+        Symmetries(units=((0, 2, 4, 7), (1, 3, 5, 8)), signs=(4, 5, 6), idle=())
+        """
+        p = self._parameters(bits[None])
+        low, high = self.alphabets[p.alphabet[0]]
+        qubits = {f.name: tuple(map(self._qubit, range(f.start, f.start + f.num_bits))) for f in self.fields}
+        groups = (self.additive_groups() or []) if self.layers else []
+        width = int(p.widths[0][0]) if self.layers else 0
+        idle = {qubit for group in groups[width : max((0, *self._sizes[1:-1]))] for qubit in group}
+        if not p.has_bias[0]:
+            idle.update(qubit for name, found in qubits.items() if name.startswith("bias ") for qubit in found)
+        last = len(self.layers) + 1
+        signs = qubits[f"weights {last}"] + qubits.get(f"bias {last}", ())
+        return Symmetries(tuple(groups[:width]), signs if low == -high else (), tuple(sorted(idle)))
+
     @property
     def choice_qubits(self) -> tuple[int, ...]:
         """The qubits that choose between activations, widths, alphabets or biases."""
@@ -331,7 +367,7 @@ class SearchSpace:
 
         alphabet = choice("alphabet")
         low, high = np.array(self.alphabets).T[:, alphabet][:, :, None]
-        has_bias = np.array(self.bias)[choice("bias")][:, None]
+        has_bias = np.array(self.bias)[choice("bias")]
         widths = [np.array(w)[choice(self._width_name(layer))] for layer, w in enumerate(self.layers, 1)]
         weights, biases = [], []
         unit_bits = None
@@ -339,7 +375,7 @@ class SearchSpace:
             weight_bits = raw[f"weights {layer}"].reshape(num, below, units).transpose(0, 2, 1)
             bias_bits = raw.get(f"bias {layer}", np.zeros((num, units), dtype=np.uint8))
             weights.append(np.where(weight_bits, high[..., None], low[..., None]))
-            biases.append(np.where(bias_bits, high, low) * has_bias)
+            biases.append(np.where(bias_bits, high, low) * has_bias[:, None])
             if layer == 1 and self.layers:
                 chosen = [bits for name, bits in raw.items() if name.startswith("choice of ")]
                 choices = np.concatenate([ordered[:, :0], *chosen], axis=1)
@@ -347,7 +383,8 @@ class SearchSpace:
                 unit_bits = np.concatenate([weight_bits, bias_bits[..., None], choices], axis=-1)
             if layer > 1 and len(self.layers[layer - 2]) > 1:
                 weights[-1] *= (np.arange(below) < widths[layer - 2][:, None])[:, None]
-        return _Parameters(tuple(weights), tuple(biases), choice("activation"), alphabet, tuple(widths), unit_bits)
+        activation = choice("activation")
+        return _Parameters(tuple(weights), tuple(biases), activation, alphabet, has_bias, tuple(widths), unit_bits)
 
 
 @dataclass(frozen=True)
@@ -358,6 +395,7 @@ class _Parameters:
     biases: tuple[Floats, ...]  # [B, units]
     activation: NDArray[np.intp]  # [B], as alphabet
     alphabet: NDArray[np.intp]
+    has_bias: NDArray[np.bool_]  # [B]
     widths: tuple[NDArray[np.intp], ...]  # [B] a hidden layer
     unit_bits: Bits | None  # [B, units, bits]: all that the units of the first hidden layer depend on
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from qhn.arrays import Floats
-from qhn.backend import RehearsalSettings, machine_of
+from qhn.backend import machine_of
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.errors import QhnError
 from qhn.estimator.readout import inverted_for
@@ -138,9 +138,10 @@ class DeviceReport:
         """
         if not self.is_rehearsal:
             return None
+        from qhn.backend.device.placement import compiled_for
         from qhn.backend.noise.channels import ChipNoise
         from qhn.backend.noise.twin import Twin
-        from qhn.backend.rehearsal import FakeDevice, stored_device
+        from qhn.backend.rehearsal import stored_device
 
         config = self.record.config.device
         chip, _, chains = self._placed
@@ -148,18 +149,16 @@ class DeviceReport:
             chip = replace(chip, readout=np.repeat(chip.readout_error[:, None], 2, axis=1))
         device, noise = stored_device(self.facts.name), ChipNoise(chip)
 
-        def twin(calibrate: bool) -> Twin:
-            settings = RehearsalSettings(qubits=(chains[0].qubits,), calibrate=calibrate)
-            circuit = FakeDevice(device, settings).compile(self.ansatz).circuit
+        def twin(folded: bool) -> Twin:
+            circuit = compiled_for(self.ansatz, device, chains[0].qubits, folded=folded)
             return Twin(circuit, noise, max_bond=config.max_bond)
 
-        ran = twin(calibrate=False)
+        ran = twin(folded=False)
         plain = float(ran.energies(theta[None], costs)[0])
         if config.mitigation == "none":
             return TwinEnergies(plain, plain, None, ran.is_exact, ran.discarded_weight)
-        dropped = ran.discarded_weight
-        ran = twin(calibrate=True)
-        folded = self.facts.folded
+        dropped, folded = ran.discarded_weight, self.facts.folded
+        ran = twin(folded=True) if folded else ran
         network = self.ansatz.relabelled if folded else np.arange(len(costs))
         rates = chip.readout[list(chains[0].qubits)]
         tables = costs, inverted_for(self.ansatz, costs, rates, folded=folded)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import IO, Literal, ParamSpec, TypeVar
 
 from qhn import durable
 from qhn.text import in_line
@@ -76,6 +76,8 @@ _import_matplotlib()
 import matplotlib  # noqa: E402
 from matplotlib import colormaps  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
+from matplotlib.backends.backend_pdf import FigureCanvasPdf  # noqa: E402
 from matplotlib.collections import LineCollection  # noqa: E402
 from matplotlib.colorbar import Colorbar  # noqa: E402
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap, LogNorm, to_rgb  # noqa: E402
@@ -99,6 +101,7 @@ __all__ = [
     "colormaps",
     "in_own_style",
     "label_of",
+    "print_figure",
     "save",
     "to_rgb",
 ]
@@ -141,10 +144,26 @@ def save(figure: Figure, path: Path) -> Path:
     """
     for text in _texts(figure):
         text.set_parse_math(False)
-    durable.replace(path, lambda file: figure.savefig(file, format="png"))
-    pdf = path.with_suffix(".pdf")
-    durable.replace(pdf, lambda file: figure.savefig(file, format="pdf", metadata={"CreationDate": None}))
+    durable.replace(path, lambda file: print_figure(figure, file, "png"))
+    figure.set_layout_engine("none")  # the panels stay where they were put for the PNG
+    durable.replace(path.with_suffix(".pdf"), lambda file: print_figure(figure, file, "pdf"))
     return path
+
+
+def print_figure(figure: Figure, file: IO[bytes], kind: Literal["png", "pdf"]) -> None:
+    """Draw a figure once, and write it to an open binary file.
+
+    ``Figure.savefig`` would draw it twice, the first time for its layout alone.
+
+    Args:
+        figure: the figure.
+        file: the file, open in binary mode.
+        kind: the format of the file.
+    """
+    if kind == "png":
+        FigureCanvasAgg(figure).print_png(file)  # type: ignore[no-untyped-call]
+    else:
+        FigureCanvasPdf(figure).print_pdf(file, metadata={"CreationDate": None})  # type: ignore[no-untyped-call]
 
 
 def _texts(figure: Figure) -> list[Text]:

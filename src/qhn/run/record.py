@@ -60,7 +60,7 @@ from qhn.config import RunConfig
 from qhn.config.data import FileData, MnistData
 from qhn.config.defaults import FIRST, NAMING
 from qhn.config.file import parse_config
-from qhn.durable import append, clear_abandoned, keep_as, replace, subfolder, truncate
+from qhn.durable import append, clear_abandoned, commit, replace, subfolder, truncate
 from qhn.errors import NotFoundError, QhnError, RecordError, RecordWarning
 from qhn.fields import is_number
 from qhn.lock import HELD, LOCK, Lock
@@ -645,23 +645,25 @@ class Record:
         theta: Floats,
         optimizer: dict[str, Any],
         evaluations: Evaluations,
+        timing: dict[str, Any],
         readout_counts: ReadoutCounts | None = None,
     ) -> None:
-        """Write a complete step: its new evaluations, its line, and last the checkpoint that counts it.
+        """Write a complete step: its timing, new evaluations and line, and last the checkpoint that counts it.
 
         Args:
             step: the step.
             theta: angles of the next step in radians, ``[num_parameters]``.
             optimizer: arrays of the optimizer's state after the step, by name.
             evaluations: all evaluations so far; those not written yet are taken from it.
+            timing: the step's entry of ``timing.jsonl``, which is not reproducible.
             readout_counts: readout errors counted so far; None if they are not counted.
         """
         packed, costs = evaluations.take_fresh()
         rows = np.empty(len(costs), dtype=_evaluation_type(evaluations.num_qubits))
         rows["bits"], rows["cost"] = packed, costs
         line = checksums.line(step.to_json(), self._written.steps)
-        append(self.directory / EVALUATIONS, rows.tobytes())
-        append(self.directory / STEPS, line)
+        timing_line = checksums.line(json.dumps(timing), self._timing_end)
+        appended = {TIMING: timing_line, EVALUATIONS: rows.tobytes(), STEPS: line}
         written = Checkpoint(
             evaluations.distinct,
             evaluations.num_qubits,
@@ -672,24 +674,19 @@ class Record:
             {name: np.asarray(value) for name, value in optimizer.items()},
             readout_counts,
         )
-        self._write_checkpoint(written)
+        self._write_checkpoint(written, appended)
+        self._timing_end = self._timing_end.after(timing_line)
 
-    def _write_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint; the one that it replaces stays beside it."""
+    def _write_checkpoint(self, checkpoint: Checkpoint, appended: dict[str, bytes]) -> None:
+        """Append to files, and write the checkpoint that counts it; the one that it replaces stays beside it."""
         content = checksums.arrays(**checkpoint.arrays(), **{PLACE: self.config.run_id})
-        keep_as(self.directory / CHECKPOINT, self.directory / BEFORE)
-        _write(self.directory / CHECKPOINT, content)
+        place = self.directory
+        commit({place / name: added for name, added in appended.items()}, place / CHECKPOINT, content, place / BEFORE)
         self._written = checkpoint
 
     def _journal_end(self) -> End:
         """The end of the journal, for other files to note; nothing on a machine that does not bill."""
         return self.journal.end if self.config.train.machine.bills else End()
-
-    def append_timing(self, entry: dict[str, Any]) -> None:
-        """Write a step's entry of ``timing.jsonl``, which is not reproducible; call it before :meth:`append`."""
-        line = checksums.line(json.dumps(entry), self._timing_end)
-        append(self.directory / TIMING, line)
-        self._timing_end = self._timing_end.after(line)
 
     def write_samples(self, step: int, samples: Samples, evaluation: int = 0, digest: str = "") -> None:
         """Store the bits of an evaluation.
@@ -756,7 +753,7 @@ class Record:
             facts = facts | {"journal": self.journal.end.to_json()}
         self._write_manifest([*self.manifest(), facts])
         if not (self.directory / CHECKPOINT).exists():
-            self._write_checkpoint(Checkpoint.initial())
+            self._write_checkpoint(Checkpoint.initial(), {})
 
     def write_outcome(self, outcome: Outcome) -> None:
         """Write why the run stopped to ``outcome.json``."""

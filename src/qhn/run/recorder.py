@@ -200,8 +200,7 @@ class OnDisk:
         step = taken.step
         if taken.samples and not self._is_paid:
             self.record.write_samples(step.step, Samples(taken.samples[0].measured[:1]))
-        self.record.append_timing(taken.timing)
-        self.record.append(step, taken.theta, taken.optimizer, evaluations, taken.readout_counts)
+        self.record.append(step, taken.theta, taken.optimizer, evaluations, taken.timing, taken.readout_counts)
         if has_fallen:
             write_best(self.record, problem, step)
 

@@ -139,16 +139,27 @@ def place(ansatz: Ansatz, device: BackendV2, settings: DeviceSettings) -> Placem
     chip = chip_of(device)
     rep_delay_of(chip, settings.rep_delay)
     folded = settings.calibrate and bool(ansatz.folded_brick)
-    circuit = ansatz.executed if folded else ansatz.pruned
     first = best_chain(chip, load_of(ansatz, fold=folded), exclude=settings.exclude).qubits
-    load = load_of_compiled(compile_chain(circuit, device, first), first)
+    load = load_of_compiled(compiled_for(ansatz, device, first, folded=folded), first)
     if settings.qubits:
         chains = [chain_of(chip, load, qubits) for qubits in settings.qubits]
         check_disjoint(chains)
     else:
         chains = disjoint_chains(chip, load, settings.tiles, exclude=settings.exclude, guard=settings.guard)
-    tiles = [compile_chain(circuit, device, chain.qubits) for chain in chains]
+    tiles = [compiled_for(ansatz, device, chain.qubits, folded=folded) for chain in chains]
     placement = Placement(ansatz, device, chip, load, settings, chains, tiles, folded)
     for sent in (placement.circuit, *placement.calibration):
         check_isa(sent, chip)
     return placement
+
+
+def compiled_for(ansatz: Ansatz, device: BackendV2, qubits: tuple[int, ...], *, folded: bool) -> QuantumCircuit:
+    """The circuit of an ansatz compiled for a chain of a device's qubits.
+
+    Args:
+        ansatz: the ansatz.
+        device: the device.
+        qubits: the qubits of the chain, in the order of the ansatz's qubits 0, 1, ….
+        folded: whether the last CX brick is left to :meth:`qhn.circuit.hypernetwork.Ansatz.relabel`.
+    """
+    return compile_chain(ansatz.executed if folded else ansatz.pruned, device, qubits)
