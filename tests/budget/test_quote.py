@@ -21,7 +21,7 @@ SMALL = ("--set", "data.samples=40", "--set", "data.validation_samples=30")
 
 
 def test_the_first_task_of_the_paper_on_a_device() -> None:
-    config = load_config("gaussian-activation", {"train.backend": "fake_torino"})
+    config = load_config("gaussian-activation", {"train.backend": "fake_torino", "train.shots": 1000})
     found = quote(config, fake_provider.FakeTorino(), budget=600)
     ansatz = config.circuit(14)
     placed = place(ansatz, fake_provider.FakeTorino(), DeviceSettings())
@@ -90,7 +90,8 @@ def test_simulators_bill_nothing(qhn) -> None:
 
 
 def test_a_shot_schedule_buys_more_steps() -> None:
-    settings = {"train.backend": "fake_manila", "train.steps": 10, "train.shot_schedule": {"first": 100, "over": 9}}
+    settings = {"train.backend": "fake_manila", "train.steps": 10, "train.shots": 1000}
+    settings |= {"train.shot_schedule": {"first": 100, "over": 9}}
     config = load_config("figure-1", settings | {"data.samples": 40, "ansatz.num_layers": 1})
     found = quote(config, fake_provider.FakeManilaV2(), budget=30)
     one = found.gradient

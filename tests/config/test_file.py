@@ -145,7 +145,10 @@ WRONG = [
     ({"train.shots": 0}, "train.shots: .* greater than or equal to 1, got 0"),
     ({"train.shots": "many"}, "train.shots: .* got 'many'"),
     ({"train.seed": -1}, "train.seed: .* got -1"),
-    ({"train.optimizer": "adm"}, "train.optimizer must name one of 'adam', 'sgd', 'spsa', 'lbfgs', got 'adm'"),
+    (
+        {"train.optimizer": "adm"},
+        "train.optimizer must name one of 'adam', 'sgd', 'sinusoid', 'spsa', 'lbfgs', got 'adm'",
+    ),
     ({"train.optimizer.learning_rat": 1}, "unknown key train.optimizer.learning_rat; did you mean 'learning_rate'?"),
     ({"train.optimizer.momentum": 0.5}, "key train.optimizer.momentum does not go with this kind of train.optimizer"),
     ({"train.gradient": {"perturbation": 0.1}}, "key train.gradient.perturbation does not go with this kind of"),
@@ -203,9 +206,9 @@ def test_configurations_are_frozen() -> None:
 
 
 RUN_IDS = {
-    "digits-8x8": "e3627b9fdc",
+    "digits-8x8": "1a7e62052e",
     "digits-8x8-four": "69fc7860cf",
-    "figure-1": "d569fd7fdf",
+    "figure-1": "d379f6eb07",
     "gaussian-activation": "2bf3ff15ff",
     "gaussian-width": "7a9e8109f0",
     "mnist-01": "cca9abe31c",
@@ -219,7 +222,7 @@ def test_exact_takes_shots_only_if_they_are_asked_for(tmp_path: Path) -> None:
     assert load_config("gaussian-activation", {"train.backend": "exact", "train.shots": 50}).train.shots == 50
     exact = load_config("gaussian-activation", {"train.backend": "exact"})
     assert with_settings(exact, {"train.seed": 5}).train.shots is None
-    assert with_settings(exact, {"train.backend": "aer"}).train.shots == 1000
+    assert with_settings(exact, {"train.backend": "aer"}).train.shots == "auto"
     assert parse_config(exact.model_dump(mode="json")) == exact
     file = tmp_path / "mine.toml"
     file.write_text('data.name = "gaussian-mixture"\n[train]\nbackend = "exact"\nshots = 70\n')

@@ -39,7 +39,7 @@ def test_the_page_states_each_number_apart(small_config: RunConfig, tmp_path: Pa
     for expected in (
         f"figure-1 {small_config.run_id}: 4 steps, done",
         "4 qubits, num_layers 1, order eq5, 12 active of 16 angles",
-        "parameter-shift, adam (learning_rate 0.2, ",
+        "parameter-shift, adam (decay_steps 25, learning_rate 0.5, ",
         "objective mean, seed 7",
         f"best sampled network, bits {last.best_bits}",
         "most measured network of the last step, ",

@@ -149,7 +149,10 @@ def test_they_are_extended_as_if_the_version_had_not_changed(
     config = load_config(tmp_path / "mine.toml", {"train.seed": seed, "train.steps": 4}, naming=1)
     assert config.run_id == record.config.run_id
     anew = finished(config, tmp_path / "anew")
-    assert [step.to_json() for step in anew.steps()] == [step.to_json() for step in record.steps()]
+    for step, again in zip(record.steps(), anew.steps(), strict=True):
+        known = json.loads(step.to_json())
+        assert known.pop("row_shots") in (None, 1000)  # which that version did not record
+        assert known == {name: value for name, value in json.loads(again.to_json()).items() if name != "row_shots"}
     raised = train(config, results=results)  # the same configuration finds them
     assert raised.num_stored == 4
     raised.close()

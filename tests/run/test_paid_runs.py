@@ -238,7 +238,8 @@ def test_a_waiting_run_says_what_it_waits_for_and_what_is_left(service: Service,
     asked = "ibm_manila: 3 steps and a self-test should take 9.3 QPU seconds; the account has 600 left"
     assert lines[0] == asked
     assert "all 3 steps 7.2 QPU seconds" in lines[1]
-    assert lines[2] == "job000000 queued  QPU 2.1 s, 9.9 left"
+    assert lines[2].startswith("the learning rate falls to 0 over 25 steps, and this run ends after 3")
+    assert lines[3] == "job000000 queued  QPU 2.1 s, 9.9 left"
     assert any(line.endswith("ETA 0 s") and f"QPU {TEST + 3 * STEP:.1f} s, 2.7 left" in line for line in lines)
 
 
