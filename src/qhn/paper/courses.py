@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -14,8 +14,10 @@ from qhn.backend import Backend, Settings, open_backend
 from qhn.backend.device.price import Task, price
 from qhn.baseline.classical import Trace, search
 from qhn.budget.forecast import self_test_amount
-from qhn.config import DeviceConfig, RunConfig, TrainConfig
+from qhn.config import RunConfig
+from qhn.config.device import DeviceConfig
 from qhn.config.file import with_settings
+from qhn.config.train import TrainConfig
 from qhn.estimator.exact import ExactEstimator
 from qhn.optimize.lbfgs import minimize
 from qhn.paper.optima import GRADIENT
@@ -137,10 +139,11 @@ def _machine(name: str, settings: Settings) -> Backend:
 
 
 def _trained(config: RunConfig) -> Course:
-    """The course of one training, unrecorded."""
-    with closing(Training(prepare(config), Unrecorded(), _machine(config.train.backend, config.machine_settings))) as t:
-        steps, strategy = list(t), config.strategy(t.ansatz)
+    """The course of one training, unrecorded, whose networks have their C from the table of all."""
     exact = exact_of(config)
+    plan = replace(prepare(config), problem=TableProblem(exact.landscape.costs))
+    with closing(Training(plan, Unrecorded(), _machine(config.train.backend, config.machine_settings))) as training:
+        steps, strategy = list(training), config.strategy(exact.ansatz)
     gap, optimal = _ideal(exact, np.stack([step.theta for step in steps]))
     return Course(
         gap=gap[None],

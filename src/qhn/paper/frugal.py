@@ -43,7 +43,7 @@ RULES: dict[str, dict[str, Any]] = {
     },
     PRODUCT: {"ansatz.num_layers": 0},
 }
-LENGTHS = (15, 30, 90)  # steps of shorter and longer runs of the default, over which its learning rate falls
+LENGTHS = (30, 90)  # steps of shorter and longer runs of the default, over which its learning rate falls
 LENGTHS_OF = "gaussian-activation"
 NOISY: dict[str, list[dict[str, Any]]] = {
     "gaussian-activation": [
@@ -231,7 +231,7 @@ def _lines(found: Found) -> list[Line]:
 
 def _lengths(page: Writer, found: Found) -> None:
     """Add how the default depends on the number of steps that it is planned for."""
-    longer = dict(sorted((found.longer | {found.courses[DEFAULT].gap.shape[1]: found.courses[DEFAULT]}).items()))
+    longer = dict(sorted([*found.longer.items(), (found.courses[DEFAULT].gap.shape[1], found.courses[DEFAULT])]))
     task = found.tasks[DEFAULT][0]
     half = {steps: course.rates(found.epsilon)[steps // 2 - 1] for steps, course in longer.items()}
     listed = ", ".join(
@@ -323,9 +323,9 @@ def _classical(page: Writer, lab: Lab, found: Sequence[Found], starts: int) -> N
         "here is an advantage of a circuit."
     )
     parts = [range(first, min(first + CHUNK, starts)) for first in range(0, starts, CHUNK)]
-    head = ("task", "search", "different networks", "best C near", "best C optimal")
-    head = (*head, "networks to the optimum, median", "solved, as above")
-    rows = []
+    head = ["task", "search", "different networks", "best C near", "best C optimal"]
+    head += ["networks to the optimum, median", "solved, as above"]
+    rows: list[tuple[str, ...]] = []
     for one in found:
         course, config = one.courses[DEFAULT], _config(one.task, lab)
         landscape = exact_of(config).landscape
