@@ -356,7 +356,7 @@ def against_price(path: Path, lines: Mapping[str, Sequence[Line]]) -> Path:
     for axes, ((task, some), unit) in zip(panels, itertools.product(lines.items(), units), strict=True):
         for number, line in enumerate(some):
             value, low, high = intervals(line.rates)
-            at, colour = line.prices[unit], COLOURS[number % len(COLOURS)]
+            at, colour, again = line.prices[unit], COLOURS[number % len(COLOURS)], number >= len(COLOURS)
             rows += [
                 {"task": task, "training": line.name, "unit": unit, "price": price, "solved": rate.value}
                 | dict(zip(("low", "high"), rate.interval, strict=True))
@@ -366,13 +366,17 @@ def against_price(path: Path, lines: Mapping[str, Sequence[Line]]) -> Path:
                 axes.axhline(value[-1], color=GREY, lw=0.8, ls="--", label=line.name)
                 axes.axhspan(low[-1], high[-1], color=GREY, alpha=0.15, lw=0)
                 continue
-            axes.plot(at, value, color=colour, ls="--" if number >= len(COLOURS) else "-", lw=1)
+            axes.plot(at, value, color=colour, ls="--" if again else "-", lw=1)
             axes.errorbar(
                 at[-1:], value[-1:], [value[-1:] - low[-1:], high[-1:] - value[-1:]], color=colour, capsize=2, lw=1,
-                marker=MARKERS[number % len(MARKERS)], markersize=4, label=line.name,
+                ls="--" if again else "-", marker=MARKERS[number % len(MARKERS)], markersize=4,
+                markerfacecolor="white" if again else colour, label=line.name,
             )  # fmt: skip
+        ends = [line.prices[unit][-1] for line in some if line.prices[unit].any()]
         axes.set_xscale("log")
-        axes.set_ylim(0, 1)
+        axes.tick_params(which="minor", labelbottom=False)
+        axes.set_xlim(0.06 * np.median(ends), 2 * max(ends))
+        axes.set_ylim(0, 1.02)
         axes.set_xlabel(unit)
         axes.set_title(task, fontsize=8)
     for axes in panels[:: len(units)]:
