@@ -34,7 +34,7 @@ PARTS: dict[str, Callable[[Lab], Writer]] = {  # in the order of the report
     "noise": noise.noise,
     "frugal": frugal.frugal,
 }
-BY_NAME = ("frugal",)  # parts beyond the paper that take as long as all others, done only if they are named
+BY_NAME = ("frugal",)  # parts beyond the paper that take as long as all others together, done only if they are named
 HEAD = """# Quantum hypernetworks: the experiments of arXiv:2301.08292, run again
 
 A referee's report on *Quantum HyperNetworks: Training Binary Neural Networks in Quantum Superposition* (Carrasquilla et
