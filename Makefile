@@ -90,7 +90,7 @@ sweep: $(VENV)/.installed  ## many runs: SWEEP=figure-2 or a file; SEEDS= WORKER
 compare: $(VENV)/.installed  ## runs side by side: RUNS="run run"
 	@$(QHN) compare $(RUNS) $(PLACE)
 
-reproduce: $(VENV)/.installed  ## the paper's experiments and a report on them: FIG=2 (or 3 4 5 6 encoding ...) MNIST= SEEDS= WORKERS=
+reproduce: $(VENV)/.installed  ## the paper's experiments and a report on them: FIG=2 (or 3 4 5 6 encoding ... frugal) MNIST= SEEDS= WORKERS=
 	@$(QHN) reproduce $(FIG) $(if $(MNIST),--mnist $(MNIST)) $(MANY) $(PLACE) $(ARGS)
 
 test: lint  ## lint, types, and tests with warnings as errors, but for the slow ones; CI runs this and test-slow

@@ -202,7 +202,7 @@ def _cross_entropy(tally: Tally, rng: np.random.Generator) -> None:
 
 def _product(tally: Tally, rng: np.random.Generator) -> None:
     """Train product states by gradients estimated from sampled bitstrings."""
-    adam = Adam(LEARNING_RATE)
+    adam = Adam(LEARNING_RATE, beta1=0.9, decay_steps=None)  # without a horizon: a search goes on until it has settled
     for runs in rounds():
         theta = rng.uniform(0.0, 2 * np.pi, (runs, tally.num_qubits))
         state = adam.init(theta)

@@ -52,7 +52,8 @@ def straight_through(problem: BinnProblem, tally: Tally, rng: np.random.Generato
 
 def _train(problem: BinnProblem, bits: Bits, tally: Tally, rng: np.random.Generator) -> None:
     """Train networks ``[R, num_qubits]``, given in field order, that agree in all choices."""
-    family, adam = Family.of(problem.space, bits[0]), Adam(LEARNING_RATE)
+    family = Family.of(problem.space, bits[0])
+    adam = Adam(LEARNING_RATE, beta1=0.9, decay_steps=None)  # without a horizon: a search goes on until nothing flips
     latent = rng.random(bits.shape) * np.where(bits, 1.0, -1.0)
     state, grad = adam.init(latent), np.zeros_like(latent)
     flipped, still = np.ones(len(bits), dtype=bool), np.zeros(len(bits), dtype=np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -324,6 +325,64 @@ def by_data_set(path: Path, rates: Mapping[str, Mapping[int, list[Rate]]], epsil
             for depth in depths
             for number, rate in enumerate(found[depth], start=1)
         ]
+    write_rows(path.with_suffix(".csv"), rows)
+    return save(figure, path)
+
+
+@dataclass(frozen=True)
+class Line:
+    """The successes of training along its steps, and what they had cost by then.
+
+    Attributes:
+        name: name of the way of training.
+        prices: the prices of all steps so far, by their unit: ``[steps]`` each.
+        rates: the rate of starts that each step has solved, ``[steps]``.
+    """
+
+    name: str
+    prices: Mapping[str, Floats]
+    rates: Sequence[Rate]
+
+
+@in_own_style
+def against_price(path: Path, lines: Mapping[str, Sequence[Line]]) -> Path:
+    """Draw the share of starts solved against prices: a row of panels per task, a panel per unit of the price.
+
+    Lines without a price, of training without shots, are drawn across the panel with their interval.
+    """
+    units = list(next(iter(lines.values()))[0].prices)
+    figure, panels = new_figure(len(units), len(lines), width=0.85 * COLUMN, height=0.75 * COLUMN)
+    rows: list[dict[str, Any]] = []
+    for axes, ((task, some), unit) in zip(panels, itertools.product(lines.items(), units), strict=True):
+        for number, line in enumerate(some):
+            value, low, high = intervals(line.rates)
+            at, colour, again = line.prices[unit], COLOURS[number % len(COLOURS)], number >= len(COLOURS)
+            rows += [
+                {"task": task, "training": line.name, "unit": unit, "price": price, "solved": rate.value}
+                | dict(zip(("low", "high"), rate.interval, strict=True))
+                for price, rate in zip(at.tolist(), line.rates, strict=True)
+            ]
+            if not at.any():
+                axes.axhline(value[-1], color=GREY, lw=0.8, ls="--", label=line.name)
+                axes.axhspan(low[-1], high[-1], color=GREY, alpha=0.15, lw=0)
+                continue
+            axes.plot(at, value, color=colour, ls="--" if again else "-", lw=1)
+            axes.errorbar(
+                at[-1:], value[-1:], [value[-1:] - low[-1:], high[-1:] - value[-1:]], color=colour, capsize=2, lw=1,
+                ls="--" if again else "-", marker=MARKERS[number % len(MARKERS)], markersize=4,
+                markerfacecolor="white" if again else colour, label=line.name,
+            )  # fmt: skip
+        ends = [line.prices[unit][-1] for line in some if line.prices[unit].any()]
+        axes.set_xscale("log")
+        axes.tick_params(which="minor", labelbottom=False)
+        axes.set_xlim(0.06 * np.median(ends), 2 * max(ends))
+        axes.set_ylim(0, 1.02)
+        axes.set_xlabel(unit)
+        axes.set_title(task, fontsize=8)
+    for axes in panels[:: len(units)]:
+        axes.set_ylabel("share of starts solved")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=7, frameon=False, loc="outside upper center", ncols=5)
     write_rows(path.with_suffix(".csv"), rows)
     return save(figure, path)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from qhn import durable
 from qhn.errors import QhnError
 from qhn.lock import Lock
-from qhn.paper import depth, dynamics, interactions, method, noise, overfitting, search
+from qhn.paper import depth, dynamics, frugal, interactions, method, noise, overfitting, search
 from qhn.paper.claims import Claim, Verdict
 from qhn.paper.lab import Lab
 from qhn.paper.section import Section, Writer
@@ -32,7 +32,9 @@ PARTS: dict[str, Callable[[Lab], Writer]] = {  # in the order of the report
     "data-sets": dynamics.data_sets,
     "initial": dynamics.initial,
     "noise": noise.noise,
+    "frugal": frugal.frugal,
 }
+BY_NAME = ("frugal",)  # parts beyond the paper that take as long as all others together, done only if they are named
 HEAD = """# Quantum hypernetworks: the experiments of arXiv:2301.08292, run again
 
 A referee's report on *Quantum HyperNetworks: Training Binary Neural Networks in Quantum Superposition* (Carrasquilla et
@@ -64,7 +66,7 @@ def reproduce(lab: Lab, names: Sequence[str] = ()) -> list[Path]:
 
     Args:
         lab: the workers, folders and data.
-        names: names of ``PARTS``; all parts if none is given.
+        names: names of ``PARTS``; all parts but those of ``BY_NAME`` if none is given.
 
     Raises:
         ValueError: if a name is unknown, or another process writes the report.
@@ -78,7 +80,7 @@ def reproduce(lab: Lab, names: Sequence[str] = ()) -> list[Path]:
     with Lock(lab.folder):
         durable.clear_abandoned(lab.folder)
         folder = durable.subfolder(lab.folder / "sections")
-        for name in names or PARTS:
+        for name in names or [name for name in PARTS if name not in BY_NAME]:
             started = time.monotonic()
             written = PARTS[name](lab)
             section = written.section(round(time.monotonic() - started, 1), lab.setting)
@@ -94,7 +96,7 @@ def write_report(folder: Path) -> list[Path]:
         name: section for name in PARTS if (section := _read_section(folder / "sections" / f"{name}.json")) is not None
     }
     claims = [claim for section in sections.values() for claim in section.claims]
-    missing = [name for name in PARTS if name not in sections]
+    missing = [name for name in PARTS if name not in sections and name not in BY_NAME]
     partial = [f"**Not all parts have been done; missing: {', '.join(missing)}.**"] if missing else []
     bodies = [section.markdown() for section in sections.values()]
     text = "\n\n".join([HEAD.strip(), *partial, _summary(claims), *bodies, _times(sections)])
