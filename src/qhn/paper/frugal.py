@@ -32,6 +32,7 @@ DEFAULT, CONSTANT, MINIMISED, PRODUCT = "default", "Adam, constant", "L-BFGS, no
 SPSA = "SPSA"
 RULES: dict[str, dict[str, Any]] = {
     DEFAULT: {},
+    "default, 100 shots": {"train.shots": 100},
     "default, 300 shots": {"train.shots": 300},
     "sinusoid jumps": {"train.optimizer": "sinusoid"},
     "SGD, decaying": {"train.optimizer": "sgd"},
