@@ -84,7 +84,7 @@ def commit(appended: Mapping[Path, bytes], path: Path, content: bytes, before: P
     Args:
         appended: the bytes for each file, as for :func:`append`.
         path: the file that is replaced, as by :func:`replace`.
-        content: its new content.
+        content: new content of ``path``.
         before: the name under which its old content is kept.
 
     Raises:

@@ -81,7 +81,7 @@ def filled(tree: Mapping[str, Any], naming: int, table: str = "") -> dict[str, A
         table: dotted key of the table; empty for the whole configuration.
 
     >>> filled({"backend": "aer", "optimizer": {"name": "adam", "beta1": 0.5}}, 1, "train")["optimizer"]
-    {'name': 'adam', 'beta1': 0.5, 'learning_rate': 0.2, 'beta2': 0.99, 'epsilon': 1e-08}
+    {'name': 'adam', 'beta1': 0.5, 'learning_rate': 0.2, 'beta2': 0.99, 'epsilon': 1e-08, 'decay_steps': None}
     """
     defaults, own = defaults_of(naming), _own(tree, naming, table)
     result = {**tree, **{key: value for key, value in own.items() if key not in tree}}

@@ -90,9 +90,9 @@ class DecayingConfig(Section):
 
     decay_steps: int | None = Field(default=60, ge=1)
 
-    @field_validator("decay_steps", mode="before")
+    @field_validator("decay_steps", "epsilon", mode="before", check_fields=False)
     @classmethod
-    def _none_is_constant(cls, value: Any) -> Any:
+    def _none_is_none(cls, value: Any) -> Any:
         return None if value == "none" else value
 
 
@@ -104,14 +104,15 @@ class AdamConfig(DecayingConfig):
         learning_rate: learning rate of the first step, in radians per step.
         beta1: decay of the mean of past gradients, in [0, 1).
         beta2: decay of the mean of past squared gradients, in [0, 1).
-        epsilon: number added to the root of the squared gradients against division by 0; at most 1e-6 of the largest.
+        epsilon: number added to the root of the squared gradients against division by 0; None, written ``"none"``, and
+            at most, is 1e-6 of the largest.
     """
 
     name: Literal["adam"] = "adam"
     learning_rate: float = Field(default=0.5, gt=0)
     beta1: float = Field(default=0.6, ge=0, lt=1)
     beta2: float = Field(default=0.99, ge=0, lt=1)
-    epsilon: float = Field(default=1e-8, gt=0)
+    epsilon: float | None = Field(default=None, gt=0)
 
     def build(self) -> Optimizer:
         """The optimizer with these settings."""

@@ -94,8 +94,8 @@ class Adam:
     Attributes:
         learning_rate: size of the first step of an angle, in radians, above 0.
         beta1, beta2: decay factors of the running means of the gradient and of its square, in [0, 1).
-        epsilon: number added to the root of the mean square, above 0; where it would exceed a millionth of the largest
-            root of all angles, that is added instead, so that it shortens no step noticeably in any unit of the costs.
+        epsilon: number added to the root of the mean square, above 0. None, or a number above it, is a millionth of the
+            largest root of all angles, which shortens no step noticeably, and equally in any unit of the costs.
         decay_steps: number of steps over which the learning rate falls linearly towards 0 (:func:`decayed`), at least
             1; None for a constant rate.
     """
@@ -103,13 +103,13 @@ class Adam:
     learning_rate: float = 0.5
     beta1: float = 0.6
     beta2: float = 0.99
-    epsilon: float = 1e-8
+    epsilon: float | None = None
     decay_steps: int | None = 60
 
     max_evaluations: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        settle(self, learning_rate=ABOVE_0, beta1=SHARE, beta2=SHARE, epsilon=ABOVE_0, decay_steps=STEPS)
+        settle(self, learning_rate=ABOVE_0, beta1=SHARE, beta2=SHARE, epsilon=optional(ABOVE_0), decay_steps=STEPS)
 
     def init(self, theta: Floats) -> AdamState:
         """The state before the first step at ``theta[..., num_parameters]``."""
@@ -129,7 +129,8 @@ class Adam:
         root = np.sqrt(unbiased_second)
         most = np.maximum(MOST_EPSILON * root.max(axis=-1, keepdims=True), TINY)
         rate = decayed(self.learning_rate, state.num_steps, self.decay_steps)
-        step = rate * unbiased_first / (root + np.minimum(self.epsilon, most))
+        epsilon = most if self.epsilon is None else np.minimum(self.epsilon, most)
+        step = rate * unbiased_first / (root + epsilon)
         return theta - step, AdamState(num_steps, first, second)
 
 
