@@ -20,6 +20,7 @@ from qhn.optimize.optimizer import Adam, Sgd
 from qhn.optimize.shots import GeometricShots
 from qhn.optimize.strategy import Strategy
 from qhn.problem.cost import TableProblem
+from qhn.run.replay import replay
 from qhn.run.training import train
 
 ANSATZ = hypernetwork(5, 2)
@@ -129,6 +130,26 @@ def test_a_sparse_run_records_its_angles_and_takes_fewer_shots(tmp_path: Path) -
             at_rest = np.setdiff1d(np.flatnonzero(config.circuit(4).active), step.angles)
             assert (step.grad[at_rest] == 0).all()
             np.testing.assert_array_equal(step.theta[at_rest], following.theta[at_rest])
+
+
+@pytest.mark.parametrize(
+    "settings", [{"train.angles": {"name": "sparse", "threshold": 0.5}}, {"train.optimizer": "sinusoid"}]
+)
+def test_runs_that_take_second_derivatives_are_replayed_and_evaluated(
+    settings: dict[str, object], tmp_path: Path, qhn
+) -> None:
+    """Also for an objective that has none, since the angles and the shots of each step are recorded."""
+    config = load_config("figure-1", {"train.backend": "exact", "train.shots": 100, "train.steps": 12} | settings)
+    training = train(config, results=tmp_path / "results")
+    steps = list(training)
+    training.close()
+    assert training.record is not None
+    replayed = list(replay(training.record))
+    assert [step.mean for step in steps] == [step.mean for step in replayed]
+    tail = list(replay(training.record, {"train.objective": {"name": "cvar", "alpha": 0.2}}))
+    assert all(step.value < again.mean for step, again in zip(tail, replayed, strict=True))
+    for more in ((), ("--shots", "none")):
+        assert qhn("evaluate", str(training.record.directory), *more).code == 0
 
 
 @pytest.mark.parametrize(

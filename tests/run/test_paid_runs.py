@@ -9,6 +9,7 @@ import time
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from qhn.backend import BackendError
@@ -19,6 +20,7 @@ from qhn.config.file import with_settings
 from qhn.errors import RecordError, RecordWarning
 from qhn.report.jobs import job_lines, ledger_of
 from qhn.run.record import Record, load_run
+from qhn.run.replay import replay
 from qhn.run.step import Outcome
 from qhn.run.training import Training, resume, train
 from runs import make_old
@@ -162,6 +164,33 @@ def test_a_run_goes_on_elsewhere_with_the_job_that_waits(service: Service, paid:
     assert both[0] == both[1] == both[2]
     assert len(service.jobs) == 2 * 5  # a self-test and four steps, of the quiet run and of both copies together
     assert there.ledger().spent.seconds == pytest.approx(service.usage / 2)
+
+
+def test_what_a_sparse_run_submits_is_what_its_steps_record(service: Service, paid: RunConfig, tmp_path: Path) -> None:
+    """Fewer rows as angles come to rest, none twice when it detaches, each at its own price, and all of it replayed."""
+    settings = {"train.angles": {"name": "sparse", "threshold": 0.6, "rest": 2}, "train.shots": 400, "train.steps": 6}
+    config = with_settings(paid, settings)
+    quiet = train(config, results=tmp_path / "quiet")
+    steps = list(quiet)
+    rows = [1 + 2 * (12 if step.angles is None else len(step.angles)) for step in steps]
+    assert rows[0] == 25 > min(rows)
+    taken = [job.seconds for job in service.jobs.values()]
+    assert np.diff([0, *(step.shots for step in steps)]).tolist() == [400 * number for number in rows]
+    assert taken[1:] == pytest.approx([2 + 400 * number * (taken[1] - 2) / (400 * rows[0]) for number in rows])
+    assert quiet.ledger().spent.seconds == pytest.approx(service.usage)
+    priced = [line["price_seconds"] for line in record_of(quiet).timing()]
+    assert priced == pytest.approx(taken[1:], rel=1e-3)
+
+    service.conditions.queue_looks = 2
+    piecemeal = train(config, results=tmp_path / "piecemeal", detach=True)
+    while ended(piecemeal)[1].name == "detached":
+        piecemeal = resume(record_of(piecemeal).directory, detach=True)
+    lines = [(record_of(one).directory / "steps.jsonl").read_bytes() for one in (quiet, piecemeal)]
+    assert lines[0] == lines[1]
+    assert len(service.jobs) == 2 * (1 + len(steps))
+    for step, again in zip(steps, replay(record_of(piecemeal)), strict=True):
+        assert (again.mean, again.distinct) == (step.mean, step.distinct)
+        np.testing.assert_array_equal(again.grad, step.grad)
 
 
 def test_a_detached_run_is_done_piece_by_piece(service: Service, tmp_path: Path, qhn) -> None:

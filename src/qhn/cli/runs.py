@@ -283,7 +283,8 @@ def evaluate(
     from qhn.run.evaluate import evaluate_theta, read_theta
 
     chosen = all_settings(settings, {"train.backend": backend, "train.shots": shots, "train.seed": seed})
-    chosen = {"train.optimizer": "adam", "train.gradient": "parameter-shift"} | chosen  # neither is used here
+    unused = {"train.optimizer": "adam", "train.gradient": "parameter-shift", "train.angles": "all"}
+    chosen = unused | chosen  # they say how to train
     config, angles = source_of(source, results, chosen)
     if theta is not None:
         angles = read_theta(theta)

@@ -161,6 +161,8 @@ def replayed_config(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
     >>> config.train.objective.alpha
     0.2
     """
+    if config.train.taker_of_curvature:  # which another objective does not offer, and the recorded θ do not need
+        config = with_settings(config, {"train.optimizer": "adam", "train.angles": "all"})
     asked = with_settings(config, settings)
     before, after = (
         one.model_dump(mode="json", exclude=OF_THE_BITS | dict.fromkeys(("naming", "experiment", "instance"), True))
