@@ -206,8 +206,8 @@ def test_configurations_are_frozen() -> None:
 
 
 RUN_IDS = {
-    "digits-8x8": "1a7e62052e",
-    "digits-8x8-four": "69fc7860cf",
+    "digits-8x8": "e3627b9fdc",
+    "digits-8x8-four": "d9602cf42b",
     "figure-1": "d379f6eb07",
     "gaussian-activation": "2bf3ff15ff",
     "gaussian-width": "7a9e8109f0",

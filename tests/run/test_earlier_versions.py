@@ -291,3 +291,15 @@ def test_an_objective_keeps_its_defaults_on_the_way_to_a_worker(results: Path, t
     assert there == config
     assert there.train.objective.alpha == 0.2
     assert there.train.objective.model_fields_set == config.train.objective.model_fields_set == {"name"}
+
+
+def test_an_experiment_that_samples_the_exact_circuit_begins(tmp_path: Path, qhn) -> None:
+    """Its shots are its own, also where the command is looked up among those of earlier versions."""
+    (tmp_path / "mine.toml").write_text(
+        'data.name = "gaussian-mixture"\ndata.samples = 40\nnetwork.hidden = []\n'
+        '[train]\nbackend = "exact"\nshots = 70\ngradient = "spsa"\nsteps = 2\n',
+        encoding="utf-8",
+    )
+    found = qhn("run", str(tmp_path / "mine.toml"), "--json")
+    assert found.code == 0, found.err
+    assert [json.loads(line)["row_shots"] for line in found.out.splitlines()[:2]] == [70, 70]

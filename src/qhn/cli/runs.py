@@ -16,6 +16,7 @@ from qhn.cli.options import (
     BAD_INPUT,
     DEFAULT_EXPERIMENT,
     INTERRUPTED,
+    LEAST_BUSY,
     BackendOption,
     DetachOption,
     ExperimentArgument,
@@ -101,7 +102,8 @@ def run(
         return begun_at(config, angles_of(Record.load(find(init_from, results)), config))
 
     config = configured()
-    options["backend"] = config.train.backend  # the least busy one is asked for once
+    if backend == LEAST_BUSY:
+        options["backend"] = config.train.backend  # asked for once
     if warm_start is None:
         _tell_of_earlier(config, configured, results, restart)
     else:
