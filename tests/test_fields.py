@@ -22,7 +22,7 @@ from qhn.estimator.noisy import NoisyEstimator
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.fields import Number, Whole, each, truth
 from qhn.optimize.lbfgs import Lbfgs
-from qhn.optimize.optimizer import Adam, Sgd, SpsaGains
+from qhn.optimize.optimizer import Adam, Sgd, Sinusoid, SpsaGains
 from qhn.problem.cost import MAX_COST, TableProblem
 from qhn.problem.evaluations import costs_of
 from qhn.problem.objective import Objective
@@ -37,7 +37,8 @@ RECORDS: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [  # class, argument
     (NoiseSettings, {}, {"p1": 0.5, "p2": 0.5, "readout_error": 0.25, "max_bond": 8}),
     (Depolarising, {"p1": 0.1, "p2": 0.1}, {"p1": 0.5, "p2": 0.5, "readout_error": 0.25}),
     (Objective, {}, {"alpha": 0.5}),
-    (Adam, {}, {"learning_rate": 0.5, "beta1": 0.5, "beta2": 0.5, "epsilon": 0.5}),
+    (Adam, {}, {"learning_rate": 0.5, "beta1": 0.5, "beta2": 0.5, "epsilon": 0.5, "decay_steps": 5}),
+    (Sinusoid, {}, {"damping": 0.5, "decay_steps": 5}),
     (Sgd, {}, {"learning_rate": 0.5, "momentum": 0.5}),
     (SpsaGains, {}, {"learning_rate": 0.5, "decay": 0.5, "stability": 2.0}),
     (Lbfgs, {}, {"memory": 3, "max_line_search": 5}),
@@ -59,7 +60,7 @@ def test_a_field_takes_numbers_and_nothing_else(record: Any, given: dict[str, An
         assert made == value
         assert type(made) is type(value)
     for wrong in (True, np.bool_(True), str(value), complex(value), float("nan"), float("inf"), -1e308, [value], None):
-        if wrong is None and name == "rep_delay":
+        if wrong is None and name in ("rep_delay", "epsilon", "decay_steps"):
             continue
         with pytest.raises(QhnError, match=name):
             record(**given | {name: wrong})
