@@ -8,7 +8,7 @@ import pytest
 
 from qhn.backend import machine_of
 from qhn.backend.device.placement import place
-from qhn.backend.device.price import JOB_SECONDS
+from qhn.backend.device.price import JOB_SECONDS, price
 from qhn.backend.events import Entry, Event
 from qhn.backend.ibm.selftest import ROWS, SHOTS, versions
 from qhn.backend.rehearsal import stored_device
@@ -101,6 +101,25 @@ def test_only_the_first_gradient_of_a_step_measures_the_drift(small_config: RunC
     assert [known.amount(first[:count]).shots for count in (1, 2, 4)] == [n * without + 120 for n in (1, 2, 4)]
     assert known.amount(second).shots == 4 * without
     assert [step.shots for step in known.steps] == [4 * without + 120, 4 * without] * 2
+
+
+@pytest.mark.parametrize("settings", [{}, {"device.tiles": 2}, {"device.mitigation": "readout"}])
+def test_a_price_that_an_earlier_version_recorded_is_understood(
+    settings: dict[str, object], small_config: RunConfig
+) -> None:
+    """It had the numbers of the first gradient, and not what they follow from."""
+    config = with_settings(small_config, settings | {"train.backend": "fake_guadalupe"})
+    ansatz = config.circuit(4)
+    known = Forecast(config, ansatz, config.backend().compile(ansatz).placement)
+    tree = known.priced().to_json()
+    first = price(known.task(known.strategy.measurements(0)[0]))
+    earlier = tree | {name: getattr(first, name) for name in ("rows", "two_qubit_gates", "seconds_per_shot")}
+    del earlier["task"]
+    priced = PricedRun.from_json(earlier | {"without_drift": {}})
+    assert priced.words() == known.priced().words()
+    one = known.strategy.measurements(0)
+    assert priced.amount(one, whole=False).shots == known.amount(one).shots
+    assert priced.amount(one, whole=False).seconds == pytest.approx(known.amount(one).seconds)
 
 
 def test_what_is_no_price_is_none() -> None:

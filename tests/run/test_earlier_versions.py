@@ -24,7 +24,7 @@ from qhn.config import RunConfig
 from qhn.config.data import MixtureData
 from qhn.config.defaults import NAMING, defaults_of, present_defaults
 from qhn.config.device import DeviceConfig
-from qhn.config.file import load_config, parse_config
+from qhn.config.file import load_config, parse_config, presets
 from qhn.config.network import AnsatzConfig, NetworkConfig
 from qhn.config.section import Section
 from qhn.config.train import OBJECTIVE_SECTIONS, AdamConfig, StopRules, TrainConfig
@@ -303,3 +303,22 @@ def test_an_experiment_that_samples_the_exact_circuit_begins(tmp_path: Path, qhn
     found = qhn("run", str(tmp_path / "mine.toml"), "--json")
     assert found.code == 0, found.err
     assert [json.loads(line)["row_shots"] for line in found.out.splitlines()[:2]] == [70, 70]
+
+
+PRESET_IDS = {  # as the earlier version printed them
+    "digits-8x8": "caa910366a",
+    "digits-8x8-four": "e588b19036",
+    "figure-1": "56c92b49cc",
+    "gaussian-activation": "6319721058",
+    "gaussian-width": "129c16bdda",
+    "mnist-01": "83c177e7e7",
+    "mnist-01-published": "af90849e2b",
+    "mnist-37-encoding": "34a7513074",
+}
+
+
+def test_presets_have_the_ids_that_the_earlier_version_gave_them() -> None:
+    """So that a run of a preset that it began is found by the same command, also where the preset has changed since."""
+    ids = {name: load_config(name, naming=1).run_id for name in presets()}
+    assert ids == PRESET_IDS
+    assert not set(ids.values()) & {load_config(name).run_id for name in presets()}

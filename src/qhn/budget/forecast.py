@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from qhn.backend.device.placement import Placement
-from qhn.backend.device.price import Task, job_seconds, price, whole_seconds
+from qhn.backend.device.price import MAX_EXECUTIONS, Task, job_seconds, price, whole_seconds
 from qhn.backend.events import Entry
 from qhn.backend.ibm.selftest import ROWS, SHOTS, is_due
 from qhn.backend.terms import Amount
@@ -143,9 +143,11 @@ class PricedRun:
 
     @classmethod
     def from_json(cls, tree: Mapping[str, Any] | None) -> PricedRun | None:
-        """The inverse of :meth:`to_json`; None if ``tree`` is None or was written by an older version."""
+        """The inverse of :meth:`to_json`; None if ``tree`` is None or lacks a value."""
         try:
-            return None if tree is None else cls(**{**tree, "task": Task(**tree["task"])})
+            task = None if tree is None else Task(**tree["task"]) if "task" in tree else _earlier_task(tree)
+            names = [field.name for field in dataclasses.fields(cls) if field.name != "task"]
+            return None if tree is None or task is None else cls(task=task, **{name: tree[name] for name in names})
         except (KeyError, TypeError):
             return None
 
@@ -166,6 +168,24 @@ class PricedRun:
             f"the first step takes {shots}, {self.qpu_seconds_of_a_step:,.1f} QPU s, "
             f"all {self.steps:,} steps {qpu_time(self.qpu_seconds_of_the_run)}"
         )
+
+
+def _earlier_task(tree: Mapping[str, Any]) -> Task | None:
+    """The work of a gradient by the price that earlier versions recorded; None if it fits no number of tiles."""
+    known = {"num_rows": tree["rows"], "shots": tree["shots"], "two_qubit_gates": tree["two_qubit_gates"]}
+    for calibrate in (False, True):
+        for tiles in range(1, tree["rows"] + 1):
+            task = Task(
+                **known | {"two_qubit_gates": tree["two_qubit_gates"] // tiles},
+                duration=0.0,
+                rep_delay=tree["seconds_per_shot"],
+                max_shots=MAX_EXECUTIONS,
+                tiles=tiles,
+                calibrate=calibrate,
+            )
+            if task.executions + 2 * calibrate * tree["jobs"] == tree["circuits"]:
+                return task
+    return None
 
 
 def amount_of(task: Task, *, whole: bool) -> Amount:

@@ -17,6 +17,7 @@ from qhn.backend.settings import DeviceSettings
 from qhn.budget.forecast import Forecast, qpu_time
 from qhn.errors import QhnError
 from qhn.estimator.gradient import Spsa
+from qhn.optimize.shots import priced_shots
 from qhn.text import aligned
 
 if TYPE_CHECKING:
@@ -175,7 +176,13 @@ def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
         gradients=forecast.num_gradients,
         seconds=tuple(forecast.step_seconds),
         budget=budget,
-        savings=savings(task, chip, len(most), Spsa(ansatz.active).num_rows),
+        savings=savings(
+            task,
+            chip,
+            len(most),
+            Spsa(ansatz.active).num_rows,
+            shots_of=priced_shots if config.train.has_priced_shots else None,
+        ),
         drift_every=config.device.drift_every,
         self_test=forecast.self_test().seconds,
         in_session=use.mode == "session",

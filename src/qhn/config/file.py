@@ -52,9 +52,16 @@ MAX_DEPTH = 10  # deepest nesting of tables and lists; a configuration needs fou
 
 def presets() -> dict[str, str]:
     """The titles of the bundled experiments by name."""
-    files = resources.files("qhn").joinpath("experiments").iterdir()
+    files = [file for file in resources.files("qhn").joinpath("experiments").iterdir() if file.name.endswith(".toml")]
     titles = {file.name.removesuffix(".toml"): file.read_text("utf-8").splitlines()[0].lstrip("# ") for file in files}
     return dict(sorted(titles.items()))
+
+
+def _preset(name: str, naming: int | None) -> str:
+    """The text of a preset; of an earlier naming that of its time, where it has changed since."""
+    folder = resources.files("qhn").joinpath("experiments")
+    earlier = folder.joinpath(f"naming-{naming}/{name}.toml")
+    return (earlier if earlier.is_file() else folder.joinpath(f"{name}.toml")).read_text("utf-8")
 
 
 def load_config(source: str | Path, settings: dict[str, Any] | None = None, naming: int | None = None) -> RunConfig:
@@ -78,7 +85,7 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None, nami
     known = presets()
     path = Path(source)
     if str(source) in known:
-        text, folder = resources.files("qhn").joinpath(f"experiments/{source}.toml").read_text("utf-8"), Path()
+        text, folder = _preset(str(source), naming), Path()
     elif path.suffix == ".toml":
         if not path.is_file():
             state = "is not a file" if path.exists() else "does not exist"

@@ -132,6 +132,7 @@ class SparseAngles:
         if info.hessian_diag is None or info.hessian_diag_std_error is None:
             raise QhnError("sparse angles are selected by second derivatives, which this gradient does not measure")
         of_grad, of_hessian = np.square(info.grad_std_error), np.square(info.hessian_diag_std_error)
+        measured = measured & np.isfinite(of_grad + of_hessian)  # one shot says nothing of an error
         squares = np.square(info.grad) + np.square(info.hessian_diag) - of_grad - of_hessian
         old = np.where(measured, self.memory, 1.0)  # angles at rest keep what is known of them until they return
         pooled = SparseState(

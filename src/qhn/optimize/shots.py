@@ -6,6 +6,7 @@ make a gradient better than training can use.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Protocol
@@ -74,7 +75,8 @@ def priced_shots(task: Task | None) -> int:
     constant ones (``make reproduce FIG=frugal`` has the figures of the default).
 
     Args:
-        task: the work of a gradient of one shot on the device; None on machines that are no device, where it is 300.
+        task: the work of a gradient on the device, whatever its shots; None on machines that are no device, where they
+            are 300.
 
     >>> from dataclasses import replace
     >>> task = Task(num_rows=197, shots=1, duration=2.4e-6, two_qubit_gates=26, rep_delay=250e-6, max_shots=100_000)
@@ -83,6 +85,6 @@ def priced_shots(task: Task | None) -> int:
     """
     if task is None:
         return UNPRICED_SHOTS
-    one = price(task)
+    one = price(dataclasses.replace(task, shots=1))
     shots = SHARE_OF_JOB * JOB_SECONDS / (one.circuits * one.seconds_per_shot)
     return min(max(10 * round(shots / 10), FEWEST_SHOTS), MOST_SHOTS)

@@ -187,7 +187,8 @@ class Report:
             self._problem_line(),
             f"  training    {'exact gradient' if config.train.is_ideal else _settings(config.train.gradient)}, "
             f"{_settings(config.train.optimizer)}, "
-            f"objective {_settings(config.train.objective)}, seed {config.train.seed}{_warm_start(config.train)}",
+            + (f"angles {_settings(config.train.angles)}, " if config.train.angles.name != "all" else "")
+            + f"objective {_settings(config.train.objective)}, seed {config.train.seed}{_warm_start(config.train)}",
             "",
             *self._most_likely_lines(),
             "",

@@ -13,6 +13,7 @@ from qhn.budget.forecast import Forecast
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.config import RunConfig
 from qhn.errors import QhnError, RecordError
+from qhn.optimize.shots import MOST_SHOTS
 from qhn.problem.cost import NO_VALIDATION, Problem
 from qhn.problem.landscape import check_enumerable
 from qhn.run.record import Record
@@ -36,7 +37,7 @@ def check_size(config: RunConfig, ansatz: Ansatz) -> None:
         return
     strategy = config.strategy(ansatz)
     num_rows = strategy.measurements(0)[0].num_rows
-    check_bits(num_rows, strategy.shots.most, ansatz.num_qubits)
+    check_bits(num_rows, MOST_SHOTS if config.train.has_priced_shots else strategy.shots.most, ansatz.num_qubits)
     if num_rows * ansatz.num_parameters > MAX_ANGLES:
         raise QhnError(
             f"one gradient takes {num_rows:,} rows of {ansatz.num_parameters:,} angles, more than {MAX_ANGLES:,} in "

@@ -128,7 +128,7 @@ class RunMachine:
             QhnError: if the machine cannot run the circuit.
         """
         config, ansatz = self.plan.config, self.plan.ansatz
-        if not (self.kind.has_chip and config.train.has_priced_shots):
+        if not config.train.has_priced_shots:
             return config.strategy(ansatz)
         priced = [session.backend.price for session in self._recorder.sessions()]
         task = next((one.task for one in priced if one is not None), None)
@@ -335,12 +335,15 @@ class RunMachine:
         """
         if not self._has_budget:
             return most
-        left, forecast = self._remaining(), Forecast(self.plan.config, self.plan.ansatz, self.sampler.placement)
+        left, test = self._remaining(), self.forecast.self_test(self._history().self_tests())
+        seconds, jobs, shots = left.seconds - test.seconds, left.jobs - test.jobs, left.shots - test.shots
         for step in range(self._num_steps, most):
-            needed = forecast.step(step)
-            left = Remaining(left.seconds - needed.seconds, left.jobs - needed.jobs, left.shots - needed.shots)
-            if min(left.seconds, left.jobs, left.shots) < 0:
+            measurements = self.strategy.measurements(step)
+            needed = self.forecast.amount(measurements, whole=self.kind.bills)  # as it must be left for the step
+            if seconds < needed.seconds or jobs < needed.jobs or shots < needed.shots:
                 return step
+            seconds -= self.forecast.amount(measurements).seconds
+            jobs, shots = jobs - needed.jobs, shots - needed.shots
         return max(most, self._num_steps)
 
     def agree(self, step: int, state: StrategyState) -> Outcome | None:

@@ -18,6 +18,7 @@ import numpy as np
 from qhn.arrays import Bits, Floats
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.config import RunConfig
+from qhn.config.defaults import FIRST
 from qhn.config.file import with_settings
 from qhn.config.train import AdamConfig
 from qhn.errors import QhnError
@@ -95,7 +96,8 @@ def begun_at(config: RunConfig, initial: Mapping[str, Any]) -> RunConfig:
     """
     settings: dict[str, Any] = {"train.initial": dict(initial)}
     optimizer = config.train.optimizer
-    if isinstance(optimizer, AdamConfig) and "learning_rate" not in optimizer.model_fields_set:
+    is_set = "learning_rate" in optimizer.model_fields_set or config.naming == FIRST  # whose rate was a small one
+    if isinstance(optimizer, AdamConfig) and not is_set:
         settings["train.optimizer.learning_rate"] = optimizer.learning_rate / 10
     return with_settings(config, settings)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -209,7 +210,9 @@ def split_into_jobs(
     return [slice(*edge) for edge in pairwise(edges)]
 
 
-def savings(task: Task, chip: Chip, most_tiles: int, fewest_rows: int) -> dict[str, Price]:
+def savings(
+    task: Task, chip: Chip, most_tiles: int, fewest_rows: int, shots_of: Callable[[Task], int] | None = None
+) -> dict[str, Price]:
     """The price of a task, its price with each setting that lowers it, and its price with all of them, by name.
 
     Args:
@@ -218,22 +221,28 @@ def savings(task: Task, chip: Chip, most_tiles: int, fewest_rows: int) -> dict[s
         most_tiles: the largest number of tiles that is useful on the device.
         fewest_rows: number of rows of an SPSA gradient along one direction, which is cheap, but so noisy that a run
             needs more steps.
+        shots_of: rule by which the number of shots follows from the task, and changes with it; None if it is given.
     """
+
+    def changed(one: Task, change: Mapping[str, Any]) -> Task:
+        other = dataclasses.replace(one, **change)
+        return other if shots_of is None else dataclasses.replace(other, shots=shots_of(other))
+
     shortest = chip.rep_delay_range[0]
     spsa, fewer = "train.gradient=spsa", math.ceil(task.shots / 4)
     changes: dict[str, dict[str, Any]] = {
         f"device.tiles=auto ({most_tiles})": {"tiles": most_tiles},
         f"device.rep_delay={shortest:g}": {"rep_delay": shortest},
-        f"train.shots={fewer}": {"shots": fewer},
+        **({f"train.shots={fewer}": {"shots": fewer}} if shots_of is None else {}),
         spsa: {"num_rows": fewest_rows, "group": fewest_rows},
     }
     now = price(task)
     found, together = {"as it is": now}, task
     for what, change in changes.items():
-        changed = price(dataclasses.replace(task, **change))
-        if changed.seconds < now.seconds:
+        alone = price(changed(task, change))
+        if alone.seconds < now.seconds:
             if what == spsa and together != task:
                 found["all of these"] = price(together)
-            found[what] = changed
-            together = dataclasses.replace(together, **change)
+            found[what] = alone
+            together = changed(together, change)
     return found | {f"all of these{' and SPSA' * (spsa in found)}": price(together)}
