@@ -107,3 +107,18 @@ def test_given_qubits_were_not_searched(qhn) -> None:
     result = qhn(*words)
     assert result.code == 0
     assert "cut short" not in result.out
+
+
+@pytest.mark.parametrize("settings", [{"device.tiles": "auto"}, {"train.gradient": "spsa"}, {"device.rep_delay": 0.0}])
+def test_what_a_saving_says_is_what_it_gives(settings: dict[str, object]) -> None:
+    """Also where the number of shots follows from the price, and so changes with it."""
+    config = load_config("gaussian-activation", {"train.backend": "fake_torino"})
+    found = quote(config, fake_provider.FakeTorino(), budget=600)
+    ((key, value),) = settings.items()
+    (name,) = [
+        name for name in found.savings if name.startswith(f"{key}={value:g}" if value == 0 else f"{key}={value}")
+    ]
+    done = quote(with_settings(config, settings), fake_provider.FakeTorino(), budget=600)
+    assert (found.savings[name].shots, found.savings[name].circuits) == (done.gradient.shots, done.gradient.circuits)
+    assert found.savings[name].seconds == pytest.approx(done.gradient.seconds, rel=1e-2)
+    assert not any(name.startswith("train.shots") for name in found.savings)

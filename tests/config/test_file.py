@@ -117,7 +117,7 @@ def test_a_run_refuses_data_that_changed_under_it(users_file: Path) -> None:
 def test_settings_are_read_as_toml_or_text() -> None:
     assert parse_setting("network.hidden=[[2, 3]]") == ("network.hidden", [[2, 3]])
     assert parse_setting("train.backend = aer-mps") == ("train.backend", "aer-mps")
-    assert load_config("figure-1", {"train.optimizer": "sgd"}).train.optimizer.learning_rate == 1.0
+    assert load_config("figure-1", {"train.optimizer": "sgd"}).train.optimizer.learning_rate == 4.0
     assert load_config("figure-1", {"train.optimizer.learning_rate": 0.5}).train.optimizer.name == "adam"
     with pytest.raises(ValueError, match="key=value"):
         parse_setting("train.shots")

@@ -85,6 +85,12 @@ def test_inert_angles_are_never_measured_and_nothing_else_is_lost() -> None:
     assert AllAngles().selected(active, AllAngles().init(np.zeros(3))).tolist() == active.tolist()
 
 
+def test_one_shot_says_nothing_of_an_error_and_puts_no_angle_to_rest(tmp_path: Path) -> None:
+    settings = {"train.backend": "exact", "train.shots": 1, "train.steps": 3, "train.angles": "sparse"}
+    steps = list(train(load_config("figure-1", settings), record=False))  # a warning would be an error
+    assert [step.angles for step in steps] == [None] * 3
+
+
 @pytest.mark.parametrize("optimizer", [Adam(), Sgd(momentum=0.9)], ids=lambda one: type(one).__name__)
 def test_angles_at_rest_keep_their_value_and_the_optimizer_its_state(
     optimizer: Adam | Sgd, rng: np.random.Generator

@@ -27,7 +27,8 @@ from qhn.config.device import DeviceConfig
 from qhn.config.file import load_config, parse_config, presets
 from qhn.config.network import AnsatzConfig, NetworkConfig
 from qhn.config.section import Section
-from qhn.config.train import OBJECTIVE_SECTIONS, AdamConfig, StopRules, TrainConfig
+from qhn.config.strategy import AdamConfig
+from qhn.config.train import OBJECTIVE_SECTIONS, StopRules, TrainConfig
 from qhn.report.compare import Comparison
 from qhn.report.jobs import job_lines
 from qhn.run.record import Record

@@ -193,6 +193,25 @@ def test_what_a_sparse_run_submits_is_what_its_steps_record(service: Service, pa
         np.testing.assert_array_equal(again.grad, step.grad)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "steps"), [(TEST + 2 * STEP + WHOLE, 3), (TEST + 2 * STEP + WHOLE - 0.01, 2), (60, 4)]
+)
+@pytest.mark.parametrize("backend", ["ibm_manila", "fake_manila"])
+def test_the_advice_names_the_steps_that_the_budget_allows(
+    seconds: float, steps: int, backend: str, service: Service, paid: RunConfig, tmp_path: Path
+) -> None:
+    """As many as are then taken, self-test and whole seconds included; nothing is said of a run that comes to rest."""
+    settings = {"train.backend": backend, "train.max_qpu_seconds": seconds, "train.optimizer.decay_steps": 4}
+    training = train(with_settings(paid, settings), results=tmp_path)
+    advice = training.advice()
+    taken = len(list(training))
+    training.close()
+    if backend == "ibm_manila":
+        assert taken == steps
+    assert (f"ends after {taken}, with θ still on the way" in advice) == (taken < 4)
+    assert bool(advice) == (taken < 4)
+
+
 def test_a_detached_run_is_done_piece_by_piece(service: Service, tmp_path: Path, qhn) -> None:
     service.conditions.queue_seconds = 3600
     detached = qhn(*RUN, "ibm_manila", "--yes", "--detach")

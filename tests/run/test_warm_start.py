@@ -12,7 +12,7 @@ from qhn.arrays import Bits, Floats
 from qhn.backend import open_backend
 from qhn.circuit.hypernetwork import hypernetwork, product_state
 from qhn.config import RunConfig
-from qhn.config.file import with_settings
+from qhn.config.file import load_config, with_settings
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.problem.cost import TableProblem
@@ -146,6 +146,8 @@ def test_a_learning_rate_that_was_set_stays(small_config: RunConfig, trained: Re
         config = begun_at(with_settings(small_config, settings), initial)
         assert config.train.optimizer.learning_rate == pytest.approx(rate)
         assert config.train.optimizer.decay_steps == small_config.train.optimizer.decay_steps
+    earlier = load_config("figure-1", {"train.shots": 60}, naming=1)
+    assert begun_at(earlier, initial).train.optimizer == earlier.train.optimizer  # whose default rate was small
     assert begun_at(with_settings(small_config, {"train.optimizer": "sgd"}), initial).train.optimizer.name == "sgd"
 
 

@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -110,7 +110,7 @@ def run(
         from qhn.run.warm_start import warm_started
 
         said = (lambda words: None) if quiet or as_json else tell
-        config = warm_started(config, cast(Any, warm_start), results=results, tell=said)
+        config = warm_started(config, warm_start, results=results, tell=said)
     asked = {"restart": restart, "detach": detach, "retry_self_test": retry_self_test}
     _advance(lambda: _begin(config, yes, results=results, **asked), quiet, as_json)
 

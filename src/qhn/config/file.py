@@ -23,20 +23,22 @@ from qhn.config.defaults import NAMING
 from qhn.config.device import DeviceConfig
 from qhn.config.network import AnsatzConfig, NetworkConfig
 from qhn.config.section import Section
-from qhn.config.train import (
-    OBJECTIVE_SECTIONS,
+from qhn.config.strategy import (
     AdamConfig,
     AllAnglesConfig,
-    FromRunConfig,
     LbfgsConfig,
-    NormalConfig,
     ParameterShiftConfig,
     SgdConfig,
-    ShotScheduleConfig,
     SinusoidConfig,
     SparseAnglesConfig,
     SpsaGradientConfig,
     SpsaOptimizerConfig,
+)
+from qhn.config.train import (
+    OBJECTIVE_SECTIONS,
+    FromRunConfig,
+    NormalConfig,
+    ShotScheduleConfig,
     SuperpositionConfig,
     TrainConfig,
     UniformConfig,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from qhn.fields import is_number, plain
@@ -39,6 +39,21 @@ class Section(BaseModel):
         if faults:
             raise ValidationError.from_exception_data(cls.__name__, faults)
         return tree
+
+
+def named(default: str) -> BeforeValidator:
+    """A validator that takes a name ``"adam"`` for ``{ name = "adam" }``, and a table without a name for the default.
+
+    Args:
+        default: name of the kind of table that has no name.
+    """
+
+    def validate(value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        return {"name": default} | value if isinstance(value, dict) else value
+
+    return BeforeValidator(validate)
 
 
 def _fault(value: Any, kinds: frozenset[type]) -> PydanticCustomError | None:

@@ -1,4 +1,7 @@
-"""The table ``[train]``: machine, shots, gradient, optimizer, objective, first angles, seed, and when to stop."""
+"""The table ``[train]``: machine, shots, objective, first angles, seed, and when to stop.
+
+The tables in it that say what a step measures and how it moves θ are in :mod:`qhn.config.strategy`.
+"""
 
 from __future__ import annotations
 
@@ -13,29 +16,24 @@ from qhn.backend.machines import is_ideal
 from qhn.circuit.angles import MAX_ANGLE
 from qhn.circuit.hypernetwork import Ansatz
 from qhn.circuit.initial import WIDTH, Given, Initial, Normal, Superposition, Uniform
-from qhn.config.section import Section
+from qhn.config.section import Section, named
+from qhn.config.strategy import (
+    AdamConfig,
+    AllAnglesConfig,
+    AnglesConfig,
+    DecayingConfig,
+    GradientConfig,
+    LbfgsConfig,
+    OptimizerConfig,
+    ParameterShiftConfig,
+)
 from qhn.errors import QhnError
-from qhn.estimator.gradient import Gradient, ParameterShift, Spsa
 from qhn.fields import is_number
-from qhn.optimize.angles import AllAngles, Selection, SparseAngles
-from qhn.optimize.lbfgs import Lbfgs
-from qhn.optimize.optimizer import Adam, Optimizer, Sgd, Sinusoid, SpsaGains
 from qhn.optimize.shots import GeometricShots, Shots, priced_shots
 from qhn.problem.objective import OBJECTIVES, Aggregation, Kind
 
 if TYPE_CHECKING:
     from qhn.backend.device.price import Task
-
-
-def _named(default: str) -> BeforeValidator:
-    """Validator that takes a name ``"adam"`` for ``{ name = "adam" }``, and a table without a name for the default."""
-
-    def validate(value: Any) -> Any:
-        if isinstance(value, str):
-            return {"name": value}
-        return {"name": default} | value if isinstance(value, dict) else value
-
-    return BeforeValidator(validate)
 
 
 def _number_of_shots(value: Any) -> int | str | None:
@@ -49,178 +47,6 @@ def _number_of_shots(value: Any) -> int | str | None:
     if value < 1:
         raise PydanticKnownError("greater_than_equal", {"ge": 1})
     return int(value)
-
-
-class ParameterShiftConfig(Section):
-    """Table ``[train.gradient]`` with ``name = "parameter-shift"``, which has no other keys."""
-
-    name: Literal["parameter-shift"] = "parameter-shift"
-
-    def build(self, ansatz: Ansatz) -> Gradient:
-        """The rule for gradients of the ansatz."""
-        return ParameterShift(ansatz.active)
-
-
-class SpsaGradientConfig(Section):
-    """Table ``[train.gradient]`` with ``name = "spsa"``; see :class:`qhn.estimator.gradient.Spsa`.
-
-    Attributes:
-        name: ``"spsa"``.
-        perturbation: size of the perturbation in the first step, in radians.
-        decay: exponent by which the perturbation shrinks with the steps.
-        num_directions: number of random directions per gradient.
-    """
-
-    name: Literal["spsa"]
-    perturbation: float = Field(default=0.2, gt=0)
-    decay: float = Field(default=0.101, ge=0)
-    num_directions: int = Field(default=1, ge=1)
-
-    def build(self, ansatz: Ansatz) -> Gradient:
-        """The rule for gradients of the ansatz."""
-        return Spsa(ansatz.active, self.perturbation, self.decay, self.num_directions)
-
-
-class DecayingConfig(Section):
-    """Keys of optimizers whose learning rate falls linearly towards 0.
-
-    Attributes:
-        decay_steps: number of steps over which the learning rate falls; None, written ``"none"``, keeps it constant.
-    """
-
-    decay_steps: int | None = Field(default=60, ge=1)
-
-    @field_validator("decay_steps", "epsilon", mode="before", check_fields=False)
-    @classmethod
-    def _none_is_none(cls, value: Any) -> Any:
-        return None if value == "none" else value
-
-
-class AdamConfig(DecayingConfig):
-    """Table ``[train.optimizer]`` with ``name = "adam"``; see :class:`qhn.optimize.optimizer.Adam`.
-
-    Attributes:
-        name: ``"adam"``.
-        learning_rate: learning rate of the first step, in radians per step.
-        beta1: decay of the mean of past gradients, in [0, 1).
-        beta2: decay of the mean of past squared gradients, in [0, 1).
-        epsilon: number added to the root of the squared gradients against division by 0; None, written ``"none"``, and
-            at most, is 1e-6 of the largest.
-    """
-
-    name: Literal["adam"] = "adam"
-    learning_rate: float = Field(default=0.5, gt=0)
-    beta1: float = Field(default=0.6, ge=0, lt=1)
-    beta2: float = Field(default=0.99, ge=0, lt=1)
-    epsilon: float | None = Field(default=None, gt=0)
-
-    def build(self) -> Optimizer:
-        """The optimizer with these settings."""
-        return Adam(self.learning_rate, self.beta1, self.beta2, self.epsilon, self.decay_steps)
-
-
-class SgdConfig(DecayingConfig):
-    """Table ``[train.optimizer]`` with ``name = "sgd"``; see :class:`qhn.optimize.optimizer.Sgd`.
-
-    Attributes:
-        name: ``"sgd"``.
-        learning_rate: first step in radians per unit of gradient.
-        momentum: factor by which the sum of gradients decays in a step, in [0, 1).
-    """
-
-    name: Literal["sgd"]
-    learning_rate: float = Field(default=1.0, gt=0)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-
-    def build(self) -> Optimizer:
-        """The optimizer with these settings."""
-        return Sgd(self.learning_rate, self.momentum, self.decay_steps)
-
-
-class SpsaOptimizerConfig(Section):
-    """Table ``[train.optimizer]`` with ``name = "spsa"``; see :class:`qhn.optimize.optimizer.SpsaGains`.
-
-    Attributes:
-        name: ``"spsa"``.
-        learning_rate: step in radians per unit of gradient, before it decays.
-        decay: exponent of the decay with the steps.
-        stability: number of steps by which the decay is delayed.
-    """
-
-    name: Literal["spsa"]
-    learning_rate: float = Field(default=5.0, gt=0)
-    decay: float = Field(default=0.602, ge=0)
-    stability: float = Field(default=10.0, ge=0)
-
-    def build(self) -> Optimizer:
-        """The optimizer with these settings."""
-        return SpsaGains(self.learning_rate, self.decay, self.stability)
-
-
-class SinusoidConfig(DecayingConfig):
-    """Table ``[train.optimizer]`` with ``name = "sinusoid"``; see :class:`qhn.optimize.optimizer.Sinusoid`.
-
-    Attributes:
-        name: ``"sinusoid"``.
-        damping: share of the way to its minimum that each angle goes in the first step.
-    """
-
-    name: Literal["sinusoid"]
-    damping: float = Field(default=0.5, gt=0, le=1)
-
-    def build(self) -> Optimizer:
-        """The optimizer with these settings."""
-        return Sinusoid(self.damping, self.decay_steps)
-
-
-class LbfgsConfig(Section):
-    """Table ``[train.optimizer]`` with ``name = "lbfgs"``; see :class:`qhn.optimize.lbfgs.Lbfgs`.
-
-    Attributes:
-        name: ``"lbfgs"``.
-        memory: number of past steps from which curvature is estimated.
-        max_line_search: largest number of gradients in one line search.
-        force: whether sampled gradients are allowed, whose noise the optimizer takes for curvature.
-    """
-
-    name: Literal["lbfgs"]
-    memory: int = Field(default=10, ge=1)
-    max_line_search: int = Field(default=20, ge=2)
-    force: bool = False
-
-    def build(self) -> Optimizer:
-        """The optimizer with these settings."""
-        return Lbfgs(self.memory, self.max_line_search)
-
-
-class AllAnglesConfig(Section):
-    """Table ``[train.angles]`` with ``name = "all"``, which has no other keys: every active angle in every step."""
-
-    name: Literal["all"] = "all"
-
-    def build(self) -> Selection:
-        """The selection with these settings."""
-        return AllAngles()
-
-
-class SparseAnglesConfig(Section):
-    """Table ``[train.angles]`` with ``name = "sparse"``; see :class:`qhn.optimize.angles.SparseAngles`.
-
-    Attributes:
-        name: ``"sparse"``.
-        threshold: share of the largest amplitude below which an angle is not measured for a while.
-        rest: number of steps for which it is not measured.
-        memory: factor by which the weight of an earlier measurement of an amplitude falls with each step.
-    """
-
-    name: Literal["sparse"]
-    threshold: float = Field(default=0.1, gt=0, lt=1)
-    rest: int = Field(default=5, ge=1)
-    memory: float = Field(default=0.8, ge=0, lt=1)
-
-    def build(self) -> Selection:
-        """The selection with these settings."""
-        return SparseAngles(self.threshold, self.rest, self.memory)
 
 
 class ObjectiveConfig(Section):
@@ -334,23 +160,13 @@ class FromRunConfig(Section):
         return Given(self.theta, self.run)
 
 
-GradientConfig = Annotated[
-    Annotated[ParameterShiftConfig | SpsaGradientConfig, Field(discriminator="name")], _named("parameter-shift")
-]
-OptimizerConfig = Annotated[
-    Annotated[AdamConfig | SgdConfig | SinusoidConfig | SpsaOptimizerConfig | LbfgsConfig, Field(discriminator="name")],
-    _named("adam"),
-]
-AnglesConfig = Annotated[Annotated[AllAnglesConfig | SparseAnglesConfig, Field(discriminator="name")], _named("all")]
 if TYPE_CHECKING:
     AnyObjective = ObjectiveConfig
 else:
-    AnyObjective = Annotated[
-        Annotated[Union[*OBJECTIVE_SECTIONS.values()], Field(discriminator="name")], _named("mean")
-    ]
+    AnyObjective = Annotated[Annotated[Union[*OBJECTIVE_SECTIONS.values()], Field(discriminator="name")], named("mean")]
 InitialConfig = Annotated[
     Annotated[UniformConfig | NormalConfig | SuperpositionConfig | FromRunConfig, Field(discriminator="name")],
-    _named("uniform"),
+    named("uniform"),
 ]
 
 
@@ -465,6 +281,11 @@ class TrainConfig(StopRules):
                 "without shots, or adam, or set train.optimizer.force = true"
             )
         return self
+
+    @property
+    def decay_steps(self) -> int | None:
+        """The number of steps over which the learning rate falls to 0; None if it does not, or by another rule."""
+        return self.optimizer.decay_steps if isinstance(self.optimizer, DecayingConfig) else None
 
     @property
     def taker_of_curvature(self) -> str:

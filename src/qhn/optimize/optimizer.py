@@ -89,7 +89,7 @@ class AdamState(NamedTuple):
 class Adam:
     """The optimizer Adam (Kingma and Ba, arXiv:1412.6980, algorithm 1).
 
-    The defaults were measured on sampled gradients of four tasks (``make reproduce FIG=frugal``).
+    The defaults were measured on sampled gradients of three tasks (``make reproduce FIG=frugal``).
 
     Attributes:
         learning_rate: size of the first step of an angle, in radians, above 0.
@@ -145,6 +145,9 @@ class SgdState(NamedTuple):
 class Sgd:
     """Gradient descent with momentum: v ← momentum·v + ∇, θ ← θ − learning_rate·v.
 
+    A good learning rate is in the unit of the costs, of which Adam's is free. The default solved .35 of 40 starts of
+    ``gaussian-activation`` and .55 of 20 of ``mnist-01``, a rate of 1 .00 and .32 of them.
+
     Attributes:
         learning_rate: step in radians per unit of gradient, above 0.
         momentum: factor by which the sum of gradients decays in a step, in [0, 1).
@@ -152,7 +155,7 @@ class Sgd:
             1; None for a constant rate.
     """
 
-    learning_rate: float = 1.0
+    learning_rate: float = 4.0
     momentum: float = 0.9
     decay_steps: int | None = 60
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from qhn.arrays import Floats
 from qhn.paper.claims import mean_and_error
-from qhn.report.plotting import MaxNLocator, in_own_style, save
+from qhn.report.plotting import Axes, Figure, MaxNLocator, in_own_style, save
 from qhn.report.style import BLACK, BLUE, COLOURS, COLUMN, GREY, MARKERS, RED, new_figure, write_csv
 from qhn.sweep.survey import Group, Rate, Survey
 
@@ -215,8 +215,7 @@ def trained_with_noise(
     for axes in panels:
         axes.set_ylim(top=top)
     panels[0].set_ylabel("E − C* with noise")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, fontsize=6, frameon=False, loc="outside upper center", ncols=3)
+    _one_legend(figure, panels, fontsize=6, ncols=3)
     write_rows(path.with_suffix(".csv"), rows)
     return save(figure, path)
 
@@ -252,8 +251,7 @@ def remaining_bias(path: Path, left: Mapping[tuple[str, str, str], Floats]) -> P
         axes.set_title(f"{task}, {order}", fontsize=7)
     for axes in panels[:: len(ORDERS)]:
         axes.set_ylabel("bias left (%)")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, fontsize=6, frameon=False, loc="outside upper center", ncols=3)
+    _one_legend(figure, panels, fontsize=6, ncols=3)
     write_rows(path.with_suffix(".csv"), rows)
     return save(figure, path)
 
@@ -381,10 +379,15 @@ def against_price(path: Path, lines: Mapping[str, Sequence[Line]]) -> Path:
         axes.set_title(task, fontsize=8)
     for axes in panels[:: len(units)]:
         axes.set_ylabel("share of starts solved")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, fontsize=7, frameon=False, loc="outside upper center", ncols=5)
+    _one_legend(figure, panels, fontsize=7, ncols=5)
     write_rows(path.with_suffix(".csv"), rows)
     return save(figure, path)
+
+
+def _one_legend(figure: Figure, panels: Sequence[Axes], *, fontsize: int, ncols: int) -> None:
+    """Put the legend of the first panel above all of them, which show the same lines."""
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=fontsize, frameon=False, loc="outside upper center", ncols=ncols)
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -336,7 +336,9 @@ class RunMachine:
         if not self._has_budget:
             return most
         left, test = self._remaining(), self.forecast.self_test(self._history().self_tests())
-        seconds, jobs, shots = left.seconds - test.seconds, left.jobs - test.jobs, left.shots - test.shots
+        ahead = self.ledger().paid_ahead  # jobs of the next step that are on their way, which are not paid again
+        seconds = left.seconds - test.seconds + ahead.seconds
+        jobs, shots = left.jobs - test.jobs + ahead.jobs, left.shots - test.shots + ahead.shots
         for step in range(self._num_steps, most):
             measurements = self.strategy.measurements(step)
             needed = self.forecast.amount(measurements, whole=self.kind.bills)  # as it must be left for the step

@@ -363,7 +363,7 @@ class Training(Iterator[Step]):
             QhnError: if the machine cannot run the circuit.
             BackendError: if its service cannot be reached.
         """
-        decay_steps = getattr(self.config.train.optimizer, "decay_steps", None)
+        decay_steps = self.config.train.decay_steps
         if decay_steps is None or self._reached_end() is not None:
             return ""
         planned = self._machine.steps_in_budget(min(self.config.train.steps, decay_steps))

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from qhn.circuit.hypernetwork import Ansatz
 from qhn.config import RunConfig
 from qhn.config.defaults import FIRST
 from qhn.config.file import with_settings
-from qhn.config.train import AdamConfig
+from qhn.config.strategy import AdamConfig
 from qhn.errors import QhnError
 from qhn.problem.capabilities import digest_of
 from qhn.problem.cost import Problem
@@ -28,13 +28,13 @@ from qhn.problem.landscape import MAX_ENUMERABLE_QUBITS
 from qhn.run.record import Record
 from qhn.run.training import Training, train
 
-WarmStart = Literal["ideal", "product"]
+KINDS = ("ideal", "product")
 EXACT_STEPS = 300  # of L-BFGS at most; it converges in about 120 gradients at 14 qubits
 
 
 def warm_started(
     config: RunConfig,
-    kind: WarmStart = "ideal",
+    kind: str = "ideal",
     *,
     problem: Problem | None = None,
     results: str | Path | None = None,
@@ -66,8 +66,8 @@ def warm_started(
     >>> warm.train.initial.name, len(warm.train.initial.theta)
     ('run', 32)
     """
-    if kind not in get_args(WarmStart):
-        raise QhnError(f"a warm start is {' or '.join(get_args(WarmStart))}, got {kind!r}")
+    if kind not in KINDS:
+        raise QhnError(f"a warm start is {' or '.join(KINDS)}, got {kind!r}")
     known = config.problem() if problem is None else problem
     ansatz = config.circuit(known.num_qubits)
     classical = _classical(config, known.num_qubits)
