@@ -194,7 +194,7 @@ def test_what_a_sparse_run_submits_is_what_its_steps_record(service: Service, pa
 
 
 @pytest.mark.parametrize(
-    ("seconds", "steps"), [(TEST + 2 * STEP + WHOLE, 3), (TEST + 2 * STEP + WHOLE - 0.01, 2), (60, 4)]
+    ("seconds", "steps"), [(TEST + 2 * STEP + WHOLE + 0.001, 3), (TEST + 2 * STEP + WHOLE - 0.01, 2), (60, 4)]
 )
 @pytest.mark.parametrize("backend", ["ibm_manila", "fake_manila"])
 def test_the_advice_names_the_steps_that_the_budget_allows(
