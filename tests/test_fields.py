@@ -13,7 +13,7 @@ import qhn
 from qhn.backend import DeviceSettings, NoiseSettings, RehearsalSettings, open_backend
 from qhn.backend.noise.channels import Depolarising
 from qhn.circuit.angles import MAX_ANGLE
-from qhn.circuit.hypernetwork import Ansatz, product_state
+from qhn.circuit.hypernetwork import Hypernetwork, product_state
 from qhn.circuit.initial import Normal, Superposition, Uniform
 from qhn.errors import QhnError
 from qhn.estimator.exact import ExactEstimator
@@ -30,7 +30,7 @@ from qhn.problem.search_space import SearchSpace
 from qhn.seeds import Key
 
 RECORDS: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [  # class, arguments, fields that are integers or numbers
-    (Ansatz, {"num_qubits": 3, "num_layers": 1}, {"num_qubits": 2, "num_layers": 1}),
+    (Hypernetwork, {"num_qubits": 3, "num_layers": 1}, {"num_qubits": 2, "num_layers": 1}),
     (SearchSpace, {"num_inputs": 2}, {"num_inputs": 2, "num_classes": 3}),
     (DeviceSettings, {}, {"tiles": 2, "rep_delay": 0.5}),
     (RehearsalSettings, {}, {"max_bond": 8, "tiles": 1}),

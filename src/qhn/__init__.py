@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qhn.backend import BackendError, DeviceSettings, NoiseSettings, RehearsalSettings, open_backend
     from qhn.baseline.classical import Trace, polish, search, success_rate
-    from qhn.circuit.hypernetwork import Ansatz, hypernetwork, product_state
+    from qhn.circuit.ansatz import Ansatz
+    from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork, product_state
     from qhn.config import RunConfig
     from qhn.config.file import load_config, load_problem, presets
     from qhn.errors import NotFoundError, QhnError
@@ -43,7 +44,8 @@ if TYPE_CHECKING:
 _MODULES = {
     "backend": ("BackendError", "DeviceSettings", "NoiseSettings", "RehearsalSettings", "open_backend"),
     "baseline.classical": ("Trace", "polish", "search", "success_rate"),
-    "circuit.hypernetwork": ("Ansatz", "hypernetwork", "product_state"),
+    "circuit.ansatz": ("Ansatz",),
+    "circuit.hypernetwork": ("Hypernetwork", "hypernetwork", "product_state"),
     "config": ("RunConfig",),
     "config.file": ("load_config", "load_problem", "presets"),
     "errors": ("NotFoundError", "QhnError"),

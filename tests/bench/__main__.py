@@ -32,7 +32,7 @@ from qhn.backend.device.placement import place
 from qhn.backend.noise.channels import ChipNoise
 from qhn.backend.noise.twin import Twin
 from qhn.backend.settings import DeviceSettings
-from qhn.circuit.hypernetwork import Ansatz, hypernetwork
+from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork
 from qhn.circuit.measurement import with_measurement
 from qhn.config.file import load_config, load_problem
 from qhn.estimator.exact import ExactEstimator
@@ -65,7 +65,7 @@ def peak() -> float:
     return 2 * 1024**3 / medians({"product": lambda: a @ a}, ROUNDS)["product"]
 
 
-def operations(ansatz: Ansatz) -> float:
+def operations(ansatz: Hypernetwork) -> float:
     """Additions and multiplications of one gradient by our method."""
     cut = best_cut(ansatz)
     branches, total = cut.num_branches, 0.0

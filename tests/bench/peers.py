@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.estimator.gradient import ParameterShift
 from qhn.seeds import Key
 
@@ -22,7 +22,7 @@ Result = tuple[float, np.ndarray]
 class Task:
     """E and gradient of ``costs`` (qubit 0 least significant) at ``theta``; a batch for those that take one."""
 
-    ansatz: Ansatz
+    ansatz: Hypernetwork
     costs: np.ndarray
     thetas: np.ndarray
 

@@ -7,7 +7,7 @@ from qiskit.quantum_info import Statevector, partial_trace
 
 import reference
 from qhn import bitstrings
-from qhn.circuit.hypernetwork import Ansatz, hypernetwork, product_state
+from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork, product_state
 
 ORDERS = ("eq5", "authors")
 SHAPES = [(n, layers, order) for n in (1, 2, 3, 4, 5, 6) for layers in (0, 1, 2, 3) for order in ORDERS]
@@ -17,7 +17,7 @@ def bound(circuit: QuantumCircuit, theta: np.ndarray) -> QuantumCircuit:
     return circuit.assign_parameters({p: theta[p.index] for p in circuit.parameters})
 
 
-def relabelled(ansatz: Ansatz, probabilities: np.ndarray) -> np.ndarray:
+def relabelled(ansatz: Hypernetwork, probabilities: np.ndarray) -> np.ndarray:
     bits = bitstrings.from_integers(np.arange(len(probabilities)), ansatz.num_qubits)
     result = np.zeros_like(probabilities)
     result[bitstrings.to_integers(ansatz.relabel(bits))] = probabilities

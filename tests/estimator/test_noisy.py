@@ -8,7 +8,7 @@ import pytest
 import reference
 from qhn.backend.noise.channels import Depolarising
 from qhn.backend.noise.twin import Twin
-from qhn.circuit.hypernetwork import Ansatz, hypernetwork
+from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork
 from qhn.circuit.measurement import with_measurement
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import ParameterShift, Spsa
@@ -23,7 +23,7 @@ NOISE = Depolarising(p1=0.01, p2=0.03, readout_error=0.02)
 SILENCE = Depolarising(p1=0.0, p2=0.0)
 
 
-def estimator(ansatz: Ansatz, costs: np.ndarray, noise: Depolarising, alpha: float = 1.0) -> NoisyEstimator:
+def estimator(ansatz: Hypernetwork, costs: np.ndarray, noise: Depolarising, alpha: float = 1.0) -> NoisyEstimator:
     twin = Twin(with_measurement(ansatz.circuit), noise)
     return NoisyEstimator(ansatz, TableProblem(costs), twin, objective=Objective(alpha))
 

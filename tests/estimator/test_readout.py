@@ -13,7 +13,7 @@ import pytest
 from qhn import bitstrings
 from qhn.backend import BackendError
 from qhn.backend.samples import ReadoutCounts, Samples
-from qhn.circuit.hypernetwork import Ansatz, hypernetwork
+from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork
 from qhn.estimator import readout
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import ParameterShift, Spsa
@@ -39,9 +39,9 @@ class Misreading:
     name: str = "misreading"
     paid: bool = False
     circuit: Any = None
-    ansatz: Ansatz = field(init=False)
+    ansatz: Hypernetwork = field(init=False)
 
-    def compile(self, ansatz: Ansatz) -> Misreading:
+    def compile(self, ansatz: Hypernetwork) -> Misreading:
         self.ansatz, self.distribution = ansatz, Distribution(ansatz)
         return self
 

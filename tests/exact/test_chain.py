@@ -9,7 +9,7 @@ from scipy.stats import chisquare
 import reference
 from qhn import bitstrings
 from qhn.backend import open_backend
-from qhn.circuit.hypernetwork import Ansatz, hypernetwork, product_state
+from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork, product_state
 from qhn.exact import chain as chain_module
 from qhn.exact.chain import Chain
 from qhn.exact.distribution import Distribution
@@ -19,7 +19,7 @@ ORDERS = ("eq5", "authors")
 SHAPES = [(n, layers, order) for n in (1, 2, 3, 5, 8) for layers in range(5) for order in ORDERS]
 
 
-def random_thetas(ansatz: Ansatz, rng: np.random.Generator, num: int = 2) -> np.ndarray:
+def random_thetas(ansatz: Hypernetwork, rng: np.random.Generator, num: int = 2) -> np.ndarray:
     return rng.uniform(0, 2 * np.pi, (num, ansatz.num_parameters))
 
 

@@ -8,7 +8,7 @@ import pytest
 from qhn.arrays import Integers
 from qhn.backend import open_backend
 from qhn.bitstrings import Numbered, to_integers
-from qhn.circuit.hypernetwork import Ansatz, hypernetwork
+from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut
 from qhn.exact.distribution import Distribution
@@ -19,7 +19,7 @@ SHAPES = [(n, layers, order) for n in (1, 2, 3, 8, 9) for layers in range(6) for
 LAST = 1 - 2.0**-53  # the largest of numpy's uniform numbers
 
 
-def plainly(ansatz: Ansatz, theta: np.ndarray, uniforms: np.ndarray) -> Integers:
+def plainly(ansatz: Hypernetwork, theta: np.ndarray, uniforms: np.ndarray) -> Integers:
     """The integers of the shots: the high half from its marginal distribution, then the low half given the high."""
     cut = best_cut(ansatz)
     halves = Halves(ansatz, cut, 1)

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 import reference
 from qhn import compiled, threads
-from qhn.circuit.hypernetwork import Ansatz, hypernetwork, product_state
+from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork, product_state
 from qhn.exact import energy as energy_module
 from qhn.exact import kernels
 from qhn.exact.cut import Op, best_cut, cut_at, num_crossings
@@ -21,7 +21,7 @@ from qhn.problem.objective import Objective
 SHAPES = [(n, layers, order) for n in (1, 2, 3, 4, 5) for layers in (0, 1, 2, 3) for order in ("eq5", "authors")]
 
 
-def random_thetas(ansatz: Ansatz, rng: np.random.Generator, num: int = 3) -> np.ndarray:
+def random_thetas(ansatz: Hypernetwork, rng: np.random.Generator, num: int = 3) -> np.ndarray:
     return rng.uniform(0, 2 * np.pi, (num, ansatz.num_parameters))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from qiskit.quantum_info import Statevector
 
-from qhn.circuit.hypernetwork import Ansatz, hypernetwork
+from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork
 from qhn.config.file import load_config
 from qhn.errors import QhnError
 from qhn.optimize.optimizer import Adam, Optimizer, Sgd, Sinusoid, SpsaGains, decayed
@@ -129,7 +129,7 @@ def test_jumps_are_refused_without_second_derivatives() -> None:
 
 @pytest.mark.parametrize("settings", [{"train.optimizer": "sinusoid"}, {"train.angles": "sparse"}])
 def test_rules_for_sinusoids_refuse_circuits_with_shared_angles(settings: dict[str, str]) -> None:
-    class Shared(Ansatz):
+    class Shared(Hypernetwork):
         def gates(self, *, prune: bool = False, fold: bool = False):
             for gate in super().gates(prune=prune, fold=fold):
                 yield gate if gate.angle is None else gate._replace(angle=gate.angle // 2)

@@ -16,7 +16,7 @@ from qhn.backend.journal import Journal
 from qhn.backend.sampler import BackendError, check_request
 from qhn.backend.samples import Samples
 from qhn.backend.settings import Settings
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import GateCircuit
 from qhn.circuit.measurement import with_measurement
 from qhn.errors import QhnError
 from qhn.seeds import Key
@@ -46,7 +46,7 @@ class AerBackend:
         self.name = name
         self.method = method
 
-    def compile(self, ansatz: Ansatz) -> AerSampler:
+    def compile(self, ansatz: GateCircuit) -> AerSampler:
         """The sampler of the ansatz, which simulates its ``executed`` circuit.
 
         Raises:
@@ -66,7 +66,9 @@ class AerSampler:
 
     placement = None
 
-    def __init__(self, simulator: AerSimulator, circuit: QuantumCircuit, ansatz: Ansatz, facts: dict[str, Any]) -> None:
+    def __init__(
+        self, simulator: AerSimulator, circuit: QuantumCircuit, ansatz: GateCircuit, facts: dict[str, Any]
+    ) -> None:
         self.simulator = simulator
         self.circuit = circuit
         self.ansatz = ansatz

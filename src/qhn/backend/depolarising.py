@@ -11,7 +11,7 @@ from qhn.backend.noise.twin import Twin
 from qhn.backend.sampler import check_request
 from qhn.backend.samples import Samples
 from qhn.backend.settings import NoiseSettings, Settings
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import GateCircuit
 from qhn.circuit.measurement import with_measurement
 from qhn.seeds import Key
 
@@ -31,7 +31,7 @@ class DepolarisingBackend:
     def __init__(self, settings: NoiseSettings | None = None) -> None:
         self.settings = settings or NoiseSettings()
 
-    def compile(self, ansatz: Ansatz) -> DepolarisingSampler:
+    def compile(self, ansatz: GateCircuit) -> DepolarisingSampler:
         """The sampler of the ansatz, in the form of the circuit that the settings ask for."""
         return DepolarisingSampler(ansatz, self.settings)
 
@@ -41,7 +41,7 @@ class DepolarisingSampler:
 
     placement = None
 
-    def __init__(self, ansatz: Ansatz, settings: NoiseSettings) -> None:
+    def __init__(self, ansatz: GateCircuit, settings: NoiseSettings) -> None:
         self.ansatz = ansatz
         self.settings = settings
         self.circuit = with_measurement(ansatz.circuit if settings.form == "literal" else ansatz.pruned)

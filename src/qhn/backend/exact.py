@@ -11,14 +11,12 @@ from qhn.backend.sampler import check_request
 from qhn.backend.samples import Samples
 from qhn.backend.settings import Settings
 from qhn.bitstrings import Numbered
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import GateCircuit
 from qhn.circuit.measurement import with_measurement
 from qhn.errors import QhnError
 from qhn.exact.chain import Chain
-from qhn.exact.distribution import Distribution
+from qhn.exact.engine import MAX_CUT_QUBITS, sampler_of
 from qhn.seeds import Key
-
-MAX_CUT_QUBITS = 24  # qubits up to which a chain is cut once; longer chains are cut into pairs
 
 
 def open_exact(name: str, settings: Settings, journal: Journal | None) -> ExactBackend:
@@ -32,7 +30,7 @@ class ExactBackend:
     name = "exact"
     paid = False
 
-    def compile(self, ansatz: Ansatz) -> ExactSampler:
+    def compile(self, ansatz: GateCircuit) -> ExactSampler:
         """The sampler of the ansatz.
 
         Raises:
@@ -50,9 +48,9 @@ class ExactSampler:
 
     placement = None
 
-    def __init__(self, ansatz: Ansatz) -> None:
+    def __init__(self, ansatz: GateCircuit) -> None:
         self.ansatz = ansatz
-        self.engine = Distribution(ansatz) if ansatz.num_qubits <= MAX_CUT_QUBITS else Chain(ansatz)
+        self.engine = sampler_of(ansatz)
 
     @cached_property
     def circuit(self) -> Any:

@@ -27,7 +27,7 @@ from qhn.backend.noise.twin import Twin
 from qhn.backend.sampler import BackendError, check_request
 from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.backend.settings import RehearsalSettings, Settings
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import GateCircuit
 from qhn.errors import QhnError
 from qhn.seeds import Key
 from qhn.text import did_you_mean
@@ -74,9 +74,9 @@ class FakeDevice:
         self.device = device
         self.settings = settings or RehearsalSettings()
         self.name: str = device.name
-        self._compiled: dict[Ansatz, RehearsalSampler] = {}
+        self._compiled: dict[GateCircuit, RehearsalSampler] = {}
 
-    def compile(self, ansatz: Ansatz) -> RehearsalSampler:
+    def compile(self, ansatz: GateCircuit) -> RehearsalSampler:
         """The sampler of the ansatz on the best qubits, made once and then returned again.
 
         Raises:

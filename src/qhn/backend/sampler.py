@@ -8,7 +8,7 @@ from qhn.arrays import Floats
 from qhn.backend.samples import Samples
 from qhn.backend.terms import Terms
 from qhn.circuit.angles import as_rows
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import GateCircuit
 from qhn.errors import QhnError
 from qhn.fields import Whole
 from qhn.seeds import Key
@@ -98,7 +98,7 @@ class Backend(Protocol):
         """Whether shots on this machine cost something, so that all of them must be kept."""
         ...
 
-    def compile(self, ansatz: Ansatz) -> Sampler:
+    def compile(self, ansatz: GateCircuit) -> Sampler:
         """Prepare the ansatz for this machine; the sampler can then be used for any angles.
 
         Raises:

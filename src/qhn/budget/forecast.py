@@ -13,7 +13,7 @@ from qhn.backend.device.price import MAX_EXECUTIONS, Task, job_seconds, price, w
 from qhn.backend.events import Entry
 from qhn.backend.ibm.selftest import ROWS, SHOTS, is_due
 from qhn.backend.terms import Amount
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import Ansatz
 from qhn.config import RunConfig
 from qhn.estimator.measurement import Measurement
 from qhn.optimize.strategy import Strategy

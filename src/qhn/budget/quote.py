@@ -153,10 +153,10 @@ def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
     """
     if config.train.shots is None:
         raise QhnError("a device measures shots; give --shots")
-    ansatz = config.circuit(config.problem().num_qubits)
+    ansatz = config.circuit(config.problem())
     use = config.device.settings(machine_of(device.name))
     assert isinstance(use, DeviceSettings)
-    placed = place(ansatz, device, use)
+    placed = place(ansatz.unrolled, device, use)
     forecast = Forecast(config, ansatz, placed)
     chip, chains, load = placed.chip, placed.chains, placed.load
     as_many = use.qubits or use.tiles == "auto"
@@ -166,7 +166,7 @@ def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
     task = forecast.task(last)
     return Quote(
         title=f"{config.experiment} on {device.name}, calibration of {chip.date[:10] or 'unknown date'}: "
-        f"{ansatz.num_qubits} qubits, num_layers {ansatz.num_layers}, order {ansatz.order}",
+        f"{ansatz.num_qubits} qubits, {ansatz.words()}",
         billed=machine_of(device.name).bills,
         chip=chip,
         chains=chains,

@@ -5,6 +5,7 @@ The function :func:`qhn.hypernetwork` is in the module of the same name.
 
 from __future__ import annotations
 
-from qhn.circuit.hypernetwork import Ansatz, Gate, product_state
+from qhn.circuit.ansatz import AngleMap, Ansatz, Gate, GateCircuit
+from qhn.circuit.hypernetwork import Hypernetwork, product_state
 
-__all__ = ["Ansatz", "Gate", "product_state"]
+__all__ = ["AngleMap", "Ansatz", "Gate", "GateCircuit", "Hypernetwork", "product_state"]

@@ -20,12 +20,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from qhn.arrays import Bits, Bools, Integers
 from qhn.bitstrings import from_integers, to_integers
+from qhn.circuit.ansatz import Gate
 from qhn.errors import QhnError
 from qhn.fields import Whole, settle
 
@@ -37,16 +38,8 @@ Order = Literal["eq5", "authors"]
 AXES = ("ry", "rz")  # the axes of a block's rotations, in the order of θ
 
 
-class Gate(NamedTuple):
-    """One gate: its name, its qubits (the control of a CX first), and the index of its angle in θ, or None for a CX."""
-
-    name: str  # ry, rz or cx
-    qubits: tuple[int, ...]
-    angle: int | None = None
-
-
 @dataclass(frozen=True)
-class Ansatz:
+class Hypernetwork:
     """A hypernetwork circuit of ``num_qubits`` qubits; make one with :func:`hypernetwork` or :func:`product_state`.
 
     θ is one flat vector in the order (block, axis y then z, qubit).
@@ -91,11 +84,29 @@ class Ansatz:
         mask[0 if self.order == "eq5" else -1, 1] = False
         return mask.ravel()
 
-    @cached_property
+    @property
+    def name(self) -> str:
+        """The kind of ansatz, ``"hypernetwork"`` or without layers ``"product"``."""
+        return "hypernetwork" if self.num_layers else "product"
+
+    @property
     def shared_angles(self) -> Integers:
-        """The indices of angles that more than one gate has, in which E is no sinusoid; there are none here."""
-        angles = [gate.angle for gate in self.gates() if gate.angle is not None]
-        return np.flatnonzero(np.bincount(angles, minlength=self.num_parameters) > 1)
+        """The indices of angles in which E is no sinusoid of period 2π; there are none."""
+        return np.empty(0, dtype=np.int64)
+
+    @property
+    def unrolled(self) -> Hypernetwork:
+        """The circuit itself: every angle belongs to one rotation."""
+        return self
+
+    @property
+    def angle_map(self) -> None:
+        """None: the angles of the gates are θ itself."""
+        return None
+
+    def words(self) -> str:
+        """The number of layers and the order of the gates in words."""
+        return f"num_layers {self.num_layers}, order {self.order}"
 
     def brick(self, block: int) -> list[tuple[int, int]]:
         """The (control, target) pairs of the CX brick of a block; ``block`` counts from 0."""
@@ -189,7 +200,7 @@ class Ansatz:
         return circuit
 
 
-def hypernetwork(num_qubits: int, num_layers: int, order: Order = "eq5") -> Ansatz:
+def hypernetwork(num_qubits: int, num_layers: int, order: Order = "eq5") -> Hypernetwork:
     """The layered ansatz of arXiv:2301.08292, Eq. 5, in either order of gates.
 
     Raises:
@@ -199,13 +210,13 @@ def hypernetwork(num_qubits: int, num_layers: int, order: Order = "eq5") -> Ansa
     >>> ansatz.num_parameters, int(ansatz.active.sum())
     (112, 98)
     """
-    return Ansatz(num_qubits, num_layers, order)
+    return Hypernetwork(num_qubits, num_layers, order)
 
 
-def product_state(num_qubits: int) -> Ansatz:
+def product_state(num_qubits: int) -> Hypernetwork:
     """The ansatz without entanglement, whose measured bits are independent biased coins.
 
     >>> int(product_state(4).active.sum())
     4
     """
-    return Ansatz(num_qubits, 0)
+    return Hypernetwork(num_qubits, 0)

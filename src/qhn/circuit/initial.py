@@ -9,7 +9,7 @@ import numpy as np
 
 from qhn.arrays import Floats
 from qhn.circuit.angles import MAX_ANGLE
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import Ansatz
 from qhn.errors import QhnError
 from qhn.fields import Number, each, settle
 

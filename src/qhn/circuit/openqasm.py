@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qhn import durable
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import Ansatz
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -16,7 +16,7 @@ FORMS = ("literal", "pruned", "executed")
 
 def of_form(ansatz: Ansatz, form: str) -> QuantumCircuit:
     """The circuit of an ansatz in one of the ``FORMS``, which :class:`qhn.circuit.hypernetwork.Ansatz` describes."""
-    return ansatz.circuit if form == "literal" else getattr(ansatz, form)
+    return ansatz.circuit if form == "literal" else getattr(ansatz.unrolled, form)
 
 
 def openqasm(ansatz: Ansatz, form: str = "literal") -> str:
@@ -34,7 +34,7 @@ def drawing(ansatz: Ansatz, form: str = "literal") -> str:
     circuit = of_form(ansatz, form)
     gates = ", ".join(f"{count} {name}" for name, count in sorted(circuit.count_ops().items()))
     head = (
-        f"{form} circuit, order {ansatz.order}: {ansatz.num_qubits} qubits, num_layers {ansatz.num_layers}, "
+        f"{form} circuit of a {ansatz.name}: {ansatz.num_qubits} qubits, {ansatz.words()}, "
         f"depth {circuit.depth()}, {gates}; {int(ansatz.active.sum())} of {ansatz.num_parameters} angles are active"
     )
     wires = [line.rstrip() for line in drawn(circuit).splitlines()]
@@ -55,9 +55,10 @@ def drawn(circuit: QuantumCircuit, *, idle_wires: bool = True) -> str:
 
 def _left(ansatz: Ansatz, form: str) -> list[str]:
     """A line of text that names the CX gates to apply to the measured bits of this form, or no line."""
-    if form != "executed" or not ansatz.folded_brick:
+    brick = ansatz.unrolled.folded_brick
+    if form != "executed" or not brick:
         return []
-    return ["then, on the measured bits: " + ", ".join(f"b{t} ^= b{c}" for c, t in ansatz.folded_brick)]
+    return ["then, on the measured bits: " + ", ".join(f"b{t} ^= b{c}" for c, t in brick)]
 
 
 def write_files(ansatz: Ansatz, name: str, folder: Path) -> list[Path]:

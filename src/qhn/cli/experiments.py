@@ -47,7 +47,7 @@ def circuit(
     names = list(presets()) if experiment is None and output is not None else [experiment or DEFAULT_EXPERIMENT]
     for name in names:
         config = load(name, layers=layers, order=order)
-        ansatz = config.circuit(config.problem().num_qubits)
+        ansatz = config.circuit(config.problem())
         if output is not None:
             for path in write_files(ansatz, config.experiment, output):
                 put(str(path))

@@ -18,12 +18,13 @@ from pydantic import Field, ModelWrapValidatorHandler, model_validator
 from qhn.arrays import Floats
 from qhn.backend import Backend, DeviceSettings, Journal, Settings, open_backend
 from qhn.backend.machines import is_ideal
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import Ansatz, gate_angles
+from qhn.config.ansatz import AnsatzConfig, HypernetworkConfig
 from qhn.config.data import Data
 from qhn.config.defaults import FIRST, NAMING, defaults_of, filled, without_defaults
 from qhn.config.device import DeviceConfig
 from qhn.config.instance import InstanceConfig
-from qhn.config.network import AnsatzConfig, NetworkConfig
+from qhn.config.network import NetworkConfig
 from qhn.config.section import Section
 from qhn.config.train import StopRules, TrainConfig
 from qhn.errors import QhnError
@@ -65,7 +66,7 @@ class RunConfig(Section):
     data: Data | None = None
     instance: InstanceConfig | None = None
     network: NetworkConfig = NetworkConfig()
-    ansatz: AnsatzConfig = AnsatzConfig()
+    ansatz: AnsatzConfig = HypernetworkConfig()
     train: TrainConfig = TrainConfig()
     device: DeviceConfig = DeviceConfig()
 
@@ -145,9 +146,13 @@ class RunConfig(Section):
         space = self.network.space(dataset.num_features, dataset.num_classes)
         return BinnProblem(space, dataset, self.network.loss)
 
-    def circuit(self, num_qubits: int) -> Ansatz:
-        """The ansatz on ``num_qubits`` qubits."""
-        return Ansatz(num_qubits, self.ansatz.num_layers, self.ansatz.order)
+    def circuit(self, problem: Problem) -> Ansatz:
+        """The ansatz for the bitstrings of a problem, one qubit a bit.
+
+        Raises:
+            QhnError: if the kind of ansatz does not fit the problem.
+        """
+        return self.ansatz.build(problem)
 
     @property
     def machine_settings(self) -> Settings:
@@ -196,7 +201,7 @@ class RunConfig(Section):
             train.gradient.build(ansatz),
             train.angles.build(),
             train.shots_rule(ansatz, task),
-            None if every is None else self.initial_theta(ansatz),
+            None if every is None else gate_angles(ansatz, self.initial_theta(ansatz)),
             every,
         )
 

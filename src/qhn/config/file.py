@@ -18,10 +18,11 @@ from pydantic_core import ErrorDetails
 
 from qhn.backend.machines import is_ideal
 from qhn.config import RunConfig
+from qhn.config.ansatz import ANSATZ_SECTIONS
 from qhn.config.data import DigitsData, FileData, MixtureData, MnistData
 from qhn.config.defaults import NAMING
 from qhn.config.device import DeviceConfig
-from qhn.config.network import AnsatzConfig, NetworkConfig
+from qhn.config.network import NetworkConfig
 from qhn.config.section import Section
 from qhn.config.strategy import (
     AdamConfig,
@@ -336,7 +337,7 @@ KEYS = {  # the keys that may stand in a table, over all its kinds
     "": [name for name in _names(RunConfig) if name not in RECORDED],
     "data": _names(MixtureData, MnistData, DigitsData, FileData),
     "network": _names(NetworkConfig),
-    "ansatz": _names(AnsatzConfig),
+    "ansatz": _names(*ANSATZ_SECTIONS),
     "train": _names(TrainConfig),
     "train.angles": _names(AllAnglesConfig, SparseAnglesConfig),
     "train.gradient": _names(ParameterShiftConfig, SpsaGradientConfig),

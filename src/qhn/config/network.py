@@ -1,12 +1,11 @@
-"""The tables ``[network]`` and ``[ansatz]``: the family of networks, and the circuit whose bits stand for them."""
+"""The table ``[network]``: the family of networks whose weights and choices are searched."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, model_validator
 
-from qhn.circuit.hypernetwork import Order
 from qhn.config.section import Section
 from qhn.errors import QhnError
 from qhn.problem.search_space import SearchSpace
@@ -59,15 +58,3 @@ class NetworkConfig(Section):
         # one form of the same widths, so that the digest of a problem does not depend on how they are written
         layers = tuple((widths,) if isinstance(widths, int) else widths for widths in self.hidden)
         return SearchSpace(num_inputs, layers, self.alphabet, self.bias, self.activation, self.qubit_order, num_classes)
-
-
-class AnsatzConfig(Section):
-    """Table ``[ansatz]``: the circuit; see :func:`qhn.circuit.hypernetwork.hypernetwork`.
-
-    Attributes:
-        num_layers: number of layers of two blocks each; 0 is the product state.
-        order: time order of the gates in a block, ``"eq5"`` or ``"authors"``.
-    """
-
-    num_layers: int = Field(default=2, ge=0)
-    order: Order = "eq5"

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import Ansatz
 from qhn.config.section import Section, named
-from qhn.estimator.gradient import Gradient, ParameterShift, Spsa
+from qhn.estimator.chain_rule import parameter_shift, spsa
+from qhn.estimator.gradient import Gradient
 from qhn.optimize.angles import AllAngles, Selection, SparseAngles
 from qhn.optimize.lbfgs import Lbfgs
 from qhn.optimize.optimizer import Adam, Optimizer, Sgd, Sinusoid, SpsaGains
@@ -21,7 +22,7 @@ class ParameterShiftConfig(Section):
 
     def build(self, ansatz: Ansatz) -> Gradient:
         """The rule for gradients of the ansatz."""
-        return ParameterShift(ansatz.active)
+        return parameter_shift(ansatz)
 
 
 class SpsaGradientConfig(Section):
@@ -41,7 +42,7 @@ class SpsaGradientConfig(Section):
 
     def build(self, ansatz: Ansatz) -> Gradient:
         """The rule for gradients of the ansatz."""
-        return Spsa(ansatz.active, self.perturbation, self.decay, self.num_directions)
+        return spsa(ansatz, self.perturbation, self.decay, self.num_directions)
 
 
 class DecayingConfig(Section):

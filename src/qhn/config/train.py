@@ -14,7 +14,7 @@ from pydantic_core import PydanticKnownError
 from qhn.backend import MACHINES, Machine, machine_of
 from qhn.backend.machines import is_ideal
 from qhn.circuit.angles import MAX_ANGLE
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import Ansatz
 from qhn.circuit.initial import WIDTH, Given, Initial, Normal, Superposition, Uniform
 from qhn.config.section import Section, named
 from qhn.config.strategy import (

@@ -11,7 +11,7 @@ from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.backend.samples import ReadoutCounts
 from qhn.circuit.angles import as_angles
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import Ansatz, gate_angles
 from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.means import Estimates
 from qhn.estimator.measurement import Measurement
@@ -66,8 +66,7 @@ class ExactEstimator:
         objective: Aggregation | str | None = None,
         costs: ArrayLike | None = None,
     ) -> None:
-        from qhn.exact.distribution import Distribution  # with numba, for which sampling does not wait
-        from qhn.exact.energy import Energy
+        from qhn.exact.engine import distribution_of, energy_of  # with numba, for which sampling does not wait
 
         check_fit(ansatz, problem)
         if costs is None:
@@ -75,8 +74,8 @@ class ExactEstimator:
         self.ansatz = ansatz
         self.objective = as_objective(objective)
         table = enumerate_costs(problem) if costs is None else as_costs(costs)
-        self.energy = Energy(ansatz, table)
-        self.distribution = Distribution(ansatz)
+        self.energy = energy_of(ansatz.unrolled, table)
+        self.distribution = distribution_of(ansatz.unrolled)
         self.landscape = Landscape(table)
         self._other: tuple[Problem, Energy] | None = None
         self._best_bits = bitstrings.from_integers(int(table.argmin()), ansatz.num_qubits)
@@ -93,7 +92,7 @@ class ExactEstimator:
             ValueError: if the last axis does not have length ``num_parameters``.
         """
         thetas = as_angles(thetas, self.ansatz.num_parameters)
-        rows = thetas.reshape(-1, self.ansatz.num_parameters)
+        rows = self._gate_angles(thetas.reshape(-1, self.ansatz.num_parameters))
         mean = self.energy(rows)
         objective = mean if self.objective.is_mean else self.energy.objective(rows, self.objective)
         return self._estimates(mean.reshape(thetas.shape[:-1]), objective.reshape(thetas.shape[:-1]))
@@ -103,11 +102,11 @@ class ExactEstimator:
 
         Bitstrings are indexed with qubit 0 as the least significant bit.
         """
-        return self.distribution.probabilities(thetas)
+        return self.distribution.probabilities(self._gate_angles(thetas))
 
     def most_probable(self, theta: ArrayLike) -> tuple[Bits, float]:
         """The most probable bitstring ``[num_qubits]`` at angles ``theta[num_parameters]``, and its probability."""
-        return self.distribution.most_probable(theta)
+        return self.distribution.most_probable(self._gate_angles(theta))
 
     def value_and_grad(
         self, theta: ArrayLike, key: Key | None = None, measurement: Measurement | None = None
@@ -120,13 +119,15 @@ class ExactEstimator:
             ValueError: if the last axis does not have length ``num_parameters``.
         """
         theta = as_angles(theta, self.ansatz.num_parameters)
-        rows = theta.reshape(-1, self.ansatz.num_parameters)
+        rows = self._gate_angles(theta.reshape(-1, self.ansatz.num_parameters))
         if self.objective.is_mean:
             values, grads = self.energy.value_and_grad(rows)
             mean = values
         else:
             values, grads = self.energy.objective_and_grad(rows, self.objective)
             mean = self.energy(rows)
+        if self.ansatz.angle_map is not None:
+            grads = self.ansatz.angle_map.pull_back(grads)
         value, grad = values.reshape(theta.shape[:-1]), grads.reshape(theta.shape)
         estimates = self._estimates(mean.reshape(value.shape)[..., None], value[..., None])
         return ValueAndGrad(value, np.zeros_like(value), grad, np.zeros_like(grad), None, None, estimates)
@@ -138,8 +139,14 @@ class ExactEstimator:
     def expectation(self, problem: Problem, theta: Floats, found: Estimates) -> float:
         """The mean ⟨C⟩ of another problem at angles ``theta[num_parameters]``; its costs are computed once."""
         if self._other is None or self._other[0] is not problem:
-            self._other = problem, type(self.energy)(self.ansatz, enumerate_costs(problem))
-        return float(self._other[1](theta[None])[0])
+            from qhn.exact.engine import energy_of
+
+            self._other = problem, energy_of(self.ansatz.unrolled, enumerate_costs(problem))
+        return float(self._other[1](self._gate_angles(theta)[None])[0])
+
+    def _gate_angles(self, thetas: ArrayLike) -> Floats:
+        """The angles of the gates, ``[..., num_gate_angles]``, at angles θ ``[..., num_parameters]``."""
+        return gate_angles(self.ansatz, as_angles(thetas, self.ansatz.num_parameters))
 
     def _estimates(self, mean: Floats, objective: Floats) -> Estimates:
         zero = np.zeros_like(mean)

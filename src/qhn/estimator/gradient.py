@@ -61,6 +61,9 @@ class Gradient(Protocol):
         active: mask ``bool[num_parameters]`` of the angles that are shifted; the gradient of all others is 0.
     """
 
+    # The rows are of the angles of gates, of which a circuit with shared angles has more than angles θ
+    # (:mod:`qhn.estimator.chain_rule`).
+
     @property
     def active(self) -> Bools:
         """The mask ``bool[num_parameters]`` of the angles that are shifted."""
@@ -132,21 +135,26 @@ class ParameterShift:
         self, rows: Means, unshifted: Means, estimates: Estimates, objective: Aggregation, theta: Floats, key: Key
     ) -> ValueAndGrad:
         """Value, gradient and, for the mean, second derivatives; see :meth:`Gradient.combine_means`."""
-        plus, minus = rows[1::2], rows[2::2]
-        slope, value = 0.5 * (plus - minus), rows[0]
+        slopes, value = self.slopes(rows), rows[0]
         hessian_diag = hessian_diag_std_error = None
         if objective.is_mean:
-            curvature = 0.5 * (plus + minus) - unshifted[1::2]
+            curvature = 0.5 * (rows[1::2] + rows[2::2]) - unshifted[1::2]
             hessian_diag, hessian_diag_std_error = self._scatter(curvature.mean), self._scatter(curvature.std_error)
         return ValueAndGrad(
             value.mean,
             value.std_error,
-            self._scatter(slope.mean),
-            self._scatter(slope.std_error),
+            slopes.mean,
+            slopes.std_error,
             hessian_diag,
             hessian_diag_std_error,
             estimates,
         )
+
+    def slopes(self, rows: Means) -> Means:
+        """The derivatives by all angles with their errors, from the means of ``num_rows`` rows; 0 for inert angles."""
+        slopes = 0.5 * (rows[1::2] - rows[2::2])
+        shared = np.swapaxes(self._scatter(np.swapaxes(slopes.shared, -1, -2)), -1, -2)
+        return Means(self._scatter(slopes.mean), self._scatter(slopes.own_error), shared)
 
     def _scatter(self, components: Floats) -> Floats:
         full = np.zeros((*components.shape[:-1], len(self.active)))
@@ -222,7 +230,7 @@ class WithDrift:
 
     Attributes:
         rule: the rule for the gradient.
-        fixed: the fixed angles ``[num_parameters]``, in radians.
+        fixed: the fixed angles of the gates, in radians.
     """
 
     rule: Gradient
@@ -244,7 +252,7 @@ class WithDrift:
 
     def shifted(self, theta: Floats, key: Key) -> Floats:
         """Rows to measure ``[..., num_rows, num_parameters]``: those of the rule, then twice the fixed angles."""
-        pair = np.broadcast_to(self.fixed, (*theta.shape[:-1], 2, theta.shape[-1]))
+        pair = np.broadcast_to(self.fixed, (*theta.shape[:-1], 2, self.fixed.shape[-1]))
         return np.concatenate([self.rule.shifted(theta, key), pair], axis=-2)
 
     def combine_means(

@@ -13,10 +13,11 @@ from qhn.backend import Sampler
 from qhn.backend.sampler import KnownDistribution
 from qhn.backend.samples import ReadoutCounts
 from qhn.circuit.angles import as_angles
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import Ansatz, gate_angles
 from qhn.errors import QhnError
+from qhn.estimator.chain_rule import parameter_shift
 from qhn.estimator.exact import ExactEstimator
-from qhn.estimator.gradient import ParameterShift, ValueAndGrad
+from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.means import Estimates, Means
 from qhn.estimator.measurement import Measurement
 from qhn.estimator.protocol import check_fit
@@ -117,6 +118,7 @@ class NoisyEstimator:
         self.discarded_weight = 0.0
         thetas = as_angles(thetas, self.ansatz.num_parameters)
         rows = thetas.reshape(-1, self.ansatz.num_parameters)
+        rows = gate_angles(self.ansatz, rows)
         mean = self._energies(rows, self.landscape.costs)
         objective = mean if self.objective.is_mean else self._objectives(rows[:, None])
         return self._estimates(mean.reshape(thetas.shape[:-1]), objective.reshape(thetas.shape[:-1]))
@@ -136,11 +138,12 @@ class NoisyEstimator:
             ValueError: if the last axis does not have length ``num_parameters``.
         """
         self.discarded_weight = 0.0
-        rule = measurement.rule if measurement else ParameterShift(self.ansatz.active)
+        rule = measurement.rule if measurement else parameter_shift(self.ansatz)
         theta = as_angles(theta, self.ansatz.num_parameters)
         starts, name = theta.reshape(-1, self.ansatz.num_parameters), key or Key(0)
-        values = self._objectives(rule.shifted(starts, name))
-        mean = values[:, 0] if self.objective.is_mean else self._energies(starts, self.landscape.costs)
+        shifted = rule.shifted(starts, name)
+        values = self._objectives(shifted)
+        mean = values[:, 0] if self.objective.is_mean else self._energies(shifted[:, 0], self.landscape.costs)
         shape = theta.shape[:-1]
         rows = Means.alone(values, np.zeros_like(values)).reshape(*shape, rule.num_rows)
         unshifted = rows[np.zeros(rule.num_rows, dtype=np.int64)]
@@ -153,7 +156,7 @@ class NoisyEstimator:
         Bitstrings are indexed with qubit 0 as the least significant bit.
         """
         self.discarded_weight = 0.0
-        return self._probabilities(thetas)
+        return self._probabilities(gate_angles(self.ansatz, thetas))
 
     def most_probable(self, theta: ArrayLike) -> tuple[Bits, float]:
         """The most probable bitstring ``[num_qubits]`` at angles ``theta[num_parameters]``, and its probability.
@@ -162,7 +165,8 @@ class NoisyEstimator:
             ValueError: if the last axis does not have length ``num_parameters``.
         """
         self.discarded_weight = 0.0
-        probabilities = self._probabilities(as_angles(theta, self.ansatz.num_parameters)[None])[0]
+        angles = gate_angles(self.ansatz, as_angles(theta, self.ansatz.num_parameters))
+        probabilities = self._probabilities(angles[None])[0]
         likely = int(probabilities.argmax())
         return bitstrings.from_integers(likely, self.ansatz.num_qubits), float(probabilities[likely])
 
@@ -175,10 +179,10 @@ class NoisyEstimator:
         if self._other is None or self._other[0] is not problem:
             self._other = problem, enumerate_costs(problem)
         self.discarded_weight = 0.0
-        return float(self._energies(theta[None], self._other[1])[0])
+        return float(self._energies(gate_angles(self.ansatz, theta)[None], self._other[1])[0])
 
     def _objectives(self, groups: Floats) -> Floats:
-        """Means of the costs linearised at each group's first row: ``[B, rows, num_parameters]`` → ``[B, rows]``."""
+        """Means of the costs linearised at each group's first row of gate angles: ``[B, rows, …]`` → ``[B, rows]``."""
         if self.objective.is_mean:
             flat = groups.reshape(-1, groups.shape[-1])
             return self._energies(flat, self.landscape.costs).reshape(groups.shape[:-1])

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from qhn.arrays import Bits, Floats
 from qhn.backend.samples import ReadoutCounts
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import Ansatz
 from qhn.errors import QhnError
 from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.means import Estimates

@@ -3,7 +3,7 @@
 A qubit in 0 reads 1 with probability p01, one in 1 reads 0 with p10: measured bits are distributed as q = ⊗A_j p with
 A_j = [[1 − p01, p10], [p01, 1 − p10]]. So E = Σ p·C = Σ q·C′ with C′ = (⊗A_j⁻¹)ᵀ C, and E is the average of C′, whose
 spread is little larger than that of C: by a tenth at rates of 2 % on 14 qubits. Where the last CX brick was left to
-:meth:`qhn.circuit.hypernetwork.Ansatz.relabel`, C is that of the relabelled bits. C′ is no network's cost: it serves
+:meth:`qhn.circuit.ansatz.GateCircuit.relabel`, C is that of the relabelled bits. C′ is no network's cost: it serves
 for E and its gradient, and for nothing else.
 
 The rates are estimated from counts. Their uncertainty gives the mean an error that all rows measured on the same qubits
@@ -23,7 +23,7 @@ from qhn import bitstrings
 from qhn.arrays import Bits, Floats, Integers
 from qhn.backend.sampler import BackendError
 from qhn.backend.samples import ReadoutCounts
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import GateCircuit
 from qhn.errors import QhnError
 from qhn.estimator.means import Means
 from qhn.problem.cost import Problem
@@ -38,7 +38,9 @@ MAX_KEPT = 1 << 22  # largest number of neighbours' costs that are kept between 
 MAX_DENSE = 4096  # most bitstrings of a row that mthree corrects by a dense matrix
 
 
-def correction(mitigation: Mitigation, ansatz: Ansatz, evaluations: Evaluations) -> ReadoutInversion | Mthree | None:
+def correction(
+    mitigation: Mitigation, ansatz: GateCircuit, evaluations: Evaluations
+) -> ReadoutInversion | Mthree | None:
     """The correction of means for readout errors named ``mitigation``; None for ``"none"``.
 
     Raises:
@@ -73,7 +75,7 @@ def inverted(costs: Floats, rates: Floats) -> Floats:
     return table
 
 
-def inverted_for(ansatz: Ansatz, costs: Floats, rates: Floats, *, folded: bool) -> Floats:
+def inverted_for(ansatz: GateCircuit, costs: Floats, rates: Floats, *, folded: bool) -> Floats:
     """Corrected cost C′ of the measured bitstring that stands for each network, ``[2**num_qubits]``.
 
     Args:
@@ -127,7 +129,7 @@ class ReadoutInversion:
         problem: the cost of its bitstrings.
     """
 
-    def __init__(self, ansatz: Ansatz, problem: Problem) -> None:
+    def __init__(self, ansatz: GateCircuit, problem: Problem) -> None:
         self.ansatz = ansatz
         self.problem = problem
         self._table: tuple[bool, Floats] | None = None
@@ -257,7 +259,7 @@ class Mthree:
         ValueError: if mthree is not installed.
     """
 
-    def __init__(self, ansatz: Ansatz, evaluations: Evaluations) -> None:
+    def __init__(self, ansatz: GateCircuit, evaluations: Evaluations) -> None:
         try:
             from mthree import M3Mitigation
         except ImportError:

@@ -14,9 +14,10 @@ from qhn.backend import Backend, open_backend
 from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.bitstrings import Numbered
 from qhn.circuit.angles import as_angles
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import Ansatz, gate_angles
 from qhn.errors import QhnError
-from qhn.estimator.gradient import ParameterShift, ValueAndGrad
+from qhn.estimator.chain_rule import parameter_shift
+from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.means import Estimates, Interval, Means
 from qhn.estimator.measurement import Measurement
 from qhn.estimator.protocol import check_fit
@@ -83,9 +84,9 @@ class SamplingEstimator:
         self.shots = Whole(1)("shots", shots)
         self.objective = as_objective(objective)
         self.evaluations = evaluations or Evaluations(problem)
-        self.sampler = (backend or open_backend("aer")).compile(ansatz)
+        self.sampler = (backend or open_backend("aer")).compile(ansatz.unrolled)
         self.readout_counts = readout_counts
-        self._correction = correction(mitigation, ansatz, self.evaluations)
+        self._correction = correction(mitigation, ansatz.unrolled, self.evaluations)
         if self._correction is not None and not self.objective.is_mean:
             raise QhnError(
                 f"mitigation = {mitigation!r} corrects means of C, which a CVaR is not; use mitigation = 'none', or "
@@ -105,7 +106,7 @@ class SamplingEstimator:
             BackendError: if the machine fails.
         """
         thetas = as_angles(thetas, self.ansatz.num_parameters)
-        costs, samples = self._measure(thetas, self._take(key), self.shots)
+        costs, samples = self._measure(gate_angles(self.ansatz, thetas), self._take(key), self.shots)
         if self._correction is None:
             return self._estimates(costs, Means.of(costs), samples, None, thetas.shape[:-1])
         corrected = self._correction.means(samples.bits, _tiles(samples), self._counted(), samples.folded)
@@ -126,7 +127,7 @@ class SamplingEstimator:
             ValueError: if the last axis does not have length ``num_parameters``.
             BackendError: if the machine fails.
         """
-        asked = measurement or Measurement(ParameterShift(self.ansatz.active), self.shots)
+        asked = measurement or Measurement(parameter_shift(self.ansatz), self.shots)
         rule = asked.rule
         theta = as_angles(theta, self.ansatz.num_parameters)
         name = self._take(key)
@@ -174,8 +175,8 @@ class SamplingEstimator:
         return Outcomes(known, lambda: bitstrings.to_bits(measured))
 
     def _measure(self, thetas: Floats, key: Key, shots: int, group: int = 1) -> tuple[Floats, Samples]:
-        """Measure rows of angles: the costs of the measured bitstrings, ``[num_rows, shots]``, and the samples."""
-        flat = thetas.reshape(-1, self.ansatz.num_parameters)
+        """Measure rows of gate angles: the costs of the measured bitstrings, ``[num_rows, shots]``, and the samples."""
+        flat = thetas.reshape(-1, thetas.shape[-1])
         samples = self.sampler.sample(flat, shots, key, group)
         return self.take_in(samples), samples
 

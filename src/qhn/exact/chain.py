@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats, Integers
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.compiled import compiled
 from qhn.errors import QhnError
 from qhn.exact.cut import Op, num_crossings
@@ -60,7 +60,7 @@ class Chain:
     array([[0., 0., 0.]])
     """
 
-    def __init__(self, ansatz: Ansatz, *, num_threads: int | None = None) -> None:
+    def __init__(self, ansatz: Hypernetwork, *, num_threads: int | None = None) -> None:
         self.ansatz = ansatz
         self.num_threads = check_threads(num_threads)
         self._first = 0 if ansatz.order == "authors" else -1  # qubit of the first pair; qubits beyond the ends stay 0

@@ -31,7 +31,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from qhn.circuit.hypernetwork import Ansatz, Gate
+from qhn.circuit.ansatz import Gate
+from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.errors import QhnError
 
 ROTATION = 40  # multiplications per amplitude and gate, forwards and backwards; measured, with what short loops lose
@@ -101,7 +102,7 @@ class Cut:
         return self.low.num_branches
 
 
-def cut_at(ansatz: Ansatz, cut: int, *, fold: bool = True) -> Cut:
+def cut_at(ansatz: Hypernetwork, cut: int, *, fold: bool = True) -> Cut:
     """The two halves of an ansatz whose chain is cut after ``cut`` qubits.
 
     Args:
@@ -114,7 +115,7 @@ def cut_at(ansatz: Ansatz, cut: int, *, fold: bool = True) -> Cut:
     Raises:
         ValueError: if ``cut`` is not from 0 to num_qubits.
 
-    >>> halves = cut_at(Ansatz(14, 2), 7)
+    >>> halves = cut_at(Hypernetwork(14, 2), 7)
     >>> halves.num_branches, halves.low.qubits, halves.high.qubits[-1]
     (2, (0, 1, 2, 3, 4, 5, 6), 7)
     """
@@ -125,7 +126,7 @@ def cut_at(ansatz: Ansatz, cut: int, *, fold: bool = True) -> Cut:
     return Cut(cut, _half(gates, range(cut)), _half(gates, range(num_qubits - 1, cut - 1, -1)))
 
 
-def num_crossings(ansatz: Ansatz, cut: int, *, fold: bool = True) -> int:
+def num_crossings(ansatz: Hypernetwork, cut: int, *, fold: bool = True) -> int:
     """The number of CX gates that act across a cut."""
     return sum(gate.qubits == (cut - 1, cut) for gate in ansatz.gates(prune=True, fold=fold))
 
@@ -174,7 +175,7 @@ def _half(gates: Sequence[Gate], qubits: Sequence[int]) -> Half:
 
 
 @lru_cache(maxsize=64)
-def best_cut(ansatz: Ansatz) -> Cut:
+def best_cut(ansatz: Hypernetwork) -> Cut:
     """The cut at which E and its gradient take the fewest operations.
 
     It lies near the middle, where every second brick crosses: for the authors' order after an even number of qubits,

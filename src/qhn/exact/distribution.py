@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats, Integers
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.errors import QhnError
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at, num_crossings
@@ -42,7 +42,7 @@ class Distribution:
     array([1.])
     """
 
-    def __init__(self, ansatz: Ansatz, *, num_threads: int | None = None) -> None:
+    def __init__(self, ansatz: Hypernetwork, *, num_threads: int | None = None) -> None:
         self.ansatz = ansatz
         self.cut = best_cut(ansatz)
         self.num_threads = check_threads(num_threads)
@@ -135,7 +135,7 @@ class Distribution:
         return halves
 
 
-def schmidt_spectrum(ansatz: Ansatz, theta: ArrayLike, cut: int) -> Floats:
+def schmidt_spectrum(ansatz: Hypernetwork, theta: ArrayLike, cut: int) -> Floats:
     """The Schmidt coefficients of the literal circuit's state between qubits ``0 … cut − 1`` and the others.
 
     They are in descending order, and their squares sum up to 1. Their number is at most 2^(CX gates across the cut),

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.errors import QhnError
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at
@@ -59,7 +59,7 @@ class Energy:
     """
 
     def __init__(
-        self, ansatz: Ansatz, costs: ArrayLike, *, cut: int | None = None, num_threads: int | None = None
+        self, ansatz: Hypernetwork, costs: ArrayLike, *, cut: int | None = None, num_threads: int | None = None
     ) -> None:
         costs = np.asarray(costs, dtype=np.float64)
         if costs.shape != (2**ansatz.num_qubits,):

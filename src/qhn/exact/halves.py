@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from qhn import bitstrings
 from qhn.arrays import Floats, Integers, Scratch
 from qhn.circuit.angles import as_rows
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.errors import QhnError
 from qhn.exact import kernels
 from qhn.exact.cut import Cut
@@ -25,7 +25,7 @@ MAX_NUMBERS = 2**16  # amplitudes of all initialisations side by side, so that t
 MIN_GROUP = 4  # fewer initialisations are faster one by one
 
 
-def check_thetas(thetas: ArrayLike, ansatz: Ansatz) -> Floats:
+def check_thetas(thetas: ArrayLike, ansatz: Hypernetwork) -> Floats:
     """Convert rows of angles to an array ``[B, num_parameters]``, after a check.
 
     Raises:
@@ -48,7 +48,7 @@ class Halves:
         lam: the adjoints λ of the states, in the same shapes, for :meth:`backward`: dE = Re Σ λ*·dψ.
     """
 
-    def __init__(self, ansatz: Ansatz, cut: Cut, width: int, scratch: Scratch | None = None) -> None:
+    def __init__(self, ansatz: Hypernetwork, cut: Cut, width: int, scratch: Scratch | None = None) -> None:
         low, high = cut.low, cut.high
         self.scratch = scratch or Scratch()
         self._shapes = ((2, cut.num_branches, low.size, width), (2, cut.num_branches, high.size, width))
@@ -124,7 +124,7 @@ class HalvesPool:
         cut: the halves into which it is cut.
     """
 
-    def __init__(self, ansatz: Ansatz, cut: Cut) -> None:
+    def __init__(self, ansatz: Hypernetwork, cut: Cut) -> None:
         self._ansatz, self._cut = ansatz, cut
         self._idle: list[Halves] = []
 
@@ -192,7 +192,7 @@ def row_blocks(cut: Cut, num: int, max_numbers: int = MAX_NUMBERS) -> list[slice
 # ---------------------------------------------------------------- bits in the order of the halves
 
 
-def into_halves(ansatz: Ansatz, cut: Cut, values: Floats) -> Floats:
+def into_halves(ansatz: Hypernetwork, cut: Cut, values: Floats) -> Floats:
     """Reorder a table over bitstrings into a matrix ``[high, low]`` over the states of the halves.
 
     Args:
@@ -207,7 +207,7 @@ def into_halves(ansatz: Ansatz, cut: Cut, values: Floats) -> Floats:
     return np.ascontiguousarray(table).reshape(cut.high.size, cut.low.size)
 
 
-def restore(ansatz: Ansatz, cut: Cut, matrix: NDArray[Any]) -> NDArray[Any]:
+def restore(ansatz: Hypernetwork, cut: Cut, matrix: NDArray[Any]) -> NDArray[Any]:
     """Undo :func:`into_halves`: ``[high, low]`` → ``[2**num_qubits]``, qubit 0 the least significant bit."""
     num_qubits = ansatz.num_qubits
     high = num_qubits - cut.cut
@@ -215,7 +215,7 @@ def restore(ansatz: Ansatz, cut: Cut, matrix: NDArray[Any]) -> NDArray[Any]:
     return _relabel(ansatz, matrix.reshape([2] * num_qubits).transpose(axes)).reshape(-1)
 
 
-def names(ansatz: Ansatz, cut: Cut) -> tuple[Integers, Integers]:
+def names(ansatz: Hypernetwork, cut: Cut) -> tuple[Integers, Integers]:
     """Integers ``[low]`` and ``[high]`` of the states of both halves; a whole bitstring's integer is ``low ^ high``.
 
     Relabelling by CX gates is linear in the bits, so that the halves can be relabelled one by one.
@@ -230,7 +230,7 @@ def names(ansatz: Ansatz, cut: Cut) -> tuple[Integers, Integers]:
     return made[0], made[1]
 
 
-def _relabel(ansatz: Ansatz, table: NDArray[Any]) -> NDArray[Any]:
+def _relabel(ansatz: Hypernetwork, table: NDArray[Any]) -> NDArray[Any]:
     """Apply the folded brick, its own inverse, to a table with one axis per qubit, the last qubit first."""
     table = table.copy()
     last = ansatz.num_qubits - 1

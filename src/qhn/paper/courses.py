@@ -20,6 +20,7 @@ from qhn.config.file import with_settings
 from qhn.config.train import TrainConfig
 from qhn.estimator.exact import ExactEstimator
 from qhn.optimize.lbfgs import minimize
+from qhn.paper.lab import circuit_of
 from qhn.paper.optima import GRADIENT
 from qhn.problem.cost import TableProblem
 from qhn.run.plan import prepare
@@ -129,7 +130,7 @@ def exact_of(config: RunConfig) -> ExactEstimator:
 @cache
 def _exact_of(config: RunConfig) -> ExactEstimator:
     problem = config.problem()
-    return ExactEstimator(config.circuit(problem.num_qubits), problem)
+    return ExactEstimator(circuit_of(config, problem), problem)
 
 
 @cache

@@ -10,7 +10,7 @@ import numpy as np
 from qhn.backend.rehearsal import RehearsalSampler
 from qhn.config.file import load_config
 from qhn.paper.claims import by_order, verdict_of
-from qhn.paper.lab import Lab
+from qhn.paper.lab import Lab, circuit_of
 from qhn.paper.noisytraining import (
     AFTERWARDS,
     METHODS,
@@ -65,7 +65,8 @@ def noise_of_devices(page: Writer, lab: Lab) -> None:
 
 def _fidelity(task: str, device: str, order: str) -> float:
     """The fidelity that the calibration predicts for the best chain."""
-    ansatz = load_config(task, {"ansatz.order": order}).circuit(NUM_QUBITS[task])
+    config = load_config(task, {"ansatz.order": order})
+    ansatz = circuit_of(config, config.problem())
     sampler = sampler_of(device, ansatz)
     assert isinstance(sampler, RehearsalSampler)
     return sampler.placement.chains[0].fidelity

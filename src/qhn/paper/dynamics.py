@@ -14,7 +14,7 @@ from qhn.estimator.exact import ExactEstimator
 from qhn.exact.distribution import schmidt_spectrum
 from qhn.optimize.lbfgs import descend
 from qhn.paper.claims import Difference, by_difference
-from qhn.paper.lab import Lab
+from qhn.paper.lab import Lab, circuit_of
 from qhn.paper.optima import GRADIENT
 from qhn.paper.pictures import ORDERS, along_training, by_data_set, name_of
 from qhn.paper.section import Writer
@@ -67,7 +67,7 @@ def _along(num_layers: int, starts: int) -> tuple[Floats, Floats, Floats]:
     settings = {"train.backend": "exact", "train.optimizer": "lbfgs", "ansatz.num_layers": num_layers}
     config = load_config("gaussian-activation", settings)
     problem = config.problem()
-    ansatz = config.circuit(problem.num_qubits)
+    ansatz = circuit_of(config, problem)
     estimator = ExactEstimator(ansatz, problem, costs=enumerate_costs(problem))
     seeds = [load_config("gaussian-activation", settings | {"train.seed": seed}) for seed in range(starts)]
     thetas = np.stack([member.initial_theta(ansatz) for member in seeds])

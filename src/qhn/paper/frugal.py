@@ -143,7 +143,7 @@ def _second_level(config: RunConfig) -> float:
 def _on_the_device(config: RunConfig, tiles: int | str) -> Task:
     """The work of a measurement of the configuration's circuit on the device, with its error mitigation."""
     there = with_settings(config, {"train.backend": DEVICE, "device.tiles": tiles})
-    placement = there.backend().compile(exact_of(config).ansatz).placement
+    placement = there.backend().compile(exact_of(config).ansatz.unrolled).placement
     assert placement is not None, "a rehearsed device has qubits"
     return placement.task(1, 1, 1)
 

@@ -9,11 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from qhn.backend import BackendError
+from qhn.circuit.hypernetwork import Hypernetwork
+from qhn.config import RunConfig
+from qhn.problem.cost import Problem
 from qhn.run.directories import results_directory
 from qhn.sweep.classical import Searches, search_all
 from qhn.sweep.plan import load_sweep
 from qhn.sweep.survey import Survey
 from qhn.sweep.workers import DIED, advance
+
+
+def circuit_of(config: RunConfig, problem: Problem) -> Hypernetwork:
+    """The hypernetwork of a configuration; the paper has no other circuits."""
+    ansatz = config.circuit(problem)
+    assert isinstance(ansatz, Hypernetwork)
+    return ansatz
+
 
 SEARCHES = 20  # searches by each classical method; no more than initialisations
 

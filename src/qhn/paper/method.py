@@ -8,7 +8,7 @@ from qhn.config.file import load_config
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import ParameterShift
 from qhn.paper.claims import Verdict
-from qhn.paper.lab import Lab
+from qhn.paper.lab import Lab, circuit_of
 from qhn.paper.section import Writer
 from qhn.seeds import Key
 
@@ -20,7 +20,7 @@ def method(lab: Lab) -> Writer:
     page = Writer("The method: gates, gradient and circuit")
     config = load_config("gaussian-activation", {"train.backend": "exact"})
     problem = config.problem()
-    ansatz = config.circuit(problem.num_qubits)
+    ansatz = circuit_of(config, problem)
     exact = ExactEstimator(ansatz, problem)
     theta = config.initial_theta(ansatz)
     grad = exact.value_and_grad(theta).grad

@@ -15,7 +15,7 @@ import numpy as np
 from qhn.arrays import Floats
 from qhn.backend.rehearsal import FakeDevice, RehearsalSampler
 from qhn.backend.settings import RehearsalSettings
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.estimator.noisy import Noisy
 from qhn.estimator.readout import inverted, inverted_for
 from qhn.estimator.sampling import SamplingEstimator
@@ -155,7 +155,7 @@ def biases(job: tuple[int, tuple[str, str, str]], starts: int, mnist: Path | Non
     """
     number, (task, name, order) = job
     trained = optima(task, order, range(starts), mnist)
-    ansatz, thetas, costs = trained.exact.ansatz, trained.found.theta, trained.exact.landscape.costs
+    ansatz, thetas, costs = trained.ansatz, trained.found.theta, trained.exact.landscape.costs
     device, pruned = rehearsal_of(name).device, sampler_of(name, ansatz)
     assert isinstance(pruned, RehearsalSampler)
     (chain,) = pruned.placement.chains
@@ -185,7 +185,9 @@ def rates_of(sampler: RehearsalSampler) -> Floats:
     return np.array([sampler.placement.chip.readout[qubit] for qubit in sampler.placement.chains[0].qubits])
 
 
-def four_energies(ansatz: Ansatz, pruned: Noisy, folded: Noisy, thetas: Floats, costs: Floats, rates: Floats) -> Floats:
+def four_energies(
+    ansatz: Hypernetwork, pruned: Noisy, folded: Noisy, thetas: Floats, costs: Floats, rates: Floats
+) -> Floats:
     """The exact E without mitigation, with folding, with inversion and with both: ``[4, B]``.
 
     Args:

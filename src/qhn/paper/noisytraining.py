@@ -13,7 +13,7 @@ from qhn import bitstrings
 from qhn.arrays import Bits, Bools, Floats, Integers
 from qhn.backend import NoiseSettings, RehearsalSettings, Sampler, open_backend
 from qhn.backend.rehearsal import FakeDevice, open_fake
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.estimator.gradient import ParameterShift, Spsa, ValueAndGrad
 from qhn.estimator.measurement import Measurement
 from qhn.estimator.noisy import Noisy, NoisyEstimator
@@ -147,7 +147,7 @@ def ends(
     """
     machine, order, first = job
     trained = optima(task, order, range(first, min(first + CHUNK, starts)), mnist)
-    ansatz, landscape = trained.exact.ansatz, trained.exact.landscape
+    ansatz, landscape = trained.ansatz, trained.exact.landscape
     sampler = sampler_of(machine, ansatz)
     assert isinstance(sampler, Noisy)
     estimator = NoisyEstimator(ansatz, trained.problem, sampler, costs=landscape.costs)
@@ -189,7 +189,7 @@ def rehearsal_of(name: str) -> FakeDevice:
 
 
 @cache
-def sampler_of(machine: Machine, ansatz: Ansatz) -> Sampler:
+def sampler_of(machine: Machine, ansatz: Hypernetwork) -> Sampler:
     """The sampler of a circuit on a machine: the literal circuit under depolarising noise, or as a device runs it."""
     if isinstance(machine, str):
         return rehearsal_of(machine).compile(ansatz)
@@ -208,7 +208,7 @@ def by_spsa(estimator: NoisyEstimator, thetas: Floats, rule: Spsa) -> Floats:
     return theta
 
 
-def writing(ansatz: Ansatz, bits: Bits) -> Floats:
+def writing(ansatz: Hypernetwork, bits: Bits) -> Floats:
     """The angles ``[num_parameters]`` whose last RY layer prepares the bits ``[num_qubits]``, all others 0."""
     theta = np.zeros((ansatz.num_blocks, 2, ansatz.num_qubits))
     theta[-1, 0] = np.pi * ansatz.relabel(bits)

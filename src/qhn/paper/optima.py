@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from qhn.arrays import Floats
+from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.config.file import load_config
 from qhn.estimator.exact import ExactEstimator
 from qhn.optimize.lbfgs import Minima, minimize
+from qhn.paper.lab import circuit_of
 from qhn.problem.cost import Problem
 
 MNIST = "mnist-01-published"  # 17 qubits
@@ -26,12 +28,14 @@ class Optima:
 
     Attributes:
         problem: the problem whose E was minimised.
-        exact: the exact estimator of E, for the circuit of 2 layers.
+        ansatz: the circuit of 2 layers.
+        exact: the exact estimator of E.
         initial: the initial angles, ``[starts, num_parameters]``.
         found: the minima found, one row per start.
     """
 
     problem: Problem
+    ansatz: Hypernetwork
     exact: ExactEstimator
     initial: Floats
     found: Minima
@@ -55,8 +59,8 @@ def optima(task: str, order: str, seeds: range, mnist: Path | None) -> Optima:
     settings = {"ansatz.order": order} | ({"data.directory": str(mnist)} if mnist and task == MNIST else {})
     config = load_config(task, settings)
     problem = config.problem()
-    ansatz = config.circuit(problem.num_qubits)
+    ansatz = circuit_of(config, problem)
     exact = ExactEstimator(ansatz, problem)
     starts = [load_config(task, settings | {"train.seed": seed}).initial_theta(ansatz) for seed in seeds]
     initial = np.stack(starts)
-    return Optima(problem, exact, initial, minimize(exact.value_and_grad, initial, tolerance=GRADIENT))
+    return Optima(problem, ansatz, exact, initial, minimize(exact.value_and_grad, initial, tolerance=GRADIENT))

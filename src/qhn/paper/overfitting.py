@@ -14,7 +14,7 @@ from qhn.config.file import load_config
 from qhn.exact.energy import Energy
 from qhn.optimize.lbfgs import descend
 from qhn.paper.claims import mean_and_error, verdict_of
-from qhn.paper.lab import Lab
+from qhn.paper.lab import Lab, circuit_of
 from qhn.paper.optima import GRADIENT
 from qhn.paper.pictures import overfitting
 from qhn.paper.section import Writer
@@ -140,7 +140,7 @@ def _curve(samples: int, seed: int) -> Floats:
     config = load_config("gaussian-activation", settings)
     problem = config.problem()
     held_out = problem.held_out
-    ansatz = config.circuit(problem.num_qubits)
+    ansatz = circuit_of(config, problem)
     parts = [problem]
     for side in (slice(0, HELD_OUT), slice(HELD_OUT, None)):
         data = replace(held_out.dataset, x=held_out.dataset.x[side], y=held_out.dataset.y[side])

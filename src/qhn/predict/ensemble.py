@@ -99,7 +99,7 @@ class Ensemble:
         problem = record.config.problem()
         if record.config.train.shots is None:
             config = record.config
-            sampler = config.backend().compile(config.circuit(problem.num_qubits))
+            sampler = config.backend().compile(config.circuit(problem).unrolled)
             assert isinstance(sampler, KnownDistribution)  # no other does without shots
             bits, probabilities = most_probable(sampler.probabilities(at.theta[None])[0])
             left_out = max(0.0, 1 - float(probabilities.sum()))

@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from qhn.arrays import Bits
 from qhn.problem.cost import Problem
+from qhn.problem.polynomial import SpinPolynomial
 
 
 @runtime_checkable
@@ -57,6 +58,16 @@ class HasRange(Protocol):
     @property
     def cost_range(self) -> tuple[float, float]:
         """A lower and an upper bound of all costs, finite; the closer, the shorter are intervals of E."""
+        ...
+
+
+@runtime_checkable
+class HasPolynomial(Protocol):
+    """A problem that knows its cost as a polynomial of spins."""
+
+    @property
+    def polynomial(self) -> SpinPolynomial:
+        """The cost as a polynomial of spins σ = ±1, bit 1 being σ = +1."""
         ...
 
 

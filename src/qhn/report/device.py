@@ -11,7 +11,7 @@ import numpy as np
 
 from qhn.arrays import Floats
 from qhn.backend import machine_of
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import GateCircuit
 from qhn.errors import QhnError
 from qhn.estimator.readout import inverted_for
 from qhn.report.attempt import attempt
@@ -54,11 +54,11 @@ class DeviceReport:
     """
 
     record: Record
-    ansatz: Ansatz
+    ansatz: GateCircuit
     facts: BackendFacts
 
     @classmethod
-    def of(cls, record: Record, ansatz: Ansatz) -> DeviceReport | None:
+    def of(cls, record: Record, ansatz: GateCircuit) -> DeviceReport | None:
         """The report on a run, or None if its last session used no device.
 
         Args:

@@ -11,7 +11,7 @@ import numpy as np
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.backend import NoiseSettings
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import Ansatz
 from qhn.config.section import Section
 from qhn.config.train import TrainConfig
 from qhn.errors import QhnError
@@ -113,7 +113,7 @@ class Report:
     @cached_property
     def ansatz(self) -> Ansatz:
         """The circuit of the run."""
-        return self.record.config.circuit(self.problem.num_qubits)
+        return self.record.config.circuit(self.problem)
 
     @cached_property
     def ideal(self) -> ExactEstimator:
@@ -128,13 +128,13 @@ class Report:
         if config.train.is_ideal:
             return self.ideal
         assert self.landscape is not None
-        sampler = config.backend().compile(self.ansatz)
+        sampler = config.backend().compile(self.ansatz.unrolled)
         return without_shots(self.ansatz, self.problem, sampler, objective=self._cvar, costs=self.landscape.costs)
 
     @cached_property
     def device(self) -> DeviceReport | None:
         """The report on the device of the last session; None on other machines."""
-        return DeviceReport.of(self.record, self.ansatz)
+        return DeviceReport.of(self.record, self.ansatz.unrolled)
 
     @property
     def _cvar(self) -> Objective:
@@ -179,7 +179,7 @@ class Report:
         ended = outcome.name if outcome else f"unfinished, {config.train.steps} planned"
         lines = [
             f"{config.experiment} {config.run_id}: {len(self.steps)} step{'s' * (len(self.steps) != 1)}, {ended}",
-            f"  circuit     {ansatz.num_qubits} qubits, num_layers {ansatz.num_layers}, order {ansatz.order}, "
+            f"  circuit     {ansatz.num_qubits} qubits, {ansatz.words()}, "
             f"{int(ansatz.active.sum())} active of {ansatz.num_parameters} angles",
             f"  machine     {self._machine()}, "
             + (f"{self._shots()} a row, {last.shots:,} in all" if config.train.shots else "no shots"),

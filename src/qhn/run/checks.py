@@ -10,7 +10,7 @@ from qhn.backend.machines import MACHINES, spelled
 from qhn.backend.sampler import check_bits
 from qhn.backend.terms import Amount
 from qhn.budget.forecast import Forecast
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import Ansatz
 from qhn.config import RunConfig
 from qhn.errors import QhnError, RecordError
 from qhn.optimize.shots import MOST_SHOTS

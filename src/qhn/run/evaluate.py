@@ -104,13 +104,13 @@ def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
     (50, '0000', 1)
     """
     problem = config.problem()
-    ansatz = config.circuit(problem.num_qubits)
+    ansatz = config.circuit(problem)
     if theta.shape[-1] != ansatz.num_parameters:
         raise QhnError(f"θ has {theta.shape[-1]} angles, the circuit takes {ansatz.num_parameters}")
     backend = config.backend()
     if backend.paid:
         raise QhnError(f"evaluate keeps no record of its shots, and those of {backend.name} are paid for; use qhn run")
-    objective, sampler = config.train.objective.build(), backend.compile(ansatz)
+    objective, sampler = config.train.objective.build(), backend.compile(ansatz.unrolled)
     shots = Forecast(config, ansatz, sampler.placement).strategy.shots.most
     rows = np.atleast_2d(theta)
     if not shots:

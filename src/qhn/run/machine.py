@@ -91,7 +91,7 @@ class RunMachine:
             as_before = sessions[-1].backend.qubits if sessions else ()
             backend = config.backend(journal, as_before)
             try:
-                backend.compile(self.plan.ansatz)  # a device keeps what it compiled
+                backend.compile(self.plan.ansatz.unrolled)  # a device keeps what it compiled
             except QhnError:  # calibrated anew, and one of the qubits no longer works
                 if not as_before:
                     raise
@@ -106,7 +106,7 @@ class RunMachine:
         Raises:
             QhnError: if the machine cannot run it.
         """
-        return self.open().compile(self.plan.ansatz)
+        return self.open().compile(self.plan.ansatz.unrolled)
 
     @cached_property
     def forecast(self) -> Forecast:

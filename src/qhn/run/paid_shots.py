@@ -10,7 +10,7 @@ from qhn.arrays import Floats
 from qhn.backend import Backend, Sampler
 from qhn.backend.device.placement import Placement
 from qhn.backend.samples import Samples
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import GateCircuit
 from qhn.run.record import Record
 from qhn.seeds import Key
 
@@ -37,7 +37,7 @@ class KeptBackend:
         """Whether the shots of the machine are paid for."""
         return self.backend.paid
 
-    def compile(self, ansatz: Ansatz) -> KeptSampler:
+    def compile(self, ansatz: GateCircuit) -> KeptSampler:
         """Compile a circuit for the machine, as a sampler that stores what it measures.
 
         Raises:

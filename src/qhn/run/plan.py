@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from qhn.arrays import Floats
 from qhn.budget.forecast import Forecast
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import Ansatz
 from qhn.config import RunConfig
 from qhn.errors import QhnError
 from qhn.problem.capabilities import validation_of
@@ -53,7 +53,7 @@ def prepare(config: RunConfig, problem: Problem | None = None) -> Plan:
     """
     if problem is None:
         problem = config.problem()
-    ansatz = config.circuit(problem.num_qubits)
+    ansatz = config.circuit(problem)
     validation = validation_of(problem)
     check_size(config, ansatz)
     check_validation(config, validation)

@@ -18,12 +18,11 @@ import numpy as np
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.backend.samples import Samples
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import Ansatz, GateCircuit
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
 from qhn.errors import QhnError, RecordError
 from qhn.estimator.means import rows_of
-from qhn.estimator.protocol import check_fit
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
@@ -127,8 +126,9 @@ def replay(
     if not record.checkpoint().num_steps:
         raise QhnError(f"run {record.directory} has no complete step yet; qhn resume continues it")
     cost = config.problem() if problem is None else problem
-    ansatz = record.config.circuit(record.checkpoint().num_qubits)
-    check_fit(ansatz, cost)
+    ansatz = record.config.circuit(cost)
+    if cost.num_qubits != (known := record.checkpoint().num_qubits):
+        raise QhnError(f"the run measured {known} qubits, the problem has {cost.num_qubits} bits")
     first, digest = record.kept_samples(0)
     mitigation = config.device.mitigation
     if not digest:
@@ -196,7 +196,7 @@ class KeptShots:
         """Name of the backend that measured the bits."""
         return self.record.config.train.backend
 
-    def compile(self, ansatz: Ansatz) -> KeptShots:
+    def compile(self, ansatz: GateCircuit) -> KeptShots:
         """The sampler of the stored bits, which is the same object."""
         return self
 

@@ -95,7 +95,7 @@ def train(
         kept = Record.load(directory)
         return Training(replace(plan, config=with_stop_rules_of(config, kept)), OnDisk(kept), **options)
     backend = config.backend(found.journal if record else None)
-    forecast = Forecast(config, plan.ansatz, backend.compile(plan.ansatz).placement)
+    forecast = Forecast(config, plan.ansatz, backend.compile(plan.ansatz.unrolled).placement)
     check_start(forecast, paid=backend.paid, record=record)  # refuse what cannot run before anything is written
     if not record:
         return Training(plan, Unrecorded(), backend)

@@ -10,16 +10,18 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from qhn.arrays import Bits, Floats
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.config import RunConfig
 from qhn.config.defaults import FIRST
 from qhn.config.file import with_settings
+from qhn.config.section import Section
 from qhn.config.strategy import AdamConfig
 from qhn.errors import QhnError
 from qhn.problem.capabilities import digest_of
@@ -69,17 +71,22 @@ def warm_started(
     if kind not in KINDS:
         raise QhnError(f"a warm start is {' or '.join(KINDS)}, got {kind!r}")
     known = config.problem() if problem is None else problem
-    ansatz = config.circuit(known.num_qubits)
+    ansatz = config.circuit(known)
     classical = _classical(config, known.num_qubits)
-    if kind == "product" and ansatz.num_layers:
-        classical = with_settings(classical, {"ansatz.num_layers": 0})
-        problem = known = AfterBrick(known, ansatz)
+    in_block: Callable[[Floats], Floats] = np.asarray
+    if kind == "product":
+        if not isinstance(ansatz, Hypernetwork):
+            raise QhnError(f"a product state can begin a hypernetwork, not a {ansatz.name}; use --warm-start ideal")
+        if ansatz.num_layers:
+            classical = with_settings(classical, {"ansatz.num_layers": 0})
+            problem = known = AfterBrick(known, ansatz)
+            in_block = partial(in_last_block, ansatz)
     tell(f"warm start: {kind} circuit of {ansatz.num_qubits} qubits, trained here")
     training = train(classical, problem=problem, results=results)
     gradients = _finish(training)
     assert training.record is not None, "the training is recorded"
     last = training.record.steps()[-1]
-    theta = last.theta if len(last.theta) == ansatz.num_parameters else in_last_block(ansatz, last.theta)
+    theta = in_block(last.theta)
     tell(f"warm start: run {training.config.run_id}, {gradients:,} gradients here, ideal E = {last.stated_mean()}")
     return begun_at(config, {"name": "run", "run": training.config.run_id, "theta": theta.tolist()})
 
@@ -119,7 +126,7 @@ def _finish(training: Training) -> int:
         return sum(1 for _ in training)
 
 
-def in_last_block(ansatz: Ansatz, product: Floats) -> Floats:
+def in_last_block(ansatz: Hypernetwork, product: Floats) -> Floats:
     """The angles of a circuit whose state before its trailing CX brick is a given product state.
 
     Args:
@@ -144,7 +151,7 @@ class AfterBrick:
     """
 
     problem: Problem
-    ansatz: Ansatz
+    ansatz: Hypernetwork
 
     @property
     def num_qubits(self) -> int:
@@ -160,6 +167,16 @@ class AfterBrick:
     def cost(self, bits: Bits) -> Floats:
         """The cost of each bitstring ``[..., num_qubits]`` as it is before the brick: ``[...]``."""
         return self.problem.cost(self.ansatz.relabel(bits))
+
+
+def _keys(*sections: Section) -> list[str]:
+    """The keys of tables of a configuration, each once; the kind of table first."""
+    return list(dict.fromkeys(["name", *(key for section in sections for key in type(section).model_fields)]))
+
+
+def _shown(section: Section, key: str) -> Any:
+    """The value of a key; none if this kind of table does not have it."""
+    return getattr(section, key, "none")
 
 
 def angles_of(record: Record, config: RunConfig) -> dict[str, Any]:
@@ -183,8 +200,7 @@ def angles_of(record: Record, config: RunConfig) -> dict[str, Any]:
         raise QhnError(f"{name} has no complete step, so there are no angles to begin with")
     theirs, ours = record.config, config
     for what, had, wanted in (
-        ("order", theirs.ansatz.order, ours.ansatz.order),
-        ("num_layers", theirs.ansatz.num_layers, ours.ansatz.num_layers),
+        *((key, _shown(theirs.ansatz, key), _shown(ours.ansatz, key)) for key in _keys(theirs.ansatz, ours.ansatz)),
         ("num_qubits", theirs.problem().num_qubits, ours.problem().num_qubits),
     ):
         if had != wanted:

@@ -258,7 +258,7 @@ class Batch:
             raise QhnError("a batch takes each run once, got one twice")
         self.optimizer: Optimizer = first.train.optimizer.build()
         self._rules = first.train
-        self._ansatz = first.circuit(problem.num_qubits)
+        self._ansatz = first.circuit(problem)
         self.estimator = ExactEstimator(self._ansatz, problem, objective=first.train.objective.build())
         given = first.train.tolerance
         self._tolerance = TOLERANCE * self.estimator.scale if given is None else given

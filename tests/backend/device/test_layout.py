@@ -12,7 +12,7 @@ from qiskit_ibm_runtime import fake_provider
 from qhn.backend.device.chain_search import Grid, cheapest
 from qhn.backend.device.chip import Chip, GateFacts, chip_of
 from qhn.backend.device.layout import Load, QubitChain, best_chain, chain_of, disjoint_chains, load_of, report
-from qhn.circuit.hypernetwork import Ansatz, hypernetwork, product_state
+from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork, product_state
 
 
 def stored(name: str) -> Chip:
@@ -67,7 +67,7 @@ def brute_force(chip: Chip, load: Load, exclude: tuple[int, ...] = ()) -> float:
         (hypernetwork(4, 2), (4, 8, 8, 4), (2, 2, 2)),
     ],
 )
-def test_load_counts_the_gates_of_every_place(ansatz: Ansatz, one: tuple[int, ...], two: tuple[int, ...]) -> None:
+def test_load_counts_the_gates_of_every_place(ansatz: Hypernetwork, one: tuple[int, ...], two: tuple[int, ...]) -> None:
     load = load_of(ansatz)
     assert load == Load(one, two)
     assert sum(load.two_qubit) == ansatz.pruned.count_ops().get("cx", 0)

@@ -26,7 +26,7 @@ from qhn.backend.noise.channels import ChipNoise, Depolarising, transfer_matrix
 from qhn.backend.noise.transfer import transfer
 from qhn.backend.noise.twin import Twin
 from qhn.backend.settings import DeviceSettings
-from qhn.circuit.hypernetwork import Ansatz, hypernetwork
+from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork
 from qhn.circuit.measurement import with_measurement
 from qhn.estimator.gradient import ParameterShift
 from qhn.exact.chain import Chain
@@ -71,7 +71,7 @@ def aer_probabilities(circuit: QuantumCircuit, model: NoiseModel, theta: np.ndar
     return probabilities
 
 
-def patched(ansatz: Ansatz, name: str) -> tuple[QuantumCircuit, list[int], QuantumCircuit, NoiseModel]:
+def patched(ansatz: Hypernetwork, name: str) -> tuple[QuantumCircuit, list[int], QuantumCircuit, NoiseModel]:
     """The compiled circuit, the device's qubits it uses, the same circuit on those alone, and Aer's noise of them."""
     isa = place(ansatz, device(name), DeviceSettings()).circuit
     qubits = used_qubits(isa)

@@ -18,7 +18,7 @@ from qiskit import QuantumCircuit
 from qhn.arrays import Floats
 from qhn.backend.device.chain_search import Grid, Path, cheapest, connected
 from qhn.backend.device.chip import DEAD, VIRTUAL, Chip
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import GateCircuit
 from qhn.errors import QhnError
 from qhn.text import aligned
 
@@ -70,7 +70,7 @@ class QubitChain:
         return self.readout * self.one_qubit * self.two_qubit
 
 
-def load_of(ansatz: Ansatz, *, fold: bool = False) -> Load:
+def load_of(ansatz: GateCircuit, *, fold: bool = False) -> Load:
     """The load of the ansatz without gates that have no effect, and with ``fold`` without its last CX brick.
 
     It counts rotations as a device would make them and CX gates as single gates; :func:`load_of_compiled` counts gates.

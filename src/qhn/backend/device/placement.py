@@ -23,7 +23,7 @@ from qhn.backend.device.layout import (
 )
 from qhn.backend.device.price import Task, job_seconds, rep_delay_of
 from qhn.backend.settings import DeviceSettings
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import GateCircuit
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class Placement:
         chains: the chain of each tile, the best one first.
         tiles: the compiled circuit of each tile on all qubits of the device; bit j of ``meas`` is qubit j of the
             ansatz.
-        folded: whether the last CX brick is left to :meth:`qhn.circuit.hypernetwork.Ansatz.relabel`. It is if readout
+        folded: whether the last CX brick is left to :meth:`qhn.circuit.ansatz.GateCircuit.relabel`. It is if readout
             errors are inverted, which happens before the brick, so that they do not spread.
     """
 
-    ansatz: Ansatz
+    ansatz: GateCircuit
     device: BackendV2
     chip: Chip
     load: Load
@@ -130,7 +130,7 @@ class Placement:
         }
 
 
-def place(ansatz: Ansatz, device: BackendV2, settings: DeviceSettings) -> Placement:
+def place(ansatz: GateCircuit, device: BackendV2, settings: DeviceSettings) -> Placement:
     """Choose the qubits for an ansatz on a device and compile its circuits, once.
 
     Raises:
@@ -153,13 +153,13 @@ def place(ansatz: Ansatz, device: BackendV2, settings: DeviceSettings) -> Placem
     return placement
 
 
-def compiled_for(ansatz: Ansatz, device: BackendV2, qubits: tuple[int, ...], *, folded: bool) -> QuantumCircuit:
+def compiled_for(ansatz: GateCircuit, device: BackendV2, qubits: tuple[int, ...], *, folded: bool) -> QuantumCircuit:
     """The circuit of an ansatz compiled for a chain of a device's qubits.
 
     Args:
         ansatz: the ansatz.
         device: the device.
         qubits: the qubits of the chain, in the order of the ansatz's qubits 0, 1, ….
-        folded: whether the last CX brick is left to :meth:`qhn.circuit.hypernetwork.Ansatz.relabel`.
+        folded: whether the last CX brick is left to :meth:`qhn.circuit.ansatz.GateCircuit.relabel`.
     """
     return compile_chain(ansatz.executed if folded else ansatz.pruned, device, qubits)

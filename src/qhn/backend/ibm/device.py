@@ -33,7 +33,7 @@ from qhn.backend.sampler import BackendError, check_request
 from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.backend.settings import DeviceSettings, Settings
 from qhn.backend.terms import Terms
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import GateCircuit
 from qhn.errors import QhnError
 from qhn.seeds import Key
 
@@ -78,9 +78,9 @@ class Device:
         self.name: str = device.name
         self.terms = Terms()
         self.jobs = Jobs(Connection(device, self.terms), journal, in_session=self.settings.mode == "session")
-        self._compiled: dict[Ansatz, DeviceSampler] = {}
+        self._compiled: dict[GateCircuit, DeviceSampler] = {}
 
-    def compile(self, ansatz: Ansatz) -> DeviceSampler:
+    def compile(self, ansatz: GateCircuit) -> DeviceSampler:
         """The sampler of the ansatz on the device's best qubits, made once and then returned again.
 
         Raises:

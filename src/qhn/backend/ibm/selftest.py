@@ -14,14 +14,14 @@ import numpy as np
 
 from qhn.arrays import Bits, Floats
 from qhn.backend.events import Entry
-from qhn.circuit.hypernetwork import Ansatz
+from qhn.circuit.ansatz import GateCircuit
 
 ROWS, SHOTS = 4, 100  # sets of angles, and shots of each set
 REVERSED = "bits come back in reverse order"
 ENOUGH = 0.9  # share of the bits whose most frequent value must be right; the others may be noise
 
 
-def known_outcomes(ansatz: Ansatz, num_rows: int) -> tuple[Floats, Bits]:
+def known_outcomes(ansatz: GateCircuit, num_rows: int) -> tuple[Floats, Bits]:
     """Angles ``[num_rows, num_parameters]`` with the bits ``[num_rows, num_qubits]`` that an ideal machine measures.
 
     Both are the same in every call. No row of bits reads the same in reverse, unless there is only one qubit.
@@ -35,8 +35,9 @@ def known_outcomes(ansatz: Ansatz, num_rows: int) -> tuple[Floats, Bits]:
     thetas: list[Floats] = []
     outcomes: list[Bits] = []
     while len(thetas) < num_rows:
-        angles = np.full((ansatz.num_blocks, 2, ansatz.num_qubits), np.pi / 2)
-        angles[:, 0] = np.pi * rng.integers(2, size=(ansatz.num_blocks, ansatz.num_qubits))
+        num_blocks = ansatz.num_parameters // (2 * ansatz.num_qubits)
+        angles = np.full((num_blocks, 2, ansatz.num_qubits), np.pi / 2)
+        angles[:, 0] = np.pi * rng.integers(2, size=(num_blocks, ansatz.num_qubits))
         theta = angles.ravel()
         bits = np.zeros(ansatz.num_qubits, dtype=np.uint8)
         for gate in ansatz.gates():

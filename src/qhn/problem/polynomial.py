@@ -1,0 +1,90 @@
+"""Costs as polynomials of spins, C(σ) = Σ_k f_k Π_{j∈k} σ_j, with σ_j = 2·bit_j − 1.
+
+A problem that knows its polynomial offers it (:class:`qhn.problem.capabilities.HasPolynomial`): then E is a sum of a
+few means ⟨Π σ_j⟩ and needs no table of all costs, and a circuit such as QAOA can be made of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from qhn import bitstrings
+from qhn.arrays import Bits, Floats
+from qhn.errors import QhnError
+
+
+@dataclass(frozen=True)
+class SpinPolynomial:
+    """A polynomial of spins σ = ±1, bit 1 being σ = +1.
+
+    Attributes:
+        num_qubits: number of spins, one qubit each.
+        terms: the qubits of each term, ascending, all different; the constant term is ``()``.
+        coefficients: the factor of each term, ``[num_terms]``.
+
+    Raises:
+        QhnError: at construction, if there is not one coefficient a term, or a term is not a set of qubits.
+
+    >>> parity = SpinPolynomial.of(2, {(): 1.0, (0, 1): 0.5})
+    >>> parity(np.array([[0, 0], [0, 1]], dtype=np.uint8)), parity.degree
+    (array([1.5, 0.5]), 2)
+    """
+
+    num_qubits: int
+    terms: tuple[tuple[int, ...], ...]
+    coefficients: Floats
+
+    def __post_init__(self) -> None:
+        if self.coefficients.shape != (len(self.terms),):
+            raise QhnError(f"{len(self.terms)} terms need as many coefficients, got {list(self.coefficients.shape)}")
+        for term in self.terms:
+            if list(term) != sorted(set(term)) or (term and not 0 <= term[0] <= term[-1] < self.num_qubits):
+                raise QhnError(f"a term must name different qubits from 0 to {self.num_qubits - 1}, got {term}")
+
+    @classmethod
+    def of(cls, num_qubits: int, terms: Mapping[Iterable[int], float]) -> SpinPolynomial:
+        """The polynomial with the given factors; those of equal sets of qubits are added, and zeros left out.
+
+        Args:
+            num_qubits: number of spins.
+            terms: the factor of each term by its qubits, in any order.
+        """
+        total: dict[tuple[int, ...], float] = {}
+        for qubits, factor in terms.items():
+            name = tuple(sorted(int(qubit) for qubit in qubits))
+            total[name] = total.get(name, 0.0) + float(factor)
+        kept = sorted((name for name, factor in total.items() if factor), key=lambda name: (len(name), name))
+        return cls(num_qubits, tuple(kept), np.array([total[name] for name in kept], dtype=np.float64))
+
+    def __call__(self, bits: Bits) -> Floats:
+        """The value at each bitstring: ``[..., num_qubits]`` → ``[...]``."""
+        spins = 2.0 * bitstrings.as_bits(bits, self.num_qubits) - 1.0
+        values = np.zeros(spins.shape[:-1])
+        for term, factor in zip(self.terms, self.coefficients, strict=True):
+            values = values + factor * spins[..., list(term)].prod(axis=-1)
+        return values
+
+    @cached_property
+    def degree(self) -> int:
+        """The largest number of spins in a term; 0 for a constant."""
+        return max((len(term) for term in self.terms), default=0)
+
+    @cached_property
+    def constant(self) -> float:
+        """The constant term, which is the mean over all bitstrings."""
+        return float(sum(f for term, f in zip(self.terms, self.coefficients, strict=True) if not term))
+
+    @cached_property
+    def bounds(self) -> tuple[float, float]:
+        """A lower and an upper bound of all values: the constant term minus and plus the size of all others."""
+        others = float(sum(abs(f) for term, f in zip(self.terms, self.coefficients, strict=True) if term))
+        return self.constant - others, self.constant + others
+
+    @cached_property
+    def spread(self) -> float:
+        """The standard deviation of the values over all bitstrings."""
+        return float(np.sqrt(sum(f**2 for term, f in zip(self.terms, self.coefficients, strict=True) if term)))
