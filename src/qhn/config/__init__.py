@@ -13,7 +13,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, model_validator
+from pydantic import ConfigDict, Field, ModelWrapValidatorHandler, model_validator
 
 from qhn.arrays import Floats
 from qhn.backend import Backend, DeviceSettings, Journal, Settings, open_backend
@@ -25,6 +25,7 @@ from qhn.config.defaults import FIRST, NAMING, defaults_of, filled, without_defa
 from qhn.config.device import DeviceConfig
 from qhn.config.instance import InstanceConfig
 from qhn.config.network import NetworkConfig
+from qhn.config.problem import ProblemConfig
 from qhn.config.section import Section
 from qhn.config.train import StopRules, TrainConfig
 from qhn.errors import QhnError
@@ -43,7 +44,8 @@ class RunConfig(Section):
         naming: version of the defaults, which a value that is left out has and which are not hashed into the run's id.
             It is no key of a file: a recorded configuration has that under which it was made, any other the newest.
         experiment: name of the experiment and of the directory of its runs; no part of the run's id.
-        data: table ``[data]``, the data set; None if the problem is a Python object.
+        data: table ``[data]``, the data set; None if the problem is another than networks on data.
+        cost: table ``[problem]``, a cost in place of networks and data; None if there is none.
         instance: table ``[instance]`` of a recorded run whose problem is a Python object; otherwise None.
         network: table ``[network]``, the family of binary neural networks.
         ansatz: table ``[ansatz]``, the circuit.
@@ -59,11 +61,14 @@ class RunConfig(Section):
     13
     """
 
+    model_config = ConfigDict(serialize_by_alias=True)
+
     STOP_RULES: ClassVar[frozenset[str]] = frozenset(StopRules.model_fields)
 
     naming: int = Field(default=NAMING, ge=FIRST, le=NAMING)
     experiment: str = Field(default="experiment", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     data: Data | None = None
+    cost: ProblemConfig | None = Field(default=None, alias="problem")
     instance: InstanceConfig | None = None
     network: NetworkConfig = NetworkConfig()
     ansatz: AnsatzConfig = HypernetworkConfig()
@@ -118,8 +123,9 @@ class RunConfig(Section):
     def _id(self, naming: int, exclude: dict[str, Any]) -> str:
         values = self.model_dump(mode="json", exclude=exclude | {"naming": True})
         tree = without_defaults(values, naming)
-        for place in ("file", "directory"):  # the digest names the contents
-            tree.get("data", {}).pop(place, None)
+        for table in ("data", "problem", "ansatz"):
+            for place in ("file", "directory"):  # the digest names the contents
+                tree.get(table, {}).pop(place, None)
         for word in ("type", "noun"):  # the digest names the problem
             tree.get("instance", {}).pop(word, None)
         tree.get("train", {}).get("optimizer", {}).pop("force", None)  # it permits an optimizer, and changes no number
@@ -130,15 +136,18 @@ class RunConfig(Section):
     def given(self, problem: Problem) -> RunConfig:
         """A copy of the configuration for a problem that is a Python object, in place of data and networks."""
         network = RunConfig(naming=self.naming).network  # with the defaults of the naming
-        return self.model_copy(update={"data": None, "network": network, "instance": InstanceConfig.of(problem)})
+        tables = {"data": None, "cost": None, "network": network, "instance": InstanceConfig.of(problem)}
+        return self.model_copy(update=tables)
 
-    def problem(self) -> BinnProblem:
-        """Load the data and build the problem: the cost of each bitstring as a network on these data.
+    def problem(self) -> Problem:
+        """Load the problem: the cost of each bitstring, as a network on the data or as the table ``[problem]`` has it.
 
         Raises:
             ValueError, FileNotFoundError: if the data cannot be read or do not fit the networks, or the problem is a
                 Python object.
         """
+        if self.cost is not None:
+            return self.cost.load()
         if self.data is None:
             kind = f"a {self.instance.type}, " if self.instance else ""
             raise QhnError(f"the problem of this run is {kind}a Python object; give it as problem=…, from Python")
@@ -219,8 +228,9 @@ def _unset(section: Section, tree: dict[str, Any]) -> None:
         tree: the values of the table that were given.
     """
     for key in sorted(section.model_fields_set):
-        value, given = getattr(section, key), tree.get(key, {})
-        if key not in tree:
+        name = type(section).model_fields[key].alias or key
+        value, given = getattr(section, key), tree.get(name, {})
+        if name not in tree:
             section.model_fields_set.discard(key)
         if isinstance(value, Section) and isinstance(given, (dict, str)):
             _unset(value, {"name": given} if isinstance(given, str) else given)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from qhn.config.section import Section
+from qhn.config.user_file import WithFile
 from qhn.errors import QhnError
 from qhn.problem.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
 from qhn.problem.mnist_files import idx_bytes, read_mnist
@@ -99,7 +100,7 @@ class DigitsData(Section):
         return digits_8x8(self.digits, validation_fraction=self.validation_fraction, seed=self.seed)
 
 
-class FileData(Section):
+class FileData(WithFile):
     """Table ``[data]`` with ``file = "…"``, a data file of the user's own; see :func:`qhn.problem.datasets.load_file`.
 
     Attributes:
@@ -111,22 +112,12 @@ class FileData(Section):
         sha256: hash of the bytes of the file; filled in when the configuration is loaded.
     """
 
-    file: Path
+    KIND: ClassVar[str] = "data file"
+
     label: str = "label"
     validation_fraction: float = Field(default=0.25, ge=0, lt=1)
     standardise: bool = True
     seed: int = Field(default=1, ge=0)
-    sha256: str = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _hash_the_file(cls, value: Any) -> Any:
-        if isinstance(value, dict) and _is_path(value.get("file")) and not value.get("sha256"):
-            path = Path(value["file"]).absolute()
-            if not path.is_file():
-                raise QhnError(f"data file {value['file']} {'is not a file' if path.exists() else 'does not exist'}")
-            return value | {"file": path, "sha256": file_digest(path)}
-        return value
 
     def load(self) -> Dataset:
         """Load the file.
@@ -134,10 +125,8 @@ class FileData(Section):
         Raises:
             ValueError, FileNotFoundError: if the file cannot be read, or has changed since the run was configured.
         """
-        if self.sha256 and self.file.is_file() and file_digest(self.file) != self.sha256:
-            raise QhnError(f"{self.file} has changed since the run was configured; its bytes no longer match sha256")
         return load_file(
-            self.file,
+            self.unchanged(),
             self.label,
             validation_fraction=self.validation_fraction,
             standardise=self.standardise,
@@ -163,12 +152,6 @@ Data = Annotated[
     | Annotated[FileData, Tag("file")],
     Discriminator(_data_kind),
 ]
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _images_digest(directory: Path) -> str:

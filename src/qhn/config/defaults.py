@@ -57,7 +57,8 @@ def present_defaults(section: type[Section], table: str = "") -> Defaults:
     """
     own: dict[str, Any] = {}
     found: Defaults = {table: {_kind_of(section): own}}
-    for key, field in section.model_fields.items():
+    for attribute, field in section.model_fields.items():
+        key = field.alias or attribute
         inner = [kind for kind in types_in(field.annotation) if issubclass(kind, Section)]
         for kind in inner:
             for name, kinds in present_defaults(kind, _below(table, key)).items():

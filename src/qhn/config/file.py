@@ -23,6 +23,7 @@ from qhn.config.data import DigitsData, FileData, MixtureData, MnistData
 from qhn.config.defaults import NAMING
 from qhn.config.device import DeviceConfig
 from qhn.config.network import NetworkConfig
+from qhn.config.problem import PROBLEM_SECTIONS
 from qhn.config.section import Section
 from qhn.config.strategy import (
     AdamConfig,
@@ -45,7 +46,7 @@ from qhn.config.train import (
     UniformConfig,
 )
 from qhn.errors import NotFoundError, QhnError
-from qhn.problem.cost import BinnProblem
+from qhn.problem.cost import Problem
 from qhn.text import clipped, did_you_mean, read_text, shown
 
 MAX_INTEGER = 2**63 - 1  # largest integer of numpy's default type
@@ -98,10 +99,10 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None, nami
         hint = did_you_mean(str(source), known, otherwise=f"presets are {', '.join(known)}")
         raise NotFoundError(f"there is no preset {shown(str(source))}; {hint} (a file of your own must end in .toml)")
     tree = parse_toml(text, str(source))
-    data = tree.get("data")
-    for place in ("file", "directory"):
-        if isinstance(data, dict) and isinstance(data.get(place), str):
-            data[place] = str(folder / data[place])
+    for table in map(tree.get, ("data", "problem", "ansatz")):
+        for place in ("file", "directory"):
+            if isinstance(table, dict) and isinstance(table.get(place), str):
+                table[place] = str(folder / table[place])
     tree.setdefault("experiment", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.") or "experiment")
     try:
         _refuse_recorded(tree)
@@ -197,7 +198,7 @@ def _has_surrogates(text: str) -> bool:
     return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def load_problem(source: str | Path) -> BinnProblem:
+def load_problem(source: str | Path) -> Problem:
     """The problem of a preset or a TOML file.
 
     Raises:
@@ -220,9 +221,14 @@ def parse_config(tree: dict[str, Any]) -> RunConfig:
         config = RunConfig.model_validate(tree)
     except ValidationError as error:
         raise QhnError(one_sentence(error, tree)) from None
-    if config.data is None and config.instance is None:
+    given = [table for table in (config.data, config.cost, config.instance) if table is not None]
+    if not given:
         names = "'gaussian-mixture', 'mnist-4x4' or 'digits-8x8'"
-        raise QhnError(f"missing table [data]: give name = {names}, or file = 'your.csv'")
+        raise QhnError(
+            f"missing table [data]: give name = {names}, or file = 'your.csv', or a table [problem] with another cost"
+        )
+    if len(given) > 1 or (config.cost is not None and "network" in config.model_fields_set):
+        raise QhnError("[problem] takes the place of [data] and [network]; give the one or the others")
     return config
 
 
@@ -330,12 +336,14 @@ def _without_tags(place: list[str], tree: Any) -> list[str]:
 
 
 def _names(*models: type[Section]) -> list[str]:
-    return sorted({name for model in models for name in model.model_fields} - {"sha256"})
+    keys = {field.alias or name for model in models for name, field in model.model_fields.items()}
+    return sorted(keys - {"sha256"})
 
 
 KEYS = {  # the keys that may stand in a table, over all its kinds
     "": [name for name in _names(RunConfig) if name not in RECORDED],
     "data": _names(MixtureData, MnistData, DigitsData, FileData),
+    "problem": _names(*PROBLEM_SECTIONS),
     "network": _names(NetworkConfig),
     "ansatz": _names(*ANSATZ_SECTIONS),
     "train": _names(TrainConfig),

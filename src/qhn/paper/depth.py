@@ -25,12 +25,12 @@ def figure_2(lab: Lab) -> Writer:
     group = survey.groups[0]
     landscape = group.landscape
     assert landscape is not None
-    space = group.problem.space
+    space = group.networks.space
     near = int((landscape.costs < landscape.optimum + 0.03).sum())
     activations = {space.decode(bits).activation for bits in landscape.optimal_bits}
     page.text(
         f"{len(group)} starts with θ uniform in [0, 2π), exact E, L-BFGS to a gradient of "
-        f"{group.config.train.tolerance:g} or {group.config.train.steps} steps, {len(group.problem.dataset.y):,} "
+        f"{group.config.train.tolerance:g} or {group.config.train.steps} steps, {len(group.networks.dataset.y):,} "
         f"samples, mean squared error. The optimum C* = {landscape.optimum:.6f} is {landscape.degeneracy}-fold "
         "(permutations of hidden units). "
         f"**Within the paper's ε = 0.03 of it lie {near} of {landscape.costs.size:,} networks**, the next level "
@@ -43,8 +43,8 @@ def figure_2(lab: Lab) -> Writer:
     page.picture(
         lambda: decision_boundary(
             lab.folder / "figure-2-decision.png",
-            best.problem.network(bits),
-            best.problem.dataset,
+            best.networks.network(bits),
+            best.networks.dataset,
             f"best start: C = {best.columns['best_cost'][row]:.5f}",
         ),
         f"The best start of all ({name_of(best.values[1])}, {best.values[0]}): its most probable network.",
@@ -87,7 +87,7 @@ def figure_3(lab: Lab) -> Writer:
     survey = lab.survey("figure-3")
     landscape = survey.groups[0].landscape
     assert landscape is not None
-    space = survey.groups[0].problem.space
+    space = survey.groups[0].networks.space
     chosen = [space.decode(bits) for bits in landscape.optimal_bits]
     shapes = {f"{network.shape}, {network.activation}" for network in chosen}
     page.text(
@@ -121,7 +121,7 @@ def figure_4(lab: Lab) -> Writer:
         "weights −1, +1 (text)": lab.survey("figure-4", data),
     }
     published, _text = surveys.values()
-    count = len(published.groups[0].problem.dataset.y)
+    count = len(published.groups[0].networks.dataset.y)
     full = count == MNIST_01
     page.text(
         f"Logistic regression on 4×4 pixels of {count:,} images, cross-entropy. "
@@ -184,7 +184,7 @@ def encoding(lab: Lab) -> Writer:
     page = Writer("Encoding search (19 qubits; in the authors' program only)")
     survey = lab.survey("encoding", {"data.directory": str(lab.mnist)} if lab.mnist else {})
     group = survey.groups[0]
-    landscape, problem = group.landscape, group.problem
+    landscape, problem = group.landscape, group.networks
     assert landscape is not None
     best = problem.network(landscape.optimal_bits[0])
     training, validation = problem.accuracy(landscape.optimal_bits[0])

@@ -7,6 +7,7 @@ from qhn.paper.claims import verdict_of
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import interactions
 from qhn.paper.section import Writer
+from qhn.problem.cost import networks_of
 from qhn.problem.landscape import Landscape, enumerate_costs
 
 TASKS = ("gaussian-activation", "gaussian-width", "mnist-01", "mnist-01-published", "mnist-37-encoding")
@@ -24,7 +25,7 @@ def figure_5(lab: Lab) -> Writer:
     landscapes, names = {}, {}
     for task in TASKS:
         data = {"data.directory": str(lab.mnist)} if lab.mnist and task.startswith("mnist") else {}
-        problem = load_config(task, data).problem()
+        problem = networks_of(load_config(task, data).problem())
         landscapes[task] = Landscape(enumerate_costs(problem))
         names[task] = f"{task} ({len(problem.dataset.y):,} samples)"
     shares = {task: found.walsh_weights[1:] / found.walsh_weights[1:].sum() for task, found in landscapes.items()}

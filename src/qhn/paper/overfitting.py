@@ -18,6 +18,7 @@ from qhn.paper.lab import Lab, circuit_of
 from qhn.paper.optima import GRADIENT
 from qhn.paper.pictures import overfitting
 from qhn.paper.section import Writer
+from qhn.problem.cost import networks_of
 from qhn.problem.landscape import enumerate_costs
 
 SAMPLES = (2, 4, 6, 8, 1000)
@@ -138,7 +139,7 @@ def _curve(samples: int, seed: int) -> Floats:
         "data.validation_samples": 2 * HELD_OUT,
     }  # fmt: skip
     config = load_config("gaussian-activation", settings)
-    problem = config.problem()
+    problem = networks_of(config.problem())
     held_out = problem.held_out
     ansatz = circuit_of(config, problem)
     parts = [problem]

@@ -247,6 +247,17 @@ class BinnProblem:
         return np.concatenate([np.empty(0), *results]).reshape(array.shape[:-1])
 
 
+def networks_of(problem: Problem) -> BinnProblem:
+    """The problem, which must be one of networks on data.
+
+    Raises:
+        QhnError: if its bitstrings stand for something else.
+    """
+    if not isinstance(problem, BinnProblem):
+        raise QhnError(f"this needs networks on data, and the problem is a {type(problem).__name__}")
+    return problem
+
+
 def as_costs(costs: ArrayLike) -> Floats:
     """Costs as an array of numbers, a copy of what is given.
 

@@ -11,7 +11,8 @@ import numpy as np
 from qhn import durable
 from qhn.bitstrings import text
 from qhn.config import RunConfig
-from qhn.problem.cost import BinnProblem
+from qhn.problem.capabilities import description_of, summary_of
+from qhn.problem.cost import BinnProblem, Problem
 from qhn.problem.landscape import Landscape, enumerate_costs
 from qhn.report.attempt import attempt
 
@@ -30,7 +31,7 @@ class LandscapeReport:
     """
 
     config: RunConfig
-    problem: BinnProblem
+    problem: Problem
     landscape: Landscape
 
     @classmethod
@@ -45,9 +46,7 @@ class LandscapeReport:
 
     def page(self) -> str:
         """The meaning of the bits, the best network in words, the lowest costs, the minima, and what interacts."""
-        return "\n".join(
-            [self.problem.space.summary(), *self._optimum(), *self._levels(), *self._minima(), *self._walsh()]
-        )
+        return "\n".join([summary_of(self.problem), *self._optimum(), *self._levels(), *self._minima(), *self._walsh()])
 
     def write(self, results: Path) -> list[Path]:
         """Draw the pictures and write their data and the table of all costs.
@@ -82,7 +81,9 @@ class LandscapeReport:
         found, bits = self.landscape, self.landscape.optimal_bits[0]
         yield f"\noptimum C* = {found.optimum:.8g}, {found.degeneracy} of {found.costs.size:,} networks; the first:"
         yield f"  bits {text(bits)} (qubit 0 first)"
-        yield from (f"  {line}" for line in self.problem.network(bits).describe().split("\n"))
+        yield from (f"  {line}" for line in description_of(self.problem, bits))
+        if not isinstance(self.problem, BinnProblem):
+            return
         training, validation = self.problem.accuracy(bits)
         held_out = "" if validation is None else f", validation {float(validation):.1%}"
         yield f"  accuracy: training {float(training):.1%}{held_out}"

@@ -44,7 +44,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from dataclasses import replace as changed
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -57,9 +57,11 @@ from qhn.backend.journal import Journal
 from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.checksums import End, Line
 from qhn.config import RunConfig
-from qhn.config.data import FileData, MnistData
+from qhn.config.data import MnistData
 from qhn.config.defaults import FIRST, NAMING
 from qhn.config.file import parse_config
+from qhn.config.section import Section
+from qhn.config.user_file import WithFile
 from qhn.durable import append, clear_abandoned, commit, replace, subfolder, truncate
 from qhn.errors import NotFoundError, QhnError, RecordError, RecordWarning
 from qhn.fields import is_number
@@ -145,19 +147,24 @@ class Record:
     def _copy_data(self) -> None:
         """Copy the user's file of data, or the images of their MNIST files, into the record."""
         data, folder = self.config.data, self.directory / "data"
-        if isinstance(data, FileData):
-            copy = subfolder(folder) / data.file.name
-            with data.file.open("rb") as source:
-                replace(copy, lambda file: shutil.copyfileobj(source, file))
-            copied: dict[str, Path] = {"file": copy}
-        elif isinstance(data, MnistData) and data.directory:
+        copied: dict[str, Section] = {}
+        for name, section in self._files_of_the_user().items():
+            copy = subfolder(folder) / section.file.name
+            with section.file.open("rb") as source:
+                replace(copy, partial(shutil.copyfileobj, source))
+            copied[name] = section.model_copy(update={"file": copy})
+        if isinstance(data, MnistData) and data.directory:
             subfolder(folder)
             for name, array in read_mnist(data.directory).items():
                 _write(folder / name, idx_bytes(array))
-            copied = {"directory": folder}
-        else:
-            return
-        self.config = self.config.model_copy(update={"data": data.model_copy(update=copied)})
+            copied["data"] = data.model_copy(update={"directory": folder})
+        if copied:
+            self.config = self.config.model_copy(update=copied)
+
+    def _files_of_the_user(self) -> dict[str, WithFile]:
+        """The tables of the configuration that name a file of the user's own, by their attributes."""
+        tables = {name: getattr(self.config, name) for name in ("data", "cost", "ansatz")}
+        return {name: table for name, table in tables.items() if isinstance(table, WithFile)}
 
     @classmethod
     def load(cls, directory: str | Path, lock: Lock | None = None) -> Record:
@@ -184,9 +191,10 @@ class Record:
             content = path.read_bytes()
             tree = checksums.parse_document(content, is_checked=False)
             schema, naming = tree.pop("schema"), tree.setdefault("naming", FIRST)
-            for place in ("file", "directory"):
-                if isinstance(tree.get("data"), dict) and tree["data"].get(place):
-                    tree["data"][place] = str(directory / tree["data"][place])
+            for table in map(tree.get, ("data", "problem", "ansatz")):
+                for place in ("file", "directory"):
+                    if isinstance(table, dict) and table.get(place):
+                        table[place] = str(directory / table[place])
             is_known = schema in SCHEMAS and not (is_number(naming) and naming > NAMING)
             config = parse_config(tree) if is_known else None
             if is_known and schema != OLD_SCHEMA:
@@ -764,11 +772,12 @@ class Record:
     # ------------------------------------------------------------ the rest
 
     def _write_config(self) -> None:
-        unused = {"instance"} if self.config.instance is None else {"data"}
+        given = {"data", "cost", "instance"}
+        unused = {name for name in given if getattr(self.config, name) is None}
         tree: dict[str, Any] = {"schema": self.schema} | self.config.model_dump(mode="json", exclude=unused)
-        if isinstance(self.config.data, FileData):
-            tree["data"]["file"] = f"data/{self.config.data.file.name}"
-        elif isinstance(self.config.data, MnistData) and self.config.data.directory:
+        for name, section in self._files_of_the_user().items():
+            tree[type(self.config).model_fields[name].alias or name]["file"] = f"data/{section.file.name}"
+        if isinstance(self.config.data, MnistData) and self.config.data.directory:
             tree["data"]["directory"] = "data"
         self.write_json(CONFIG, tree)
 

@@ -29,6 +29,7 @@ from qhn.npz import open_npz
 from qhn.optimize.lbfgs import Lbfgs, LbfgsState
 from qhn.optimize.line_search import Point
 from qhn.optimize.optimizer import TOLERANCE, Optimizer, vanishes
+from qhn.problem.capabilities import validation_of
 from qhn.problem.landscape import enumerate_costs
 
 VALUE_TOLERANCE = 1e-12  # L-BFGS has converged when a step lowers the objective by less, relative: rounding
@@ -263,8 +264,8 @@ class Batch:
         given = first.train.tolerance
         self._tolerance = TOLERANCE * self.estimator.scale if given is None else given
         self._held_out: ExactEstimator | None = None
-        if problem.dataset.has_validation:
-            self._held_out = ExactEstimator(self._ansatz, problem, costs=enumerate_costs(problem.held_out))
+        if (held_out := validation_of(problem)) is not None:
+            self._held_out = ExactEstimator(self._ansatz, problem, costs=enumerate_costs(held_out))
 
     def begin(self) -> BatchState:
         """The state of all members before the first step, at their initial angles."""

@@ -14,7 +14,7 @@ from qhn.arrays import Floats
 from qhn.baseline.classical import Polished, polish
 from qhn.config import RunConfig
 from qhn.errors import QhnError
-from qhn.problem.cost import BinnProblem, TableProblem
+from qhn.problem.cost import BinnProblem, Problem, TableProblem, networks_of
 from qhn.problem.landscape import Landscape, enumerate_costs, is_small
 from qhn.statistics import wilson
 from qhn.sweep.plan import Sweep
@@ -78,9 +78,18 @@ class Group:
         return len(self.columns["distinct"])
 
     @property
-    def problem(self) -> BinnProblem:
+    def problem(self) -> Problem:
         """The problem whose cost was minimised."""
         return self.problems.problem(self.config)
+
+    @property
+    def networks(self) -> BinnProblem:
+        """The problem whose cost was minimised, which must be one of networks on data.
+
+        Raises:
+            QhnError: if it is another.
+        """
+        return networks_of(self.problem)
 
     @property
     def landscape(self) -> Landscape | None:
@@ -151,10 +160,10 @@ class Problems:
     """The problems of a sweep and their landscapes, each computed when it is first asked for."""
 
     def __init__(self) -> None:
-        self._problems: dict[str, BinnProblem] = {}
+        self._problems: dict[str, Problem] = {}
         self._landscapes: dict[str, Landscape] = {}
 
-    def problem(self, config: RunConfig) -> BinnProblem:
+    def problem(self, config: RunConfig) -> Problem:
         """The problem of a configuration."""
         name = config.problem_id
         if name not in self._problems:
