@@ -17,6 +17,7 @@ from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork
 from qhn.circuit.unrolled import UnrolledCircuit, circuit_ansatz
 from qhn.errors import QhnError
 from qhn.estimator.exact import ExactEstimator
+from qhn.estimator.sampling import SamplingEstimator
 from qhn.exact import gate_loops
 from qhn.exact.distribution import Distribution
 from qhn.exact.energy import Energy
@@ -248,6 +249,26 @@ def test_the_estimator_maps_shared_angles_with_factors_and_offsets(rng: np.rando
     bits, chance = estimator.most_probable(rows[0])
     assert to_integers(bits) == probabilities(rows[0]).argmax()
     assert chance == pytest.approx(probabilities(rows[0]).max())
+
+
+@pytest.mark.parametrize("objective", ["mean", "cvar"])
+def test_a_sampled_gradient_of_shared_angles_is_the_exact_one_within_its_errors(
+    objective: str, rng: np.random.Generator
+) -> None:
+    theta = ParameterVector("t", 2)
+    circuit = QuantumCircuit(4)
+    circuit.h(range(4))
+    for k in range(4):
+        circuit.rzz(2 * theta[0], k, (k + 1) % 4)
+    circuit.rx(theta[1], range(4))
+    ansatz, problem = circuit_ansatz(circuit), TableProblem(rng.normal(size=16))
+    row, shots = np.array([0.4, 0.9]), 20_000
+    exact = ExactEstimator(ansatz, problem, objective=objective).value_and_grad(row)
+    sampled = SamplingEstimator(ansatz, problem, open_backend("exact"), shots=shots, seed=7, objective=objective)
+    found = sampled.value_and_grad(row)
+    assert abs(found.value - exact.value) < 5 * found.std_error
+    assert np.all(np.abs(found.grad - exact.grad) < 5 * found.grad_std_error)
+    assert found.grad_std_error.max() < 0.1
 
 
 def test_shots_of_the_exact_machine_follow_the_probabilities(rng: np.random.Generator) -> None:
