@@ -19,6 +19,8 @@ from qhn.errors import QhnError
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.exact import gate_loops
+from qhn.exact import program as program_module
+from qhn.exact.chain import Chain
 from qhn.exact.distribution import Distribution
 from qhn.exact.energy import Energy
 from qhn.exact.engine import distribution_of, energy_of, sampler_of
@@ -97,9 +99,16 @@ SHAPES = [
 
 
 @pytest.mark.parametrize(("num_qubits", "num_gates", "num_busy"), SHAPES)
+@pytest.mark.parametrize("block_bits", [14, 5, 2])  # the whole state, and several blocks of it
 def test_probabilities_means_and_gradients_are_those_of_qiskit(
-    num_qubits: int, num_gates: int, num_busy: int, rng: np.random.Generator
+    num_qubits: int,
+    num_gates: int,
+    num_busy: int,
+    block_bits: int,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(program_module, "BLOCK_BITS", block_bits)
     gates = random_gates(num_qubits, num_gates, rng, num_busy)
     circuit, costs = circuit_of(num_qubits, gates), rng.normal(size=2**num_qubits)
     rows = rng.uniform(-7, 7, (3, circuit.num_parameters))
@@ -343,6 +352,11 @@ def test_the_engine_refuses_what_does_not_fit() -> None:
     for call in (energy_of(small, np.zeros(4)), distribution_of(small).probabilities, distribution_of(small).entropy):
         with pytest.raises(QhnError, match=r"thetas must have shape \[B, 1\], got \[1, 2\]"):
             call(np.zeros((1, 2)))
+    for engine in (lambda: Energy(small, np.zeros(4)), lambda: Distribution(small), lambda: Chain(small)):  # type: ignore[arg-type]
+        with pytest.raises(
+            QhnError, match="only a hypernetwork can be cut, not a circuit of type UnrolledCircuit; qhn"
+        ):
+            engine()
     hadamards = [Gate("h", (k,), matrix=MATRICES["h"]) for k in range(3)]
     three = circuit_of(
         3,

@@ -26,7 +26,7 @@ from qhn.arrays import Bits, Floats, Integers
 from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.compiled import compiled
 from qhn.errors import QhnError
-from qhn.exact.cut import Op, num_crossings
+from qhn.exact.cut import Op, check_chain, num_crossings
 from qhn.exact.protocol import check_thetas
 from qhn.threads import check_threads, in_parallel
 
@@ -47,7 +47,7 @@ class Chain:
         bond_dimension: bond dimension D of the matrix product state.
 
     Raises:
-        ValueError: if the circuit is too deep for its number of qubits.
+        ValueError: if the circuit is no hypernetwork, or too deep for its number of qubits.
 
     >>> from qhn.circuit.hypernetwork import hypernetwork
     >>> chain = Chain(hypernetwork(100, 2))
@@ -61,6 +61,7 @@ class Chain:
     """
 
     def __init__(self, ansatz: Hypernetwork, *, num_threads: int | None = None) -> None:
+        check_chain(ansatz)
         self.ansatz = ansatz
         self.num_threads = check_threads(num_threads)
         self._first = 0 if ansatz.order == "authors" else -1  # qubit of the first pair; qubits beyond the ends stay 0
