@@ -35,7 +35,7 @@ def test_the_polynomial_is_the_energy(size):
     assert LabsProblem(size).polynomial(bits).tolist() == LabsProblem(size).cost(bits).tolist()
 
 
-@pytest.mark.parametrize(("size", "optimum"), enumerate(LOWEST, start=3))
+@pytest.mark.parametrize(("size", "optimum"), [*enumerate(LOWEST, start=3)])
 def test_optima_are_the_published_ones(size, optimum):
     costs = enumerate_costs(LabsProblem(size))
     assert costs.min() == optimum

@@ -60,7 +60,7 @@ def test_nodes_keep_their_names_and_a_lonely_node_is_a_qubit():
     problem = max_cut(graph)
     assert problem.summary().splitlines()[1] == "qubits in this order: bonn, oslo, rome"
     assert problem.describe([0, 1, 0]) == [
-        "cut of weight 1, 1 of 1 edges",
+        "cut of weight 1, 1 of 1 edge",
         "nodes with bit 0: bonn, rome",
         "nodes with bit 1: oslo",
     ]

@@ -16,7 +16,7 @@ from qhn.errors import QhnError
 from qhn.problem.polynomial import SpinPolynomial
 from qhn.problem.quadratic import QuadraticProblem
 from qhn.problem.terms import Terms, as_reals, labelled_terms, matrix_terms
-from qhn.text import in_line, shown
+from qhn.text import counted, in_line, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,8 @@ class MaxCutProblem:
     def summary(self) -> str:
         """The size and weight of the graph, and what each qubit stands for."""
         graph = self.graph
-        total = f"{graph.size} nodes, {len(graph.pairs)} edges of total weight {graph.couplings.sum():.10g}"
+        counts = f"{counted(graph.size, 'node')} and {counted(len(graph.pairs), 'edge')}"
+        total = f"{counts} of total weight {graph.couplings.sum():.10g}"
         names = f"qubits in this order: {self._names(range(graph.size))}"
         return "\n".join([f"cuts of a graph of {total}; C = −(weight of the cut)", *([names] if graph.labels else [])])
 
@@ -94,7 +95,7 @@ class MaxCutProblem:
         is_cut = row[self.graph.pairs[:, 0]] != row[self.graph.pairs[:, 1]]
         weight = self.graph.couplings[is_cut].sum()
         return [
-            f"cut of weight {weight:.10g}, {is_cut.sum()} of {len(is_cut)} edges",
+            f"cut of weight {weight:.10g}, {is_cut.sum()} of {counted(len(is_cut), 'edge')}",
             *(f"nodes with bit {side}: {self._names(np.flatnonzero(row == side)) or 'none'}" for side in (0, 1)),
         ]
 

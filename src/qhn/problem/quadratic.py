@@ -21,7 +21,7 @@ from qhn.errors import QhnError
 from qhn.problem.cost import MAX_COST
 from qhn.problem.polynomial import SpinPolynomial
 from qhn.problem.terms import REAL, Terms, as_reals, dictionary_terms, labelled_terms, matrix_terms, sums
-from qhn.text import in_line
+from qhn.text import counted, in_line
 
 BLOCK = 1 << 12  # bitstrings whose spins are held at a time
 SPARSE = 0.1  # share of coupled pairs below which a sparse product is faster
@@ -205,9 +205,10 @@ class QuadraticProblem:
     def summary(self) -> str:
         """The number of terms, and what each qubit stands for."""
         formula = "E(x) = xᵀQx + offset of bits x" if self.variables == "bits" else "E(s) = Σ h·s + Σ J·s·s + offset"
-        counts = f"{np.count_nonzero(self.fields)} fields, {len(self.pairs)} couplings of spins s = 2·bit − 1"
+        fields, pairs = counted(int(np.count_nonzero(self.fields)), "field"), counted(len(self.pairs), "coupling")
         names = f"qubits in this order: {self._names(range(self.num_qubits))}"
-        return "\n".join([f"{formula}, {self.num_qubits} variables; {counts}", *([names] if self.labels else [])])
+        first = f"{formula}, {counted(self.num_qubits, 'variable')}; {fields}, {pairs} of spins s = 2·bit − 1"
+        return "\n".join([first, *([names] if self.labels else [])])
 
     def describe(self, bits: ArrayLike) -> list[str]:
         """The energy of one bitstring ``[num_qubits]`` and the values of its variables, as lines of text."""
@@ -247,6 +248,6 @@ def _vector(fields: Any, size: int | None = None) -> Floats:
         raise QhnError("h is a dictionary of labels and J is none; give both as dictionaries, or both as arrays")
     values = as_reals(fields, "h")
     if values.ndim != 1 or (size is not None and len(values) != size):
-        numbers = "one number a variable" if size is None else f"{size} number{'s' * (size > 1)}, as many as J has rows"
+        numbers = "one number a variable" if size is None else f"{counted(size, 'number')}, as many as J has rows"
         raise QhnError(f"h must be {numbers}, got shape {list(values.shape)}")
     return values
