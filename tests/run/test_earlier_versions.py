@@ -21,11 +21,12 @@ import pytest
 import qhn as package
 from qhn.backend.ibm import connection, jobs
 from qhn.config import RunConfig
+from qhn.config.ansatz import HypernetworkConfig
 from qhn.config.data import MixtureData
 from qhn.config.defaults import NAMING, defaults_of, present_defaults
 from qhn.config.device import DeviceConfig
 from qhn.config.file import load_config, parse_config, presets
-from qhn.config.network import AnsatzConfig, NetworkConfig
+from qhn.config.network import NetworkConfig
 from qhn.config.section import Section
 from qhn.config.strategy import AdamConfig
 from qhn.config.train import OBJECTIVE_SECTIONS, StopRules, TrainConfig
@@ -49,7 +50,7 @@ ROWS = 29  # of a gradient of these circuits
 CHANGED: dict[type[Section], dict[str, Any]] = {  # defaults of another version
     AdamConfig: {"learning_rate": 0.05, "beta1": 0.5},
     OBJECTIVE_SECTIONS["cvar"]: {"alpha": 0.75},
-    AnsatzConfig: {"num_layers": 1, "order": "authors"},
+    HypernetworkConfig: {"num_layers": 1, "order": "authors"},
     NetworkConfig: {"bias": (False,), "qubit_order": "reversed"},
     MixtureData: {"samples": 50},
     DeviceConfig: {"max_bond": 32, "guard": False, "p1": 0.5},

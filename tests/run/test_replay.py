@@ -14,6 +14,7 @@ import qhn as package
 from pictures import is_drawn
 from qhn import bitstrings, checksums
 from qhn.backend.rehearsal import FakeDevice
+from qhn.circuit.hypernetwork import hypernetwork
 from qhn.config.file import load_config
 from qhn.errors import RecordError
 from qhn.npz import read_npz
@@ -175,7 +176,7 @@ def test_another_cost_is_summed_over_the_same_bits(
     record = runs[name]
     num_qubits = record.checkpoint().num_qubits
     table = rng.normal(size=2**num_qubits)
-    ansatz, best = record.config.circuit(num_qubits), np.inf
+    ansatz, best = record.config.circuit(record.config.problem()), np.inf
     for found, step in zip(replay(record, problem=TableProblem(table)), record.steps(), strict=True):
         rows = table[bitstrings.to_integers(bits_of(record, step.step))]
         assert found.mean == pytest.approx(rows[0].mean(), abs=1e-14)
@@ -268,7 +269,7 @@ def test_damaged_missing_and_exchanged_bits_are_told(copy: Record) -> None:
 
 def test_it_is_no_machine(runs: dict[str, Record]) -> None:
     machine = KeptShots(runs["paid"])
-    sampler = machine.compile(runs["paid"].config.circuit(3))
+    sampler = machine.compile(hypernetwork(3, 1))
     assert (machine.name, machine.paid, sampler.circuit) == ("fake_jakarta", False, None)
     assert sampler.describe()["method"] == "kept bits"
     with pytest.raises(RecordError, match="other angles, or with other shots"):
