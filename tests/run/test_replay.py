@@ -201,7 +201,7 @@ def test_other_data_and_another_loss_are_those_of_another_run(tmp_path: Path) ->
         for one, step in zip(found, record.steps(), strict=True):
             assert one.mean == pytest.approx(problem.cost(record.samples(step.step)).mean(), abs=1e-14)
             assert abs(one.mean - step.mean) > 1e-6
-    with pytest.raises(ValueError, match="the ansatz has 3 qubits, the problem 2 bits"):
+    with pytest.raises(ValueError, match="the run measured 3 qubits, the problem has 2 bits"):
         replay(record, {"network.bias": False})
 
 
@@ -233,7 +233,7 @@ def test_what_was_not_counted_is_not_corrected(runs: dict[str, Record], tmp_path
         replay(runs["paid"], CVAR)
     with pytest.raises(ValueError, match="a problem of your own takes the place of data and network"):
         replay(runs["plain"], {"data.seed": 3}, TableProblem(np.zeros(8)))
-    with pytest.raises(ValueError, match="the ansatz has 3 qubits, the problem 2 bits"):
+    with pytest.raises(ValueError, match="the run measured 3 qubits, the problem has 2 bits"):
         replay(runs["plain"], problem=TableProblem(np.zeros(4)))
     exact = trained(tmp_path, **{"train.backend": "exact", "train.shots": "none"})
     with pytest.raises(ValueError, match="took no shots: there are no bits to replay"):
