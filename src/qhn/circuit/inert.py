@@ -153,7 +153,8 @@ def _derivatives(num_qubits: int, gates: Sequence[Gate]) -> Floats:
 
 def _turn(pauli: Complexes, angle: float) -> Complexes:
     """The rotation exp(−iφP/2) about a Pauli string."""
-    return np.cos(angle / 2) * np.eye(len(pauli)) - 1j * np.sin(angle / 2) * pauli
+    turned: Complexes = np.cos(angle / 2) * np.eye(len(pauli)) - 1j * np.sin(angle / 2) * pauli
+    return turned
 
 
 def applied(state: Complexes, matrix: Complexes, qubits: tuple[int, ...]) -> Complexes:
