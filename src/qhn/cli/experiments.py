@@ -15,6 +15,7 @@ from qhn.cli.options import (
     OrderOption,
     ResultsOption,
     SetOption,
+    TrustOption,
     check_range,
     load,
     print_paths,
@@ -34,6 +35,7 @@ def circuit(
     form: Annotated[str, typer.Option(help="literal (the paper's), pruned or executed.")] = "literal",
     qasm: Annotated[bool, typer.Option(help="Print OpenQASM 3 instead of a drawing.")] = False,
     output: Annotated[Path | None, typer.Option(help="Write .qasm and .txt files into this directory.")] = None,
+    trust: TrustOption = False,
 ) -> None:
     """Print or write the circuit of an experiment."""
     from qhn.circuit.openqasm import FORMS, drawing, openqasm, write_files
@@ -47,7 +49,7 @@ def circuit(
     names = list(presets()) if experiment is None and output is not None else [experiment or DEFAULT_EXPERIMENT]
     for name in names:
         config = load(name, layers=layers, order=order)
-        ansatz = config.circuit(config.problem())
+        ansatz = config.circuit(config.problem(trust=True), trust=trust)
         if output is not None:
             for path in write_files(ansatz, config.experiment, output):
                 put(str(path))
@@ -65,9 +67,10 @@ def landscape(
     from qhn.report.landscape import LandscapeReport
     from qhn.run.directories import results_directory
 
-    report = LandscapeReport.of(load(experiment, settings))
+    place = results_directory(results)
+    report = LandscapeReport.of(load(experiment, settings), place, lambda words: tell(words))
     put(report.page())
-    print_paths(report.write(results_directory(results)))
+    print_paths(report.write(place))
 
 
 @app.command()
@@ -97,7 +100,8 @@ def baseline(
         evaluations=evaluations,
         repeats=repeats,
         seed=seed,
+        results=(place := results_directory(results)),
         tell=lambda words: tell(words),
     )
     put(report.page())
-    print_paths(report.write(results_directory(results)))
+    print_paths(report.write(place))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Tag
 
+from qhn.config.python_problem import PythonConfig
 from qhn.config.user_file import WithFile
 from qhn.problem.cost import Problem, TableProblem
 
@@ -34,5 +35,13 @@ class TableConfig(WithFile):
         return TableProblem(load_npy(self.unchanged()))
 
 
-PROBLEM_SECTIONS = (TableConfig,)
-ProblemConfig = Annotated[TableConfig, Field()]
+def _problem_kind(value: Any) -> str:
+    if isinstance(value, PythonConfig) or (isinstance(value, dict) and "python" in value):
+        return "python"
+    return str(value.get("name") if isinstance(value, dict) else getattr(value, "name", None))
+
+
+PROBLEM_SECTIONS = (TableConfig, PythonConfig)
+ProblemConfig = Annotated[
+    Annotated[TableConfig, Tag("table")] | Annotated[PythonConfig, Tag("python")], Discriminator(_problem_kind)
+]
