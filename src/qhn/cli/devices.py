@@ -26,6 +26,7 @@ from qhn.cli.options import (
     ShotsOption,
     StepsOption,
     TilesOption,
+    TrustOption,
     find,
     load,
 )
@@ -54,6 +55,7 @@ def estimate(
     settings: SetOption = None,
     budget: BudgetOption = 600.0,
     chip_map: MapOption = None,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Choose qubits of a device and price a run on it; runs nothing."""
@@ -68,7 +70,7 @@ def estimate(
     from qhn.budget.quote import quote
     from qhn.report.attempt import attempt
 
-    found = quote(config, _device(config.train.backend), budget)
+    found = quote(config, _device(config.train.backend), budget, trust=trust)
     put(json.dumps(found.values()) if as_json else found.text())
     if chip_map is None:
         return

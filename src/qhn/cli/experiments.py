@@ -16,6 +16,7 @@ from qhn.cli.options import (
     OrderOption,
     ResultsOption,
     SetOption,
+    TrustOption,
     check_range,
     load,
     print_paths,
@@ -37,6 +38,7 @@ def circuit(
     qasm: Annotated[bool, typer.Option(help="Print OpenQASM 3 instead of a drawing.")] = False,
     output: Annotated[Path | None, typer.Option(help="Write .qasm and .txt files into this directory.")] = None,
     settings: SetOption = None,
+    trust: TrustOption = False,
 ) -> None:
     """Print or write the circuit of an experiment."""
     from qhn.circuit.openqasm import FORMS, drawing, openqasm, write_files
@@ -50,7 +52,7 @@ def circuit(
     names = list(presets()) if experiment is None and output is not None else [experiment or DEFAULT_EXPERIMENT]
     for name in names:
         config = load(name, settings, ansatz=ansatz, layers=layers, order=order)
-        circuit = config.circuit(config.problem())
+        circuit = config.circuit(config.problem(trust=True), trust=trust)
         if output is not None:
             for path in write_files(circuit, config.experiment, output):
                 put(str(path))
@@ -68,9 +70,10 @@ def landscape(
     from qhn.report.landscape import LandscapeReport
     from qhn.run.directories import results_directory
 
-    report = LandscapeReport.of(load(experiment, settings))
+    place = results_directory(results)
+    report = LandscapeReport.of(load(experiment, settings), place, lambda words: tell(words))
     put(report.page())
-    print_paths(report.write(results_directory(results)))
+    print_paths(report.write(place))
 
 
 @app.command()
@@ -100,7 +103,8 @@ def baseline(
         evaluations=evaluations,
         repeats=repeats,
         seed=seed,
+        results=(place := results_directory(results)),
         tell=lambda words: tell(words),
     )
     put(report.page())
-    print_paths(report.write(results_directory(results)))
+    print_paths(report.write(place))
