@@ -110,7 +110,7 @@ def test_the_mean_of_log_p_is_the_entropy(rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("order", ORDERS)
 def test_the_state_of_300_qubits_is_normalised(order: str, rng: np.random.Generator) -> None:
     chain = Chain(hypernetwork(300, 4, order))
-    matrices = chain._matrices(random_thetas(chain.ansatz, rng, 1)[0])
+    matrices = chain.pairs.matrices(random_thetas(chain.ansatz, rng, 1)[0])
     forms = np.empty_like(matrices)
     chain_module._fill_forms(matrices, forms)
     assert forms[0, :, 0, 0].sum() == pytest.approx(1.0, abs=1e-12)

@@ -2,6 +2,7 @@
 
 :mod:`~qhn.exact.cut` says what is computed and in which order, :mod:`~qhn.exact.kernels` are the loops, and
 :mod:`~qhn.exact.halves` runs them forwards and backwards. :mod:`~qhn.exact.energy` and :mod:`~qhn.exact.distribution`
-are what follows from the states. :mod:`~qhn.exact.chain` cuts everywhere instead of once, and so samples hundreds of
-qubits.
+are what follows from the states. :mod:`~qhn.exact.pairs` cuts everywhere instead of once: :mod:`~qhn.exact.chain` so
+samples hundreds of qubits, and :mod:`~qhn.exact.chain_energy` has E and its gradient there for a cost that is a
+polynomial of spins (:mod:`~qhn.exact.operator`).
 """
