@@ -25,6 +25,7 @@ from qhn.threads import check_threads, in_parallel
 
 SMALL = 8  # bond dimensions up to which plain loops multiply matrices faster than linear algebra
 BLOCK = 1024  # shots that advance side by side
+BEAM = 64  # beginnings of bitstrings that the search for the most probable one keeps
 
 
 class Chain:
@@ -108,6 +109,35 @@ class Chain:
 
         in_parallel(fill, range(len(rows)), self.num_threads)
         return result
+
+    def most_probable(self, theta: ArrayLike) -> tuple[Bits, float]:
+        """The most probable bitstring ``[num_qubits]`` that a beam search finds, and the logarithm ln p of it.
+
+        From the left end on, only the most probable beginnings are kept, 64 of them. So the bitstring is the most
+        probable one of all where correlations are short or the distribution is narrow; the search does not prove it.
+
+        Args:
+            theta: angles in radians, ``[num_parameters]``.
+
+        Raises:
+            ValueError: if ``theta`` has a wrong shape.
+        """
+        matrices = self.pairs.matrices(check_thetas(np.asarray(theta)[None], self.ansatz)[0])
+        forms = np.empty_like(matrices)
+        _fill_forms(matrices, forms)
+        v = np.zeros((1, self.bond_dimension), dtype=np.complex128)
+        v[0, 0] = 1.0
+        logs, beam = np.zeros(1), np.empty((1, 0), dtype=np.uint8)
+        for form, matrix in zip(forms, matrices, strict=True):
+            weights = np.maximum(((v @ form) * v.conj()).real.sum(axis=2), 0.0)  # [4, beam]
+            with np.errstate(divide="ignore"):
+                ahead = np.log(weights) + logs
+            best = np.argsort(-ahead, axis=None, kind="stable")[:BEAM]
+            drawn, parents = np.divmod(best[np.isfinite(ahead.flat[best])], len(v))
+            v = np.einsum("bi,bij->bj", v[parents], matrix[drawn]) / np.sqrt(weights[drawn, parents])[:, None]
+            logs = ahead[drawn, parents]
+            beam = np.concatenate([beam[parents], drawn[:, None].astype(np.uint8)], axis=1)
+        return self.ansatz.relabel(self.pairs.bits(beam[:1].T))[0], float(logs[0])
 
 
 # ---------------------------------------------------------------- the loops; s = first bit + 2·second bit
