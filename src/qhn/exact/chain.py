@@ -19,8 +19,8 @@ from qhn.arrays import Bits, Floats
 from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.compiled import compiled
 from qhn.errors import QhnError
-from qhn.exact.halves import check_thetas
 from qhn.exact.pairs import Pairs
+from qhn.exact.protocol import check_thetas
 from qhn.threads import check_threads, in_parallel
 
 SMALL = 8  # bond dimensions up to which plain loops multiply matrices faster than linear algebra
@@ -58,6 +58,11 @@ class Chain:
         self.num_threads = check_threads(num_threads)
         self.pairs = Pairs(ansatz)
         self.bond_dimension = self.pairs.bond_dimension
+
+    @property
+    def method(self) -> str:
+        """The method of computation in words."""
+        return f"matrix product state, bond dimension {self.bond_dimension}"
 
     def sample(self, thetas: ArrayLike, shots: int, rng: np.random.Generator) -> Bits:
         """Draw measured bits: ``[B, num_parameters]`` → ``uint8[B, shots, num_qubits]``.

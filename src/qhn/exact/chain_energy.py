@@ -23,9 +23,9 @@ from qhn.arrays import Complexes, Floats
 from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.compiled import compiled, inlined
 from qhn.errors import QhnError
-from qhn.exact.halves import check_thetas
 from qhn.exact.operator import START, folded, operator_of
 from qhn.exact.pairs import Pairs
+from qhn.exact.protocol import check_thetas
 from qhn.problem.polynomial import SpinPolynomial
 from qhn.threads import check_threads, in_parallel
 
