@@ -32,9 +32,12 @@ if TYPE_CHECKING:
     from qhn.problem.cost import BinnProblem, Problem, TableProblem
     from qhn.problem.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
     from qhn.problem.evaluations import Evaluations
+    from qhn.problem.labs import LabsProblem
     from qhn.problem.landscape import Landscape, enumerate_costs
+    from qhn.problem.max_cut import MaxCutProblem, max_cut
     from qhn.problem.network import Network, load_network
     from qhn.problem.objective import Objective
+    from qhn.problem.quadratic import QuadraticProblem
     from qhn.problem.search_space import SearchSpace
     from qhn.run.record import Record, load_run
     from qhn.run.replay import Replayed, replay
@@ -66,9 +69,12 @@ _MODULES = {
     "problem.cost": ("BinnProblem", "Problem", "TableProblem"),
     "problem.datasets": ("Dataset", "digits_8x8", "gaussian_mixture", "load_file", "mnist_4x4"),
     "problem.evaluations": ("Evaluations",),
+    "problem.labs": ("LabsProblem",),
     "problem.landscape": ("Landscape", "enumerate_costs"),
+    "problem.max_cut": ("MaxCutProblem", "max_cut"),
     "problem.network": ("Network", "load_network"),
     "problem.objective": ("Objective",),
+    "problem.quadratic": ("QuadraticProblem",),
     "problem.search_space": ("SearchSpace",),
     "run.record": ("Record", "load_run"),
     "run.replay": ("Replayed", "replay"),

@@ -298,6 +298,8 @@ def _sentence(fault: ErrorDetails, tree: dict[str, Any]) -> str:
         return _unknown_key(place)
     if fault["type"] == "missing":
         return f"missing key {key}"
+    if fault["type"] == "union_tag_not_found":
+        return f"missing key {key}.name"
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"].startswith("union_tag"):
         expected = fault.get("ctx", {}).get("expected_tags", "")
