@@ -7,6 +7,6 @@ samples hundreds of qubits, and :mod:`~qhn.exact.chain_energy` has E and its gra
 polynomial of spins (:mod:`~qhn.exact.operator`).
 
 These know hypernetworks only. :mod:`~qhn.exact.state_vector` takes any circuit, which :mod:`~qhn.exact.program` brings
-into the form of the loops of :mod:`~qhn.exact.gate_loops`; :mod:`~qhn.exact.light_cone_energy` takes shallow ones of any
-size, for a polynomial. :mod:`~qhn.exact.protocol` is what all of them offer, and :mod:`~qhn.exact.engine` chooses.
+into the form of the loops of :mod:`~qhn.exact.gate_loops`; :mod:`~qhn.exact.light_cone_energy` takes shallow ones of
+any size, for a polynomial. :mod:`~qhn.exact.protocol` is what all of them offer, and :mod:`~qhn.exact.engine` chooses.
 """

@@ -16,13 +16,16 @@ backwards, collects the slopes of E with them, and hands these down to the matri
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qhn.arrays import Complexes, Floats
+from qhn.arrays import Bits, Complexes, Floats
 from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.compiled import compiled, inlined
 from qhn.errors import QhnError
+from qhn.exact.chain import Chain
 from qhn.exact.operator import START, folded, operator_of
 from qhn.exact.pairs import Pairs
 from qhn.exact.protocol import check_thetas
@@ -100,6 +103,20 @@ class ChainEnergy:
 
         in_parallel(fill, range(len(rows)), self.num_threads)
         return values, grads
+
+    def likely_bits(self, theta: ArrayLike) -> Bits:
+        """The most probable bitstring ``[num_qubits]`` that a beam search finds at ``theta[num_parameters]``.
+
+        See :meth:`qhn.exact.chain.Chain.most_probable`.
+
+        Raises:
+            ValueError: if ``theta`` has a wrong shape.
+        """
+        return self._chain.most_probable(theta)[0]
+
+    @cached_property
+    def _chain(self) -> Chain:
+        return Chain(self.ansatz)
 
     def _environments(self, matrices: Complexes) -> Floats:
         """The environments of all states of the operator, ``[num_states, D²]``."""

@@ -68,14 +68,14 @@ def folded(polynomial: SpinPolynomial, brick: Iterable[tuple[int, int]]) -> Spin
     {(1,): -0.5, (0, 1): -1.0}
     """
     gates = list(brick)[::-1]
-    terms: dict[Iterable[int], float] = {}
+    terms: dict[tuple[int, ...], float] = {}
     for term, factor in zip(polynomial.terms, polynomial.coefficients.tolist(), strict=True):
         spins = set(term)
         for control, target in gates:
             if target in spins:
                 spins ^= {control}
                 factor = -factor
-        terms[frozenset(spins)] = factor
+        terms[tuple(spins)] = factor
     return SpinPolynomial.of(polynomial.num_qubits, terms)
 
 

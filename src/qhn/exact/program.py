@@ -22,7 +22,7 @@ from itertools import groupby
 import numpy as np
 
 from qhn.arrays import Complexes, Floats, Integers
-from qhn.circuit.ansatz import Gate, GateCircuit
+from qhn.circuit.ansatz import Gate, GateSequence
 from qhn.errors import QhnError
 
 Row = tuple[int, int, int, int, int, int]
@@ -81,7 +81,7 @@ class Arrays:
     constants: Floats
 
 
-def program_of(circuit: GateCircuit) -> Arrays:
+def program_of(circuit: GateSequence) -> Arrays:
     """The operations that prepare a circuit's state, but for its folded CX gates.
 
     Raises:

@@ -55,7 +55,7 @@ def prepare(config: RunConfig, problem: Problem | None = None) -> Plan:
         problem = config.problem()
     ansatz = config.circuit(problem)
     validation = validation_of(problem)
-    check_size(config, ansatz)
+    check_size(config, ansatz, problem)
     check_validation(config, validation)
     return Plan(config, problem, ansatz, config.initial_theta(ansatz), validation)
 
