@@ -54,9 +54,9 @@ class PolynomialEstimator:
     >>> from qhn.problem.quadratic import QuadraticProblem
     >>> field = QuadraticProblem.from_ising(np.ones(100), {})
     >>> estimator = PolynomialEstimator(product_state(100), field)
-    >>> found = estimator.value_and_grad(np.full(200, np.pi / 2))
+    >>> found = estimator.value_and_grad(np.full(200, np.pi / 3))
     >>> float(found.value.round(9)), float(found.grad[0].round(9)), found.estimates.distinct
-    (0.0, 1.0, 1)
+    (-50.0, 0.866025404, 1)
     """
 
     readout_counts: ReadoutCounts | None = None
