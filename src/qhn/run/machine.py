@@ -24,6 +24,7 @@ from qhn.estimator.protocol import Estimator
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.optimize.strategy import Strategy, StrategyState
 from qhn.problem.evaluations import Evaluations
+from qhn.problem.landscape import polynomial_for_table
 from qhn.run.checks import check_budget, check_evaluations, check_journal, check_paid
 from qhn.run.directories import journals_beside
 from qhn.run.plan import Plan
@@ -156,8 +157,8 @@ class RunMachine:
         objective, kept = train.objective.build(), self._recorder.keeping(backend)
         found: Estimator
         if train.shots is None:
-            costs = self._recorder.all_costs(problem)
-            found = without_shots(ansatz, problem, sampler, objective=objective, costs=costs)
+            costs = None if polynomial_for_table(problem) else self._recorder.all_costs(problem)
+            found = without_shots(ansatz, problem, sampler, objective=objective, costs=costs, evaluations=evaluations)
         else:
             found = SamplingEstimator(
                 ansatz,
