@@ -252,4 +252,5 @@ def without_shots(
         return NoisyEstimator(ansatz, problem, sampler, objective=objective, costs=costs)
     if isinstance(sampler, KnownDistribution):
         return ExactEstimator(ansatz, problem, objective=objective, costs=costs)
-    raise QhnError(f"backend {sampler.describe()['name']} draws shots, and does not know E without them")
+    facts = sampler.describe()
+    raise QhnError(f"{facts['name']} draws shots ({facts['method']}), and does not know E without them; give --shots")
