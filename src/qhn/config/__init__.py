@@ -19,7 +19,7 @@ from qhn.arrays import Floats
 from qhn.backend import Backend, DeviceSettings, Journal, Settings, open_backend
 from qhn.backend.machines import is_ideal
 from qhn.circuit.ansatz import Ansatz, gate_angles
-from qhn.config.ansatz import AnsatzConfig, HypernetworkConfig
+from qhn.config.ansatz import AnsatzConfig, HypernetworkConfig, table_of
 from qhn.config.data import Data
 from qhn.config.defaults import FIRST, NAMING, defaults_of, filled, without_defaults
 from qhn.config.device import DeviceConfig
@@ -34,6 +34,8 @@ from qhn.problem.cost import BinnProblem, Problem
 from qhn.seeds import Key, Purpose
 
 if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
     from qhn.backend.device.price import Task
 
 
@@ -155,13 +157,28 @@ class RunConfig(Section):
         space = self.network.space(dataset.num_features, dataset.num_classes)
         return BinnProblem(space, dataset, self.network.loss)
 
-    def circuit(self, problem: Problem) -> Ansatz:
+    def circuit(self, problem: Problem, trust: bool = False) -> Ansatz:
         """The ansatz for the bitstrings of a problem, one qubit a bit.
 
+        Args:
+            problem: the problem.
+            trust: whether a program that the table ``[ansatz]`` names may be run.
+
         Raises:
-            QhnError: if the kind of ansatz does not fit the problem.
+            QhnError: if the kind of ansatz does not fit the problem, or a program is not trusted.
         """
+        code = getattr(self.ansatz, "code", "")
+        if code and not trust:
+            raise QhnError(f"{code} is a program, which runs when it is read; with --trust it does")
         return self.ansatz.build(problem)
+
+    def trained(self, ansatz: QuantumCircuit | Ansatz) -> RunConfig:
+        """A copy of the configuration for a circuit that is a Python object, which becomes its table ``[ansatz]``.
+
+        Raises:
+            QhnError: if it is no circuit that can be trained.
+        """
+        return self.model_copy(update={"ansatz": table_of(ansatz)})
 
     @property
     def machine_settings(self) -> Settings:

@@ -35,7 +35,11 @@ from qhn.run.step import Step, jsonable
 from qhn.seeds import Key, Purpose
 from qhn.statistics import mean_and_error, mean_interval
 
-OF_THE_BITS: dict[str, Any] = {"data": True, "network": True, "train": {"objective"}, "device": {"mitigation"}}
+OF_THE_BITS: dict[str, Any] = {
+    **dict.fromkeys(("data", "cost", "network"), True),
+    "train": {"objective"},
+    "device": {"mitigation"},
+}
 OF_ALL = ("mean", "mean_std_error", "best_cost", "best_bits", "distinct")
 OF_OBJECTIVE = ("value", "std_error", "raw_mean", "raw_mean_std_error")
 OF_SHIFTS = ("grad", "grad_std_error", "drift", "drift_std_error")
@@ -119,7 +123,7 @@ def replay(
     record = run if isinstance(run, Record) else Record.load(run)
     given = dict(settings or {})
     config = replayed_config(record.config, given)
-    if problem is not None and any(key.startswith(("data.", "network.")) for key in given):
+    if problem is not None and any(key.startswith(("data.", "network.", "problem.")) for key in given):
         raise QhnError("a problem of your own takes the place of data and network; leave their settings")
     if config.train.shots is None:
         raise QhnError(f"run {config.run_id} took no shots: there are no bits to replay, and its E is exact")
@@ -168,10 +172,12 @@ def replayed_config(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
         one.model_dump(mode="json", exclude=OF_THE_BITS | dict.fromkeys(("naming", "experiment", "instance"), True))
         for one in (config, asked)
     )
-    changed = [f"{table}.{key}" for table in before for key in before[table] if before[table][key] != after[table][key]]
+    changed = [
+        f"{table}.{key}" for table in before for key in before[table] if before[table][key] != after[table].get(key)
+    ]
     if changed:
         raise QhnError(
-            f"{changed[0]} says what is measured, and that has happened; replay can change data, network, "
+            f"{changed[0]} says what is measured, and that has happened; replay can change data, network, problem, "
             "train.objective and device.mitigation"
         )
     return asked
