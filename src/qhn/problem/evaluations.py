@@ -14,6 +14,7 @@ from qhn.bitstrings import Numbered
 from qhn.errors import QhnError
 from qhn.problem.cost import Problem, check_costs
 
+ROUNDING = 1e-9  # relative difference up to which two costs are the same: sums in another order round differently
 TABLE_QUBITS = 20  # qubits up to which known costs are kept in a table of all bitstrings: 9 MiB
 
 
@@ -70,13 +71,17 @@ class Evaluations:
                 shape, or one that is not finite.
         """
         names = self._store.names(self._checked(bits))
-        unknown = self._store.unknown(names)
-        if len(unknown):
-            rows = self._store.packed(unknown)
+        rows = self._store.packed(self._store.unknown(names))
+        if len(rows):
             costs = costs_of(self.problem, bitstrings.unpack(rows, self.num_qubits))
             self.add(rows, costs)
             self.fresh.append((rows, costs))
         return self._store.costs(names)
+
+    def unknown(self, bits: Bits | Numbered) -> Bits:
+        """The different bitstrings among some that are not known: ``[..., num_qubits]`` → ``[n, num_qubits]``."""
+        names = self._store.names(self._checked(bits))
+        return bitstrings.unpack(self._store.packed(self._store.unknown(names)), self.num_qubits)
 
     def _checked(self, bits: Bits | Numbered) -> Bits | Numbered:
         if not isinstance(bits, Numbered):
@@ -93,6 +98,26 @@ class Evaluations:
         if costs[lowest] < self.best_cost:
             self._best = (float(costs[lowest]), bitstrings.unpack(packed[lowest], self.num_qubits))
         self._store.add(packed, costs)
+
+    def merge(self, packed: NDArray[np.uint8], costs: Floats) -> tuple[Bits, float, float] | None:
+        """Add packed bitstrings ``[n, bytes]`` with their costs ``[n]``, some of which may be known or come twice.
+
+        Returns:
+            A bitstring ``[num_qubits]`` that has two costs, and both, the one that stays first; None if none has.
+        """
+        if len(costs) == 0:
+            return None
+        bits = bitstrings.unpack(packed, self.num_qubits)
+        names = self._store.names(bits)
+        _, first = np.unique(names, return_index=True)
+        new = np.sort(first[np.isin(names[first], self._store.unknown(names))])
+        self.add(packed[new], costs[new])
+        kept = self._store.costs(names)
+        differ = ~np.isclose(kept, costs, rtol=ROUNDING, atol=0.0)
+        if not differ.any():
+            return None
+        place = int(differ.argmax())
+        return bits[place], float(kept[place]), float(costs[place])
 
     def take_fresh(self) -> tuple[NDArray[np.uint8], Floats]:
         """The packed bitstrings ``[n, bytes]`` and costs ``[n]`` evaluated since the last call, in that order."""

@@ -253,7 +253,7 @@ class Batch:
                 raise QhnError(
                     "a batch takes exact runs that differ in their seed only, without target, plateau and patience"
                 )
-        problem = first.problem()
+        problem = first.problem(trust=True)
         self.configs: dict[str, RunConfig] = {config.run_id: config for config in configs}
         if len(self.configs) < len(configs):
             raise QhnError("a batch takes each run once, got one twice")

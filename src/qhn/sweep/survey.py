@@ -167,7 +167,7 @@ class Problems:
         """The problem of a configuration."""
         name = config.problem_id
         if name not in self._problems:
-            self._problems[name] = config.problem()
+            self._problems[name] = config.problem(trust=True)
         return self._problems[name]
 
     def landscape(self, config: RunConfig) -> Landscape | None:
