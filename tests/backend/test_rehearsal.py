@@ -165,7 +165,7 @@ def test_e_of_a_noisy_device_is_known_without_shots() -> None:
     assert folded.energies(theta[None], problem.costs)[0] == pytest.approx(probabilities @ problem.costs, abs=1e-12)
     aer = open_backend("fake_torino", RehearsalSettings(simulator="aer")).compile(ansatz)
     with pytest.raises(
-        ValueError, match="fake_torino draws shots .Aer: density matrix above 2.5 shots, otherwise traj"
+        ValueError, match=r"fake_torino draws shots \(Aer: density matrix above 2\^5 shots, otherwise traj"
     ):
         without_shots(ansatz, problem, aer)
 

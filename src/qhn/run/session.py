@@ -116,7 +116,7 @@ class BackendFacts:
         names = [str(qubit) for qubit in first.qubits]
         shown = names if len(names) <= MANY else [*names[: MANY // 2], "…", *names[-MANY // 2 :]]
         chain = (" " if first.route else "-").join(shown)
-        more = ", swapped on the way" if first.route else ""
+        more = ", routed by swaps where needed" if first.route else ""
         more += f" and {len(others)} more tile{'s' * (len(others) > 1)}" if others else ""
         return f"qubits {chain} of {self.name}{more}, estimated fidelity {first.estimated_fidelity:.3f}"
 

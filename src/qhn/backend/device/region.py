@@ -91,7 +91,7 @@ def _remarks(chip: Chip, load: Load, chains: Sequence[Region], *, searched: bool
     first = chains[0]
     if not isinstance(first, QubitChain):
         yield (
-            f"the circuit is no chain: Qiskit's transpiler chose {len(first.used)} qubits and inserted swaps, "
+            f"the circuit is no chain: Qiskit's transpiler chose {len(first.used)} qubits and the swaps, "
             f"{sum(load.two_qubit)} two-qubit gates in all; a better choice may exist"
         )
         return
