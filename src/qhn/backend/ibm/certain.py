@@ -47,7 +47,7 @@ def certain_outcomes(circuit: GateCircuit, num_rows: int) -> tuple[Floats, Bits]
         quarters = odd + 2 * rng.integers(2, size=len(odd))
         bits = strings.pulled_back(quarters)[1]
         if circuit.num_qubits == 1 or (bits != bits[::-1]).any():
-            thetas.append(np.pi / 2 * quarters)
+            thetas.append(0.5 * np.pi * quarters.astype(np.float64))
             outcomes.append(bits)
         if len(thetas) == num_rows:
             return np.array(thetas), np.array(outcomes)
