@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from qhn.circuit.unrolled import CircuitAnsatz, circuit_ansatz
     from qhn.config import RunConfig
     from qhn.config.file import load_config, load_problem, presets
-    from qhn.errors import NotFoundError, QhnError
+    from qhn.errors import EvaluationError, NotFoundError, QhnError
     from qhn.estimator.exact import ExactEstimator
     from qhn.estimator.gradient import ParameterShift, Spsa, ValueAndGrad
     from qhn.estimator.means import Estimates
@@ -29,12 +29,16 @@ if TYPE_CHECKING:
     from qhn.optimize.lbfgs import Lbfgs, minimize
     from qhn.optimize.optimizer import Adam, Sgd, Sinusoid, SpsaGains
     from qhn.predict.ensemble import Ensemble, load_ensemble
+    from qhn.problem.black_box import BlackBox
     from qhn.problem.cost import BinnProblem, Problem, TableProblem
     from qhn.problem.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
     from qhn.problem.evaluations import Evaluations
+    from qhn.problem.labs import LabsProblem
     from qhn.problem.landscape import Landscape, enumerate_costs
+    from qhn.problem.max_cut import MaxCutProblem, max_cut
     from qhn.problem.network import Network, load_network
     from qhn.problem.objective import Objective
+    from qhn.problem.quadratic import QuadraticProblem
     from qhn.problem.search_space import SearchSpace
     from qhn.run.record import Record, load_run
     from qhn.run.replay import Replayed, replay
@@ -50,7 +54,7 @@ _MODULES = {
     "circuit.unrolled": ("CircuitAnsatz", "circuit_ansatz"),
     "config": ("RunConfig",),
     "config.file": ("load_config", "load_problem", "presets"),
-    "errors": ("NotFoundError", "QhnError"),
+    "errors": ("EvaluationError", "NotFoundError", "QhnError"),
     "estimator.exact": ("ExactEstimator",),
     "estimator.gradient": ("ParameterShift", "Spsa", "ValueAndGrad"),
     "estimator.means": ("Estimates",),
@@ -63,12 +67,16 @@ _MODULES = {
     "optimize.lbfgs": ("Lbfgs", "minimize"),
     "optimize.optimizer": ("Adam", "Sgd", "Sinusoid", "SpsaGains"),
     "predict.ensemble": ("Ensemble", "load_ensemble"),
+    "problem.black_box": ("BlackBox",),
     "problem.cost": ("BinnProblem", "Problem", "TableProblem"),
     "problem.datasets": ("Dataset", "digits_8x8", "gaussian_mixture", "load_file", "mnist_4x4"),
     "problem.evaluations": ("Evaluations",),
+    "problem.labs": ("LabsProblem",),
     "problem.landscape": ("Landscape", "enumerate_costs"),
+    "problem.max_cut": ("MaxCutProblem", "max_cut"),
     "problem.network": ("Network", "load_network"),
     "problem.objective": ("Objective",),
+    "problem.quadratic": ("QuadraticProblem",),
     "problem.search_space": ("SearchSpace",),
     "run.record": ("Record", "load_run"),
     "run.replay": ("Replayed", "replay"),

@@ -102,6 +102,15 @@ def shown(value: object) -> str:
     return clipped(text)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things in words.
+
+    >>> counted(1, "edge"), counted(2000, "edge")
+    ('1 edge', '2,000 edges')
+    """
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def clipped(text: str, most: int = MAX_SHOWN) -> str:
     """A text without its middle if it is longer than ``most`` characters."""
     if len(text) <= most:

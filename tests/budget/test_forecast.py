@@ -25,7 +25,7 @@ OLDER = Entry(Event.SELF_TEST, job_id="a", complaint=None, versions={"qiskit": "
 
 def forecast(config: RunConfig) -> Forecast:
     """A forecast of a run on the stored calibration of fake_manila, whatever its configuration calls the device."""
-    ansatz = config.circuit(config.problem().num_qubits)
+    ansatz = config.circuit(config.problem())
     settings = config.device.settings(machine_of("fake_manila"))
     return Forecast(config, ansatz, place(ansatz, stored_device("fake_manila"), settings))
 
@@ -35,7 +35,7 @@ def on(config: RunConfig, backend: str) -> RunConfig:
 
 
 def test_beside_devices_a_step_is_its_shots(small_config: RunConfig) -> None:
-    ansatz = small_config.circuit(4)
+    ansatz = small_config.circuit(small_config.problem())
     rows = 1 + 2 * int(ansatz.active.sum())
     plain = Forecast(small_config, ansatz)
     assert plain.step() == Amount(0.0, 0, 60 * rows)
@@ -79,7 +79,7 @@ def test_a_record_remembers_the_price_of_every_step(
 
 def test_a_step_of_a_line_search_takes_as_many_gradients_as_it_may(small_config: RunConfig) -> None:
     searching = with_settings(small_config, LINE_SEARCH)
-    ansatz = small_config.circuit(4)
+    ansatz = small_config.circuit(small_config.problem())
     assert Forecast(searching, ansatz).step() == Forecast(small_config, ansatz).step().times(4)
     rehearsed, billed = (forecast(on(searching, name)) for name in ("fake_manila", "ibm_manila"))
     one = rehearsed.strategy.measurements(0)[:1]
@@ -89,7 +89,7 @@ def test_a_step_of_a_line_search_takes_as_many_gradients_as_it_may(small_config:
 
 def test_shots_of_a_step_follow_their_schedule(small_config: RunConfig) -> None:
     growing = with_settings(small_config, {"train.shot_schedule": {"first": 15, "over": 2}})
-    shots = [step.shots for step in Forecast(growing, small_config.circuit(4)).steps]
+    shots = [step.shots for step in Forecast(growing, small_config.circuit(small_config.problem())).steps]
     assert shots == [shots[0], 2 * shots[0], 4 * shots[0], 4 * shots[0]]
 
 
@@ -109,7 +109,7 @@ def test_a_price_that_an_earlier_version_recorded_is_understood(
 ) -> None:
     """It had the numbers of the first gradient, and not what they follow from."""
     config = with_settings(small_config, settings | {"train.backend": "fake_guadalupe"})
-    ansatz = config.circuit(4)
+    ansatz = config.circuit(config.problem())
     known = Forecast(config, ansatz, config.backend().compile(ansatz).placement)
     tree = known.priced().to_json()
     first = price(known.task(known.strategy.measurements(0)[0]))

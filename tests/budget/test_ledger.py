@@ -261,7 +261,7 @@ def test_the_price_of_a_job_is_its_share_of_the_price_of_a_step(rehearsal: RunCo
     from qhn.seeds import Key
 
     journal = Journal(tmp_path / "jobs.jsonl")
-    sampler = Device(stored_device("fake_manila"), journal=journal).compile(rehearsal.circuit(4))
+    sampler = Device(stored_device("fake_manila"), journal=journal).compile(rehearsal.circuit(rehearsal.problem()))
     sampler.sample(np.zeros((25, sampler.ansatz.num_parameters)), 60, Key(1, run="r"), 25)
     (entry,) = [json.loads(line) for line in journal.path.read_text().splitlines() if "submitted" in line]
     assert entry["price_seconds"] == pytest.approx(price(rehearsal))

@@ -23,7 +23,7 @@ SMALL = ("--set", "data.samples=40", "--set", "data.validation_samples=30")
 def test_the_first_task_of_the_paper_on_a_device() -> None:
     config = load_config("gaussian-activation", {"train.backend": "fake_torino", "train.shots": 1000})
     found = quote(config, fake_provider.FakeTorino(), budget=600)
-    ansatz = config.circuit(14)
+    ansatz = config.circuit(config.problem())
     placed = place(ansatz, fake_provider.FakeTorino(), DeviceSettings())
     assert found.chains == placed.chains == [best_chain(found.chip, placed.load)]
     assert (found.gradient.rows, found.gradient.circuits) == (197, 197)

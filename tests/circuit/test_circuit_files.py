@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parents[2] / "circuits"
 @pytest.mark.parametrize("name", presets())
 def test_emitted_circuits_are_not_stale(name: str, tmp_path: Path) -> None:
     config = load_config(name)
-    ansatz = config.circuit(config.problem().num_qubits)
+    ansatz = config.circuit(config.problem())
     if ansatz.num_qubits > 20:  # drawing a long chain takes many seconds
         for form, suffix in (("literal", ""), ("executed", ".executed")):
             assert (FOLDER / f"{name}{suffix}.qasm").read_text() == openqasm(ansatz, form) + "\n", "run make circuits"

@@ -62,7 +62,7 @@ def test_a_users_file_with_everything_searched(users_file: Path) -> None:
     assert problem.loss == "cross-entropy"
     assert config.train.optimizer.name == "sgd"
     assert config.train.objective.build().alpha == 0.5
-    assert config.train.gradient.build(config.circuit(4)).num_rows == 3
+    assert config.train.gradient.build(config.circuit(config.problem())).num_rows == 3
 
 
 def test_identity_follows_what_changes_the_numbers_and_nothing_else(users_file: Path) -> None:

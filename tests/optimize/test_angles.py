@@ -133,7 +133,7 @@ def test_a_sparse_run_records_its_angles_and_takes_fewer_shots(tmp_path: Path) -
     assert min(rows) < 57 == rows[0]
     for step, following in itertools.pairwise(steps):
         if step.angles is not None:
-            at_rest = np.setdiff1d(np.flatnonzero(config.circuit(4).active), step.angles)
+            at_rest = np.setdiff1d(np.flatnonzero(config.circuit(config.problem()).active), step.angles)
             assert (step.grad[at_rest] == 0).all()
             np.testing.assert_array_equal(step.theta[at_rest], following.theta[at_rest])
 

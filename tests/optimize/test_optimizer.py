@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from qiskit.quantum_info import Statevector
 
+from qhn.arrays import Integers
 from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork
 from qhn.config.file import load_config
 from qhn.errors import QhnError
@@ -130,9 +131,9 @@ def test_jumps_are_refused_without_second_derivatives() -> None:
 @pytest.mark.parametrize("settings", [{"train.optimizer": "sinusoid"}, {"train.angles": "sparse"}])
 def test_rules_for_sinusoids_refuse_circuits_with_shared_angles(settings: dict[str, str]) -> None:
     class Shared(Hypernetwork):
-        def gates(self, *, prune: bool = False, fold: bool = False):
-            for gate in super().gates(prune=prune, fold=fold):
-                yield gate if gate.angle is None else gate._replace(angle=gate.angle // 2)
+        @property
+        def shared_angles(self) -> Integers:
+            return np.arange(self.num_parameters)
 
     config = load_config("figure-1", settings)
     config.strategy(hypernetwork(4, 2))

@@ -87,7 +87,7 @@ def test_searches_end_at_the_optimum_or_with_their_budget() -> None:
     for trace in by_searching((config, "random", 5, range(3))):
         assert trace.distinct <= 5
     (all_of_them,) = by_searching((config, "random", 16, range(1)))
-    assert all_of_them.best_cost == ExactEstimator(config.circuit(4), config.problem()).landscape.optimum
+    assert all_of_them.best_cost == ExactEstimator(config.circuit(config.problem()), config.problem()).landscape.optimum
 
 
 def test_spsa_takes_no_more_seconds_than_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ KEY = Key(3, step=4)
 
 
 def test_a_step_takes_the_rule_when_it_is_its_turn(small_config: RunConfig) -> None:
-    config, ansatz = with_settings(small_config, DRIFT), small_config.circuit(4)
+    config, ansatz = with_settings(small_config, DRIFT), small_config.circuit(small_config.problem())
     strategy = config.strategy(ansatz)
     state = strategy.init(config.initial_theta(ansatz))
     turns = [isinstance(strategy.measurement(step, state).rule, WithDrift) for step in range(5)]
@@ -63,7 +63,7 @@ def test_it_is_the_noisy_energy_of_the_first_theta_on_its_tile(
     config = with_settings(small_config, chosen)
     record = finished(config, tmp_path)
     steps, problem = record.steps(), config.problem()
-    ansatz, costs = config.circuit(problem.num_qubits), enumerate_costs(problem)
+    ansatz, costs = config.circuit(problem), enumerate_costs(problem)
     pairs = config.train.gradient.build(ansatz).num_rows // 2
     tiles = record.manifest()[0]["backend"]["tiles"]
     chain = tuple(tiles[pairs % len(tiles)]["qubits"])
@@ -146,7 +146,7 @@ def test_the_price_of_a_step_is_what_it_takes(
 ) -> None:
     """To the shot, with the device and from what the record remembers of it; and so a budget of all steps suffices."""
     config = with_settings(small_config, settings)
-    ansatz = config.circuit(config.problem().num_qubits)
+    ansatz = config.circuit(config.problem())
     forecast = Forecast(config, ansatz, config.backend().compile(ansatz).placement)
     prices = forecast.steps
     record = finished(config, tmp_path)
@@ -171,7 +171,7 @@ def test_the_price_of_a_step_is_what_it_takes(
 
 def test_a_line_search_measures_it_once_a_step(small_config: RunConfig, tmp_path: Path) -> None:
     config = with_settings(small_config, DRIFT | LBFGS)
-    ansatz = config.circuit(4)
+    ansatz = config.circuit(config.problem())
     forecast = Forecast(config, ansatz, config.backend().compile(ansatz).placement)
     rows = config.train.gradient.build(ansatz).num_rows
     assert [forecast.step(step).shots for step in (0, 1)] == [(4 * rows + 2) * 60, 4 * rows * 60]

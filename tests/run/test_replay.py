@@ -14,6 +14,7 @@ import qhn as package
 from pictures import is_drawn
 from qhn import bitstrings, checksums
 from qhn.backend.rehearsal import FakeDevice
+from qhn.circuit.hypernetwork import hypernetwork
 from qhn.config.file import load_config
 from qhn.errors import RecordError
 from qhn.npz import read_npz
@@ -175,7 +176,7 @@ def test_another_cost_is_summed_over_the_same_bits(
     record = runs[name]
     num_qubits = record.checkpoint().num_qubits
     table = rng.normal(size=2**num_qubits)
-    ansatz, best = record.config.circuit(num_qubits), np.inf
+    ansatz, best = record.config.circuit(record.config.problem()), np.inf
     for found, step in zip(replay(record, problem=TableProblem(table)), record.steps(), strict=True):
         rows = table[bitstrings.to_integers(bits_of(record, step.step))]
         assert found.mean == pytest.approx(rows[0].mean(), abs=1e-14)
@@ -200,7 +201,7 @@ def test_other_data_and_another_loss_are_those_of_another_run(tmp_path: Path) ->
         for one, step in zip(found, record.steps(), strict=True):
             assert one.mean == pytest.approx(problem.cost(record.samples(step.step)).mean(), abs=1e-14)
             assert abs(one.mean - step.mean) > 1e-6
-    with pytest.raises(ValueError, match="the ansatz has 3 qubits, the problem 2 bits"):
+    with pytest.raises(ValueError, match="the run measured 3 qubits, the problem has 2 bits"):
         replay(record, {"network.bias": False})
 
 
@@ -232,7 +233,7 @@ def test_what_was_not_counted_is_not_corrected(runs: dict[str, Record], tmp_path
         replay(runs["paid"], CVAR)
     with pytest.raises(ValueError, match="a problem of your own takes the place of data and network"):
         replay(runs["plain"], {"data.seed": 3}, TableProblem(np.zeros(8)))
-    with pytest.raises(ValueError, match="the ansatz has 3 qubits, the problem 2 bits"):
+    with pytest.raises(ValueError, match="the run measured 3 qubits, the problem has 2 bits"):
         replay(runs["plain"], problem=TableProblem(np.zeros(4)))
     exact = trained(tmp_path, **{"train.backend": "exact", "train.shots": "none"})
     with pytest.raises(ValueError, match="took no shots: there are no bits to replay"):
@@ -268,7 +269,7 @@ def test_damaged_missing_and_exchanged_bits_are_told(copy: Record) -> None:
 
 def test_it_is_no_machine(runs: dict[str, Record]) -> None:
     machine = KeptShots(runs["paid"])
-    sampler = machine.compile(runs["paid"].config.circuit(3))
+    sampler = machine.compile(hypernetwork(3, 1))
     assert (machine.name, machine.paid, sampler.circuit) == ("fake_jakarta", False, None)
     assert sampler.describe()["method"] == "kept bits"
     with pytest.raises(RecordError, match="other angles, or with other shots"):

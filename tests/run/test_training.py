@@ -109,7 +109,7 @@ def test_each_step_follows_its_gradient(small_config: RunConfig) -> None:
     """θ of a step is that of Adam applied to the recorded gradients, recomputed here by its formula."""
     steps = list(train(small_config, record=False))
     m = v = np.zeros_like(steps[0].theta)
-    theta = small_config.initial_theta(small_config.circuit(4))
+    theta = small_config.initial_theta(small_config.circuit(small_config.problem()))
     for k, step in enumerate(steps, start=1):
         np.testing.assert_allclose(step.theta, theta, rtol=0, atol=1e-12)
         m, v, rate = 0.6 * m + 0.4 * step.grad, 0.99 * v + 0.01 * step.grad**2, 0.5 * (1 - (k - 1) / 25)

@@ -106,9 +106,9 @@ def test_training_here_gives_the_first_angles(kind: str, first: str, small_confi
     assert record.config.train.backend == first
     assert record.last_step().shots == 0
     assert warm.train.initial.run == record.config.run_id
-    exact = ExactEstimator(config.circuit(4), config.problem())
-    theta = config.initial_theta(config.circuit(4))
-    began, ended = exact(theta).mean, exact(warm.initial_theta(config.circuit(4))).mean
+    exact = ExactEstimator(config.circuit(config.problem()), config.problem())
+    theta = config.initial_theta(config.circuit(config.problem()))
+    began, ended = exact(theta).mean, exact(warm.initial_theta(config.circuit(config.problem()))).mean
     assert ended == pytest.approx(record.last_step().mean, abs=1e-12)
     assert ended < began
     assert warm.model_copy(update={"train": config.train}) == config
@@ -134,8 +134,8 @@ def test_many_qubits_are_trained_as_a_matrix_product_of_samples(small_config: Ru
     config = RunConfig(experiment="ones", ansatz={"num_layers": 1}, train=train).given(Ones())
     for kind in ("ideal", "product"):
         warm = warm_started(config, kind, problem=Ones(), results=tmp_path)
-        estimator = SamplingEstimator(config.circuit(30), Ones(), open_backend("exact"), shots=200)
-        began, ended = (estimator(one.initial_theta(config.circuit(30))).mean for one in (config, warm))
+        estimator = SamplingEstimator(config.circuit(Ones()), Ones(), open_backend("exact"), shots=200)
+        began, ended = (estimator(one.initial_theta(config.circuit(Ones()))).mean for one in (config, warm))
         assert ended < 3 < 10 < began
 
 

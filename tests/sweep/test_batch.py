@@ -211,7 +211,7 @@ def test_what_is_said_of_the_end_is_so() -> None:
     assert state.validation is None
     assert (state.mean[:, 1:] <= state.mean[:, :-1] + 1e-12).all()
     problem = members[0].problem()
-    ansatz = members[0].circuit(4)
+    ansatz = members[0].circuit(members[0].problem())
     exact = ExactEstimator(ansatz, problem)
     np.testing.assert_allclose(exact(state.theta).mean, state.mean[:, -1], atol=1e-12)
     probabilities = exact.distribution.probabilities(state.theta)
@@ -226,7 +226,7 @@ def test_before_the_first_step_nothing_is_known_but_the_initial_angles() -> None
     members = configs(2, {"train.optimizer": "adam"})
     batch = Batch(members)
     state = batch.begin()
-    ansatz = members[0].circuit(4)
+    ansatz = members[0].circuit(members[0].problem())
     np.testing.assert_array_equal(state.theta, [config.initial_theta(ansatz) for config in members])
     assert np.isnan(state.value).all()
     assert np.isnan(state.grad).all()

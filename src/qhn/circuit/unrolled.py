@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -117,15 +117,24 @@ class UnrolledCircuit:
         return np.flatnonzero(self.with_effect).tolist() if prune else list(range(len(self.steps)))
 
     def _build(self, *, prune: bool) -> QuantumCircuit:
-        from qiskit import QuantumCircuit
         from qiskit.circuit import ParameterVector
 
-        phi = ParameterVector("phi", self.num_parameters)
+        return self.turned(ParameterVector("phi", self.num_parameters).params, prune=prune)
+
+    def turned(self, angles: Sequence[Any], *, prune: bool = False) -> QuantumCircuit:
+        """The circuit with given angles, numbers or expressions of parameters.
+
+        Args:
+            angles: the angle of each rotation.
+            prune: leave out gates that have no effect.
+        """
+        from qiskit import QuantumCircuit
+
         circuit = QuantumCircuit(self.num_qubits, name="unrolled")
         for index in self._indices(prune):
             gate, operation = self.steps[index], self.operations[index]
-            if operation is None:
-                getattr(circuit, gate.name)(phi[gate.angle], *gate.qubits)
+            if gate.angle is not None:
+                getattr(circuit, gate.name)(angles[gate.angle], *gate.qubits)
             else:
                 circuit.append(operation, gate.qubits)
         return circuit
@@ -198,6 +207,19 @@ class CircuitAnsatz:
         several[turned.indices[np.abs(np.abs(turned.data) - 1) > 1e-9]] = True
         return np.flatnonzero(several)
 
+    @cached_property
+    def flat(self) -> QuantumCircuit:
+        """The circuit in rotations and fixed gates, with its angles θ as one ``ParameterVector`` ``theta``."""
+        from qiskit.circuit import ParameterVector
+
+        theta = ParameterVector("theta", self.num_parameters).params
+        if self.angle_map is None:
+            return self.unrolled.turned(theta)
+        circuit = self.unrolled.turned(_expressions(self.angle_map, theta))
+        for index in np.setdiff1d(np.arange(self.num_parameters), self.angle_map.matrix.indices):
+            circuit.rz(theta[index], 0)  # an angle that turns no gate, such as a global phase
+        return circuit
+
     def words(self) -> str:
         """The number of gates that have angles, and what else there is to say."""
         return ", ".join(part for part in (self.facts, f"{self.unrolled.num_parameters} rotations") if part)
@@ -260,3 +282,13 @@ def _own_angles(angle_map: AngleMap) -> list[int] | None:
     if not is_one_to_one or np.diff(matrix.indptr).max(initial=1) > 1 or angle_map.offsets.any():
         return None
     return matrix.indices.tolist() if (matrix.data == 1.0).all() else None
+
+
+def _expressions(angle_map: AngleMap, theta: Sequence[Any]) -> list[Any]:
+    """The angles of gates as expressions of the parameters θ."""
+    rows = np.split(np.arange(angle_map.matrix.nnz), angle_map.matrix.indptr[1:-1])
+    data, indices = angle_map.matrix.data.tolist(), angle_map.matrix.indices.tolist()
+    return [
+        sum((data[k] * theta[indices[k]] for k in row.tolist()), offset)
+        for row, offset in zip(rows, angle_map.offsets.tolist(), strict=True)
+    ]

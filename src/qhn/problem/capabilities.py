@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 from qhn.arrays import Bits
 from qhn.problem.cost import Problem
 from qhn.problem.polynomial import SpinPolynomial
+from qhn.text import counted
 
 
 @runtime_checkable
@@ -97,7 +98,7 @@ def summary_of(problem: Problem) -> str:
         return problem.summary()
     n = problem.num_qubits
     count = f" = {2**n:,}" if n <= 40 else ""
-    return f"{n} qubit{'s' * (n > 1)}, 2^{n}{count} bitstrings"
+    return f"{counted(n, 'qubit')}, 2^{n}{count} bitstrings"
 
 
 def description_of(problem: Problem, bits: Bits) -> list[str]:

@@ -6,7 +6,7 @@ few means ⟨Π σ_j⟩ and needs no table of all costs, and a circuit such as Q
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -46,7 +46,7 @@ class SpinPolynomial:
                 raise QhnError(f"a term must name different qubits from 0 to {self.num_qubits - 1}, got {term}")
 
     @classmethod
-    def of(cls, num_qubits: int, terms: Mapping[Iterable[int], float]) -> SpinPolynomial:
+    def of(cls, num_qubits: int, terms: Mapping[tuple[int, ...], float]) -> SpinPolynomial:
         """The polynomial with the given factors; those of equal sets of qubits are added, and zeros left out.
 
         Args:
@@ -88,3 +88,12 @@ class SpinPolynomial:
     def spread(self) -> float:
         """The standard deviation of the values over all bitstrings."""
         return float(np.sqrt(sum(f**2 for term, f in zip(self.terms, self.coefficients, strict=True) if term)))
+
+    @cached_property
+    def scale(self) -> float:
+        """How far a typical value should lie above the lowest one, by the spread alone.
+
+        It is exact for as many independent normal values as there are bitstrings, if they are many: the lowest of 2^N
+        lies √(2N·ln 2) standard deviations below their mean.
+        """
+        return self.spread * float(np.sqrt(2 * self.num_qubits * np.log(2)))

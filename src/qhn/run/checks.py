@@ -12,29 +12,40 @@ from qhn.backend.terms import Amount
 from qhn.budget.forecast import Forecast
 from qhn.circuit.ansatz import Ansatz
 from qhn.config import RunConfig
+from qhn.config.strategy import SpsaGradientConfig
 from qhn.errors import QhnError, RecordError
+from qhn.estimator.polynomial import PolynomialEstimator
 from qhn.optimize.shots import MOST_SHOTS
 from qhn.problem.cost import NO_VALIDATION, Problem
-from qhn.problem.landscape import check_enumerable
+from qhn.problem.landscape import check_enumerable, polynomial_for_table
 from qhn.run.record import Record
 
 MAX_ANGLES = 2**27  # angles in all rows of one gradient: 1 GiB
 
 
-def check_size(config: RunConfig, ansatz: Ansatz) -> None:
+def check_size(config: RunConfig, ansatz: Ansatz, problem: Problem) -> None:
     """Refuse a gradient whose rows of angles or measured bits, or a table of all costs, would fill the memory.
 
     Args:
         config: the configuration of the run.
         ansatz: the circuit of the run.
+        problem: the cost of its bitstrings.
 
     Raises:
-        QhnError: if a gradient has too many angles or measured bits, or a run without shots has too many qubits for a
-            table of all costs; the message names the size.
+        QhnError: if a gradient has too many angles or measured bits; if backend exact cannot draw the bits of the
+            circuit; or if a run without shots has too many qubits for a table of all costs, and is not one of a
+            polynomial cost on an ideal circuit. The message names the size.
     """
     if config.train.shots is None:
-        check_enumerable(ansatz.num_qubits)
+        if config.train.is_ideal and polynomial_for_table(problem) is not None:
+            PolynomialEstimator(ansatz, problem, objective=config.train.objective.build())
+        else:
+            check_enumerable(ansatz.num_qubits)
         return
+    if config.train.machine.is_ideal:
+        from qhn.exact.engine import check_sampled  # with numba, for which other machines do not wait
+
+        check_sampled(ansatz.unrolled)
     strategy = config.strategy(ansatz)
     num_rows = strategy.measurements(0)[0].num_rows
     check_bits(num_rows, MOST_SHOTS if config.train.has_priced_shots else strategy.shots.most, ansatz.num_qubits)
@@ -99,6 +110,46 @@ def check_budget(config: RunConfig, needed: Amount) -> None:
             f"train.max_shots is {train.max_shots:,}, the first step takes {needed.shots:,} shots; raise it or lower "
             "train.shots"
         )
+
+
+def check_evaluations(config: RunConfig, ansatz: Ansatz, needed: int) -> None:
+    """Refuse ``train.max_evaluations`` if the first step could exceed it.
+
+    Args:
+        config: the configuration of the run.
+        ansatz: the circuit of the run.
+        needed: the most bitstrings that the first step can evaluate.
+
+    Raises:
+        QhnError: if the first step could exceed it; the message says how many it takes and what would fit.
+
+    >>> from qhn.circuit.hypernetwork import hypernetwork
+    >>> from qhn.config.file import load_config
+    >>> config = load_config("figure-1", {"train.max_evaluations": 12})
+    >>> try:
+    ...     check_evaluations(config, hypernetwork(4, 2), needed=16)
+    ... except QhnError as error:
+    ...     print(str(error).partition("; ")[2])
+    what fits: train.gradient = 'spsa' with train.shots = 4
+    """
+    limit = config.train.max_evaluations
+    if limit is None or needed <= limit:
+        return
+    fitting = "; what fits: " + ", or ".join(found) if (found := _what_fits(config, ansatz, limit)) else ""
+    raise QhnError(
+        f"train.max_evaluations is {limit:,}, the first step evaluates up to {needed:,} bitstrings"
+        + (fitting or "; raise it: not even one shot a row fits")
+    )
+
+
+def _what_fits(config: RunConfig, ansatz: Ansatz, limit: int) -> list[str]:
+    """The settings of shots and gradient with which a step evaluates no more than ``limit`` bitstrings."""
+    train, gradients = config.train, config.train.optimizer.build().max_evaluations
+    rules = [("", train.gradient.build(ansatz))]
+    if train.gradient.name != "spsa" and not train.taker_of_curvature:
+        rules.append(("train.gradient = 'spsa' with ", SpsaGradientConfig(name="spsa").build(ansatz)))
+    shots = [(words, limit // (gradients * rule.num_rows)) for words, rule in rules]
+    return [f"{words}train.shots = {most}" for words, most in shots if most]
 
 
 def check_options(config: RunConfig, *, detach: bool, retry_self_test: bool) -> None:
@@ -189,6 +240,12 @@ def check_paid(forecast: Forecast, *, record: bool) -> None:
         raise BudgetNeeded(train.backend, forecast.steps, forecast.seconds)
 
 
+def first_evaluations(forecast: Forecast) -> int:
+    """The most bitstrings that the first step can evaluate: as many as it can meet, and not more than there are."""
+    most: int = 2**forecast.ansatz.num_qubits
+    return min(forecast.bitstrings(forecast.strategy.measurements(0)), most)
+
+
 def check_start(forecast: Forecast, *, paid: bool, record: bool) -> None:
     """Refuse a run that its machine cannot make within its budget, before anything is written or sent.
 
@@ -204,3 +261,4 @@ def check_start(forecast: Forecast, *, paid: bool, record: bool) -> None:
     if paid:
         check_paid(forecast, record=record)
     check_budget(forecast.config, forecast.steps[0])
+    check_evaluations(forecast.config, forecast.ansatz, first_evaluations(forecast))
