@@ -18,7 +18,7 @@ def test_searches_are_repeated_with_their_seeds_and_never_fall_below_the_optimum
     costs = enumerate_costs(small_config.problem())
     assert tuple(report.traces) == tuple(METHODS)
     assert [line.partition(":")[0] for line in told] == list(METHODS)
-    assert (report.num_repeats, report.budget, report.size, report.lowest) == (3, 9, 16, costs.min())
+    assert (report.num_repeats, report.budget, report.num_qubits, report.lowest) == (3, 9, 4, costs.min())
     for name, traces in report.traces.items():
         assert all(trace.distinct <= 9 for trace in traces), name
         assert (report.polished[name] >= report.lowest - 1e-12).all()

@@ -350,7 +350,8 @@ def _conclude(training: Training, quiet: bool, as_json: bool) -> None:
     else:
         if has_steps:
             put(report.summary())
-            print_paths([*figures, record.directory / "network.npz"])
+            network = record.directory / "network.npz"
+            print_paths([*figures, *([network] if network.exists() else [])])
         put(_last_words(outcome, record.directory))
     raise typer.Exit(outcome.name.exit_code)
 

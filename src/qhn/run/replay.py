@@ -31,6 +31,7 @@ from qhn.problem.objective import Outcomes, measured_value
 from qhn.run.checkpoint import ANEW
 from qhn.run.paid_shots import digest_of
 from qhn.run.record import Record
+from qhn.run.recorded_problem import given_as_data
 from qhn.run.step import Step, jsonable
 from qhn.seeds import Key, Purpose
 from qhn.statistics import mean_and_error, mean_interval
@@ -99,7 +100,7 @@ def replay(
         run: the record of the run, or its directory.
         settings: settings to be changed, by dotted key: ``data.…``, ``network.…``, ``train.objective`` and
             ``device.mitigation``.
-        problem: another cost of the bits, in place of that which the configuration describes.
+        problem: another cost of the bits, in place of that of the run.
 
     Raises:
         QhnError: if the run took no shots or has no step, if a setting would need bits that were not measured, or if
@@ -129,7 +130,8 @@ def replay(
         raise QhnError(f"run {config.run_id} took no shots: there are no bits to replay, and its E is exact")
     if not record.checkpoint().num_steps:
         raise QhnError(f"run {record.directory} has no complete step yet; qhn resume continues it")
-    cost = config.problem() if problem is None else problem
+    given_problem = given_as_data(record) if problem is None else problem
+    cost = config.problem() if given_problem is None else given_problem
     ansatz = record.config.circuit(cost)
     if cost.num_qubits != (known := record.checkpoint().num_qubits):
         raise QhnError(f"the run measured {known} qubits, the problem has {cost.num_qubits} bits")

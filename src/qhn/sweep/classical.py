@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 
 from qhn import durable
-from qhn.baseline.classical import METHODS, Trace, search
+from qhn.baseline.classical import METHODS, Trace, methods_for, search
 from qhn.config import RunConfig
 from qhn.lock import Lock
 from qhn.npz import open_npz
@@ -72,7 +72,7 @@ def search_all(survey: Survey, executor: Executor, say: Callable[[str], None] = 
     jobs: list[Repeats] = []
     kept: dict[Path, list[Trace]] = {}
     for name, config in configs.items():
-        for method in reversed(METHODS):  # the slowest first
+        for method in reversed(methods_for(config.problem())):  # the slowest first
             budget = min(budgets[name], AT_MOST.get(method, budgets[name]))
             path = folder / f"{name}-{method}-{budget}-{repeats}.npz"
             paths[name].append(path)
