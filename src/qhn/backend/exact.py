@@ -59,13 +59,7 @@ class ExactSampler:
 
     def describe(self) -> dict[str, Any]:
         """The method of computation, as JSON values."""
-        if isinstance(self.engine, Chain):
-            method = f"matrix product state, bond dimension {self.engine.bond_dimension}"
-        elif self.engine.cut.cut == self.ansatz.num_qubits:
-            method = "state vector"
-        else:
-            method = f"cut after qubit {self.engine.cut.cut - 1}, {self.engine.cut.num_branches} branches"
-        return {"name": "exact", "method": method, "noise": "none", "circuit": "executed"}
+        return {"name": "exact", "method": self.engine.method, "noise": "none", "circuit": "executed"}
 
     def probabilities(self, thetas: Floats) -> Floats:
         """The probability of every bitstring at each row of angles: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``.

@@ -140,20 +140,21 @@ def _values(one: Price) -> dict[str, Any]:
     return dataclasses.asdict(one) | {"executions": one.executions}
 
 
-def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
+def quote(config: RunConfig, device: BackendV2, budget: float, *, trust: bool = False) -> Quote:
     """Choose qubits of the device for the run, compile and check its circuit, and price it.
 
     Args:
         config: the configuration of the run.
         device: the Qiskit device on which it would run.
         budget: QPU seconds that may be spent.
+        trust: whether every program that the configuration names may be run, also one that stands for a circuit.
 
     Raises:
         ValueError: if the device cannot run the configuration, or it has no shots.
     """
     if config.train.shots is None:
         raise QhnError("a device measures shots; give --shots")
-    ansatz = config.circuit(config.problem())
+    ansatz = config.circuit(config.problem(trust=True), trust=trust)
     use = config.device.settings(machine_of(device.name))
     assert isinstance(use, DeviceSettings)
     placed = place(ansatz.unrolled, device, use)

@@ -4,4 +4,8 @@
 :mod:`~qhn.exact.halves` runs them forwards and backwards. :mod:`~qhn.exact.energy` and :mod:`~qhn.exact.distribution`
 are what follows from the states. :mod:`~qhn.exact.chain` cuts everywhere instead of once, and so samples hundreds of
 qubits.
+
+These know hypernetworks only. :mod:`~qhn.exact.state_vector` takes any circuit, which :mod:`~qhn.exact.program` brings
+into the form of the loops of :mod:`~qhn.exact.gate_loops`. :mod:`~qhn.exact.protocol` is what all of them offer, and
+:mod:`~qhn.exact.engine` chooses.
 """

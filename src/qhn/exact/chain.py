@@ -27,7 +27,7 @@ from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.compiled import compiled
 from qhn.errors import QhnError
 from qhn.exact.cut import Op, num_crossings
-from qhn.exact.halves import check_thetas
+from qhn.exact.protocol import check_thetas
 from qhn.threads import check_threads, in_parallel
 
 MAX_NUMBERS = 2**23  # numbers in the matrices of one row of angles: 128 MiB, and as much for the quadratic forms
@@ -73,6 +73,11 @@ class Chain:
                 "or backend aer-mps"
             )
         self._ops, self._starts = self._program()
+
+    @property
+    def method(self) -> str:
+        """The method of computation in words."""
+        return f"matrix product state, bond dimension {self.bond_dimension}"
 
     def sample(self, thetas: ArrayLike, shots: int, rng: np.random.Generator) -> Bits:
         """Draw measured bits: ``[B, num_parameters]`` → ``uint8[B, shots, num_qubits]``.

@@ -6,15 +6,16 @@ from numpy.typing import ArrayLike
 
 from qhn.circuit.ansatz import GateCircuit
 from qhn.circuit.hypernetwork import Hypernetwork
-from qhn.errors import QhnError
 from qhn.exact.chain import Chain
 from qhn.exact.distribution import Distribution
 from qhn.exact.energy import Energy
+from qhn.exact.protocol import ExactDistribution, ExactEnergy
+from qhn.exact.state_vector import StateVectorDistribution, StateVectorEnergy
 
 MAX_CUT_QUBITS = 24  # qubits up to which a chain is cut once; longer chains are cut into pairs
 
 
-def energy_of(circuit: GateCircuit, costs: ArrayLike) -> Energy:
+def energy_of(circuit: GateCircuit, costs: ArrayLike) -> ExactEnergy:
     """The function that computes E and its gradient for a table of costs ``[2**num_qubits]``.
 
     Args:
@@ -26,10 +27,10 @@ def energy_of(circuit: GateCircuit, costs: ArrayLike) -> Energy:
     """
     if isinstance(circuit, Hypernetwork):
         return Energy(circuit, costs)
-    raise QhnError(f"there is no exact engine for {circuit.num_qubits} qubits of this circuit")
+    return StateVectorEnergy(circuit, costs)
 
 
-def distribution_of(circuit: GateCircuit) -> Distribution:
+def distribution_of(circuit: GateCircuit) -> ExactDistribution:
     """The distribution of a circuit's measured bits at given angles.
 
     Raises:
@@ -37,10 +38,10 @@ def distribution_of(circuit: GateCircuit) -> Distribution:
     """
     if isinstance(circuit, Hypernetwork):
         return Distribution(circuit)
-    raise QhnError(f"there is no exact engine for {circuit.num_qubits} qubits of this circuit")
+    return StateVectorDistribution(circuit)
 
 
-def sampler_of(circuit: GateCircuit) -> Distribution | Chain:
+def sampler_of(circuit: GateCircuit) -> ExactDistribution | Chain:
     """The engine that draws a circuit's measured bits: one that knows all probabilities, or beyond it a chain's.
 
     Raises:

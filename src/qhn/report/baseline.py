@@ -14,6 +14,7 @@ from qhn.baseline.classical import METHODS, methods_for, polish, search, success
 from qhn.baseline.tally import Trace
 from qhn.config import RunConfig
 from qhn.errors import QhnError
+from qhn.problem.black_box import begin_evaluations
 from qhn.problem.capabilities import noun_of, number_of_bitstrings
 from qhn.problem.cost import Problem, TableProblem
 from qhn.problem.landscape import Landscape, can_enumerate, enumerate_costs
@@ -62,6 +63,7 @@ class BaselineReport:
         evaluations: int | None = None,
         repeats: int = 20,
         seed: int = 0,
+        results: Path | None = None,
         tell: Callable[[str], object] = lambda words: None,
     ) -> BaselineReport:
         """Search for the lowest cost of an experiment.
@@ -72,13 +74,15 @@ class BaselineReport:
             evaluations: different bitstrings that each search may evaluate; by default half of them, up to 20,000.
             repeats: searches with each method.
             seed: seed of the first repeat; each next one is higher by 1.
-            tell: is given one line of progress when a method begins.
+            results: the directory of results, where the costs of a function of the user's are kept; None to keep none.
+            tell: is given one line of progress when a method begins, and while such a function is evaluated.
 
         Raises:
             ValueError: if there is no such method, the problem does not allow it, or the data cannot be read.
         """
         asked = chosen_methods(method)
-        problem = config.problem()
+        problem = config.problem(trust=True)
+        begin_evaluations(problem, results, tell)
         noun, chosen = noun_of(problem), [name for name in asked if method != ALL or name in methods_for(problem)]
         size = 2**problem.num_qubits
         budget = min(evaluations or min(size // 2, DEFAULT_EVALUATIONS), size)

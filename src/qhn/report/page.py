@@ -12,6 +12,7 @@ from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.backend import NoiseSettings
 from qhn.circuit.ansatz import Ansatz
+from qhn.config.python_problem import PythonConfig
 from qhn.config.section import Section
 from qhn.config.train import TrainConfig
 from qhn.errors import QhnError
@@ -48,6 +49,7 @@ class Report:
     Attributes:
         record: the record of the run.
         given: the problem of the run, if it is a Python object; without it, the page is limited to costs in the record.
+        trust: whether a program that stands for the circuit may be run; one that gives the costs never is.
 
     Raises:
         QhnError: at construction, if the run has no complete step.
@@ -65,6 +67,7 @@ class Report:
 
     record: Record
     given: Problem | None = None
+    trust: bool = False
 
     def __post_init__(self) -> None:
         if not self.steps:
@@ -112,7 +115,7 @@ class Report:
     @cached_property
     def ansatz(self) -> Ansatz:
         """The circuit of the run."""
-        return self.record.config.circuit(self.problem)
+        return self.record.config.circuit(self.problem, trust=self.trust)
 
     @cached_property
     def ideal(self) -> ExactEstimator:
@@ -203,9 +206,13 @@ class Report:
         """The data, the table ``[problem]``, or the Python object that was given as the problem, in one line."""
         if self.networks:
             return self.networks.data_line()
-        instance, meaning = self.record.config.instance, summary_of(self.problem).splitlines()[0]
+        cost, instance = self.record.config.cost, self.record.config.instance
+        if isinstance(cost, PythonConfig):
+            version = f", version {cost.version}" if cost.version else ""
+            return f"  problem     {cost.python}, source {cost.sha256[:10]}{version}"
+        meaning = summary_of(self.problem).splitlines()[0]
         if instance is None:
-            return f"  problem     {getattr(self.record.config.cost, 'name', self.noun)}: {meaning}"
+            return f"  problem     {cost.name if cost else self.noun}: {meaning}"
         known = f"digest {instance.digest[:10]}" if instance.digest else "without a digest: the run cannot be resumed"
         words = "" if isinstance(self.problem, RecordedProblem) else f": {meaning}"
         return f"  problem     {instance.type}, {known}{words}"

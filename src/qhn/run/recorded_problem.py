@@ -7,6 +7,7 @@ import numpy as np
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.config.instance import InstanceConfig
+from qhn.config.python_problem import PythonConfig
 from qhn.errors import QhnError, RecordError
 from qhn.npz import load_npy, read_npz
 from qhn.problem.capabilities import digest_of
@@ -32,9 +33,10 @@ def problem_of(record: Record) -> Problem:
         QhnError: if the data of the problem cannot be read.
         RecordError: if the problem in the record is damaged.
     """
-    if record.config.instance is None:
-        return record.config.problem()
-    return given_as_data(record) or RecordedProblem(record, record.config.instance)
+    config = record.config
+    if described := config.instance or (config.cost if isinstance(config.cost, PythonConfig) else None):
+        return given_as_data(record) or RecordedProblem(record, described)
+    return config.problem()
 
 
 def given_as_data(record: Record) -> Problem | None:
@@ -63,11 +65,11 @@ def given_as_data(record: Record) -> Problem | None:
 class RecordedProblem:
     """A problem whose costs are read from a record: those of all bitstrings, or of the evaluated ones.
 
-    The Python object that the run minimised is not needed.
+    The Python object or function that the run minimised is not needed, and nothing of the user's is run.
 
     Args:
-        record: the record of a run whose problem was a Python object.
-        instance: the part of the run's configuration that describes the object.
+        record: the record of a run whose problem was a Python object or function.
+        described: the part of the run's configuration that describes it.
 
     Attributes:
         num_qubits: number of bits of a bitstring.
@@ -76,9 +78,9 @@ class RecordedProblem:
             if the record does not hold them.
     """
 
-    def __init__(self, record: Record, instance: InstanceConfig) -> None:
-        self.num_qubits = instance.num_qubits
-        self.noun = instance.noun
+    def __init__(self, record: Record, described: InstanceConfig | PythonConfig) -> None:
+        self.num_qubits = described.num_qubits
+        self.noun = described.noun
         self.table = _table(record, self.num_qubits)
         self._best = record.best()
         unknown = _Unknown(self.num_qubits) if self.table is None else TableProblem(self.table)
@@ -95,8 +97,8 @@ class RecordedProblem:
         return self._known.cost(bits)
 
     def summary(self) -> str:
-        """A line of text with the number of qubits; their meaning is known to the Python object alone."""
-        return f"{self.num_qubits} qubits; what they stand for is in the Python object that was trained"
+        """A line of text with the number of qubits; their meaning is known to the user's code alone."""
+        return f"{self.num_qubits} qubits; what they stand for is in the Python code that gave the costs"
 
     def describe(self, bits: Bits) -> list[str]:
         """The recorded meaning of the run's best bitstring as lines of text; empty for all other bitstrings.

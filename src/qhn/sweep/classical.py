@@ -34,6 +34,7 @@ class Repeats:
         max_distinct: number of different bitstrings that each repeat evaluates at most.
         seeds: the random seed of each repeat.
         path: the file in which all repeats of the search are kept.
+        results: the directory of all runs, in which costs of a function of the user's are kept.
     """
 
     config: RunConfig
@@ -41,6 +42,7 @@ class Repeats:
     max_distinct: int
     seeds: range
     path: Path
+    results: Path
 
 
 def search_all(survey: Survey, executor: Executor, say: Callable[[str], None] = lambda text: None) -> Searches:
@@ -62,17 +64,18 @@ def search_all(survey: Survey, executor: Executor, say: Callable[[str], None] = 
         return Searches({})
     budgets: dict[str, int] = {}
     configs: dict[str, RunConfig] = {}
+    methods: dict[str, tuple[str, ...]] = {}
     for group in survey.groups:
         name = group.config.problem_id
         budgets[name] = max(*group.budgets, budgets.get(name, 0))
-        configs[name] = group.config
+        configs[name], methods[name] = group.config, methods_for(group.problem)
     folder = durable.subfolder(survey.folder / "searches")
     parts = [range(start, min(start + TOGETHER, repeats)) for start in range(0, repeats, TOGETHER)]
     paths: dict[str, list[Path]] = {name: [] for name in configs}
     jobs: list[Repeats] = []
     kept: dict[Path, list[Trace]] = {}
     for name, config in configs.items():
-        for method in reversed(methods_for(config.problem())):  # the slowest first
+        for method in reversed(methods[name]):  # the slowest first
             budget = min(budgets[name], AT_MOST.get(method, budgets[name]))
             path = folder / f"{name}-{method}-{budget}-{repeats}.npz"
             paths[name].append(path)
@@ -80,7 +83,7 @@ def search_all(survey: Survey, executor: Executor, say: Callable[[str], None] = 
             if known is not None:
                 kept[path] = known
             else:
-                jobs += [Repeats(config, method, budget, seeds, path) for seeds in parts]
+                jobs += [Repeats(config, method, budget, seeds, path, survey.results) for seeds in parts]
     found: dict[Path, dict[range, list[Trace]]] = {job.path: {} for job in jobs}
     total, done = sum(map(len, paths.values())), sum(map(len, paths.values())) - len(found)
     with Lock(survey.folder):
@@ -162,7 +165,7 @@ def search_repeatedly(job: Repeats) -> list[Trace]:
     Returns:
         One trace per seed.
     """
-    problems = Problems()
+    problems = Problems(job.results)
     landscape = problems.landscape(job.config)
     problem: Problem = problems.problem(job.config)
     if landscape is None:
