@@ -91,7 +91,7 @@ class BaselineReport:
         traces = {}
         for name in asked:
             if name not in chosen:
-                tell(f"{name}: left out, it trains the weights of networks and a {noun} has none")
+                tell(f"{name}: left out, since it trains the weights of networks")
                 continue
             tell(f"{name}: {repeats} × {budget:,} of {number_of_bitstrings(problem.num_qubits)} {noun}s")
             searched = problem if name == "straight-through" else table  # it follows gradients, and a table has none
