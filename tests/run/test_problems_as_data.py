@@ -1,4 +1,4 @@
-"""Problems that are data, from a configuration or from Python: recorded, shown, resumed and replayed from the record."""
+"""Problems that are data, from a configuration or from Python: shown, resumed and replayed from the record alone."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhn.arrays import Complexes, Floats, Integers
-from qhn.circuit.ansatz import Gate, GateCircuit
+from qhn.circuit.ansatz import Gate, GateSequence
 from qhn.errors import QhnError
 
 Row = tuple[int, int, int, int, int, int]
@@ -99,7 +99,7 @@ class _Draft:
         )
 
 
-def program_of(circuit: GateCircuit) -> Program:
+def program_of(circuit: GateSequence) -> Program:
     """The operations that prepare a circuit's state, but for its folded CX gates.
 
     Raises:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats, Integers, Scratch
-from qhn.circuit.ansatz import GateCircuit
+from qhn.circuit.ansatz import GateCircuit, GateSequence
 from qhn.errors import QhnError
 from qhn.exact import gate_loops
 from qhn.exact.program import program_of
@@ -31,7 +31,7 @@ class StateVector:
         QhnError: if the circuit has more than 24 qubits, or a fixed gate that the loops do not know.
     """
 
-    def __init__(self, circuit: GateCircuit) -> None:
+    def __init__(self, circuit: GateSequence) -> None:
         if circuit.num_qubits > MAX_QUBITS:
             raise QhnError(
                 f"a state vector of {circuit.num_qubits} qubits does not fit, at most {MAX_QUBITS} qubits do; "
