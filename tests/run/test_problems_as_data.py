@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dimod
@@ -11,11 +12,17 @@ import numpy as np
 import pytest
 
 import qhn as package
+from qhn.baseline.classical import methods_for
 from qhn.config import RunConfig
 from qhn.config.file import load_config
 from qhn.problem.landscape import enumerate_costs, is_small
 from qhn.report.page import Report
 from qhn.run.record import Record
+from qhn.sweep.classical import search_all
+from qhn.sweep.plan import make_sweep
+from qhn.sweep.report import SweepReport
+from qhn.sweep.survey import Survey
+from qhn.sweep.workers import advance
 
 CONFIG = RunConfig(experiment="given", ansatz={"num_layers": 1}, train={"backend": "aer", "shots": 40, "steps": 2})
 MODEL = dimod.BinaryQuadraticModel({"b": 1.0, "a": -1.0, "c": 0.5}, {("a", "b"): 2.0, ("b", "c"): -1.5}, 0.25, "SPIN")
@@ -134,6 +141,19 @@ def test_landscapes_and_searches_of_a_cut_speak_of_cuts(files, qhn):
     assert "2 searches each, 16 of 32 cuts evaluated; C* = -4" in searched.out
     refused = qhn("baseline", str(files / "maxcut.toml"), "--method", "straight-through")
     assert "straight-through trains the weights of networks, and this is a MaxCutProblem" in refused.err
+
+
+def test_a_sweep_of_cuts_is_searched_by_what_needs_no_weights(files, tmp_path):
+    sweep = make_sweep(experiment=str(files / "maxcut.toml"), seeds=2, repeats=2, vary={"ansatz.num_layers": [0, 1]})
+    with ThreadPoolExecutor(1) as executor:
+        list(advance(sweep, executor, results=tmp_path))
+        survey = Survey(sweep, tmp_path)
+        searches = search_all(survey, executor)
+    page = SweepReport(survey, searches).page()
+    assert searches.methods(survey.groups[0]) == list(methods_for(survey.groups[0].problem))
+    assert "the best cut\n" in page
+    assert "so many different cuts" in page
+    assert "network" not in page
 
 
 def test_presets_of_other_problems_reach_what_they_promise():
