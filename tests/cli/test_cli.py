@@ -113,7 +113,7 @@ def test_stopping_by_budget_and_failing_have_their_exit_codes(qhn, monkeypatch: 
 
 
 def test_circuit_prints_or_writes(qhn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "literal circuit of a hypernetwork: 4 qubits, num_layers 2, order eq5" in qhn("circuit", "figure-1").out
+    assert "literal circuit of ansatz hypernetwork: 4 qubits, num_layers 2, order eq5" in qhn("circuit", "figure-1").out
     assert qhn("circuit", "figure-1", "--form", "executed", "--qasm").out.startswith("OPENQASM 3.0;")
     assert (
         "4 qubits, num_layers 3, order authors" in qhn("circuit", "figure-1", "--layers", "3", "--order", "authors").out

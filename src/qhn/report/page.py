@@ -11,7 +11,7 @@ import numpy as np
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.backend import NoiseSettings
-from qhn.circuit.ansatz import Ansatz
+from qhn.circuit.ansatz import Ansatz, gate_angles
 from qhn.config.python_problem import PythonConfig
 from qhn.config.section import Section
 from qhn.config.train import TrainConfig
@@ -293,7 +293,7 @@ class Report:
                 words += "" if twin.is_exact else f"; {truncated(twin.discarded)}"
                 rows.append((f"E of the noisy twin, {'exact' if twin.is_exact else 'truncated'}", words))
         if landscape and not self.record.config.train.is_ideal:
-            ideal = float(self.ideal.energy(last.theta[None])[0])
+            ideal = float(self.ideal.energy(gate_angles(self.ansatz, last.theta)[None])[0])
             rows.append(("E of the ideal circuit, exact", f"{ideal:.6g}" + _above(ideal, optimum)))
         rows += [*self._trained(), self._tail()]
         if last.validation is not None:
