@@ -83,13 +83,14 @@ def without_measurement(circuit: QuantumCircuit) -> QuantumCircuit:
     measured = {}
     for instruction in circuit.data:
         qubits = [circuit.find_bit(qubit).index for qubit in instruction.qubits]
+        _refuse_other_than_gates(instruction.operation, qubits)
         name = instruction.operation.name
         if name == "measure":
             measured[qubits[0]] = circuit.find_bit(instruction.clbits[0]).index
         elif name != "barrier" and not measured.keys().isdisjoint(qubits):
             again = next(qubit for qubit in qubits if qubit in measured)
             raise QhnError(f"the circuit measures qubit {again} before its end ({name} follows); measure at the end")
-        elif instruction.clbits and not hasattr(instruction.operation, "blocks"):
+        elif instruction.clbits:
             raise QhnError(f"the circuit has a classical operation, {name}; only gates on qubits can be trained")
     if not measured:
         return circuit
@@ -105,6 +106,19 @@ def without_measurement(circuit: QuantumCircuit) -> QuantumCircuit:
         if instruction.operation.name != "measure":
             bare.append(instruction)
     return bare
+
+
+def _refuse_other_than_gates(operation: Operation, qubits: Sequence[int]) -> None:
+    """Refuse operations by which a circuit is no unitary, other than measurements.
+
+    Raises:
+        QhnError: if the operation is one; the message names it.
+    """
+    from qiskit.circuit import ControlFlowOp
+
+    if isinstance(operation, ControlFlowOp) or operation.name in ("reset", "store", "initialize"):
+        kind = "classical control" if isinstance(operation, ControlFlowOp) else "an operation that is no gate"
+        raise QhnError(f"the circuit has {kind}, {operation.name} on {_on(qubits)}; only gates can be trained")
 
 
 def _turns(circuit: QuantumCircuit, qubits: Sequence[int], inside: tuple[str, ...]) -> Iterator[Turn]:
@@ -124,15 +138,14 @@ def _turns(circuit: QuantumCircuit, qubits: Sequence[int], inside: tuple[str, ..
 
 def _turns_of(operation: Operation, qubits: tuple[int, ...], inside: tuple[str, ...]) -> Iterator[Turn]:
     """The rotations and fixed gates of one operation on the given qubits."""
-    from qiskit.circuit import ControlFlowOp
     from qiskit.circuit.library import UnitaryGate
 
     name = operation.name
     if name in WITHOUT_EFFECT:
         return
-    if isinstance(operation, ControlFlowOp) or name in ("measure", "reset", "store", "initialize"):
-        kind = "classical control" if isinstance(operation, ControlFlowOp) else "an operation that is no gate"
-        raise QhnError(f"the circuit has {kind}, {name} on {_on(qubits)}; only gates can be trained")
+    _refuse_other_than_gates(operation, qubits)
+    if name == "measure":
+        raise QhnError(f"the circuit measures {_on(qubits)} inside of a gate; measure at the end")
     is_standard = _is_standard(operation)
     free = [value for value in getattr(operation, "params", ()) if getattr(value, "parameters", ())]
     if free and is_standard and name in AXES:
@@ -229,7 +242,7 @@ def _real(value: Any) -> float:
     return number.real
 
 
-def _on(qubits: tuple[int, ...]) -> str:
+def _on(qubits: Sequence[int]) -> str:
     """The qubits of a gate in words."""
     return f"qubit {qubits[0]}" if len(qubits) == 1 else f"qubits {', '.join(map(str, qubits))}"
 

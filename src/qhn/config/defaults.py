@@ -6,10 +6,10 @@ version of the files in a run's directory (:mod:`qhn.run.record`): a run keeps i
 qhn goes on with it and whatever files that version writes.
 
 The file ``defaults-<naming>.json`` holds the defaults of one naming: by table, by the kind of the table (the value of
-its key ``name``, where it has none the key by which it is known, or else empty), and by key. A key that is required has none. Of a table that is a default
-itself stand its name, if it has one, and the values in which it differs from the defaults of its kind. Earlier files
-also know the keys that were added later, with the value that means what was done before there was such a key. So
-neither an id nor a missing value depends on what is the default today.
+its key ``name``, where it has none the key by which it is known, or else empty), and by key. A key that is required has
+none. Of a table that is a default itself stand its name, if it has one, and the values in which it differs from the
+defaults of its kind. Earlier files also know the keys that were added later, with the value that means what was done
+before there was such a key. So neither an id nor a missing value depends on what is the default today.
 
 When a default changes, or a key is added, ``scripts/freeze_defaults.py`` writes these files. Once there are runs that
 were named by the newest one, a default may change only together with :data:`NAMING`.
