@@ -41,7 +41,8 @@ def test_a_kind_by_its_name_replaces_that_of_a_preset(name: str) -> None:
     config = configured(name)
     ansatz = config.circuit(config.problem())
     assert (ansatz.name, ansatz.num_qubits) == (name, 4)
-    assert ansatz.active.any() and f"num_layers {config.ansatz.num_layers}" in ansatz.words()
+    assert ansatz.active.any()
+    assert f"num_layers {config.ansatz.num_layers}" in ansatz.words()
     assert pickle.loads(pickle.dumps(config)) == config
     assert parse_config(config.model_dump(mode="json")).run_id == config.run_id != load_config("figure-1").run_id
 
@@ -67,7 +68,8 @@ def test_qaoa_is_qiskits_of_the_cost_in_units_of_its_spread() -> None:
     theta = np.random.default_rng(1).uniform(0, 2, 4)
     expected = Statevector(qaoa_ansatz(operator, reps=2).assign_parameters(theta)).probabilities()
     np.testing.assert_allclose(probabilities(ansatz, theta), expected, atol=1e-12)
-    assert ansatz.num_parameters == 4 and ansatz.shared_angles.tolist() == [0, 1, 2, 3]
+    assert ansatz.num_parameters == 4
+    assert ansatz.shared_angles.tolist() == [0, 1, 2, 3]
 
 
 def test_qaoa_of_one_layer_lowers_the_cost() -> None:

@@ -125,6 +125,16 @@ def test_circuit_prints_or_writes(qhn, tmp_path: Path, monkeypatch: pytest.Monke
     assert all((tmp_path / path).is_file() for path in written)
 
 
+def test_circuit_draws_other_kinds_and_files(qhn, tmp_path: Path) -> None:
+    drawn = qhn("circuit", "figure-1", "--ansatz", "real-amplitudes", "--layers", "1").out
+    assert (
+        "literal circuit of ansatz real-amplitudes: 4 qubits, num_layers 1, entanglement pairwise, 8 rotations" in drawn
+    )
+    (tmp_path / "mine.qasm").write_text(qhn("circuit", "figure-1", "--ansatz", "iqp", "--qasm").out)
+    assert "4 qubits, file mine.qasm, 7 rotations" in qhn("circuit", "figure-1", "--ansatz", "mine.qasm").out
+    assert "there is no ansatz 'iqq'; did you mean 'iqp'?" in qhn("circuit", "figure-1", "--ansatz", "iqq").err
+
+
 @pytest.mark.pictures
 def test_landscape_prints_the_optimum_and_keeps_the_table(qhn, tmp_path: Path) -> None:
     result = qhn("landscape", "gaussian-activation", "--set", "data.samples=50")

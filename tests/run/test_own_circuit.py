@@ -32,7 +32,8 @@ def shared() -> QuantumCircuit:
     circuit.crx(-2 * b + 0.3, 0, 1)
     circuit.ry(a / 2, 2)
     circuit.rzz(b, 0, 2)
-    circuit.h(1)
+    circuit.ry(0.4, 1)
+    circuit.rxx(b, 1, 2)
     return circuit
 
 
@@ -47,13 +48,14 @@ def test_a_circuit_from_python_is_recorded_resumed_replayed_and_shown(tmp_path: 
     training = qhn.train(config, problem=PROBLEM, ansatz=shared(), results=tmp_path)
     first = means(training)
     assert training.record is not None
-    moved = shutil.move(training.record.directory, tmp_path / "moved")
+    moved = tmp_path / "elsewhere" / training.config.run_id
+    shutil.move(training.record.directory, moved)
     longer = means(qhn.resume(moved, {"train.steps": 4}, problem=PROBLEM))
     again = load_config("figure-1", SAMPLED | {"train.steps": 4})
     assert longer == means(qhn.train(again, problem=PROBLEM, ansatz=shared(), record=False))
     assert longer[:2] == first
     assert [one.step for one in qhn.replay(moved, problem=PROBLEM)] == [0, 1, 2, 3]
-    assert "3 qubits, 5 rotations, 2 active of 2 angles" in Report(Record.load(moved)).summary()
+    assert "3 qubits, 6 rotations, 2 active of 2 angles" in Report(Record.load(moved)).summary()
 
 
 def test_another_circuit_is_another_run() -> None:
