@@ -290,11 +290,13 @@ def evaluate(
     seed: SeedOption = None,
     settings: SetOption = None,
     results: ResultsOption = None,
+    python: PythonOption = None,
     trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Estimate E of given angles."""
     from qhn.run.evaluate import evaluate_theta, read_theta
+    from qhn.run.plan import named_again
 
     chosen = all_settings(settings, {"train.backend": backend, "train.shots": shots, "train.seed": seed})
     unused = {"train.optimizer": "adam", "train.gradient": "parameter-shift", "train.angles": "all"}
@@ -304,7 +306,8 @@ def evaluate(
         angles = read_theta(theta)
     if angles is None:
         raise QhnError("an experiment has no θ of its own; give a file of angles with --theta")
-    lines = evaluate_theta(config, angles, named=is_experiment(source), trust=trust)
+    config, is_named = named_again(config, python), is_experiment(source) or python is not None
+    lines = evaluate_theta(config, angles, results=results, named=is_named, trust=trust)
     for line in lines:
         words = line.pop("text")
         put(json.dumps(line, allow_nan=False) if as_json else words)

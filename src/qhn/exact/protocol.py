@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats, Integers
 from qhn.circuit.angles import as_rows
-from qhn.circuit.ansatz import GateCircuit
+from qhn.circuit.ansatz import GateCircuit, GateSequence
 from qhn.errors import QhnError
 from qhn.problem.cost import check_costs
 from qhn.problem.landscape import Landscape
@@ -43,7 +43,7 @@ def check_table(costs: ArrayLike, ansatz: GateCircuit) -> Floats:
     return table
 
 
-def relabel_axes(ansatz: GateCircuit, table: NDArray[Any]) -> NDArray[Any]:
+def relabel_axes(ansatz: GateSequence, table: NDArray[Any]) -> NDArray[Any]:
     """Apply the folded brick, its own inverse, to a table with one axis per qubit, the last qubit first."""
     table = table.copy()
     last = ansatz.num_qubits - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 import warnings
 from collections.abc import Callable, Generator, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
@@ -26,6 +27,8 @@ from qhn.problem.worker_pool import MOST_AT_ONCE, WorkerPool
 from qhn.text import in_line
 
 MAX_WORKERS = 1024
+SECONDS_BETWEEN_LOOKS = 1.0  # at what other processes have evaluated
+STRIDE = 2_654_435_761  # a prime, by which processes begin at different bitstrings
 LEAST_SECONDS = 1.0  # from which on a forecast of the time is of use
 SECONDS_BETWEEN_NEWS = 10.0
 
@@ -152,19 +155,23 @@ class BlackBox:
         array = bitstrings.as_bits(bits, self.num_qubits)
         unknown = self._known.unknown(array)
         if len(unknown) and self._cache is not None:
-            self._read(self._cache)
+            self._read()
             unknown = self._known.unknown(array)
         if len(unknown):
             self._compare(unknown[0])
             self._evaluate(self._known.unknown(unknown))
         return self._known.cost(array)
 
-    def _read(self, cache: CostCache) -> None:
-        """Take what other processes have evaluated."""
-        packed, costs = cache.read()
-        before = self._known.distinct
+    def _read(self) -> None:
+        """Take what other processes have evaluated, if costs are kept."""
+        if self._cache is not None:
+            before = self._known.distinct
+            self._merge(*self._cache.read())
+            self.cached += self._known.distinct - before
+
+    def _merge(self, packed: NDArray[np.uint8], costs: Floats) -> None:
+        """Add packed bitstrings ``[n, bytes]`` with costs ``[n]``, and tell of one that has another cost already."""
         twice = self._known.merge(packed, costs)
-        self.cached += self._known.distinct - before
         if twice is not None:
             self._warn(*twice)
 
@@ -175,7 +182,7 @@ class BlackBox:
         if not self._known.distinct:
             self._evaluate(first[None])
         bits = self._known.best_bits
-        ((_, again),) = self._calls(bits[None])
+        ((_, again),) = self._calls(bits[None], lambda place: True)
         before, now = float(self._known.cost(bits)), float(again[0])
         self._is_compared = True
         if not np.isclose(before, now, rtol=ROUNDING, atol=0.0):
@@ -187,9 +194,11 @@ class BlackBox:
 
     def _evaluate(self, bits: Bits) -> None:
         """Evaluate bitstrings ``[n, num_qubits]``, none of which is known, and keep each cost as it comes."""
+        if self._cache is not None and not self._vectorised:  # another process may be at the same work
+            bits = np.roll(bits, os.getpid() * STRIDE % len(bits), axis=0)
         places, found, news = list[int](), list[Floats](), _News(self.tell, len(bits), self.name)
         try:
-            with closing(self._calls(bits)) as calls:
+            with closing(self._calls(bits, _Wanted(self._known, bits, self._read).ask)) as calls:
                 for place, costs in calls:
                     here = bits[place : place + len(costs)]
                     good = np.isfinite(costs) & (np.abs(costs) <= MAX_COST)
@@ -203,8 +212,8 @@ class BlackBox:
             kept = f"; the costs of {len(places):,} others are kept" if self._cache is not None and places else ""
             raise type(error)(f"{error}{kept}") from None
         finally:
-            self._known.add(bitstrings.pack(bits[places]), np.concatenate([np.empty(0), *found]))
             self.evaluated += len(places)
+            self._merge(bitstrings.pack(bits[places]), np.concatenate([np.empty(0), *found]))
             if self._cache is not None:
                 self._cache.sync()
 
@@ -215,14 +224,19 @@ class BlackBox:
         except QhnError as error:
             raise QhnError(f"{self.name}: {error}") from None
 
-    def _calls(self, bits: Bits) -> Generator[tuple[int, Floats], None, None]:
-        """Call the function for bitstrings ``[n, num_qubits]``; yields the index of one, and costs from there on."""
+    def _calls(self, bits: Bits, wanted: Callable[[int], bool]) -> Generator[tuple[int, Floats], None, None]:
+        """Call the function for bitstrings ``[n, num_qubits]`` as long as they are wanted, by their index.
+
+        Yields:
+            The index of a bitstring, and the costs from there on.
+        """
         if self._pool is not None:
-            yield from self._pool.evaluate(bits)
+            yield from self._pool.evaluate(bits, wanted)
             return
         size = MOST_AT_ONCE if self._vectorised else 1
         for start in range(0, len(bits), size):
-            yield start, self._call(bits[start : start + size])
+            if wanted(start):
+                yield start, self._call(bits[start : start + size])
 
     def _call(self, bits: Bits) -> Floats:
         """Call the function in this process."""
@@ -249,6 +263,27 @@ class BlackBox:
     def describe(self, bits: ArrayLike) -> list[str]:
         """Nothing, since what one bitstring ``[num_qubits]`` stands for is known to the user alone."""
         return []
+
+
+class _Wanted:
+    """Which of many bitstrings are still to be evaluated, while other processes may evaluate them as well.
+
+    Args:
+        known: the costs that are known.
+        bits: the bitstrings, ``[n, num_qubits]``.
+        read: function that adds to the known costs those that others have evaluated.
+    """
+
+    def __init__(self, known: Evaluations, bits: Bits, read: Callable[[], None]) -> None:
+        self._known, self._bits, self._read = known, bits, read
+        self._is_known, self._looked = np.zeros(len(bits), dtype=bool), time.monotonic()
+
+    def ask(self, place: int) -> bool:
+        """Whether nobody has evaluated one of the bitstrings, by its index, as far as is known."""
+        if time.monotonic() - self._looked > SECONDS_BETWEEN_LOOKS:
+            self._read()
+            self._is_known, self._looked = self._known.has(self._bits), time.monotonic()
+        return not self._is_known[place]
 
 
 class _News:
@@ -299,7 +334,7 @@ def _checked_range(ends: Sequence[float]) -> tuple[float, float]:
     return low, high
 
 
-def begin_evaluations(problem: Any, results: Path | None, tell: Callable[[str], object]) -> None:
+def begin_evaluations(problem: Any, results: Path | None, tell: Callable[[str], object] = lambda words: None) -> None:
     """Have a cost function of the user's keep what it evaluates, and tell how far it is; nothing for other problems.
 
     Args:

@@ -53,16 +53,18 @@ class CostCache:
         self._row = np.dtype([("bits", np.uint8, ((num_qubits + 7) // 8,)), ("cost", "<f8"), ("checksum", "<u4")])
         self._read: dict[str, int] = {}  # bytes of each file that were read
         self._file: int | None = None
+        self._name = ""
         self._process = os.getpid()
         self._synced = time.monotonic()
 
     def read(self) -> tuple[Packed, Floats]:
-        """The rows that were added since the last call, by any process.
+        """The rows that were added since the last call, by other processes or earlier.
 
         Returns:
             Bitstrings packed into bytes, ``[n, bytes]``, and their costs, ``[n]``; one bitstring may come twice.
         """
-        found = [self._tail(name) for name in sorted(os.listdir(self.folder)) if name.endswith(SUFFIX)]
+        names = [name for name in sorted(os.listdir(self.folder)) if name.endswith(SUFFIX) and name != self._name]
+        found = [self._tail(name) for name in names]
         rows = np.concatenate([np.empty(0, dtype=self._row), *found])
         return np.ascontiguousarray(rows["bits"]), np.ascontiguousarray(rows["cost"])
 
@@ -103,23 +105,17 @@ class CostCache:
             os.fsync(self._file)
         self._synced = time.monotonic()
 
-    def close(self) -> None:
-        """Close the file of this process; adding more begins another."""
+    def __del__(self) -> None:
         if self._file is not None:
             with suppress(OSError):
                 os.close(self._file)
-        self._file = None
-
-    def __del__(self) -> None:
-        self.close()
 
     def _own_file(self) -> int:
         """The descriptor of the file to which this process appends."""
         if self._file is None or self._process != os.getpid():  # a forked copy has a file of its own
-            name = f"{os.getpid()}-{secrets.token_hex(6)}{SUFFIX}"
+            self._name = f"{os.getpid()}-{secrets.token_hex(6)}{SUFFIX}"
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-            self._file, self._process = open_regular(self.folder / name, flags), os.getpid()
-            self._read[name] = 0
+            self._file, self._process = open_regular(self.folder / self._name, flags), os.getpid()
         return self._file
 
     def _checksums(self, rows: NDArray[Any]) -> NDArray[np.uint32]:

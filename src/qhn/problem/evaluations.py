@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhn import bitstrings
-from qhn.arrays import Bits, Floats
+from qhn.arrays import Bits, Bools, Floats
 from qhn.bitstrings import Numbered
 from qhn.errors import QhnError
 from qhn.problem.cost import Problem, check_costs
@@ -90,6 +90,10 @@ class Evaluations:
             raise QhnError(f"bitstrings must have {self.num_qubits} qubits, got {bits.num_qubits}")
         return bits
 
+    def has(self, bits: Bits | Numbered) -> Bools:
+        """Whether each bitstring is known: ``[..., num_qubits]`` → ``[...]``."""
+        return self._store.has(self._store.names(self._checked(bits)))
+
     def add(self, packed: NDArray[np.uint8], costs: Floats) -> None:
         """Add packed bitstrings ``[n, bytes]``, all different and none of them known, with their costs ``[n]``."""
         if len(costs) == 0:
@@ -109,8 +113,8 @@ class Evaluations:
             return None
         bits = bitstrings.unpack(packed, self.num_qubits)
         names = self._store.names(bits)
-        _, first = np.unique(names, return_index=True)
-        new = np.sort(first[np.isin(names[first], self._store.unknown(names))])
+        first = np.sort(np.unique(names, return_index=True)[1])
+        new = first[~self._store.has(names[first])]
         self.add(packed[new], costs[new])
         kept = self._store.costs(names)
         differ = ~np.isclose(kept, costs, rtol=ROUNDING, atol=0.0)
@@ -153,9 +157,13 @@ class _Table:
     def names(self, bits: Bits | Numbered) -> NDArray[Any]:
         return bits.integers if isinstance(bits, Numbered) else np.asarray(bitstrings.to_integers(bits))
 
+    def has(self, names: NDArray[Any]) -> Bools:
+        found: Bools = self._known[names]
+        return found
+
     def unknown(self, names: NDArray[Any]) -> NDArray[Any]:
         """The different names that are not known, in the order of their bytes, as in :class:`_Sorted`."""
-        fresh = np.unique(names[~self._known[names]])
+        fresh = np.unique(names[~self.has(names)])
         return fresh[np.argsort(bitstrings.keys(self.packed(fresh)))]
 
     def packed(self, names: NDArray[Any]) -> NDArray[np.uint8]:
@@ -185,14 +193,17 @@ class _Sorted:
     def names(self, bits: Bits | Numbered) -> NDArray[Any]:
         return bitstrings.keys(bitstrings.pack(bitstrings.to_bits(bits)))
 
+    def has(self, names: NDArray[Any]) -> Bools:
+        position = np.searchsorted(self._keys, names)
+        known = np.zeros(names.shape, dtype=bool)
+        inside = position < len(self._keys)
+        known[inside] = self._keys[position[inside]] == names[inside]
+        return known
+
     def unknown(self, names: NDArray[Any]) -> NDArray[Any]:
         """The different names that are not known, ascending."""
         unique = np.unique(names)
-        position = np.searchsorted(self._keys, unique)
-        known = np.zeros(len(unique), dtype=bool)
-        inside = position < len(self._keys)
-        known[inside] = self._keys[position[inside]] == unique[inside]
-        fresh: NDArray[Any] = unique[~known]
+        fresh: NDArray[Any] = unique[~self.has(unique)]
         return fresh
 
     def packed(self, names: NDArray[Any]) -> NDArray[np.uint8]:

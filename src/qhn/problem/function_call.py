@@ -16,11 +16,10 @@ from qhn.text import in_line, shown
 
 
 def value_of(function: Callable[[Bits], Any], bits: Bits) -> float:
-    """The value of a function of one bitstring ``[num_qubits]``.
+    """The value of a function of one bitstring ``[num_qubits]``; an exception of the function passes.
 
     Raises:
         QhnError: if it is not one number.
-        Exception: whatever the function raises.
 
     >>> value_of(lambda bits: bits.sum(), np.array([1, 0, 1], dtype=np.uint8))
     2.0
@@ -32,11 +31,10 @@ def value_of(function: Callable[[Bits], Any], bits: Bits) -> float:
 
 
 def values_of(function: Callable[[Bits], Any], bits: Bits) -> Floats:
-    """The values of a vectorised function of bitstrings ``[n, num_qubits]``: ``[n]``.
+    """The values of a vectorised function of bitstrings ``[n, num_qubits]``: ``[n]``; its exceptions pass.
 
     Raises:
         QhnError: if they are not one number a bitstring.
-        Exception: whatever the function raises.
     """
     found = function(bits.copy())
     if np.shape(found) != (len(bits),):

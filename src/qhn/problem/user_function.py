@@ -98,9 +98,10 @@ class UserFunction:
     def load(self) -> Callable[..., Any]:
         """Run the module and return the function; a package around the module is imported as usual.
 
+        Exceptions of the module pass.
+
         Raises:
             QhnError: if the file has changed, or the module has no such function.
-            Exception: whatever the module raises.
         """
         content = self.content()
         if str(self.root) not in sys.path:

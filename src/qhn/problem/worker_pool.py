@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 
@@ -25,6 +25,7 @@ from qhn.threads import num_cores
 
 MOST_AT_ONCE = 1024  # bitstrings in a call of a vectorised function, and in a message to a worker
 SECONDS_TO_START = 600.0  # for the user's module to be imported
+MOMENT, SHORTEST = 0.1, 1e-6  # seconds that a message to a worker should take, and an evaluation takes at least
 POLL = 0.5  # seconds between two looks at processes that say nothing
 START = """
 import sys, json
@@ -115,6 +116,7 @@ class WorkerPool:
         self.function, self.count = function, count
         self._vectorised, self._limit = vectorised, time_limit
         self._workers: list[Worker] = []
+        self._seconds = 0.0  # that the last evaluation took
 
     def start(self) -> None:
         """Start the processes, and wait until they have loaded the function.
@@ -145,13 +147,14 @@ class WorkerPool:
         if answer.wrong:
             raise QhnError(answer.wrong)
 
-    def evaluate(self, bits: Bits) -> Generator[tuple[int, Floats], None, None]:
+    def evaluate(self, bits: Bits, wanted: Callable[[int], bool]) -> Generator[tuple[int, Floats], None, None]:
         """Evaluate bitstrings ``[n, num_qubits]``, and yield costs as they come.
 
         After an error, or if the caller stops before the end, the processes are ended.
 
         Args:
             bits: the bitstrings.
+            wanted: whether the cost of one of them, by its index, is still wanted when its turn comes.
 
         Yields:
             The index of a bitstring, and the costs from there on.
@@ -165,12 +168,15 @@ class WorkerPool:
         try:
             while begun < len(bits) or any(worker.place < worker.end for worker in workers):
                 for worker in workers:
+                    while begun < len(bits) and not wanted(begun):
+                        begun += 1
                     if worker.place == worker.end and begun < len(bits):
                         size = self._size(len(bits), begun)
                         worker.call(bits, begun, begun + size)
                         begun += size
                 busy = [worker for worker in workers if worker.place < worker.end]
-                yield from self._arrived(busy, bits)
+                if busy:
+                    yield from self._arrived(busy, bits)
         except BaseException:
             self.close()
             raise
@@ -178,13 +184,14 @@ class WorkerPool:
     def _size(self, total: int, begun: int) -> int:
         """The number of bitstrings of the next call.
 
-        Those of a vectorised function depend on the number of bitstrings alone, since its rounding may depend on them;
-        others become fewer towards the end, so that all workers end at about the same time.
+        Those of a vectorised function depend on the number of bitstrings alone, since its rounding may depend on them.
+        Others are as many as take a moment, and fewer towards the end, so that all workers end at about the same time.
         """
         left = total - begun
         if self._vectorised:
             return min(MOST_AT_ONCE, left, -(-total // self.count))
-        return min(MOST_AT_ONCE, max(1, left // (4 * self.count)))
+        soon = MOMENT / self._seconds if self._seconds else 1
+        return max(1, min(MOST_AT_ONCE, int(soon), left // (4 * self.count)))
 
     def _arrived(self, busy: Sequence[Worker], bits: Bits) -> Iterator[tuple[int, Floats]]:
         """Wait a moment, and yield the costs that have come."""
@@ -194,7 +201,9 @@ class WorkerPool:
         for worker in busy:
             if worker.connection in ready or not worker.is_alive:
                 place, costs = worker.place, self._costs(worker.answer(), worker, bits)
-                worker.place, worker.since = place + len(costs), time.monotonic()
+                now = time.monotonic()
+                self._seconds = max(now - worker.since, SHORTEST) / len(costs)
+                worker.place, worker.since = place + len(costs), now
                 yield place, costs
             elif self._limit is not None and time.monotonic() > self._deadline(worker):
                 raise EvaluationError(

@@ -16,8 +16,11 @@ from qhn.config import RunConfig
 from qhn.errors import NotFoundError, QhnError
 from qhn.estimator.means import rows_of, stated, truncated, with_error
 from qhn.estimator.noisy import without_shots
+from qhn.estimator.polynomial import PolynomialEstimator
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.npz import load_npy, open_npz
+from qhn.problem.black_box import begin_evaluations
+from qhn.run.directories import results_directory
 from qhn.seeds import Key, Purpose
 from qhn.text import clipped, parse_json, read_text
 
@@ -82,13 +85,20 @@ def _only_array(path: Path) -> NDArray[Any]:
 
 
 def evaluate_theta(
-    config: RunConfig, theta: Floats, *, named: bool = True, trust: bool = False
+    config: RunConfig,
+    theta: Floats,
+    *,
+    results: str | Path | None = None,
+    named: bool = True,
+    trust: bool = False,
 ) -> list[dict[str, Any]]:
     """Evaluate E = ⟨C⟩ and the objective at given angles, with shots or exactly as the configuration says.
 
     Args:
         config: the configuration of a run: its problem, circuit, backend, shots and objective.
         theta: angles in radians, ``[num_parameters]`` or ``[rows, num_parameters]``.
+        results: directory of all runs, beside which costs of a function of the user's are kept; by default
+            ``$QHN_RESULTS`` or ``results``.
         named: whether the user has named the configuration, so that a function of theirs in it may be run; not if it is
             that of a record.
         trust: whether every program that the configuration names may be run.
@@ -109,6 +119,7 @@ def evaluate_theta(
     (50, '0000', 1)
     """
     problem = config.problem(trust=named or trust)
+    begin_evaluations(problem, results_directory(results))
     ansatz = config.circuit(problem, trust=trust)
     if theta.shape[-1] != ansatz.num_parameters:
         raise QhnError(f"θ has {theta.shape[-1]} angles, the circuit takes {ansatz.num_parameters}")
@@ -118,8 +129,11 @@ def evaluate_theta(
     objective, sampler = config.train.objective.build(), backend.compile(ansatz.unrolled)
     shots = Forecast(config, ansatz, sampler.placement).strategy.shots.most
     rows = np.atleast_2d(theta)
+    best_name = "best sampled C"
     if not shots:
-        found = without_shots(ansatz, problem, sampler, objective=objective)(rows)
+        exact = without_shots(ansatz, problem, sampler, objective=objective)
+        best_name = "best C of likely bits" if isinstance(exact, PolynomialEstimator) else "optimum C*"
+        found = exact(rows)
     else:
         mitigation = config.device.mitigation
         estimator = SamplingEstimator(ansatz, problem, backend, shots=shots, objective=objective, mitigation=mitigation)
@@ -144,6 +158,5 @@ def evaluate_theta(
             words += f", {objective.label} = {with_error(value, value_error)}"
         lines.append(line | {"text": f"{words} ({f'{found.shots:,} shots' if shots else 'without shots'})"})
     best = {"best_cost": found.best_cost, "best_bits": bitstrings.text(found.best_bits), "distinct": found.distinct}
-    name = "best sampled C" if shots else "optimum C*"
-    words = f"{name} = {found.best_cost:.6g}, bits {best['best_bits']}; {found.distinct:,} distinct"
+    words = f"{best_name} = {found.best_cost:.6g}, bits {best['best_bits']}; {found.distinct:,} distinct"
     return [*lines, best | {"text": words}]

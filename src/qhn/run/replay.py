@@ -24,11 +24,13 @@ from qhn.config.file import with_settings
 from qhn.errors import QhnError, RecordError
 from qhn.estimator.means import rows_of
 from qhn.estimator.sampling import SamplingEstimator
+from qhn.problem.black_box import begin_evaluations
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import cost_range
 from qhn.problem.objective import Outcomes, measured_value
 from qhn.run.checkpoint import ANEW
+from qhn.run.directories import costs_beside
 from qhn.run.paid_shots import digest_of
 from qhn.run.plan import named_again
 from qhn.run.record import Record
@@ -139,6 +141,7 @@ def replay(
         raise QhnError(f"run {record.directory} has no complete step yet; qhn resume continues it")
     named = named_again(config, python)
     cost = named.problem(trust=trust or python is not None) if problem is None else problem
+    begin_evaluations(cost, costs_beside(record))
     ansatz = record.config.circuit(cost, trust=trust)
     if cost.num_qubits != (known := record.checkpoint().num_qubits):
         raise QhnError(f"the run measured {known} qubits, the problem has {cost.num_qubits} bits")

@@ -34,7 +34,7 @@ from qhn.estimator.protocol import Estimator
 from qhn.problem.black_box import BlackBox, begin_evaluations
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
-from qhn.problem.landscape import Landscape, enumerate_costs
+from qhn.problem.landscape import Landscape, enumerate_costs, polynomial_for_table
 from qhn.run.advice import advice_on_rate, advice_on_rows
 from qhn.run.checks import check_options, check_start
 from qhn.run.directories import costs_beside, results_directory
@@ -304,6 +304,9 @@ class Training(Iterator[Step]):
 
     @cached_property
     def _scale_of_costs(self) -> float:
+        polynomial = polynomial_for_table(self.problem)
+        if polynomial is not None:
+            return polynomial.scale
         costs = self._recorder.all_costs(self.problem)
         return Landscape(enumerate_costs(self.problem) if costs is None else costs).scale
 

@@ -30,8 +30,9 @@ from qhn.npz import open_npz
 from qhn.optimize.lbfgs import Lbfgs, LbfgsState
 from qhn.optimize.line_search import Point
 from qhn.optimize.optimizer import TOLERANCE, Optimizer, vanishes
+from qhn.problem.black_box import begin_evaluations
 from qhn.problem.capabilities import validation_of
-from qhn.problem.landscape import enumerate_costs
+from qhn.problem.landscape import enumerate_costs, polynomial_for_table
 
 VALUE_TOLERANCE = 1e-12  # L-BFGS has converged when a step lowers the objective by less, relative: rounding
 REMEMBERED = ("steps", "changes", "weights")  # arrays of an L-BFGS state whose axis 0 is the place in its memory
@@ -39,7 +40,9 @@ OPTIMIZER = "optimizer_"  # begins the names of the arrays of the optimizer's st
 
 
 def can_advance_together(config: RunConfig) -> bool:
-    """Whether a run can be a member of a batch: it takes no shots, and no stop rule but steps and tolerance ends it.
+    """Whether a run can be a member of a batch.
+
+    It takes no shots, no stop rule but steps and tolerance ends it, and its E is a sum over all bitstrings.
 
     Args:
         config: the configuration of the run.
@@ -49,7 +52,9 @@ def can_advance_together(config: RunConfig) -> bool:
     True
     """
     train = config.train
-    return train.is_ideal and train.target is None and train.plateau is None and train.patience is None
+    if not train.is_ideal or any(rule is not None for rule in (train.target, train.plateau, train.patience)):
+        return False
+    return config.cost is None or polynomial_for_table(config.problem()) is None
 
 
 def circuit_and_problem(config: RunConfig) -> str:
@@ -222,6 +227,7 @@ class Batch:
 
     Args:
         configs: the configurations of the members, at least one.
+        results: directory of results in which costs of a function of the user's are kept; None to keep none.
 
     Attributes:
         configs: the configurations of the members by run id.
@@ -244,7 +250,7 @@ class Batch:
     (5, True)
     """
 
-    def __init__(self, configs: Sequence[RunConfig]) -> None:
+    def __init__(self, configs: Sequence[RunConfig], results: str | Path | None = None) -> None:
         if not configs:
             raise QhnError("a batch takes at least one run, got none")
         first = configs[0]
@@ -255,6 +261,7 @@ class Batch:
                     "a batch takes exact runs that differ in their seed only, without target, plateau and patience"
                 )
         problem = first.problem(trust=True)
+        begin_evaluations(problem, None if results is None else Path(results))
         self.configs: dict[str, RunConfig] = {config.run_id: config for config in configs}
         if len(self.configs) < len(configs):
             raise QhnError("a batch takes each run once, got one twice")
