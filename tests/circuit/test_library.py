@@ -16,7 +16,8 @@ from qhn.config import RunConfig
 from qhn.config.file import load_config, parse_config, with_settings
 from qhn.errors import QhnError
 from qhn.problem.cost import TableProblem
-from qhn.problem.spectrum import polynomial_of, walsh_hadamard
+from qhn.problem.polynomial import walsh_hadamard
+from qhn.problem.spectrum import polynomial_of
 
 COSTS = np.array([1.0, 3.0, -2.0, 0.5, 4.0, 1.0, 0.0, -1.0])
 

@@ -55,7 +55,7 @@ def test_a_circuit_from_python_is_recorded_resumed_replayed_and_shown(tmp_path: 
     assert longer == means(qhn.train(again, problem=PROBLEM, ansatz=shared(), record=False))
     assert longer[:2] == first
     assert [one.step for one in qhn.replay(moved, problem=PROBLEM)] == [0, 1, 2, 3]
-    assert "3 qubits, 6 rotations, 2 active of 2 angles" in Report(Record.load(moved)).summary()
+    assert "3 qubits, circuit, 6 rotations, 2 active of 2 angles" in Report(Record.load(moved)).summary()
 
 
 def test_another_circuit_is_another_run() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.backend import NoiseSettings
-from qhn.circuit.ansatz import Ansatz, gate_angles
+from qhn.circuit.ansatz import Ansatz, gate_angles, in_words
 from qhn.config.python_problem import PythonConfig
 from qhn.config.section import Section
 from qhn.config.train import TrainConfig
@@ -193,7 +193,7 @@ class Report:
         ended = outcome.name if outcome else f"unfinished, {config.train.steps} planned"
         lines = [
             f"{config.experiment} {config.run_id}: {len(self.steps)} step{'s' * (len(self.steps) != 1)}, {ended}",
-            f"  circuit     {ansatz.num_qubits} qubits, {ansatz.words()}, "
+            f"  circuit     {ansatz.num_qubits} qubits, {in_words(ansatz)}, "
             f"{int(ansatz.active.sum())} active of {ansatz.num_parameters} angles",
             f"  machine     {self._machine()}, "
             + (f"{self._shots()} a row, {last.shots:,} in all" if config.train.shots else "no shots"),
