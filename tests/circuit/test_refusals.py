@@ -49,6 +49,7 @@ REFUSED = {
     "conditional": (built(lambda c: c.measure(0, 0), conditional), "classical control, if_else on qubit 1"),
     "looped": (built(looped), "classical control, for_loop on qubit 1"),
     "without parameters": (QuantumCircuit(2), "has no parameters"),
+    "without qubits": (QuantumCircuit(global_phase=A), "has no qubits"),
 }
 
 

@@ -185,6 +185,19 @@ def test_the_portable_text_has_the_same_gates_and_angles(name: str) -> None:
     np.testing.assert_allclose(Statevector(bound).probabilities(), expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["id", "barrier", "rx", "cx", "p", "measure", "reset"])
+def test_a_gate_of_the_users_own_is_what_its_definition_says(name: str) -> None:
+    own = QuantumCircuit(2, name=name)
+    own.ry(2 * A, 1)
+    own.cz(1, 0)
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    circuit.append(own.to_gate(), [1, 0])
+    circuit.rx(A, 1)
+    ansatz = circuit_ansatz(circuit)
+    assert [gate.name for gate in ansatz.unrolled.gates()] == ["h", "ry", "cz", "rx"]
+
+
 def test_an_angle_that_turns_no_gate_is_kept_and_inert() -> None:
     circuit = QuantumCircuit(1, global_phase=A)
     circuit.ry(B, 0)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 AXES = {"rx": "X", "ry": "Y", "rz": "Z", "rxx": "XX", "ryy": "YY", "rzz": "ZZ", "rzx": "ZX"}  # Pauli string by gate
 MAX_GATES = 200_000  # a circuit of more takes minutes to build
 MAX_DEPTH = 100  # definitions within definitions; none of Qiskit's comes close
-WITHOUT_EFFECT = ("barrier", "delay", "id", "global_phase")
 PROBES = (0.0, 0.37, -2.9, 11.3)  # values at which an angle must be what its coefficients say
 
 Rotations = list[tuple[str, tuple[int, ...], Any]]
@@ -80,14 +79,16 @@ def without_measurement(circuit: QuantumCircuit) -> QuantumCircuit:
     Raises:
         QhnError: if the circuit measures anything else.
     """
+    from qiskit.circuit import Barrier, Measure
+
     measured = {}
     for instruction in circuit.data:
         qubits = [circuit.find_bit(qubit).index for qubit in instruction.qubits]
         _refuse_other_than_gates(instruction.operation, qubits)
         name = instruction.operation.name
-        if name == "measure":
+        if isinstance(instruction.operation, Measure):
             measured[qubits[0]] = circuit.find_bit(instruction.clbits[0]).index
-        elif name != "barrier" and not measured.keys().isdisjoint(qubits):
+        elif not isinstance(instruction.operation, Barrier) and not measured.keys().isdisjoint(qubits):
             again = next(qubit for qubit in qubits if qubit in measured)
             raise QhnError(f"the circuit measures qubit {again} before its end ({name} follows); measure at the end")
         elif instruction.clbits:
@@ -103,7 +104,7 @@ def without_measurement(circuit: QuantumCircuit) -> QuantumCircuit:
         )
     bare: QuantumCircuit = circuit.copy_empty_like()
     for instruction in circuit.data:
-        if instruction.operation.name != "measure":
+        if not isinstance(instruction.operation, Measure):
             bare.append(instruction)
     return bare
 
@@ -114,9 +115,10 @@ def _refuse_other_than_gates(operation: Operation, qubits: Sequence[int]) -> Non
     Raises:
         QhnError: if the operation is one; the message names it.
     """
-    from qiskit.circuit import ControlFlowOp
+    from qiskit.circuit import ControlFlowOp, Reset, Store
+    from qiskit.circuit.library import Initialize
 
-    if isinstance(operation, ControlFlowOp) or operation.name in ("reset", "store", "initialize"):
+    if isinstance(operation, (ControlFlowOp, Reset, Store, Initialize)):
         kind = "classical control" if isinstance(operation, ControlFlowOp) else "an operation that is no gate"
         raise QhnError(f"the circuit has {kind}, {operation.name} on {_on(qubits)}; only gates can be trained")
 
@@ -138,13 +140,14 @@ def _turns(circuit: QuantumCircuit, qubits: Sequence[int], inside: tuple[str, ..
 
 def _turns_of(operation: Operation, qubits: tuple[int, ...], inside: tuple[str, ...]) -> Iterator[Turn]:
     """The rotations and fixed gates of one operation on the given qubits."""
-    from qiskit.circuit.library import UnitaryGate
+    from qiskit.circuit import Barrier, Delay, Measure
+    from qiskit.circuit.library import GlobalPhaseGate, IGate, UnitaryGate
 
     name = operation.name
-    if name in WITHOUT_EFFECT:
+    if isinstance(operation, (Barrier, Delay, IGate, GlobalPhaseGate)):  # without effect
         return
     _refuse_other_than_gates(operation, qubits)
-    if name == "measure":
+    if isinstance(operation, Measure):
         raise QhnError(f"the circuit measures {_on(qubits)} inside of a gate; measure at the end")
     is_standard = _is_standard(operation)
     free = [value for value in getattr(operation, "params", ()) if getattr(value, "parameters", ())]
