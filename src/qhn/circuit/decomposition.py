@@ -162,6 +162,8 @@ def _turns_of(operation: Operation, qubits: tuple[int, ...], inside: tuple[str, 
             yield from _turns_of(_rotation(axis, value), tuple(qubits[k] for k in own), inside)
     elif not free and len(qubits) <= 2 and (is_standard or isinstance(operation, UnitaryGate)):
         matrix = None if name == "cx" else np.asarray(operation.to_matrix(), dtype=np.complex128)
+        if matrix is not None and not np.isfinite(matrix).all():
+            raise QhnError(f"{clipped(name)} on {_on(qubits)} has an angle that is not finite")
         yield Turn(Gate(name, qubits, matrix=matrix), operation=operation)
     else:
         yield from _turns(_definition(operation, qubits), qubits, (*inside, name))
@@ -191,7 +193,6 @@ def _definition(operation: Operation, qubits: tuple[int, ...]) -> QuantumCircuit
         QhnError: if it has none.
     """
     from qiskit import QuantumCircuit
-    from qiskit.exceptions import QiskitError
     from qiskit.transpiler import PassManager
     from qiskit.transpiler.passes import HighLevelSynthesis
 
@@ -202,7 +203,7 @@ def _definition(operation: Operation, qubits: tuple[int, ...]) -> QuantumCircuit
             circuit.append(operation, range(len(qubits)))
             synthesised = PassManager([HighLevelSynthesis()]).run(circuit)
             found = None if synthesised.data and synthesised.data[0].operation.name == operation.name else synthesised
-    except QiskitError:  # of gates that Qiskit decomposes only once their parameters are numbers
+    except Exception:  # gates define themselves by code of their own; some do so only once their parameters are numbers
         found = None
     if found is None:
         raise QhnError(
@@ -217,6 +218,8 @@ def _affine(angle: Any, name: str, qubits: tuple[int, ...]) -> tuple[dict[Parame
     Raises:
         QhnError: if the angle is no affine function of its parameters with real coefficients.
     """
+    from qiskit.exceptions import QiskitError
+
     parameters = sorted(angle.parameters, key=lambda parameter: parameter.name)
     try:
         slopes = {parameter: _real(angle.gradient(parameter)) for parameter in parameters}
@@ -226,7 +229,7 @@ def _affine(angle: Any, name: str, qubits: tuple[int, ...]) -> tuple[dict[Parame
             expected = offset + sum(slope * values[parameter] for parameter, slope in slopes.items())
             if not np.isclose(_real(angle.bind(values)), expected, rtol=1e-9, atol=1e-9):
                 raise ValueError("the gradient is not the same everywhere")
-    except (TypeError, ValueError, ZeroDivisionError, RuntimeError):
+    except (TypeError, ValueError, ArithmeticError, RuntimeError, QiskitError):
         raise QhnError(
             f"{name} on {_on(qubits)} turns by {clipped(str(angle))}, which is no sum of parameters with fixed factors"
         ) from None

@@ -47,7 +47,7 @@ class Uniform:
 class Normal:
     """Independent angles, normal around 0 with standard deviation ``width`` in radians.
 
-    The state is then near the bitstring of zeros.
+    The state of a hypernetwork is then near the bitstring of zeros.
     """
 
     width: float = 0.1
