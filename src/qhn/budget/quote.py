@@ -16,6 +16,7 @@ from qhn.backend.device.price import Price, price, savings
 from qhn.backend.device.region import Region
 from qhn.backend.settings import DeviceSettings
 from qhn.budget.forecast import Forecast, qpu_time
+from qhn.circuit.ansatz import in_words
 from qhn.errors import QhnError
 from qhn.estimator.gradient import Spsa
 from qhn.optimize.shots import priced_shots
@@ -166,7 +167,7 @@ def quote(config: RunConfig, device: BackendV2, budget: float, *, trust: bool = 
     task = forecast.task(last)
     return Quote(
         title=f"{config.experiment} on {device.name}, calibration of {chip.date[:10] or 'unknown date'}: "
-        f"{ansatz.num_qubits} qubits, {ansatz.words()}",
+        f"{ansatz.num_qubits} qubits, {in_words(ansatz)}",
         billed=machine_of(device.name).bills,
         chip=chip,
         chains=placed.chains,

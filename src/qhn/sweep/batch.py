@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qhn import durable
 from qhn.arrays import Bits, Bools, Floats, Integers
+from qhn.circuit.ansatz import gate_angles
 from qhn.config import RunConfig
 from qhn.errors import QhnError, RecordError
 from qhn.estimator.exact import ExactEstimator
@@ -323,10 +324,11 @@ class Batch:
             moved = ~state.ended
             state = self._line_search(state) if isinstance(self.optimizer, Lbfgs) else self._step(state)
             is_mean = self.estimator.objective.is_mean
-            energy = state.value[moved] if is_mean else self.estimator.energy(state.theta[moved])
+            angles = gate_angles(self._ansatz, state.theta[moved])
+            energy = state.value[moved] if is_mean else self.estimator.energy(angles)
             mean.append(_next_column(mean[-1], moved, energy))
             if self._held_out is not None:
-                validation.append(_next_column(validation[-1], moved, self._held_out.energy(state.theta[moved])))
+                validation.append(_next_column(validation[-1], moved, self._held_out.energy(angles)))
         return replace(
             state,
             mean=np.concatenate(mean, axis=1),
@@ -348,7 +350,7 @@ class Batch:
         Args:
             state: the state of all members, or of some of them.
         """
-        return self.estimator.distribution.entropy(state.theta)
+        return self.estimator.distribution.entropy(gate_angles(self._ansatz, state.theta))
 
     # ------------------------------------------------------------ one step
 
