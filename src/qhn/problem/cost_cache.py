@@ -49,10 +49,10 @@ class CostCache:
     """
 
     def __init__(self, folder: Path, num_qubits: int) -> None:
+        self._file: int | None = None
         self.folder = subfolder(folder)
         self._row = np.dtype([("bits", np.uint8, ((num_qubits + 7) // 8,)), ("cost", "<f8"), ("checksum", "<u4")])
         self._read: dict[str, int] = {}  # bytes of each file that were read
-        self._file: int | None = None
         self._name = ""
         self._process = os.getpid()
         self._synced = time.monotonic()

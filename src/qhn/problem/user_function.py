@@ -149,6 +149,7 @@ def _source_of(module: str, folders: Sequence[Path]) -> Path:
         NotFoundError: if there is no such module.
     """
     first, *inner = module.split(".")
+    importlib.invalidate_caches()  # of files that were written a moment ago
     try:
         spec = PathFinder.find_spec(first, [str(folder.absolute()) for folder in folders])
         spec = spec if spec is not None and _is_something(spec, inner) else importlib.util.find_spec(first)
