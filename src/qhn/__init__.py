@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from qhn.baseline.classical import Trace, polish, search, success_rate
     from qhn.circuit.ansatz import Ansatz
     from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork, product_state
+    from qhn.circuit.unrolled import CircuitAnsatz, circuit_ansatz
     from qhn.config import RunConfig
     from qhn.config.file import load_config, load_problem, presets
     from qhn.errors import EvaluationError, NotFoundError, QhnError
@@ -50,6 +51,7 @@ _MODULES = {
     "baseline.classical": ("Trace", "polish", "search", "success_rate"),
     "circuit.ansatz": ("Ansatz",),
     "circuit.hypernetwork": ("Hypernetwork", "hypernetwork", "product_state"),
+    "circuit.unrolled": ("CircuitAnsatz", "circuit_ansatz"),
     "config": ("RunConfig",),
     "config.file": ("load_config", "load_problem", "presets"),
     "errors": ("EvaluationError", "NotFoundError", "QhnError"),

@@ -110,7 +110,7 @@ def test_the_mean_of_log_p_is_the_entropy(rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("order", ORDERS)
 def test_the_state_of_300_qubits_is_normalised(order: str, rng: np.random.Generator) -> None:
     chain = Chain(hypernetwork(300, 4, order))
-    matrices = chain._matrices(random_thetas(chain.ansatz, rng, 1)[0])
+    matrices = chain.pairs.matrices(random_thetas(chain.ansatz, rng, 1)[0])
     forms = np.empty_like(matrices)
     chain_module._fill_forms(matrices, forms)
     assert forms[0, :, 0, 0].sum() == pytest.approx(1.0, abs=1e-12)
@@ -179,3 +179,24 @@ def test_bits_of_a_stabiliser_state_are_equally_likely(
     expected = np.repeat(powers[:, :1].round(), 300, axis=1)
     assert np.all(expected > num_qubits / 2)
     np.testing.assert_allclose(powers, expected, atol=1e-11)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(("num_qubits", "num_layers"), [(1, 0), (2, 1), (7, 3), (12, 2), (13, 1)])
+def test_the_search_finds_the_most_probable_bitstring(
+    num_qubits: int, num_layers: int, order: str, rng: np.random.Generator
+) -> None:
+    ansatz = hypernetwork(num_qubits, num_layers, order)
+    for theta in random_thetas(ansatz, rng, 3):
+        bits, probability = Distribution(ansatz).most_probable(theta)
+        found, log = Chain(ansatz).most_probable(theta)
+        np.testing.assert_array_equal(found, bits)
+        assert log == pytest.approx(np.log(probability), abs=1e-9)
+
+
+def test_the_most_probable_bits_of_independent_qubits_are_their_own(rng: np.random.Generator) -> None:
+    ansatz = product_state(300)
+    theta = random_thetas(ansatz, rng, 1)
+    bits, log = Chain(ansatz).most_probable(theta[0])
+    np.testing.assert_array_equal(bits, np.cos(theta[0, :300]) < 0)
+    assert log == pytest.approx(Chain(ansatz).log_probabilities(theta, bits[None, None])[0, 0], abs=1e-9)

@@ -15,7 +15,8 @@ from qhn.circuit.ansatz import GateCircuit
 from qhn.circuit.measurement import with_measurement
 from qhn.errors import QhnError
 from qhn.exact.chain import Chain
-from qhn.exact.engine import MAX_CUT_QUBITS, sampler_of
+from qhn.exact.engine import MAX_CUT_QUBITS, check_sampled, has_only_means, sampler_of
+from qhn.exact.protocol import ExactDistribution
 from qhn.seeds import Key
 
 
@@ -42,6 +43,12 @@ class ExactBackend:
 class ExactSampler:
     """A sampler that draws bits from an ansatz's exact distribution.
 
+    Circuits of more than 24 qubits that are no hypernetworks cannot be sampled; of these only means of polynomials are
+    known (:func:`qhn.exact.engine.polynomial_energy_of`).
+
+    Args:
+        ansatz: the circuit.
+
     Raises:
         ValueError: at construction, if the ansatz is too large and too deep to be simulated exactly.
     """
@@ -50,7 +57,14 @@ class ExactSampler:
 
     def __init__(self, ansatz: GateCircuit) -> None:
         self.ansatz = ansatz
-        self.engine = sampler_of(ansatz)
+        self.engine = None if has_only_means(ansatz) else sampler_of(ansatz)
+
+    @property
+    def _drawing(self) -> ExactDistribution | Chain:
+        """The engine, if there is one that draws bits."""
+        check_sampled(self.ansatz)
+        assert self.engine is not None
+        return self.engine
 
     @cached_property
     def circuit(self) -> Any:
@@ -59,13 +73,12 @@ class ExactSampler:
 
     def describe(self) -> dict[str, Any]:
         """The method of computation, as JSON values."""
-        if isinstance(self.engine, Chain):
-            method = f"matrix product state, bond dimension {self.engine.bond_dimension}"
-        elif self.engine.cut.cut == self.ansatz.num_qubits:
-            method = "state vector"
-        else:
-            method = f"cut after qubit {self.engine.cut.cut - 1}, {self.engine.cut.num_branches} branches"
-        return {"name": "exact", "method": method, "noise": "none", "circuit": "executed"}
+        return {
+            "name": "exact",
+            "method": self.engine.method if self.engine else "light cones",
+            "noise": "none",
+            "circuit": "executed",
+        }
 
     def probabilities(self, thetas: Floats) -> Floats:
         """The probability of every bitstring at each row of angles: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``.
@@ -75,16 +88,22 @@ class ExactSampler:
         Raises:
             ValueError: if ``thetas`` has a wrong shape, or the ansatz more than 24 qubits.
         """
-        if isinstance(self.engine, Chain):
+        engine = self._drawing
+        if isinstance(engine, Chain):
             raise QhnError(
                 f"all 2^{self.ansatz.num_qubits} probabilities are too many, they are given up to {MAX_CUT_QUBITS} "
                 "qubits; sample, or take those of some bitstrings from qhn.Chain"
             )
-        return self.engine.probabilities(thetas)
+        return engine.probabilities(thetas)
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
-        """Draw the bits of each row of angles; the same key gives the same bits, whatever the number of cores."""
+        """Draw the bits of each row of angles; the same key gives the same bits, whatever the number of cores.
+
+        Raises:
+            ValueError: if ``thetas`` or ``shots`` are out of range, or the circuit is too large.
+        """
+        engine = self._drawing
         thetas, shots = check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
-        if isinstance(self.engine, Chain):
-            return Samples(self.engine.sample(thetas, shots, key.generator()))
-        return Samples(Numbered(self.engine.sample(thetas, shots, key.generator()), self.ansatz.num_qubits))
+        if isinstance(engine, Chain):
+            return Samples(engine.sample(thetas, shots, key.generator()))
+        return Samples(Numbered(engine.sample(thetas, shots, key.generator()), self.ansatz.num_qubits))

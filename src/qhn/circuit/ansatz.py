@@ -40,8 +40,8 @@ class Gate(NamedTuple):
     matrix: Complexes | None = None
 
 
-class GateCircuit(Hashable, Protocol):
-    """A circuit whose every angle belongs to one rotation about a Pauli string, so that it can be shifted alone."""
+class GateSequence(Protocol):
+    """The gates of a circuit, each rotation with an angle φ of its own: all that is needed to compute its state."""
 
     @property
     def num_qubits(self) -> int:
@@ -50,8 +50,30 @@ class GateCircuit(Hashable, Protocol):
 
     @property
     def num_parameters(self) -> int:
-        """The number of angles φ, of which ``active`` marks those that have an effect."""
+        """The number of angles φ."""
         ...
+
+    @property
+    def folded_brick(self) -> list[tuple[int, int]]:
+        """The (control, target) pairs of the last CX gates, which :meth:`gates` may leave to :meth:`relabel`."""
+        ...
+
+    def relabel(self, bits: Bits) -> Bits:
+        """Apply to measured bits ``[..., num_qubits]`` the CX gates of ``folded_brick``."""
+        ...
+
+    def gates(self, *, prune: bool = False, fold: bool = False) -> Iterator[Gate]:
+        """The gates in time order.
+
+        Args:
+            prune: leave out gates that have no effect on the measured bits.
+            fold: leave the last CX gates to :meth:`relabel`.
+        """
+        ...
+
+
+class GateCircuit(GateSequence, Hashable, Protocol):
+    """A circuit whose every angle belongs to one rotation about a Pauli string, so that it can be shifted alone."""
 
     @property
     def active(self) -> Bools:
@@ -70,30 +92,12 @@ class GateCircuit(Hashable, Protocol):
 
     @property
     def executed(self) -> QuantumCircuit:
-        """The circuit that ideal simulators run; its bits need :meth:`relabel`."""
-        ...
-
-    @property
-    def folded_brick(self) -> list[tuple[int, int]]:
-        """The (control, target) pairs of the last CX gates, which ``executed`` leaves to :meth:`relabel`."""
+        """The circuit that ideal simulators run, without the CX gates of ``folded_brick``."""
         ...
 
     @property
     def relabelled(self) -> Integers:
         """The integers that :meth:`relabel` makes of those of all bitstrings: ``[2**num_qubits]``, its own inverse."""
-        ...
-
-    def relabel(self, bits: Bits) -> Bits:
-        """Apply to measured bits ``[..., num_qubits]`` the CX gates that ``executed`` leaves out."""
-        ...
-
-    def gates(self, *, prune: bool = False, fold: bool = False) -> Iterator[Gate]:
-        """The gates in time order.
-
-        Args:
-            prune: leave out gates that have no effect, as ``pruned`` does.
-            fold: leave the last CX gates to :meth:`relabel`, as ``executed`` does.
-        """
         ...
 
 

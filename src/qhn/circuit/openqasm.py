@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from qhn import durable
 from qhn.circuit.ansatz import Ansatz
+from qhn.circuit.unrolled import CircuitAnsatz
+from qhn.errors import QhnError
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -26,7 +28,30 @@ def openqasm(ansatz: Ansatz, form: str = "literal") -> str:
     """
     from qiskit import qasm3
 
-    return "\n".join([qasm3.dumps(of_form(ansatz, form)).rstrip("\n"), *(f"// {line}" for line in _left(ansatz, form))])
+    try:
+        text = qasm3.dumps(of_form(ansatz, form))
+    except qasm3.QASM3ExporterError:  # of gates that OpenQASM does not know
+        if not isinstance(ansatz, CircuitAnsatz):
+            raise
+        text = portable(ansatz)
+    return "\n".join([text.rstrip("\n"), *(f"// {line}" for line in _left(ansatz, form))])
+
+
+def portable(ansatz: CircuitAnsatz) -> str:
+    """The circuit of an ansatz in OpenQASM 3 such that reading it gives the same rotations of the same angles.
+
+    It is written in rotations and fixed gates, since composite gates with parameters do not survive OpenQASM, and its
+    angles are ``theta[0]``, ``theta[1]``, …, in the order of θ.
+
+    Raises:
+        QhnError: if a gate cannot be written.
+    """
+    from qiskit import qasm3
+
+    try:
+        return str(qasm3.dumps(ansatz.flat))
+    except qasm3.QASM3ExporterError as error:
+        raise QhnError(f"the circuit cannot be written as OpenQASM 3: {error}") from None
 
 
 def drawing(ansatz: Ansatz, form: str = "literal") -> str:
@@ -34,7 +59,7 @@ def drawing(ansatz: Ansatz, form: str = "literal") -> str:
     circuit = of_form(ansatz, form)
     gates = ", ".join(f"{count} {name}" for name, count in sorted(circuit.count_ops().items()))
     head = (
-        f"{form} circuit of a {ansatz.name}: {ansatz.num_qubits} qubits, {ansatz.words()}, "
+        f"{form} circuit of ansatz {ansatz.name}: {ansatz.num_qubits} qubits, {ansatz.words()}, "
         f"depth {circuit.depth()}, {gates}; {int(ansatz.active.sum())} of {ansatz.num_parameters} angles are active"
     )
     wires = [line.rstrip() for line in drawn(circuit).splitlines()]

@@ -14,6 +14,7 @@ from qhn.cli.options import (
     BAD_INPUT,
     DEFAULT_EXPERIMENT,
     FAILED,
+    AnsatzOption,
     BackendOption,
     ExperimentArgument,
     LayersOption,
@@ -45,6 +46,7 @@ def estimate(
     experiment: ExperimentArgument = DEFAULT_EXPERIMENT,
     backend: BackendOption = None,
     shots: ShotsOption = None,
+    ansatz: AnsatzOption = None,
     layers: LayersOption = None,
     order: OrderOption = None,
     steps: StepsOption = None,
@@ -61,7 +63,7 @@ def estimate(
         raise QhnError(f"--map must name a .png file in a directory that exists, got {chip_map}")
     if not 0 < budget < math.inf:
         raise QhnError(f"--budget must be above 0 seconds, got {budget:g}")
-    options = {"backend": backend, "shots": shots, "layers": layers, "order": order, "steps": steps}
+    options = {"backend": backend, "shots": shots, "ansatz": ansatz, "layers": layers, "order": order, "steps": steps}
     config = load(experiment, settings, **options, tiles=tiles, mitigation=mitigation)
     if _is_free(config.train.backend, chip_map, as_json):
         return

@@ -17,6 +17,7 @@ from qhn.cli.options import (
     DEFAULT_EXPERIMENT,
     INTERRUPTED,
     LEAST_BUSY,
+    AnsatzOption,
     BackendOption,
     DetachOption,
     ExperimentArgument,
@@ -62,6 +63,7 @@ def run(
     experiment: ExperimentArgument = DEFAULT_EXPERIMENT,
     backend: BackendOption = None,
     shots: ShotsOption = None,
+    ansatz: AnsatzOption = None,
     layers: LayersOption = None,
     order: OrderOption = None,
     seed: SeedOption = None,
@@ -91,8 +93,8 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Train; the same command again resumes, or shows a finished run."""
-    options = {"backend": backend, "shots": shots, "layers": layers, "order": order, "seed": seed, "steps": steps}
-    options |= {"tiles": tiles, "mitigation": mitigation}
+    options = {"backend": backend, "shots": shots, "ansatz": ansatz, "layers": layers, "order": order}
+    options |= {"seed": seed, "steps": steps, "tiles": tiles, "mitigation": mitigation}
     if init_from is not None and warm_start is not None:
         raise QhnError("--init-from and --warm-start both give the first angles; leave out one")
 

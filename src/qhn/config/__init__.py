@@ -19,7 +19,7 @@ from qhn.arrays import Floats
 from qhn.backend import Backend, DeviceSettings, Journal, Settings, open_backend
 from qhn.backend.machines import is_ideal
 from qhn.circuit.ansatz import Ansatz, gate_angles
-from qhn.config.ansatz import AnsatzConfig, HypernetworkConfig
+from qhn.config.ansatz import AnsatzConfig, HypernetworkConfig, table_of
 from qhn.config.data import Data
 from qhn.config.defaults import FIRST, NAMING, defaults_of, filled, without_defaults
 from qhn.config.device import DeviceConfig
@@ -35,6 +35,8 @@ from qhn.seeds import Key, Purpose
 from qhn.text import in_line
 
 if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
     from qhn.backend.device.price import Task
 
 
@@ -184,6 +186,14 @@ class RunConfig(Section):
         """
         _check_trusted(self.ansatz, trust)
         return self.ansatz.build(problem)
+
+    def trained(self, ansatz: QuantumCircuit | Ansatz) -> RunConfig:
+        """A copy of the configuration for a circuit that is a Python object, which becomes its table ``[ansatz]``.
+
+        Raises:
+            QhnError: if it is no circuit that can be trained.
+        """
+        return self.model_copy(update={"ansatz": table_of(ansatz)})
 
     @property
     def machine_settings(self) -> Settings:

@@ -266,15 +266,16 @@ def _with_settings(tree: dict[str, Any], settings: dict[str, Any]) -> dict[str, 
     """A copy of a nested dictionary with values replaced by dotted key."""
     _refuse_recorded(settings)
     result: dict[str, Any] = json.loads(json.dumps(tree, default=str))
-    if "data.file" in settings:
-        result["data"] = {}  # another file inherits nothing from the data it replaces
+    for place in ("data", "ansatz"):
+        if f"{place}.file" in settings:
+            result[place] = {}  # another file inherits nothing from what it replaces
     if "problem.python" in settings and isinstance(result.get("problem"), dict):
         result["problem"] = {key: value for key, value in result["problem"].items() if key not in ("sha256", "source")}
     if "train.backend" in settings and isinstance(result.get("train"), dict):
         train = result["train"]
         if is_ideal(settings["train.backend"]) or train.get("shots") is None:
             train.pop("shots", None)  # exact samples only if shots are asked for with it
-    for key, value in settings.items():
+    for key, value in sorted(settings.items(), key=lambda item: item[0].count(".")):  # a table before its keys
         *path, last = key.split(".")
         table = result
         for name in path:

@@ -22,7 +22,7 @@ from qhn.problem.objective import Aggregation, as_objective
 from qhn.seeds import Key
 
 if TYPE_CHECKING:
-    from qhn.exact.energy import Energy
+    from qhn.exact.protocol import ExactEnergy
 
 
 class ExactEstimator:
@@ -77,7 +77,7 @@ class ExactEstimator:
         self.energy = energy_of(ansatz.unrolled, table)
         self.distribution = distribution_of(ansatz.unrolled)
         self.landscape = Landscape(table)
-        self._other: tuple[Problem, Energy] | None = None
+        self._other: tuple[Problem, ExactEnergy] | None = None
         self._best_bits = bitstrings.from_integers(int(table.argmin()), ansatz.num_qubits)
 
     @property

@@ -20,9 +20,11 @@ from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.means import Estimates, Means
 from qhn.estimator.measurement import Measurement
+from qhn.estimator.polynomial import PolynomialEstimator
 from qhn.estimator.protocol import check_fit
 from qhn.problem.cost import Problem, as_costs
-from qhn.problem.landscape import Landscape, check_enumerable, enumerate_costs
+from qhn.problem.evaluations import Evaluations
+from qhn.problem.landscape import Landscape, check_enumerable, enumerate_costs, polynomial_for_table
 from qhn.problem.objective import Aggregation, Outcomes, as_objective
 from qhn.seeds import Key
 
@@ -223,7 +225,8 @@ class NoisyEstimator:
         )
 
 
-Shotless = ExactEstimator | NoisyEstimator
+OfAllCosts = ExactEstimator | NoisyEstimator
+Shotless = OfAllCosts | PolynomialEstimator
 
 
 def without_shots(
@@ -233,6 +236,7 @@ def without_shots(
     *,
     objective: Aggregation | str | None = None,
     costs: ArrayLike | None = None,
+    evaluations: Evaluations | None = None,
 ) -> Shotless:
     """The estimator that computes E on a machine without shots.
 
@@ -244,12 +248,20 @@ def without_shots(
             default.
         costs: the costs of all bitstrings ``[2**num_qubits]``, qubit 0 the least significant bit of the index; computed
             from ``problem`` by default.
+        evaluations: bitstrings evaluated so far, to which the estimator adds if it does not know the costs of all of
+            them.
 
     Raises:
-        ValueError: if the machine only draws shots, or there are more than 24 qubits.
+        ValueError: if the machine only draws shots; or there are more than 24 qubits and the machine has noise, the
+            problem offers no polynomial, or the objective is not the mean.
     """
     if isinstance(sampler, Noisy):
         return NoisyEstimator(ansatz, problem, sampler, objective=objective, costs=costs)
-    if isinstance(sampler, KnownDistribution):
-        return ExactEstimator(ansatz, problem, objective=objective, costs=costs)
-    raise QhnError(f"backend {sampler.describe()['name']} draws shots, and does not know E without them")
+    if not isinstance(sampler, KnownDistribution):
+        facts = sampler.describe()
+        raise QhnError(
+            f"{facts['name']} draws shots ({facts['method']}), and does not know E without them; give --shots"
+        )
+    if polynomial_for_table(problem) is not None:
+        return PolynomialEstimator(ansatz, problem, objective=objective, evaluations=evaluations)
+    return ExactEstimator(ansatz, problem, objective=objective, costs=costs)

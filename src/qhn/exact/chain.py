@@ -1,16 +1,9 @@
 """The state of a long chain as a matrix product, without truncation: shots and probabilities at hundreds of qubits.
 
-Half of the bonds of the chain are crossed by one brick fewer than the others: layers − 1 times. Cut there, every time,
-the chain is a row of pairs of qubits. As each crossing is a sum of two products (:mod:`qhn.exact.cut`), the state is
-
-    ψ[s_1, s_2, …] = A_1[s_1] A_2[s_2] … ,   s_k = 0 … 3 the two bits of pair k,
-
-with matrices of D = 2^(layers − 1) rows and columns, one for each choice at every crossing of a cut: the matrix product
-state of the circuit, exactly. Its entries are amplitudes of two qubits with gates of their own.
-
-Let v be the product of the matrices of the bits drawn so far. The probability of the next two bits is a quadratic form
-of v, p(s) = v F[s] v†, with F[s] = A[s] E A[s]† and E the sum of F over the bits of the next pair, from the end of the
-chain. A pair costs about 10·D² multiplications per shot, and shots advance side by side.
+The state is a product of matrices A[s], one for the two bits s of each pair of qubits (:mod:`qhn.exact.pairs`). Let v
+be the product of the matrices of the bits drawn so far. The probability of the next two bits is a quadratic form of v,
+p(s) = v F[s] v†, with F[s] = A[s] E A[s]† and E the sum of F over the bits of the next pair, from the end of the chain.
+A pair costs about 10·D² multiplications per shot, and shots advance side by side.
 
 These sums do not lose digits where it matters: a cut's control side is a measurement, so that Σ |v|² over all bits to
 its left is 1, and rounding changes the distribution by no more than some 10⁻¹⁶·D a cut.
@@ -19,21 +12,20 @@ its left is 1, and rounding changes the distribution by no more than some 10⁻�
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from qhn import bitstrings
-from qhn.arrays import Bits, Floats, Integers
+from qhn.arrays import Bits, Floats
 from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.compiled import compiled
 from qhn.errors import QhnError
-from qhn.exact.cut import Op, num_crossings
-from qhn.exact.halves import check_thetas
+from qhn.exact.pairs import Pairs
+from qhn.exact.protocol import check_thetas
 from qhn.threads import check_threads, in_parallel
 
-MAX_NUMBERS = 2**23  # numbers in the matrices of one row of angles: 128 MiB, and as much for the quadratic forms
 SMALL = 8  # bond dimensions up to which plain loops multiply matrices faster than linear algebra
 BLOCK = 1024  # shots that advance side by side
-RY, RZ, CX, COPY, FLIP = (int(op) for op in (Op.RY, Op.RZ, Op.CX, Op.COPY, Op.FLIP))
+BEAM = 64  # beginnings of bitstrings that the search for the most probable one keeps
 
 
 class Chain:
@@ -44,6 +36,7 @@ class Chain:
         num_threads: number of threads to use, by default the number of cores; results do not depend on it.
 
     Attributes:
+        pairs: the pairs of qubits, with the matrices of the matrix product state.
         bond_dimension: bond dimension D of the matrix product state.
 
     Raises:
@@ -63,16 +56,13 @@ class Chain:
     def __init__(self, ansatz: Hypernetwork, *, num_threads: int | None = None) -> None:
         self.ansatz = ansatz
         self.num_threads = check_threads(num_threads)
-        self._first = 0 if ansatz.order == "authors" else -1  # qubit of the first pair; qubits beyond the ends stay 0
-        self._num_pairs = (ansatz.num_qubits - self._first + 1) // 2
-        self.bond_dimension = 2 ** num_crossings(ansatz, self._first + 2)
-        if self._num_pairs * 4 * self.bond_dimension**2 > MAX_NUMBERS:
-            raise QhnError(
-                f"{ansatz.num_qubits} qubits and {ansatz.num_layers} layers make matrix products of bond dimension "
-                f"{self.bond_dimension:,}, with more than 2^{MAX_NUMBERS.bit_length() - 1} numbers; use fewer layers, "
-                "or backend aer-mps"
-            )
-        self._ops, self._starts = self._program()
+        self.pairs = Pairs(ansatz)
+        self.bond_dimension = self.pairs.bond_dimension
+
+    @property
+    def method(self) -> str:
+        """The method of computation in words."""
+        return f"matrix product state, bond dimension {self.bond_dimension}"
 
     def sample(self, thetas: ArrayLike, shots: int, rng: np.random.Generator) -> Bits:
         """Draw measured bits: ``[B, num_parameters]`` → ``uint8[B, shots, num_qubits]``.
@@ -87,14 +77,14 @@ class Chain:
         result = np.empty((len(rows), shots, self.ansatz.num_qubits), dtype=np.uint8)
 
         def draw(row: int) -> None:
-            matrices = self._matrices(rows[row])
+            matrices = self.pairs.matrices(rows[row])
             forms = np.empty_like(matrices)
             _fill_forms(matrices, forms)
             for start in range(0, shots, BLOCK):
-                uniforms = streams[row].random((self._num_pairs, min(BLOCK, shots - start)))
+                uniforms = streams[row].random((self.pairs.num_pairs, min(BLOCK, shots - start)))
                 pairs = np.empty(uniforms.shape, dtype=np.uint8)
                 _draw(matrices, forms, uniforms, pairs)
-                result[row, start : start + BLOCK] = self.ansatz.relabel(self._bits(pairs))
+                result[row, start : start + BLOCK] = self.ansatz.relabel(self.pairs.bits(pairs))
 
         in_parallel(draw, range(len(rows)), self.num_threads)
         return result
@@ -116,107 +106,46 @@ class Chain:
         result = np.empty(strings.shape[:2])
 
         def fill(row: int) -> None:
-            matrices = self._matrices(rows[row])
+            matrices = self.pairs.matrices(rows[row])
             for start in range(0, strings.shape[1], BLOCK):
                 block = slice(start, start + BLOCK)
-                pairs = self._pairs(self.ansatz.relabel(strings[row, block]))  # the folded brick is its own inverse
-                _add_up(matrices, pairs, result[row, block])
+                folded = self.ansatz.relabel(strings[row, block])  # the folded brick is its own inverse
+                _add_up(matrices, self.pairs.numbers(folded), result[row, block])
 
         in_parallel(fill, range(len(rows)), self.num_threads)
         return result
 
-    def _program(self) -> tuple[Integers, Integers]:
-        """The ops ``[num_ops, 3]`` of all pairs, and the index at which those of each pair begin.
+    def most_probable(self, theta: ArrayLike) -> tuple[Bits, float]:
+        """The most probable bitstring ``[num_qubits]`` that a beam search finds, and the logarithm ln p of it.
 
-        An op names a qubit of its pair by its bit, 1 or 2, and an angle of θ. Only a first qubit is the target of a
-        crossing, and only a second one its control.
+        From the left end on, only the most probable beginnings are kept, 64 of them. So the bitstring is the most
+        probable one of all where correlations are short or the distribution is narrow; the search does not prove it.
+
+        Args:
+            theta: angles in radians, ``[num_parameters]``.
+
+        Raises:
+            ValueError: if ``theta`` has a wrong shape.
         """
-        ops: list[list[tuple[int, int, int]]] = [[] for _ in range(self._num_pairs)]
-        for gate in self.ansatz.gates(prune=True, fold=True):
-            places = [divmod(qubit - self._first, 2) for qubit in gate.qubits]
-            if gate.angle is not None:
-                (pair, second), kind = places[0], RY if gate.name == "ry" else RZ
-                ops[pair].append((kind, 1 << second, gate.angle))
-            elif places[0][0] == places[1][0]:
-                ops[places[0][0]].append((CX, 0, 0))
-            else:
-                ops[places[0][0]].append((COPY, 0, 0))
-                ops[places[1][0]].append((FLIP, 0, 0))
-        starts = np.cumsum([0, *map(len, ops)], dtype=np.int64)
-        return np.array([op for pair in ops for op in pair], dtype=np.int64).reshape(-1, 3), starts
-
-    def _matrices(self, theta: Floats) -> NDArray[np.complex128]:
-        """The matrices A[s] of all pairs: ``[pairs, 4, D, D]``."""
-        size = self.bond_dimension
-        matrices = np.zeros((self._num_pairs, 4, size, size), dtype=np.complex128)
-        _fill_matrices(self._ops, self._starts, theta, matrices)
-        return matrices
-
-    def _bits(self, pairs: NDArray[np.uint8]) -> Bits:
-        """Convert the numbers 0 … 3 of pairs of bits to bits: ``[pairs, shots]`` → ``[shots, num_qubits]``.
-
-        The bits of a qubit are consecutive in memory.
-        """
-        bits = np.stack([pairs & 1, pairs >> 1], axis=1).reshape(-1, pairs.shape[1])
-        return bits[-self._first :][: self.ansatz.num_qubits].T
-
-    def _pairs(self, bits: Bits) -> NDArray[np.uint8]:
-        """Convert bits to the numbers 0 … 3 of pairs of bits: ``[shots, num_qubits]`` → ``[pairs, shots]``."""
-        padded = np.zeros((2 * self._num_pairs, len(bits)), dtype=np.uint8)
-        padded[-self._first :][: self.ansatz.num_qubits] = bits.T
-        padded[::2] |= padded[1::2] << 1
-        return np.ascontiguousarray(padded[::2])
+        matrices = self.pairs.matrices(check_thetas(np.asarray(theta)[None], self.ansatz)[0])
+        forms = np.empty_like(matrices)
+        _fill_forms(matrices, forms)
+        v = np.zeros((1, self.bond_dimension), dtype=np.complex128)
+        v[0, 0] = 1.0
+        logs, beam = np.zeros(1), np.empty((1, 0), dtype=np.uint8)
+        for form, matrix in zip(forms, matrices, strict=True):
+            weights = np.maximum(((v @ form) * v.conj()).real.sum(axis=2), 0.0)  # [4, beam]
+            with np.errstate(divide="ignore"):
+                ahead = np.log(weights) + logs
+            best = np.argsort(-ahead, axis=None, kind="stable")[:BEAM]
+            drawn, parents = np.divmod(best[np.isfinite(ahead.flat[best])], len(v))
+            v = np.einsum("bi,bij->bj", v[parents], matrix[drawn]) / np.sqrt(weights[drawn, parents])[:, None]
+            logs = ahead[drawn, parents]
+            beam = np.concatenate([beam[parents], drawn[:, None].astype(np.uint8)], axis=1)
+        return self.ansatz.relabel(self.pairs.bits(beam[:1].T))[0], float(logs[0])
 
 
 # ---------------------------------------------------------------- the loops; s = first bit + 2·second bit
-
-
-@compiled
-def _fill_matrices(ops, starts, theta, matrices):
-    """Compute the amplitudes of each pair, for all choices at its crossings to the left and to the right.
-
-    Args:
-        ops: the ops of all pairs, ``[num_ops, 3]``.
-        starts: the index in ``ops`` at which those of each pair begin.
-        theta: angles in radians, ``[num_parameters]``.
-        matrices: zeros ``[pairs, 4, D, D]``, replaced by the matrices A[s].
-    """
-    for k in range(len(matrices)):
-        a = matrices[k]
-        a[0, 0, 0] = 1.0
-        left, right = 1, 1
-        for kind, bit, angle in ops[starts[k] : starts[k + 1]]:
-            if kind == RY:
-                c, s = np.cos(0.5 * theta[angle]), np.sin(0.5 * theta[angle])
-                for low in (0, 3 - bit):
-                    for i in range(left):
-                        for j in range(right):
-                            x, y = a[low, i, j], a[low + bit, i, j]
-                            a[low, i, j] = c * x - s * y
-                            a[low + bit, i, j] = s * x + c * y
-            elif kind == RZ:  # diag(1, e^{iθ}), but for a global phase
-                phase = complex(np.cos(theta[angle]), np.sin(theta[angle]))
-                for low in (0, 3 - bit):
-                    for i in range(left):
-                        for j in range(right):
-                            a[low + bit, i, j] *= phase
-            elif kind == CX:
-                for i in range(left):
-                    for j in range(right):
-                        a[1, i, j], a[3, i, j] = a[3, i, j], a[1, i, j]
-            elif kind == COPY:  # the second bit is 0, or 1
-                for s in (2, 3):
-                    for i in range(left):
-                        for j in range(right):
-                            a[s, i, right + j] = a[s, i, j]
-                            a[s, i, j] = 0.0
-                right *= 2
-            else:  # the first bit stays, or is flipped
-                for s in range(4):
-                    for i in range(left):
-                        for j in range(right):
-                            a[s, left + i, j] = a[s ^ 1, i, j]
-                left *= 2
 
 
 @compiled

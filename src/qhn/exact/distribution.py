@@ -13,17 +13,17 @@ from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.errors import QhnError
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at, num_crossings
-from qhn.exact.halves import Halves, HalvesPool, check_thetas, names, restore, row_blocks, squared_amplitudes
+from qhn.exact.halves import Halves, HalvesPool, names, restore, row_blocks, squared_amplitudes
+from qhn.exact.protocol import ExactDistribution, check_thetas
 from qhn.fields import Whole
-from qhn.statistics import entropy
-from qhn.threads import check_threads, in_parallel
+from qhn.threads import in_parallel
 
 MAX_AMPLITUDES = 2**25  # amplitudes of the state of a half: with what sampling needs beside it, some 4 GiB
 MAX_NUMBERS = 2**15  # amplitudes of all rows side by side, each of which is read with the stride of the others
 MAX_PROBABILITY_QUBITS = 28  # qubits up to which all probabilities can be asked for
 
 
-class Distribution:
+class Distribution(ExactDistribution):
     """The distribution p(bits) = |⟨bits|U(θ)|0⟩|² of an ansatz's measured bits, at given angles.
 
     Args:
@@ -42,10 +42,11 @@ class Distribution:
     array([1.])
     """
 
+    ansatz: Hypernetwork
+
     def __init__(self, ansatz: Hypernetwork, *, num_threads: int | None = None) -> None:
-        self.ansatz = ansatz
+        super().__init__(ansatz, num_threads)
         self.cut = best_cut(ansatz)
-        self.num_threads = check_threads(num_threads)
         self._pool = HalvesPool(ansatz, self.cut)
         size = self.cut.num_branches * max(self.cut.low.size, self.cut.high.size)
         if size > MAX_AMPLITUDES:
@@ -55,45 +56,12 @@ class Distribution:
                 "layers, or qhn.Chain"
             )
 
-    def probabilities(self, thetas: ArrayLike) -> Floats:
-        """The probability of every bitstring at each row of angles: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``.
-
-        Qubit 0 is the least significant bit of a bitstring's index.
-
-        Raises:
-            ValueError: if ``thetas`` has a wrong shape, or the ansatz more than 28 qubits.
-        """
-        rows = self._checked(thetas)
-        result = np.empty((len(rows), 2**self.ansatz.num_qubits))
-
-        def fill(row: int) -> None:
-            result[row] = restore(self.ansatz, self.cut, squared_amplitudes(self._halves(rows[row])))
-
-        in_parallel(fill, range(len(rows)), self.num_threads)
-        return result
-
-    def entropy(self, thetas: ArrayLike) -> Floats:
-        """The entropy −Σ p·log₂p in bits at each row of angles: ``[B, num_parameters]`` → ``[B]``.
-
-        It is 0 for a single bitstring, and at most num_qubits.
-
-        Raises:
-            ValueError: if ``thetas`` has a wrong shape, or the ansatz more than 28 qubits.
-        """
-        rows = self._checked(thetas)
-        return np.array([entropy(squared_amplitudes(self._halves(row))) for row in rows])
-
-    def most_probable(self, theta: ArrayLike) -> tuple[Bits, float]:
-        """The most probable bitstring ``[num_qubits]`` at ``theta[num_parameters]``, and its probability.
-
-        Raises:
-            ValueError: if ``theta`` has a wrong shape, or the ansatz more than 28 qubits.
-        """
-        probabilities = squared_amplitudes(self._halves(self._checked(np.asarray(theta)[None])[0]))
-        low_names, high_names = self._names
-        high, low = np.unravel_index(probabilities.argmax(), probabilities.shape)
-        bits = bitstrings.from_integers(low_names[low] ^ high_names[high], self.ansatz.num_qubits)
-        return bits, float(probabilities[high, low])
+    @property
+    def method(self) -> str:
+        """The method of computation in words."""
+        if self.cut.cut == self.ansatz.num_qubits:
+            return "state vector"
+        return f"cut after qubit {self.cut.cut - 1}, {self.cut.num_branches} branches"
 
     def sample(self, thetas: ArrayLike, shots: int, rng: np.random.Generator) -> Integers:
         """Draw measured bitstrings as integers, qubit 0 least significant: ``[B, num_parameters]`` → ``[B, shots]``.
@@ -121,18 +89,25 @@ class Distribution:
         """The integers of the states of the low and of the high half."""
         return names(self.ansatz, self.cut)
 
+    def _weights(self, row: Floats) -> Floats:
+        halves = Halves(self.ansatz, self.cut, 1)
+        halves.forward(row[None])
+        return squared_amplitudes(halves)
+
+    def _in_order(self, weights: Floats) -> Floats:
+        return restore(self.ansatz, self.cut, weights)
+
+    def _bits_at(self, place: int) -> Bits:
+        low_names, high_names = self._names
+        high, low = divmod(place, len(low_names))
+        return bitstrings.from_integers(low_names[low] ^ high_names[high], self.ansatz.num_qubits)
+
     def _checked(self, thetas: ArrayLike) -> Floats:
-        """Rows of angles, after a check of their shape and of the number of qubits."""
         if self.ansatz.num_qubits > MAX_PROBABILITY_QUBITS:
             raise QhnError(
                 f"all probabilities of {self.ansatz.num_qubits} qubits do not fit; at most {MAX_PROBABILITY_QUBITS}"
             )
-        return check_thetas(thetas, self.ansatz)
-
-    def _halves(self, theta: Floats) -> Halves:
-        halves = Halves(self.ansatz, self.cut, 1)
-        halves.forward(theta[None])
-        return halves
+        return super()._checked(thetas)
 
 
 def schmidt_spectrum(ansatz: Hypernetwork, theta: ArrayLike, cut: int) -> Floats:

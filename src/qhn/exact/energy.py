@@ -14,31 +14,26 @@ nothing of its size is allocated.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from qhn import bitstrings
-from qhn.arrays import Bits, Floats
+from qhn.arrays import Floats, Integers
 from qhn.circuit.hypernetwork import Hypernetwork
-from qhn.errors import QhnError
 from qhn.exact import kernels
 from qhn.exact.cut import best_cut, cut_at
-from qhn.exact.halves import Halves, HalvesPool, check_thetas, into_halves, row_blocks, squared_amplitudes
+from qhn.exact.halves import Halves, HalvesPool, into_halves, row_blocks, squared_amplitudes
 from qhn.exact.kernels import MAX_PRODUCT_BRANCHES
-from qhn.problem.cost import check_costs
-from qhn.problem.landscape import Landscape
-from qhn.problem.objective import Aggregation, Outcomes
-from qhn.threads import check_threads, in_parallel
+from qhn.exact.protocol import ExactEnergy, check_table
+from qhn.threads import in_parallel
 
 MAX_BATCH_PRODUCT_BRANCHES = 8  # of initialisations side by side, whose product with the table is wide and so fast
 ENTRIES_AT_A_TIME = 2**17  # entries of the table: 1 MiB, which stays in a core's cache
 NUM_STRIPS = 8  # strips in which the table is divided among threads for one initialisation
 
 
-class Energy:
+class Energy(ExactEnergy):
     """The mean cost E(θ) of an ansatz and its gradient, for costs given as a table.
 
     Args:
@@ -58,85 +53,26 @@ class Energy:
     (array([0.5]), array([[0.5, 0. ]]))
     """
 
+    ansatz: Hypernetwork
+
     def __init__(
         self, ansatz: Hypernetwork, costs: ArrayLike, *, cut: int | None = None, num_threads: int | None = None
     ) -> None:
-        costs = np.asarray(costs, dtype=np.float64)
-        if costs.shape != (2**ansatz.num_qubits,):
-            raise QhnError(f"costs must have shape [{2**ansatz.num_qubits}], got {list(costs.shape)}")
-        check_costs(costs)
-        self.ansatz = ansatz
+        costs = check_table(costs, ansatz)
         self.cut = best_cut(ansatz) if cut is None else cut_at(ansatz, cut)
-        self.table = into_halves(ansatz, self.cut, costs)
-        self.num_threads = check_threads(num_threads)
+        super().__init__(ansatz, into_halves(ansatz, self.cut, costs), num_threads)
         self._pool = HalvesPool(ansatz, self.cut)
 
-    def __call__(self, thetas: ArrayLike) -> Floats:
-        """The mean cost E at each row of angles: ``[B, num_parameters]`` → ``[B]``.
+    def _probabilities(self, row: Floats) -> Floats:
+        halves = Halves(self.ansatz, self.cut, 1)
+        halves.forward(row[None])
+        return squared_amplitudes(halves)
 
-        Raises:
-            ValueError: if ``thetas`` has a wrong shape.
-        """
-        return self._run(thetas, self.table, with_grad=False)[0]
-
-    def value_and_grad(self, thetas: ArrayLike) -> tuple[Floats, Floats]:
-        """E and its gradient ∂E/∂θ at each row: ``[B, num_parameters]`` → ``[B]``, ``[B, num_parameters]``.
-
-        Raises:
-            ValueError: if ``thetas`` has a wrong shape.
-        """
-        return self._run(thetas, self.table, with_grad=True)
-
-    def objective(self, thetas: ArrayLike, objective: Aggregation) -> Floats:
-        """An objective, such as a CVaR, of each row: ``[B, num_parameters]`` → ``[B]``.
-
-        Raises:
-            ValueError: if ``thetas`` has a wrong shape.
-        """
-        return self._run_linearised(thetas, objective, with_grad=False)[0]
-
-    def objective_and_grad(self, thetas: ArrayLike, objective: Aggregation) -> tuple[Floats, Floats]:
-        """An objective and its gradient of each row: ``[B, num_parameters]`` → ``[B]``, ``[B, num_parameters]``.
-
-        Both are those of ⟨C̃⟩, the costs linearised at the row's own distribution (:mod:`qhn.problem.objective`).
-
-        Raises:
-            ValueError: if ``thetas`` has a wrong shape.
-        """
-        return self._run_linearised(thetas, objective, with_grad=True)
-
-    @cached_property
-    def scale(self) -> float:
-        """How far a typical cost lies above the optimum, which tolerances of a minimisation are relative to."""
-        return Landscape(self.table.reshape(-1)).scale
-
-    def _run_linearised(self, thetas: ArrayLike, objective: Aggregation, *, with_grad: bool) -> tuple[Floats, Floats]:
-        rows = check_thetas(thetas, self.ansatz)
-
-        def advance(row: int) -> tuple[Floats, Floats]:
-            halves = Halves(self.ansatz, self.cut, 1)
-            halves.forward(rows[row : row + 1])
-            probabilities = squared_amplitudes(halves).reshape(-1)
-            outcomes = Outcomes(self.table.reshape(-1), self._bits, probabilities, self._ascending)
-            table = objective.linearise(outcomes, outcomes).reshape(self.table.shape)
-            return self._run(rows[row : row + 1], table, with_grad=with_grad)
-
-        found = in_parallel(advance, range(len(rows)), self.num_threads)
-        values, grads = ([part[k] for part in found] for k in (0, 1))
-        return np.concatenate([np.empty(0), *values]), np.concatenate([np.empty((0, rows.shape[1])), *grads])
-
-    @cached_property
-    def _ascending(self) -> NDArray[np.intp]:
-        """The indices of the table's entries in ascending order of their costs."""
-        return np.argsort(self.table, axis=None)
-
-    def _bits(self) -> Bits:
-        """The bitstring of each entry of the table, ``[2**num_qubits, num_qubits]``."""
+    def _integers(self) -> Integers:
         integers = into_halves(self.ansatz, self.cut, np.arange(self.table.size, dtype=np.float64))
-        return bitstrings.from_integers(integers.reshape(-1).astype(np.int64), self.ansatz.num_qubits)
+        return integers.reshape(-1).astype(np.int64)
 
-    def _run(self, thetas: ArrayLike, table: Floats, *, with_grad: bool) -> tuple[Floats, Floats]:
-        rows = check_thetas(thetas, self.ansatz)
+    def _run(self, rows: Floats, table: Floats, *, with_grad: bool) -> tuple[Floats, Floats]:
         values, grads = np.empty(len(rows)), np.zeros(rows.shape)
         parts = row_blocks(self.cut, len(rows))
         strip_threads = self.num_threads if len(parts) < self.num_threads else 1

@@ -8,30 +8,21 @@ from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from qhn import bitstrings
 from qhn.arrays import Floats, Integers, Scratch
-from qhn.circuit.angles import as_rows
 from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.errors import QhnError
 from qhn.exact import kernels
 from qhn.exact.cut import Cut
+from qhn.exact.protocol import relabel_axes
 
 # measured at 8 to 20 qubits and 0 to 8 layers, in memory that is used again
 MAX_WIDTH = 64  # initialisations side by side
 MIN_WIDTH = 16  # with fewer, the loops' vector instructions do not pay; also where the states overflow the cache
 MAX_NUMBERS = 2**16  # amplitudes of all initialisations side by side, so that their states stay in a core's cache
 MIN_GROUP = 4  # fewer initialisations are faster one by one
-
-
-def check_thetas(thetas: ArrayLike, ansatz: Hypernetwork) -> Floats:
-    """Convert rows of angles to an array ``[B, num_parameters]``, after a check.
-
-    Raises:
-        ValueError: if ``thetas`` has a wrong shape or an angle is not finite.
-    """
-    return as_rows(thetas, ansatz.num_parameters, may_be_none=True)
 
 
 class Halves:
@@ -203,7 +194,7 @@ def into_halves(ansatz: Hypernetwork, cut: Cut, values: Floats) -> Floats:
     num_qubits = ansatz.num_qubits
     high = num_qubits - cut.cut
     axes = [*range(high - 1, -1, -1), *range(high, num_qubits)]  # axis a of the table is qubit num_qubits − 1 − a
-    table = _relabel(ansatz, values.reshape([2] * num_qubits)).transpose(axes)
+    table = relabel_axes(ansatz, values.reshape([2] * num_qubits)).transpose(axes)
     return np.ascontiguousarray(table).reshape(cut.high.size, cut.low.size)
 
 
@@ -212,7 +203,7 @@ def restore(ansatz: Hypernetwork, cut: Cut, matrix: NDArray[Any]) -> NDArray[Any
     num_qubits = ansatz.num_qubits
     high = num_qubits - cut.cut
     axes = [*range(high - 1, -1, -1), *range(high, num_qubits)]
-    return _relabel(ansatz, matrix.reshape([2] * num_qubits).transpose(axes)).reshape(-1)
+    return relabel_axes(ansatz, matrix.reshape([2] * num_qubits).transpose(axes)).reshape(-1)
 
 
 def names(ansatz: Hypernetwork, cut: Cut) -> tuple[Integers, Integers]:
@@ -228,13 +219,3 @@ def names(ansatz: Hypernetwork, cut: Cut) -> tuple[Integers, Integers]:
             integers = np.concatenate([integers, integers ^ bitstrings.to_integers(ansatz.relabel(alone))])
         made.append(integers)
     return made[0], made[1]
-
-
-def _relabel(ansatz: Hypernetwork, table: NDArray[Any]) -> NDArray[Any]:
-    """Apply the folded brick, its own inverse, to a table with one axis per qubit, the last qubit first."""
-    table = table.copy()
-    last = ansatz.num_qubits - 1
-    for control, target in ansatz.folded_brick:
-        chosen = np.moveaxis(table, (last - control, last - target), (0, 1))[1]
-        chosen[...] = chosen[::-1].copy()
-    return table

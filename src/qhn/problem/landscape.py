@@ -12,9 +12,10 @@ from scipy.special import gammaln
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats, Integers
 from qhn.errors import QhnError
-from qhn.problem.capabilities import HasRange
+from qhn.problem.capabilities import HasPolynomial, HasRange
 from qhn.problem.cost import BinnProblem, Problem, TableProblem
 from qhn.problem.evaluations import costs_of
+from qhn.problem.polynomial import SpinPolynomial
 
 MAX_ENUMERABLE_QUBITS = 24
 MAX_LOSSES = 2**30  # losses of one network on one sample up to which enumerating all costs is cheap
@@ -306,3 +307,13 @@ def check_enumerable(num_qubits: int) -> None:
             f"E without shots takes all 2^{num_qubits} costs, which is possible up to {MAX_ENUMERABLE_QUBITS} qubits; "
             "give --shots to sample"
         )
+
+
+def polynomial_for_table(problem: Problem) -> SpinPolynomial | None:
+    """The polynomial from which E without shots is computed, where a table of all costs would be too large.
+
+    None is returned for problems of at most 24 qubits, and for those that offer no polynomial.
+    """
+    if problem.num_qubits <= MAX_ENUMERABLE_QUBITS or not isinstance(problem, HasPolynomial):
+        return None
+    return problem.polynomial

@@ -88,3 +88,12 @@ class SpinPolynomial:
     def spread(self) -> float:
         """The standard deviation of the values over all bitstrings."""
         return float(np.sqrt(sum(f**2 for term, f in zip(self.terms, self.coefficients, strict=True) if term)))
+
+    @cached_property
+    def scale(self) -> float:
+        """How far a typical value should lie above the lowest one, by the spread alone.
+
+        It is exact for as many independent normal values as there are bitstrings, if they are many: the lowest of 2^N
+        lies √(2N·ln 2) standard deviations below their mean.
+        """
+        return self.spread * float(np.sqrt(2 * self.num_qubits * np.log(2)))

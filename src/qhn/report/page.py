@@ -18,11 +18,12 @@ from qhn.config.train import TrainConfig
 from qhn.errors import QhnError
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.means import stated, truncated, with_error
-from qhn.estimator.noisy import Shotless, without_shots
+from qhn.estimator.noisy import OfAllCosts, without_shots
+from qhn.estimator.polynomial import PolynomialEstimator
 from qhn.problem.capabilities import description_of, noun_of
 from qhn.problem.cost import BinnProblem, Problem
 from qhn.problem.evaluations import Evaluations
-from qhn.problem.landscape import BLOCK, Landscape, cost_range, is_small
+from qhn.problem.landscape import BLOCK, MAX_ENUMERABLE_QUBITS, Landscape, cost_range, is_small
 from qhn.problem.objective import Objective, Outcomes, measured_value
 from qhn.report.attempt import attempt
 from qhn.report.device import DeviceReport
@@ -108,12 +109,17 @@ class Report:
     @property
     def _can_enumerate(self) -> bool:
         """Whether C of all bitstrings can be computed in a short time, or has been for the run."""
-        return not isinstance(self.problem, RecordedProblem) and (is_small(self.problem) or self.is_exact)
+        return not isinstance(self.problem, RecordedProblem) and (is_small(self.problem) or self.knows_all)
 
     @property
     def is_exact(self) -> bool:
         """Whether the run took no shots."""
         return self.record.config.train.shots is None
+
+    @property
+    def knows_all(self) -> bool:
+        """Whether the run took no shots, and its E is a sum over all bitstrings."""
+        return self.is_exact and self.problem.num_qubits <= MAX_ENUMERABLE_QUBITS
 
     @cached_property
     def ansatz(self) -> Ansatz:
@@ -127,14 +133,17 @@ class Report:
         return ExactEstimator(self.ansatz, self.problem, objective=self._cvar, costs=self.landscape.costs)
 
     @cached_property
-    def machine(self) -> Shotless:
-        """The estimator that a run without shots used: that of the ideal circuit, or of a noisy one."""
+    def machine(self) -> OfAllCosts:
+        """The estimator that a run which knows all costs used: that of the ideal circuit, or of a noisy one."""
         config = self.record.config
         if config.train.is_ideal:
             return self.ideal
         assert self.landscape is not None
         sampler = config.backend().compile(self.ansatz.unrolled)
-        return without_shots(self.ansatz, self.problem, sampler, objective=self._cvar, costs=self.landscape.costs)
+        costs = self.landscape.costs
+        found = without_shots(self.ansatz, self.problem, sampler, objective=self._cvar, costs=costs)
+        assert not isinstance(found, PolynomialEstimator)
+        return found
 
     @cached_property
     def device(self) -> DeviceReport | None:
@@ -157,8 +166,8 @@ class Report:
     def costs(self, step: int) -> tuple[Floats, Floats]:
         """The costs of bitstrings at the θ of a step, and their weights, which sum up to 1.
 
-        In a run without shots they are those of all bitstrings, weighted by probability; in a run with shots those of
-        the measured bitstrings, one entry per shot, weighted equally.
+        In a run that knows all costs they are those of all bitstrings, weighted by probability; in a run with shots
+        those of the measured bitstrings, one entry per shot, weighted equally.
 
         Args:
             step: number of the step, from 0.
@@ -166,7 +175,7 @@ class Report:
         Returns:
             The costs C, ``[n]``, and the weights, ``[n]``.
         """
-        if self.is_exact:
+        if self.knows_all:
             probabilities = self.machine.probabilities(self.steps[step].theta[None])[0]
             return self.machine.landscape.costs, probabilities
         known = Evaluations(self.problem)
@@ -197,7 +206,7 @@ class Report:
             "",
             *self._most_likely_lines(),
             "",
-            f"{f'best of the most probable {self.noun}s' if self.is_exact else f'best sampled {self.noun}'}, "
+            f"{f'best of the {self._offered} {self.noun}s' if self.is_exact else f'best sampled {self.noun}'}, "
             f"bits {last.best_bits} (qubit 0 first)",
             *(f"  {line}" for line in description_of(self.problem, self.best_bits)),
             "",
@@ -241,14 +250,27 @@ class Report:
     def most_likely(self) -> tuple[Bits, float]:
         """The bitstring measured most often at the last step, ``[num_qubits]``, and its share of the shots.
 
-        In a run without shots it is the most probable bitstring, with its probability.
+        In a run without shots it is the most probable bitstring, with its probability; where not all probabilities are
+        known, it is the one that the estimator offers, with nan.
         """
-        if self.is_exact:
+        if self.knows_all:
             return self.machine.most_probable(self.steps[-1].theta)
+        if self.is_exact:
+            return PolynomialEstimator(self.ansatz, self.problem).likely_bits(self.steps[-1].theta), np.nan
         bits = self.record.samples(self.steps[-1].step)
         different, counts = bitstrings.distinct(bits)
         usual = int(counts.argmax())
         return different[usual], float(counts[usual] / counts.sum())
+
+    @property
+    def _offered(self) -> str:
+        """The word for the bitstrings that a run without shots evaluates, one at each θ."""
+        return "most probable" if self.knows_all else "favoured"
+
+    @property
+    def _knows_costs(self) -> bool:
+        """Whether costs at the θ of a step are known, of all bitstrings or of measured ones (:meth:`costs`)."""
+        return self.knows_all or not self.is_exact
 
     @property
     def _told_apart(self) -> bool:
@@ -257,6 +279,8 @@ class Report:
         return shots <= 1 or self.most_likely[1] * shots > 1.5
 
     def _most_likely_lines(self) -> list[str]:
+        if self.is_exact and not self.knows_all and isinstance(self.problem, RecordedProblem):
+            return ["what the circuit favours at the last step follows from the cost, which is not in the record"]
         bits, share = self.most_likely
         if not self._told_apart:
             return [f"at the last step no {self.noun} was measured twice"]
@@ -264,6 +288,8 @@ class Report:
         same = "it is also the best sampled one"
         if self.is_exact:
             head, same = f"most probable {self.noun} of the last step, p = {share:.4g}", "it is also the best of them"
+        if np.isnan(share):
+            head = f"{self.noun} that the circuit favours at the last step"
         if np.array_equal(bits, self.best_bits):
             return [f"{head}: {same}"]
         accuracy = f", accuracy {self.networks.accuracy(bits)}" if self.networks else ""
@@ -295,22 +321,23 @@ class Report:
         if landscape and not self.record.config.train.is_ideal:
             ideal = float(self.ideal.energy(last.theta[None])[0])
             rows.append(("E of the ideal circuit, exact", f"{ideal:.6g}" + _above(ideal, optimum)))
-        rows += [*self._trained(), self._tail()]
+        rows += self._trained()
+        rows += [self._tail()] if self._knows_costs else []
         if last.validation is not None:
             lowest, cost = lowest_validation(self.steps)
             rows.append((f"⟨C⟩ on validation data{', raw' * (last.raw_mean is not None)}", f"{last.validation:.6g}"))
             rows.append(("lowest validation ⟨C⟩", f"{cost:.6g} at step {lowest.step}"))
-        if self.is_exact:
+        if self.knows_all:
             probabilities = self.costs(last.step)[1]
             rows.append(
                 ("entropy of the distribution", f"{entropy(probabilities):.4g} of {self.problem.num_qubits} bits")
             )
-        best = "best of the most probable C" if self.is_exact else "best sampled C"
+        best = f"best of the {self._offered} C" if self.is_exact else "best sampled C"
         rows.append((best, f"{last.best_cost:.6g} (step {found})" + _above(last.best_cost, optimum)))
         if landscape:
             rows.append(("optimum C*", f"{landscape.optimum:.6g}, {landscape.degeneracy} of {space:,} {self.noun}s"))
         rows += self.networks.numbers(self.best_bits) if self.networks else []
-        if self.is_exact:
+        if self.knows_all:
             rows.append((f"distinct {self.noun}s evaluated", f"all {space:,}: exact E is a sum over them"))
             return rows
         share = last.distinct / space
@@ -399,18 +426,25 @@ class Report:
         optimum = self.landscape.optimum if self.landscape else None
         last, sampled = self.steps[-1].step, not self.is_exact
         trained = self.record.config.train.objective.build().label
-        costs = self.costs(0), self.costs(last)
+        costs = (self.costs(0), self.costs(last)) if self._knows_costs else None
         paths = []
         with attempt("training.png"):
             from qhn.report.figures import training_curve
 
             paths.append(training_curve(folder, self.steps, optimum, trained, sampled=sampled))
-        with attempt("costs.png"):
-            from qhn.report.figures import cost_distribution
+        if costs:
+            with attempt("costs.png"):
+                from qhn.report.figures import cost_distribution
 
-            paths.append(cost_distribution(folder, *costs, last, optimum, sampled=sampled))
+                paths.append(cost_distribution(folder, *costs, last, optimum, sampled=sampled))
         if self.device:
             paths += self.device.figures(folder)
+        if self.networks:
+            paths += self._network_figures(folder, self.networks)
+        return paths
+
+    def _network_figures(self, folder: Path, networks: NetworkReport) -> list[Path]:
+        """Draw the best network, and the most likely one if it is another."""
         bits, share = self.most_likely
         best, usual = "best sampled", "most measured"
         if self.is_exact:
@@ -419,9 +453,7 @@ class Report:
         if self._told_apart and not np.array_equal(bits, self.best_bits):
             title = f"{usual} ({share:.1%}), C = {float(self.problem.cost(bits)):.4g}"
             shown["-last" if self.is_exact else "-measured"] = (bits, title)
-        for suffix, (drawn, title) in shown.items():
-            paths += self.networks.figures(folder, suffix, drawn, title) if self.networks else []
-        return paths
+        return [path for suffix, what in shown.items() for path in networks.figures(folder, suffix, *what)]
 
 
 def _above(value: float, optimum: float | None) -> str:

@@ -14,28 +14,38 @@ from qhn.circuit.ansatz import Ansatz
 from qhn.config import RunConfig
 from qhn.config.strategy import SpsaGradientConfig
 from qhn.errors import QhnError, RecordError
+from qhn.estimator.polynomial import PolynomialEstimator
 from qhn.optimize.shots import MOST_SHOTS
 from qhn.problem.cost import NO_VALIDATION, Problem
-from qhn.problem.landscape import check_enumerable
+from qhn.problem.landscape import check_enumerable, polynomial_for_table
 from qhn.run.record import Record
 
 MAX_ANGLES = 2**27  # angles in all rows of one gradient: 1 GiB
 
 
-def check_size(config: RunConfig, ansatz: Ansatz) -> None:
+def check_size(config: RunConfig, ansatz: Ansatz, problem: Problem) -> None:
     """Refuse a gradient whose rows of angles or measured bits, or a table of all costs, would fill the memory.
 
     Args:
         config: the configuration of the run.
         ansatz: the circuit of the run.
+        problem: the cost of its bitstrings.
 
     Raises:
-        QhnError: if a gradient has too many angles or measured bits, or a run without shots has too many qubits for a
-            table of all costs; the message names the size.
+        QhnError: if a gradient has too many angles or measured bits; if backend exact cannot draw the bits of the
+            circuit; or if a run without shots has too many qubits for a table of all costs, and is not one of a
+            polynomial cost on an ideal circuit. The message names the size.
     """
     if config.train.shots is None:
-        check_enumerable(ansatz.num_qubits)
+        if config.train.is_ideal and polynomial_for_table(problem) is not None:
+            PolynomialEstimator(ansatz, problem, objective=config.train.objective.build())
+        else:
+            check_enumerable(ansatz.num_qubits)
         return
+    if config.train.machine.is_ideal:
+        from qhn.exact.engine import check_sampled  # with numba, for which other machines do not wait
+
+        check_sampled(ansatz.unrolled)
     strategy = config.strategy(ansatz)
     num_rows = strategy.measurements(0)[0].num_rows
     check_bits(num_rows, MOST_SHOTS if config.train.has_priced_shots else strategy.shots.most, ansatz.num_qubits)

@@ -16,6 +16,7 @@ from qhn.config import RunConfig
 from qhn.errors import NotFoundError, QhnError
 from qhn.estimator.means import rows_of, stated, truncated, with_error
 from qhn.estimator.noisy import without_shots
+from qhn.estimator.polynomial import PolynomialEstimator
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.npz import load_npy, open_npz
 from qhn.problem.black_box import begin_evaluations
@@ -128,8 +129,11 @@ def evaluate_theta(
     objective, sampler = config.train.objective.build(), backend.compile(ansatz.unrolled)
     shots = Forecast(config, ansatz, sampler.placement).strategy.shots.most
     rows = np.atleast_2d(theta)
+    best_name = "best sampled C"
     if not shots:
-        found = without_shots(ansatz, problem, sampler, objective=objective)(rows)
+        exact = without_shots(ansatz, problem, sampler, objective=objective)
+        best_name = "best C of likely bits" if isinstance(exact, PolynomialEstimator) else "optimum C*"
+        found = exact(rows)
     else:
         mitigation = config.device.mitigation
         estimator = SamplingEstimator(ansatz, problem, backend, shots=shots, objective=objective, mitigation=mitigation)
@@ -154,6 +158,5 @@ def evaluate_theta(
             words += f", {objective.label} = {with_error(value, value_error)}"
         lines.append(line | {"text": f"{words} ({f'{found.shots:,} shots' if shots else 'without shots'})"})
     best = {"best_cost": found.best_cost, "best_bits": bitstrings.text(found.best_bits), "distinct": found.distinct}
-    name = "best sampled C" if shots else "optimum C*"
-    words = f"{name} = {found.best_cost:.6g}, bits {best['best_bits']}; {found.distinct:,} distinct"
+    words = f"{best_name} = {found.best_cost:.6g}, bits {best['best_bits']}; {found.distinct:,} distinct"
     return [*lines, best | {"text": words}]

@@ -24,6 +24,7 @@ from qhn.estimator.protocol import Estimator
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.optimize.strategy import Strategy, StrategyState
 from qhn.problem.evaluations import Evaluations
+from qhn.problem.landscape import polynomial_for_table
 from qhn.run.checks import check_budget, check_evaluations, check_journal, check_paid
 from qhn.run.directories import journals_beside
 from qhn.run.plan import Plan
@@ -88,7 +89,7 @@ class RunMachine:
         if self._backend is None:
             config, journal = self.plan.config, self._recorder.journal
             sessions = self._recorder.sessions()
-            as_before = sessions[-1].backend.qubits if sessions else ()
+            as_before = sessions[-1].backend.start if sessions else ()
             backend = config.backend(journal, as_before)
             try:
                 backend.compile(self.plan.ansatz.unrolled)  # a device keeps what it compiled
@@ -156,8 +157,8 @@ class RunMachine:
         objective, kept = train.objective.build(), self._recorder.keeping(backend)
         found: Estimator
         if train.shots is None:
-            costs = self._recorder.all_costs(problem)
-            found = without_shots(ansatz, problem, sampler, objective=objective, costs=costs)
+            costs = None if polynomial_for_table(problem) else self._recorder.all_costs(problem)
+            found = without_shots(ansatz, problem, sampler, objective=objective, costs=costs, evaluations=evaluations)
         else:
             found = SamplingEstimator(
                 ansatz,
@@ -173,13 +174,17 @@ class RunMachine:
         return found
 
     def announcement(self) -> str:
-        """The qubits of a device on which the next steps are made, and the price, in words; empty on other machines."""
+        """The qubits of a device on which the next steps are made, the price, and what is remarkable, in words.
+
+        It is empty on other machines, unless one simulates the circuit in another way than it is known for.
+        """
         if not self.kind.has_chip:
-            return ""
+            return str(self.sampler.describe().get("remark", "")) if self.kind.knows_distribution else ""
         facts = BackendFacts(self._facts())
         billed = "" if self.open().paid else "; nothing is billed, this is a rehearsal"
         priced = f"; {facts.price.words()}{billed}" if facts.price else ""
-        return f"{facts.layout_words()}{priced}"
+        remark = f"; {facts.facts['remark']}" if "remark" in facts.facts else ""
+        return f"{facts.layout_words()}{priced}{remark}"
 
     def close(self, outcome: Outcome | None) -> None:
         """Close a session of the service, which is billed while it is open.

@@ -60,7 +60,7 @@ def prepare(config: RunConfig, problem: Problem | None = None, *, named: bool = 
         problem = config.problem(trust=named or trust)
     ansatz = config.circuit(problem, trust=trust)
     validation = validation_of(problem)
-    check_size(config, ansatz)
+    check_size(config, ansatz, problem)
     check_validation(config, validation)
     return Plan(config, problem, ansatz, config.initial_theta(ansatz), validation)
 

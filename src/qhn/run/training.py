@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qhn.arrays import Floats
 from qhn.backend import Backend
@@ -24,6 +24,7 @@ from qhn.backend.samples import ReadoutCounts
 from qhn.backend.terms import BudgetExceeded, Detached
 from qhn.budget.forecast import Forecast
 from qhn.budget.ledger import Ledger
+from qhn.circuit.ansatz import Ansatz
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
 from qhn.errors import QhnError, RecordError
@@ -33,7 +34,7 @@ from qhn.estimator.protocol import Estimator
 from qhn.problem.black_box import BlackBox, begin_evaluations
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
-from qhn.problem.landscape import Landscape, enumerate_costs
+from qhn.problem.landscape import Landscape, enumerate_costs, polynomial_for_table
 from qhn.run.checks import check_options, check_start
 from qhn.run.directories import costs_beside, results_directory
 from qhn.run.machine import RunMachine
@@ -44,11 +45,15 @@ from qhn.run.step import Ending, Outcome, Step
 from qhn.run.stopping import detached, reached
 from qhn.seeds import Key, Purpose
 
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
 
 def train(
     config: RunConfig,
     *,
     problem: Problem | None = None,
+    ansatz: QuantumCircuit | Ansatz | None = None,
     results: str | Path | None = None,
     record: bool = True,
     restart: bool = False,
@@ -64,6 +69,8 @@ def train(
         problem: a cost of your own, any object with ``num_qubits`` and ``cost(bits)``, in place of the networks and
             data that ``config`` describes. If it offers a ``digest`` (:mod:`qhn.problem.capabilities`), calling again
             with it resumes the run; without one every call begins another run, which cannot be resumed.
+        ansatz: a circuit of your own with free parameters, in place of that which ``config`` describes. Its text
+            becomes the table ``[ansatz]`` of the run, which is resumed and shown without the object.
         results: directory of all runs; by default ``$QHN_RESULTS`` or ``results``. The run has a directory of its own
             in it, which its configuration determines: calling again resumes, or shows a finished run.
         record: whether the run is kept on disk. Otherwise nothing remains of it, and a machine whose shots are paid for
@@ -90,6 +97,8 @@ def train(
     """
     if problem is not None:
         config = config.given(problem)
+    if ansatz is not None:
+        config = config.trained(ansatz)
     plan = prepare(config, problem, named=True, trust=trust)
     options: dict[str, Any] = {"detach": detach, "retry_self_test": retry_self_test}
     check_options(config, **options)
@@ -294,6 +303,9 @@ class Training(Iterator[Step]):
 
     @cached_property
     def _scale_of_costs(self) -> float:
+        polynomial = polynomial_for_table(self.problem)
+        if polynomial is not None:
+            return polynomial.scale
         costs = self._recorder.all_costs(self.problem)
         return Landscape(enumerate_costs(self.problem) if costs is None else costs).scale
 

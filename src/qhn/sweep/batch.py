@@ -31,7 +31,7 @@ from qhn.optimize.line_search import Point
 from qhn.optimize.optimizer import TOLERANCE, Optimizer, vanishes
 from qhn.problem.black_box import begin_evaluations
 from qhn.problem.capabilities import validation_of
-from qhn.problem.landscape import enumerate_costs
+from qhn.problem.landscape import enumerate_costs, polynomial_for_table
 
 VALUE_TOLERANCE = 1e-12  # L-BFGS has converged when a step lowers the objective by less, relative: rounding
 REMEMBERED = ("steps", "changes", "weights")  # arrays of an L-BFGS state whose axis 0 is the place in its memory
@@ -39,7 +39,9 @@ OPTIMIZER = "optimizer_"  # begins the names of the arrays of the optimizer's st
 
 
 def can_advance_together(config: RunConfig) -> bool:
-    """Whether a run can be a member of a batch: it takes no shots, and no stop rule but steps and tolerance ends it.
+    """Whether a run can be a member of a batch.
+
+    It takes no shots, no stop rule but steps and tolerance ends it, and its E is a sum over all bitstrings.
 
     Args:
         config: the configuration of the run.
@@ -49,7 +51,9 @@ def can_advance_together(config: RunConfig) -> bool:
     True
     """
     train = config.train
-    return train.is_ideal and train.target is None and train.plateau is None and train.patience is None
+    if not train.is_ideal or any(rule is not None for rule in (train.target, train.plateau, train.patience)):
+        return False
+    return config.cost is None or polynomial_for_table(config.problem()) is None
 
 
 def circuit_and_problem(config: RunConfig) -> str:

@@ -16,7 +16,7 @@ from qhn.config import RunConfig
 from qhn.errors import QhnError
 from qhn.problem.black_box import begin_evaluations
 from qhn.problem.cost import BinnProblem, Problem, TableProblem, networks_of
-from qhn.problem.landscape import Landscape, enumerate_costs, is_small
+from qhn.problem.landscape import Landscape, enumerate_costs, is_small, polynomial_for_table
 from qhn.run.directories import results_directory
 from qhn.statistics import wilson
 from qhn.sweep.plan import Sweep
@@ -95,13 +95,13 @@ class Group:
 
     @property
     def landscape(self) -> Landscape | None:
-        """The costs of all bitstrings, or None for sampled members of a problem with too many."""
+        """The costs of all bitstrings, or None if there are many and the members did not need all of them."""
         return self.problems.landscape(self.config)
 
     @property
     def is_exact(self) -> bool:
-        """Whether E was computed exactly, without shots."""
-        return self.config.train.shots is None
+        """Whether E was computed as a sum over all bitstrings, without shots."""
+        return self.config.train.shots is None and polynomial_for_table(self.problem) is None
 
     @property
     def mean(self) -> Floats:
@@ -179,9 +179,9 @@ class Problems:
         return self._problems[name]
 
     def landscape(self, config: RunConfig) -> Landscape | None:
-        """The landscape of a configuration's problem, or None for a sampled run if there are too many bitstrings."""
+        """The landscape of a configuration's problem, or None if it is large and the run did not need it."""
         name, problem = config.problem_id, self.problem(config)
-        if config.train.shots is not None and not is_small(problem):
+        if not is_small(problem) and (config.train.shots is not None or polynomial_for_table(problem) is not None):
             return None
         if name not in self._landscapes:
             self._landscapes[name] = Landscape(enumerate_costs(problem))
