@@ -92,7 +92,8 @@ def test_reading_commands_never_import_it_and_others_only_as_it_is_named_again(q
     assert imports() == known
     for words in (["resume", run, "--steps", "3", "-q"], ["replay", run], ["evaluate", run]):
         assert "there is no module 'mine'" in qhn(*words, "--python", "mine:cost").err, "it is in another folder"
-        assert qhn(*words, "--trust").code == 0
+        found = qhn(*words, "--trust")
+        assert found.code == 0, found.err
     shutil.copy(folder / "mine.py", "mine.py")
     for words in (["resume", run, "--steps", "4", "-q"], ["replay", run], ["evaluate", run]):
         assert qhn(*words, "--python", "mine:cost").code == 0
