@@ -256,3 +256,25 @@ def test_a_black_box_from_python_is_trained_and_resumed(tmp_path: Path, monkeypa
     assert len(list(longer)) == 3
     longer.close()
     assert len(calls()) <= 16 + 2
+
+
+@pytest.mark.parametrize("size", [0, 1, 2])
+def test_a_few_bitstrings_are_enough_to_begin_with(size: int, tmp_path: Path) -> None:
+    problem = BlackBox("mine:cost", 4)
+    problem.keep_in(tmp_path)
+    np.testing.assert_array_equal(problem.cost(ALL[:size]), expected(ALL[:size]))
+    np.testing.assert_array_equal(problem.cost(ALL[: size + 1]), expected(ALL[: size + 1]))
+
+
+def test_two_at_work_at_once_share_what_they_find(tmp_path: Path) -> None:
+    bits = bitstrings.from_integers(np.arange(128), 7)
+    (tmp_path / "slow.py").write_text(MODULE + "\ndef slow(bits):\n    time.sleep(0.05)\n    return cost(bits)\n")
+    code = (
+        "import numpy as np; from pathlib import Path; from qhn import bitstrings; from qhn.problem.black_box import "
+        "BlackBox as B; p = B('slow:slow', 7, workers=1); p.keep_in(Path()); p.start(); "
+        "p.cost(bitstrings.from_integers(np.arange(128), 7))"
+    )
+    runs = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    assert [run.wait() for run in runs] == [0, 0]
+    assert {*calls()} == {*map(bitstrings.text, bits)}
+    assert len(calls()) < 2 * 128 - 30
