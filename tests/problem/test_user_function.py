@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,19 @@ def test_a_module_that_is_nowhere_or_has_no_source_is_refused(tmp_path: Path) ->
     for module in ("math", "sys", "empty"):
         with pytest.raises(QhnError, match=f"'?{module}'? "):
             UserFunction.find(f"{module}:cost")
+
+
+def test_only_what_can_be_imported_by_its_name_has_a_place(tmp_path: Path) -> None:
+    methods = "class Model:\n    def cost(self, bits):\n        return 0.0\n\n    @staticmethod\n"
+    methods += "    def still(bits):\n        return 0.0\n\nmodel = Model()\n"
+    written(tmp_path, "mine.py", FUNCTION + methods)
+    sys.path.insert(0, str(tmp_path))
+    import mine
+
+    assert UserFunction.of(mine.cost) == UserFunction.find("mine:cost")
+    assert UserFunction.of(mine.Model.still) == UserFunction.find("mine:Model.still")
+    for function in (mine.model.cost, partial(mine.cost), lambda bits: 0.0, mine.model, len):
+        assert UserFunction.of(function) is None
 
 
 def test_a_file_that_has_changed_is_not_run(tmp_path: Path) -> None:

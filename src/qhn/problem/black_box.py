@@ -40,7 +40,8 @@ class BlackBox:
 
     Args:
         function: the function, or its name ``"module:function"``, which is found in the working directory or among the
-            installed modules. It takes one bitstring ``uint8[num_qubits]`` and returns a number.
+            installed modules. It takes one bitstring ``uint8[num_qubits]`` and returns a number; what can become
+            negative, such as ``2 * bits - 1``, is to be computed in another type.
         num_qubits: number of bits of a bitstring.
         vectorised: whether the function takes several bitstrings ``uint8[n, num_qubits]`` and returns ``[n]``.
         workers: number of processes that evaluate; 0 to evaluate in this process. A function for workers is defined in
