@@ -298,3 +298,16 @@ def test_a_configuration_of_a_function_is_checked(folder: Path) -> None:
         with pytest.raises((QhnError, ValueError), match=words):
             RunConfig(problem=good | wrong)
     assert np.isclose(load_config("mine.toml").problem(trust=True).cost([1, 1, 0, 0, 0]), -2)
+
+
+@pytest.mark.parametrize("backend", ["aer", "exact"])
+def test_the_members_of_a_sweep_share_what_they_evaluate(qhn, backend: str, folder: Path) -> None:
+    varied = '"train.shots" = [10, 20]' if backend == "aer" else '"ansatz.num_layers" = [0, 1]'
+    (folder / "sweep.toml").write_text(
+        f'experiment = "mine.toml"\nseeds = 2\nrepeats = 1\n[set]\n"train.backend" = "{backend}"\n[vary]\n{varied}\n'
+    )
+    found = qhn("sweep", str(folder / "sweep.toml"), "--workers", "1", "--quiet")
+    assert found.code == 0, found.err
+    counts = Counter(noted())
+    assert len(counts) <= 32
+    assert sum(counts.values()) - len(counts) <= imports(), "a comparison for each time that it was loaded"
