@@ -82,10 +82,10 @@ class BaselineReport:
         """
         asked = chosen_methods(method)
         problem = config.problem(trust=True)
-        begin_evaluations(problem, results, tell)
         noun, chosen = noun_of(problem), [name for name in asked if method != ALL or name in methods_for(problem)]
         size = 2**problem.num_qubits
         budget = min(evaluations or min(size // 2, DEFAULT_EVALUATIONS), size)
+        begin_evaluations(problem, results, tell, most=len(chosen) * repeats * budget)
         known = Landscape(enumerate_costs(problem)) if can_enumerate(problem) else None
         table: Problem = TableProblem(known.costs) if known else problem
         traces = {}
