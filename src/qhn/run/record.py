@@ -774,6 +774,7 @@ class Record:
     def _write_config(self) -> None:
         given = {"data", "cost", "instance"}
         unused = {name for name in given if getattr(self.config, name) is None}
+        unused |= set() if self.config.cost is None else {"network"}  # whose place it takes
         tree: dict[str, Any] = {"schema": self.schema} | self.config.model_dump(mode="json", exclude=unused)
         for name, section in self._files_of_the_user().items():
             tree[type(self.config).model_fields[name].alias or name]["file"] = f"data/{section.file.name}"
