@@ -9,9 +9,9 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 EXPERIMENT ?= gaussian-activation
 SWEEP ?= figure-2
 # On a QPU also YES=1 (spend without asking) DETACH=1 (do not wait for jobs) INSTANCE=name (of the account)
-# Any of these may be given: BACKEND= LAYERS= ORDER= SHOTS= SEED= STEPS= RESULTS= ARGS='--set train.optimizer=sgd'
+# Any of these may be given: BACKEND= ANSATZ= LAYERS= ORDER= SHOTS= SEED= STEPS= RESULTS= ARGS='--set train.optimizer=sgd'
 # and for estimate BUDGET= MAP=, for baseline EVALUATIONS= REPEATS=, for sweep and reproduce SEEDS= WORKERS=
-WORK = $(if $(BACKEND),--backend $(BACKEND)) $(if $(LAYERS),--layers $(LAYERS)) $(if $(ORDER),--order $(ORDER)) \
+WORK = $(if $(BACKEND),--backend $(BACKEND)) $(if $(ANSATZ),--ansatz $(ANSATZ)) $(if $(LAYERS),--layers $(LAYERS)) $(if $(ORDER),--order $(ORDER)) \
 	$(if $(SHOTS),--shots $(SHOTS)) $(if $(TILES),--tiles $(TILES)) $(if $(MITIGATION),--mitigation $(MITIGATION))
 OPTIONS = $(WORK) $(if $(SEED),--seed $(SEED))
 PLACE = $(if $(RESULTS),--results $(RESULTS))
@@ -43,7 +43,7 @@ $(VENV)/.installed-bench: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
-run: $(VENV)/.installed  ## train: EXPERIMENT= BACKEND= LAYERS= SHOTS= SEED= STEPS= TILES= MITIGATION= INIT_FROM= WARM_START= ARGS=
+run: $(VENV)/.installed  ## train: EXPERIMENT= BACKEND= ANSATZ= LAYERS= SHOTS= SEED= STEPS= TILES= MITIGATION= INIT_FROM= WARM_START= ARGS=
 	@$(QHN) run $(EXPERIMENT) $(OPTIONS) $(LENGTH) $(if $(INIT_FROM),--init-from $(INIT_FROM)) $(if $(WARM_START),--warm-start $(WARM_START)) \
 		$(if $(YES),--yes) $(if $(DETACH),--detach) $(PLACE) $(ARGS)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from qhn.circuit.unrolled import CircuitAnsatz, circuit_ansatz
     from qhn.config import RunConfig
     from qhn.config.file import load_config, load_problem, presets
-    from qhn.errors import NotFoundError, QhnError
+    from qhn.errors import EvaluationError, NotFoundError, QhnError
     from qhn.estimator.exact import ExactEstimator
     from qhn.estimator.gradient import ParameterShift, Spsa, ValueAndGrad
     from qhn.estimator.means import Estimates
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from qhn.optimize.lbfgs import Lbfgs, minimize
     from qhn.optimize.optimizer import Adam, Sgd, Sinusoid, SpsaGains
     from qhn.predict.ensemble import Ensemble, load_ensemble
+    from qhn.problem.black_box import BlackBox
     from qhn.problem.cost import BinnProblem, Problem, TableProblem
     from qhn.problem.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
     from qhn.problem.evaluations import Evaluations
@@ -53,7 +54,7 @@ _MODULES = {
     "circuit.unrolled": ("CircuitAnsatz", "circuit_ansatz"),
     "config": ("RunConfig",),
     "config.file": ("load_config", "load_problem", "presets"),
-    "errors": ("NotFoundError", "QhnError"),
+    "errors": ("EvaluationError", "NotFoundError", "QhnError"),
     "estimator.exact": ("ExactEstimator",),
     "estimator.gradient": ("ParameterShift", "Spsa", "ValueAndGrad"),
     "estimator.means": ("Estimates",),
@@ -66,6 +67,7 @@ _MODULES = {
     "optimize.lbfgs": ("Lbfgs", "minimize"),
     "optimize.optimizer": ("Adam", "Sgd", "Sinusoid", "SpsaGains"),
     "predict.ensemble": ("Ensemble", "load_ensemble"),
+    "problem.black_box": ("BlackBox",),
     "problem.cost": ("BinnProblem", "Problem", "TableProblem"),
     "problem.datasets": ("Dataset", "digits_8x8", "gaussian_mixture", "load_file", "mnist_4x4"),
     "problem.evaluations": ("Evaluations",),

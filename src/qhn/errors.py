@@ -30,6 +30,13 @@ class NotFoundError(QhnError, FileNotFoundError):
     """
 
 
+class EvaluationError(QhnError):
+    """The failure of a cost function of the user's own: an exception, a time limit, or the end of its process.
+
+    Unlike a wrong value it need not happen again, so that a run may be resumed; what was evaluated is kept.
+    """
+
+
 class RecordError(QhnError):
     """The error of a run whose files are damaged, belong to another run, or are being written by another process."""
 

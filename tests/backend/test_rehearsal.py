@@ -164,8 +164,10 @@ def test_e_of_a_noisy_device_is_known_without_shots() -> None:
     assert np.all(np.abs(frequencies(bits) - shots * probabilities) < 5 * np.sqrt(shots * probabilities + 1))
     assert folded.energies(theta[None], problem.costs)[0] == pytest.approx(probabilities @ problem.costs, abs=1e-12)
     aer = open_backend("fake_torino", RehearsalSettings(simulator="aer")).compile(ansatz)
-    with pytest.raises(ValueError, match=r"only device\.simulator = 'twin' knows probabilities"):
-        aer.probabilities(theta[None])
+    with pytest.raises(
+        ValueError, match=r"fake_torino draws shots \(Aer: density matrix above 2\^5 shots, otherwise traj"
+    ):
+        without_shots(ansatz, problem, aer)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from qiskit_ibm_runtime import fake_provider
 
 from pictures import is_drawn
 from qhn.backend.device.chip import chip_of
-from qhn.backend.device.layout import disjoint_chains, load_of
+from qhn.backend.device.layout import disjoint_chains
+from qhn.backend.device.load import load_of
 from qhn.circuit.hypernetwork import hypernetwork
 from qhn.report.chip_map import chip_map, places
 

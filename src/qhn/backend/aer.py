@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
+from qiskit.circuit.library import UnitaryGate
 from qiskit.exceptions import QiskitError
 from qiskit_aer import AerSimulator
 from qiskit_aer.primitives import SamplerV2
@@ -58,7 +59,7 @@ class AerBackend:
         options = {"fusion_threshold": 1, "fusion_max_qubit": 2, "max_parallel_experiments": num_cores()}
         simulator = AerSimulator(method=self.method, **options)
         facts = {"name": self.name, "method": self.method, "noise": "none", "circuit": "executed"}
-        return AerSampler(simulator, with_measurement(ansatz.executed), ansatz, facts)
+        return AerSampler(simulator, with_measurement(with_matrices(ansatz.executed)), ansatz, facts)
 
 
 class AerSampler:
@@ -87,6 +88,21 @@ class AerSampler:
         except (QiskitError, MemoryError) as error:
             raise BackendError(f"Aer failed: {error}") from error
         return Samples(self.ansatz.relabel(bits))
+
+
+def with_matrices(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit with the matrix of each gate without an angle in its place, which every method of Aer takes.
+
+    Of the fixed gates only CX keeps its name. The label of a matrix is ``fixed-1`` of a gate on one qubit, ``fixed-2``
+    on two, and so on, by which a noise model can tell them apart.
+    """
+    result = circuit.copy_empty_like()
+    for instruction in circuit.data:
+        gate = instruction.operation
+        if not gate.is_parameterized() and gate.name != "cx":
+            gate = UnitaryGate(gate.to_matrix(), label=f"fixed-{gate.num_qubits}")
+        result.append(gate, instruction.qubits)
+    return result
 
 
 def publish(circuit: QuantumCircuit, thetas: Floats) -> tuple[QuantumCircuit, Floats]:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from qiskit import QuantumCircuit
+
 from qhn.arrays import Floats
+from qhn.backend.aer import check_memory
+from qhn.backend.device.load import is_chain
 from qhn.backend.journal import Journal
 from qhn.backend.noise.channels import Depolarising
+from qhn.backend.noise.shots import NO_TWIN, depolarised
 from qhn.backend.noise.twin import Twin
 from qhn.backend.sampler import check_request
 from qhn.backend.samples import Samples
@@ -31,32 +36,34 @@ class DepolarisingBackend:
     def __init__(self, settings: NoiseSettings | None = None) -> None:
         self.settings = settings or NoiseSettings()
 
-    def compile(self, ansatz: GateCircuit) -> DepolarisingSampler:
-        """The sampler of the ansatz, in the form of the circuit that the settings ask for."""
-        return DepolarisingSampler(ansatz, self.settings)
+    def compile(self, ansatz: GateCircuit) -> DepolarisingSampler | ShotSampler:
+        """The sampler of the ansatz, in the form of the circuit that the settings ask for.
+
+        It knows the distribution of its bits if the ansatz is a chain, and otherwise only draws shots.
+
+        Raises:
+            ValueError: if the ansatz is no chain, and a state vector of its qubits does not fit into memory.
+        """
+        if is_chain(ansatz, prune=self.settings.form == "pruned"):
+            return DepolarisingSampler(ansatz, self.settings)
+        return ShotSampler(ansatz, self.settings)
 
 
 class DepolarisingSampler:
-    """A sampler of an ansatz under depolarising noise, in which every gate of the uncompiled circuit counts as one."""
+    """A sampler of a chain under depolarising noise, in which every gate of the uncompiled circuit counts as one."""
 
     placement = None
 
     def __init__(self, ansatz: GateCircuit, settings: NoiseSettings) -> None:
         self.ansatz = ansatz
         self.settings = settings
-        self.circuit = with_measurement(ansatz.circuit if settings.form == "literal" else ansatz.pruned)
-        self.noise = Depolarising(settings.p1, settings.p2, settings.readout_error)
+        self.circuit = with_measurement(_form(ansatz, settings))
+        self.noise = _noise(settings)
         self.twin = Twin(self.circuit, self.noise, max_bond=settings.max_bond)
 
     def describe(self) -> dict[str, Any]:
         """The circuit's form, the strengths of the noise and the method of computation, as JSON values."""
-        settings = self.settings
-        return {
-            "name": "depolarising",
-            "method": self.twin.method,
-            "noise": f"p1 {settings.p1:g}, p2 {settings.p2:g}, readout {settings.readout_error:g}",
-            "circuit": settings.form,
-        }
+        return _facts(self.settings, self.twin.method)
 
     def probabilities(self, thetas: Floats) -> Floats:
         """The probability of every bitstring at each row of angles: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``.
@@ -82,3 +89,52 @@ class DepolarisingSampler:
         thetas, shots = check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
         bits = self.twin.sample(thetas, shots, key.generator())
         return Samples(bits, discarded=self.discarded_weight)
+
+
+class ShotSampler:
+    """A sampler of an ansatz that is no chain under the same noise, simulated by Aer, which only draws shots.
+
+    Gates on one and two qubits count as one each; those on more are decomposed into them.
+
+    Raises:
+        ValueError: at construction, if a state vector of the ansatz's qubits does not fit into memory.
+    """
+
+    placement = None
+
+    def __init__(self, ansatz: GateCircuit, settings: NoiseSettings) -> None:
+        check_memory(ansatz.num_qubits, "use fewer qubits, or a circuit that is a chain of neighbours")
+        self.ansatz = ansatz
+        self.settings = settings
+        self.simulation = depolarised(_form(ansatz, settings), _noise(settings))
+
+    @property
+    def circuit(self) -> QuantumCircuit:
+        """The circuit that Aer runs, with measurements, its fixed gates as matrices."""
+        return self.simulation.circuit
+
+    def describe(self) -> dict[str, Any]:
+        """The circuit's form, the strengths of the noise and the method of computation, as JSON values."""
+        return _facts(self.settings, self.simulation.method) | {"remark": NO_TWIN}
+
+    def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
+        """Draw the bits of each row of angles; the same key gives the same bits."""
+        thetas, shots = check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
+        return Samples(self.simulation.sample(thetas, shots, key.generator()))
+
+
+def _form(ansatz: GateCircuit, settings: NoiseSettings) -> QuantumCircuit:
+    return ansatz.circuit if settings.form == "literal" else ansatz.pruned
+
+
+def _noise(settings: NoiseSettings) -> Depolarising:
+    return Depolarising(settings.p1, settings.p2, settings.readout_error)
+
+
+def _facts(settings: NoiseSettings, method: str) -> dict[str, Any]:
+    return {
+        "name": "depolarising",
+        "method": method,
+        "noise": f"p1 {settings.p1:g}, p2 {settings.p2:g}, readout {settings.readout_error:g}",
+        "circuit": settings.form,
+    }

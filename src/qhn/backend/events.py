@@ -74,6 +74,7 @@ class Entry:
         complaint: what the self-test found wrong; None if it passed.
         versions: versions of the packages for which the self-test holds, by name.
         device: name of the device that was tested.
+        circuit: what the self-test measured, if not the circuit of the run.
 
     Raises:
         ValueError: at construction, if a fact is missing that the event needs, or has an impossible value.
@@ -99,6 +100,7 @@ class Entry:
     complaint: str | Unsaid | None = UNSAID
     versions: Mapping[str, str] | None = None
     device: str | None = None
+    circuit: str | None = None
 
     def __post_init__(self) -> None:
         facts = self._facts()
@@ -209,6 +211,7 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
     "complaint": lambda value: value is None or isinstance(value, str),
     "versions": lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
     "device": _is_name,
+    "circuit": _is_text,
 }
 
 

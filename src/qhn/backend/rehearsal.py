@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import warnings
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.exceptions import QiskitError
 from qiskit.providers import BackendV2
-from qiskit_aer import AerSimulator
-from qiskit_aer.primitives import SamplerV2
 from qiskit_ibm_runtime.fake_provider import FakeProviderForBackendV2
 
 from qhn.arrays import Bits, Floats
-from qhn.backend.aer import check_memory, publish, read_bits
-from qhn.backend.device.chip import Chip
-from qhn.backend.device.isa import Patch, onto_patch, used_qubits
+from qhn.backend.aer import check_memory
+from qhn.backend.device.isa import used_qubits
 from qhn.backend.device.placement import Placement, place
 from qhn.backend.device.price import shots_taken
 from qhn.backend.device.tiles import arrange_rows
 from qhn.backend.journal import Journal
 from qhn.backend.noise.channels import ChipNoise
+from qhn.backend.noise.shots import NO_TWIN, on_device
 from qhn.backend.noise.twin import Twin
-from qhn.backend.sampler import BackendError, check_request
+from qhn.backend.sampler import check_request
 from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.backend.settings import RehearsalSettings, Settings
 from qhn.circuit.ansatz import GateCircuit
 from qhn.errors import QhnError
 from qhn.seeds import Key
 from qhn.text import did_you_mean
-from qhn.threads import num_cores
 
 
 @cache
@@ -74,37 +70,50 @@ class FakeDevice:
         self.device = device
         self.settings = settings or RehearsalSettings()
         self.name: str = device.name
-        self._compiled: dict[GateCircuit, RehearsalSampler] = {}
+        self._compiled: dict[GateCircuit, ShotRehearsal] = {}
 
-    def compile(self, ansatz: GateCircuit) -> RehearsalSampler:
+    def compile(self, ansatz: GateCircuit) -> ShotRehearsal:
         """The sampler of the ansatz on the best qubits, made once and then returned again.
+
+        It is simulated by the noisy twin if the settings ask for that and the ansatz is a chain, and otherwise by Aer.
 
         Raises:
             ValueError: if the device has too few usable qubits, or the state does not fit into the memory for Aer.
         """
-        if self.settings.simulator == "aer":
-            check_memory(ansatz.num_qubits, "use fewer qubits, or device.simulator = 'twin'")
         if ansatz not in self._compiled:
-            self._compiled[ansatz] = RehearsalSampler(place(ansatz, self.device, self.settings), self.settings)
+            placement = place(ansatz, self.device, self.settings)
+            is_twin = self.settings.simulator == "twin" and placement.is_chain
+            kind = RehearsalSampler if is_twin else ShotRehearsal
+            self._compiled[ansatz] = kind(placement, self.settings)
         return self._compiled[ansatz]
 
 
 class Simulator(Protocol):
     """A simulation of a noisy circuit on some qubits of a device."""
 
+    @property
+    def method(self) -> str:
+        """The method of computation in words."""
+        ...
+
     def sample(self, thetas: Floats, shots: int, rng: np.random.Generator) -> Bits:
         """Draw measured bits: ``[num_rows, num_parameters]`` → ``[num_rows, shots, num_qubits]``."""
         ...
 
 
-class RehearsalSampler:
-    """A sampler of an ansatz placed on a stored device; tiles do not disturb each other, so each is simulated alone."""
+class ShotRehearsal:
+    """A sampler of an ansatz placed on a stored device, simulated by Aer, which only draws shots.
+
+    Tiles do not disturb each other, so each is simulated alone.
+
+    Raises:
+        ValueError: at construction, if the state vector of the qubits in use does not fit into memory.
+    """
 
     def __init__(self, placement: Placement, settings: RehearsalSettings) -> None:
         self.placement = placement
         self.settings = settings
         self.ansatz = placement.ansatz
-        self.noise = ChipNoise(placement.chip)
         self._tiles = [self._simulator(tile) for tile in placement.tiles]
         self._calibration = [
             [self._simulator(circuit) for circuit in placement.calibration_of([chain])] for chain in placement.chains
@@ -118,9 +127,13 @@ class RehearsalSampler:
     def describe(self) -> dict[str, Any]:
         """The placement, the method of simulation and the settings that it leaves out, as JSON values."""
         placement, chip = self.placement, self.placement.chip
-        first = self._tiles[0]
-        method = first.method if isinstance(first, Twin) else "aer"
-        facts = {"name": chip.name, "method": method, "noise": f"stored calibration of {chip.name}, {chip.date[:10]}"}
+        facts = {
+            "name": chip.name,
+            "method": self._tiles[0].method,
+            "noise": f"stored calibration of {chip.name}, {chip.date[:10]}",
+        }
+        if self.settings.simulator == "twin" and not placement.is_chain:
+            facts["remark"] = NO_TWIN
         return facts | self._not_simulated() | placement.describe()
 
     def _not_simulated(self) -> dict[str, str]:
@@ -128,37 +141,10 @@ class RehearsalSampler:
         asked = {"dynamical_decoupling": settings.dynamical_decoupling != "none", "twirling": settings.twirling}
         return {name: "asked for, not simulated" for name, is_asked in asked.items() if is_asked}
 
-    def probabilities(self, thetas: Floats) -> Floats:
-        """The probability of every bitstring on the best chain: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``.
-
-        Qubit 0 is the least significant bit of a bitstring's index.
-
-        Raises:
-            ValueError: if the ansatz has more than 24 qubits, or the settings ask for Aer.
-        """
-        measured = self._twin().probabilities(thetas)
-        return measured[:, self.ansatz.relabelled] if self.placement.folded else measured
-
-    def energies(self, thetas: Floats, costs: Floats) -> Floats:
-        """The mean of ``costs[2**num_qubits]`` as the best chain measures it: ``[B, num_parameters]`` → ``[B]``.
-
-        Qubit 0 is the least significant bit of an index of ``costs``.
-
-        Raises:
-            ValueError: if the ansatz has more than 24 qubits, or the settings ask for Aer.
-        """
-        return self._twin().energies(thetas, costs[self.ansatz.relabelled] if self.placement.folded else costs)
-
     @property
     def discarded_weight(self) -> float:
         """The share of the state's weight that truncation dropped in the last call, on the worst tile; 0 if none."""
-        return max((tile.discarded_weight for tile in self._tiles if isinstance(tile, Twin)), default=0.0)
-
-    def _twin(self) -> Twin:
-        twin = self._tiles[0]
-        if not isinstance(twin, Twin):
-            raise QhnError("only device.simulator = 'twin' knows probabilities; Aer draws shots")
-        return twin
+        return 0.0
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Draw the bits of each row of angles, each row on its tile; the same key gives the same bits."""
@@ -191,34 +177,50 @@ class RehearsalSampler:
         )
 
     def _simulator(self, circuit: QuantumCircuit) -> Simulator:
-        if self.settings.simulator == "twin":
-            return Twin(circuit, self.noise, max_bond=self.settings.max_bond)
-        return NoisyAer(circuit, self.placement.device, self.placement.chip)
+        num_qubits = len(used_qubits(circuit))
+        check_memory(num_qubits, "use fewer qubits, or for a circuit that is a chain device.simulator = 'twin'")
+        return on_device(circuit, self.placement.device, self.placement.chip)
 
 
-class NoisyAer:
-    """A simulation by Aer, with its own model of the noise of the qubits that a compiled circuit uses.
+class RehearsalSampler(ShotRehearsal):
+    """A sampler of an ansatz placed on chains of a stored device, simulated by its noisy twin."""
 
-    Its readout errors are symmetric.
-    """
+    @property
+    def discarded_weight(self) -> float:
+        """The share of the state's weight that truncation dropped in the last call, on the worst tile; 0 if none."""
+        return max(tile.discarded_weight for tile in self._tiles if isinstance(tile, Twin))
 
-    def __init__(self, circuit: QuantumCircuit, device: BackendV2, chip: Chip) -> None:
-        qubits = used_qubits(circuit)
-        self.circuit = onto_patch(circuit, qubits)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Aer comments on relaxation times above their physical limit
-            self.simulator = AerSimulator.from_backend(
-                Patch(device, chip, qubits), max_parallel_experiments=num_cores()
-            )
+    def probabilities(self, thetas: Floats) -> Floats:
+        """The probability of every bitstring on the best chain: ``[B, num_parameters]`` → ``[B, 2**num_qubits]``.
 
-    def sample(self, thetas: Floats, shots: int, rng: np.random.Generator) -> Bits:
-        """Draw measured bits: ``[num_rows, num_parameters]`` → ``[num_rows, shots, num_qubits]``.
+        Qubit 0 is the least significant bit of a bitstring's index.
 
         Raises:
-            BackendError: if Aer fails.
+            ValueError: if the ansatz has more than 24 qubits.
         """
-        sampler = SamplerV2.from_backend(self.simulator, seed=int(rng.integers(2**32)))
-        try:
-            return read_bits(sampler.run([publish(self.circuit, thetas)], shots=shots).result())
-        except (QiskitError, MemoryError) as error:
-            raise BackendError(f"Aer failed: {error}") from error
+        measured = self._twin.probabilities(thetas)
+        return measured[:, self.ansatz.relabelled] if self.placement.folded else measured
+
+    def energies(self, thetas: Floats, costs: Floats) -> Floats:
+        """The mean of ``costs[2**num_qubits]`` as the best chain measures it: ``[B, num_parameters]`` → ``[B]``.
+
+        Qubit 0 is the least significant bit of an index of ``costs``.
+
+        Raises:
+            ValueError: if the ansatz has more than 24 qubits.
+        """
+        return self._twin.energies(thetas, costs[self.ansatz.relabelled] if self.placement.folded else costs)
+
+    @property
+    def _twin(self) -> Twin:
+        twin = self._tiles[0]
+        assert isinstance(twin, Twin)
+        return twin
+
+    @cached_property
+    def noise(self) -> ChipNoise:
+        """The noise that the stored calibration implies."""
+        return ChipNoise(self.placement.chip)
+
+    def _simulator(self, circuit: QuantumCircuit) -> Simulator:
+        return Twin(circuit, self.noise, max_bond=self.settings.max_bond)

@@ -62,6 +62,18 @@ class Forecast:
             return Amount(shots=sum(one.num_shots for one in measurements))
         return sum((amount_of(self.task(one), whole=whole) for one in measurements), Amount())
 
+    def bitstrings(self, measurements: Sequence[Measurement]) -> int:
+        """The most different bitstrings that several measurements can meet: a bitstring a shot, or all without shots.
+
+        On tiles the row at θ itself is measured on each of them.
+        """
+        if not measurements[0].shots:
+            most: int = 2**self.ansatz.num_qubits
+            return most
+        if self.placement is None:
+            return sum(one.num_shots for one in measurements)
+        return sum(map(bitstrings_of, map(self.task, measurements)))
+
     def step(self, step: int = 0) -> Amount:
         """The most that a step takes in seconds, jobs and shots, calibration circuits included."""
         return self.amount(self.strategy.measurements(step), whole=self.config.train.machine.bills)
@@ -156,6 +168,10 @@ class PricedRun:
         tasks = (self.task.measuring(one.num_rows, one.shots) for one in measurements)
         return sum((amount_of(task, whole=whole) for task in tasks), Amount())
 
+    def bitstrings(self, measurements: Sequence[Measurement]) -> int:
+        """The most different bitstrings that several measurements can meet."""
+        return sum(bitstrings_of(self.task.measuring(one.num_rows, one.shots)) for one in measurements)
+
     def self_test(self, config: RunConfig, self_tests: Iterable[Entry]) -> Amount:
         """The seconds, jobs and shots of the self-test that is due on a QPU; 0 if one in ``self_tests`` has passed."""
         due = config.train.machine.bills and is_due(self_tests)
@@ -196,6 +212,11 @@ def amount_of(task: Task, *, whole: bool) -> Amount:
     """
     one = price(task)
     return Amount(whole_seconds(one.jobs, one.seconds) if whole else one.seconds, one.jobs, one.executions)
+
+
+def bitstrings_of(task: Task) -> int:
+    """The most different bitstrings that one task can meet: one a shot of each row, and of θ on the other tiles."""
+    return task.shots_taken * (task.num_rows + task.tiles - 1)
 
 
 def self_test_amount(seconds_per_shot: float) -> Amount:

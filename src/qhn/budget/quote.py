@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from qhn.backend import machine_of
 from qhn.backend.device.chip import Chip
-from qhn.backend.device.layout import QubitChain, disjoint_chains, report
 from qhn.backend.device.placement import place
 from qhn.backend.device.price import Price, price, savings
+from qhn.backend.device.region import Region
 from qhn.backend.settings import DeviceSettings
 from qhn.budget.forecast import Forecast, qpu_time
 from qhn.errors import QhnError
@@ -42,8 +43,8 @@ class Quote:
         title: one line that names the experiment, the device and the circuit.
         billed: whether the device is a QPU that bills seconds, and not a simulated one.
         chip: the calibrated device: its qubits, couplings and error rates.
-        chains: the chosen qubits of each tile, one chain per tile.
-        layout: table of the reasons for which these chains were chosen.
+        chains: the chosen qubits of each tile: one chain per tile, or the only route of a circuit that is no chain.
+        layout: table of the reasons for which these qubits were chosen.
         asked_shots: number of shots per row in the configuration; twirling rounds it up.
         gradient: price of one gradient.
         gradients: largest number of gradients of a step.
@@ -58,7 +59,7 @@ class Quote:
     title: str
     billed: bool
     chip: Chip
-    chains: list[QubitChain]
+    chains: Sequence[Region]
     layout: str
     asked_shots: int
     gradient: Price
@@ -124,7 +125,7 @@ class Quote:
             "billed": self.billed,
             "calibration": self.chip.date,
             "assumed": [gap.words() for gap in self.chip.assumed],
-            "tiles": [dataclasses.asdict(chain) | {"fidelity": chain.fidelity} for chain in self.chains],
+            "tiles": [vars(chain) | {"fidelity": chain.fidelity} for chain in self.chains],
             "gradient": _values(self.gradient),
             "drift_every": self.drift_every,
             "self_test_seconds": self.self_test,
@@ -140,27 +141,26 @@ def _values(one: Price) -> dict[str, Any]:
     return dataclasses.asdict(one) | {"executions": one.executions}
 
 
-def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
+def quote(config: RunConfig, device: BackendV2, budget: float, *, trust: bool = False) -> Quote:
     """Choose qubits of the device for the run, compile and check its circuit, and price it.
 
     Args:
         config: the configuration of the run.
         device: the Qiskit device on which it would run.
         budget: QPU seconds that may be spent.
+        trust: whether every program that the configuration names may be run, also one that stands for a circuit.
 
     Raises:
         ValueError: if the device cannot run the configuration, or it has no shots.
     """
     if config.train.shots is None:
         raise QhnError("a device measures shots; give --shots")
-    ansatz = config.circuit(config.problem())
+    ansatz = config.circuit(config.problem(trust=True), trust=trust)
     use = config.device.settings(machine_of(device.name))
     assert isinstance(use, DeviceSettings)
     placed = place(ansatz.unrolled, device, use)
     forecast = Forecast(config, ansatz, placed)
-    chip, chains, load = placed.chip, placed.chains, placed.load
-    as_many = use.qubits or use.tiles == "auto"
-    most = chains if as_many else disjoint_chains(chip, load, "auto", exclude=use.exclude, guard=use.guard)
+    chip = placed.chip
     strategy, last_step = forecast.strategy, config.train.steps - 1
     last = strategy.on(strategy.gradient.active, strategy.shots.at(last_step), last_step, evaluation=1)
     task = forecast.task(last)
@@ -169,8 +169,8 @@ def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
         f"{ansatz.num_qubits} qubits, {ansatz.words()}",
         billed=machine_of(device.name).bills,
         chip=chip,
-        chains=chains,
-        layout=report(chip, load, chains, exclude=use.exclude, searched=not use.qubits),
+        chains=placed.chains,
+        layout=placed.table(),
         asked_shots=last.shots,
         gradient=price(task),
         gradients=forecast.num_gradients,
@@ -179,7 +179,7 @@ def quote(config: RunConfig, device: BackendV2, budget: float) -> Quote:
         savings=savings(
             task,
             chip,
-            len(most),
+            placed.most_tiles,
             Spsa(ansatz.active).num_rows,
             shots_of=priced_shots if config.train.has_priced_shots else None,
         ),

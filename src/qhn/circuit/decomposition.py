@@ -125,6 +125,7 @@ def _turns(circuit: QuantumCircuit, qubits: Sequence[int], inside: tuple[str, ..
 def _turns_of(operation: Operation, qubits: tuple[int, ...], inside: tuple[str, ...]) -> Iterator[Turn]:
     """The rotations and fixed gates of one operation on the given qubits."""
     from qiskit.circuit import ControlFlowOp
+    from qiskit.circuit.library import UnitaryGate
 
     name = operation.name
     if name in WITHOUT_EFFECT:
@@ -135,11 +136,15 @@ def _turns_of(operation: Operation, qubits: tuple[int, ...], inside: tuple[str, 
     is_standard = _is_standard(operation)
     free = [value for value in getattr(operation, "params", ()) if getattr(value, "parameters", ())]
     if free and is_standard and name in AXES:
-        yield Turn(Gate(name, qubits), angle=_affine(operation.params[0], name, qubits))
+        slopes, offset = _affine(operation.params[0], name, qubits)
+        if slopes:
+            yield Turn(Gate(name, qubits), angle=(slopes, offset))
+        else:  # its parameters cancel
+            yield from _turns_of(_rotation(name, offset), qubits, inside)
     elif free and is_standard and name in SHORT:
         for axis, own, value in SHORT[name](*operation.params):
             yield from _turns_of(_rotation(axis, value), tuple(qubits[k] for k in own), inside)
-    elif not free and len(qubits) <= 2 and (is_standard or name == "unitary"):
+    elif not free and len(qubits) <= 2 and (is_standard or isinstance(operation, UnitaryGate)):
         matrix = None if name == "cx" else np.asarray(operation.to_matrix(), dtype=np.complex128)
         yield Turn(Gate(name, qubits, matrix=matrix), operation=operation)
     else:

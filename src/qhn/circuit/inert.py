@@ -25,7 +25,7 @@ PAULI = {
 CX = np.array(
     [[1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0], [0, 1, 0, 0]], dtype=np.complex128
 )  # control least significant
-MAX_PROBED = 2**22  # amplitudes times gates up to which derivatives are probed; a second or two
+MAX_PROBED = 2**19  # amplitudes times gates up to which derivatives are probed; half a second
 NUM_PROBES = 3
 ROUNDING = 1e-10  # a derivative of no more is zero; of a gate with an effect it is smaller with no noticeable chance
 

@@ -28,7 +28,13 @@ def openqasm(ansatz: Ansatz, form: str = "literal") -> str:
     """
     from qiskit import qasm3
 
-    return "\n".join([qasm3.dumps(of_form(ansatz, form)).rstrip("\n"), *(f"// {line}" for line in _left(ansatz, form))])
+    try:
+        text = qasm3.dumps(of_form(ansatz, form))
+    except qasm3.QASM3ExporterError:  # of gates that OpenQASM does not know
+        if not isinstance(ansatz, CircuitAnsatz):
+            raise
+        text = portable(ansatz)
+    return "\n".join([text.rstrip("\n"), *(f"// {line}" for line in _left(ansatz, form))])
 
 
 def portable(ansatz: CircuitAnsatz) -> str:

@@ -213,7 +213,12 @@ class CircuitAnsatz:
         from qiskit.circuit import ParameterVector
 
         theta = ParameterVector("theta", self.num_parameters).params
-        return self.unrolled.turned(theta if self.angle_map is None else _expressions(self.angle_map, theta))
+        if self.angle_map is None:
+            return self.unrolled.turned(theta)
+        circuit = self.unrolled.turned(_expressions(self.angle_map, theta))
+        for index in np.setdiff1d(np.arange(self.num_parameters), self.angle_map.matrix.indices):
+            circuit.rz(theta[index], 0)  # an angle that turns no gate, such as a global phase
+        return circuit
 
     def words(self) -> str:
         """The number of gates that have angles, and what else there is to say."""

@@ -8,7 +8,7 @@ traceback stands above it. Exit codes:
   1  a defect of qhn: the line says what to report
   2  bad input: the line says which value is wrong and what is allowed
   3  stopped by a budget, by the account's quota or by a plateau
-  4  the machine or its service failed, or the disk is full; resumable
+  4  the machine, its service or the user's cost function failed, or the disk is full; resumable
 130  interrupted; resumable
 ===  ====================================================================
 """
@@ -27,7 +27,7 @@ from qhn.cli import devices, experiments, replay, runs, sweeps
 from qhn.cli.app import Escaped, app
 from qhn.cli.options import BAD_INPUT, DEFECT, FAILED, INTERRUPTED, LIMIT
 from qhn.cli.terminal import messages, open_streams, settle_streams, show_warnings, tell
-from qhn.errors import QhnError
+from qhn.errors import EvaluationError, QhnError
 from qhn.text import shown
 
 __all__ = ["app", "devices", "experiments", "main", "replay", "runs", "sweeps"]
@@ -88,7 +88,7 @@ def explained(error: BaseException) -> tuple[int, str]:
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
         return INTERRUPTED, STOPPED
     if isinstance(error, QhnError):
-        return BAD_INPUT, str(error)
+        return FAILED if isinstance(error, EvaluationError) else BAD_INPUT, str(error)
     if isinstance(error, OSError) and error.strerror:
         named = "" if error.filename is None else f"{str(error.filename)[-MAX_NAME:]}: "
         return FAILED if error.errno in DISK_FAILS else BAD_INPUT, named + error.strerror

@@ -14,6 +14,7 @@ from qhn.cli.options import (
     BAD_INPUT,
     DEFAULT_EXPERIMENT,
     FAILED,
+    AnsatzOption,
     BackendOption,
     ExperimentArgument,
     LayersOption,
@@ -25,6 +26,7 @@ from qhn.cli.options import (
     ShotsOption,
     StepsOption,
     TilesOption,
+    TrustOption,
     find,
     load,
 )
@@ -44,6 +46,7 @@ def estimate(
     experiment: ExperimentArgument = DEFAULT_EXPERIMENT,
     backend: BackendOption = None,
     shots: ShotsOption = None,
+    ansatz: AnsatzOption = None,
     layers: LayersOption = None,
     order: OrderOption = None,
     steps: StepsOption = None,
@@ -52,6 +55,7 @@ def estimate(
     settings: SetOption = None,
     budget: BudgetOption = 600.0,
     chip_map: MapOption = None,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Choose qubits of a device and price a run on it; runs nothing."""
@@ -59,14 +63,14 @@ def estimate(
         raise QhnError(f"--map must name a .png file in a directory that exists, got {chip_map}")
     if not 0 < budget < math.inf:
         raise QhnError(f"--budget must be above 0 seconds, got {budget:g}")
-    options = {"backend": backend, "shots": shots, "layers": layers, "order": order, "steps": steps}
+    options = {"backend": backend, "shots": shots, "ansatz": ansatz, "layers": layers, "order": order, "steps": steps}
     config = load(experiment, settings, **options, tiles=tiles, mitigation=mitigation)
     if _is_free(config.train.backend, chip_map, as_json):
         return
     from qhn.budget.quote import quote
     from qhn.report.attempt import attempt
 
-    found = quote(config, _device(config.train.backend), budget)
+    found = quote(config, _device(config.train.backend), budget, trust=trust)
     put(json.dumps(found.values()) if as_json else found.text())
     if chip_map is None:
         return

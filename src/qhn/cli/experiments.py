@@ -10,11 +10,13 @@ import typer
 from qhn.cli.app import app
 from qhn.cli.options import (
     DEFAULT_EXPERIMENT,
+    AnsatzOption,
     ExperimentArgument,
     LayersOption,
     OrderOption,
     ResultsOption,
     SetOption,
+    TrustOption,
     check_range,
     load,
     print_paths,
@@ -29,11 +31,14 @@ METHOD_HELP = "random, descent, annealing, cross-entropy, product, straight-thro
 @app.command()
 def circuit(
     experiment: Annotated[str | None, typer.Argument(help="A preset or a .toml file; all presets by default.")] = None,
+    ansatz: AnsatzOption = None,
     layers: LayersOption = None,
     order: OrderOption = None,
     form: Annotated[str, typer.Option(help="literal (the paper's), pruned or executed.")] = "literal",
     qasm: Annotated[bool, typer.Option(help="Print OpenQASM 3 instead of a drawing.")] = False,
     output: Annotated[Path | None, typer.Option(help="Write .qasm and .txt files into this directory.")] = None,
+    settings: SetOption = None,
+    trust: TrustOption = False,
 ) -> None:
     """Print or write the circuit of an experiment."""
     from qhn.circuit.openqasm import FORMS, drawing, openqasm, write_files
@@ -46,13 +51,13 @@ def circuit(
         )
     names = list(presets()) if experiment is None and output is not None else [experiment or DEFAULT_EXPERIMENT]
     for name in names:
-        config = load(name, layers=layers, order=order)
-        ansatz = config.circuit(config.problem())
+        config = load(name, settings, ansatz=ansatz, layers=layers, order=order)
+        circuit = config.circuit(config.problem(trust=True), trust=trust)
         if output is not None:
-            for path in write_files(ansatz, config.experiment, output):
+            for path in write_files(circuit, config.experiment, output):
                 put(str(path))
         else:
-            put(openqasm(ansatz, form) if qasm else drawing(ansatz, form))
+            put(openqasm(circuit, form) if qasm else drawing(circuit, form))
 
 
 @app.command()
@@ -65,9 +70,10 @@ def landscape(
     from qhn.report.landscape import LandscapeReport
     from qhn.run.directories import results_directory
 
-    report = LandscapeReport.of(load(experiment, settings))
+    place = results_directory(results)
+    report = LandscapeReport.of(load(experiment, settings), place, lambda words: tell(words))
     put(report.page())
-    print_paths(report.write(results_directory(results)))
+    print_paths(report.write(place))
 
 
 @app.command()
@@ -97,7 +103,8 @@ def baseline(
         evaluations=evaluations,
         repeats=repeats,
         seed=seed,
+        results=(place := results_directory(results)),
         tell=lambda words: tell(words),
     )
     put(report.page())
-    print_paths(report.write(results_directory(results)))
+    print_paths(report.write(place))

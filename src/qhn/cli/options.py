@@ -31,8 +31,12 @@ BackendOption = Annotated[
 ShotsOption = Annotated[
     str | None, typer.Option(help="Measured bitstrings a row of angles: a number, auto, or none where it is possible.")
 ]
-LayersOption = Annotated[int | None, typer.Option(help="Layers of the circuit; 0 is the product state.")]
-OrderOption = Annotated[str | None, typer.Option(help="Order of gates in a block: eq5 or authors.")]
+AnsatzOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|FILE", help="Kind of circuit, such as real-amplitudes, or a .qasm or .qpy file."),
+]
+LayersOption = Annotated[int | None, typer.Option(help="Layers of the circuit; of a hypernetwork 0 is a product.")]
+OrderOption = Annotated[str | None, typer.Option(help="Order of gates in a hypernetwork's block: eq5 or authors.")]
 SeedOption = Annotated[int | None, typer.Option(help="Seed of the initial angles and of the shots.")]
 StepsOption = Annotated[int | None, typer.Option(help="Stop after so many steps.")]
 SetOption = Annotated[
@@ -50,6 +54,12 @@ DetachOption = Annotated[
 RetryOption = Annotated[
     bool, typer.Option("--retry-self-test", help="Pay for another self-test of a QPU that has failed one.")
 ]
+TrustOption = Annotated[
+    bool, typer.Option("--trust", help="Run the programs that a record or circuit file names; know what they do.")
+]
+PythonOption = Annotated[
+    str | None, typer.Option(metavar="MODULE:FUNCTION", help="The function of your own that the run evaluates.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary, only paths.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a step, then one with the outcome.")]
 
@@ -57,6 +67,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a step
 KEYS = {  # dotted key of the setting that each option gives
     "backend": "train.backend",
     "shots": "train.shots",
+    "ansatz": "ansatz",
     "layers": "ansatz.num_layers",
     "order": "ansatz.order",
     "seed": "train.seed",
@@ -82,14 +93,17 @@ def load(experiment: str, settings: list[str] | None = None, naming: int | None 
         ValueError: if there is no such experiment, or a setting or option is wrong.
         BackendError: if the service cannot be asked for the least busy device.
     """
+    from qhn.circuit.circuit_file import ENDINGS
     from qhn.config.file import load_config
 
     given = {KEYS[name]: value for name, value in options.items() if value is not None}
+    if str(given.get("ansatz", "")).endswith(ENDINGS):
+        given["ansatz.file"] = given.pop("ansatz")
     if given.get("train.backend") == LEAST_BUSY:
         from qhn.backend.ibm.account import least_busy
 
-        circuit = {key: value for key, value in given.items() if key.startswith("ansatz.")}
-        problem = load_config(experiment, all_settings(settings, circuit)).problem()
+        circuit = {key: value for key, value in given.items() if key.partition(".")[0] == "ansatz"}
+        problem = load_config(experiment, all_settings(settings, circuit)).problem(trust=True)
         given["train.backend"] = least_busy(problem.num_qubits)
         tell(f"least busy: {given['train.backend']}")
     return load_config(experiment, all_settings(settings, given), naming)
@@ -179,6 +193,13 @@ def find(name: str | None, results: Path | None) -> Path:
     return find_run(results_directory(results), name)
 
 
+def is_experiment(source: str) -> bool:
+    """Whether a name is that of a preset or a file, and not of a run."""
+    from qhn.config.file import presets
+
+    return source in presets() or source.endswith(".toml")
+
+
 def source_of(source: str, results: Path | None, settings: dict[str, Any]) -> tuple[RunConfig, Floats | None]:
     """The configuration and last angles θ of a run, or the configuration of an experiment and None.
 
@@ -190,10 +211,10 @@ def source_of(source: str, results: Path | None, settings: dict[str, Any]) -> tu
     Returns:
         The configuration with these settings, and θ ``[num_parameters]`` in radians; None if there are no angles.
     """
-    from qhn.config.file import load_config, presets, with_settings
+    from qhn.config.file import load_config, with_settings
     from qhn.run.record import Record
 
-    if source in presets() or source.endswith(".toml"):
+    if is_experiment(source):
         return load_config(source, settings), None
     record = Record.load(find(source, results))
     steps = record.steps()

@@ -9,9 +9,11 @@ import typer
 from qhn.cli.app import app
 from qhn.cli.options import (
     OutputOption,
+    PythonOption,
     ResultsOption,
     RunArgument,
     SetOption,
+    TrustOption,
     all_settings,
     find,
     print_paths,
@@ -28,6 +30,8 @@ def replay(
     settings: SetOption = None,
     results: ResultsOption = None,
     output: OutputOption = None,
+    python: PythonOption = None,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Recompute a run from its bits: whether it agrees with its record, or what other settings make of it."""
@@ -35,7 +39,7 @@ def replay(
     from qhn.run.record import Record
 
     record, chosen, found = Record.load(find(name, results)), all_settings(settings), []
-    for one in checked_replay(record, chosen):
+    for one in checked_replay(record, chosen, python=python, trust=trust):
         found.append(one)
         if as_json:
             put(one.to_json())

@@ -17,6 +17,7 @@ from qhn.cli.options import (
     DEFAULT_EXPERIMENT,
     INTERRUPTED,
     LEAST_BUSY,
+    AnsatzOption,
     BackendOption,
     DetachOption,
     ExperimentArgument,
@@ -25,6 +26,7 @@ from qhn.cli.options import (
     MitigationOption,
     OrderOption,
     OutputOption,
+    PythonOption,
     QuietOption,
     ResultsOption,
     RetryOption,
@@ -34,8 +36,10 @@ from qhn.cli.options import (
     ShotsOption,
     StepsOption,
     TilesOption,
+    TrustOption,
     all_settings,
     find,
+    is_experiment,
     load,
     print_paths,
     say_where,
@@ -43,7 +47,7 @@ from qhn.cli.options import (
 )
 from qhn.cli.signals import at_signals_to_end, stop_kindly
 from qhn.cli.terminal import put, tell
-from qhn.errors import QhnError
+from qhn.errors import EvaluationError, QhnError
 
 if TYPE_CHECKING:
     from qhn.config import RunConfig
@@ -59,6 +63,7 @@ def run(
     experiment: ExperimentArgument = DEFAULT_EXPERIMENT,
     backend: BackendOption = None,
     shots: ShotsOption = None,
+    ansatz: AnsatzOption = None,
     layers: LayersOption = None,
     order: OrderOption = None,
     seed: SeedOption = None,
@@ -83,12 +88,13 @@ def run(
     ] = False,
     detach: DetachOption = False,
     retry_self_test: RetryOption = False,
+    trust: TrustOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train; the same command again resumes, or shows a finished run."""
-    options = {"backend": backend, "shots": shots, "layers": layers, "order": order, "seed": seed, "steps": steps}
-    options |= {"tiles": tiles, "mitigation": mitigation}
+    options = {"backend": backend, "shots": shots, "ansatz": ansatz, "layers": layers, "order": order}
+    options |= {"seed": seed, "steps": steps, "tiles": tiles, "mitigation": mitigation}
     if init_from is not None and warm_start is not None:
         raise QhnError("--init-from and --warm-start both give the first angles; leave out one")
 
@@ -110,9 +116,9 @@ def run(
         from qhn.run.warm_start import warm_started
 
         said = (lambda words: None) if quiet or as_json else tell
-        config = warm_started(config, warm_start, results=results, tell=said)
-    asked = {"restart": restart, "detach": detach, "retry_self_test": retry_self_test}
-    _advance(lambda: _begin(config, yes, results=results, **asked), quiet, as_json)
+        config = warm_started(config, warm_start, results=results, tell=said, trust=trust)
+    asked = {"restart": restart, "detach": detach, "retry_self_test": retry_self_test, "trust": trust}
+    _advance(lambda: _begin(config, yes, results=results, **asked), quiet, as_json, trust)
 
 
 def _tell_of_earlier(
@@ -200,6 +206,8 @@ def resume(
     steps: StepsOption = None,
     settings: SetOption = None,
     results: ResultsOption = None,
+    python: PythonOption = None,
+    trust: TrustOption = False,
     detach: DetachOption = False,
     retry_self_test: RetryOption = False,
     quiet: QuietOption = False,
@@ -210,7 +218,8 @@ def resume(
 
     directory = find(name, results)
     chosen = all_settings(settings, {"train.steps": steps})
-    _advance(lambda: resume_run(directory, chosen, detach=detach, retry_self_test=retry_self_test), quiet, as_json)
+    asked: dict[str, Any] = {"python": python, "trust": trust, "detach": detach, "retry_self_test": retry_self_test}
+    _advance(lambda: resume_run(directory, chosen, **asked), quiet, as_json, trust)
 
 
 @app.command("list")
@@ -225,24 +234,26 @@ def list_runs(results: ResultsOption = None) -> None:
 
 
 @app.command()
-def show(name: RunArgument = None, results: ResultsOption = None) -> None:
+def show(name: RunArgument = None, results: ResultsOption = None, trust: TrustOption = False) -> None:
     """What a run found, what its bits mean, what was used."""
     from qhn.problem.capabilities import summary_of
     from qhn.report.page import Report
     from qhn.run.record import Record
 
-    report = Report(Record.load(find(name, results)))
+    report = Report(Record.load(find(name, results)), trust=trust)
     layout = [report.device.layout()] if report.device else []
     put("\n\n".join([report.summary(), summary_of(report.problem), *layout, report.provenance()]))
 
 
 @app.command()
-def report(name: RunArgument = None, results: ResultsOption = None, output: OutputOption = None) -> None:
+def report(
+    name: RunArgument = None, results: ResultsOption = None, output: OutputOption = None, trust: TrustOption = False
+) -> None:
     """Draw a run's figures and print its page."""
     from qhn.report.page import Report
     from qhn.run.record import Record
 
-    page = Report(Record.load(find(name, results)))
+    page = Report(Record.load(find(name, results)), trust=trust)
     paths = page.figures(output)
     put(page.summary() + "\n")
     say_where(page.record.directory, output, paths)
@@ -279,10 +290,13 @@ def evaluate(
     seed: SeedOption = None,
     settings: SetOption = None,
     results: ResultsOption = None,
+    python: PythonOption = None,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Estimate E of given angles."""
     from qhn.run.evaluate import evaluate_theta, read_theta
+    from qhn.run.plan import named_again
 
     chosen = all_settings(settings, {"train.backend": backend, "train.shots": shots, "train.seed": seed})
     unused = {"train.optimizer": "adam", "train.gradient": "parameter-shift", "train.angles": "all"}
@@ -292,13 +306,14 @@ def evaluate(
         angles = read_theta(theta)
     if angles is None:
         raise QhnError("an experiment has no θ of its own; give a file of angles with --theta")
-    lines = evaluate_theta(config, angles)
+    config, is_named = named_again(config, python), is_experiment(source) or python is not None
+    lines = evaluate_theta(config, angles, results=results, named=is_named, trust=trust)
     for line in lines:
         words = line.pop("text")
         put(json.dumps(line, allow_nan=False) if as_json else words)
 
 
-def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
+def _advance(start: Callable[[], Training], quiet: bool, as_json: bool, trust: bool) -> None:
     """Run the steps of a training with a display, then draw and print its report."""
     from qhn.backend import BackendError
     from qhn.cli.progress import plain_lines, progress
@@ -318,7 +333,7 @@ def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
                 progress(training)
             else:
                 plain_lines(training)
-    except BackendError as error:
+    except (BackendError, EvaluationError) as error:
         advice = "" if "qhn resume" in str(error) else ", and qhn resume goes on"
         raise type(error)(f"{error}; complete steps are kept{advice}") from error
     except KeyboardInterrupt:
@@ -327,10 +342,10 @@ def _advance(start: Callable[[], Training], quiet: bool, as_json: bool) -> None:
         raise typer.Exit(INTERRUPTED) from None
     finally:
         training.close()
-    _conclude(training, quiet, as_json)
+    _conclude(training, quiet, as_json, trust)
 
 
-def _conclude(training: Training, quiet: bool, as_json: bool) -> None:
+def _conclude(training: Training, quiet: bool, as_json: bool, trust: bool) -> None:
     """Draw and print the page of a training that has ended, and end with the exit code of its outcome."""
     from qhn.report.page import Report
 
@@ -339,7 +354,7 @@ def _conclude(training: Training, quiet: bool, as_json: bool) -> None:
     assert outcome is not None
     has_steps = bool(record.steps()) and outcome.name != "detached"  # the page of a detached run is drawn later
     if has_steps:
-        report = Report(record)
+        report = Report(record, trust=trust)
         figures = report.figures()
     if as_json:
         put(json.dumps({"outcome": outcome.name, "message": outcome.message, "run": str(record.directory)}))
@@ -350,7 +365,8 @@ def _conclude(training: Training, quiet: bool, as_json: bool) -> None:
     else:
         if has_steps:
             put(report.summary())
-            print_paths([*figures, record.directory / "network.npz"])
+            network = record.directory / "network.npz"
+            print_paths([*figures, *[network] * network.exists()])
         put(_last_words(outcome, record.directory))
     raise typer.Exit(outcome.name.exit_code)
 

@@ -70,7 +70,7 @@ def stop_kindly(request: Callable[[], None]) -> Callable[[int, Any], None]:
         heard.append(number)
         if len(heard) > 1:
             stop_at_once(number, frame)
-        tell("\nstopping after this step, for which a QPU may take long; once more stops at once")
+        tell("\nstopping after this step, which may take long; once more stops at once")
         request()
 
     return handler

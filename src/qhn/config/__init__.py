@@ -30,8 +30,9 @@ from qhn.config.section import Section
 from qhn.config.train import StopRules, TrainConfig
 from qhn.errors import QhnError
 from qhn.optimize.strategy import Strategy
-from qhn.problem.cost import BinnProblem, Problem
+from qhn.problem.cost import BinnProblem, Problem, networks_of
 from qhn.seeds import Key, Purpose
+from qhn.text import in_line
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -130,6 +131,8 @@ class RunConfig(Section):
                 tree.get(table, {}).pop(place, None)
         for word in ("type", "noun"):  # the digest names the problem
             tree.get("instance", {}).pop(word, None)
+        for word in ("source", "workers", "time_limit", "noun"):  # where and how a function is evaluated, and its words
+            tree.get("problem", {}).pop(word, None)
         tree.get("train", {}).get("optimizer", {}).pop("force", None)  # it permits an optimizer, and changes no number
         tree.get("train", {}).get("initial", {}).pop("run", None)  # the angles themselves are hashed
         tree = {name: table for name, table in tree.items() if table != {}}  # empty once the excluded settings are gone
@@ -141,14 +144,18 @@ class RunConfig(Section):
         tables = {"data": None, "cost": None, "network": network, "instance": InstanceConfig.of(problem)}
         return self.model_copy(update=tables)
 
-    def problem(self) -> Problem:
+    def problem(self, trust: bool = False) -> Problem:
         """Load the problem: the cost of each bitstring, as a network on the data or as the table ``[problem]`` has it.
 
+        Args:
+            trust: whether a program of the user's that the table ``[problem]`` names may be run.
+
         Raises:
-            ValueError, FileNotFoundError: if the data cannot be read or do not fit the networks, or the problem is a
-                Python object.
+            ValueError, FileNotFoundError: if the data cannot be read or do not fit the networks, the problem is a
+                Python object, or it would run a program that is not trusted.
         """
         if self.cost is not None:
+            _check_trusted(self.cost, trust)
             return self.cost.load()
         if self.data is None:
             kind = f"a {self.instance.type}, " if self.instance else ""
@@ -157,19 +164,27 @@ class RunConfig(Section):
         space = self.network.space(dataset.num_features, dataset.num_classes)
         return BinnProblem(space, dataset, self.network.loss)
 
+    def networks(self) -> BinnProblem:
+        """The problem, which must be one of networks on data; nothing else is loaded.
+
+        Raises:
+            ValueError, FileNotFoundError: if it is another, or :meth:`problem` fails.
+        """
+        if self.data is None:
+            raise QhnError("this needs networks on data, and the problem of the run is another")
+        return networks_of(self.problem())
+
     def circuit(self, problem: Problem, trust: bool = False) -> Ansatz:
         """The ansatz for the bitstrings of a problem, one qubit a bit.
 
         Args:
             problem: the problem.
-            trust: whether a program that the table ``[ansatz]`` names may be run.
+            trust: whether a program of the user's that the table ``[ansatz]`` names may be run.
 
         Raises:
-            QhnError: if the kind of ansatz does not fit the problem, or a program is not trusted.
+            QhnError: if the kind of ansatz does not fit the problem, or it would run a program that is not trusted.
         """
-        code = getattr(self.ansatz, "code", "")
-        if code and not trust:
-            raise QhnError(f"{code} is a program, which runs when it is read; with --trust it does")
+        _check_trusted(self.ansatz, trust)
         return self.ansatz.build(problem)
 
     def trained(self, ansatz: QuantumCircuit | Ansatz) -> RunConfig:
@@ -229,6 +244,19 @@ class RunConfig(Section):
             train.shots_rule(ansatz, task),
             None if every is None else gate_angles(ansatz, self.initial_theta(ansatz)),
             every,
+        )
+
+
+def _check_trusted(table: Section, trust: bool) -> None:
+    """Refuse to run a program that a table names, unless it is trusted.
+
+    Raises:
+        QhnError: if there is such a program, and ``trust`` is False.
+    """
+    if table.code and not trust:
+        raise QhnError(
+            f"this would run {in_line(table.code)}, a program that a record names; if you know what it does, give "
+            f"{in_line(table.code_is_run_by)}"
         )
 
 

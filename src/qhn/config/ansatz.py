@@ -17,7 +17,7 @@ from qhn.config.user_file import WithFile
 from qhn.errors import QhnError
 from qhn.problem.cost import Problem
 from qhn.problem.spectrum import polynomial_of
-from qhn.text import shown
+from qhn.text import did_you_mean, shown
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -204,18 +204,21 @@ def _named(value: Any) -> Any:
     return {"name": DEFAULT} | value if is_nameless else value
 
 
-def _of_known_ending(value: Any) -> Any:
-    """Refuse a file whose name does not say what is in it."""
-    file = value.get("file") if isinstance(value, dict) else None
+def _known(value: Any) -> Any:
+    """Refuse a kind that there is not, and a file whose name does not say what is in it."""
+    name, file = (value.get("name"), value.get("file")) if isinstance(value, dict) else (None, None)
+    if isinstance(name, str) and name not in NAMES:
+        hint = did_you_mean(name, NAMES, otherwise=f"choose {', '.join(NAMES)}")
+        raise QhnError(f"there is no ansatz {shown(name)}; {hint}, or give file = 'mine.qasm'")
     if isinstance(file, str) and not file.endswith(ENDINGS):
         raise QhnError(f"ansatz.file must end in {' or '.join(ENDINGS)}, got {shown(file)}")
     return value
 
 
+BY_NAME: dict[str, type[Section]] = {DEFAULT: HypernetworkConfig, "product": ProductConfig, **LIBRARY_SECTIONS}
+NAMES = tuple(BY_NAME)
 BY_TAG: dict[str, type[Section]] = {
-    DEFAULT: HypernetworkConfig,
-    "product": ProductConfig,
-    **LIBRARY_SECTIONS,
+    **BY_NAME,
     "qasm": QasmFileConfig,
     "qpy": QpyFileConfig,
     "text": QasmTextConfig,
@@ -226,6 +229,6 @@ if TYPE_CHECKING:
 else:
     AnsatzConfig = Annotated[
         Annotated[Union[*(Annotated[section, Tag(tag)] for tag, section in BY_TAG.items())], Discriminator(_kind_of)],
-        BeforeValidator(_of_known_ending),
+        BeforeValidator(_known),
         BeforeValidator(_named),
     ]

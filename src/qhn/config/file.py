@@ -24,6 +24,7 @@ from qhn.config.defaults import NAMING
 from qhn.config.device import DeviceConfig
 from qhn.config.network import NetworkConfig
 from qhn.config.problem import PROBLEM_SECTIONS
+from qhn.config.python_problem import located
 from qhn.config.section import Section
 from qhn.config.strategy import (
     AdamConfig,
@@ -103,6 +104,8 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None, nami
         for place in ("file", "directory"):
             if isinstance(table, dict) and isinstance(table.get(place), str):
                 table[place] = str(folder / table[place])
+    if isinstance(tree.get("problem"), dict) and "problem.python" not in (settings or {}):
+        tree["problem"] = located(tree["problem"], [folder])
     tree.setdefault("experiment", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.") or "experiment")
     try:
         _refuse_recorded(tree)
@@ -207,7 +210,7 @@ def load_problem(source: str | Path) -> Problem:
     >>> load_problem("gaussian-activation").num_qubits
     14
     """
-    return load_config(source).problem()
+    return load_config(source).problem(trust=True)
 
 
 def parse_config(tree: dict[str, Any]) -> RunConfig:
@@ -263,13 +266,16 @@ def _with_settings(tree: dict[str, Any], settings: dict[str, Any]) -> dict[str, 
     """A copy of a nested dictionary with values replaced by dotted key."""
     _refuse_recorded(settings)
     result: dict[str, Any] = json.loads(json.dumps(tree, default=str))
-    if "data.file" in settings:
-        result["data"] = {}  # another file inherits nothing from the data it replaces
+    for place in ("data", "ansatz"):
+        if f"{place}.file" in settings:
+            result[place] = {}  # another file inherits nothing from what it replaces
+    if "problem.python" in settings and isinstance(result.get("problem"), dict):
+        result["problem"] = {key: value for key, value in result["problem"].items() if key not in ("sha256", "source")}
     if "train.backend" in settings and isinstance(result.get("train"), dict):
         train = result["train"]
         if is_ideal(settings["train.backend"]) or train.get("shots") is None:
             train.pop("shots", None)  # exact samples only if shots are asked for with it
-    for key, value in settings.items():
+    for key, value in sorted(settings.items(), key=lambda item: item[0].count(".")):  # a table before its keys
         *path, last = key.split(".")
         table = result
         for name in path:
@@ -339,7 +345,7 @@ def _without_tags(place: list[str], tree: Any) -> list[str]:
 
 def _names(*models: type[Section]) -> list[str]:
     keys = {field.alias or name for model in models for name, field in model.model_fields.items()}
-    return sorted(keys - {"sha256"})
+    return sorted(keys - {"sha256", "source"})
 
 
 KEYS = {  # the keys that may stand in a table, over all its kinds

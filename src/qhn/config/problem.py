@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
+from qhn.config.python_problem import PythonConfig
 from qhn.config.section import Section
 from qhn.config.user_file import WithFile
 from qhn.problem.cost import Problem
@@ -130,7 +131,15 @@ class TableConfig(WithFile):
         return read_table(self.unchanged())
 
 
-PROBLEM_SECTIONS = (QuboConfig, IsingConfig, MaxCutConfig, LabsConfig, TableConfig)
-ProblemConfig = Annotated[
+def _problem_kind(value: Any) -> str:
+    is_python = isinstance(value, PythonConfig) or (isinstance(value, dict) and "python" in value)
+    return "python" if is_python else "kind"
+
+
+PROBLEM_SECTIONS = (QuboConfig, IsingConfig, MaxCutConfig, LabsConfig, TableConfig, PythonConfig)
+NamedProblem = Annotated[
     QuboConfig | IsingConfig | MaxCutConfig | LabsConfig | TableConfig, Field(discriminator="name")
+]
+ProblemConfig = Annotated[
+    Annotated[NamedProblem, Tag("kind")] | Annotated[PythonConfig, Tag("python")], Discriminator(_problem_kind)
 ]

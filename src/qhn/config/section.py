@@ -24,6 +24,16 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @property
+    def code(self) -> str:
+        """The user's program that is run when what the table describes is loaded; empty if there is none."""
+        return ""
+
+    @property
+    def code_is_run_by(self) -> str:
+        """The options of the command line by which a user allows the program of a record to be run."""
+        return "--trust"
+
     @model_validator(mode="before")
     @classmethod
     def _in_their_own_types(cls, tree: Any) -> Any:

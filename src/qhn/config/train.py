@@ -184,6 +184,7 @@ class StopRules(Section):
         max_qpu_seconds: largest number of QPU seconds in all; no step begins that could be billed beyond it. Rehearsals
             count the seconds that a device would bill.
         max_jobs: largest number of jobs in all; rehearsals count the jobs that a device would take.
+        max_evaluations: largest number of different bitstrings evaluated in all; no step begins that could exceed it.
         tolerance: size of the largest component of an exact gradient, in the unit of the costs, at or below which the
             run stops; none, the default, takes 1e-6 of how far a typical cost lies above the optimum.
 
@@ -197,10 +198,12 @@ class StopRules(Section):
     max_shots: int | None = Field(default=None, ge=1)
     max_qpu_seconds: float | None = Field(default=None, gt=0)
     max_jobs: int | None = Field(default=None, ge=1)
+    max_evaluations: int | None = Field(default=None, ge=1)
     tolerance: float | None = Field(default=None, ge=0)
 
     @field_validator(
-        "tolerance", "target", "plateau", "patience", "max_shots", "max_qpu_seconds", "max_jobs", mode="before"
+        *("tolerance", "target", "plateau", "patience", "max_shots", "max_qpu_seconds", "max_jobs", "max_evaluations"),
+        mode="before",
     )
     @classmethod
     def _none_lifts_a_rule(cls, value: Any) -> Any:

@@ -258,7 +258,10 @@ def without_shots(
     if isinstance(sampler, Noisy):
         return NoisyEstimator(ansatz, problem, sampler, objective=objective, costs=costs)
     if not isinstance(sampler, KnownDistribution):
-        raise QhnError(f"backend {sampler.describe()['name']} draws shots, and does not know E without them")
+        facts = sampler.describe()
+        raise QhnError(
+            f"{facts['name']} draws shots ({facts['method']}), and does not know E without them; give --shots"
+        )
     if polynomial_for_table(problem) is not None:
         return PolynomialEstimator(ansatz, problem, objective=objective, evaluations=evaluations)
     return ExactEstimator(ansatz, problem, objective=objective, costs=costs)

@@ -21,7 +21,8 @@ LOW_BITS = 10  # of a quadratic form: tables of 2^10 phases stay in a core's fir
 TURN, SWAP, PHASES = (np.uint64(op) for op in range(3))  # the values of qhn.exact.program.Op; the last one is MATRIX
 
 
-# ---------------------------------------------------------------- pairs of numbers
+# ---------------------------------------------------------------- pairs of numbers in a part of the state
+# A part has ``size`` amplitudes, a power of two, and no operation leaves it; offsets count from the state's beginning.
 
 
 @inlined
@@ -97,21 +98,22 @@ def _swap(x, size, low, high, first, second):
 
 
 @compiled
-def _multiply(x, size, low, high, first, second, matrix):
-    """Multiply the amplitudes of two qubits, given as strides, by a complex matrix ``[4, 4]``."""
+def _multiply(x, start, size, low, high, first, second, matrix):
+    """Multiply the amplitudes of two qubits, given as strides, by a matrix ``[4, 4]``, in the part from ``start``."""
+    imag = np.uint64(x.size // 2)
     for n in range(size >> TWO):
-        k = _spread(n, low, high)
+        k = start + _spread(n, low, high)
         places = (k, k + first, k + second, k + first + second)
         a, b, c, d = (
-            complex(x[places[0]], x[size + places[0]]),
-            complex(x[places[1]], x[size + places[1]]),
-            complex(x[places[2]], x[size + places[2]]),
-            complex(x[places[3]], x[size + places[3]]),
+            complex(x[places[0]], x[imag + places[0]]),
+            complex(x[places[1]], x[imag + places[1]]),
+            complex(x[places[2]], x[imag + places[2]]),
+            complex(x[places[3]], x[imag + places[3]]),
         )
         for row in range(4):
             value = matrix[row, 0] * a + matrix[row, 1] * b + matrix[row, 2] * c + matrix[row, 3] * d
             x[places[row]] = value.real
-            x[size + places[row]] = value.imag
+            x[imag + places[row]] = value.imag
 
 
 # ---------------------------------------------------------------- phases of a quadratic form
@@ -230,76 +232,87 @@ def _phases_back(x, u, form, slopes):
 
 
 @compiled
-def _form(terms, weights, angles, num_qubits):
-    """The quadratic form of some terms: ``[num_qubits, num_qubits]``, zero below the diagonal."""
-    form = np.zeros((num_qubits, num_qubits))
-    for k in range(len(terms)):
-        form[terms[k, 0], terms[k, 1]] += weights[k] * angles[terms[k, 2]]
+def _form(program, op, angles):
+    """The quadratic form of an operation's terms: ``[num_qubits, num_qubits]``, zero below the diagonal."""
+    form = np.zeros((program.num_qubits, program.num_qubits))
+    for k in range(op[3], op[4]):
+        form[program.terms[k, 0], program.terms[k, 1]] += program.weights[k] * angles[program.terms[k, 2]]
     return form
 
 
 # ---------------------------------------------------------------- whole circuits
 
 
-@inlined
-def _unpacked(op):
-    return op[0], op[1], op[2], op[3], op[4], op[5]
+@compiled
+def _apply(program, op, start, size, angles, x):
+    """Apply an operation that flips bits to the part of the state from ``start``."""
+    kind, low, high = op[0], op[1], min(op[2], size)
+    first, second = start + op[3], start + op[4]
+    if kind == TURN:
+        half = 0.5 * angles[op[5]]
+        _turn(x, size, low, high, first, second, np.cos(half), np.sin(half))
+    elif kind == SWAP:
+        _swap(x, size, low, high, first, second)
+    else:
+        _multiply(x, start, size, low, high, op[3], op[4], program.matrices[op[5], 0])
 
 
 @compiled
-def forward(ops, terms, weights, matrices, num_qubits, angles, x):
+def _undo(program, op, start, size, angles, x, u, slopes):
+    """Undo an operation that flips bits on a part of a state and its adjoint; add the slope of E with its angle."""
+    kind, low, high = op[0], op[1], min(op[2], size)
+    first, second = start + op[3], start + op[4]
+    if kind == TURN:
+        half = 0.5 * angles[op[5]]
+        slopes[op[5]] += 0.5 * _turn_back(x, u, size, low, high, first, second, np.cos(half), np.sin(half))
+        return
+    for numbers in (x, u):
+        if kind == SWAP:
+            _swap(numbers, size, low, high, first, second)
+        else:
+            _multiply(numbers, start, size, low, high, op[3], op[4], program.matrices[op[5], 1])
+
+
+@compiled
+def forward(program, angles, x):
     """Compute the state of a circuit.
 
     Args:
-        ops: the operations; this and the following three as :class:`qhn.exact.program.Arrays` has them.
-        terms: the terms of quadratic forms.
-        weights: the factors of their angles.
-        matrices: the matrices of fixed gates.
-        num_qubits: number of qubits.
+        program: the operations, a :class:`qhn.exact.program.Program`.
         angles: the angles of the circuit in radians, and then the constants.
         x: the state ``[2·size]``, filled here.
     """
-    size = np.uint64(x.size // 2)
     x[:] = 0.0
     x[0] = 1.0
-    for n in range(len(ops)):
-        op, low, high, first, second, index = _unpacked(ops[n])
-        if op == TURN:
-            half = 0.5 * angles[index]
-            _turn(x, size, low, high, first, second, np.cos(half), np.sin(half))
-        elif op == SWAP:
-            _swap(x, size, low, high, first, second)
-        elif op == PHASES:
-            _phases(x, _form(terms[first:second], weights[first:second], angles, num_qubits))
-        else:
-            _multiply(x, size, low, high, first, second, matrices[index])
+    for group in program.groups:
+        op = program.ops[group[0]]
+        if op[0] == PHASES:
+            _phases(x, _form(program, op, angles))
+            continue
+        for start in range(ZERO, np.uint64(x.size // 2), group[2]):
+            for n in range(group[0], group[1]):
+                _apply(program, program.ops[n], start, group[2], angles, x)
 
 
 @compiled
-def backward(ops, terms, weights, matrices, num_qubits, angles, x, u, slopes):
+def backward(program, angles, x, u, slopes):
     """Add the slopes of E with all angles to ``slopes``, in the shape of ``angles``.
 
     The state x and its adjoint u are overwritten; all other arguments are those of :func:`forward`.
     """
-    size = np.uint64(x.size // 2)
-    for n in range(len(ops) - 1, -1, -1):
-        op, low, high, first, second, index = _unpacked(ops[n])
-        if op == TURN:
-            half = 0.5 * angles[index]
-            slopes[index] += 0.5 * _turn_back(x, u, size, low, high, first, second, np.cos(half), np.sin(half))
-        elif op == SWAP:
-            _swap(x, size, low, high, first, second)
-            _swap(u, size, low, high, first, second)
-        elif op == PHASES:
-            form = _form(terms[first:second], weights[first:second], angles, num_qubits)
+    for group in program.groups[::-1]:
+        op = program.ops[group[0]]
+        if op[0] == PHASES:
+            form = _form(program, op, angles)
             by_form = np.zeros(form.shape)
             _phases_back(x, u, form, by_form)
-            for k in range(first, second):
-                slopes[terms[k, 2]] += weights[k] * by_form[terms[k, 0], terms[k, 1]]
-        else:
-            inverse = matrices[index].conj().T.copy()
-            _multiply(x, size, low, high, first, second, inverse)
-            _multiply(u, size, low, high, first, second, inverse)
+            for k in range(op[3], op[4]):
+                term = program.terms[k]
+                slopes[term[2]] += program.weights[k] * by_form[term[0], term[1]]
+            continue
+        for start in range(ZERO, np.uint64(x.size // 2), group[2]):
+            for n in range(group[0], group[1]):
+                _undo(program, program.ops[group[0] + group[1] - ONE - n], start, group[2], angles, x, u, slopes)
 
 
 @compiled

@@ -38,9 +38,7 @@ class StateVector:
                 "take shots on backend aer-mps, or use a hypernetwork"
             )
         self.circuit = circuit
-        program = program_of(circuit)
-        self._program = (program.ops, program.terms, program.weights, program.matrices, circuit.num_qubits)
-        self._constants = program.constants
+        self._program = program_of(circuit)
         self._idle: list[Scratch] = []
 
     def threads(self, num_threads: int) -> int:
@@ -66,7 +64,7 @@ class StateVector:
             lam, slopes = scratch.empty("lam", psi.shape), np.zeros(angles.shape)
             value = float(gate_loops.mean(psi, table))
             gate_loops.adjoint(psi, table, lam)
-            gate_loops.backward(*self._program, angles, psi, lam, slopes)
+            gate_loops.backward(self._program, angles, psi, lam, slopes)
         return value, slopes[: len(row)]
 
     def in_order(self, values: Floats) -> Floats:
@@ -85,8 +83,8 @@ class StateVector:
     def _forward(self, row: Floats, scratch: Scratch) -> tuple[Floats, Floats]:
         """All angles, the constants too, and the state as :mod:`qhn.exact.gate_loops` has it."""
         psi = scratch.empty("psi", (2 << self.circuit.num_qubits,))
-        angles = np.concatenate([row, self._constants])
-        gate_loops.forward(*self._program, angles, psi)
+        angles = np.concatenate([row, self._program.constants])
+        gate_loops.forward(self._program, angles, psi)
         return angles, psi
 
     @contextmanager

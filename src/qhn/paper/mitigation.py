@@ -162,6 +162,8 @@ def biases(job: tuple[int, tuple[str, str, str]], starts: int, mnist: Path | Non
     folded = FakeDevice(device, RehearsalSettings(calibrate=True, qubits=(chain.qubits,))).compile(ansatz)
     best = FakeDevice(device, RehearsalSettings(calibrate=True))
     own = best.compile(ansatz)
+    assert isinstance(folded, RehearsalSampler)
+    assert isinstance(own, RehearsalSampler)
     ideal = trained.exact(thetas).mean
     measured = []
     for row, theta in enumerate(thetas):

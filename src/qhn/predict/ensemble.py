@@ -15,7 +15,6 @@ from qhn.arrays import Bits, Floats
 from qhn.backend.sampler import KnownDistribution
 from qhn.errors import NotFoundError, QhnError
 from qhn.npz import open_npz
-from qhn.problem.cost import networks_of
 from qhn.problem.network import (
     as_features,
     check_array,
@@ -97,7 +96,7 @@ class Ensemble:
         if step is not None and not 0 <= step < len(steps):
             raise QhnError(f"step must be from 0 to {len(steps) - 1}, the last of the run, got {step}")
         at = steps[-1 if step is None else step]
-        problem = networks_of(record.config.problem())
+        problem = record.config.networks()
         if record.config.train.shots is None:
             config = record.config
             sampler = config.backend().compile(config.circuit(problem).unrolled)

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhn import bitstrings
-from qhn.arrays import Bits, Floats
+from qhn.arrays import Bits, Bools, Floats
 from qhn.bitstrings import Numbered
 from qhn.errors import QhnError
 from qhn.problem.cost import Problem, check_costs
 
+ROUNDING = 1e-9  # relative difference up to which two costs are the same: sums in another order round differently
 TABLE_QUBITS = 20  # qubits up to which known costs are kept in a table of all bitstrings: 9 MiB
 
 
@@ -70,13 +71,17 @@ class Evaluations:
                 shape, or one that is not finite.
         """
         names = self._store.names(self._checked(bits))
-        unknown = self._store.unknown(names)
-        if len(unknown):
-            rows = self._store.packed(unknown)
+        rows = self._store.packed(self._store.unknown(names))
+        if len(rows):
             costs = costs_of(self.problem, bitstrings.unpack(rows, self.num_qubits))
             self.add(rows, costs)
             self.fresh.append((rows, costs))
         return self._store.costs(names)
+
+    def unknown(self, bits: Bits | Numbered) -> Bits:
+        """The different bitstrings among some that are not known: ``[..., num_qubits]`` → ``[n, num_qubits]``."""
+        names = self._store.names(self._checked(bits))
+        return bitstrings.unpack(self._store.packed(self._store.unknown(names)), self.num_qubits)
 
     def _checked(self, bits: Bits | Numbered) -> Bits | Numbered:
         if not isinstance(bits, Numbered):
@@ -84,6 +89,10 @@ class Evaluations:
         if bits.num_qubits != self.num_qubits:
             raise QhnError(f"bitstrings must have {self.num_qubits} qubits, got {bits.num_qubits}")
         return bits
+
+    def has(self, bits: Bits | Numbered) -> Bools:
+        """Whether each bitstring is known: ``[..., num_qubits]`` → ``[...]``."""
+        return self._store.has(self._store.names(self._checked(bits)))
 
     def add(self, packed: NDArray[np.uint8], costs: Floats) -> None:
         """Add packed bitstrings ``[n, bytes]``, all different and none of them known, with their costs ``[n]``."""
@@ -93,6 +102,26 @@ class Evaluations:
         if costs[lowest] < self.best_cost:
             self._best = (float(costs[lowest]), bitstrings.unpack(packed[lowest], self.num_qubits))
         self._store.add(packed, costs)
+
+    def merge(self, packed: NDArray[np.uint8], costs: Floats) -> tuple[Bits, float, float] | None:
+        """Add packed bitstrings ``[n, bytes]`` with their costs ``[n]``, some of which may be known or come twice.
+
+        Returns:
+            A bitstring ``[num_qubits]`` that has two costs, and both, the one that stays first; None if none has.
+        """
+        if len(costs) == 0:
+            return None
+        bits = bitstrings.unpack(packed, self.num_qubits)
+        names = self._store.names(bits)
+        first = np.sort(np.unique(names, return_index=True)[1])
+        new = first[~self._store.has(names[first])]
+        self.add(packed[new], costs[new])
+        kept = self._store.costs(names)
+        differ = ~np.isclose(kept, costs, rtol=ROUNDING, atol=0.0)
+        if not differ.any():
+            return None
+        place = int(differ.argmax())
+        return bits[place], float(kept[place]), float(costs[place])
 
     def take_fresh(self) -> tuple[NDArray[np.uint8], Floats]:
         """The packed bitstrings ``[n, bytes]`` and costs ``[n]`` evaluated since the last call, in that order."""
@@ -128,9 +157,13 @@ class _Table:
     def names(self, bits: Bits | Numbered) -> NDArray[Any]:
         return bits.integers if isinstance(bits, Numbered) else np.asarray(bitstrings.to_integers(bits))
 
+    def has(self, names: NDArray[Any]) -> Bools:
+        found: Bools = self._known[names]
+        return found
+
     def unknown(self, names: NDArray[Any]) -> NDArray[Any]:
         """The different names that are not known, in the order of their bytes, as in :class:`_Sorted`."""
-        fresh = np.unique(names[~self._known[names]])
+        fresh = np.unique(names[~self.has(names)])
         return fresh[np.argsort(bitstrings.keys(self.packed(fresh)))]
 
     def packed(self, names: NDArray[Any]) -> NDArray[np.uint8]:
@@ -160,14 +193,17 @@ class _Sorted:
     def names(self, bits: Bits | Numbered) -> NDArray[Any]:
         return bitstrings.keys(bitstrings.pack(bitstrings.to_bits(bits)))
 
+    def has(self, names: NDArray[Any]) -> Bools:
+        position = np.searchsorted(self._keys, names)
+        known = np.zeros(names.shape, dtype=bool)
+        inside = position < len(self._keys)
+        known[inside] = self._keys[position[inside]] == names[inside]
+        return known
+
     def unknown(self, names: NDArray[Any]) -> NDArray[Any]:
         """The different names that are not known, ascending."""
         unique = np.unique(names)
-        position = np.searchsorted(self._keys, unique)
-        known = np.zeros(len(unique), dtype=bool)
-        inside = position < len(self._keys)
-        known[inside] = self._keys[position[inside]] == unique[inside]
-        fresh: NDArray[Any] = unique[~known]
+        fresh: NDArray[Any] = unique[~self.has(unique)]
         return fresh
 
     def packed(self, names: NDArray[Any]) -> NDArray[np.uint8]:

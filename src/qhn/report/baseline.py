@@ -14,6 +14,7 @@ from qhn.baseline.classical import METHODS, polish, search, success_rate
 from qhn.baseline.tally import Trace
 from qhn.config import RunConfig
 from qhn.errors import QhnError
+from qhn.problem.black_box import begin_evaluations
 from qhn.problem.cost import Problem, TableProblem
 from qhn.problem.landscape import MAX_ENUMERABLE_QUBITS, Landscape, enumerate_costs
 from qhn.report.attempt import attempt
@@ -59,6 +60,7 @@ class BaselineReport:
         evaluations: int | None = None,
         repeats: int = 20,
         seed: int = 0,
+        results: Path | None = None,
         tell: Callable[[str], object] = lambda words: None,
     ) -> BaselineReport:
         """Search for the best network of an experiment.
@@ -69,13 +71,15 @@ class BaselineReport:
             evaluations: different networks that each search may evaluate; by default half of them, up to 20,000.
             repeats: searches with each method.
             seed: seed of the first repeat; each next one is higher by 1.
-            tell: is given one line of progress when a method begins.
+            results: the directory of results, where the costs of a function of the user's are kept; None to keep none.
+            tell: is given one line of progress when a method begins, and while such a function is evaluated.
 
         Raises:
             ValueError: if there is no such method, or the data cannot be read.
         """
         chosen = chosen_methods(method)
-        problem = config.problem()
+        problem = config.problem(trust=True)
+        begin_evaluations(problem, results, tell)
         size = 2**problem.num_qubits
         budget = min(evaluations or min(size // 2, DEFAULT_EVALUATIONS), size)
         known = Landscape(enumerate_costs(problem)) if problem.num_qubits <= MAX_ENUMERABLE_QUBITS else None

@@ -1,7 +1,8 @@
-"""A picture of a chip: the errors of its qubits and pairs, the ones out of order, and the chosen chains."""
+"""A picture of a chip: the errors of its qubits and pairs, the ones out of order, and the chosen qubits."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -27,7 +28,7 @@ from qhn.report.style import COLOURS, write_csv
 
 if TYPE_CHECKING:
     from qhn.backend.device.chip import Chip
-    from qhn.backend.device.layout import QubitChain
+    from qhn.backend.device.region import Region
 
 SPACING = 0.42  # inches between neighbours
 SHADES = ListedColormap(colormaps["Greys"](np.linspace(0.05, 0.8, 256)))  # black is kept for numbers
@@ -35,17 +36,18 @@ TILE_COLOURS = (*COLOURS[:6], "#f0e442", "#882255", "#44aa99", "#999933", "#3322
 
 
 @in_own_style
-def chip_map(path: Path, chip: Chip, chains: Sequence[QubitChain] = ()) -> Path:
-    """Draw a chip: qubits shaded by readout error, pairs by two-qubit error, and chains as coloured bands.
+def chip_map(path: Path, chip: Chip, chains: Sequence[Region] = ()) -> Path:
+    """Draw a chip: qubits shaded by readout error, pairs by two-qubit error, and the pairs in use as coloured bands.
 
     Qubits that are out of order are crossed out, and pairs without a working gate are dotted. The circuit's qubit 0 is
-    at the end of a band with the ring. The numbers that are drawn are saved beside the picture, as ``<name>.csv`` with
-    a row per qubit and ``<name>-pairs.csv`` with a row per pair.
+    measured where the ring is. Qubits of a route that only help to swap are part of its band, too. The numbers that
+    are drawn are saved beside the picture, as ``<name>.csv`` with a row per qubit and ``<name>-pairs.csv`` with a row
+    per pair.
 
     Args:
         path: the PNG file to write; a PDF is written beside it.
         chip: the calibration of the device.
-        chains: the chains of qubits in use, one per tile.
+        chains: the chains of qubits in use, one per tile, or the route of a circuit that is no chain.
 
     Returns:
         The path of the PNG file.
@@ -65,11 +67,13 @@ def chip_map(path: Path, chip: Chip, chains: Sequence[QubitChain] = ()) -> Path:
     )
 
     for tile, (chain, colour) in enumerate(zip(chains, _colours(len(chains)), strict=True)):
-        at = place[list(chain.qubits)]
         label = f"tile {tile}, F = {chain.fidelity:.3f}"
-        axes.plot(*at.T, color=colour, linewidth=11, alpha=0.75, solid_capstyle="round", solid_joinstyle="round")
+        for line in _strokes(chain):
+            band = axes.plot(*place[line].T, color=colour, linewidth=11, alpha=0.75, solid_capstyle="round")
+            band[0].set_solid_joinstyle("round")
         axes.plot([], [], color=colour, linewidth=4, label=label)
-        axes.plot(*at[0], "o", markersize=14.5, markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.6)
+        first = place[chain.qubits[0]]
+        axes.plot(*first, "o", markersize=14.5, markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.6)
 
     pairs = sorted(chip.pairs.items())
     dead = [pair for pair, error in pairs if error >= 1]
@@ -166,13 +170,24 @@ def _scale(errors: Floats) -> LogNorm:
     return LogNorm(low, max(high, 1.01 * low), clip=True)
 
 
-def _write(path: Path, chip: Chip, chains: Sequence[QubitChain], place: Floats) -> None:
-    where = {qubit: (tile, j) for tile, chain in enumerate(chains) for j, qubit in enumerate(chain.qubits)}
+def _strokes(chain: Region) -> list[list[int]]:
+    """The lines of qubits that make a band: along a chain in one stroke, or one for each pair of a route."""
+    ends = Counter(qubit for pair in chain.pairs for qubit in pair)
+    along = {(min(hop), max(hop)) for hop in pairwise(chain.qubits)}
+    if along == set(chain.pairs):
+        return [list(chain.qubits)]
+    alone = [[qubit, qubit] for qubit in chain.used if qubit not in ends]
+    return [*map(list, chain.pairs), *alone]
+
+
+def _write(path: Path, chip: Chip, chains: Sequence[Region], place: Floats) -> None:
+    where = {qubit: (tile, -1) for tile, chain in enumerate(chains) for qubit in chain.used}  # measured or helping
+    where |= {qubit: (tile, j) for tile, chain in enumerate(chains) for j, qubit in enumerate(chain.qubits)}
     qubits = np.arange(chip.num_qubits)
     both = np.array([where.get(qubit, (-1, -1)) for qubit in qubits.tolist()])
     columns = {"qubit": qubits, "x": place[:, 0], "y": place[:, 1], "readout_error": chip.readout_error}
     write_csv(path.with_suffix(".csv"), columns | {"tile": both[:, 0], "position": both[:, 1]})
-    hops = {(min(hop), max(hop)) for chain in chains for hop in pairwise(chain.qubits)}
+    hops = {pair for chain in chains for pair in chain.pairs}
     rows = [(a, b, error, int((a, b) in hops)) for (a, b), error in sorted(chip.pairs.items())]
     names = ("first", "second", "error", "in_a_chain")
     written = zip(names, zip(*rows, strict=True) if rows else [()] * 4, strict=True)

@@ -130,13 +130,15 @@ class DeviceReport:
         return f"nothing; {words} would have been billed" if self.is_rehearsal else words
 
     def twin_energies(self, theta: Floats, costs: Floats) -> TwinEnergies | None:
-        """The mean costs E of the noisy twin of the first tile, by the recorded calibration; None on a QPU.
+        """The mean costs E of the noisy twin of the first tile, by the recorded calibration.
+
+        It is None on a QPU, and for a circuit that is no chain, which has no twin.
 
         Args:
             theta: angles in radians, ``[num_parameters]``.
             costs: costs C of all bitstrings, ``[2**num_qubits]``, indexed with qubit 0 as the least significant bit.
         """
-        if not self.is_rehearsal:
+        if not self.is_rehearsal or self._is_routed:
             return None
         from qhn.backend.device.placement import compiled_for
         from qhn.backend.noise.channels import ChipNoise
@@ -167,27 +169,36 @@ class DeviceReport:
 
     @cached_property
     def _placed(self) -> tuple[Any, Any, list[Any]]:
-        """The chip, the numbers of gates of the circuit and the chains of qubits, from the record."""
+        """The chip, the numbers of gates of the circuit and the chains of qubits or the route, from the record."""
         from qhn.backend.device.chip import Chip
-        from qhn.backend.device.layout import Load, chain_of
+        from qhn.backend.device.layout import chain_of
+        from qhn.backend.device.load import Load
+        from qhn.backend.device.routing import route_of
 
         tree = self.record.calibration()
         if tree is None:
             raise QhnError(f"{self.record.directory} has no calibration of {self.facts.name}, which its folder holds")
         chip = Chip.from_json(tree)
         load = Load(**{name: tuple(counts) for name, counts in self.facts.load.items()})
+        if self._is_routed:
+            return chip, load, [route_of(chip, load, qubits=tile.qubits, **tile.route) for tile in self.facts.tiles]
         return chip, load, [chain_of(chip, load, tile.qubits, exact=tile.exact) for tile in self.facts.tiles]
 
+    @property
+    def _is_routed(self) -> bool:
+        """Whether the circuit is no chain, so that the transpiler chose its qubits and inserted swaps."""
+        return any(tile.route for tile in self.facts.tiles)
+
     def layout(self) -> str:
-        """A table in text of the chains in use: estimated fidelities, errors of their qubits, and qubits left out."""
-        from qhn.backend.device.layout import report
+        """A table in text of the qubits in use: estimated fidelities, errors of the qubits, and qubits left out."""
+        from qhn.backend.device.region import report
 
         chip, load, chains = self._placed
         config = self.record.config.device
         return report(chip, load, chains, exclude=config.exclude, searched=not config.qubits)
 
     def figures(self, folder: Path) -> list[Path]:
-        """Draw the chains in use on a map of the chip, and the drift if it was measured.
+        """Draw the qubits in use on a map of the chip, and the drift if it was measured.
 
         Args:
             folder: the directory for the pictures and their data.

@@ -10,7 +10,6 @@ from qhn import durable
 from qhn.errors import QhnError
 from qhn.predict.calibration import Calibration, calibration
 from qhn.predict.ensemble import Ensemble, predictors
-from qhn.problem.cost import networks_of
 from qhn.report.attempt import attempt
 from qhn.report.folder import figures_folder
 from qhn.run.record import Record
@@ -49,7 +48,7 @@ class EnsembleReport:
         """
         number = step_number(record, step)
         found = predictors(record, number)
-        data = networks_of(record.config.problem()).dataset
+        data = record.config.networks().dataset
         sets = {"training": (data.x, data.y)}
         if data.has_validation:
             sets["validation"] = (data.x_validation, data.y_validation)

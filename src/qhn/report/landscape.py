@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 from qhn import durable
 from qhn.bitstrings import text
 from qhn.config import RunConfig
+from qhn.problem.black_box import begin_evaluations
 from qhn.problem.capabilities import description_of, summary_of
 from qhn.problem.cost import BinnProblem, Problem
 from qhn.problem.landscape import Landscape, enumerate_costs
@@ -35,13 +36,21 @@ class LandscapeReport:
     landscape: Landscape
 
     @classmethod
-    def of(cls, config: RunConfig) -> LandscapeReport:
+    def of(
+        cls, config: RunConfig, results: Path | None = None, tell: Callable[[str], object] = lambda words: None
+    ) -> LandscapeReport:
         """Enumerate the networks of an experiment.
+
+        Args:
+            config: the experiment, of which only data and networks, or the other problem, matter.
+            results: the directory of results, where the costs of a function of the user's are kept; None to keep none.
+            tell: is given a line of progress from time to time while such a function is evaluated.
 
         Raises:
             ValueError: if there are more than 2^24, or the data cannot be read.
         """
-        problem = config.problem()
+        problem = config.problem(trust=True)
+        begin_evaluations(problem, results, tell)
         return cls(config, problem, Landscape(enumerate_costs(problem)))
 
     def page(self) -> str:

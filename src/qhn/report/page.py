@@ -12,6 +12,7 @@ from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.backend import NoiseSettings
 from qhn.circuit.ansatz import Ansatz
+from qhn.config.python_problem import PythonConfig
 from qhn.config.section import Section
 from qhn.config.train import TrainConfig
 from qhn.errors import QhnError
@@ -49,6 +50,7 @@ class Report:
     Attributes:
         record: the record of the run.
         given: the problem of the run, if it is a Python object; without it, the page is limited to costs in the record.
+        trust: whether a program that stands for the circuit may be run; one that gives the costs never is.
 
     Raises:
         QhnError: at construction, if the run has no complete step.
@@ -66,6 +68,7 @@ class Report:
 
     record: Record
     given: Problem | None = None
+    trust: bool = False
 
     def __post_init__(self) -> None:
         if not self.steps:
@@ -82,7 +85,9 @@ class Report:
         if self.given is not None:
             return self.given
         config = self.record.config
-        return RecordedProblem(self.record, config.instance) if config.instance else config.problem()
+        if described := config.instance or (config.cost if isinstance(config.cost, PythonConfig) else None):
+            return RecordedProblem(self.record, described)
+        return config.problem()
 
     @cached_property
     def networks(self) -> NetworkReport | None:
@@ -119,7 +124,7 @@ class Report:
     @cached_property
     def ansatz(self) -> Ansatz:
         """The circuit of the run."""
-        return self.record.config.circuit(self.problem)
+        return self.record.config.circuit(self.problem, trust=self.trust)
 
     @cached_property
     def ideal(self) -> ExactEstimator:
@@ -213,7 +218,10 @@ class Report:
         """The data, or the Python object that was given as the problem, in one line."""
         if self.networks:
             return self.networks.data_line()
-        instance = self.record.config.instance
+        cost, instance = self.record.config.cost, self.record.config.instance
+        if isinstance(cost, PythonConfig):
+            version = f", version {cost.version}" if cost.version else ""
+            return f"  problem     {cost.python}, source {cost.sha256[:10]}{version}"
         digest = (
             f", digest {instance.digest[:10]}"
             if instance and instance.digest

@@ -19,12 +19,16 @@ from qhn.run.replay import Replayed, disagreement, replay, replayed_config
 from qhn.text import aligned
 
 
-def checked_replay(record: Record, settings: Mapping[str, Any]) -> Iterator[Replayed]:
+def checked_replay(
+    record: Record, settings: Mapping[str, Any], *, python: str | None = None, trust: bool = False
+) -> Iterator[Replayed]:
     """The steps of a run, recomputed one by one from its bits, and checked against the record if nothing was changed.
 
     Args:
         record: record of the run.
         settings: other values by dotted key; see :func:`qhn.run.replay.replay`.
+        python: ``"module:function"`` of a run that evaluates this function; None if it is not named.
+        trust: whether every program that the record names may be run.
 
     Raises:
         RecordError: if a step does not follow from its bits, or the bits are damaged.
@@ -33,7 +37,7 @@ def checked_replay(record: Record, settings: Mapping[str, Any]) -> Iterator[Repl
     steps = record.steps()
     is_same = replayed_config(record.config, dict(settings)).run_id == record.config.run_id
     is_mean = record.config.train.objective.build().is_mean
-    for one in replay(record, dict(settings)):
+    for one in replay(record, dict(settings), python=python, trust=trust):
         yield one
         if is_same and (words := disagreement(steps[one.step], one, is_mean=is_mean)):
             raise RecordError(f"{record.directory}: {words}")

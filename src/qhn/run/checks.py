@@ -12,6 +12,7 @@ from qhn.backend.terms import Amount
 from qhn.budget.forecast import Forecast
 from qhn.circuit.ansatz import Ansatz
 from qhn.config import RunConfig
+from qhn.config.strategy import SpsaGradientConfig
 from qhn.errors import QhnError, RecordError
 from qhn.estimator.polynomial import PolynomialEstimator
 from qhn.optimize.shots import MOST_SHOTS
@@ -111,6 +112,46 @@ def check_budget(config: RunConfig, needed: Amount) -> None:
         )
 
 
+def check_evaluations(config: RunConfig, ansatz: Ansatz, needed: int) -> None:
+    """Refuse ``train.max_evaluations`` if the first step could exceed it.
+
+    Args:
+        config: the configuration of the run.
+        ansatz: the circuit of the run.
+        needed: the most bitstrings that the first step can evaluate.
+
+    Raises:
+        QhnError: if the first step could exceed it; the message says how many it takes and what would fit.
+
+    >>> from qhn.circuit.hypernetwork import hypernetwork
+    >>> from qhn.config.file import load_config
+    >>> config = load_config("figure-1", {"train.max_evaluations": 12})
+    >>> try:
+    ...     check_evaluations(config, hypernetwork(4, 2), needed=16)
+    ... except QhnError as error:
+    ...     print(str(error).partition("; ")[2])
+    what fits: train.gradient = 'spsa' with train.shots = 4
+    """
+    limit = config.train.max_evaluations
+    if limit is None or needed <= limit:
+        return
+    fitting = "; what fits: " + ", or ".join(found) if (found := _what_fits(config, ansatz, limit)) else ""
+    raise QhnError(
+        f"train.max_evaluations is {limit:,}, the first step evaluates up to {needed:,} bitstrings"
+        + (fitting or "; raise it: not even one shot a row fits")
+    )
+
+
+def _what_fits(config: RunConfig, ansatz: Ansatz, limit: int) -> list[str]:
+    """The settings of shots and gradient with which a step evaluates no more than ``limit`` bitstrings."""
+    train, gradients = config.train, config.train.optimizer.build().max_evaluations
+    rules = [("", train.gradient.build(ansatz))]
+    if train.gradient.name != "spsa" and not train.taker_of_curvature:
+        rules.append(("train.gradient = 'spsa' with ", SpsaGradientConfig(name="spsa").build(ansatz)))
+    shots = [(words, limit // (gradients * rule.num_rows)) for words, rule in rules]
+    return [f"{words}train.shots = {most}" for words, most in shots if most]
+
+
 def check_options(config: RunConfig, *, detach: bool, retry_self_test: bool) -> None:
     """Refuse options about jobs and self-tests on a machine that has neither.
 
@@ -199,6 +240,12 @@ def check_paid(forecast: Forecast, *, record: bool) -> None:
         raise BudgetNeeded(train.backend, forecast.steps, forecast.seconds)
 
 
+def first_evaluations(forecast: Forecast) -> int:
+    """The most bitstrings that the first step can evaluate: as many as it can meet, and not more than there are."""
+    most: int = 2**forecast.ansatz.num_qubits
+    return min(forecast.bitstrings(forecast.strategy.measurements(0)), most)
+
+
 def check_start(forecast: Forecast, *, paid: bool, record: bool) -> None:
     """Refuse a run that its machine cannot make within its budget, before anything is written or sent.
 
@@ -214,3 +261,4 @@ def check_start(forecast: Forecast, *, paid: bool, record: bool) -> None:
     if paid:
         check_paid(forecast, record=record)
     check_budget(forecast.config, forecast.steps[0])
+    check_evaluations(forecast.config, forecast.ansatz, first_evaluations(forecast))

@@ -68,6 +68,17 @@ def find_run(results: Path, name: str | None) -> Path:
     return next((path for path in matching if path.name == name), matching[0])
 
 
+def costs_beside(record: Record) -> Path:
+    """The directory in which costs of a function are kept for all runs of the same results, or in a moved run its own.
+
+    Args:
+        record: the record of the run.
+    """
+    directory = record.directory.resolve()
+    is_at_home = directory.parent.name == record.config.experiment
+    return directory.parents[1] if is_at_home else directory
+
+
 def journals_beside(record: Record) -> list[Path]:
     """The paths of the journals of all other runs in the same results directory.
 

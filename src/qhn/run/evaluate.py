@@ -19,6 +19,8 @@ from qhn.estimator.noisy import without_shots
 from qhn.estimator.polynomial import PolynomialEstimator
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.npz import load_npy, open_npz
+from qhn.problem.black_box import begin_evaluations
+from qhn.run.directories import results_directory
 from qhn.seeds import Key, Purpose
 from qhn.text import clipped, parse_json, read_text
 
@@ -82,12 +84,24 @@ def _only_array(path: Path) -> NDArray[Any]:
         return np.asarray(stored[stored.files[0]])
 
 
-def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
+def evaluate_theta(
+    config: RunConfig,
+    theta: Floats,
+    *,
+    results: str | Path | None = None,
+    named: bool = True,
+    trust: bool = False,
+) -> list[dict[str, Any]]:
     """Evaluate E = ⟨C⟩ and the objective at given angles, with shots or exactly as the configuration says.
 
     Args:
         config: the configuration of a run: its problem, circuit, backend, shots and objective.
         theta: angles in radians, ``[num_parameters]`` or ``[rows, num_parameters]``.
+        results: directory of all runs, beside which costs of a function of the user's are kept; by default
+            ``$QHN_RESULTS`` or ``results``.
+        named: whether the user has named the configuration, so that a function of theirs in it may be run; not if it is
+            that of a record.
+        trust: whether every program that the configuration names may be run.
 
     Returns:
         One dictionary of JSON values per row, with ``row``, ``mean``, its plain ``std_error``, the ends of its 95 %
@@ -104,8 +118,9 @@ def evaluate_theta(config: RunConfig, theta: Floats) -> list[dict[str, Any]]:
     >>> row["shots"], best["best_bits"], best["distinct"]
     (50, '0000', 1)
     """
-    problem = config.problem()
-    ansatz = config.circuit(problem)
+    problem = config.problem(trust=named or trust)
+    begin_evaluations(problem, results_directory(results))
+    ansatz = config.circuit(problem, trust=trust)
     if theta.shape[-1] != ansatz.num_parameters:
         raise QhnError(f"θ has {theta.shape[-1]} angles, the circuit takes {ansatz.num_parameters}")
     backend = config.backend()

@@ -15,7 +15,7 @@ from qhn.backend.history import History
 from qhn.backend.sampler import BackendError, PaidBackend
 from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.backend.terms import Amount, Remaining
-from qhn.budget.forecast import Forecast
+from qhn.budget.forecast import Forecast, PricedRun
 from qhn.budget.ledger import Ledger, ledger
 from qhn.errors import QhnError
 from qhn.estimator.measurement import Measurement
@@ -25,13 +25,13 @@ from qhn.estimator.sampling import SamplingEstimator
 from qhn.optimize.strategy import Strategy, StrategyState
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import polynomial_for_table
-from qhn.run.checks import check_budget, check_journal, check_paid
+from qhn.run.checks import check_budget, check_evaluations, check_journal, check_paid
 from qhn.run.directories import journals_beside
 from qhn.run.plan import Plan
 from qhn.run.recorder import Recorder
 from qhn.run.session import BackendFacts
 from qhn.run.step import Outcome
-from qhn.run.stopping import beyond_account, over_budget
+from qhn.run.stopping import beyond_account, over_budget, over_evaluations
 
 
 class RunMachine:
@@ -68,7 +68,7 @@ class RunMachine:
         self._detach, self._retry_self_test = detach, retry_self_test
         self._has_read_bills = False
         self._timing: list[dict[str, Any]] = []
-        self._num_steps = self._shots = 0
+        self._num_steps = self._shots = self._distinct = 0
 
     # ------------------------------------------------------------ opening
 
@@ -89,7 +89,7 @@ class RunMachine:
         if self._backend is None:
             config, journal = self.plan.config, self._recorder.journal
             sessions = self._recorder.sessions()
-            as_before = sessions[-1].backend.qubits if sessions else ()
+            as_before = sessions[-1].backend.start if sessions else ()
             backend = config.backend(journal, as_before)
             try:
                 backend.compile(self.plan.ansatz.unrolled)  # a device keeps what it compiled
@@ -174,13 +174,17 @@ class RunMachine:
         return found
 
     def announcement(self) -> str:
-        """The qubits of a device on which the next steps are made, and the price, in words; empty on other machines."""
+        """The qubits of a device on which the next steps are made, the price, and what is remarkable, in words.
+
+        It is empty on other machines, unless one simulates the circuit in another way than it is known for.
+        """
         if not self.kind.has_chip:
-            return ""
+            return str(self.sampler.describe().get("remark", "")) if self.kind.knows_distribution else ""
         facts = BackendFacts(self._facts())
         billed = "" if self.open().paid else "; nothing is billed, this is a rehearsal"
         priced = f"; {facts.price.words()}{billed}" if facts.price else ""
-        return f"{facts.layout_words()}{priced}"
+        remark = f"; {facts.facts['remark']}" if "remark" in facts.facts else ""
+        return f"{facts.layout_words()}{priced}{remark}"
 
     def close(self, outcome: Outcome | None) -> None:
         """Close a session of the service, which is billed while it is open.
@@ -203,18 +207,19 @@ class RunMachine:
 
     # ------------------------------------------------------------ what the run has spent, and may spend
 
-    def take_up(self, num_steps: int, timing: Sequence[dict[str, Any]], shots: int) -> None:
+    def take_up(self, num_steps: int, timing: Sequence[dict[str, Any]], shots: int, distinct: int) -> None:
         """Count what the complete steps of earlier sessions took.
 
         Args:
             num_steps: number of complete steps.
             timing: the entries of ``timing.jsonl`` about these steps.
             shots: number of shots of all complete steps.
+            distinct: number of different bitstrings that they evaluated.
 
         Raises:
             RecordError: if the journal was lost, since what was spent is then unknown.
         """
-        self._num_steps, self._timing, self._shots = num_steps, list(timing), shots
+        self._num_steps, self._timing, self._shots, self._distinct = num_steps, list(timing), shots, distinct
         if self._recorder.record is not None:
             check_journal(self._recorder.record)
 
@@ -246,15 +251,16 @@ class RunMachine:
         known = self.forecast.amount(measurements)
         return timing | {"price_seconds": known.seconds, "price_jobs": known.jobs}
 
-    def count(self, timing: dict[str, Any], shots: int) -> None:
+    def count(self, timing: dict[str, Any], shots: int, distinct: int) -> None:
         """Count what a complete step took.
 
         Args:
             timing: the step's entry for ``timing.jsonl``.
             shots: number of shots since the start of the run.
+            distinct: number of different bitstrings evaluated since then.
         """
         self._timing.append(timing)
-        self._num_steps, self._shots = self._num_steps + 1, shots
+        self._num_steps, self._shots, self._distinct = self._num_steps + 1, shots, distinct
 
     def ledger(self) -> Ledger:
         """The QPU seconds, jobs and shots that the run has spent so far, or in a rehearsal would have."""
@@ -269,15 +275,34 @@ class RunMachine:
             step: number of the step, from 0.
             state: the state of the strategy before the step; None if it is not known yet.
         """
-        config, tests = self.plan.config, self._history().self_tests()
-        sessions = [] if self.is_open else self._recorder.sessions()
-        priced = sessions[-1].backend.price if sessions else None
+        config, tests, priced = self.plan.config, self._history().self_tests(), self._recorded_price()
         measurements, whole = self.strategy.measurements(step, state), config.train.machine.bills
         if priced is not None:
             return priced.amount(measurements, whole=whole) + priced.self_test(config, tests)
         if not self.kind.has_chip:
             return Forecast(config, self.plan.ansatz).amount(measurements)
         return self.forecast.amount(measurements, whole=whole) + self.forecast.self_test(tests)
+
+    def evaluations(self, step: int, state: StrategyState | None = None) -> int:
+        """The most bitstrings that a step can evaluate and that are not known yet.
+
+        Args:
+            step: number of the step, from 0.
+            state: the state of the strategy before the step; None if it is not known yet.
+        """
+        measurements, priced = self.strategy.measurements(step, state), self._recorded_price()
+        if priced is not None:
+            met = priced.bitstrings(measurements)
+        else:
+            has_chip = self.kind.has_chip
+            met = (self.forecast if has_chip else Forecast(self.plan.config, self.plan.ansatz)).bitstrings(measurements)
+        left: int = 2**self.plan.ansatz.num_qubits - self._distinct
+        return min(met, left)
+
+    def _recorded_price(self) -> PricedRun | None:
+        """The price of the run by the last session; None if the device is open, and there is a newer one."""
+        sessions = [] if self.is_open else self._recorder.sessions()
+        return sessions[-1].backend.price if sessions else None
 
     def read_bills(self) -> bool:
         """Read the bills of the last 28 days again, once a session, since the service may have corrected them.
@@ -304,6 +329,8 @@ class RunMachine:
         """
         if self._has_budget:
             check_budget(self.plan.config, self.needed(0))
+        if self.plan.config.train.max_evaluations is not None:
+            check_evaluations(self.plan.config, self.plan.ansatz, self.evaluations(0))
 
     def check_paid(self) -> None:
         """Refuse to spend shots that are paid for without a record or a budget.
@@ -321,9 +348,12 @@ class RunMachine:
             step: number of the step, from 0.
             state: the state of the strategy before the step.
         """
-        if not self._has_budget:
-            return None
-        return over_budget(self.plan.config.train, self.needed(step, state), self.ledger())
+        train, outcome = self.plan.config.train, None
+        if self._has_budget:
+            outcome = over_budget(train, self.needed(step, state), self.ledger())
+        if outcome is None and train.max_evaluations is not None:
+            outcome = over_evaluations(train, self.evaluations(step, state), self._distinct)
+        return outcome
 
     def steps_in_budget(self, most: int) -> int:
         """The number of steps that the budget of the run allows, the complete ones included; at most ``most``.

@@ -8,10 +8,11 @@ from qhn.arrays import Floats
 from qhn.budget.forecast import Forecast
 from qhn.circuit.ansatz import Ansatz
 from qhn.config import RunConfig
+from qhn.config.python_problem import PythonConfig
 from qhn.errors import QhnError
 from qhn.problem.capabilities import validation_of
 from qhn.problem.cost import Problem
-from qhn.run.checks import check_budget, check_size, check_validation
+from qhn.run.checks import check_budget, check_evaluations, check_size, check_validation, first_evaluations
 from qhn.run.record import Record
 
 
@@ -34,16 +35,20 @@ class Plan:
     validation: Problem | None
 
 
-def prepare(config: RunConfig, problem: Problem | None = None) -> Plan:
+def prepare(config: RunConfig, problem: Problem | None = None, *, named: bool = False, trust: bool = False) -> Plan:
     """The plan of a run: data loaded, circuit and first angles made, everything checked that needs no machine.
 
     Args:
         config: the configuration of the run. If the problem is a Python object, the configuration must name it
             (:meth:`RunConfig.given`).
         problem: the problem as a Python object; None for the problem that the configuration describes.
+        named: whether the user has named the configuration, so that a function of theirs in it may be run; not if it is
+            that of a record.
+        trust: whether every program that the configuration names may be run.
 
     Raises:
-        QhnError: if the data cannot be read, or something is too large, missing, or does not fit.
+        QhnError: if the data cannot be read, something is too large, missing, or does not fit, or a program would be
+            run that may not.
         FileNotFoundError: if a file of data is missing.
 
     >>> from qhn.config.file import load_config
@@ -52,12 +57,29 @@ def prepare(config: RunConfig, problem: Problem | None = None) -> Plan:
     (4, True)
     """
     if problem is None:
-        problem = config.problem()
-    ansatz = config.circuit(problem)
+        problem = config.problem(trust=named or trust)
+    ansatz = config.circuit(problem, trust=trust)
     validation = validation_of(problem)
     check_size(config, ansatz, problem)
     check_validation(config, validation)
     return Plan(config, problem, ansatz, config.initial_theta(ansatz), validation)
+
+
+def named_again(config: RunConfig, python: str | None) -> RunConfig:
+    """The configuration of a record with its function of the user's where it is now, as the user names it.
+
+    Args:
+        config: the configuration of a record.
+        python: ``"module:function"``; None if it is not named, which changes nothing.
+
+    Raises:
+        QhnError: if the run evaluates no function, or another one, or its source file has changed.
+    """
+    if python is None:
+        return config
+    if not isinstance(config.cost, PythonConfig):
+        raise QhnError(f"this run evaluates no function of yours; leave {python} away")
+    return config.model_copy(update={"cost": config.cost.named_again(python)})
 
 
 def check(config: RunConfig) -> None:
@@ -71,9 +93,11 @@ def check(config: RunConfig) -> None:
             small for a step.
         FileNotFoundError: if a file of data is missing.
     """
-    plan = prepare(config)
+    plan = prepare(config, named=True)
     if not config.train.machine.has_chip:  # on a device the price depends on its calibration
-        check_budget(config, Forecast(config, plan.ansatz).step())
+        forecast = Forecast(config, plan.ansatz)
+        check_budget(config, forecast.step())
+        check_evaluations(config, plan.ansatz, first_evaluations(forecast))
 
 
 def with_stop_rules_of(config: RunConfig, record: Record) -> RunConfig:

@@ -4,7 +4,8 @@
 
     results/<experiment>/<run_id>/
       config.json       what was asked
-      data/             a copy of the user's data file, or the 4×4 pixels of their MNIST, if that is what is learnt
+      data/             a copy of the user's data file, or the 4×4 pixels of their MNIST, if that is what is learnt; of
+                        the source file of their function, to be read and never run
       manifest.json     versions, machine and backend of every session that advanced the run
       calibration/      of a device, what it reported when a session began
       steps.jsonl       one line a step, with its number and a checksum of the file so far
@@ -60,6 +61,7 @@ from qhn.config import RunConfig
 from qhn.config.data import MnistData
 from qhn.config.defaults import FIRST, NAMING
 from qhn.config.file import parse_config
+from qhn.config.python_problem import PythonConfig
 from qhn.config.section import Section
 from qhn.config.user_file import WithFile
 from qhn.durable import append, clear_abandoned, commit, replace, subfolder, truncate
@@ -153,6 +155,9 @@ class Record:
             with section.file.open("rb") as source:
                 replace(copy, partial(shutil.copyfileobj, source))
             copied[name] = section.model_copy(update={"file": copy})
+        if isinstance(self.config.cost, PythonConfig) and self.config.cost.source:  # to be read, and never run
+            content = self.config.cost.source.read_bytes()
+            _write(subfolder(folder) / self.config.cost.source.name, content)
         if isinstance(data, MnistData) and data.directory:
             subfolder(folder)
             for name, array in read_mnist(data.directory).items():
@@ -192,9 +197,8 @@ class Record:
             tree = checksums.parse_document(content, is_checked=False)
             schema, naming = tree.pop("schema"), tree.setdefault("naming", FIRST)
             for table in map(tree.get, ("data", "problem", "ansatz")):
-                for place in ("file", "directory"):
-                    if isinstance(table, dict) and table.get(place):
-                        table[place] = str(directory / table[place])
+                if isinstance(table, dict):
+                    _place(table, directory)
             is_known = schema in SCHEMAS and not (is_number(naming) and naming > NAMING)
             config = parse_config(tree) if is_known else None
             if is_known and schema != OLD_SCHEMA:
@@ -839,6 +843,23 @@ def lock_of(directory: Path) -> Lock:
     """The lock of a run's directory, which is not taken yet."""
     words = "; qhn show, report and replay do not write a run"
     return Lock(directory, RecordError, f"qhn show {directory} says how far it is", words)
+
+
+def _place(table: dict[str, Any], directory: Path) -> None:
+    """Complete the paths of a table of ``config.json``, which are relative to the directory of the run.
+
+    A record may come from a stranger: it names no other files, and nothing is looked for to complete it.
+
+    Raises:
+        QhnError: if a path leads out of the directory, or it is not said which source file a function has.
+    """
+    for place in ("file", "directory"):
+        if table.get(place):
+            table[place] = str(path := directory / table[place])
+            if not path.resolve().is_relative_to(directory.resolve()):
+                raise QhnError(f"its {place} {in_line(path)} is not in the directory of the run")
+    if "python" in table and not table.get("sha256"):
+        raise QhnError("it does not say which source file the function has")
 
 
 def _precedes_config(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The problem of a run that was given as a Python object, reconstructed from the costs that the record holds."""
+"""The problem of a run that is the user's own code, reconstructed from the costs that the record holds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.config.instance import InstanceConfig
+from qhn.config.python_problem import PythonConfig
 from qhn.errors import QhnError, RecordError
 from qhn.npz import load_npy
 from qhn.problem.cost import TableProblem
@@ -18,11 +19,11 @@ from qhn.run.record import Record
 class RecordedProblem:
     """A problem whose costs are read from a record: those of all bitstrings, or of the evaluated ones.
 
-    The Python object that the run minimised is not needed.
+    The Python object or function that the run minimised is not needed, and nothing of the user's is run.
 
     Args:
-        record: the record of a run whose problem was a Python object.
-        instance: the part of the run's configuration that describes the object.
+        record: the record of a run whose problem was a Python object or function.
+        described: the part of the run's configuration that describes it.
 
     Attributes:
         num_qubits: number of bits of a bitstring.
@@ -31,9 +32,9 @@ class RecordedProblem:
             if the record does not hold them.
     """
 
-    def __init__(self, record: Record, instance: InstanceConfig) -> None:
-        self.num_qubits = instance.num_qubits
-        self.noun = instance.noun
+    def __init__(self, record: Record, described: InstanceConfig | PythonConfig) -> None:
+        self.num_qubits = described.num_qubits
+        self.noun = described.noun
         self.table = _table(record, self.num_qubits)
         self._best = record.best()
         unknown = _Unknown(self.num_qubits) if self.table is None else TableProblem(self.table)
@@ -50,8 +51,8 @@ class RecordedProblem:
         return self._known.cost(bits)
 
     def summary(self) -> str:
-        """A line of text with the number of qubits; their meaning is known to the Python object alone."""
-        return f"{self.num_qubits} qubits; what they stand for is in the Python object that was trained"
+        """A line of text with the number of qubits; their meaning is known to the user's code alone."""
+        return f"{self.num_qubits} qubits; what they stand for is in the Python code that gave the costs"
 
     def describe(self, bits: Bits) -> list[str]:
         """The recorded meaning of the run's best bitstring as lines of text; empty for all other bitstrings.

@@ -24,12 +24,15 @@ from qhn.config.file import with_settings
 from qhn.errors import QhnError, RecordError
 from qhn.estimator.means import rows_of
 from qhn.estimator.sampling import SamplingEstimator
+from qhn.problem.black_box import begin_evaluations
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import cost_range
 from qhn.problem.objective import Outcomes, measured_value
 from qhn.run.checkpoint import ANEW
+from qhn.run.directories import costs_beside
 from qhn.run.paid_shots import digest_of
+from qhn.run.plan import named_again
 from qhn.run.record import Record
 from qhn.run.step import Step, jsonable
 from qhn.seeds import Key, Purpose
@@ -91,7 +94,12 @@ class Replayed:
 
 
 def replay(
-    run: Record | str | Path, settings: Mapping[str, Any] | None = None, problem: Problem | None = None
+    run: Record | str | Path,
+    settings: Mapping[str, Any] | None = None,
+    problem: Problem | None = None,
+    *,
+    python: str | None = None,
+    trust: bool = False,
 ) -> Iterator[Replayed]:
     """Recompute the steps of a run from its bits; nothing in the record is changed.
 
@@ -100,6 +108,8 @@ def replay(
         settings: settings to be changed, by dotted key: ``data.…``, ``network.…``, ``train.objective`` and
             ``device.mitigation``.
         problem: another cost of the bits, in place of that which the configuration describes.
+        python: ``"module:function"`` of a run that evaluates this function, as for :func:`qhn.run.training.resume`.
+        trust: whether every program that the record names may be run, from where the record says it is.
 
     Raises:
         QhnError: if the run took no shots or has no step, if a setting would need bits that were not measured, or if
@@ -129,8 +139,10 @@ def replay(
         raise QhnError(f"run {config.run_id} took no shots: there are no bits to replay, and its E is exact")
     if not record.checkpoint().num_steps:
         raise QhnError(f"run {record.directory} has no complete step yet; qhn resume continues it")
-    cost = config.problem() if problem is None else problem
-    ansatz = record.config.circuit(cost)
+    named = named_again(config, python)
+    cost = named.problem(trust=trust or python is not None) if problem is None else problem
+    begin_evaluations(cost, costs_beside(record))
+    ansatz = record.config.circuit(cost, trust=trust)
     if cost.num_qubits != (known := record.checkpoint().num_qubits):
         raise QhnError(f"the run measured {known} qubits, the problem has {cost.num_qubits} bits")
     first, digest = record.kept_samples(0)

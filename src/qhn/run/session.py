@@ -16,22 +16,26 @@ from qhn.budget.forecast import PricedRun
 from qhn.threads import num_cores
 
 PACKAGES = ("qhn", "qiskit", "qiskit-aer", "qiskit-ibm-runtime", "numpy", "scipy")
+ROUTE = ("start", "used", "pairs")  # what a record keeps of a circuit that is no chain
 MANY = 20  # qubits of the longest chain whose qubits are all named in a line
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A chain of a device's qubits, as a session used it.
+    """A chain of a device's qubits, or the qubits of a circuit that is no chain, as a session used them.
 
     Attributes:
-        qubits: numbers of the device's qubits along the chain, that of the circuit's qubit 0 first.
+        qubits: numbers of the device's qubits on which the circuit's qubits 0, 1, … are measured.
         estimated_fidelity: estimated fidelity of the circuit on this chain, by the calibration; nan if not recorded.
         exact: whether no better chain exists, as far as the search could tell.
+        route: of a circuit that is no chain, the qubits on which it starts (``start``), all that it uses (``used``) and
+            the pairs on which gates act (``pairs``); empty of a chain.
     """
 
     qubits: tuple[int, ...]
     estimated_fidelity: float = float("nan")
     exact: bool = False
+    route: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,12 @@ class BackendFacts:
         """The chains of qubits in use on a device, the best first; empty on other machines."""
         found = self.facts.get("tiles", [])
         return tuple(
-            Tile(tuple(one["qubits"]), one.get("estimated_fidelity", float("nan")), bool(one.get("exact")))
+            Tile(
+                tuple(one["qubits"]),
+                one.get("estimated_fidelity", float("nan")),
+                bool(one.get("exact")),
+                {name: one[name] for name in ROUTE if name in one},
+            )
             for one in found
         )
 
@@ -66,6 +75,11 @@ class BackendFacts:
     def qubits(self) -> tuple[tuple[int, ...], ...]:
         """The device's qubits of each chain in use, the best chain first; empty on other machines."""
         return tuple(tile.qubits for tile in self.tiles)
+
+    @property
+    def start(self) -> tuple[tuple[int, ...], ...]:
+        """The qubits of each tile on which the circuit starts, by which it is compiled in the same way again."""
+        return tuple(tuple(tile.route.get("start", tile.qubits)) for tile in self.tiles)
 
     @property
     def price(self) -> PricedRun | None:
@@ -100,8 +114,10 @@ class BackendFacts:
         """
         first, *others = self.tiles
         names = [str(qubit) for qubit in first.qubits]
-        chain = "-".join(names if len(names) <= MANY else [*names[: MANY // 2], "…", *names[-MANY // 2 :]])
-        more = f" and {len(others)} more tile{'s' * (len(others) > 1)}" if others else ""
+        shown = names if len(names) <= MANY else [*names[: MANY // 2], "…", *names[-MANY // 2 :]]
+        chain = (" " if first.route else "-").join(shown)
+        more = ", routed by swaps where needed" if first.route else ""
+        more += f" and {len(others)} more tile{'s' * (len(others) > 1)}" if others else ""
         return f"qubits {chain} of {self.name}{more}, estimated fidelity {first.estimated_fidelity:.3f}"
 
 

@@ -80,6 +80,26 @@ def over_budget(rules: TrainConfig, needed: Amount, known: Ledger) -> Outcome | 
     return None
 
 
+def over_evaluations(rules: TrainConfig, needed: int, known: int) -> Outcome | None:
+    """The outcome of a run whose next step could exceed ``train.max_evaluations``; None if it can be made.
+
+    Args:
+        rules: the training's configuration, with its budgets.
+        needed: the most bitstrings that the step can evaluate and that are not known yet.
+        known: the number of different bitstrings evaluated so far.
+
+    >>> from qhn.config.file import load_config
+    >>> rules = load_config("figure-1", {"train.max_evaluations": 10}).train
+    >>> over_evaluations(rules, needed=6, known=8).message
+    'a step evaluates up to 6 new bitstrings, 2 of train.max_evaluations remain; raise it to go on'
+    """
+    if rules.max_evaluations is None or known + needed <= rules.max_evaluations:
+        return None
+    left = f"{max(0, rules.max_evaluations - known):,} of train.max_evaluations remain"
+    words = f"a step evaluates up to {needed:,} new bitstrings, {left}; raise it to go on"
+    return Outcome(Ending.BUDGET, words)
+
+
 def beyond_account(needed: Amount, known: Ledger, left: float | None) -> Outcome | None:
     """The outcome of a run whose next step could take more QPU seconds than the account has; None if it can be made.
 

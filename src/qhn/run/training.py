@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qhn.arrays import Floats
 from qhn.backend import Backend
@@ -24,43 +24,53 @@ from qhn.backend.samples import ReadoutCounts
 from qhn.backend.terms import BudgetExceeded, Detached
 from qhn.budget.forecast import Forecast
 from qhn.budget.ledger import Ledger
+from qhn.circuit.ansatz import Ansatz
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
 from qhn.errors import QhnError, RecordError
 from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.measurement import Measurement
 from qhn.estimator.protocol import Estimator
+from qhn.problem.black_box import BlackBox, begin_evaluations
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import Landscape, enumerate_costs, polynomial_for_table
 from qhn.run.checks import check_options, check_start
-from qhn.run.directories import results_directory
+from qhn.run.directories import costs_beside, results_directory
 from qhn.run.machine import RunMachine
-from qhn.run.plan import Plan, prepare, with_stop_rules_of
+from qhn.run.plan import Plan, named_again, prepare, with_stop_rules_of
 from qhn.run.record import Record, lock_of
 from qhn.run.recorder import OnDisk, Recorder, Taken, Unrecorded
 from qhn.run.step import Ending, Outcome, Step
 from qhn.run.stopping import detached, reached
 from qhn.seeds import Key, Purpose
 
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
 
 def train(
     config: RunConfig,
     *,
     problem: Problem | None = None,
+    ansatz: QuantumCircuit | Ansatz | None = None,
     results: str | Path | None = None,
     record: bool = True,
     restart: bool = False,
     detach: bool = False,
     retry_self_test: bool = False,
+    trust: bool = False,
 ) -> Training:
     """The steps of a run as an iterator; those already on disk come first.
 
     Args:
-        config: the configuration of the run.
+        config: the configuration of the run. A function of yours that its table ``[problem]`` names is run; so do not
+            give the configuration of a record whose function you do not know.
         problem: a cost of your own, any object with ``num_qubits`` and ``cost(bits)``, in place of the networks and
             data that ``config`` describes. If it offers a ``digest`` (:mod:`qhn.problem.capabilities`), calling again
             with it resumes the run; without one every call begins another run, which cannot be resumed.
+        ansatz: a circuit of your own with free parameters, in place of that which ``config`` describes. Its text
+            becomes the table ``[ansatz]`` of the run, which is resumed and shown without the object.
         results: directory of all runs; by default ``$QHN_RESULTS`` or ``results``. The run has a directory of its own
             in it, which its configuration determines: calling again resumes, or shows a finished run.
         record: whether the run is kept on disk. Otherwise nothing remains of it, and a machine whose shots are paid for
@@ -69,6 +79,7 @@ def train(
         detach: whether not to wait for jobs of a QPU: those of the next step are submitted, and the run ends with the
             outcome ``detached``.
         retry_self_test: whether to pay for another self-test of a QPU that has failed one with the same versions.
+        trust: whether every program that the configuration names may be run, also one that stands for a circuit.
 
     Raises:
         QhnError: if the configuration cannot be run because of its data, memory, device, account or budget; or if
@@ -86,7 +97,9 @@ def train(
     """
     if problem is not None:
         config = config.given(problem)
-    plan = prepare(config, problem)
+    if ansatz is not None:
+        config = config.trained(ansatz)
+    plan = prepare(config, problem, named=True, trust=trust)
     options: dict[str, Any] = {"detach": detach, "retry_self_test": retry_self_test}
     check_options(config, **options)
     directory = results_directory(results) / config.experiment / config.run_id
@@ -115,8 +128,10 @@ def resume(
     settings: dict[str, Any] | None = None,
     *,
     problem: Problem | None = None,
+    python: str | None = None,
     detach: bool = False,
     retry_self_test: bool = False,
+    trust: bool = False,
 ) -> Training:
     """The steps of the run in a directory as an iterator; those already on disk come first.
 
@@ -124,9 +139,12 @@ def resume(
         directory: the directory of the run; it may have been moved.
         settings: stop rules to be changed, by dotted key, e.g. ``{"train.steps": 120}``.
         problem: the problem that was given to :func:`train`; None if none was given.
+        python: ``"module:function"`` of a run that evaluates this function, which is imported from the working
+            directory or the installed modules if it has not changed.
         detach: whether not to wait for jobs of a QPU: those of the next step are submitted, and the run ends with the
             outcome ``detached``.
         retry_self_test: whether to pay for another self-test of a QPU that has failed one with the same versions.
+        trust: whether every program that the record names may be run, from where the record says it is.
 
     Raises:
         FileNotFoundError: if there is no run in the directory.
@@ -150,6 +168,7 @@ def resume(
     if problem is not None and record.config.instance is not None:
         record.config.instance.check(problem)
     config = with_settings(record.config, settings or {})
+    named = named_again(config, python)
     if config.run_id != record.config.run_id:
         raise QhnError(
             f"resume can change {', '.join(f'train.{name}' for name in sorted(RunConfig.STOP_RULES))} only; "
@@ -159,7 +178,8 @@ def resume(
     if config.train.steps < taken:
         raise QhnError(f"train.steps is {config.train.steps}, but the run has taken {taken} steps; ask for more")
     check_options(config, detach=detach, retry_self_test=retry_self_test)
-    return Training(prepare(config, problem), OnDisk(record), detach=detach, retry_self_test=retry_self_test)
+    plan = replace(prepare(named, problem, named=python is not None, trust=trust), config=config)
+    return Training(plan, OnDisk(record), detach=detach, retry_self_test=retry_self_test)
 
 
 class Training(Iterator[Step]):
@@ -201,6 +221,7 @@ class Training(Iterator[Step]):
         self._plan, self._recorder, self._run_id = plan, recorder, plan.config.run_id
         self._machine = RunMachine(plan, recorder, backend, detach=detach, retry_self_test=retry_self_test)
         self._estimator: Estimator | None = None
+        self._keep_costs()
         self._stop_requested = self._closed = False
         self._broken = False  # a step could not be written: what is in memory is ahead of what is on disk
         self._machine.check_budget()
@@ -212,6 +233,11 @@ class Training(Iterator[Step]):
             self._open.close()
             raise
         recorder.adopt(plan.config)
+
+    def _keep_costs(self) -> None:
+        """Have a cost function of the user's keep what it evaluates beside the run, and tell how far it is."""
+        place = None if self.record is None else costs_beside(self.record)
+        begin_evaluations(self.problem, place, lambda words: self._machine.tell(words))
 
     def _take_up(self) -> None:
         """Restore the state after the last complete step, or set the initial one."""
@@ -226,7 +252,7 @@ class Training(Iterator[Step]):
             self._readout_counts = earlier.checkpoint.readout_counts
         self._steps, self._stored = list(earlier.steps), deque(earlier.steps)
         self.num_stored = len(self._steps)
-        self._machine.take_up(self.num_stored, earlier.timing, self._shots)
+        self._machine.take_up(self.num_stored, earlier.timing, self._shots, self._distinct)
 
     def __next__(self) -> Step:
         if self._stored:
@@ -325,7 +351,7 @@ class Training(Iterator[Step]):
         taken = Taken(step, next_theta, next_state.arrays(), timing, samples, estimator.readout_counts)
         has_fallen = not self._steps or step.best_cost < self._steps[-1].best_cost
         self._recorder.keep(taken, self.evaluations, self.problem, has_fallen=has_fallen)
-        self._machine.count(timing, step.shots)
+        self._machine.count(timing, step.shots, step.distinct)
         self._theta, self._state = next_theta, next_state
         self._steps.append(step)
         return step
@@ -334,6 +360,11 @@ class Training(Iterator[Step]):
     def _shots(self) -> int:
         """The number of shots that the machine has made since the start of the run."""
         return self._steps[-1].shots if self._steps else 0
+
+    @property
+    def _distinct(self) -> int:
+        """The number of different bitstrings evaluated since the start of the run."""
+        return self._steps[-1].distinct if self._steps else 0
 
     # ------------------------------------------------------------ for those who watch
 
@@ -347,15 +378,26 @@ class Training(Iterator[Step]):
         self._machine.tell = listener
 
     def announcement(self) -> str:
-        """The qubits of a device on which the next steps are made, and the price, in words.
+        """What the next steps take: the qubits of a device and the price, and how often a function is evaluated.
 
-        It is empty on other machines, and if no steps are left to make. A machine that is not open is opened.
+        It is empty for other machines and problems, and if no steps are left to make. A machine that is not open is
+        opened.
 
         Raises:
             QhnError: if the machine cannot run the circuit.
             BackendError: if its service cannot be reached.
         """
-        return "" if self._reached_end() is not None else self._machine.announcement()
+        if self._reached_end() is not None:
+            return ""
+        return "\n".join(words for words in (self._machine.announcement(), self._evaluations_words()) if words)
+
+    def _evaluations_words(self) -> str:
+        """How often the next step evaluates a function of the user's at most; empty for other problems."""
+        if not isinstance(self.problem, BlackBox):
+            return ""
+        most, known = self._machine.evaluations(len(self._steps), self._state), self._distinct
+        so_far = f", {known:,} are known" if known else ""
+        return f"{self.problem.name}: the next step evaluates up to {most:,} bitstrings{so_far}"
 
     def advice(self) -> str:
         """What the user should know of the steps to come, in one line; empty if there is nothing, or no step to come.

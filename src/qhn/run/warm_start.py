@@ -41,6 +41,7 @@ def warm_started(
     problem: Problem | None = None,
     results: str | Path | None = None,
     tell: Callable[[str], object] = lambda words: None,
+    trust: bool = False,
 ) -> RunConfig:
     """The configuration of the same run that begins at angles trained on this computer.
 
@@ -55,6 +56,7 @@ def warm_started(
         problem: the problem of the run if it is a Python object.
         results: directory of all runs; by default ``$QHN_RESULTS`` or ``results``.
         tell: function that is called with a line of text as the training begins and ends.
+        trust: whether every program that the configuration names may be run, also one that stands for a circuit.
 
     Raises:
         QhnError: if there is no such kind, or the problem of the run is no network and ``problem`` is not given.
@@ -70,8 +72,8 @@ def warm_started(
     """
     if kind not in KINDS:
         raise QhnError(f"a warm start is {' or '.join(KINDS)}, got {kind!r}")
-    known = config.problem() if problem is None else problem
-    ansatz = config.circuit(known)
+    known = config.problem(trust=True) if problem is None else problem
+    ansatz = config.circuit(known, trust=trust)
     classical = _classical(config, known.num_qubits)
     in_block: Callable[[Floats], Floats] = np.asarray
     if kind == "product":
@@ -82,7 +84,7 @@ def warm_started(
             problem = known = AfterBrick(known, ansatz)
             in_block = partial(in_last_block, ansatz)
     tell(f"warm start: {kind} circuit of {ansatz.num_qubits} qubits, trained here")
-    training = train(classical, problem=problem, results=results)
+    training = train(classical, problem=problem, results=results, trust=trust)
     gradients = _finish(training)
     assert training.record is not None, "the training is recorded"
     last = training.record.steps()[-1]
@@ -201,7 +203,7 @@ def angles_of(record: Record, config: RunConfig) -> dict[str, Any]:
     theirs, ours = record.config, config
     for what, had, wanted in (
         *((key, _shown(theirs.ansatz, key), _shown(ours.ansatz, key)) for key in _keys(theirs.ansatz, ours.ansatz)),
-        ("num_qubits", theirs.problem().num_qubits, ours.problem().num_qubits),
+        ("num_qubits", record.checkpoint().num_qubits, ours.problem(trust=True).num_qubits),
     ):
         if had != wanted:
             raise QhnError(

@@ -29,6 +29,7 @@ from qhn.npz import open_npz
 from qhn.optimize.lbfgs import Lbfgs, LbfgsState
 from qhn.optimize.line_search import Point
 from qhn.optimize.optimizer import TOLERANCE, Optimizer, vanishes
+from qhn.problem.black_box import begin_evaluations
 from qhn.problem.capabilities import validation_of
 from qhn.problem.landscape import enumerate_costs, polynomial_for_table
 
@@ -225,6 +226,7 @@ class Batch:
 
     Args:
         configs: the configurations of the members, at least one.
+        results: directory of results in which costs of a function of the user's are kept; None to keep none.
 
     Attributes:
         configs: the configurations of the members by run id.
@@ -247,7 +249,7 @@ class Batch:
     (5, True)
     """
 
-    def __init__(self, configs: Sequence[RunConfig]) -> None:
+    def __init__(self, configs: Sequence[RunConfig], results: str | Path | None = None) -> None:
         if not configs:
             raise QhnError("a batch takes at least one run, got none")
         first = configs[0]
@@ -257,7 +259,8 @@ class Batch:
                 raise QhnError(
                     "a batch takes exact runs that differ in their seed only, without target, plateau and patience"
                 )
-        problem = first.problem()
+        problem = first.problem(trust=True)
+        begin_evaluations(problem, None if results is None else Path(results))
         self.configs: dict[str, RunConfig] = {config.run_id: config for config in configs}
         if len(self.configs) < len(configs):
             raise QhnError("a batch takes each run once, got one twice")

@@ -34,6 +34,7 @@ class Repeats:
         max_distinct: number of different bitstrings that each repeat evaluates at most.
         seeds: the random seed of each repeat.
         path: the file in which all repeats of the search are kept.
+        results: the directory of all runs, in which costs of a function of the user's are kept.
     """
 
     config: RunConfig
@@ -41,6 +42,7 @@ class Repeats:
     max_distinct: int
     seeds: range
     path: Path
+    results: Path
 
 
 def search_all(survey: Survey, executor: Executor, say: Callable[[str], None] = lambda text: None) -> Searches:
@@ -80,7 +82,7 @@ def search_all(survey: Survey, executor: Executor, say: Callable[[str], None] = 
             if known is not None:
                 kept[path] = known
             else:
-                jobs += [Repeats(config, method, budget, seeds, path) for seeds in parts]
+                jobs += [Repeats(config, method, budget, seeds, path, survey.results) for seeds in parts]
     found: dict[Path, dict[range, list[Trace]]] = {job.path: {} for job in jobs}
     total, done = sum(map(len, paths.values())), sum(map(len, paths.values())) - len(found)
     with Lock(survey.folder):
@@ -162,7 +164,7 @@ def search_repeatedly(job: Repeats) -> list[Trace]:
     Returns:
         One trace per seed.
     """
-    problems = Problems()
+    problems = Problems(job.results)
     landscape = problems.landscape(job.config)
     problem: Problem = problems.problem(job.config)
     if landscape is None:

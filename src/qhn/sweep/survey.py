@@ -14,8 +14,10 @@ from qhn.arrays import Floats
 from qhn.baseline.classical import Polished, polish
 from qhn.config import RunConfig
 from qhn.errors import QhnError
+from qhn.problem.black_box import begin_evaluations
 from qhn.problem.cost import BinnProblem, Problem, TableProblem, networks_of
 from qhn.problem.landscape import Landscape, enumerate_costs, is_small, polynomial_for_table
+from qhn.run.directories import results_directory
 from qhn.statistics import wilson
 from qhn.sweep.plan import Sweep
 from qhn.sweep.workers import Columns, finished_members, read_columns
@@ -157,9 +159,14 @@ class Group:
 
 
 class Problems:
-    """The problems of a sweep and their landscapes, each computed when it is first asked for."""
+    """The problems of a sweep and their landscapes, each computed when it is first asked for.
 
-    def __init__(self) -> None:
+    Args:
+        results: directory of all runs, in which costs of a function of the user's are kept.
+    """
+
+    def __init__(self, results: Path) -> None:
+        self._results = results
         self._problems: dict[str, Problem] = {}
         self._landscapes: dict[str, Landscape] = {}
 
@@ -167,7 +174,8 @@ class Problems:
         """The problem of a configuration."""
         name = config.problem_id
         if name not in self._problems:
-            self._problems[name] = config.problem()
+            self._problems[name] = config.problem(trust=True)
+            begin_evaluations(self._problems[name], self._results)
         return self._problems[name]
 
     def landscape(self, config: RunConfig) -> Landscape | None:
@@ -190,6 +198,7 @@ class Survey:
     Attributes:
         sweep: the sweep, with the defaults under which its directory was begun.
         folder: the directory of its files.
+        results: the directory of all runs.
         groups: the finished members that differ in their seed only, a group each, in the order of the members.
 
     Raises:
@@ -210,10 +219,10 @@ class Survey:
 
     def __init__(self, sweep: Sweep, results: str | Path | None = None) -> None:
         self.sweep = sweep = sweep.as_begun(results)
-        self.folder = sweep.directory(results)
+        self.folder, self.results = sweep.directory(results), results_directory(results).absolute()
         places = finished_members(self.folder)
         self._files: dict[Path, Columns] = {}
-        problems = Problems()
+        problems = Problems(self.results)
         self.groups: list[Group] = []
         for values, members in itertools.groupby(sweep.members, lambda member: member.values):
             found = [member for member in members if member.id in places]

@@ -297,11 +297,11 @@ def work(members: Sequence[Member], results: str) -> Columns:
         BackendError: if the machine of a member fails.
     """
     configs = [member.config for member in members]
-    return _train_together(configs) if can_advance_together(configs[0]) else _train_alone(configs[0], results)
+    return _train_together(configs, results) if can_advance_together(configs[0]) else _train_alone(configs[0], results)
 
 
-def _train_together(configs: Sequence[RunConfig]) -> Columns:
-    batch = Batch(configs)
+def _train_together(configs: Sequence[RunConfig], results: str) -> Columns:
+    batch = Batch(configs, results)
     state = batch.advance(batch.begin())
     most_probable = batch.most_probable(state)
     costs = batch.estimator.landscape.costs

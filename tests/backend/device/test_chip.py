@@ -17,7 +17,8 @@ from qiskit.transpiler import InstructionProperties
 
 from qhn.backend.device.chip import DEFAULT_REP_DELAY, MAX_SHOTS, Chip, chip_of
 from qhn.backend.device.isa import check_isa
-from qhn.backend.device.layout import best_chain, load_of
+from qhn.backend.device.layout import best_chain
+from qhn.backend.device.load import load_of
 from qhn.backend.device.placement import place
 from qhn.backend.noise.channels import ChipNoise
 from qhn.backend.rehearsal import FakeDevice

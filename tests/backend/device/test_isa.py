@@ -23,7 +23,8 @@ from qhn.backend.device.isa import (
     side_by_side,
     used_qubits,
 )
-from qhn.backend.device.layout import best_chain, disjoint_chains, load_of
+from qhn.backend.device.layout import best_chain, disjoint_chains
+from qhn.backend.device.load import load_of
 from qhn.circuit.hypernetwork import hypernetwork, product_state
 
 

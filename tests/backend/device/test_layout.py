@@ -11,7 +11,9 @@ from qiskit_ibm_runtime import fake_provider
 
 from qhn.backend.device.chain_search import Grid, cheapest
 from qhn.backend.device.chip import Chip, GateFacts, chip_of
-from qhn.backend.device.layout import Load, QubitChain, best_chain, chain_of, disjoint_chains, load_of, report
+from qhn.backend.device.layout import QubitChain, best_chain, chain_of, disjoint_chains
+from qhn.backend.device.load import Load, load_of
+from qhn.backend.device.region import report
 from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork, product_state
 
 

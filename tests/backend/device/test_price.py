@@ -10,7 +10,8 @@ from qiskit_ibm_runtime.executor.calculate_twirling_shots import calculate_twirl
 
 from qhn.backend.device.chip import Chip, chip_of
 from qhn.backend.device.isa import compile_chain, duration
-from qhn.backend.device.layout import best_chain, load_of
+from qhn.backend.device.layout import best_chain
+from qhn.backend.device.load import load_of
 from qhn.backend.device.price import Task, price, rep_delay_of, savings, shots_taken, split_into_jobs, whole_seconds
 from qhn.circuit.hypernetwork import hypernetwork
 

@@ -12,6 +12,7 @@ import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterVector
 from qiskit.providers import BackendV2
+from qiskit.quantum_info import random_unitary
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 from qiskit_ibm_runtime import fake_provider
@@ -342,14 +343,51 @@ def test_deep_circuits_are_exact_while_the_bond_suffices(order: str, rng: np.ran
     model.add_all_qubit_quantum_error(depolarizing_error(16 / 15 * NOISE.p2, 2), ["cx"])
     circuit = with_measurement(ansatz.circuit)
     twin = Twin(circuit, Depolarising(NOISE.p1, NOISE.p2), max_bond=64)
-    assert not twin.is_exact
+    assert twin.is_exact
+    assert twin.method == "matrix-product density operator, bond dimension 64"  # 4^3, whatever the depth
     found = twin.probabilities(thetas)
     for row, theta in zip(found, thetas, strict=True):
         np.testing.assert_allclose(row, aer_probabilities(circuit, model, theta), atol=1e-8)
-    assert twin.discarded_weight < 1e-20
+    assert twin.discarded_weight == 0
     np.testing.assert_allclose(twin.energies(thetas, costs), found @ costs, atol=1e-12)
     bits = twin.sample(thetas, 5000, np.random.default_rng(2))
     assert np.all(np.abs(bits.mean(axis=1) - found @ bitstrings.from_integers(np.arange(64), 6)) < SIGMAS * 0.5 / 70)
+
+
+@pytest.mark.parametrize("max_bond", [4096, 16])  # shared by the rows, and row by row
+def test_rotations_of_two_qubits_and_any_unitaries_are_aers_density_matrix(
+    rng: np.random.Generator, max_bond: int
+) -> None:
+    """Noise that differs from qubit to qubit, both directions of a pair, first and last gates on a qubit among them."""
+    theta = ParameterVector("t", 12)
+    circuit = QuantumCircuit(4)
+    circuit.rzz(theta[0], 1, 0)
+    circuit.h(range(4))
+    for number, name in enumerate(("rxx", "ryy", "rzz", "rzx", "rzx")):
+        low = number % 3
+        getattr(circuit, name)(2 * theta[number + 1] + 0.3, *((low, low + 1) if number < 4 else (low + 1, low)))
+        circuit.ry(theta[number + 6], low)
+    circuit.unitary(random_unitary(4, seed=5), [2, 1])
+    circuit.rzz(theta[11] - theta[1], 2, 3)
+    measured = with_measurement(circuit)
+    model = NoiseModel()
+    model.add_all_qubit_quantum_error(depolarizing_error(4 / 3 * NOISE.p1, 1), ["ry", "h"])
+    pairs = ["rxx", "ryy", "rzz", "rzx", "unitary"]
+    model.add_all_qubit_quantum_error(depolarizing_error(16 / 15 * NOISE.p2, 2), pairs)
+    twin = Twin(measured, Depolarising(NOISE.p1, NOISE.p2), max_bond=max_bond)
+    thetas = rng.uniform(0, 2 * np.pi, (3, 12))
+    for row, angles in zip(twin.probabilities(thetas), thetas, strict=True):
+        np.testing.assert_allclose(row, aer_probabilities(measured, model, angles), atol=1e-10)
+
+
+def test_a_noisy_rotation_of_two_qubits_has_five_products() -> None:
+    circuit, theta = QuantumCircuit(2), ParameterVector("t", 3)
+    for angle in theta:
+        circuit.rx(0.3, [0, 1])
+        circuit.rzz(angle, 0, 1)
+        circuit.rx(0.3, [0, 1])
+    assert transfer(with_measurement(circuit), NOISE).links[1].rank == 5
+    assert transfer(with_measurement(circuit), Depolarising(0, 0)).links[1].rank == 4
 
 
 def test_a_bad_truncation_still_draws_bits(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,7 +415,7 @@ def test_the_error_goes_with_the_discarded_weight(rng: np.random.Generator) -> N
         assert abs(found.sum() - 1) < 0.3
         weights.append(twin.discarded_weight)
         errors.append(float(np.linalg.norm(found - exact) / np.linalg.norm(exact)))
-        assert twin.method.endswith(f"truncated to {twin.max_bond}")
+        assert twin.method.endswith(f"truncated to {twin.max_bond}") == (max_bond < 64)
     assert weights == sorted(weights, reverse=True)
     assert errors[0] > 0.1
     assert errors[-1] < 1e-9

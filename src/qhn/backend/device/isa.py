@@ -24,8 +24,8 @@ TRANSPILER_SEED = 1
 def compile_chain(circuit: QuantumCircuit, device: BackendV2, qubits: Sequence[int]) -> QuantumCircuit:
     """Compile a circuit onto given qubits of a device, with qubit j measured into bit j of the register ``meas``.
 
-    Level 3 merges rotations, and removes those that have no effect on the measured bits, but moves nothing: the qubits
-    are those of :func:`~qhn.backend.device.layout.best_chain`.
+    Level 3 merges rotations, and removes those that have no effect on the measured bits, but nothing is moved: the
+    qubits are those of :func:`~qhn.backend.device.layout.best_chain`.
 
     Args:
         circuit: a circuit on a chain of ``len(qubits)`` qubits, without measurement.
@@ -36,14 +36,16 @@ def compile_chain(circuit: QuantumCircuit, device: BackendV2, qubits: Sequence[i
         RuntimeError: if the compiler moved a qubit, so that bits would be read as those of others.
     """
     layout = [int(qubit) for qubit in qubits]
-    passes = generate_preset_pass_manager(
-        optimization_level=3, backend=device, initial_layout=layout, seed_transpiler=TRANSPILER_SEED
-    )
-    isa: QuantumCircuit = passes.run(with_measurement(_in_directions(circuit, device.target, layout)))
-    moved = isa.layout.final_index_layout()
-    if moved != layout:
-        raise RuntimeError(f"Qiskit compiled a circuit for qubits {layout} of {device.name} onto {moved}")
-    return isa
+    written = with_measurement(_in_directions(circuit, device.target, layout))
+    for level in (3, 1):  # level 3 makes a swap that it finds among the gates by measuring other qubits
+        passes = generate_preset_pass_manager(
+            optimization_level=level, backend=device, initial_layout=layout, seed_transpiler=TRANSPILER_SEED
+        )
+        isa: QuantumCircuit = passes.run(written)
+        moved = isa.layout.final_index_layout()
+        if moved == layout:
+            return isa
+    raise RuntimeError(f"Qiskit compiled a circuit for qubits {layout} of {device.name} onto {moved}")
 
 
 def _in_directions(circuit: QuantumCircuit, target: Target, layout: Sequence[int]) -> QuantumCircuit:
@@ -178,6 +180,30 @@ def used_qubits(circuit: QuantumCircuit) -> list[int]:
     return sorted({circuit.find_bit(qubit).index for qubits in touched for qubit in qubits})
 
 
+def measured_qubits(circuit: QuantumCircuit) -> tuple[int, ...]:
+    """The device's qubits that are measured into bits 0, 1, … of the register ``meas``, the circuit's only one."""
+    found = {
+        circuit.find_bit(instruction.clbits[0]).index: circuit.find_bit(instruction.qubits[0]).index
+        for instruction in circuit.data
+        if instruction.operation.name == "measure"
+    }
+    return tuple(qubit for _, qubit in sorted(found.items()))
+
+
+def onto_device(circuit: QuantumCircuit, qubits: Sequence[int], num_qubits: int) -> QuantumCircuit:
+    """Rewrite a circuit compiled for a :class:`Patch` of these ``qubits`` onto all qubits of the device."""
+    whole = QuantumCircuit(num_qubits)
+    for register in circuit.cregs:
+        whole.add_register(register)
+    for instruction in circuit.data:
+        whole.append(
+            instruction.operation,
+            [qubits[circuit.find_bit(qubit).index] for qubit in instruction.qubits],
+            instruction.clbits,
+        )
+    return whole
+
+
 def onto_patch(circuit: QuantumCircuit, qubits: Sequence[int]) -> QuantumCircuit:
     """Rewrite a compiled circuit onto ``len(qubits)`` qubits, numbered as a :class:`Patch` numbers them."""
     position = {qubit: i for i, qubit in enumerate(qubits)}
@@ -192,7 +218,7 @@ def onto_patch(circuit: QuantumCircuit, qubits: Sequence[int]) -> QuantumCircuit
 
 
 class Patch(BackendV2):  # type: ignore[misc]  # qiskit has no types
-    """Some qubits of a device as a smaller device.
+    """Some qubits of a device as a smaller device, without gates that do not work.
 
     A noise model of all qubits of the device would take seconds per job. Errors and times are those of the
     calibration, in which nothing is left unknown.
@@ -210,7 +236,7 @@ class Patch(BackendV2):  # type: ignore[misc]  # qiskit has no types
             kept = {
                 tuple(position[q] for q in qargs): _properties(chip, name, qargs)
                 for qargs in device.target[name] or {}
-                if qargs is not None and all(q in position for q in qargs)
+                if qargs is not None and all(q in position for q in qargs) and _works(chip, name, qargs)
             }
             if kept:
                 self._target.add_instruction(device.target.operation_from_name(name), kept, name=name)
@@ -232,6 +258,12 @@ class Patch(BackendV2):  # type: ignore[misc]  # qiskit has no types
     def run(self, run_input: Any, **options: Any) -> Any:
         """Refuse to run circuits: this device only carries a noise model."""
         raise RuntimeError("a Patch describes qubits for a noise model; it runs nothing")
+
+
+def _works(chip: Chip, name: str, qubits: tuple[int, ...]) -> bool:
+    """Whether an instruction is not reported as out of order (error 1)."""
+    gate = chip.gates.get((name, qubits))
+    return gate is None or gate.error < DEAD
 
 
 def _properties(chip: Chip, name: str, qubits: tuple[int, ...]) -> InstructionProperties:

@@ -7,45 +7,24 @@ them: the probability that nothing goes wrong in a shot. It leaves out idle time
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from qiskit import QuantumCircuit
 
 from qhn.arrays import Floats
 from qhn.backend.device.chain_search import Grid, Path, cheapest, connected
-from qhn.backend.device.chip import DEAD, VIRTUAL, Chip
-from qhn.circuit.ansatz import GateCircuit
+from qhn.backend.device.chip import DEAD, Chip
+from qhn.backend.device.load import Load
 from qhn.errors import QhnError
-from qhn.text import aligned
 
 WORTH = 0.6  # share of the best chain's fidelity below which "auto" leaves a chain out
 LEAD = 0.85  # share of the best chain's fidelity that the first tile should have, as single rows are measured there
-SX_PER_ROTATION = 2  # RY and RZ, together or RY alone, are RZ·SX·RZ·SX·RZ on hardware, where RZ is free
 ROUNDS = 24  # packings tried, around the best chain and without it
 BEAM = 30  # width of the beam search for a chain in a packing
 BONUS = 0.25  # bonus of a stranded qubit, as a share of the average cost of a qubit of the best chain
-
-
-@dataclass(frozen=True)
-class Load:
-    """The numbers of gates that a circuit has on each place of a chain.
-
-    Attributes:
-        one_qubit: number of SX or X gates on each qubit of the chain, ``num_qubits`` numbers.
-        two_qubit: number of gates on each pair of neighbours of the chain, ``num_qubits − 1`` numbers.
-    """
-
-    one_qubit: tuple[int, ...]
-    two_qubit: tuple[int, ...]
-
-    @property
-    def num_qubits(self) -> int:
-        """The number of qubits of the chain."""
-        return len(self.one_qubit)
 
 
 @dataclass(frozen=True)
@@ -65,49 +44,19 @@ class QubitChain:
     exact: bool = False
 
     @property
+    def used(self) -> tuple[int, ...]:
+        """The qubits of the chain, which are all that the circuit uses."""
+        return self.qubits
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """The pairs ``(a, b)``, a < b, of neighbours along the chain."""
+        return tuple((min(hop), max(hop)) for hop in pairwise(self.qubits))
+
+    @property
     def fidelity(self) -> float:
         """The estimated probability that nothing goes wrong in a shot."""
         return self.readout * self.one_qubit * self.two_qubit
-
-
-def load_of(ansatz: GateCircuit, *, fold: bool = False) -> Load:
-    """The load of the ansatz without gates that have no effect, and with ``fold`` without its last CX brick.
-
-    It counts rotations as a device would make them and CX gates as single gates; :func:`load_of_compiled` counts gates.
-
-    >>> from qhn.circuit.hypernetwork import hypernetwork
-    >>> load_of(hypernetwork(4, 1))
-    Load(one_qubit=(2, 4, 4, 2), two_qubit=(1, 1, 1))
-    """
-    one, two = [0] * ansatz.num_qubits, [0] * (ansatz.num_qubits - 1)
-    turned: set[int] = set()  # qubits that rotated since their last CX, whose rotations become one
-    for gate in ansatz.gates(prune=True, fold=fold):
-        if gate.name == "cx":
-            two[min(gate.qubits)] += 1
-            turned -= set(gate.qubits)
-        elif gate.name == "ry" and gate.qubits[0] not in turned:
-            one[gate.qubits[0]] += SX_PER_ROTATION
-            turned |= set(gate.qubits)
-    return Load(tuple(one), tuple(two))
-
-
-def load_of_compiled(circuit: QuantumCircuit, qubits: Sequence[int]) -> Load:
-    """The load of a circuit compiled onto the ``qubits`` of a device, given in their order along the chain."""
-    position = {qubit: place for place, qubit in enumerate(qubits)}
-    one, two = [0] * len(qubits), [0] * (len(qubits) - 1)
-    for instruction in circuit.data:
-        at = [
-            position[circuit.find_bit(qubit).index]
-            for qubit in instruction.qubits
-            if instruction.operation.num_clbits == 0
-        ]
-        if instruction.operation.name in ("barrier", *VIRTUAL) or not at:
-            continue
-        if len(at) == 1:
-            one[at[0]] += 1
-        else:
-            two[min(at)] += 1
-    return Load(tuple(one), tuple(two))
 
 
 def best_chain(chip: Chip, load: Load, *, exclude: Iterable[int] = ()) -> QubitChain:
@@ -129,7 +78,7 @@ def best_chain(chip: Chip, load: Load, *, exclude: Iterable[int] = ()) -> QubitC
     grid = _grid(chip, load, exclude)
     path, exact = cheapest(grid)
     if path is None:
-        raise QhnError(_why_none(chip, load, grid, exclude, exact))
+        raise QhnError(_why_none(chip, "chain", grid, exclude, certain=exact))
     return chain_of(chip, load, path, exact=exact)
 
 
@@ -226,54 +175,21 @@ def check_disjoint(chains: Iterable[QubitChain]) -> None:
             raise QhnError(f"qubit {qubit} is asked for {count} times; tiles have no qubit in common")
 
 
-def report(
-    chip: Chip, load: Load, chains: list[QubitChain], *, exclude: Iterable[int] = (), searched: bool = True
-) -> str:
-    """The chains as a table in text with their fidelities, and the qubits of the chip that were not used.
+def usable_part(chip: Chip, num_qubits: int, exclude: Iterable[int] = ()) -> tuple[int, ...]:
+    """The largest part of the chip's working qubits that is connected by working pairs, in ascending order.
 
     Args:
         chip: calibration of the device.
-        load: numbers of gates of the circuit on each place of a chain.
-        chains: the chains, one per tile.
-        exclude: qubits of the device that were not to be used.
-        searched: whether the chains were searched rather than given.
+        num_qubits: number of qubits that are needed.
+        exclude: qubits of the device not to use.
+
+    Raises:
+        ValueError: if it has fewer than ``num_qubits`` qubits.
     """
-    head = ("tile", "fidelity", "readout", "one-qubit", "two-qubit", "worst readout", "worst pair", "qubits")
-    lines = [aligned(head, [_row(chip, str(tile), chain) for tile, chain in enumerate(chains)])]
-    pairs, exclude = chip.pairs, sorted(set(exclude))
-    try:
-        first = chain_of(chip, load, range(load.num_qubits))
-        lines.append(f"the first {load.num_qubits} qubits of the chip would have {first.fidelity:.3f}")
-    except ValueError:
-        pass  # they are no chain
-    if searched and not chains[0].exact and len(chains) == 1:
-        lines.append("the search was cut short: a better chain may exist")
-    dead = [f"{a}-{b}" for (a, b), error in sorted(pairs.items()) if error >= 1]
-    for what, names in (
-        (f"pairs {chip.dead}", dead),
-        ("faulty qubits", sorted(chip.faulty)),
-        ("excluded qubits", exclude),
-    ):
-        if names:
-            lines.append(f"not used, {what}: {', '.join(map(str, names))}")
-    lines += [gap.words() for gap in chip.assumed]
-    free = chip.num_qubits - sum(len(chain.qubits) for chain in chains)
-    lines.append(f"{free} of {chip.num_qubits} qubits of {chip.name} stay unused")
-    return "\n".join(lines)
-
-
-def _row(chip: Chip, name: str, chain: QubitChain) -> list[str]:
-    worst = max(chain.qubits, key=lambda qubit: chip.readout_error[qubit])
-    pairs = chip.pairs
-    hops = {(min(hop), max(hop)): 0.0 for hop in pairwise(chain.qubits)}
-    weakest = max(hops, key=lambda hop: pairs[hop], default=None)
-    return [
-        name,
-        *(f"{factor:.3f}" for factor in (chain.fidelity, chain.readout, chain.one_qubit, chain.two_qubit)),
-        f"{chip.readout_error[worst]:.2%} on {worst}",
-        "none" if weakest is None else f"{pairs[weakest]:.2%} on {weakest[0]}-{weakest[1]}",
-        " ".join(map(str, chain.qubits)),
-    ]
+    grid = _grid(chip, Load((0,) * num_qubits, (0,) * (num_qubits - 1)), exclude)
+    if not grid.usable:
+        raise QhnError(_why_none(chip, "part", grid, exclude, certain=True))
+    return tuple(sorted(connected(grid.usable)[0]))
 
 
 def _grid(chip: Chip, load: Load, exclude: Iterable[int]) -> Grid:
@@ -327,7 +243,8 @@ def _packings(
     return found
 
 
-def _why_none(chip: Chip, load: Load, grid: Grid, exclude: Iterable[int], certain: bool) -> str:
+def _why_none(chip: Chip, shape: str, grid: Grid, exclude: Iterable[int], *, certain: bool) -> str:
+    """The reasons for which a chip has no chain, or no connected part, of as many qubits as a grid has positions."""
     pairs = chip.pairs
     dead = sum(error >= 1 for error in pairs.values())
     reasons = [f"{dead} of its {len(pairs)} pairs are {chip.dead}"]
@@ -340,6 +257,6 @@ def _why_none(chip: Chip, load: Load, grid: Grid, exclude: Iterable[int], certai
     parts = connected([(a, b) for a, b in grid.edges if usable[a] and usable[b]])
     if parts:
         reasons.append(f"the largest connected part has {len(parts[0])} qubits")
-    none = "has no chain" if certain else "seems to have no chain"
-    words = f"{chip.name} {none} of {load.num_qubits} connected working qubits: {', '.join(reasons)}"
+    none = f"has no {shape}" if certain else f"seems to have no {shape}"
+    words = f"{chip.name} {none} of {len(grid.vertex)} connected working qubits: {', '.join(reasons)}"
     return f"{words}; use another device, for example fake_torino"

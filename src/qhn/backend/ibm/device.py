@@ -27,7 +27,7 @@ from qhn.backend.history import History
 from qhn.backend.ibm.account import account_device, seconds_left, silent
 from qhn.backend.ibm.connection import Connection
 from qhn.backend.ibm.jobs import Jobs, Request
-from qhn.backend.ibm.selftest import ROWS, SHOTS, complaint, failed_before, is_due, known_outcomes, versions
+from qhn.backend.ibm.selftest import BARE, SHOTS, SelfTest, complaint, failed_before, is_due, versions
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import BackendError, check_request
 from qhn.backend.samples import ReadoutCounts, Samples
@@ -190,14 +190,14 @@ class DeviceSampler:
         earlier = history.self_tests()
         if self._is_tested or self.jobs.connection.service is None or not is_due(earlier):
             return
-        num_tiles, tag = len(self.placement.tiles), f"qhn:{run}:test:{len(earlier)}"
-        thetas, expected = known_outcomes(self.ansatz, ROWS * num_tiles)
-        angles = thetas.reshape(ROWS, num_tiles * self.ansatz.num_parameters)
-        digest = self._digest(angles, SHOTS, 0)
+        test, tag = SelfTest.of(self.placement), f"qhn:{run}:test:{len(earlier)}"
+        digest = self._digest(test.angles, SHOTS, 0)
         if not self.jobs.terms.retry_self_test and not history.is_under_way(tag):
             self._refuse_failed(earlier, digest)
-        (job,) = self._run([angles], SHOTS, [tag], calibrate=False)
-        wrong = complaint(self._by_tile(job.bits), expected.reshape(ROWS, num_tiles, -1))
+        if test.is_bare:
+            self.jobs.terms.tell(f"the self-test measures {BARE}")
+        (job,) = self._run([test.angles], SHOTS, [tag], calibrate=False, circuit=test.circuit)
+        wrong = complaint(self._by_tile(job.bits), test.expected)
         if self.journal is not None:
             outcome = Entry(
                 Event.SELF_TEST,
@@ -206,6 +206,7 @@ class DeviceSampler:
                 complaint=wrong,
                 versions=versions(),
                 device=self.placement.chip.name,
+                circuit=BARE if test.is_bare else None,
             )
             self.journal.append(outcome)
         if wrong is not None:
@@ -247,7 +248,14 @@ class DeviceSampler:
         return [found[number] for number in range(len(tags))]
 
     def _run(
-        self, angles: list[Floats], shots: int, tags: list[str], *, keep: bool = False, calibrate: bool = True
+        self,
+        angles: list[Floats],
+        shots: int,
+        tags: list[str],
+        *,
+        keep: bool = False,
+        calibrate: bool = True,
+        circuit: QuantumCircuit | None = None,
     ) -> list[JobResult]:
         """Run one job for each array of angles, with the calibration circuits.
 
@@ -257,9 +265,11 @@ class DeviceSampler:
             tags: name of each job's request.
             keep: whether the journal saves the measured bits.
             calibrate: whether the calibration circuits of the settings are measured, too.
+            circuit: another circuit than that of the placement, on the same qubits.
         """
         calibration = self.placement.calibration if calibrate else []
-        requests = [self._request(rows, shots, tag, calibration) for rows, tag in zip(angles, tags, strict=True)]
+        ran = self.circuit if circuit is None else circuit
+        requests = [self._request(ran, rows, shots, tag, calibration) for rows, tag in zip(angles, tags, strict=True)]
 
         def read(number: int, result: Any, job_id: str, seconds: float | None) -> JobResult:
             counted = [read_bits(result, index) for index in range(1, 1 + len(calibration))]
@@ -271,8 +281,10 @@ class DeviceSampler:
 
         return self.jobs.run(requests, read)
 
-    def _request(self, angles: Floats, shots: int, tag: str, calibration: list[QuantumCircuit]) -> Request:
-        pubs = [publish(self.circuit, angles), *((circuit,) for circuit in calibration)]
+    def _request(
+        self, circuit: QuantumCircuit, angles: Floats, shots: int, tag: str, calibration: list[QuantumCircuit]
+    ) -> Request:
+        pubs = [publish(circuit, angles), *((circuit,) for circuit in calibration)]
         circuits = len(angles) + len(calibration)
         return Request(
             tag=tag,

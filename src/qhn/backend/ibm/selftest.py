@@ -1,30 +1,75 @@
 """A test of whether a device binds angles to the intended gates and returns bits in the intended order.
 
 Releases of the client have returned bits in reverse, and bound angles to the wrong parameters. So before the first paid
-step the run's own circuit is measured at angles whose outcome is known: RY by 0 or π leaves a bit or flips it, CX maps
-basis states to basis states, and RZ by π/2 does nothing to them – but would, if it were bound where an RY should be.
+step the run's own circuit is measured at angles whose outcome is known. In a hypernetwork RY by 0 or π leaves a bit or
+flips it, CX maps basis states to basis states, and RZ by π/2 does nothing to them – but would, if it were bound where
+an RY should be. For other circuits such angles are searched for (:mod:`qhn.backend.ibm.certain`). Where there are none,
+or the outcome would drown in noise, each qubit is turned by an RY of its own instead: that tests the order of angles
+and bits, not the run's circuit.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from qiskit import QuantumCircuit
 
 from qhn.arrays import Bits, Floats
+from qhn.backend.device.placement import Placement
 from qhn.backend.events import Entry
-from qhn.circuit.ansatz import GateCircuit
+from qhn.backend.ibm.certain import certain_outcomes
+from qhn.circuit.hypernetwork import Hypernetwork, product_state
 
 ROWS, SHOTS = 4, 100  # sets of angles, and shots of each set
+BARE = "one rotation of each qubit, since no outcome of the run's circuit is certain and legible"
 REVERSED = "bits come back in reverse order"
+LEGIBLE = 0.1  # estimated fidelity below which the outcome of the run's circuit may drown in noise
 ENOUGH = 0.9  # share of the bits whose most frequent value must be right; the others may be noise
 
 
-def known_outcomes(ansatz: GateCircuit, num_rows: int) -> tuple[Floats, Bits]:
-    """Angles ``[num_rows, num_parameters]`` with the bits ``[num_rows, num_qubits]`` that an ideal machine measures.
+@dataclass(frozen=True)
+class SelfTest:
+    """What a self-test measures, and what an ideal machine would.
 
-    Both are the same in every call. No row of bits reads the same in reverse, unless there is only one qubit.
+    Attributes:
+        circuit: the circuit that is measured, with all tiles.
+        angles: sets of angles, ``[ROWS, num_tiles·num_parameters]``.
+        expected: the bits of an ideal machine, ``[ROWS, num_tiles, num_qubits]``.
+        is_bare: whether the circuit is not that of the run, but one RY for each of its qubits.
+    """
+
+    circuit: QuantumCircuit
+    angles: Floats
+    expected: Bits
+    is_bare: bool
+
+    @classmethod
+    def of(cls, placement: Placement) -> SelfTest:
+        """The self-test of a placed ansatz, the same in every call."""
+        ansatz, num_rows = placement.ansatz, ROWS * len(placement.tiles)
+        found: tuple[Floats, Bits] | None = None
+        if isinstance(ansatz, Hypernetwork):
+            found = known_outcomes(ansatz, num_rows)
+        elif min(chain.fidelity for chain in placement.chains) > LEGIBLE:
+            found = certain_outcomes(ansatz, num_rows)
+        is_bare = found is None
+        thetas, bits = found or known_outcomes(product_state(ansatz.num_qubits), num_rows)
+        return cls(
+            circuit=placement.bare if is_bare else placement.circuit,
+            angles=thetas.reshape(ROWS, -1),
+            expected=bits.reshape(ROWS, len(placement.tiles), -1),
+            is_bare=is_bare,
+        )
+
+
+def known_outcomes(ansatz: Hypernetwork, num_rows: int) -> tuple[Floats, Bits]:
+    """Angles of a hypernetwork ``[num_rows, num_parameters]``, and the bits that an ideal machine measures.
+
+    The bits have shape ``[num_rows, num_qubits]``. Both are the same in every call. No row of bits reads the same in
+    reverse, unless there is only one qubit.
 
     >>> from qhn.circuit.hypernetwork import hypernetwork
     >>> thetas, bits = known_outcomes(hypernetwork(3, 1), 1)

@@ -3,12 +3,13 @@
 Between two gates that it shares with a neighbour, a qubit has a history of its own: constant transfer matrices and
 rotations by angles linear in θ. A gate on two qubits, with all that follows it, is a sum Σ_k F_k ⊗ G_k of products, as
 few as possible: five for a noisy CX, CZ or ECR, and fewer where a qubit is still in its first state, or is only
-measured afterwards.
+measured afterwards. A rotation of two qubits by φ is linear in cos φ and sin φ, and so are the factors F_k on one of
+its qubits, while those on the other are constant: five products of a noisy RZZ, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,7 @@ ROTATIONS: dict[str, Callable[..., list[tuple[int, Any]]]] = {  # axes and angle
     "u3": lambda theta, phi, lam: [(Z, lam), (Y, theta), (Z, phi)],
     "u": lambda theta, phi, lam: [(Z, lam), (Y, theta), (Z, phi)],
 }
+PAIR_ROTATIONS = ("rxx", "ryy", "rzz", "rzx")  # of two qubits, exp(−iφP/2) of a Pauli string P
 PREPARED = np.array([[1.0], [0.0], [0.0], [1.0]])  # |0⟩⟨0|
 READ = np.array([[0.5, 0.0, 0.0, 0.5], [0.5, 0.0, 0.0, -0.5]])  # the probability of 0 and of 1
 NEGLIGIBLE = 1e-13  # share of a gate's largest singular value below which others count as zero
@@ -60,19 +62,32 @@ class Link:
 
     Attributes:
         qubit: the lower qubit, by its place in the chain.
-        low: the factors on the lower qubit, ``[rank, out, in]``; ``in`` is 1 if the qubit's first state is part of
-            them, and ``out`` is 2 if its readout is.
-        high: the factors on the higher qubit, of the same form.
+        low: the factors on the lower qubit, ``[terms, rank, out, in]``; ``in`` is 1 if the qubit's first state is part
+            of them, and ``out`` is 2 if its readout is. There is one term of a gate without an angle. Of a rotation by
+            φ there are three, which go with 1, cos φ and sin φ.
+        high: the factors on the higher qubit, ``[rank, out, in]``.
+        angle: the index of a rotation's angle; None of a gate without one.
     """
 
     qubit: int
     low: Floats
     high: Floats
+    angle: int | None = None
 
     @property
     def rank(self) -> int:
         """The number of products in the sum."""
-        return len(self.low)
+        return len(self.high)
+
+    def factors(self, qubit: int, angles: Floats) -> Floats:
+        """The factors on one of the two qubits at ``angles[rows, num_angles]``: ``[rows or 1, rank, out, in]``."""
+        if qubit != self.qubit:
+            return self.high[None]
+        if self.angle is None:
+            return self.low
+        terms = np.stack([np.ones(len(angles)), np.cos(angles[:, self.angle]), np.sin(angles[:, self.angle])], axis=1)
+        result: Floats = np.tensordot(terms, self.low, 1)
+        return result
 
 
 @dataclass(frozen=True)
@@ -138,7 +153,7 @@ def transfer(circuit: QuantumCircuit, noise: Noise) -> NoisyCircuit:
     place = _places(circuit)
     steps: list[list[list[Any]]] = [[[PREPARED]] for _ in place]
     links: list[list[int]] = [[] for _ in place]
-    gates: list[tuple[int, Floats]] = []
+    gates: list[tuple[int, Floats, int | None]] = []  # lower qubit, terms [terms, 4, 4, 4, 4] and angle
     angles: list[ParameterExpression] = []
     for instruction in circuit.data:
         operation, qubits = instruction.operation, tuple(circuit.find_bit(qubit).index for qubit in instruction.qubits)
@@ -148,10 +163,9 @@ def transfer(circuit: QuantumCircuit, noise: Noise) -> NoisyCircuit:
         if len(at) != len(qubits) or len(at) > 2 or (len(at) == 2 and abs(at[0] - at[1]) != 1):
             raise QhnError(f"{operation.name} on qubits {list(qubits)} is not on one or two neighbours of the chain")
         after = noise.after(operation.name, qubits)
-        if _is_free(operation.params):
-            if operation.name not in ROTATIONS:
-                known = ", ".join(ROTATIONS)
-                raise QhnError(f"only {known} can have angles that a run varies, and {operation.name} has one")
+        is_free = _is_free(operation.params)
+        if is_free and len(at) == 1:
+            _check_known(operation.name, ROTATIONS)
             for axis, angle in ROTATIONS[operation.name](*operation.params):
                 if _is_free([angle]):
                     steps[at[0]][-1].append(Rotation(axis, len(angles)))
@@ -162,8 +176,12 @@ def transfer(circuit: QuantumCircuit, noise: Noise) -> NoisyCircuit:
         elif len(at) == 1:
             steps[at[0]][-1].append(after @ transfer_matrix(operation.to_matrix()))
         else:
-            matrix = (after @ transfer_matrix(operation.to_matrix())).reshape(4, 4, 4, 4)
-            gates.append((min(at), matrix if at[0] < at[1] else matrix.transpose(1, 0, 3, 2)))
+            terms = (after @ (_terms(operation) if is_free else transfer_matrix(operation.to_matrix())[None])).reshape(
+                -1, 4, 4, 4, 4
+            )
+            number = len(angles) if is_free else None
+            angles += operation.params if is_free else []
+            gates.append((min(at), terms if at[0] < at[1] else terms.transpose(0, 2, 1, 4, 3), number))
             for qubit in at:
                 links[qubit].append(len(gates) - 1)
                 steps[qubit].append([])
@@ -173,8 +191,10 @@ def transfer(circuit: QuantumCircuit, noise: Noise) -> NoisyCircuit:
     coefficients, constants = _linear(circuit, angles)
     found = [_link(number, *gate, merged, links) for number, gate in enumerate(gates)]
     wires = []
-    for parts, numbers in zip(merged, links, strict=True):
+    for place_of_wire, (parts, numbers) in enumerate(zip(merged, links, strict=True)):
         turned = [part.angle for step in parts for part in step if isinstance(part, Rotation)]
+        own = [found[number] for number in numbers if found[number].qubit == place_of_wire]
+        turned += [link.angle for link in own if link.angle is not None]
         wires.append(Wire(parts, numbers, np.flatnonzero(coefficients[:, turned].any(axis=1))))
     return NoisyCircuit(wires, found, coefficients, constants)
 
@@ -195,6 +215,25 @@ def _is_free(params: Sequence[Any]) -> bool:
     return any(isinstance(param, ParameterExpression) and param.parameters for param in params)
 
 
+def _check_known(name: str, rotations: Iterable[str]) -> None:
+    """Refuse a gate with an angle that is none of the given rotations."""
+    if name not in rotations:
+        known = ", ".join((*ROTATIONS, *PAIR_ROTATIONS))
+        raise QhnError(f"only {known} can have angles that a run varies, and {name} has one")
+
+
+def _terms(rotation: Any) -> Floats:
+    """The transfer matrix of a rotation of two qubits by φ, ``[3, 16, 16]``: what goes with 1, cos φ and sin φ.
+
+    Raises:
+        ValueError: if the gate is no such rotation.
+    """
+    _check_known(rotation.name, PAIR_ROTATIONS)
+    none, quarter, half = (transfer_matrix(rotation.base_class(angle).to_matrix()) for angle in (0, np.pi / 2, np.pi))
+    mean = (none + half) / 2
+    return np.stack([mean, none - mean, quarter - mean])
+
+
 def _merge(step: list[Floats | Rotation]) -> list[Floats | Rotation]:
     """The step with one matrix in place of consecutive ones, and without identities."""
     merged: list[Floats | Rotation] = []
@@ -212,25 +251,31 @@ def _constant(step: list[Floats | Rotation]) -> Floats | None:
 
 
 def _link(
-    number: int, qubit: int, gate: Floats, steps: list[list[list[Floats | Rotation]]], links: list[list[int]]
+    number: int,
+    qubit: int,
+    terms: Floats,
+    angle: int | None,
+    steps: list[list[list[Floats | Rotation]]],
+    links: list[list[int]],
 ) -> Link:
     """The gate as a sum of products, which takes over the constant first and last steps of its qubits."""
     for side in (0, 1):
         parts, numbers = steps[qubit + side], links[qubit + side]
         first, last = _constant(parts[0]), _constant(parts[-1])
         if numbers[0] == number and first is not None:
-            gate = np.moveaxis(np.tensordot(gate, first, (2 + side, 0)), -1, 2 + side)
+            terms = np.moveaxis(np.tensordot(terms, first, (3 + side, 0)), -1, 3 + side)
             parts[0] = []
         if numbers[-1] == number and last is not None:
-            gate = np.moveaxis(np.tensordot(last, gate, (1, side)), 0, side)
+            terms = np.moveaxis(np.tensordot(last, terms, (1, 1 + side)), 0, 1 + side)
             parts[-1] = []
-    out_low, out_high, in_low, in_high = gate.shape
-    left, values, right = np.linalg.svd(gate.transpose(0, 2, 1, 3).reshape(out_low * in_low, out_high * in_high))
+    num_terms, out_low, out_high, in_low, in_high = terms.shape
+    flat = terms.transpose(0, 1, 3, 2, 4).reshape(num_terms * out_low * in_low, out_high * in_high)
+    left, values, right = np.linalg.svd(flat)
     rank = int((values > NEGLIGIBLE * values[0]).sum())
     scale = np.sqrt(values[:rank, None])
-    low = (left.T[:rank] * scale).reshape(rank, out_low, in_low)
+    low = (left.T[:rank] * scale).reshape(rank, num_terms, out_low, in_low).swapaxes(0, 1)
     high = (right[:rank] * scale).reshape(rank, out_high, in_high)
-    return Link(qubit, low, high)
+    return Link(qubit, low, high, angle)
 
 
 def _linear(circuit: QuantumCircuit, angles: list[ParameterExpression]) -> tuple[Floats, Floats]:

@@ -1,12 +1,12 @@
 """A noisy machine's exact distribution, from a matrix-product density operator.
 
 The state's Pauli components are a product of matrices along the chain. Every gate on two qubits adds a factor of at
-most five to the bond between them (:mod:`qhn.backend.noise.transfer`): 25 for two layers and 125 for three, at any
-length.
+most five to the bond between them (:mod:`qhn.backend.noise.transfer`), or of 16 if it is any unitary: 25 for two layers
+of CX and 125 for three, at any length.
 
-Up to a given bond dimension nothing is truncated, and then the matrix of a qubit depends on that qubit's own angles
-alone. The rows of a gradient differ from θ in one angle each, so that a qubit has as many different matrices as angles
-and shifts, and half a chain no more different products than its qubits together; everything is made of these.
+As long as these factors multiply to no more than a given bond dimension, the matrix of a qubit depends on that qubit's
+own angles alone. The rows of a gradient differ from θ in one angle each, so that a qubit has as many different matrices
+as angles and shifts, and half a chain no more different products than its qubits together; everything is made of these.
 
 Beyond it, gates are applied in time order, and singular values of a bond are dropped when they become too many. The
 other qubits' matrices are orthogonal then, so that what is kept is the best approximation, in the sum of all squared
@@ -51,7 +51,8 @@ class Twin:
 
     Attributes:
         num_qubits: number of qubits of the chain.
-        bond_dimension: the largest bond dimension, before anything is dropped.
+        bond_dimension: the largest bond dimension, before anything is dropped; few qubits have no larger one than all
+            their Pauli components need.
         discarded_weight: the largest share of the squared Pauli components of a row that was dropped in the last call,
             added up over all truncations; 0 if nothing was dropped.
 
@@ -74,7 +75,10 @@ class Twin:
         self.num_threads = check_threads(num_threads)
         self._transfer = transfer(circuit, noise)
         self.num_qubits = len(self._transfer.wires)
-        self.bond_dimension = max((prod(self._transfer.ranks(bond)) for bond in range(self.num_qubits - 1)), default=1)
+        products = [prod(self._transfer.ranks(bond)) for bond in range(self.num_qubits - 1)]
+        ends = [4 ** min(bond + 1, self.num_qubits - 1 - bond) for bond in range(self.num_qubits - 1)]
+        self.bond_dimension = max(map(min, products, ends), default=1)
+        self._is_whole = max(products, default=1) <= max_bond
         self.discarded_weight = 0.0
 
     @property
@@ -131,7 +135,7 @@ class Twin:
         """Apply a function to the distributions of all rows, together if they can share matrices, or one by one."""
         rows = as_rows(thetas, len(self._transfer.coefficients) or None)  # without angles, rows may have any
         self.discarded_weight = 0.0
-        if self.is_exact:
+        if self._is_whole:
             return use(self._product(rows), slice(None))
 
         def one(row: int) -> tuple[Rows, float]:
@@ -139,7 +143,7 @@ class Twin:
             return use(product, slice(row, row + 1)), weight
 
         results, weights = zip(*in_parallel(one, range(len(rows)), self.num_threads), strict=True)
-        self.discarded_weight = max(weights)
+        self.discarded_weight = 0.0 if self.is_exact else max(weights)
         return np.concatenate(results)
 
     def _angles(self, thetas: Floats) -> Floats:
@@ -155,12 +159,14 @@ class Twin:
             _, first, inverse = np.unique(bitstrings.keys(own), return_index=True, return_inverse=True)
             which.append(inverse)
             state = np.ones((len(first), 1, 1, 1))  # [different, left, right, component]
-            for matrix, number in zip_longest(wire.maps(self._angles(thetas[first])), wire.links):
+            angles = self._angles(thetas[first])
+            for matrix, number in zip_longest(wire.maps(angles), wire.links):
                 if matrix is not None:
                     flat = state.reshape(len(state), -1, state.shape[3]) @ matrix.swapaxes(1, 2)
                     state = flat.reshape(*state.shape[:3], -1)
                 if number is not None:
-                    state = _attach(state, self._transfer.links[number], qubit)
+                    link = self._transfer.links[number]
+                    state = _attach(state, link.factors(qubit, angles), is_low=qubit == link.qubit)
             tensors.append(np.ascontiguousarray(state.swapaxes(2, 3)))
         return MatrixProduct(tensors, which, self.num_threads)
 
@@ -196,7 +202,7 @@ class Twin:
                 while centre < link.qubit:
                     _pass_right(state, centre)
                     centre += 1
-                weight += _join(state, link, self.max_bond)
+                weight += _join(state, link, angles, self.max_bond)
                 centre += 1
         state = [_apply(next(own), tensor) for own, tensor in zip(maps, state, strict=True)]
         total = np.ones(1)
@@ -206,13 +212,13 @@ class Twin:
         return MatrixProduct([tensor[None] for tensor in state], [np.zeros(1, dtype=np.int64)] * len(state), 1), weight
 
 
-def _attach(state: Floats, link: Link, qubit: int) -> Floats:
-    """Apply a link's factor to one of its qubits, with a new index on the bond to the other qubit."""
-    factor = link.low if qubit == link.qubit else link.high
-    rank, out, inside = factor.shape
+def _attach(state: Floats, factors: Floats, *, is_low: bool) -> Floats:
+    """Apply a link's factors ``[rows or 1, rank, out, in]`` to one of its qubits, with a new index on their bond."""
+    different, rank, out, inside = factors.shape
     rows, left, right, _ = state.shape
-    grown = (state.reshape(-1, inside) @ factor.reshape(-1, inside).T).reshape(rows, left, right, rank, out)
-    if qubit == link.qubit:
+    turned = factors.reshape(different, -1, inside).swapaxes(1, 2)
+    grown = (state.reshape(different, -1, inside) @ turned).reshape(rows, left, right, rank, out)
+    if is_low:
         return grown.reshape(rows, left, right * rank, out)
     return grown.swapaxes(2, 3).reshape(rows, left * rank, right, out)
 
@@ -237,10 +243,14 @@ def _pass_left(state: list[Floats], qubit: int) -> None:
     state[qubit - 1] = np.tensordot(state[qubit - 1], rest, (2, 1))
 
 
-def _join(state: list[Floats], link: Link, max_bond: int) -> float:
+def _join(state: list[Floats], link: Link, angles: Floats, max_bond: int) -> float:
     """Apply a link to two qubits, all others being orthogonal; return the share of the weight that is dropped."""
-    low = _attach(state[link.qubit].swapaxes(1, 2)[None], link, link.qubit)[0].swapaxes(1, 2)
-    high = _attach(state[link.qubit + 1].swapaxes(1, 2)[None], link, link.qubit + 1)[0].swapaxes(1, 2)
+    low, high = (
+        _attach(state[qubit].swapaxes(1, 2)[None], link.factors(qubit, angles), is_low=qubit == link.qubit)[0].swapaxes(
+            1, 2
+        )
+        for qubit in (link.qubit, link.qubit + 1)
+    )
     both = low.reshape(-1, low.shape[2]) @ high.reshape(len(high), -1)
     left, values, right = np.linalg.svd(both, full_matrices=False)
     squares = values**2
