@@ -12,6 +12,7 @@ import pytest
 import qhn as package
 from qhn.config.file import load_config
 from qhn.run.record import Record
+from qhn.run.warm_start import warm_started
 
 QUBO = """
 [problem]
@@ -126,9 +127,19 @@ def test_what_cannot_be_made_is_refused_before_anything_is_written(qhn, settings
 
 
 def test_members_of_a_sweep_run_one_by_one(qhn) -> None:
-    sweep = 'name = "two"\nexperiment = "qubo.toml"\nseeds = 2\nepsilon = [1.0]\nrepeats = 0\n[vary]\n'
+    sweep = 'name = "two"\nexperiment = "qubo.toml"\nseeds = 2\nepsilon = [1.0]\nrepeats = 1\n[vary]\n'
     Path("sweep.toml").write_text(sweep, encoding="utf-8")
     ran = qhn("sweep", "sweep.toml")
     assert ran.code == 0, ran.err
     assert "distinct" in ran.out
     assert " all " not in ran.out
+
+
+def test_a_warm_start_of_a_polynomial_takes_no_shots() -> None:
+    settings = {"train.backend": "aer-mps", "train.shots": 50, "ansatz.num_layers": 1}
+    warm = warm_started(load_config("qubo.toml", settings))
+    assert len(warm.train.initial.theta) == 400
+    (record,) = (Record.load(path.parent) for path in Path("results").rglob("config.json"))
+    assert record.config.train.shots is None
+    assert record.config.train.optimizer.name == "lbfgs"
+    assert record.steps()[-1].mean < -150

@@ -53,7 +53,8 @@ def can_advance_together(config: RunConfig) -> bool:
     train = config.train
     if not train.is_ideal or any(rule is not None for rule in (train.target, train.plateau, train.patience)):
         return False
-    if config.cost is None or getattr(config.cost, "code", ""):  # networks and programs are no polynomials
+    code = getattr(config.cost, "code", "")
+    if config.cost is None or code:  # neither networks nor programs are polynomials
         return True
     return polynomial_for_table(config.problem()) is None
 
