@@ -40,6 +40,7 @@ from qhn.circuit.unrolled import circuit_ansatz
 from qhn.config.file import load_config, load_problem
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import ParameterShift
+from qhn.estimator.polynomial import PolynomialEstimator
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.exact.cut import Op, best_cut
 from qhn.exact.energy import Energy
@@ -49,6 +50,7 @@ from qhn.optimize.lbfgs import minimize
 from qhn.problem.cost import BinnProblem
 from qhn.problem.cost_table import table_of_costs
 from qhn.problem.landscape import BLOCK, enumerate_costs
+from qhn.problem.quadratic import QuadraticProblem
 from qhn.run.training import train
 from qhn.seeds import Key
 
@@ -252,6 +254,29 @@ def bench_long_chain(shots: int) -> dict[str, Any]:
     return {"what": what, "seconds": seconds, "reference": "qhn on backend exact"}
 
 
+def bench_qubo(shots: int) -> dict[str, Any]:
+    """A gradient of a dense QUBO on a chain that no state vector holds, exactly and from shots."""
+    ansatz, rng = hypernetwork(100, 2), np.random.default_rng(1)
+    problem = QuadraticProblem.from_qubo(rng.normal(size=(100, 100)))
+    theta = rng.uniform(0, 2 * np.pi, ansatz.num_parameters)
+    exact = PolynomialEstimator(ansatz, problem)
+    rows = ParameterShift(ansatz.active).shifted(theta, Key(0))
+    sampled = SamplingEstimator(ansatz, problem, open_backend("exact"), shots=shots)
+    found, known = sampled.value_and_grad(theta, Key(1)), exact.energy.value_and_grad(theta[None])[1][0]
+    error = np.where(ansatz.active, found.grad_std_error, 1.0)
+    assert (np.abs(found.grad - known) < 6 * error).all(), "the contenders disagree"
+    seconds = medians(
+        {
+            "qhn, matrix products": lambda: exact.energy.value_and_grad(theta[None]),
+            "qhn, exact E of every shifted row": lambda: exact.energy(rows),
+            f"qhn, {shots:,} shots of every shifted row": lambda: sampled.value_and_grad(theta),
+        },
+        3,
+    )
+    what = f"one gradient of a dense QUBO, N=100, 2 layers, {len(rows):,} rows if shifted"
+    return {"what": what, "seconds": seconds, "reference": "qhn, matrix products"}
+
+
 def bench_noisy() -> dict[str, Any]:
     """All rows of a gradient on a device's noise; Aer takes half a minute a row and does one, with errors checked."""
     device, ansatz = fake_provider.FakeTorino(), hypernetwork(14, 2)
@@ -423,6 +448,7 @@ def main() -> None:
         *(lambda n=n: bench_any_circuit(n) for n in (14, 20, 22)),  # type: ignore[misc]
         *(lambda s=s: bench_sampled(s) for s in (SHOTS, *FEW_SHOTS)),  # type: ignore[misc]
         *(lambda s=s: bench_long_chain(s) for s in (SHOTS, FEW_SHOTS[0])),  # type: ignore[misc]
+        lambda: bench_qubo(FEW_SHOTS[0]),
         bench_noisy,
         bench_lbfgs,
         lambda: bench_costs("gaussian-activation"),

@@ -428,7 +428,8 @@ class Report:
         with attempt("training.png"):
             from qhn.report.figures import training_curve
 
-            paths.append(training_curve(folder, self.steps, optimum, trained, sampled=sampled))
+            best_of = "sampled" if sampled else self._offered
+            paths.append(training_curve(folder, self.steps, optimum, trained, best_of=best_of))
         if costs:
             with attempt("costs.png"):
                 from qhn.report.figures import cost_distribution
