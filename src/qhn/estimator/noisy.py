@@ -250,7 +250,18 @@ def without_shots(
     """
     if isinstance(sampler, Noisy):
         return NoisyEstimator(ansatz, problem, sampler, objective=objective, costs=costs)
-    if isinstance(sampler, KnownDistribution):
-        return ExactEstimator(ansatz, problem, objective=objective, costs=costs)
-    facts = sampler.describe()
-    raise QhnError(f"{facts['name']} draws shots ({facts['method']}), and does not know E without them; give --shots")
+    check_knows_distribution(sampler)
+    return ExactEstimator(ansatz, problem, objective=objective, costs=costs)
+
+
+def check_knows_distribution(sampler: Sampler) -> None:
+    """Refuse a machine that only draws shots, or does so for this circuit, to compute E without them.
+
+    Raises:
+        ValueError: if the sampler does not know the distribution of its bits.
+    """
+    if not isinstance(sampler, KnownDistribution):
+        facts = sampler.describe()
+        raise QhnError(
+            f"{facts['name']} draws shots ({facts['method']}), and does not know E without them; give --shots"
+        )
