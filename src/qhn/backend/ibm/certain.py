@@ -98,7 +98,11 @@ class _Strings:
         return ((strings % Z) != 0).any(axis=1), signs
 
     def odd_angles(self, num_parameters: int, rng: np.random.Generator) -> Integers | None:
-        """The angles in units of π/2, 0 or 1, at which every bit is certain, up to multiples of π; None if not found."""
+        """Angles in units of π/2, 0 or 1, at which every bit is certain, whatever multiples of π are added.
+
+        Returns:
+            The angles, ``[num_parameters]``; None if none are found.
+        """
         odd = np.zeros(num_parameters, dtype=np.int64)
         fewest = int(self.pulled_back(odd)[0].sum())
         turned = [gate.angle for gate in self.gates if gate.angle is not None]
