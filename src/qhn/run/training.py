@@ -30,6 +30,7 @@ from qhn.config.file import with_settings
 from qhn.errors import QhnError, RecordError
 from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.measurement import Measurement
+from qhn.estimator.noisy import check_knows_distribution
 from qhn.estimator.protocol import Estimator
 from qhn.problem.black_box import BlackBox, begin_evaluations
 from qhn.problem.cost import Problem
@@ -110,8 +111,11 @@ def train(
         kept = Record.load(directory)
         return Training(replace(plan, config=with_stop_rules_of(config, kept)), OnDisk(kept), **options)
     backend = config.backend(found.journal if record else None)
-    forecast = Forecast(config, plan.ansatz, backend.compile(plan.ansatz.unrolled).placement)
+    sampler = backend.compile(plan.ansatz.unrolled)
+    forecast = Forecast(config, plan.ansatz, sampler.placement)
     check_start(forecast, paid=backend.paid, record=record)  # refuse what cannot run before anything is written
+    if config.train.shots is None:
+        check_knows_distribution(sampler)
     if not record:
         return Training(plan, Unrecorded(), backend)
     if found.exists:
