@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from qhn.estimator.means import Estimates
     from qhn.estimator.measurement import Measurement
     from qhn.estimator.noisy import NoisyEstimator
+    from qhn.estimator.polynomial import PolynomialEstimator
     from qhn.estimator.sampling import SamplingEstimator
     from qhn.exact.chain import Chain
+    from qhn.exact.chain_energy import ChainEnergy
     from qhn.exact.distribution import Distribution, schmidt_spectrum
     from qhn.exact.energy import Energy
+    from qhn.exact.light_cone_energy import LightConeEnergy
     from qhn.optimize.lbfgs import Lbfgs, minimize
     from qhn.optimize.optimizer import Adam, Sgd, Sinusoid, SpsaGains
     from qhn.predict.ensemble import Ensemble, load_ensemble
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from qhn.problem.max_cut import MaxCutProblem, max_cut
     from qhn.problem.network import Network, load_network
     from qhn.problem.objective import Objective
+    from qhn.problem.polynomial import SpinPolynomial
     from qhn.problem.quadratic import QuadraticProblem
     from qhn.problem.search_space import SearchSpace
     from qhn.run.record import Record, load_run
@@ -60,10 +64,13 @@ _MODULES = {
     "estimator.means": ("Estimates",),
     "estimator.measurement": ("Measurement",),
     "estimator.noisy": ("NoisyEstimator",),
+    "estimator.polynomial": ("PolynomialEstimator",),
     "estimator.sampling": ("SamplingEstimator",),
     "exact.chain": ("Chain",),
+    "exact.chain_energy": ("ChainEnergy",),
     "exact.distribution": ("Distribution", "schmidt_spectrum"),
     "exact.energy": ("Energy",),
+    "exact.light_cone_energy": ("LightConeEnergy",),
     "optimize.lbfgs": ("Lbfgs", "minimize"),
     "optimize.optimizer": ("Adam", "Sgd", "Sinusoid", "SpsaGains"),
     "predict.ensemble": ("Ensemble", "load_ensemble"),
@@ -76,6 +83,7 @@ _MODULES = {
     "problem.max_cut": ("MaxCutProblem", "max_cut"),
     "problem.network": ("Network", "load_network"),
     "problem.objective": ("Objective",),
+    "problem.polynomial": ("SpinPolynomial",),
     "problem.quadratic": ("QuadraticProblem",),
     "problem.search_space": ("SearchSpace",),
     "run.record": ("Record", "load_run"),

@@ -35,6 +35,16 @@ LEARNING_RATE = 0.2  # step of the product state's angles, in radians
 ELITE, SMOOTHING = 0.2, 0.7  # share of a population that the next one is drawn after, and how closely
 
 
+def methods_for(problem: Problem) -> tuple[str, ...]:
+    """The names of the searches that a problem allows: ``straight-through`` takes networks with weights.
+
+    >>> from qhn.problem.cost import TableProblem
+    >>> methods_for(TableProblem([3.0, 1.0]))
+    ('random', 'descent', 'annealing', 'cross-entropy', 'product')
+    """
+    return METHODS if isinstance(problem, BinnProblem) else tuple(_SEARCHES)
+
+
 def search(problem: Problem, method: str, max_distinct: int, seed: int = 0, *, target: float = -np.inf) -> Trace:
     """Search for the lowest C with one of ``METHODS`` until ``max_distinct`` different bitstrings, or all, are known.
 
@@ -65,7 +75,10 @@ def search(problem: Problem, method: str, max_distinct: int, seed: int = 0, *, t
     try:
         if method == "straight-through":
             if not isinstance(problem, BinnProblem):
-                raise QhnError(f"straight-through needs a BinnProblem, with weights, got {type(problem).__name__}")
+                kind = type(problem).__name__
+                raise QhnError(
+                    f"straight-through trains the weights of networks, and this is a {kind}; use another method"
+                )
             straight_through(problem, tally, rng)
         else:
             _SEARCHES[method](tally, rng)

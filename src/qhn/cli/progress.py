@@ -99,9 +99,11 @@ def _mean(step: Step) -> str:
 
 def _numbers(step: Step) -> str:
     energy = f"E {with_error(step.mean, step.mean_std_error)}"
-    if step.shots == 0:  # an exact run knows all costs, and reports that of the most probable network
+    if step.shots:
+        return f"{energy}  best C {step.best_cost:.5g}  distinct {step.distinct:,}  shots {step.shots:,}"
+    if step.distinct == 2 ** len(step.best_bits):  # it knows all costs, and reports that of the most probable network
         return f"{energy}  best of the most probable C {step.best_cost:.5g}"
-    return f"{energy}  best C {step.best_cost:.5g}  distinct {step.distinct:,}  shots {step.shots:,}"
+    return f"{energy}  best C {step.best_cost:.5g}  distinct {step.distinct:,}"
 
 
 def sweep_progress(going: Iterator[Progress], quiet: bool) -> Progress:

@@ -7,6 +7,7 @@ from qhn.estimator.gradient import Gradient, ParameterShift, Spsa, ValueAndGrad
 from qhn.estimator.means import Estimates, Means
 from qhn.estimator.measurement import Measurement
 from qhn.estimator.noisy import NoisyEstimator
+from qhn.estimator.polynomial import PolynomialEstimator
 from qhn.estimator.sampling import SamplingEstimator
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Measurement",
     "NoisyEstimator",
     "ParameterShift",
+    "PolynomialEstimator",
     "SamplingEstimator",
     "Spsa",
     "ValueAndGrad",

@@ -80,6 +80,7 @@ class PolynomialEstimator:
         self.evaluations = Evaluations(problem) if evaluations is None else evaluations
         self.energy = self._energy_of(problem)
         self._other: tuple[Problem, PolynomialEnergy] | None = None
+        self._last: tuple[Floats, Bits] | None = None  # the angles of the last bitstring, which a step asks for again
 
     @property
     def scale(self) -> float:
@@ -118,7 +119,10 @@ class PolynomialEstimator:
 
     def likely_bits(self, theta: ArrayLike) -> Bits:
         """The bitstring ``[num_qubits]`` that the circuit favours at angles ``theta[num_parameters]``."""
-        return self.energy.likely_bits(gate_angles(self.ansatz, as_angles(theta, self.ansatz.num_parameters)))
+        angles = as_angles(theta, self.ansatz.num_parameters)
+        if self._last is None or not np.array_equal(self._last[0], angles):
+            self._last = angles.copy(), self.energy.likely_bits(gate_angles(self.ansatz, angles))
+        return self._last[1]
 
     def solutions(self, theta: Floats, found: Estimates) -> Bits:
         """The bitstring that the circuit favours at ``theta[num_parameters]``, ``[1, num_qubits]``."""

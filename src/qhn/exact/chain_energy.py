@@ -34,6 +34,7 @@ from qhn.threads import check_threads, in_parallel
 
 MAX_BOND_DIMENSION = 32  # a transfer is a matrix of D² rows and columns
 MAX_NUMBERS = 2**27  # numbers in all environments, and again in their slopes: 1 GiB each
+SMALL = 16  # rows and columns up to which plain loops multiply matrices faster than linear algebra
 MAX_PRODUCTS = 2**34  # multiplications of all transfers, of which a gradient takes four times as many: half a minute
 
 
@@ -148,55 +149,79 @@ class ChainEnergy:
 def _forward(matrices, operator, environments):
     """Compute the environments of all states, ``[num_states, D²]``, from that of the first."""
     size = environments.shape[1]
-    transfers, x = np.empty((4, size, size)), np.empty(size)
+    transfers = np.empty((4, size, size))
+    shape = (np.diff(operator.sites).max(), size)
+    x, y = np.empty(shape), np.empty(shape)
     for k in range(len(matrices)):
         _fill_transfers(matrices[k], transfers)
-        for group in range(operator.sites[k], operator.sites[k + 1]):
-            _gather(operator, group, environments, x)
-            out, transfer = environments[operator.targets[group]], transfers[operator.patterns[group]]
-            for a in range(size):
-                for b in range(size):
-                    out[b] += x[a] * transfer[a, b]
+        for pattern in range(4):
+            num = _gather(operator, k, pattern, environments, x)
+            _multiply(x[:num], transfers[pattern], y[:num])
+            n = 0
+            for group in range(operator.sites[k], operator.sites[k + 1]):
+                if operator.patterns[group] == pattern:
+                    environments[operator.targets[group]] += y[n]
+                    n += 1
 
 
 @compiled
 def _backward(matrices, operator, environments, slopes):
     """Compute the slopes of E with all matrices, dE = Re Σ S·dA, into zeros ``[pairs, 4, D, D]``."""
     size = environments.shape[1]
-    transfers, x, y = np.empty((4, size, size)), np.empty(size), np.empty(size)
-    turned = np.empty((4, size, size))  # the slopes of E with the transfers
+    transfers, turned = np.empty((4, size, size)), np.empty((4, size, size))  # turned: the slopes with the transfers
+    shape = (np.diff(operator.sites).max(), size)
+    x, y, above = np.empty(shape), np.empty(shape), np.empty(shape)
     adjoints = np.zeros_like(environments)
     adjoints[operator.final, 0] = 1.0
     for k in range(len(matrices) - 1, -1, -1):
         _fill_transfers(matrices[k], transfers)
-        turned[:] = 0.0
-        for group in range(operator.sites[k], operator.sites[k + 1]):
-            _gather(operator, group, environments, x)
-            pattern, above = operator.patterns[group], adjoints[operator.targets[group]]
-            transfer, slope = transfers[pattern], turned[pattern]
-            for a in range(size):
-                total = 0.0
-                for b in range(size):
-                    total += transfer[a, b] * above[b]
-                y[a] = total
-            for a in range(size):
-                for b in range(size):
-                    slope[a, b] += x[a] * above[b]
-            for one in range(operator.starts[group], operator.starts[group + 1]):
-                below = adjoints[operator.sources[one]]
-                for a in range(size):
-                    below[a] += operator.weights[one] * y[a]
+        for pattern in range(4):
+            num = _gather(operator, k, pattern, environments, x)
+            n = 0
+            for group in range(operator.sites[k], operator.sites[k + 1]):
+                if operator.patterns[group] == pattern:
+                    above[n] = adjoints[operator.targets[group]]
+                    n += 1
+            _multiply(np.ascontiguousarray(x[:num].T), above[:num], turned[pattern])
+            _multiply(above[:num], np.ascontiguousarray(transfers[pattern].T), y[:num])
+            n = 0
+            for group in range(operator.sites[k], operator.sites[k + 1]):
+                if operator.patterns[group] == pattern:
+                    for one in range(operator.starts[group], operator.starts[group + 1]):
+                        below, weight = adjoints[operator.sources[one]], operator.weights[one]
+                        for a in range(size):
+                            below[a] += weight * y[n, a]
+                    n += 1
         _pull_transfers_back(matrices[k], turned, slopes[k])
 
 
 @compiled
-def _gather(operator, group, environments, x):
-    """Add up the environments from which the transitions of a group come, into ``x[D²]``."""
-    x[:] = 0.0
-    for one in range(operator.starts[group], operator.starts[group + 1]):
-        source, weight = environments[operator.sources[one]], operator.weights[one]
-        for a in range(x.size):
-            x[a] += weight * source[a]
+def _gather(operator, k, pattern, environments, x):
+    """Add up the environments that come into each group of a pattern at a site, ``x[n, D²]``; return their number n."""
+    n = 0
+    for group in range(operator.sites[k], operator.sites[k + 1]):
+        if operator.patterns[group] == pattern:
+            x[n] = 0.0
+            for one in range(operator.starts[group], operator.starts[group + 1]):
+                source, weight = environments[operator.sources[one]], operator.weights[one]
+                for a in range(source.size):
+                    x[n, a] += weight * source[a]
+            n += 1
+    return n
+
+
+@compiled
+def _multiply(a, b, out):
+    """Compute the product of two matrices; for small ones, calls of linear algebra take longer than loops."""
+    if max(b.shape) > SMALL:
+        np.dot(a, b, out)
+        return
+    for i in range(len(a)):
+        for j in range(b.shape[1]):
+            out[i, j] = 0.0
+        for m in range(len(b)):
+            for j in range(b.shape[1]):
+                out[i, j] += a[i, m] * b[m, j]
 
 
 @compiled
@@ -213,22 +238,29 @@ def _fill_transfers(a, transfers):
             for k in range(size):
                 for n in range(k, size):
                     to_real, to_imag = n * size + k, k * size + n
-                    for pattern in range(4):
-                        plus, minus = complex(0.0), complex(0.0)
-                        for s in range(4):
-                            sign = _sign(pattern, s)
-                            plus += sign * np.conj(a[s, i, k]) * a[s, j, n]
-                            minus += sign * np.conj(a[s, j, k]) * a[s, i, n]
-                        transfer = transfers[pattern]
-                        if i == j:
-                            minus = complex(0.0)
-                        else:
-                            transfer[imag, to_real] = (minus - plus).imag
-                            if k < n:
-                                transfer[imag, to_imag] = (plus - minus).real
-                        transfer[real, to_real] = (plus + minus).real
-                        if k < n:
-                            transfer[real, to_imag] = (plus + minus).imag
+                    forth = _of_patterns(
+                        np.conj(a[0, i, k]) * a[0, j, n],
+                        np.conj(a[1, i, k]) * a[1, j, n],
+                        np.conj(a[2, i, k]) * a[2, j, n],
+                        np.conj(a[3, i, k]) * a[3, j, n],
+                    )
+                    if i == j:
+                        for pattern in range(4):
+                            transfers[pattern, real, to_imag] = forth[pattern].imag
+                            transfers[pattern, real, to_real] = forth[pattern].real
+                        continue
+                    back = _of_patterns(
+                        np.conj(a[0, j, k]) * a[0, i, n],
+                        np.conj(a[1, j, k]) * a[1, i, n],
+                        np.conj(a[2, j, k]) * a[2, i, n],
+                        np.conj(a[3, j, k]) * a[3, i, n],
+                    )
+                    for pattern in range(4):  # on the diagonal the imaginary part is 0, and the real one is set last
+                        plus, minus = forth[pattern] + back[pattern], forth[pattern] - back[pattern]
+                        transfers[pattern, real, to_imag] = plus.imag
+                        transfers[pattern, imag, to_imag] = minus.real
+                        transfers[pattern, real, to_real] = plus.real
+                        transfers[pattern, imag, to_real] = -minus.imag
 
 
 @compiled
@@ -244,31 +276,26 @@ def _pull_transfers_back(a, turned, slopes):
             for k in range(size):
                 for n in range(k, size):
                     to_real, to_imag = n * size + k, k * size + n
+                    plus_real, plus_imag = _of_bits(turned, real, to_real), _of_bits(turned, real, to_imag)
+                    minus_imag, minus_real = _of_bits(turned, imag, to_real), _of_bits(turned, imag, to_imag)
                     for s in range(4):
-                        plus, minus = complex(0.0), complex(0.0)  # the slopes with M(i, j) and M(j, i)
-                        for pattern in range(4):
-                            slope, sign = turned[pattern], _sign(pattern, s)
-                            even, odd = sign * slope[real, to_real], 0.0
-                            if k < n:
-                                odd = sign * slope[real, to_imag]
-                            plus += complex(even, -odd)
-                            minus += complex(even, -odd)
-                            if i < j:
-                                even, odd = 0.0, sign * slope[imag, to_real]
-                                if k < n:
-                                    even = sign * slope[imag, to_imag]
-                                plus += complex(even, odd)
-                                minus -= complex(even, odd)
-                        slopes[s, j, n] += plus * np.conj(a[s, i, k])
-                        slopes[s, i, k] += np.conj(plus) * np.conj(a[s, j, n])
-                        if i < j:
-                            slopes[s, i, n] += minus * np.conj(a[s, j, k])
-                            slopes[s, j, k] += np.conj(minus) * np.conj(a[s, i, n])
+                        plus = complex(plus_real[s], -plus_imag[s] if k < n else 0.0)
+                        minus = complex(minus_real[s] if k < n else 0.0, minus_imag[s])
+                        forth, back = (plus + minus, plus - minus) if i < j else (plus, complex(0.0))
+                        slopes[s, j, n] += forth * np.conj(a[s, i, k])
+                        slopes[s, i, k] += np.conj(forth) * np.conj(a[s, j, n])
+                        slopes[s, i, n] += back * np.conj(a[s, j, k])
+                        slopes[s, j, k] += np.conj(back) * np.conj(a[s, i, n])
 
 
 @inlined
-def _sign(pattern, s):
-    """The product σ_p(s) of the spins of a pattern, for two bits s; bit 1 is spin +1."""
-    first = 1.0 if s & 1 or not pattern & 1 else -1.0
-    second = 1.0 if s & 2 or not pattern & 2 else -1.0
-    return first * second
+def _of_patterns(a, b, c, d):
+    """The sums Σ_s σ_p(s)·x_s of four numbers for all patterns p; bit 1 is spin +1."""
+    return a + b + c + d, b - a + d - c, c - a + d - b, a - b - c + d
+
+
+@inlined
+def _of_bits(turned, row, column):
+    """The sums Σ_p σ_p(s)·x_p of an entry of four matrices for all pairs of bits s."""
+    a, b, c, d = turned[0, row, column], turned[1, row, column], turned[2, row, column], turned[3, row, column]
+    return a - b - c + d, a + b - c - d, a - b + c - d, a + b + c + d

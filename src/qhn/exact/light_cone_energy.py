@@ -79,13 +79,14 @@ class ConeMeans:
             means[state.groups] = state.signs @ state.vector.probabilities(row[state.cone.angles])
         return means
 
-    def grad(self, row: Floats, weights: Floats) -> Floats:
-        """The gradient of the sum of the groups' means, times ``weights[num_groups]``, at one row of angles."""
-        grad = np.zeros_like(row)
+    def sum_and_grad(self, row: Floats, weights: Floats) -> tuple[float, Floats]:
+        """The sum of the groups' means, times ``weights[num_groups]``, and its gradient at one row of angles."""
+        total, grad = 0.0, np.zeros_like(row)
         for state in self._states:
-            table = weights[state.groups] @ state.signs
-            grad[state.cone.angles] += state.vector.mean_and_grad(row[state.cone.angles], table)[1]
-        return grad
+            mean, slopes = state.vector.mean_and_grad(row[state.cone.angles], weights[state.groups] @ state.signs)
+            total += mean
+            grad[state.cone.angles] += slopes
+        return total, grad
 
 
 class _State:
@@ -153,9 +154,13 @@ class LightConeEnergy:
         values, grads = np.empty(len(rows)), np.empty(rows.shape)
 
         def fill(row: int) -> None:
+            if self._factors.shape[1] == 1:  # E is the sum itself
+                total, grads[row] = self._means.sum_and_grad(rows[row], self._slopes(np.ones(self._means.num_groups)))
+                values[row] = self._constant + total
+                return
             means = self._means.values(rows[row])
             values[row] = self._mean(means)
-            grads[row] = self._means.grad(rows[row], self._slopes(means))
+            grads[row] = self._means.sum_and_grad(rows[row], self._slopes(means))[1]
 
         in_parallel(fill, range(len(rows)), self.num_threads)
         return values, grads

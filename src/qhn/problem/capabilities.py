@@ -13,6 +13,8 @@ from qhn.problem.cost import Problem
 from qhn.problem.polynomial import SpinPolynomial
 from qhn.text import counted
 
+MOST_WRITTEN = 40  # qubits up to which the number of all bitstrings is written in full
+
 
 @runtime_checkable
 class HasDigest(Protocol):
@@ -97,8 +99,17 @@ def summary_of(problem: Problem) -> str:
     if isinstance(problem, HasWords):
         return problem.summary()
     n = problem.num_qubits
-    count = f" = {2**n:,}" if n <= 40 else ""
+    count = f" = {number_of_bitstrings(n)}" if n <= MOST_WRITTEN else ""
     return f"{counted(n, 'qubit')}, 2^{n}{count} bitstrings"
+
+
+def number_of_bitstrings(num_qubits: int) -> str:
+    """The number of all bitstrings in words, as a power of two if it has too many digits.
+
+    >>> number_of_bitstrings(10), number_of_bitstrings(100)
+    ('1,024', '2^100')
+    """
+    return f"{2**num_qubits:,}" if num_qubits <= MOST_WRITTEN else f"2^{num_qubits}"
 
 
 def description_of(problem: Problem, bits: Bits) -> list[str]:

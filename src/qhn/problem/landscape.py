@@ -19,6 +19,7 @@ from qhn.problem.polynomial import SpinPolynomial, walsh_hadamard
 
 MAX_ENUMERABLE_QUBITS = 24
 MAX_LOSSES = 2**30  # losses of one network on one sample up to which enumerating all costs is cheap
+MAX_TERMS = 2**30  # terms of a polynomial at one bitstring, up to which enumerating all costs is cheap
 MANY_QUBITS = 10  # qubits from which on it pays to look for structure
 TYPICAL = 0.4  # share of costs below a typical one: less than half, for penalties, and more than a few, for rounding
 ROUNDING = 2.0**-50  # relative: sums of numbers of order 1 are right to a few bits
@@ -26,11 +27,21 @@ BLOCK = 1 << 14  # bitstrings evaluated at a time
 
 
 def is_small(problem: Problem) -> bool:
-    """Whether all costs are soon known: a table, or few enough networks on few enough samples."""
+    """Whether all costs are soon known: a table, a short polynomial, or few enough networks on few enough samples."""
+    if problem.num_qubits > MAX_ENUMERABLE_QUBITS:
+        return False
+    if isinstance(problem, HasPolynomial):
+        return bool(2**problem.num_qubits * len(problem.polynomial.terms) <= MAX_TERMS)
     if not isinstance(problem, BinnProblem):
         return isinstance(problem, TableProblem)  # what a cost of the user's own takes is not known
     most = MAX_LOSSES if problem.space.additive_groups() else MAX_LOSSES // 16  # without structure each takes longer
-    return 2**problem.num_qubits * len(problem.dataset.y) <= most and problem.num_qubits <= MAX_ENUMERABLE_QUBITS
+    return bool(2**problem.num_qubits * len(problem.dataset.y) <= most)
+
+
+def can_enumerate(problem: Problem) -> bool:
+    """Whether all costs can be computed: up to 24 qubits, unless the cost is a program, which may take any time."""
+    is_data = isinstance(problem, (BinnProblem, TableProblem, HasPolynomial))
+    return problem.num_qubits <= MAX_ENUMERABLE_QUBITS and is_data
 
 
 def enumerate_costs(problem: Problem) -> Floats:

@@ -1,4 +1,4 @@
-"""Classical searches for the best network of an experiment, repeated and compared as a table and as curves."""
+"""Classical searches for the lowest cost of an experiment, repeated and compared as a table and as curves."""
 
 from __future__ import annotations
 
@@ -10,43 +10,46 @@ from pathlib import Path
 import numpy as np
 
 from qhn.arrays import Floats
-from qhn.baseline.classical import METHODS, polish, search, success_rate
+from qhn.baseline.classical import METHODS, methods_for, polish, search, success_rate
 from qhn.baseline.tally import Trace
 from qhn.config import RunConfig
 from qhn.errors import QhnError
 from qhn.problem.black_box import begin_evaluations
+from qhn.problem.capabilities import noun_of, number_of_bitstrings
 from qhn.problem.cost import Problem, TableProblem
-from qhn.problem.landscape import MAX_ENUMERABLE_QUBITS, Landscape, enumerate_costs
+from qhn.problem.landscape import Landscape, can_enumerate, enumerate_costs
 from qhn.report.attempt import attempt
 from qhn.text import did_you_mean, shown
 
 ALL = "all"  # every method
-DEFAULT_EVALUATIONS = 20_000  # different networks a search, or half of all if that is fewer
+DEFAULT_EVALUATIONS = 20_000  # different bitstrings a search, or half of all if that is fewer
 ROUNDING = 1e-12  # of the lowest C, where the optimum is not known
 ROW = "{:<17} {:>18} {:>10} {:>10} {:>8} {:>16} {:>15}"
 
 
 @dataclass(frozen=True)
 class BaselineReport:
-    """What classical searches find, each given the same number of different networks to evaluate.
+    """What classical searches find, each given the same number of different bitstrings to evaluate.
 
     Attributes:
-        config: the experiment, of which only data and networks matter.
+        config: the experiment, of which only the problem matters.
         method: the name of a search, or ``"all"``.
         seed: seed of the first repeat; the seed of each next one is higher by 1.
-        budget: different networks that a search evaluates at most.
-        size: different networks that there are.
+        budget: different bitstrings that a search evaluates at most.
+        num_qubits: number of bits of a bitstring.
+        noun: the word for what one bitstring stands for, such as ``network``.
         traces: the traces of each search by its name, one trace a repeat.
-        polished: for each search by its name the costs C at which one-flip descent ends, begun at the best network of
-            each repeat, ``[repeats]``.
-        landscape: the cost of every network, or None above 24 qubits.
+        polished: for each search by its name the costs C at which one-flip descent ends, begun at the best bitstring
+            of each repeat, ``[repeats]``.
+        landscape: the cost of every bitstring, or None above 24 qubits and of a cost of the user's own.
     """
 
     config: RunConfig
     method: str
     seed: int
     budget: int
-    size: int
+    num_qubits: int
+    noun: str
     traces: Mapping[str, Sequence[Trace]]
     polished: Mapping[str, Floats]
     landscape: Landscape | None
@@ -63,34 +66,38 @@ class BaselineReport:
         results: Path | None = None,
         tell: Callable[[str], object] = lambda words: None,
     ) -> BaselineReport:
-        """Search for the best network of an experiment.
+        """Search for the lowest cost of an experiment.
 
         Args:
-            config: the experiment, of which only data and networks matter.
-            method: the name of a search, or ``"all"``.
-            evaluations: different networks that each search may evaluate; by default half of them, up to 20,000.
+            config: the experiment, of which only the problem matters.
+            method: the name of a search, or ``"all"``: every one that the problem allows.
+            evaluations: different bitstrings that each search may evaluate; by default half of them, up to 20,000.
             repeats: searches with each method.
             seed: seed of the first repeat; each next one is higher by 1.
             results: the directory of results, where the costs of a function of the user's are kept; None to keep none.
             tell: is given one line of progress when a method begins, and while such a function is evaluated.
 
         Raises:
-            ValueError: if there is no such method, or the data cannot be read.
+            ValueError: if there is no such method, the problem does not allow it, or the data cannot be read.
         """
-        chosen = chosen_methods(method)
+        asked = chosen_methods(method)
         problem = config.problem(trust=True)
-        begin_evaluations(problem, results, tell)
+        noun, chosen = noun_of(problem), [name for name in asked if method != ALL or name in methods_for(problem)]
         size = 2**problem.num_qubits
         budget = min(evaluations or min(size // 2, DEFAULT_EVALUATIONS), size)
-        known = Landscape(enumerate_costs(problem)) if problem.num_qubits <= MAX_ENUMERABLE_QUBITS else None
+        begin_evaluations(problem, results, tell, most=len(chosen) * repeats * budget)
+        known = Landscape(enumerate_costs(problem)) if can_enumerate(problem) else None
         table: Problem = TableProblem(known.costs) if known else problem
         traces = {}
-        for name in chosen:
-            tell(f"{name}: {repeats} × {budget:,} of {size:,} networks")
+        for name in asked:
+            if name not in chosen:
+                tell(f"{name}: left out, since it trains the weights of networks")
+                continue
+            tell(f"{name}: {repeats} × {budget:,} of {number_of_bitstrings(problem.num_qubits)} {noun}s")
             searched = problem if name == "straight-through" else table  # it follows gradients, and a table has none
             traces[name] = [search(searched, name, budget, seed + repeat) for repeat in range(repeats)]
         ends = {name: np.array([polish(table, trace.bits).cost for trace in found]) for name, found in traces.items()}
-        return cls(config, method, seed, budget, size, traces, ends, known)
+        return cls(config, method, seed, budget, problem.num_qubits, noun, traces, ends, known)
 
     @cached_property
     def lowest(self) -> float:
@@ -115,12 +122,13 @@ class BaselineReport:
         if self.landscape is None:
             what = f"lowest C found, polished ones included = {self.lowest:.8g}"
         above = "C - C*" if self.landscape else "C - lowest"
-        columns = ("method", f"median {above}", "mean", "polished", "reached", "95% interval", "networks to it")
-        head = f"{self.num_repeats} searches each, {self.budget:,} of {self.size:,} networks evaluated; {what}\n"
+        columns = ("method", f"median {above}", "mean", "polished", "reached", "95% interval", f"{self.noun}s to it")
+        size = number_of_bitstrings(self.num_qubits)
+        head = f"{self.num_repeats} searches each, {self.budget:,} of {size} {self.noun}s evaluated; {what}\n"
         return "\n".join([head, ROW.format(*columns), *map(self._row, self.traces)])
 
     def write(self, results: Path) -> list[Path]:
-        """Draw the lowest C against networks evaluated, with every fall of C beside it as CSV.
+        """Draw the lowest C against bitstrings evaluated, with every fall of C beside it as CSV.
 
         Args:
             results: the directory of results; the files go into ``<experiment>/baseline-<problem id>`` below it.

@@ -66,7 +66,8 @@ class Comparison:
             rows.append([*row, f"{last.distinct:,}", f"{last.shots:,}"])
         lines = [aligned(head, rows)]
         if len({record.config.problem_id for record in self.records}) > 1:
-            lines += ["", "these runs minimise different costs: their data or networks differ, so C does not compare"]
+            why = "their data, networks or problems differ, so C does not compare"
+            lines += ["", f"these runs minimise different costs: {why}"]
         return "\n".join(lines)
 
     @in_own_style

@@ -52,7 +52,7 @@ FEW_EVALUATIONS = 200  # below which an axis names more than the powers of ten
 
 @in_own_style
 def training_curve(
-    folder: Path, steps: Sequence[Step], optimum: float | None, trained: str = "", *, sampled: bool = True
+    folder: Path, steps: Sequence[Step], optimum: float | None, trained: str = "", *, best_of: str = "sampled"
 ) -> Path:
     """Draw E with its error band, the validation cost and the best C against the step.
 
@@ -61,8 +61,8 @@ def training_curve(
         steps: the steps of a run.
         optimum: the optimum C*; None if it is not known.
         trained: name of the objective, drawn as a curve, if it is not E.
-        sampled: whether the run took shots, so that the best C is that of all sampled bitstrings; otherwise it is that
-            of the most probable bitstrings.
+        best_of: word for the bitstrings of which the best C is drawn; without shots it is ``"most probable"`` or
+            ``"favoured"``.
 
     Returns:
         The path of the PNG file.
@@ -96,7 +96,7 @@ def training_curve(
         color=GREEN,
         linestyle="-.",
         marker=marker,
-        label=f"best {'sampled' if sampled else 'most probable'} C",
+        label=f"best {best_of} C",
     )
     if optimum is not None:
         axes.axhline(optimum, color=GREY, linewidth=0.8, linestyle=":", label="optimum C*")

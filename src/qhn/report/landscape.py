@@ -1,4 +1,4 @@
-"""The cost of every network of an experiment, as a page and as pictures: optimum, levels, minima, interactions."""
+"""The cost of every bitstring of an experiment, as a page and as pictures: optimum, levels, minima, interactions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from qhn import durable
 from qhn.bitstrings import text
 from qhn.config import RunConfig
 from qhn.problem.black_box import begin_evaluations
-from qhn.problem.capabilities import description_of, summary_of
+from qhn.problem.capabilities import description_of, noun_of, summary_of
 from qhn.problem.cost import BinnProblem, Problem
 from qhn.problem.landscape import Landscape, enumerate_costs
 from qhn.report.attempt import attempt
@@ -23,10 +23,10 @@ ORDERS = 4  # sizes of interactions whose share of the variance is told
 
 @dataclass(frozen=True)
 class LandscapeReport:
-    """What the enumeration of all networks of an experiment shows.
+    """What the enumeration of all costs of an experiment shows.
 
     Attributes:
-        config: the experiment, of which only data and networks matter.
+        config: the experiment, of which only the problem matters.
         problem: the cost of its bitstrings.
         landscape: the cost of every bitstring, enumerated.
     """
@@ -39,7 +39,7 @@ class LandscapeReport:
     def of(
         cls, config: RunConfig, results: Path | None = None, tell: Callable[[str], object] = lambda words: None
     ) -> LandscapeReport:
-        """Enumerate the networks of an experiment.
+        """Enumerate the costs of an experiment.
 
         Args:
             config: the experiment, of which only data and networks, or the other problem, matter.
@@ -50,11 +50,11 @@ class LandscapeReport:
             ValueError: if there are more than 2^24, or the data cannot be read.
         """
         problem = config.problem(trust=True)
-        begin_evaluations(problem, results, tell)
+        begin_evaluations(problem, results, tell, most=2**problem.num_qubits)
         return cls(config, problem, Landscape(enumerate_costs(problem)))
 
     def page(self) -> str:
-        """The meaning of the bits, the best network in words, the lowest costs, the minima, and what interacts."""
+        """The meaning of the bits, the best bitstring in words, the lowest costs, the minima, and what interacts."""
         return "\n".join([summary_of(self.problem), *self._optimum(), *self._levels(), *self._minima(), *self._walsh()])
 
     def write(self, results: Path) -> list[Path]:
@@ -85,10 +85,15 @@ class LandscapeReport:
             drawn.append(walsh_weights(folder, self.landscape))
         return [*drawn, folder / "costs.npy"]
 
+    @property
+    def noun(self) -> str:
+        """The word for what one bitstring stands for, such as ``network``."""
+        return noun_of(self.problem)
+
     def _optimum(self) -> Iterator[str]:
-        """The lines on the network of the lowest cost."""
+        """The lines on the bitstring of the lowest cost."""
         found, bits = self.landscape, self.landscape.optimal_bits[0]
-        yield f"\noptimum C* = {found.optimum:.8g}, {found.degeneracy} of {found.costs.size:,} networks; the first:"
+        yield f"\noptimum C* = {found.optimum:.8g}, {found.degeneracy} of {found.costs.size:,} {self.noun}s; the first:"
         yield f"  bits {text(bits)} (qubit 0 first)"
         yield from (f"  {line}" for line in description_of(self.problem, bits))
         if not isinstance(self.problem, BinnProblem):
@@ -98,12 +103,13 @@ class LandscapeReport:
         yield f"  accuracy: training {float(training):.1%}{held_out}"
 
     def _levels(self) -> Iterator[str]:
-        """The lines on the lowest costs and how many networks have each."""
+        """The lines on the lowest costs and how many bitstrings have each."""
         found = self.landscape
-        yield "\nlowest levels\n  cost        networks   above C*"
+        width = max(8, len(self.noun) + 1)
+        yield f"\nlowest levels\n  cost        {f'{self.noun}s':>{width}}   above C*"
         for cost, count in found.levels(SHOWN):
-            yield f"  {cost:<11.6g} {count:>8,}   {cost - found.optimum:.3g}"
-        yield f"mean cost of a random network {found.costs.mean():.6g}, highest {found.sorted_costs[-1]:.6g}"
+            yield f"  {cost:<11.6g} {count:>{width},}   {cost - found.optimum:.3g}"
+        yield f"mean cost of a random {self.noun} {found.costs.mean():.6g}, highest {found.sorted_costs[-1]:.6g}"
 
     def _minima(self) -> Iterator[str]:
         """The lines on the one-flip minima and their basins of attraction."""
@@ -114,7 +120,8 @@ class LandscapeReport:
             yield f"  {minima.costs[row]:<11.6g} {share:>6} {minima.members[row]:>10,}"
         optimal = minima.costs <= self.landscape.optimum + self.landscape.width
         reached = minima.basins[optimal].sum() / size
-        yield f"{len(minima):,} in all; descent from a random network finds the optimum with a chance of {reached:.1%}"
+        found = f"descent from a random {self.noun} finds the optimum with a chance of {reached:.1%}"
+        yield f"{len(minima):,} in all; {found}"
 
     def _walsh(self) -> Iterator[str]:
         """The line on the orders of interactions that make up the variance of the cost."""

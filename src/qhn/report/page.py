@@ -20,7 +20,7 @@ from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.means import stated, truncated, with_error
 from qhn.estimator.noisy import OfAllCosts, without_shots
 from qhn.estimator.polynomial import PolynomialEstimator
-from qhn.problem.capabilities import description_of, noun_of
+from qhn.problem.capabilities import description_of, noun_of, number_of_bitstrings, summary_of
 from qhn.problem.cost import BinnProblem, Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import BLOCK, MAX_ENUMERABLE_QUBITS, Landscape, cost_range, is_small
@@ -32,7 +32,7 @@ from qhn.report.jobs import ledger_of
 from qhn.report.networks import NetworkReport
 from qhn.run.provenance import all_costs
 from qhn.run.record import Record
-from qhn.run.recorded_problem import RecordedProblem
+from qhn.run.recorded_problem import RecordedProblem, problem_of
 from qhn.run.step import Step, lowest_validation
 from qhn.seeds import Key, Purpose
 from qhn.statistics import MIN_TAIL, entropy
@@ -81,13 +81,10 @@ class Report:
 
     @cached_property
     def problem(self) -> Problem:
-        """The problem of the run; for a Python object that is not given, the costs that the record holds."""
+        """The problem of the run; for a Python object that is not given, what the record holds of it."""
         if self.given is not None:
             return self.given
-        config = self.record.config
-        if described := config.instance or (config.cost if isinstance(config.cost, PythonConfig) else None):
-            return RecordedProblem(self.record, described)
-        return config.problem()
+        return problem_of(self.record)
 
     @cached_property
     def networks(self) -> NetworkReport | None:
@@ -215,19 +212,19 @@ class Report:
         return "\n".join(lines)
 
     def _problem_line(self) -> str:
-        """The data, or the Python object that was given as the problem, in one line."""
+        """The data, the table ``[problem]``, or the Python object that was given as the problem, in one line."""
         if self.networks:
             return self.networks.data_line()
         cost, instance = self.record.config.cost, self.record.config.instance
         if isinstance(cost, PythonConfig):
             version = f", version {cost.version}" if cost.version else ""
             return f"  problem     {cost.python}, source {cost.sha256[:10]}{version}"
-        digest = (
-            f", digest {instance.digest[:10]}"
-            if instance and instance.digest
-            else ", without a digest: the run cannot be resumed"
-        )
-        return f"  problem     {instance.type if instance else type(self.problem).__name__}{digest}"
+        meaning = summary_of(self.problem).splitlines()[0]
+        if instance is None:
+            return f"  problem     {cost.name if cost else self.noun}: {meaning}"
+        known = f"digest {instance.digest[:10]}" if instance.digest else "without a digest: the run cannot be resumed"
+        words = "" if isinstance(self.problem, RecordedProblem) else f": {meaning}"
+        return f"  problem     {instance.type}, {known}{words}"
 
     def _shots(self) -> str:
         """The number of shots per row of angles, in words."""
@@ -341,7 +338,7 @@ class Report:
             rows.append((f"distinct {self.noun}s evaluated", f"all {space:,}: exact E is a sum over them"))
             return rows
         share = last.distinct / space
-        seen = f"{last.distinct:,} of {_count(self.problem.num_qubits)}{_percent(share)}"
+        seen = f"{last.distinct:,} of {number_of_bitstrings(self.problem.num_qubits)}{_percent(share)}"
         rows.append((f"distinct {self.noun}s evaluated", seen))
         if not isinstance(self.problem, RecordedProblem):  # a recorded problem knows no other costs
             rows.append(("best C of as many random ones", self._random_search(last.distinct)))
@@ -431,7 +428,8 @@ class Report:
         with attempt("training.png"):
             from qhn.report.figures import training_curve
 
-            paths.append(training_curve(folder, self.steps, optimum, trained, sampled=sampled))
+            best_of = "sampled" if sampled else self._offered
+            paths.append(training_curve(folder, self.steps, optimum, trained, best_of=best_of))
         if costs:
             with attempt("costs.png"):
                 from qhn.report.figures import cost_distribution
@@ -444,7 +442,7 @@ class Report:
         return paths
 
     def _network_figures(self, folder: Path, networks: NetworkReport) -> list[Path]:
-        """Draw the best network, and the most likely one if it is another."""
+        """Draw the best network, and the most likely one if it is another; nothing of other problems."""
         bits, share = self.most_likely
         best, usual = "best sampled", "most measured"
         if self.is_exact:
@@ -479,7 +477,3 @@ def _warm_start(train: TrainConfig) -> str:
 
 def _percent(share: float) -> str:
     return f" ({share:.1%})" if share > 0.001 else ""
-
-
-def _count(num_qubits: int) -> str:
-    return f"{2**num_qubits:,}" if num_qubits <= 30 else f"2^{num_qubits}"

@@ -13,12 +13,14 @@ from qhn.circuit.openqasm import drawn
 from qhn.npz import load_npy
 from qhn.problem.black_box import BlackBox
 from qhn.problem.capabilities import description_of, noun_of, validation_of
-from qhn.problem.cost import BinnProblem, Problem
+from qhn.problem.cost import BinnProblem, Problem, TableProblem
+from qhn.problem.kinds import arrays_of
 from qhn.problem.landscape import enumerate_costs
 from qhn.run.record import Record
 from qhn.run.step import Step
 
 LANDSCAPE = "landscape.npy"
+PROBLEM = "problem.npz"
 ROUNDING = 1e-9  # relative: another machine sums in another order
 PROBES = 64  # entries of a stored table of costs that are computed again to check it
 DRAWN_GATES = 1000  # gates of the largest circuit that is drawn
@@ -107,6 +109,22 @@ def _known_circuit(record: Record, checksum: str) -> str:
     ):
         number += 1
     return stem
+
+
+def write_problem(record: Record, problem: Problem) -> None:
+    """Write a problem that was given as a Python object and is data itself, so that the run does not need the object.
+
+    A table of costs becomes ``landscape.npy``, other kinds become ``problem.npz``; what is a program is not written.
+
+    Args:
+        record: the record of the run, held for writing.
+        problem: the problem of the run.
+    """
+    if isinstance(problem, TableProblem):
+        all_costs(record, problem)
+    elif record.config.instance is not None and (arrays := arrays_of(problem)) is not None:
+        content = checksums.arrays(**arrays)
+        record.write_file(PROBLEM, lambda file: file.write(content))
 
 
 def all_costs(record: Record, problem: Problem, *, keep: bool = True) -> Floats:

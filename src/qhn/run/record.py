@@ -17,7 +17,8 @@
       circuit.*         the circuit that runs: .qpy, .qasm (OpenQASM 3), .txt (a drawing)
       best.json, network.npz, outcome.json, figures/
       ensemble.npz      all networks measured at a step with their weights, if asked for
-      landscape.npy     C of all networks, where a report could enumerate them
+      landscape.npy     C of all bitstrings, where a report could enumerate them, or a table was given from Python
+      problem.npz       the problem, if it was given from Python and is data, such as a QUBO
 
 A step is complete when the checkpoint that counts it is in place. Whatever a killed process left beyond that is cut off
 before the run goes on, so a resumed run writes the same bytes as an uninterrupted one (except times, versions, and the

@@ -1,4 +1,4 @@
-"""The problem of a run that is the user's own code, reconstructed from the costs that the record holds."""
+"""The problem of a run, from its record: made from its configuration or its data, or only the costs that it knows."""
 
 from __future__ import annotations
 
@@ -9,11 +9,57 @@ from qhn.arrays import Bits, Floats
 from qhn.config.instance import InstanceConfig
 from qhn.config.python_problem import PythonConfig
 from qhn.errors import QhnError, RecordError
-from qhn.npz import load_npy
-from qhn.problem.cost import TableProblem
+from qhn.npz import load_npy, read_npz
+from qhn.problem.capabilities import digest_of
+from qhn.problem.cost import Problem, TableProblem
 from qhn.problem.evaluations import Evaluations
-from qhn.run.provenance import LANDSCAPE
+from qhn.problem.kinds import KINDS, problem_from
+from qhn.run.checkpoint import ANEW
+from qhn.run.provenance import LANDSCAPE, PROBLEM
 from qhn.run.record import Record
+
+
+def problem_of(record: Record) -> Problem:
+    """The problem of a run as far as its record holds it.
+
+    Args:
+        record: the record of the run.
+
+    Returns:
+        The problem that the configuration describes, or that was given from Python as data; of one that was given as a
+        program a :class:`RecordedProblem`, which knows the costs in the record alone.
+
+    Raises:
+        QhnError: if the data of the problem cannot be read.
+        RecordError: if the problem in the record is damaged.
+    """
+    config = record.config
+    if described := config.instance or (config.cost if isinstance(config.cost, PythonConfig) else None):
+        return given_as_data(record) or RecordedProblem(record, described)
+    return config.problem()
+
+
+def given_as_data(record: Record) -> Problem | None:
+    """The problem of a run that was given from Python as data, such as a QUBO; None if it was none, or is not kept.
+
+    Args:
+        record: the record of the run.
+
+    Raises:
+        RecordError: if its file is damaged, or holds another problem than that of the run.
+    """
+    instance = record.config.instance
+    if instance is None or not instance.digest:
+        return None
+    found: Problem | None = None
+    if instance.type == TableProblem.__name__:
+        costs = _table(record, instance.num_qubits)
+        found = None if costs is None else TableProblem(costs)
+    elif instance.type in KINDS:
+        found = _written(record, instance.type)
+    if found is not None and digest_of(found) != instance.digest:
+        raise RecordError(f"{record.directory} holds another problem than its config.json names; {ANEW}")
+    return found
 
 
 class RecordedProblem:
@@ -74,6 +120,21 @@ class _Unknown:
     def cost(self, bits: Bits) -> Floats:
         first = bitstrings.text(bits.reshape(-1, self.num_qubits)[0])
         raise QhnError(f"the record does not hold C of bitstring {first}; give the problem of the run, from Python")
+
+
+def _written(record: Record, kind: str) -> Problem | None:
+    """The problem in the file of a record; None if there is none.
+
+    Raises:
+        RecordError: if the file is damaged.
+    """
+    path = record.directory / PROBLEM
+    try:
+        return problem_from(kind, read_npz(path, own=True, is_checked=True))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise RecordError(f"{path} is damaged ({error}); {ANEW}") from None
 
 
 def _table(record: Record, num_qubits: int) -> Floats | None:

@@ -11,11 +11,11 @@ from qhn.arrays import Floats
 from qhn.backend import Backend, Journal, Sampler
 from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.config import RunConfig
-from qhn.problem.cost import Problem, TableProblem
+from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.run.checkpoint import Checkpoint
 from qhn.run.paid_shots import KeptBackend
-from qhn.run.provenance import all_costs, write_best, write_circuit
+from qhn.run.provenance import all_costs, write_best, write_circuit, write_problem
 from qhn.run.record import Record
 from qhn.run.session import Session
 from qhn.run.step import Outcome, Step
@@ -185,9 +185,8 @@ class OnDisk:
         return all_costs(self.record, problem)
 
     def begin_session(self, facts: Callable[[], dict[str, Any]], sampler: Sampler, problem: Problem) -> None:
-        """Write the session, its circuit, and a table of costs that was given as the problem; remove the outcome."""
-        if isinstance(problem, TableProblem):  # it is the data of the run
-            all_costs(self.record, problem)
+        """Write the session, its circuit, and a problem that was given as data; remove the outcome."""
+        write_problem(self.record, problem)
         circuit = write_circuit(self.record, sampler.circuit)
         self.record.append_session(Session.of_this_process(facts(), circuit))
         self.record.forget_outcome()

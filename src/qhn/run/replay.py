@@ -34,6 +34,7 @@ from qhn.run.directories import costs_beside
 from qhn.run.paid_shots import digest_of
 from qhn.run.plan import named_again
 from qhn.run.record import Record
+from qhn.run.recorded_problem import given_as_data
 from qhn.run.step import Step, jsonable
 from qhn.seeds import Key, Purpose
 from qhn.statistics import mean_and_error, mean_interval
@@ -107,7 +108,7 @@ def replay(
         run: the record of the run, or its directory.
         settings: settings to be changed, by dotted key: ``data.…``, ``network.…``, ``train.objective`` and
             ``device.mitigation``.
-        problem: another cost of the bits, in place of that which the configuration describes.
+        problem: another cost of the bits, in place of that of the run.
         python: ``"module:function"`` of a run that evaluates this function, as for :func:`qhn.run.training.resume`.
         trust: whether every program that the record names may be run, from where the record says it is.
 
@@ -139,6 +140,8 @@ def replay(
         raise QhnError(f"run {config.run_id} took no shots: there are no bits to replay, and its E is exact")
     if not record.checkpoint().num_steps:
         raise QhnError(f"run {record.directory} has no complete step yet; qhn resume continues it")
+    if problem is None:
+        problem = given_as_data(record)
     named = named_again(config, python)
     cost = named.problem(trust=trust or python is not None) if problem is None else problem
     begin_evaluations(cost, costs_beside(record))

@@ -30,6 +30,7 @@ from qhn.config.file import with_settings
 from qhn.errors import QhnError, RecordError
 from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.measurement import Measurement
+from qhn.estimator.noisy import check_knows_distribution
 from qhn.estimator.protocol import Estimator
 from qhn.problem.black_box import BlackBox, begin_evaluations
 from qhn.problem.cost import Problem
@@ -41,6 +42,7 @@ from qhn.run.directories import costs_beside, results_directory
 from qhn.run.machine import RunMachine
 from qhn.run.plan import Plan, named_again, prepare, with_stop_rules_of
 from qhn.run.record import Record, lock_of
+from qhn.run.recorded_problem import given_as_data
 from qhn.run.recorder import OnDisk, Recorder, Taken, Unrecorded
 from qhn.run.step import Ending, Outcome, Step
 from qhn.run.stopping import detached, reached
@@ -108,8 +110,11 @@ def train(
         kept = Record.load(directory)
         return Training(replace(plan, config=with_stop_rules_of(config, kept)), OnDisk(kept), **options)
     backend = config.backend(found.journal if record else None)
-    forecast = Forecast(config, plan.ansatz, backend.compile(plan.ansatz.unrolled).placement)
+    sampler = backend.compile(plan.ansatz.unrolled)
+    forecast = Forecast(config, plan.ansatz, sampler.placement)
     check_start(forecast, paid=backend.paid, record=record)  # refuse what cannot run before anything is written
+    if config.train.shots is None:
+        check_knows_distribution(sampler)
     if not record:
         return Training(plan, Unrecorded(), backend)
     if found.exists:
@@ -138,7 +143,8 @@ def resume(
     Args:
         directory: the directory of the run; it may have been moved.
         settings: stop rules to be changed, by dotted key, e.g. ``{"train.steps": 120}``.
-        problem: the problem that was given to :func:`train`; None if none was given.
+        problem: the problem that was given to :func:`train`; None if none was given, or it is data that the record
+            holds, such as a QUBO or a table of costs.
         python: ``"module:function"`` of a run that evaluates this function, which is imported from the working
             directory or the installed modules if it has not changed.
         detach: whether not to wait for jobs of a QPU: those of the next step are submitted, and the run ends with the
@@ -167,6 +173,8 @@ def resume(
         raise QhnError("the problem of this run is in its configuration; leave problem=… away")
     if problem is not None and record.config.instance is not None:
         record.config.instance.check(problem)
+    if problem is None:
+        problem = given_as_data(record)
     config = with_settings(record.config, settings or {})
     named = named_again(config, python)
     if config.run_id != record.config.run_id:

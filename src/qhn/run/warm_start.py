@@ -26,7 +26,7 @@ from qhn.config.strategy import AdamConfig
 from qhn.errors import QhnError
 from qhn.problem.capabilities import digest_of
 from qhn.problem.cost import Problem
-from qhn.problem.landscape import MAX_ENUMERABLE_QUBITS
+from qhn.problem.landscape import MAX_ENUMERABLE_QUBITS, polynomial_for_table
 from qhn.run.record import Record
 from qhn.run.training import Training, train
 from qhn.text import clipped
@@ -47,9 +47,9 @@ def warm_started(
 ) -> RunConfig:
     """The configuration of the same run that begins at angles trained on this computer.
 
-    Up to 24 qubits the training is exact, by L-BFGS; beyond, the ideal circuit is sampled as a matrix product and
-    trained by Adam. It begins at the first angles of the run, drawn with its seed, and is itself a recorded run on
-    backend ``exact``, which is resumed or taken over if it exists.
+    Up to 24 qubits, and for the mean of a polynomial cost, the training is exact, by L-BFGS; else the ideal circuit is
+    sampled as a matrix product and trained by Adam. It begins at the first angles of the run, drawn with its seed, and
+    is itself a recorded run on backend ``exact``, which is resumed or taken over if it exists.
 
     Args:
         config: the configuration of the run.
@@ -76,7 +76,6 @@ def warm_started(
         raise QhnError(f"a warm start is {' or '.join(KINDS)}, got {kind!r}")
     known = config.problem(trust=True) if problem is None else problem
     ansatz = config.circuit(known, trust=trust)
-    classical = _classical(config, known.num_qubits)
     in_block: Callable[[Floats], Floats] = np.asarray
     if kind == "product":
         if not isinstance(ansatz, Hypernetwork):
@@ -84,10 +83,12 @@ def warm_started(
                 f"a product state can begin a hypernetwork, not ansatz {ansatz.name}; use --warm-start ideal"
             )
         if ansatz.num_layers:
-            classical = with_settings(classical, {"ansatz.num_layers": 0})
             problem = known = AfterBrick(known, ansatz)
             in_block = partial(in_last_block, ansatz)
     tell(f"warm start: {kind} circuit of {ansatz.num_qubits} qubits, trained here")
+    classical = _classical(config, known)
+    if isinstance(known, AfterBrick):
+        classical = with_settings(classical, {"ansatz.num_layers": 0})
     training = train(classical, problem=problem, results=results, trust=trust)
     gradients = _finish(training)
     assert training.record is not None, "the training is recorded"
@@ -115,10 +116,11 @@ def begun_at(config: RunConfig, initial: Mapping[str, Any]) -> RunConfig:
     return with_settings(config, settings)
 
 
-def _classical(config: RunConfig, num_qubits: int) -> RunConfig:
+def _classical(config: RunConfig, problem: Problem) -> RunConfig:
     """The configuration of the training on this computer: of the same problem and circuit, from the same angles."""
     kept = {name: getattr(config.train, name) for name in ("objective", "initial", "seed")}
-    if num_qubits <= MAX_ENUMERABLE_QUBITS:
+    by_polynomial = polynomial_for_table(problem) is not None and config.train.objective.build().is_mean
+    if problem.num_qubits <= MAX_ENUMERABLE_QUBITS or by_polynomial:
         own: dict[str, Any] = {"shots": None, "optimizer": "lbfgs", "steps": EXACT_STEPS}
     else:
         own = {"shots": "auto"}

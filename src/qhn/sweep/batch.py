@@ -54,7 +54,9 @@ def can_advance_together(config: RunConfig) -> bool:
     train = config.train
     if not train.is_ideal or any(rule is not None for rule in (train.target, train.plateau, train.patience)):
         return False
-    return config.cost is None or polynomial_for_table(config.problem()) is None
+    if config.cost is None or config.cost.code:  # networks and programs offer no polynomial
+        return True
+    return polynomial_for_table(config.problem()) is None
 
 
 def circuit_and_problem(config: RunConfig) -> str:

@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 
 from qhn import durable
-from qhn.baseline.classical import METHODS, Trace, search
+from qhn.baseline.classical import METHODS, Trace, methods_for, search
 from qhn.config import RunConfig
 from qhn.lock import Lock
 from qhn.npz import open_npz
@@ -64,17 +64,18 @@ def search_all(survey: Survey, executor: Executor, say: Callable[[str], None] = 
         return Searches({})
     budgets: dict[str, int] = {}
     configs: dict[str, RunConfig] = {}
+    methods: dict[str, tuple[str, ...]] = {}
     for group in survey.groups:
         name = group.config.problem_id
         budgets[name] = max(*group.budgets, budgets.get(name, 0))
-        configs[name] = group.config
+        configs[name], methods[name] = group.config, methods_for(group.problem)
     folder = durable.subfolder(survey.folder / "searches")
     parts = [range(start, min(start + TOGETHER, repeats)) for start in range(0, repeats, TOGETHER)]
     paths: dict[str, list[Path]] = {name: [] for name in configs}
     jobs: list[Repeats] = []
     kept: dict[Path, list[Trace]] = {}
     for name, config in configs.items():
-        for method in reversed(METHODS):  # the slowest first
+        for method in reversed(methods[name]):  # the slowest first
             budget = min(budgets[name], AT_MOST.get(method, budgets[name]))
             path = folder / f"{name}-{method}-{budget}-{repeats}.npz"
             paths[name].append(path)

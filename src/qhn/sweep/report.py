@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from qhn import durable
+from qhn.problem.capabilities import noun_of
 from qhn.report.attempt import attempt
 from qhn.report.plotting import Axes, in_own_style, label_of, save
 from qhn.report.style import COLOURS, MARKERS, new_figure, write_csv
@@ -34,25 +35,26 @@ class SweepReport:
     def page(self) -> str:
         """The page of text: a table of the groups, one of classical searches, and how to read them."""
         survey = self.survey
+        noun = noun_of(survey.groups[0].problem)
         total, done = len(survey.sweep.members), sum(map(len, survey.groups))
         lines = [
             f"sweep {survey.sweep.config.name} of {survey.sweep.experiment}: {done:,} of {total:,} members finished",
             "",
             aligned(self._group_head(), [self._group_row(group) for group in survey.groups]),
             "",
-            "E is at the last step; rates are shares of a row's members, with 95 % Wilson intervals; the best network",
+            f"E is at the last step; rates are shares of a row's members, with 95 % Wilson intervals; the best {noun}",
             "is the best sampled, or of members without shots the most probable; polished: after a one-flip descent,",
-            "which takes at most so many further networks (median)",
+            f"which takes at most so many further {noun}s (median)",
         ]
         rows = [row for group in survey.groups for row in self._search_rows(group)] if self.searches.traces else []
         if rows:
             known = survey.is_known
             what = "share that found the optimum" if known else "median of the lowest C"
             repeats = survey.sweep.config.repeats
-            head = f"classical searches, {repeats} repeats each: {what} among so many different networks"
+            head = f"classical searches, {repeats} repeats each: {what} among so many different {noun}s"
             lines += ["", head, "", _grouped(rows)]
         if rows and any(group.is_exact for group in survey.groups):
-            lines += ["", "an exact E takes all networks: beside it, searches are shown at a small share of them"]
+            lines += ["", f"an exact E takes all {noun}s: beside it, searches are shown at a small share of them"]
         return "\n".join(lines)
 
     def write(self) -> list[Path]:

@@ -125,12 +125,12 @@ class Group:
 
     @property
     def polished(self) -> Floats:
-        """The cost C after a one-flip descent from each member's best network, ``[members]``."""
+        """The cost C after a one-flip descent from each member's best bitstring, ``[members]``."""
         return np.array([end.cost for end in self._polishes])
 
     @property
     def polish_distinct(self) -> float:
-        """The median number of networks that the one-flip descent evaluates, though a member may have met some."""
+        """The median number of bitstrings that the one-flip descent evaluates, though a member may have met some."""
         return float(np.median([end.distinct for end in self._polishes]))
 
     def finds(self, costs: Floats) -> Rate:
@@ -148,10 +148,10 @@ class Group:
 
     @property
     def budgets(self) -> tuple[int, ...]:
-        """The numbers of different networks evaluated at which classical searches stand beside the group.
+        """The numbers of different bitstrings evaluated at which classical searches stand beside the group.
 
-        For sampled members it is what the median member evaluated; for exact ones, whose E is a sum over all networks,
-        some small numbers.
+        For sampled members it is what the median member evaluated; for exact ones, whose E is a sum over all
+        bitstrings, some small numbers.
         """
         if self.is_exact:
             return tuple(budget for budget in EXACT_BUDGETS if budget < 2**self.problem.num_qubits) or (1,)
