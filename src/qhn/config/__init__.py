@@ -268,7 +268,7 @@ def _check_trusted(table: Section, trust: bool) -> None:
     """
     if table.code and not trust:
         raise QhnError(
-            f"this would run {in_line(table.code)}, a program that a record names; if you know what it does, give "
+            f"this would run {in_line(table.code)}, a program; if you know what it does, give "
             f"{in_line(table.code_is_run_by)}"
         )
 
