@@ -99,7 +99,7 @@ def run(
         raise QhnError("--init-from and --warm-start both give the first angles; leave out one")
 
     def configured(naming: int | None = None) -> RunConfig:
-        config = load(experiment, settings, naming, **options)
+        config = load(experiment, settings, naming, **options).without_code(trust)
         if init_from is None:
             return config
         from qhn.run.record import Record

@@ -19,7 +19,7 @@ from qhn.arrays import Floats
 from qhn.backend import Backend, DeviceSettings, Journal, Settings, open_backend
 from qhn.backend.machines import is_ideal
 from qhn.circuit.ansatz import Ansatz, gate_angles
-from qhn.config.ansatz import AnsatzConfig, HypernetworkConfig, table_of
+from qhn.config.ansatz import AnsatzConfig, HypernetworkConfig, QpyFileConfig, table_of
 from qhn.config.data import Data
 from qhn.config.defaults import FIRST, NAMING, defaults_of, filled, without_defaults
 from qhn.config.device import DeviceConfig
@@ -195,6 +195,19 @@ class RunConfig(Section):
         """
         return self.model_copy(update={"ansatz": table_of(ansatz)})
 
+    def without_code(self, trust: bool) -> RunConfig:
+        """A copy of the configuration in which a circuit that is read by running a program is the text of the circuit.
+
+        So its record is resumed and shown without the program.
+
+        Raises:
+            QhnError: if there is such a program and it is not trusted, or it gives no circuit that can be trained.
+        """
+        if not isinstance(self.ansatz, QpyFileConfig):
+            return self
+        _check_trusted(self.ansatz, trust)
+        return self.trained(self.ansatz.read())
+
     @property
     def machine_settings(self) -> Settings:
         """The settings with which the machine is opened, in the type that its kind takes."""
@@ -255,7 +268,7 @@ def _check_trusted(table: Section, trust: bool) -> None:
     """
     if table.code and not trust:
         raise QhnError(
-            f"this would run {in_line(table.code)}, a program that a record names; if you know what it does, give "
+            f"this would run {in_line(table.code)}, a program; if you know what it does, give "
             f"{in_line(table.code_is_run_by)}"
         )
 

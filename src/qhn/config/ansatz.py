@@ -145,7 +145,15 @@ class QpyFileConfig(WithFile):
         Raises:
             QhnError: if the file has changed or cannot be read, or its circuit does not fit the problem.
         """
-        return _fitting(ansatz_of_qpy_file(self.unchanged()), problem)
+        return _fitting(self.read(), problem)
+
+    def read(self) -> CircuitAnsatz:
+        """The circuit in the file, whose reading can run code.
+
+        Raises:
+            QhnError: if the file has changed or cannot be read.
+        """
+        return ansatz_of_qpy_file(self.unchanged())
 
 
 class QasmTextConfig(Section):

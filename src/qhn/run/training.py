@@ -100,8 +100,7 @@ def train(
     """
     if problem is not None:
         config = config.given(problem)
-    if ansatz is not None:
-        config = config.trained(ansatz)
+    config = config.without_code(trust) if ansatz is None else config.trained(ansatz)
     plan = prepare(config, problem, named=True, trust=trust)
     options: dict[str, Any] = {"detach": detach, "retry_self_test": retry_self_test}
     check_options(config, **options)
