@@ -271,7 +271,7 @@ def test_what_cannot_be_searched_is_said() -> None:
         search(table, "genetic", 10)
     with pytest.raises(ValueError, match="max_distinct must be at least 1, got 0"):
         search(table, "random", 0)
-    with pytest.raises(ValueError, match="straight-through needs a BinnProblem, with weights, got TableProblem"):
+    with pytest.raises(ValueError, match="straight-through trains the weights of networks, and this is a TableProblem"):
         search(table, "straight-through", 10)
 
 

@@ -16,6 +16,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from qiskit import QuantumCircuit
+from qiskit.circuit import ParameterVector
 from qiskit_aer import AerSimulator
 from qiskit_aer.primitives import SamplerV2
 from qiskit_ibm_runtime import fake_provider
@@ -34,6 +36,7 @@ from qhn.backend.noise.twin import Twin
 from qhn.backend.settings import DeviceSettings
 from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork
 from qhn.circuit.measurement import with_measurement
+from qhn.circuit.unrolled import circuit_ansatz
 from qhn.config.file import load_config, load_problem
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import ParameterShift
@@ -41,6 +44,8 @@ from qhn.estimator.polynomial import PolynomialEstimator
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.exact.cut import Op, best_cut
 from qhn.exact.energy import Energy
+from qhn.exact.engine import energy_of
+from qhn.exact.state_vector import StateVectorEnergy
 from qhn.optimize.lbfgs import minimize
 from qhn.problem.cost import BinnProblem
 from qhn.problem.cost_table import table_of_costs
@@ -56,6 +61,7 @@ ORDERS = ("eq5", "authors")
 PACKAGES = ("qhn", "numpy", "numba", "qiskit", "qiskit-aer", "pennylane-lightning", "qulacs", "qiskit-algorithms",
             "tensorcircuit-ng", "jax")  # fmt: skip
 ONE, MANY = "qhn, one initialisation", f"qhn, batch of {BATCH}"
+GATES = "qhn, gate by gate as any circuit"
 SHALLOW = {"lightning.qubit adjoint": peers.lightning, "qulacs backpropagation": peers.qulacs}
 COMPILED = {"tensorcircuit-ng": peers.tensorcircuit, f"tensorcircuit-ng, batch of {BATCH}": peers.tensorcircuit_batch}
 SLOW = {"qiskit-algorithms reverse": peers.qiskit_algorithms, "Aer, exact parameter shift": peers.aer_parameter_shift}
@@ -82,7 +88,7 @@ def operations(ansatz: Hypernetwork) -> float:
 
 def prepared(task: peers.Task, makers: dict[str, Any]) -> dict[str, Callable[[], object]]:
     """The peers that are installed, each checked against our numbers."""
-    value, grad = Energy(task.ansatz, task.costs).value_and_grad(task.thetas[:1])
+    value, grad = energy_of(task.ansatz, task.costs).value_and_grad(task.thetas[:1])
     ready: dict[str, Callable[[], object]] = {}
     for name, make in makers.items():
         try:
@@ -104,8 +110,32 @@ def gradient_task(num_qubits: int, num_layers: int, order: str, batch: int = BAT
     return peers.Task(ansatz, rng.normal(size=2**num_qubits), thetas)
 
 
+def alternating_task(num_qubits: int, num_layers: int) -> peers.Task:
+    """A circuit of layers of RZZ, on a ring and its diameters, and of RX, with an angle for each gate."""
+    rng = np.random.default_rng(num_qubits)
+    edges = [(qubit, (qubit + 1) % num_qubits) for qubit in range(num_qubits)]
+    edges += [(qubit, qubit + num_qubits // 2) for qubit in range(num_qubits // 2)]
+    angles = iter(ParameterVector("angle", num_layers * (len(edges) + num_qubits)))
+    circuit = QuantumCircuit(num_qubits)
+    circuit.h(range(num_qubits))
+    for _ in range(num_layers):
+        for edge in edges:
+            circuit.rzz(next(angles), *edge)
+        for qubit in range(num_qubits):
+            circuit.rx(next(angles), qubit)
+    ansatz = circuit_ansatz(circuit).unrolled
+    thetas = rng.uniform(0, 2 * np.pi, (1, ansatz.num_parameters))
+    return peers.Task(ansatz, rng.normal(size=2**num_qubits), thetas)
+
+
+def gate_by_gate(task: peers.Task) -> Callable[[], object]:
+    """The engine of any circuit, even if there is a faster one for this circuit."""
+    energy = StateVectorEnergy(task.ansatz, task.costs)
+    return lambda: energy.value_and_grad(task.thetas[:1])
+
+
 def ours(task: peers.Task) -> dict[str, Callable[[], object]]:
-    energy = Energy(task.ansatz, task.costs)
+    energy = energy_of(task.ansatz, task.costs)
     return {ONE: lambda: energy.value_and_grad(task.thetas[:1]), MANY: lambda: energy.value_and_grad(task.thetas)}
 
 
@@ -113,7 +143,7 @@ def bench_gradient(num_layers: int, order: str, flops: float) -> dict[str, Any]:
     """One exact gradient of all angles at 14 qubits."""
     task = gradient_task(14, num_layers, order)
     makers = SHALLOW | (COMPILED | SLOW if num_layers == 2 else {})
-    seconds = medians(ours(task) | prepared(task, makers), ROUNDS)
+    seconds = medians(ours(task) | {GATES: gate_by_gate(task)} | prepared(task, makers), ROUNDS)
     for name in seconds:
         seconds[name] /= BATCH if "batch" in name else 1
     share = operations(task.ansatz) / seconds[MANY] / flops
@@ -129,7 +159,7 @@ def bench_growth(num_qubits: int) -> dict[str, Any]:
     task = gradient_task(num_qubits, 2, "eq5", batch=1)
     few = num_qubits >= 20
     makers = SHALLOW if num_qubits < 24 else {"lightning.qubit adjoint": peers.lightning}
-    contenders = {ONE: ours(task)[ONE]} | prepared(task, makers)
+    contenders = {ONE: ours(task)[ONE], GATES: gate_by_gate(task)} | prepared(task, makers)
     seconds = medians(contenders, 1 if num_qubits >= 22 else 3 if few else ROUNDS)
     return {
         "what": f"one exact gradient of one initialisation, N={num_qubits}, 2 layers, eq5",
@@ -142,12 +172,21 @@ def bench_deep(num_layers: int) -> dict[str, Any]:
     task = gradient_task(14, num_layers, "eq5", batch=1)
     whole = Energy(task.ansatz, task.costs, cut=14)
     contenders = {ONE: ours(task)[ONE], "qhn, circuit left whole": lambda: whole.value_and_grad(task.thetas)}
+    contenders[GATES] = gate_by_gate(task)
     contenders |= prepared(task, {"lightning.qubit adjoint": peers.lightning})
     return {
         "what": f"one exact gradient of one initialisation, N=14, {num_layers} layers, eq5",
         "num_qubits": 14, "num_layers": num_layers, "order": "eq5",
         "seconds": medians(contenders, 3), "reference": ONE,
     }  # fmt: skip
+
+
+def bench_any_circuit(num_qubits: int) -> dict[str, Any]:
+    """One exact gradient of a circuit that is no hypernetwork, as those of QAOA."""
+    task = alternating_task(num_qubits, 4)
+    seconds = medians({GATES: gate_by_gate(task)} | prepared(task, SHALLOW), 1 if num_qubits >= 22 else 3)
+    what = f"one exact gradient, N={num_qubits}, {task.ansatz.num_parameters} angles in 4 layers of RZZ and RX"
+    return {"what": what, "num_qubits": num_qubits, "seconds": seconds, "reference": GATES}
 
 
 def bench_memory() -> dict[str, Any]:
@@ -406,6 +445,7 @@ def main() -> None:
     sections: list[Callable[[], dict[str, Any]]] = [
         *(lambda k=k, o=o: bench_gradient(k, o, flops) for k in (2, 1, 3, 4) for o in ORDERS),  # type: ignore[misc]
         *(lambda k=k: bench_deep(k) for k in (6, 8)),  # type: ignore[misc]
+        *(lambda n=n: bench_any_circuit(n) for n in (14, 20, 22)),  # type: ignore[misc]
         *(lambda s=s: bench_sampled(s) for s in (SHOTS, *FEW_SHOTS)),  # type: ignore[misc]
         *(lambda s=s: bench_long_chain(s) for s in (SHOTS, FEW_SHOTS[0])),  # type: ignore[misc]
         lambda: bench_qubo(FEW_SHOTS[0]),

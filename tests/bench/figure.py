@@ -11,6 +11,7 @@ COLORS = {
     "qhn, one initialisation": "#0072b2",
     "qhn, batch of 200": "#56b4e9",
     "qhn, circuit left whole": "#009e73",
+    "qhn, gate by gate as any circuit": "#66c2a5",
     "lightning.qubit adjoint": "#d55e00",
     "qulacs backpropagation": "#e69f00",
     "tensorcircuit-ng": "#cc79a7",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qhn.circuit.hypernetwork import Hypernetwork
+from qhn.circuit.ansatz import GateCircuit
 from qhn.estimator.gradient import ParameterShift
 from qhn.seeds import Key
 
@@ -22,7 +22,7 @@ Result = tuple[float, np.ndarray]
 class Task:
     """E and gradient of ``costs`` (qubit 0 least significant) at ``theta``; a batch for those that take one."""
 
-    ansatz: Hypernetwork
+    ansatz: GateCircuit
     costs: np.ndarray
     thetas: np.ndarray
 
@@ -47,11 +47,15 @@ def lightning(task: Task) -> Callable[[], Result]:
     from scipy.sparse import csr_matrix, diags
 
     last = task.ansatz.num_qubits - 1
-    make = {"ry": qml.RY, "rz": qml.RZ}
+    make = {"rx": qml.RX, "ry": qml.RY, "rz": qml.RZ, "rzz": qml.IsingZZ}
+    fixed = {"cx": qml.CNOT, "h": qml.Hadamard}
     operations = []
     for gate in task.ansatz.gates(prune=True):
         wires = [last - qubit for qubit in gate.qubits]  # wire 0 is the most significant bit
-        operations.append(qml.CNOT(wires) if gate.angle is None else make[gate.name](task.theta[gate.angle], wires))
+        if gate.angle is None:
+            operations.append(fixed[gate.name](wires))
+        else:
+            operations.append(make[gate.name](task.theta[gate.angle], wires))
     table = qml.SparseHamiltonian(csr_matrix(diags(task.costs)), wires=range(last + 1))
     tape = qml.tape.QuantumScript(operations, [qml.expval(table)], trainable_params=range(len(task.active)))
     device = qml.device("lightning.qubit", wires=last + 1)
@@ -70,10 +74,18 @@ def qulacs(task: Task) -> Callable[[], Result]:
 
     num_qubits = task.ansatz.num_qubits
     circuit = ParametricQuantumCircuit(num_qubits)
-    add = {"ry": circuit.add_parametric_RY_gate, "rz": circuit.add_parametric_RZ_gate}
+    add = {
+        "rx": circuit.add_parametric_RX_gate,
+        "ry": circuit.add_parametric_RY_gate,
+        "rz": circuit.add_parametric_RZ_gate,
+        "rzz": lambda first, second, angle: circuit.add_parametric_multi_Pauli_rotation_gate(
+            [first, second], [3, 3], angle
+        ),
+    }
+    fixed = {"cx": circuit.add_CNOT_gate, "h": circuit.add_H_gate}
     for gate in task.ansatz.gates(prune=True):
         if gate.angle is None:
-            circuit.add_CNOT_gate(*gate.qubits)
+            fixed[gate.name](*gate.qubits)
         else:
             add[gate.name](*gate.qubits, -task.theta[gate.angle])  # its rotations turn the other way
     state, weighted = QuantumState(num_qubits), QuantumState(num_qubits)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
-from qiskit.circuit import Parameter
+from qiskit.circuit import Parameter, ParameterVector
 from qiskit.circuit.library import (
     CRZGate,
     MCPhaseGate,
@@ -23,7 +24,11 @@ from qiskit.circuit.library import (
 from qiskit.quantum_info import SparsePauliOp, Statevector, random_unitary
 
 from qhn.arrays import Floats
+from qhn.circuit import inert
 from qhn.circuit.ansatz import gate_angles
+from qhn.circuit.circuit_file import ansatz_of_qasm
+from qhn.circuit.hypernetwork import Order, hypernetwork
+from qhn.circuit.openqasm import portable
 from qhn.circuit.unrolled import CircuitAnsatz, circuit_ansatz
 from qhn.estimator.chain_rule import parameter_shift
 
@@ -164,3 +169,104 @@ def test_parameter_shift_and_the_chain_rule_give_the_gradient_of_finite_differen
     grad = by_gate if ansatz.angle_map is None else ansatz.angle_map.pull_back(by_gate)
     np.testing.assert_allclose(grad, numeric, atol=1e-8)
     np.testing.assert_allclose(values[0], probabilities(circuit, theta) @ costs, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", CIRCUITS)
+def test_the_portable_text_has_the_same_gates_and_angles(name: str) -> None:
+    ansatz = circuit_ansatz(CIRCUITS[name]())
+    again = ansatz_of_qasm(portable(ansatz))
+    theta = np.random.default_rng(4).uniform(-3, 3, ansatz.num_parameters)
+    assert again.unrolled.num_parameters == ansatz.unrolled.num_parameters
+    np.testing.assert_allclose(gate_angles(again, theta), gate_angles(ansatz, theta), atol=1e-12)
+    assert again.active.tolist() == ansatz.active.tolist()
+    assert again.shared_angles.tolist() == ansatz.shared_angles.tolist()
+    expected = probabilities(ansatz.circuit, theta)
+    bound = again.circuit.assign_parameters(dict(zip(again.parameters, theta, strict=True)))
+    np.testing.assert_allclose(Statevector(bound).probabilities(), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["id", "barrier", "rx", "cx", "p", "measure", "reset"])
+def test_a_gate_of_the_users_own_is_what_its_definition_says(name: str) -> None:
+    own = QuantumCircuit(2, name=name)
+    own.ry(2 * A, 1)
+    own.cz(1, 0)
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    circuit.append(own.to_gate(), [1, 0])
+    circuit.rx(A, 1)
+    ansatz = circuit_ansatz(circuit)
+    assert [gate.name for gate in ansatz.unrolled.gates()] == ["h", "ry", "cz", "rx"]
+
+
+def test_an_angle_that_turns_no_gate_is_kept_and_inert() -> None:
+    circuit = QuantumCircuit(1, global_phase=A)
+    circuit.ry(B, 0)
+    circuit.rz(B - B, 0)
+    for ansatz in (circuit_ansatz(circuit), ansatz_of_qasm(portable(circuit_ansatz(circuit)))):
+        assert ansatz.num_parameters == 2
+        assert ansatz.active.tolist() == [False, True]
+
+
+def test_a_measurement_at_the_end_is_left_out() -> None:
+    measured = shared()
+    measured.measure_all()
+    assert circuit_ansatz(measured) == circuit_ansatz(shared())
+
+
+def test_angles_of_one_gate_each_need_no_map() -> None:
+    circuit = QuantumCircuit(2)
+    theta = ParameterVector("t", 3)
+    circuit.rx(theta[2], 0)
+    circuit.cx(0, 1)
+    circuit.ry(theta[0], 1)
+    circuit.rzz(theta[1], 0, 1)
+    ansatz = circuit_ansatz(circuit)
+    assert ansatz.angle_map is None
+    assert [gate.angle for gate in ansatz.unrolled.gates()] == [2, None, 0, 1]
+    assert ansatz.active.tolist() == [True, False, True]
+
+
+def test_equal_circuits_are_equal_and_others_are_not() -> None:
+    assert circuit_ansatz(shared()) == circuit_ansatz(shared())
+    assert len({circuit_ansatz(shared()), circuit_ansatz(shared()), circuit_ansatz(controlled())}) == 2
+    copy = pickle.loads(pickle.dumps(circuit_ansatz(shared())))
+    assert copy == circuit_ansatz(shared())
+
+
+@pytest.mark.parametrize("order", ["eq5", "authors"])
+@pytest.mark.parametrize("num_qubits", [1, 4, 20])
+def test_a_hypernetwork_as_any_circuit_has_the_same_inert_angles(num_qubits: int, order: Order) -> None:
+    known = hypernetwork(num_qubits, 2, order)
+    found = circuit_ansatz(known.circuit)
+    assert found.angle_map is None
+    assert found.active.tolist() == known.active.tolist()
+    assert found.unrolled.pruned.count_ops().get("cx") == known.pruned.count_ops().get("cx")
+
+
+@pytest.mark.parametrize("most", [0, 2**19])
+@pytest.mark.parametrize("seed", range(8))
+def test_gates_without_effect_have_none(seed: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pruned circuit has the same distribution, and derivatives by inert angles vanish."""
+    monkeypatch.setattr(inert, "MAX_PROBED", most)
+    rng = np.random.default_rng(seed)
+    circuit, theta = QuantumCircuit(4), ParameterVector("t", 30)
+    for angle in theta:
+        first, second = rng.choice(4, 2, replace=False).tolist()
+        name = rng.choice(["rx", "rz", "rz", "rzz", "rzx", "ry"])
+        getattr(circuit, name)(angle, *([first, second] if len(name) == 3 else [first]))
+        fixed = rng.choice(["cx", "cz", "swap", "s", "x", "h"])
+        getattr(circuit, fixed)(*([first, second] if fixed in ("cx", "cz", "swap") else [second]))
+    circuit.rz(Parameter("z"), 0)
+    ansatz = circuit_ansatz(circuit)
+    assert not ansatz.active.all()
+    at = rng.uniform(0, 2 * np.pi, 31)
+    full = probabilities(circuit, at)
+    form = ansatz.unrolled.pruned
+    pruned = form.assign_parameters({p: at[p.index] for p in form.parameters})
+    np.testing.assert_allclose(Statevector(pruned).probabilities(), full, atol=1e-12)
+    for index in range(31):
+        difference = np.abs(probabilities(circuit, at + np.pi / 2 * (np.arange(31) == index)) - full).max()
+        if not ansatz.active[index]:
+            assert difference < 1e-12
+        elif most:
+            assert difference > 1e-9

@@ -113,7 +113,7 @@ def test_stopping_by_budget_and_failing_have_their_exit_codes(qhn, monkeypatch: 
 
 
 def test_circuit_prints_or_writes(qhn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "literal circuit of a hypernetwork: 4 qubits, num_layers 2, order eq5" in qhn("circuit", "figure-1").out
+    assert "literal circuit of ansatz hypernetwork: 4 qubits, num_layers 2, order eq5" in qhn("circuit", "figure-1").out
     assert qhn("circuit", "figure-1", "--form", "executed", "--qasm").out.startswith("OPENQASM 3.0;")
     assert (
         "4 qubits, num_layers 3, order authors" in qhn("circuit", "figure-1", "--layers", "3", "--order", "authors").out
@@ -123,6 +123,16 @@ def test_circuit_prints_or_writes(qhn, tmp_path: Path, monkeypatch: pytest.Monke
     written = qhn("circuit", "--output", "c").out.splitlines()
     assert len(written) == 4 * len(small) == 8
     assert all((tmp_path / path).is_file() for path in written)
+
+
+def test_circuit_draws_other_kinds_and_files(qhn, tmp_path: Path) -> None:
+    drawn = qhn("circuit", "figure-1", "--ansatz", "real-amplitudes", "--layers", "1").out
+    assert (
+        "literal circuit of ansatz real-amplitudes: 4 qubits, num_layers 1, entanglement pairwise, 8 rotations" in drawn
+    )
+    (tmp_path / "mine.qasm").write_text(qhn("circuit", "figure-1", "--ansatz", "iqp", "--qasm").out)
+    assert "4 qubits, file mine.qasm, 7 rotations" in qhn("circuit", "figure-1", "--ansatz", "mine.qasm").out
+    assert "there is no ansatz 'iqq'; did you mean 'iqp'?" in qhn("circuit", "figure-1", "--ansatz", "iqq").err
 
 
 @pytest.mark.pictures

@@ -211,6 +211,8 @@ RUN_IDS = {
     "figure-1": "d379f6eb07",
     "gaussian-activation": "2bf3ff15ff",
     "gaussian-width": "7a9e8109f0",
+    "labs-13": "5ebcf11b87",
+    "maxcut-16": "16b4e132f1",
     "mnist-01": "cca9abe31c",
     "mnist-01-published": "a50806c2d2",
     "mnist-37-encoding": "6d68268453",

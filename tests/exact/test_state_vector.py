@@ -17,7 +17,10 @@ from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork
 from qhn.circuit.unrolled import UnrolledCircuit, circuit_ansatz
 from qhn.errors import QhnError
 from qhn.estimator.exact import ExactEstimator
+from qhn.estimator.sampling import SamplingEstimator
 from qhn.exact import gate_loops
+from qhn.exact import program as program_module
+from qhn.exact.chain import Chain
 from qhn.exact.distribution import Distribution
 from qhn.exact.energy import Energy
 from qhn.exact.engine import distribution_of, energy_of, sampler_of
@@ -96,9 +99,16 @@ SHAPES = [
 
 
 @pytest.mark.parametrize(("num_qubits", "num_gates", "num_busy"), SHAPES)
+@pytest.mark.parametrize("block_bits", [14, 5, 2])  # the whole state, and several blocks of it
 def test_probabilities_means_and_gradients_are_those_of_qiskit(
-    num_qubits: int, num_gates: int, num_busy: int, rng: np.random.Generator
+    num_qubits: int,
+    num_gates: int,
+    num_busy: int,
+    block_bits: int,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(program_module, "BLOCK_BITS", block_bits)
     gates = random_gates(num_qubits, num_gates, rng, num_busy)
     circuit, costs = circuit_of(num_qubits, gates), rng.normal(size=2**num_qubits)
     rows = rng.uniform(-7, 7, (3, circuit.num_parameters))
@@ -250,6 +260,26 @@ def test_the_estimator_maps_shared_angles_with_factors_and_offsets(rng: np.rando
     assert chance == pytest.approx(probabilities(rows[0]).max())
 
 
+@pytest.mark.parametrize("objective", ["mean", "cvar"])
+def test_a_sampled_gradient_of_shared_angles_is_the_exact_one_within_its_errors(
+    objective: str, rng: np.random.Generator
+) -> None:
+    theta = ParameterVector("t", 2)
+    circuit = QuantumCircuit(4)
+    circuit.h(range(4))
+    for k in range(4):
+        circuit.rzz(2 * theta[0], k, (k + 1) % 4)
+    circuit.rx(theta[1], range(4))
+    ansatz, problem = circuit_ansatz(circuit), TableProblem(rng.normal(size=16))
+    row, shots = np.array([0.4, 0.9]), 20_000
+    exact = ExactEstimator(ansatz, problem, objective=objective).value_and_grad(row)
+    sampled = SamplingEstimator(ansatz, problem, open_backend("exact"), shots=shots, seed=7, objective=objective)
+    found = sampled.value_and_grad(row)
+    assert abs(found.value - exact.value) < 5 * found.std_error
+    assert np.all(np.abs(found.grad - exact.grad) < 5 * found.grad_std_error)
+    assert found.grad_std_error.max() < 0.1
+
+
 def test_shots_of_the_exact_machine_follow_the_probabilities(rng: np.random.Generator) -> None:
     gates = random_gates(5, 60, rng)
     circuit, shots = circuit_of(5, gates), 40_000
@@ -322,6 +352,11 @@ def test_the_engine_refuses_what_does_not_fit() -> None:
     for call in (energy_of(small, np.zeros(4)), distribution_of(small).probabilities, distribution_of(small).entropy):
         with pytest.raises(QhnError, match=r"thetas must have shape \[B, 1\], got \[1, 2\]"):
             call(np.zeros((1, 2)))
+    for engine in (lambda: Energy(small, np.zeros(4)), lambda: Distribution(small), lambda: Chain(small)):  # type: ignore[arg-type]
+        with pytest.raises(
+            QhnError, match="only a hypernetwork can be cut, not a circuit of type UnrolledCircuit; qhn"
+        ):
+            engine()
     hadamards = [Gate("h", (k,), matrix=MATRICES["h"]) for k in range(3)]
     three = circuit_of(
         3,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from qhn.errors import QhnWarning
-from qhn.problem.datasets import digits_8x8, gaussian_mixture, load_file, mnist_4x4
+from qhn.problem.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
 from qhn.problem.network import Network, load_network
 
 
@@ -307,3 +307,48 @@ def test_spaces_around_text_are_part_of_a_label(tmp_path: Path, written: tuple[s
 def test_a_name_that_no_array_of_numpy_keeps_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"the name 'a\\x00' of a column holds a NUL character"):
         load_file(csv(tmp_path / "d.csv", "a\0,label\n1,0\n2,1\n"))
+
+
+class Frame:
+    """What a data frame offers of itself."""
+
+    def __init__(self, values: np.ndarray, columns: list[str]) -> None:
+        self.values, self.columns = values, columns
+
+    def to_numpy(self) -> np.ndarray:
+        return self.values
+
+
+def test_arrays_in_memory_are_split_and_scaled_as_the_same_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    x, labels = rng.normal(size=(40, 3)), np.repeat(["no", "yes"], 20)
+    np.savez(tmp_path / "mine.npz", x=x, label=labels)
+    filed = load_file(tmp_path / "mine.npz", validation_fraction=0.3, seed=4)
+    given = Dataset.from_arrays(x, labels.tolist(), validation_fraction=0.3, seed=4)
+    for name in ("x", "y", "x_validation", "y_validation", "classes", "mean", "scale"):
+        np.testing.assert_array_equal(getattr(filed, name), getattr(given, name))
+    assert filed.feature_names == given.feature_names == ("x 1", "x 2", "x 3")
+
+
+def test_a_data_frame_names_the_features_and_may_hold_text_as_objects() -> None:
+    frame = Frame(np.arange(12.0).reshape(6, 2), ["age", "pulse"])
+    column = Frame(np.array(["a", "b"] * 3, dtype=object), ["sick"])
+    data = Dataset.from_arrays(frame, column, validation_fraction=0)
+    assert (data.feature_names, data.classes.tolist()) == (("age", "pulse"), ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("x", "labels", "words"),
+    [
+        ([[1.0], [2.0]], [0], r"'x' must have shape \[num_samples, num_features\] and 'labels' \[num_samples\]"),
+        ([1.0, 2.0], [0, 1], "'x' must have shape"),
+        ([[1.0], [np.nan]], [0, 1], r"'x' is not finite at \[1, 0\]"),
+        ([["a"], ["b"]], [0, 1], "'x' must hold real numbers"),
+        ([[1.0], [2.0]], [0, 0], "'labels' must hold two classes or more"),
+        ([[1.0], [2.0]], [None, 1], "'labels' must hold numbers or text"),
+        ([[1.0], [2.0, 3.0]], [0, 1], "x must be an array, all rows of the same length"),
+    ],
+)
+def test_arrays_that_are_no_data_are_refused(x: object, labels: object, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Dataset.from_arrays(x, labels)

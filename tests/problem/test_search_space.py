@@ -151,6 +151,8 @@ def test_fields_of_the_presets_as_in_the_paper() -> None:
         "figure-1": 4,
         "gaussian-activation": 14,
         "gaussian-width": 15,
+        "labs-13": 13,
+        "maxcut-16": 16,
         "mnist-01": 17,
         "mnist-01-published": 17,
         "mnist-37-encoding": 19,

@@ -13,7 +13,8 @@ from qiskit_ibm_runtime import fake_provider
 from pictures import is_drawn
 from qhn.backend.device.chip import chip_of
 from qhn.backend.device.layout import disjoint_chains
-from qhn.backend.device.load import load_of
+from qhn.backend.device.load import Load, load_of
+from qhn.backend.device.routing import route_of
 from qhn.circuit.hypernetwork import hypernetwork
 from qhn.report.chip_map import chip_map, places
 
@@ -58,6 +59,21 @@ def test_the_picture_keeps_its_numbers(tmp_path: Path) -> None:
     pairs = read(tmp_path / "map-pairs.csv")
     assert sum(row["in_a_chain"] == "1" for row in pairs) == 2 * 4
     assert sum(float(row["error"]) == 1 for row in pairs) == 11
+
+
+@pytest.mark.pictures
+def test_a_route_is_drawn_with_the_qubits_that_only_help(tmp_path: Path) -> None:
+    chip = chip_of(fake_provider.FakeTorino())
+    pairs = [(0, 1), (1, 2), (0, 15)]
+    load = Load((1, 1, 1, 1), (2, 2, 2))
+    route = route_of(chip, load, qubits=(2, 0, 15), start=(1, 0, 15), used=(0, 1, 2, 15), pairs=pairs)
+    path = chip_map(tmp_path / "map.png", chip, [route])
+    assert is_drawn(path)
+    qubits = read(path.with_suffix(".csv"))
+    in_use = {int(row["qubit"]): int(row["position"]) for row in qubits if row["tile"] == "0"}
+    assert in_use == {2: 0, 0: 1, 15: 2, 1: -1}
+    kept = [row for row in read(tmp_path / "map-pairs.csv") if row["in_a_chain"] == "1"]
+    assert [(int(row["first"]), int(row["second"])) for row in kept] == sorted(pairs)
 
 
 @pytest.mark.pictures

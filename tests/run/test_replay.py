@@ -142,6 +142,18 @@ def test_cvar_is_the_mean_of_the_lowest_costs(name: str, runs: dict[str, Record]
         equal(found, step, ("mean", "best_cost", "best_bits", "distinct"))
 
 
+@pytest.mark.parametrize("rule", ["parameter-shift", "spsa"])
+def test_the_gradient_of_angles_that_turn_several_gates_is_recomputed(
+    rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeDevice, "paid", True)
+    shared = {"ansatz": "qaoa", "ansatz.num_layers": 1, "train.gradient": rule, "train.steps": 1, "device.tiles": 1}
+    record = trained(tmp_path, **TILED | shared)
+    (step,) = record.steps()
+    equal(next(replay(record)), step, ALIKE_IF_PAID)
+    assert step.grad.any()
+
+
 def test_the_gradient_of_another_objective_is_that_of_its_own_run(tmp_path: Path, runs: dict[str, Record]) -> None:
     """A run that is trained on the CVaR measures the same bits at its first step."""
     with pytest.MonkeyPatch.context() as patched:

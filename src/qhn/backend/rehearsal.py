@@ -14,6 +14,7 @@ from qiskit_ibm_runtime.fake_provider import FakeProviderForBackendV2
 from qhn.arrays import Bits, Floats
 from qhn.backend.aer import check_memory
 from qhn.backend.device.isa import used_qubits
+from qhn.backend.device.load import is_chain
 from qhn.backend.device.placement import Placement, place
 from qhn.backend.device.price import shots_taken
 from qhn.backend.device.tiles import arrange_rows
@@ -28,6 +29,8 @@ from qhn.circuit.ansatz import GateCircuit
 from qhn.errors import QhnError
 from qhn.seeds import Key
 from qhn.text import did_you_mean
+
+TOO_MANY = "use fewer qubits, or for a circuit that is a chain device.simulator = 'twin'"
 
 
 @cache
@@ -80,6 +83,8 @@ class FakeDevice:
         Raises:
             ValueError: if the device has too few usable qubits, or the state does not fit into the memory for Aer.
         """
+        if self.settings.simulator == "aer" or not is_chain(ansatz):
+            check_memory(ansatz.num_qubits, TOO_MANY)
         if ansatz not in self._compiled:
             placement = place(ansatz, self.device, self.settings)
             is_twin = self.settings.simulator == "twin" and placement.is_chain
@@ -178,7 +183,7 @@ class ShotRehearsal:
 
     def _simulator(self, circuit: QuantumCircuit) -> Simulator:
         num_qubits = len(used_qubits(circuit))
-        check_memory(num_qubits, "use fewer qubits, or for a circuit that is a chain device.simulator = 'twin'")
+        check_memory(num_qubits, TOO_MANY)
         return on_device(circuit, self.placement.device, self.placement.chip)
 
 

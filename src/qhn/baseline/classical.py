@@ -75,7 +75,10 @@ def search(problem: Problem, method: str, max_distinct: int, seed: int = 0, *, t
     try:
         if method == "straight-through":
             if not isinstance(problem, BinnProblem):
-                raise QhnError(f"straight-through needs a BinnProblem, with weights, got {type(problem).__name__}")
+                kind = type(problem).__name__
+                raise QhnError(
+                    f"straight-through trains the weights of networks, and this is a {kind}; use another method"
+                )
             straight_through(problem, tally, rng)
         else:
             _SEARCHES[method](tally, rng)

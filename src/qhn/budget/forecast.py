@@ -17,6 +17,7 @@ from qhn.circuit.ansatz import Ansatz
 from qhn.config import RunConfig
 from qhn.estimator.measurement import Measurement
 from qhn.optimize.strategy import Strategy
+from qhn.problem.landscape import MAX_ENUMERABLE_QUBITS
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,14 @@ class Forecast:
         return sum((amount_of(self.task(one), whole=whole) for one in measurements), Amount())
 
     def bitstrings(self, measurements: Sequence[Measurement]) -> int:
-        """The most different bitstrings that several measurements can meet: a bitstring a shot, or all without shots.
+        """The most different bitstrings that several measurements can meet: one a shot, or all without shots.
 
-        On tiles the row at θ itself is measured on each of them.
+        On tiles the row at θ itself is measured on each of them. Where a table of all costs would be too large, E
+        without shots follows from a polynomial, and one bitstring a measurement is evaluated.
         """
         if not measurements[0].shots:
-            most: int = 2**self.ansatz.num_qubits
-            return most
+            num_qubits = self.ansatz.num_qubits
+            return 2**num_qubits if num_qubits <= MAX_ENUMERABLE_QUBITS else len(measurements)
         if self.placement is None:
             return sum(one.num_shots for one in measurements)
         return sum(map(bitstrings_of, map(self.task, measurements)))

@@ -16,9 +16,11 @@ from qhn.backend.device.price import Price, price, savings
 from qhn.backend.device.region import Region
 from qhn.backend.settings import DeviceSettings
 from qhn.budget.forecast import Forecast, qpu_time
+from qhn.circuit.ansatz import in_words
 from qhn.errors import QhnError
 from qhn.estimator.gradient import Spsa
 from qhn.optimize.shots import priced_shots
+from qhn.problem.black_box import BlackBox
 from qhn.text import aligned
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ class Quote:
         drift_every: number of steps between gradients that measure two more rows for the drift; None for never.
         self_test: QPU seconds of the device's self-test before the first step; 0 if nothing is billed.
         in_session: whether the run would be billed by the clock, as a session.
+        evaluations: the most calls of a cost function of the user's for one gradient; None for other problems.
     """
 
     title: str
@@ -70,6 +73,7 @@ class Quote:
     drift_every: int | None = None
     self_test: float = 0.0
     in_session: bool = False
+    evaluations: int | None = None
 
     @property
     def run_seconds(self) -> float:
@@ -99,6 +103,7 @@ class Quote:
             f"{one.jobs} job{'s' * (one.jobs > 1)}: {qpu_time(one.seconds)}",
             f"{'':11} {one.executions:,} executions of {1e6 * one.seconds_per_shot:,.1f} µs, "
             f"{one.two_qubit_gates:,} two-qubit gates a circuit",
+            *([] if self.evaluations is None else [f"{'':11} up to {self.evaluations:,} bitstrings evaluated"]),
             *([f"{'':11} two rows more in steps 0, {k}, {2 * k} …, for the drift"] if k else []),
             *([f"a self-test of the device before the first step: {qpu_time(self.self_test)}"] if self.billed else []),
             f"the run     {len(self.seconds):,} steps{at_most}: {qpu_time(self.self_test + self.run_seconds)}",
@@ -128,6 +133,7 @@ class Quote:
             "tiles": [vars(chain) | {"fidelity": chain.fidelity} for chain in self.chains],
             "gradient": _values(self.gradient),
             "drift_every": self.drift_every,
+            "evaluations": self.evaluations,
             "self_test_seconds": self.self_test,
             "step_seconds": self.seconds,
             "run_seconds": self.run_seconds,
@@ -155,7 +161,8 @@ def quote(config: RunConfig, device: BackendV2, budget: float, *, trust: bool = 
     """
     if config.train.shots is None:
         raise QhnError("a device measures shots; give --shots")
-    ansatz = config.circuit(config.problem(trust=True), trust=trust)
+    problem = config.problem(trust=True)
+    ansatz = config.circuit(problem, trust=trust)
     use = config.device.settings(machine_of(device.name))
     assert isinstance(use, DeviceSettings)
     placed = place(ansatz.unrolled, device, use)
@@ -166,7 +173,7 @@ def quote(config: RunConfig, device: BackendV2, budget: float, *, trust: bool = 
     task = forecast.task(last)
     return Quote(
         title=f"{config.experiment} on {device.name}, calibration of {chip.date[:10] or 'unknown date'}: "
-        f"{ansatz.num_qubits} qubits, {ansatz.words()}",
+        f"{ansatz.num_qubits} qubits, {in_words(ansatz)}",
         billed=machine_of(device.name).bills,
         chip=chip,
         chains=placed.chains,
@@ -186,4 +193,5 @@ def quote(config: RunConfig, device: BackendV2, budget: float, *, trust: bool = 
         drift_every=config.device.drift_every,
         self_test=forecast.self_test().seconds,
         in_session=use.mode == "session",
+        evaluations=min(forecast.bitstrings([last]), 2**ansatz.num_qubits) if isinstance(problem, BlackBox) else None,
     )

@@ -190,6 +190,11 @@ class AngleMap:
         return product
 
 
+def in_words(ansatz: Ansatz) -> str:
+    """The kind of an ansatz and its facts in a few words; of the usual kind, the hypernetwork, the facts alone."""
+    return ansatz.words() if ansatz.name in ("hypernetwork", "product") else f"{ansatz.name}, {ansatz.words()}"
+
+
 def gate_angles(ansatz: Ansatz, theta: Floats) -> Floats:
     """The angles φ of an ansatz's gates: θ ``[..., num_parameters]`` → ``[..., ansatz.unrolled.num_parameters]``."""
     return theta if ansatz.angle_map is None else ansatz.angle_map(theta)

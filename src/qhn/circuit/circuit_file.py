@@ -40,6 +40,8 @@ def ansatz_of_qasm(text: str, source: str = "the circuit", facts: str = "") -> C
     Raises:
         QhnError: if the text is no OpenQASM 3, or :func:`qhn.circuit.unrolled.circuit_ansatz` refuses the circuit.
     """
+    if not text.strip():
+        raise QhnError(f"{source} is empty")
     version = re.search(r"^\s*OPENQASM\s+(\d+)", text, re.MULTILINE)
     if version and version[1] == "2":
         raise QhnError(f"{source} is OpenQASM 2, which has no parameters; write it in OpenQASM 3 with inputs as angles")
@@ -98,5 +100,7 @@ def _parsed(text: str, source: str) -> QuantumCircuit:
 
 def _line(error: object) -> str:
     """The first line of what an error says."""
-    words = str(error).strip().strip("'\"").splitlines()
-    return clipped(words[0]) if words else type(error).__name__
+    words = str(error).replace("\\n", "\n").strip()
+    if words[:1] in ("'", '"') and words[-1] == words[0]:
+        words = words[1:-1].strip()
+    return clipped(words.splitlines()[0].strip()) if words else "its syntax is wrong"

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 AXES = {"rx": "X", "ry": "Y", "rz": "Z", "rxx": "XX", "ryy": "YY", "rzz": "ZZ", "rzx": "ZX"}  # Pauli string by gate
 MAX_GATES = 200_000  # a circuit of more takes minutes to build
 MAX_DEPTH = 100  # definitions within definitions; none of Qiskit's comes close
-WITHOUT_EFFECT = ("barrier", "delay", "id", "global_phase")
 PROBES = (0.0, 0.37, -2.9, 11.3)  # values at which an angle must be what its coefficients say
 
 Rotations = list[tuple[str, tuple[int, ...], Any]]
@@ -80,16 +79,19 @@ def without_measurement(circuit: QuantumCircuit) -> QuantumCircuit:
     Raises:
         QhnError: if the circuit measures anything else.
     """
+    from qiskit.circuit import Barrier, Measure
+
     measured = {}
     for instruction in circuit.data:
         qubits = [circuit.find_bit(qubit).index for qubit in instruction.qubits]
+        _refuse_other_than_gates(instruction.operation, qubits)
         name = instruction.operation.name
-        if name == "measure":
+        if isinstance(instruction.operation, Measure):
             measured[qubits[0]] = circuit.find_bit(instruction.clbits[0]).index
-        elif name != "barrier" and not measured.keys().isdisjoint(qubits):
+        elif not isinstance(instruction.operation, Barrier) and not measured.keys().isdisjoint(qubits):
             again = next(qubit for qubit in qubits if qubit in measured)
             raise QhnError(f"the circuit measures qubit {again} before its end ({name} follows); measure at the end")
-        elif instruction.clbits and not hasattr(instruction.operation, "blocks"):
+        elif instruction.clbits:
             raise QhnError(f"the circuit has a classical operation, {name}; only gates on qubits can be trained")
     if not measured:
         return circuit
@@ -102,9 +104,23 @@ def without_measurement(circuit: QuantumCircuit) -> QuantumCircuit:
         )
     bare: QuantumCircuit = circuit.copy_empty_like()
     for instruction in circuit.data:
-        if instruction.operation.name != "measure":
+        if not isinstance(instruction.operation, Measure):
             bare.append(instruction)
     return bare
+
+
+def _refuse_other_than_gates(operation: Operation, qubits: Sequence[int]) -> None:
+    """Refuse operations by which a circuit is no unitary, other than measurements.
+
+    Raises:
+        QhnError: if the operation is one; the message names it.
+    """
+    from qiskit.circuit import ControlFlowOp, Reset, Store
+    from qiskit.circuit.library import Initialize
+
+    if isinstance(operation, (ControlFlowOp, Reset, Store, Initialize)):
+        kind = "classical control" if isinstance(operation, ControlFlowOp) else "an operation that is no gate"
+        raise QhnError(f"the circuit has {kind}, {operation.name} on {_on(qubits)}; only gates can be trained")
 
 
 def _turns(circuit: QuantumCircuit, qubits: Sequence[int], inside: tuple[str, ...]) -> Iterator[Turn]:
@@ -124,15 +140,15 @@ def _turns(circuit: QuantumCircuit, qubits: Sequence[int], inside: tuple[str, ..
 
 def _turns_of(operation: Operation, qubits: tuple[int, ...], inside: tuple[str, ...]) -> Iterator[Turn]:
     """The rotations and fixed gates of one operation on the given qubits."""
-    from qiskit.circuit import ControlFlowOp
-    from qiskit.circuit.library import UnitaryGate
+    from qiskit.circuit import Barrier, Delay, Measure
+    from qiskit.circuit.library import GlobalPhaseGate, IGate, UnitaryGate
 
     name = operation.name
-    if name in WITHOUT_EFFECT:
+    if isinstance(operation, (Barrier, Delay, IGate, GlobalPhaseGate)):  # without effect
         return
-    if isinstance(operation, ControlFlowOp) or name in ("measure", "reset", "store", "initialize"):
-        kind = "classical control" if isinstance(operation, ControlFlowOp) else "an operation that is no gate"
-        raise QhnError(f"the circuit has {kind}, {name} on {_on(qubits)}; only gates can be trained")
+    _refuse_other_than_gates(operation, qubits)
+    if isinstance(operation, Measure):
+        raise QhnError(f"the circuit measures {_on(qubits)} inside of a gate; measure at the end")
     is_standard = _is_standard(operation)
     free = [value for value in getattr(operation, "params", ()) if getattr(value, "parameters", ())]
     if free and is_standard and name in AXES:
@@ -146,6 +162,8 @@ def _turns_of(operation: Operation, qubits: tuple[int, ...], inside: tuple[str, 
             yield from _turns_of(_rotation(axis, value), tuple(qubits[k] for k in own), inside)
     elif not free and len(qubits) <= 2 and (is_standard or isinstance(operation, UnitaryGate)):
         matrix = None if name == "cx" else np.asarray(operation.to_matrix(), dtype=np.complex128)
+        if matrix is not None and not np.isfinite(matrix).all():
+            raise QhnError(f"{clipped(name)} on {_on(qubits)} has an angle that is not finite")
         yield Turn(Gate(name, qubits, matrix=matrix), operation=operation)
     else:
         yield from _turns(_definition(operation, qubits), qubits, (*inside, name))
@@ -175,7 +193,6 @@ def _definition(operation: Operation, qubits: tuple[int, ...]) -> QuantumCircuit
         QhnError: if it has none.
     """
     from qiskit import QuantumCircuit
-    from qiskit.exceptions import QiskitError
     from qiskit.transpiler import PassManager
     from qiskit.transpiler.passes import HighLevelSynthesis
 
@@ -186,7 +203,7 @@ def _definition(operation: Operation, qubits: tuple[int, ...]) -> QuantumCircuit
             circuit.append(operation, range(len(qubits)))
             synthesised = PassManager([HighLevelSynthesis()]).run(circuit)
             found = None if synthesised.data and synthesised.data[0].operation.name == operation.name else synthesised
-    except QiskitError:  # of gates that Qiskit decomposes only once their parameters are numbers
+    except Exception:  # gates define themselves by code of their own; some do so only once their parameters are numbers
         found = None
     if found is None:
         raise QhnError(
@@ -201,6 +218,8 @@ def _affine(angle: Any, name: str, qubits: tuple[int, ...]) -> tuple[dict[Parame
     Raises:
         QhnError: if the angle is no affine function of its parameters with real coefficients.
     """
+    from qiskit.exceptions import QiskitError
+
     parameters = sorted(angle.parameters, key=lambda parameter: parameter.name)
     try:
         slopes = {parameter: _real(angle.gradient(parameter)) for parameter in parameters}
@@ -210,7 +229,7 @@ def _affine(angle: Any, name: str, qubits: tuple[int, ...]) -> tuple[dict[Parame
             expected = offset + sum(slope * values[parameter] for parameter, slope in slopes.items())
             if not np.isclose(_real(angle.bind(values)), expected, rtol=1e-9, atol=1e-9):
                 raise ValueError("the gradient is not the same everywhere")
-    except (TypeError, ValueError, ZeroDivisionError, RuntimeError):
+    except (TypeError, ValueError, ArithmeticError, RuntimeError, QiskitError):
         raise QhnError(
             f"{name} on {_on(qubits)} turns by {clipped(str(angle))}, which is no sum of parameters with fixed factors"
         ) from None
@@ -229,7 +248,7 @@ def _real(value: Any) -> float:
     return number.real
 
 
-def _on(qubits: tuple[int, ...]) -> str:
+def _on(qubits: Sequence[int]) -> str:
     """The qubits of a gate in words."""
     return f"qubit {qubits[0]}" if len(qubits) == 1 else f"qubits {', '.join(map(str, qubits))}"
 

@@ -10,6 +10,7 @@ import numpy as np
 from qhn.arrays import Floats
 from qhn.circuit.angles import MAX_ANGLE
 from qhn.circuit.ansatz import Ansatz
+from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.errors import QhnError
 from qhn.fields import Number, each, settle
 
@@ -46,7 +47,7 @@ class Uniform:
 class Normal:
     """Independent angles, normal around 0 with standard deviation ``width`` in radians.
 
-    The state is then near the bitstring of zeros.
+    The state of a hypernetwork is then near the bitstring of zeros.
     """
 
     width: float = 0.1
@@ -78,7 +79,16 @@ class Superposition:
         settle(self, width=WIDTH)
 
     def draw(self, ansatz: Ansatz, rng: np.random.Generator) -> Floats:
-        """Draw initial angles θ ``[num_parameters]`` in radians."""
+        """Draw initial angles θ ``[num_parameters]`` in radians.
+
+        Raises:
+            QhnError: if the ansatz is no hypernetwork.
+        """
+        if not isinstance(ansatz, Hypernetwork):
+            raise QhnError(
+                f"angles of the uniform superposition are known of a hypernetwork, not of ansatz {ansatz.name}; set "
+                "train.initial to uniform or normal"
+            )
         theta = rng.normal(0.0, self.width, ansatz.num_parameters)
         theta[: ansatz.num_qubits] += np.pi / 2
         return theta

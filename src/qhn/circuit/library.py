@@ -160,7 +160,8 @@ def _layers(default: int, least: int) -> Setting:
     return Setting(default, Whole(least, MAX_LAYERS), int)
 
 
-# Pairwise needs CX gates of two layers only, on a chain of neighbours: short circuits, and short light cones.
+# Pairwise needs CX gates of two layers only, on a chain of neighbours: short circuits, and short light cones. In exact
+# trainings of gaussian-activation, six starts each, none of the others ends clearly lower.
 ENTANGLEMENT = Setting("pairwise", OneOf("pairwise", "linear", "reverse_linear", "circular", "full"), str)
 ROTATIONS = Setting(("ry", "rz"), each(OneOf("rx", "ry", "rz")), tuple[str, ...])
 

@@ -17,7 +17,7 @@ FORMS = ("literal", "pruned", "executed")
 
 
 def of_form(ansatz: Ansatz, form: str) -> QuantumCircuit:
-    """The circuit of an ansatz in one of the ``FORMS``, which :class:`qhn.circuit.hypernetwork.Ansatz` describes."""
+    """The circuit of an ansatz in one of the ``FORMS``, which :class:`qhn.circuit.ansatz.GateCircuit` describes."""
     return ansatz.circuit if form == "literal" else getattr(ansatz.unrolled, form)
 
 

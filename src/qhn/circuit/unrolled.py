@@ -250,6 +250,8 @@ def circuit_ansatz(
     (1, [0.1, 0.7], [0])
     """
     bare = without_measurement(circuit)
+    if not bare.num_qubits:
+        raise QhnError("the circuit has no qubits")
     order = tuple(bare.parameters if parameters is None else parameters)
     if not order:
         raise QhnError("the circuit has no parameters, so there is nothing to train")

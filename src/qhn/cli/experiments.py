@@ -66,7 +66,7 @@ def landscape(
     settings: SetOption = None,
     results: ResultsOption = None,
 ) -> None:
-    """Enumerate every network: optimum, levels, minima, interactions."""
+    """Enumerate every bitstring: optimum, levels, minima, interactions."""
     from qhn.report.landscape import LandscapeReport
     from qhn.run.directories import results_directory
 
@@ -82,14 +82,14 @@ def baseline(
     method: Annotated[str, typer.Option(help=METHOD_HELP)] = "all",
     evaluations: Annotated[
         int | None,
-        typer.Option(help="Different networks that a search may evaluate; half of them, up to 20,000, by default."),
+        typer.Option(help="Different bitstrings that a search may evaluate; half of them, up to 20,000, by default."),
     ] = None,
     repeats: Annotated[int, typer.Option(help="Searches with each method, with seeds from --seed up.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the first repeat.")] = 0,
     settings: SetOption = None,
     results: ResultsOption = None,
 ) -> None:
-    """Search classically, counting different networks evaluated."""
+    """Search classically, counting different bitstrings evaluated."""
     from qhn.report.baseline import BaselineReport, chosen_methods
     from qhn.run.directories import results_directory
 

@@ -229,12 +229,12 @@ class RunConfig(Section):
                 None if the machine is no device, or not known yet.
 
         Raises:
-            QhnError: if a setting takes E for a sinusoid of each angle, and several gates of the circuit share one.
+            QhnError: if a setting takes E for a sinusoid of each angle, and one turns several gates or one by a factor.
         """
         if self.train.taker_of_curvature and len(ansatz.shared_angles):
             raise QhnError(
                 f"{self.train.taker_of_curvature} takes E for a sinusoid of each angle, and angle "
-                f"{ansatz.shared_angles[0]} of this circuit belongs to several gates; use another"
+                f"{ansatz.shared_angles[0]} of this circuit turns several gates, or one by a factor; use another"
             )
         train, every = self.train, self.device.drift_every
         return Strategy(

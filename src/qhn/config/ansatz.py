@@ -112,6 +112,7 @@ class QasmFileConfig(WithFile):
     """
 
     KIND: ClassVar[str] = "circuit file"
+    KNOWN_BY: ClassVar[str] = "file"
 
     def build(self, problem: Problem) -> Ansatz:
         """The circuit in the file.
@@ -131,6 +132,7 @@ class QpyFileConfig(WithFile):
     """
 
     KIND: ClassVar[str] = "circuit file"
+    KNOWN_BY: ClassVar[str] = "file"
 
     @property
     def code(self) -> str:
@@ -152,6 +154,8 @@ class QasmTextConfig(Section):
     Attributes:
         qasm: the program.
     """
+
+    KNOWN_BY: ClassVar[str] = "qasm"
 
     qasm: str
 

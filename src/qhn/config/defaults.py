@@ -6,10 +6,10 @@ version of the files in a run's directory (:mod:`qhn.run.record`): a run keeps i
 qhn goes on with it and whatever files that version writes.
 
 The file ``defaults-<naming>.json`` holds the defaults of one naming: by table, by the kind of the table (the value of
-its key ``name``, empty where it has none), and by key. A key that is required has none. Of a table that is a default
-itself stand its name, if it has one, and the values in which it differs from the defaults of its kind. Earlier files
-also know the keys that were added later, with the value that means what was done before there was such a key. So
-neither an id nor a missing value depends on what is the default today.
+its key ``name``, where it has none the key by which it is known, or else empty), and by key. A key that is required has
+none. Of a table that is a default itself stand its name, if it has one, and the values in which it differs from the
+defaults of its kind. Earlier files also know the keys that were added later, with the value that means what was done
+before there was such a key. So neither an id nor a missing value depends on what is the default today.
 
 When a default changes, or a key is added, ``scripts/freeze_defaults.py`` writes these files. Once there are runs that
 were named by the newest one, a default may change only together with :data:`NAMING`.
@@ -92,6 +92,8 @@ def filled(tree: Mapping[str, Any], naming: int, table: str = "") -> dict[str, A
             value = {"name": value}
         if isinstance(value, dict) and _below(table, key) in defaults:
             named = {"name": default["name"]} if isinstance(default, dict) and "name" in default else {}
+            if value.keys() & defaults[_below(table, key)].keys():
+                named = {}  # of a kind that a key of its own says
             result[key] = filled(named | value, naming, _below(table, key))
     return result
 
@@ -122,14 +124,15 @@ def without_defaults(tree: Mapping[str, Any], naming: int, table: str = "") -> d
 
 def _own(tree: Mapping[str, Any], naming: int, table: str) -> dict[str, Any]:
     """The defaults of a table of that kind; none if the naming does not know the kind, which is refused elsewhere."""
-    name = tree.get("name", "")
-    return defaults_of(naming)[table].get(name, {}) if isinstance(name, str) else {}
+    kinds = defaults_of(naming)[table]
+    name = tree.get("name") or next((key for key in tree if key in kinds), "")
+    return kinds.get(name, {}) if isinstance(name, str) else {}
 
 
 def _kind_of(section: type[Section]) -> str:
-    """The value of the key ``name`` that all tables of a class have; empty if there is no such key."""
+    """The value of the key ``name`` that all tables of a class have, or else the key by which they are known."""
     field = section.model_fields.get("name")
-    return "" if field is None else str(get_args(field.annotation)[0])
+    return section.KNOWN_BY if field is None else str(get_args(field.annotation)[0])
 
 
 def _below(table: str, key: str) -> str:

@@ -90,7 +90,7 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None, nami
     known = presets()
     path = Path(source)
     if str(source) in known:
-        text, folder = _preset(str(source), naming), Path()
+        text, folder = _preset(str(source), naming), Path(str(resources.files("qhn").joinpath("experiments")))
     elif path.suffix == ".toml":
         if not path.is_file():
             state = "is not a file" if path.exists() else "does not exist"

@@ -133,7 +133,7 @@ class TableConfig(WithFile):
 
 def _problem_kind(value: Any) -> str:
     is_python = isinstance(value, PythonConfig) or (isinstance(value, dict) and "python" in value)
-    return "python" if is_python else "kind"
+    return "function" if is_python else "kind"
 
 
 PROBLEM_SECTIONS = (QuboConfig, IsingConfig, MaxCutConfig, LabsConfig, TableConfig, PythonConfig)
@@ -141,5 +141,5 @@ NamedProblem = Annotated[
     QuboConfig | IsingConfig | MaxCutConfig | LabsConfig | TableConfig, Field(discriminator="name")
 ]
 ProblemConfig = Annotated[
-    Annotated[NamedProblem, Tag("kind")] | Annotated[PythonConfig, Tag("python")], Discriminator(_problem_kind)
+    Annotated[NamedProblem, Tag("kind")] | Annotated[PythonConfig, Tag("function")], Discriminator(_problem_kind)
 ]

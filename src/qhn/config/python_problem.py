@@ -25,7 +25,7 @@ class PythonConfig(Section):
         num_qubits: number of bits of a bitstring.
         vectorised: whether the function takes bitstrings ``[n, num_qubits]`` instead of one ``[num_qubits]``.
         workers: number of processes that evaluate the function.
-        time_limit: seconds that one evaluation may take; None, written ``"none"``, for no limit.
+        time_limit: seconds that one evaluation may take; None for no limit.
         version: text to be changed when what the function depends on changes, but not its source file.
         cost_range: lower and upper bound of all costs; None if they are not known.
         noun: what one bitstring stands for.

@@ -257,11 +257,20 @@ def without_shots(
     """
     if isinstance(sampler, Noisy):
         return NoisyEstimator(ansatz, problem, sampler, objective=objective, costs=costs)
+    check_knows_distribution(sampler)
+    if polynomial_for_table(problem) is not None:
+        return PolynomialEstimator(ansatz, problem, objective=objective, evaluations=evaluations)
+    return ExactEstimator(ansatz, problem, objective=objective, costs=costs)
+
+
+def check_knows_distribution(sampler: Sampler) -> None:
+    """Refuse a machine that only draws shots, or does so for this circuit, to compute E without them.
+
+    Raises:
+        ValueError: if the sampler does not know the distribution of its bits.
+    """
     if not isinstance(sampler, KnownDistribution):
         facts = sampler.describe()
         raise QhnError(
             f"{facts['name']} draws shots ({facts['method']}), and does not know E without them; give --shots"
         )
-    if polynomial_for_table(problem) is not None:
-        return PolynomialEstimator(ansatz, problem, objective=objective, evaluations=evaluations)
-    return ExactEstimator(ansatz, problem, objective=objective, costs=costs)

@@ -19,6 +19,7 @@ from qhn.arrays import Bits, Floats
 from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.compiled import compiled
 from qhn.errors import QhnError
+from qhn.exact.cut import check_chain
 from qhn.exact.pairs import Pairs
 from qhn.exact.protocol import check_thetas
 from qhn.threads import check_threads, in_parallel
@@ -40,7 +41,7 @@ class Chain:
         bond_dimension: bond dimension D of the matrix product state.
 
     Raises:
-        ValueError: if the circuit is too deep for its number of qubits.
+        ValueError: if the circuit is no hypernetwork, or too deep for its number of qubits.
 
     >>> from qhn.circuit.hypernetwork import hypernetwork
     >>> chain = Chain(hypernetwork(100, 2))
@@ -54,6 +55,7 @@ class Chain:
     """
 
     def __init__(self, ansatz: Hypernetwork, *, num_threads: int | None = None) -> None:
+        check_chain(ansatz)
         self.ansatz = ansatz
         self.num_threads = check_threads(num_threads)
         self.pairs = Pairs(ansatz)

@@ -102,6 +102,19 @@ class Cut:
         return self.low.num_branches
 
 
+def check_chain(ansatz: object) -> None:
+    """Refuse what is no hypernetwork, whose gates are known to be RY, RZ and CX on a chain.
+
+    Raises:
+        ValueError: if the circuit is no hypernetwork.
+    """
+    if not isinstance(ansatz, Hypernetwork):
+        raise QhnError(
+            f"only a hypernetwork can be cut, not a circuit of type {type(ansatz).__name__}; qhn.ExactEstimator and "
+            "backend exact take any circuit"
+        )
+
+
 def cut_at(ansatz: Hypernetwork, cut: int, *, fold: bool = True) -> Cut:
     """The two halves of an ansatz whose chain is cut after ``cut`` qubits.
 
@@ -113,12 +126,13 @@ def cut_at(ansatz: Hypernetwork, cut: int, *, fold: bool = True) -> Cut:
             ``fold=False``.
 
     Raises:
-        ValueError: if ``cut`` is not from 0 to num_qubits.
+        ValueError: if ``cut`` is not from 0 to num_qubits, or the circuit is no hypernetwork.
 
     >>> halves = cut_at(Hypernetwork(14, 2), 7)
     >>> halves.num_branches, halves.low.qubits, halves.high.qubits[-1]
     (2, (0, 1, 2, 3, 4, 5, 6), 7)
     """
+    check_chain(ansatz)
     num_qubits = ansatz.num_qubits
     if not 0 <= cut <= num_qubits:
         raise QhnError(f"cut must be between 0 and {num_qubits}, got {cut}")
@@ -127,7 +141,12 @@ def cut_at(ansatz: Hypernetwork, cut: int, *, fold: bool = True) -> Cut:
 
 
 def num_crossings(ansatz: Hypernetwork, cut: int, *, fold: bool = True) -> int:
-    """The number of CX gates that act across a cut."""
+    """The number of CX gates that act across a cut.
+
+    Raises:
+        ValueError: if the circuit is no hypernetwork.
+    """
+    check_chain(ansatz)
     return sum(gate.qubits == (cut - 1, cut) for gate in ansatz.gates(prune=True, fold=fold))
 
 

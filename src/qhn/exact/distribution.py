@@ -31,7 +31,7 @@ class Distribution(ExactDistribution):
         num_threads: number of threads to use, by default the number of cores; results do not depend on it.
 
     Raises:
-        ValueError: if the circuit is too large and too deep to be simulated exactly.
+        ValueError: if the circuit is no hypernetwork, or too large and too deep to be simulated exactly.
 
     >>> from qhn.circuit.hypernetwork import product_state
     >>> coins = Distribution(product_state(2))

@@ -44,7 +44,8 @@ class Energy(ExactEnergy):
         num_threads: number of threads to use, by default the number of cores; results do not depend on it.
 
     Raises:
-        ValueError: if the number of costs or the cut does not fit the ansatz, or a cost is not finite.
+        ValueError: if the circuit is no hypernetwork, the number of costs or the cut does not fit it, or a cost is not
+            finite.
 
     >>> from qhn.circuit.hypernetwork import product_state
     >>> energy = Energy(product_state(1), [0.0, 1.0])

@@ -7,7 +7,8 @@ the imaginary or with the real part of its partner, and with nothing else. A CX 
 What is diagonal only multiplies amplitudes by phases e^{if(k)}, and on one and two qubits f is a quadratic form of the
 bits, f(k) = Σ_{p≤q} F[p, q] k_p k_q, up to a phase of the whole state. All diagonal gates that can meet are therefore
 one operation, whatever their number: RZ adds φ to F[q, q], RZZ = b_p ⊕ b_q adds φ to F[p, p] and F[q, q] and −2φ to
-F[p, q]. To let them meet, gates are brought into layers in which those that flip bits and diagonal ones alternate.
+F[p, q]. To let them meet, gates are brought into layers in which diagonal ones and those that flip bits alternate; of
+the latter those that stay within a block of the state are applied block by block, from a cache.
 
 A fixed gate on one qubit is a phase, an RY and a phase.
 """
@@ -177,7 +178,7 @@ class _Kind(IntEnum):
 
 
 def _kind(gate: Gate) -> _Kind:
-    if gate.name in ("rz", "rzz", "cp"):
+    if gate.matrix is None and gate.name in ("rz", "rzz", "cp"):
         return _Kind.DIAGONAL
     return _Kind.WIDE if max(gate.qubits) >= BLOCK_BITS else _Kind.LOCAL
 

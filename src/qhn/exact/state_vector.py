@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats, Integers, Scratch
@@ -67,16 +68,12 @@ class StateVector:
             gate_loops.backward(self._program, angles, psi, lam, slopes)
         return value, slopes[: len(row)]
 
-    def in_order(self, values: Floats) -> Floats:
-        """Bring ``values[2**num_qubits]`` from the order of the executed circuit to that of measured bits, or back."""
-        if not self.circuit.folded_brick:
-            return values
+    def in_order(self, values: NDArray[Any]) -> NDArray[Any]:
+        """A copy of ``values[2**num_qubits]``, from the executed circuit's order to that of measured bits, or back."""
         return relabel_axes(self.circuit, values.reshape([2] * self.circuit.num_qubits)).reshape(-1)
 
     def relabelled(self, integers: Integers) -> Integers:
         """The integers of measured bitstrings from those of the executed circuit."""
-        if not self.circuit.folded_brick:
-            return integers
         bits = bitstrings.from_integers(integers, self.circuit.num_qubits)
         return bitstrings.to_integers(self.circuit.relabel(bits))
 
@@ -140,7 +137,7 @@ class StateVectorEnergy(ExactEnergy):
         return self._state.probabilities(row)
 
     def _integers(self) -> Integers:
-        return self._state.relabelled(np.arange(self.table.size))
+        return self._state.in_order(np.arange(self.table.size))
 
 
 class StateVectorDistribution(ExactDistribution):

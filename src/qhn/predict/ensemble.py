@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from qhn import bitstrings, checksums, durable
 from qhn.arrays import Bits, Floats
 from qhn.backend.sampler import KnownDistribution
+from qhn.circuit.ansatz import gate_angles
 from qhn.errors import NotFoundError, QhnError
 from qhn.npz import open_npz
 from qhn.problem.network import (
@@ -99,9 +100,10 @@ class Ensemble:
         problem = record.config.networks()
         if record.config.train.shots is None:
             config = record.config
-            sampler = config.backend().compile(config.circuit(problem).unrolled)
+            ansatz = config.circuit(problem)
+            sampler = config.backend().compile(ansatz.unrolled)
             assert isinstance(sampler, KnownDistribution)  # no other does without shots
-            bits, probabilities = most_probable(sampler.probabilities(at.theta[None])[0])
+            bits, probabilities = most_probable(sampler.probabilities(gate_angles(ansatz, at.theta)[None])[0])
             left_out = max(0.0, 1 - float(probabilities.sum()))
         else:
             bits, probabilities = distinct_bits(record.samples(at.step))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 import warnings
 from collections.abc import Callable, Generator, Sequence
@@ -28,7 +27,6 @@ from qhn.text import in_line
 
 MAX_WORKERS = 1024
 SECONDS_BETWEEN_LOOKS = 1.0  # at what other processes have evaluated
-STRIDE = 2_654_435_761  # a prime, by which processes begin at different bitstrings
 LEAST_SECONDS = 1.0  # from which on a forecast of the time is of use
 SECONDS_BETWEEN_NEWS = 10.0
 
@@ -42,7 +40,8 @@ class BlackBox:
 
     Args:
         function: the function, or its name ``"module:function"``, which is found in the working directory or among the
-            installed modules. It takes one bitstring ``uint8[num_qubits]`` and returns a number.
+            installed modules. It takes one bitstring ``uint8[num_qubits]`` and returns a number; what can become
+            negative, such as ``2 * bits - 1``, is to be computed in another type.
         num_qubits: number of bits of a bitstring.
         vectorised: whether the function takes several bitstrings ``uint8[n, num_qubits]`` and returns ``[n]``.
         workers: number of processes that evaluate; 0 to evaluate in this process. A function for workers is defined in
@@ -159,7 +158,9 @@ class BlackBox:
             unknown = self._known.unknown(array)
         if len(unknown):
             self._compare(unknown[0])
-            self._evaluate(self._known.unknown(unknown))
+            unknown = self._known.unknown(unknown)
+        if len(unknown):
+            self._evaluate(unknown)
         return self._known.cost(array)
 
     def _read(self) -> None:
@@ -195,7 +196,7 @@ class BlackBox:
     def _evaluate(self, bits: Bits) -> None:
         """Evaluate bitstrings ``[n, num_qubits]``, none of which is known, and keep each cost as it comes."""
         if self._cache is not None and not self._vectorised:  # another process may be at the same work
-            bits = np.roll(bits, os.getpid() * STRIDE % len(bits), axis=0)
+            bits = np.random.default_rng().permutation(bits)
         places, found, news = list[int](), list[Floats](), _News(self.tell, len(bits), self.name)
         try:
             with closing(self._calls(bits, _Wanted(self._known, bits, self._read).ask)) as calls:
@@ -334,15 +335,20 @@ def _checked_range(ends: Sequence[float]) -> tuple[float, float]:
     return low, high
 
 
-def begin_evaluations(problem: Any, results: Path | None, tell: Callable[[str], object] = lambda words: None) -> None:
+def begin_evaluations(
+    problem: Any, results: Path | None, tell: Callable[[str], object] = lambda words: None, most: int | None = None
+) -> None:
     """Have a cost function of the user's keep what it evaluates, and tell how far it is; nothing for other problems.
 
     Args:
         problem: the problem.
         results: the directory of results in which costs are kept; None to keep none.
         tell: function that is called with a line of text while many bitstrings are evaluated.
+        most: the largest number of bitstrings that will be evaluated, which is told; None to tell nothing.
     """
     if isinstance(problem, BlackBox):
         problem.tell = tell
         if results is not None:
             problem.keep_in(results)
+        if most is not None:
+            tell(f"{problem.name}: up to {min(most, 2**problem.num_qubits):,} bitstrings are evaluated, each once")

@@ -49,10 +49,10 @@ class CostCache:
     """
 
     def __init__(self, folder: Path, num_qubits: int) -> None:
+        self._file: int | None = None
         self.folder = subfolder(folder)
         self._row = np.dtype([("bits", np.uint8, ((num_qubits + 7) // 8,)), ("cost", "<f8"), ("checksum", "<u4")])
         self._read: dict[str, int] = {}  # bytes of each file that were read
-        self._file: int | None = None
         self._name = ""
         self._process = os.getpid()
         self._synced = time.monotonic()
@@ -63,10 +63,17 @@ class CostCache:
         Returns:
             Bitstrings packed into bytes, ``[n, bytes]``, and their costs, ``[n]``; one bitstring may come twice.
         """
-        names = [name for name in sorted(os.listdir(self.folder)) if name.endswith(SUFFIX) and name != self._name]
-        found = [self._tail(name) for name in names]
+        with os.scandir(self.folder) as entries:
+            names = [entry.name for entry in entries if self._is_longer(entry)]
+        found = [self._tail(name) for name in sorted(names)]
         rows = np.concatenate([np.empty(0, dtype=self._row), *found])
         return np.ascontiguousarray(rows["bits"]), np.ascontiguousarray(rows["cost"])
+
+    def _is_longer(self, entry: os.DirEntry[str]) -> bool:
+        """Whether a file of another process has complete rows that were not read."""
+        if not entry.name.endswith(SUFFIX) or entry.name == self._name:
+            return False
+        return entry.stat(follow_symlinks=False).st_size - self._read.get(entry.name, 0) >= self._row.itemsize
 
     def _tail(self, name: str) -> NDArray[Any]:
         """The rows of a file behind those that were read, without a row at its end that is not complete."""

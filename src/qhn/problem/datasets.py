@@ -63,6 +63,48 @@ class Dataset:
     image_shape: tuple[int, int] | None = None
     name: str = field(default="data")
 
+    @classmethod
+    def from_arrays(
+        cls,
+        x: Any,
+        labels: Any,
+        *,
+        feature_names: Sequence[str] = (),
+        validation_fraction: float = 0.25,
+        standardise: bool = True,
+        seed: int = 1,
+        name: str = "arrays",
+    ) -> Dataset:
+        """The data set of features and labels in memory, split and standardised as a file's (:func:`load_file`).
+
+        Args:
+            x: the features, an array ``[num_samples, num_features]`` or a data frame, whose columns name the features.
+            labels: the class of each sample, ``[num_samples]``: numbers, truth values or text.
+            feature_names: one name per feature; by default ``x 1``, ``x 2``, …
+            validation_fraction: share of the samples of each class that is held out for validation, in [0, 1).
+            standardise: shift and scale every feature to mean 0 and standard deviation 1 over the training samples.
+            seed: seed of the split into training and validation samples.
+            name: name of the data set, for tables and records.
+
+        Raises:
+            QhnError: if shapes do not fit, features are no finite numbers, or labels are no classes.
+
+        >>> data = Dataset.from_arrays([[0.0], [1.0], [2.0], [3.0]], ["a", "a", "b", "b"], validation_fraction=0)
+        >>> data.classes.tolist(), data.feature_names
+        (['a', 'b'], ('x 1',))
+        """
+        columns = getattr(x, "columns", None)
+        if columns is not None and not feature_names:
+            feature_names = tuple(map(str, columns))
+        values, classes = _as_array("x", x), _as_array("labels", labels)
+        if classes.dtype.kind == "O" and all(isinstance(one, str) for one in classes.flat):  # as data frames hold text
+            classes = classes.astype(np.str_)
+        values = _checked(name, "x", values, "labels", classes)
+        names = tuple(map(str, feature_names)) or tuple(f"x {j + 1}" for j in range(values.shape[1]))
+        if len(names) != values.shape[1]:
+            raise QhnError(f"{name}: x has {values.shape[1]} features, and {len(names)} feature_names are given")
+        return _dataset(name, values, classes, names, "labels", _Split(validation_fraction, standardise, seed), name)
+
     @property
     def num_features(self) -> int:
         """The number of features of a sample."""
@@ -260,33 +302,68 @@ def load_file(
     if path.suffix.lower() not in readers:
         raise QhnError(f"data file {path} must be .csv or .npz, got {path.suffix!r}")
     x, labels, names = readers[path.suffix.lower()](path, label)
+    found = _dataset(path, x, labels, names, label, _Split(validation_fraction, standardise, seed), path.name)
+    _warn_of_columns(path, x, names)
+    return found
+
+
+@dataclass(frozen=True)
+class _Split:
+    """How samples are split and scaled; see :func:`load_file`."""
+
+    validation_fraction: float
+    standardise: bool
+    seed: int
+
+
+def _dataset(
+    source: Path | str, x: Floats, labels: NDArray[Any], names: tuple[str, ...], label: str, split: _Split, name: str
+) -> Dataset:
+    """The data set of features ``[num_samples, num_features]`` and labels ``[num_samples]``, split and standardised.
+
+    Args:
+        source: where they come from, for messages.
+        x: the features.
+        labels: the classes of the samples.
+        names: one name per feature.
+        label: what holds the labels, for messages.
+        split: how the samples are split and scaled.
+        name: name of the data set.
+    """
     classes, y = np.unique(labels, return_inverse=True)
     listed = clipped(", ".join(in_line(c) for c in classes[:5]) + (", …" if len(classes) > 5 else ""))
     if len(classes) < 2:
-        raise QhnError(f"{path}: {label!r} must hold two classes or more, found {len(classes)}: {listed}")
+        raise QhnError(f"{source}: {label!r} must hold two classes or more, found {len(classes)}: {listed}")
     if len(classes) > MAX_CLASSES or (len(classes) > 2 and 2 * len(classes) > len(y)):
         raise QhnError(
-            f"{path}: {label!r} must hold classes, found {len(classes)} different values in {len(y)} samples: "
+            f"{source}: {label!r} must hold classes, found {len(classes)} different values in {len(y)} samples: "
             f"{listed}; name another column with label, or make of its values at most {MAX_CLASSES} classes"
         )
     longest = max(map(str, (*classes, *names)), key=len)
     if len(longest) > MAX_NAME:
         raise QhnError(
-            f"{path}: names of classes and features must have up to {MAX_NAME:,} characters, got {len(longest):,}: "
+            f"{source}: names of classes and features must have up to {MAX_NAME:,} characters, got {len(longest):,}: "
             f"{in_line(longest)}; is {label!r} the column of classes?"
         )
-    training, validation = _split(y, validation_fraction, seed)
-    _warn_of_columns(path, x, names)
+    training, validation = _split(y, split.validation_fraction, split.seed)
     mean, scale = np.zeros(x.shape[1]), np.ones(x.shape[1])
-    if standardise:
+    if split.standardise:
         mean, deviation = x[training].mean(axis=0), x[training].std(axis=0)
         constant = deviation <= 1e-12 * np.abs(x[training]).max(axis=0)
         scale = np.where(constant, 1.0, deviation)
     x = (x - mean) / scale
     target = y.astype(np.float64)
     return Dataset(
-        x[training], target[training], x[validation], target[validation], classes, names, mean, scale, name=path.name
+        x[training], target[training], x[validation], target[validation], classes, names, mean, scale, name=name
     )
+
+
+def _as_array(name: str, values: Any) -> NDArray[Any]:
+    """The values of an array, a list, or a data frame or column of one."""
+    try:
+        return np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
+    except ValueError:
+        raise QhnError(f"{name} must be an array, all rows of the same length") from None
 
 
 def _read_csv(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, ...]]:
@@ -439,25 +516,42 @@ def _read_npz(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, 
     if len(arrays) != 1:
         raise QhnError(f"{path} must hold one array of features beside {label!r}, found {sorted(arrays) or 'none'}")
     name, x = arrays.popitem()
+    x = _checked(path, name, x, label, labels)
+    return x, labels, tuple(f"{name} {j + 1}" for j in range(x.shape[1]))
+
+
+def _checked(source: Path | str, name: str, x: NDArray[Any], label: str, labels: NDArray[Any]) -> Floats:
+    """The features as finite numbers, one row for each label.
+
+    Args:
+        source: where both come from, for messages.
+        name: name of the features.
+        x: the features ``[num_samples, num_features]``.
+        label: name of the labels.
+        labels: the labels ``[num_samples]``.
+
+    Raises:
+        QhnError: if the shapes do not fit, a feature is no finite real number, or a label is empty.
+    """
     if x.ndim != 2 or x.shape[1] == 0 or labels.shape != x.shape[:1]:
         raise QhnError(
-            f"{path}: {name!r} must have shape [num_samples, num_features] and {label!r} [num_samples], "
+            f"{source}: {name!r} must have shape [num_samples, num_features] and {label!r} [num_samples], "
             f"got {list(x.shape)} and {list(labels.shape)}"
         )
     if x.dtype.kind not in "biuf":
-        raise QhnError(f"{path}: {name!r} must hold real numbers, got {x.dtype}")
+        raise QhnError(f"{source}: {name!r} must hold real numbers, got {x.dtype}")
     if labels.dtype.kind not in "biufmMUS":
-        raise QhnError(f"{path}: {label!r} must hold numbers or text, got {labels.dtype}")
+        raise QhnError(f"{source}: {label!r} must hold numbers or text, got {labels.dtype}")
     with np.errstate(over="ignore"):  # of a wider float: what becomes infinite is refused
         x = x.astype(np.float64)
     wrong = np.argwhere(~(np.abs(x) <= MAX_FEATURE))
     if len(wrong):
         place = wrong[0].tolist()
-        raise QhnError(f"{path}: {name!r} is not finite at {place}, or too large; fill in or remove the sample")
+        raise QhnError(f"{source}: {name!r} is not finite at {place}, or too large; fill in or remove the sample")
     missing = labels == labels.dtype.type() if labels.dtype.kind in "US" else ~np.isfinite(labels)
     if missing.any():
-        raise QhnError(f"{path}: {label!r} is empty at [{missing.argmax()}]; fill in the class or remove the sample")
-    return x, labels, tuple(f"{name} {j + 1}" for j in range(x.shape[1]))
+        raise QhnError(f"{source}: {label!r} is empty at [{missing.argmax()}]; fill in the class or remove the sample")
+    return x
 
 
 def _find(label: str, names: list[str], what: str, path: Path) -> int:

@@ -15,7 +15,7 @@ from qhn.errors import QhnError
 from qhn.problem.capabilities import HasPolynomial, HasRange
 from qhn.problem.cost import BinnProblem, Problem, TableProblem
 from qhn.problem.evaluations import costs_of
-from qhn.problem.polynomial import SpinPolynomial
+from qhn.problem.polynomial import SpinPolynomial, walsh_hadamard
 
 MAX_ENUMERABLE_QUBITS = 24
 MAX_LOSSES = 2**30  # losses of one network on one sample up to which enumerating all costs is cheap
@@ -181,12 +181,10 @@ class Landscape:
         >>> Landscape(np.array([3.0, 1.0, 1.0, 3.0])).walsh_weights  # 2 + σ_0·σ_1
         array([4., 0., 1.])
         """
-        coefficients = self.costs / self.costs.size
-        for qubit in range(self.num_qubits):
-            pairs = coefficients.reshape(-1, 2, 1 << qubit)
-            pairs[:, 0], pairs[:, 1] = pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]
         sizes = np.bitwise_count(np.arange(self.costs.size))
-        return np.bincount(sizes, weights=coefficients**2, minlength=self.num_qubits + 1).astype(np.float64)
+        return np.bincount(sizes, weights=walsh_hadamard(self.costs) ** 2, minlength=self.num_qubits + 1).astype(
+            np.float64
+        )
 
     @cached_property
     def local_minima(self) -> LocalMinima:

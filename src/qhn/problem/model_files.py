@@ -52,8 +52,9 @@ def read_ising(path: Path, offset: float = 0.0) -> QuadraticProblem:
     """The energy E(s) = Σ h_i·s_i + Σ J_ij·s_i·s_j + offset of a file.
 
     An ``.npz`` file holds the arrays ``h`` and ``J``, and beside them a number ``offset`` if need be; what is missing
-    is zero, and J alone may be as ``scipy.sparse.save_npz`` writes it. Any other file is text with a line ``i j value``
-    a coupling and ``i i value`` a field, as dimod writes it; its variables are the different numbers that occur.
+    is zero, both J_ij and J_ji count, and J alone may be as ``scipy.sparse.save_npz`` writes it. Any other file is text
+    with a line ``i j value`` a coupling and ``i i value`` a field, as dimod writes it; its variables are the different
+    numbers that occur.
 
     Args:
         path: the file.

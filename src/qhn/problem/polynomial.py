@@ -115,3 +115,20 @@ class SpinPolynomial:
         lies √(2N·ln 2) standard deviations below their mean.
         """
         return self.spread * float(np.sqrt(2 * self.num_qubits * np.log(2)))
+
+
+def walsh_hadamard(costs: Floats) -> Floats:
+    """The factor of each product of spins σ = 2·bit − 1 in a table of costs: ``[2**n]`` → ``[2**n]``.
+
+    The qubits of the product are the ones of the index, qubit 0 the least significant bit.
+
+    >>> walsh_hadamard(np.array([1.0, 2.0, 3.0, 4.0])).tolist()  # 2.5 + σ_0 / 2 + σ_1
+    [2.5, 0.5, 1.0, 0.0]
+    """
+    factors, half = costs.astype(np.float64, copy=True), 1
+    while half < len(factors):
+        pairs = factors.reshape(-1, 2, half)
+        low, high = pairs[:, 0].copy(), pairs[:, 1].copy()
+        pairs[:, 0], pairs[:, 1] = (low + high) / 2, (high - low) / 2
+        half *= 2
+    return factors

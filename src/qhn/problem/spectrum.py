@@ -1,36 +1,18 @@
-"""The polynomial of spins that any table of costs is: its Walsh–Hadamard transform."""
+"""The polynomial of spins of a problem: its own, or that which its table of costs is."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from qhn.arrays import Floats
 from qhn.errors import QhnError
 from qhn.problem.capabilities import HasPolynomial
 from qhn.problem.cost import Problem
 from qhn.problem.landscape import enumerate_costs, is_small
-from qhn.problem.polynomial import SpinPolynomial
+from qhn.problem.polynomial import SpinPolynomial, walsh_hadamard
 
 MAX_TERMS = 2_000  # terms of a polynomial that is found by enumeration; each is a gate or more a layer
 MAX_QUBITS = 20
 ROUNDING = 1e-12  # factors that are smaller, relative to the largest cost, are zero
-
-
-def walsh_hadamard(costs: Floats) -> Floats:
-    """The factor of each product of spins σ = 2·bit − 1 in a table of costs: ``[2**n]`` → ``[2**n]``.
-
-    The qubits of the product are the ones of the index, qubit 0 the least significant bit.
-
-    >>> walsh_hadamard(np.array([1.0, 2.0, 3.0, 4.0])).tolist()  # 2.5 + σ_0 / 2 + σ_1
-    [2.5, 0.5, 1.0, 0.0]
-    """
-    factors, half = costs.astype(np.float64, copy=True), 1
-    while half < len(factors):
-        pairs = factors.reshape(-1, 2, half)
-        low, high = pairs[:, 0].copy(), pairs[:, 1].copy()
-        pairs[:, 0], pairs[:, 1] = (low + high) / 2, (high - low) / 2
-        half *= 2
-    return factors
 
 
 def polynomial_of(problem: Problem, what: str) -> SpinPolynomial:

@@ -73,12 +73,17 @@ class UserFunction:
         >>> str(UserFunction.of(textwrap.dedent)), UserFunction.of(lambda bits: 0.0)
         ('textwrap:dedent', None)
         """
-        module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "<")
-        file = getattr(sys.modules.get(module or ""), "__file__", None)
-        if module in (None, "__main__") or "<" in name or not str(file).endswith(".py"):
+        module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
+        inside = sys.modules.get(module or "")
+        source = Path(getattr(inside, "__file__", None) or "")
+        if module in (None, "__main__") or not name or source.suffix != ".py":
             return None
-        source = Path(str(file)).absolute()
-        return cls(str(module), name, source, hashlib.sha256(source.read_bytes()).hexdigest())
+        try:
+            if attrgetter(name)(inside) is not function:  # such as a method, which has an object with it
+                return None
+        except AttributeError:
+            return None
+        return cls(str(module), name, source.absolute(), hashlib.sha256(source.read_bytes()).hexdigest())
 
     def content(self) -> bytes:
         """The bytes of the source file, after a check that they are still those that were hashed.
@@ -149,6 +154,7 @@ def _source_of(module: str, folders: Sequence[Path]) -> Path:
         NotFoundError: if there is no such module.
     """
     first, *inner = module.split(".")
+    importlib.invalidate_caches()  # of files that were written a moment ago
     try:
         spec = PathFinder.find_spec(first, [str(folder.absolute()) for folder in folders])
         spec = spec if spec is not None and _is_something(spec, inner) else importlib.util.find_spec(first)

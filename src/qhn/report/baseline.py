@@ -82,16 +82,16 @@ class BaselineReport:
         """
         asked = chosen_methods(method)
         problem = config.problem(trust=True)
-        begin_evaluations(problem, results, tell)
         noun, chosen = noun_of(problem), [name for name in asked if method != ALL or name in methods_for(problem)]
         size = 2**problem.num_qubits
         budget = min(evaluations or min(size // 2, DEFAULT_EVALUATIONS), size)
+        begin_evaluations(problem, results, tell, most=len(chosen) * repeats * budget)
         known = Landscape(enumerate_costs(problem)) if can_enumerate(problem) else None
         table: Problem = TableProblem(known.costs) if known else problem
         traces = {}
         for name in asked:
             if name not in chosen:
-                tell(f"{name}: left out, it trains the weights of networks and a {noun} has none")
+                tell(f"{name}: left out, since it trains the weights of networks")
                 continue
             tell(f"{name}: {repeats} × {budget:,} of {number_of_bitstrings(problem.num_qubits)} {noun}s")
             searched = problem if name == "straight-through" else table  # it follows gradients, and a table has none

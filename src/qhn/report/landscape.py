@@ -50,7 +50,7 @@ class LandscapeReport:
             ValueError: if there are more than 2^24, or the data cannot be read.
         """
         problem = config.problem(trust=True)
-        begin_evaluations(problem, results, tell)
+        begin_evaluations(problem, results, tell, most=2**problem.num_qubits)
         return cls(config, problem, Landscape(enumerate_costs(problem)))
 
     def page(self) -> str:

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from qhn.config.file import presets
+from qhn.config.section import Section
 from qhn.errors import RecordError
 from qhn.report.jobs import ledger_of
 from qhn.run.directories import run_directories
 from qhn.run.record import Record
 
-HEAD = ("experiment", "run", "backend", "layers", "order", "shots", "seed", "steps", "QPU s", "ended")
-ROW = "  {:<21} {:<12} {:<13} {:>6} {:<7} {:>6} {:>5} {:>9} {:>7}  {:<12} {}"
+HEAD = ("experiment", "run", "backend", "layers", "circuit", "shots", "seed", "steps", "QPU s", "ended")
+ROW = "  {:<21} {:<12} {:<13} {:>6} {:<15} {:>6} {:>5} {:>9} {:>7}  {:<12} {}"
 
 
 def preset_lines() -> Iterator[str]:
@@ -49,7 +50,7 @@ def _run_line(record: Record) -> str:
         record.directory.name,
         train.backend,
         getattr(ansatz, "num_layers", "–"),
-        getattr(ansatz, "order", "–"),
+        _circuit(ansatz),
         train.shots or "–",
         train.seed,
         f"{last.step + 1 if last else 0}/{train.steps}",
@@ -57,3 +58,10 @@ def _run_line(record: Record) -> str:
         outcome.name if outcome else "unfinished",
         values,
     )
+
+
+def _circuit(ansatz: Section) -> str:
+    """The circuit of a run in a word: the order of a hypernetwork's gates, or the kind or file of any other."""
+    file = getattr(ansatz, "file", None)
+    words = [getattr(ansatz, "order", None), getattr(ansatz, "name", None), file and file.name]
+    return next((str(word) for word in words if word), "own")

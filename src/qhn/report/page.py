@@ -11,7 +11,7 @@ import numpy as np
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.backend import NoiseSettings
-from qhn.circuit.ansatz import Ansatz
+from qhn.circuit.ansatz import Ansatz, gate_angles, in_words
 from qhn.config.python_problem import PythonConfig
 from qhn.config.section import Section
 from qhn.config.train import TrainConfig
@@ -190,7 +190,7 @@ class Report:
         ended = outcome.name if outcome else f"unfinished, {config.train.steps} planned"
         lines = [
             f"{config.experiment} {config.run_id}: {len(self.steps)} step{'s' * (len(self.steps) != 1)}, {ended}",
-            f"  circuit     {ansatz.num_qubits} qubits, {ansatz.words()}, "
+            f"  circuit     {ansatz.num_qubits} qubits, {in_words(ansatz)}, "
             f"{int(ansatz.active.sum())} active of {ansatz.num_parameters} angles",
             f"  machine     {self._machine()}, "
             + (f"{self._shots()} a row, {last.shots:,} in all" if config.train.shots else "no shots"),
@@ -316,7 +316,7 @@ class Report:
                 words += "" if twin.is_exact else f"; {truncated(twin.discarded)}"
                 rows.append((f"E of the noisy twin, {'exact' if twin.is_exact else 'truncated'}", words))
         if landscape and not self.record.config.train.is_ideal:
-            ideal = float(self.ideal.energy(last.theta[None])[0])
+            ideal = float(self.ideal.energy(gate_angles(self.ansatz, last.theta)[None])[0])
             rows.append(("E of the ideal circuit, exact", f"{ideal:.6g}" + _above(ideal, optimum)))
         rows += self._trained()
         rows += [self._tail()] if self._knows_costs else []
@@ -442,7 +442,7 @@ class Report:
         return paths
 
     def _network_figures(self, folder: Path, networks: NetworkReport) -> list[Path]:
-        """Draw the best network, and the most likely one if it is another."""
+        """Draw the best network, and the most likely one if it is another; nothing of other problems."""
         bits, share = self.most_likely
         best, usual = "best sampled", "most measured"
         if self.is_exact:

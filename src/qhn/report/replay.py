@@ -12,9 +12,11 @@ import numpy as np
 from qhn.config import RunConfig
 from qhn.errors import RecordError
 from qhn.estimator.means import with_error
+from qhn.problem.capabilities import noun_of
 from qhn.report.attempt import attempt
 from qhn.report.folder import figures_folder
 from qhn.run.record import Record
+from qhn.run.recorded_problem import problem_of
 from qhn.run.replay import Replayed, disagreement, replay, replayed_config
 from qhn.text import aligned
 
@@ -77,7 +79,8 @@ class ReplayReport:
         """Whether the record agrees, in one line; under other settings a table of both, one row a step."""
         steps, found = self.record.steps(), self.found
         if self.is_check:
-            return _agreement(len(steps), found[0].grad is not None, steps[0].raw_mean is not None)
+            noun = noun_of(problem_of(self.record))
+            return _agreement(len(steps), noun, found[0].grad is not None, steps[0].raw_mean is not None)
         objective = self.config.train.objective.build()
         tail = [objective.label] if objective.label else []
         rows = [
@@ -108,12 +111,12 @@ class ReplayReport:
         return paths
 
 
-def _agreement(count: int, has_gradients: bool, is_mitigated: bool) -> str:
-    what = "E, its gradient and the best network follow from the bits again"
+def _agreement(count: int, noun: str, has_gradients: bool, is_mitigated: bool) -> str:
+    what = f"E, its gradient and the best {noun} follow from the bits again"
     if not has_gradients:
         raw = " without mitigation" * is_mitigated
         kept = "the bits of gradients are kept of paid runs only"
-        what = f"E{raw} and the best network follow from the bits again; {kept}"
+        what = f"E{raw} and the best {noun} follow from the bits again; {kept}"
     return f"{f'all {count:,} steps agree' if count > 1 else 'the one step agrees'} with the record: {what}"
 
 

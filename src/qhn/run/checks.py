@@ -49,9 +49,10 @@ def check_size(config: RunConfig, ansatz: Ansatz, problem: Problem) -> None:
     strategy = config.strategy(ansatz)
     num_rows = strategy.measurements(0)[0].num_rows
     check_bits(num_rows, MOST_SHOTS if config.train.has_priced_shots else strategy.shots.most, ansatz.num_qubits)
-    if num_rows * ansatz.num_parameters > MAX_ANGLES:
+    num_angles = ansatz.unrolled.num_parameters
+    if num_rows * num_angles > MAX_ANGLES:
         raise QhnError(
-            f"one gradient takes {num_rows:,} rows of {ansatz.num_parameters:,} angles, more than {MAX_ANGLES:,} in "
+            f"one gradient takes {num_rows:,} rows of {num_angles:,} angles, more than {MAX_ANGLES:,} in "
             "all; use fewer layers or qubits, or train.gradient = 'spsa'"
         )
 

@@ -28,8 +28,8 @@ class Tile:
         qubits: numbers of the device's qubits on which the circuit's qubits 0, 1, … are measured.
         estimated_fidelity: estimated fidelity of the circuit on this chain, by the calibration; nan if not recorded.
         exact: whether no better chain exists, as far as the search could tell.
-        route: of a circuit that is no chain, the qubits on which it starts (``start``), all that it uses (``used``) and
-            the pairs on which gates act (``pairs``); empty of a chain.
+        route: qubits on which a circuit that is no chain starts (``start``), all that it uses (``used``) and the pairs
+            on which its gates act (``pairs``); empty for a chain.
     """
 
     qubits: tuple[int, ...]

@@ -30,11 +30,13 @@ from qhn.config.file import with_settings
 from qhn.errors import QhnError, RecordError
 from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.measurement import Measurement
+from qhn.estimator.noisy import check_knows_distribution
 from qhn.estimator.protocol import Estimator
 from qhn.problem.black_box import BlackBox, begin_evaluations
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import Landscape, enumerate_costs, polynomial_for_table
+from qhn.run.advice import advice_on_rate, advice_on_rows
 from qhn.run.checks import check_options, check_start
 from qhn.run.directories import costs_beside, results_directory
 from qhn.run.machine import RunMachine
@@ -109,8 +111,11 @@ def train(
         kept = Record.load(directory)
         return Training(replace(plan, config=with_stop_rules_of(config, kept)), OnDisk(kept), **options)
     backend = config.backend(found.journal if record else None)
-    forecast = Forecast(config, plan.ansatz, backend.compile(plan.ansatz.unrolled).placement)
+    sampler = backend.compile(plan.ansatz.unrolled)
+    forecast = Forecast(config, plan.ansatz, sampler.placement)
     check_start(forecast, paid=backend.paid, record=record)  # refuse what cannot run before anything is written
+    if config.train.shots is None:
+        check_knows_distribution(sampler)
     if not record:
         return Training(plan, Unrecorded(), backend)
     if found.exists:
@@ -404,24 +409,22 @@ class Training(Iterator[Step]):
         return f"{self.problem.name}: the next step evaluates up to {most:,} bitstrings{so_far}"
 
     def advice(self) -> str:
-        """What the user should know of the steps to come, in one line; empty if there is nothing, or no step to come.
+        """What the user should know of the steps to come, a line each; empty if there is nothing, or no step to come.
 
-        A learning rate that has not fallen when a run ends leaves θ on the way.
+        A learning rate that has not fallen when a run ends leaves θ on the way, and gates that share their angles make
+        the parameter-shift rule dear.
 
         Raises:
             QhnError: if the machine cannot run the circuit.
             BackendError: if its service cannot be reached.
         """
-        decay_steps = self.config.train.decay_steps
-        if decay_steps is None or self._reached_end() is not None:
+        if self._reached_end() is not None:
             return ""
-        planned = self._machine.steps_in_budget(min(self.config.train.steps, decay_steps))
-        if planned >= decay_steps:
-            return ""
-        return (
-            f"the learning rate falls to 0 over {decay_steps:,} steps, and this run ends after {planned:,}, with θ "
-            f"still on the way; a run begun with --set train.optimizer.decay_steps={max(planned, 1)} comes to rest"
-        )
+        decay_steps, planned = self.config.train.decay_steps, 0
+        if decay_steps is not None:
+            planned = self._machine.steps_in_budget(min(self.config.train.steps, decay_steps))
+        lines = [advice_on_rate(decay_steps, planned), advice_on_rows(self.config, self.ansatz)]
+        return "\n".join(line for line in lines if line)
 
     def budget_words(self) -> str:
         """The QPU seconds spent, and those left of the budget, in one line; empty on machines other than devices."""

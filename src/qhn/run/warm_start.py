@@ -29,7 +29,9 @@ from qhn.problem.cost import Problem
 from qhn.problem.landscape import MAX_ENUMERABLE_QUBITS, polynomial_for_table
 from qhn.run.record import Record
 from qhn.run.training import Training, train
+from qhn.text import clipped
 
+MOST_SHOWN = 24  # characters of a value in a message: a hash or a program may be long
 KINDS = ("ideal", "product")
 EXACT_STEPS = 300  # of L-BFGS at most; it converges in about 120 gradients at 14 qubits
 
@@ -77,7 +79,9 @@ def warm_started(
     in_block: Callable[[Floats], Floats] = np.asarray
     if kind == "product":
         if not isinstance(ansatz, Hypernetwork):
-            raise QhnError(f"a product state can begin a hypernetwork, not a {ansatz.name}; use --warm-start ideal")
+            raise QhnError(
+                f"a product state can begin a hypernetwork, not ansatz {ansatz.name}; use --warm-start ideal"
+            )
         if ansatz.num_layers:
             problem = known = AfterBrick(known, ansatz)
             in_block = partial(in_last_block, ansatz)
@@ -174,11 +178,12 @@ class AfterBrick:
 
 
 def _keys(*sections: Section) -> list[str]:
-    """The keys of tables of a configuration, each once; the kind of table first."""
-    return list(dict.fromkeys(["name", *(key for section in sections for key in type(section).model_fields)]))
+    """The keys of tables of a configuration, each once; the kind of table first, and files by their content alone."""
+    keys = dict.fromkeys(["name", *(key for section in sections for key in type(section).model_fields)])
+    return [key for key in keys if key != "file"]
 
 
-def _shown(section: Section, key: str) -> Any:
+def _value(section: Section, key: str) -> Any:
     """The value of a key; none if this kind of table does not have it."""
     return getattr(section, key, "none")
 
@@ -204,10 +209,11 @@ def angles_of(record: Record, config: RunConfig) -> dict[str, Any]:
         raise QhnError(f"{name} has no complete step, so there are no angles to begin with")
     theirs, ours = record.config, config
     for what, had, wanted in (
-        *((key, _shown(theirs.ansatz, key), _shown(ours.ansatz, key)) for key in _keys(theirs.ansatz, ours.ansatz)),
+        *((key, _value(theirs.ansatz, key), _value(ours.ansatz, key)) for key in _keys(theirs.ansatz, ours.ansatz)),
         ("num_qubits", record.checkpoint().num_qubits, ours.problem(trust=True).num_qubits),
     ):
         if had != wanted:
+            had, wanted = (clipped(" ".join(str(value).split()), MOST_SHOWN) for value in (had, wanted))
             raise QhnError(
                 f"{name} has {what} {had}, this one {wanted}: its angles mean something else here, and no conversion "
                 f"is known; run this one with {what} {had}, or begin with a run that has {wanted}"

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qhn import durable
 from qhn.arrays import Bits, Bools, Floats, Integers
+from qhn.circuit.ansatz import gate_angles
 from qhn.config import RunConfig
 from qhn.errors import QhnError, RecordError
 from qhn.estimator.exact import ExactEstimator
@@ -53,8 +54,7 @@ def can_advance_together(config: RunConfig) -> bool:
     train = config.train
     if not train.is_ideal or any(rule is not None for rule in (train.target, train.plateau, train.patience)):
         return False
-    code = getattr(config.cost, "code", "")
-    if config.cost is None or code:  # neither networks nor programs are polynomials
+    if config.cost is None or config.cost.code:  # networks and programs offer no polynomial
         return True
     return polynomial_for_table(config.problem()) is None
 
@@ -326,10 +326,11 @@ class Batch:
             moved = ~state.ended
             state = self._line_search(state) if isinstance(self.optimizer, Lbfgs) else self._step(state)
             is_mean = self.estimator.objective.is_mean
-            energy = state.value[moved] if is_mean else self.estimator.energy(state.theta[moved])
+            angles = gate_angles(self._ansatz, state.theta[moved])
+            energy = state.value[moved] if is_mean else self.estimator.energy(angles)
             mean.append(_next_column(mean[-1], moved, energy))
             if self._held_out is not None:
-                validation.append(_next_column(validation[-1], moved, self._held_out.energy(state.theta[moved])))
+                validation.append(_next_column(validation[-1], moved, self._held_out.energy(angles)))
         return replace(
             state,
             mean=np.concatenate(mean, axis=1),
@@ -351,7 +352,7 @@ class Batch:
         Args:
             state: the state of all members, or of some of them.
         """
-        return self.estimator.distribution.entropy(state.theta)
+        return self.estimator.distribution.entropy(gate_angles(self._ansatz, state.theta))
 
     # ------------------------------------------------------------ one step
 

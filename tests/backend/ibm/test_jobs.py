@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import reference
+from ansatzes import ansatz, ideal, rows_of
 from qhn import bitstrings, checksums
 from qhn.backend import BackendError, DeviceSettings
 from qhn.backend.device import price as qpu_time
@@ -473,6 +474,37 @@ def test_a_client_with_a_wrong_order_is_stopped_before_a_step_is_paid(
     mended.compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
     found = ledger(0, [], Journal(tmp_path / "jobs.jsonl").history(), 0)
     assert (found.tests.jobs, found.begun.jobs, found.lost.jobs) == (3, 1, 0)
+
+
+@pytest.mark.parametrize("kind", ["iqp", "qaoa-ring"])  # whose own circuit is tested, or single qubits
+@pytest.mark.parametrize("wrong", ["", "bits", "angles"])
+def test_a_wrong_order_is_found_on_a_routed_circuit(
+    wrong: str, kind: str, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qhn.backend.ibm.certain.MAX_STEPS", 20_000)
+    circuit = ansatz(kind, 4)
+    read, publish = ibm.read_bits, ibm.publish
+    if wrong == "bits":
+        monkeypatch.setattr(ibm, "read_bits", lambda *words: read(*words)[..., ::-1])
+    if wrong == "angles":
+        monkeypatch.setattr(ibm, "publish", lambda circuit, thetas: publish(circuit, thetas[:, ::-1]))
+    told: list[str] = []
+    opened = machine(tmp_path)
+    opened.terms.tell = told.append
+    sampler, rows = opened.compile(circuit.unrolled), rows_of(circuit, 2)
+    if wrong:
+        with pytest.raises(BackendError, match="did not pass the self-test before the first step"):
+            sampler.sample(rows, 200, KEY)
+    else:
+        bits = sampler.sample(rows, 4000, KEY).bits
+        assert bits.shape == (2, 4000, 4)
+        for row, one in zip(rows, bits, strict=True):
+            counts = np.bincount(bitstrings.to_integers(one), minlength=16) / 4000
+            assert np.abs(counts - ideal(circuit.unrolled.circuit, row)).sum() / 2 < 0.3  # noise, and no other order
+    (entry,) = Journal(tmp_path / "jobs.jsonl").history().self_tests()
+    is_bare = kind == "qaoa-ring"
+    assert (entry.circuit is not None) == is_bare
+    assert any("the self-test measures one rotation of each qubit" in words for words in told) == is_bare
 
 
 def test_the_self_test_is_made_once_a_record_and_version_on_all_tiles(

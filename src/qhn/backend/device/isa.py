@@ -36,7 +36,7 @@ def compile_chain(circuit: QuantumCircuit, device: BackendV2, qubits: Sequence[i
         RuntimeError: if the compiler moved a qubit, so that bits would be read as those of others.
     """
     layout = [int(qubit) for qubit in qubits]
-    written = with_measurement(_in_directions(circuit, device.target, layout))
+    written = with_measurement(in_directions(circuit, device.target, layout))
     for level in (3, 1):  # level 3 makes a swap that it finds among the gates by measuring other qubits
         passes = generate_preset_pass_manager(
             optimization_level=level, backend=device, initial_layout=layout, seed_transpiler=TRANSPILER_SEED
@@ -48,7 +48,7 @@ def compile_chain(circuit: QuantumCircuit, device: BackendV2, qubits: Sequence[i
     raise RuntimeError(f"Qiskit compiled a circuit for qubits {layout} of {device.name} onto {moved}")
 
 
-def _in_directions(circuit: QuantumCircuit, target: Target, layout: Sequence[int]) -> QuantumCircuit:
+def in_directions(circuit: QuantumCircuit, target: Target, layout: Sequence[int]) -> QuantumCircuit:
     """The circuit with each CX that the device has the other way round written as that one between Hadamards.
 
     Qiskit turns a CX itself, but not on devices some of whose pairs have another gate instead.

@@ -142,8 +142,11 @@ class Placement:
                 {
                     "qubits": list(chain.qubits),
                     "estimated_fidelity": round(chain.fidelity, 6),
-                    "exact": was_given or chain.exact,
-                    **(chain.facts() if isinstance(chain, Route) else {}),
+                    **(
+                        {"exact": chain.exact} | chain.facts()
+                        if isinstance(chain, Route)
+                        else {"exact": was_given or chain.exact}
+                    ),
                 }
                 for chain in self.chains
             ],

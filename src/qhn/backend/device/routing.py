@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
+from qiskit.circuit.library import CXGate
 from qiskit.providers import BackendV2
-from qiskit.transpiler import generate_preset_pass_manager
+from qiskit.transpiler import Target, generate_preset_pass_manager
 
 from qhn.backend.device.chip import VIRTUAL, Chip
-from qhn.backend.device.isa import Patch, measured_qubits, onto_device, used_qubits
+from qhn.backend.device.isa import Patch, in_directions, measured_qubits, onto_device, used_qubits
 from qhn.backend.device.layout import usable_part
 from qhn.backend.device.load import Load
 from qhn.circuit.measurement import with_measurement
@@ -86,18 +87,18 @@ def routed(
     part = usable_part(chip, circuit.num_qubits, exclude)
     if start:
         _check_start(chip, part, circuit.num_qubits, start)
-    patch, measured = Patch(device, chip, part), with_measurement(circuit)
+    target, measured = Patch(device, chip, part).target, with_measurement(circuit)
 
-    def best(layout: Sequence[int] | None) -> QuantumCircuit:
-        return max((_transpiled(measured, patch, seed, layout) for seed in SEEDS), key=score)
+    def best(layout: Sequence[int] | None) -> tuple[QuantumCircuit, list[int]]:
+        return max((_transpiled(measured, target, seed, layout) for seed in SEEDS), key=fidelity)
 
-    def score(isa: QuantumCircuit) -> float:
-        return _route(chip, onto_device(isa, part, chip.num_qubits), ())[0].fidelity
+    def fidelity(found: tuple[QuantumCircuit, list[int]]) -> float:
+        return _route(chip, onto_device(found[0], part, chip.num_qubits), ())[0].fidelity
 
     place = {qubit: index for index, qubit in enumerate(part)}
-    layout = [place[qubit] for qubit in start] or best(None).layout.initial_index_layout(filter_ancillas=True)
-    found = onto_device(best(layout), part, chip.num_qubits)
-    return found, *_route(chip, found, tuple(part[index] for index in layout))
+    layout = [place[qubit] for qubit in start] or best(None)[1]
+    isa = onto_device(best(layout)[0], part, chip.num_qubits)
+    return isa, *_route(chip, isa, tuple(part[index] for index in layout))
 
 
 def route_of(
@@ -134,11 +135,44 @@ def route_of(
     )
 
 
-def _transpiled(circuit: QuantumCircuit, patch: Patch, seed: int, layout: Sequence[int] | None) -> QuantumCircuit:
+def _transpiled(
+    circuit: QuantumCircuit, target: Target, seed: int, layout: Sequence[int] | None
+) -> tuple[QuantumCircuit, list[int]]:
+    """The compiled circuit, and the qubits on which the circuit's qubits start."""
+    uniform = _uniform(target)
     passes = generate_preset_pass_manager(
-        optimization_level=3, backend=patch, initial_layout=layout, seed_transpiler=seed
+        optimization_level=3, target=uniform or target, initial_layout=layout, seed_transpiler=seed
     )
-    return passes.run(circuit)
+    isa = passes.run(circuit)
+    start = isa.layout.initial_index_layout(filter_ancillas=True)
+    if uniform is not None:
+        own = generate_preset_pass_manager(
+            optimization_level=1, target=target, initial_layout=list(range(target.num_qubits)), seed_transpiler=seed
+        )
+        isa = own.run(in_directions(isa, target, range(target.num_qubits)))
+    return isa, start
+
+
+def _uniform(target: Target) -> Target | None:
+    """The device as if it had CX on all pairs, both ways; None if all its pairs have the same gates anyway.
+
+    Qiskit cannot route a circuit on a device some of whose pairs have CX one way and others have another gate.
+    """
+    pairs: dict[tuple[int, ...], set[str]] = {}
+    errors: dict[tuple[int, ...], Any] = {}
+    alike = Target(num_qubits=target.num_qubits, dt=target.dt, qubit_properties=target.qubit_properties)
+    for name in target.operation_names:
+        places = {qubits: known for qubits, known in (target[name] or {}).items() if qubits is not None}
+        if any(len(qubits) == 2 for qubits in places):
+            for qubits, known in places.items():
+                pairs.setdefault(tuple(sorted(qubits)), set()).add(name)
+                errors |= dict.fromkeys((qubits, qubits[::-1]), known)
+        elif places:
+            alike.add_instruction(target.operation_from_name(name), places, name=name)
+    if len({frozenset(names) for names in pairs.values()}) < 2:
+        return None
+    alike.add_instruction(CXGate(), errors)
+    return alike
 
 
 def _route(chip: Chip, isa: QuantumCircuit, start: tuple[int, ...]) -> tuple[Route, Load]:

@@ -47,7 +47,7 @@ def certain_outcomes(circuit: GateCircuit, num_rows: int) -> tuple[Floats, Bits]
         quarters = odd + 2 * rng.integers(2, size=len(odd))
         bits = strings.pulled_back(quarters)[1]
         if circuit.num_qubits == 1 or (bits != bits[::-1]).any():
-            thetas.append(0.5 * np.pi * quarters.astype(np.float64))
+            thetas.append(np.pi / 2 * quarters.astype(np.float64))
             outcomes.append(bits)
         if len(thetas) == num_rows:
             return np.array(thetas), np.array(outcomes)
@@ -98,7 +98,11 @@ class _Strings:
         return ((strings % Z) != 0).any(axis=1), signs
 
     def odd_angles(self, num_parameters: int, rng: np.random.Generator) -> Integers | None:
-        """Which angles may be odd multiples of π/2, as 0 or 1, so that every bit is certain; None if none are found."""
+        """Angles in units of π/2, 0 or 1, at which every bit is certain, whatever multiples of π are added.
+
+        Returns:
+            The angles, ``[num_parameters]``; None if none are found.
+        """
         odd = np.zeros(num_parameters, dtype=np.int64)
         fewest = int(self.pulled_back(odd)[0].sum())
         turned = [gate.angle for gate in self.gates if gate.angle is not None]
