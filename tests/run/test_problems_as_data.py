@@ -129,6 +129,14 @@ def test_a_problem_of_a_configuration_is_run_shown_and_resumed_in_its_own_words(
     assert (refused.code, "this needs networks on data" in refused.err) == (2, True)
 
 
+def test_bits_of_a_cut_are_judged_by_another_graph(files, qhn):
+    assert qhn("run", str(files / "maxcut.toml"), "--quiet").code == 0
+    networkx.write_edgelist(networkx.complete_graph(5), files / "complete.txt", data=False)
+    found = qhn("replay", "--set", f"problem.file={files / 'complete.txt'}")
+    assert found.code == 0, found.err
+    assert found.out.splitlines()[0].split() == ["step", "E", "as", "recorded", "recomputed", "best", "C"]
+
+
 def test_landscapes_and_searches_of_a_cut_speak_of_cuts(files, qhn):
     page = qhn("landscape", str(files / "maxcut.toml"))
     assert page.code == 0, page.err

@@ -269,7 +269,7 @@ def _with_settings(tree: dict[str, Any], settings: dict[str, Any]) -> dict[str, 
     for place in ("data", "ansatz"):
         if f"{place}.file" in settings:
             result[place] = {}  # another file inherits nothing from what it replaces
-    if "problem.python" in settings and isinstance(result.get("problem"), dict):
+    if settings.keys() & {"problem.python", "problem.file"} and isinstance(result.get("problem"), dict):
         result["problem"] = {key: value for key, value in result["problem"].items() if key not in ("sha256", "source")}
     if "train.backend" in settings and isinstance(result.get("train"), dict):
         train = result["train"]
