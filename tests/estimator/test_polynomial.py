@@ -17,6 +17,7 @@ from qhn.optimize.lbfgs import minimize
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import polynomial_for_table
 from qhn.problem.max_cut import max_cut
+from qhn.problem.polynomial import SpinPolynomial
 from qhn.problem.quadratic import QuadraticProblem
 from qhn.seeds import Key
 
@@ -105,3 +106,15 @@ def test_what_it_cannot_do_is_refused_in_one_line(rng: np.random.Generator) -> N
 
     with pytest.raises(QhnError, match="E of 30 qubits without shots needs a polynomial of spins; give --shots"):
         PolynomialEstimator(product_state(30), Unknown())
+
+
+def test_a_polynomial_of_other_signs_is_refused() -> None:
+    class Flipped:
+        num_qubits = 30
+        polynomial = SpinPolynomial.of(30, {(0,): 1.0, (1, 2): 1.0})
+
+        def cost(self, bits: np.ndarray) -> np.ndarray:
+            return self.polynomial(1 - bits)
+
+    with pytest.raises(QhnError, match=r"polynomial is .* and its cost .* for bitstring [01]{30}; bit 1 is spin \+1"):
+        PolynomialEstimator(product_state(30), Flipped())

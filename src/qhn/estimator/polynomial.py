@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.backend.samples import ReadoutCounts
 from qhn.circuit.angles import as_angles
@@ -18,12 +19,16 @@ from qhn.estimator.measurement import Measurement
 from qhn.estimator.protocol import check_fit
 from qhn.problem.capabilities import HasPolynomial
 from qhn.problem.cost import Problem
-from qhn.problem.evaluations import Evaluations
+from qhn.problem.evaluations import Evaluations, costs_of
 from qhn.problem.objective import Aggregation, as_objective
+from qhn.problem.polynomial import SpinPolynomial
 from qhn.seeds import Key
 
 if TYPE_CHECKING:
     from qhn.exact.engine import PolynomialEnergy
+
+PROBES = 4  # bitstrings on which the polynomial is compared with the cost
+ROUNDING = 1e-9  # relative to the sum of the sizes of all terms
 
 
 class PolynomialEstimator:
@@ -47,8 +52,8 @@ class PolynomialEstimator:
         evaluations: the bitstrings evaluated so far, with their costs.
 
     Raises:
-        ValueError: if the numbers of qubits of ansatz and problem differ, the problem offers no polynomial, the
-            objective is not the mean, or the circuit is too deep.
+        ValueError: if the numbers of qubits of ansatz and problem differ, the problem offers no polynomial or one that
+            is not its cost, the objective is not the mean, or the circuit is too deep.
 
     >>> from qhn.circuit.hypernetwork import product_state
     >>> from qhn.problem.quadratic import QuadraticProblem
@@ -151,4 +156,18 @@ class PolynomialEstimator:
 
         if not isinstance(problem, HasPolynomial):
             raise QhnError(f"E of {problem.num_qubits} qubits without shots needs a polynomial of spins; give --shots")
+        _check_polynomial(problem, problem.polynomial)
         return polynomial_energy_of(self.ansatz.unrolled, problem.polynomial)
+
+
+def _check_polynomial(problem: Problem, polynomial: SpinPolynomial) -> None:
+    """Refuse a polynomial that is not the cost, by the values of both on a few bitstrings."""
+    bits = np.random.default_rng(0).integers(0, 2, (PROBES, problem.num_qubits), dtype=np.uint8)
+    costs, values = costs_of(problem, bits), polynomial(bits)
+    wrong = np.abs(values - costs) > ROUNDING * np.abs(polynomial.coefficients).sum()
+    if wrong.any():
+        place = int(wrong.argmax())
+        raise QhnError(
+            f"the problem's polynomial is {values[place]:g} and its cost {costs[place]:g} for bitstring "
+            f"{bitstrings.text(bits[place])}; bit 1 is spin +1"
+        )

@@ -13,8 +13,10 @@ from functools import cached_property
 import numpy as np
 
 from qhn import bitstrings
-from qhn.arrays import Bits, Floats
+from qhn.arrays import Bits, Floats, Integers
 from qhn.errors import QhnError
+
+MAX_FACTORS = 2**22  # spins of all terms of some bitstrings, whose products are taken at a time: 32 MiB
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,26 @@ class SpinPolynomial:
     def __call__(self, bits: Bits) -> Floats:
         """The value at each bitstring: ``[..., num_qubits]`` → ``[...]``."""
         spins = 2.0 * bitstrings.as_bits(bits, self.num_qubits) - 1.0
-        values = np.zeros(spins.shape[:-1])
-        for term, factor in zip(self.terms, self.coefficients, strict=True):
-            values = values + factor * spins[..., list(term)].prod(axis=-1)
-        return values
+        rows = spins.reshape(-1, self.num_qubits)
+        values = np.empty(len(rows))
+        block = max(1, MAX_FACTORS // max(1, self.degree * len(self.terms)))
+        for start in range(0, len(rows), block):
+            part = slice(start, start + block)
+            products = [rows[part][:, terms].prod(axis=2) @ factors for terms, factors in self._by_degree]
+            values[part] = np.sum(products, axis=0)
+        return values.reshape(spins.shape[:-1])
+
+    @cached_property
+    def _by_degree(self) -> list[tuple[Integers, Floats]]:
+        """The qubits ``[n, degree]`` and the factors ``[n]`` of the terms of each degree."""
+        degrees = np.array([len(term) for term in self.terms], dtype=np.int64)
+        return [
+            (
+                np.array([self.terms[index] for index in np.flatnonzero(degrees == degree)], dtype=np.int64),
+                self.coefficients[degrees == degree],
+            )
+            for degree in np.unique(degrees)
+        ]
 
     @cached_property
     def degree(self) -> int:
