@@ -267,7 +267,7 @@ class BlackBox:
 
 
 class _Wanted:
-    """Which of many bitstrings are still to be evaluated, while other processes may evaluate them as well.
+    """The bitstrings among many that are still to be evaluated, while other processes may evaluate them as well.
 
     Args:
         known: the costs that are known.
