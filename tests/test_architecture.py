@@ -26,6 +26,7 @@ LAYERS = [  # from the command line down; a package imports itself and what stan
     {"estimator"},
     {"backend"},
     {"exact"},
+    {"black_box"},
     {"problem", "circuit"},
     {
         "arrays",

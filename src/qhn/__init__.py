@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qhn.backend import BackendError, DeviceSettings, NoiseSettings, RehearsalSettings, open_backend
     from qhn.baseline.classical import Trace, polish, search, success_rate
+    from qhn.black_box.cost import BlackBox
     from qhn.circuit.ansatz import Ansatz
     from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork, product_state
     from qhn.circuit.unrolled import CircuitAnsatz, circuit_ansatz
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from qhn.optimize.lbfgs import Lbfgs, minimize
     from qhn.optimize.optimizer import Adam, Sgd, Sinusoid, SpsaGains
     from qhn.predict.ensemble import Ensemble, load_ensemble
-    from qhn.problem.black_box import BlackBox
     from qhn.problem.cost import BinnProblem, Problem, TableProblem
     from qhn.problem.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
     from qhn.problem.evaluations import Evaluations
@@ -74,7 +74,7 @@ _MODULES = {
     "optimize.lbfgs": ("Lbfgs", "minimize"),
     "optimize.optimizer": ("Adam", "Sgd", "Sinusoid", "SpsaGains"),
     "predict.ensemble": ("Ensemble", "load_ensemble"),
-    "problem.black_box": ("BlackBox",),
+    "black_box.cost": ("BlackBox",),
     "problem.cost": ("BinnProblem", "Problem", "TableProblem"),
     "problem.datasets": ("Dataset", "digits_8x8", "gaussian_mixture", "load_file", "mnist_4x4"),
     "problem.evaluations": ("Evaluations",),

@@ -15,12 +15,12 @@ from qhn.backend.device.placement import place
 from qhn.backend.device.price import Price, price, savings
 from qhn.backend.device.region import Region
 from qhn.backend.settings import DeviceSettings
+from qhn.black_box.cost import BlackBox
 from qhn.budget.forecast import Forecast, qpu_time
 from qhn.circuit.ansatz import in_words
 from qhn.errors import QhnError
 from qhn.estimator.gradient import Spsa
 from qhn.optimize.shots import priced_shots
-from qhn.problem.black_box import BlackBox
 from qhn.text import aligned
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from qhn.black_box.cost import MAX_WORKERS, BlackBox
+from qhn.black_box.function import UserFunction, split_name
 from qhn.config.section import Section
 from qhn.errors import NotFoundError, QhnError
-from qhn.problem.black_box import MAX_WORKERS, BlackBox
-from qhn.problem.user_function import UserFunction, split_name
 
 
 class PythonConfig(Section):
-    """Table ``[problem]`` with ``python = "module:function"``; see :class:`qhn.problem.black_box.BlackBox`.
+    """Table ``[problem]`` with ``python = "module:function"``; see :class:`qhn.black_box.cost.BlackBox`.
 
     The module is looked for in the folder of the TOML file, then in the working directory, then among the installed
     modules. It is not imported to read a configuration: only its source file is hashed.

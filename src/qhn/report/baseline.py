@@ -12,9 +12,9 @@ import numpy as np
 from qhn.arrays import Floats
 from qhn.baseline.classical import METHODS, methods_for, polish, search, success_rate
 from qhn.baseline.tally import Trace
+from qhn.black_box.cost import begin_evaluations
 from qhn.config import RunConfig
 from qhn.errors import QhnError
-from qhn.problem.black_box import begin_evaluations
 from qhn.problem.capabilities import noun_of, number_of_bitstrings
 from qhn.problem.cost import Problem, TableProblem
 from qhn.problem.landscape import Landscape, can_enumerate, enumerate_costs

@@ -10,8 +10,8 @@ import numpy as np
 
 from qhn import durable
 from qhn.bitstrings import text
+from qhn.black_box.cost import begin_evaluations
 from qhn.config import RunConfig
-from qhn.problem.black_box import begin_evaluations
 from qhn.problem.capabilities import description_of, noun_of, summary_of
 from qhn.problem.cost import BinnProblem, Problem
 from qhn.problem.landscape import Landscape, enumerate_costs

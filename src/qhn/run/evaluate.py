@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from qhn import bitstrings
 from qhn.arrays import Floats
+from qhn.black_box.cost import begin_evaluations
 from qhn.budget.forecast import Forecast
 from qhn.config import RunConfig
 from qhn.errors import NotFoundError, QhnError
@@ -19,7 +20,6 @@ from qhn.estimator.noisy import without_shots
 from qhn.estimator.polynomial import PolynomialEstimator
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.npz import load_npy, open_npz
-from qhn.problem.black_box import begin_evaluations
 from qhn.run.directories import results_directory
 from qhn.seeds import Key, Purpose
 from qhn.text import clipped, parse_json, read_text

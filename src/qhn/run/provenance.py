@@ -9,9 +9,9 @@ import numpy as np
 
 from qhn import bitstrings, checksums
 from qhn.arrays import Bits, Floats
+from qhn.black_box.cost import BlackBox
 from qhn.circuit.openqasm import drawn
 from qhn.npz import load_npy
-from qhn.problem.black_box import BlackBox
 from qhn.problem.capabilities import description_of, noun_of, validation_of
 from qhn.problem.cost import BinnProblem, Problem, TableProblem
 from qhn.problem.kinds import arrays_of

@@ -18,13 +18,13 @@ import numpy as np
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.backend.samples import Samples
+from qhn.black_box.cost import begin_evaluations
 from qhn.circuit.ansatz import Ansatz, GateCircuit
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
 from qhn.errors import QhnError, RecordError
 from qhn.estimator.means import rows_of
 from qhn.estimator.sampling import SamplingEstimator
-from qhn.problem.black_box import begin_evaluations
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import cost_range

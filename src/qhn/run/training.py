@@ -22,6 +22,7 @@ from qhn.backend import Backend
 from qhn.backend.sampler import QuotaError
 from qhn.backend.samples import ReadoutCounts
 from qhn.backend.terms import BudgetExceeded, Detached
+from qhn.black_box.cost import BlackBox, begin_evaluations
 from qhn.budget.forecast import Forecast
 from qhn.budget.ledger import Ledger
 from qhn.circuit.ansatz import Ansatz
@@ -32,7 +33,6 @@ from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.measurement import Measurement
 from qhn.estimator.noisy import check_knows_distribution
 from qhn.estimator.protocol import Estimator
-from qhn.problem.black_box import BlackBox, begin_evaluations
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import Landscape, enumerate_costs, polynomial_for_table

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qhn import durable
 from qhn.arrays import Bits, Bools, Floats, Integers
+from qhn.black_box.cost import begin_evaluations
 from qhn.circuit.ansatz import gate_angles
 from qhn.config import RunConfig
 from qhn.errors import QhnError, RecordError
@@ -30,7 +31,6 @@ from qhn.npz import open_npz
 from qhn.optimize.lbfgs import Lbfgs, LbfgsState
 from qhn.optimize.line_search import Point
 from qhn.optimize.optimizer import TOLERANCE, Optimizer, vanishes
-from qhn.problem.black_box import begin_evaluations
 from qhn.problem.capabilities import validation_of
 from qhn.problem.landscape import enumerate_costs, polynomial_for_table
 

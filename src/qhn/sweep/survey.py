@@ -12,9 +12,9 @@ import numpy as np
 
 from qhn.arrays import Floats
 from qhn.baseline.classical import Polished, polish
+from qhn.black_box.cost import begin_evaluations
 from qhn.config import RunConfig
 from qhn.errors import QhnError
-from qhn.problem.black_box import begin_evaluations
 from qhn.problem.cost import BinnProblem, Problem, TableProblem, networks_of
 from qhn.problem.landscape import Landscape, enumerate_costs, is_small, polynomial_for_table
 from qhn.run.directories import results_directory

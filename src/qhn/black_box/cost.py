@@ -15,14 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
+from qhn.black_box.cache import CostCache, cache_in
+from qhn.black_box.call import named, raised, value_of, values_of
+from qhn.black_box.function import UserFunction
+from qhn.black_box.pool import MOST_AT_ONCE, WorkerPool
 from qhn.errors import EvaluationError, QhnError, QhnWarning
 from qhn.fields import Whole
 from qhn.problem.cost import MAX_COST, check_costs
-from qhn.problem.cost_cache import CostCache, cache_in
 from qhn.problem.evaluations import ROUNDING, Evaluations
-from qhn.problem.function_call import named, raised, value_of, values_of
-from qhn.problem.user_function import UserFunction
-from qhn.problem.worker_pool import MOST_AT_ONCE, WorkerPool
 from qhn.text import in_line
 
 MAX_WORKERS = 1024

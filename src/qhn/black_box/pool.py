@@ -17,10 +17,10 @@ from multiprocessing.connection import Connection, wait
 import numpy as np
 
 from qhn.arrays import Bits, Floats
+from qhn.black_box.call import named
+from qhn.black_box.function import UserFunction
+from qhn.black_box.worker import Answer
 from qhn.errors import EvaluationError, QhnError
-from qhn.problem.function_call import named
-from qhn.problem.function_worker import Answer
-from qhn.problem.user_function import UserFunction
 from qhn.threads import num_cores
 
 MOST_AT_ONCE = 1024  # bitstrings in a call of a vectorised function, and in a message to a worker
@@ -30,7 +30,7 @@ POLL = 0.5  # seconds between two looks at processes that say nothing
 START = """
 import sys, json
 sys.path[:] = json.loads(sys.argv[1])
-from qhn.problem.function_worker import main
+from qhn.black_box.worker import main
 main(int(sys.argv[2]))
 """
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

@@ -14,9 +14,9 @@ import pytest
 
 import qhn
 from qhn import bitstrings
+from qhn.black_box.cache import CACHES
+from qhn.black_box.cost import BlackBox
 from qhn.errors import EvaluationError, QhnError, QhnWarning
-from qhn.problem.black_box import BlackBox
-from qhn.problem.cost_cache import CACHES
 
 ALL = bitstrings.from_integers(np.arange(16), 4)
 MODULE = """
@@ -214,7 +214,7 @@ def test_the_processes_end_with_the_one_that_started_them(tmp_path: Path) -> Non
         "    open('pids', 'a').write(f'{os.getpid()} {child.pid} ')\n"
         "    time.sleep(600)\n"
     )
-    code = "from qhn.problem.black_box import BlackBox as B; B('endless:cost', 2, workers=1).cost([0, 1])"
+    code = "from qhn.black_box.cost import BlackBox as B; B('endless:cost', 2, workers=1).cost([0, 1])"
     run = subprocess.Popen([sys.executable, "-c", code])
 
     def pids() -> list[int]:
@@ -270,7 +270,7 @@ def test_two_at_work_at_once_share_what_they_find(tmp_path: Path) -> None:
     bits = bitstrings.from_integers(np.arange(128), 7)
     (tmp_path / "slow.py").write_text(MODULE + "\ndef slow(bits):\n    time.sleep(0.05)\n    return cost(bits)\n")
     code = (
-        "import numpy as np; from pathlib import Path; from qhn import bitstrings; from qhn.problem.black_box import "
+        "import numpy as np; from pathlib import Path; from qhn import bitstrings; from qhn.black_box.cost import "
         "BlackBox as B; p = B('slow:slow', 7, workers=1); p.keep_in(Path()); p.start(); "
         "p.cost(bitstrings.from_integers(np.arange(128), 7))"
     )

@@ -14,9 +14,9 @@ from threading import Thread
 from typing import Any, NamedTuple
 
 from qhn.arrays import Bits
+from qhn.black_box.call import raised, value_of, values_of
+from qhn.black_box.function import UserFunction
 from qhn.errors import QhnError
-from qhn.problem.function_call import raised, value_of, values_of
-from qhn.problem.user_function import UserFunction
 
 
 class Answer(NamedTuple):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from qhn import bitstrings
+from qhn.black_box.cache import CostCache
 from qhn.errors import QhnError, RecordWarning
 from qhn.problem.cost import TableProblem
-from qhn.problem.cost_cache import CostCache
 from qhn.problem.evaluations import Evaluations
 
 BITS = bitstrings.pack(bitstrings.from_integers(np.arange(1024), 10))

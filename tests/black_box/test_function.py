@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from qhn.black_box.function import UserFunction
 from qhn.errors import NotFoundError, QhnError
-from qhn.problem.user_function import UserFunction
 
 MARK = "from pathlib import Path\nPath('ran').write_text('')\n"
 FUNCTION = "def cost(bits):\n    return 0.0\n"
