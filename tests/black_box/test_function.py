@@ -19,8 +19,8 @@ FUNCTION = "def cost(bits):\n    return 0.0\n"
 @pytest.fixture(autouse=True)
 def _own_modules(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "modules", sys.modules.copy())
     monkeypatch.delitem(sys.modules, "mine", raising=False)  # of another test
+    monkeypatch.setattr(sys, "modules", sys.modules.copy())
 
 
 def written(folder: Path, name: str, content: str = MARK + FUNCTION) -> Path:
