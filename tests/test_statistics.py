@@ -12,7 +12,7 @@ from qhn.estimator.exact import ExactEstimator
 from qhn.optimize.optimizer import Adam
 from qhn.problem.cost import TableProblem
 from qhn.problem.objective import Objective
-from qhn.statistics import MIN_TAIL, mean_and_error, mean_interval, tail_error
+from qhn.statistics import MIN_TAIL, histogram_edges, mean_and_error, mean_interval, tail_error
 
 QUBITS, STARTS, REPETITIONS = 8, 10, 400
 TABLES = {
@@ -115,3 +115,30 @@ def test_costs_that_differ_by_rounding_alone_are_one_atom(rng: np.random.Generat
     apart = costs * (1 + 1e-15 * rng.integers(0, 3, 1000))
     assert tail_error(costs, 0.2, 0.1) == pytest.approx(tail_error(apart, 0.2, 0.1), rel=1e-6)
     assert np.isnan(tail_error(apart, 0.2))
+
+
+@pytest.mark.parametrize("num_bins", [5, 40, 100])
+def test_bins_hold_as_many_multiples_each(num_bins: int, rng: np.random.Generator) -> None:
+    values = -21.0 + 0.7 * rng.integers(22, size=500)
+    edges = histogram_edges(values, num_bins)
+    assert len(edges) <= num_bins + 1
+    counts, _ = np.histogram(values, edges)
+    assert counts.sum() == len(values)
+    places = np.histogram(np.unique(values), edges)[0]
+    assert (places[:-1] == places[0]).all()
+    if num_bins >= 22:
+        assert places.max() == 1
+        middles = (edges[:-1] + edges[1:]) / 2
+        np.testing.assert_allclose(np.unique(values), middles[places > 0])
+
+
+@pytest.mark.parametrize("values", [[2.0, 2.0], [0.0], [1e300, -1e300, 0.1], [0.1, 0.1 + 1e-13, 5.0]])
+def test_bins_hold_all_values(values: list[float]) -> None:
+    edges = histogram_edges(np.array(values), 40)
+    assert np.histogram(values, edges)[0].sum() == len(values)
+    assert 2 <= len(edges) <= 41
+
+
+def test_bins_of_other_values_are_of_equal_width(rng: np.random.Generator) -> None:
+    values = rng.normal(size=1000)
+    np.testing.assert_allclose(np.diff(histogram_edges(values, 40)), (values.max() - values.min()) / 40)

@@ -15,6 +15,7 @@ ONE_SIGMA = 0.8413447460685429  # probability below one standard deviation of a 
 UNSEEN = 1.1478744  # −ln(2 − 2·ONE_SIGMA): the number in place of 3 at a confidence of one standard deviation
 MIN_TAIL = 5  # shots in a tail from which on the error of its mean is known
 ROUNDING = 1e-9  # relative: 0.05 · 100 shots are five
+MOST_PLACES = 1000  # places of a lattice to a bin, beyond which values count as lying anywhere
 
 
 def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
@@ -148,3 +149,33 @@ def _mean_of_lowest(ascending: Floats, count: float) -> Floats:
     rest = ascending[..., min(whole, ascending.shape[-1] - 1)] * (count - whole)
     mean: Floats = (ascending[..., :whole].sum(axis=-1) + rest) / count
     return mean
+
+
+def histogram_edges(values: Floats, num_bins: int) -> Floats:
+    """The edges of at most ``num_bins`` bins of a histogram, each of which holds as many possible values as any other.
+
+    Values that are multiples of a number, such as weights of cuts, lie in the middle of their bins. All others get bins
+    of equal width from the lowest to the highest value.
+
+    Args:
+        values: the values, ``[n]``, at least one.
+        num_bins: the largest number of bins.
+
+    >>> histogram_edges(np.array([3.0, 5.0, 4.0, 5.0]), 10).tolist()
+    [2.5, 3.5, 4.5, 5.5]
+    >>> histogram_edges(np.array([0.0, 0.3, 1.0]), 2).round(6).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    low, high = float(values.min()), float(values.max())
+    rounding = 1e-9 * max(abs(low), abs(high))
+    gaps = np.diff(np.unique(values))
+    gaps = gaps[gaps > rounding]
+    if len(gaps):
+        step = float(gaps.min())
+        places = (values - low) / step
+        if np.abs(places - places.round()).max() * step <= rounding and places.max() < MOST_PLACES * num_bins:
+            num_places = int(places.max().round()) + 1
+            width = -(-num_places // num_bins)  # places in a bin
+            return low + step * (np.arange(-(-num_places // width) + 1) * width - 0.5)
+    top = high + (1e-12 * max(abs(low), abs(high)) or 1.0)
+    return np.linspace(low, top, num_bins + 1)

@@ -45,6 +45,7 @@ from qhn.report.style import (
     write_csv,
 )
 from qhn.run.step import Step
+from qhn.statistics import histogram_edges
 
 UNITS_ACROSS = 5  # images of weights in a row
 FEW_EVALUATIONS = 200  # below which an axis names more than the powers of ten
@@ -198,8 +199,7 @@ def cost_distribution(
         The path of the PNG file.
     """
     figure, axes = one_panel()
-    low, high = (pick([pick(costs) for costs, _ in (first, last)]) for pick in (np.min, np.max))
-    edges = np.linspace(low, high + (1e-12 * max(abs(low), abs(high)) or 1.0), 41)
+    edges = histogram_edges(np.concatenate([first[0], last[0]]), 40)
     heights = [np.histogram(costs, edges, weights=weights)[0] for costs, weights in (first, last)]
     axes.stairs(heights[0], edges, color=GREY, fill=True, alpha=0.6, label="step 0")
     if last_step > 0:
@@ -334,7 +334,7 @@ def density_of_states(folder: Path, landscape: Landscape) -> Path:
         The path of the PNG file.
     """
     figure, axes = one_panel()
-    counts, edges = np.histogram(landscape.costs, bins=100)
+    counts, edges = np.histogram(landscape.costs, histogram_edges(landscape.costs, 100))
     axes.stairs(counts, edges, color=BLUE, fill=True, alpha=0.7)
     axes.axvline(
         landscape.optimum, color=RED, linewidth=0.8, linestyle="--", label=f"optimum, {landscape.degeneracy}-fold"
