@@ -19,7 +19,7 @@ from qhn.problem.terms import Terms, as_reals, labelled_terms, matrix_terms
 from qhn.text import counted, in_line, shown
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MaxCutProblem:
     """Cuts of a weighted graph without direction; C = −(weight of the edges between the two sides), lower is better.
 
@@ -43,6 +43,9 @@ class MaxCutProblem:
         loops = self.graph.rows[self.graph.rows == self.graph.columns]
         if len(loops):
             raise QhnError(f"the graph has an edge from node {self._name(loops[0])} to itself, which no cut can have")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.summary().splitlines()[0]}>"
 
     @cached_property
     def energy(self) -> QuadraticProblem:

@@ -19,7 +19,7 @@ from qhn.errors import QhnError
 MAX_FACTORS = 2**22  # spins of all terms of some bitstrings, whose products are taken at a time: 32 MiB
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SpinPolynomial:
     """A polynomial of spins σ = ±1, bit 1 being σ = +1.
 

@@ -27,7 +27,7 @@ BLOCK = 1 << 12  # bitstrings whose spins are held at a time
 SPARSE = 0.1  # share of coupled pairs below which a sparse product is faster
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class QuadraticProblem:
     """An energy with terms of one and of two spins, E(s) = Σ_i h_i·s_i + Σ_{i<j} J_ij·s_i·s_j + offset.
 
@@ -47,6 +47,8 @@ class QuadraticProblem:
     >>> problem = QuadraticProblem.from_qubo([[1.0, -3.0], [0.0, 1.0]])
     >>> problem.cost(np.array([[0, 0], [1, 0], [1, 1]], dtype=np.uint8))
     array([ 0.,  1., -1.])
+    >>> problem
+    <QuadraticProblem: E(x) = xᵀQx + offset of bits x, 2 variables; 2 fields, 1 coupling of spins s = 2·bit − 1>
     """
 
     fields: Floats
@@ -60,6 +62,9 @@ class QuadraticProblem:
         largest = max(map(abs, self.cost_range))
         if not largest <= MAX_COST:
             raise QhnError(f"energies must be from -{MAX_COST:g} to {MAX_COST:g}, these reach {largest:g}; scale them")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.summary().splitlines()[0]}>"
 
     @classmethod
     def from_qubo(cls, matrix: Any, offset: float = 0.0) -> Self:
