@@ -50,6 +50,25 @@ pair, word, nothing, truth = (at_1100(lambda value=value: value) for value in ([
 raising, ending, exiting = at_1100(fail), at_1100(lambda: os._exit(3)), at_1100(lambda: exit(5))
 crashing, sleeping = at_1100(lambda: os.kill(os.getpid(), 11)), at_1100(lambda: time.sleep(60))
 
+def forking(bits):
+    os.fork()
+    return cost(bits)
+
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+def mute():
+    raise Mute()
+
+class Last(BaseException):
+    pass
+
+def last():
+    raise Last("of its kind")
+
+silent, final = at_1100(mute), at_1100(last)
+
 def chance(bits):
     return random.random()
 """
@@ -94,6 +113,32 @@ def test_a_function_of_a_session_is_a_problem_as_well() -> None:
         BlackBox(lambda bits: bits.sum(), 4, time_limit=1.0)
 
 
+def test_a_function_that_forks_gives_each_bitstring_its_own_cost() -> None:
+    problem = BlackBox("mine:forking", 4, workers=1)
+    np.testing.assert_array_equal(problem.cost(ALL), expected(ALL))
+    problem.close()
+
+
+def test_an_exception_without_text_is_told_with_its_bits() -> None:
+    with pytest.raises(EvaluationError, match=r"raised Mute \(.*\) for bitstring 1100"):
+        BlackBox("mine:silent", 4).cost(ALL)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_cost_beyond_the_stated_range_is_refused(workers: int, tmp_path: Path) -> None:
+    problem = BlackBox("mine:cost", 4, workers=workers, cost_range=(-1.0, 8.0))
+    with pytest.raises(QhnError, match="mine:cost: cost_range is -1 to 8, got 9 for bitstring 0111; state bounds"):
+        problem.cost(ALL)
+    problem.close()
+    kept = BlackBox("mine:cost", 4)
+    kept.keep_in(tmp_path)
+    kept.cost(ALL)
+    later = BlackBox("mine:cost", 4, cost_range=(0.0, 8.0))
+    later.keep_in(tmp_path)
+    with pytest.raises(QhnError, match="cost_range is 0 to 8, got -1 for bitstring 1100"):
+        later.cost([1, 1, 0, 0])
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize(
     ("name", "words"),
@@ -120,6 +165,7 @@ def test_a_wrong_value_is_told_with_its_bits(name: str, words: str, workers: int
         ("raising", r"mine:raising raised KeyError: 'no such licence' \(.*mine.py, line \d+\) for bitstring 1100"),
         ("ending", "evaluated bitstring 1100 ended with exit code 3"),
         ("exiting", "raised SystemExit: 5"),
+        ("final", "raised Last: of its kind"),
         ("crashing", "evaluated bitstring 1100 was killed by SIGSEGV"),
         ("sleeping", "took longer than problem.time_limit = 0.3 s for bitstring 1100"),
     ],

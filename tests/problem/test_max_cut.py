@@ -80,6 +80,8 @@ def test_nodes_keep_their_names_and_a_lonely_node_is_a_qubit():
         ([([1], 2)], "edge must name variables by numbers, text or tuples"),
         ([(0, 1, "x")], r"edge \(0, 1\) must be a number in .*, got 'x'"),
         ([(0, 1, float("nan"))], r"edge \(0, 1\) must be a finite number in .*, got nan"),
+        ([[0, 1, 2], [1, 0, 3], [2, 3, 0]], "these lists may be edges or the rows of a matrix; give edges as tuples"),
+        ([[0, 1], [1, 0]], "these lists may be edges or the rows of a matrix"),
         (np.array([[0.0, 1.0], [2.0, 0.0]]), "the matrix of weights must be symmetric"),
         (scipy.sparse.coo_array(np.array([[0.0, 1.0], [0.0, 0.0]])), "the matrix of weights must be symmetric"),
     ],

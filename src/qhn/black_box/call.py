@@ -59,7 +59,10 @@ def raised(error: BaseException, source: str) -> str:
         error: the exception.
         source: path of the user's file; another file is named if the exception did not pass through this one.
     """
-    message = " ".join(str(error).split())
+    try:
+        message = " ".join(str(error).split())
+    except Exception:  # the exception is the user's as well
+        message = ""
     frames = traceback.extract_tb(error.__traceback__)
     frame = next((one for one in reversed(frames) if one.filename == source), frames[-1] if frames else None)
     if isinstance(error, SyntaxError) and error.filename:

@@ -99,8 +99,9 @@ class BlackBox:
         if time_limit is not None and not 0 < time_limit < np.inf:
             raise QhnError(f"time_limit must be above 0 seconds, got {time_limit}")
         self._callable = function.load() if isinstance(function, UserFunction) and not workers else function
-        if cost_range is not None:
-            self.cost_range = _checked_range(cost_range)
+        self._range = None if cost_range is None else _checked_range(cost_range)
+        if self._range is not None:
+            self.cost_range = self._range  # an attribute of problems that know their range, and of no others
         self.tell: Callable[[str], object] = lambda words: None
         self.evaluated = self.cached = 0
         self._known = Evaluations(self)
@@ -148,7 +149,8 @@ class BlackBox:
         """The cost of each bitstring: bits ``[..., num_qubits]`` → ``[...]``.
 
         Raises:
-            QhnError: if the function returns something else than finite numbers; the message names the bits.
+            QhnError: if the function returns something else than finite numbers within the stated range; the
+                message names the bits.
             EvaluationError: if it raises an exception, takes too long, or ends its process.
         """
         array = bitstrings.as_bits(bits, self.num_qubits)
@@ -161,7 +163,9 @@ class BlackBox:
             unknown = self._known.unknown(unknown)
         if len(unknown):
             self._evaluate(unknown)
-        return self._known.cost(array)
+        costs = self._known.cost(array)
+        self._check_range(np.ravel(costs), array.reshape(-1, self.num_qubits))  # also of those that were kept
+        return costs
 
     def _read(self) -> None:
         """Take what other processes have evaluated, if costs are kept."""
@@ -224,6 +228,21 @@ class BlackBox:
             check_costs(costs, lambda place: named(bits[place : place + 1]))
         except QhnError as error:
             raise QhnError(f"{self.name}: {error}") from None
+        self._check_range(costs, bits)
+
+    def _check_range(self, costs: Floats, bits: Bits) -> None:
+        """Refuse costs ``[n]`` of bitstrings ``[n, num_qubits]`` beyond the bounds that were stated of all costs."""
+        if self._range is None:
+            return
+        low, high = self._range
+        slack = ROUNDING * max(abs(low), abs(high))
+        wrong = (costs < low - slack) | (costs > high + slack)
+        if wrong.any():
+            place = int(wrong.argmax())
+            raise QhnError(
+                f"{self.name}: cost_range is {low:g} to {high:g}, got {costs[place]:g} for "
+                f"{named(bits[place : place + 1])}; state bounds of all costs, or leave it away"
+            )
 
     def _calls(self, bits: Bits, wanted: Callable[[int], bool]) -> Generator[tuple[int, Floats], None, None]:
         """Call the function for bitstrings ``[n, num_qubits]`` as long as they are wanted, by their index.
@@ -267,7 +286,7 @@ class BlackBox:
 
 
 class _Wanted:
-    """The bitstrings among many that are still to be evaluated, while other processes may evaluate them as well.
+    """A choice of the bitstrings that nobody has evaluated yet, while other processes may be at the same work.
 
     Args:
         known: the costs that are known.

@@ -205,7 +205,7 @@ class WorkerPool:
                 self._seconds = max(now - worker.since, SHORTEST) / len(costs)
                 worker.place, worker.since = place + len(costs), now
                 yield place, costs
-            elif self._limit is not None and time.monotonic() > self._deadline(worker):
+            elif self._is_late(worker) and not worker.connection.poll():  # it may have answered since
                 raise EvaluationError(
                     f"{self.function} took longer than problem.time_limit = {self._limit:g} s for "
                     f"{named(self._at_work(worker, bits))}"
@@ -224,6 +224,10 @@ class WorkerPool:
     def _at_work(self, worker: Worker, bits: Bits) -> Bits:
         """The bitstrings that a worker evaluates at the moment."""
         return bits[worker.place : worker.end if self._vectorised else worker.place + 1]
+
+    def _is_late(self, worker: Worker) -> bool:
+        """Whether the time of a worker's call is over."""
+        return self._limit is not None and time.monotonic() > self._deadline(worker)
 
     def _deadline(self, worker: Worker) -> float:
         """The time up to which a worker must answer; a call of several bitstrings may take as many times as long."""

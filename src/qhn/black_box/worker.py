@@ -40,7 +40,7 @@ def main(descriptor: int) -> None:
         descriptor: descriptor of the socket.
     """
     _end_with_parent()
-    connection = Connection(descriptor)
+    connection, process = Connection(descriptor), os.getpid()
     function, vectorised = connection.recv()
     try:
         evaluate = function.load()
@@ -50,10 +50,12 @@ def main(descriptor: int) -> None:
     except BaseException as error:  # a module may also try to end the process
         connection.send(Answer(raised=raised(error, str(function.source))))
         return
+    _end_copy_of(process)
     connection.send(Answer())
     try:
         while True:
             for answer in _answers(evaluate, connection.recv(), vectorised, function):
+                _end_copy_of(process)
                 connection.send(answer)
     except (EOFError, OSError):
         pass  # the parent has gone
@@ -67,10 +69,20 @@ def _answers(evaluate: Callable[[Bits], Any], bits: Bits, vectorised: bool, func
         except QhnError as error:
             yield Answer(wrong=str(error))
             return
-        except (Exception, SystemExit, KeyboardInterrupt) as error:
+        except BaseException as error:
             yield Answer(raised=raised(error, str(function.source)))
             return
         yield Answer(costs)
+
+
+def _end_copy_of(process: int) -> None:
+    """End this process if it is a copy that the user's code has forked and let return: it must not answer as well.
+
+    Args:
+        process: the process that answers.
+    """
+    if os.getpid() != process:
+        os._exit(0)
 
 
 def _end_with_parent() -> None:

@@ -89,7 +89,10 @@ def _sparse(path: Path, shape: NDArray[Any]) -> Any:
     if shape.dtype.kind not in "iu" or shape.shape != (2,) or not 0 < shape.min() <= shape.max() <= MAX_VARIABLES:
         raise QhnError(f"{path}: a sparse matrix must have from 1 to {MAX_VARIABLES:,} rows and columns, got {shape}")
     try:
-        return load_npz(path).tocoo()
+        found = load_npz(path)
+        if hasattr(found, "check_format"):  # compressed rows or columns, whose places compiled code follows unchecked
+            found.check_format(full_check=True)
+        return found.tocoo()
     except Exception as error:  # scipy raises ValueError, KeyError, TypeError, IndexError or NotImplementedError here
         raise QhnError(f"{path} is not a matrix of scipy.sparse.save_npz: {error}") from None
 

@@ -145,7 +145,18 @@ def max_cut(graph: Any, weight: str = "weight") -> MaxCutProblem:
     if isinstance(graph, (str, bytes, Mapping)) or not isinstance(graph, Iterable):
         kinds = "edges (i, j) or (i, j, weight), a matrix or a graph of networkx"
         raise QhnError(f"a graph must be {kinds}, got {shown(graph)}")
-    return MaxCutProblem(graph_of_edges(graph))
+    listed = list(graph)
+    if _may_be_matrix(listed):
+        raise QhnError("these lists may be edges or the rows of a matrix; give edges as tuples, or a numpy array")
+    return MaxCutProblem(graph_of_edges(listed))
+
+
+def _may_be_matrix(rows: list[Any]) -> bool:
+    """Whether lists are a symmetric matrix with a diagonal of zeros, and at the same time of the size of edges."""
+    size = len(rows)
+    if size not in (2, 3) or not all(isinstance(row, list) and len(row) == size for row in rows):
+        return False
+    return all(rows[i][j] == (0 if i == j else rows[j][i]) for i in range(size) for j in range(i + 1))
 
 
 def graph_of_edges(edges: Iterable[Any], nodes: Collection[Hashable] = ()) -> Terms:

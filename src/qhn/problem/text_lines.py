@@ -52,7 +52,7 @@ class Line:
         """
         text = self.fields[place]
         try:
-            number = float(text)
+            number = float("_" if "_" in text else text)  # Python takes 1_0 for 10
         except ValueError:
             raise QhnError(f"{self.place}: {in_line(text)!r} is not a number; write it as 1, -0.5 or 2e3") from None
         if not abs(number) <= MAX_COST:
