@@ -80,6 +80,8 @@ TEXTS = {
     ),
     "no inputs": (HEAD + "qubit[1] q;\nrx(0.5) q[0];\n", "has no parameters"),
     "square": (HEAD + "input float[64] a;\nqubit[1] q;\nrx(a * a) q[0];\n", r"rx on qubit 0 turns by a\*a"),
+    "wide": (HEAD + "input float[64] a;\nqubit[30_000_000] q;\nrx(a) q[0];\n", "declares 30,000,000 qubits"),
+    "endless": (HEAD + f"input float[64] a;\nqubit[{'9' * 5000}] q;\nrx(a) q[0];\n", "declares inf qubits"),
     "reset": (HEAD + "input float[64] a;\nqubit[1] q;\nrx(a) q[0];\nreset q[0];\n", "reset on qubit 0"),
 }
 
