@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from qiskit import QuantumCircuit, qpy
 from qiskit.circuit import Parameter
-from qiskit.circuit.library import HamiltonianGate, RVGate, real_amplitudes
+from qiskit.circuit.library import HamiltonianGate, PauliEvolutionGate, RVGate, real_amplitudes
+from qiskit.quantum_info import SparsePauliOp
 
 from qhn.circuit.circuit_file import ansatz_of_qasm, ansatz_of_qpy_file
 from qhn.circuit.unrolled import circuit_ansatz
@@ -42,6 +43,10 @@ REFUSED = {
     "product": (built(lambda c: c.cp(A * B, 0, 1)), r"rz on qubit 0 turns by .*a\*b"),
     "sign": (built(lambda c: c.rx(A.sign(), 0)), "rx on qubit 0 turns by sign"),
     "no definition": (built(lambda c: c.append(RVGate(A, 0.1, 0.2), [1])), "gate rv on qubit 1 has no definition"),
+    "approximate": (
+        built(lambda c: c.append(PauliEvolutionGate(SparsePauliOp(["XX", "ZI"]), A), [0, 1])),
+        "gate PauliEvolution on qubits 0, 1 .* do not commute",
+    ),
     "not a number": (built(lambda c: c.rx(float("nan"), 1)), "rx on qubit 1 has an angle that is not finite"),
     "no numbers": (built(lambda c: c.append(HamiltonianGate(np.eye(2), A), [0])), "gate hamiltonian on qubit 0 has no"),
     "measured first": (built(lambda c: c.measure(0, 0), lambda c: c.h(0)), r"measures qubit 0 before its end \(h"),
@@ -75,6 +80,8 @@ TEXTS = {
     ),
     "no inputs": (HEAD + "qubit[1] q;\nrx(0.5) q[0];\n", "has no parameters"),
     "square": (HEAD + "input float[64] a;\nqubit[1] q;\nrx(a * a) q[0];\n", r"rx on qubit 0 turns by a\*a"),
+    "wide": (HEAD + "input float[64] a;\nqubit[30_000_000] q;\nrx(a) q[0];\n", "declares 30,000,000 qubits"),
+    "endless": (HEAD + f"input float[64] a;\nqubit[{'9' * 5000}] q;\nrx(a) q[0];\n", "declares inf qubits"),
     "reset": (HEAD + "input float[64] a;\nqubit[1] q;\nrx(a) q[0];\nreset q[0];\n", "reset on qubit 0"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -31,6 +32,8 @@ from qhn.circuit.hypernetwork import Order, hypernetwork
 from qhn.circuit.openqasm import portable
 from qhn.circuit.unrolled import CircuitAnsatz, circuit_ansatz
 from qhn.estimator.chain_rule import parameter_shift
+from qhn.estimator.exact import ExactEstimator
+from qhn.problem.cost import TableProblem
 
 A, B = Parameter("a"), Parameter("b")
 
@@ -205,6 +208,30 @@ def test_an_angle_that_turns_no_gate_is_kept_and_inert() -> None:
     for ansatz in (circuit_ansatz(circuit), ansatz_of_qasm(portable(circuit_ansatz(circuit)))):
         assert ansatz.num_parameters == 2
         assert ansatz.active.tolist() == [False, True]
+
+
+def test_a_circuit_none_of_whose_gates_has_an_angle_of_its_own_is_an_ansatz() -> None:
+    circuit = QuantumCircuit(2, global_phase=A)
+    circuit.h(0)
+    circuit.rx(B - B, 1)
+    ansatz = circuit_ansatz(circuit)
+    assert ansatz.active.tolist() == [False, False]
+    assert ansatz_of_qasm(portable(ansatz)).num_parameters == 2
+    found = ExactEstimator(ansatz, TableProblem([0.0, 1.0, 2.0, 3.0])).value_and_grad(np.array([0.3, 0.4]))
+    assert (round(float(found.value), 12), found.grad.tolist()) == (0.5, [0.0, 0.0])
+
+
+def test_evolutions_under_commuting_strings_are_those_of_the_state_vector() -> None:
+    circuit = QuantumCircuit(3)
+    circuit.h(range(3))
+    circuit.append(PauliEvolutionGate(SparsePauliOp(["XX", "YY", "II", "XI"], [0.5, -1, 2, 0]), A), [0, 2])
+    circuit.append(PauliEvolutionGate([SparsePauliOp(["ZZ"]), SparsePauliOp(["XX", "YY"])], 2 * A), [1, 2])
+    circuit.append(PauliEvolutionGate(SparsePauliOp("X"), A).control(2, ctrl_state=1), [0, 1, 2])
+    theta = np.array([0.7])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of SciPy about the format of Qiskit's sparse matrices
+        expected = Statevector(circuit.assign_parameters(theta)).probabilities()
+    assert probabilities(circuit_ansatz(circuit).flat, theta) == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_measurement_at_the_end_is_left_out() -> None:

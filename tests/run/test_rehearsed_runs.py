@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 
 from pictures import is_drawn
 from qhn.backend import rehearsal
 from qhn.backend.device.chip import Chip, chip_of
 from qhn.backend.device.placement import Placement, place
 from qhn.backend.rehearsal import stored_device
+from qhn.circuit.ansatz import gate_angles
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
 from qhn.report.page import Report
@@ -111,6 +114,27 @@ def test_measured_and_twin_agree(small_config: RunConfig, tmp_path: Path) -> Non
     assert abs(step.mean - mitigated) < 5 * step.mean_std_error
     ideal = float(report.ideal.energy(step.theta[None])[0])
     assert abs(mitigated - ideal) < abs(raw - ideal)
+
+
+@pytest.mark.parametrize("mitigation", ["none", "readout"])
+def test_measured_and_twin_agree_where_an_angle_turns_several_gates(
+    mitigation: str, small_config: RunConfig, tmp_path: Path
+) -> None:
+    circuit, angle = QuantumCircuit(3), Parameter("a")
+    for qubit, (factor, offset) in enumerate(((1, 0.1), (-2, 0.9), (0.5, 0.3))):
+        circuit.ry(factor * angle + offset, qubit)
+    circuit.cx(0, 1)
+    circuit.rx(angle, 1)
+    settings = {"device.mitigation": mitigation, "train.shot_schedule": None, "train.shots": 4000, "train.steps": 1}
+    record = finished(with_settings(small_config, TILED | settings).trained(circuit), tmp_path)
+    report, (step,) = Report(record), record.steps()
+    assert "E of the noisy twin, exact" in report.summary()
+    assert report.landscape is not None
+    assert report.device is not None
+    twin = report.device.twin_energies(gate_angles(report.ansatz, step.theta), report.landscape.costs)
+    assert twin is not None
+    expected = twin.plain if twin.mitigated is None else twin.mitigated
+    assert abs(step.mean - expected) < 5 * step.mean_std_error
 
 
 @pytest.mark.parametrize("backend", ["fake_manila", "depolarising"])

@@ -9,6 +9,7 @@ hypernetwork is both, with φ = θ.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -186,7 +187,8 @@ class AngleMap:
 
     @staticmethod
     def _times(rows: Floats, matrix: csr_array) -> Floats:
-        product: Floats = (rows.reshape(-1, rows.shape[-1]) @ matrix).reshape(*rows.shape[:-1], matrix.shape[1])
+        *outer, length = rows.shape
+        product: Floats = (rows.reshape(math.prod(outer), length) @ matrix).reshape(*outer, matrix.shape[1])
         return product
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
 ENDINGS = (".qasm", ".qpy")
+MAX_QUBITS = 100_000  # of a register; the parser makes an object of each, a second for so many
 
 
 def ansatz_of_qasm_file(path: Path) -> CircuitAnsatz:
@@ -45,6 +46,9 @@ def ansatz_of_qasm(text: str, source: str = "the circuit", facts: str = "") -> C
     version = re.search(r"^\s*OPENQASM\s+(\d+)", text, re.MULTILINE)
     if version and version[1] == "2":
         raise QhnError(f"{source} is OpenQASM 2, which has no parameters; write it in OpenQASM 3 with inputs as angles")
+    widest = max((float(size) for size in re.findall(r"\bqubit\s*\[\s*(\d[\d_]*)\s*\]", text)), default=1.0)
+    if widest > MAX_QUBITS:
+        raise QhnError(f"{source} declares {widest:,.0f} qubits, and at most {MAX_QUBITS:,} are read")
     circuit = _parsed(text, source)
     names = sorted(circuit.parameters, key=lambda parameter: natural(parameter.name))
     try:

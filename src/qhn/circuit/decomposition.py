@@ -21,6 +21,7 @@ from qhn.text import clipped
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
     from qiskit.circuit import Operation, Parameter
+    from qiskit.circuit.library import PauliEvolutionGate
 
 AXES = {"rx": "X", "ry": "Y", "rz": "Z", "rxx": "XX", "ryy": "YY", "rzz": "ZZ", "rzx": "ZX"}  # Pauli string by gate
 MAX_GATES = 200_000  # a circuit of more takes minutes to build
@@ -63,7 +64,7 @@ def decomposed(circuit: QuantumCircuit) -> list[Turn]:
 
     Raises:
         QhnError: if the circuit measures before its end, resets or is controlled by classical bits, an angle is no
-            affine function of the parameters, or a gate has no definition.
+            affine function of the parameters, or a gate has no definition but an approximate one.
     """
     turns: list[Turn] = []
     for turn in _turns(without_measurement(circuit), tuple(range(circuit.num_qubits)), ()):
@@ -190,12 +191,18 @@ def _definition(operation: Operation, qubits: tuple[int, ...]) -> QuantumCircuit
     """The circuit by which a gate is defined.
 
     Raises:
-        QhnError: if it has none.
+        QhnError: if it has none, or one that only approximates it.
     """
     from qiskit import QuantumCircuit
+    from qiskit.circuit.library import PauliEvolutionGate
     from qiskit.transpiler import PassManager
     from qiskit.transpiler.passes import HighLevelSynthesis
 
+    if isinstance(operation, PauliEvolutionGate) and not _commute(operation):
+        raise QhnError(
+            f"gate {clipped(operation.name)} on {_on(qubits)} is an evolution under Pauli strings that do not commute, "
+            "which its definition approximates; to train the product formula, give circuit.decompose() instead"
+        )
     try:
         found = getattr(operation, "definition", None)
         if found is None:  # of annotated and other abstract operations
@@ -210,6 +217,18 @@ def _definition(operation: Operation, qubits: tuple[int, ...]) -> QuantumCircuit
             f"gate {clipped(operation.name)} on {_on(qubits)} has no definition by Pauli rotations and fixed gates"
         )
     return found
+
+
+def _commute(evolution: PauliEvolutionGate) -> bool:
+    """Whether all Pauli strings of an evolution commute, so that one rotation about each is the evolution itself."""
+    from qiskit.quantum_info import SparseObservable, SparsePauliOp
+
+    known = evolution.operator if isinstance(evolution.operator, list) else [evolution.operator]
+    sums = [SparsePauliOp.from_sparse_observable(op) if isinstance(op, SparseObservable) else op for op in known]
+    strings = [one.paulis[one.coeffs != 0] for one in sums]
+    x, z = (np.concatenate([getattr(one, part) for one in strings]).astype(np.float32) for part in "xz")
+    anticommuting = x @ z.T
+    return not ((anticommuting + anticommuting.T) % 2).any()
 
 
 def _affine(angle: Any, name: str, qubits: tuple[int, ...]) -> tuple[dict[Parameter, float], float]:

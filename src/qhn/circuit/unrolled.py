@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -288,9 +289,9 @@ def _own_angles(angle_map: AngleMap) -> list[int] | None:
 
 def _expressions(angle_map: AngleMap, theta: Sequence[Any]) -> list[Any]:
     """The angles of gates as expressions of the parameters θ."""
-    rows = np.split(np.arange(angle_map.matrix.nnz), angle_map.matrix.indptr[1:-1])
+    rows = pairwise(angle_map.matrix.indptr.tolist())
     data, indices = angle_map.matrix.data.tolist(), angle_map.matrix.indices.tolist()
     return [
-        sum((data[k] * theta[indices[k]] for k in row.tolist()), offset)
-        for row, offset in zip(rows, angle_map.offsets.tolist(), strict=True)
+        sum((data[k] * theta[indices[k]] for k in range(first, end)), offset)
+        for (first, end), offset in zip(rows, angle_map.offsets.tolist(), strict=True)
     ]

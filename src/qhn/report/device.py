@@ -129,13 +129,13 @@ class DeviceReport:
             words += f", {known.idle.seconds:,.1f} for sessions between their jobs"
         return f"nothing; {words} would have been billed" if self.is_rehearsal else words
 
-    def twin_energies(self, theta: Floats, costs: Floats) -> TwinEnergies | None:
+    def twin_energies(self, angles: Floats, costs: Floats) -> TwinEnergies | None:
         """The mean costs E of the noisy twin of the first tile, by the recorded calibration.
 
         It is None on a QPU, and for a circuit that is no chain, which has no twin.
 
         Args:
-            theta: angles in radians, ``[num_parameters]``.
+            angles: angles of the gates in radians, ``[num_gate_angles]``.
             costs: costs C of all bitstrings, ``[2**num_qubits]``, indexed with qubit 0 as the least significant bit.
         """
         if not self.is_rehearsal or self._is_routed:
@@ -156,7 +156,7 @@ class DeviceReport:
             return Twin(circuit, noise, max_bond=config.max_bond)
 
         ran = twin(folded=False)
-        plain = float(ran.energies(theta[None], costs)[0])
+        plain = float(ran.energies(angles[None], costs)[0])
         if config.mitigation == "none":
             return TwinEnergies(plain, plain, None, ran.is_exact, ran.discarded_weight)
         dropped, folded = ran.discarded_weight, self.facts.folded
@@ -164,7 +164,7 @@ class DeviceReport:
         network = self.ansatz.relabelled if folded else np.arange(len(costs))
         rates = chip.readout[list(chains[0].qubits)]
         tables = costs, inverted_for(self.ansatz, costs, rates, folded=folded)
-        same_bits, mitigated = (float(ran.energies(theta[None], table[network])[0]) for table in tables)
+        same_bits, mitigated = (float(ran.energies(angles[None], table[network])[0]) for table in tables)
         return TwinEnergies(plain, same_bits, mitigated, ran.is_exact, max(dropped, ran.discarded_weight))
 
     @cached_property

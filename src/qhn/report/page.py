@@ -308,7 +308,7 @@ class Report:
             raw = stated(last.raw_mean, last.raw_mean_std_error, last.raw_mean_interval)
             rows.append(("E of these bits, not inverted", raw))
         if landscape and self.device and not self.is_exact:
-            twin = self.device.twin_energies(last.theta, landscape.costs)
+            twin = self.device.twin_energies(gate_angles(self.ansatz, last.theta), landscape.costs)
             if twin is not None:
                 words = f"{twin.plain:.6g}"
                 if twin.mitigated is not None:
