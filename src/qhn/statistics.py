@@ -176,6 +176,7 @@ def histogram_edges(values: Floats, num_bins: int) -> Floats:
         if np.abs(places - places.round()).max() * step <= rounding and places.max() < MOST_PLACES * num_bins:
             num_places = int(places.max().round()) + 1
             width = -(-num_places // num_bins)  # places in a bin
-            return low + step * (np.arange(-(-num_places // width) + 1) * width - 0.5)
+            edges: Floats = low + step * (np.arange(-(-num_places // width) + 1.0) * width - 0.5)
+            return edges
     top = high + (1e-12 * max(abs(low), abs(high)) or 1.0)
     return np.linspace(low, top, num_bins + 1)

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 import reference
+from qhn.arrays import Bits, Floats
 from qhn.backend import open_backend
 from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.circuit.hypernetwork import hypernetwork, product_state
 from qhn.config.file import load_problem
+from qhn.errors import QhnError
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.gradient import ParameterShift, Spsa
 from qhn.estimator.measurement import Measurement
@@ -217,3 +219,17 @@ def test_integers_and_bits_are_the_same_shots(
     np.testing.assert_array_equal(first.solutions(theta, one.estimates), second.solutions(theta, other.estimates))
     stored, expected = (found.estimates.samples.arrays() for found in (one, other))
     np.testing.assert_array_equal(stored["bits"], expected["bits"])
+
+
+def test_costs_outside_of_the_stated_range_are_refused() -> None:
+    class Sum:
+        num_qubits, cost_range = 5, (0.0, 3.0)
+
+        def cost(self, bits: Bits) -> Floats:
+            return bits.sum(axis=-1).astype(float)
+
+    estimator = SamplingEstimator(product_state(5), Sum(), open_backend("exact"), shots=10)
+    assert estimator(np.zeros(10)).mean == 0.0
+    ones = np.pi * (np.arange(10) < 5)
+    with pytest.raises(QhnError, match=r"states a cost_range from 0 to 3, and C of bitstring 11111 is 5; correct one"):
+        estimator(ones)

@@ -30,6 +30,8 @@ from qhn.problem.objective import Aggregation, Outcomes, as_objective, measured_
 from qhn.seeds import Key
 from qhn.statistics import mean_interval
 
+RANGE_ROUNDING = 1e-9  # relative: bounds may be summed up in another order than costs
+
 
 class SamplingEstimator:
     """Estimator that samples the ansatz, evaluates C once for each different measured bitstring, and averages.
@@ -183,6 +185,7 @@ class SamplingEstimator:
     def take_in(self, samples: Samples) -> Floats:
         """Add measured bits and readout errors to the known ones; returns the bits' costs ``[num_rows, shots]``."""
         costs = self.evaluations.cost(samples.measured)
+        self._check_range(costs, samples)
         if samples.unshifted is not None:
             self.evaluations.cost(samples.unshifted)  # the rows at θ itself on other tiles were measured, too
         if samples.readout_counts is not None:
@@ -194,6 +197,21 @@ class SamplingEstimator:
                 earlier + samples.readout_counts if earlier is not None and pooled else samples.readout_counts
             )
         return costs
+
+    def _check_range(self, costs: Floats, samples: Samples) -> None:
+        """Refuse costs ``[num_rows, shots]`` outside of the range that the problem states, on which intervals rest."""
+        if self.cost_range is None:
+            return
+        low, high = self.cost_range
+        rounding = RANGE_ROUNDING * max(abs(low), abs(high))
+        wrong = (costs < low - rounding) | (costs > high + rounding)
+        if wrong.any():
+            row, shot = (int(place) for place in np.unravel_index(wrong.argmax(), wrong.shape))
+            bits = bitstrings.text(bitstrings.to_bits(samples.measured[row])[shot])
+            raise QhnError(
+                f"the problem states a cost_range from {low:g} to {high:g}, and C of bitstring {bits} is "
+                f"{costs[row, shot]:g}; correct one of them"
+            )
 
     def _estimates(
         self, costs: Floats, raw: Means, samples: Samples, corrected: Means | None, shape: tuple[int, ...]
