@@ -50,6 +50,7 @@ steps = 2
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a function and a configuration, beside the working directory."""
     monkeypatch.setenv("NOTES", str(tmp_path / "notes"))
+    monkeypatch.delitem(sys.modules, "mine", raising=False)  # of another test
     place = tmp_path / "theirs"
     place.mkdir()
     (place / "mine.py").write_text(FUNCTION)

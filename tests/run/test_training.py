@@ -585,7 +585,7 @@ def test_resume_changes_nothing_but_stop_rules(small_config: RunConfig, tmp_path
         resume(directory, {"train.steps": 3})
     with pytest.raises(
         ValueError,
-        match=r"can change train\.max_jobs, train\.max_qpu_seconds, train\.max_shots, train\.pa.* train\.target, ",
+        match=r"can change train\.max_evaluations, train\.max_jobs, .* train\.pa.* train\.target, ",
     ):
         resume(directory, {"train.shots": 5})
 
