@@ -52,6 +52,7 @@ def gates_of(words: str) -> list[Gate]:
         ("rzx 0 1, rzx 1 2", "11"),
         ("rzz 0 1, rx 1, rzz 0 1, rx 1", "0111"),
         ("h 0, x 0, z 1, cz 0 1", "1100"),
+        ("ry 0, rz 0, ch 1 0", "100"),
     ],
 )
 def test_what_is_seen_by_hand(num_qubits: int, words: str, effects: str) -> None:
