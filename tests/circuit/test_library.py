@@ -16,8 +16,6 @@ from qhn.config import RunConfig
 from qhn.config.file import load_config, parse_config, with_settings
 from qhn.errors import QhnError
 from qhn.problem.cost import TableProblem
-from qhn.problem.polynomial import walsh_hadamard
-from qhn.problem.spectrum import polynomial_of
 
 COSTS = np.array([1.0, 3.0, -2.0, 0.5, 4.0, 1.0, 0.0, -1.0])
 
@@ -89,13 +87,6 @@ def test_iqp_is_hadamards_around_phases() -> None:
     hadamard = np.array([[(-1) ** bin(j & k).count("1") for j in range(8)] for k in range(8)]) / np.sqrt(8)
     expected = np.abs(hadamard @ (np.exp(-0.5j * angle) / np.sqrt(8))) ** 2
     np.testing.assert_allclose(probabilities(ansatz, theta), expected, atol=1e-12)
-
-
-def test_costs_are_sums_of_products_of_spins() -> None:
-    found = polynomial_of(TableProblem(COSTS), "x")
-    bits = (np.arange(8)[:, None] >> np.arange(3) & 1).astype(np.uint8)
-    np.testing.assert_allclose(found(bits), COSTS, atol=1e-12)
-    assert walsh_hadamard(COSTS)[0] == COSTS.mean()
 
 
 def test_a_cost_of_too_many_terms_makes_no_circuit() -> None:

@@ -25,7 +25,6 @@ from qiskit.circuit.library import (
 from qiskit.quantum_info import SparsePauliOp, Statevector, random_unitary
 
 from qhn.arrays import Floats
-from qhn.circuit import inert
 from qhn.circuit.ansatz import gate_angles
 from qhn.circuit.circuit_file import ansatz_of_qasm
 from qhn.circuit.hypernetwork import Order, hypernetwork
@@ -268,32 +267,3 @@ def test_a_hypernetwork_as_any_circuit_has_the_same_inert_angles(num_qubits: int
     assert found.angle_map is None
     assert found.active.tolist() == known.active.tolist()
     assert found.unrolled.pruned.count_ops().get("cx") == known.pruned.count_ops().get("cx")
-
-
-@pytest.mark.parametrize("most", [0, 2**19])
-@pytest.mark.parametrize("seed", range(8))
-def test_gates_without_effect_have_none(seed: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pruned circuit has the same distribution, and derivatives by inert angles vanish."""
-    monkeypatch.setattr(inert, "MAX_PROBED", most)
-    rng = np.random.default_rng(seed)
-    circuit, theta = QuantumCircuit(4), ParameterVector("t", 30)
-    for angle in theta:
-        first, second = rng.choice(4, 2, replace=False).tolist()
-        name = rng.choice(["rx", "rz", "rz", "rzz", "rzx", "ry"])
-        getattr(circuit, name)(angle, *([first, second] if len(name) == 3 else [first]))
-        fixed = rng.choice(["cx", "cz", "swap", "s", "x", "h"])
-        getattr(circuit, fixed)(*([first, second] if fixed in ("cx", "cz", "swap") else [second]))
-    circuit.rz(Parameter("z"), 0)
-    ansatz = circuit_ansatz(circuit)
-    assert not ansatz.active.all()
-    at = rng.uniform(0, 2 * np.pi, 31)
-    full = probabilities(circuit, at)
-    form = ansatz.unrolled.pruned
-    pruned = form.assign_parameters({p: at[p.index] for p in form.parameters})
-    np.testing.assert_allclose(Statevector(pruned).probabilities(), full, atol=1e-12)
-    for index in range(31):
-        difference = np.abs(probabilities(circuit, at + np.pi / 2 * (np.arange(31) == index)) - full).max()
-        if not ansatz.active[index]:
-            assert difference < 1e-12
-        elif most:
-            assert difference > 1e-9

@@ -13,14 +13,12 @@ from qiskit.circuit.library import efficient_su2, real_amplitudes
 from qiskit.quantum_info import Statevector
 
 from qhn import bitstrings
-from qhn.circuit.ansatz import Gate, gate_angles
+from qhn.circuit.ansatz import gate_angles
 from qhn.circuit.hypernetwork import hypernetwork, product_state
 from qhn.circuit.unrolled import CircuitAnsatz, circuit_ansatz
 from qhn.errors import QhnError
 from qhn.exact.chain_energy import ChainEnergy
-from qhn.exact.light_cone import past_of
 from qhn.exact.light_cone_energy import LightConeEnergy
-from qhn.exact.rounding import agreeing
 from qhn.problem.polynomial import SpinPolynomial
 
 
@@ -130,21 +128,6 @@ def test_hypernetworks_have_the_energy_of_matrix_products(order: str, rng: np.ra
     np.testing.assert_allclose(grads, slopes, atol=1e-9)
 
 
-def test_gates_that_commute_with_the_spin_are_outside_of_its_cone() -> None:
-    gates = [Gate("ry", (q,), q) for q in range(4)]
-    gates += [
-        Gate("rzz", (0, 1), 4),
-        Gate("rx", (1,), 5),
-        Gate("rzz", (1, 2), 6),
-        Gate("cx", (1, 3)),
-        Gate("rz", (1,), 7),
-    ]
-    assert past_of(gates, 1).gates == {0, 1, 4, 5}
-    assert past_of(gates, 1).qubits == {0, 1}
-    assert past_of(gates, 3).gates == {0, 1, 3, 4, 5, 7}
-    assert past_of(gates, 2).qubits == {2}
-
-
 def test_a_cone_of_too_many_qubits_is_refused_with_its_spins(rng: np.random.Generator) -> None:
     graph = nx.complete_graph(30)
     with pytest.raises(
@@ -165,8 +148,3 @@ def test_likely_bits_are_those_of_a_bitstring_and_a_cut_of_a_symmetric_state(rng
         gate_angles(ansatz, np.array([np.pi / 4, np.pi / 8]))
     )
     assert cut_of(ring)(found) == -40.0
-
-
-def test_bits_agree_with_the_surest_means() -> None:
-    assert agreeing(3, [((0,), 0.2), ((1,), -0.9), ((0, 1), 0.5), ((0, 2), -0.1)]).tolist() == [0, 0, 1]
-    assert agreeing(2, []).tolist() == [1, 1]

@@ -21,7 +21,7 @@ from .mutator import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "qhn"
-PARTS = ("estimator", "optimize", "budget", "problem", "exact/energy.py")
+PARTS = ("estimator", "optimize", "budget", "problem", "circuit", "black_box", "exact/energy.py")
 PASSED, FAILED = 0, (1, 2, 3, 4)  # of pytest; a mutant that cannot even be imported is noticed as well
 PATIENCE, SLOWER = 120.0, 10.0  # seconds, and times as long as the tests take without a mutant: then it hangs
 

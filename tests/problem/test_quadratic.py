@@ -96,6 +96,18 @@ def test_variables_that_cannot_be_compared_keep_their_order():
     assert QuadraticProblem.from_qubo({("b", 1): 1.0, ("a", "b"): 2.0}).labels == ("b", "1", "a")
 
 
+@pytest.mark.parametrize(
+    "problem",
+    [
+        QuadraticProblem(np.ones(1), np.empty((0, 2), dtype=np.int64), np.empty(0)),
+        QuadraticProblem.from_ising({0: 1.0}, {}),
+        QuadraticProblem.from_qubo({(0, 0): 2.0}, -1.0),
+    ],
+)
+def test_a_spin_in_a_field_has_the_energies_of_the_field(problem):
+    assert enumerate_costs(problem).tolist() == [-1.0, 1.0]
+
+
 def test_a_variable_without_any_term_is_a_qubit_too():
     assert QuadraticProblem.from_bqm(dimod.BinaryQuadraticModel({0: 0.0, 1: 0.0}, {}, "BINARY")).num_qubits == 2
 

@@ -16,7 +16,6 @@ from qhn.circuit.hypernetwork import hypernetwork
 from qhn.config.file import load_config
 from qhn.errors import QhnError
 from qhn.report.page import Report
-from qhn.run.advice import advice_on_rows
 from qhn.run.record import Record
 from qhn.run.training import Training
 
@@ -113,20 +112,6 @@ def test_a_qpy_file_is_read_only_when_it_is_trusted(tmp_path: Path) -> None:
     path.unlink()
     assert means(qhn.resume(training.record.directory, {"train.steps": 3}, problem=PROBLEM))[:2] == first
     assert "qpy" not in (training.record.directory / "config.json").read_text()
-
-
-def test_spsa_is_proposed_where_it_takes_few_rows() -> None:
-    config = load_config("figure-1", SAMPLED)
-    problem = config.problem()
-    assert advice_on_rows(config, config.circuit(problem)) == ""
-    qaoa = load_config("figure-1", SAMPLED | {"ansatz": "qaoa"})
-    words = advice_on_rows(qaoa, qaoa.circuit(problem))
-    assert "77 rows, since 4 angles turn 38 gates; SPSA along 4 directions takes 9" in words
-    chosen = load_config(
-        "figure-1", SAMPLED | {"ansatz": "qaoa", "train.gradient.name": "spsa", "train.gradient.num_directions": 4}
-    )
-    assert chosen.train.gradient.build(qaoa.circuit(problem)).num_rows == 9
-    assert advice_on_rows(chosen, qaoa.circuit(problem)) == ""
 
 
 def test_a_thing_that_is_no_circuit_is_refused() -> None:
