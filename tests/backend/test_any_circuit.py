@@ -233,3 +233,29 @@ def test_measured_circuit_keeps_its_order_of_bits() -> None:
     bits = sampler.sample(rows, 2000, KEY).bits
     assert (bits.mean(axis=1) > 0.5).astype(int).tolist() == [[1, 0, 0, 1, 0], [0, 1, 1, 1, 0]]
     assert with_measurement(made.circuit).num_clbits == 5
+
+
+@pytest.mark.parametrize(("num_qubits", "calls"), [(12, [4, 4, 2]), (5, [10])])
+def test_large_circuits_are_simulated_in_parts_between_which_a_signal_is_heard(
+    num_qubits: int, calls: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows of a part have shots of their own, and all are in their order."""
+    angles = ParameterVector("a", 1)
+    circuit = QuantumCircuit(num_qubits)
+    circuit.rx(angles[0], 0)
+    circuit.cx(0, 2)
+    sampler = open_backend("depolarising", NOISE).compile(circuit_ansatz(circuit).unrolled)
+    assert isinstance(sampler, ShotSampler)
+    simulation, seen = sampler.simulation, list[tuple[int, int]]()
+    part = simulation._sample
+
+    def counted(thetas: np.ndarray, shots: int, seed: int) -> np.ndarray:
+        seen.append((len(thetas), seed))
+        return part(thetas, shots, seed)
+
+    monkeypatch.setattr(simulation, "_sample", counted)
+    rows = np.pi * (np.arange(10) % 2)[:, None]
+    bits = sampler.sample(rows, 50, KEY).bits
+    assert [number for number, _ in seen] == calls
+    assert len({seed for _, seed in seen}) == len(calls)
+    assert ((bits[:, :, [0, 2]].mean(axis=(1, 2)) > 0.5) == (rows[:, 0] > 1)).all()

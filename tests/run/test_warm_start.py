@@ -61,6 +61,8 @@ def test_only_the_angles_name_the_run(trained: Record, small_config: RunConfig) 
     [
         ({"ansatz.order": "authors"}, "order eq5, this one authors: .* no conversion is known"),
         ({"ansatz.num_layers": 2}, "num_layers 1, this one 2"),
+        ({"ansatz": "iqp"}, "trains the ansatz hypernetwork, this one the ansatz iqp: .* a run of the same circuit"),
+        ({"ansatz": {"qasm": "OPENQASM 3.0;"}}, "this one a circuit of its own: its angles mean something else here"),
         ({"network.bias": False}, "num_qubits 4, this one 3"),
         ({"network.alphabet": [0, 1]}, "other networks"),
     ],

@@ -184,7 +184,8 @@ class ShotRehearsal:
     def _simulator(self, circuit: QuantumCircuit) -> Simulator:
         num_qubits = len(used_qubits(circuit))
         check_memory(num_qubits, TOO_MANY)
-        return on_device(circuit, self.placement.device, self.placement.chip)
+        placement = self.placement  # on a chain, the draws stay those of earlier records
+        return on_device(circuit, placement.device, placement.chip, in_parts=not placement.is_chain)
 
 
 class RehearsalSampler(ShotRehearsal):

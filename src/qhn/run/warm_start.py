@@ -178,14 +178,20 @@ class AfterBrick:
 
 
 def _keys(*sections: Section) -> list[str]:
-    """The keys of tables of a configuration, each once; the kind of table first, and files by their content alone."""
-    keys = dict.fromkeys(["name", *(key for section in sections for key in type(section).model_fields)])
+    """The keys of tables of a configuration, each once; files are told by their content alone."""
+    keys = dict.fromkeys(key for section in sections for key in type(section).model_fields)
     return [key for key in keys if key != "file"]
 
 
 def _value(section: Section, key: str) -> Any:
     """The value of a key; none if this kind of table does not have it."""
     return getattr(section, key, "none")
+
+
+def _kind(section: Section) -> str:
+    """The kind of circuit that a table ``[ansatz]`` describes, in words."""
+    name, file = getattr(section, "name", None), getattr(section, "file", None)
+    return f"the ansatz {name}" if name else f"the circuit file {file.name}" if file else "a circuit of its own"
 
 
 def angles_of(record: Record, config: RunConfig) -> dict[str, Any]:
@@ -208,6 +214,11 @@ def angles_of(record: Record, config: RunConfig) -> dict[str, Any]:
     if not steps:
         raise QhnError(f"{name} has no complete step, so there are no angles to begin with")
     theirs, ours = record.config, config
+    if type(theirs.ansatz) is not type(ours.ansatz):
+        raise QhnError(
+            f"{name} trains {_kind(theirs.ansatz)}, this one {_kind(ours.ansatz)}: its angles mean something else "
+            "here, and no conversion is known; begin with a run of the same circuit"
+        )
     for what, had, wanted in (
         *((key, _value(theirs.ansatz, key), _value(ours.ansatz, key)) for key in _keys(theirs.ansatz, ours.ansatz)),
         ("num_qubits", record.checkpoint().num_qubits, ours.problem(trust=True).num_qubits),

@@ -30,6 +30,9 @@ from qhn.threads import num_cores
 NO_TWIN = "simulated by Aer, since the circuit is no chain of neighbours, as the noisy twin needs it"
 NAMES = (("rx", "ry", "rz", "fixed-1"), ("cx", "rxx", "ryy", "rzz", "rzx", "fixed-2"))  # gates on one and two qubits
 
+ROWS_AT_ONCE = 4  # in large circuits: a row of 16 routed qubits takes seconds, and a signal is heard between calls
+LARGE = 12  # qubits from which on the 0.05 s that a call takes by itself are little
+
 
 class NoisyAer:
     """A noisy circuit as Aer simulates it.
@@ -37,11 +40,13 @@ class NoisyAer:
     Args:
         circuit: the circuit, with qubit j measured into bit j of the register ``meas``.
         simulator: Aer with the noise of its gates and readout.
+        in_parts: whether Aer is called for a few rows of angles at a time, since no signal is heard during a call.
     """
 
-    def __init__(self, circuit: QuantumCircuit, simulator: AerSimulator) -> None:
+    def __init__(self, circuit: QuantumCircuit, simulator: AerSimulator, in_parts: bool = False) -> None:
         self.circuit = circuit
         self.simulator = simulator
+        self.rows_at_once = ROWS_AT_ONCE if in_parts and circuit.num_qubits >= LARGE else None
 
     @property
     def method(self) -> str:
@@ -54,23 +59,35 @@ class NoisyAer:
         Raises:
             BackendError: if Aer fails.
         """
-        sampler = SamplerV2.from_backend(self.simulator, seed=int(rng.integers(2**32)))
+        at_once = self.rows_at_once or len(thetas)
+        parts = [thetas[start : start + at_once] for start in range(0, len(thetas), at_once)]
+        return np.concatenate([self._sample(part, shots, int(rng.integers(2**32))) for part in parts])
+
+    def _sample(self, thetas: Floats, shots: int, seed: int) -> Bits:
+        """Draw the bits of some rows in one call of Aer."""
+        sampler = SamplerV2.from_backend(self.simulator, seed=seed)
         try:
             return read_bits(sampler.run([publish(self.circuit, thetas)], shots=shots).result())
         except (QiskitError, MemoryError) as error:
             raise BackendError(f"Aer failed: {error}") from error
 
 
-def on_device(circuit: QuantumCircuit, device: BackendV2, chip: Chip) -> NoisyAer:
+def on_device(circuit: QuantumCircuit, device: BackendV2, chip: Chip, *, in_parts: bool) -> NoisyAer:
     """A circuit compiled for a device, with Aer's own model of the noise of the qubits that it uses.
 
     Its readout errors are symmetric.
+
+    Args:
+        circuit: the compiled circuit.
+        device: the device.
+        chip: calibration of the device.
+        in_parts: whether Aer is called for a few rows of angles at a time, if the circuit is large.
     """
     qubits = used_qubits(circuit)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Aer comments on relaxation times above their physical limit
         simulator = AerSimulator.from_backend(Patch(device, chip, qubits), max_parallel_experiments=num_cores())
-    return NoisyAer(onto_patch(circuit, qubits), simulator)
+    return NoisyAer(onto_patch(circuit, qubits), simulator, in_parts)
 
 
 def depolarised(circuit: QuantumCircuit, noise: Depolarising) -> NoisyAer:
@@ -88,4 +105,4 @@ def depolarised(circuit: QuantumCircuit, noise: Depolarising) -> NoisyAer:
         model.add_all_qubit_readout_error(ReadoutError([[1 - wrong, wrong], [wrong, 1 - wrong]]))
     small = PassManager([Unroll3qOrMore()]).run(circuit)
     simulator = AerSimulator(noise_model=model, max_parallel_experiments=num_cores())
-    return NoisyAer(with_measurement(with_matrices(small)), simulator)
+    return NoisyAer(with_measurement(with_matrices(small)), simulator, in_parts=True)
