@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -176,3 +177,16 @@ def test_beyond_enumeration_there_is_no_optimum(tmp_path: Path) -> None:
 def test_an_empty_sweep_says_so(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no member of the sweep .* is finished; run it first"):
         Survey(make_sweep(name="none", experiment="figure-1"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("keys", "names"),
+    [
+        (["ansatz.name", "ansatz.num_layers"], ["ansatz", "num_layers"]),
+        (["train.optimizer.name", "train.shots"], ["optimizer", "shots"]),
+        (["data.seed", "train.seed"], ["data.seed", "train.seed"]),
+        (["problem.name", "problem"], ["problem.name", "problem"]),
+    ],
+)
+def test_columns_are_named_by_what_varies(keys: list[str], names: list[str]) -> None:
+    assert Survey.names.func(SimpleNamespace(sweep=SimpleNamespace(keys=keys))) == names

@@ -323,8 +323,11 @@ class Survey:
 
     @cached_property
     def names(self) -> list[str]:
-        """The short names of the varied settings: the last part of each key, unless two have the same."""
-        last = [key.rpartition(".")[2] for key in self.sweep.keys]
+        """The short names of the varied settings: the last part of each key, unless two have the same.
+
+        The name of a kind is that of its table: ``ansatz.name`` is ``ansatz``.
+        """
+        last = [key.removesuffix(".name").rpartition(".")[2] for key in self.sweep.keys]
         return [name if last.count(name) == 1 else key for name, key in zip(last, self.sweep.keys, strict=True)]
 
 
