@@ -28,6 +28,7 @@ LAYERS = [  # from the command line down; a package imports itself and what stan
     {"exact"},
     {"black_box"},
     {"problem", "circuit"},
+    {"table"},
     {
         "arrays",
         "bitstrings",

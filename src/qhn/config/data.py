@@ -13,6 +13,9 @@ from qhn.config.user_file import WithFile
 from qhn.errors import QhnError
 from qhn.problem.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
 from qhn.problem.mnist_files import idx_bytes, read_mnist
+from qhn.table.columns import MISSING
+from qhn.table.csv_files import Dialect
+from qhn.table.encoding import Impute
 
 
 class MixtureData(Section):
@@ -109,6 +112,15 @@ class FileData(WithFile):
         validation_fraction: share of the samples held out for validation, in [0, 1).
         standardise: whether each feature is shifted and scaled to mean 0 and standard deviation 1.
         seed: seed of the split into training and validation samples.
+        separator: the mark between two fields of a text file; empty for a tab in ``.tsv`` files, and else a comma.
+        decimal: the mark between a number of a text file and its decimals.
+        encoding: how the bytes of a text file stand for characters, by Python's name.
+        columns: names of the columns that are learned from; all but the label if empty.
+        drop: names of columns that are left out.
+        categorical: names of columns whose numbers stand for categories.
+        missing: texts that stand for a missing value.
+        impute: what stands in for a missing value: ``"mean"`` or ``"median"`` of the numbers of the training samples,
+            and the most frequent one of categories; ``"none"`` refuses missing values.
         sha256: hash of the bytes of the file; filled in when the configuration is loaded.
     """
 
@@ -118,6 +130,14 @@ class FileData(WithFile):
     validation_fraction: float = Field(default=0.25, ge=0, lt=1)
     standardise: bool = True
     seed: int = Field(default=1, ge=0)
+    separator: str = ""
+    decimal: Literal[".", ","] = "."
+    encoding: str = "utf-8"
+    columns: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    missing: tuple[str, ...] = MISSING
+    impute: Impute = "none"
 
     def load(self) -> Dataset:
         """Load the file.
@@ -131,6 +151,12 @@ class FileData(WithFile):
             validation_fraction=self.validation_fraction,
             standardise=self.standardise,
             seed=self.seed,
+            dialect=Dialect(self.separator, self.decimal, self.encoding),
+            columns=self.columns,
+            drop=self.drop,
+            categorical=self.categorical,
+            missing=self.missing,
+            impute=self.impute,
         )
 
 

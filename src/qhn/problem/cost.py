@@ -178,6 +178,7 @@ class BinnProblem:
             scale=data.scale,
             feature_names=data.feature_names,
             image_shape=data.image_shape,
+            encoding=data.encoding,
         )
 
     @cached_property

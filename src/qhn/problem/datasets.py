@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qhn import limits
 from qhn.arrays import Floats
-from qhn.errors import NotFoundError, QhnError, QhnWarning
-from qhn.limits import open_file
+from qhn.errors import QhnError, QhnWarning
 from qhn.npz import open_npz
 from qhn.problem.mnist_files import read_mnist
-from qhn.problem.network import MAX_FEATURE
+from qhn.table.columns import MISSING, Column, Table
+from qhn.table.csv_files import Dialect
+from qhn.table.encoding import Encoding, Impute
+from qhn.table.files import read_table
+from qhn.table.values import MAX_FEATURE, typed
 from qhn.text import clipped, did_you_mean, in_line, shown
 
 RED_MEAN = np.array([-1.0, -2.0])
@@ -50,6 +50,7 @@ class Dataset:
         mean, scale: numbers ``[num_features]`` that give the raw features, ``x * scale + mean``.
         image_shape: numbers of rows and columns if the features are the pixels of an image, otherwise None.
         name: name of the data set, for tables and records.
+        encoding: how the columns of the source became features; None if they are the features.
     """
 
     x: Floats
@@ -62,6 +63,7 @@ class Dataset:
     scale: Floats
     image_shape: tuple[int, int] | None = None
     name: str = field(default="data")
+    encoding: Encoding | None = None
 
     @classmethod
     def from_arrays(
@@ -276,35 +278,61 @@ def load_file(
     validation_fraction: float = 0.25,
     standardise: bool = True,
     seed: int = 1,
+    dialect: Dialect | None = None,
+    columns: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    missing: Sequence[str] = MISSING,
+    impute: Impute = "none",
 ) -> Dataset:
-    """Read a user's data of two or more classes from a CSV file with a header line, or from an NPZ file.
+    """Read a user's data of two or more classes from a table, or from an NPZ file.
+
+    What is learned from a table, such as categories and what stands in for missing values, is learned from the training
+    samples alone.
 
     Args:
-        path: the file. In a ``.csv`` file one column holds the classes, and every other column is a numeric feature. In
-            an ``.npz`` file one array holds the classes ``[num_samples]`` and the only other array the features
-            ``[num_samples, num_features]``.
+        path: the file: a table with a header line (:func:`qhn.table.files.read_table`), one of whose columns holds the
+            classes, or an ``.npz`` file in which one array holds the classes ``[num_samples]`` and the only other array
+            the features ``[num_samples, num_features]``.
         label: name of the column, or of the array, of classes. Sorted, the first class becomes y = 0. Classes of a
-            ``.csv`` file are booleans, integers or floats if Python writes each of them as it stands there between
-            spaces, and otherwise the text of the file; those of an ``.npz`` file keep their type.
+            text file are booleans, integers or floats if Python writes each of them as it stands there between
+            spaces, and otherwise the text of the file; those of other files keep their type.
         validation_fraction: share of the samples of each class that is held out for validation, in [0, 1).
         standardise: shift and scale every feature to mean 0 and standard deviation 1 over the training samples.
         seed: seed of the split into training and validation samples.
+        dialect: how a text file is written.
+        columns: names of the columns that are learned from; all but the label if empty.
+        drop: names of columns that are left out.
+        categorical: names of columns whose numbers stand for categories.
+        missing: texts that stand for a missing value.
+        impute: what stands in for a missing number: ``"mean"`` or ``"median"`` of the training samples, with the most
+            frequent one for a missing category; ``"none"`` refuses missing values.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file cannot be read as described, holds missing or infinite values, has one class only, or so
-            many that the labels must be something else; the message names the place.
+        ValueError: if the file cannot be read as described, holds values that are missing or infinite, has one class
+            only, or so many that the labels must be something else; the message names the place.
     """
     path = Path(path)
-    if not path.is_file():
-        raise NotFoundError(f"data file {path} {'is not a file' if path.exists() else 'does not exist'}")
-    readers = {".csv": _read_csv, ".npz": _read_npz}
-    if path.suffix.lower() not in readers:
-        raise QhnError(f"data file {path} must be .csv or .npz, got {path.suffix!r}")
-    x, labels, names = readers[path.suffix.lower()](path, label)
-    found = _dataset(path, x, labels, names, label, _Split(validation_fraction, standardise, seed), path.name)
-    _warn_of_columns(path, x, names)
-    return found
+    split = _Split(validation_fraction, standardise, seed)
+    if path.suffix.lower() == ".npz" and path.is_file():
+        x, labels, names = _read_npz(path, label)
+        found = _dataset(path, x, labels, names, label, split, path.name)
+        _warn_of_columns(path, x, names)
+        return found
+    dialect = dialect or Dialect()
+    table = read_table(path, dialect)
+    _find(label, list(table.names), "column", path)
+    labels = _labels_of(path, table[label])
+    table = (table.only(columns) if columns else table.without([label])).without(drop)
+    if not table.columns:
+        raise QhnError(f"{path} has no feature columns beside {label!r}")
+    kinds = [(column, column.name in categorical) for column in table]
+    table = Table(
+        table.source,
+        tuple(typed(one, is_category=chosen, missing=missing, decimal=dialect.decimal) for one, chosen in kinds),
+    )
+    return _encoded(table, labels, label, split, path.name, impute, tuple(missing))
 
 
 @dataclass(frozen=True)
@@ -358,75 +386,46 @@ def _dataset(
     )
 
 
+def _encoded(
+    table: Table,
+    labels: NDArray[Any],
+    label: str,
+    split: _Split,
+    name: str,
+    impute: Impute,
+    missing: tuple[str, ...],
+) -> Dataset:
+    """The data set of the columns of a table, encoded as the training samples say."""
+    y = np.unique(labels, return_inverse=True)[1]
+    training, _ = _split(y, split.validation_fraction, split.seed)
+    encoding = Encoding.fit(table.rows(training), impute, missing)
+    x = encoding.features(table)
+    found = _dataset(table.source, x, labels, encoding.feature_names, label, split, name)
+    _warn_of_columns(Path(table.source), x, encoding.feature_names)
+    return replace(found, encoding=None if encoding.is_plain else encoding)
+
+
+def _labels_of(path: Path, column: Column) -> NDArray[Any]:
+    """The classes of a column, in their own types.
+
+    Raises:
+        QhnError: if one is missing.
+    """
+    if column.kind != "category":
+        return column.values
+    labels = ["" if text is None else text for text in column.values]
+    for row, text in enumerate(labels):
+        if not text.strip():
+            raise QhnError(f"{path} row {row + 1}: {column.name!r} is empty; fill in the class or remove the sample")
+    return _without_spaces(path, labels)
+
+
 def _as_array(name: str, values: Any) -> NDArray[Any]:
     """The values of an array, a list, or a data frame or column of one."""
     try:
         return np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
     except ValueError:
         raise QhnError(f"{name} must be an array, all rows of the same length") from None
-
-
-def _read_csv(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, ...]]:
-    try:
-        with io.TextIOWrapper(open_file(path, limits.TEXT), encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(_short_lines(path, file))
-            rows = [(number, _narrow(path, row)) for number, row in enumerate(reader, start=1) if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise QhnError(f"{path} is not a CSV file in UTF-8: {error}") from None
-    if len(rows) < 2:
-        raise QhnError(f"{path} needs a header line and at least one sample")
-    header = [name.strip() for name in rows[0][1]]
-    if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
-        raise QhnError(f"{path}: columns must be separated by commas, the header is {header[0]!r}")
-    column = _find(label, header, "column", path)
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        raise QhnError(f"{path} has several columns named {repeated[0]!r}; give each its own name")
-    names = tuple(name for j, name in enumerate(header) if j != column)
-    if not names:
-        raise QhnError(f"{path} has no feature columns beside {label!r}")
-    for name in names:
-        if "\0" in name:
-            raise QhnError(f"{path}: the name {shown(name)} of a column holds a NUL character; remove it")
-    x = np.empty((len(rows) - 1, len(names)))
-    labels = []
-    for i, (number, row) in enumerate(rows[1:]):
-        if len(row) != len(header):
-            raise QhnError(f"{path} line {number} has {len(row)} fields, the header has {len(header)}")
-        labels.append(row.pop(column))
-        if not labels[-1].strip():
-            raise QhnError(f"{path} line {number}: {label!r} is empty; fill in the class or remove the sample")
-        if "\0" in labels[-1]:
-            raise QhnError(f"{path} line {number}: {label!r} holds a NUL character, {shown(labels[-1])}; remove it")
-        for j, text in enumerate(row):
-            x[i, j] = _number(text, f"{path} line {number}, column {names[j]!r}")
-    return x, _without_spaces(path, labels), names
-
-
-def _short_lines(path: Path, file: IO[str]) -> Iterator[str]:
-    """The lines of a table; one that is too long is refused before the rest of it is read."""
-    most = limits.ROW.value
-    while line := file.readline(most + 1):
-        limits.ROW.check(len(line), f"{path} has a line of at least", "characters")
-        yield line
-
-
-def _narrow(path: Path, row: list[str]) -> list[str]:
-    """The row of a table, if it has no more columns than are allowed."""
-    limits.COLUMNS.check(len(row), f"{path} has", "columns")
-    return row
-
-
-def _number(text: str, place: str) -> float:
-    if not text.strip():
-        raise QhnError(f"{place} is empty; fill in or remove the sample")
-    try:
-        value = float(text)
-    except ValueError:
-        raise QhnError(f"{place}: {text.strip()!r} is not a number") from None
-    if not abs(value) <= MAX_FEATURE:
-        raise QhnError(f"{place}: {text.strip()!r} is not finite, or too large; fill in or remove the sample")
-    return value
 
 
 def _without_spaces(path: Path, labels: list[str]) -> NDArray[Any]:

@@ -17,10 +17,11 @@ from qhn import checksums, durable
 from qhn.arrays import Floats
 from qhn.errors import NotFoundError, QhnError
 from qhn.npz import open_npz
+from qhn.table.encoding import Encoding
+from qhn.table.values import MAX_FEATURE
 from qhn.text import clipped, did_you_mean, in_line
 
 MAX_WORD = 40  # characters of a class or a feature in a formula
-MAX_FEATURE = 1e100  # so that sums of squares stay finite
 
 
 def sigmoid(z: Floats) -> Floats:
@@ -52,7 +53,7 @@ def class_probabilities(output: Floats, num_classes: int) -> Floats:
     return np.stack([1.0 - p, p], axis=-1)
 
 
-def as_features(x: Any, num_inputs: int, names: Sequence[str] = ()) -> Floats:
+def as_features(x: Any, num_inputs: int, names: Sequence[str] = (), encoding: Encoding | None = None) -> Floats:
     """Convert raw features to an array ``[..., num_inputs]``.
 
     Args:
@@ -60,6 +61,7 @@ def as_features(x: Any, num_inputs: int, names: Sequence[str] = ()) -> Floats:
             columns that are no features are left out.
         num_inputs: number of features.
         names: the names of the features in order; if empty, columns count by their place.
+        encoding: how the columns of ``x`` become features; None if they are the features.
 
     Raises:
         ValueError: if the last axis is not ``num_inputs`` long, a feature is missing or there twice, or a value is
@@ -69,6 +71,8 @@ def as_features(x: Any, num_inputs: int, names: Sequence[str] = ()) -> Floats:
     array([[3., 1.],
            [4., 2.]])
     """
+    if encoding is not None:
+        return encoding.features(x)
     try:
         array = _numbers(_in_order(x, names))
     except (ValueError, TypeError) as error:
@@ -157,6 +161,7 @@ class Network:
         mean, scale: numbers ``[inputs]`` by which a raw feature x is standardised, (x − mean) / scale.
         feature_names: one name per input.
         image_shape: numbers of rows and columns if the inputs are the pixels of an image, otherwise None.
+        encoding: how the columns of a table become the raw features; None if they are the features.
     """
 
     weights: tuple[Floats, ...]
@@ -168,6 +173,7 @@ class Network:
     scale: Floats = field(default_factory=lambda: np.ones(1))
     feature_names: tuple[str, ...] = ()
     image_shape: tuple[int, int] | None = None
+    encoding: Encoding | None = None
 
     @property
     def shape(self) -> str:
@@ -185,7 +191,8 @@ class Network:
         Raises:
             ValueError: if the last axis of ``x`` is not as long as the network has inputs, or a value is missing.
         """
-        h = (as_features(x, self.weights[0].shape[0], self.feature_names) - self.mean) / self.scale
+        raw = as_features(x, self.weights[0].shape[0], self.feature_names, self.encoding)
+        h = (raw - self.mean) / self.scale
         hidden = ACTIVATIONS[self.activation]
         for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             h = hidden(h @ weights + bias)
