@@ -131,7 +131,7 @@ class Predictions:
         if len(classes) == 2:
             curves = {who: roc_curve(p[:, 1], y == 1) for who, p in found.items() if who != self.constant}
         else:
-            curves = {self.spelt(c): roc_curve(found[self.subject][:, c], y == c) for c in range(len(classes))}
+            curves = {in_line(name): roc_curve(found[self.subject][:, c], y == c) for c, name in enumerate(classes)}
         return {who: curve for who, curve in curves.items() if curve is not None}
 
     def warning(self) -> str:

@@ -145,9 +145,10 @@ class ClassificationReport:
             with attempt("roc.png"):
                 from qhn.report.classification_figures import roc_curves
 
-                one, other = ("positive", "negative") if len(labels) > 2 else (labels[1], labels[0])
-                title = f"each class against the rest, {predictions.subject}" if len(labels) > 2 else ""
-                paths.append(roc_curves(folder / "roc.png", curves, (one, other), title))
+                pair, title = (predictions.spelt(1), predictions.spelt(0)), ""
+                if len(labels) > 2:
+                    pair, title = ("the class", "the others"), f"{predictions.subject}, a class against the others"
+                paths.append(roc_curves(folder / "roc.png", curves, pair, title))
         return paths
 
 

@@ -14,7 +14,7 @@ from qhn.report.plotting import Axes, LinearSegmentedColormap, in_own_style, lab
 from qhn.report.style import BLACK, BLUE, COLOURS, COLUMN, GREY, label_colorbar, new_figure, write_csv
 from qhn.text import clipped
 
-MAX_NAME = 16  # characters of a class beside a panel
+MAX_NAME = 24  # characters of a class beside a panel
 MAX_TICK = 5  # characters of a class below a panel
 MOST_COUNTS = 12  # classes of a confusion matrix whose cells hold their numbers
 DARK = 0.6  # share from which on a cell is too dark for black digits
@@ -44,7 +44,7 @@ def confusion_matrices(path: Path, counts: Mapping[str, Integers], labels: Seque
     if not are_short:
         names = [f"{name}  {head}" for head, name in zip(heads, names, strict=True)]
     shades = LinearSegmentedColormap.from_list("shares", ["#ffffff", BLUE])
-    size = min(7.0, 60 / len(names))
+    size = min(7.0, 60 / len(names)) if are_short else min(6.0, 60 / len(names))
     for axes, (samples, matrix) in zip(panels, counts.items(), strict=True):
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         image = axes.imshow(shares, cmap=shades, vmin=0, vmax=1, aspect="auto")
@@ -54,7 +54,8 @@ def confusion_matrices(path: Path, counts: Mapping[str, Integers], labels: Seque
                 colour = "white" if share > DARK else BLACK
                 words = f"{matrix[row, column]:,}"
                 axes.text(column, row, words, ha="center", va="center", color=colour, fontsize=min(size, 7.0))
-        axes.set_title(f"{title}, {samples}", fontsize=8)
+        axes.set_title(samples, fontsize=8)
+    figure.suptitle(title, fontsize=8)
     label_colorbar(figure.colorbar(image, ax=panels), "share of the true class")
     rows = [
         (samples, labels[true], labels[predicted], int(count))
@@ -76,23 +77,22 @@ def _name(axes: Axes, heads: Sequence[str], names: Sequence[str], size: float) -
 
 
 @in_own_style
-def roc_curves(
-    path: Path, panels: Mapping[str, Mapping[str, RocCurve]], classes: tuple[Any, Any], title: str = ""
-) -> Path:
+def roc_curves(path: Path, panels: Mapping[str, Mapping[str, RocCurve]], pair: Sequence[str], title: str = "") -> Path:
     """Draw ROC curves, the share of positive samples found against that of negative ones taken for positive.
 
     Args:
         path: the PNG file to write; the corners of the curves are saved beside it as CSV.
         panels: the curves by name of the set of samples, a panel each, and by their own name.
-        classes: the names of the positive and of the negative class.
+        pair: the names of the positive and of the negative samples.
         title: the title of the picture.
 
     Returns:
         The path of the PNG file.
     """
-    figure, axes = new_figure(len(panels), height=1.05 * COLUMN)
-    if title:
-        figure.suptitle(label_of(title) if len(title) > 60 else title, fontsize=8)
+    num_curves = max(map(len, panels.values()))
+    figure, axes = new_figure(len(panels), height=COLUMN + 0.12 * num_curves)  # a line of the legend each
+    figure.suptitle(title, fontsize=8)
+    positive, negative = (label_of(name) for name in pair)
     rows: list[tuple[Any, ...]] = []
     for panel, (samples, curves) in zip(axes, panels.items(), strict=True):
         panel.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":")
@@ -102,16 +102,13 @@ def roc_curves(
             panel.plot(x, y, color=colour, linestyle=line, linewidth=1.2, label=label, clip_on=False)
             points = zip(curve.thresholds.tolist(), x.tolist(), y.tolist(), strict=True)
             rows += [(samples, name, *point) for point in points]
-        panel.set_aspect("equal")
         panel.set_xlim(0, 1)
         panel.set_ylim(0, 1)
         panel.set_title(samples, fontsize=8)
-        positive, negative = (clipped(label_of(name), MAX_NAME) for name in classes)
         panel.set_xlabel(f"share of {negative} taken for {positive}")
         panel.set_ylabel(f"share of {positive} found")
-        panel.legend(fontsize=6, frameon=False, loc="lower right")
-    columns = zip(
-        ("samples", "curve", "threshold", "false_positives", "true_positives"), zip(*rows, strict=True), strict=True
-    )
-    write_csv(path.with_suffix(".csv"), {name: np.array(column) for name, column in columns})
+        panel.legend(fontsize=6, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.08))
+    names = ("samples", "curve", "threshold", "false_positives", "true_positives")
+    columns = {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    write_csv(path.with_suffix(".csv"), columns)
     return save(figure, path)
