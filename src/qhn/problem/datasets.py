@@ -100,10 +100,43 @@ class Dataset:
         if classes.dtype.kind == "O" and all(isinstance(one, str) for one in classes.flat):  # as data frames hold text
             classes = classes.astype(np.str_)
         values = _checked(name, "x", values, "labels", classes)
-        names = tuple(map(str, feature_names)) or tuple(f"x {j + 1}" for j in range(values.shape[1]))
-        if len(names) != values.shape[1]:
-            raise QhnError(f"{name}: x has {values.shape[1]} features, and {len(names)} feature_names are given")
+        names = _feature_names(name, values, feature_names)
         return _dataset(name, values, classes, names, "labels", _Split(validation_fraction, standardise, seed), name)
+
+    @classmethod
+    def of_classes(
+        cls,
+        x: Floats,
+        y: NDArray[np.intp],
+        classes: NDArray[Any],
+        *,
+        feature_names: Sequence[str] = (),
+        validation_fraction: float = 0.25,
+        standardise: bool = True,
+        seed: int = 1,
+        name: str = "arrays",
+    ) -> Dataset:
+        """The data set of features and of numbers that are known to stand for classes, however many there are.
+
+        Args:
+            x: the features, ``[num_samples, num_features]``.
+            y: the number of each sample's class, ``[num_samples]``, from 0.
+            classes: the label of each class.
+            feature_names: one name per feature; by default ``x 1``, ``x 2``, …
+            validation_fraction: share of the samples of each class that is held out for validation, in [0, 1).
+            standardise: shift and scale every feature to mean 0 and standard deviation 1 over the training samples.
+            seed: seed of the split into training and validation samples.
+            name: name of the data set, for tables and records.
+
+        Raises:
+            QhnError: if shapes do not fit, or features are no finite numbers.
+
+        >>> Dataset.of_classes(np.eye(2), np.array([1, 0]), np.array(["a", "b"]), validation_fraction=0).y
+        array([1., 0.])
+        """
+        values = _checked(name, "x", x, "labels", y)
+        names = _feature_names(name, values, feature_names)
+        return _of_classes(values, y, classes, names, _Split(validation_fraction, standardise, seed), name)
 
     @property
     def num_features(self) -> int:
@@ -371,6 +404,22 @@ def _dataset(
             f"{source}: names of classes and features must have up to {MAX_NAME:,} characters, got {len(longest):,}: "
             f"{in_line(longest)}; is {label!r} the column of classes?"
         )
+    return _of_classes(x, y, classes, names, split, name)
+
+
+def _of_classes(
+    x: Floats, y: NDArray[np.intp], classes: NDArray[Any], names: tuple[str, ...], split: _Split, name: str
+) -> Dataset:
+    """The data set of features and numbers of classes, split and standardised.
+
+    Args:
+        x: the features ``[num_samples, num_features]``.
+        y: the number of each sample's class, ``[num_samples]``, from 0.
+        classes: the label of each class.
+        names: one name per feature.
+        split: how the samples are split and scaled.
+        name: name of the data set.
+    """
     training, validation = _split(y, split.validation_fraction, split.seed)
     mean, scale = np.zeros(x.shape[1]), np.ones(x.shape[1])
     if split.standardise:
@@ -416,6 +465,17 @@ def _labels_of(path: Path, column: Column) -> NDArray[Any]:
         if not text.strip():
             raise QhnError(f"{path} row {row + 1}: {column.name!r} is empty; fill in the class or remove the sample")
     return _without_spaces(path, labels)
+
+
+def _feature_names(name: str, x: Floats, given: Sequence[str]) -> tuple[str, ...]:
+    """The names of the features ``[num_samples, num_features]`` of a data set: those given, or else ``x 1`` and so on.
+
+    Raises:
+        QhnError: if names are given, and there is not one per feature.
+    """
+    if len(given) not in (0, x.shape[1]):
+        raise QhnError(f"{name}: x has {x.shape[1]} features, and {len(given)} feature_names are given")
+    return tuple(map(str, given)) or tuple(f"x {j + 1}" for j in range(x.shape[1]))
 
 
 def _as_array(name: str, values: Any) -> NDArray[Any]:
