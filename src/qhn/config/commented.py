@@ -57,7 +57,8 @@ class CommentedTable:
         [train]
         steps = 60                              # more change nothing
         """
-        return "\n".join([*_comments(self.comment), f"[{self.name}]", *(line for e in self.entries for line in e.lines())])
+        lines = [line for entry in self.entries for line in entry.lines()]
+        return "\n".join([*_comments(self.comment), f"[{self.name}]", *lines])
 
     def values(self) -> dict[str, Any]:
         """The values that hold, by their keys."""

@@ -84,3 +84,22 @@ def _narrow(path: Path, row: list[str]) -> list[str]:
     """The row of a table, if it has no more columns than are allowed."""
     limits.COLUMNS.check(len(row), f"{path} has", "columns")
     return row
+
+
+def sniffed(path: Path) -> Dialect:
+    """The dialect in which a text file seems to be written."""
+    import gzip
+
+    raw = path.read_bytes() if path.suffix != ".gz" else gzip.open(path).read()
+    raw = raw[:1_000_000]
+    encoding = "utf-8"
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        encoding, text = "cp1252", raw.decode("cp1252", errors="replace")
+    lines = text.splitlines()[:100]
+    separator = max(
+        ",;\t|", key=lambda mark: (min(line.count(mark) for line in lines if line) > 0, lines[0].count(mark))
+    )
+    decimal = "," if separator != "," and any(__import__("re").search(r"\d,\d", line) for line in lines[1:]) else "."
+    return Dialect(separator, decimal, encoding)

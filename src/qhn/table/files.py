@@ -29,3 +29,12 @@ def read_table(path: str | Path, dialect: Dialect | None = None) -> Table:
     if path.suffix.lower() not in READERS:
         raise QhnError(f"data file {path} must be {', '.join(READERS)} or .npz, got {path.suffix!r}")
     return READERS[path.suffix.lower()](path, dialect or Dialect())
+
+
+def is_table(path: str | Path) -> bool:
+    """Whether a name ends as that of a file with a table does."""
+    return Path(path).suffix.lower() in READERS
+
+
+def is_text(path: str | Path) -> bool:
+    return True

@@ -120,5 +120,3 @@ def _is_measured(counts: Counts) -> bool:
         return False
     is_whole = all(value.is_integer() for value in counts.numbers.values())
     return len(counts.counts) > (MAX_VALUES if is_whole else MAX_VALUES // 2)
-
-
