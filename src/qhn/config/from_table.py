@@ -160,12 +160,11 @@ def draft_of(path: str | Path, label: str | None = None) -> Draft:
     path = Path(path)
     dialect = sniffed(path) if path.is_file() and is_text(path) else None
     table = read_table(path, dialect)
-    decimal = dialect.decimal if dialect else "."
-    classes = classes_of(table, label, decimal)
+    classes = classes_of(table, label)
     if classes.num_missing:
         rows, name = counted(classes.num_missing, "row"), in_line(repr(classes.column))
         raise QhnError(f"{path}: {rows} without a value of {name}; fill them in or remove them")
-    look = look_at(table.without([classes.column]), decimal)
+    look = look_at(table.without([classes.column]))
     if not look.kept:
         reasons = "; ".join(f"{in_line(repr(column.name), 40)}: {column.why}" for column in look.dropped[:3])
         raise QhnError(f"{path}: no column is left to learn from beside {in_line(repr(classes.column))} ({reasons})")

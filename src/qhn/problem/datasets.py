@@ -361,7 +361,7 @@ def load_file(
     kinds = [(column, column.name in categorical) for column in table]
     table = Table(
         table.source,
-        tuple(typed(one, is_category=chosen, missing=missing, decimal=dialect.decimal) for one, chosen in kinds),
+        tuple(typed(one, is_category=chosen, missing=missing) for one, chosen in kinds),
     )
     return _encoded(table, labels, label, split, path.name, impute, tuple(missing))
 
@@ -458,13 +458,12 @@ def _labels_of(path: Path, column: Column) -> NDArray[Any]:
     Raises:
         QhnError: if one is missing.
     """
-    if column.kind != "category":
-        return column.values
-    labels = ["" if text is None else text for text in column.values]
-    for row, text in enumerate(labels):
-        if not text.strip():
-            raise QhnError(f"{path} row {row + 1}: {column.name!r} is empty; fill in the class or remove the sample")
-    return _without_spaces(path, labels)
+    is_text = column.own_values.dtype.kind == "O"
+    empty = [not (text or "").strip() for text in column.values] if is_text else column.is_missing
+    if any(empty):
+        place = column.line(int(np.argmax(empty)))
+        raise QhnError(f"{place}: {in_line(repr(column.name))} is empty; fill in the class or remove the sample")
+    return _without_spaces(path, column.values.tolist()) if is_text else column.own_values
 
 
 def _feature_names(name: str, x: Floats, given: Sequence[str]) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
-from qhn.table.columns import Column
-from qhn.table.values import as_kind, is_number
+from qhn.table.columns import MISSING, Column
+from qhn.table.values import as_kind, number_of
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Counts:
         decimal: the mark between a number and its decimals.
 
     >>> import numpy as np
-    >>> found = Counts.of(Column("age", np.array(["31", "40", "-", "31", ""], object)), missing=("",))
+    >>> found = Counts.of(Column("age", np.array(["31", "40", "-", "31", ""], object)))
     >>> found.counts, found.num_missing, found.strange
     (Counter({'31': 2, '40': 1, '-': 1}), 1, Counter({'-': 1}))
     """
@@ -33,17 +33,18 @@ class Counts:
     decimal: str = "."
 
     @classmethod
-    def of(cls, column: Column, missing: Collection[str], decimal: str = ".") -> Counts:
-        """The texts of a column.
+    def of(cls, column: Column) -> Counts:
+        """The texts of a column, without those that always stand for a missing value.
 
         Args:
             column: the column; numbers and dates count as the texts that stand for them.
-            missing: the texts that stand for a missing value.
-            decimal: the mark between a number and its decimals.
         """
-        texts = Counter(as_kind(column, "category", missing).values.tolist())
-        num_missing = texts.pop(None, 0)
-        return cls(column.name, texts, num_missing, "." if column.kind == "number" else decimal)
+        if column.kind == "category":
+            texts = Counter(None if text is None else text.strip() for text in column.values.tolist())
+        else:
+            texts = Counter(as_kind(column, "category").values.tolist())
+        num_missing = sum(texts.pop(code, 0) for code in (None, *MISSING))
+        return cls(column.name, texts, num_missing, "." if column.kind == "number" else column.origin.decimal)
 
     def without(self, codes: Collection[str]) -> Counts:
         """The texts without some, which stand for missing values."""
@@ -63,11 +64,8 @@ class Counts:
     @cached_property
     def numbers(self) -> dict[str, float]:
         """The numbers for which texts stand."""
-        return {text: self.number(text) for text in self.counts if is_number(text, self.decimal)}
-
-    def number(self, text: str) -> float:
-        """The number for which a text stands."""
-        return float(text.replace(self.decimal, "."))
+        found = {text: number_of(text, self.decimal) for text in self.counts}
+        return {text: number for text, number in found.items() if number is not None}
 
     @cached_property
     def strange(self) -> Counter[str]:

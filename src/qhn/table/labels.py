@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qhn.errors import QhnError
-from qhn.table.columns import MISSING, Table
+from qhn.table.columns import Table
 from qhn.table.counts import Counts
 from qhn.text import clipped, did_you_mean, in_line
 
@@ -42,13 +42,12 @@ class Classes:
         return name, self.counts[name] / sum(self.counts.values())
 
 
-def classes_of(table: Table, label: str | None, decimal: str = ".") -> Classes:
+def classes_of(table: Table, label: str | None) -> Classes:
     """The classes of a table.
 
     Args:
         table: the table.
         label: the name of the column that holds them; None for the one whose name says so.
-        decimal: the mark between a number and its decimals in texts.
 
     Raises:
         QhnError: if no name says which column it is, or several do, or it holds no classes; the message names the
@@ -59,7 +58,7 @@ def classes_of(table: Table, label: str | None, decimal: str = ".") -> Classes:
     >>> classes_of(Table("here", (Column("Class", np.array(["a", "b", "a"], object)),)), None).counts
     {'a': 2, 'b': 1}
     """
-    counts = {column.name: Counts.of(column, MISSING, decimal) for column in table}
+    counts = {column.name: Counts.of(column) for column in table}
     name = _named(table, label, counts)
     found = counts[name]
     if len(found.counts) < 2:

@@ -95,19 +95,18 @@ class Look:
         return tuple(column for column in self if not column.is_dropped)
 
 
-def look_at(table: Table, decimal: str = ".") -> Look:
+def look_at(table: Table) -> Look:
     """What a look at the columns of a table shows.
 
     Args:
         table: the table as it is read, without its column of classes.
-        decimal: the mark between a number and its decimals in texts.
 
     >>> table = Table("here", (Column("zip", np.array(["01067", "80331", "01067"], object)),))
     >>> (column,) = look_at(table)
     >>> column.seen, column.use, column.why
     ('code', 'categories', 'its numbers are codes: some begin with 0')
     """
-    counts = [Counts.of(column, MISSING, decimal) for column in table]
+    counts = [Counts.of(column) for column in table]
     codes = missing_codes([one for one, column in zip(counts, table, strict=True) if column.kind == "category"])
     texts = [code.text for code in codes]
     seen = [
