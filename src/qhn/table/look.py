@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from qhn.arrays import Floats
-from qhn.table.columns import MISSING, Column, Table
+from qhn.errors import QhnError
+from qhn.table.columns import MISSING, Column, Kind, Table
 from qhn.table.counts import Counts
 from qhn.table.missing_codes import MissingCode, missing_codes
 from qhn.table.suspicion import is_named_identifier, suspicion_of, words_of
-from qhn.table.values import is_date
+from qhn.table.values import typed
+from qhn.text import in_line, shown
 
 Seen = Literal["number", "code", "date", "category", "text", "empty"]
 Use = Literal["number", "date", "categories", "dropped"]
@@ -24,6 +26,7 @@ MAX_CATEGORIES = 8  # values of a column that become features of their own, each
 MAX_CODES = 20  # different whole numbers that can be codes
 MOSTLY_MISSING = 0.5  # share of missing values above which a column would say what fills them
 NEARLY_ALL = 0.5  # share of different texts from which on they name rows rather than kinds of them
+MOSTLY_NUMBERS = 0.5  # share of numbers from which on texts are exceptions
 MOSTLY = 0.9  # share of the values from which on a column is of their kind, with exceptions
 FREE_TEXT_WORDS = 4.0  # mean number of words from which on a text is written freely
 CODE_WORDS = ("code", "codes", "zip", "zipcode", "plz", "postcode", "postal", "type", "typ", "category", "kategorie")
@@ -110,16 +113,22 @@ def look_at(table: Table) -> Look:
     codes = missing_codes([one for one, column in zip(counts, table, strict=True) if column.kind == "category"])
     texts = [code.text for code in codes]
     seen = [
-        _look(one.without(texts), column, is_first=place == 0)
+        _look(one.without(texts), column, (*MISSING, *texts), is_first=place == 0)
         for place, (one, column) in enumerate(zip(counts, table, strict=True))
     ]
     return Look(table.num_rows, tuple(seen), tuple(codes))
 
 
-def _look(counts: Counts, column: Column, is_first: bool) -> ColumnLook:
+def _look(counts: Counts, column: Column, missing: Sequence[str], is_first: bool) -> ColumnLook:
     """What a look at a column shows, whose texts are counted without those that stand for missing values."""
-    seen = _seen(counts, column)
+    try:
+        kind, fault = typed(column, missing=missing).kind, ""
+    except QhnError as error:
+        kind, fault = "category", in_line(error, 200)
+    seen = _seen(counts, kind)
     use, why = _use(counts, column, seen, is_first)
+    if fault and use != "dropped" and seen != "code":
+        use, why = "dropped", fault
     return ColumnLook(
         counts.name,
         seen,
@@ -131,14 +140,14 @@ def _look(counts: Counts, column: Column, is_first: bool) -> ColumnLook:
     )
 
 
-def _seen(counts: Counts, column: Column) -> Seen:
-    """What the values of a column are."""
+def _seen(counts: Counts, kind: Kind) -> Seen:
+    """What the values of a column are, which is read as one of a kind."""
     if not counts.num_known:
         return "empty"
-    if column.kind == "date" or all(map(is_date, counts.counts)):
-        return "date"
-    if column.kind == "number" or not counts.strange:
+    if kind == "number":
         return "code" if _why_codes(counts) else "number"
+    if kind == "date":
+        return "date"
     if len(counts.counts) > MAX_CATEGORIES and (_names_rows(counts) or _words(counts) >= FREE_TEXT_WORDS):
         return "text"
     return "category"
@@ -167,9 +176,8 @@ def _use_of_texts(counts: Counts, seen: Seen) -> tuple[Use, str]:
         return "categories", f"its numbers are codes: {_why_codes(counts)}"
     if _share(counts, FOREIGN_DATE) >= MOSTLY:
         return "dropped", "its dates or times are not written as 2024-12-31; write them so, or as numbers"
-    if seen != "code" and counts.share_of_numbers > 0.5:
-        strange = counts.strange.most_common(1)[0][0]
-        return "dropped", f"it mixes numbers with texts such as {strange[:30]!r}"
+    if counts.strange and counts.share_of_numbers > MOSTLY_NUMBERS:
+        return "dropped", f"it mixes numbers with texts such as {shown(counts.strange.most_common(1)[0][0])}"
     if is_named_identifier(counts.name) and num > MAX_CATEGORIES:
         return "dropped", "it looks like an identifier"
     if seen == "text" and _names_rows(counts):

@@ -255,8 +255,3 @@ def number_of(text: str, decimal: str = ".") -> float | None:
     """
     found = _floats([text], decimal)
     return None if found is None or not abs(found[0]) <= MAX_FEATURE else float(found[0])
-
-
-def is_date(text: str) -> bool:
-    """Whether a text stands for a date, or date and time, in the form of ISO 8601."""
-    return _date(text) is not None
