@@ -54,3 +54,8 @@ def ending_of(path: Path) -> str:
     '.csv.gz'
     """
     return "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]).lower()
+
+
+def is_table(path: str | Path) -> bool:
+    """Whether a name ends as that of a file with a table does."""
+    return ending_of(Path(path)) in TABLE_FILES
