@@ -167,7 +167,8 @@ def _whole(path: Path, header: list[str], rows: Iterable[Row], separator: str) -
             words = f"{path} line {number} has {counted(len(row), 'field')}, the header has {width}"
             if "\n" in "".join(row):
                 raise QhnError(f"{words}; a quotation mark that is opened there is not closed on the same line")
-            raise QhnError(words + _other_separator(path, separator))
+            remedy = "; put fields that hold the separator between quotation marks" if len(row) > width else ""
+            raise QhnError(words + (_other_separator(path, separator) or remedy))
         if any("\0" in field for field in row):
             raise QhnError(f"{path} line {number} holds a NUL character; remove it")
         yield number, row
