@@ -18,6 +18,7 @@ from qhn.arrays import Floats
 from qhn.errors import QhnError, QhnWarning
 from qhn.npz import open_npz
 from qhn.problem.mnist_files import read_mnist
+from qhn.problem.preprocessing import Preprocessing
 from qhn.table.columns import MISSING, Column, Table
 from qhn.table.csv_files import Dialect
 from qhn.table.encoding import Encoding, Impute
@@ -123,8 +124,21 @@ class Dataset:
         return len(self.y_validation) > 0
 
     def raw(self, x: Floats) -> Floats:
-        """Convert standardised features ``[..., num_features]`` to the units of the source."""
+        """Convert standardised features ``[..., num_features]`` to the units of the source.
+
+        With an :attr:`encoding` these are encoded features, such as ``sex = male``, and not yet the columns of the
+        source: of those a network predicts, of features that were encoded it has ``output_of_inputs``.
+        """
         return x * self.scale + self.mean
+
+    def standardised(self, features: Floats) -> Floats:
+        """Convert features ``[..., num_features]`` in the units of the source to those of :attr:`x`."""
+        return (features - self.mean) / self.scale
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How raw samples become the features of :attr:`x`."""
+        return Preprocessing(self.num_features, self.mean, self.scale, self.feature_names, self.encoding)
 
 
 def gaussian_mixture(
