@@ -16,10 +16,12 @@ from qhn.backend.sampler import KnownDistribution
 from qhn.circuit.ansatz import gate_angles
 from qhn.errors import NotFoundError, QhnError
 from qhn.npz import open_npz
+from qhn.problem.cost import networks_of
 from qhn.problem.network import check_classes, check_names
 from qhn.problem.preprocessing import Preprocessing, as_features, check_array
 from qhn.problem.search_space import BLOCK, SearchSpace
 from qhn.run.record import Record
+from qhn.run.training import Training
 from qhn.table.encoding import Encoding
 from qhn.text import clipped, parse_json
 from qhn.threads import in_parallel, num_cores
@@ -78,32 +80,41 @@ class Ensemble:
         object.__setattr__(self, "weights", weights)
 
     @classmethod
-    def of(cls, record: Record, step: int | None = None) -> Ensemble:
+    def of(cls, run: Record | Training, step: int | None = None) -> Ensemble:
         """The ensemble of networks measured at a step's θ, by default the last step's.
 
         A network's weight is its share of the shots. The ensemble of an exact run has its most probable networks,
         weighted by their probabilities: up to 4,096 networks, and none that is a million times less probable than the
         first.
 
+        Args:
+            run: the record of a run, or a training, which need not be recorded.
+            step: number of the step, from 0; None for the last one.
+
         Raises:
-            ValueError: if the run has no such step.
+            ValueError: if the run has no such step, or its bits are not kept.
         """
-        steps = record.steps()
+        steps = run.steps()
         if not steps:
-            raise QhnError(f"run {record.directory} has no complete step yet; qhn resume continues it")
+            name, remedy = (
+                ("the training", "iterate over it")
+                if isinstance(run, Training)
+                else (f"run {run.directory}", "qhn resume continues it")
+            )
+            raise QhnError(f"{name} has no complete step yet; {remedy}")
         if step is not None and not 0 <= step < len(steps):
             raise QhnError(f"step must be from 0 to {len(steps) - 1}, the last of the run, got {step}")
         at = steps[-1 if step is None else step]
-        problem = record.config.networks()
-        if record.config.train.shots is None:
-            config = record.config
+        config = run.config
+        problem = networks_of(run.problem) if isinstance(run, Training) else config.networks()
+        if config.train.shots is None:
             ansatz = config.circuit(problem)
             sampler = config.backend().compile(ansatz.unrolled)
             assert isinstance(sampler, KnownDistribution)  # no other does without shots
             bits, probabilities = most_probable(sampler.probabilities(gate_angles(ansatz, at.theta)[None])[0])
             left_out = max(0.0, 1 - float(probabilities.sum()))
         else:
-            bits, probabilities = distinct_bits(record.samples(at.step))
+            bits, probabilities = distinct_bits(run.samples(at.step))
             left_out = 0.0
         data = problem.dataset
         weights = probabilities / probabilities.sum()

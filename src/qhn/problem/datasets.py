@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from qhn.table.columns import MISSING, Column, Table
 from qhn.table.csv_files import Dialect
 from qhn.table.encoding import Encoding, Impute
 from qhn.table.files import read_table
+from qhn.table.suspicion import Suspicion, suspicion_of
 from qhn.table.values import MAX_FEATURE, typed
 from qhn.text import clipped, did_you_mean, in_line, shown
 
@@ -31,9 +31,7 @@ BLUE_MEANS = np.array([[-2.0, 1.0], [1.0, 1.0], [2.0, -2.0]])
 MIXTURE_VARIANCE = 0.1
 MAX_CLASSES = 64  # of a user's file
 MAX_NAME = 10_000  # characters of a class or a feature
-MIN_COUNTED = 10  # rows from which on a column that counts them is taken for their number
 MAX_NAMED = 3  # columns that a warning names
-IDENTIFIERS = ("id", "index", "key", "uuid", "rowid", "number", "nr", "no")  # last words of their names
 MAX_SAMPLES = 100_000_000  # of a mixture: two numbers each, 1.6 GB
 
 
@@ -103,10 +101,43 @@ class Dataset:
         if classes.dtype.kind == "O" and all(isinstance(one, str) for one in classes.flat):  # as data frames hold text
             classes = classes.astype(np.str_)
         values = _checked(name, "x", values, "labels", classes)
-        names = tuple(map(str, feature_names)) or tuple(f"x {j + 1}" for j in range(values.shape[1]))
-        if len(names) != values.shape[1]:
-            raise QhnError(f"{name}: x has {values.shape[1]} features, and {len(names)} feature_names are given")
+        names = _feature_names(name, values, feature_names)
         return _dataset(name, values, classes, names, "labels", _Split(validation_fraction, standardise, seed), name)
+
+    @classmethod
+    def of_classes(
+        cls,
+        x: Floats,
+        y: NDArray[np.intp],
+        classes: NDArray[Any],
+        *,
+        feature_names: Sequence[str] = (),
+        validation_fraction: float = 0.25,
+        standardise: bool = True,
+        seed: int = 1,
+        name: str = "arrays",
+    ) -> Dataset:
+        """The data set of features and of numbers that are known to stand for classes, however many there are.
+
+        Args:
+            x: the features, ``[num_samples, num_features]``.
+            y: the number of each sample's class, ``[num_samples]``, from 0.
+            classes: the label of each class.
+            feature_names: one name per feature; by default ``x 1``, ``x 2``, …
+            validation_fraction: share of the samples of each class that is held out for validation, in [0, 1).
+            standardise: shift and scale every feature to mean 0 and standard deviation 1 over the training samples.
+            seed: seed of the split into training and validation samples.
+            name: name of the data set, for tables and records.
+
+        Raises:
+            QhnError: if shapes do not fit, or features are no finite numbers.
+
+        >>> Dataset.of_classes(np.eye(2), np.array([1, 0]), np.array(["a", "b"]), validation_fraction=0).y
+        array([1., 0.])
+        """
+        values = _checked(name, "x", x, "labels", y)
+        names = _feature_names(name, values, feature_names)
+        return _of_classes(values, y, classes, names, _Split(validation_fraction, standardise, seed), name)
 
     @property
     def num_features(self) -> int:
@@ -387,6 +418,22 @@ def _dataset(
             f"{source}: names of classes and features must have up to {MAX_NAME:,} characters, got {len(longest):,}: "
             f"{in_line(longest)}; is {label!r} the column of classes?"
         )
+    return _of_classes(x, y, classes, names, split, name)
+
+
+def _of_classes(
+    x: Floats, y: NDArray[np.intp], classes: NDArray[Any], names: tuple[str, ...], split: _Split, name: str
+) -> Dataset:
+    """The data set of features and numbers of classes, split and standardised.
+
+    Args:
+        x: the features ``[num_samples, num_features]``.
+        y: the number of each sample's class, ``[num_samples]``, from 0.
+        classes: the label of each class.
+        names: one name per feature.
+        split: how the samples are split and scaled.
+        name: name of the data set.
+    """
     training, validation = _split(y, split.validation_fraction, split.seed)
     mean, scale = np.zeros(x.shape[1]), np.ones(x.shape[1])
     if split.standardise:
@@ -432,6 +479,17 @@ def _labels_of(path: Path, column: Column) -> NDArray[Any]:
         if not text.strip():
             raise QhnError(f"{path} row {row + 1}: {column.name!r} is empty; fill in the class or remove the sample")
     return _without_spaces(path, labels)
+
+
+def _feature_names(name: str, x: Floats, given: Sequence[str]) -> tuple[str, ...]:
+    """The names of the features ``[num_samples, num_features]`` of a data set: those given, or else ``x 1`` and so on.
+
+    Raises:
+        QhnError: if names are given, and there is not one per feature.
+    """
+    if len(given) not in (0, x.shape[1]):
+        raise QhnError(f"{name}: x has {x.shape[1]} features, and {len(given)} feature_names are given")
+    return tuple(map(str, given)) or tuple(f"x {j + 1}" for j in range(x.shape[1]))
 
 
 def _as_array(name: str, values: Any) -> NDArray[Any]:
@@ -492,30 +550,17 @@ def _boolean(text: str) -> bool:
 
 def _warn_of_columns(path: Path, x: Floats, names: tuple[str, ...]) -> None:
     """Warn of features that most likely are none: numbers of rows, identifiers, and columns of one value."""
-    is_whole = (x == np.round(x)).all(axis=0)
-    counts = is_whole & (np.diff(x, axis=0) == 1).all(axis=0) & (len(x) >= MIN_COUNTED)
-    is_first_unnamed = np.array([j == 0 and name in ("", "Unnamed: 0") for j, name in enumerate(names)])
-    is_named_id = np.array([re.split(r"[^a-z]+", _words_of(name))[-1] in IDENTIFIERS for name in names])
-    differ = np.array([len(np.unique(column)) == len(column) for column in x.T])
-    is_number = is_first_unnamed & is_whole & (np.diff(x, axis=0) == 1).all(axis=0)
-    is_identifier = (counts | (is_named_id & is_whole & differ)) & ~is_number
-    is_constant = (x == x[0]).all(axis=0)
-    for found, what in (
-        (is_number, "has no name and counts the rows, and is used as a feature"),
-        (is_identifier, "looks like an identifier, and is used as a feature"),
-        (is_constant, "has the same value in all rows, and tells nothing"),
-    ):
-        chosen = [name for name, one in zip(names, found, strict=True) if one]
+    found = [suspicion_of(name, column, j == 0) for j, (name, column) in enumerate(zip(names, x.T, strict=True))]
+    for suspicion in Suspicion:
+        chosen = [name for name, one in zip(names, found, strict=True) if one is suspicion]
         if chosen:
             listed = ", ".join(in_line(repr(name)) for name in chosen[:MAX_NAMED])
             more = f" (and {len(chosen) - MAX_NAMED:,} more like it)" if len(chosen) > MAX_NAMED else ""
-            words = f"{path}: column {listed}{more} {what}; leave it out of the file if it should not be learnt from"
-            warnings.warn(words, QhnWarning, stacklevel=3)
-
-
-def _words_of(name: str) -> str:
-    """A name in small letters, with a space before each word of a name such as ``patientId``."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+            effect = "and tells nothing" if suspicion is Suspicion.CONSTANT else "and is used as a feature"
+            words = f"column {listed}{more} {suspicion.value}, {effect}"
+            warnings.warn(
+                f"{path}: {words}; leave it out of the file if it should not be learnt from", QhnWarning, stacklevel=3
+            )
 
 
 def _read_npz(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, ...]]:

@@ -133,3 +133,13 @@ def _date(text: str) -> np.datetime64 | None:
         return np.datetime64(text, "s")
     except ValueError:
         return None
+
+
+def is_number(text: str, decimal: str = ".") -> bool:
+    """Whether a text stands for a number."""
+    return _number(text, decimal) is not None
+
+
+def is_date(text: str) -> bool:
+    """Whether a text stands for a date, or date and time, in the form of ISO 8601."""
+    return _date(text) is not None
