@@ -175,19 +175,25 @@ class ColumnEncoding:
         counts = Counter(written for written, _ in values)
         return {written: category for written, category in values if written is not None and counts[written] == 1}
 
-    def summary(self) -> str:
-        """What became of the column if that is more than its number: its categories, dates, and missing values."""
-        said = []
+    def summary(self, num_rows: int, impute: Impute) -> str:
+        """What became of the column, in words; empty if that goes without saying.
+
+        Args:
+            num_rows: the number of training samples.
+            impute: how what stands in for missing numbers was found.
+        """
         if not self.feature_names:
             return f"{in_line(self.name)}: empty in all training samples, no feature"
+        said = []
         if self.kind == "date":
             said.append("days since 1970-01-01")
         if self.is_binary:
             said.append(f"0 is {in_line(self.categories[0])}, 1 is {in_line(self.categories[1])}")
         elif self.kind == "category":
-            said.append(counted(len(self.categories), "feature") + (", other values have none" * self.has_others))
+            said.append(counted(len(self.categories), "feature") + ", other values have none" * self.has_others)
         if self.num_missing:
-            said.append(f"{self.num_missing:,} missing, {self._fill_in_words()} stands in")
+            how = "most frequent" if self.kind == "category" else impute
+            said.append(f"{self.num_missing:,} of {num_rows:,} missing, {how} {self._fill_in_words()} stands in")
         return f"{in_line(self.name)}: {'; '.join(said)}" if said else ""
 
     def _fill_in_words(self) -> str:

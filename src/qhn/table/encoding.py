@@ -31,7 +31,8 @@ class Encoding:
     Attributes:
         columns: how each column does, in order.
         missing: the texts that stand for a missing value.
-        num_rows: the number of training samples from which it was learned; 0 if from none.
+        impute: how what stands in for missing numbers was found.
+        num_rows: the number of training samples from which all was learned; 0 if from none.
 
     >>> table = table_of({"age": [31.0, None, 40.0]})
     >>> Encoding.fit(table, "mean").features({"age": [20.0, None]}).tolist()
@@ -40,6 +41,7 @@ class Encoding:
 
     columns: tuple[ColumnEncoding, ...]
     missing: tuple[str, ...] = MISSING
+    impute: Impute = "none"
     num_rows: int = 0
 
     @classmethod
@@ -63,7 +65,7 @@ class Encoding:
             QhnError: if a column has too many categories, or a number is infinite or too large.
         """
         found = tuple(ColumnEncoding.fit(column, impute, max_categories) for column in table)
-        return cls(found, tuple(missing), table.num_rows)
+        return cls(found, tuple(missing), impute, table.num_rows)
 
     @classmethod
     def of_numbers(cls, names: Sequence[str]) -> Encoding:
@@ -112,9 +114,9 @@ class Encoding:
 
         >>> table = table_of({"age": [31.0, None, 40.0], "height": [1.7, 1.8, 1.6]})
         >>> Encoding.fit(table, "median").summary()
-        ['2 features of 2 columns', 'age: 1 missing, 35.5 stands in']
+        ['2 features of 2 columns', 'age: 1 of 3 missing, median 35.5 stands in']
         """
-        lines = [line for column in self.columns if (line := column.summary())]
+        lines = [line for column in self.columns if (line := column.summary(self.num_rows, self.impute))]
         more = [f"and {len(lines) - MAX_LINES:,} more columns"] * (len(lines) > MAX_LINES)
         head = f"{counted(len(self.feature_names), 'feature')} of {counted(len(self.columns), 'column')}"
         return [head, *lines[:MAX_LINES], *more]
@@ -138,8 +140,13 @@ class Encoding:
         found = cls(
             tuple(map(_column, columns)),
             _texts("missing of the encoding", tree["missing"]),
+            tree["impute"],
             _count("num_rows of the encoding", tree["num_rows"]),
         )
+        if found.impute not in get_args(Impute):
+            raise QhnError(
+                f"impute of the encoding must be one of {', '.join(get_args(Impute))}, got {shown(found.impute)}"
+            )
         names = [column.name for column in found.columns]
         if len(set(names)) < len(names):
             raise QhnError("encoding must have columns of different names")
