@@ -1,4 +1,4 @@
-"""Which columns of a table a data set learns from, and as what: the keys of ``[data]`` that speak of columns."""
+"""The choice of the columns of a table that a data set learns from: the keys of ``[data]`` that speak of columns."""
 
 from __future__ import annotations
 
@@ -131,8 +131,7 @@ def _refuse_missing(table: Table) -> None:
         missing = column.is_missing
         if missing.any():
             raise QhnError(
-                f"{table.source} row {int(missing.argmax()) + 1}, column {_named(column.name)} is empty; fill it in, "
-                'remove the sample, or set data.impute = "median"'
+                f'{column.gap(int(missing.argmax()))}; fill it in, remove the sample, or set data.impute = "median"'
             )
 
 

@@ -421,7 +421,7 @@ def _encoded(
     Args:
         table: the table, which may hold other columns, too.
         labels: the classes of the samples.
-        choice: which columns are learned from.
+        choice: the choice of the columns that are learned from.
         how: how the samples are split and scaled.
         name: name of the data set.
         source: where the table comes from, for messages.

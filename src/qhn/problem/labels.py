@@ -29,17 +29,13 @@ def labels_of(source: str, column: Column, missing: Sequence[str] = MISSING) -> 
     Raises:
         QhnError: if one is missing; the message names its place.
     """
-    codes = {*missing} - {*MISSING}
-    is_text = column.kind == "category"
-    empty = (
-        [not (text or "").strip() or text.strip() in codes for text in column.values] if is_text else column.is_missing
-    )
+    codes = {"", *missing} - {*MISSING[1:]}
+    is_text = column.own_values.dtype.kind == "O"
+    empty = [(text or "").strip() in codes for text in column.values] if is_text else column.is_missing
     if any(empty):
-        row = int(np.argmax(empty)) + 1
-        raise QhnError(
-            f"{source} row {row}: {in_line(repr(column.name))} is empty; fill in the class or remove the sample"
-        )
-    return without_spaces(source, column.values.tolist()) if is_text else column.values
+        place = column.line(int(np.argmax(empty)))
+        raise QhnError(f"{place}: {in_line(repr(column.name))} is empty; fill in the class or remove the sample")
+    return without_spaces(source, column.values.tolist()) if is_text else column.own_values
 
 
 def as_labels(values: NDArray[Any]) -> NDArray[Any]:

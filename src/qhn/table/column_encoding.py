@@ -12,7 +12,7 @@ import numpy as np
 from qhn.arrays import Floats
 from qhn.errors import QhnError, QhnWarning
 from qhn.table.columns import Column, Kind
-from qhn.table.values import DAY, EPOCH, MAX_FEATURE, as_kind, days
+from qhn.table.values import DAY, EPOCH, as_kind, days, is_number
 from qhn.text import counted, in_line, shown
 
 Impute = Literal["none", "mean", "median"]
@@ -63,7 +63,7 @@ class ColumnEncoding:
                 not be more than 64, nor nearly as many as there are samples.
 
         Raises:
-            QhnError: if there are too many categories, or a number is infinite or too large.
+            QhnError: if there are too many categories.
         """
         missing = int(column.is_missing.sum())
         if missing == len(column.values):
@@ -104,14 +104,14 @@ class ColumnEncoding:
         A warning names values that are none of the categories, unless there were such values in training samples.
 
         Raises:
-            QhnError: if a value is missing and nothing stands in for it, or a number is infinite or too large.
+            QhnError: if a value is missing and nothing stands in for it.
         """
         missing = column.is_missing
         is_refused = self.fill is None and bool(self.feature_names)
         if missing.any() and is_refused:
             raise QhnError(
-                f"column {in_line(repr(self.name))}, row {int(missing.argmax()) + 1} is empty, and nothing was learned "
-                "to stand in for it; fill it in"
+                f"{column.gap(int(missing.argmax()))}, and nothing was learned to stand in; fill it in, or train "
+                'with data.impute = "median"'
             )
         if self.kind != "category":
             filled = _numbers(column)[:, None]
@@ -144,36 +144,19 @@ class ColumnEncoding:
         )
         warnings.warn(words, QhnWarning, stacklevel=2)
 
-    def read(self, column: Column, missing: tuple[str, ...], decimal: str) -> Column:
-        """A column as it comes as one of this kind; numbers may stand for categories that are written as numbers.
+    def read(self, column: Column, missing: tuple[str, ...]) -> Column:
+        """A column as it comes as one of this kind.
 
         Args:
             column: the column.
             missing: the texts that stand for a missing value.
-            decimal: the mark between a number and its decimals in a text.
 
         Raises:
-            QhnError: if a value is none of the kind; the message names the column, the row and the value.
+            QhnError: if a value is none of the kind; the message names its place.
         """
         if column.is_missing.all():
-            return Column(self.name, np.full(len(column.values), *EMPTY[self.kind]))
-        if self.kind != "category":
-            return without_codes(as_kind(column, self.kind, missing, decimal), missing)
-        texts = as_kind(column, "category", missing, decimal)
-        spelling = self._spellings(_value_of if column.kind == "number" else _truth_of)
-        is_own = set(self.categories).__contains__
-        own = [text if text is None or is_own(text) else spelling.get(text, text) for text in texts.values]
-        return Column(self.name, np.array(own, dtype=object))
-
-    def _spellings(self, value: Any) -> dict[str, str]:
-        """The category for other ways to write its value, unless several categories have the same value.
-
-        Args:
-            value: converts a text to how its value is written by Python; None if it has none.
-        """
-        values = [(value(category), category) for category in self.categories]
-        counts = Counter(written for written, _ in values)
-        return {written: category for written, category in values if written is not None and counts[written] == 1}
+            return column.with_values(np.full(len(column.values), *EMPTY[self.kind]))
+        return without_codes(as_kind(column, self.kind, missing), missing)
 
     def summary(self, num_rows: int, impute: Impute) -> str:
         """What became of the column, in words; empty if that goes without saying.
@@ -208,10 +191,10 @@ def without_codes(column: Column, missing: tuple[str, ...]) -> Column:
     >>> without_codes(Column("age", np.array([31.0, -999.0])), ("", "-999")).values.tolist()
     [31.0, nan]
     """
-    codes = [float(code) for code in missing if _value_of(code) is not None]
+    codes = [float(code) for code in missing if is_number(code)]
     if column.kind != "number" or not codes:
         return column
-    return Column(column.name, np.where(np.isin(column.values, codes), np.nan, column.values))
+    return column.with_values(np.where(np.isin(column.values, codes), np.nan, column.values))
 
 
 def _check_number(name: str, categories: int, rows: int) -> None:
@@ -225,33 +208,5 @@ def _check_number(name: str, categories: int, rows: int) -> None:
 
 
 def _numbers(column: Column) -> Floats:
-    """The numbers of a column, or its dates as days, nan where one is missing: ``[num_rows]``, a copy.
-
-    Raises:
-        QhnError: if one is infinite or too large.
-    """
-    values: Floats = np.array(column.values if column.kind == "number" else days(column), dtype=np.float64)
-    wrong = np.abs(values) > MAX_FEATURE
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise QhnError(
-            f"column {in_line(repr(column.name))}, row {row + 1} is {values[row]:g}; numbers must be finite, and up to "
-            f"{MAX_FEATURE:g}"
-        )
-    return values
-
-
-def _value_of(text: str) -> str | None:
-    """The number that a text stands for, as a table of numbers writes it; None if it is not a finite one."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    if not np.isfinite(value):
-        return None
-    return f"{int(value)}" if value.is_integer() else repr(value)
-
-
-def _truth_of(text: str) -> str | None:
-    """The truth value that a text stands for, as Python writes it; None if it is none."""
-    return text.capitalize() if text.lower() in ("true", "false") else None
+    """The numbers of a column, or its dates as days, nan where one is missing: ``[num_rows]``, a copy."""
+    return np.array(column.values if column.kind == "number" else days(column), dtype=np.float64)

@@ -62,7 +62,7 @@ class Encoding:
             max_categories: the number of categories of a column that are kept, the most frequent ones; None for all.
 
         Raises:
-            QhnError: if a column has too many categories, or a number is infinite or too large.
+            QhnError: if a column has too many categories.
         """
         found = tuple(ColumnEncoding.fit(column, impute, max_categories) for column in table)
         return cls(found, tuple(missing), impute, table.num_rows)
@@ -96,18 +96,16 @@ class Encoding:
         parts = [one.features(table[one.name]) for one in self.columns]
         return np.concatenate([np.empty((table.num_rows, 0)), *parts], axis=1)
 
-    def read(self, table: Table, decimal: str = ".") -> Table:
+    def read(self, table: Table) -> Table:
         """The columns that become features, each as one of its kind.
 
         Args:
             table: a table, whose columns may all be texts.
-            decimal: the mark between a number and its decimals in texts.
 
         Raises:
             QhnError: if a column is missing, or a value is none of its kind.
         """
-        found = tuple(one.read(table[one.name], self.missing, decimal) for one in self.columns)
-        return Table(table.source, found)
+        return Table(table.source, tuple(one.read(table[one.name], self.missing) for one in self.columns))
 
     def summary(self) -> list[str]:
         """How many features the columns became, and then what became of columns that are no plain numbers, as lines.
