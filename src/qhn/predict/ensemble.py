@@ -201,7 +201,19 @@ class Ensemble:
         Raises:
             QhnError: if :meth:`probabilities` refuses ``x``.
         """
-        return np.asarray(self.classes[self.probabilities(x).argmax(axis=-1)])[()]
+        return np.asarray(self.classes[self.classes_of_inputs(self.preprocessing.inputs(x))])[()]
+
+    def classes_of_inputs(self, inputs: Any) -> NDArray[np.intp]:
+        """The place in ``classes`` of the most probable class for samples that are encoded and standardised: ``[...]``.
+
+        Args:
+            inputs: the samples ``[..., inputs]`` as a :class:`~qhn.problem.datasets.Dataset` holds them.
+
+        Raises:
+            QhnError: if the last axis of ``inputs`` is not as long as the networks have inputs.
+        """
+        found: NDArray[np.intp] = self.probabilities_of_inputs(inputs).argmax(axis=-1)
+        return found
 
     def save(self, path: str | Path) -> None:
         """Write the ensemble as an ``.npz`` file of plain arrays, which :func:`load_ensemble` reads."""

@@ -11,15 +11,14 @@ from qhn.errors import QhnError
 from qhn.table.column_encoding import Impute, without_codes
 from qhn.table.columns import MISSING, Table
 from qhn.table.csv_files import Dialect
+from qhn.table.files import is_text
 from qhn.table.values import typed
 from qhn.text import clipped, did_you_mean, in_line, shown
-
-BINARY = (".parquet", ".xlsx", ".xls")  # tables that say themselves how they are written
 
 
 @dataclass(frozen=True)
 class ColumnChoice:
-    """Which columns of a table are learned from, and as what.
+    """The choice of the columns of a table that are learned from, and of what they become.
 
     Attributes:
         label: the name of the column of classes; empty if the classes are not in the table.
@@ -114,14 +113,14 @@ def refuse_unused(path: Path, dialect: Dialect, choice: ColumnChoice) -> None:
     Raises:
         QhnError: if one of them has another value than its default; the message names it.
     """
-    ending, plain = path.suffix.lower(), Dialect()
+    plain = Dialect()
     written = [key for key in ("separator", "decimal", "encoding") if getattr(dialect, key) != getattr(plain, key)]
     if dialect.separator == dialect.decimal:
         raise QhnError(f"separator and decimal are both {shown(dialect.decimal)}; they must differ")
-    if ending == ".npz" and (written or choice.given):
+    if path.suffix.lower() == ".npz" and (written or choice.given):
         key = (*written, *choice.given)[0]
         raise QhnError(f"{key} is for tables, and {path} is a file of arrays; leave it out")
-    if ending in BINARY and written:
+    if written and not is_text(path):
         raise QhnError(f"{written[0]} is for text files, and {path} is none; leave it out")
 
 

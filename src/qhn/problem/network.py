@@ -184,9 +184,20 @@ class Network:
         Raises:
             QhnError: if :meth:`output` refuses ``x``.
         """
-        output = self.output(x)
-        index = output.argmax(axis=-1) if self._has_softmax else (output > 0.5).astype(np.intp)
-        return np.asarray(self.classes[index])[()]
+        return np.asarray(self.classes[self.classes_of_inputs(self.preprocessing.inputs(x))])[()]
+
+    def classes_of_inputs(self, inputs: Any) -> NDArray[np.intp]:
+        """The place in ``classes`` of the most probable class for samples that are encoded and standardised: ``[...]``.
+
+        Args:
+            inputs: the samples ``[..., inputs]`` as a :class:`~qhn.problem.datasets.Dataset` holds them.
+
+        Raises:
+            QhnError: if the last axis of ``inputs`` is not as long as the network has inputs.
+        """
+        output = self.output_of_inputs(inputs)
+        found: NDArray[np.intp] = output.argmax(axis=-1) if self._has_softmax else (output > 0.5).astype(np.intp)
+        return found
 
     def describe(self) -> str:
         """The network in words: its choices, then one formula per unit, or its weights as an image."""
@@ -196,9 +207,9 @@ class Network:
         lines = [f"{self.shape} network, {what}, weights in {{{low:+g}, {high:+g}}}"]
         if np.any(self.mean != 0) or np.any(self.scale != 1):
             lines.append("inputs are standardised: each raw feature enters as (x - mean) / scale")
-        names = [in_line(name, MAX_WORD) for name in self.feature_names] or [
-            f"x{i + 1}" for i in range(self.weights[0].shape[0])
-        ]
+        if self.encoding is not None:
+            lines += self.encoding.summary()
+        names = [_word(name) for name in self.feature_names] or [f"x{i + 1}" for i in range(self.num_inputs)]
         for layer, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
             targets = self.unit_names(layer)
             function = self.activation if layer < depth or depth == 1 else "sigmoid"
@@ -239,6 +250,12 @@ class Network:
         arrays |= self.preprocessing.arrays()
         arrays["image_shape"] = np.array(self.image_shape or (), dtype=np.int64)
         file.write(checksums.arrays(**arrays))
+
+
+def _word(name: str) -> str:
+    """The name of a feature in a formula; that of a category stands in brackets."""
+    word = in_line(name, MAX_WORD)
+    return f"[{word}]" if " = " in name else word
 
 
 def _term(weight: float, name: str) -> str:

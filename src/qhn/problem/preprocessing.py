@@ -65,7 +65,8 @@ class Preprocessing:
         if self.encoding is not None:
             return _encoded(x, self.encoding)
         if isinstance(x, Table):
-            return Encoding.of_numbers(self.feature_names).features(x)
+            found = Encoding.of_numbers(self.feature_names or x.names).features(x)
+            return as_features(found, self.num_inputs)
         return as_features(x, self.num_inputs, self.feature_names)
 
     def arrays(self) -> dict[str, Any]:

@@ -28,7 +28,8 @@ class NetworkReport:
         data = self.problem.dataset
         held_out = f"{len(data.y_validation):,} validation" if data.has_validation else "no validation"
         samples = f"{len(data.y):,} training and {held_out} samples"
-        return f"  data        {in_line(data.name)}, {samples}, loss {self.problem.loss}"
+        features = "".join(f", {line}" for line in data.summary()[:1])
+        return f"  data        {in_line(data.name)}, {samples}{features}, loss {self.problem.loss}"
 
     def accuracy(self, bits: Bits) -> str:
         """The shares of right predictions of a network on training and validation data, in words.
