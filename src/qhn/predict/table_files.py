@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from qhn.arrays import Floats
 from qhn.errors import QhnError
 from qhn.npz import open_npz, read_npz
 from qhn.predict.ensemble import Ensemble, load_ensemble
@@ -65,7 +65,7 @@ def predict_file(predictor: Predictor, path: Path, dialect: dict[str, str]) -> I
         yield _line([row, labels[place], *map(repr, each)])
 
 
-def _samples(path: Path, dialect: dict[str, str], num_inputs: int) -> Table | Floats:
+def _samples(path: Path, dialect: dict[str, str], num_inputs: int) -> Table | NDArray[Any]:
     """The raw samples of a file."""
     if dialect and not is_text(path):
         raise QhnError(f"--{next(iter(dialect))} says how a text file is written, and {path} is none; leave it out")
@@ -74,7 +74,7 @@ def _samples(path: Path, dialect: dict[str, str], num_inputs: int) -> Table | Fl
     return read_table(path, replace(sniffed(path), **dialect) if is_text(path) and path.is_file() else Dialect())
 
 
-def _array_of(path: Path, num_inputs: int) -> Any:
+def _array_of(path: Path, num_inputs: int) -> NDArray[Any]:
     """The only array of an ``.npz`` file that can be samples of so many features."""
     try:
         arrays = read_npz(path)

@@ -12,7 +12,7 @@ import numpy as np
 from qhn.arrays import Floats
 from qhn.errors import QhnError, QhnWarning
 from qhn.table.columns import Column, Kind
-from qhn.table.values import DAY, EPOCH, as_kind, days, is_number
+from qhn.table.values import DAY, EPOCH, as_kind, days, number_of
 from qhn.text import counted, in_line, shown
 
 Impute = Literal["none", "mean", "median"]
@@ -191,7 +191,7 @@ def without_codes(column: Column, missing: tuple[str, ...]) -> Column:
     >>> without_codes(Column("age", np.array([31.0, -999.0])), ("", "-999")).values.tolist()
     [31.0, nan]
     """
-    codes = [float(code) for code in missing if is_number(code)]
+    codes = [number for code in missing if (number := number_of(code)) is not None]
     if column.kind != "number" or not codes:
         return column
     return column.with_values(np.where(np.isin(column.values, codes), np.nan, column.values))

@@ -50,3 +50,13 @@ def ending_of(path: Path) -> str:
     '.csv.gz'
     """
     return "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]).lower()
+
+
+def is_table(path: str | Path) -> bool:
+    """Whether a name ends as that of a file with a table does."""
+    return ending_of(Path(path)) in READERS
+
+
+def is_text(path: str | Path) -> bool:
+    """Whether a name ends as that of a text file with a table does, which is written in some dialect."""
+    return READERS.get(ending_of(Path(path))) is read_csv

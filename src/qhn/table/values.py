@@ -247,11 +247,11 @@ def _date(text: str) -> np.datetime64 | None:
         return None
 
 
-def is_number(text: str, decimal: str = ".") -> bool:
-    """Whether a text stands for a number."""
-    return _floats([text], decimal) is not None
+def number_of(text: str, decimal: str = ".") -> float | None:
+    """The number that a text stands for; None if it stands for none, or for one that is infinite or too large.
 
-
-def is_date(text: str) -> bool:
-    """Whether a text stands for a date, or date and time, in the form of ISO 8601."""
-    return _date(text) is not None
+    >>> number_of("1,5", decimal=","), number_of("inf")
+    (1.5, None)
+    """
+    found = _floats([text], decimal)
+    return None if found is None or not abs(found[0]) <= MAX_FEATURE else float(found[0])
