@@ -24,11 +24,11 @@ class NetworkReport:
     problem: BinnProblem
 
     def data_line(self) -> str:
-        """The data set, the numbers of its samples, and the loss, in one line."""
+        """The data set, the numbers of its samples, and the loss with its weights of classes, in one line."""
         data = self.problem.dataset
         held_out = f"{len(data.y_validation):,} validation" if data.has_validation else "no validation"
         samples = f"{len(data.y):,} training and {held_out} samples"
-        return f"  data        {in_line(data.name)}, {samples}, loss {self.problem.loss}"
+        return f"  data        {in_line(data.name)}, {samples}, loss {self.problem.loss_in_words()}"
 
     def accuracy(self, bits: Bits) -> str:
         """The shares of right predictions of a network on training and validation data, in words.
