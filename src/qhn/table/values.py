@@ -247,11 +247,14 @@ def _date(text: str) -> np.datetime64 | None:
         return None
 
 
-def number_of(text: str, decimal: str = ".") -> float | None:
-    """The number that a text stands for; None if it stands for none, or for one that is infinite or too large.
+def numbers_of(texts: Sequence[str], decimal: str = ".") -> Floats:
+    """The numbers that texts stand for, nan where one stands for none, or for one that is infinite or too large.
 
-    >>> number_of("1,5", decimal=","), number_of("inf")
-    (1.5, None)
+    >>> numbers_of(["1,5", "one", "inf"], decimal=",").tolist()
+    [1.5, nan, nan]
     """
-    found = _floats([text], decimal)
-    return None if found is None or not abs(found[0]) <= MAX_FEATURE else float(found[0])
+    found = _floats(texts, decimal)  # of all at once, which takes a tenth of the time
+    if found is None:
+        each = [_floats([text], decimal) for text in texts]
+        found = np.array([np.nan if one is None else one[0] for one in each], dtype=np.float64)
+    return np.where(np.abs(found) <= MAX_FEATURE, found, np.nan)
