@@ -13,7 +13,7 @@ from qhn.problem.network import sigmoid, softmax
 
 MOST_ITERATIONS = 10_000
 CONSTANT = 1e-12  # relative: a standard deviation below it is rounding
-GRADIENT = 1e-7  # largest component of the gradient at the minimum
+GRADIENT = 1e-6  # largest component of the gradient at the minimum: no coefficient is off by much more
 PROGRESS = 1e-15  # relative: the sum of losses is not known to more digits
 
 

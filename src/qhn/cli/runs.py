@@ -366,21 +366,27 @@ def _conclude(training: Training, quiet: bool, as_json: bool, trust: bool) -> No
     assert record is not None
     assert outcome is not None
     has_steps = bool(record.steps()) and outcome.name != "detached"  # the page of a detached run is drawn later
+    warning = ""
     if has_steps:
         report = Report(record, trust=trust)
-        figures = report.figures()
+        figures, warning = report.figures(), report.warning()
     if as_json:
-        put(json.dumps({"outcome": outcome.name, "message": outcome.message, "run": str(record.directory)}))
+        told = {"outcome": outcome.name, "message": outcome.message, "run": str(record.directory)}
+        put(json.dumps(told | ({"warning": warning.removeprefix("warning: ")} if warning else {})))
     elif quiet:
         put(str(record.directory))
         if outcome.name.exit_code:
             tell(f"qhn: {_last_words(outcome, record.directory)}")
+        if warning:
+            tell(warning)
     else:
         if has_steps:
             put(report.summary())
             network = record.directory / "network.npz"
             print_paths([*figures, *[network] * network.exists()])
         put(_last_words(outcome, record.directory))
+        if warning:
+            put(warning)
     raise typer.Exit(outcome.name.exit_code)
 
 

@@ -76,7 +76,7 @@ def calibration(probabilities: ArrayLike, y: ArrayLike) -> Calibration:
     squares = np.square(p - np.eye(p.shape[1])[label])
     return Calibration(
         accuracy=float(is_right.mean()),
-        cross_entropy=float(-np.log(np.maximum(p[np.arange(len(p)), label], LEAST)).mean()),
+        cross_entropy=0.0 - float(np.log(np.maximum(p[np.arange(len(p)), label], LEAST)).mean()),
         brier=float((squares[:, 1] if p.shape[1] == 2 else squares.sum(axis=1)).mean()),
         counts=counts,
         confidence=sums[0] / empty,

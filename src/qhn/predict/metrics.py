@@ -47,7 +47,7 @@ class Metrics:
 
     @property
     def balanced_accuracy(self) -> float:
-        """The mean over classes of the share of its samples that are predicted right; a class without any is left out."""
+        """The mean over classes of the share of right predictions of its samples; classes without any are left out."""
         sizes = self.confusion.sum(axis=1)
         return float((np.diag(self.confusion)[sizes > 0] / sizes[sizes > 0]).mean())
 
@@ -101,31 +101,6 @@ def _area(p: Floats, label: Integers) -> float | None:
     return float(np.mean(known)) if len(known) == len(areas) else None
 
 
-def roc_auc(score: ArrayLike, is_positive: ArrayLike) -> float | None:
-    """The area under the ROC curve: how often a positive sample scores higher than a negative one.
-
-    Equal scores count a half.
-
-    Args:
-        score: score of each sample, ``[S]``.
-        is_positive: whether each sample is positive, ``[S]``.
-
-    Returns:
-        A number from 0 to 1, or None if all samples are positive or none is.
-
-    >>> roc_auc([0.1, 0.5, 0.5, 0.9], [False, False, True, True]), roc_auc([0.1], [True])
-    (0.875, None)
-    """
-    from scipy.stats import rankdata  # half a second to import
-
-    positive = np.asarray(is_positive, dtype=bool)
-    many, few = int(positive.sum()), int((~positive).sum())
-    if not many or not few:
-        return None
-    ranks = rankdata(np.asarray(score, dtype=np.float64))
-    return float((ranks[positive].sum() - many * (many + 1) / 2) / many / few)
-
-
 @dataclass(frozen=True)
 class RocCurve:
     """The shares of samples that are called positive as the least score for it falls.
@@ -139,6 +114,12 @@ class RocCurve:
     thresholds: Floats
     false_positives: Floats
     true_positives: Floats
+
+    @property
+    def area(self) -> float:
+        """The area under the curve."""
+        heights = self.true_positives[1:] + self.true_positives[:-1]
+        return float(np.diff(self.false_positives) @ heights / 2)
 
 
 def roc_curve(score: ArrayLike, is_positive: ArrayLike) -> RocCurve | None:
@@ -159,6 +140,25 @@ def roc_curve(score: ArrayLike, is_positive: ArrayLike) -> RocCurve | None:
     is_corner[1:-1] = steps[0, :-1] * steps[1, 1:] != steps[0, 1:] * steps[1, :-1]  # else it lies on a line
     thresholds = np.append(np.inf, score[order][ends])
     return RocCurve(thresholds[is_corner], (wrong / wrong[-1])[is_corner], (right / right[-1])[is_corner])
+
+
+def roc_auc(score: ArrayLike, is_positive: ArrayLike) -> float | None:
+    """The area under the ROC curve: how often a positive sample scores higher than a negative one.
+
+    Equal scores count a half.
+
+    Args:
+        score: score of each sample, ``[S]``.
+        is_positive: whether each sample is positive, ``[S]``.
+
+    Returns:
+        A number from 0 to 1, or None if all samples are positive or none is.
+
+    >>> roc_auc([0.1, 0.5, 0.5, 0.9], [False, False, True, True]), roc_auc([0.1], [True])
+    (0.875, None)
+    """
+    curve = roc_curve(score, is_positive)
+    return None if curve is None else curve.area
 
 
 def majority(y: ArrayLike, num_classes: int) -> Floats:
