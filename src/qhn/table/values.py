@@ -284,3 +284,16 @@ def _date(text: str) -> np.datetime64 | None:
         return np.datetime64(date.astimezone(UTC).replace(tzinfo=None) if date.tzinfo else date, "s")
     except (ValueError, OverflowError):
         return None
+
+
+def numbers_of(texts: Sequence[str], decimal: str = ".") -> Floats:
+    """The numbers that texts stand for, nan where one stands for none, or for one that is infinite or too large.
+
+    >>> numbers_of(["1,5", "one", "inf"], decimal=",").tolist()
+    [1.5, nan, nan]
+    """
+    found = _floats(texts, decimal)  # of all at once, which takes a tenth of the time
+    if found is None:
+        each = [number_of(text, decimal) for text in texts]
+        found = np.array([np.nan if one is None else one for one in each], dtype=np.float64)
+    return np.where(np.abs(found) <= MAX_FEATURE, found, np.nan)
