@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -82,15 +81,19 @@ def test_a_file_of_pandas_is_sniffed_and_read_as_pandas_reads_it(
     assert_as_pandas(read_csv(path, dialect), referee)
 
 
-@pytest.mark.parametrize(
-    ("separator", "quoting", "line_end"),
-    itertools.product(SEPARATORS, [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC], ["\n", "\r\n", "\r"]),
-)
+@pytest.mark.parametrize("separator", SEPARATORS)
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".csv.gz", ".tsv.gz"])
 def test_a_file_of_the_csv_module_is_sniffed(
     tmp_path: Path, separator: str, quoting: int, line_end: str, ending: str
 ) -> None:
-    rows = [["age", "name", "label"], [31.5, f"a{separator}b", "yes"], [40.25, "two\nlines", "no"], [7.0, "c", "yes"]]
+    rows = [
+        ["age", "name", "label"],
+        [31.5, f"a{separator}b", "yes"],
+        [40.25, f"two{line_end}lines", "no"],
+        [7.0, "c", "yes"],
+    ]
     path = tmp_path / f"mine{ending}"
     opens = gzip.open if ending.endswith("gz") else open
     with opens(path, "wt", encoding="utf-8", newline="") as file:
@@ -166,8 +169,10 @@ def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
         ("a\tb\n1\t2\n", {}, "tabs separate them: set data.separator = a tab"),
         ("a;b, c\n1;2\n3;4\n", {}, 'line 2 has 1 field, the header has 2; .* set data.separator = ";"'),
         ("a,b\n1,2\n1,2,3\n", {}, "line 3 has 3 fields, the header has 2; put fields that hold the separator between"),
-        ('a,b\n1,"2\n3,4\n', {}, "line 2 has 2 fields|a quotation mark"),
-        ('a,b\n"1,2\n3,4\n', {}, "line 2 has 1 field, the header has 2; a quotation mark that is opened there"),
+        ('a,b\n1,"2\n3,4\n', {}, "line 2: a quotation mark is opened that is never closed"),
+        ('a,b\n"1,2\n3,4\n', {}, "line 2: a quotation mark is opened that is never closed"),
+        ('a,"b\n1,2\n3,4\n', {}, "line 1: a quotation mark is opened that is never closed"),
+        ('a,b\n"1,2\n3",4,5\n', {}, "line 2 has 3 fields, the header has 2; a quotation mark that is opened there"),
         ("5.1,3.5,0.2\n4.9,3.0,0.2\n", {}, "line 1 holds 5.1, 3.5, 0.2 where names of columns must stand"),
         ("a,,\n1,2,3\n", {}, "has no name for columns 2 and 3"),
         ("a,b,a\n1,2,3\n", {}, "several columns named 'a'"),
@@ -222,7 +227,7 @@ def test_a_packed_file_is_refused_before_it_fills_the_memory(tmp_path: Path, mon
     monkeypatch.setenv("QHN_MAX_TEXT", "1000000")
     path = write(tmp_path / "bomb.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 3_000_000))
     assert path.stat().st_size < 100_000
-    with pytest.raises(QhnError, match="unpacks to at least 1,000,00. characters, at most 1,000,000 are read"):
+    with pytest.raises(QhnError, match=r"unpacks to at least 1,000,00. characters, at most 1,000,000 are read"):
         read_csv(path)
     long = write(tmp_path / "long.csv.gz", gzip.compress(b"9" * 3_000_000))
     with pytest.raises(QhnError, match="has a line of at least"):
@@ -252,6 +257,7 @@ PIECES = ['"', ",", ";", "\t", "\n", "\r", "\0", "ÿ", "nan", "inf", "1e400", "9
 
 @pytest.mark.parametrize("seed", range(8))
 def test_malformed_files_are_read_or_refused_in_a_line(tmp_path: Path, seed: int) -> None:
+    messages = []
     rng = np.random.default_rng(seed)
     for _ in range(40):
         content = bytearray(frame(4, seed).to_csv(index=False).encode(rng.choice(["utf-8", "cp1252", "utf-16"])))
@@ -264,5 +270,6 @@ def test_malformed_files_are_read_or_refused_in_a_line(tmp_path: Path, seed: int
                 for column in read_csv(path, dialect or sniffed(path)):
                     typed(column)
             except QhnError as error:
-                assert str(error).isprintable()
-                assert len(str(error)) < 600 + len(str(path))
+                messages.append(str(error).removeprefix(str(path)))
+    assert len(messages) > 40
+    assert all(message.isprintable() and len(message) < 500 for message in messages)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from qhn.text import clipped, counted, shown
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 LOOKED_AT = 200  # rows from which the dialect of a file is told
 BLOCK = 4096  # rows that are put into columns at once
+END = "\0end"  # a line behind the last one, which is a part of a row only if that has no end
 Row = tuple[int, list[str]]  # the number of its first line, and its fields
 
 
@@ -77,7 +78,7 @@ def read_csv(path: Path, dialect: Dialect | None = None) -> Table:
     separator = dialect.separator_of(path)
     try:
         with open_text(path, dialect.encoding) as file:
-            rows = _rows(lines_of(path, file), separator)
+            rows = _closed(path, _rows(chain(lines_of(path, file), [END]), separator))
             header = [name.strip() for name in next(rows, (0, []))[1]]
             _check_header(path, header, separator)
             numbers, columns = _in_columns(_whole(path, header, rows, separator), len(header))
@@ -126,6 +127,20 @@ def _rows(lines: Iterable[str], separator: str) -> Iterator[Row]:
         if fields and (len(fields) > 1 or fields[0].strip()):
             yield last + 1, fields
         last = reader.line_num
+
+
+def _closed(path: Path, rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows of a text up to the line ``END``.
+
+    Raises:
+        QhnError: if that line is between quotation marks; the message names the line of the first one.
+    """
+    for number, row in rows:
+        if row == [END]:
+            return
+        if row[-1].endswith(END):
+            raise QhnError(f"{path} line {number}: a quotation mark is opened that is never closed; close or remove it")
+        yield number, row
 
 
 def _check_header(path: Path, header: list[str], separator: str) -> None:
