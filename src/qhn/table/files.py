@@ -47,11 +47,6 @@ def is_text(path: str | Path) -> bool:
     return ending_of(Path(path)) in TEXT_FILES
 
 
-def is_text(path: str | Path) -> bool:
-    """Whether a name ends as that of a text file with a table does, which is written in some dialect."""
-    return READERS.get(ending_of(Path(path))) is read_csv
-
-
 def ending_of(path: Path) -> str:
     """The ending of a file's name in small letters, with that of the packed file before ``.gz``.
 
