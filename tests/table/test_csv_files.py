@@ -222,7 +222,7 @@ def test_a_packed_file_is_refused_before_it_fills_the_memory(tmp_path: Path, mon
     monkeypatch.setenv("QHN_MAX_TEXT", "1000000")
     path = write(tmp_path / "bomb.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 3_000_000))
     assert path.stat().st_size < 100_000
-    with pytest.raises(QhnError, match="unpacks to at least 1,000,00. characters, at most 1,000,000 are read"):
+    with pytest.raises(QhnError, match=r"unpacks to at least 1,000,00. characters, at most 1,000,000 are read"):
         read_csv(path)
     long = write(tmp_path / "long.csv.gz", gzip.compress(b"9" * 3_000_000))
     with pytest.raises(QhnError, match="has a line of at least"):
@@ -252,7 +252,7 @@ PIECES = ['"', ",", ";", "\t", "\n", "\r", "\0", "ÿ", "nan", "inf", "1e400", "9
 
 @pytest.mark.parametrize("seed", range(8))
 def test_malformed_files_are_read_or_refused_in_a_line(tmp_path: Path, seed: int) -> None:
-    rng = np.random.default_rng(seed)
+    rng, refused = np.random.default_rng(seed), []
     for _ in range(40):
         content = bytearray(frame(4, seed).to_csv(index=False).encode(rng.choice(["utf-8", "cp1252", "utf-16"])))
         for place in rng.integers(0, len(content), rng.integers(1, 6)):
@@ -264,5 +264,5 @@ def test_malformed_files_are_read_or_refused_in_a_line(tmp_path: Path, seed: int
                 for column in read_csv(path, dialect or sniffed(path)):
                     typed(column)
             except QhnError as error:
-                assert str(error).isprintable()
-                assert len(str(error)) < 600 + len(str(path))
+                refused.append(str(error))
+    assert all(words.isprintable() and len(words) < 600 + len(str(path)) for words in refused)
