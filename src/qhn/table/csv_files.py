@@ -185,8 +185,10 @@ def _whole(path: Path, header: list[str], rows: Iterable[Row], separator: str) -
             if "\n" in "".join(row):
                 raise QhnError(f"{words}; a quotation mark that is opened there is not closed on the same line")
             remedy = "; put fields that hold the separator between quotation marks" if len(row) > width else ""
+            if len(row) == width + 1:
+                remedy += ", or begin the header with a separator if the first column has no name"
             raise QhnError(words + (_other_separator(path, separator) or remedy))
-        if any("\0" in field for field in row):
+        if "\0" in "".join(row):
             raise QhnError(f"{path} line {number} holds a NUL character; remove it")
         yield number, row
 
