@@ -117,6 +117,8 @@ def test_a_file_of_the_csv_module_is_sniffed(
         ('a,b\n"1,5",2\n"2,5",3\n', ",", ","),
         ('a,b\n"1,234.5",2\n"2,000.0",3\n', ",", "."),
         ("a;b;\n1;2;\n3;4;\n", ";", "."),
+        ('a,b\n"1,200",2\n"2,300",3\n100,4\n', ",", "."),
+        ("a;b\n1,200;2\n2,300;3\n", ";", ","),
         ("first name,label\nJohn Smith,yes\nAnn Lee,no\n", ",", "."),
         ("label\nyes\nno\n", ",", "."),
         ("a;b\n1.5;2\n1.25;3\n", ";", "."),
@@ -186,6 +188,16 @@ def test_wrong_files_are_refused_with_the_remedy(
 ) -> None:
     with pytest.raises(QhnError, match=message):
         texts(read_csv(write(tmp_path / "mine.csv", text), Dialect(**dialect)))
+
+
+def test_a_column_that_is_not_there_makes_one_think_of_the_header(tmp_path: Path) -> None:
+    table = read_csv(write(tmp_path / "mine.csv", "5.1,3.5,0.2,setosa\n4.9,3.0,0.2,setosa\n"))
+    with pytest.raises(
+        QhnError, match=r"it has 5.1, 3.5, 0.2, setosa; add a header line with the names of the columns"
+    ):
+        table["label"]
+    with pytest.raises(QhnError, match=r"has no column 'c'; it has a, b$"):
+        read_csv(write(tmp_path / "mine.csv", "a,b\n1,2\n"))["c"]
 
 
 def test_columns_that_a_program_counted_are_names(tmp_path: Path) -> None:

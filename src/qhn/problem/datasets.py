@@ -27,7 +27,7 @@ from qhn.table.encoding import Encoding, Impute
 from qhn.table.files import read_table
 from qhn.table.frames import table_of
 from qhn.table.values import MAX_FEATURE
-from qhn.text import clipped, did_you_mean, shown
+from qhn.text import clipped, did_you_mean, in_line, shown
 
 RED_MEAN = np.array([-1.0, -2.0])
 BLUE_MEANS = np.array([[-2.0, 1.0], [1.0, 1.0], [2.0, -2.0]])
@@ -566,6 +566,6 @@ def _is_table(x: Any, choice: ColumnChoice) -> bool:
 
 def _find(label: str, names: list[str], what: str, path: Path) -> int:
     if label not in names:
-        hint = did_you_mean(label, names, otherwise=clipped(f"it has {', '.join(names)}"))
-        raise QhnError(f"{path} has no {what} {label!r} for the label; {hint}")
+        hint = did_you_mean(label, names, otherwise=clipped(f"it has {', '.join(map(in_line, names))}"))
+        raise QhnError(f"{path} has no {what} {in_line(repr(label))} for the label; {hint}")
     return names.index(label)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -20,6 +21,7 @@ from qhn.text import clipped, counted, shown
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 LOOKED_AT = 200  # rows from which the dialect of a file is told
 BLOCK = 4096  # rows that are put into columns at once
+GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+|\d{1,3}", re.ASCII)  # a number with commas between thousands
 END = "\0end"  # a line behind the last one, which is a part of a row only if that has no end
 Row = tuple[int, list[str]]  # the number of its first line, and its fields
 
@@ -115,7 +117,7 @@ def sniffed(path: str | Path) -> Dialect:
     separator = max(candidates, key=lambda mark: _fit(_first_rows(lines, mark)))
     if _fit(_first_rows(lines, separator)) == NO_FIT:
         separator = own
-    return Dialect(separator, _decimal_of(_first_rows(lines, separator)), encoding)
+    return Dialect(separator, _decimal_of(_first_rows(lines, separator), separator), encoding)
 
 
 def _rows(lines: Iterable[str], separator: str) -> Iterator[Row]:
@@ -238,9 +240,14 @@ def _fit(rows: list[list[str]]) -> tuple[float, float, int]:
     return (same + 1) / len(rows), values / max(1, len(fields)), lengths[0]
 
 
-def _decimal_of(rows: list[list[str]]) -> str:
-    """The mark before decimals: a comma if more columns are numbers with it than are with a point."""
+def _decimal_of(rows: list[list[str]], separator: str) -> str:
+    """The mark before decimals: a comma if more columns are numbers with it than are with a point.
+
+    Beside commas between fields, one before three digits is taken for that of thousands.
+    """
     columns = [[field for field in column if field not in MISSING] for column in zip(*rows[1:], strict=False)]
+    if separator == ",":
+        columns = [column for column in columns if not all(map(GROUPED.fullmatch, column))]
     numbers = {
         mark: sum(bool(column) and all(is_number(one, mark) for one in column) for column in columns) for mark in ".,"
     }
