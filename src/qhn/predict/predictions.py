@@ -17,7 +17,7 @@ from qhn.problem.cost import BinnProblem
 from qhn.text import in_line
 
 MOST_OUTPUTS = 50_000_000  # networks times samples times classes of an ensemble: some seconds
-MOST_TERMS = 50_000_000  # features times samples times classes of a logistic regression: up to a minute
+MOST_TERMS = 20_000_000  # features times samples times classes of a logistic regression: up to some seconds
 MOST_CURVES = 6  # classes of which there are ROC curves
 MAX_WORD = 24  # characters of a class in a table
 REGRESSION = "logistic regression"
