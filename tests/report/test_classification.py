@@ -122,6 +122,21 @@ def test_without_validation_samples_the_training_samples_count(rare: Path, tmp_p
     assert "validation, " not in report.summary()
 
 
+def test_logistic_regression_weighs_the_classes_as_the_loss_does(rare: Path, tmp_path: Path) -> None:
+    report = run(rare, tmp_path, network__class_weight="balanced")
+    data, found = report.problem.dataset, report.classification.predictions
+    scaler = StandardScaler().fit(data.x)
+    expected = LogisticRegression(class_weight="balanced", tol=1e-10).fit(scaler.transform(data.x), data.y)
+    p = expected.predict_proba(scaler.transform(data.x_validation))
+    np.testing.assert_allclose(found.probabilities["validation"]["logistic regression"], p, atol=1e-4)
+    assert found.metrics["validation"]["always 'no'"].log_loss == pytest.approx(
+        sk.log_loss(data.y_validation, np.full(len(p), data.y.mean()))
+    )
+    assert "logistic regression weighs the classes as the loss" in report.summary()
+    assert "network.class_weight" not in report.warning()
+    assert "with class weights in the loss, balanced accuracy is the better measure" in report.warning()
+
+
 def test_no_warning_where_the_network_wins(three: Path, tmp_path: Path) -> None:
     report = run(three, tmp_path, train__steps=8, ansatz__num_layers=2)
     assert report.warning() == ""

@@ -97,7 +97,8 @@ class Predictions:
         data = self.problem.dataset
         if data.x.size * data.num_classes > MOST_TERMS:
             return None
-        return LogisticRegression.fit(data.x, data.y, num_classes=data.num_classes)
+        weights = self.problem.class_weights
+        return LogisticRegression.fit(data.x, data.y, num_classes=data.num_classes, class_weights=weights)
 
     @cached_property
     def _shares(self) -> Floats:
@@ -143,11 +144,13 @@ class Predictions:
         network, constant = found[self.subject], found[self.constant]
         if network.accuracy >= constant.accuracy:
             return ""
+        helps = "class weights in the loss (network.class_weight), more steps or a larger network may help, and where "
+        helps += "classes differ in size, balanced accuracy is the better measure"
+        if self.problem.class_weights is not None:
+            helps = "with class weights in the loss, balanced accuracy is the better measure"
         return (
             f"warning: {self.constant} is right in {constant.accuracy:.1%} of the {name} samples, the {self.subject} "
-            f"in {network.accuracy:.1%}; class weights in the loss, more steps or a larger network may help, and where "
-            f"classes differ in size, balanced accuracy is the better measure: {constant.balanced_accuracy:.1%} and "
-            f"{network.balanced_accuracy:.1%}"
+            f"in {network.accuracy:.1%}; {helps}: {constant.balanced_accuracy:.1%} and {network.balanced_accuracy:.1%}"
         )
 
     def facts(self) -> dict[str, Any]:

@@ -79,6 +79,10 @@ class ClassificationReport:
             if len(absent):
                 words = in_line(", ".join(predictions.spelt(int(label)) for label in absent))
                 notes.append(f"no {name} sample is of class {words}: AUC is not defined, balanced is of the others")
+        if predictions.problem.class_weights is not None and predictions.regression:
+            notes.append(
+                f"{REGRESSION} weighs the classes as the loss of the networks; all numbers are without weights"
+            )
         notes += [f"{name} would take long on so many samples: qhn ensemble" for name in predictions.left_out]
         if predictions.regression is None:
             notes.append(f"{REGRESSION} would take long on so many samples, and is left out")
