@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from pictures import is_drawn
 from qhn.config.file import load_config
+from qhn.errors import QhnWarning
 from qhn.predict import predictions
 from qhn.predict.predictions import Predictions
 from qhn.problem.cost import BinnProblem
@@ -225,6 +226,15 @@ def test_files_hold_the_numbers_of_the_page_and_of_other_pages(three: Path, tmp_
     compared = Comparison([report.record, other.record]).page()
     assert f"{best['validation_accuracy']:.1%}" in compared
     assert "validation accuracy" in compared
+
+
+def test_a_full_disk_is_told_and_stops_no_page(rng: np.random.Generator, tmp_path: Path) -> None:
+    report = predicted(np.repeat(["no", "yes"], 10), np.array(["no", "yes"]), rng)
+    with pytest.warns(QhnWarning) as told:
+        assert report.figures(tmp_path / "gone") == []
+    words = [str(one.message) for one in told]
+    for name in ("the file metrics.json was not written", "the picture roc.png was not drawn"):
+        assert any(line.startswith(name) for line in words)
 
 
 @pytest.mark.pictures

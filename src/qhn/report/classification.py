@@ -14,13 +14,13 @@ from qhn.arrays import Integers
 from qhn.predict.metrics import Metrics
 from qhn.predict.predictions import MAX_WORD, REGRESSION, Predictions
 from qhn.report.attempt import attempt
-from qhn.report.style import write_csv
 from qhn.run.provenance import label_in_json
 from qhn.text import aligned, counted, in_line
 
 MAX_WIDTH = 100  # characters of a confusion matrix whose columns have names
 MOST_SHOWN = 20  # classes of a confusion matrix in text
 MOST_MISTAKES = 5  # mistakes that are listed in the place of a larger one
+UNWRITTEN = "the file {} was not written"
 SCORES = ("accuracy", "balanced", "AUC", "log loss", "Brier")
 
 
@@ -105,10 +105,10 @@ class ClassificationReport:
     # ------------------------------------------------------------ files
 
     def write(self, folder: Path) -> None:
-        """Write all metrics as ``metrics.json`` and ``metrics.csv``.
+        """Write all metrics as ``metrics.json``.
 
         Args:
-            folder: the directory for both.
+            folder: the directory for it.
         """
         predictions = self.predictions
         facts = {
@@ -120,24 +120,32 @@ class ClassificationReport:
         }
         content = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         durable.replace(folder / "metrics.json", lambda file: file.write(content.encode()))
+
+    def _write_table(self, path: Path) -> None:
+        """Write all metrics but the confusion matrices as CSV."""
+        from qhn.report.style import write_csv  # which imports Matplotlib
+
         rows = [
             {"samples": name, "predictor": who} | _in_columns(one)
-            for name, found in predictions.metrics.items()
+            for name, found in self.predictions.metrics.items()
             for who, one in found.items()
         ]
-        write_csv(folder / "metrics.csv", {key: np.array([row[key] for row in rows]) for key in rows[0]})
+        write_csv(path, {key: np.array([row[key] for row in rows]) for key in rows[0]})
 
     def figures(self, folder: Path) -> list[Path]:
-        """Draw the confusion matrices of the first predictor and the ROC curves, and write all metrics.
+        """Draw the confusion matrices of the first predictor and the ROC curves, and write all metrics as JSON and CSV.
 
         Args:
             folder: the directory for the pictures and their data.
 
         Returns:
-            The paths of the PNG files. A picture that cannot be drawn is left out, and a warning says why.
+            The paths of the PNG files. What cannot be written is left out, and a warning says why.
         """
         predictions, paths = self.predictions, []
-        self.write(folder)
+        with attempt("metrics.json", UNWRITTEN):
+            self.write(folder)
+        with attempt("metrics.csv", UNWRITTEN):
+            self._write_table(folder / "metrics.csv")
         labels = predictions.problem.dataset.classes.tolist()
         with attempt("confusion.png"):
             from qhn.report.classification_figures import confusion_matrices
