@@ -134,8 +134,8 @@ def test_logistic_regression_weighs_the_classes_as_the_loss_does(rare: Path, tmp
         sk.log_loss(data.y_validation, np.full(len(p), data.y.mean()))
     )
     assert "logistic regression weighs the classes as the loss" in report.summary()
-    assert "network.class_weight" not in report.warning()
-    assert "with class weights in the loss, balanced accuracy is the better measure" in report.warning()
+    assert "balanced accuracy, the better measure where classes differ in size, is 50.0% and " in report.warning()
+    assert "class weights" not in report.warning()
 
 
 def test_no_warning_where_the_network_wins(three: Path, tmp_path: Path) -> None:
@@ -166,8 +166,8 @@ def test_a_class_without_samples_leaves_the_area_undefined(rng: np.random.Genera
     assert next(line for line in words.splitlines() if "best network" in line).split()[5] == "–"
     report.write(tmp_path)
     facts = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
-    assert facts["validation"]["best network"]["roc_auc"] is None
-    assert facts["training"]["best network"]["roc_auc"] is not None
+    assert facts["validation"]["best_network"]["roc_auc"] is None
+    assert facts["training"]["best_network"]["roc_auc"] is not None
 
 
 def test_what_takes_long_is_left_out_and_named(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,13 +204,15 @@ def test_files_hold_the_numbers_of_the_page_and_of_other_pages(three: Path, tmp_
     facts = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     best = report.record.best()
     for part in ("training", "validation"):
-        found = facts[part]["best sampled network"]
+        found = facts[part]["best_network"]
+        assert found["name"] == "best sampled network"
+        assert {"majority_class", "logistic_regression", "ensemble"} < set(facts[part])
         assert found["accuracy"] == best[f"{part}_accuracy"]
         assert np.trace(found["confusion"]) / found["num_samples"] == pytest.approx(found["accuracy"])
         row = next(
             row
             for row in columns(folder / "metrics.csv")
-            if row["samples"] == part and row["predictor"] == "best sampled network"
+            if row["samples"] == part and row["predictor"] == "best_network"
         )
         assert float(row["log_loss"]) == found["log_loss"]
         cells = [row for row in columns(folder / "confusion.csv") if row["samples"] == part]

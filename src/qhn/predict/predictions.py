@@ -55,7 +55,7 @@ class Predictions:
         Args:
             label: number of the class, from 0.
         """
-        return in_line(repr(self.problem.dataset.classes[label].item()), MAX_WORD)
+        return in_line(repr(self.problem.dataset.classes.tolist()[label]), MAX_WORD)
 
     @cached_property
     def samples(self) -> dict[str, tuple[Floats, Integers]]:
@@ -144,15 +144,30 @@ class Predictions:
         network, constant = found[self.subject], found[self.constant]
         if network.accuracy >= constant.accuracy:
             return ""
-        helps = "class weights in the loss (network.class_weight), more steps or a larger network may help, and where "
-        helps += "classes differ in size, balanced accuracy is the better measure"
-        if self.problem.class_weights is not None:
-            helps = "with class weights in the loss, balanced accuracy is the better measure"
+        weights = "class weights in the loss (network.class_weight), " * (self.problem.class_weights is None)
         return (
             f"warning: {self.constant} is right in {constant.accuracy:.1%} of the {name} samples, the {self.subject} "
-            f"in {network.accuracy:.1%}; {helps}: {constant.balanced_accuracy:.1%} and {network.balanced_accuracy:.1%}"
+            f"in {network.accuracy:.1%}; balanced accuracy, the better measure where classes differ in size, is "
+            f"{constant.balanced_accuracy:.1%} and {network.balanced_accuracy:.1%}; {weights}more steps or a larger "
+            "network may help"
         )
 
+    def key(self, who: str) -> str:
+        """The name of a predictor for programs, which is the same in all runs.
+
+        Args:
+            who: name of the predictor on the page.
+
+        Returns:
+            One of ``best_network``, ``most_likely_network``, ``ensemble``, ``majority_class`` and
+            ``logistic_regression``.
+        """
+        known = {self.subject: "best_network", self.constant: "majority_class", REGRESSION: "logistic_regression"}
+        return known.get(who) or ("ensemble" if len(self.networks[who][0]) > 1 else "most_likely_network")
+
     def facts(self) -> dict[str, Any]:
-        """All metrics, by set of samples and predictor, as values of JSON."""
-        return {name: {who: one.facts() for who, one in found.items()} for name, found in self.metrics.items()}
+        """All metrics, by set of samples and key of the predictor, as values of JSON."""
+        return {
+            name: {self.key(who): {"name": who} | one.facts() for who, one in found.items()}
+            for name, found in self.metrics.items()
+        }

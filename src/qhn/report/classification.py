@@ -113,8 +113,6 @@ class ClassificationReport:
         predictions = self.predictions
         facts = {
             "classes": [label_in_json(label) for label in predictions.problem.dataset.classes.tolist()],
-            "network": predictions.subject,
-            "majority": predictions.constant,
             "warning": predictions.warning() or None,
             **predictions.facts(),
         }
@@ -126,9 +124,9 @@ class ClassificationReport:
         from qhn.report.style import write_csv  # which imports Matplotlib
 
         rows = [
-            {"samples": name, "predictor": who} | _in_columns(one)
-            for name, found in self.predictions.metrics.items()
-            for who, one in found.items()
+            {"samples": name, "predictor": key} | _in_columns(facts)
+            for name, found in self.predictions.facts().items()
+            for key, facts in found.items()
         ]
         write_csv(path, {key: np.array([row[key] for row in rows]) for key in rows[0]})
 
@@ -164,12 +162,11 @@ class ClassificationReport:
         return paths
 
 
-def _in_columns(found: Metrics) -> dict[str, Any]:
+def _in_columns(facts: dict[str, Any]) -> dict[str, Any]:
     """The metrics of a predictor, but its confusion matrix, by the name of a column."""
-    facts = found.facts()
-    del facts["confusion"]
-    low, high = facts.pop("accuracy_interval")
-    return facts | {"accuracy_low": low, "accuracy_high": high}
+    low, high = facts["accuracy_interval"]
+    others = {key: value for key, value in facts.items() if key not in ("accuracy_interval", "confusion")}
+    return others | {"accuracy_low": low, "accuracy_high": high}
 
 
 def confusion_table(counts: Integers, names: list[str]) -> tuple[list[str], list[list[str]]]:
