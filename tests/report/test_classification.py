@@ -170,6 +170,21 @@ def test_a_class_without_samples_leaves_the_area_undefined(rng: np.random.Genera
     assert facts["training"]["best_network"]["roc_auc"] is not None
 
 
+def test_a_network_with_one_answer_is_told(rng: np.random.Generator) -> None:
+    report = predicted(np.repeat(["no", "yes"], 10), np.array(["no"]), rng)  # one sample has one answer
+    assert any(line.startswith("the best network answers '") for line in report.lines())
+    many = predicted(np.repeat(["no", "yes"], 100), np.array([]), rng)
+    predicted_classes = many.predictions.probabilities["training"]["best network"].argmax(axis=1)
+    has_one_answer = len(set(predicted_classes.tolist())) == 1
+    assert any(line.startswith("the best network answers '") for line in many.lines()) == has_one_answer
+
+
+def test_lines_of_the_page_are_short_enough_to_read(rng: np.random.Generator) -> None:
+    names = np.array([f"a class of long name {k} of these" for k in range(10)])
+    report = predicted(np.repeat(names, 10), names, rng, num_networks=3)
+    assert max(len(line) for line in report.lines() if not line.startswith("warning: ")) <= 120
+
+
 def test_what_takes_long_is_left_out_and_named(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predictions, "MOST_OUTPUTS", 100)
     monkeypatch.setattr(predictions, "MOST_TERMS", 10)

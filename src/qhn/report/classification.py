@@ -69,11 +69,17 @@ class ClassificationReport:
         data, predictions = self.predictions.problem.dataset, self.predictions
         area, brier = "area under the ROC curve", "(p − class)²"
         if data.num_classes > 2:
-            area, brier = "mean area under the ROC curves of each class against the rest", "Σ (p − [class])²"
+            area, brier = f"{area}, mean of each class against the rest", "Σ (p − [class])²"
         notes = [
-            f"balanced: mean over classes of the share right; AUC: {area}; Brier: mean {brier}",
-            "log loss: mean −log p of the true class in nats; p below 2.2e-16, such as 0, counts as 2.2e-16",
+            f"balanced: share right, mean over classes; AUC: {area}",
+            f"Brier: mean {brier}; log loss: mean −log p of the true class in nats, p below 2.2e-16 counts as 2.2e-16",
         ]
+        name, found = next(iter(predictions.metrics.items()))
+        answers = np.flatnonzero(found[predictions.subject].confusion.sum(axis=0))
+        if len(answers) == 1:
+            notes.append(
+                f"the {predictions.subject} answers {predictions.spelt(int(answers[0]))} to all {name} samples"
+            )
         for name, found in predictions.metrics.items():
             absent = np.flatnonzero(found[predictions.subject].confusion.sum(axis=1) == 0)
             if len(absent):
