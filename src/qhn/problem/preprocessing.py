@@ -149,7 +149,7 @@ def as_features(x: Any, num_inputs: int, names: Sequence[str] = ()) -> Floats:
         raise QhnError("x has missing values (nan); fill them in before predicting")
     if not (np.abs(array) <= MAX_FEATURE).all():
         raise QhnError(f"x must hold numbers up to {MAX_FEATURE:g}, got {np.abs(array).max():g}")
-    return array
+    return np.ascontiguousarray(array)  # so that products of the same numbers are the same to the last bit
 
 
 def _encoded(x: Any, encoding: Encoding) -> Floats:

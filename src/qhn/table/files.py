@@ -38,11 +38,6 @@ def read_table(path: str | Path, dialect: Dialect | None = None) -> Table:
     return READERS[ending](path, dialect or Dialect())
 
 
-def is_text(path: str | Path) -> bool:
-    """Whether a name ends as that of a text file with a table does, which is written in some dialect."""
-    return READERS.get(ending_of(Path(path))) is read_csv
-
-
 def ending_of(path: Path) -> str:
     """The ending of a file's name in small letters, with that of the packed file before ``.gz``.
 
