@@ -14,7 +14,7 @@ from qhn import limits
 from qhn.errors import QhnError
 from qhn.table.columns import MISSING, Column, Origin, Table, refuse_repeated
 from qhn.table.text_files import check_encoding, encoding_of, lines_of, open_text
-from qhn.table.values import is_value
+from qhn.table.values import is_date, is_number
 from qhn.text import clipped, counted, shown
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
@@ -142,7 +142,7 @@ def _check_header(path: Path, header: list[str], separator: str) -> None:
     for name in header:
         if "\0" in name:
             raise QhnError(f"{path}: the name {shown(name)} of a column holds a NUL character; remove it")
-    if all(map(is_value, header)) and not _counts(header):
+    if all(map(is_number, header)) and not _counts(header):
         raise QhnError(
             f"{path} line 1 holds {clipped(', '.join(header))} where names of columns must stand; add a header line"
         )
@@ -213,7 +213,7 @@ def _fit(rows: list[list[str]]) -> tuple[float, float, int]:
     if not lengths or lengths[0] < 2:
         return NO_FIT
     fields = [field for row in rows[1:] for field in row]
-    values = sum(is_value(field) or is_value(field, ",") or field in MISSING for field in fields)
+    values = sum(field in MISSING or is_number(field) or is_number(field, ",") or is_date(field) for field in fields)
     same = sum(len(row) == len(rows[0]) for row in rows[1:])
     return (same + 1) / len(rows), values / max(1, len(fields)), lengths[0]
 
@@ -222,6 +222,6 @@ def _decimal_of(rows: list[list[str]]) -> str:
     """The mark before decimals: a comma if more columns are numbers with it than are with a point."""
     columns = [[field for field in column if field not in MISSING] for column in zip(*rows[1:], strict=False)]
     numbers = {
-        mark: sum(bool(column) and all(is_value(one, mark) for one in column) for column in columns) for mark in ".,"
+        mark: sum(bool(column) and all(is_number(one, mark) for one in column) for column in columns) for mark in ".,"
     }
     return "," if numbers[","] > numbers["."] else "."

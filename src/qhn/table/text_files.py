@@ -94,13 +94,15 @@ def lines_of(path: Path, file: IO[str]) -> Iterator[str]:
     Raises:
         QhnError: if a line, or all together, are longer than the limits allow; what follows is not read then.
     """
-    longest, size = limits.ROW.value, 0
+    longest, most = limits.ROW.value, limits.TEXT.value
+    size = 0
     while line := file.readline(longest + 1):
-        limits.ROW.check(len(line), f"{path} has a line of at least", "characters")
-        line = line if size else line.removeprefix(BYTE_ORDER)
-        size += len(line) or 1
-        limits.TEXT.check(size, f"{path} unpacks to at least", "characters")
-        yield line
+        is_first, size = not size, size + len(line)
+        if len(line) > longest:
+            limits.ROW.check(len(line), f"{path} has a line of at least", "characters")
+        if size > most:
+            limits.TEXT.check(size, f"{path} unpacks to at least", "characters")
+        yield line.removeprefix(BYTE_ORDER) if is_first else line
 
 
 def encoding_of(path: Path) -> str:
