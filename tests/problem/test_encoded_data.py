@@ -278,3 +278,15 @@ def test_labels_of_frames_keep_their_type(rng: np.random.Generator) -> None:
         assert [type(one) for one in classes] == [type(one) for one in own]
     with pytest.raises(QhnError, match=r"'labels' must hold numbers or text, got object: None at \[3\]"):
         Dataset.from_arrays(x, ["a", "b", "a", None] * 3)
+
+
+def test_a_label_that_looks_missing_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("age,label\n" + "".join(f"{row * row},{['yes', 'no', 'NA'][row % 3]}\n" for row in range(12)))
+    with pytest.warns(
+        QhnWarning, match=r"d\.csv: 'NA' is a class of its own; remove its samples if it stands for none"
+    ):
+        assert load_file(path).classes.tolist() == ["NA", "no", "yes"]
+    path.write_text("age,label\n1,0\n2,1\n3,-999\n")
+    with pytest.raises(QhnError, match=r"d\.csv line 4: 'label' is empty; fill in the class or remove the sample"):
+        load_file(path, missing=["-999"])

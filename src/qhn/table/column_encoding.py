@@ -80,7 +80,7 @@ class ColumnEncoding:
         """The encoding of categories; of equally frequent ones the first in the alphabet counts as more frequent."""
         counts = Counter(text for text in column.values if text is not None)
         if most is None:
-            _check_number(column.name, len(counts), counts.total())
+            _check_number(column, len(counts), counts.total())
         names = sorted(counts, key=lambda name: (-counts[name], name))
         fill = names[0] if impute != "none" else None
         return cls(column.name, "category", fill, tuple(sorted(names[:most])), len(names[:most]) < len(names), missing)
@@ -195,13 +195,13 @@ def without_codes(column: Column, missing: tuple[str, ...]) -> Column:
     return column.with_values(np.where(np.isin(column.values, codes), np.nan, column.values))
 
 
-def _check_number(name: str, categories: int, rows: int) -> None:
+def _check_number(column: Column, categories: int, rows: int) -> None:
     """Refuse a column of texts that are hardly categories."""
     if categories > MAX_CATEGORIES or (rows >= MIN_ROWS and categories > MOSTLY_DIFFERENT * rows):
+        where = f"{column.origin.source}: column {in_line(repr(column.name))}".removeprefix(": ")
         raise QhnError(
-            f"column {in_line(repr(name))} has {categories:,} different texts in {rows:,} training samples, which "
-            "would be as many features; leave it out with data.drop, or keep the most frequent ones with "
-            "data.max_categories"
+            f"{where} has {categories:,} different texts in {rows:,} training samples, each of them a feature; "
+            "leave it out with data.drop, or keep the most frequent ones with data.max_categories"
         )
 
 
