@@ -34,6 +34,7 @@ def predict(
     ] = None,
     decimal: Annotated[str | None, typer.Option(help="The mark before decimals: a point or a comma.")] = None,
     encoding: Annotated[str | None, typer.Option(help="The encoding of a text file, such as latin-1.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="The sheet of an Excel file, by default the first one.")] = None,
     results: ResultsOption = None,
 ) -> None:
     """Predict the class of each row of a table, and write row, class and probabilities as CSV."""
@@ -42,7 +43,7 @@ def predict(
 
     if output is not None and output.exists():
         raise QhnError(f"{output} exists; remove it, or name another file with --output")
-    dialect = {"separator": separator, "decimal": decimal, "encoding": encoding}
+    dialect = {"separator": separator, "decimal": decimal, "encoding": encoding, "sheet": sheet}
     given = {key: value for key, value in dialect.items() if value is not None}
     lines = predict_file(_predictor(source, ensemble, results), table, given)
     if output is None:

@@ -116,6 +116,7 @@ class FileData(WithFile):
         separator: the mark between two fields of a text file; empty for a tab in ``.tsv`` files, and else a comma.
         decimal: the mark between a number of a text file and its decimals.
         encoding: how the bytes of a text file stand for characters, by Python's name.
+        sheet: the name of the sheet of an Excel file; the first one if empty.
         columns: names of the columns that are learned from; all but the label if empty.
         drop: names of columns that are left out.
         categorical: names of columns whose numbers stand for categories.
@@ -136,6 +137,7 @@ class FileData(WithFile):
     separator: str = ""
     decimal: Literal[".", ","] = "."
     encoding: str = "utf-8"
+    sheet: str = ""
     columns: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
@@ -153,8 +155,8 @@ class FileData(WithFile):
 
     @property
     def dialect(self) -> Dialect:
-        """How a text file is written."""
-        return Dialect(self.separator, self.decimal, self.encoding)
+        """How a text file is written, and which sheet of an Excel file is read."""
+        return Dialect(self.separator, self.decimal, self.encoding, self.sheet)
 
     def load(self) -> Dataset:
         """Load the file.

@@ -67,11 +67,13 @@ def predict_file(predictor: Predictor, path: Path, dialect: dict[str, str]) -> I
 
 def _samples(path: Path, dialect: dict[str, str], num_inputs: int) -> Table | NDArray[Any]:
     """The raw samples of a file."""
-    if dialect and not is_text(path):
+    if dialect.keys() - {"sheet"} and not is_text(path):
         raise QhnError(f"--{next(iter(dialect))} says how a text file is written, and {path} is none; leave it out")
+    if "sheet" in dialect and path.suffix.lower() != ".xlsx":
+        raise QhnError(f"--sheet is for Excel files, and {path} is none; leave it out")
     if path.suffix.lower() == ".npz" and path.is_file():
         return _array_of(path, num_inputs)
-    return read_table(path, replace(sniffed(path), **dialect) if is_text(path) and path.is_file() else Dialect())
+    return read_table(path, replace(sniffed(path) if is_text(path) and path.is_file() else Dialect(), **dialect))
 
 
 def _array_of(path: Path, num_inputs: int) -> NDArray[Any]:

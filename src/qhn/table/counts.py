@@ -39,11 +39,9 @@ class Counts:
         Args:
             column: the column; numbers and dates count as the texts that stand for them.
         """
-        if column.kind == "category":
-            texts = Counter(None if text is None else text.strip() for text in column.values.tolist())
-        else:
-            texts = Counter(as_kind(column, "category").values.tolist())
-        num_missing = sum(texts.pop(code, 0) for code in (None, *MISSING))
+        values = column.values if column.kind == "category" else as_kind(column, "category").values
+        texts = Counter("" if text is None else text.strip() for text in values.tolist())
+        num_missing = sum(texts.pop(code, 0) for code in MISSING)
         decimal = "." if column.kind == "number" else column.origin.decimal
         numbers = dict(zip(texts, numbers_of(list(texts), decimal).tolist(), strict=True))
         return cls(column.name, texts, num_missing, {text: one for text, one in numbers.items() if one == one})

@@ -25,13 +25,14 @@ Row = tuple[int, list[str]]  # the number of its first line, and its fields
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text file is written.
+    """How a text file is written, or which sheet of an Excel file is read.
 
     Attributes:
         separator: the mark between two fields, of which a space stands for any number of spaces; empty for that of the
             file's ending: a tab for ``.tsv`` and ``.tsv.gz``, else a comma.
         decimal: the mark between a number and its decimals.
         encoding: how the bytes stand for characters, by Python's name; a byte order mark is left out.
+        sheet: the name of the sheet of an Excel file; empty for the first one.
 
     Raises:
         QhnError: at construction, if the separator is no mark, the decimal mark neither a point nor a comma, or the
@@ -41,6 +42,7 @@ class Dialect:
     separator: str = ""
     decimal: str = "."
     encoding: str = "utf-8"
+    sheet: str = ""
 
     def __post_init__(self) -> None:
         if self.separator and (len(self.separator) > 1 or self.separator.isalnum() or self.separator in "\"'.+-\r\n\0"):
@@ -167,7 +169,8 @@ def _whole(path: Path, header: list[str], rows: Iterable[Row], separator: str) -
             words = f"{path} line {number} has {counted(len(row), 'field')}, the header has {width}"
             if "\n" in "".join(row):
                 raise QhnError(f"{words}; a quotation mark that is opened there is not closed on the same line")
-            raise QhnError(words + _other_separator(path, separator))
+            remedy = "; put fields that hold the separator between quotation marks" if len(row) > width else ""
+            raise QhnError(words + (_other_separator(path, separator) or remedy))
         if any("\0" in field for field in row):
             raise QhnError(f"{path} line {number} holds a NUL character; remove it")
         yield number, row

@@ -14,13 +14,12 @@ TEXT_FILES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 TABLE_FILES = (*TEXT_FILES, ".parquet", ".xlsx")
 
 
-def read_table(path: str | Path, dialect: Dialect | None = None, sheet: str = "") -> Table:
+def read_table(path: str | Path, dialect: Dialect | None = None) -> Table:
     """The table of a file; columns of a text file are texts as they stand there.
 
     Args:
         path: the file.
-        dialect: how a text file is written.
-        sheet: the name of the sheet of an Excel file; the first one if empty.
+        dialect: how a text file is written, and which sheet of an Excel file is read.
 
     Raises:
         NotFoundError: if there is no such file.
@@ -35,11 +34,12 @@ def read_table(path: str | Path, dialect: Dialect | None = None, sheet: str = ""
     if ending not in TABLE_FILES:
         others = ", ".join(one for one in TABLE_FILES if one != ".csv")
         raise QhnError(f"data file {path} must be .csv or .npz, or one of {others}, got {ending!r}")
-    if sheet and ending != ".xlsx":
-        raise QhnError(f"data file {path} has no sheets, got the sheet {shown(sheet)}")
+    dialect = dialect or Dialect()
+    if dialect.sheet and ending != ".xlsx":
+        raise QhnError(f"data file {path} has no sheets, got sheet {shown(dialect.sheet)}; leave it out")
     if ending == ".parquet":
         return read_parquet(path)
-    return read_excel(path, sheet) if ending == ".xlsx" else read_csv(path, dialect)
+    return read_excel(path, dialect.sheet) if ending == ".xlsx" else read_csv(path, dialect)
 
 
 def is_text(path: str | Path) -> bool:

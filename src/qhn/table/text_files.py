@@ -156,13 +156,14 @@ def _not_text(path: Path, encoding: str) -> QhnError:
 
 def _wrong_byte(path: Path, encoding: str) -> str:
     """The line and the byte that are no characters in an encoding, for a message; empty if they are not to be found."""
+    if len("a".encode(encoding)) > 1:  # a line end takes several bytes
+        return ""
     with _open_bytes(path) as file:
         for number, line in enumerate(iter(lambda: file.readline(BLOCK), b""), start=1):
             try:
                 line.decode(encoding)
             except UnicodeDecodeError as error:
-                is_of_bytes = encoding.replace("_", "-").lower() not in ("utf-16", "utf-32")
-                return f": line {number} holds the byte 0x{line[error.start]:02x}" if is_of_bytes else ""
+                return f": line {number} holds the byte 0x{line[error.start]:02x}"
             except UnicodeError:
                 return ""
     return ""

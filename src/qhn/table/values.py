@@ -158,11 +158,11 @@ def _kind_of(column: Column, texts: Sequence[str | None]) -> Kind:
 def _fault(column: Column, texts: Sequence[str | None], right: Collection[str], kind: Kind) -> QhnError:
     """The error of a column of one kind in which there is a text of another."""
     row, text = next((row, text) for row, text in enumerate(texts) if text is not None and text not in right)
-    words = f"{column.place(row)}: {shown(text)} is not a {kind}"
-    remedy = _other_number(text, column.origin.decimal) if kind == "number" else ""
-    if not remedy and len(right):
-        remedy = "correct it, or list it in data.missing if it stands for a missing value"
-    return QhnError(f"{words}; {remedy}, or list the column in data.categorical if its values are categories")
+    remedies = [_other_number(text, column.origin.decimal)] if kind == "number" else []
+    if not any(remedies):
+        remedies = ["correct it", "list it in data.missing if it stands for a missing value"]
+    remedies += ["list the column in data.categorical if its values are categories"]
+    return QhnError(f"{column.place(row)}: {shown(text)} is not a {kind}; {', or '.join(remedies)}")
 
 
 def _other_number(text: str, decimal: str) -> str:
