@@ -115,7 +115,7 @@ def test_a_fill_is_learned_of_columns_that_lack_nothing_in_training() -> None:
     full = data.preprocessing.features({"age": [np.nan], "sex": [None]})
     assert full.tolist() == [[np.median(x["age"]), 1.0]]
     refusing = Dataset.from_arrays(x, labels, validation_fraction=0)
-    with pytest.raises(QhnError, match="column 'sex' is empty, and nothing was learned to stand in"):
+    with pytest.raises(QhnError, match="x row 1, column 'sex' is empty, and nothing was learned to stand in"):
         refusing.preprocessing.features({"age": [1.0], "sex": [None]})
 
 

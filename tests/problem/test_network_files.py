@@ -166,6 +166,20 @@ def test_what_is_no_encoding_is_refused(text: str, tmp_path: Path) -> None:
         qhn.load_network(tmp_path / "x.npz")
 
 
+def test_an_ensemble_needs_an_encoding_that_fits_it(tmp_path: Path) -> None:
+    arrays, whole = encoded_arrays(tmp_path), ensemble_arrays(tmp_path)
+    fitting = {name: arrays[name] for name in ("encoding", "feature_names")}
+    np.savez(tmp_path / "x.npz", **whole | fitting)
+    assert qhn.load_ensemble(tmp_path / "x.npz").predict({"age": None, "sex": "m"}) in ("no", "yes")
+    for wrong, words in (
+        ("{}", "encoding must have objects with the keys"),
+        (str(arrays["encoding"])[:-9], "not an e"),
+    ):
+        np.savez(tmp_path / "x.npz", **whole | fitting | {"encoding": wrong})
+        with pytest.raises(ValueError, match=words):
+            qhn.load_ensemble(tmp_path / "x.npz")
+
+
 def test_a_category_may_be_any_text(tmp_path: Path) -> None:
     texts = ["\0a", "a\0", "a", "\ud800", "line\nend", "=", "é", "a = b"]
     kinds = np.array([texts[row % 8] for row in range(28)], dtype=object)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qhn.arrays import Floats
 from qhn.errors import QhnError
-from qhn.table.columns import Table
+from qhn.table.columns import Origin, Table
 from qhn.table.encoding import Encoding
 from qhn.table.frames import column_of
 from qhn.table.values import MAX_FEATURE
@@ -168,7 +168,7 @@ def _encoded(x: Any, encoding: Encoding) -> Floats:
         columns = [array[..., j] for j in range(len(names))]
     shape = np.shape(columns[0])
     flat = [column if np.ndim(column) == 1 else np.reshape(np.asarray(column), -1) for column in columns]
-    table = Table("x", tuple(column_of(name, values) for name, values in zip(names, flat, strict=True)))
+    table = Table("x", tuple(column_of(name, values, Origin("x")) for name, values in zip(names, flat, strict=True)))
     features = encoding.features(table)
     return features.reshape(*shape, features.shape[1])
 
