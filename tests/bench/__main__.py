@@ -48,7 +48,6 @@ from qhn.exact.engine import energy_of
 from qhn.exact.state_vector import StateVectorEnergy
 from qhn.optimize.lbfgs import minimize
 from qhn.problem.cost import BinnProblem
-from qhn.problem.cost_table import table_of_costs
 from qhn.problem.landscape import BLOCK, enumerate_costs
 from qhn.problem.quadratic import QuadraticProblem
 from qhn.run.training import train
@@ -219,7 +218,7 @@ def bench_sampled(shots: int) -> dict[str, Any]:
         means: np.ndarray = costs[inverse.reshape(bits.shape[:2])].mean(axis=1)
         return means
 
-    exact = Energy(ansatz, table_of_costs(problem))(rows)  # type: ignore[arg-type]
+    exact = Energy(ansatz, problem.table_of_costs())(rows)  # type: ignore[arg-type]
     for means in (plain_aer(), *(estimator.value_and_grad(theta).estimates.mean for estimator in estimators.values())):
         assert np.abs(means - exact).max() < 6 * 0.3 / np.sqrt(shots), "the contenders disagree"
     seconds = medians(
@@ -329,14 +328,14 @@ def bench_costs(name: str, settings: dict[str, Any] | None = None) -> dict[str, 
     problem = load_config(name, settings).problem()
     everything = bitstrings.from_integers(np.arange(2**problem.num_qubits), problem.num_qubits)
     part = everything[:: len(everything) // 512]
-    table = table_of_costs(problem)
+    table = problem.table_of_costs()
     assert table is not None
     np.testing.assert_allclose(table, problem.cost(everything), rtol=1e-12)
     np.testing.assert_allclose(problem.cost(part), loop_costs(problem, part), rtol=1e-9)
     blocks = [everything[start : start + BLOCK] for start in range(0, len(everything), BLOCK)]
     seconds = medians(
         {
-            "qhn, table": lambda: table_of_costs(problem),
+            "qhn, table": lambda: problem.table_of_costs(),
             "qhn, any networks": lambda: [problem.cost(block) for block in blocks],
             "one network after the other, scaled": lambda: loop_costs(problem, part),
         },

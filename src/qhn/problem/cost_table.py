@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from qhn import bitstrings
 from qhn.arrays import Floats, Integers
 from qhn.compiled import compiled
-from qhn.problem.cost import BinnProblem
 from qhn.problem.log_products import LARGEST_LOG, full_after, take_exponents
+from qhn.problem.samples import Samples
 from qhn.problem.search_space import SearchSpace, Symmetries
 from qhn.threads import in_parallel, num_cores
 
@@ -45,17 +45,21 @@ SPANS = 16  # spans of networks that one thread takes at a time
 NETWORKS = 2**20  # networks whose representatives are found at a time
 
 
-def table_of_costs(problem: BinnProblem) -> Floats | None:
+def table_of_costs(space: SearchSpace, samples: Samples, loss: str) -> Floats | None:
     """The costs C of all bitstrings, ``[2**num_qubits]``, qubit 0 least significant, or None if this way saves nothing.
+
+    Args:
+        space: the family of networks.
+        samples: the samples and their weights.
+        loss: name of the loss, ``"mse"`` or ``"cross-entropy"``.
 
     >>> from qhn.config.file import load_problem
     >>> problem = load_problem("gaussian-activation")
-    >>> table = table_of_costs(problem)
+    >>> table = table_of_costs(problem.space, problem.samples, problem.loss)
     >>> bits = bitstrings.from_integers([5, 6000], 14)
     >>> bool(np.abs(table[[5, 6000]] - problem.cost(bits)).max() < 1e-12)
     True
     """
-    space, samples = problem.space, problem.samples
     groups = space.additive_groups()
     if groups is None or (not space.layers and space.activations != ("sigmoid",)):
         return None
@@ -69,7 +73,7 @@ def table_of_costs(problem: BinnProblem) -> Floats | None:
     costs = np.empty(2**space.num_qubits)
     for choice in _patterns(space.choice_qubits):
         orbits = Orbits.of(halves, space.symmetries(bitstrings.from_integers(choice, space.num_qubits)))
-        sums = _sums_of_losses(problem, halves, int(choice), orbits, largest)
+        sums = _sums_of_losses(space, samples, loss, halves, int(choice), orbits, largest)
         first, second = (_patterns(_flat(half)) for half in halves)
         costs[(first[:, None] + second + choice).ravel()] = orbits.spread(*sums) / samples.total
     return costs
@@ -195,21 +199,27 @@ def _patterns(qubits: list[int] | tuple[int, ...]) -> Integers:
 
 
 def _sums_of_losses(
-    problem: BinnProblem, halves: Halves, choice: int, orbits: Orbits, largest: Floats
+    space: SearchSpace,
+    samples: Samples,
+    loss: str,
+    halves: Halves,
+    choice: int,
+    orbits: Orbits,
+    largest: Floats,
 ) -> tuple[Floats, Floats]:
     """The weighted sums of the losses of the networks that are computed, and of those with negated logits.
 
     Both are ``[rows, columns]``; columns outside of those that ``orbits`` asks for have no meaning.
     """
-    samples, num_columns = problem.samples, 2 ** len(_flat(halves[1]))
-    kind = CrossEntropies if problem.loss == "cross-entropy" else Squares
+    num_columns = 2 ** len(_flat(halves[1]))
+    kind = CrossEntropies if loss == "cross-entropy" else Squares
     num_patterns = sum(2 ** len(group) for half in halves for group in half)
     values, negated = np.zeros((2, len(orbits.rows), num_columns))
     for weight, places in samples.groups:
         x, signs, bounds = samples.x[places], 1.0 - 2.0 * samples.y[places], largest[places]
         sums = kind(orbits, num_columns)
         for many in _parts(len(x), TABLE // num_patterns):
-            both = _contributions(problem.space, halves, choice, x[many], signs[many])
+            both = _contributions(space, halves, choice, x[many], signs[many])
             for few in _parts(len(x[many]), TABLE // 2 ** len(_flat(halves[0]))):
                 first, second = ([rows[:, few] for rows in half] for half in both)
                 sums.add(first, second, bounds[many][few])
