@@ -123,7 +123,7 @@ def _cross_entropies(first: Exponentials, second: Exponentials, largest: Floats)
 
     Args:
         first: the contributions of the first set of outputs.
-        second: those of the second set.
+        second: the contributions of the second set of outputs.
         largest: a bound of the magnitude of the logits, ``[samples]``.
     """
     raised = np.exp(largest)  # so that no factor is below 1
