@@ -89,7 +89,7 @@ def test_the_mean_loses_less_than_its_members_by_their_spread(rng: np.random.Gen
     members = [ensemble.only(bits).probabilities(x) for bits in ensemble.bits]
     mean = ensemble.probabilities(x)
     brier = ensemble.weights @ [calibration(p, y).brier for p in members]
-    spread = ensemble.weights @ [np.square(p - mean).sum(axis=-1).mean() for p in members]
+    spread = ensemble.weights @ [np.square(p - mean)[:, 1].mean() for p in members]
     assert calibration(mean, y).brier == pytest.approx(brier - spread)  # Krogh and Vedelsby's decomposition
     assert calibration(mean, y).cross_entropy <= ensemble.weights @ [calibration(p, y).cross_entropy for p in members]
 
@@ -196,3 +196,21 @@ def test_digits_of_four_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     p = ensemble.probabilities(np.zeros((3, 64)))
     assert p.shape == (3, 4)
     np.testing.assert_allclose(p.sum(axis=-1), 1)
+
+
+@pytest.mark.parametrize("backend", ["exact", "aer"])
+def test_a_training_that_is_not_recorded_gives_the_ensemble_of_its_record(
+    small_config: RunConfig, backend: str, tmp_path: Path
+) -> None:
+    config = with_settings(small_config, {"train.backend": backend})
+    training = train(config, record=False)
+    with pytest.raises(ValueError, match="the training has no complete step yet"):
+        Ensemble.of(training)
+    list(training)
+    ensemble, recorded = Ensemble.of(training), Ensemble.of(finish(config, tmp_path))
+    np.testing.assert_array_equal(ensemble.bits, recorded.bits)
+    np.testing.assert_array_equal(ensemble.weights, recorded.weights)
+    assert ensemble.left_out == recorded.left_out
+    if backend == "aer":
+        with pytest.raises(ValueError, match="the bits of step 1 are gone"):
+            Ensemble.of(training, 1)

@@ -7,10 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from qhn.arrays import Floats
+from qhn import bitstrings
+from qhn.arrays import Bits, Floats
 from qhn.backend import Backend, Journal, Sampler
 from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.config import RunConfig
+from qhn.errors import QhnError
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.run.checkpoint import Checkpoint
@@ -127,6 +129,17 @@ class Recorder(Protocol):
         """
         ...
 
+    def samples(self, step: int) -> Bits:
+        """The bits measured at the θ of a complete step, ``[shots, num_qubits]``.
+
+        Args:
+            step: number of the step, from 0.
+
+        Raises:
+            QhnError: if they are not kept.
+        """
+        ...
+
     def conclude(self, outcome: Outcome) -> None:
         """Keep why the run stopped."""
         ...
@@ -203,13 +216,17 @@ class OnDisk:
         if has_fallen:
             write_best(self.record, problem, step)
 
+    def samples(self, step: int) -> Bits:
+        """The bits measured at the θ of a step, from the record: ``[shots, num_qubits]``."""
+        return self.record.samples(step)
+
     def conclude(self, outcome: Outcome) -> None:
         """Write why the run stopped to the record."""
         self.record.write_outcome(outcome)
 
 
 class Unrecorded:
-    """The recorder of a run that is not recorded: there is nothing earlier, and nothing is written.
+    """The recorder of a run that is not recorded: nothing is written, and the bits of the last step are held in memory.
 
     Its methods are those of :class:`Recorder`.
 
@@ -220,6 +237,9 @@ class Unrecorded:
 
     record = None
     journal = None
+
+    def __init__(self) -> None:
+        self._last: dict[int, Bits] = {}
 
     def hold(self) -> AbstractContextManager[None]:
         """A context that does nothing, since no other process knows the run."""
@@ -248,8 +268,17 @@ class Unrecorded:
         """Do nothing, since sessions are not recorded."""
 
     def keep(self, taken: Taken, evaluations: Evaluations, problem: Problem, *, has_fallen: bool) -> None:
-        """Discard the evaluations that wait to be written."""
+        """Hold the bits measured at θ in place of those of the step before, and discard what waits to be written."""
         evaluations.take_fresh()  # nobody else will, and they would pile up
+        self._last = {}
+        if taken.samples:
+            self._last[taken.step.step] = bitstrings.to_bits(taken.samples[0].measured[:1])[0].copy()
+
+    def samples(self, step: int) -> Bits:
+        """The bits measured at the θ of the last step, ``[shots, num_qubits]``; those of earlier steps are gone."""
+        if step not in self._last:
+            raise QhnError(f"the bits of step {step} are gone: a run that is not recorded holds those of its last step")
+        return self._last[step]
 
     def conclude(self, outcome: Outcome) -> None:
         """Do nothing, since outcomes are not recorded."""

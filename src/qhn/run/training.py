@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qhn.arrays import Floats
+from qhn.arrays import Bits, Floats
 from qhn.backend import Backend
 from qhn.backend.sampler import QuotaError
 from qhn.backend.samples import ReadoutCounts
@@ -432,6 +432,21 @@ class Training(Iterator[Step]):
     def ledger(self) -> Ledger:
         """The QPU seconds, jobs and shots that the run has spent so far, or in a rehearsal would have."""
         return self._machine.ledger()
+
+    def steps(self) -> list[Step]:
+        """The complete steps of the run, those on disk included."""
+        return list(self._steps)
+
+    def samples(self, step: int) -> Bits:
+        """The bits measured at the θ of a step, without those at shifted angles: ``[shots, num_qubits]``.
+
+        Args:
+            step: number of the step, from 0.
+
+        Raises:
+            QhnError: if they are not kept: a run that is not recorded holds those of its last step alone.
+        """
+        return self._recorder.samples(step)
 
     def request_stop(self) -> None:
         """End the run after the step that is being made, with the outcome ``interrupted``."""
