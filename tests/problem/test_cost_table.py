@@ -162,6 +162,19 @@ def test_costs_on_many_samples_are_read_from_the_table(loss: str, monkeypatch: p
         problem.cost(np.zeros(3, dtype=np.uint8))
 
 
+def test_the_costs_on_many_held_out_samples_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = replace(DATA, x_validation=DATA.x, y_validation=DATA.y)
+    monkeypatch.setattr(cost, "MANY_SAMPLES", len(DATA.y))
+    problem = BinnProblem(SPACES["hidden"], data)
+    assert problem.validation is problem.held_out
+    expected = everything(problem)
+    assert problem.validation is not None
+    np.testing.assert_array_equal(everything(problem.validation), expected)
+    monkeypatch.setattr(BinnProblem, "_tabulated", None)
+    assert problem.validation is not None
+    np.testing.assert_array_equal(everything(problem.validation), expected)
+
+
 @pytest.mark.parametrize(("limit", "value"), [("TABLE_QUBITS", 8), ("MOST_LOSSES", 2.0**12), ("MANY_SAMPLES", 301)])
 def test_costs_are_computed_one_by_one_where_that_is_less(
     limit: str, value: float, monkeypatch: pytest.MonkeyPatch

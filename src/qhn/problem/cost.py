@@ -129,7 +129,7 @@ class BinnProblem:
             raise QhnError(NO_VALIDATION)
         return self._mean_losses(bits, self.validation_samples, self._logistic_validation)
 
-    @property
+    @cached_property
     def held_out(self) -> BinnProblem:
         """The problem of the same networks whose cost is the validation cost.
 
