@@ -13,6 +13,7 @@ from qhn.config.user_file import WithFile
 from qhn.errors import QhnError
 from qhn.problem.column_choice import ColumnChoice, refuse_unused
 from qhn.problem.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
+from qhn.problem.labels import Unlabelled
 from qhn.problem.mnist_files import idx_bytes, read_mnist
 from qhn.table.columns import MISSING
 from qhn.table.csv_files import Dialect
@@ -126,6 +127,7 @@ class FileData(WithFile):
         max_categories: the number of categories of a column that become features, the most frequent ones of the
             training samples; None, written ``"none"``, for all, which may not be more than 64, nor nearly as many as
             there are samples.
+        unlabelled: what becomes of rows without a class: ``"refuse"`` the table, or ``"leave-out"`` the rows.
         sha256: hash of the bytes of the file; filled in when the configuration is loaded.
     """
 
@@ -145,6 +147,7 @@ class FileData(WithFile):
     missing: tuple[str, ...] = MISSING
     impute: Impute = "none"
     max_categories: int | None = Field(default=None, ge=1)
+    unlabelled: Unlabelled = "refuse"
 
     @field_validator("max_categories", mode="before")
     @classmethod
@@ -183,6 +186,7 @@ class FileData(WithFile):
             missing=self.missing,
             impute=self.impute,
             max_categories=self.max_categories,
+            unlabelled=self.unlabelled,
         )
 
 

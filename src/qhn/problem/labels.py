@@ -5,15 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qhn.arrays import Bools
 from qhn.errors import QhnError, QhnWarning
 from qhn.table.columns import MISSING, Column
 from qhn.text import clipped, in_line, shown
 
+Unlabelled = Literal["refuse", "leave-out"]
 MAX_CLASSES = 64  # of a user's data
 MAX_NAME = 10_000  # characters of a class or a feature
 
@@ -46,6 +48,21 @@ def labels_of(source: str, column: Column, missing: Sequence[str] = MISSING) -> 
         )
         warnings.warn(words, QhnWarning, stacklevel=3)
     return without_spaces(source, column.values.tolist())
+
+
+def is_unlabelled(column: Column, missing: Sequence[str] = MISSING) -> Bools:
+    """Where a column of classes holds none, ``[num_samples]``.
+
+    Args:
+        column: the column.
+        missing: the texts that stand for a missing value.
+
+    >>> is_unlabelled(Column("paid", np.array(["yes", " ", "?"], dtype=object))).tolist()
+    [False, True, True]
+    """
+    if column.own_values.dtype.kind != "O":
+        return column.is_missing
+    return np.array([(text or "").strip() in {"", *missing} for text in column.values], dtype=bool)
 
 
 def as_labels(values: NDArray[Any]) -> NDArray[Any]:
