@@ -22,7 +22,7 @@ def test_each_number_is_its_definition_written_out(num_classes: int, rng: np.ran
         right = row.index(top) == label
         hits += right
         nats -= math.log(max(row[label], 2.0**-52))
-        squares += sum((value - (c == label)) ** 2 for c, value in enumerate(row))
+        squares += sum((value - (c == label)) ** 2 for c, value in enumerate(row)) / (2 if num_classes == 2 else 1)
         m = next(m for m in range(10) if m / 10 < top <= (m + 1) / 10)
         bins.setdefault(m, []).append((top, right))
     assert found.accuracy == pytest.approx(hits / 400)
@@ -47,7 +47,7 @@ def test_it_agrees_with_the_costs_of_a_network(rng: np.random.Generator) -> None
     space = SearchSpace(2, (3,))
     bits = rng.integers(0, 2, space.num_qubits, dtype=np.uint8)
     found = calibration(space.probabilities(bits[None], data.x)[0], data.y)
-    assert found.brier == pytest.approx(2 * float(BinnProblem(space, data, "mse").cost(bits)))
+    assert found.brier == pytest.approx(float(BinnProblem(space, data, "mse").cost(bits)))
     assert found.cross_entropy == pytest.approx(float(BinnProblem(space, data, "cross-entropy").cost(bits)))
     assert found.accuracy == float(BinnProblem(space, data).accuracy(bits)[0])
 

@@ -17,6 +17,7 @@ from qhn.cli.options import (
     AnsatzOption,
     BackendOption,
     ExperimentArgument,
+    LabelOption,
     LayersOption,
     MitigationOption,
     OrderOption,
@@ -29,6 +30,7 @@ from qhn.cli.options import (
     TrustOption,
     find,
     load,
+    planned,
 )
 from qhn.cli.terminal import put, tell
 from qhn.errors import QhnError
@@ -44,6 +46,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object instea
 @app.command()
 def estimate(
     experiment: ExperimentArgument = DEFAULT_EXPERIMENT,
+    label: LabelOption = None,
     backend: BackendOption = None,
     shots: ShotsOption = None,
     ansatz: AnsatzOption = None,
@@ -64,7 +67,7 @@ def estimate(
     if not 0 < budget < math.inf:
         raise QhnError(f"--budget must be above 0 seconds, got {budget:g}")
     options = {"backend": backend, "shots": shots, "ansatz": ansatz, "layers": layers, "order": order, "steps": steps}
-    config = load(experiment, settings, **options, tiles=tiles, mitigation=mitigation)
+    config = load(planned(experiment, label, say=not as_json), settings, **options, tiles=tiles, mitigation=mitigation)
     if _is_free(config.train.backend, chip_map, as_json):
         return
     from qhn.budget.quote import quote

@@ -12,6 +12,7 @@ from qhn.cli.options import (
     DEFAULT_EXPERIMENT,
     AnsatzOption,
     ExperimentArgument,
+    LabelOption,
     LayersOption,
     OrderOption,
     ResultsOption,
@@ -19,6 +20,7 @@ from qhn.cli.options import (
     TrustOption,
     check_range,
     load,
+    planned,
     print_paths,
 )
 from qhn.cli.terminal import put, tell
@@ -30,7 +32,10 @@ METHOD_HELP = "random, descent, annealing, cross-entropy, product, straight-thro
 
 @app.command()
 def circuit(
-    experiment: Annotated[str | None, typer.Argument(help="A preset or a .toml file; all presets by default.")] = None,
+    experiment: Annotated[
+        str | None, typer.Argument(help="A preset, a .toml file or a table; all presets by default.")
+    ] = None,
+    label: LabelOption = None,
     ansatz: AnsatzOption = None,
     layers: LayersOption = None,
     order: OrderOption = None,
@@ -51,7 +56,7 @@ def circuit(
         )
     names = list(presets()) if experiment is None and output is not None else [experiment or DEFAULT_EXPERIMENT]
     for name in names:
-        config = load(name, settings, ansatz=ansatz, layers=layers, order=order)
+        config = load(planned(name, label), settings, ansatz=ansatz, layers=layers, order=order)
         circuit = config.circuit(config.problem(trust=True), trust=trust)
         if output is not None:
             for path in write_files(circuit, config.experiment, output):
@@ -63,6 +68,7 @@ def circuit(
 @app.command()
 def landscape(
     experiment: ExperimentArgument = DEFAULT_EXPERIMENT,
+    label: LabelOption = None,
     settings: SetOption = None,
     results: ResultsOption = None,
 ) -> None:
@@ -71,7 +77,7 @@ def landscape(
     from qhn.run.directories import results_directory
 
     place = results_directory(results)
-    report = LandscapeReport.of(load(experiment, settings), place, lambda words: tell(words))
+    report = LandscapeReport.of(load(planned(experiment, label), settings), place, lambda words: tell(words))
     put(report.page())
     print_paths(report.write(place))
 
@@ -79,6 +85,7 @@ def landscape(
 @app.command()
 def baseline(
     experiment: ExperimentArgument = DEFAULT_EXPERIMENT,
+    label: LabelOption = None,
     method: Annotated[str, typer.Option(help=METHOD_HELP)] = "all",
     evaluations: Annotated[
         int | None,
@@ -98,7 +105,7 @@ def baseline(
     check_range("--evaluations", evaluations, 1)
     check_range("--seed", seed, 0)
     report = BaselineReport.of(
-        load(experiment, settings),
+        load(planned(experiment, label), settings),
         method,
         evaluations=evaluations,
         repeats=repeats,

@@ -15,12 +15,19 @@ from qhn.text import clipped
 if TYPE_CHECKING:
     from qhn.arrays import Floats
     from qhn.config import RunConfig
+    from qhn.config.from_table import Draft
 
 DEFAULT_EXPERIMENT = "gaussian-activation"
 LEAST_BUSY = "least-busy"
 DEFECT, BAD_INPUT, LIMIT, FAILED, INTERRUPTED = 1, 2, 3, 4, 130  # exit codes
 
-ExperimentArgument = Annotated[str, typer.Argument(help="Name of a preset (see qhn list) or path of a .toml file.")]
+ExperimentArgument = Annotated[
+    str, typer.Argument(help="Name of a preset (see qhn list), or path of a .toml file or of a table such as data.csv.")
+]
+LabelOption = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="The column of classes of a table; label, target or class by default."),
+]
 RunArgument = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="Path or run id of a run; the latest by default.")
 ]
@@ -78,13 +85,44 @@ KEYS = {  # dotted key of the setting that each option gives
 MAX_DIGITS = 18  # most digits of a number on the command line, so that it fits 64 bits
 
 
-def load(experiment: str, settings: list[str] | None = None, naming: int | None = None, /, **options: Any) -> RunConfig:
+def planned(experiment: str, label: str | None, say: bool = True) -> str | Draft:
+    """An experiment as it is named, or, if it is a table, a configuration for it, of which a few lines are told.
+
+    Args:
+        experiment: name of a preset, or path of a ``.toml`` file or of a table.
+        label: the column of classes; None if it is not given.
+        say: whether to tell what was chosen.
+
+    Raises:
+        NotFoundError: if there is no such table.
+        QhnError: if there is a label and no table, or the table cannot be learned from.
+    """
+    from qhn.table.files import is_table
+
+    if is_table(experiment):
+        from qhn.config.draft_page import lines_of
+        from qhn.config.from_table import draft_of
+
+        draft = draft_of(experiment, label)
+        for line in lines_of(draft) if say else ():
+            tell(line)
+        return draft
+    if label is not None:
+        raise QhnError(
+            f"--label names the column of classes of a table, and {experiment} is none; a .toml file has data.label"
+        )
+    return experiment
+
+
+def load(
+    experiment: str | Draft, settings: list[str] | None = None, naming: int | None = None, /, **options: Any
+) -> RunConfig:
     """The configuration of an experiment with the settings and options that were given.
 
     Backend ``least-busy`` becomes the device of the account that has enough qubits and the fewest jobs waiting.
 
     Args:
-        experiment: name of a preset, or path of a ``.toml`` file.
+        experiment: name of a preset, path of a ``.toml`` file, or the configuration for a table (:func:`planned`).
         settings: the values of ``--set``, each ``key=value``.
         naming: version of the defaults (:mod:`qhn.config.defaults`); None for the newest.
         options: values of the options of the command line by their names, the keys of ``KEYS``; None if not given.
@@ -94,7 +132,6 @@ def load(experiment: str, settings: list[str] | None = None, naming: int | None 
         BackendError: if the service cannot be asked for the least busy device.
     """
     from qhn.circuit.circuit_file import ENDINGS
-    from qhn.config.file import load_config
 
     given = {KEYS[name]: value for name, value in options.items() if value is not None}
     if str(given.get("ansatz", "")).endswith(ENDINGS):
@@ -103,10 +140,19 @@ def load(experiment: str, settings: list[str] | None = None, naming: int | None 
         from qhn.backend.ibm.account import least_busy
 
         circuit = {key: value for key, value in given.items() if key.partition(".")[0] == "ansatz"}
-        problem = load_config(experiment, all_settings(settings, circuit)).problem(trust=True)
+        problem = _configured(experiment, all_settings(settings, circuit)).problem(trust=True)
         given["train.backend"] = least_busy(problem.num_qubits)
         tell(f"least busy: {given['train.backend']}")
-    return load_config(experiment, all_settings(settings, given), naming)
+    return _configured(experiment, all_settings(settings, given), naming)
+
+
+def _configured(experiment: str | Draft, settings: dict[str, Any], naming: int | None = None) -> RunConfig:
+    """The configuration of an experiment with some values replaced."""
+    from qhn.config.file import load_config
+
+    if isinstance(experiment, str):
+        return load_config(experiment, settings, naming)
+    return experiment.config(settings, naming)
 
 
 def all_settings(settings: list[str] | None, options: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from qhn.cli.options import (
     DetachOption,
     ExperimentArgument,
     JsonOption,
+    LabelOption,
     LayersOption,
     MitigationOption,
     OrderOption,
@@ -41,6 +42,7 @@ from qhn.cli.options import (
     find,
     is_experiment,
     load,
+    planned,
     print_paths,
     say_where,
     source_of,
@@ -51,6 +53,7 @@ from qhn.errors import EvaluationError, QhnError
 
 if TYPE_CHECKING:
     from qhn.config import RunConfig
+    from qhn.config.from_table import Draft
     from qhn.run.checks import BudgetNeeded
     from qhn.run.step import Outcome
     from qhn.run.training import Training
@@ -61,6 +64,7 @@ MARGIN = 1.25  # ratio of a budget to the forecast price: a job may be billed a 
 @app.command()
 def run(
     experiment: ExperimentArgument = DEFAULT_EXPERIMENT,
+    label: LabelOption = None,
     backend: BackendOption = None,
     shots: ShotsOption = None,
     ansatz: AnsatzOption = None,
@@ -98,8 +102,10 @@ def run(
     if init_from is not None and warm_start is not None:
         raise QhnError("--init-from and --warm-start both give the first angles; leave out one")
 
+    source = planned(experiment, label, say=not (quiet or as_json))
+
     def configured(naming: int | None = None) -> RunConfig:
-        config = load(experiment, settings, naming, **options).without_code(trust)
+        config = load(source, settings, naming, **options).without_code(trust)
         if init_from is None:
             return config
         from qhn.run.record import Record
@@ -118,7 +124,14 @@ def run(
         said = (lambda words: None) if quiet or as_json else tell
         config = warm_started(config, warm_start, results=results, tell=said, trust=trust)
     asked = {"restart": restart, "detach": detach, "retry_self_test": retry_self_test, "trust": trust}
-    _advance(lambda: _begin(config, yes, results=results, **asked), quiet, as_json, trust)
+    _advance(lambda: _kept(source, _begin(config, yes, results=results, **asked)), quiet, as_json, trust)
+
+
+def _kept(source: str | Draft, training: Training) -> Training:
+    """The training, once its record holds the file that the configuration for a table would be."""
+    if not isinstance(source, str) and training.record is not None:
+        source.keep(training.record.directory)
+    return training
 
 
 def _tell_of_earlier(
@@ -353,21 +366,27 @@ def _conclude(training: Training, quiet: bool, as_json: bool, trust: bool) -> No
     assert record is not None
     assert outcome is not None
     has_steps = bool(record.steps()) and outcome.name != "detached"  # the page of a detached run is drawn later
+    warning = ""
     if has_steps:
         report = Report(record, trust=trust)
-        figures = report.figures()
+        figures, warning = report.figures(), report.warning()
     if as_json:
-        put(json.dumps({"outcome": outcome.name, "message": outcome.message, "run": str(record.directory)}))
+        told = {"outcome": outcome.name, "message": outcome.message, "run": str(record.directory)}
+        put(json.dumps(told | ({"warning": warning.removeprefix("warning: ")} if warning else {})))
     elif quiet:
         put(str(record.directory))
         if outcome.name.exit_code:
             tell(f"qhn: {_last_words(outcome, record.directory)}")
+        if warning:
+            tell(warning)
     else:
         if has_steps:
             put(report.summary())
             network = record.directory / "network.npz"
             print_paths([*figures, *[network] * network.exists()])
         put(_last_words(outcome, record.directory))
+        if warning:
+            put(warning)
     raise typer.Exit(outcome.name.exit_code)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -99,14 +99,38 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None, nami
     else:
         hint = did_you_mean(str(source), known, otherwise=f"presets are {', '.join(known)}")
         raise NotFoundError(f"there is no preset {shown(str(source))}; {hint} (a file of your own must end in .toml)")
-    tree = parse_toml(text, str(source))
+    return config_of(text, str(source), folder, path.stem, settings, naming)
+
+
+def config_of(
+    text: str,
+    source: str,
+    folder: Path,
+    name: str,
+    settings: Mapping[str, Any] | None = None,
+    naming: int | None = None,
+) -> RunConfig:
+    """The configuration of a TOML text, with some values replaced.
+
+    Args:
+        text: the text.
+        source: what the text is called, for messages.
+        folder: the folder to which files that the text names are relative.
+        name: the name of the experiment, if the text gives none.
+        settings: values by dotted key, as for :func:`load_config`.
+        naming: version of the defaults, as for :func:`load_config`.
+
+    Raises:
+        QhnError: if it is not valid TOML, a key or value is wrong, or a data file is missing, in one sentence.
+    """
+    tree = parse_toml(text, source)
     for table in map(tree.get, ("data", "problem", "ansatz")):
         for place in ("file", "directory"):
             if isinstance(table, dict) and isinstance(table.get(place), str):
                 table[place] = str(folder / table[place])
     if isinstance(tree.get("problem"), dict) and "problem.python" not in (settings or {}):
         tree["problem"] = located(tree["problem"], [folder])
-    tree.setdefault("experiment", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.") or "experiment")
+    tree.setdefault("experiment", re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "experiment")
     try:
         _refuse_recorded(tree)
         chosen = _with_settings(tree, settings or {})
@@ -123,7 +147,7 @@ def _refuse_recorded(keys: Iterable[str]) -> None:
             raise QhnError(_unknown_key(key.split(".")))
 
 
-def _check_replaced(tree: dict[str, Any], settings: dict[str, Any]) -> None:
+def _check_replaced(tree: dict[str, Any], settings: Mapping[str, Any]) -> None:
     """Refuse values of a file that no key takes, although a setting stands in their place this time.
 
     Args:
@@ -262,7 +286,7 @@ def with_settings(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
     return parse_config(_with_settings(config.model_dump(mode="json", exclude_unset=True), settings))
 
 
-def _with_settings(tree: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+def _with_settings(tree: dict[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of a nested dictionary with values replaced by dotted key."""
     _refuse_recorded(settings)
     result: dict[str, Any] = json.loads(json.dumps(tree, default=str))

@@ -26,7 +26,8 @@ class Calibration:
         accuracy: the share of right predictions.
         cross_entropy: mean of −log of the true class's probability, in nats. A probability below 2.2e-16 counts as
             2.2e-16, so that one sample costs at most 36.04 nats.
-        brier: mean of Σ_c (p_c − [y = c])², from 0 to 2; with two classes twice the mean of (p − y)².
+        brier: mean of (p − y)² with two classes, p the probability of the second one, and of Σ_c (p_c − [y = c])² with
+            more, from 0 to 2. It is the loss ``"mse"`` of a network.
         counts: number of samples in each bin, ``[10]``.
         confidence: mean confidence of the samples in each bin, ``[10]``, nan in an empty bin.
         right: share of right predictions in each bin, ``[10]``, nan in an empty bin.
@@ -55,7 +56,7 @@ def calibration(probabilities: ArrayLike, y: ArrayLike) -> Calibration:
 
     >>> found = calibration([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7]], [0, 1, 1, 1])
     >>> found.accuracy, round(found.brier, 3), round(found.error, 3)
-    (0.75, 0.25, 0.3)
+    (0.75, 0.125, 0.3)
     """
     p, label = np.asarray(probabilities, dtype=np.float64), np.asarray(y).astype(np.intp)
     if p.ndim != 2 or label.shape != p.shape[:1] or not len(p):
@@ -72,10 +73,11 @@ def calibration(probabilities: ArrayLike, y: ArrayLike) -> Calibration:
     counts = np.bincount(place, minlength=NUM_BINS)
     sums = [np.bincount(place, weights=values, minlength=NUM_BINS) for values in (top, is_right)]
     empty = np.where(counts, counts, np.nan)
+    squares = np.square(p - np.eye(p.shape[1])[label])
     return Calibration(
         accuracy=float(is_right.mean()),
-        cross_entropy=float(-np.log(np.maximum(p[np.arange(len(p)), label], LEAST)).mean()),
-        brier=float(np.square(p - np.eye(p.shape[1])[label]).sum(axis=1).mean()),
+        cross_entropy=0.0 - float(np.log(np.maximum(p[np.arange(len(p)), label], LEAST)).mean()),
+        brier=float((squares[:, 1] if p.shape[1] == 2 else squares.sum(axis=1)).mean()),
         counts=counts,
         confidence=sums[0] / empty,
         right=sums[1] / empty,

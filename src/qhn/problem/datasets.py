@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from qhn.table.columns import MISSING, Column, Table
 from qhn.table.csv_files import Dialect
 from qhn.table.encoding import Encoding, Impute
 from qhn.table.files import read_table
+from qhn.table.suspicion import Suspicion, suspicion_of
 from qhn.table.values import MAX_FEATURE, typed
 from qhn.text import clipped, did_you_mean, in_line, shown
 
@@ -30,9 +30,7 @@ BLUE_MEANS = np.array([[-2.0, 1.0], [1.0, 1.0], [2.0, -2.0]])
 MIXTURE_VARIANCE = 0.1
 MAX_CLASSES = 64  # of a user's file
 MAX_NAME = 10_000  # characters of a class or a feature
-MIN_COUNTED = 10  # rows from which on a column that counts them is taken for their number
 MAX_NAMED = 3  # columns that a warning names
-IDENTIFIERS = ("id", "index", "key", "uuid", "rowid", "number", "nr", "no")  # last words of their names
 MAX_SAMPLES = 100_000_000  # of a mixture: two numbers each, 1.6 GB
 
 
@@ -363,7 +361,7 @@ def load_file(
     kinds = [(column, column.name in categorical) for column in table]
     table = Table(
         table.source,
-        tuple(typed(one, is_category=chosen, missing=missing, decimal=dialect.decimal) for one, chosen in kinds),
+        tuple(typed(one, is_category=chosen, missing=missing) for one, chosen in kinds),
     )
     return _encoded(table, labels, label, split, path.name, impute, tuple(missing))
 
@@ -460,13 +458,12 @@ def _labels_of(path: Path, column: Column) -> NDArray[Any]:
     Raises:
         QhnError: if one is missing.
     """
-    if column.kind != "category":
-        return column.values
-    labels = ["" if text is None else text for text in column.values]
-    for row, text in enumerate(labels):
-        if not text.strip():
-            raise QhnError(f"{path} row {row + 1}: {column.name!r} is empty; fill in the class or remove the sample")
-    return _without_spaces(path, labels)
+    is_text = column.own_values.dtype.kind == "O"
+    empty = [not (text or "").strip() for text in column.values] if is_text else column.is_missing
+    if any(empty):
+        place = column.line(int(np.argmax(empty)))
+        raise QhnError(f"{place}: {in_line(repr(column.name))} is empty; fill in the class or remove the sample")
+    return _without_spaces(path, column.values.tolist()) if is_text else column.own_values
 
 
 def _feature_names(name: str, x: Floats, given: Sequence[str]) -> tuple[str, ...]:
@@ -538,30 +535,17 @@ def _boolean(text: str) -> bool:
 
 def _warn_of_columns(path: Path, x: Floats, names: tuple[str, ...]) -> None:
     """Warn of features that most likely are none: numbers of rows, identifiers, and columns of one value."""
-    is_whole = (x == np.round(x)).all(axis=0)
-    counts = is_whole & (np.diff(x, axis=0) == 1).all(axis=0) & (len(x) >= MIN_COUNTED)
-    is_first_unnamed = np.array([j == 0 and name in ("", "Unnamed: 0") for j, name in enumerate(names)])
-    is_named_id = np.array([re.split(r"[^a-z]+", _words_of(name))[-1] in IDENTIFIERS for name in names])
-    differ = np.array([len(np.unique(column)) == len(column) for column in x.T])
-    is_number = is_first_unnamed & is_whole & (np.diff(x, axis=0) == 1).all(axis=0)
-    is_identifier = (counts | (is_named_id & is_whole & differ)) & ~is_number
-    is_constant = (x == x[0]).all(axis=0)
-    for found, what in (
-        (is_number, "has no name and counts the rows, and is used as a feature"),
-        (is_identifier, "looks like an identifier, and is used as a feature"),
-        (is_constant, "has the same value in all rows, and tells nothing"),
-    ):
-        chosen = [name for name, one in zip(names, found, strict=True) if one]
+    found = [suspicion_of(name, column, j == 0) for j, (name, column) in enumerate(zip(names, x.T, strict=True))]
+    for suspicion in Suspicion:
+        chosen = [name for name, one in zip(names, found, strict=True) if one is suspicion]
         if chosen:
             listed = ", ".join(in_line(repr(name)) for name in chosen[:MAX_NAMED])
             more = f" (and {len(chosen) - MAX_NAMED:,} more like it)" if len(chosen) > MAX_NAMED else ""
-            words = f"{path}: column {listed}{more} {what}; leave it out of the file if it should not be learnt from"
-            warnings.warn(words, QhnWarning, stacklevel=3)
-
-
-def _words_of(name: str) -> str:
-    """A name in small letters, with a space before each word of a name such as ``patientId``."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+            effect = "and tells nothing" if suspicion is Suspicion.CONSTANT else "and is used as a feature"
+            words = f"column {listed}{more} {suspicion.value}, {effect}"
+            warnings.warn(
+                f"{path}: {words}; leave it out of the file if it should not be learnt from", QhnWarning, stacklevel=3
+            )
 
 
 def _read_npz(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, ...]]:

@@ -17,6 +17,8 @@ from qhn.run.record import Record
 from qhn.run.step import Step
 from qhn.text import aligned, spell
 
+PARTS = ("training", "validation")  # of the samples, whose accuracy of the best network a record may hold
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -55,6 +57,10 @@ class Comparison:
         differences = self.differences()
         head = ["run", *differences]
         head += ["steps", "ended", "E", "best C", "validation", "distinct", "shots"]
+        best = [record.best() for record in self.records]
+        shares = {f"{part} accuracy": [facts.get(f"{part}_accuracy") for facts in best] for part in PARTS}
+        shares = {name: values for name, values in shares.items() if any(value is not None for value in values)}
+        head += shares
         rows = []
         for index, record in enumerate(self.records):
             steps, outcome = record.steps(), record.outcome()
@@ -63,7 +69,10 @@ class Comparison:
             row += ["–" if values[index] is None else spell(values[index]) for values in differences.values()]
             row += [len(steps), outcome.name if outcome else "unfinished", last.stated_mean()]
             row += [f"{last.best_cost:.6g}", "–" if last.validation is None else f"{last.validation:.5g}"]
-            rows.append([*row, f"{last.distinct:,}", f"{last.shots:,}"])
+            row += [f"{last.distinct:,}", f"{last.shots:,}"]
+            rows.append(
+                [*row, *("–" if values[index] is None else f"{values[index]:.1%}" for values in shares.values())]
+            )
         lines = [aligned(head, rows)]
         if len({record.config.problem_id for record in self.records}) > 1:
             why = "their data, networks or problems differ, so C does not compare"

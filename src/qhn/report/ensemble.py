@@ -8,9 +8,10 @@ from pathlib import Path
 
 from qhn import durable
 from qhn.errors import QhnError
-from qhn.predict.calibration import Calibration, calibration
 from qhn.predict.ensemble import Ensemble, predictors
+from qhn.predict.metrics import Metrics, metrics
 from qhn.report.attempt import attempt
+from qhn.report.classification import SCORES, score_cells
 from qhn.report.folder import figures_folder
 from qhn.run.record import Record
 from qhn.run.step import lowest_validation
@@ -27,13 +28,13 @@ class EnsembleReport:
         record: record of the run.
         step: the number of the step, from 0.
         ensemble: all networks measured at it, each as often as it was.
-        calibrations: the calibration by set of samples, training or validation, and then by predictor.
+        metrics: the metrics by set of samples, training or validation, and then by predictor.
     """
 
     record: Record
     step: int
     ensemble: Ensemble
-    calibrations: Mapping[str, Mapping[str, Calibration]]
+    metrics: Mapping[str, Mapping[str, Metrics]]
 
     @classmethod
     def of(cls, record: Record, step: str = "last") -> EnsembleReport:
@@ -52,24 +53,24 @@ class EnsembleReport:
         sets = {"training": (data.x, data.y)}
         if data.has_validation:
             sets["validation"] = (data.x_validation, data.y_validation)
-        calibrations = {
-            samples: {who: calibration(one.probabilities(data.raw(x)), y) for who, one in found.items()}
+        judged = {
+            samples: {who: metrics(one.probabilities(data.raw(x)), y) for who, one in found.items()}
             for samples, (x, y) in sets.items()
         }
-        return cls(record, number, found["ensemble"], calibrations)
+        return cls(record, number, found["ensemble"], judged)
 
     def page(self) -> str:
-        """How many networks predict, and a table of accuracy, cross-entropy and calibration."""
+        """How many networks predict, and a table of accuracies, losses and calibration."""
         one, config = self.ensemble, self.record.config
         what = f"{one.num_networks:,} networks, as many as {one.effective_number:.4g} of equal weight, "
         what += f"the heaviest has {one.weights[0]:.1%}"
         what += f"; {one.left_out:.2g} of the probability is left out" if one.left_out else ""
         rows = [
-            (samples, who, f"{c.accuracy:.1%}", f"{c.cross_entropy:.4f}", f"{c.brier:.4f}", f"{c.error:.4f}")
-            for samples, found in self.calibrations.items()
-            for who, c in found.items()
+            (samples, who, *score_cells(one), f"{one.calibration.error:.4f}")
+            for samples, found in self.metrics.items()
+            for who, one in found.items()
         ]
-        table = aligned(("samples", "predictor", "accuracy", "cross-entropy", "Brier", "ECE"), rows)
+        table = aligned(("samples", "predictor", *SCORES, "ECE"), rows)
         return f"{config.experiment} {config.run_id}, step {self.step}: {what}\n\n{table}"
 
     def write(self, output: Path | None = None) -> list[Path]:
@@ -85,7 +86,9 @@ class EnsembleReport:
         """
         folder = figures_folder(self.record, output)
         suffix = "" if self.step == self.record.steps()[-1].step else f"-step-{self.step}"
-        panels = {samples: dict(found) for samples, found in self.calibrations.items()}
+        panels = {
+            samples: {who: one.calibration for who, one in found.items()} for samples, found in self.metrics.items()
+        }
         path, paths = folder / f"calibration{suffix}.png", []
         with attempt(path.name):
             from qhn.report.figures import reliability

@@ -1,11 +1,9 @@
-"""Reports on binary networks and their data: accuracies, decision boundaries and weights."""
+"""Reports on binary networks and their data: what the data are, decision boundaries and weights."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from qhn.arrays import Bits
 from qhn.problem.cost import BinnProblem
@@ -29,32 +27,6 @@ class NetworkReport:
         held_out = f"{len(data.y_validation):,} validation" if data.has_validation else "no validation"
         samples = f"{len(data.y):,} training and {held_out} samples"
         return f"  data        {in_line(data.name)}, {samples}, loss {self.problem.loss}"
-
-    def accuracy(self, bits: Bits) -> str:
-        """The shares of right predictions of a network on training and validation data, in words.
-
-        Args:
-            bits: the bits of the network, ``[num_qubits]``.
-        """
-        training, validation = self.problem.accuracy(bits)
-        held_out = "" if validation is None else f", {float(validation):.1%} validation"
-        return f"{float(training):.1%} training{held_out}"
-
-    def numbers(self, best: Bits) -> list[tuple[str, str]]:
-        """The accuracy of the best network, and that of always predicting the larger class, as rows of a page.
-
-        Args:
-            best: the bits of the best network, ``[num_qubits]``.
-
-        Returns:
-            A name and a value in words for each row.
-        """
-        labels = self.problem.dataset.y
-        majority = np.bincount(labels.astype(np.intp)).max() / len(labels)
-        return [
-            ("accuracy of the best network", self.accuracy(best)),
-            ("accuracy of the larger class", f"{majority:.1%} training"),
-        ]
 
     def figures(self, folder: Path, suffix: str, bits: Bits, title: str) -> list[Path]:
         """Draw the decision boundary of a network if the data have two features, and its weights if they are pixels.

@@ -20,12 +20,15 @@ from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.means import stated, truncated, with_error
 from qhn.estimator.noisy import OfAllCosts, without_shots
 from qhn.estimator.polynomial import PolynomialEstimator
+from qhn.predict.ensemble import distinct_bits, most_probable
+from qhn.predict.predictions import Predictions
 from qhn.problem.capabilities import description_of, noun_of, number_of_bitstrings, summary_of
 from qhn.problem.cost import BinnProblem, Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import BLOCK, MAX_ENUMERABLE_QUBITS, Landscape, cost_range, is_small
 from qhn.problem.objective import Objective, Outcomes, measured_value
 from qhn.report.attempt import attempt
+from qhn.report.classification import ClassificationReport
 from qhn.report.device import DeviceReport
 from qhn.report.folder import figures_folder
 from qhn.report.jobs import ledger_of
@@ -90,6 +93,35 @@ class Report:
     def networks(self) -> NetworkReport | None:
         """The report on binary networks and their data; None for other problems."""
         return NetworkReport(self.problem) if isinstance(self.problem, BinnProblem) else None
+
+    @cached_property
+    def classification(self) -> ClassificationReport | None:
+        """The report on how the networks classify the data; None for other problems."""
+        if not isinstance(self.problem, BinnProblem):
+            return None
+        return ClassificationReport(Predictions(self.problem, self._predictors()))
+
+    def warning(self) -> str:
+        """A line on what the user should beware of in the run's result; empty if there is nothing."""
+        return self.classification.predictions.warning() if self.classification else ""
+
+    def _predictors(self) -> dict[str, tuple[Bits, Floats]]:
+        """The bits and the weights of the best network, the most likely one, and all of the last step, by name."""
+        alone, (bits, _) = np.ones(1), self.most_likely
+        best, usual = f"best of the {self._offered} {self.noun}s", f"{self._offered} {self.noun}"
+        if not self.is_exact:
+            best, usual = f"best sampled {self.noun}", f"most measured {self.noun}"
+        found = {best: (self.best_bits[None], alone)}
+        if self._told_apart and not np.array_equal(bits, self.best_bits):
+            found[usual] = (bits[None], alone)
+        if self._knows_costs:
+            last = self.steps[-1].step
+            every, weights = (
+                most_probable(self.costs(last)[1]) if self.knows_all else distinct_bits(self.record.samples(last))
+            )
+            if len(every) > 1:
+                found[f"ensemble of {len(every):,} {self.noun}s"] = (every, weights / weights.sum())
+        return found
 
     @property
     def noun(self) -> str:
@@ -183,7 +215,7 @@ class Report:
     # ------------------------------------------------------------ the page
 
     def summary(self) -> str:
-        """A page of text: settings, the best bitstring, E, CVaR, best C, optimum, accuracy, and a random search."""
+        """A page of text: settings, the best bitstring, E, CVaR, best C, optimum, random search, accuracies."""
         config, last = self.record.config, self.steps[-1]
         outcome = self.record.outcome()
         ansatz = self.ansatz
@@ -208,6 +240,7 @@ class Report:
             *(f"  {line}" for line in description_of(self.problem, self.best_bits)),
             "",
             *(f"{name:<32}{value}" for name, value in self._numbers()),
+            *(["", *self.classification.lines()] if self.classification else []),
         ]
         return "\n".join(lines)
 
@@ -289,11 +322,10 @@ class Report:
             head = f"{self.noun} that the circuit favours at the last step"
         if np.array_equal(bits, self.best_bits):
             return [f"{head}: {same}"]
-        accuracy = f", accuracy {self.networks.accuracy(bits)}" if self.networks else ""
         return [
             f"{head}, bits {bitstrings.text(bits)}",
             *(f"  {line}" for line in description_of(self.problem, bits)),
-            f"  C {float(self.problem.cost(bits)):.6g}{accuracy}",
+            f"  C {float(self.problem.cost(bits)):.6g}",
         ]
 
     def _numbers(self) -> list[tuple[str, str]]:
@@ -333,7 +365,6 @@ class Report:
         rows.append((best, f"{last.best_cost:.6g} (step {found})" + _above(last.best_cost, optimum)))
         if landscape:
             rows.append(("optimum C*", f"{landscape.optimum:.6g}, {landscape.degeneracy} of {space:,} {self.noun}s"))
-        rows += self.networks.numbers(self.best_bits) if self.networks else []
         if self.knows_all:
             rows.append((f"distinct {self.noun}s evaluated", f"all {space:,}: exact E is a sum over them"))
             return rows
@@ -439,6 +470,8 @@ class Report:
             paths += self.device.figures(folder)
         if self.networks:
             paths += self._network_figures(folder, self.networks)
+        if self.classification:
+            paths += self.classification.figures(folder)
         return paths
 
     def _network_figures(self, folder: Path, networks: NetworkReport) -> list[Path]:

@@ -57,12 +57,14 @@ def _facts_of(problem: Problem, step: Step, bits: Bits) -> dict[str, Any]:
         "validation_accuracy": None if held_out is None else float(held_out),
         "fields": problem.space.field_bits(bits),
         "network": problem.describe(bits),
-        "classes": [_json_of(label) for label in problem.dataset.classes.tolist()],  # near 0 and 1, or z[0], z[1], …
+        "classes": [
+            label_in_json(label) for label in problem.dataset.classes.tolist()
+        ],  # near 0 and 1, or z[0], z[1], …
     }
 
 
-def _json_of(label: Any) -> Any:
-    """A label as the same value of JSON, or as text if JSON has no such values."""
+def label_in_json(label: Any) -> Any:
+    """The label of a class as the same value of JSON, or as text if JSON has no such values."""
     return label if isinstance(label, (bool, int, float, str)) else str(label)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +19,36 @@ KINDS: dict[str, Kind] = {"f": "number", "M": "date", "O": "category"}  # by the
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where the rows of a table stand, for messages, and how its texts are written.
+
+    Attributes:
+        source: what holds the rows, such as the path of a file.
+        word: what a row is called there: ``"row"``, or ``"line"`` in a text file.
+        numbers: the number of each row there, ``[num_rows]``; None if rows are counted from 1.
+        decimal: the mark between a number that is written as text and its decimals.
+
+    >>> Origin("heart.csv", "line", np.array([2, 5])).place(1)
+    'heart.csv line 5'
+    """
+
+    source: str = ""
+    word: str = "row"
+    numbers: NDArray[np.int64] | None = None
+    decimal: str = "."
+
+    def place(self, row: int) -> str:
+        """The place of a row, which is counted from 0."""
+        number = row + 1 if self.numbers is None else self.numbers[row]
+        return f"{self.source} {self.word} {number}".lstrip()
+
+    def rows(self, places: NDArray[Any], num_rows: int) -> Origin:
+        """The origin of some of ``num_rows`` rows, by a mask or by their places from 0."""
+        numbers = np.arange(1, num_rows + 1) if self.numbers is None else self.numbers
+        return replace(self, numbers=numbers[places])
+
+
+@dataclass(frozen=True)
 class Column:
     """A column of a table.
 
@@ -26,6 +56,10 @@ class Column:
         name: the name of the column.
         values: the values ``[num_rows]``: ``float64`` with nan where a number is missing, ``datetime64[s]`` with NaT
             where a date is, or objects that are texts, and None where one is missing.
+        given: the values as they came, ``[num_rows]``, such as integers, truth values, or the texts of a file; None if
+            they came as they are.
+        origin: where the rows stand.
+        is_categorical: whether the texts are categories, even if they look like numbers or dates.
 
     >>> Column("age", np.array([31.0, np.nan])).is_missing.tolist()
     [False, True]
@@ -33,6 +67,9 @@ class Column:
 
     name: str
     values: NDArray[Any]
+    given: NDArray[Any] | None = None
+    origin: Origin = Origin()
+    is_categorical: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -46,6 +83,40 @@ class Column:
             return np.array([value is None for value in self.values], dtype=bool)
         missing: Bools = np.isnan(self.values) if self.kind == "number" else np.isnat(self.values)
         return missing
+
+    @property
+    def own_values(self) -> NDArray[Any]:
+        """The values in the type in which they came if that is one of numpy, such as integers or truth values."""
+        return self.values if self.given is None or self.given.dtype.kind == "O" else self.given
+
+    def line(self, row: int) -> str:
+        """The place of a row, which is counted from 0, such as ``heart.csv line 3``."""
+        return self.origin.place(row)
+
+    def place(self, row: int) -> str:
+        """The place of a value, whose row is counted from 0, such as ``heart.csv line 3, column 'age'``."""
+        return f"{self.line(row)}, column {in_line(repr(self.name))}"
+
+    def gap(self, row: int) -> str:
+        """What a message says of a missing value, whose row is counted from 0: its place, and what stands there."""
+        text = "" if self.given is None else self.given[row]
+        if not isinstance(text, str) or not text.strip():
+            return f"{self.place(row)} is empty"
+        is_number = text.strip().lower().endswith("nan")
+        return f"{self.place(row)}: {shown(text.strip())} {'is not finite' if is_number else 'is a missing value'}"
+
+    def with_values(self, values: NDArray[Any]) -> Column:
+        """The column with its values in another form, ``[num_rows]``."""
+        return replace(self, values=values, given=self.values if self.given is None else self.given)
+
+    def rows(self, places: NDArray[Any]) -> Column:
+        """The column of some of the rows, by a mask or by their places from 0."""
+        return replace(
+            self,
+            values=self.values[places],
+            given=None if self.given is None else self.given[places],
+            origin=self.origin.rows(places, len(self.values)),
+        )
 
 
 @dataclass(frozen=True)
@@ -68,9 +139,7 @@ class Table:
     columns: tuple[Column, ...]
 
     def __post_init__(self) -> None:
-        repeated = sorted({name for name in self.names if self.names.count(name) > 1})
-        if repeated:
-            raise QhnError(f"{self.source} has several columns named {shown(repeated[0])}; give each its own name")
+        refuse_repeated(self.source, self.names)
         if len({len(column.values) for column in self.columns}) > 1:
             raise QhnError(f"{self.source} must have columns of the same length")
 
@@ -88,11 +157,7 @@ class Table:
         return iter(self.columns)
 
     def __getitem__(self, name: str) -> Column:
-        for column in self.columns:
-            if column.name == name:
-                return column
-        hint = did_you_mean(name, self.names, otherwise=clipped(f"it has {', '.join(map(in_line, self.names))}"))
-        raise QhnError(f"{self.source} has no column {in_line(repr(name))}; {hint}")
+        return self.columns[place_of(name, self.names, self.source)]
 
     def only(self, names: Iterable[str]) -> Table:
         """The table of some of the columns, in the order of ``names``.
@@ -113,4 +178,36 @@ class Table:
 
     def rows(self, places: NDArray[Any]) -> Table:
         """The table of some of the rows, by a mask or by their places from 0."""
-        return Table(self.source, tuple(Column(column.name, column.values[places]) for column in self.columns))
+        return Table(self.source, tuple(column.rows(places) for column in self.columns))
+
+
+def place_of(name: str, names: tuple[str, ...], source: str) -> int:
+    """The place of a column among the names of all.
+
+    Args:
+        name: the name of the column.
+        names: the names of all columns in order.
+        source: what has the columns, for messages.
+
+    Raises:
+        QhnError: if there is none of the name; the message says which names there are.
+    """
+    if name not in names:
+        hint = did_you_mean(name, names, otherwise=clipped(f"it has {', '.join(map(in_line, names))}"))
+        raise QhnError(f"{source} has no column {in_line(repr(name))}; {hint}")
+    return names.index(name)
+
+
+def refuse_repeated(source: str, names: tuple[str, ...]) -> None:
+    """Refuse columns of the same name.
+
+    Raises:
+        QhnError: if a name occurs twice; the message says at which places an empty one does.
+    """
+    if len(set(names)) == len(names):
+        return
+    repeated = next(name for j, name in enumerate(names) if name in names[:j])
+    places = [str(j + 1) for j, name in enumerate(names) if name == repeated]
+    if not repeated:
+        raise QhnError(f"{source} has no name for columns {' and '.join(places[:2])}; give each its own name")
+    raise QhnError(f"{source} has several columns named {shown(repeated)}; give each its own name")

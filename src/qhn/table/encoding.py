@@ -13,7 +13,7 @@ from qhn.errors import QhnError
 from qhn.table.columns import MISSING, Column, Kind, Table
 from qhn.table.frames import table_of
 from qhn.table.values import as_kind, days
-from qhn.text import in_line, parse_json
+from qhn.text import parse_json
 
 Impute = Literal["none", "mean", "median"]
 
@@ -74,8 +74,8 @@ class ColumnEncoding:
         missing = column.is_missing
         if missing.any() and self.fill is None:
             raise QhnError(
-                f"column {in_line(repr(self.name))}, row {int(missing.argmax()) + 1} is empty, and nothing was learned "
-                "to stand in for it; fill it in"
+                f"{column.gap(int(missing.argmax()))}; fill it in, remove the sample, or train with data.impute = "
+                '"median"'
             )
         if self.kind != "category":
             values = column.values if self.kind == "number" else days(column)

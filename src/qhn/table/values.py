@@ -2,77 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qhn.arrays import Floats
 from qhn.errors import QhnError
 from qhn.table.columns import MISSING, Column, Kind
-from qhn.text import in_line, shown
+from qhn.text import shown
 
 MAX_FEATURE = 1e100  # so that sums of squares stay finite
 MOSTLY = 0.5  # share of numbers from which on a column of texts is one of numbers, with a fault in it
 EPOCH = np.datetime64("1970-01-01", "s")
 DAY = 86_400  # seconds
+ISO = re.compile(  # of ISO 8601: a whole date, and a time with or without its zone
+    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?P<zone> ?(?:Z|[+-]\d\d:?(?:\d\d)?))?)?", re.ASCII
+)
+IGNORED = re.compile(r"[.,]\d+| (?=[Z+-])", re.ASCII)  # decimals of a second, and a space before the zone
+THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:([ ,.'\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?", re.ASCII)
+DECIMALS = {".": re.compile(r"[+-]?\d*,\d+", re.ASCII), ",": re.compile(r"[+-]?\d*\.\d+", re.ASCII)}  # of the other one
+TRUTH = {"true": "True", "false": "False"}
 
 
-def typed(
-    column: Column, *, is_category: bool = False, missing: Collection[str] = MISSING, decimal: str = "."
-) -> Column:
+def typed(column: Column, *, is_category: bool = False, missing: Collection[str] = MISSING) -> Column:
     """The column as numbers if its texts are numbers, as dates if they are dates, and otherwise as categories.
 
     Args:
         column: a column, of which only one of texts is converted.
         is_category: whether the values are categories, whatever they look like.
-        missing: the texts that stand for a missing value.
-        decimal: the mark between a number and its decimals.
+        missing: the texts that stand for a missing value, beside the empty one.
 
     Raises:
-        QhnError: if more than half of the texts are numbers, and one is none.
+        QhnError: if at least half of the different texts are numbers, or dates, and one is none, or numbers are written
+            in another way; the message names the first one.
 
     >>> typed(Column("age", np.array(["31", "", "40"], object))).values.tolist()
     [31.0, nan, 40.0]
     """
-    if is_category:
-        return as_kind(column, "category", missing, decimal)
+    if is_category or column.is_categorical:
+        return as_kind(column, "category", missing)
     if column.kind != "category":
-        return column
-    texts = as_kind(column, "category", missing, decimal)
-    return as_kind(texts, _kind_of(texts, decimal), missing, decimal)
+        return as_kind(column, column.kind, missing)
+    return as_kind(column, _kind_of(column, _known(column, missing)), missing)
 
 
-def as_kind(column: Column, kind: Kind, missing: Collection[str] = MISSING, decimal: str = ".") -> Column:
+def as_kind(column: Column, kind: Kind, missing: Collection[str] = MISSING) -> Column:
     """The column as one of a kind.
+
+    Whole numbers have the same category whether they came as integers, as floats or as text (3, 3.0, ``3`` and
+    ``3.0``), and so have truth values, however they are spelt (``TRUE``, ``true``).
 
     Args:
         column: the column.
         kind: the kind.
-        missing: the texts that stand for a missing value.
-        decimal: the mark between a number and its decimals.
+        missing: the texts that stand for a missing value, beside the empty one.
 
     Raises:
-        QhnError: if a value is none of the kind; the message names the column, the row and the value.
+        QhnError: if a value is none of the kind, or a number is infinite or too large; the message names its place.
+
+    >>> as_kind(Column("code", np.array([3.0, np.nan])), "category").values.tolist()
+    ['3', None]
     """
     if kind == "category":
-        found = np.array([None if text in missing else text for text in _texts(column)], dtype=object)
-        return Column(column.name, found)
+        return column.with_values(_categories(column, missing))
     if column.kind == kind:
-        return column
+        return _in_range(column) if kind == "number" else column
     if column.kind != "category":
-        raise QhnError(f"column {in_line(repr(column.name))} must hold {kind}s, got {column.kind}s")
-    read = {"number": lambda text: _number(text, decimal), "date": _date}[kind]
-    empty: Any = np.nan if kind == "number" else np.datetime64("NaT", "s")
-    values = np.full(len(column.values), empty, dtype="f8" if kind == "number" else "M8[s]")
-    for row, text in enumerate(column.values):
-        if text is None or text.strip() in missing:
-            continue
-        value = read(text.strip())
-        if value is None:
-            raise QhnError(f"column {in_line(repr(column.name))}, row {row + 1}: {shown(text.strip())} is no {kind}")
-        values[row] = value
-    return Column(column.name, values)
+        raise QhnError(f"{column.place(0)} must hold a {kind}, got a {column.kind}")
+    texts = _known(column, missing)
+    return _in_range(column.with_values(_numbers(column, texts))) if kind == "number" else _dates(column, texts)
 
 
 def days(column: Column) -> Floats:
@@ -82,54 +84,174 @@ def days(column: Column) -> Floats:
     return result
 
 
-def _texts(column: Column) -> list[str]:
-    """The values as texts without spaces around them, empty where one is missing; a whole number has no decimals."""
-    if column.kind == "number":
-        return [
-            "" if np.isnan(value) else f"{int(value)}" if value.is_integer() else repr(float(value))
-            for value in column.values
-        ]
-    if column.kind == "date":
-        return ["" if np.isnat(value) else str(value) for value in column.values]
-    return ["" if text is None else str(text).strip() for text in column.values]
+def is_value(text: str, decimal: str = ".") -> bool:
+    """Whether a text is a number or a date.
+
+    >>> is_value("1,5", decimal=","), is_value("2024-05-31"), is_value("31.5.2024")
+    (True, True, False)
+    """
+    return _floats([text], decimal) is not None or _date(text) is not None
 
 
-def _kind_of(column: Column, decimal: str) -> Kind:
+def _known(column: Column, missing: Collection[str]) -> list[str | None]:
+    """The texts of a column without spaces around them, and None where one is missing."""
+    codes = {"", *missing}
+    stripped = [None if text is None else text.strip() for text in column.values.tolist()]
+    return [None if text is None or text in codes else text for text in stripped]
+
+
+def _kind_of(column: Column, texts: Sequence[str | None]) -> Kind:
     """The kind of a column of texts, None standing for missing ones.
 
     Raises:
-        QhnError: if more than half of the texts are numbers, and one is none; the message names it.
+        QhnError: if at least half of the different texts are of a kind, and one is not; the message names the first.
     """
-    different = {text for text in column.values if text is not None}
-    numbers = {text for text in different if _number(text, decimal) is not None}
-    if len(numbers) == len(different):
+    decimal = column.origin.decimal
+    if _floats(texts, decimal) is not None:
         return "number"
-    if all(_date(text) is not None for text in different):
+    different = {text for text in texts if text is not None}
+    numbers = {text for text in different if _floats([text], decimal) is not None}
+    dates = {text for text in different if _date(text) is not None}
+    if len(dates) == len(different):
         return "date"
-    if len(numbers) > MOSTLY * len(different):
-        row = next(row for row, text in enumerate(column.values) if text is not None and text not in numbers)
-        raise QhnError(
-            f"column {in_line(repr(column.name))}, row {row + 1}: {shown(column.values[row])} is not a number"
-        )
+    others = {text for text in different - numbers if _other_number(text, decimal)}
+    most = MOSTLY * len(different)
+    if len(numbers | others) >= most:
+        raise _fault(column, texts, numbers, "number")
+    if len(dates) >= most:
+        raise _fault(column, texts, dates, "date")
     return "category"
 
 
-def _number(text: str, decimal: str) -> float | None:
-    """The number that a text stands for; None if it stands for none."""
+def _fault(column: Column, texts: Sequence[str | None], right: Collection[str], kind: Kind) -> QhnError:
+    """The error of a column of one kind in which there is a text of another."""
+    row, text = next((row, text) for row, text in enumerate(texts) if text is not None and text not in right)
+    words = f"{column.place(row)}: {shown(text)} is not a {kind}"
+    remedy = _other_number(text, column.origin.decimal) if kind == "number" else ""
+    if not remedy and len(right):
+        remedy = "correct it, or list it in data.missing if it stands for a missing value"
+    return QhnError(f"{words}; {remedy}, or list the column in data.categorical if its values are categories")
+
+
+def _other_number(text: str, decimal: str) -> str:
+    """What to do with a number that is written in another way; empty if the text is no such number."""
+    is_grouped, is_decimal = THOUSANDS.fullmatch(text), DECIMALS[decimal].fullmatch(text)
+    ways = [f'set data.decimal = "{"," if decimal == "." else "."}"'] if is_decimal else []
+    return " or ".join(ways + ["write thousands without marks between them"] * bool(is_grouped))
+
+
+def _categories(column: Column, missing: Collection[str]) -> NDArray[Any]:
+    """The values as texts, and None where one is missing."""
+    if column.kind == "date":
+        texts = [None if text == "NaT" else text for text in column.values.astype(str).tolist()]
+    elif column.kind == "number":
+        texts = [None if value != value else _as_text(value) for value in column.own_values.tolist()]
+    else:
+        texts = _known(column, missing)
+        spelt = {text: _spelt(text, column.origin.decimal) for text in set(texts) if text is not None}
+        texts = [None if text is None else spelt[text] for text in texts]
+    return np.array(texts, dtype=object)
+
+
+def _as_text(value: float) -> str:
+    """The category of a number."""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
+def _spelt(text: str, decimal: str) -> str:
+    """The category of a text: whole numbers without decimals, and truth values as Python writes them."""
+    whole, mark, decimals = text.partition(decimal)
+    if mark and decimals == "0" and whole.removeprefix("-").isdecimal() and whole == str(int(whole)):
+        return whole
+    return TRUTH.get(text.lower(), text)
+
+
+def _numbers(column: Column, texts: Sequence[str | None]) -> Floats:
+    """The numbers of a column of texts, nan where one is missing.
+
+    Raises:
+        QhnError: if a text is no number, or not finite; the message names its place.
+    """
+    decimal = column.origin.decimal
+    values = _floats(texts, decimal)
+    if values is None:
+        raise _fault(column, texts, {one for one in texts if one and _floats([one], decimal) is not None}, "number")
+    wrong = np.flatnonzero(np.isnan(values) & np.array([text is not None for text in texts], dtype=bool))
+    if len(wrong):
+        raise _not_finite(column, int(wrong[0]))
+    return values
+
+
+def _floats(texts: Sequence[str | None], decimal: str) -> Floats | None:
+    """The numbers that texts stand for, nan where one is None; None if any stands for none."""
+    written = "\n".join(text for text in texts if text is not None)
+    if not written.isascii() or "_" in written or (decimal != "." and "." in written):  # Python takes 1_0 for 10
+        return None
     if decimal != ".":
-        text = "x" if "." in text else text.replace(decimal, ".")
+        texts = [None if text is None else text.replace(decimal, ".") for text in texts]
     try:
-        value = float("x" if "_" in text else text)  # Python takes 1_0 for 10
+        return np.array([np.nan if text is None else float(text) for text in texts], dtype=np.float64)
     except ValueError:
         return None
-    return value if abs(value) <= MAX_FEATURE else None
+
+
+def _in_range(column: Column) -> Column:
+    """The column of numbers, if all are finite and not too large.
+
+    Raises:
+        QhnError: if one is not; the message names its place.
+    """
+    wrong = np.flatnonzero(np.abs(column.values) > MAX_FEATURE)
+    if len(wrong):
+        raise _not_finite(column, int(wrong[0]))
+    return column
+
+
+def _not_finite(column: Column, row: int) -> QhnError:
+    value = column.values[row] if column.given is None else column.given[row]
+    found = shown(value.strip()) if isinstance(value, str) else f"{value}"
+    return QhnError(f"{column.place(row)}: {found} is not finite, or too large; correct it or remove the sample")
+
+
+def _dates(column: Column, texts: Sequence[str | None]) -> Column:
+    """The column of the dates that texts stand for, those with a zone in the time of Greenwich.
+
+    Raises:
+        QhnError: if a text is no date, or some have a zone and others none; the message names its place.
+    """
+    read = {text: _date(text) for text in set(texts) if text is not None}
+    right = {text for text, date in read.items() if date is not None}
+    if len(right) < len(read):
+        raise _fault(column, texts, right, "date")
+    zoned = {text for text in right if _zone(text)}
+    if zoned and len(zoned) < len(right):
+        row = next(row for row, text in enumerate(texts) if text is not None and text not in zoned)
+        raise QhnError(f"{column.place(row)}: {shown(texts[row])} has no time zone, and others have; write it to all")
+    empty = np.datetime64("NaT", "s")
+    return column.with_values(np.array([empty if text is None else read[text] for text in texts], dtype="M8[s]"))
+
+
+def _zone(text: str) -> str | None:
+    found = ISO.fullmatch(text)
+    return found["zone"] if found else None
 
 
 def _date(text: str) -> np.datetime64 | None:
-    """The date, or date and time, that a text in the form of ISO 8601 stands for; None if it stands for none."""
-    if len(text) < 8 or not text[:4].isdigit():
+    """The date, or date and time to a second, that a text in the form of ISO 8601 stands for; None if for none."""
+    if not ISO.fullmatch(text):
         return None
     try:
-        return np.datetime64(text, "s")
-    except ValueError:
+        date = datetime.fromisoformat(IGNORED.sub("", text))
+        return np.datetime64(date.astimezone(UTC).replace(tzinfo=None) if date.tzinfo else date, "s")
+    except (ValueError, OverflowError):
         return None
+
+
+def number_of(text: str, decimal: str = ".") -> float | None:
+    """The number that a text stands for; None if it stands for none, or for one that is infinite or too large.
+
+    >>> number_of("1,5", decimal=","), number_of("inf")
+    (1.5, None)
+    """
+    found = _floats([text], decimal)
+    return None if found is None or not abs(found[0]) <= MAX_FEATURE else float(found[0])
