@@ -60,7 +60,7 @@ class HypernetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
             up to 24 qubits. ``"auto"`` is None on backend ``"exact"`` up to 20 qubits, 100 beyond them, and a number
             that suits the machine elsewhere.
         gradient: rule for the gradient, a name or a dictionary. ``"auto"`` is ``"parameter-shift"``, or where shots are
-            taken and this is fewer rows of angles, SPSA along 30 random directions.
+            taken and it needs more than 200 rows of angles, SPSA along 30 random directions.
         optimizer: optimizer of the angles, a name or a dictionary.
         objective: function of the costs to minimise, such as ``"mean"`` or ``{"name": "cvar", "alpha": 0.2}``.
         steps: largest number of training steps.
@@ -171,9 +171,10 @@ class HypernetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         self._check_own_parameters()
         parameters, seed = self.get_params(deep=False), self._seed()
         config = config_of(parameters, seed)
-        data = self._dataset(X, y, seed)
-        problem = problem_of(config, data)
+        classes, numbers = np.unique(y, return_inverse=True)
+        problem = problem_of(config, self._dataset(X, numbers, classes, seed))
         training = self._trained(problem, fitted_to(problem, config, parameters))
+        self.classes_ = classes
         self._take(training, problem)
         return self
 
@@ -203,6 +204,9 @@ class HypernetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         labels: NDArray[Any] = self.predict_proba(X).argmax(axis=1)
         return np.asarray(self.classes_[labels])
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "ensemble_")  # the last attribute that a fit sets
+
     def _check_own_parameters(self) -> None:
         """Refuse values of the parameters that are no keys of a configuration.
 
@@ -226,19 +230,18 @@ class HypernetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         is_number = self.random_state is not None and generator is not self.random_state
         return int(self.random_state) if is_number else int(generator.randint(MAX_SEED))  # type: ignore[arg-type]
 
-    def _dataset(self, x: Floats, y: NDArray[Any], seed: int) -> Dataset:
-        """The samples as a data set; sets ``classes_``.
+    def _dataset(self, x: Floats, y: NDArray[np.intp], classes: NDArray[Any], seed: int) -> Dataset:
+        """The samples as a data set.
 
         Raises:
             QhnError: if there is one class only, or a number is too large.
         """
-        self.classes_, numbers = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise QhnError(f"y must hold two classes or more, and has one class alone: {shown(self.classes_.item())}")
+        if len(classes) < 2:
+            raise QhnError(f"y must hold two classes or more, and has one class alone: {shown(classes.item())}")
         return Dataset.of_classes(
             x,
-            numbers,
-            self.classes_.astype(str) if self.classes_.dtype == object else self.classes_,  # as files hold text
+            y,
+            classes.astype(str) if classes.dtype == object else classes,  # as files hold text
             feature_names=tuple(getattr(self, "feature_names_in_", ())),
             validation_fraction=self.validation_fraction,
             standardise=bool(self.standardise),
@@ -276,10 +279,10 @@ class HypernetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         self.n_iter_ = len(self.steps_)
         self.num_qubits_ = problem.num_qubits
         self.network_ = problem.network(self._best_bits())
-        self.ensemble_ = Ensemble.of(training)
         self.outcome_ = "" if training.outcome is None else training.outcome.message
         self.config_ = training.config
         self.record_ = None if training.record is None else training.record.directory
+        self.ensemble_ = Ensemble.of(training)
 
     def _best_bits(self) -> NDArray[np.uint8]:
         """The bits of the network of the lowest cost, ``[num_qubits]``."""

@@ -29,6 +29,7 @@ TABLES = ("network", "ansatz", "train", "device")  # of which keys may be in the
 # Sampling evaluates up to 60 steps × 61 rows × 100 shots = 366,000 networks, and all of 20 qubits are 2.9 times as many
 MAX_EXACT_QUBITS = 20
 SHOTS = 100
+MAX_SHIFTED_ROWS = 200  # of a gradient by parameter shift: 25 qubits and two layers
 DIRECTIONS = 30
 
 
@@ -66,7 +67,8 @@ def fitted_to(problem: BinnProblem, config: RunConfig, parameters: Mapping[str, 
     """The configuration with the shots and the gradient that ``"auto"`` stands for.
 
     Backend ``exact`` computes E without shots up to 20 qubits, and takes 100 shots of each row of angles beyond them.
-    A gradient of shots is that of parameter shift, unless SPSA along 30 random directions takes fewer rows.
+    A gradient of shots is that of parameter shift up to 200 rows of angles, and beyond them that of SPSA along 30 random
+    directions, which takes 61.
 
     Args:
         problem: the networks on the data.
@@ -78,7 +80,7 @@ def fitted_to(problem: BinnProblem, config: RunConfig, parameters: Mapping[str, 
         config = with_settings(config, {"train.shots": SHOTS})
     if "gradient" not in automatic or config.train.shots is None or config.train.taker_of_curvature:
         return config
-    if config.train.gradient.build(config.circuit(problem)).num_rows <= 1 + 2 * DIRECTIONS:
+    if config.train.gradient.build(config.circuit(problem)).num_rows <= MAX_SHIFTED_ROWS:
         return config
     return with_settings(config, {"train.gradient": {"name": "spsa", "num_directions": DIRECTIONS}})
 
