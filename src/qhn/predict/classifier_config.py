@@ -67,8 +67,8 @@ def fitted_to(problem: BinnProblem, config: RunConfig, parameters: Mapping[str, 
     """The configuration with the shots and the gradient that ``"auto"`` stands for.
 
     Backend ``exact`` computes E without shots up to 20 qubits, and takes 100 shots of each row of angles beyond them.
-    A gradient of shots is that of parameter shift up to 200 rows of angles, and beyond them that of SPSA along 30 random
-    directions, which takes 61.
+    A gradient of shots is that of parameter shift up to 200 rows of angles, and beyond them that of SPSA along 30
+    random directions, which takes 61.
 
     Args:
         problem: the networks on the data.
