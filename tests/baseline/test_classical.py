@@ -20,6 +20,7 @@ from qhn.problem.datasets import gaussian_mixture
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import Landscape, enumerate_costs
 from qhn.problem.network import Network
+from qhn.problem.samples import Samples
 from qhn.problem.search_space import SearchSpace
 from qhn.statistics import wilson
 
@@ -193,7 +194,7 @@ def test_the_gradient_of_the_relaxed_network(
     weights = [rng.normal(size=(2, *shape)) for shape in pairwise(sizes)]
     biases = [rng.normal(size=(2, size)) for size in sizes[1:]]
     x, y = rng.normal(size=(9, sizes[0])), rng.integers(0, max(sizes[-1], 2), 9).astype(float)
-    slopes = loss_gradient(weights, biases, activation, loss, x, y)
+    slopes = loss_gradient(weights, biases, activation, loss, Samples.of(x, y))
     for arrays, found in zip((weights, biases), slopes, strict=True):
         for layer, array in enumerate(arrays):
             for index in np.ndindex(array.shape):

@@ -354,7 +354,7 @@ def bench_single_costs() -> dict[str, Any]:
     part = bits[:200]
 
     def any_networks() -> np.ndarray:
-        return problem._in_blocks(bits, data.x, data.y, problem._losses)
+        return problem._in_blocks(bits, problem.samples, problem._losses)
 
     np.testing.assert_allclose(problem.cost(bits), any_networks(), rtol=1e-12)
     np.testing.assert_allclose(problem.cost(part), loop_costs(problem, part), rtol=1e-9)

@@ -362,3 +362,40 @@ def test_arrays_are_lists_where_lists_are_taken() -> None:
     assert load_config("figure-1", arrays) == load_config("figure-1", lists)
     with pytest.raises(QhnError, match=r"network\.hidden.* got \(1\+1j\)"):
         load_config("figure-1", {"network.hidden": np.array([1 + 1j])})
+
+
+def test_weights_of_classes_are_a_word_or_a_table_by_label(tmp_path: Path) -> None:
+    rows = "".join(f"{i % 7},{int(i % 4 == 0)}\n" for i in range(20))
+    (tmp_path / "rare.csv").write_text("x,target\n" + rows)
+    path = tmp_path / "rare.toml"
+    path.write_text('[data]\nfile = "rare.csv"\nlabel = "target"\n[network]\nclass_weight = { 1 = 20, 0 = 1 }\n')
+    config = load_config(path)
+    assert config.problem().class_weights == (1.0, 20.0)
+    assert parse_config(config.model_dump(mode="json", by_alias=True)) == config
+    same = load_config(path, {"network.class_weight": {"0": 1.0, "1": 20}})
+    balanced = load_config(path, {"network.class_weight": "balanced"})
+    without = load_config(path, {"network.class_weight": "none"})
+    assert same.run_id == config.run_id
+    assert len({found.run_id for found in (config, balanced, without)}) == 3
+    assert balanced.problem().class_weights == pytest.approx((15 / (2 * 11), 15 / (2 * 4)))
+    assert without.problem().class_weights is None
+    assert RunConfig(data={"file": tmp_path / "rare.csv", "label": "target"}).run_id == without.run_id
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("balance", "network.class_weight must be 'none', 'balanced', or a table .*, got 'balance'"),
+        ([1, 2], "network.class_weight must be 'none', 'balanced', or a table"),
+        ({"red": 1, "blue": 0}, "network.class_weight of 'blue' must be a finite number above 0, got 0"),
+        ({"red": 1, "blue": True}, "network.class_weight of 'blue' must be a number above 0, got True"),
+    ],
+)
+def test_weights_that_are_none_are_refused_in_a_sentence(value: object, message: str) -> None:
+    with pytest.raises(QhnError, match=message):
+        load_config("figure-1", {"network.class_weight": value})
+
+
+def test_weights_must_be_those_of_the_classes_of_the_data() -> None:
+    with pytest.raises(QhnError, match="no weight of 'blue'; the classes are 'red', 'blue'"):
+        load_config("figure-1", {"network.class_weight": {"red": 2}, "network.activation": "sigmoid"}).problem()

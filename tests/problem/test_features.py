@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from qhn.predict.ensemble import Ensemble
-from qhn.problem.network import Network, as_features
+from qhn.problem.network import Network
+from qhn.problem.preprocessing import as_features
 from qhn.problem.search_space import SearchSpace
 
 NAMES = ("age", "weight", "height")

@@ -9,6 +9,7 @@ from qhn.problem import logistic
 from qhn.problem.cost import BinnProblem
 from qhn.problem.datasets import Dataset, gaussian_mixture
 from qhn.problem.logistic import LogisticLosses
+from qhn.problem.samples import Samples
 from qhn.problem.search_space import SearchSpace
 
 DATA = gaussian_mixture(200, validation_samples=30)
@@ -38,7 +39,7 @@ def test_losses_from_tables_are_those_of_the_networks(space: SearchSpace, rng: n
     data = data_of(space, rng)
     problem = BinnProblem(space, data, "cross-entropy")
     bits = rng.integers(0, 2, (2, 50, space.num_qubits), dtype=np.uint8)
-    assert LogisticLosses.of(space, data.x, data.y) is not None
+    assert LogisticLosses.of(space, Samples.of(data.x, data.y)) is not None
     rows = bits.reshape(-1, space.num_qubits)
     np.testing.assert_allclose(problem.cost(bits).ravel(), plain(problem, rows, data.x, data.y), rtol=1e-13)
     expected = plain(problem, rows, data.x_validation, data.y_validation)
@@ -59,9 +60,9 @@ def test_small_tables_give_the_same(most: int, rng: np.random.Generator, monkeyp
     space = SPACES["alphabets"]
     data = data_of(space, rng)
     bits = rng.integers(0, 2, (50, space.num_qubits), dtype=np.uint8)
-    expected = LogisticLosses.of(space, data.x, data.y).means(bits)
+    expected = LogisticLosses.of(space, Samples.of(data.x, data.y)).means(bits)
     monkeypatch.setattr(logistic, "TABLE", most)
-    np.testing.assert_allclose(LogisticLosses.of(space, data.x, data.y).means(bits), expected, rtol=1e-13)
+    np.testing.assert_allclose(LogisticLosses.of(space, Samples.of(data.x, data.y)).means(bits), expected, rtol=1e-13)
 
 
 def test_large_logits_stay_numbers_and_small_losses_their_digits(rng: np.random.Generator) -> None:
@@ -79,10 +80,10 @@ def test_large_logits_stay_numbers_and_small_losses_their_digits(rng: np.random.
 
 def test_other_networks_and_huge_logits_are_left_to_the_general_path(rng: np.random.Generator) -> None:
     data = data_of(SearchSpace(3), rng)
-    assert LogisticLosses.of(SearchSpace(3, hidden=(1,)), data.x, data.y) is None
-    assert LogisticLosses.of(SearchSpace(3, num_classes=3), data.x, data.y) is None
-    assert LogisticLosses.of(SearchSpace(3), 1e3 * data.x, data.y) is None
-    assert LogisticLosses.of(SearchSpace(3), data.x[:0], data.y[:0]) is None
+    assert LogisticLosses.of(SearchSpace(3, hidden=(1,)), Samples.of(data.x, data.y)) is None
+    assert LogisticLosses.of(SearchSpace(3, num_classes=3), Samples.of(data.x, data.y)) is None
+    assert LogisticLosses.of(SearchSpace(3), Samples.of(1e3 * data.x, data.y)) is None
+    assert LogisticLosses.of(SearchSpace(3), Samples.of(data.x[:0], data.y[:0])) is None
     problem = BinnProblem(SearchSpace(3), replace(data, x=1e3 * data.x), "cross-entropy")
     bits = rng.integers(0, 2, (20, 4), dtype=np.uint8)
     np.testing.assert_allclose(problem.cost(bits), plain(problem, bits, 1e3 * data.x, data.y), rtol=1e-12)

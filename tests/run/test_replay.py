@@ -206,8 +206,9 @@ def test_another_cost_is_summed_over_the_same_bits(
 def test_other_data_and_another_loss_are_those_of_another_run(tmp_path: Path) -> None:
     """Recomputed from the bits alone, by the costs of a run that would have them."""
     sigmoid = {"network.activation": "sigmoid"}
+    weights = {"network.class_weight": {"red": 3, "blue": 1}}
     record = trained(tmp_path, **sigmoid)
-    for other in ({"data.seed": 5}, {"network.loss": "cross-entropy"}, {"network.alphabet": [-3, 1]}):
+    for other in ({"data.seed": 5}, {"network.loss": "cross-entropy"}, {"network.alphabet": [-3, 1]}, weights):
         problem = load_config("figure-1", SMALL | sigmoid | other).problem()
         found = list(replay(record, other))
         for one, step in zip(found, record.steps(), strict=True):

@@ -19,6 +19,7 @@ from qhn.baseline.tally import Tally, rounds
 from qhn.optimize.optimizer import Adam
 from qhn.problem.cost import BinnProblem
 from qhn.problem.network import ACTIVATIONS
+from qhn.problem.samples import Samples
 from qhn.problem.search_space import SearchSpace
 
 LEARNING_RATE = 0.1  # step of the latent numbers
@@ -129,8 +130,7 @@ class Family:
             weights.append(np.where(bits[:, layer.weight_bits].reshape(num, *shape), *layer.weights[::-1]))
             bias_bits = bits[:, layer.bias_bits] if layer.bias_bits else np.zeros((num, shape[1]), dtype=np.uint8)
             biases.append(np.where(bias_bits, *layer.biases[::-1]))
-        data = problem.dataset
-        slopes = loss_gradient(weights, biases, self.activation, problem.loss, data.x, data.y)
+        slopes = loss_gradient(weights, biases, self.activation, problem.loss, problem.samples)
         grad = np.zeros(bits.shape)
         for layer, by_weights, by_biases in zip(self.layers, *slopes, strict=True):
             low, high = layer.weights
@@ -142,7 +142,7 @@ class Family:
 
 
 def loss_gradient(
-    weights: Sequence[Floats], biases: Sequence[Floats], activation: str, loss: str, x: Floats, y: Floats
+    weights: Sequence[Floats], biases: Sequence[Floats], activation: str, loss: str, samples: Samples
 ) -> tuple[list[Floats], list[Floats]]:
     """Gradients of the mean loss of R networks by their weights and biases, in the shapes of these.
 
@@ -152,15 +152,16 @@ def loss_gradient(
         biases: the biases of each layer, ``[R, outputs]``.
         activation: name of the activation of the hidden units.
         loss: name of the loss, ``"mse"`` or ``"cross-entropy"``.
-        x: features of the samples, ``[S, inputs]``.
-        y: classes of the samples, ``[S]``, from 0.
+        samples: S samples and their weights.
     """
+    x, y = samples.x, samples.y
     values, sums = [np.broadcast_to(x.T, (len(weights[0]), *x.T.shape))], []  # [R, units, S] of each layer
     for layer_weights, bias in zip(weights, biases, strict=True):
         z = layer_weights.transpose(0, 2, 1) @ values[-1] + bias[..., None]
         sums.append(z)
         values.append(ACTIVATIONS[activation](z))
-    error = _output_gradient(sums[-1], "sigmoid" if len(weights) > 1 else activation, loss, y) / len(y)
+    error = _output_gradient(sums[-1], "sigmoid" if len(weights) > 1 else activation, loss, y)
+    error = error * samples.weights / samples.total
     by_weights: list[Floats] = []
     by_biases: list[Floats] = []
     for index in reversed(range(len(weights))):

@@ -162,7 +162,8 @@ class RunConfig(Section):
             raise QhnError(f"the problem of this run is {kind}a Python object; give it as problem=…, from Python")
         dataset = self.data.load()
         space = self.network.space(dataset.num_features, dataset.num_classes)
-        return BinnProblem(space, dataset, self.network.loss)
+        weights = None if self.network.class_weight == "none" else self.network.class_weight
+        return BinnProblem(space, dataset, self.network.loss, weights)
 
     def networks(self) -> BinnProblem:
         """The problem, which must be one of networks on data; nothing else is loaded.

@@ -42,7 +42,7 @@ class CommentedTable:
 
     Attributes:
         name: the name of the table.
-        entries: its keys in order.
+        entries: the keys in order.
         comment: what is said about the whole table; empty without a comment.
     """
 

@@ -11,6 +11,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from qhn.config.section import Section
 from qhn.config.user_file import WithFile
 from qhn.errors import QhnError
+from qhn.problem.column_choice import ColumnChoice, refuse_unused
 from qhn.problem.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
 from qhn.problem.mnist_files import idx_bytes, read_mnist
 from qhn.table.columns import MISSING
@@ -115,12 +116,15 @@ class FileData(WithFile):
         separator: the mark between two fields of a text file; empty for a tab in ``.tsv`` files, and else a comma.
         decimal: the mark between a number of a text file and its decimals.
         encoding: how the bytes of a text file stand for characters, by Python's name.
+        sheet: the name of the sheet of an Excel file; the first one if empty.
         columns: names of the columns that are learned from; all but the label if empty.
         drop: names of columns that are left out.
         categorical: names of columns whose numbers stand for categories.
         missing: texts that stand for a missing value.
         impute: what stands in for a missing value: ``"mean"`` or ``"median"`` of the numbers of the training samples,
             and the most frequent one of categories; ``"none"`` refuses missing values.
+        max_categories: the number of categories of a column that become features, the most frequent ones of the
+            training samples; None for all, which may not be more than 64, nor nearly as many as there are samples.
         sha256: hash of the bytes of the file; filled in when the configuration is loaded.
     """
 
@@ -133,11 +137,26 @@ class FileData(WithFile):
     separator: str = ""
     decimal: Literal[".", ","] = "."
     encoding: str = "utf-8"
+    sheet: str = ""
     columns: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     missing: tuple[str, ...] = MISSING
     impute: Impute = "none"
+    max_categories: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _check_keys(self) -> FileData:
+        choice = ColumnChoice(
+            self.label, self.columns, self.drop, self.categorical, self.missing, self.impute, self.max_categories
+        )
+        refuse_unused(self.file, self.dialect, choice)
+        return self
+
+    @property
+    def dialect(self) -> Dialect:
+        """How a text file is written, and which sheet of an Excel file is read."""
+        return Dialect(self.separator, self.decimal, self.encoding, self.sheet)
 
     def load(self) -> Dataset:
         """Load the file.
@@ -151,12 +170,13 @@ class FileData(WithFile):
             validation_fraction=self.validation_fraction,
             standardise=self.standardise,
             seed=self.seed,
-            dialect=Dialect(self.separator, self.decimal, self.encoding),
+            dialect=self.dialect,
             columns=self.columns,
             drop=self.drop,
             categorical=self.categorical,
             missing=self.missing,
             impute=self.impute,
+            max_categories=self.max_categories,
         )
 
 

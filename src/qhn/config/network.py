@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, model_validator
 
 from qhn.config.section import Section
 from qhn.errors import QhnError
+from qhn.problem.class_weights import weights_by_label
 from qhn.problem.search_space import SearchSpace
 from qhn.text import shown
 
@@ -15,6 +17,21 @@ from qhn.text import shown
 def _one_or_many(value: Any) -> Any:
     """A single option as a list of one; lists as they are."""
     return value if isinstance(value, (list, tuple)) else [value]
+
+
+def _class_weight(value: Any) -> Any:
+    """Weights of classes as a table by the text of their labels; ``"none"`` and ``"balanced"`` as they are."""
+    if isinstance(value, Mapping):
+        try:
+            return weights_by_label(value)
+        except QhnError as error:
+            raise QhnError(f"network.{error}") from None
+    if value not in ("none", "balanced"):
+        raise QhnError(
+            "network.class_weight must be 'none', 'balanced', or a table with the weight of each class, such as "
+            f"{{ no = 1, yes = 20 }}, got {shown(value)}"
+        )
+    return value
 
 
 def _alphabets(value: Any) -> Any:
@@ -38,6 +55,9 @@ class NetworkConfig(Section):
         bias: whether the units have biases, or both options.
         activation: activation of the hidden units, or several options.
         loss: ``"mse"`` for the mean squared error, or ``"cross-entropy"``.
+        class_weight: weights of the classes in the loss: ``"none"``, ``"balanced"`` for n / (K·n_c), n_c of the n
+            training samples being of class c of K, or a table with the weight of each class by its label; see
+            :class:`qhn.problem.cost.BinnProblem`.
         qubit_order: ``"forward"``: qubit j is bit j of the encoding; ``"reversed"``: the last bit comes first.
     """
 
@@ -46,6 +66,7 @@ class NetworkConfig(Section):
     bias: Annotated[tuple[bool, ...], BeforeValidator(_one_or_many)] = (True,)
     activation: Annotated[tuple[str, ...], BeforeValidator(_one_or_many)] = ("sigmoid",)
     loss: Literal["mse", "cross-entropy"] = "mse"
+    class_weight: Annotated[Literal["none", "balanced"] | dict[str, float], BeforeValidator(_class_weight)] = "none"
     qubit_order: Literal["forward", "reversed"] = "forward"
 
     @model_validator(mode="after")

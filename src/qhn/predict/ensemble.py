@@ -17,22 +17,17 @@ from qhn.circuit.ansatz import gate_angles
 from qhn.errors import NotFoundError, QhnError
 from qhn.npz import open_npz
 from qhn.problem.cost import networks_of
-from qhn.problem.network import (
-    as_features,
-    check_array,
-    check_classes,
-    check_feature_names,
-    check_names,
-    check_standardisation,
-)
+from qhn.problem.network import check_classes, check_names
+from qhn.problem.preprocessing import Preprocessing, as_features, check_array
 from qhn.problem.search_space import BLOCK, SearchSpace
 from qhn.run.record import Record
 from qhn.run.training import Training
+from qhn.table.encoding import Encoding
 from qhn.text import clipped, parse_json
 from qhn.threads import in_parallel, num_cores
 
 MAX_NETWORKS = 4096  # networks taken from an exact run's distribution
-ARRAYS = ("weights", "classes", "mean", "scale")  # as they are, in the file of an ensemble
+ARRAYS = ("space", "bits", "weights", "classes", "left_out", "mean", "scale", "feature_names")  # in its file
 NEGLIGIBLE = 1e-6  # networks less probable than this, times the most probable one, are left out
 
 
@@ -45,9 +40,10 @@ class Ensemble:
         bits: the different networks, ``[M, num_qubits]``, in descending order of weight.
         weights: the weights q(w), ``[M]``, whose sum is 1.
         classes: the label of each class, ``[K]``.
-        mean, scale: numbers ``[inputs]`` by which a raw feature x is standardised, (x − mean) / scale.
+        mean, scale: numbers ``[inputs]`` by which a feature x is standardised, (x − mean) / scale.
         left_out: total probability of the networks that were left out, before the weights were normalised.
         feature_names: one name per input; if empty, a data frame's columns count by their place.
+        encoding: how the columns of a table become the features; None if they are the features.
 
     Raises:
         ValueError: at construction, if ``bits`` or ``weights`` has a wrong shape or values.
@@ -68,6 +64,7 @@ class Ensemble:
     scale: Floats
     left_out: float = 0.0
     feature_names: tuple[str, ...] = ()
+    encoding: Encoding | None = None
 
     def __post_init__(self) -> None:
         bits = bitstrings.as_bits(self.bits, self.space.num_qubits)
@@ -121,7 +118,17 @@ class Ensemble:
             left_out = 0.0
         data = problem.dataset
         weights = probabilities / probabilities.sum()
-        return cls(problem.space, bits, weights, data.classes, data.mean, data.scale, left_out, data.feature_names)
+        return cls(
+            problem.space,
+            bits,
+            weights,
+            data.classes,
+            data.mean,
+            data.scale,
+            left_out=left_out,
+            feature_names=data.feature_names,
+            encoding=data.encoding,
+        )
 
     def only(self, bits: ArrayLike) -> Ensemble:
         """The ensemble of one network ``[num_qubits]`` alone."""
@@ -138,13 +145,37 @@ class Ensemble:
         positive = self.weights[self.weights > 0]
         return float(np.exp(-(positive @ np.log(positive))))
 
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How raw samples become the inputs of the networks."""
+        return Preprocessing(self.space.num_inputs, self.mean, self.scale, self.feature_names, self.encoding)
+
     def probabilities(self, x: Any) -> Floats:
-        """The probability of each class: raw features ``[..., inputs]`` → ``[..., K]``.
+        """The probability of each class for raw samples, which are encoded and standardised as the training samples.
+
+        Args:
+            x: the raw samples: an array or rows ``[..., columns]``, or a data frame, a row of one or a mapping, whose
+                columns are taken by their names.
+
+        Returns:
+            The probabilities ``[..., K]``.
 
         Raises:
-            ValueError: if the last axis of ``x`` is not as long as the networks have inputs, or a value is missing.
+            QhnError: if there are not the columns that the networks learned from, or a value is missing and nothing
+                stands in for it.
         """
-        features = (as_features(x, self.space.num_inputs, self.feature_names) - self.mean) / self.scale
+        return self.probabilities_of_inputs(self.preprocessing.inputs(x))
+
+    def probabilities_of_inputs(self, inputs: Any) -> Floats:
+        """The probability of each class for samples that are encoded and standardised already: ``[..., K]``.
+
+        Args:
+            inputs: the samples ``[..., inputs]`` as a :class:`~qhn.problem.datasets.Dataset` holds them.
+
+        Raises:
+            QhnError: if the last axis of ``inputs`` is not as long as the networks have inputs.
+        """
+        features = as_features(inputs, self.space.num_inputs)
         rows = features.reshape(-1, self.space.num_inputs)
         samples = max(1, min(len(rows), BLOCK // 64))
         networks = max(1, BLOCK // (samples * self.space.num_classes))
@@ -162,12 +193,27 @@ class Ensemble:
         return np.concatenate([empty, *found]).reshape(*features.shape[:-1], self.space.num_classes)
 
     def predict(self, x: Any) -> NDArray[Any]:
-        """The label of the most probable class, of equal ones the first: raw features ``[..., inputs]`` → ``[...]``.
+        """The label of the most probable class of each raw sample, of equal ones the first: ``[...]``.
+
+        Args:
+            x: the raw samples, as for :meth:`probabilities`.
 
         Raises:
-            ValueError: if the last axis of ``x`` is not as long as the networks have inputs, or a value is missing.
+            QhnError: if :meth:`probabilities` refuses ``x``.
         """
-        return np.asarray(self.classes[self.probabilities(x).argmax(axis=-1)])[()]
+        return np.asarray(self.classes[self.classes_of_inputs(self.preprocessing.inputs(x))])[()]
+
+    def classes_of_inputs(self, inputs: Any) -> NDArray[np.intp]:
+        """The place in ``classes`` of the most probable class for samples that are encoded and standardised: ``[...]``.
+
+        Args:
+            inputs: the samples ``[..., inputs]`` as a :class:`~qhn.problem.datasets.Dataset` holds them.
+
+        Raises:
+            QhnError: if the last axis of ``inputs`` is not as long as the networks have inputs.
+        """
+        found: NDArray[np.intp] = self.probabilities_of_inputs(inputs).argmax(axis=-1)
+        return found
 
     def save(self, path: str | Path) -> None:
         """Write the ensemble as an ``.npz`` file of plain arrays, which :func:`load_ensemble` reads."""
@@ -175,9 +221,8 @@ class Ensemble:
 
     def write(self, file: IO[bytes]) -> None:
         """Write the ensemble into an open binary file, in the format of :meth:`save`."""
-        arrays: dict[str, Any] = {name: getattr(self, name) for name in ARRAYS}
+        arrays = {"weights": self.weights, "classes": self.classes, **self.preprocessing.arrays()}
         arrays |= {"bits": bitstrings.pack(self.bits), "left_out": self.left_out}
-        arrays["feature_names"] = np.array(self.feature_names, dtype=str)
         file.write(checksums.arrays(space=json.dumps(asdict(self.space)), **arrays))
 
 
@@ -205,7 +250,7 @@ def _restored(arrays: dict[str, NDArray[Any]]) -> Ensemble:
         QhnError: if an array is missing, or is none that an ensemble can have; the message names it.
     """
     arrays = {"feature_names": np.array([], dtype=str)} | arrays  # older versions did not write them
-    check_names(arrays, {"space", "bits", "left_out", "feature_names", *ARRAYS})
+    check_names(arrays, set(ARRAYS), {"encoding"})
     tree = parse_json(str(arrays["space"]))
     space = SearchSpace(**{name: _tuples(value) for name, value in tree.items()})
     packed = arrays["bits"]
@@ -213,16 +258,22 @@ def _restored(arrays: dict[str, NDArray[Any]]) -> Ensemble:
         raise QhnError(f"bits must be those of {space.num_qubits} qubits, got {packed.dtype} {list(packed.shape)}")
     check_array("weights", arrays, (len(packed),))
     check_array("left_out", arrays, ())
-    check_standardisation(arrays, space.num_inputs)
+    learned = Preprocessing.restored(arrays, space.num_inputs)
     check_classes(arrays["classes"], space.num_classes)
     left_out = float(arrays["left_out"])
     if not 0 <= left_out < 1:
         raise QhnError(f"left_out must be from 0 to 1, got {left_out:g}")
-    bits = bitstrings.unpack(packed, space.num_qubits)
-    names = arrays["feature_names"]
-    check_feature_names(names, space.num_inputs)
-    found = {name: arrays[name] for name in ARRAYS}
-    return Ensemble(space, bits, **found, left_out=left_out, feature_names=tuple(names.tolist()))
+    return Ensemble(
+        space,
+        bitstrings.unpack(packed, space.num_qubits),
+        arrays["weights"],
+        arrays["classes"],
+        learned.mean,
+        learned.scale,
+        left_out=left_out,
+        feature_names=learned.feature_names,
+        encoding=learned.encoding,
+    )
 
 
 def predictors(record: Record, step: int | None = None) -> dict[str, Ensemble]:

@@ -64,7 +64,7 @@ class Metrics:
     def facts(self) -> dict[str, Any]:
         """All numbers by name, as values of JSON."""
         return {
-            "samples": self.num_samples,
+            "num_samples": self.num_samples,
             "accuracy": self.accuracy,
             "accuracy_interval": list(self.interval),
             "balanced_accuracy": self.balanced_accuracy,
@@ -120,6 +120,16 @@ class RocCurve:
         """The area under the curve."""
         heights = self.true_positives[1:] + self.true_positives[:-1]
         return float(np.diff(self.false_positives) @ heights / 2)
+
+    def thinned(self, most: int) -> RocCurve:
+        """The curve with at most so many corners, which are evenly chosen among its own.
+
+        Args:
+            most: number of corners, at least 2; the first and the last always stay.
+        """
+        number = len(self.thresholds)
+        chosen = np.unique(np.linspace(0, number - 1, min(number, most)).round().astype(np.intp))
+        return RocCurve(self.thresholds[chosen], self.false_positives[chosen], self.true_positives[chosen])
 
 
 def roc_curve(score: ArrayLike, is_positive: ArrayLike) -> RocCurve | None:

@@ -121,8 +121,8 @@ class Predictions:
             name: name of the set of samples.
 
         Returns:
-            With two classes, the curve of each predictor but the constant one; with up to six, that of each class
-            against all others, of the first predictor. Those that are not defined are left out.
+            The curve of each predictor but the constant one for two classes; the first predictor's curves of each class
+            against all others for up to six. Those that are not defined are left out.
         """
         y, found = self.samples[name][1], self.probabilities[name]
         classes = self.problem.dataset.classes

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,8 +17,10 @@ from numpy.typing import ArrayLike
 from qhn import bitstrings
 from qhn.arrays import Bits, Floats
 from qhn.errors import QhnError
+from qhn.problem.class_weights import ClassWeight, weights_in_words, weights_of_classes
 from qhn.problem.datasets import Dataset
 from qhn.problem.network import Network
+from qhn.problem.samples import Samples
 from qhn.problem.search_space import BLOCK, SearchSpace
 from qhn.threads import in_parallel, num_cores
 
@@ -48,14 +50,22 @@ class Problem(Protocol):
 class BinnProblem:
     """The loss of binary networks on a data set, C(w) = (1/N_s) Σ loss (arXiv:2301.08292, Eq. 2).
 
+    With weights v_c of the classes it is C(w) = Σ_i v_{y_i} loss_i / Σ_i v_{y_i}: a sample of weight 2 counts as two
+    samples of weight 1.
+
     Attributes:
         space: the family of binary networks, and which bit is which weight.
         dataset: the samples; only its training part enters the cost.
         loss: the loss of a sample with label y: ``"mse"``, the squared error (output − y)², or ``"cross-entropy"`` in
             nats. With K > 2 classes of probabilities p_c they are Σ_c (p_c − [y = c])² and −log p_y.
+        class_weight: the weights of the classes, which also hold for the validation cost: one weight per class in the
+            order of ``dataset.classes``, a mapping from labels to weights, or ``"balanced"`` for n / (K·n_c), n_c of
+            the n training samples being of class c; None if all samples count alike. A problem keeps what it is given
+            as a tuple in the order of the classes.
 
     Raises:
-        ValueError: at construction, if the data does not fit the networks or the loss their output.
+        ValueError: at construction, if the data does not fit the networks, the loss their output, or the weights the
+            classes.
 
     >>> from qhn.problem.datasets import gaussian_mixture
     >>> problem = BinnProblem(SearchSpace(2), gaussian_mixture(100))
@@ -66,6 +76,7 @@ class BinnProblem:
     space: SearchSpace
     dataset: Dataset
     loss: Literal["mse", "cross-entropy"] = "mse"
+    class_weight: ClassWeight = None
 
     def __post_init__(self) -> None:
         if self.dataset.num_features != self.space.num_inputs:
@@ -83,6 +94,8 @@ class BinnProblem:
                 "cross-entropy needs a sigmoid output: with hidden = [] the activation acts on the output, "
                 f"and it is {list(self.space.activations)}; use activation = 'sigmoid' or loss = 'mse'"
             )
+        weights = weights_of_classes(self.class_weight, self.dataset.classes, self.dataset.y)
+        object.__setattr__(self, "class_weight", weights)
 
     @property
     def num_qubits(self) -> int:
@@ -91,7 +104,7 @@ class BinnProblem:
 
     def cost(self, bits: ArrayLike) -> Floats:
         """The mean loss C over the training samples: bits ``[..., num_qubits]`` → ``[...]``."""
-        return self._mean_losses(bits, self.dataset.x, self.dataset.y, self._logistic)
+        return self._mean_losses(bits, self.samples, self._logistic)
 
     def validation_cost(self, bits: ArrayLike) -> Floats:
         """The mean loss C over the validation samples: bits ``[..., num_qubits]`` → ``[...]``.
@@ -101,8 +114,7 @@ class BinnProblem:
         """
         if not self.dataset.has_validation:
             raise QhnError(NO_VALIDATION)
-        data = self.dataset
-        return self._mean_losses(bits, data.x_validation, data.y_validation, self._logistic_validation)
+        return self._mean_losses(bits, self.validation_samples, self._logistic_validation)
 
     @property
     def held_out(self) -> BinnProblem:
@@ -121,10 +133,25 @@ class BinnProblem:
         """The problem whose cost is the validation cost; None if the data set has no validation samples."""
         return self.held_out if self.dataset.has_validation else None
 
+    @property
+    def class_weights(self) -> tuple[float, ...] | None:
+        """The weight of each class, in the order of the data's classes; None if all samples count alike."""
+        return cast("tuple[float, ...] | None", self.class_weight)
+
+    @cached_property
+    def samples(self) -> Samples:
+        """The training samples with their weights."""
+        return Samples.of(self.dataset.x, self.dataset.y, self.class_weights)
+
+    @cached_property
+    def validation_samples(self) -> Samples:
+        """The validation samples with their weights."""
+        return Samples.of(self.dataset.x_validation, self.dataset.y_validation, self.class_weights)
+
     @cached_property
     def cost_range(self) -> tuple[float, float]:
         """Bounds of the cost of all networks: no loss is below 0, and outputs or logits are bounded."""
-        logits = self.space.largest_logits(self.dataset.x)
+        logits = self.space.largest_logits(self.samples.x)
         if self.loss == "cross-entropy":
             several = self.dataset.num_classes > 2
             each = 2 * logits + np.log(self.dataset.num_classes) if several else np.logaddexp(0.0, logits)
@@ -133,7 +160,7 @@ class BinnProblem:
         else:
             is_bounded = self.space.layers or set(self.space.activations) <= {"sigmoid"}
             each = np.ones(len(logits)) if is_bounded else np.square(np.maximum(logits, 1.0) + 1.0)
-        return 0.0, float(each.mean())
+        return 0.0, float(self.samples.mean(each[None])[0])
 
     @property
     def noun(self) -> str:
@@ -142,9 +169,10 @@ class BinnProblem:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the search space, the loss and the data, in hexadecimal."""
+        """SHA-256 of the search space, the loss, the weights of the classes and the data, in hexadecimal."""
         data = self.dataset
-        found = hashlib.sha256(repr((self.space, self.loss)).encode())
+        weights = () if self.class_weights is None else (self.class_weights,)
+        found = hashlib.sha256(repr((self.space, self.loss, *weights)).encode())
         for array in (data.x, data.y, data.x_validation, data.y_validation):
             found.update(repr(array.shape).encode() + np.ascontiguousarray(array, dtype="<f8").tobytes())
         return found.hexdigest()
@@ -152,6 +180,12 @@ class BinnProblem:
     def summary(self) -> str:
         """What each qubit stands for: a table with one line a field of bits."""
         return self.space.summary()
+
+    def loss_in_words(self) -> str:
+        """The name of the loss and the weights of the classes, as one line of text."""
+        if self.class_weights is None:
+            return self.loss
+        return f"{self.loss} with weights of classes {weights_in_words(self.class_weights, self.dataset.classes)}"
 
     def describe(self, bits: ArrayLike) -> list[str]:
         """The network of one bitstring ``[num_qubits]`` in words, as lines of text."""
@@ -162,11 +196,11 @@ class BinnProblem:
 
         The first is the training accuracy, the second the validation accuracy, or None without validation samples.
         """
-        data = self.dataset
-        training = self._in_blocks(bits, data.x, data.y, self._hits)
-        if not data.has_validation:
+        training = self._in_blocks(bits, Samples.of(self.dataset.x, self.dataset.y), self._hits)
+        if not self.dataset.has_validation:
             return training, None
-        return training, self._in_blocks(bits, data.x_validation, data.y_validation, self._hits)
+        held_out = Samples.of(self.dataset.x_validation, self.dataset.y_validation)
+        return training, self._in_blocks(bits, held_out, self._hits)
 
     def network(self, bits: ArrayLike) -> Network:
         """The network that one bitstring ``[num_qubits]`` encodes, with the data's classes and feature scales."""
@@ -184,67 +218,63 @@ class BinnProblem:
     @cached_property
     def _logistic(self) -> LogisticLosses | None:
         """The losses of logistic networks on the training samples; None where they are computed as of any network."""
-        return self._logistic_on(self.dataset.x, self.dataset.y)
+        return self._logistic_on(self.samples)
 
     @cached_property
     def _logistic_validation(self) -> LogisticLosses | None:
         """The losses of logistic networks on the validation samples; None as of :attr:`_logistic`."""
-        return self._logistic_on(self.dataset.x_validation, self.dataset.y_validation)
+        return self._logistic_on(self.validation_samples)
 
-    def _logistic_on(self, x: Floats, y: Floats) -> LogisticLosses | None:
+    def _logistic_on(self, samples: Samples) -> LogisticLosses | None:
         if self.loss != "cross-entropy" or self.space.layers:
             return None
         from qhn.problem.logistic import LogisticLosses  # which waits for numba
 
-        return LogisticLosses.of(self.space, x, y)
+        return LogisticLosses.of(self.space, samples)
 
-    def _mean_losses(self, bits: ArrayLike, x: Floats, y: Floats, logistic: LogisticLosses | None) -> Floats:
+    def _mean_losses(self, bits: ArrayLike, samples: Samples, logistic: LogisticLosses | None) -> Floats:
         """The mean loss of each network over samples: ``[..., num_qubits]`` → ``[...]``."""
         if logistic is None:
-            return self._in_blocks(bits, x, y, self._losses)
-        return self._in_blocks(bits, x, y, lambda part, *_: logistic.means(part))
+            return self._in_blocks(bits, samples, self._losses)
+        return self._in_blocks(bits, samples, lambda part, _: logistic.means(part))
 
-    def _losses(self, bits: Bits, x: Floats, y: Floats) -> Floats:
+    def _losses(self, bits: Bits, samples: Samples) -> Floats:
         """The mean loss of each network over the samples: ``[B]``."""
-        means: Floats
+        x, y = samples.x, samples.y
         if self.loss == "mse":
             errors = self.space.output(bits, x) - self._target(y)
-            means = np.square(errors, out=errors).reshape(len(errors), -1).sum(axis=1) / len(y)
-            return means
+            return samples.mean(np.square(errors, out=errors))
         z = self.space.forward(bits, x)
         if self.dataset.num_classes > 2:
             z -= z.max(axis=-1, keepdims=True)  # log Σ e^z without overflow
             right = z[:, np.arange(len(y)), y.astype(np.intp)]
-            means = (np.log(np.exp(z).sum(axis=-1)) - right).mean(axis=1)
-            return means
+            return samples.mean(np.log(np.exp(z).sum(axis=-1)) - right)
         # log(1 + e^z) − y·z = z·(½ − y) + |z|/2 + log(1 + e^−|z|), without overflow
-        means = z @ (0.5 - y) / len(y)
+        means: Floats = z @ ((0.5 - y) * samples.weights) / samples.total
         np.negative(np.abs(z, out=z), out=z)
-        means -= 0.5 * z.mean(axis=1)
+        means -= 0.5 * samples.mean(z)
         np.log(1.0 + np.exp(z, out=z), out=z)  # not log1p: it is several times slower, and 1e-16 is lost either way
-        means += z.mean(axis=1)
+        means += samples.mean(z)
         return means
 
     def _target(self, y: Floats) -> Floats:
         """The targets of the outputs: labels ``[S]``, or for more than two classes one-hot rows ``[S, classes]``."""
         return y if self.dataset.num_classes == 2 else np.eye(self.dataset.num_classes)[y.astype(np.intp)]
 
-    def _hits(self, bits: Bits, x: Floats, y: Floats) -> Floats:
+    def _hits(self, bits: Bits, samples: Samples) -> Floats:
         """The share of right predictions of each network: ``[B]``."""
-        output = self.space.output(bits, x)
+        output = self.space.output(bits, samples.x)
         predicted = output > 0.5 if self.dataset.num_classes == 2 else output.argmax(axis=-1)
-        hits: Floats = (predicted == y).mean(axis=1)
+        hits: Floats = (predicted == samples.y).mean(axis=1)
         return hits
 
-    def _in_blocks(
-        self, bits: ArrayLike, x: Floats, y: Floats, function: Callable[[Bits, Floats, Floats], Floats]
-    ) -> Floats:
-        """``function(bits, x, y)``, computed in blocks of networks whose arrays stay in a core's cache: ``[...]``."""
+    def _in_blocks(self, bits: ArrayLike, samples: Samples, function: Callable[[Bits, Samples], Floats]) -> Floats:
+        """``function(bits, samples)``, in blocks of networks whose arrays stay in a core's cache: ``[...]``."""
         array = bitstrings.as_bits(bits, self.num_qubits)
         rows = array.reshape(-1, self.num_qubits)
-        block = max(1, BLOCK // len(x))
+        block = max(1, BLOCK // len(samples))
         blocks = [rows[start : start + block] for start in range(0, len(rows), block)]
-        results = in_parallel(lambda part: function(part, x, y), blocks, num_cores())
+        results = in_parallel(lambda part: function(part, samples), blocks, num_cores())
         return np.concatenate([np.empty(0), *results]).reshape(array.shape[:-1])
 
 

@@ -55,7 +55,7 @@ def table_of_costs(problem: BinnProblem) -> Floats | None:
     >>> bool(np.abs(table[[5, 6000]] - problem.cost(bits)).max() < 1e-12)
     True
     """
-    space, data = problem.space, problem.dataset
+    space, samples = problem.space, problem.samples
     groups = space.additive_groups()
     if groups is None or (not space.layers and space.activations != ("sigmoid",)):
         return None
@@ -63,7 +63,7 @@ def table_of_costs(problem: BinnProblem) -> Floats | None:
     sizes = [len(_flat(half)) for half in halves]
     if sizes[0] > sizes[1] + UNEQUAL:
         return None
-    largest = space.largest_logits(data.x)
+    largest = space.largest_logits(samples.x)
     if largest.max() > LARGEST:
         return None
     costs = np.empty(2**space.num_qubits)
@@ -71,7 +71,7 @@ def table_of_costs(problem: BinnProblem) -> Floats | None:
         orbits = Orbits.of(halves, space.symmetries(bitstrings.from_integers(choice, space.num_qubits)))
         sums = _sums_of_losses(problem, halves, int(choice), orbits, largest)
         first, second = (_patterns(_flat(half)) for half in halves)
-        costs[(first[:, None] + second + choice).ravel()] = orbits.spread(*sums) / len(data.y)
+        costs[(first[:, None] + second + choice).ravel()] = orbits.spread(*sums) / samples.total
     return costs
 
 
@@ -197,19 +197,26 @@ def _patterns(qubits: list[int] | tuple[int, ...]) -> Integers:
 def _sums_of_losses(
     problem: BinnProblem, halves: Halves, choice: int, orbits: Orbits, largest: Floats
 ) -> tuple[Floats, Floats]:
-    """The sums of the losses of the networks that are computed, and of those with negated logits.
+    """The weighted sums of the losses of the networks that are computed, and of those with negated logits.
 
     Both are ``[rows, columns]``; columns outside of those that ``orbits`` asks for have no meaning.
     """
-    data = problem.dataset
-    sums = (CrossEntropies if problem.loss == "cross-entropy" else Squares)(orbits, 2 ** len(_flat(halves[1])))
+    samples, num_columns = problem.samples, 2 ** len(_flat(halves[1]))
+    kind = CrossEntropies if problem.loss == "cross-entropy" else Squares
     num_patterns = sum(2 ** len(group) for half in halves for group in half)
-    for many in _parts(len(data.y), TABLE // num_patterns):
-        both = _contributions(problem.space, halves, choice, data.x[many], 1.0 - 2.0 * data.y[many])
-        for few in _parts(len(largest[many]), TABLE // 2 ** len(_flat(halves[0]))):
-            first, second = ([rows[:, few] for rows in half] for half in both)
-            sums.add(first, second, largest[many][few])
-    return sums.of_both_signs()
+    values, negated = np.zeros((2, len(orbits.rows), num_columns))
+    for weight, places in samples.groups:
+        x, signs, bounds = samples.x[places], 1.0 - 2.0 * samples.y[places], largest[places]
+        sums = kind(orbits, num_columns)
+        for many in _parts(len(x), TABLE // num_patterns):
+            both = _contributions(problem.space, halves, choice, x[many], signs[many])
+            for few in _parts(len(x[many]), TABLE // 2 ** len(_flat(halves[0]))):
+                first, second = ([rows[:, few] for rows in half] for half in both)
+                sums.add(first, second, bounds[many][few])
+        of_group = sums.of_both_signs()
+        values += weight * of_group[0]
+        negated += weight * of_group[1]
+    return values, negated
 
 
 def _parts(count: int, size: int) -> list[slice]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhn.arrays import Floats
-from qhn.errors import QhnError, QhnWarning
+from qhn.errors import QhnError
 from qhn.npz import open_npz
+from qhn.problem.column_choice import ColumnChoice, refuse_unused
+from qhn.problem.column_warnings import warn_of_columns
+from qhn.problem.labels import as_labels, labels_of, numbered, refuse_long
 from qhn.problem.mnist_files import read_mnist
+from qhn.problem.preprocessing import Preprocessing
+from qhn.problem.splitting import Split, split
 from qhn.table.columns import MISSING, Column, Table
 from qhn.table.csv_files import Dialect
 from qhn.table.encoding import Encoding, Impute
 from qhn.table.files import read_table
-from qhn.table.suspicion import Suspicion, suspicion_of
-from qhn.table.values import MAX_FEATURE, typed
-from qhn.text import clipped, did_you_mean, in_line, shown
+from qhn.table.frames import table_of
+from qhn.table.values import MAX_FEATURE
+from qhn.text import clipped, did_you_mean, shown
 
 RED_MEAN = np.array([-1.0, -2.0])
 BLUE_MEANS = np.array([[-2.0, 1.0], [1.0, 1.0], [2.0, -2.0]])
 MIXTURE_VARIANCE = 0.1
-MAX_CLASSES = 64  # of a user's file
-MAX_NAME = 10_000  # characters of a class or a feature
-MAX_NAMED = 3  # columns that a warning names
 MAX_SAMPLES = 100_000_000  # of a mixture: two numbers each, 1.6 GB
 
 
@@ -74,34 +75,56 @@ class Dataset:
         standardise: bool = True,
         seed: int = 1,
         name: str = "arrays",
+        categorical: Sequence[str] = (),
+        missing: Sequence[str] = MISSING,
+        impute: Impute = "none",
+        max_categories: int | None = None,
     ) -> Dataset:
         """The data set of features and labels in memory, split and standardised as a file's (:func:`load_file`).
 
         Args:
-            x: the features, an array ``[num_samples, num_features]`` or a data frame, whose columns name the features.
+            x: the features: an array ``[num_samples, num_features]``, or a data frame, a mapping or a structured array,
+                whose columns may hold numbers, dates or texts, and name the features.
             labels: the class of each sample, ``[num_samples]``: numbers, truth values or text.
-            feature_names: one name per feature; by default ``x 1``, ``x 2``, …
+            feature_names: one name per feature of an array; by default ``x 1``, ``x 2``, …
             validation_fraction: share of the samples of each class that is held out for validation, in [0, 1).
             standardise: shift and scale every feature to mean 0 and standard deviation 1 over the training samples.
             seed: seed of the split into training and validation samples.
             name: name of the data set, for tables and records.
+            categorical: names of columns of a data frame whose numbers stand for categories.
+            missing: texts of a data frame that stand for a missing value.
+            impute: what stands in for a missing value of a data frame; see :func:`load_file`.
+            max_categories: number of categories of a column that become features; see :func:`load_file`.
 
         Raises:
-            QhnError: if shapes do not fit, features are no finite numbers, or labels are no classes.
+            QhnError: if shapes do not fit, features are no finite numbers and cannot be encoded, or labels are no
+                classes.
 
         >>> data = Dataset.from_arrays([[0.0], [1.0], [2.0], [3.0]], ["a", "a", "b", "b"], validation_fraction=0)
         >>> data.classes.tolist(), data.feature_names
         (['a', 'b'], ('x 1',))
+        >>> frame = {"age": [31, None, 40, 52], "sex": ["f", "m", "m", "f"]}
+        >>> Dataset.from_arrays(frame, [0, 0, 1, 1], impute="median", validation_fraction=0).feature_names
+        ('age', 'sex = m')
         """
+        choice = ColumnChoice("", (), (), categorical, missing, impute, max_categories)
+        how, classes = Split(validation_fraction, standardise, seed), as_labels(_as_array("labels", labels))
+        if _is_table(x, choice):
+            if len(feature_names):
+                raise QhnError(f"{name}: feature_names are for arrays, and the columns of x have names")
+            table = table_of(x)
+            _check_labels(name, "x", (table.num_rows, len(table.columns)), "labels", classes)
+            return _encoded(table, classes, choice, how, name, name, "leave it out of x")
+        if choice.given:
+            raise QhnError(f"{name}: {choice.given[0]} is for columns with names, and x is an array; give a data frame")
         columns = getattr(x, "columns", None)
         if columns is not None and not feature_names:
             feature_names = tuple(map(str, columns))
-        values, classes = _as_array("x", x), _as_array("labels", labels)
-        if classes.dtype.kind == "O" and all(isinstance(one, str) for one in classes.flat):  # as data frames hold text
-            classes = classes.astype(np.str_)
-        values = _checked(name, "x", values, "labels", classes)
+        values = _checked(name, "x", _as_array("x", x), "labels", classes)
         names = _feature_names(name, values, feature_names)
-        return _dataset(name, values, classes, names, "labels", _Split(validation_fraction, standardise, seed), name)
+        found, y = numbered(name, classes, "labels")
+        refuse_long(name, names)
+        return _of_classes(values, y, found, names, how, name)
 
     @classmethod
     def of_classes(
@@ -136,7 +159,7 @@ class Dataset:
         """
         values = _checked(name, "x", x, "labels", y)
         names = _feature_names(name, values, feature_names)
-        return _of_classes(values, y, classes, names, _Split(validation_fraction, standardise, seed), name)
+        return _of_classes(values, y, classes, names, Split(validation_fraction, standardise, seed), name)
 
     @property
     def num_features(self) -> int:
@@ -154,8 +177,28 @@ class Dataset:
         return len(self.y_validation) > 0
 
     def raw(self, x: Floats) -> Floats:
-        """Convert standardised features ``[..., num_features]`` to the units of the source."""
+        """Convert standardised features ``[..., num_features]`` to the units of the source.
+
+        With an :attr:`encoding` these are encoded features, such as ``sex = male``, and not yet the columns of the
+        source: of those a network predicts, of features that were encoded it has ``output_of_inputs``.
+        """
         return x * self.scale + self.mean
+
+    def standardised(self, features: Floats) -> Floats:
+        """Convert features ``[..., num_features]`` in the units of the source to those of :attr:`x`."""
+        return (features - self.mean) / self.scale
+
+    def summary(self) -> list[str]:
+        """How many features the columns of the source became, and what stands in for missing values, as lines.
+
+        There are none if the columns are the features.
+        """
+        return self.encoding.summary() if self.encoding else []
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How raw samples become the features of :attr:`x`."""
+        return Preprocessing(self.num_features, self.mean, self.scale, self.feature_names, self.encoding)
 
 
 def gaussian_mixture(
@@ -287,7 +330,7 @@ def _digits(
     rows, columns = images.shape[1:]
     x = images[chosen].reshape(-1, rows * columns)
     y = (labels[chosen][:, None] == np.array(digits)).argmax(axis=1).astype(np.float64)
-    training, validation = _split(y, fraction, seed)
+    training, validation = split(y, fraction, seed)
     return Dataset(
         x[training],
         y[training],
@@ -315,6 +358,7 @@ def load_file(
     categorical: Sequence[str] = (),
     missing: Sequence[str] = MISSING,
     impute: Impute = "none",
+    max_categories: int | None = None,
 ) -> Dataset:
     """Read a user's data of two or more classes from a table, or from an NPZ file.
 
@@ -338,77 +382,68 @@ def load_file(
         missing: texts that stand for a missing value.
         impute: what stands in for a missing number: ``"mean"`` or ``"median"`` of the training samples, with the most
             frequent one for a missing category; ``"none"`` refuses missing values.
+        max_categories: the number of categories of a column that are kept, the most frequent ones, while the others
+            count as none of them; None keeps all, which may not be more than 64, nor nearly as many as there are
+            samples.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file cannot be read as described, holds values that are missing or infinite, has one class
+        QhnError: if the file cannot be read as described, holds values that are missing or infinite, has one class
             only, or so many that the labels must be something else; the message names the place.
     """
     path = Path(path)
-    split = _Split(validation_fraction, standardise, seed)
-    if path.suffix.lower() == ".npz" and path.is_file():
-        x, labels, names = _read_npz(path, label)
-        found = _dataset(path, x, labels, names, label, split, path.name)
-        _warn_of_columns(path, x, names)
-        return found
     dialect = dialect or Dialect()
+    choice = ColumnChoice(label, columns, drop, categorical, missing, impute, max_categories)
+    refuse_unused(path, dialect, choice)
+    how = Split(validation_fraction, standardise, seed)
+    if path.suffix.lower() == ".npz" and path.is_file():
+        return _of_npz(path, label, how)
     table = read_table(path, dialect)
     _find(label, list(table.names), "column", path)
-    labels = _labels_of(path, table[label])
-    table = (table.only(columns) if columns else table.without([label])).without(drop)
-    if not table.columns:
-        raise QhnError(f"{path} has no feature columns beside {label!r}")
-    kinds = [(column, column.name in categorical) for column in table]
-    table = Table(
-        table.source,
-        tuple(typed(one, is_category=chosen, missing=missing) for one, chosen in kinds),
-    )
-    return _encoded(table, labels, label, split, path.name, impute, tuple(missing))
+    labels = labels_of(str(path), table[label], choice.missing)
+    return _encoded(table, labels, choice, how, path.name, str(path), "leave it out with data.drop")
 
 
-@dataclass(frozen=True)
-class _Split:
-    """How samples are split and scaled; see :func:`load_file`."""
+def _of_npz(path: Path, label: str, how: Split) -> Dataset:
+    """The data set of an ``.npz`` file with an array of features and one of labels."""
+    x, labels, names = _read_npz(path, label)
+    classes, y = numbered(str(path), labels, label)
+    table = Table(str(path), tuple(Column(name, column) for name, column in zip(names, x.T, strict=True)))
+    warn_of_columns(str(path), table, how.places(y)[0], "leave it out of the file")
+    return _of_classes(x, y, classes, names, how, path.name)
 
-    validation_fraction: float
-    standardise: bool
-    seed: int
 
-
-def _dataset(
-    source: Path | str, x: Floats, labels: NDArray[Any], names: tuple[str, ...], label: str, split: _Split, name: str
+def _encoded(
+    table: Table, labels: NDArray[Any], choice: ColumnChoice, how: Split, name: str, source: str, remedy: str
 ) -> Dataset:
-    """The data set of features ``[num_samples, num_features]`` and labels ``[num_samples]``, split and standardised.
+    """The data set of the columns of a table, encoded as the training samples say.
 
     Args:
-        source: where they come from, for messages.
-        x: the features.
+        table: the table, which may hold other columns, too.
         labels: the classes of the samples.
-        names: one name per feature.
-        label: what holds the labels, for messages.
-        split: how the samples are split and scaled.
+        choice: the choice of the columns that are learned from.
+        how: how the samples are split and scaled.
         name: name of the data set.
+        source: where the table comes from, for messages.
+        remedy: how a column is left out, for messages.
+
+    Raises:
+        QhnError: if the labels are no classes, or the columns cannot be encoded.
     """
-    classes, y = np.unique(labels, return_inverse=True)
-    listed = clipped(", ".join(in_line(c) for c in classes[:5]) + (", …" if len(classes) > 5 else ""))
-    if len(classes) < 2:
-        raise QhnError(f"{source}: {label!r} must hold two classes or more, found {len(classes)}: {listed}")
-    if len(classes) > MAX_CLASSES or (len(classes) > 2 and 2 * len(classes) > len(y)):
-        raise QhnError(
-            f"{source}: {label!r} must hold classes, found {len(classes)} different values in {len(y)} samples: "
-            f"{listed}; name another column with label, or make of its values at most {MAX_CLASSES} classes"
-        )
-    longest = max(map(str, (*classes, *names)), key=len)
-    if len(longest) > MAX_NAME:
-        raise QhnError(
-            f"{source}: names of classes and features must have up to {MAX_NAME:,} characters, got {len(longest):,}: "
-            f"{in_line(longest)}; is {label!r} the column of classes?"
-        )
-    return _of_classes(x, y, classes, names, split, name)
+    classes, y = numbered(source, labels, choice.label or "labels")
+    features = choice.features_of(table)
+    training, _ = how.places(y)
+    encoding = Encoding.fit(features.rows(training), choice.impute, choice.missing, choice.max_categories)
+    if not encoding.feature_names:
+        raise QhnError(f"{source}: all columns are empty in the training samples")
+    refuse_long(source, encoding.feature_names)
+    warn_of_columns(source, features, training, remedy)
+    found = _of_classes(encoding.features(features), y, classes, encoding.feature_names, how, name)
+    return replace(found, encoding=None if encoding.is_plain else encoding)
 
 
 def _of_classes(
-    x: Floats, y: NDArray[np.intp], classes: NDArray[Any], names: tuple[str, ...], split: _Split, name: str
+    x: Floats, y: NDArray[np.intp], classes: NDArray[Any], names: tuple[str, ...], how: Split, name: str
 ) -> Dataset:
     """The data set of features and numbers of classes, split and standardised.
 
@@ -417,12 +452,12 @@ def _of_classes(
         y: the number of each sample's class, ``[num_samples]``, from 0.
         classes: the label of each class.
         names: one name per feature.
-        split: how the samples are split and scaled.
+        how: how the samples are split and scaled.
         name: name of the data set.
     """
-    training, validation = _split(y, split.validation_fraction, split.seed)
+    training, validation = how.places(y)
     mean, scale = np.zeros(x.shape[1]), np.ones(x.shape[1])
-    if split.standardise:
+    if how.standardise:
         mean, deviation = x[training].mean(axis=0), x[training].std(axis=0)
         constant = deviation <= 1e-12 * np.abs(x[training]).max(axis=0)
         scale = np.where(constant, 1.0, deviation)
@@ -431,39 +466,6 @@ def _of_classes(
     return Dataset(
         x[training], target[training], x[validation], target[validation], classes, names, mean, scale, name=name
     )
-
-
-def _encoded(
-    table: Table,
-    labels: NDArray[Any],
-    label: str,
-    split: _Split,
-    name: str,
-    impute: Impute,
-    missing: tuple[str, ...],
-) -> Dataset:
-    """The data set of the columns of a table, encoded as the training samples say."""
-    y = np.unique(labels, return_inverse=True)[1]
-    training, _ = _split(y, split.validation_fraction, split.seed)
-    encoding = Encoding.fit(table.rows(training), impute, missing)
-    x = encoding.features(table)
-    found = _dataset(table.source, x, labels, encoding.feature_names, label, split, name)
-    _warn_of_columns(Path(table.source), x, encoding.feature_names)
-    return replace(found, encoding=None if encoding.is_plain else encoding)
-
-
-def _labels_of(path: Path, column: Column) -> NDArray[Any]:
-    """The classes of a column, in their own types.
-
-    Raises:
-        QhnError: if one is missing.
-    """
-    is_text = column.own_values.dtype.kind == "O"
-    empty = [not (text or "").strip() for text in column.values] if is_text else column.is_missing
-    if any(empty):
-        place = column.line(int(np.argmax(empty)))
-        raise QhnError(f"{place}: {in_line(repr(column.name))} is empty; fill in the class or remove the sample")
-    return _without_spaces(path, column.values.tolist()) if is_text else column.own_values
 
 
 def _feature_names(name: str, x: Floats, given: Sequence[str]) -> tuple[str, ...]:
@@ -483,69 +485,6 @@ def _as_array(name: str, values: Any) -> NDArray[Any]:
         return np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
     except ValueError:
         raise QhnError(f"{name} must be an array, all rows of the same length") from None
-
-
-def _without_spaces(path: Path, labels: list[str]) -> NDArray[Any]:
-    """The user's own labels: spaces around booleans and numbers are no part of them, those around text are.
-
-    A warning names two labels that differ by nothing else.
-    """
-    different = sorted(set(labels))
-    bare = [label.strip() for label in labels]
-    if len(set(bare)) == len(different):
-        own = _own_labels(bare)
-        return np.array(labels) if own.dtype.kind == "U" else own
-    pairs = pairwise(sorted(different, key=str.strip))
-    first, second = next((first, second) for first, second in pairs if first.strip() == second.strip())
-    words = f"{path}: classes {shown(first)} and {shown(second)} differ by spaces alone, and stay two classes"
-    warnings.warn(words, QhnWarning, stacklevel=4)
-    return np.array(labels)
-
-
-def _own_labels(labels: list[str]) -> NDArray[Any]:
-    """The labels as booleans, integers or floats if Python writes every label of the file so; otherwise as text.
-
-    Predictions then are equal to the labels that the user's own program reads, and different labels stay different.
-
-    >>> _own_labels(["0.0", "1.0"]), _own_labels(["01", "1"])
-    (array([0., 1.]), array(['01', '1'], dtype='<U2'))
-    """
-    for read in (_boolean, int, float):
-        try:
-            values = [read(label) for label in labels]
-            array: NDArray[Any] = np.array(values, dtype={_boolean: np.bool_, int: np.int64, float: np.float64}[read])
-        except (ValueError, OverflowError):  # a text of another type, or an integer beyond 64 bits
-            continue
-        is_same = list(map(str, values)) == labels and np.isfinite(array).all()
-        if is_same and len(np.unique(array)) == len(set(labels)):  # 0.0 and -0.0 are equal numbers
-            return array
-    return np.array(labels)
-
-
-def _boolean(text: str) -> bool:
-    """The boolean that Python writes as ``text``.
-
-    Raises:
-        ValueError: if there is none.
-    """
-    if text not in ("True", "False"):
-        raise ValueError(text)
-    return text == "True"
-
-
-def _warn_of_columns(path: Path, x: Floats, names: tuple[str, ...]) -> None:
-    """Warn of features that most likely are none: numbers of rows, identifiers, and columns of one value."""
-    found = [suspicion_of(name, column, j == 0) for j, (name, column) in enumerate(zip(names, x.T, strict=True))]
-    for suspicion in Suspicion:
-        chosen = [name for name, one in zip(names, found, strict=True) if one is suspicion]
-        if chosen:
-            listed = ", ".join(in_line(repr(name)) for name in chosen[:MAX_NAMED])
-            more = f" (and {len(chosen) - MAX_NAMED:,} more like it)" if len(chosen) > MAX_NAMED else ""
-            effect = "and tells nothing" if suspicion is Suspicion.CONSTANT else "and is used as a feature"
-            words = f"column {listed}{more} {suspicion.value}, {effect}"
-            warnings.warn(
-                f"{path}: {words}; leave it out of the file if it should not be learnt from", QhnWarning, stacklevel=3
-            )
 
 
 def _read_npz(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, ...]]:
@@ -576,25 +515,53 @@ def _checked(source: Path | str, name: str, x: NDArray[Any], label: str, labels:
     Raises:
         QhnError: if the shapes do not fit, a feature is no finite real number, or a label is empty.
     """
-    if x.ndim != 2 or x.shape[1] == 0 or labels.shape != x.shape[:1]:
-        raise QhnError(
-            f"{source}: {name!r} must have shape [num_samples, num_features] and {label!r} [num_samples], "
-            f"got {list(x.shape)} and {list(labels.shape)}"
-        )
+    _check_labels(source, name, x.shape, label, labels)
     if x.dtype.kind not in "biuf":
         raise QhnError(f"{source}: {name!r} must hold real numbers, got {x.dtype}")
-    if labels.dtype.kind not in "biufmMUS":
-        raise QhnError(f"{source}: {label!r} must hold numbers or text, got {labels.dtype}")
     with np.errstate(over="ignore"):  # of a wider float: what becomes infinite is refused
         x = x.astype(np.float64)
     wrong = np.argwhere(~(np.abs(x) <= MAX_FEATURE))
     if len(wrong):
         place = wrong[0].tolist()
         raise QhnError(f"{source}: {name!r} is not finite at {place}, or too large; fill in or remove the sample")
+    return x
+
+
+def _check_labels(source: Path | str, name: str, shape: tuple[int, ...], label: str, labels: NDArray[Any]) -> None:
+    """Refuse labels of which there is not one for each sample, or that are no classes.
+
+    Args:
+        source: where they come from, for messages.
+        name: name of the features.
+        shape: the shape of the features, ``[num_samples, num_features]``.
+        label: name of the labels.
+        labels: the labels ``[num_samples]``.
+
+    Raises:
+        QhnError: if the shapes do not fit, or a label is empty, or neither a number nor a text.
+    """
+    if len(shape) != 2 or not shape[1] or labels.shape != shape[:1]:
+        raise QhnError(
+            f"{source}: {name!r} must have shape [num_samples, num_features] and {label!r} [num_samples], "
+            f"got {list(shape)} and {list(labels.shape)}"
+        )
+    if labels.dtype.kind not in "biufmMUS":
+        where = ""
+        if labels.dtype.kind == "O":
+            usual = Counter(map(type, labels)).most_common(1)[0][0]
+            row = next((row for row, one in enumerate(labels) if type(one) is not usual or one is None), 0)
+            where = f": {shown(labels[row])} at [{row}]"
+        raise QhnError(f"{source}: {label!r} must hold numbers or text, got {labels.dtype}{where}")
     missing = labels == labels.dtype.type() if labels.dtype.kind in "US" else ~np.isfinite(labels)
     if missing.any():
         raise QhnError(f"{source}: {label!r} is empty at [{missing.argmax()}]; fill in the class or remove the sample")
-    return x
+
+
+def _is_table(x: Any, choice: ColumnChoice) -> bool:
+    """Whether an object has columns by name that must be encoded; a data frame of numbers needs no encoding."""
+    if isinstance(x, (Mapping, Table)) or (isinstance(x, np.ndarray) and x.dtype.names):
+        return True
+    return hasattr(x, "columns") and (bool(choice.given) or _as_array("x", x).dtype.kind not in "biuf")
 
 
 def _find(label: str, names: list[str], what: str, path: Path) -> int:
@@ -602,17 +569,3 @@ def _find(label: str, names: list[str], what: str, path: Path) -> int:
         hint = did_you_mean(label, names, otherwise=clipped(f"it has {', '.join(names)}"))
         raise QhnError(f"{path} has no {what} {label!r} for the label; {hint}")
     return names.index(label)
-
-
-def _split(y: NDArray[Any], fraction: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Indices of training and of validation samples, with the same share of each class held out."""
-    if not 0 <= fraction < 1:
-        raise QhnError(f"validation_fraction must be in [0, 1), got {fraction}")
-    rng = np.random.default_rng(seed)
-    held_out = np.zeros(len(y), dtype=bool)
-    for value in np.unique(y):
-        members = rng.permutation(np.flatnonzero(y == value))
-        held_out[members[: round(fraction * len(members))]] = True
-    if len(set(y[~held_out])) < len(set(y)):
-        raise QhnError(f"validation_fraction {fraction} leaves a class without training samples; lower it")
-    return np.flatnonzero(~held_out), np.flatnonzero(held_out)

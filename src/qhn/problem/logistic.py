@@ -9,6 +9,7 @@ network does not depend on the networks that are computed with it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from qhn import bitstrings
 from qhn.arrays import Bits, Floats, Integers
 from qhn.compiled import compiled
 from qhn.problem.log_products import full_after, take_exponents
+from qhn.problem.samples import Samples
 from qhn.problem.search_space import SearchSpace
 
 LARGEST = 300.0  # the largest |z|: e^300 is far from an overflow
@@ -31,42 +33,52 @@ class LogisticLosses:
 
     Attributes:
         num_qubits: the number of bits of a network.
-        num_samples: the number of samples.
+        total: the sum of the weights of all samples.
         choice_qubits: the qubits of the choices of a network, the first of them least significant in its number.
         qubits: the qubits of each chunk, filled up with −1, ``[chunks, bits]``.
-        tables: what the bits of a chunk contribute to e^z as a factor, ``[choices, chunks, 2**bits, samples]``, with as
-            many samples of e^z = 0 at the end as make their number a multiple of 16.
+        tables: what the bits of a chunk contribute to e^z as a factor, ``[choices, chunks, 2**bits, samples]``, where
+            samples of the same weight are neighbours, followed by as many of e^z = 0 as make their number a multiple of
+            16.
         is_full: after which 16 samples the exponents of products are taken off.
+        weights: the different weights of samples, ``[weights]``.
+        edges: the numbers of 16 samples before those of each weight, and of all, ``[weights + 1]``.
     """
 
     num_qubits: int
-    num_samples: int
+    total: float
     choice_qubits: tuple[int, ...]
     qubits: Integers
     tables: Floats
     is_full: NDArray[np.bool_]
+    weights: Floats
+    edges: Integers
 
     @classmethod
-    def of(cls, space: SearchSpace, x: Floats, y: Floats) -> LogisticLosses | None:
+    def of(cls, space: SearchSpace, samples: Samples) -> LogisticLosses | None:
         """The losses on samples, or None where networks have hidden layers, several outputs or large logits.
 
         Args:
             space: the family of networks.
-            x: the features, ``[samples, num_inputs]``.
-            y: the classes, 0 or 1, ``[samples]``.
+            samples: the samples of two classes.
 
-        >>> space, x, y = SearchSpace(2), np.array([[1.0, 2.0], [3.0, -1.0]]), np.array([0.0, 1.0])
-        >>> LogisticLosses.of(space, x, y).means(np.array([[1, 0, 1]], dtype=np.uint8)).round(6)
+        >>> samples = Samples.of(np.array([[1.0, 2.0], [3.0, -1.0]]), np.array([0.0, 1.0]))
+        >>> LogisticLosses.of(SearchSpace(2), samples).means(np.array([[1, 0, 1]], dtype=np.uint8)).round(6)
         array([0.349931])
         """
-        if space.layers or space.num_classes > 2 or not len(y):
+        if space.layers or space.num_classes > 2 or not len(samples):
             return None
-        largest = space.largest_logits(x)
+        largest = space.largest_logits(samples.x)
         if largest.max() > LARGEST:
             return None
-        factors = np.ones((-len(y) % LANES + len(y), space.num_inputs + 1))
-        factors[: len(y), :-1] = x
-        factors[: len(y)] *= (1.0 - 2.0 * y)[:, None]
+        sizes = [-(-len(places) // LANES) for _, places in samples.groups]
+        edges = np.cumsum([0, *sizes])
+        is_sample = np.zeros(LANES * edges[-1], dtype=bool)
+        for start, (_, places) in zip(edges, samples.groups, strict=False):
+            is_sample[LANES * start : LANES * start + len(places)] = True
+        order = np.concatenate([places for _, places in samples.groups])
+        factors = np.ones((len(is_sample), space.num_inputs + 1))
+        factors[is_sample, :-1] = samples.x[order]
+        factors[is_sample] *= (1.0 - 2.0 * samples.y[order])[:, None]
         qubits = [group[0] for group in space.additive_groups() or []]  # of the weights, then of the bias
         num_choices = 2 ** len(space.choice_qubits)
         chunks = _chunks(len(qubits), TABLE // (num_choices * len(factors)))
@@ -75,10 +87,14 @@ class LogisticLosses:
             ends = np.stack([_weights(space, choice, bit) for bit in (0, 1)])
             for chunk, columns in enumerate(chunks):
                 tables[choice, chunk] = np.exp(_logits(factors, ends, columns[columns >= 0], chunks.shape[1]))
-        tables[..., len(y) :] = 0.0
-        bounds = np.append(largest + np.log(2.0), np.zeros(len(factors) - len(y))).reshape(-1, LANES).max(axis=1)
+        tables[..., ~is_sample] = 0.0
+        bounds = np.zeros(len(factors))
+        bounds[is_sample] = largest[order] + np.log(2.0)
+        bounds = bounds.reshape(-1, LANES).max(axis=1)
+        is_full = np.concatenate([full_after(bounds[start:stop]) for start, stop in pairwise(edges)])
         named = np.where(chunks < 0, -1, np.array(qubits)[chunks])
-        return cls(space.num_qubits, len(y), space.choice_qubits, named, tables, full_after(bounds))
+        weights = np.array([weight for weight, _ in samples.groups])
+        return cls(space.num_qubits, samples.total, space.choice_qubits, named, tables, is_full, weights, edges)
 
     def means(self, bits: Bits) -> Floats:
         """The mean cross-entropy of each network over the samples: bits ``[B, num_qubits]`` → ``[B]``."""
@@ -86,8 +102,9 @@ class LogisticLosses:
         for place, qubit in enumerate(self.choice_qubits):
             choices += bits[:, qubit].astype(np.int64) << place
         sums = np.empty(len(bits))
-        _add_logarithms(np.ascontiguousarray(bits), choices, self.qubits, self.tables, self.is_full, sums)
-        return sums / self.num_samples
+        samples = self.tables, self.is_full, self.weights, self.edges
+        _add_logarithms(np.ascontiguousarray(bits), choices, self.qubits, *samples, sums)
+        return sums / self.total
 
 
 def _chunks(num_bits: int, most: int) -> Integers:
@@ -126,8 +143,8 @@ def _logits(factors: Floats, ends: Floats, columns: Integers, num_bits: int) -> 
 
 
 @compiled
-def _add_logarithms(bits, choices, qubits, tables, is_full, sums):
-    """Write Σ log(1 + e^z) of each network into ``sums``."""
+def _add_logarithms(bits, choices, qubits, tables, is_full, weights, edges, sums):
+    """Write Σ w log(1 + e^z) of each network into ``sums``."""
     num_chunks, num_bits = qubits.shape
     exponentials, names = np.empty(tables.shape[3]), np.zeros(num_chunks, dtype=np.int64)
     products, exponents = np.empty(LANES), np.empty(LANES, dtype=np.int64)
@@ -148,11 +165,13 @@ def _add_logarithms(bits, choices, qubits, tables, is_full, sums):
             chunk += 4
         for rest in range(chunk, num_chunks):
             exponentials *= table[rest, names[rest]]
-        products[:] = 1.0
-        exponents[:] = 0
-        for block in range(len(is_full)):
-            for lane in range(LANES):
-                products[lane] *= 1.0 + exponentials[block * LANES + lane]
-            if is_full[block]:
-                take_exponents(products.view(np.int64), exponents)
-        sums[network] = np.log(products.prod()) + np.log(2.0) * exponents.sum()
+        sums[network] = 0.0
+        for group in range(len(weights)):
+            products[:] = 1.0
+            exponents[:] = 0
+            for block in range(edges[group], edges[group + 1]):
+                for lane in range(LANES):
+                    products[lane] *= 1.0 + exponentials[block * LANES + lane]
+                if is_full[block]:
+                    take_exponents(products.view(np.int64), exponents)
+            sums[network] += weights[group] * (np.log(products.prod()) + np.log(2.0) * exponents.sum())

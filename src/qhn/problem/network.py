@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -17,9 +17,9 @@ from qhn import checksums, durable
 from qhn.arrays import Floats
 from qhn.errors import NotFoundError, QhnError
 from qhn.npz import open_npz
+from qhn.problem.preprocessing import Preprocessing, as_features, check_array
 from qhn.table.encoding import Encoding
-from qhn.table.values import MAX_FEATURE
-from qhn.text import clipped, did_you_mean, in_line
+from qhn.text import clipped, in_line
 
 MAX_WORD = 40  # characters of a class or a feature in a formula
 
@@ -53,88 +53,6 @@ def class_probabilities(output: Floats, num_classes: int) -> Floats:
     return np.stack([1.0 - p, p], axis=-1)
 
 
-def as_features(x: Any, num_inputs: int, names: Sequence[str] = (), encoding: Encoding | None = None) -> Floats:
-    """Convert raw features to an array ``[..., num_inputs]``.
-
-    Args:
-        x: an array, or a data frame, a row of one, or a mapping, whose features are put in order by their names;
-            columns that are no features are left out.
-        num_inputs: number of features.
-        names: the names of the features in order; if empty, columns count by their place.
-        encoding: how the columns of ``x`` become features; None if they are the features.
-
-    Raises:
-        ValueError: if the last axis is not ``num_inputs`` long, a feature is missing or there twice, or a value is
-            missing.
-
-    >>> as_features({"b": [1.0, 2.0], "a": [3.0, 4.0]}, 2, ["a", "b"])
-    array([[3., 1.],
-           [4., 2.]])
-    """
-    if encoding is not None:
-        return encoding.features(x)
-    try:
-        array = _numbers(_in_order(x, names))
-    except (ValueError, TypeError) as error:
-        if isinstance(error, QhnError):
-            raise
-        raise QhnError(f"x must hold numbers: {clipped(str(error))}") from None
-    if array.ndim == 0 or array.shape[-1] != num_inputs:
-        raise QhnError(f"x must have shape [..., {num_inputs}], one column a feature, got {list(array.shape)}")
-    if np.isnan(array).any():
-        raise QhnError("x has missing values (nan); fill them in before predicting")
-    if not (np.abs(array) <= MAX_FEATURE).all():
-        raise QhnError(f"x must hold numbers up to {MAX_FEATURE:g}, got {np.abs(array).max():g}")
-    return array
-
-
-def _numbers(values: Any) -> Floats:
-    """Features as an array of numbers; NaN where they are missing, also where an array is masked.
-
-    Raises:
-        QhnError: if they are complex numbers, dates or times, which numpy would convert without a word.
-        TypeError, ValueError: if they are no numbers.
-    """
-    array = np.ma.asarray(values) if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
-    if array.dtype.kind in "cmM":
-        raise QhnError(f"x must hold real numbers, got {array.dtype}")
-    return np.ma.filled(array.astype(np.float64), np.nan)
-
-
-def _in_order(x: Any, names: Sequence[str]) -> Any:
-    """The features of a table in the order of their names; anything else as it is."""
-    columns = _columns(x)
-    if not names or not columns:
-        return x
-    are_numbered = all(isinstance(column, (int, np.integer)) for column in columns)
-    if are_numbered and not {str(column) for column in columns} >= set(names):
-        if any(later <= earlier for earlier, later in pairwise(columns)):
-            listed = clipped(", ".join(map(str, columns)))
-            raise QhnError(f"x has numbered columns out of order, {listed}; sort them, or name them as the features")
-        return x  # columns that are numbered have no names, unless the features have the same
-    places: dict[str, list[Any]] = {}
-    for column in columns:
-        places.setdefault(str(column).strip(), []).append(column)
-    for name in names:
-        if len(places.get(name, [])) != 1:
-            if name in places:
-                raise QhnError(f"x has several columns {in_line(repr(name))}, a feature of the network; leave one")
-            hint = did_you_mean(name, places, otherwise=clipped(f"it has {', '.join(map(in_line, places))}"))
-            raise QhnError(f"x has no column {in_line(repr(name))}, a feature of the network; {hint}")
-    return np.stack([_numbers(x[places[name][0]]) for name in names], axis=-1)
-
-
-def _columns(x: Any) -> list[Any]:
-    """The names of the columns of a data frame, a row of one, a mapping or a structured array; none of an array."""
-    if isinstance(x, (np.ndarray, np.void)):
-        return list(x.dtype.names or ())
-    if isinstance(x, Mapping):
-        return list(x)
-    if hasattr(x, "columns"):
-        return list(x.columns)
-    return list(x.index) if hasattr(x, "iloc") else []  # a row of a data frame, or a column, whose rows have numbers
-
-
 ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
     "sigmoid": sigmoid,
     "relu": lambda z: np.maximum(z, 0.0),
@@ -158,10 +76,10 @@ class Network:
         alphabet: the two values of a weight.
         classes: the labels of the classes, ``[num_classes]``; a single output is near 0 for the first and near 1 for
             the second.
-        mean, scale: numbers ``[inputs]`` by which a raw feature x is standardised, (x − mean) / scale.
+        mean, scale: numbers ``[inputs]`` by which a feature x is standardised, (x − mean) / scale.
         feature_names: one name per input.
         image_shape: numbers of rows and columns if the inputs are the pixels of an image, otherwise None.
-        encoding: how the columns of a table become the raw features; None if they are the features.
+        encoding: how the columns of a table become the features; None if they are the features.
     """
 
     weights: tuple[Floats, ...]
@@ -180,19 +98,45 @@ class Network:
         """The sizes of the layers from inputs to outputs, as text such as ``2-3-1``."""
         return "-".join(str(n) for n in (self.weights[0].shape[0], *(len(bias) for bias in self.biases)))
 
-    def output(self, x: Any) -> Floats:
-        """The output for each sample: raw features ``[..., inputs]`` → ``[...]``.
+    @property
+    def num_inputs(self) -> int:
+        """The number of inputs, one a feature."""
+        return int(self.weights[0].shape[0])
 
-        A data frame's columns are taken by the names of the features.
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How raw samples become the inputs of the network."""
+        return Preprocessing(self.num_inputs, self.mean, self.scale, self.feature_names, self.encoding)
+
+    def output(self, x: Any) -> Floats:
+        """The output for each raw sample, which is encoded and standardised as the training samples were.
 
         It is near 0 for the first class and near 1 for the second. With more than two classes it is the probability of
-        each class: ``[..., classes]``.
+        each class.
+
+        Args:
+            x: the raw samples: an array or rows ``[..., columns]``, or a data frame, a row of one or a mapping, whose
+                columns are taken by their names.
+
+        Returns:
+            The outputs ``[...]``, or with more than two classes ``[..., classes]``.
 
         Raises:
-            ValueError: if the last axis of ``x`` is not as long as the network has inputs, or a value is missing.
+            QhnError: if there are not the columns that the network learned from, or a value is missing and nothing
+                stands in for it.
         """
-        raw = as_features(x, self.weights[0].shape[0], self.feature_names, self.encoding)
-        h = (raw - self.mean) / self.scale
+        return self.output_of_inputs(self.preprocessing.inputs(x))
+
+    def output_of_inputs(self, inputs: Any) -> Floats:
+        """The output for each sample that is encoded and standardised already: ``[..., inputs]`` → as :meth:`output`.
+
+        Args:
+            inputs: the samples as a :class:`~qhn.problem.datasets.Dataset` holds them.
+
+        Raises:
+            QhnError: if the last axis of ``inputs`` is not as long as the network has inputs.
+        """
+        h = as_features(inputs, self.num_inputs)
         hidden = ACTIVATIONS[self.activation]
         for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             h = hidden(h @ weights + bias)
@@ -207,24 +151,53 @@ class Network:
         return len(self.biases[-1]) > 1
 
     def probabilities(self, x: Any) -> Floats:
-        """The probability of each class: raw features ``[..., inputs]`` → ``[..., classes]``.
+        """The probability of each class for raw samples: ``[..., classes]``.
 
         With two classes it is 1 − p and p, p the output; one that is not a probability, such as that of a relu, is
         clipped to [0, 1].
 
+        Args:
+            x: the raw samples, as for :meth:`output`.
+
         Raises:
-            ValueError: if the last axis of ``x`` is not as long as the network has inputs, or a value is missing.
+            QhnError: if :meth:`output` refuses ``x``.
         """
         return class_probabilities(self.output(x), len(self.classes))
 
-    def predict(self, x: Any) -> NDArray[Any]:
-        """The predicted label of each sample, one of ``classes``: raw features ``[..., inputs]`` → ``[...]``.
+    def probabilities_of_inputs(self, inputs: Any) -> Floats:
+        """The probability of each class for samples that are encoded and standardised already: ``[..., classes]``.
 
-        It is the most probable one, of equal ones the first.
+        Args:
+            inputs: the samples ``[..., inputs]`` as a :class:`~qhn.problem.datasets.Dataset` holds them.
+
+        Raises:
+            QhnError: if the last axis of ``inputs`` is not as long as the network has inputs.
         """
-        output = self.output(x)
-        index = output.argmax(axis=-1) if self._has_softmax else (output > 0.5).astype(np.intp)
-        return np.asarray(self.classes[index])[()]
+        return class_probabilities(self.output_of_inputs(inputs), len(self.classes))
+
+    def predict(self, x: Any) -> NDArray[Any]:
+        """The label of the most probable class of each raw sample, of equal ones the first: ``[...]``.
+
+        Args:
+            x: the raw samples, as for :meth:`output`.
+
+        Raises:
+            QhnError: if :meth:`output` refuses ``x``.
+        """
+        return np.asarray(self.classes[self.classes_of_inputs(self.preprocessing.inputs(x))])[()]
+
+    def classes_of_inputs(self, inputs: Any) -> NDArray[np.intp]:
+        """The place in ``classes`` of the most probable class for samples that are encoded and standardised: ``[...]``.
+
+        Args:
+            inputs: the samples ``[..., inputs]`` as a :class:`~qhn.problem.datasets.Dataset` holds them.
+
+        Raises:
+            QhnError: if the last axis of ``inputs`` is not as long as the network has inputs.
+        """
+        output = self.output_of_inputs(inputs)
+        found: NDArray[np.intp] = output.argmax(axis=-1) if self._has_softmax else (output > 0.5).astype(np.intp)
+        return found
 
     def describe(self) -> str:
         """The network in words: its choices, then one formula per unit, or its weights as an image."""
@@ -234,9 +207,9 @@ class Network:
         lines = [f"{self.shape} network, {what}, weights in {{{low:+g}, {high:+g}}}"]
         if np.any(self.mean != 0) or np.any(self.scale != 1):
             lines.append("inputs are standardised: each raw feature enters as (x - mean) / scale")
-        names = [in_line(name, MAX_WORD) for name in self.feature_names] or [
-            f"x{i + 1}" for i in range(self.weights[0].shape[0])
-        ]
+        if self.encoding is not None:
+            lines += self.encoding.summary()
+        names = [_word(name) for name in self.feature_names] or [f"x{i + 1}" for i in range(self.num_inputs)]
         for layer, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
             targets = self.unit_names(layer)
             function = self.activation if layer < depth or depth == 1 else "sigmoid"
@@ -273,10 +246,16 @@ class Network:
         """Write the network into an open binary file, in the format of :meth:`save`."""
         arrays: dict[str, Any] = {f"weights_{i}": w for i, w in enumerate(self.weights)}
         arrays |= {f"biases_{i}": b for i, b in enumerate(self.biases)}
-        arrays |= {name: getattr(self, name) for name in ("activation", "alphabet", "classes", "mean", "scale")}
-        arrays["feature_names"] = np.array(self.feature_names, dtype=str)
+        arrays |= {name: getattr(self, name) for name in ("activation", "alphabet", "classes")}
+        arrays |= self.preprocessing.arrays()
         arrays["image_shape"] = np.array(self.image_shape or (), dtype=np.int64)
         file.write(checksums.arrays(**arrays))
+
+
+def _word(name: str) -> str:
+    """The name of a feature in a formula; that of a category stands in brackets."""
+    word = in_line(name, MAX_WORD)
+    return f"[{word}]" if " = " in name else word
 
 
 def _term(weight: float, name: str) -> str:
@@ -310,19 +289,18 @@ def _restored(arrays: dict[str, NDArray[Any]]) -> Network:
     numbered = [name for name in arrays if re.fullmatch(r"(weights|biases)_[0-9]{1,3}", name)]
     depth = 1 + max((int(name.partition("_")[2]) for name in numbered), default=0)
     layers = [f"{name}_{layer}" for name in ("weights", "biases") for layer in range(depth)]
-    check_names(arrays, {*layers, *FACTS})
+    check_names(arrays, {*layers, *FACTS}, {"encoding"})
     sizes = [array.shape[0] if (array := arrays[name]).ndim else 0 for name in ("weights_0", *layers[depth:])]
     for layer, (below, units) in enumerate(pairwise(sizes)):
         check_array(f"weights_{layer}", arrays, (below, units))
         check_array(f"biases_{layer}", arrays, (units,))
     check_array("alphabet", arrays, (2,))
-    check_standardisation(arrays, sizes[0])
+    learned = Preprocessing.restored(arrays, sizes[0])
     classes = arrays["classes"]
     check_classes(classes, 2 if sizes[-1] == 1 else sizes[-1])
-    activation, names = str(arrays["activation"]), arrays["feature_names"]
+    activation = str(arrays["activation"])
     if activation not in ACTIVATIONS:
         raise QhnError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {clipped(activation)!r}")
-    check_feature_names(names, sizes[0])
     image = arrays["image_shape"]
     if image.size and not (image.shape == (2,) and image.dtype.kind in "iu" and math.prod(image.tolist()) == sizes[0]):
         raise QhnError(f"image_shape must be the rows and columns of {sizes[0]} pixels, got {clipped(str(image))}")
@@ -332,59 +310,29 @@ def _restored(arrays: dict[str, NDArray[Any]]) -> Network:
         activation=activation,
         alphabet=(float(arrays["alphabet"][0]), float(arrays["alphabet"][1])),
         classes=classes,
-        mean=arrays["mean"],
-        scale=arrays["scale"],
-        feature_names=tuple(names.tolist()),
+        mean=learned.mean,
+        scale=learned.scale,
+        feature_names=learned.feature_names,
         image_shape=tuple(image.tolist()) or None,
+        encoding=learned.encoding,
     )
 
 
-def check_feature_names(names: NDArray[Any], num_inputs: int) -> None:
-    """Refuse names of features that are neither one text per input nor none.
+def check_names(arrays: Mapping[str, Any], wanted: Set[str], optional: Set[str] = frozenset()) -> None:
+    """Refuse the arrays of a file that are not those of the given names.
 
-    Raises:
-        QhnError: if they are something else.
-    """
-    if names.size and (names.shape != (num_inputs,) or names.dtype.kind != "U"):
-        raise QhnError(f"feature_names must be {num_inputs} texts or none, got {names.dtype} {list(names.shape)}")
-
-
-def check_names(arrays: Mapping[str, Any], wanted: set[str]) -> None:
-    """Refuse the arrays of a file that are not exactly those of the given names.
+    Args:
+        arrays: the arrays by name.
+        wanted: names of which none may be missing.
+        optional: further names that are allowed.
 
     Raises:
         QhnError: if one is missing or unknown; the message names it.
     """
-    for word, names in (("has no", wanted - arrays.keys()), ("has an unknown", arrays.keys() - wanted)):
+    unknown = arrays.keys() - wanted - optional
+    for word, names in (("has no", wanted - arrays.keys()), ("has an unknown", unknown)):
         if names:
             raise QhnError(f"it {word} array {clipped(min(names))!r}")
-
-
-def check_array(name: str, arrays: Mapping[str, NDArray[Any]], *shapes: tuple[int, ...]) -> None:
-    """Refuse an array that is not of finite real numbers, or has none of the given shapes.
-
-    Raises:
-        QhnError: if it is none of these; the message names it.
-    """
-    array = arrays[name]
-    if array.shape not in shapes or 0 in array.shape:
-        raise QhnError(f"{name} must have shape {' or '.join(str(list(s)) for s in shapes)}, got {list(array.shape)}")
-    if array.dtype.kind not in "iuf":
-        raise QhnError(f"{name} must hold numbers, got {array.dtype}")
-    if not np.isfinite(array).all():
-        raise QhnError(f"{name} must hold finite numbers, got {array[~np.isfinite(array)][0]}")
-
-
-def check_standardisation(arrays: Mapping[str, NDArray[Any]], num_inputs: int) -> None:
-    """Refuse a mean and a scale that cannot be those of so many inputs.
-
-    Raises:
-        QhnError: if they do not have one number an input, or one for all, or a scale is not above 0.
-    """
-    for name in ("mean", "scale"):
-        check_array(name, arrays, (num_inputs,), (1,))
-    if not (arrays["scale"] > 0).all():
-        raise QhnError(f"scale must be above 0, got {arrays['scale'].min()}")
 
 
 def check_classes(classes: NDArray[Any], number: int) -> None:

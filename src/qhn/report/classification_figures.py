@@ -17,6 +17,7 @@ from qhn.text import clipped
 MAX_NAME = 24  # characters of a class beside a panel
 MAX_TICK = 5  # characters of a class below a panel
 MOST_COUNTS = 12  # classes of a confusion matrix whose cells hold their numbers
+MOST_CORNERS = 2000  # of a curve that is drawn
 DARK = 0.6  # share from which on a cell is too dark for black digits
 LINES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1, 1, 1)), (0, (1, 3)))  # of curves, in this order
 
@@ -81,7 +82,7 @@ def roc_curves(path: Path, panels: Mapping[str, Mapping[str, RocCurve]], pair: S
     """Draw ROC curves, the share of positive samples found against that of negative ones taken for positive.
 
     Args:
-        path: the PNG file to write; the corners of the curves are saved beside it as CSV.
+        path: the PNG file to write; the corners of the curves, up to 2,000 of each, are saved beside it as CSV.
         panels: the curves by name of the set of samples, a panel each, and by their own name.
         pair: the names of the positive and of the negative samples.
         title: the title of the picture.
@@ -98,9 +99,10 @@ def roc_curves(path: Path, panels: Mapping[str, Mapping[str, RocCurve]], pair: S
         panel.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":")
         for (name, curve), colour, line in zip(curves.items(), COLOURS, LINES, strict=False):
             label = f"{label_of(name)}, AUC {curve.area:.3f}"
-            x, y = curve.false_positives, curve.true_positives
+            drawn = curve.thinned(MOST_CORNERS)
+            x, y = drawn.false_positives, drawn.true_positives
             panel.plot(x, y, color=colour, linestyle=line, linewidth=1.2, label=label, clip_on=False)
-            points = zip(curve.thresholds.tolist(), x.tolist(), y.tolist(), strict=True)
+            points = zip(drawn.thresholds.tolist(), x.tolist(), y.tolist(), strict=True)
             rows += [(samples, name, *point) for point in points]
         panel.set_xlim(0, 1)
         panel.set_ylim(0, 1)

@@ -54,7 +54,7 @@ class EnsembleReport:
         if data.has_validation:
             sets["validation"] = (data.x_validation, data.y_validation)
         judged = {
-            samples: {who: metrics(one.probabilities(data.raw(x)), y) for who, one in found.items()}
+            samples: {who: metrics(one.probabilities_of_inputs(x), y) for who, one in found.items()}
             for samples, (x, y) in sets.items()
         }
         return cls(record, number, found["ensemble"], judged)

@@ -239,7 +239,7 @@ def decision_boundary(path: Path, network: Network, data: Dataset, title: str, p
     )  # a constant feature has a plane, too
     grids = [np.linspace(a, b, points) for a, b in zip(low - margin, high + margin, strict=True)]
     plane = np.stack(np.meshgrid(*grids), axis=-1)
-    output = network.output(plane)
+    output = network.output_of_inputs(data.standardised(plane))
     if data.num_classes == 2:
         shades = LinearSegmentedColormap.from_list("classes", [RED, "#ffffff", BLUE])
         image = axes.pcolormesh(*grids, output, cmap=shades, vmin=0, vmax=1, alpha=0.5, rasterized=True, linewidth=0)

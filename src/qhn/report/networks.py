@@ -22,11 +22,12 @@ class NetworkReport:
     problem: BinnProblem
 
     def data_line(self) -> str:
-        """The data set, the numbers of its samples, and the loss, in one line."""
+        """The data set, the numbers of its samples, and the loss with its weights of classes, in one line."""
         data = self.problem.dataset
         held_out = f"{len(data.y_validation):,} validation" if data.has_validation else "no validation"
         samples = f"{len(data.y):,} training and {held_out} samples"
-        return f"  data        {in_line(data.name)}, {samples}, loss {self.problem.loss}"
+        features = "".join(f", {line}" for line in data.summary()[:1])
+        return f"  data        {in_line(data.name)}, {samples}{features}, loss {self.problem.loss_in_words()}"
 
     def figures(self, folder: Path, suffix: str, bits: Bits, title: str) -> list[Path]:
         """Draw the decision boundary of a network if the data have two features, and its weights if they are pixels.

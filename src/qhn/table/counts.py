@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from qhn.table.columns import MISSING, Column
-from qhn.table.values import as_kind, number_of
+from qhn.table.values import as_kind, numbers_of
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Counts:
         name: the name of the column.
         counts: the number of rows of each text, without spaces around it.
         num_missing: the number of rows whose value is missing.
-        decimal: the mark between a number and its decimals.
+        numbers: the numbers for which texts stand.
 
     >>> import numpy as np
     >>> found = Counts.of(Column("age", np.array(["31", "40", "-", "31", ""], object)))
@@ -30,7 +30,7 @@ class Counts:
     name: str
     counts: Counter[str]
     num_missing: int
-    decimal: str = "."
+    numbers: Mapping[str, float]
 
     @classmethod
     def of(cls, column: Column) -> Counts:
@@ -39,17 +39,20 @@ class Counts:
         Args:
             column: the column; numbers and dates count as the texts that stand for them.
         """
-        if column.kind == "category":
-            texts = Counter(None if text is None else text.strip() for text in column.values.tolist())
-        else:
-            texts = Counter(as_kind(column, "category").values.tolist())
-        num_missing = sum(texts.pop(code, 0) for code in (None, *MISSING))
-        return cls(column.name, texts, num_missing, "." if column.kind == "number" else column.origin.decimal)
+        values = column.values if column.kind == "category" else as_kind(column, "category").values
+        texts = Counter("" if text is None else text.strip() for text in values.tolist())
+        num_missing = sum(texts.pop(code, 0) for code in MISSING)
+        decimal = "." if column.kind == "number" else column.origin.decimal
+        numbers = dict(zip(texts, numbers_of(list(texts), decimal).tolist(), strict=True))
+        return cls(column.name, texts, num_missing, {text: one for text, one in numbers.items() if one == one})
 
     def without(self, codes: Collection[str]) -> Counts:
         """The texts without some, which stand for missing values."""
+        if self.counts.keys().isdisjoint(codes):
+            return self
         left = Counter({text: count for text, count in self.counts.items() if text not in codes})
-        return Counts(self.name, left, self.num_rows - left.total(), self.decimal)
+        numbers = {text: number for text, number in self.numbers.items() if text in left}
+        return Counts(self.name, left, self.num_rows - left.total(), numbers)
 
     @property
     def num_rows(self) -> int:
@@ -60,12 +63,6 @@ class Counts:
     def num_known(self) -> int:
         """The number of rows whose value is not missing."""
         return self.counts.total()
-
-    @cached_property
-    def numbers(self) -> dict[str, float]:
-        """The numbers for which texts stand."""
-        found = {text: number_of(text, self.decimal) for text in self.counts}
-        return {text: number for text, number in found.items() if number is not None}
 
     @cached_property
     def strange(self) -> Counter[str]:

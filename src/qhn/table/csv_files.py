@@ -14,7 +14,7 @@ from qhn import limits
 from qhn.errors import QhnError
 from qhn.table.columns import MISSING, Column, Origin, Table, refuse_repeated
 from qhn.table.text_files import check_encoding, encoding_of, lines_of, open_text
-from qhn.table.values import is_value
+from qhn.table.values import is_date, is_number
 from qhn.text import clipped, counted, shown
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
@@ -25,13 +25,14 @@ Row = tuple[int, list[str]]  # the number of its first line, and its fields
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text file is written.
+    """How a text file is written, or which sheet of an Excel file is read.
 
     Attributes:
         separator: the mark between two fields, of which a space stands for any number of spaces; empty for that of the
             file's ending: a tab for ``.tsv`` and ``.tsv.gz``, else a comma.
         decimal: the mark between a number and its decimals.
         encoding: how the bytes stand for characters, by Python's name; a byte order mark is left out.
+        sheet: the name of the sheet of an Excel file; empty for the first one.
 
     Raises:
         QhnError: at construction, if the separator is no mark, the decimal mark neither a point nor a comma, or the
@@ -41,6 +42,7 @@ class Dialect:
     separator: str = ""
     decimal: str = "."
     encoding: str = "utf-8"
+    sheet: str = ""
 
     def __post_init__(self) -> None:
         if self.separator and (len(self.separator) > 1 or self.separator.isalnum() or self.separator in "\"'.+-\r\n\0"):
@@ -142,7 +144,7 @@ def _check_header(path: Path, header: list[str], separator: str) -> None:
     for name in header:
         if "\0" in name:
             raise QhnError(f"{path}: the name {shown(name)} of a column holds a NUL character; remove it")
-    if all(map(is_value, header)) and not _counts(header):
+    if all(map(is_number, header)) and not _counts(header):
         raise QhnError(
             f"{path} line 1 holds {clipped(', '.join(header))} where names of columns must stand; add a header line"
         )
@@ -167,7 +169,8 @@ def _whole(path: Path, header: list[str], rows: Iterable[Row], separator: str) -
             words = f"{path} line {number} has {counted(len(row), 'field')}, the header has {width}"
             if "\n" in "".join(row):
                 raise QhnError(f"{words}; a quotation mark that is opened there is not closed on the same line")
-            raise QhnError(words + _other_separator(path, separator))
+            remedy = "; put fields that hold the separator between quotation marks" if len(row) > width else ""
+            raise QhnError(words + (_other_separator(path, separator) or remedy))
         if any("\0" in field for field in row):
             raise QhnError(f"{path} line {number} holds a NUL character; remove it")
         yield number, row
@@ -213,7 +216,7 @@ def _fit(rows: list[list[str]]) -> tuple[float, float, int]:
     if not lengths or lengths[0] < 2:
         return NO_FIT
     fields = [field for row in rows[1:] for field in row]
-    values = sum(is_value(field) or is_value(field, ",") or field in MISSING for field in fields)
+    values = sum(field in MISSING or is_number(field) or is_number(field, ",") or is_date(field) for field in fields)
     same = sum(len(row) == len(rows[0]) for row in rows[1:])
     return (same + 1) / len(rows), values / max(1, len(fields)), lengths[0]
 
@@ -222,6 +225,6 @@ def _decimal_of(rows: list[list[str]]) -> str:
     """The mark before decimals: a comma if more columns are numbers with it than are with a point."""
     columns = [[field for field in column if field not in MISSING] for column in zip(*rows[1:], strict=False)]
     numbers = {
-        mark: sum(bool(column) and all(is_value(one, mark) for one in column) for column in columns) for mark in ".,"
+        mark: sum(bool(column) and all(is_number(one, mark) for one in column) for column in columns) for mark in ".,"
     }
     return "," if numbers[","] > numbers["."] else "."

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from qhn.errors import NotFoundError, QhnError
+from qhn.table.binary_files import read_excel, read_parquet
 from qhn.table.columns import Table
 from qhn.table.csv_files import Dialect, read_csv
+from qhn.text import shown
 
-READERS: dict[str, Callable[[Path, Dialect], Table]] = {
-    ".csv": read_csv,
-    ".tsv": read_csv,
-    ".csv.gz": read_csv,
-    ".tsv.gz": read_csv,
-}
+TEXT_FILES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+TABLE_FILES = (*TEXT_FILES, ".parquet", ".xlsx")
 
 
 def read_table(path: str | Path, dialect: Dialect | None = None) -> Table:
@@ -22,7 +19,7 @@ def read_table(path: str | Path, dialect: Dialect | None = None) -> Table:
 
     Args:
         path: the file.
-        dialect: how a text file is written.
+        dialect: how a text file is written, and which sheet of an Excel file is read.
 
     Raises:
         NotFoundError: if there is no such file.
@@ -32,10 +29,22 @@ def read_table(path: str | Path, dialect: Dialect | None = None) -> Table:
     if not path.is_file():
         raise NotFoundError(f"data file {path} {'is not a file' if path.exists() else 'does not exist'}")
     ending = ending_of(path)
-    if ending not in READERS:
-        others = ", ".join(one for one in READERS if one != ".csv")
+    if ending == ".xls":
+        raise QhnError(f"data file {path} is an old Excel file, which is not read; save it as .xlsx or .csv")
+    if ending not in TABLE_FILES:
+        others = ", ".join(one for one in TABLE_FILES if one != ".csv")
         raise QhnError(f"data file {path} must be .csv or .npz, or one of {others}, got {ending!r}")
-    return READERS[ending](path, dialect or Dialect())
+    dialect = dialect or Dialect()
+    if dialect.sheet and ending != ".xlsx":
+        raise QhnError(f"data file {path} has no sheets, got sheet {shown(dialect.sheet)}; leave it out")
+    if ending == ".parquet":
+        return read_parquet(path)
+    return read_excel(path, dialect.sheet) if ending == ".xlsx" else read_csv(path, dialect)
+
+
+def is_text(path: str | Path) -> bool:
+    """Whether a name ends as that of a text file with a table does, which is written in some dialect."""
+    return ending_of(Path(path)) in TEXT_FILES
 
 
 def ending_of(path: Path) -> str:
@@ -49,9 +58,4 @@ def ending_of(path: Path) -> str:
 
 def is_table(path: str | Path) -> bool:
     """Whether a name ends as that of a file with a table does."""
-    return ending_of(Path(path)) in READERS
-
-
-def is_text(path: str | Path) -> bool:
-    """Whether a name ends as that of a text file with a table does, which is written in some dialect."""
-    return READERS.get(ending_of(Path(path))) is read_csv
+    return ending_of(Path(path)) in TABLE_FILES

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from qhn.errors import QhnError
 from qhn.table.columns import Table
 from qhn.table.counts import Counts
-from qhn.text import clipped, did_you_mean, in_line
+from qhn.text import in_line
 
 NAMES = ("label", "labels", "target", "class", "classes", "y", "outcome", "klasse", "zielvariable", "ziel", "category")
 MAX_VALUES = 20  # different values up to which a column could hold classes
@@ -58,42 +58,39 @@ def classes_of(table: Table, label: str | None) -> Classes:
     >>> classes_of(Table("here", (Column("Class", np.array(["a", "b", "a"], object)),)), None).counts
     {'a': 2, 'b': 1}
     """
-    counts = {column.name: Counts.of(column) for column in table}
-    name = _named(table, label, counts)
-    found = counts[name]
+    name = _named(table, label)
+    found = Counts.of(table[name])
     if len(found.counts) < 2:
         raise QhnError(
             f"{table.source}: {in_line(repr(name))} holds {'one value' if found.counts else 'nothing'}, and classes "
-            f"are two or more; {_asked_for(counts, without=name)}"
+            f"are two or more; {_asked_for(table, without=name)}"
         )
     if _is_measured(found):
         low, high = min(found.numbers.values()), max(found.numbers.values())
         raise QhnError(
             f"{table.source}: {in_line(repr(name))} holds {len(found.counts):,} different numbers from {low:g} to "
             f"{high:g}: to predict them is regression, and qhn learns classes; make a column of two or three classes "
-            f"of it, such as low and high, or {_asked_for(counts, without=name)}"
+            f"of it, such as low and high, or {_asked_for(table, without=name)}"
         )
     return Classes(name, dict(sorted(found.counts.items())), found.num_missing)
 
 
-def _named(table: Table, label: str | None, counts: dict[str, Counts]) -> str:
+def _named(table: Table, label: str | None) -> str:
     """The name of the column of classes."""
-    if label is not None and label in table.names:
-        return label
     if label is not None:
-        hint = did_you_mean(label, table.names, otherwise=clipped(f"it has {', '.join(map(in_line, table.names))}"))
-        raise QhnError(f"{table.source} has no column {in_line(repr(label))}; {hint}")
+        return table[label].name
     named = [name for name in table.names if name.lower() in NAMES]
     if len(named) == 1:
         return named[0]
     if named:
         raise QhnError(f"{table.source}: {_listed(named)} could each hold the classes; name one with --label")
-    raise QhnError(f"{table.source}: no column is named label, target or class; {_asked_for(counts)}")
+    raise QhnError(f"{table.source}: no column is named label, target or class; {_asked_for(table)}")
 
 
-def _asked_for(counts: dict[str, Counts], without: str = "") -> str:
+def _asked_for(table: Table, without: str = "") -> str:
     """What to give as label: the columns that could hold classes, those of the fewest values first."""
-    could_be = [one for name, one in counts.items() if name != without and _could_be_classes(one)]
+    counts = [Counts.of(column) for column in table if column.name != without]
+    could_be = [one for one in counts if _could_be_classes(one)]
     if not could_be:
         return f"name the column of classes with --label: none has between 2 and {MAX_VALUES} different values"
     could_be.sort(key=lambda one: len(one.counts))

@@ -46,8 +46,9 @@ def missing_codes(columns: Sequence[Counts]) -> list[MissingCode]:
     Args:
         columns: the texts of each column, in which the usual codes are counted as missing.
 
-    >>> from collections import Counter
-    >>> [code.text for code in missing_codes([Counts("age", Counter({"31": 4, "40": 5, "-999": 2}), 0)])]
+    >>> import numpy as np
+    >>> from qhn.table.columns import Column
+    >>> [code.text for code in missing_codes([Counts.of(Column("age", np.array([*"3141", "-999", "-999"], object)))])]
     ['-999']
     """
     found: dict[str, list[str]] = {}

@@ -30,7 +30,7 @@ def suspicion_of(name: str, values: Floats, is_first: bool = False) -> Suspicion
 
     Args:
         name: the name of the column.
-        values: its numbers ``[num_rows]``; missing ones are nan.
+        values: the numbers ``[num_rows]``, nan where one is missing.
         is_first: whether it is the first column of its table.
 
     >>> suspicion_of("patientId", np.array([17.0, 4.0, 99.0])).value

@@ -94,13 +94,15 @@ def lines_of(path: Path, file: IO[str]) -> Iterator[str]:
     Raises:
         QhnError: if a line, or all together, are longer than the limits allow; what follows is not read then.
     """
-    longest, size = limits.ROW.value, 0
+    longest, most = limits.ROW.value, limits.TEXT.value
+    size = 0
     while line := file.readline(longest + 1):
-        limits.ROW.check(len(line), f"{path} has a line of at least", "characters")
-        line = line if size else line.removeprefix(BYTE_ORDER)
-        size += len(line) or 1
-        limits.TEXT.check(size, f"{path} unpacks to at least", "characters")
-        yield line
+        is_first, size = not size, size + len(line)
+        if len(line) > longest:
+            limits.ROW.check(len(line), f"{path} has a line of at least", "characters")
+        if size > most:
+            limits.TEXT.check(size, f"{path} unpacks to at least", "characters")
+        yield line.removeprefix(BYTE_ORDER) if is_first else line
 
 
 def encoding_of(path: Path) -> str:
@@ -154,13 +156,14 @@ def _not_text(path: Path, encoding: str) -> QhnError:
 
 def _wrong_byte(path: Path, encoding: str) -> str:
     """The line and the byte that are no characters in an encoding, for a message; empty if they are not to be found."""
+    if len("a".encode(encoding)) > 1:  # a line end takes several bytes
+        return ""
     with _open_bytes(path) as file:
         for number, line in enumerate(iter(lambda: file.readline(BLOCK), b""), start=1):
             try:
                 line.decode(encoding)
             except UnicodeDecodeError as error:
-                is_of_bytes = encoding.replace("_", "-").lower() not in ("utf-16", "utf-32")
-                return f": line {number} holds the byte 0x{line[error.start]:02x}" if is_of_bytes else ""
+                return f": line {number} holds the byte 0x{line[error.start]:02x}"
             except UnicodeError:
                 return ""
     return ""

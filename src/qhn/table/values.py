@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,12 @@ ISO = re.compile(  # of ISO 8601: a whole date, and a time with or without its z
     r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?P<zone> ?(?:Z|[+-]\d\d:?(?:\d\d)?))?)?", re.ASCII
 )
 IGNORED = re.compile(r"[.,]\d+| (?=[Z+-])", re.ASCII)  # decimals of a second, and a space before the zone
+NUMBERS = {
+    mark: re.compile(
+        rf"[+-]?(?:(?:\d+[{mark}]?\d*|[{mark}]\d+)(?:e[+-]?\d+)?|nan|inf(?:inity)?)", re.ASCII | re.IGNORECASE
+    )
+    for mark in ".,"
+}
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:([ ,.'\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?", re.ASCII)
 DECIMALS = {".": re.compile(r"[+-]?\d*,\d+", re.ASCII), ",": re.compile(r"[+-]?\d*\.\d+", re.ASCII)}  # of the other one
 TRUTH = {"true": "True", "false": "False"}
@@ -47,14 +52,15 @@ def typed(column: Column, *, is_category: bool = False, missing: Collection[str]
         return as_kind(column, "category", missing)
     if column.kind != "category":
         return as_kind(column, column.kind, missing)
-    return as_kind(column, _kind_of(column, _known(column, missing)), missing)
+    texts = _known(column, missing)
+    return _converted(column, _kind_of(column, texts), texts)
 
 
 def as_kind(column: Column, kind: Kind, missing: Collection[str] = MISSING) -> Column:
     """The column as one of a kind.
 
     Whole numbers have the same category whether they came as integers, as floats or as text (3, 3.0, ``3`` and
-    ``3.0``), and so have truth values, however they are spelt (``TRUE``, ``true``).
+    ``3.0``), and so have truth values, however they are spelt (``TRUE``, ``true``), and dates.
 
     Args:
         column: the column.
@@ -67,14 +73,23 @@ def as_kind(column: Column, kind: Kind, missing: Collection[str] = MISSING) -> C
     >>> as_kind(Column("code", np.array([3.0, np.nan])), "category").values.tolist()
     ['3', None]
     """
-    if kind == "category":
-        return column.with_values(_categories(column, missing))
+    if column.kind == "category":
+        return _converted(column, kind, _known(column, missing))
     if column.kind == kind:
         return _in_range(column) if kind == "number" else column
-    if column.kind != "category":
-        raise QhnError(f"{column.place(0)} must hold a {kind}, got a {column.kind}")
-    texts = _known(column, missing)
-    return _in_range(column.with_values(_numbers(column, texts))) if kind == "number" else _dates(column, texts)
+    if kind == "category":
+        return column.with_values(_categories(column))
+    raise QhnError(f"{column.place(0)} must hold a {kind}, got a {column.kind}")
+
+
+def _converted(column: Column, kind: Kind, texts: Sequence[str | None]) -> Column:
+    """The column of the numbers, dates or categories for which its texts stand, None standing for missing ones."""
+    if kind == "number":
+        return _in_range(column.with_values(_numbers(column, texts)))
+    if kind == "date":
+        return column.with_values(_dates(column, texts))
+    spelt = {text: _spelt(text, column.origin.decimal) for text in set(texts) if text is not None}
+    return column.with_values(_objects([None if text is None else spelt[text] for text in texts]))
 
 
 def days(column: Column) -> Floats:
@@ -84,20 +99,37 @@ def days(column: Column) -> Floats:
     return result
 
 
-def is_value(text: str, decimal: str = ".") -> bool:
-    """Whether a text is a number or a date.
+def number_of(text: str, decimal: str = ".") -> float | None:
+    """The number that a text stands for; None if it stands for none, or for one that is infinite or too large.
 
-    >>> is_value("1,5", decimal=","), is_value("2024-05-31"), is_value("31.5.2024")
-    (True, True, False)
+    >>> number_of("1,5", decimal=","), number_of("inf")
+    (1.5, None)
     """
-    return _floats([text], decimal) is not None or _date(text) is not None
+    if not is_number(text, decimal):
+        return None
+    number = float(text.replace(decimal, "."))
+    return number if abs(number) <= MAX_FEATURE else None
+
+
+def is_number(text: str, decimal: str = ".") -> bool:
+    """Whether a text stands for a number, which may be infinite or none that is defined."""
+    return NUMBERS[decimal].fullmatch(text) is not None
+
+
+def is_date(text: str) -> bool:
+    """Whether a text stands for a date, or date and time, in the form of ISO 8601."""
+    return _date(text) is not None
 
 
 def _known(column: Column, missing: Collection[str]) -> list[str | None]:
     """The texts of a column without spaces around them, and None where one is missing."""
     codes = {"", *missing}
-    stripped = [None if text is None else text.strip() for text in column.values.tolist()]
-    return [None if text is None or text in codes else text for text in stripped]
+    texts = column.values.tolist()
+    try:
+        stripped = list(map(str.strip, texts))
+    except TypeError:  # of None
+        stripped = ["" if text is None else text.strip() for text in texts]
+    return [None if text in codes else text for text in stripped]
 
 
 def _kind_of(column: Column, texts: Sequence[str | None]) -> Kind:
@@ -110,8 +142,8 @@ def _kind_of(column: Column, texts: Sequence[str | None]) -> Kind:
     if _floats(texts, decimal) is not None:
         return "number"
     different = {text for text in texts if text is not None}
-    numbers = {text for text in different if _floats([text], decimal) is not None}
-    dates = {text for text in different if _date(text) is not None}
+    numbers = {text for text in different if is_number(text, decimal)}
+    dates = {text for text in different if is_date(text)}
     if len(dates) == len(different):
         return "date"
     others = {text for text in different - numbers if _other_number(text, decimal)}
@@ -126,11 +158,11 @@ def _kind_of(column: Column, texts: Sequence[str | None]) -> Kind:
 def _fault(column: Column, texts: Sequence[str | None], right: Collection[str], kind: Kind) -> QhnError:
     """The error of a column of one kind in which there is a text of another."""
     row, text = next((row, text) for row, text in enumerate(texts) if text is not None and text not in right)
-    words = f"{column.place(row)}: {shown(text)} is not a {kind}"
-    remedy = _other_number(text, column.origin.decimal) if kind == "number" else ""
-    if not remedy and len(right):
-        remedy = "correct it, or list it in data.missing if it stands for a missing value"
-    return QhnError(f"{words}; {remedy}, or list the column in data.categorical if its values are categories")
+    remedies = [_other_number(text, column.origin.decimal)] if kind == "number" else []
+    if not any(remedies):
+        remedies = ["correct it", "list it in data.missing if it stands for a missing value"]
+    remedies += ["list the column in data.categorical if its values are categories"]
+    return QhnError(f"{column.place(row)}: {shown(text)} is not a {kind}; {', or '.join(remedies)}")
 
 
 def _other_number(text: str, decimal: str) -> str:
@@ -140,16 +172,14 @@ def _other_number(text: str, decimal: str) -> str:
     return " or ".join(ways + ["write thousands without marks between them"] * bool(is_grouped))
 
 
-def _categories(column: Column, missing: Collection[str]) -> NDArray[Any]:
-    """The values as texts, and None where one is missing."""
+def _categories(column: Column) -> NDArray[np.object_]:
+    """Numbers or dates as texts, and None where one is missing."""
     if column.kind == "date":
-        texts = [None if text == "NaT" else text for text in column.values.astype(str).tolist()]
-    elif column.kind == "number":
-        texts = [None if value != value else _as_text(value) for value in column.own_values.tolist()]
-    else:
-        texts = _known(column, missing)
-        spelt = {text: _spelt(text, column.origin.decimal) for text in set(texts) if text is not None}
-        texts = [None if text is None else spelt[text] for text in texts]
+        return _objects([None if text == "NaT" else _date_text(text) for text in column.values.astype(str).tolist()])
+    return _objects([None if value != value else _as_text(value) for value in column.own_values.tolist()])
+
+
+def _objects(texts: list[str | None]) -> NDArray[np.object_]:
     return np.array(texts, dtype=object)
 
 
@@ -159,11 +189,19 @@ def _as_text(value: float) -> str:
 
 
 def _spelt(text: str, decimal: str) -> str:
-    """The category of a text: whole numbers without decimals, and truth values as Python writes them."""
+    """The category of a text: whole numbers without decimals, truth values as Python writes them, dates in one way."""
+    date = _date(text) if text[4:5] == "-" else None
+    if date is not None:
+        return _date_text(str(date))
     whole, mark, decimals = text.partition(decimal)
     if mark and decimals == "0" and whole.removeprefix("-").isdecimal() and whole == str(int(whole)):
         return whole
     return TRUTH.get(text.lower(), text)
+
+
+def _date_text(text: str) -> str:
+    """The category of a date, given as numpy writes it to a second: without the time of day if that is midnight."""
+    return text.removesuffix("T00:00:00").replace("T", " ")
 
 
 def _numbers(column: Column, texts: Sequence[str | None]) -> Floats:
@@ -175,22 +213,23 @@ def _numbers(column: Column, texts: Sequence[str | None]) -> Floats:
     decimal = column.origin.decimal
     values = _floats(texts, decimal)
     if values is None:
-        raise _fault(column, texts, {one for one in texts if one and _floats([one], decimal) is not None}, "number")
-    wrong = np.flatnonzero(np.isnan(values) & np.array([text is not None for text in texts], dtype=bool))
-    if len(wrong):
-        raise _not_finite(column, int(wrong[0]))
+        right = {text for text in texts if text is not None and is_number(text, decimal)}
+        raise _fault(column, texts, right, "number")
+    undefined = np.flatnonzero(np.isnan(values) & np.array([text is not None for text in texts], dtype=bool))
+    if len(undefined):
+        raise _not_finite(column, int(undefined[0]))
     return values
 
 
 def _floats(texts: Sequence[str | None], decimal: str) -> Floats | None:
-    """The numbers that texts stand for, nan where one is None; None if any stands for none."""
-    written = "\n".join(text for text in texts if text is not None)
+    """The numbers that texts stand for, nan where one is None; None if any stands for none (:func:`is_number`)."""
+    written = "\n".join([text for text in texts if text is not None])
     if not written.isascii() or "_" in written or (decimal != "." and "." in written):  # Python takes 1_0 for 10
         return None
     if decimal != ".":
         texts = [None if text is None else text.replace(decimal, ".") for text in texts]
     try:
-        return np.array([np.nan if text is None else float(text) for text in texts], dtype=np.float64)
+        return np.array([np.nan if text is None else text for text in texts], dtype=object).astype(np.float64)
     except ValueError:
         return None
 
@@ -213,13 +252,13 @@ def _not_finite(column: Column, row: int) -> QhnError:
     return QhnError(f"{column.place(row)}: {found} is not finite, or too large; correct it or remove the sample")
 
 
-def _dates(column: Column, texts: Sequence[str | None]) -> Column:
-    """The column of the dates that texts stand for, those with a zone in the time of Greenwich.
+def _dates(column: Column, texts: Sequence[str | None]) -> NDArray[np.datetime64]:
+    """The dates that texts stand for, those with a zone in the time of Greenwich, and NaT where one is missing.
 
     Raises:
         QhnError: if a text is no date, or some have a zone and others none; the message names its place.
     """
-    read = {text: _date(text) for text in set(texts) if text is not None}
+    read = {text: _date(text) for text in texts if text is not None}
     right = {text for text, date in read.items() if date is not None}
     if len(right) < len(read):
         raise _fault(column, texts, right, "date")
@@ -228,7 +267,7 @@ def _dates(column: Column, texts: Sequence[str | None]) -> Column:
         row = next(row for row, text in enumerate(texts) if text is not None and text not in zoned)
         raise QhnError(f"{column.place(row)}: {shown(texts[row])} has no time zone, and others have; write it to all")
     empty = np.datetime64("NaT", "s")
-    return column.with_values(np.array([empty if text is None else read[text] for text in texts], dtype="M8[s]"))
+    return np.array([empty if text is None else read[text] for text in texts], dtype="M8[s]")
 
 
 def _zone(text: str) -> str | None:
@@ -247,11 +286,14 @@ def _date(text: str) -> np.datetime64 | None:
         return None
 
 
-def number_of(text: str, decimal: str = ".") -> float | None:
-    """The number that a text stands for; None if it stands for none, or for one that is infinite or too large.
+def numbers_of(texts: Sequence[str], decimal: str = ".") -> Floats:
+    """The numbers that texts stand for, nan where one stands for none, or for one that is infinite or too large.
 
-    >>> number_of("1,5", decimal=","), number_of("inf")
-    (1.5, None)
+    >>> numbers_of(["1,5", "one", "inf"], decimal=",").tolist()
+    [1.5, nan, nan]
     """
-    found = _floats([text], decimal)
-    return None if found is None or not abs(found[0]) <= MAX_FEATURE else float(found[0])
+    found = _floats(texts, decimal)  # of all at once, which takes a tenth of the time
+    if found is None:
+        each = [number_of(text, decimal) for text in texts]
+        found = np.array([np.nan if one is None else one for one in each], dtype=np.float64)
+    return np.where(np.abs(found) <= MAX_FEATURE, found, np.nan)
