@@ -278,6 +278,26 @@ def test_settings_and_circuits(moons: tuple[np.ndarray, np.ndarray]) -> None:
     assert HypernetworkClassifier(ansatz="product", **FAST).fit(x, y).steps_[0].theta.shape == (6,)
 
 
+def test_class_weights_count_samples_several_times(rng: np.random.Generator) -> None:
+    x, y = rng.normal(size=(40, 2)), np.repeat(["many", "few"], [32, 8])
+    twice = HypernetworkClassifier(**FAST, standardise=False).fit(np.r_[x, x[32:]], np.r_[y, y[32:]])
+    weighted = HypernetworkClassifier(class_weight={"few": 2}, **FAST, standardise=False).fit(x, y)
+    np.testing.assert_allclose(weighted.energy_, twice.energy_, rtol=1e-12)
+    four = HypernetworkClassifier(class_weight={"few": 2.5, "many": 0.625}, **FAST).fit(x, y)
+    balanced = HypernetworkClassifier(class_weight="balanced", **FAST).fit(x, y)
+    np.testing.assert_allclose(balanced.energy_, four.energy_, rtol=1e-12)
+
+
+def test_balanced_weights_find_the_rare_class(rng: np.random.Generator) -> None:
+    x = np.r_[rng.normal(0, 1, (980, 4)), rng.normal(1.2, 1, (20, 4))]
+    y = np.repeat([0, 1], [980, 20])
+    recalls = [
+        (HypernetworkClassifier(class_weight=weight, steps=40, random_state=0).fit(x, y).predict(x)[y == 1] == 1).mean()
+        for weight in (None, "balanced")
+    ]
+    assert recalls[1] > 0.7 > recalls[0]
+
+
 def test_a_record_is_kept_and_found_again(moons: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
     x, y = moons
     classifier = HypernetworkClassifier(results=tmp_path / "kept", **FAST | {"shots": 30})
@@ -346,6 +366,8 @@ def test_a_paid_fit_keeps_to_its_budget_and_is_not_paid_twice(
         ({"settings": {"train.patienc": 3}}, "did you mean 'patience'|unknown key train.patienc"),
         ({"settings": "fast"}, "settings must be a dictionary"),
         ({"random_state": "seven"}, "seven"),
+        ({"class_weight": "balance"}, "class_weight"),
+        ({"class_weight": {0: -1.0}}, "weight"),
         ({"shots": None, "alphabet": (-1.0, 1.0), "hidden": (9,)}, "possible up to 24 qubits"),
     ],
 )

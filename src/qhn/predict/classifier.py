@@ -24,6 +24,7 @@ from qhn.text import shown
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.utils import check_random_state
+    from sklearn.utils.class_weight import compute_class_weight
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
@@ -52,6 +53,8 @@ class HypernetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         bias: whether units have biases, or both options.
         activation: activation of the hidden units (``"sigmoid"``, ``"relu"``, ``"tanh"`` or ``"sign"``), or options.
         loss: ``"mse"`` for the squared error of the probabilities, or ``"cross-entropy"``.
+        class_weight: weight of each class in the loss, a dictionary by label; ``"balanced"`` for weights in inverse
+            proportion to the classes' numbers of samples; None for equal ones.
         ansatz: name of a kind of circuit, a dictionary with the keys of the table ``[ansatz]``, or a circuit.
         num_layers: number of layers of the circuit, if its kind has layers.
         backend: name of the machine: ``"exact"``, ``"aer"``, ``"aer-mps"``, ``"depolarising"``, ``"fake_<device>"`` or
@@ -111,6 +114,7 @@ class HypernetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         bias: Any = True,
         activation: Any = "sigmoid",
         loss: str = "mse",
+        class_weight: Mapping[Any, float] | str | None = None,
         ansatz: Any = "hypernetwork",
         num_layers: int = 2,
         backend: str = "exact",
@@ -134,6 +138,7 @@ class HypernetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         self.bias = bias
         self.activation = activation
         self.loss = loss
+        self.class_weight = class_weight
         self.ansatz = ansatz
         self.num_layers = num_layers
         self.backend = backend
@@ -172,7 +177,8 @@ class HypernetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         parameters, seed = self.get_params(deep=False), self._seed()
         config = config_of(parameters, seed)
         classes, numbers = np.unique(y, return_inverse=True)
-        problem = problem_of(config, self._dataset(X, numbers, classes, seed))
+        data = self._dataset(X, numbers, classes, seed)
+        problem = problem_of(config, data, self._class_weights(classes, y))
         training = self._trained(problem, fitted_to(problem, config, parameters))
         self.classes_ = classes
         self._take(training, problem)
@@ -247,6 +253,17 @@ class HypernetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
             standardise=bool(self.standardise),
             seed=seed,
         )
+
+    def _class_weights(self, classes: NDArray[Any], y: NDArray[Any]) -> list[float] | None:
+        """The weight of each class in the loss; None if all are equal.
+
+        Raises:
+            ValueError: if ``class_weight`` is none of scikit-learn's.
+        """
+        if self.class_weight is None:
+            return None
+        weights: list[float] = compute_class_weight(self.class_weight, classes=classes, y=y).tolist()
+        return weights
 
     def _trained(self, problem: BinnProblem, config: RunConfig) -> Training:
         """The training at its end.

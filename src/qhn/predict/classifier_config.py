@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qhn.config import RunConfig
@@ -19,6 +19,7 @@ BUDGETS = ("max_shots", "max_qpu_seconds", "max_evaluations")
 KEYS = {  # the keys of a configuration by the parameter of the classifier that sets them
     **{name: f"network.{name}" for name in ("hidden", "alphabet", "bias", "activation", "loss")},
     **{name: f"train.{name}" for name in ("backend", "shots", "gradient", "optimizer", "objective", "steps", *BUDGETS)},
+    "class_weight": "network.class_weight",
     "ansatz": "ansatz",
     "num_layers": "ansatz.num_layers",
     "random_state": "train.seed",
@@ -43,24 +44,26 @@ def config_of(parameters: Mapping[str, Any], seed: int) -> RunConfig:
     Raises:
         QhnError: if a parameter or a setting has a wrong value, or a setting is a parameter or none of a classifier.
     """
-    names = [name for name in KEYS if name not in ("ansatz", "num_layers", "random_state")]
+    names = [name for name in KEYS if name not in ("class_weight", "ansatz", "num_layers", "random_state")]
     given = {KEYS[name]: parameters[name] for name in names if name not in AUTOMATIC or not _is_auto(parameters[name])}
     given |= {"train.seed": seed} | _ansatz(parameters["ansatz"], parameters["num_layers"])
     unknown = InstanceConfig(type=BinnProblem.__name__, num_qubits=1)
     return with_settings(RunConfig(experiment="classifier", instance=unknown), given | _checked(parameters["settings"]))
 
 
-def problem_of(config: RunConfig, data: Dataset) -> BinnProblem:
+def problem_of(config: RunConfig, data: Dataset, class_weight: Sequence[float] | None = None) -> BinnProblem:
     """The problem of the networks of a configuration on a data set.
 
     Args:
         config: the configuration of the training.
         data: the samples.
+        class_weight: the weight of each class; None if all samples count alike.
 
     Raises:
-        QhnError: if the loss does not fit the networks.
+        QhnError: if the loss does not fit the networks, or a weight is none.
     """
-    return BinnProblem(config.network.space(data.num_features, data.num_classes), data, config.network.loss)
+    space = config.network.space(data.num_features, data.num_classes)
+    return BinnProblem(space, data, config.network.loss, class_weight)
 
 
 def fitted_to(problem: BinnProblem, config: RunConfig, parameters: Mapping[str, Any]) -> RunConfig:
