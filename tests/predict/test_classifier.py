@@ -29,7 +29,8 @@ import qhn
 import reference
 from qhn import HypernetworkClassifier, bitstrings
 from qhn.backend.ibm import connection, jobs
-from qhn.predict.classifier_config import config_of, fitted_to, problem_of
+from qhn.predict.classifier_config import config_of, fitted_to
+from qhn.predict.classifier_training import problem_of
 from service import Service
 
 QUICK = {  # checks of scikit-learn that take a fraction of a second

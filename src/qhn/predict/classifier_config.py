@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from qhn.config import RunConfig
@@ -11,7 +11,6 @@ from qhn.config.file import with_settings
 from qhn.config.instance import InstanceConfig
 from qhn.errors import QhnError
 from qhn.problem.cost import BinnProblem
-from qhn.problem.datasets import Dataset
 from qhn.text import shown
 
 AUTO = "auto"
@@ -49,21 +48,6 @@ def config_of(parameters: Mapping[str, Any], seed: int) -> RunConfig:
     given |= {"train.seed": seed} | _ansatz(parameters["ansatz"], parameters["num_layers"])
     unknown = InstanceConfig(type=BinnProblem.__name__, num_qubits=1)
     return with_settings(RunConfig(experiment="classifier", instance=unknown), given | _checked(parameters["settings"]))
-
-
-def problem_of(config: RunConfig, data: Dataset, class_weight: Sequence[float] | None = None) -> BinnProblem:
-    """The problem of the networks of a configuration on a data set.
-
-    Args:
-        config: the configuration of the training.
-        data: the samples.
-        class_weight: the weight of each class; None if all samples count alike.
-
-    Raises:
-        QhnError: if the loss does not fit the networks, or a weight is none.
-    """
-    space = config.network.space(data.num_features, data.num_classes)
-    return BinnProblem(space, data, config.network.loss, class_weight)
 
 
 def fitted_to(problem: BinnProblem, config: RunConfig, parameters: Mapping[str, Any]) -> RunConfig:
