@@ -18,7 +18,6 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 import qhn
 from qhn.errors import QhnError, QhnWarning
 from qhn.problem.datasets import Dataset, load_file
-from qhn.table.csv_files import Dialect
 from tables import passengers
 
 NUMBERS, CATEGORIES = ["age", "fare", "boarded"], ["sex", "port", "cabin"]
@@ -251,7 +250,6 @@ def test_the_summary_says_what_became_of_columns(rng: np.random.Generator) -> No
         ({"columns": ["age"], "drop": ["age"]}, "columns and drop both name 'age'"),
         ({"drop": ["sex"], "categorical": ["sex"]}, "drop and categorical both name 'sex'"),
         ({"columns": ["age"], "categorical": ["sex"]}, "categorical names 'sex', which columns leaves out"),
-        ({"dialect": Dialect(",", ",")}, "separator and decimal are both ','; they must differ"),
         ({"impute": "mode"}, "impute must be one of none, mean, median, got 'mode'"),
         ({"max_categories": 0}, "max_categories must be at least 1, got 0"),
         ({"drop": "age"}, "drop must be a list of texts, got 'age'"),
