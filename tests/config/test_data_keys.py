@@ -34,7 +34,6 @@ def configured(tmp_path: Path) -> Any:
     [
         ("d.csv", {"drop": ["label"]}, "c.toml: drop names 'label', the label, from which nothing is learned"),
         ("d.csv", {"drop": ["age"], "columns": ["age"]}, "columns and drop both name 'age'; take it out of one"),
-        ("d.csv", {"separator": ",", "decimal": ","}, "separator and decimal are both ','; they must differ"),
         ("d.csv", {"separator": ";;"}, "separator must be one mark"),
         ("d.csv", {"encoding": "klingon"}, "got 'klingon'"),
         ("d.csv", {"max_categories": 0}, "max_categories: input should be greater than or equal to 1, got 0"),
