@@ -19,7 +19,7 @@ from qhn.arrays import Bits, Floats
 from qhn.errors import QhnError
 from qhn.problem.class_weights import ClassWeight, weights_in_words, weights_of_classes
 from qhn.problem.datasets import Dataset
-from qhn.problem.network import Network
+from qhn.problem.network import Network, over_classes
 from qhn.problem.samples import Samples
 from qhn.problem.search_space import BLOCK, SearchSpace
 from qhn.threads import in_parallel, num_cores
@@ -274,9 +274,9 @@ class BinnProblem:
             return samples.mean(np.square(errors, out=errors))
         z = self.space.forward(bits, x)
         if self.dataset.num_classes > 2:
-            z -= z.max(axis=-1, keepdims=True)  # log Σ e^z without overflow
+            z -= over_classes(np.maximum, z)[..., None]  # log Σ e^z without overflow
             right = z[:, np.arange(len(y)), y.astype(np.intp)]
-            return samples.mean(np.log(np.exp(z).sum(axis=-1)) - right)
+            return samples.mean(np.log(over_classes(np.add, np.exp(z))) - right)
         # log(1 + e^z) − y·z = z·(½ − y) + |z|/2 + log(1 + e^−|z|), without overflow
         means: Floats = z @ ((0.5 - y) * samples.weights) / samples.total
         np.negative(np.abs(z, out=z), out=z)
