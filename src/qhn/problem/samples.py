@@ -42,12 +42,14 @@ class Samples:
         (array([1., 3.]), array([3, 1]), array([0.75, 1.  ]))
         """
         first, counts = _different(x, y)
-        if REPEATS * len(first) > len(y):
-            first, counts = np.arange(len(y)), np.ones(len(y), dtype=np.int64)
+        if REPEATS * len(first) <= len(y):
+            x, y = x[first], y[first]
+        else:
+            counts = np.ones(len(y), dtype=np.int64)
         relative = np.ones(int(y.max(initial=0.0)) + 1)
         if class_weights is not None:
             relative = np.array(class_weights) / max(class_weights)  # of which no sum overflows
-        return cls(x[first], y[first], counts, relative[y[first].astype(np.intp)])
+        return cls(x, y, counts, relative[y.astype(np.intp)])
 
     def __len__(self) -> int:
         return len(self.y)
