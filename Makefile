@@ -7,12 +7,15 @@ QHN := $(BIN)/qhn
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 
 EXPERIMENT ?= gaussian-activation
+TABLE ?= $(EXPERIMENT)
 SWEEP ?= figure-2
 # On a QPU also YES=1 (spend without asking) DETACH=1 (do not wait for jobs) INSTANCE=name (of the account)
+# EXPERIMENT= is a preset, a .toml file, or a table such as data.csv, of which LABEL= is the column of classes
 # Any of these may be given: BACKEND= ANSATZ= LAYERS= ORDER= SHOTS= SEED= STEPS= RESULTS= ARGS='--set train.optimizer=sgd'
 # and for estimate BUDGET= MAP=, for baseline EVALUATIONS= REPEATS=, for sweep and reproduce SEEDS= WORKERS=
 WORK = $(if $(BACKEND),--backend $(BACKEND)) $(if $(ANSATZ),--ansatz $(ANSATZ)) $(if $(LAYERS),--layers $(LAYERS)) $(if $(ORDER),--order $(ORDER)) \
 	$(if $(SHOTS),--shots $(SHOTS)) $(if $(TILES),--tiles $(TILES)) $(if $(MITIGATION),--mitigation $(MITIGATION))
+CHOICE = $(EXPERIMENT) $(if $(LABEL),--label '$(LABEL)')
 OPTIONS = $(WORK) $(if $(SEED),--seed $(SEED))
 PLACE = $(if $(RESULTS),--results $(RESULTS))
 LENGTH = $(if $(STEPS),--steps $(STEPS))
@@ -23,7 +26,7 @@ export QISKIT_IBM_INSTANCE := $(INSTANCE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep compare reproduce test test-slow mutants lint bench bench-errors chaos clean
+.PHONY: help init run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep compare reproduce test test-slow mutants lint bench bench-errors chaos clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,8 +46,11 @@ $(VENV)/.installed-bench: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
-run: $(VENV)/.installed  ## train: EXPERIMENT= BACKEND= ANSATZ= LAYERS= SHOTS= SEED= STEPS= TILES= MITIGATION= INIT_FROM= WARM_START= ARGS=
-	@$(QHN) run $(EXPERIMENT) $(OPTIONS) $(LENGTH) $(if $(INIT_FROM),--init-from $(INIT_FROM)) $(if $(WARM_START),--warm-start $(WARM_START)) \
+init: $(VENV)/.installed  ## look at a table and write a configuration for it: TABLE=data.csv LABEL= OUTPUT=
+	@$(QHN) init $(TABLE) $(if $(LABEL),--label '$(LABEL)') $(if $(OUTPUT),--output $(OUTPUT))
+
+run: $(VENV)/.installed  ## train: EXPERIMENT= LABEL= BACKEND= ANSATZ= LAYERS= SHOTS= SEED= STEPS= TILES= MITIGATION= INIT_FROM= WARM_START= ARGS=
+	@$(QHN) run $(CHOICE) $(OPTIONS) $(LENGTH) $(if $(INIT_FROM),--init-from $(INIT_FROM)) $(if $(WARM_START),--warm-start $(WARM_START)) \
 		$(if $(YES),--yes) $(if $(DETACH),--detach) $(PLACE) $(ARGS)
 
 resume: $(VENV)/.installed  ## go on with the latest run, or RUN=; STEPS= extends it
@@ -75,13 +81,13 @@ doctor: $(VENV)/.installed  ## what is there and what is missing for a run on a 
 	@$(QHN) doctor
 
 estimate: $(VENV)/.installed  ## qubits and price of a run on BACKEND=fake_torino or ibm_...: BUDGET= MAP=file.png
-	@$(QHN) estimate $(EXPERIMENT) $(WORK) $(LENGTH) $(if $(BUDGET),--budget $(BUDGET)) $(if $(MAP),--map $(MAP)) $(ARGS)
+	@$(QHN) estimate $(CHOICE) $(WORK) $(LENGTH) $(if $(BUDGET),--budget $(BUDGET)) $(if $(MAP),--map $(MAP)) $(ARGS)
 
 landscape: $(VENV)/.installed  ## enumerate all networks of EXPERIMENT=
-	@$(QHN) landscape $(EXPERIMENT) $(PLACE) $(ARGS)
+	@$(QHN) landscape $(CHOICE) $(PLACE) $(ARGS)
 
 baseline: $(VENV)/.installed  ## search EXPERIMENT= classically: EVALUATIONS= REPEATS= SEED= ARGS=
-	@$(QHN) baseline $(EXPERIMENT) $(if $(EVALUATIONS),--evaluations $(EVALUATIONS)) $(if $(REPEATS),--repeats $(REPEATS)) \
+	@$(QHN) baseline $(CHOICE) $(if $(EVALUATIONS),--evaluations $(EVALUATIONS)) $(if $(REPEATS),--repeats $(REPEATS)) \
 		$(if $(SEED),--seed $(SEED)) $(PLACE) $(ARGS)
 
 sweep: $(VENV)/.installed  ## many runs: SWEEP=figure-2 or a file; SEEDS= WORKERS= ARGS=

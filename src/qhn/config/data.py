@@ -6,13 +6,14 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from qhn.config.section import Section
 from qhn.config.user_file import WithFile
 from qhn.errors import QhnError
 from qhn.problem.column_choice import ColumnChoice, refuse_unused
 from qhn.problem.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
+from qhn.problem.labels import Unlabelled
 from qhn.problem.mnist_files import idx_bytes, read_mnist
 from qhn.table.columns import MISSING
 from qhn.table.csv_files import Dialect
@@ -124,7 +125,9 @@ class FileData(WithFile):
         impute: what stands in for a missing value: ``"mean"`` or ``"median"`` of the numbers of the training samples,
             and the most frequent one of categories; ``"none"`` refuses missing values.
         max_categories: the number of categories of a column that become features, the most frequent ones of the
-            training samples; None for all, which may not be more than 64, nor nearly as many as there are samples.
+            training samples; None, written ``"none"``, for all, which may not be more than 64, nor nearly as many as
+            there are samples.
+        unlabelled: what becomes of rows without a class: ``"refuse"`` the table, or ``"leave-out"`` the rows.
         sha256: hash of the bytes of the file; filled in when the configuration is loaded.
     """
 
@@ -144,6 +147,12 @@ class FileData(WithFile):
     missing: tuple[str, ...] = MISSING
     impute: Impute = "none"
     max_categories: int | None = Field(default=None, ge=1)
+    unlabelled: Unlabelled = "refuse"
+
+    @field_validator("max_categories", mode="before")
+    @classmethod
+    def _none_keeps_all(cls, value: Any) -> Any:
+        return None if value == "none" else value
 
     @model_validator(mode="after")
     def _check_keys(self) -> FileData:
@@ -177,6 +186,7 @@ class FileData(WithFile):
             missing=self.missing,
             impute=self.impute,
             max_categories=self.max_categories,
+            unlabelled=self.unlabelled,
         )
 
 

@@ -10,17 +10,18 @@ from qhn.config.network import NetworkConfig
 Way = Literal["exact", "sampled", "directions"]
 
 HIDDEN: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 2))
-MAX_EXACT_QUBITS = 22  # up to which a step takes some hundredths of a second
+MAX_EXACT_QUBITS = 22  # up to which a step takes some tenths of a second
 NUM_LAYERS = 2  # of the circuit
 STEPS, SHOTS = 60, 200
 DIRECTIONS, DIRECTED_STEPS, DIRECTED_SHOTS = 20, 150, 100  # of SPSA, where parameter shift takes too long
 
 # seconds on one core of a machine of 2026, measured with 1,000 to 100,000 rows
-TABULATED = 2e-9  # a network and sample, all networks together: two classes and at most one hidden layer
-GENERAL = 40e-9  # a network and sample, of any design
-EXACT_STEP = 2e-9  # an amplitude, of which a gradient takes some passes
+TABULATED = 1e-9  # a network and sample, all networks together: two classes and at most one hidden layer
+GENERAL = 25e-9  # a network and sample, of any design
+EXACT_STEP = 20e-9  # an amplitude: a gradient of the CVaR
 DRAWN = 30e-9  # a shot and qubit
-OVERHEAD = 1.0  # to load and to draw the pictures
+SEEN_ANEW = 0.4  # share of the measured networks that were not measured before
+OVERHEAD = 3.0  # to load and to draw the pictures
 SHORT = 120.0  # a run that a newcomer waits for
 
 
@@ -74,5 +75,5 @@ def _exact_seconds(hidden: tuple[int, ...], num_qubits: int, num_classes: int, n
 
 
 def _sampled_seconds(num_shots: int, num_qubits: int, num_samples: int) -> float:
-    """How long it takes to draw networks and to compute their costs, if all of them are different."""
-    return OVERHEAD + num_shots * (GENERAL / 2 * num_samples + DRAWN * num_qubits)
+    """How long it takes to draw networks, and to compute the costs of those that were not drawn before."""
+    return OVERHEAD + num_shots * (SEEN_ANEW * GENERAL * num_samples + DRAWN * num_qubits)

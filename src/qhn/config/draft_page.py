@@ -99,7 +99,7 @@ def _columns(draft: Draft) -> str:
             column.seen,
             f"{column.num_different:,}",
             share(column.share_missing),
-            in_line(", ".join(in_line(example, 20) for example in column.examples), 48),
+            ", ".join(in_line(example, 12) for example in column.examples),
             _becomes(column),
         ]
         for column in columns[:MAX_COLUMNS]
@@ -116,7 +116,7 @@ def _becomes(column: ColumnLook) -> str:
     """What a column becomes, in a cell."""
     after = f": {column.why}" if column.why else ""
     if column.use == "categories":
-        num = 1 if column.num_different == 2 else column.num_different
+        num = column.num_features
         return f"{counted(num, 'feature')}, a category each{after}" if num > 1 else f"a feature{after}"
     return f"dropped{after}" if column.is_dropped else f"a feature{after}"
 
@@ -125,10 +125,12 @@ def _classes(draft: Draft) -> str:
     """The classes with their numbers of rows."""
     name, part = draft.classes.majority
     lines = [f"classes of {in_line(repr(draft.classes.column), 40)}: {_class_counts(draft, most=10)}"]
-    always = f"a guess of {in_line(name, 40)} is always right in {share(part)}"
+    lines.append(f"always to say {in_line(name, 40)} is right in {share(part)}")
     if draft.classes.are_unbalanced:
-        always += ": the classes are unbalanced, so read balanced accuracy"
-    return "\n".join([*lines, always])
+        lines.append("the classes are unbalanced: they count alike in the loss, and balanced accuracy is what to read")
+    if draft.classes.num_missing:
+        lines.append(f"{counted(draft.classes.num_missing, 'row')} without a class, left out")
+    return "\n".join(lines)
 
 
 def _class_counts(draft: Draft, most: int) -> str:
@@ -150,12 +152,18 @@ def _row(design: Design) -> list[str]:
     return [str(list(design.hidden)), str(design.num_qubits), number, WAYS[design.way], about(design.seconds)]
 
 
+def _other(draft: Draft) -> str:
+    """Another design that is trained as the chosen one, as a setting; without a hidden layer if there is none."""
+    same = [one for one in draft.designs if one is not draft.design and one.way == draft.design.way]
+    return str(list(same[-1].hidden if same else ())).replace(" ", "")
+
+
 def _next_commands(draft: Draft, path: Path) -> str:
     """What to type next."""
     file = shlex.quote(str(path))
     commands = [
         (f"qhn run {file}", "train; the page and pictures say how good it is"),
-        (f"qhn run {file} --set network.hidden=[2,2]", "the same with another network"),
+        (f"qhn run {file} --set 'network.hidden={_other(draft)}'", "the same with other networks"),
         (f"qhn baseline {file}", "what classical searches find"),
         ("qhn show", "the page of the latest run, and what its bits mean"),
     ]

@@ -11,17 +11,19 @@ from qhn import durable
 from qhn.config import RunConfig
 from qhn.config.commented import CommentedTable, Entry
 from qhn.config.data import FileData
-from qhn.config.designs import DIRECTED_SHOTS, DIRECTED_STEPS, DIRECTIONS, HIDDEN, NUM_LAYERS, SHOTS, STEPS, Design
+from qhn.config.designs import HIDDEN, Design
 from qhn.config.file import config_of
+from qhn.config.recommended import ansatz_table, network_table, train_table
 from qhn.errors import QhnError
 from qhn.table.csv_files import Dialect, sniffed
 from qhn.table.files import is_text, read_table
 from qhn.table.labels import Classes, classes_of
-from qhn.table.look import Look, look_at
+from qhn.table.look import MAX_CATEGORIES, Look, look_at
 from qhn.text import counted, in_line
 
 KEPT = "experiment.toml"  # name of the configuration for a table in the record of its run
 WAIT = 30.0  # seconds of a run that was not asked how long it may take
+MAX_QUBITS = 20  # of a design with hidden units that is chosen
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,12 @@ class Draft:
             f"# Networks that predict {in_line(repr(self.classes.column))} of {in_line(self.path.name)}.",
             f"# {counted(self.look.num_rows, 'row')}; a look at them suggested these settings, and any may be changed.",
         ]
-        tables = [self._data(file), self._network(), self._ansatz(), self._train()]
+        tables = [
+            CommentedTable("data", (Entry("file", file), *_data_entries(self.dialect, self.classes, self.look))),
+            network_table(self.design, self.designs, self.classes.are_unbalanced),
+            ansatz_table(self.design),
+            train_table(self.design),
+        ]
         return "\n".join(heads) + "\n\n" + "\n\n".join(table.text() for table in tables) + "\n"
 
     def config(self, settings: Mapping[str, Any] | None = None, naming: int | None = None) -> RunConfig:
@@ -81,70 +88,6 @@ class Draft:
         if not path.exists():
             durable.replace(path, lambda file: file.write(self.text().encode()))
 
-    def _data(self, file: str) -> CommentedTable:
-        """The table ``[data]``."""
-        return CommentedTable("data", (Entry("file", file), *_data_entries(self.dialect, self.classes, self.look)))
-
-    def _network(self) -> CommentedTable:
-        """The table ``[network]``."""
-        designs = [one for one in self.designs if one is not self.design]
-        others = [f"{list(one.hidden)} takes {one.num_qubits}" for one in designs]
-        hidden = Entry("hidden", self.design.hidden, f"{self.design.num_qubits} qubits; {', '.join(others)}")
-        activation = Entry("activation", "relu", "of the hidden units; or tanh, sigmoid, sign")
-        if not self.design.hidden:
-            activation = Entry("activation", "sigmoid", "of the output")
-        loss = Entry("loss", "cross-entropy", "or mse")
-        return CommentedTable("network", (hidden, Entry("alphabet", (-1, 1), "values of a weight"), activation, loss))
-
-    def _ansatz(self) -> CommentedTable:
-        """The table ``[ansatz]``."""
-        num_layers = 1 if self.design.way == "directions" else NUM_LAYERS
-        why = "SPSA follows fewer angles better" if self.design.way == "directions" else ""
-        return CommentedTable("ansatz", (Entry("num_layers", num_layers, why),))
-
-    def _train(self) -> CommentedTable:
-        """The table ``[train]``."""
-        seed = Entry("seed", 7, "another seed begins at other angles, and often ends elsewhere")
-        if self.design.way == "exact":
-            return CommentedTable(
-                "train",
-                (
-                    Entry("backend", "exact", "without shots; or aer, fake_torino, ibm_... with them"),
-                    Entry("optimizer", {"name": "adam", "learning_rate": 0.5, "decay_steps": STEPS}),
-                    Entry("steps", STEPS),
-                    seed,
-                ),
-            )
-        backend = Entry("backend", "exact", "samples the ideal circuit, since shots are given")
-        if self.design.way == "sampled":
-            return CommentedTable(
-                "train",
-                (
-                    backend,
-                    Entry("shots", SHOTS, "measured networks a row of angles"),
-                    Entry("gradient", "parameter-shift", "two rows of angles for each angle"),
-                    Entry("optimizer", {"name": "adam", "learning_rate": 0.5, "decay_steps": STEPS}),
-                    Entry("steps", STEPS),
-                    seed,
-                ),
-            )
-        rate = {"name": "adam", "learning_rate": 0.2, "beta1": 0.9, "decay_steps": DIRECTED_STEPS}
-        return CommentedTable(
-            "train",
-            (
-                backend,
-                Entry("shots", DIRECTED_SHOTS, "measured networks a row of angles"),
-                Entry(
-                    "gradient",
-                    {"name": "spsa", "num_directions": DIRECTIONS},
-                    f"{1 + 2 * DIRECTIONS} rows a step; parameter shift would take {1 + 4 * self.design.num_qubits:,}",
-                ),
-                Entry("optimizer", rate),
-                Entry("steps", DIRECTED_STEPS),
-                seed,
-            ),
-        )
-
 
 def draft_of(path: str | Path, label: str | None = None) -> Draft:
     """A configuration for a table.
@@ -161,9 +104,6 @@ def draft_of(path: str | Path, label: str | None = None) -> Draft:
     dialect = sniffed(path) if path.is_file() and is_text(path) else None
     table = read_table(path, dialect)
     classes = classes_of(table, label)
-    if classes.num_missing:
-        rows, name = counted(classes.num_missing, "row"), in_line(repr(classes.column))
-        raise QhnError(f"{path}: {rows} without a value of {name}; fill them in or remove them")
     look = look_at(table.without([classes.column]))
     if not look.kept:
         reasons = "; ".join(f"{in_line(repr(column.name), 40)}: {column.why}" for column in look.dropped[:3])
@@ -175,8 +115,9 @@ def draft_of(path: str | Path, label: str | None = None) -> Draft:
 
 def _chosen(designs: tuple[Design, ...]) -> Design:
     """The largest design with at most one hidden layer that is trained without shots in a short time, or the first."""
-    fit = [one for one in designs if one.way == "exact" and one.seconds <= WAIT and len(one.hidden) <= 1]
-    return max(fit, key=lambda one: one.num_qubits) if fit else designs[0]
+    fit = [one for one in designs if one.way == "exact" and len(one.hidden) <= 1]
+    short = [one for one in fit if one.seconds <= WAIT and one.num_qubits <= MAX_QUBITS]
+    return max(short, key=lambda one: one.num_qubits) if short else designs[0]
 
 
 def _data_entries(dialect: Dialect | None, classes: Classes, look: Look) -> tuple[Entry, ...]:
@@ -188,6 +129,9 @@ def _data_entries(dialect: Dialect | None, classes: Classes, look: Look) -> tupl
             Entry("decimal", dialect.decimal),
             Entry("encoding", dialect.encoding),
         ]
+    if classes.num_missing:
+        why = f"{counted(classes.num_missing, 'row')} without a class"
+        entries.append(Entry("unlabelled", "leave-out", why))
     if look.dropped:
         why = "\n".join(f"{in_line(column.name, 40)}: {column.why}" for column in look.dropped)
         entries.append(Entry("drop", tuple(column.name for column in look.dropped), why))
@@ -202,6 +146,9 @@ def _data_entries(dialect: Dialect | None, classes: Classes, look: Look) -> tupl
     if gaps:
         shares = ", ".join(f"{in_line(column.name, 40)} {share(column.share_missing)}" for column in gaps)
         entries.append(Entry("impute", "median", f"missing are {shares}; of categories the most frequent stands in"))
+    if any(column.is_clipped for column in look.kept):
+        why = "of a column become features, the most frequent ones; the others count as none of them"
+        entries.append(Entry("max_categories", MAX_CATEGORIES, why))
     entries.append(Entry("validation_fraction", 0.25, "share of the rows that is held out"))
     return tuple(entries)
 

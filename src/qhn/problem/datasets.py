@@ -17,7 +17,7 @@ from qhn.errors import QhnError
 from qhn.npz import open_npz
 from qhn.problem.column_choice import ColumnChoice, refuse_unused
 from qhn.problem.column_warnings import warn_of_columns
-from qhn.problem.labels import as_labels, labels_of, numbered, refuse_long
+from qhn.problem.labels import Unlabelled, as_labels, is_unlabelled, labels_of, numbered, refuse_long
 from qhn.problem.mnist_files import read_mnist
 from qhn.problem.preprocessing import Preprocessing
 from qhn.problem.splitting import Split, split
@@ -27,7 +27,7 @@ from qhn.table.encoding import Encoding, Impute
 from qhn.table.files import read_table
 from qhn.table.frames import table_of
 from qhn.table.values import MAX_FEATURE
-from qhn.text import clipped, did_you_mean, shown
+from qhn.text import clipped, did_you_mean, in_line, shown
 
 RED_MEAN = np.array([-1.0, -2.0])
 BLUE_MEANS = np.array([[-2.0, 1.0], [1.0, 1.0], [2.0, -2.0]])
@@ -359,6 +359,7 @@ def load_file(
     missing: Sequence[str] = MISSING,
     impute: Impute = "none",
     max_categories: int | None = None,
+    unlabelled: Unlabelled = "refuse",
 ) -> Dataset:
     """Read a user's data of two or more classes from a table, or from an NPZ file.
 
@@ -385,6 +386,8 @@ def load_file(
         max_categories: the number of categories of a column that are kept, the most frequent ones, while the others
             count as none of them; None keeps all, which may not be more than 64, nor nearly as many as there are
             samples.
+        unlabelled: what becomes of rows of a table without a class: ``"refuse"`` the table, or ``"leave-out"`` the
+            rows.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -400,6 +403,8 @@ def load_file(
         return _of_npz(path, label, how)
     table = read_table(path, dialect)
     _find(label, list(table.names), "column", path)
+    if unlabelled == "leave-out":
+        table = table.rows(~is_unlabelled(table[label], missing))
     labels = labels_of(str(path), table[label], choice.missing)
     return _encoded(table, labels, choice, how, path.name, str(path), "leave it out with data.drop")
 
@@ -566,6 +571,6 @@ def _is_table(x: Any, choice: ColumnChoice) -> bool:
 
 def _find(label: str, names: list[str], what: str, path: Path) -> int:
     if label not in names:
-        hint = did_you_mean(label, names, otherwise=clipped(f"it has {', '.join(names)}"))
-        raise QhnError(f"{path} has no {what} {label!r} for the label; {hint}")
+        hint = did_you_mean(label, names, otherwise=clipped(f"it has {', '.join(map(in_line, names))}"))
+        raise QhnError(f"{path} has no {what} {in_line(repr(label))} for the label; {hint}")
     return names.index(label)

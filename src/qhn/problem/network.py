@@ -228,7 +228,8 @@ class Network:
         if np.any(self.mean != 0) or np.any(self.scale != 1):
             lines.append("inputs are standardised: each raw feature enters as (x - mean) / scale")
         if self.encoding is not None:
-            lines += self.encoding.summary()
+            head, *columns = self.encoding.summary()
+            lines += [head, *(f"  {line}" for line in columns)]
         names = [_word(name) for name in self.feature_names] or [f"x{i + 1}" for i in range(self.num_inputs)]
         for layer, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
             targets = self.unit_names(layer)

@@ -24,6 +24,7 @@ Use = Literal["number", "date", "categories", "dropped"]
 NUM_EXAMPLES = 3
 MAX_CATEGORIES = 8  # values of a column that become features of their own, each of which takes qubits
 MAX_CODES = 20  # different whole numbers that can be codes
+MOSTLY_FREQUENT = 0.5  # share of the rows that the most frequent values must have, if others count for nothing
 MOSTLY_MISSING = 0.5  # share of missing values above which a column would say what fills them
 NEARLY_ALL = 0.5  # share of different texts from which on they name rows rather than kinds of them
 MOSTLY_NUMBERS = 0.5  # share of numbers from which on texts are exceptions
@@ -58,6 +59,19 @@ class ColumnLook:
     examples: tuple[str, ...]
     use: Use
     why: str = ""
+
+    @property
+    def is_clipped(self) -> bool:
+        """Whether only the most frequent values become features."""
+        return self.use == "categories" and self.num_different > MAX_CATEGORIES
+
+    @property
+    def num_features(self) -> int:
+        """The number of features that the column becomes, if the training samples hold all of its values."""
+        if self.is_dropped:
+            return 0
+        is_one = self.use != "categories" or self.num_different == 2
+        return 1 if is_one else min(self.num_different, MAX_CATEGORIES)
 
     @property
     def is_dropped(self) -> bool:
@@ -185,7 +199,10 @@ def _use_of_texts(counts: Counts, seen: Seen) -> tuple[Use, str]:
     if seen == "text":
         return "dropped", "it is free text"
     if num > MAX_CATEGORIES:
-        return "dropped", f"it has {num:,} different values, and each would be a feature"
+        frequent = sum(count for _, count in counts.counts.most_common(MAX_CATEGORIES)) / counts.num_known
+        if frequent < MOSTLY_FREQUENT:
+            return "dropped", f"it has {num:,} different values, and each would be a feature"
+        return "categories", f"{MAX_CATEGORIES} of {num:,} values, which are {100 * frequent:.0f} % of the rows"
     return "categories", ""
 
 
@@ -198,7 +215,7 @@ def _why_codes(counts: Counts) -> str:
     if any(LEADING_ZERO.fullmatch(text) for text in counts.counts):
         return "some begin with 0"
     is_code = bool({*re.split(r"[^a-zäöü]+", words_of(counts.name))} & {*CODE_WORDS})
-    is_whole = all(value.is_integer() for value in counts.numbers.values())
+    is_whole = all(counts.numbers[text].is_integer() for text in counts.counts if text in counts.numbers)
     return "its name says so" if is_code and is_whole and 2 < len(counts.counts) <= MAX_CODES else ""
 
 

@@ -1,0 +1,93 @@
+"""The tables of a configuration that are recommended for a design of networks, with the measurements behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from qhn.config.commented import CommentedTable, Entry
+from qhn.config.designs import DIRECTED_SHOTS, DIRECTED_STEPS, DIRECTIONS, NUM_LAYERS, SHOTS, STEPS, Design
+
+CVAR = 0.2  # share of the lowest costs
+SEED = 7
+ADAM: dict[str, Any] = {"name": "adam", "learning_rate": 0.5, "decay_steps": STEPS}
+SLOW_ADAM: dict[str, Any] = {"name": "adam", "learning_rate": 0.2, "beta1": 0.9, "decay_steps": DIRECTED_STEPS}
+
+
+def network_table(design: Design, designs: Sequence[Design], are_unbalanced: bool) -> CommentedTable:
+    """The table ``[network]`` of a design.
+
+    Classes are weighted where the largest has more than five times the samples of the smallest. On four tables with 2
+    to 10 % of the smaller class (1,000 samples, 5 features, 5 seeds) this raised the mean balanced accuracy on
+    validation samples from 0.72 to 0.79 without a hidden layer, and from 0.51 to 0.75 with two hidden units.
+
+    Args:
+        design: the design.
+        designs: all designs, whose qubits a comment says.
+        are_unbalanced: whether the classes are of very different sizes.
+    """
+    others = ", ".join(f"{list(one.hidden)} takes {one.num_qubits}" for one in designs if one is not design)
+    weight = Entry("class_weight", "none", 'or "balanced": classes count alike, however many samples they have')
+    if are_unbalanced:
+        weight = Entry("class_weight", "balanced", "a rare class counts as much as a frequent one; or none")
+    return CommentedTable(
+        "network",
+        (
+            Entry("hidden", design.hidden, f"{design.num_qubits} qubits; {others}"),
+            Entry("alphabet", (-1, 1), "values of a weight"),
+            Entry("activation", "relu", "of the hidden units; or tanh, sigmoid, sign")
+            if design.hidden
+            else Entry("activation", "sigmoid", "of the output; with hidden units relu is better"),
+            Entry("loss", "cross-entropy", "or mse"),
+            weight,
+        ),
+    )
+
+
+def ansatz_table(design: Design) -> CommentedTable:
+    """The table ``[ansatz]`` of a design."""
+    if design.way == "directions":
+        return CommentedTable("ansatz", (Entry("num_layers", 1, "SPSA follows fewer angles better"),))
+    return CommentedTable("ansatz", (Entry("num_layers", NUM_LAYERS, "of the circuit; 1 is worse, 3 no better"),))
+
+
+def train_table(design: Design) -> CommentedTable:
+    """The table ``[train]`` of a design.
+
+    Without shots the CVaR is minimised. On seven tasks (iris, moons, circles and others of 7 to 17 qubits, 8 seeds
+    each) the most probable network after 60 steps was the best of all in 64 % of the runs, and in 39 % with the mean;
+    its accuracy on validation samples was 0.80 on average, and 0.78 with the mean.
+    """
+    return CommentedTable("train", (*_method(design), Entry("seed", SEED, "another seed may end at another network")))
+
+
+def _method(design: Design) -> tuple[Entry, ...]:
+    """The keys of ``[train]`` but the seed."""
+    if design.way == "exact":
+        return (
+            Entry("backend", "exact", "without shots; or aer, fake_torino, ibm_... with them"),
+            Entry(
+                "objective",
+                {"name": "cvar", "alpha": CVAR},
+                "of the best fifth of the networks; the mean of all ends\nmore often at a poor network",
+            ),
+            Entry("optimizer", ADAM),
+            Entry("steps", STEPS),
+        )
+    backend = Entry("backend", "exact", "samples the ideal circuit, since shots are given")
+    if design.way == "sampled":
+        return (
+            backend,
+            Entry("shots", SHOTS, "measured networks a row of angles"),
+            Entry("gradient", "parameter-shift", "two rows of angles for each angle"),
+            Entry("optimizer", ADAM),
+            Entry("steps", STEPS),
+        )
+    rows = f"{1 + 2 * DIRECTIONS} rows a step; parameter shift would take some {1 + 4 * design.num_qubits:,}"
+    return (
+        backend,
+        Entry("shots", DIRECTED_SHOTS, "measured networks a row of angles"),
+        Entry("gradient", {"name": "spsa", "num_directions": DIRECTIONS}, rows),
+        Entry("optimizer", SLOW_ADAM),
+        Entry("steps", DIRECTED_STEPS),
+    )
