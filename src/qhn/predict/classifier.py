@@ -46,7 +46,8 @@ class HypernetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
     were chosen by 5-fold cross-validation on eight tables (moons, a mixture of Gaussians, XOR, 980 samples against 20,
     diabetes, breast cancer, iris, wine), of which these networks take 5 to 17 qubits. Their mean accuracy was 0.85,
     that of logistic regression 0.87 and of the most frequent class 0.55; with weights −1 and 1 alone it was 0.80, with
-    ``loss="cross-entropy"`` 0.83, with one layer 0.83 and with three 0.86. XOR needs a hidden layer.
+    ``loss="cross-entropy"`` 0.83, with one layer 0.83 and with three 0.86. XOR needs a hidden layer. Where networks are
+    sampled (breast cancer with 30 features, 33 qubits; wine with 13, 44 qubits) three layers lost 0.02.
 
     Args:
         hidden: width of each hidden layer, or lists of possible widths; empty without a hidden layer.
