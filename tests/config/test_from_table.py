@@ -96,6 +96,21 @@ def test_guesses_are_written_with_their_reasons(tmp_path: Path, rng: np.random.G
         assert reason in text
 
 
+@pytest.mark.parametrize(("labels", "code"), [(("+", "-", "-"), "-"), (("drug", "none", "x"), "none")])
+def test_no_sample_is_left_out_whose_class_reads_as_a_code(
+    tmp_path: Path, rng: np.random.Generator, labels: tuple[str, ...], code: str
+) -> None:
+    columns = simple(rng)
+    columns["x1"] = [code if i % 15 == 0 else value for i, value in enumerate(columns["x1"])]
+    columns["label"] = ["", *(labels[i % 3] for i in range(1, ROWS))]
+    draft = draft_of(table(tmp_path / "d.csv", columns))
+    data = draft.config().data.load()
+    found = np.bincount(np.concatenate([data.y, data.y_validation]).astype(int))
+    assert dict(zip(data.classes.tolist(), found.tolist(), strict=True)) == draft.classes.counts
+    assert found.sum() == ROWS - 1
+    assert [column.name for column in draft.look.dropped] == ["x1"]
+
+
 def test_what_is_not_needed_is_not_written(tmp_path: Path, rng: np.random.Generator) -> None:
     data = tomllib.loads(draft_of(table(tmp_path / "d.csv", simple(rng))).text())["data"]
     assert data.keys() == {"file", "label", "separator", "decimal", "encoding", "validation_fraction"}

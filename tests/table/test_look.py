@@ -116,6 +116,12 @@ def test_marks_are_codes_and_so_are_few_words_among_numbers() -> None:
     assert codes(age=["NA", "", "?", *range(30)]) == []  # always missing, without being listed
 
 
+def test_the_name_of_a_class_is_no_code() -> None:
+    charge = Counts.of(texts("charge", cycle(1.5, 2.5, "-", 4.5)))
+    assert [code.text for code in missing_codes([charge])] == ["-"]
+    assert missing_codes([charge], classes=["+", "-"]) == []
+
+
 def test_codes_count_as_missing() -> None:
     column = seen("age", cycle(20, 35, 60, -999))
     assert (column.use, column.share_missing, column.num_different) == ("number", 0.25, 3)

@@ -104,7 +104,7 @@ def draft_of(path: str | Path, label: str | None = None) -> Draft:
     dialect = sniffed(path) if path.is_file() and is_text(path) else None
     table = read_table(path, dialect)
     classes = classes_of(table, label)
-    look = look_at(table.without([classes.column]))
+    look = look_at(table.without([classes.column]), classes.counts)
     if not look.kept:
         reasons = "; ".join(f"{in_line(repr(column.name), 40)}: {column.why}" for column in look.dropped[:3])
         raise QhnError(f"{path}: no column is left to learn from beside {in_line(repr(classes.column))} ({reasons})")

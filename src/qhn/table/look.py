@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -112,11 +112,12 @@ class Look:
         return tuple(column for column in self if not column.is_dropped)
 
 
-def look_at(table: Table) -> Look:
+def look_at(table: Table, classes: Collection[str] = ()) -> Look:
     """What a look at the columns of a table shows.
 
     Args:
         table: the table as it is read, without its column of classes.
+        classes: the names of the classes, none of which can stand for a missing value.
 
     >>> table = Table("here", (Column("zip", np.array(["01067", "80331", "01067"], object)),))
     >>> (column,) = look_at(table)
@@ -124,10 +125,11 @@ def look_at(table: Table) -> Look:
     ('code', 'categories', 'its numbers are codes: some begin with 0')
     """
     counts = [Counts.of(column) for column in table]
-    codes = missing_codes([one for one, column in zip(counts, table, strict=True) if column.kind == "category"])
-    texts = [code.text for code in codes]
+    texts = [one for one, column in zip(counts, table, strict=True) if column.kind == "category"]
+    codes = missing_codes(texts, classes)
+    missing = [code.text for code in codes]
     seen = [
-        _look(one.without(texts), column, (*MISSING, *texts), is_first=place == 0)
+        _look(one.without(missing), column, (*MISSING, *missing), is_first=place == 0)
         for place, (one, column) in enumerate(zip(counts, table, strict=True))
     ]
     return Look(table.num_rows, tuple(seen), tuple(codes))
