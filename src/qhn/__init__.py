@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from qhn.exact.light_cone_energy import LightConeEnergy
     from qhn.optimize.lbfgs import Lbfgs, minimize
     from qhn.optimize.optimizer import Adam, Sgd, Sinusoid, SpsaGains
+    from qhn.predict.classifier import HypernetworkClassifier
     from qhn.predict.ensemble import Ensemble, load_ensemble
     from qhn.problem.cost import BinnProblem, Problem, TableProblem
     from qhn.problem.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
@@ -73,6 +74,7 @@ _MODULES = {
     "exact.light_cone_energy": ("LightConeEnergy",),
     "optimize.lbfgs": ("Lbfgs", "minimize"),
     "optimize.optimizer": ("Adam", "Sgd", "Sinusoid", "SpsaGains"),
+    "predict.classifier": ("HypernetworkClassifier",),
     "predict.ensemble": ("Ensemble", "load_ensemble"),
     "black_box.cost": ("BlackBox",),
     "problem.cost": ("BinnProblem", "Problem", "TableProblem"),
@@ -92,10 +94,11 @@ _MODULES = {
     "run.training": ("Training", "resume", "train"),
     "seeds": ("Key",),
 }
+_OF_EXTRAS = ("HypernetworkClassifier",)  # names that need more than qhn installs; `import *` leaves them out
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __version__ = "0.1.0"
-__all__ = [*_HOME, "__version__"]
+__all__ = [*(name for name in _HOME if name not in _OF_EXTRAS), "__version__"]
 
 
 def __getattr__(name: str) -> Any:
@@ -105,4 +108,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*_HOME, "__version__"])

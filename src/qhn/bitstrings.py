@@ -7,6 +7,7 @@ significant bit of the first byte (``numpy.packbits``).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +113,18 @@ def from_integers(integers: ArrayLike, num_qubits: int) -> Bits:
     values = np.asarray(integers, dtype="<u4" if num_qubits <= 32 else "<u8")
     bytes_ = np.ascontiguousarray(values).view(np.uint8).reshape(*values.shape, values.itemsize)
     return np.unpackbits(bytes_, axis=-1, count=num_qubits, bitorder="little")
+
+
+def on_qubits(qubits: Sequence[int]) -> Integers:
+    """The integers of all bitstrings that are zero outside of some qubits, of which the first changes fastest.
+
+    >>> on_qubits([2, 0])
+    array([0, 4, 1, 5])
+    """
+    integers = np.zeros(1, dtype=np.int64)
+    for qubit in qubits:
+        integers = np.concatenate([integers, integers + (1 << qubit)])
+    return integers
 
 
 def to_integers(bits: Bits) -> Integers:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -48,9 +48,10 @@ from qhn.exact.engine import energy_of
 from qhn.exact.state_vector import StateVectorEnergy
 from qhn.optimize.lbfgs import minimize
 from qhn.problem.cost import BinnProblem
-from qhn.problem.cost_table import table_of_costs
+from qhn.problem.datasets import Dataset
 from qhn.problem.landscape import BLOCK, enumerate_costs
 from qhn.problem.quadratic import QuadraticProblem
+from qhn.problem.search_space import SearchSpace
 from qhn.run.training import train
 from qhn.seeds import Key
 
@@ -219,7 +220,7 @@ def bench_sampled(shots: int) -> dict[str, Any]:
         means: np.ndarray = costs[inverse.reshape(bits.shape[:2])].mean(axis=1)
         return means
 
-    exact = Energy(ansatz, table_of_costs(problem))(rows)  # type: ignore[arg-type]
+    exact = Energy(ansatz, problem.table_of_costs())(rows)  # type: ignore[arg-type]
     for means in (plain_aer(), *(estimator.value_and_grad(theta).estimates.mean for estimator in estimators.values())):
         assert np.abs(means - exact).max() < 6 * 0.3 / np.sqrt(shots), "the contenders disagree"
     seconds = medians(
@@ -329,14 +330,14 @@ def bench_costs(name: str, settings: dict[str, Any] | None = None) -> dict[str, 
     problem = load_config(name, settings).problem()
     everything = bitstrings.from_integers(np.arange(2**problem.num_qubits), problem.num_qubits)
     part = everything[:: len(everything) // 512]
-    table = table_of_costs(problem)
+    table = problem.table_of_costs()
     assert table is not None
     np.testing.assert_allclose(table, problem.cost(everything), rtol=1e-12)
     np.testing.assert_allclose(problem.cost(part), loop_costs(problem, part), rtol=1e-9)
     blocks = [everything[start : start + BLOCK] for start in range(0, len(everything), BLOCK)]
     seconds = medians(
         {
-            "qhn, table": lambda: table_of_costs(problem),
+            "qhn, table": lambda: problem.table_of_costs(),
             "qhn, any networks": lambda: [problem.cost(block) for block in blocks],
             "one network after the other, scaled": lambda: loop_costs(problem, part),
         },
@@ -369,6 +370,39 @@ def bench_single_costs() -> dict[str, Any]:
     seconds["one network after the other, scaled"] *= len(bits) / len(part)
     what = f"C of {len(bits):,} random networks of {problem.num_qubits} bits of digits-8x8 on {len(data.y)} samples"
     return {"what": what, "seconds": seconds, "reference": "qhn"}
+
+
+def bench_many_rows(num_features: int, num_classes: int, loss: Literal["mse", "cross-entropy"]) -> dict[str, Any]:
+    """All networks without hidden layers on 100,000 rows: their costs together, each by itself, and on equal rows."""
+    rng, rows, part = np.random.default_rng(1), 100_000, 64
+    y = rng.integers(0, num_classes, rows).astype(float)
+    x = rng.normal(size=(rows, num_features)) + 0.3 * y[:, None]
+    names, zero = tuple(map(str, range(num_features))), np.zeros(num_features)
+    data = Dataset(x, y, x[:0], y[:0], np.arange(num_classes), names, zero, zero + 1.0)
+    space = SearchSpace(num_features, num_classes=num_classes)
+    problem = BinnProblem(space, data, loss)
+    repeated = BinnProblem(
+        space, dataclasses.replace(data, x=np.resize(x[:1000], x.shape), y=np.resize(y[:1000], rows)), loss
+    )
+    bits = rng.integers(0, 2, (part, space.num_qubits), dtype=np.uint8)
+
+    def one_by_one() -> np.ndarray:
+        return problem._in_blocks(bits, problem.samples, problem._losses)
+
+    costs = problem._tabulated()
+    assert costs is not None
+    np.testing.assert_allclose(costs[bitstrings.to_integers(bits)], one_by_one(), rtol=1e-11)
+    seconds = medians(
+        {
+            "qhn, table": problem._tabulated,
+            "qhn, table, 1,000 different rows": lambda: dataclasses.replace(repeated)._tabulated(),
+            "qhn, each network by itself, scaled": one_by_one,
+        },
+        1,
+    )
+    seconds["qhn, each network by itself, scaled"] *= 2**space.num_qubits / part
+    what = f"{loss} of all 2^{space.num_qubits} networks of {num_classes} classes on {rows:,} rows"
+    return {"what": what, "seconds": seconds, "reference": "qhn, table"}
 
 
 def bench_record() -> dict[str, Any]:
@@ -455,6 +489,11 @@ def main() -> None:
         lambda: bench_costs("gaussian-activation", {"data.samples": 10_000}),
         lambda: bench_costs("mnist-01"),
         bench_single_costs,
+        *(
+            lambda f=features, c=classes, loss=loss: bench_many_rows(f, c, loss)  # type: ignore[misc]
+            for features, classes in ((16, 2), (5, 3))
+            for loss in ("mse", "cross-entropy")
+        ),
         bench_record,
         bench_memory,
         *(lambda n=n: bench_growth(n) for n in (16, 18, 20, 22, 24)),  # type: ignore[misc]

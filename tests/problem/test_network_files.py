@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,3 +107,87 @@ class Trap:
 
     def __reduce__(self) -> Any:
         return setattr, (Trap, "was_sprung", True)
+
+
+def encoded_arrays(tmp_path: Path) -> Arrays:
+    """The arrays of a network on two columns, one of which is a category of two values."""
+    x = {"age": [31.0, None, 40.0, 52.0], "sex": ["f", "m", "m", "f"]}
+    data = qhn.Dataset.from_arrays(x, [0, 1, 0, 1], impute="mean", validation_fraction=0)
+    space = SearchSpace(2)
+    network = qhn.BinnProblem(space, data, "mse").network(np.ones(space.num_qubits, dtype=np.uint8))
+    network.save(tmp_path / NETWORK_FILE)
+    return arrays_of(tmp_path / NETWORK_FILE)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda tree: tree["columns"][0].update(kind="colour"), "kind of column 'age' must be one of number, date, ca"),
+        (lambda tree: tree["columns"][0].update(fill="x"), r"fill of column 'age' must be a number up to 1e\+100"),
+        (lambda tree: tree["columns"][0].update(fill=float("nan")), "fill of column 'age' must be a number"),
+        (lambda tree: tree["columns"][0].update(fill=True), "fill of column 'age' must be a number"),
+        (lambda tree: tree["columns"][0].update(fill=1e200), "fill of column 'age' must be a number"),
+        (lambda tree: tree["columns"][0].update(name=7), "name of a column must be a text, got 7"),
+        (lambda tree: tree["columns"][0].update(categories=["a"]), "categories of column 'age' must be different"),
+        (lambda tree: tree["columns"][0].update(num_missing=-1), "num_missing of column 'age' must be a whole number"),
+        (lambda tree: tree["columns"][0].update(name="sex"), "columns of different names"),
+        (lambda tree: tree["columns"][1].update(fill="x"), "fill of column 'sex' must be one of its categories"),
+        (lambda tree: tree["columns"][1].update(fill=1.5), "fill of column 'sex' must be a text or null"),
+        (lambda tree: tree["columns"][1].update(categories=["f", "f"]), "categories of column 'sex' must be different"),
+        (lambda tree: tree["columns"][1].update(categories=["f", 7]), "categories of column 'sex' must be a list of"),
+        (lambda tree: tree["columns"][1].update(categories="fm"), "categories of column 'sex' must be a list of texts"),
+        (lambda tree: tree["columns"][1].update(has_others=1), "has_others of column 'sex' must be true or false"),
+        (lambda tree: tree["columns"][1].update(has_others=True), "encoding must give 2 features, .* and gives 3"),
+        (lambda tree: tree["columns"][1].update(more=1), "encoding must have objects with the keys categories, fill"),
+        (lambda tree: tree["columns"].pop(), "encoding must give 2 features, one an input, and gives 1"),
+        (lambda tree: tree["columns"][0].update(name="old"), "feature_names must be those that the encoding gives"),
+        (lambda tree: tree.update(columns=[]), "encoding must have a list of columns"),
+        (lambda tree: tree.update(columns={}), "encoding must have a list of columns"),
+        (lambda tree: tree.update(missing=[1]), "missing of the encoding must be a list of texts"),
+        (lambda tree: tree.update(impute="mode"), "impute of the encoding must be one of none, mean, median"),
+        (lambda tree: tree.update(num_rows=0.5), "num_rows of the encoding must be a whole number"),
+        (lambda tree: tree.pop("missing"), "encoding must have objects with the keys columns, impute, m"),
+    ],
+)
+def test_an_encoding_must_be_one(change: Callable[[Any], object], words: str, tmp_path: Path) -> None:
+    arrays = encoded_arrays(tmp_path)
+    tree = json.loads(str(arrays["encoding"]))
+    change(tree)
+    np.savez(tmp_path / "x.npz", **arrays | {"encoding": json.dumps(tree)})
+    with pytest.raises(ValueError, match=rf"x\.npz is not a network saved by qhn: .*{words}") as found:
+        qhn.load_network(tmp_path / "x.npz")
+    assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "7", '{"columns": ', "[" * 100_000, "null"])
+def test_what_is_no_encoding_is_refused(text: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", **encoded_arrays(tmp_path) | {"encoding": text})
+    with pytest.raises(ValueError, match=r"x\.npz is not a network saved by qhn"):
+        qhn.load_network(tmp_path / "x.npz")
+
+
+def test_an_ensemble_needs_an_encoding_that_fits_it(tmp_path: Path) -> None:
+    arrays, whole = encoded_arrays(tmp_path), ensemble_arrays(tmp_path)
+    fitting = {name: arrays[name] for name in ("encoding", "feature_names")}
+    np.savez(tmp_path / "x.npz", **whole | fitting)
+    assert qhn.load_ensemble(tmp_path / "x.npz").predict({"age": None, "sex": "m"}) in ("no", "yes")
+    for wrong, words in (
+        ("{}", "encoding must have objects with the keys"),
+        (str(arrays["encoding"])[:-9], "not an e"),
+    ):
+        np.savez(tmp_path / "x.npz", **whole | fitting | {"encoding": wrong})
+        with pytest.raises(ValueError, match=words):
+            qhn.load_ensemble(tmp_path / "x.npz")
+
+
+def test_a_category_may_be_any_text(tmp_path: Path) -> None:
+    texts = ["\0a", "a\0", "a", "\ud800", "line\nend", "=", "é", "a = b"]
+    kinds = np.array([texts[row % 8] for row in range(28)], dtype=object)
+    x = {"kind": kinds, "size": [float(row * row) for row in range(28)]}
+    data = qhn.Dataset.from_arrays(x, [row % 2 for row in range(28)], validation_fraction=0)
+    space = SearchSpace(data.num_features)
+    network = qhn.BinnProblem(space, data, "mse").network(np.ones(space.num_qubits, dtype=np.uint8))
+    network.save(tmp_path / NETWORK_FILE)
+    found = qhn.load_network(tmp_path / NETWORK_FILE)
+    assert found.encoding == network.encoding
+    np.testing.assert_array_equal(found.output(x), network.output(x))

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from pictures import is_drawn
 from qhn.config.file import load_config
+from qhn.errors import QhnWarning
 from qhn.predict import predictions
 from qhn.predict.predictions import Predictions
 from qhn.problem.cost import BinnProblem
@@ -122,6 +123,21 @@ def test_without_validation_samples_the_training_samples_count(rare: Path, tmp_p
     assert "validation, " not in report.summary()
 
 
+def test_logistic_regression_weighs_the_classes_as_the_loss_does(rare: Path, tmp_path: Path) -> None:
+    report = run(rare, tmp_path, network__class_weight="balanced")
+    data, found = report.problem.dataset, report.classification.predictions
+    scaler = StandardScaler().fit(data.x)
+    expected = LogisticRegression(class_weight="balanced", tol=1e-10).fit(scaler.transform(data.x), data.y)
+    p = expected.predict_proba(scaler.transform(data.x_validation))
+    np.testing.assert_allclose(found.probabilities["validation"]["logistic regression"], p, atol=1e-4)
+    assert found.metrics["validation"]["always 'no'"].log_loss == pytest.approx(
+        sk.log_loss(data.y_validation, np.full(len(p), data.y.mean()))
+    )
+    assert "logistic regression weighs the classes as the loss" in report.summary()
+    assert "balanced accuracy, the better measure where classes differ in size, is 50.0% and " in report.warning()
+    assert "class weights" not in report.warning()
+
+
 def test_no_warning_where_the_network_wins(three: Path, tmp_path: Path) -> None:
     report = run(three, tmp_path, train__steps=8, ansatz__num_layers=2)
     assert report.warning() == ""
@@ -150,8 +166,23 @@ def test_a_class_without_samples_leaves_the_area_undefined(rng: np.random.Genera
     assert next(line for line in words.splitlines() if "best network" in line).split()[5] == "–"
     report.write(tmp_path)
     facts = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
-    assert facts["validation"]["best network"]["roc_auc"] is None
-    assert facts["training"]["best network"]["roc_auc"] is not None
+    assert facts["validation"]["best_network"]["roc_auc"] is None
+    assert facts["training"]["best_network"]["roc_auc"] is not None
+
+
+def test_a_network_with_one_answer_is_told(rng: np.random.Generator) -> None:
+    report = predicted(np.repeat(["no", "yes"], 10), np.array(["no"]), rng)  # one sample has one answer
+    assert any(line.startswith("the best network answers '") for line in report.lines())
+    many = predicted(np.repeat(["no", "yes"], 100), np.array([]), rng)
+    predicted_classes = many.predictions.probabilities["training"]["best network"].argmax(axis=1)
+    has_one_answer = len(set(predicted_classes.tolist())) == 1
+    assert any(line.startswith("the best network answers '") for line in many.lines()) == has_one_answer
+
+
+def test_lines_of_the_page_are_short_enough_to_read(rng: np.random.Generator) -> None:
+    names = np.array([f"a class of long name {k} of these" for k in range(10)])
+    report = predicted(np.repeat(names, 10), names, rng, num_networks=3)
+    assert max(len(line) for line in report.lines() if not line.startswith("warning: ")) <= 120
 
 
 def test_what_takes_long_is_left_out_and_named(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,13 +219,15 @@ def test_files_hold_the_numbers_of_the_page_and_of_other_pages(three: Path, tmp_
     facts = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     best = report.record.best()
     for part in ("training", "validation"):
-        found = facts[part]["best sampled network"]
+        found = facts[part]["best_network"]
+        assert found["name"] == "best sampled network"
+        assert {"majority_class", "logistic_regression", "ensemble"} < set(facts[part])
         assert found["accuracy"] == best[f"{part}_accuracy"]
         assert np.trace(found["confusion"]) / found["num_samples"] == pytest.approx(found["accuracy"])
         row = next(
             row
             for row in columns(folder / "metrics.csv")
-            if row["samples"] == part and row["predictor"] == "best sampled network"
+            if row["samples"] == part and row["predictor"] == "best_network"
         )
         assert float(row["log_loss"]) == found["log_loss"]
         cells = [row for row in columns(folder / "confusion.csv") if row["samples"] == part]
@@ -210,6 +243,15 @@ def test_files_hold_the_numbers_of_the_page_and_of_other_pages(three: Path, tmp_
     compared = Comparison([report.record, other.record]).page()
     assert f"{best['validation_accuracy']:.1%}" in compared
     assert "validation accuracy" in compared
+
+
+def test_a_full_disk_is_told_and_stops_no_page(rng: np.random.Generator, tmp_path: Path) -> None:
+    report = predicted(np.repeat(["no", "yes"], 10), np.array(["no", "yes"]), rng)
+    with pytest.warns(QhnWarning) as told:
+        assert report.figures(tmp_path / "gone") == []
+    words = [str(one.message) for one in told]
+    for name in ("the file metrics.json was not written", "the picture roc.png was not drawn"):
+        assert any(line.startswith(name) for line in words)
 
 
 @pytest.mark.pictures

@@ -167,3 +167,20 @@ def test_a_figure_is_laid_out_once_and_its_png_is_that_of_matplotlib(
     assert len(layouts) == 1
     assert (tmp_path / "x.png").read_bytes() == expected.read_bytes()
     assert is_drawn(tmp_path / "x.png")
+
+
+def test_the_boundary_of_encoded_columns_is_that_of_their_features(tmp_path: Path) -> None:
+    from qhn.problem.cost import BinnProblem
+    from qhn.problem.datasets import Dataset
+    from qhn.problem.search_space import SearchSpace
+
+    ages = [31.0, None, 40.0, 52.0]
+    x = {"age": ages, "sex": ["f", "m", "m", "f"]}
+    data = Dataset.from_arrays(x, [0, 1, 0, 1], impute="mean", validation_fraction=0)
+    network = BinnProblem(SearchSpace(2), data, "mse").network([1, 0, 1])
+    figures.decision_boundary(tmp_path / "x.png", network, data, "title", points=5)
+    with np.load(tmp_path / "x.npz") as drawn:
+        np.testing.assert_allclose(drawn["samples"], [[31, 0], [41, 1], [40, 1], [52, 0]])
+        weights, bias = network.weights[0][:, 0], network.biases[0]
+        z = [[(weights / data.scale) @ ([a, b] - data.mean) + bias[0] for a in drawn["x"]] for b in drawn["y"]]
+        np.testing.assert_allclose(drawn["output"], 1 / (1 + np.exp(-np.array(z))), rtol=1e-12)

@@ -368,7 +368,8 @@ def _conclude(training: Training, quiet: bool, as_json: bool, trust: bool) -> No
     has_steps = bool(record.steps()) and outcome.name != "detached"  # the page of a detached run is drawn later
     warning = ""
     if has_steps:
-        report = Report(record, trust=trust)
+        networks = training.problem if record.config.data is not None else None  # whose data need not be read again
+        report = Report(record, networks, trust)
         figures, warning = report.figures(), report.warning()
     if as_json:
         told = {"outcome": outcome.name, "message": outcome.message, "run": str(record.directory)}

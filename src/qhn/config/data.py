@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from qhn.config.section import Section
 from qhn.config.user_file import WithFile
@@ -125,7 +125,8 @@ class FileData(WithFile):
         impute: what stands in for a missing value: ``"mean"`` or ``"median"`` of the numbers of the training samples,
             and the most frequent one of categories; ``"none"`` refuses missing values.
         max_categories: the number of categories of a column that become features, the most frequent ones of the
-            training samples; None for all, which may not be more than 64, nor nearly as many as there are samples.
+            training samples; None, written ``"none"``, for all, which may not be more than 64, nor nearly as many as
+            there are samples.
         unlabelled: what becomes of rows without a class: ``"refuse"`` the table, or ``"leave-out"`` the rows.
         sha256: hash of the bytes of the file; filled in when the configuration is loaded.
     """
@@ -147,6 +148,11 @@ class FileData(WithFile):
     impute: Impute = "none"
     max_categories: int | None = Field(default=None, ge=1)
     unlabelled: Unlabelled = "refuse"
+
+    @field_validator("max_categories", mode="before")
+    @classmethod
+    def _none_keeps_all(cls, value: Any) -> Any:
+        return None if value == "none" else value
 
     @model_validator(mode="after")
     def _check_keys(self) -> FileData:

@@ -27,7 +27,7 @@ class Calibration:
         cross_entropy: mean of −log of the true class's probability, in nats. A probability below 2.2e-16 counts as
             2.2e-16, so that one sample costs at most 36.04 nats.
         brier: mean of (p − y)² with two classes, p the probability of the second one, and of Σ_c (p_c − [y = c])² with
-            more, from 0 to 2. It is the loss ``"mse"`` of a network.
+            more, from 0 to 2. It is the loss ``"mse"`` of a network without weights of classes.
         counts: number of samples in each bin, ``[10]``.
         confidence: mean confidence of the samples in each bin, ``[10]``, nan in an empty bin.
         right: share of right predictions in each bin, ``[10]``, nan in an empty bin.

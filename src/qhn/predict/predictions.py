@@ -17,7 +17,7 @@ from qhn.problem.cost import BinnProblem
 from qhn.text import in_line
 
 MOST_OUTPUTS = 50_000_000  # networks times samples times classes of an ensemble: some seconds
-MOST_TERMS = 50_000_000  # features times samples times classes of a logistic regression: up to a minute
+MOST_TERMS = 20_000_000  # features times samples times classes of a logistic regression: up to some seconds
 MOST_CURVES = 6  # classes of which there are ROC curves
 MAX_WORD = 24  # characters of a class in a table
 REGRESSION = "logistic regression"
@@ -55,7 +55,7 @@ class Predictions:
         Args:
             label: number of the class, from 0.
         """
-        return in_line(repr(self.problem.dataset.classes[label].item()), MAX_WORD)
+        return in_line(repr(self.problem.dataset.classes.tolist()[label]), MAX_WORD)
 
     @cached_property
     def samples(self) -> dict[str, tuple[Floats, Integers]]:
@@ -97,7 +97,8 @@ class Predictions:
         data = self.problem.dataset
         if data.x.size * data.num_classes > MOST_TERMS:
             return None
-        return LogisticRegression.fit(data.x, data.y, num_classes=data.num_classes)
+        weights = self.problem.class_weights
+        return LogisticRegression.fit(data.x, data.y, num_classes=data.num_classes, class_weights=weights)
 
     @cached_property
     def _shares(self) -> Floats:
@@ -143,13 +144,30 @@ class Predictions:
         network, constant = found[self.subject], found[self.constant]
         if network.accuracy >= constant.accuracy:
             return ""
+        weights = "class weights in the loss (network.class_weight), " * (self.problem.class_weights is None)
         return (
             f"warning: {self.constant} is right in {constant.accuracy:.1%} of the {name} samples, the {self.subject} "
-            f"in {network.accuracy:.1%}; class weights in the loss, more steps or a larger network may help, and where "
-            f"classes differ in size, balanced accuracy is the better measure: {constant.balanced_accuracy:.1%} and "
-            f"{network.balanced_accuracy:.1%}"
+            f"in {network.accuracy:.1%}; balanced accuracy, the better measure where classes differ in size, is "
+            f"{constant.balanced_accuracy:.1%} and {network.balanced_accuracy:.1%}; {weights}more steps or a larger "
+            "network may help"
         )
 
+    def key(self, who: str) -> str:
+        """The name of a predictor for programs, which is the same in all runs.
+
+        Args:
+            who: name of the predictor on the page.
+
+        Returns:
+            One of ``best_network``, ``most_likely_network``, ``ensemble``, ``majority_class`` and
+            ``logistic_regression``.
+        """
+        known = {self.subject: "best_network", self.constant: "majority_class", REGRESSION: "logistic_regression"}
+        return known.get(who) or ("ensemble" if len(self.networks[who][0]) > 1 else "most_likely_network")
+
     def facts(self) -> dict[str, Any]:
-        """All metrics, by set of samples and predictor, as values of JSON."""
-        return {name: {who: one.facts() for who, one in found.items()} for name, found in self.metrics.items()}
+        """All metrics, by set of samples and key of the predictor, as values of JSON."""
+        return {
+            name: {self.key(who): {"name": who} | one.facts() for who, one in found.items()}
+            for name, found in self.metrics.items()
+        }

@@ -115,8 +115,6 @@ def refuse_unused(path: Path, dialect: Dialect, choice: ColumnChoice) -> None:
     """
     plain = Dialect()
     written = [key for key in ("separator", "decimal", "encoding") if getattr(dialect, key) != getattr(plain, key)]
-    if dialect.separator == dialect.decimal:
-        raise QhnError(f"separator and decimal are both {shown(dialect.decimal)}; they must differ")
     if dialect.sheet and path.suffix.lower() != ".xlsx":
         raise QhnError(f"sheet is for Excel files, and {path} is none; leave it out")
     if path.suffix.lower() == ".npz" and (written or choice.given):

@@ -32,13 +32,13 @@ def warn_of_columns(source: str, table: Table, training: Places, remedy: str) ->
 
 def _fault_of(column: Column, training: Places, is_first: bool) -> str:
     """What speaks against learning from a column, as the end of a sentence about it; empty if nothing does."""
-    known = column.values[~column.is_missing]
-    learned = column.values[training][~column.is_missing[training]]
+    is_known = ~column.is_missing
+    known, learned = column.values[is_known], column.values[training][is_known[training]]
     if not len(learned):
         return "is empty in all training samples, and gives no feature"
-    if len(set(known.tolist())) == 1:
+    if (known == known[0]).all():
         return f"{Suspicion.CONSTANT.value}, and {USELESS}"
-    if len(set(learned.tolist())) == 1:
+    if (learned == learned[0]).all():
         return f"has the same value in all training samples, and {USELESS}"
     suspicion = suspicion_of(column.name, column.values, is_first) if column.kind == "number" else None
     return f"{suspicion.value}, and {USED}" if suspicion else ""

@@ -19,7 +19,7 @@ from qhn.arrays import Bits, Floats
 from qhn.errors import QhnError
 from qhn.problem.class_weights import ClassWeight, weights_in_words, weights_of_classes
 from qhn.problem.datasets import Dataset
-from qhn.problem.network import Network
+from qhn.problem.network import Network, over_classes
 from qhn.problem.samples import Samples
 from qhn.problem.search_space import BLOCK, SearchSpace
 from qhn.threads import in_parallel, num_cores
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from qhn.problem.logistic import LogisticLosses
 
 MAX_COST = 1e150
+MANY_SAMPLES = 2**14  # samples from which on the costs of all networks are computed at once, if that is possible
+MOST_LOSSES = 2.0**35  # losses of one network on one sample up to which that takes seconds
+TABLE_QUBITS = 20  # qubits up to which the costs of all networks are kept: 8 MiB
 NO_VALIDATION = (
     "the data set has no validation samples; set data.validation_fraction or data.validation_samples above 0"
 )
@@ -104,7 +107,17 @@ class BinnProblem:
 
     def cost(self, bits: ArrayLike) -> Floats:
         """The mean loss C over the training samples: bits ``[..., num_qubits]`` → ``[...]``."""
+        if self._table is not None:
+            costs: Floats = self._table[bitstrings.to_integers(bitstrings.as_bits(bits, self.num_qubits))]
+            return costs
         return self._mean_losses(bits, self.samples, self._logistic)
+
+    def table_of_costs(self) -> Floats | None:
+        """The costs C of all bitstrings, ``[2**num_qubits]``, qubit 0 least significant, if one follows from others.
+
+        None is returned where each network must be computed by itself (:mod:`qhn.problem.cost_table`).
+        """
+        return self._tabulated() if self._table is None else self._table.copy()
 
     def validation_cost(self, bits: ArrayLike) -> Floats:
         """The mean loss C over the validation samples: bits ``[..., num_qubits]`` → ``[...]``.
@@ -116,7 +129,7 @@ class BinnProblem:
             raise QhnError(NO_VALIDATION)
         return self._mean_losses(bits, self.validation_samples, self._logistic_validation)
 
-    @property
+    @cached_property
     def held_out(self) -> BinnProblem:
         """The problem of the same networks whose cost is the validation cost.
 
@@ -196,11 +209,10 @@ class BinnProblem:
 
         The first is the training accuracy, the second the validation accuracy, or None without validation samples.
         """
-        training = self._in_blocks(bits, Samples.of(self.dataset.x, self.dataset.y), self._hits)
+        training = self._in_blocks(bits, self.samples, self._hits)
         if not self.dataset.has_validation:
             return training, None
-        held_out = Samples.of(self.dataset.x_validation, self.dataset.y_validation)
-        return training, self._in_blocks(bits, held_out, self._hits)
+        return training, self._in_blocks(bits, self.validation_samples, self._hits)
 
     def network(self, bits: ArrayLike) -> Network:
         """The network that one bitstring ``[num_qubits]`` encodes, with the data's classes and feature scales."""
@@ -214,6 +226,22 @@ class BinnProblem:
             image_shape=data.image_shape,
             encoding=data.encoding,
         )
+
+    @cached_property
+    def _table(self) -> Floats | None:
+        """The costs of all networks, where samples are so many that they take no longer than those of a few networks.
+
+        None is returned elsewhere. It depends on the problem alone, so that a cost is always rounded alike.
+        """
+        num_samples = len(self.samples)
+        if num_samples < MANY_SAMPLES or 2.0**self.num_qubits > min(2.0**TABLE_QUBITS, MOST_LOSSES / num_samples):
+            return None
+        return self._tabulated()
+
+    def _tabulated(self) -> Floats | None:
+        from qhn.problem.cost_table import table_of_costs  # which waits for numba
+
+        return table_of_costs(self.space, self.samples, self.loss)
 
     @cached_property
     def _logistic(self) -> LogisticLosses | None:
@@ -246,9 +274,9 @@ class BinnProblem:
             return samples.mean(np.square(errors, out=errors))
         z = self.space.forward(bits, x)
         if self.dataset.num_classes > 2:
-            z -= z.max(axis=-1, keepdims=True)  # log Σ e^z without overflow
+            z -= over_classes(np.maximum, z)[..., None]  # log Σ e^z without overflow
             right = z[:, np.arange(len(y)), y.astype(np.intp)]
-            return samples.mean(np.log(np.exp(z).sum(axis=-1)) - right)
+            return samples.mean(np.log(over_classes(np.add, np.exp(z))) - right)
         # log(1 + e^z) − y·z = z·(½ − y) + |z|/2 + log(1 + e^−|z|), without overflow
         means: Floats = z @ ((0.5 - y) * samples.weights) / samples.total
         np.negative(np.abs(z, out=z), out=z)
@@ -265,8 +293,7 @@ class BinnProblem:
         """The share of right predictions of each network: ``[B]``."""
         output = self.space.output(bits, samples.x)
         predicted = output > 0.5 if self.dataset.num_classes == 2 else output.argmax(axis=-1)
-        hits: Floats = (predicted == samples.y).mean(axis=1)
-        return hits
+        return samples.share(predicted == samples.y)
 
     def _in_blocks(self, bits: ArrayLike, samples: Samples, function: Callable[[Bits, Samples], Floats]) -> Floats:
         """``function(bits, samples)``, in blocks of networks whose arrays stay in a core's cache: ``[...]``."""

@@ -11,8 +11,9 @@ Hidden units may be exchanged, and where the two weights of the alphabet differ 
 may all be negated, which negates z (:class:`qhn.problem.search_space.Symmetries`). Only one network of all that follow
 from each other in this way is computed.
 
-Other problems, several hidden layers or outputs, outputs that are not sigmoids, and networks with most of their bits in
-one unit are enumerated network by network (:func:`qhn.problem.landscape.enumerate_costs`).
+Several outputs without hidden layers have tables of their own (:mod:`qhn.problem.softmax_table`). Other problems,
+several hidden layers, several outputs behind a hidden layer, outputs that are not sigmoids, and networks with most of
+their bits in one unit are enumerated network by network (:func:`qhn.problem.landscape.enumerate_costs`).
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ from numpy.typing import NDArray
 from qhn import bitstrings
 from qhn.arrays import Floats, Integers
 from qhn.compiled import compiled
-from qhn.problem.cost import BinnProblem
-from qhn.problem.log_products import LARGEST_LOG, full_after, take_exponents
+from qhn.problem.log_products import TOGETHER, blocks_of, take_exponents
+from qhn.problem.samples import Samples
 from qhn.problem.search_space import SearchSpace, Symmetries
+from qhn.problem.softmax_table import table_of_softmax_costs
 from qhn.threads import in_parallel, num_cores
 
 Groups = list[tuple[int, ...]]  # of qubits
@@ -39,23 +41,28 @@ Halves = tuple[Groups, Groups]
 LARGEST = 300.0  # the largest |z|: what one half adds to z is no more than twice that, and e^600 is still a number
 TABLE = 2**18  # numbers in the table of a half for a part of the samples: 2 MiB, which stay in a core's cache
 SAMPLES = 256  # the fewest samples of a part, and those whose columns of both tables are used at a time
-TOGETHER = 4  # samples whose factors are multiplied before the product so far is read and written, in _multiply
 UNEQUAL = 5  # qubits by which one half may be larger; with more, one table is nearly as long as all networks
 SPANS = 16  # spans of networks that one thread takes at a time
 NETWORKS = 2**20  # networks whose representatives are found at a time
 
 
-def table_of_costs(problem: BinnProblem) -> Floats | None:
+def table_of_costs(space: SearchSpace, samples: Samples, loss: str) -> Floats | None:
     """The costs C of all bitstrings, ``[2**num_qubits]``, qubit 0 least significant, or None if this way saves nothing.
+
+    Args:
+        space: the family of networks.
+        samples: the samples and their weights.
+        loss: name of the loss, ``"mse"`` or ``"cross-entropy"``.
 
     >>> from qhn.config.file import load_problem
     >>> problem = load_problem("gaussian-activation")
-    >>> table = table_of_costs(problem)
+    >>> table = table_of_costs(problem.space, problem.samples, problem.loss)
     >>> bits = bitstrings.from_integers([5, 6000], 14)
     >>> bool(np.abs(table[[5, 6000]] - problem.cost(bits)).max() < 1e-12)
     True
     """
-    space, samples = problem.space, problem.samples
+    if space.num_classes > 2:
+        return table_of_softmax_costs(space, samples, loss)
     groups = space.additive_groups()
     if groups is None or (not space.layers and space.activations != ("sigmoid",)):
         return None
@@ -67,10 +74,10 @@ def table_of_costs(problem: BinnProblem) -> Floats | None:
     if largest.max() > LARGEST:
         return None
     costs = np.empty(2**space.num_qubits)
-    for choice in _patterns(space.choice_qubits):
+    for choice in bitstrings.on_qubits(space.choice_qubits):
         orbits = Orbits.of(halves, space.symmetries(bitstrings.from_integers(choice, space.num_qubits)))
-        sums = _sums_of_losses(problem, halves, int(choice), orbits, largest)
-        first, second = (_patterns(_flat(half)) for half in halves)
+        sums = _sums_of_losses(space, samples, loss, halves, int(choice), orbits, largest)
+        first, second = (bitstrings.on_qubits(_flat(half)) for half in halves)
         costs[(first[:, None] + second + choice).ravel()] = orbits.spread(*sums) / samples.total
     return costs
 
@@ -186,30 +193,28 @@ def _flat(groups: Groups) -> list[int]:
     return [qubit for group in groups for qubit in group]
 
 
-def _patterns(qubits: list[int] | tuple[int, ...]) -> Integers:
-    """The integers, qubit 0 least significant, of all bitstrings that are zero outside of the given qubits."""
-    names = np.zeros(1, dtype=np.int64)
-    for qubit in qubits:
-        names = np.concatenate([names, names + (1 << qubit)])
-    return names
-
-
 def _sums_of_losses(
-    problem: BinnProblem, halves: Halves, choice: int, orbits: Orbits, largest: Floats
+    space: SearchSpace,
+    samples: Samples,
+    loss: str,
+    halves: Halves,
+    choice: int,
+    orbits: Orbits,
+    largest: Floats,
 ) -> tuple[Floats, Floats]:
     """The weighted sums of the losses of the networks that are computed, and of those with negated logits.
 
     Both are ``[rows, columns]``; columns outside of those that ``orbits`` asks for have no meaning.
     """
-    samples, num_columns = problem.samples, 2 ** len(_flat(halves[1]))
-    kind = CrossEntropies if problem.loss == "cross-entropy" else Squares
+    num_columns = 2 ** len(_flat(halves[1]))
+    kind = CrossEntropies if loss == "cross-entropy" else Squares
     num_patterns = sum(2 ** len(group) for half in halves for group in half)
     values, negated = np.zeros((2, len(orbits.rows), num_columns))
     for weight, places in samples.groups:
         x, signs, bounds = samples.x[places], 1.0 - 2.0 * samples.y[places], largest[places]
         sums = kind(orbits, num_columns)
         for many in _parts(len(x), TABLE // num_patterns):
-            both = _contributions(problem.space, halves, choice, x[many], signs[many])
+            both = _contributions(space, halves, choice, x[many], signs[many])
             for few in _parts(len(x[many]), TABLE // 2 ** len(_flat(halves[0]))):
                 first, second = ([rows[:, few] for rows in half] for half in both)
                 sums.add(first, second, bounds[many][few])
@@ -232,7 +237,7 @@ def _contributions(
 
     The logits of the network whose bits are all zero but for its choices are added to the first group.
     """
-    patterns = [_patterns(group) for half in halves for group in half]
+    patterns = [bitstrings.on_qubits(group) for half in halves for group in half]
     names = np.concatenate([[0], *patterns]) + choice
     logits = space.forward(bitstrings.from_integers(names, space.num_qubits), x) * signs
     ends = np.cumsum([1, *map(len, patterns)])
@@ -301,7 +306,7 @@ class CrossEntropies:
             second: what each group of the second half adds.
             largest: a bound of the magnitude of z, ``[samples]``.
         """
-        edges, is_full = _blocks(largest + np.log(2.0))  # a bound of log(1 + e^z)
+        edges, is_full = blocks_of(largest + np.log(2.0))  # a bound of log(1 + e^z)
         p, q = self._orbits.exponentials(first, second)
         q = np.ascontiguousarray(q.T)
         self._logits += _sums_of_rows(first)[self._orbits.rows, None] + _sums_of_rows(second)
@@ -328,21 +333,6 @@ def _sums_of_rows(contributions: list[Floats]) -> Floats:
     for rows in contributions:
         total = (rows.sum(axis=1)[:, None] + total).ravel()
     return total
-
-
-def _blocks(highest: Floats) -> tuple[Integers, NDArray[np.bool_]]:
-    """Samples in blocks whose factors 1 + e^z are multiplied at a time.
-
-    Args:
-        highest: a bound of log(1 + e^z) of each sample, ``[samples]``.
-
-    Returns:
-        The edges of the blocks, ``[blocks + 1]``, and after which of them the binary exponent of the product must be
-        taken off, lest the next one overflows, ``[blocks]``.
-    """
-    size = TOGETHER if TOGETHER * highest.max() < LARGEST_LOG else 1
-    edges = np.append(np.arange(0, len(highest), size), len(highest))
-    return edges, full_after(np.add.reduceat(highest, edges[:-1]))
 
 
 @compiled

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -14,12 +13,19 @@ from numpy.typing import NDArray
 
 from qhn.arrays import Floats
 from qhn.errors import QhnError
-from qhn.npz import open_npz
 from qhn.problem.column_choice import ColumnChoice, refuse_unused
 from qhn.problem.column_warnings import warn_of_columns
 from qhn.problem.labels import Unlabelled, as_labels, is_unlabelled, labels_of, numbered, refuse_long
 from qhn.problem.mnist_files import read_mnist
 from qhn.problem.preprocessing import Preprocessing
+from qhn.problem.sample_arrays import (
+    as_array,
+    check_labels,
+    checked_features,
+    feature_names_of,
+    find_label,
+    read_samples,
+)
 from qhn.problem.splitting import Split, split
 from qhn.table.columns import MISSING, Column, Table
 from qhn.table.csv_files import Dialect
@@ -27,7 +33,6 @@ from qhn.table.encoding import Encoding, Impute
 from qhn.table.files import read_table
 from qhn.table.frames import table_of
 from qhn.table.values import MAX_FEATURE
-from qhn.text import clipped, did_you_mean, shown
 
 RED_MEAN = np.array([-1.0, -2.0])
 BLUE_MEANS = np.array([[-2.0, 1.0], [1.0, 1.0], [2.0, -2.0]])
@@ -108,20 +113,20 @@ class Dataset:
         ('age', 'sex = m')
         """
         choice = ColumnChoice("", (), (), categorical, missing, impute, max_categories)
-        how, classes = Split(validation_fraction, standardise, seed), as_labels(_as_array("labels", labels))
+        how, classes = Split(validation_fraction, standardise, seed), as_labels(as_array("labels", labels))
         if _is_table(x, choice):
             if len(feature_names):
                 raise QhnError(f"{name}: feature_names are for arrays, and the columns of x have names")
             table = table_of(x)
-            _check_labels(name, "x", (table.num_rows, len(table.columns)), "labels", classes)
+            check_labels(name, "x", (table.num_rows, len(table.columns)), "labels", classes)
             return _encoded(table, classes, choice, how, name, name, "leave it out of x")
         if choice.given:
             raise QhnError(f"{name}: {choice.given[0]} is for columns with names, and x is an array; give a data frame")
         columns = getattr(x, "columns", None)
         if columns is not None and not feature_names:
             feature_names = tuple(map(str, columns))
-        values = _checked(name, "x", _as_array("x", x), "labels", classes)
-        names = _feature_names(name, values, feature_names)
+        values = checked_features(name, "x", as_array("x", x), "labels", classes)
+        names = feature_names_of(name, values, feature_names)
         found, y = numbered(name, classes, "labels")
         refuse_long(name, names)
         return _of_classes(values, y, found, names, how, name)
@@ -157,8 +162,8 @@ class Dataset:
         >>> Dataset.of_classes(np.eye(2), np.array([1, 0]), np.array(["a", "b"]), validation_fraction=0).y
         array([1., 0.])
         """
-        values = _checked(name, "x", x, "labels", y)
-        names = _feature_names(name, values, feature_names)
+        values = checked_features(name, "x", x, "labels", y)
+        names = feature_names_of(name, values, feature_names)
         return _of_classes(values, y, classes, names, Split(validation_fraction, standardise, seed), name)
 
     @property
@@ -402,7 +407,7 @@ def load_file(
     if path.suffix.lower() == ".npz" and path.is_file():
         return _of_npz(path, label, how)
     table = read_table(path, dialect)
-    _find(label, list(table.names), "column", path)
+    find_label(label, list(table.names), "column", path)
     if unlabelled == "leave-out":
         table = table.rows(~is_unlabelled(table[label], missing))
     labels = labels_of(str(path), table[label], choice.missing)
@@ -411,7 +416,7 @@ def load_file(
 
 def _of_npz(path: Path, label: str, how: Split) -> Dataset:
     """The data set of an ``.npz`` file with an array of features and one of labels."""
-    x, labels, names = _read_npz(path, label)
+    x, labels, names = read_samples(path, label)
     classes, y = numbered(str(path), labels, label)
     table = Table(str(path), tuple(Column(name, column) for name, column in zip(names, x.T, strict=True)))
     warn_of_columns(str(path), table, how.places(y)[0], "leave it out of the file")
@@ -473,104 +478,8 @@ def _of_classes(
     )
 
 
-def _feature_names(name: str, x: Floats, given: Sequence[str]) -> tuple[str, ...]:
-    """The names of the features ``[num_samples, num_features]`` of a data set: those given, or else ``x 1`` and so on.
-
-    Raises:
-        QhnError: if names are given, and there is not one per feature.
-    """
-    if len(given) not in (0, x.shape[1]):
-        raise QhnError(f"{name}: x has {x.shape[1]} features, and {len(given)} feature_names are given")
-    return tuple(map(str, given)) or tuple(f"x {j + 1}" for j in range(x.shape[1]))
-
-
-def _as_array(name: str, values: Any) -> NDArray[Any]:
-    """The values of an array, a list, or a data frame or column of one."""
-    try:
-        return np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
-    except ValueError:
-        raise QhnError(f"{name} must be an array, all rows of the same length") from None
-
-
-def _read_npz(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, ...]]:
-    try:
-        with open_npz(path) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except Exception as error:  # numpy raises BadZipFile, ValueError, OSError or EOFError here
-        raise QhnError(f"{path} is not an NPZ file of plain arrays: {clipped(str(error))}") from None
-    _find(label, list(arrays), "array", path)
-    labels = arrays.pop(label)
-    if len(arrays) != 1:
-        raise QhnError(f"{path} must hold one array of features beside {label!r}, found {sorted(arrays) or 'none'}")
-    name, x = arrays.popitem()
-    x = _checked(path, name, x, label, labels)
-    return x, labels, tuple(f"{name} {j + 1}" for j in range(x.shape[1]))
-
-
-def _checked(source: Path | str, name: str, x: NDArray[Any], label: str, labels: NDArray[Any]) -> Floats:
-    """The features as finite numbers, one row for each label.
-
-    Args:
-        source: where both come from, for messages.
-        name: name of the features.
-        x: the features ``[num_samples, num_features]``.
-        label: name of the labels.
-        labels: the labels ``[num_samples]``.
-
-    Raises:
-        QhnError: if the shapes do not fit, a feature is no finite real number, or a label is empty.
-    """
-    _check_labels(source, name, x.shape, label, labels)
-    if x.dtype.kind not in "biuf":
-        raise QhnError(f"{source}: {name!r} must hold real numbers, got {x.dtype}")
-    with np.errstate(over="ignore"):  # of a wider float: what becomes infinite is refused
-        x = x.astype(np.float64)
-    wrong = np.argwhere(~(np.abs(x) <= MAX_FEATURE))
-    if len(wrong):
-        place = wrong[0].tolist()
-        raise QhnError(f"{source}: {name!r} is not finite at {place}, or too large; fill in or remove the sample")
-    return x
-
-
-def _check_labels(source: Path | str, name: str, shape: tuple[int, ...], label: str, labels: NDArray[Any]) -> None:
-    """Refuse labels of which there is not one for each sample, or that are no classes.
-
-    Args:
-        source: where they come from, for messages.
-        name: name of the features.
-        shape: the shape of the features, ``[num_samples, num_features]``.
-        label: name of the labels.
-        labels: the labels ``[num_samples]``.
-
-    Raises:
-        QhnError: if the shapes do not fit, or a label is empty, or neither a number nor a text.
-    """
-    if len(shape) != 2 or not shape[1] or labels.shape != shape[:1]:
-        raise QhnError(
-            f"{source}: {name!r} must have shape [num_samples, num_features] and {label!r} [num_samples], "
-            f"got {list(shape)} and {list(labels.shape)}"
-        )
-    if labels.dtype.kind not in "biufmMUS":
-        where = ""
-        if labels.dtype.kind == "O":
-            usual = Counter(map(type, labels)).most_common(1)[0][0]
-            row = next((row for row, one in enumerate(labels) if type(one) is not usual or one is None), 0)
-            where = f": {shown(labels[row])} at [{row}]"
-        raise QhnError(f"{source}: {label!r} must hold numbers or text, got {labels.dtype}{where}")
-    missing = labels == labels.dtype.type() if labels.dtype.kind in "US" else ~np.isfinite(labels)
-    if missing.any():
-        raise QhnError(f"{source}: {label!r} is empty at [{missing.argmax()}]; fill in the class or remove the sample")
-
-
 def _is_table(x: Any, choice: ColumnChoice) -> bool:
     """Whether an object has columns by name that must be encoded; a data frame of numbers needs no encoding."""
     if isinstance(x, (Mapping, Table)) or (isinstance(x, np.ndarray) and x.dtype.names):
         return True
-    return hasattr(x, "columns") and (bool(choice.given) or _as_array("x", x).dtype.kind not in "biuf")
-
-
-def _find(label: str, names: list[str], what: str, path: Path) -> int:
-    if label not in names:
-        hint = did_you_mean(label, names, otherwise=clipped(f"it has {', '.join(names)}"))
-        raise QhnError(f"{path} has no {what} {label!r} for the label; {hint}")
-    return names.index(label)
+    return hasattr(x, "columns") and (bool(choice.given) or as_array("x", x).dtype.kind not in "biuf")

@@ -26,7 +26,8 @@ def labels_of(source: str, column: Column, missing: Sequence[str] = MISSING) -> 
     Args:
         source: what holds the column, for messages.
         column: the column.
-        missing: the texts that stand for a missing value; those that always do may be the names of classes.
+        missing: the texts that stand for a missing value; those that do by default may be the names of classes, and a
+            warning says so where there are more than two.
 
     Raises:
         QhnError: if one is missing; the message names its place.
@@ -37,7 +38,16 @@ def labels_of(source: str, column: Column, missing: Sequence[str] = MISSING) -> 
     if any(empty):
         place = column.line(int(np.argmax(empty)))
         raise QhnError(f"{place}: {in_line(repr(column.name))} is empty; fill in the class or remove the sample")
-    return without_spaces(source, column.values.tolist()) if is_text else column.own_values
+    if not is_text:
+        return column.own_values
+    different = {text.strip() for text in column.values}
+    suspects = sorted(different & {*MISSING})
+    if suspects and len(different) > 2:
+        words = (
+            f"{source}: {in_line(repr(suspects[0]))} is a class of its own; remove its samples if it stands for none"
+        )
+        warnings.warn(words, QhnWarning, stacklevel=3)
+    return without_spaces(source, column.values.tolist())
 
 
 def is_unlabelled(column: Column, missing: Sequence[str] = MISSING) -> Bools:

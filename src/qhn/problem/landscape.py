@@ -61,9 +61,7 @@ def enumerate_costs(problem: Problem) -> Floats:
     if isinstance(problem, TableProblem):
         return problem.costs.copy()
     if isinstance(problem, BinnProblem) and problem.num_qubits >= MANY_QUBITS:
-        from qhn.problem.cost_table import table_of_costs
-
-        table = table_of_costs(problem)
+        table = problem.table_of_costs()
         if table is not None:
             return table
     size = 2**problem.num_qubits

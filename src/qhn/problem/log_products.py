@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qhn.arrays import Floats
+from qhn.arrays import Floats, Integers
 from qhn.compiled import inlined
 
+TOGETHER = 4  # factors that are multiplied before the product so far is read and written
 LARGEST_LOG = 600.0  # the largest logarithm of a product: e^600 is still a number
 
 
@@ -28,6 +29,21 @@ def full_after(bounds: Floats) -> NDArray[np.bool_]:
         if total + following > LARGEST_LOG:
             is_full[factor], total = True, np.log(2.0)
     return is_full
+
+
+def blocks_of(highest: Floats) -> tuple[Integers, NDArray[np.bool_]]:
+    """Samples in blocks whose factors are multiplied at a time.
+
+    Args:
+        highest: a bound of the logarithm of each sample's factor, which is at least 1, ``[samples]``.
+
+    Returns:
+        The edges of the blocks, ``[blocks + 1]``, and after which of them the binary exponent of the product must be
+        taken off, lest the next one overflows, ``[blocks]``.
+    """
+    size = TOGETHER if TOGETHER * highest.max() < LARGEST_LOG else 1
+    edges = np.append(np.arange(0, len(highest), size), len(highest))
+    return edges, full_after(np.add.reduceat(highest, edges[:-1]))
 
 
 @inlined

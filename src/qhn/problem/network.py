@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +22,7 @@ from qhn.problem.preprocessing import Preprocessing, as_features, check_array
 from qhn.table.encoding import Encoding
 from qhn.text import clipped, in_line
 
+FEW_CLASSES = 7  # numpy adds up to 7 numbers in their order
 MAX_WORD = 40  # characters of a class or a feature in a formula
 
 
@@ -32,9 +34,27 @@ def sigmoid(z: Floats) -> Floats:
 
 def softmax(z: Floats) -> Floats:
     """The softmax e^z / Σ e^z over the last axis, without overflow."""
-    result: Floats = np.exp(z - z.max(axis=-1, keepdims=True))
-    result /= result.sum(axis=-1, keepdims=True)
+    result: Floats = z - over_classes(np.maximum, z)[..., None]
+    np.exp(result, out=result)
+    result /= over_classes(np.add, result)[..., None]
     return result
+
+
+def over_classes(function: np.ufunc, values: Floats) -> Floats:
+    """The reduction of values over their last axis, the classes: ``[..., K]`` → ``[...]``.
+
+    Few classes are taken one after the other, which has the same result: numpy is four times slower on a short axis.
+
+    Args:
+        function: the function of two numbers that reduces, such as ``np.add``.
+        values: the values, ``[..., K]``.
+
+    >>> over_classes(np.add, np.array([[1.0, 2.0, 4.0]]))
+    array([7.])
+    """
+    if values.shape[-1] > FEW_CLASSES:
+        return np.asarray(function.reduce(values, axis=-1))
+    return np.asarray(reduce(function, np.moveaxis(values, -1, 0)))
 
 
 def class_probabilities(output: Floats, num_classes: int) -> Floats:
@@ -208,7 +228,8 @@ class Network:
         if np.any(self.mean != 0) or np.any(self.scale != 1):
             lines.append("inputs are standardised: each raw feature enters as (x - mean) / scale")
         if self.encoding is not None:
-            lines += self.encoding.summary()
+            head, *columns = self.encoding.summary()
+            lines += [head, *(f"  {line}" for line in columns)]
         names = [_word(name) for name in self.feature_names] or [f"x{i + 1}" for i in range(self.num_inputs)]
         for layer, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
             targets = self.unit_names(layer)

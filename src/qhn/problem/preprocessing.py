@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qhn.arrays import Floats
 from qhn.errors import QhnError
-from qhn.table.columns import Table
+from qhn.table.columns import Origin, Table
 from qhn.table.encoding import Encoding
 from qhn.table.frames import column_of
 from qhn.table.values import MAX_FEATURE
@@ -149,7 +149,7 @@ def as_features(x: Any, num_inputs: int, names: Sequence[str] = ()) -> Floats:
         raise QhnError("x has missing values (nan); fill them in before predicting")
     if not (np.abs(array) <= MAX_FEATURE).all():
         raise QhnError(f"x must hold numbers up to {MAX_FEATURE:g}, got {np.abs(array).max():g}")
-    return array
+    return np.ascontiguousarray(array)  # so that products of the same numbers are the same to the last bit
 
 
 def _encoded(x: Any, encoding: Encoding) -> Floats:
@@ -168,7 +168,7 @@ def _encoded(x: Any, encoding: Encoding) -> Floats:
         columns = [array[..., j] for j in range(len(names))]
     shape = np.shape(columns[0])
     flat = [column if np.ndim(column) == 1 else np.reshape(np.asarray(column), -1) for column in columns]
-    table = Table("x", tuple(column_of(name, values) for name, values in zip(names, flat, strict=True)))
+    table = Table("x", tuple(column_of(name, values, Origin("x")) for name, values in zip(names, flat, strict=True)))
     features = encoding.features(table)
     return features.reshape(*shape, features.shape[1])
 

@@ -1,4 +1,4 @@
-"""Labelled samples over which losses are summed, each as often as it counts."""
+"""Labelled samples over which losses are summed: equal ones once, with their number, and each with a weight."""
 
 from __future__ import annotations
 
@@ -9,40 +9,56 @@ import numpy as np
 
 from qhn.arrays import Floats, Integers
 
+REPEATS = 2  # samples for each different one from which on equal ones are summed once
+
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples over which the mean loss is Σ_i w_i loss_i / Σ_i w_i.
+    """Different samples over which the mean loss is Σ_i w_i loss_i / Σ_i w_i.
 
     Attributes:
         x: the features, ``[samples, num_features]``.
         y: the classes, from 0.0, ``[samples]``.
-        weights: the weight w of each sample, ``[samples]``.
+        counts: how often each sample stands in the data, ``[samples]``.
+        class_weights: the weight of the class of each sample, relative to the largest one, ``[samples]``.
     """
 
     x: Floats
     y: Floats
-    weights: Floats
+    counts: Integers
+    class_weights: Floats
 
     @classmethod
     def of(cls, x: Floats, y: Floats, class_weights: tuple[float, ...] | None = None) -> Samples:
-        """The samples of a data set.
+        """The samples of a data set; equal ones become one if that leaves at most half of them.
 
         Args:
             x: the features, ``[samples, num_features]``.
             y: the classes, from 0.0, ``[samples]``.
             class_weights: the weight of a sample of each class; None if all samples count alike.
 
-        >>> Samples.of(np.zeros((3, 2)), np.array([0.0, 1.0, 0.0]), (1.0, 4.0)).weights
-        array([0.25, 1.  , 0.25])
+        >>> found = Samples.of(np.array([[1.0], [1.0], [3.0], [1.0]]), np.array([0.0, 0.0, 1.0, 0.0]), (1.0, 4.0))
+        >>> found.x.ravel(), found.counts, found.weights
+        (array([1., 3.]), array([3, 1]), array([0.75, 1.  ]))
         """
-        if class_weights is None:
-            return cls(x, y, np.ones(len(y)))
-        relative = np.array(class_weights) / max(class_weights)  # of which no sum overflows
-        return cls(x, y, relative[y.astype(np.intp)])
+        first, counts = _different(x, y)
+        if REPEATS * len(first) <= len(y):
+            x, y = x[first], y[first]
+        else:
+            counts = np.ones(len(y), dtype=np.int64)
+        relative = np.ones(int(y.max(initial=0.0)) + 1)
+        if class_weights is not None:
+            relative = np.array(class_weights) / max(class_weights)  # of which no sum overflows
+        return cls(x, y, counts, relative[y.astype(np.intp)])
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @cached_property
+    def weights(self) -> Floats:
+        """The weight w of each sample, the number of equal ones times the weight of their class: ``[samples]``."""
+        weights: Floats = self.counts * self.class_weights
+        return weights
 
     @cached_property
     def total(self) -> float:
@@ -56,8 +72,20 @@ class Samples:
 
     @cached_property
     def groups(self) -> list[tuple[float, Integers]]:
-        """A weight and the places of the samples that have it, ``[n]``, for each of the different weights."""
-        return [(float(weight), np.flatnonzero(self.weights == weight)) for weight in np.unique(self.weights)]
+        """Sums over samples that count alike, whose weighted sum is that over all samples.
+
+        Numbers of equal samples are sums of powers of two, so that a sample is in few of few groups.
+
+        Returns:
+            A weight for each group, and the places of its samples, ``[n]``.
+        """
+        found = []
+        for weight in np.unique(self.class_weights):
+            for bit in range(int(self.counts.max()).bit_length()):
+                places = np.flatnonzero((self.class_weights == weight) & (self.counts >> bit & 1 == 1))
+                if len(places):
+                    found.append((float(weight * 2**bit), places))
+        return found
 
     def mean(self, losses: Floats) -> Floats:
         """The weighted means over samples, and the sums over other axes: ``[B, samples, …]`` → ``[B]``."""
@@ -65,3 +93,17 @@ class Samples:
             losses = losses * self.weights.reshape(-1, *(1 for _ in losses.shape[2:]))
         total: Floats = losses.reshape(len(losses), -1).sum(axis=1) / self.total
         return total
+
+    def share(self, hits: Floats) -> Floats:
+        """The share of the samples of the data, whatever their class, that are hit: ``[B, samples]`` → ``[B]``."""
+        share: Floats = (hits * self.counts).sum(axis=1) / self.counts.sum()
+        return share
+
+
+def _different(x: Floats, y: Floats) -> tuple[Integers, Integers]:
+    """The places of the first of all equal samples, ascending, and the numbers of equal ones: ``[n]`` each."""
+    rows = np.ascontiguousarray(np.column_stack([x, y]))
+    keys = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
+    _, first, counts = np.unique(keys, return_index=True, return_counts=True)
+    order = np.argsort(first)
+    return first[order], counts[order]

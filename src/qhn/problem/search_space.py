@@ -225,6 +225,21 @@ class SearchSpace:
             groups = [[bit] for bit in range(self.num_qubits) if bit not in self._choice_bits]
         return [tuple(self._qubit(bit) for bit in group) for group in groups]
 
+    def output_groups(self) -> list[tuple[int, ...]] | None:
+        """The qubits on which each output depends, beside the choices, where no two share one: without hidden layers.
+
+        None is returned with hidden layers.
+        """
+        if self.layers:
+            return None
+        place, outputs = {f.name: f.start for f in self.fields}, self._sizes[-1]
+        groups = []
+        for output in range(outputs):
+            bits = [place["weights 1"] + i * outputs + output for i in range(self.num_inputs)]
+            bits += [place["bias 1"] + output] if "bias 1" in place else []
+            groups.append(tuple(self._qubit(bit) for bit in bits))
+        return groups
+
     def symmetries(self, bits: Bits) -> Symmetries:
         """The changes of bits that change no logit, or its sign alone, of networks of one hidden layer or none.
 

@@ -11,11 +11,12 @@ from qhn.text import in_line
 
 
 @contextmanager
-def attempt(picture: str) -> Iterator[None]:
+def attempt(picture: str, failed: str = "the picture {} was not drawn") -> Iterator[None]:
     """Context in which a picture is drawn; if that fails, a warning names the picture and the reason.
 
     Args:
-        picture: name of the picture, such as ``training.png``.
+        picture: name of the picture, such as ``training.png``, or of another file.
+        failed: beginning of the warning, with ``{}`` in the place of the name.
 
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
@@ -29,4 +30,4 @@ def attempt(picture: str) -> Iterator[None]:
     except Exception as error:  # of Matplotlib, its fonts, the disk, or a defect of the drawing
         reason = error.strerror if isinstance(error, OSError) and error.strerror else in_line(error)
         words = reason or type(error).__name__
-        warnings.warn(f"the picture {picture} was not drawn: {words}", QhnWarning, stacklevel=3)
+        warnings.warn(f"{failed.format(picture)}: {words}", QhnWarning, stacklevel=3)

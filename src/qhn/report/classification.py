@@ -14,13 +14,13 @@ from qhn.arrays import Integers
 from qhn.predict.metrics import Metrics
 from qhn.predict.predictions import MAX_WORD, REGRESSION, Predictions
 from qhn.report.attempt import attempt
-from qhn.report.style import write_csv
 from qhn.run.provenance import label_in_json
 from qhn.text import aligned, counted, in_line
 
 MAX_WIDTH = 100  # characters of a confusion matrix whose columns have names
 MOST_SHOWN = 20  # classes of a confusion matrix in text
 MOST_MISTAKES = 5  # mistakes that are listed in the place of a larger one
+UNWRITTEN = "the file {} was not written"
 SCORES = ("accuracy", "balanced", "AUC", "log loss", "Brier")
 
 
@@ -69,16 +69,26 @@ class ClassificationReport:
         data, predictions = self.predictions.problem.dataset, self.predictions
         area, brier = "area under the ROC curve", "(p − class)²"
         if data.num_classes > 2:
-            area, brier = "mean area under the ROC curves of each class against the rest", "Σ (p − [class])²"
+            area, brier = f"{area}, mean of each class against the rest", "Σ (p − [class])²"
         notes = [
-            f"balanced: mean over classes of the share right; AUC: {area}; Brier: mean {brier}",
-            "log loss: mean −log p of the true class in nats; p below 2.2e-16, such as 0, counts as 2.2e-16",
+            f"balanced: share right, mean over classes; AUC: {area}",
+            f"Brier: mean {brier}; log loss: mean −log p of the true class in nats, p below 2.2e-16 counts as 2.2e-16",
         ]
+        name, found = next(iter(predictions.metrics.items()))
+        answers = np.flatnonzero(found[predictions.subject].confusion.sum(axis=0))
+        if len(answers) == 1:
+            notes.append(
+                f"the {predictions.subject} answers {predictions.spelt(int(answers[0]))} to all {name} samples"
+            )
         for name, found in predictions.metrics.items():
             absent = np.flatnonzero(found[predictions.subject].confusion.sum(axis=1) == 0)
             if len(absent):
                 words = in_line(", ".join(predictions.spelt(int(label)) for label in absent))
                 notes.append(f"no {name} sample is of class {words}: AUC is not defined, balanced is of the others")
+        if predictions.problem.class_weights is not None and predictions.regression:
+            notes.append(
+                f"{REGRESSION} weighs the classes as the loss of the networks; all numbers are without weights"
+            )
         notes += [f"{name} would take long on so many samples: qhn ensemble" for name in predictions.left_out]
         if predictions.regression is None:
             notes.append(f"{REGRESSION} would take long on so many samples, and is left out")
@@ -101,39 +111,45 @@ class ClassificationReport:
     # ------------------------------------------------------------ files
 
     def write(self, folder: Path) -> None:
-        """Write all metrics as ``metrics.json`` and ``metrics.csv``.
+        """Write all metrics as ``metrics.json``.
 
         Args:
-            folder: the directory for both.
+            folder: the directory for it.
         """
         predictions = self.predictions
         facts = {
             "classes": [label_in_json(label) for label in predictions.problem.dataset.classes.tolist()],
-            "network": predictions.subject,
-            "majority": predictions.constant,
             "warning": predictions.warning() or None,
             **predictions.facts(),
         }
         content = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         durable.replace(folder / "metrics.json", lambda file: file.write(content.encode()))
+
+    def _write_table(self, path: Path) -> None:
+        """Write all metrics but the confusion matrices as CSV."""
+        from qhn.report.style import write_csv  # which imports Matplotlib
+
         rows = [
-            {"samples": name, "predictor": who} | _in_columns(one)
-            for name, found in predictions.metrics.items()
-            for who, one in found.items()
+            {"samples": name, "predictor": key} | _in_columns(facts)
+            for name, found in self.predictions.facts().items()
+            for key, facts in found.items()
         ]
-        write_csv(folder / "metrics.csv", {key: np.array([row[key] for row in rows]) for key in rows[0]})
+        write_csv(path, {key: np.array([row[key] for row in rows]) for key in rows[0]})
 
     def figures(self, folder: Path) -> list[Path]:
-        """Draw the confusion matrices of the first predictor and the ROC curves, and write all metrics.
+        """Draw the confusion matrices of the first predictor and the ROC curves, and write all metrics as JSON and CSV.
 
         Args:
             folder: the directory for the pictures and their data.
 
         Returns:
-            The paths of the PNG files. A picture that cannot be drawn is left out, and a warning says why.
+            The paths of the PNG files. What cannot be written is left out, and a warning says why.
         """
         predictions, paths = self.predictions, []
-        self.write(folder)
+        with attempt("metrics.json", UNWRITTEN):
+            self.write(folder)
+        with attempt("metrics.csv", UNWRITTEN):
+            self._write_table(folder / "metrics.csv")
         labels = predictions.problem.dataset.classes.tolist()
         with attempt("confusion.png"):
             from qhn.report.classification_figures import confusion_matrices
@@ -152,12 +168,11 @@ class ClassificationReport:
         return paths
 
 
-def _in_columns(found: Metrics) -> dict[str, Any]:
+def _in_columns(facts: dict[str, Any]) -> dict[str, Any]:
     """The metrics of a predictor, but its confusion matrix, by the name of a column."""
-    facts = found.facts()
-    del facts["confusion"]
-    low, high = facts.pop("accuracy_interval")
-    return facts | {"accuracy_low": low, "accuracy_high": high}
+    low, high = facts["accuracy_interval"]
+    others = {key: value for key, value in facts.items() if key not in ("accuracy_interval", "confusion")}
+    return others | {"accuracy_low": low, "accuracy_high": high}
 
 
 def confusion_table(counts: Integers, names: list[str]) -> tuple[list[str], list[list[str]]]:

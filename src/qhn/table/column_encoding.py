@@ -78,12 +78,12 @@ class ColumnEncoding:
     @classmethod
     def _of_texts(cls, column: Column, impute: Impute, most: int | None, missing: int) -> ColumnEncoding:
         """The encoding of categories; of equally frequent ones the first in the alphabet counts as more frequent."""
-        names, counts = np.unique([text for text in column.values if text is not None], return_counts=True)
+        counts = Counter(text for text in column.values if text is not None)
         if most is None:
-            _check_number(column.name, len(names), int(counts.sum()))
-        kept = sorted(names[np.argsort(-counts, kind="stable")[:most]].tolist())
-        fill = str(names[counts.argmax()]) if impute != "none" else None
-        return cls(column.name, "category", fill, tuple(kept), len(kept) < len(names), missing)
+            _check_number(column, len(counts), counts.total())
+        names = sorted(counts, key=lambda name: (-counts[name], name))
+        fill = names[0] if impute != "none" else None
+        return cls(column.name, "category", fill, tuple(sorted(names[:most])), len(names[:most]) < len(names), missing)
 
     @property
     def is_binary(self) -> bool:
@@ -136,12 +136,10 @@ class ColumnEncoding:
     def _warn_of(self, strangers: Counter[Any]) -> None:
         (first, _), *others = strangers.most_common()
         named = shown(first) + (f" (and {counted(len(others), 'other value')})" if others else "")
-        verb = "were" if others else "was"
-        instead = "is none of its categories" if self.categories else "counts for nothing"
-        rows = counted(strangers.total(), "row")
-        words = (
-            f"column {in_line(repr(self.name))}: {named} in {rows} {verb} not in the training samples, and {instead}"
-        )
+        was, is_none = ("were", "are") if others else ("was", "is")
+        instead = f"{is_none} none of its categories" if self.categories else "no feature came of it"
+        where = f"column {in_line(repr(self.name))}: {named} in {counted(strangers.total(), 'row')}"
+        words = f"{where} {was} not in the training samples, and {instead}"
         warnings.warn(words, QhnWarning, stacklevel=2)
 
     def read(self, column: Column, missing: tuple[str, ...]) -> Column:
@@ -197,13 +195,13 @@ def without_codes(column: Column, missing: tuple[str, ...]) -> Column:
     return column.with_values(np.where(np.isin(column.values, codes), np.nan, column.values))
 
 
-def _check_number(name: str, categories: int, rows: int) -> None:
+def _check_number(column: Column, categories: int, rows: int) -> None:
     """Refuse a column of texts that are hardly categories."""
     if categories > MAX_CATEGORIES or (rows >= MIN_ROWS and categories > MOSTLY_DIFFERENT * rows):
+        where = f"{column.origin.source}: column {in_line(repr(column.name))}".removeprefix(": ")
         raise QhnError(
-            f"column {in_line(repr(name))} has {categories:,} different texts in {rows:,} training samples, which "
-            "would be as many features; leave it out with data.drop, or keep the most frequent ones with "
-            "data.max_categories"
+            f"{where} has {categories:,} different texts in {rows:,} training samples, each of them a feature; "
+            "leave it out with data.drop, or keep the most frequent ones with data.max_categories"
         )
 
 

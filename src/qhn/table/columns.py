@@ -194,6 +194,8 @@ def place_of(name: str, names: tuple[str, ...], source: str) -> int:
     """
     if name not in names:
         hint = did_you_mean(name, names, otherwise=clipped(f"it has {', '.join(map(in_line, names))}"))
+        if sum(one.replace(".", "", 1).isdecimal() for one in names) * 2 > len(names):
+            hint += "; add a header line with the names of the columns if the first line holds values"
         raise QhnError(f"{source} has no column {in_line(repr(name))}; {hint}")
     return names.index(name)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from qhn.text import clipped, counted, shown
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 LOOKED_AT = 200  # rows from which the dialect of a file is told
 BLOCK = 4096  # rows that are put into columns at once
+GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+|\d{1,3}", re.ASCII)  # a number with commas between thousands
+END = "\0end"  # a line behind the last one, which is a part of a row only if that has no end
 Row = tuple[int, list[str]]  # the number of its first line, and its fields
 
 
@@ -77,7 +80,7 @@ def read_csv(path: Path, dialect: Dialect | None = None) -> Table:
     separator = dialect.separator_of(path)
     try:
         with open_text(path, dialect.encoding) as file:
-            rows = _rows(lines_of(path, file), separator)
+            rows = _closed(path, _rows(chain(lines_of(path, file), [END]), separator))
             header = [name.strip() for name in next(rows, (0, []))[1]]
             _check_header(path, header, separator)
             numbers, columns = _in_columns(_whole(path, header, rows, separator), len(header))
@@ -114,7 +117,7 @@ def sniffed(path: str | Path) -> Dialect:
     separator = max(candidates, key=lambda mark: _fit(_first_rows(lines, mark)))
     if _fit(_first_rows(lines, separator)) == NO_FIT:
         separator = own
-    return Dialect(separator, _decimal_of(_first_rows(lines, separator)), encoding)
+    return Dialect(separator, _decimal_of(_first_rows(lines, separator), separator), encoding)
 
 
 def _rows(lines: Iterable[str], separator: str) -> Iterator[Row]:
@@ -126,6 +129,20 @@ def _rows(lines: Iterable[str], separator: str) -> Iterator[Row]:
         if fields and (len(fields) > 1 or fields[0].strip()):
             yield last + 1, fields
         last = reader.line_num
+
+
+def _closed(path: Path, rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows of a text up to the line ``END``.
+
+    Raises:
+        QhnError: if that line is between quotation marks; the message names the line of the first one.
+    """
+    for number, row in rows:
+        if row == [END]:
+            return
+        if row[-1].endswith(END):
+            raise QhnError(f"{path} line {number}: a quotation mark is opened that is never closed; close or remove it")
+        yield number, row
 
 
 def _check_header(path: Path, header: list[str], separator: str) -> None:
@@ -170,8 +187,10 @@ def _whole(path: Path, header: list[str], rows: Iterable[Row], separator: str) -
             if "\n" in "".join(row):
                 raise QhnError(f"{words}; a quotation mark that is opened there is not closed on the same line")
             remedy = "; put fields that hold the separator between quotation marks" if len(row) > width else ""
+            if len(row) == width + 1:
+                remedy += ", or begin the header with a separator if the first column has no name"
             raise QhnError(words + (_other_separator(path, separator) or remedy))
-        if any("\0" in field for field in row):
+        if "\0" in "".join(row):
             raise QhnError(f"{path} line {number} holds a NUL character; remove it")
         yield number, row
 
@@ -221,9 +240,14 @@ def _fit(rows: list[list[str]]) -> tuple[float, float, int]:
     return (same + 1) / len(rows), values / max(1, len(fields)), lengths[0]
 
 
-def _decimal_of(rows: list[list[str]]) -> str:
-    """The mark before decimals: a comma if more columns are numbers with it than are with a point."""
+def _decimal_of(rows: list[list[str]], separator: str) -> str:
+    """The mark before decimals: a comma if more columns are numbers with it than are with a point.
+
+    Beside commas between fields, one before three digits is taken for that of thousands.
+    """
     columns = [[field for field in column if field not in MISSING] for column in zip(*rows[1:], strict=False)]
+    if separator == ",":
+        columns = [column for column in columns if not all(map(GROUPED.fullmatch, column))]
     numbers = {
         mark: sum(bool(column) and all(is_number(one, mark) for one in column) for column in columns) for mark in ".,"
     }

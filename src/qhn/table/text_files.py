@@ -150,7 +150,7 @@ def _not_text(path: Path, encoding: str) -> QhnError:
     if codecs.lookup(likely) == codecs.lookup(encoding):
         remedy = "set data.encoding to that in which it was written"
     return QhnError(
-        f"{path} is not text in {encoding.upper()}{_wrong_byte(path, encoding)}; {remedy}, or save as UTF-8"
+        f"{path} is not text in {encoding.upper()}{_wrong_byte(path, encoding)}; {remedy}, or save it as UTF-8"
     )
 
 

@@ -19,7 +19,7 @@ MOSTLY = 0.5  # share of numbers from which on a column of texts is one of numbe
 EPOCH = np.datetime64("1970-01-01", "s")
 DAY = 86_400  # seconds
 ISO = re.compile(  # of ISO 8601: a whole date, and a time with or without its zone
-    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?P<zone> ?(?:Z|[+-]\d\d:?(?:\d\d)?))?)?", re.ASCII
+    r"(?!0000)\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?: ?(?:Z|[+-]\d\d:?(?:\d\d)?))?)?", re.ASCII
 )
 IGNORED = re.compile(r"[.,]\d+| (?=[Z+-])", re.ASCII)  # decimals of a second, and a space before the zone
 NUMBERS = {
@@ -53,6 +53,9 @@ def typed(column: Column, *, is_category: bool = False, missing: Collection[str]
     if column.kind != "category":
         return as_kind(column, column.kind, missing)
     texts = _known(column, missing)
+    numbers = _floats(texts, column.origin.decimal)
+    if numbers is not None:
+        return _of_numbers(column, texts, numbers)
     return _converted(column, _kind_of(column, texts), texts)
 
 
@@ -85,7 +88,7 @@ def as_kind(column: Column, kind: Kind, missing: Collection[str] = MISSING) -> C
 def _converted(column: Column, kind: Kind, texts: Sequence[str | None]) -> Column:
     """The column of the numbers, dates or categories for which its texts stand, None standing for missing ones."""
     if kind == "number":
-        return _in_range(column.with_values(_numbers(column, texts)))
+        return _of_numbers(column, texts, _floats(texts, column.origin.decimal))
     if kind == "date":
         return column.with_values(_dates(column, texts))
     spelt = {text: _spelt(text, column.origin.decimal) for text in set(texts) if text is not None}
@@ -133,19 +136,17 @@ def _known(column: Column, missing: Collection[str]) -> list[str | None]:
 
 
 def _kind_of(column: Column, texts: Sequence[str | None]) -> Kind:
-    """The kind of a column of texts, None standing for missing ones.
+    """The kind of a column of texts not all of which are numbers, None standing for missing ones.
 
     Raises:
         QhnError: if at least half of the different texts are of a kind, and one is not; the message names the first.
     """
     decimal = column.origin.decimal
-    if _floats(texts, decimal) is not None:
-        return "number"
     different = {text for text in texts if text is not None}
+    if _dates_of(list(different)) is not None:
+        return "date"
     numbers = {text for text in different if is_number(text, decimal)}
     dates = {text for text in different if is_date(text)}
-    if len(dates) == len(different):
-        return "date"
     others = {text for text in different - numbers if _other_number(text, decimal)}
     most = MOSTLY * len(different)
     if len(numbers | others) >= most:
@@ -204,21 +205,20 @@ def _date_text(text: str) -> str:
     return text.removesuffix("T00:00:00").replace("T", " ")
 
 
-def _numbers(column: Column, texts: Sequence[str | None]) -> Floats:
-    """The numbers of a column of texts, nan where one is missing.
+def _of_numbers(column: Column, texts: Sequence[str | None], values: Floats | None) -> Column:
+    """The column of the numbers of its texts, which are None if not all are numbers.
 
     Raises:
         QhnError: if a text is no number, or not finite; the message names its place.
     """
-    decimal = column.origin.decimal
-    values = _floats(texts, decimal)
     if values is None:
-        right = {text for text in texts if text is not None and is_number(text, decimal)}
+        right = {text for text in texts if text is not None and is_number(text, column.origin.decimal)}
         raise _fault(column, texts, right, "number")
-    undefined = np.flatnonzero(np.isnan(values) & np.array([text is not None for text in texts], dtype=bool))
-    if len(undefined):
-        raise _not_finite(column, int(undefined[0]))
-    return values
+    undefined = np.flatnonzero(np.isnan(values))
+    wrong = next((row for row in undefined.tolist() if texts[row] is not None), None)
+    if wrong is not None:
+        raise _not_finite(column, wrong)
+    return _in_range(column.with_values(values))
 
 
 def _floats(texts: Sequence[str | None], decimal: str) -> Floats | None:
@@ -258,21 +258,37 @@ def _dates(column: Column, texts: Sequence[str | None]) -> NDArray[np.datetime64
     Raises:
         QhnError: if a text is no date, or some have a zone and others none; the message names its place.
     """
-    read = {text: _date(text) for text in texts if text is not None}
-    right = {text for text, date in read.items() if date is not None}
-    if len(right) < len(read):
-        raise _fault(column, texts, right, "date")
-    zoned = {text for text in right if _zone(text)}
-    if zoned and len(zoned) < len(right):
-        row = next(row for row, text in enumerate(texts) if text is not None and text not in zoned)
-        raise QhnError(f"{column.place(row)}: {shown(texts[row])} has no time zone, and others have; write it to all")
-    empty = np.datetime64("NaT", "s")
-    return np.array([empty if text is None else read[text] for text in texts], dtype="M8[s]")
+    known = [text for text in texts if text is not None]
+    read = _dates_of(known)
+    if read is None:
+        raise _fault(column, texts, {text for text in known if is_date(text)}, "date")
+    zoned = {text for text in known if _has_zone(text)}
+    wrong = next((row for row, text in enumerate(texts) if text is not None and text not in zoned), None)
+    if zoned and wrong is not None:
+        raise QhnError(
+            f"{column.place(wrong)}: {shown(texts[wrong])} has no time zone, and others have; write it to all"
+        )
+    values = np.full(len(texts), np.datetime64("NaT", "s"))
+    values[[text is not None for text in texts]] = read
+    return values
 
 
-def _zone(text: str) -> str | None:
-    found = ISO.fullmatch(text)
-    return found["zone"] if found else None
+def _dates_of(texts: Sequence[str]) -> NDArray[np.datetime64] | None:
+    """The dates that texts stand for; None if any stands for none."""
+    if not all(map(ISO.fullmatch, texts)):
+        return None
+    if any(map(_has_zone, texts)):
+        dates = list(map(_date, texts))
+        return None if None in dates else np.array(dates, dtype="M8[s]")
+    try:
+        return np.array([text[: len("2024-05-31 10:30:00")] for text in texts], dtype="M8[s]")
+    except ValueError:
+        return None
+
+
+def _has_zone(date: str) -> bool:
+    """Whether a date ends with its zone."""
+    return any(mark in date[len("2024-05-31") :] for mark in "Z+-")
 
 
 def _date(text: str) -> np.datetime64 | None:
