@@ -7,8 +7,8 @@ import pytest
 from sklearn import metrics as sk
 
 from qhn.predict.metrics import majority, metrics, roc_auc, roc_curve
+from qhn.problem.built_in_data import gaussian_mixture
 from qhn.problem.cost import BinnProblem
-from qhn.problem.datasets import gaussian_mixture
 from qhn.problem.search_space import SearchSpace
 
 KINDS = ("smooth", "ties", "zeros and ones")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from qhn.errors import QhnError
+from qhn.table.class_column import classes_of
 from qhn.table.columns import Column, Origin, Table
 from qhn.table.counts import Counts
-from qhn.table.labels import classes_of
-from qhn.table.look import MAX_CATEGORIES, ColumnLook, look_at
+from qhn.table.look import KEPT_CATEGORIES, ColumnLook, look_at
 from qhn.table.missing_codes import missing_codes
 
 ROWS = 40
@@ -71,7 +71,7 @@ def test_kinds_and_uses_of_columns(name: str, values: list[object], what: tuple[
 def test_of_many_values_the_most_frequent_become_features() -> None:
     column = seen("city", ["Bern"] * 20 + ["Basel"] * 8 + [f"C{i}" for i in range(12)])
     assert column.is_clipped
-    assert column.num_features == MAX_CATEGORIES
+    assert column.num_features == KEPT_CATEGORIES
     assert column.why == "8 of 14 values, which are 85 % of the rows"
 
 
