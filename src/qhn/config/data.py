@@ -16,9 +16,9 @@ from qhn.problem.column_choice import ColumnChoice, refuse_unused
 from qhn.problem.datasets import Dataset, load_file
 from qhn.problem.labels import Unlabelled
 from qhn.problem.mnist_files import idx_bytes, read_mnist
+from qhn.table.column_encoding import Impute
 from qhn.table.columns import MISSING
 from qhn.table.csv_files import Dialect
-from qhn.table.encoding import Impute
 
 
 class MixtureData(Section):

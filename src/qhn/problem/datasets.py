@@ -25,9 +25,10 @@ from qhn.problem.sample_arrays import (
     read_samples,
 )
 from qhn.problem.splitting import Split
+from qhn.table.column_encoding import Impute
 from qhn.table.columns import MISSING, Column, Table
 from qhn.table.csv_files import Dialect
-from qhn.table.encoding import Encoding, Impute
+from qhn.table.encoding import Encoding
 from qhn.table.files import read_table
 from qhn.table.frames import table_of
 
