@@ -19,12 +19,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from qhn.arrays import Floats, Integers
+from qhn.config import RunConfig
 from qhn.config.from_table import draft_of
 from qhn.predict.classifier import HypernetworkClassifier
 from qhn.predict.ensemble import Ensemble
 from qhn.predict.predictions import Predictions
 from qhn.problem.built_in_data import gaussian_mixture
-from qhn.problem.cost import networks_of
+from qhn.problem.cost import BinnProblem, networks_of
 from qhn.run.training import train
 
 FOLDS, SEEDS = 5, (0, 1)
@@ -93,7 +94,7 @@ def recommended(every: dict[str, Samples]) -> None:
             print(f"  {who:<22}" + " ".join(f"{number:6.3f}" for number in np.mean(rows, axis=0)), flush=True)
 
 
-def judged(problem, config) -> dict[str, tuple[float, float, float]]:
+def judged(problem: BinnProblem, config: RunConfig) -> dict[str, tuple[float, float, float]]:
     """The accuracy, balanced accuracy and log loss of each predictor on validation samples."""
     training = train(config, record=False)
     *_, last = training
