@@ -8,7 +8,7 @@ from sklearn import datasets
 from sklearn.linear_model import LogisticRegression as Sklearn
 from sklearn.preprocessing import StandardScaler
 
-from qhn.baseline.logistic_regression import LogisticRegression
+from qhn.baseline.logistic_regression import LogisticRegression, _Losses
 
 Samples = tuple[np.ndarray, np.ndarray]
 
@@ -64,6 +64,14 @@ def test_a_hundred_thousand_samples_take_seconds(rng: np.random.Generator) -> No
     found = LogisticRegression.fit(x, y)
     assert time.process_time() - begun < 20
     np.testing.assert_allclose(found.coefficients[0] / found.scale, w, atol=0.1)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_losses_of_any_step_are_numbers(classes: int, rng: np.random.Generator) -> None:
+    losses = _Losses(rng.normal(size=(9, 2)), np.arange(9) % classes, classes, np.ones(9), 1.0)
+    value, gradient = losses(1e4 * rng.normal(size=3 * losses.num_outputs))
+    assert 0 < value < np.inf
+    assert np.isfinite(gradient).all()
 
 
 def test_a_class_without_samples_becomes_improbable() -> None:
