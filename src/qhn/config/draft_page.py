@@ -87,7 +87,10 @@ def _head(draft: Draft) -> str:
         return size
     marks = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
     between = marks.get(draft.dialect.separator, repr(draft.dialect.separator))
-    return f"{size}\nseparated by {between}, decimals after {draft.dialect.decimal!r}, in {draft.dialect.encoding}"
+    marks_in_numbers = f"decimals after {draft.dialect.decimal!r}"
+    if draft.dialect.thousands:
+        marks_in_numbers += f", thousands between {draft.dialect.thousands!r}"
+    return f"{size}\nseparated by {between}, {marks_in_numbers}, in {draft.dialect.encoding}"
 
 
 def _columns(draft: Draft) -> str:

@@ -63,7 +63,9 @@ class Draft:
         ]
         tables = [
             CommentedTable("data", (Entry("file", file), *_data_entries(self.dialect, self.classes, self.look))),
-            network_table(self.design, self.designs, self.classes.are_unbalanced),
+            network_table(
+                self.design, self.designs, len(self.features), len(self.classes.counts), self.classes.are_unbalanced
+            ),
             ansatz_table(self.design),
             train_table(self.design),
         ]
@@ -137,6 +139,7 @@ def _data_entries(dialect: Dialect | None, classes: Classes, look: Look) -> tupl
         entries += [
             Entry("separator", dialect.separator),
             Entry("decimal", dialect.decimal),
+            *[Entry("thousands", dialect.thousands, "the mark between thousands")] * bool(dialect.thousands),
             Entry("encoding", dialect.encoding),
         ]
     if classes.num_missing:
