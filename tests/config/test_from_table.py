@@ -133,6 +133,22 @@ def test_weights_of_many_features_are_halved(
     assert draft.config().networks().space.alphabets == ((-scale, scale),)
 
 
+def test_columns_that_hold_the_class_and_copies_are_told(tmp_path: Path, rng: np.random.Generator) -> None:
+    columns = simple(rng)
+    copy = ["ab"[one] for one in columns["label"]]
+    noisy = [*copy[:-1], "a"]
+    path = table(tmp_path / "t.csv", columns | {"copy": copy, "part": noisy, "noise": ["x", "x", "y"] * (ROWS // 3)})
+    for text in (page_of(draft_of(path), path), "\n".join(lines_of(draft_of(path)))):
+        assert "warning: copy holds the class" in text
+        assert "same as an earlier one" not in text
+    twice = tmp_path / "twice.csv"
+    head, *rows = table(tmp_path / "u.csv", columns).read_text().splitlines()
+    twice.write_text("\n".join([head, *rows, *rows]))
+    for text in (page_of(draft_of(twice), twice), "\n".join(lines_of(draft_of(twice)))):
+        assert f"warning: {ROWS} of {2 * ROWS} rows are the same as an earlier one" in text
+        assert "holds the class" not in text
+
+
 def test_marks_between_thousands_are_written_and_read(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     sales = [f"{1 + i % 9}.{100 + i},5" for i in range(ROWS)]

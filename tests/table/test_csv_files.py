@@ -337,3 +337,8 @@ def test_no_marks_between_thousands_are_seen_where_they_could_be_decimals(tmp_pa
 def test_a_wrong_mark_between_thousands_is_refused(decimal: str, thousands: str) -> None:
     with pytest.raises(QhnError, match="thousands must be empty or one of"):
         Dialect(decimal=decimal, thousands=thousands)
+
+
+def test_an_address_in_the_web_is_no_file() -> None:
+    with pytest.raises(QhnError, match="is an address in the web; download it"):
+        read_table("https://example.org/d.csv")
