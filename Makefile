@@ -26,7 +26,7 @@ export QISKIT_IBM_INSTANCE := $(INSTANCE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help init run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep compare reproduce test test-slow mutants lint bench bench-errors chaos clean
+.PHONY: help init run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep compare reproduce test test-slow mutants lint bench bench-errors bench-tables chaos clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -115,6 +115,9 @@ bench: $(VENV)/.installed-bench  ## measure speed against peers in the same run,
 
 bench-errors: $(VENV)/.installed-dev  ## measure how often the stated errors and intervals hold the exact values
 	@PYTHONPATH=tests $(BIN)/python -m tests.bench.errors
+
+bench-tables: $(VENV)/.installed-dev  ## measure how the defaults for tables classify small ones, beside logistic regression
+	@PYTHONPATH=tests $(BIN)/python -m tests.bench.tables
 
 chaos: $(VENV)/.installed  ## runs on a stand-in of the IBM service that are killed and cut off at random: ROUNDS= SEED=
 	@$(BIN)/python -m tests.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
