@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from qhn.config.commented import toml_value
+from qhn.config.data import FileData
 from qhn.config.designs import HIDDEN, Design, shifted_rows
 from qhn.config.draft_page import lines_of, page_of
 from qhn.config.file import load_config
@@ -137,6 +138,45 @@ def test_what_fits_is_trained_without_shots(tmp_path: Path, rng: np.random.Gener
     draft = draft_of(table(tmp_path / "d.csv", KINDS[kind](rng)))
     assert draft.design.way == way
     assert (draft.config().train.shots is None) is (way == "exact")
+
+
+@pytest.mark.parametrize(("num_columns", "num_classes", "scale"), [(2, 2, 1.0), (30, 2, 0.5), (30, 3, 1.0)])
+def test_weights_of_many_features_are_halved(
+    tmp_path: Path, rng: np.random.Generator, num_columns: int, num_classes: int, scale: float
+) -> None:
+    draft = draft_of(table(tmp_path / "t.csv", simple(rng, num_columns, num_classes)))
+    assert draft.config().networks().space.alphabets == ((-scale, scale),)
+
+
+def test_columns_that_hold_the_class_and_copies_are_told(tmp_path: Path, rng: np.random.Generator) -> None:
+    columns = simple(rng)
+    copy = ["ab"[one] for one in columns["label"]]
+    noisy = [*copy[:-1], "a"]
+    path = table(tmp_path / "t.csv", columns | {"copy": copy, "part": noisy, "noise": ["x", "x", "y"] * (ROWS // 3)})
+    for text in (page_of(draft_of(path), path), "\n".join(lines_of(draft_of(path)))):
+        assert "warning: copy holds the class" in text
+        assert "same as an earlier one" not in text
+    twice = tmp_path / "twice.csv"
+    head, *rows = table(tmp_path / "u.csv", columns).read_text().splitlines()
+    twice.write_text("\n".join([head, *rows, *rows]))
+    for text in (page_of(draft_of(twice), twice), "\n".join(lines_of(draft_of(twice)))):
+        assert f"warning: {ROWS} of {2 * ROWS} rows are the same as an earlier one" in text
+        assert "holds the class" not in text
+
+
+def test_marks_between_thousands_are_written_and_read(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    sales = [f"{1 + i % 9}.{100 + i},5" for i in range(ROWS)]
+    rows = [f"{one};{'high' if i % 9 > 4 else 'low'}" for i, one in enumerate(sales)]
+    path.write_text("\n".join(["sales;label", *rows]))
+    draft = draft_of(path)
+    config = load_config(written(draft))
+    assert isinstance(config.data, FileData)
+    data = config.data.load()
+    assert "thousands between '.'" in page_of(draft, path)
+    expected = [float(one.replace(".", "").replace(",", ".")) for one in sales]
+    raw = np.concatenate([data.raw(data.x), data.raw(data.x_validation)]).ravel()
+    np.testing.assert_allclose(np.sort(raw), np.sort(expected))
 
 
 @pytest.mark.parametrize("num_layers", [1, 2, 3])

@@ -286,3 +286,59 @@ def test_malformed_files_are_read_or_refused_in_a_line(tmp_path: Path, seed: int
                 messages.append(str(error).removeprefix(str(path)))
     assert len(messages) > 40
     assert all(message.isprintable() and len(message) < 500 for message in messages)
+
+
+@pytest.mark.parametrize("line", ["sep=;\r\n", "sep=;\n", '"sep=;"\n', "\ufeffSEP=;\n"])
+def test_a_first_line_for_excel_is_left_out(tmp_path: Path, line: str) -> None:
+    path = write(tmp_path / "d.csv", line + "a;b,c;label;\n1,5;x;yes;\n2,5;y;no;\n")
+    dialect = sniffed(path)
+    assert (dialect.separator, dialect.decimal) == (";", ",")
+    table = read_csv(path, dialect)
+    assert table.names == ("a", "b,c", "label")
+    assert texts(table) == [["1,5", "2,5"], ["x", "y"], ["yes", "no"]]
+    assert table["a"].line(1).endswith("line 4")
+
+
+def test_a_first_line_for_excel_alone_is_no_table(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.csv", "sep=;\n")
+    with pytest.raises(QhnError, match="needs a header line and at least one sample"):
+        read_csv(path, sniffed(path))
+
+
+@pytest.mark.parametrize(
+    ("decimal", "thousands"), [(",", "."), (".", ","), (",", " "), (",", "\u00a0"), (".", "'"), (",", "’")]
+)
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+def test_marks_between_thousands_are_told_and_read_as_pandas_reads_them(
+    tmp_path: Path, rng: np.random.Generator, separator: str, decimal: str, thousands: str
+) -> None:
+    numbers = np.append(rng.gamma(2, 9000, 60), [1234567.5, -1234.25]).round(2)
+    cells = [f"{one:,.2f}".translate(str.maketrans(",.", thousands + decimal)) for one in numbers]
+    path = tmp_path / "d.csv"
+    rows = zip(cells, ["1.000 Rosen", "3,5 kg"] * 31, strict=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter=separator).writerows([("sales", "what"), *rows])
+    dialect = sniffed(path)
+    assert (dialect.decimal, dialect.thousands) == (decimal, " " if thousands.isspace() else thousands)
+    sales, what = map(typed, read_csv(path, dialect))
+    if thousands.isascii():  # others are beyond pandas
+        referee = pd.read_csv(path, sep=separator, decimal=decimal, thousands=thousands)
+        np.testing.assert_array_equal(sales.values, referee["sales"].to_numpy())
+    np.testing.assert_array_equal(sales.values, numbers)
+    assert what.values.tolist() == ["1.000 Rosen", "3,5 kg"] * 31
+
+
+@pytest.mark.parametrize("text", ["a;b\n1,234;x\n2,345;y\n", "a;b\n1.234;x\n2.345;y\n", "a;b\n01.234;x\n1.23.4;y\n"])
+def test_no_marks_between_thousands_are_seen_where_they_could_be_decimals(tmp_path: Path, text: str) -> None:
+    assert sniffed(write(tmp_path / "d.csv", text)).thousands == ""
+
+
+@pytest.mark.parametrize(("decimal", "thousands"), [(".", "."), (".", "x"), (",", "  ")])
+def test_a_wrong_mark_between_thousands_is_refused(decimal: str, thousands: str) -> None:
+    with pytest.raises(QhnError, match="thousands must be empty or one of"):
+        Dialect(decimal=decimal, thousands=thousands)
+
+
+def test_an_address_in_the_web_is_no_file() -> None:
+    with pytest.raises(QhnError, match="is an address in the web; download it"):
+        read_table("https://example.org/d.csv")

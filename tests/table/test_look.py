@@ -87,6 +87,19 @@ def test_decimal_commas_are_numbers_only_in_their_dialect() -> None:
     assert seen("size", values).use == "dropped"
 
 
+@pytest.mark.parametrize("form", ["${}", "{}%", "{} %", "€ {}", "{} kg", "USD {},000"])
+def test_numbers_with_units_are_left_out_with_the_reason(form: str) -> None:
+    column = seen("price", [form.format(i % 30 + 1) for i in range(ROWS)])
+    assert column.is_dropped
+    assert column.why.startswith("its numbers have a unit or another sign, such as")
+
+
+@pytest.mark.parametrize("form", ["{}{}", "{} {}", "{1}{0}"])
+def test_codes_with_letters_are_no_numbers_with_units(form: str) -> None:
+    values = [form.format(i % 7, "abcdefghijk"[i % 3]) for i in range(ROWS)]
+    assert "unit" not in seen("house", values).why
+
+
 def codes(**columns: Sequence[object]) -> list[str]:
     return [code.text for code in missing_codes([Counts.of(texts(name, values)) for name, values in columns.items()])]
 

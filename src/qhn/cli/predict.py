@@ -33,6 +33,7 @@ def predict(
         str | None, typer.Option(help="The mark between two fields of a text file; told from the file by default.")
     ] = None,
     decimal: Annotated[str | None, typer.Option(help="The mark before decimals: a point or a comma.")] = None,
+    thousands: Annotated[str | None, typer.Option(help="The mark between thousands; empty for none.")] = None,
     encoding: Annotated[str | None, typer.Option(help="The encoding of a text file, such as latin-1.")] = None,
     sheet: Annotated[str | None, typer.Option(help="The sheet of an Excel file, by default the first one.")] = None,
     results: ResultsOption = None,
@@ -43,7 +44,7 @@ def predict(
 
     if output is not None and output.exists():
         raise QhnError(f"{output} exists; remove it, or name another file with --output")
-    dialect = {"separator": separator, "decimal": decimal, "encoding": encoding, "sheet": sheet}
+    dialect = {"separator": separator, "decimal": decimal, "thousands": thousands, "encoding": encoding, "sheet": sheet}
     given = {key: value for key, value in dialect.items() if value is not None}
     lines = predict_file(_predictor(source, ensemble, results), table, given)
     if output is None:

@@ -117,6 +117,8 @@ class FileData(WithFile):
         seed: seed of the split into training and validation samples.
         separator: the mark between two fields of a text file; empty for a tab in ``.tsv`` files, and else a comma.
         decimal: the mark between a number of a text file and its decimals.
+        thousands: the mark between thousands of a number of a text file, of which a space stands for any kind of
+            space; empty for none.
         encoding: how the bytes of a text file stand for characters, by Python's name.
         sheet: the name of the sheet of an Excel file; the first one if empty.
         columns: names of the columns that are learned from; all but the label if empty.
@@ -140,6 +142,7 @@ class FileData(WithFile):
     seed: int = Field(default=1, ge=0)
     separator: str = ""
     decimal: Literal[".", ","] = "."
+    thousands: str = ""
     encoding: str = "utf-8"
     sheet: str = ""
     columns: tuple[str, ...] = ()
@@ -166,7 +169,7 @@ class FileData(WithFile):
     @property
     def dialect(self) -> Dialect:
         """How a text file is written, and which sheet of an Excel file is read."""
-        return Dialect(self.separator, self.decimal, self.encoding, self.sheet)
+        return Dialect(self.separator, self.decimal, self.encoding, self.sheet, self.thousands)
 
     def load(self) -> Dataset:
         """Load the file.

@@ -17,6 +17,7 @@ WAYS = {
     "directions": "by shots, along random directions",
 }
 MAX_COLUMNS = 60  # columns that a page shows one by one
+MANY_REPEATED = 0.1  # share of rows that are the same as an earlier one, from which on a page says so
 MINUTE, HOUR = 60.0, 3600.0
 
 
@@ -49,6 +50,7 @@ def lines_of(draft: Draft) -> list[str]:
     gaps = [f"{in_line(column.name, 40)} {share(column.share_missing)}" for column in kept if column.share_missing]
     if gaps:
         lines.append(f"filling in what is missing: {listed(gaps, width=60)}")
+    lines += _doubts(draft)
     design = draft.design
     lines += [
         f"networks with hidden = {list(design.hidden)}: {design.num_qubits} qubits, trained {WAYS[design.way]}, "
@@ -87,7 +89,10 @@ def _head(draft: Draft) -> str:
     if draft.dialect is None:
         return size
     between = SEPARATORS.get(draft.dialect.separator, repr(draft.dialect.separator))
-    return f"{size}\nseparated by {between}, decimals after {draft.dialect.decimal!r}, in {draft.dialect.encoding}"
+    marks_in_numbers = f"decimals after {draft.dialect.decimal!r}"
+    if draft.dialect.thousands:
+        marks_in_numbers += f", thousands between {draft.dialect.thousands!r}"
+    return f"{size}\nseparated by {between}, {marks_in_numbers}, in {draft.dialect.encoding}"
 
 
 def _columns(draft: Draft) -> str:
@@ -130,7 +135,25 @@ def _classes(draft: Draft) -> str:
         lines.append("the classes are unbalanced: they count alike in the loss, and balanced accuracy is what to read")
     if draft.classes.num_missing:
         lines.append(f"{counted(draft.classes.num_missing, 'row')} without a class, left out")
-    return "\n".join(lines)
+    return "\n".join(lines + _doubts(draft))
+
+
+def _doubts(draft: Draft) -> list[str]:
+    """What makes validation samples look better than samples that come later."""
+    lines = []
+    if draft.telling:
+        one = len(draft.telling) == 1
+        lines.append(
+            f"warning: {listed(draft.telling)} {'holds' if one else 'each hold'} the class: rows with the same value "
+            f"have the same class; if {'it is' if one else 'they are'} not known before the class, add "
+            f"{'it' if one else 'them'} to data.drop"
+        )
+    if draft.num_repeated > MANY_REPEATED * draft.look.num_rows:
+        lines.append(
+            f"warning: {draft.num_repeated:,} of {counted(draft.look.num_rows, 'row')} are the same as an earlier one; "
+            "if they are copies, remove them, since a copy of a training sample proves nothing in validation"
+        )
+    return lines
 
 
 def _class_counts(draft: Draft, most: int) -> str:

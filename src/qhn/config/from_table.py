@@ -18,6 +18,7 @@ from qhn.errors import QhnError
 from qhn.table.class_column import Classes, classes_of
 from qhn.table.csv_files import Dialect, sniffed
 from qhn.table.files import is_text, read_table
+from qhn.table.leaks import num_repeated, telling_columns
 from qhn.table.look import KEPT_CATEGORIES, Look, look_at
 from qhn.text import counted, in_line
 
@@ -38,6 +39,8 @@ class Draft:
         features: the names of the features that the columns become.
         designs: designs of networks, from the smallest on.
         design: the design that is chosen.
+        telling: the names of columns that hold the class.
+        num_repeated: the number of rows that are the same as an earlier one.
     """
 
     path: Path
@@ -47,6 +50,8 @@ class Draft:
     features: tuple[str, ...]
     designs: tuple[Design, ...]
     design: Design
+    telling: tuple[str, ...] = ()
+    num_repeated: int = 0
 
     def text(self, folder: Path | None = None) -> str:
         """The configuration in TOML, with comments.
@@ -63,7 +68,9 @@ class Draft:
         ]
         tables = [
             CommentedTable("data", (Entry("file", file), *_data_entries(self.dialect, self.classes, self.look))),
-            network_table(self.design, self.designs, self.classes.are_unbalanced),
+            network_table(
+                self.design, self.designs, len(self.features), len(self.classes.counts), self.classes.are_unbalanced
+            ),
             ansatz_table(self.design),
             train_table(self.design),
         ]
@@ -110,7 +117,17 @@ def draft_of(path: str | Path, label: str | None = None) -> Draft:
         raise QhnError(f"{path}: no column is left to learn from beside {in_line(repr(classes.column))} ({reasons})")
     data = FileData(file=path, **{one.key: one.value for one in _data_entries(dialect, classes, look)}).load()
     designs = tuple(Design.of(hidden, data.num_features, data.num_classes, len(data.y)) for hidden in HIDDEN)
-    return Draft(path, dialect, classes, look, data.feature_names, designs, _chosen(designs, data.num_classes))
+    return Draft(
+        path,
+        dialect,
+        classes,
+        look,
+        data.feature_names,
+        designs,
+        _chosen(designs, data.num_classes),
+        telling_columns(table, classes.column, [column.name for column in look.kept]),
+        num_repeated(table),
+    )
 
 
 def _chosen(designs: tuple[Design, ...], num_classes: int) -> Design:
@@ -137,6 +154,7 @@ def _data_entries(dialect: Dialect | None, classes: Classes, look: Look) -> tupl
         entries += [
             Entry("separator", dialect.separator),
             Entry("decimal", dialect.decimal),
+            *[Entry("thousands", dialect.thousands, "the mark between thousands")] * bool(dialect.thousands),
             Entry("encoding", dialect.encoding),
         ]
     if classes.num_missing:

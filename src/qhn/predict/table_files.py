@@ -73,7 +73,10 @@ def _samples(path: Path, dialect: dict[str, str], num_inputs: int) -> Table | ND
         raise QhnError(f"--sheet is for Excel files, and {path} is none; leave it out")
     if path.suffix.lower() == ".npz" and path.is_file():
         return _array_of(path, num_inputs)
-    return read_table(path, replace(sniffed(path) if is_text(path) and path.is_file() else Dialect(), **dialect))
+    told = sniffed(path) if is_text(path) and path.is_file() else Dialect()
+    if "decimal" in dialect:  # beside which another mark between thousands would be told
+        told = replace(told, thousands="")
+    return read_table(path, replace(told, **dialect))
 
 
 def _array_of(path: Path, num_inputs: int) -> NDArray[Any]:

@@ -114,7 +114,8 @@ def refuse_unused(path: Path, dialect: Dialect, choice: ColumnChoice) -> None:
         QhnError: if one of them has another value than its default; the message names it.
     """
     plain = Dialect()
-    written = [key for key in ("separator", "decimal", "encoding") if getattr(dialect, key) != getattr(plain, key)]
+    keys = ("separator", "decimal", "thousands", "encoding")
+    written = [key for key in keys if getattr(dialect, key) != getattr(plain, key)]
     if dialect.sheet and path.suffix.lower() != ".xlsx":
         raise QhnError(f"sheet is for Excel files, and {path} is none; leave it out")
     if path.suffix.lower() == ".npz" and (written or choice.given):

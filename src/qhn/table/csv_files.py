@@ -14,6 +14,7 @@ import numpy as np
 from qhn import limits
 from qhn.errors import QhnError
 from qhn.table.columns import MISSING, Column, Origin, Table, refuse_repeated
+from qhn.table.number_marks import THOUSANDS, marks_of, without_thousands
 from qhn.table.text_files import check_encoding, encoding_of, lines_of, open_text
 from qhn.table.values import is_date, is_number
 from qhn.text import clipped, counted, shown
@@ -21,7 +22,7 @@ from qhn.text import clipped, counted, shown
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 LOOKED_AT = 200  # rows from which the dialect of a file is told
 BLOCK = 4096  # rows that are put into columns at once
-GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+|\d{1,3}", re.ASCII)  # a number with commas between thousands
+SEPARATED = re.compile(r"\"?sep=(.)\"?\s*", re.IGNORECASE)  # a first line in which Excel is told the separator
 END = "\0end"  # a line behind the last one, which is a part of a row only if that has no end
 Row = tuple[int, list[str]]  # the number of its first line, and its fields
 
@@ -36,16 +37,19 @@ class Dialect:
         decimal: the mark between a number and its decimals.
         encoding: how the bytes stand for characters, by Python's name; a byte order mark is left out.
         sheet: the name of the sheet of an Excel file; empty for the first one.
+        thousands: the mark between thousands of a number, of which a space stands for any kind of space; empty for
+            none.
 
     Raises:
-        QhnError: at construction, if the separator is no mark, the decimal mark neither a point nor a comma, or the
-            encoding unknown.
+        QhnError: at construction, if the separator is no mark, the decimal mark neither a point nor a comma, the mark
+            between thousands none that is used or that of decimals, or the encoding unknown.
     """
 
     separator: str = ""
     decimal: str = "."
     encoding: str = "utf-8"
     sheet: str = ""
+    thousands: str = ""
 
     def __post_init__(self) -> None:
         if self.separator and (len(self.separator) > 1 or self.separator.isalnum() or self.separator in "\"'.+-\r\n\0"):
@@ -55,6 +59,9 @@ class Dialect:
             )
         if self.decimal not in (".", ","):
             raise QhnError(f'decimal must be "." or ",", got {shown(self.decimal)}')
+        if self.thousands not in ("", *THOUSANDS) or self.thousands == self.decimal:
+            others = ", ".join(f'"{mark}"' for mark in THOUSANDS if mark != self.decimal)
+            raise QhnError(f"thousands must be empty or one of {others}, got {shown(self.thousands)}")
         check_encoding(self.encoding)
 
     def separator_of(self, path: Path) -> str:
@@ -93,6 +100,8 @@ def read_csv(path: Path, dialect: Dialect | None = None) -> Table:
         columns.pop()
     refuse_repeated(str(path), tuple(header))
     origin = Origin(str(path), "line", np.array(numbers), dialect.decimal)
+    if mark := dialect.thousands:
+        columns = [[without_thousands(field, mark, dialect.decimal) for field in column] for column in columns]
     fields = [np.array(column, dtype=object) for column in columns]
     return Table(
         str(path), tuple(Column(name, column, origin=origin) for name, column in zip(header, fields, strict=True))
@@ -113,22 +122,31 @@ def sniffed(path: str | Path) -> Dialect:
     own = Dialect().separator_of(path)
     with open_text(path, encoding) as file:
         lines = list(islice(lines_of(path, file), LOOKED_AT))
-    candidates = sorted(SEPARATORS, key=lambda mark: mark != own)  # of equal ones the first is taken
-    separator = max(candidates, key=lambda mark: _fit(_first_rows(lines, mark)))
-    if _fit(_first_rows(lines, separator)) == NO_FIT:
-        separator = own
-    return Dialect(separator, _decimal_of(_first_rows(lines, separator), separator), encoding)
+    if lines and (told := SEPARATED.fullmatch(lines[0])) and told[1] in SEPARATORS:
+        separator = told[1]
+    else:
+        candidates = sorted(SEPARATORS, key=lambda mark: mark != own)  # of equal ones the first is taken
+        separator = max(candidates, key=lambda mark: _fit(_first_rows(lines, mark)))
+        if _fit(_first_rows(lines, separator)) == NO_FIT:
+            separator = own
+    decimal, thousands = marks_of(_first_rows(lines, separator)[1:], separator)
+    return Dialect(separator, decimal, encoding, thousands=thousands)
 
 
 def _rows(lines: Iterable[str], separator: str) -> Iterator[Row]:
-    """The rows of a text that are not blank; csv.Error is raised where a field is too long."""
-    reader = csv.reader(lines, delimiter=separator)
-    last = 0
+    """The rows of a text that are not blank; csv.Error is raised where a field is too long.
+
+    A first line such as ``sep=;``, which is written for Excel, is left out.
+    """
+    lines = iter(lines)
+    first = next(lines, "")
+    last = skipped = int(SEPARATED.fullmatch(first) is not None)
+    reader = csv.reader(lines if skipped else chain([first], lines), delimiter=separator)
     for row in reader:
         fields = [field for field in row if field] if separator == " " else row
         if fields and (len(fields) > 1 or fields[0].strip()):
             yield last + 1, fields
-        last = reader.line_num
+        last = reader.line_num + skipped
 
 
 def _closed(path: Path, rows: Iterable[Row]) -> Iterator[Row]:
@@ -238,17 +256,3 @@ def _fit(rows: list[list[str]]) -> tuple[float, float, int]:
     values = sum(field in MISSING or is_number(field) or is_number(field, ",") or is_date(field) for field in fields)
     same = sum(len(row) == len(rows[0]) for row in rows[1:])
     return (same + 1) / len(rows), values / max(1, len(fields)), lengths[0]
-
-
-def _decimal_of(rows: list[list[str]], separator: str) -> str:
-    """The mark before decimals: a comma if more columns are numbers with it than are with a point.
-
-    Beside commas between fields, one before three digits is taken for that of thousands.
-    """
-    columns = [[field for field in column if field not in MISSING] for column in zip(*rows[1:], strict=False)]
-    if separator == ",":
-        columns = [column for column in columns if not all(map(GROUPED.fullmatch, column))]
-    numbers = {
-        mark: sum(bool(column) and all(is_number(one, mark) for one in column) for column in columns) for mark in ".,"
-    }
-    return "," if numbers[","] > numbers["."] else "."

@@ -11,6 +11,7 @@ from qhn.table.csv_files import Dialect, read_csv
 from qhn.text import shown
 
 TEXT_FILES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+WEB = ("http:/", "https:/", "ftp:/", "s3:/")  # beginnings of addresses, of which a path has one slash
 TABLE_FILES = (*TEXT_FILES, ".parquet", ".xlsx")
 
 
@@ -26,6 +27,8 @@ def read_table(path: str | Path, dialect: Dialect | None = None) -> Table:
         QhnError: if it cannot be read.
     """
     path = Path(path)
+    if str(path).startswith(WEB):
+        raise QhnError(f"data file {path} is an address in the web; download it, and name the file")
     if not path.is_file():
         raise NotFoundError(f"data file {path} {'is not a file' if path.exists() else 'does not exist'}")
     ending = ending_of(path)

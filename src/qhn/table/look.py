@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -36,6 +37,7 @@ FOREIGN_DATE = re.compile(
     r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}/\d{1,2}/\d{1,2}|\d{1,2}[ .-]*[A-Za-zä]{3,9}[ .,-]*\d{2,4}"
     r"|[A-Za-zä]{3,9}\.? \d{1,2},? \d{4}|\d{1,2}:\d{2}(:\d{2})?"
 )
+WITH_SIGN = re.compile(r"([^\d+-]{0,4})[+-]?\d[\d.,']*([^\d.,]{0,4})", re.ASCII)  # a number beside its currency or unit
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,8 @@ def _use_of_texts(counts: Counts, seen: Seen) -> tuple[Use, str]:
         return "categories", f"its numbers are codes: {_why_codes(counts)}"
     if _share(counts, FOREIGN_DATE) >= MOSTLY:
         return "dropped", "its dates or times are not written as 2024-12-31; write them so, or as numbers"
+    if num > KEPT_CATEGORIES and (example := _number_with_a_sign(counts)):
+        return "dropped", f"its numbers have a unit or another sign, such as {shown(example)}; write them without it"
     if counts.strange and counts.share_of_numbers > MOSTLY_NUMBERS:
         return "dropped", f"it mixes numbers with texts such as {shown(counts.strange.most_common(1)[0][0])}"
     if is_named_identifier(counts.name) and num > KEPT_CATEGORIES:
@@ -232,6 +236,15 @@ def _numbers_in_order(counts: Counts, column: Column) -> Floats:
 def _names_rows(counts: Counts) -> bool:
     """Whether nearly as many different texts are there as rows with one."""
     return len(counts.counts) > NEARLY_ALL * counts.num_known
+
+
+def _number_with_a_sign(counts: Counts) -> str:
+    """The first text if nearly all are numbers with the same sign before or behind them, such as ``45%``; else none."""
+    matches = [match for match in map(WITH_SIGN.fullmatch, counts.counts) if match and any(match.groups())]
+    signs = Counter(match.groups() for match in matches).most_common(1)
+    if not signs or signs[0][1] < MOSTLY * len(counts.counts):
+        return ""
+    return next(match[0] for match in matches if match.groups() == signs[0][0])
 
 
 def _words(counts: Counts) -> float:

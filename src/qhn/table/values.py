@@ -28,7 +28,7 @@ NUMBERS = {
     )
     for mark in ".,"
 }
-THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:([ ,.'\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?", re.ASCII)
+THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:([ ,.'’\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?", re.ASCII)
 DECIMALS = {".": re.compile(r"[+-]?\d*,\d+", re.ASCII), ",": re.compile(r"[+-]?\d*\.\d+", re.ASCII)}  # of the other one
 TRUTH = {"true": "True", "false": "False"}
 
@@ -170,7 +170,11 @@ def _other_number(text: str, decimal: str) -> str:
     """What to do with a number that is written in another way; empty if the text is no such number."""
     is_grouped, is_decimal = THOUSANDS.fullmatch(text), DECIMALS[decimal].fullmatch(text)
     ways = [f'set data.decimal = "{"," if decimal == "." else "."}"'] if is_decimal else []
-    return " or ".join(ways + ["write thousands without marks between them"] * bool(is_grouped))
+    if is_grouped:
+        ways.append("write thousands without marks between them")
+    if is_grouped and is_grouped[1] != decimal:
+        ways.append(f'set data.thousands = "{" " if is_grouped[1].isspace() else is_grouped[1]}" for a text file')
+    return " or ".join(ways)
 
 
 def _categories(column: Column) -> NDArray[np.object_]:
