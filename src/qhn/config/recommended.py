@@ -35,7 +35,7 @@ def network_table(design: Design, designs: Sequence[Design], are_unbalanced: boo
         (
             Entry("hidden", design.hidden, f"{design.num_qubits} qubits; {others}"),
             Entry("alphabet", (-1, 1), "values of a weight"),
-            Entry("activation", "relu", "of the hidden units; or tanh, sigmoid, sign")
+            Entry("activation", "relu", "of the hidden units; or tanh, sigmoid, sign; hidden = [] needs sigmoid")
             if design.hidden
             else Entry("activation", "sigmoid", "of the output; with hidden units relu is better"),
             Entry("loss", "cross-entropy", "or mse"),
