@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from qhn.optimize.optimizer import Adam, Sgd, Sinusoid, SpsaGains
     from qhn.predict.classifier import HypernetworkClassifier
     from qhn.predict.ensemble import Ensemble, load_ensemble
+    from qhn.problem.built_in_data import digits_8x8, gaussian_mixture, mnist_4x4
     from qhn.problem.cost import BinnProblem, Problem, TableProblem
-    from qhn.problem.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
+    from qhn.problem.datasets import Dataset, load_file
     from qhn.problem.evaluations import Evaluations
     from qhn.problem.labs import LabsProblem
     from qhn.problem.landscape import Landscape, enumerate_costs
@@ -79,7 +80,8 @@ _MODULES = {
     "predict.ensemble": ("Ensemble", "load_ensemble"),
     "black_box.cost": ("BlackBox",),
     "problem.cost": ("BinnProblem", "Problem", "TableProblem"),
-    "problem.datasets": ("Dataset", "digits_8x8", "gaussian_mixture", "load_file", "mnist_4x4"),
+    "problem.built_in_data": ("digits_8x8", "gaussian_mixture", "mnist_4x4"),
+    "problem.datasets": ("Dataset", "load_file"),
     "problem.evaluations": ("Evaluations",),
     "problem.labs": ("LabsProblem",),
     "problem.landscape": ("Landscape", "enumerate_costs"),

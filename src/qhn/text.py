@@ -78,6 +78,16 @@ def did_you_mean(name: str, options: Iterable[str], otherwise: str = "") -> str:
     return f"did you mean {nearest[0]!r}?" if nearest else otherwise
 
 
+def name_hint(name: str, names: Iterable[str]) -> str:
+    """What a message says after a name that is none of those there are: the nearest one, or all of them.
+
+    >>> name_hint("agee", ["age", "sex"]), name_hint("weight", ["age", "sex"])
+    ("did you mean 'age'?", 'it has age, sex')
+    """
+    known = list(names)
+    return did_you_mean(name, known, otherwise=clipped(f"it has {', '.join(map(in_line, known))}"))
+
+
 def spell(value: Any) -> Any:
     """The value of a setting as a cell of a table."""
     if isinstance(value, dict):

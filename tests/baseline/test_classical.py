@@ -15,8 +15,8 @@ from qhn.baseline.tally import Trace
 from qhn.circuit.hypernetwork import product_state
 from qhn.config.file import load_problem
 from qhn.estimator.exact import ExactEstimator
+from qhn.problem.built_in_data import gaussian_mixture
 from qhn.problem.cost import BinnProblem, Problem, TableProblem
-from qhn.problem.datasets import gaussian_mixture
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import Landscape, enumerate_costs
 from qhn.problem.network import Network

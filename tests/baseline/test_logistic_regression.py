@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from sklearn import datasets
 from sklearn.linear_model import LogisticRegression as Sklearn
 from sklearn.preprocessing import StandardScaler
 
-from qhn.baseline.logistic_regression import LogisticRegression
+from qhn.baseline.logistic_regression import LogisticRegression, _Losses
 
 Samples = tuple[np.ndarray, np.ndarray]
 
@@ -56,14 +54,21 @@ def test_it_is_the_logistic_regression_of_scikit_learn(name: str, strength: floa
     assert found.has_converged
 
 
-def test_a_hundred_thousand_samples_take_seconds(rng: np.random.Generator) -> None:
+def test_a_hundred_thousand_samples_give_back_the_model_that_drew_them(rng: np.random.Generator) -> None:
     x = rng.normal(size=(100_000, 20)) @ rng.normal(size=(20, 20))
     w = rng.normal(size=20) / 5
     y = x @ w + rng.logistic(size=len(x)) > 0
-    begun = time.process_time()
     found = LogisticRegression.fit(x, y)
-    assert time.process_time() - begun < 20
+    assert found.has_converged
     np.testing.assert_allclose(found.coefficients[0] / found.scale, w, atol=0.1)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_losses_of_any_step_are_numbers(classes: int, rng: np.random.Generator) -> None:
+    losses = _Losses(rng.normal(size=(9, 2)), np.arange(9) % classes, classes, np.ones(9), 1.0)
+    value, gradient = losses(1e4 * rng.normal(size=3 * losses.num_outputs))
+    assert 0 < value < np.inf
+    assert np.isfinite(gradient).all()
 
 
 def test_a_class_without_samples_becomes_improbable() -> None:

@@ -24,8 +24,8 @@ from qhn.config.from_table import draft_of
 from qhn.predict.classifier import HypernetworkClassifier
 from qhn.predict.ensemble import Ensemble
 from qhn.predict.predictions import Predictions
+from qhn.problem.built_in_data import gaussian_mixture
 from qhn.problem.cost import BinnProblem, networks_of
-from qhn.problem.datasets import gaussian_mixture
 from qhn.run.training import train
 
 FOLDS, SEEDS = 5, (0, 1)

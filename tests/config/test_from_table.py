@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from qhn.config.commented import toml_value
-from qhn.config.designs import HIDDEN, Design
+from qhn.config.designs import HIDDEN, Design, shifted_rows
 from qhn.config.draft_page import lines_of, page_of
 from qhn.config.file import load_config
 from qhn.config.from_table import draft_of, written
@@ -96,6 +96,21 @@ def test_guesses_are_written_with_their_reasons(tmp_path: Path, rng: np.random.G
         assert reason in text
 
 
+@pytest.mark.parametrize(("labels", "code"), [(("+", "-", "-"), "-"), (("drug", "none", "x"), "none")])
+def test_no_sample_is_left_out_whose_class_reads_as_a_code(
+    tmp_path: Path, rng: np.random.Generator, labels: tuple[str, ...], code: str
+) -> None:
+    columns = simple(rng)
+    columns["x1"] = [code if i % 15 == 0 else value for i, value in enumerate(columns["x1"])]
+    columns["label"] = ["", *(labels[i % 3] for i in range(1, ROWS))]
+    draft = draft_of(table(tmp_path / "d.csv", columns))
+    data = draft.config().data.load()
+    found = np.bincount(np.concatenate([data.y, data.y_validation]).astype(int))
+    assert dict(zip(data.classes.tolist(), found.tolist(), strict=True)) == draft.classes.counts
+    assert found.sum() == ROWS - 1
+    assert [column.name for column in draft.look.dropped] == ["x1"]
+
+
 def test_what_is_not_needed_is_not_written(tmp_path: Path, rng: np.random.Generator) -> None:
     data = tomllib.loads(draft_of(table(tmp_path / "d.csv", simple(rng))).text())["data"]
     assert data.keys() == {"file", "label", "separator", "decimal", "encoding", "validation_fraction"}
@@ -122,6 +137,18 @@ def test_what_fits_is_trained_without_shots(tmp_path: Path, rng: np.random.Gener
     draft = draft_of(table(tmp_path / "d.csv", KINDS[kind](rng)))
     assert draft.design.way == way
     assert (draft.config().train.shots is None) is (way == "exact")
+
+
+@pytest.mark.parametrize("num_layers", [1, 2, 3])
+@pytest.mark.parametrize("num_columns", [2, 5])
+def test_rows_of_parameter_shift_are_those_of_the_circuit(
+    tmp_path: Path, rng: np.random.Generator, num_columns: int, num_layers: int
+) -> None:
+    draft = draft_of(table(tmp_path / "d.csv", simple(rng, num_columns)))
+    shift = {"ansatz.num_layers": num_layers, "train.shots": 100, "train.gradient": "parameter-shift"}
+    config = draft.config(shift)
+    circuit = config.circuit(config.networks())
+    assert shifted_rows(draft.design.num_qubits, num_layers) == config.train.gradient.build(circuit).num_rows
 
 
 def test_many_angles_are_not_shifted_one_by_one() -> None:

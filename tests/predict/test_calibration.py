@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from qhn.predict.calibration import calibration
+from qhn.problem.built_in_data import gaussian_mixture
 from qhn.problem.cost import BinnProblem
-from qhn.problem.datasets import gaussian_mixture
 from qhn.problem.search_space import SearchSpace
 
 

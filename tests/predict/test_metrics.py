@@ -7,8 +7,8 @@ import pytest
 from sklearn import metrics as sk
 
 from qhn.predict.metrics import majority, metrics, roc_auc, roc_curve
+from qhn.problem.built_in_data import gaussian_mixture
 from qhn.problem.cost import BinnProblem
-from qhn.problem.datasets import gaussian_mixture
 from qhn.problem.search_space import SearchSpace
 
 KINDS = ("smooth", "ties", "zeros and ones")
@@ -64,6 +64,22 @@ def test_the_curve_has_the_corners_and_the_area_of_scikit_learn(kind: str, rng: 
     area = np.trapezoid(found.true_positives, found.false_positives)
     assert area == pytest.approx(roc_auc(score, is_positive), rel=1e-12)
     assert found.false_positives[[0, -1]].tolist() == found.true_positives[[0, -1]].tolist() == [0.0, 1.0]
+    steps = np.diff(np.stack([found.false_positives, found.true_positives]), axis=1)
+    turns = steps[0, :-1] * steps[1, 1:] - steps[1, :-1] * steps[0, 1:]
+    assert (np.abs(turns) > 1e-9).all()  # no corner lies on the line between its neighbours
+
+
+def test_a_thinned_curve_keeps_its_ends_and_nearly_its_area(rng: np.random.Generator) -> None:
+    found = roc_curve(rng.random(300), rng.random(300) < 0.3)
+    assert found is not None
+    thinned = found.thinned(60)
+    assert 50 < len(thinned.thresholds) <= 60
+    assert np.isin(thinned.thresholds, found.thresholds).all()
+    assert np.isinf(thinned.thresholds[0])
+    assert thinned.area == pytest.approx(found.area, abs=0.01)
+    assert found.thinned(2).false_positives.tolist() == found.thinned(2).true_positives.tolist() == [0.0, 1.0]
+    everything = found.thinned(len(found.thresholds))
+    np.testing.assert_array_equal(everything.thresholds, found.thresholds)
 
 
 def test_what_is_not_defined_is_none() -> None:

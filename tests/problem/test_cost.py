@@ -10,8 +10,9 @@ import reference
 from qhn import bitstrings
 from qhn.config.file import load_config, load_problem
 from qhn.problem import cost as problem_module
+from qhn.problem.built_in_data import gaussian_mixture, mnist_4x4
 from qhn.problem.cost import BinnProblem, TableProblem
-from qhn.problem.datasets import Dataset, gaussian_mixture, mnist_4x4
+from qhn.problem.datasets import Dataset
 from qhn.problem.landscape import enumerate_costs
 from qhn.problem.search_space import SearchSpace
 

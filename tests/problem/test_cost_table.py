@@ -8,9 +8,10 @@ import pytest
 from qhn import bitstrings
 from qhn.problem import cost
 from qhn.problem import cost_table as costtable
+from qhn.problem.built_in_data import gaussian_mixture
 from qhn.problem.cost import BinnProblem
 from qhn.problem.cost_table import Orbits
-from qhn.problem.datasets import Dataset, gaussian_mixture
+from qhn.problem.datasets import Dataset
 from qhn.problem.landscape import enumerate_costs
 from qhn.problem.search_space import SearchSpace
 

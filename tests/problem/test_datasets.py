@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from qhn.errors import QhnWarning
-from qhn.problem.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
+from qhn.problem.built_in_data import digits_8x8, gaussian_mixture, mnist_4x4
+from qhn.problem.datasets import Dataset, load_file
 from qhn.problem.network import Network, load_network
 
 

@@ -286,5 +286,5 @@ def test_a_label_that_looks_missing_is_named(tmp_path: Path) -> None:
     ):
         assert load_file(path).classes.tolist() == ["NA", "no", "yes"]
     path.write_text("age,label\n1,0\n2,1\n3,-999\n")
-    with pytest.raises(QhnError, match=r"d\.csv line 4: 'label' is empty; fill in the class or remove the sample"):
+    with pytest.raises(QhnError, match=r"d\.csv line 4: 'label' is '-999', which data\.missing lists; fill in the"):
         load_file(path, missing=["-999"])

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from qhn.problem import logistic
+from qhn.problem.built_in_data import gaussian_mixture
 from qhn.problem.cost import BinnProblem
-from qhn.problem.datasets import Dataset, gaussian_mixture
+from qhn.problem.datasets import Dataset
 from qhn.problem.logistic import LogisticLosses
 from qhn.problem.samples import Samples
 from qhn.problem.search_space import SearchSpace

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from qhn.config.file import load_config
-from qhn.problem.datasets import mnist_4x4
+from qhn.problem.built_in_data import mnist_4x4
 from qhn.problem.mnist_files import idx_bytes, read_mnist
 from qhn.run.record import load_run
 from qhn.run.training import train

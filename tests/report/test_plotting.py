@@ -108,7 +108,7 @@ SHOWN |= {"9" * 5000: "9" * 19 + "…" + "9" * 19}
 def test_any_text_is_drawn_as_itself(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
-    from qhn.problem.datasets import gaussian_mixture
+    from qhn.problem.built_in_data import gaussian_mixture
     from qhn.problem.network import Network
 
     seen: list[str] = []

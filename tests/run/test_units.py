@@ -145,8 +145,8 @@ def test_a_range_of_costs_that_is_none_is_refused() -> None:
 def test_the_bounds_of_a_loss_hold_all_costs(loss: str, hidden: tuple[int, ...], activation: str) -> None:
     if loss == "cross-entropy" and not hidden and activation != "sigmoid":
         return
+    from qhn.problem.built_in_data import gaussian_mixture
     from qhn.problem.cost import BinnProblem
-    from qhn.problem.datasets import gaussian_mixture
 
     space = qhn.SearchSpace(
         2, hidden=tuple((width,) for width in hidden), alphabets=((-3.0, 1.0),), activations=(activation,)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from qhn.errors import QhnError
+from qhn.table.class_column import classes_of
 from qhn.table.columns import Column, Origin, Table
 from qhn.table.counts import Counts
-from qhn.table.labels import classes_of
-from qhn.table.look import MAX_CATEGORIES, ColumnLook, look_at
+from qhn.table.look import KEPT_CATEGORIES, ColumnLook, look_at
 from qhn.table.missing_codes import missing_codes
+from qhn.table.suspicion import Suspicion, suspicion_of
 
 ROWS = 40
 
@@ -71,7 +72,7 @@ def test_kinds_and_uses_of_columns(name: str, values: list[object], what: tuple[
 def test_of_many_values_the_most_frequent_become_features() -> None:
     column = seen("city", ["Bern"] * 20 + ["Basel"] * 8 + [f"C{i}" for i in range(12)])
     assert column.is_clipped
-    assert column.num_features == MAX_CATEGORIES
+    assert column.num_features == KEPT_CATEGORIES
     assert column.why == "8 of 14 values, which are 85 % of the rows"
 
 
@@ -114,6 +115,28 @@ def test_marks_are_codes_and_so_are_few_words_among_numbers() -> None:
     assert codes(kind=cycle("a", "-", "b")) == ["-"]
     assert codes(age=[*range(30), "offline", "k.A.", *range(8)]) == ["offline", "k.A."]
     assert codes(age=["NA", "", "?", *range(30)]) == []  # always missing, without being listed
+
+
+def test_the_larger_of_two_codes_hides_none() -> None:
+    assert codes(age=cycle(20, 35, -999, -9999)) == ["-9999", "-999"]
+    assert codes(flag=cycle(0, 1, -9)) == ["-9"]  # two other values are enough
+
+
+def test_a_number_that_is_written_in_two_ways_is_one_value() -> None:
+    column = seen("flat", cycle("1", "1.0"))
+    assert (column.use, column.why) == ("dropped", "it has the same value in all rows")
+
+
+def test_a_column_counts_its_rows_from_ten_rows_on() -> None:
+    assert suspicion_of("x", np.arange(10.0)) is Suspicion.IDENTIFIER
+    assert suspicion_of("x", np.arange(9.0)) is None
+    assert suspicion_of("x", np.full(9, np.nan)) is suspicion_of("x", np.ones(9)) is Suspicion.CONSTANT
+
+
+def test_the_name_of_a_class_is_no_code() -> None:
+    charge = Counts.of(texts("charge", cycle(1.5, 2.5, "-", 4.5)))
+    assert [code.text for code in missing_codes([charge])] == ["-"]
+    assert missing_codes([charge], classes=["+", "-"]) == []
 
 
 def test_codes_count_as_missing() -> None:

@@ -19,17 +19,15 @@ class Entry:
         key: the key in its table.
         value: the value: a truth value, a number, a text, or a list or mapping of these.
         why: why it has this value, as a comment; empty without one.
-        is_active: whether the value holds; otherwise the line is a comment, for a user to take up.
     """
 
     key: str
     value: Any
     why: str = ""
-    is_active: bool = True
 
     def lines(self) -> list[str]:
         """The lines of the entry; a comment that does not fit beside the value stands above it."""
-        line = f"{'' if self.is_active else '# '}{self.key} = {toml_value(self.value)}"
+        line = f"{self.key} = {toml_value(self.value)}"
         comments = _comments(self.why)
         if len(comments) == 1 and len(beside := f"{line:<{COLUMN}}{comments[0]}") <= WIDTH and len(line) < COLUMN:
             return [beside]
@@ -43,12 +41,10 @@ class CommentedTable:
     Attributes:
         name: the name of the table.
         entries: the keys in order.
-        comment: what is said about the whole table; empty without a comment.
     """
 
     name: str
     entries: tuple[Entry, ...]
-    comment: str = ""
 
     def text(self) -> str:
         """The table in TOML.
@@ -58,11 +54,7 @@ class CommentedTable:
         steps = 60                              # more change nothing
         """
         lines = [line for entry in self.entries for line in entry.lines()]
-        return "\n".join([*_comments(self.comment), f"[{self.name}]", *lines])
-
-    def values(self) -> dict[str, Any]:
-        """The values that hold, by their keys."""
-        return {entry.key: entry.value for entry in self.entries if entry.is_active}
+        return "\n".join([f"[{self.name}]", *lines])
 
 
 def toml_value(value: Any) -> str:

@@ -11,17 +11,18 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from qhn.config.section import Section
 from qhn.config.user_file import WithFile
 from qhn.errors import QhnError
+from qhn.problem.built_in_data import digits_8x8, gaussian_mixture, mnist_4x4
 from qhn.problem.column_choice import ColumnChoice, refuse_unused
-from qhn.problem.datasets import Dataset, digits_8x8, gaussian_mixture, load_file, mnist_4x4
+from qhn.problem.datasets import Dataset, load_file
 from qhn.problem.labels import Unlabelled
 from qhn.problem.mnist_files import idx_bytes, read_mnist
+from qhn.table.column_encoding import Impute
 from qhn.table.columns import MISSING
 from qhn.table.csv_files import Dialect
-from qhn.table.encoding import Impute
 
 
 class MixtureData(Section):
-    """Table ``[data]`` with ``name = "gaussian-mixture"``; see :func:`qhn.problem.datasets.gaussian_mixture`.
+    """Table ``[data]`` with ``name = "gaussian-mixture"``; see :func:`qhn.problem.built_in_data.gaussian_mixture`.
 
     Attributes:
         name: ``"gaussian-mixture"``.
@@ -45,7 +46,7 @@ class MixtureData(Section):
 
 
 class MnistData(Section):
-    """Table ``[data]`` with ``name = "mnist-4x4"``; see :func:`qhn.problem.datasets.mnist_4x4`.
+    """Table ``[data]`` with ``name = "mnist-4x4"``; see :func:`qhn.problem.built_in_data.mnist_4x4`.
 
     Attributes:
         name: ``"mnist-4x4"``.
@@ -86,7 +87,7 @@ class MnistData(Section):
 
 
 class DigitsData(Section):
-    """Table ``[data]`` with ``name = "digits-8x8"``; see :func:`qhn.problem.datasets.digits_8x8`.
+    """Table ``[data]`` with ``name = "digits-8x8"``; see :func:`qhn.problem.built_in_data.digits_8x8`.
 
     Attributes:
         name: ``"digits-8x8"``.

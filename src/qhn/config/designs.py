@@ -12,6 +12,7 @@ Way = Literal["exact", "sampled", "directions"]
 HIDDEN: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 2))
 MAX_EXACT_QUBITS = 22  # up to which a step takes some tenths of a second
 NUM_LAYERS = 2  # of the circuit
+DIRECTED_LAYERS = 1  # of the circuit where random directions are taken
 STEPS, SHOTS = 60, 200
 DIRECTIONS, DIRECTED_STEPS, DIRECTED_SHOTS = 20, 150, 100  # of SPSA, where parameter shift takes too long
 
@@ -59,12 +60,25 @@ class Design:
         exact = _exact_seconds(hidden, num_qubits, num_classes, num_samples)
         if num_qubits <= MAX_EXACT_QUBITS and exact <= SHORT:
             return cls(hidden, num_qubits, "exact", exact)
-        rows = 1 + 2 * 2 * num_qubits * NUM_LAYERS
+        rows = shifted_rows(num_qubits, NUM_LAYERS)
         sampled = _sampled_seconds(STEPS * rows * SHOTS, num_qubits, num_samples)
         if sampled <= SHORT:
             return cls(hidden, num_qubits, "sampled", sampled)
         shots = DIRECTED_STEPS * (1 + 2 * DIRECTIONS) * DIRECTED_SHOTS
         return cls(hidden, num_qubits, "directions", _sampled_seconds(shots, num_qubits, num_samples))
+
+
+def shifted_rows(num_qubits: int, num_layers: int) -> int:
+    """The number of rows of angles of a gradient by parameter shift on a hypernetwork circuit.
+
+    These are the angles themselves, and two rows for each angle that is not inert: each layer has four a qubit, and of
+    the first layer one a qubit is inert.
+
+    Args:
+        num_qubits: the number of qubits.
+        num_layers: the number of layers.
+    """
+    return 1 + 2 * num_qubits * (4 * num_layers - 1)
 
 
 def _exact_seconds(hidden: tuple[int, ...], num_qubits: int, num_classes: int, num_samples: int) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from qhn.config.designs import Design
 from qhn.config.from_table import Draft, listed, share
+from qhn.table.csv_files import SEPARATORS
 from qhn.table.look import ColumnLook
 from qhn.text import aligned, counted, in_line
 
@@ -90,8 +91,7 @@ def _head(draft: Draft) -> str:
     size += f" beside the classes {in_line(repr(draft.classes.column), 40)}"
     if draft.dialect is None:
         return size
-    marks = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
-    between = marks.get(draft.dialect.separator, repr(draft.dialect.separator))
+    between = SEPARATORS.get(draft.dialect.separator, repr(draft.dialect.separator))
     return f"{size}\nseparated by {between}, decimals after {draft.dialect.decimal!r}, in {draft.dialect.encoding}"
 
 

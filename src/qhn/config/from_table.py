@@ -15,10 +15,10 @@ from qhn.config.designs import HIDDEN, Design
 from qhn.config.file import config_of
 from qhn.config.recommended import ansatz_table, network_table, train_table
 from qhn.errors import QhnError
+from qhn.table.class_column import Classes, classes_of
 from qhn.table.csv_files import Dialect, sniffed
 from qhn.table.files import is_text, read_table
-from qhn.table.labels import Classes, classes_of
-from qhn.table.look import MAX_CATEGORIES, Look, look_at
+from qhn.table.look import KEPT_CATEGORIES, Look, look_at
 from qhn.text import counted, in_line
 
 KEPT = "experiment.toml"  # name of the configuration for a table in the record of its run
@@ -104,7 +104,7 @@ def draft_of(path: str | Path, label: str | None = None) -> Draft:
     dialect = sniffed(path) if path.is_file() and is_text(path) else None
     table = read_table(path, dialect)
     classes = classes_of(table, label)
-    look = look_at(table.without([classes.column]))
+    look = look_at(table.without([classes.column]), classes.counts)
     if not look.kept:
         reasons = "; ".join(f"{in_line(repr(column.name), 40)}: {column.why}" for column in look.dropped[:3])
         raise QhnError(f"{path}: no column is left to learn from beside {in_line(repr(classes.column))} ({reasons})")
@@ -158,7 +158,7 @@ def _data_entries(dialect: Dialect | None, classes: Classes, look: Look) -> tupl
         entries.append(Entry("impute", "median", f"missing are {shares}; of categories the most frequent stands in"))
     if any(column.is_clipped for column in look.kept):
         why = "of a column become features, the most frequent ones; the others count as none of them"
-        entries.append(Entry("max_categories", MAX_CATEGORIES, why))
+        entries.append(Entry("max_categories", KEPT_CATEGORIES, why))
     entries.append(Entry("validation_fraction", 0.25, "share of the rows that is held out"))
     return tuple(entries)
 

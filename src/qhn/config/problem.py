@@ -10,10 +10,10 @@ from qhn.config.python_problem import PythonConfig
 from qhn.config.section import Section
 from qhn.config.user_file import WithFile
 from qhn.problem.cost import Problem
+from qhn.problem.cost_files import read_costs
 from qhn.problem.graph_files import GraphFormat, read_graph
 from qhn.problem.labs import MAX_LENGTH, LabsProblem
 from qhn.problem.model_files import read_ising, read_qubo
-from qhn.problem.table_files import read_table
 
 
 class QuboConfig(WithFile):
@@ -128,7 +128,7 @@ class TableConfig(WithFile):
         Raises:
             QhnError: if the file cannot be read, or has changed since the run was configured.
         """
-        return read_table(self.unchanged())
+        return read_costs(self.unchanged())
 
 
 def _problem_kind(value: Any) -> str:

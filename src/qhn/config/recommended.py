@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from qhn.config.commented import CommentedTable, Entry
-from qhn.config.designs import DIRECTED_SHOTS, DIRECTED_STEPS, DIRECTIONS, NUM_LAYERS, SHOTS, STEPS, Design
+from qhn.config.designs import (
+    DIRECTED_LAYERS,
+    DIRECTED_SHOTS,
+    DIRECTED_STEPS,
+    DIRECTIONS,
+    NUM_LAYERS,
+    SHOTS,
+    STEPS,
+    Design,
+    shifted_rows,
+)
 
 CVAR = 0.2  # share of the lowest costs
 SEED = 7
@@ -47,7 +57,7 @@ def network_table(design: Design, designs: Sequence[Design], are_unbalanced: boo
 def ansatz_table(design: Design) -> CommentedTable:
     """The table ``[ansatz]`` of a design."""
     if design.way == "directions":
-        return CommentedTable("ansatz", (Entry("num_layers", 1, "SPSA follows fewer angles better"),))
+        return CommentedTable("ansatz", (Entry("num_layers", DIRECTED_LAYERS, "SPSA follows fewer angles better"),))
     return CommentedTable("ansatz", (Entry("num_layers", NUM_LAYERS, "of the circuit; 1 is worse, 3 no better"),))
 
 
@@ -83,7 +93,8 @@ def _method(design: Design) -> tuple[Entry, ...]:
             Entry("optimizer", ADAM),
             Entry("steps", STEPS),
         )
-    rows = f"{1 + 2 * DIRECTIONS} rows a step; parameter shift would take some {1 + 4 * design.num_qubits:,}"
+    shifted = shifted_rows(design.num_qubits, DIRECTED_LAYERS)
+    rows = f"{1 + 2 * DIRECTIONS} rows a step; parameter shift would take {shifted:,}"
     return (
         backend,
         Entry("shots", DIRECTED_SHOTS, "measured networks a row of angles"),

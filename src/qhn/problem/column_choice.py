@@ -13,7 +13,7 @@ from qhn.table.columns import MISSING, Table
 from qhn.table.csv_files import Dialect
 from qhn.table.files import is_text
 from qhn.table.values import typed
-from qhn.text import clipped, did_you_mean, in_line, shown
+from qhn.text import in_line, name_hint, shown
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class ColumnChoice:
         for key in ("columns", "drop", "categorical"):
             for name in getattr(self, key):
                 if name not in table.names:
-                    hint = did_you_mean(name, table.names, clipped(f"it has {', '.join(map(in_line, table.names))}"))
+                    hint = name_hint(name, table.names)
                     raise QhnError(f"{table.source} has no column {_named(name)}, which {key} names; {hint}")
         left_out = {*self.drop, self.label}
         kept = [column for column in table if column.name not in left_out]

@@ -70,7 +70,7 @@ class BinnProblem:
         ValueError: at construction, if the data does not fit the networks, the loss their output, or the weights the
             classes.
 
-    >>> from qhn.problem.datasets import gaussian_mixture
+    >>> from qhn.problem.built_in_data import gaussian_mixture
     >>> problem = BinnProblem(SearchSpace(2), gaussian_mixture(100))
     >>> problem.cost(np.array([[1, 1, 1], [0, 0, 1]], dtype=np.uint8)).round(3)
     array([0.058, 0.62 ])

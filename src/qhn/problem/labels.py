@@ -36,8 +36,12 @@ def labels_of(source: str, column: Column, missing: Sequence[str] = MISSING) -> 
     is_text = column.own_values.dtype.kind == "O"
     empty = [(text or "").strip() in codes for text in column.values] if is_text else column.is_missing
     if any(empty):
-        place = column.line(int(np.argmax(empty)))
-        raise QhnError(f"{place}: {in_line(repr(column.name))} is empty; fill in the class or remove the sample")
+        row = int(np.argmax(empty))
+        text = (column.values[row] or "").strip() if is_text else ""
+        what = f"is {shown(text)}, which data.missing lists" if text else "is empty"
+        raise QhnError(
+            f"{column.line(row)}: {in_line(repr(column.name))} {what}; fill in the class or remove the sample"
+        )
     if not is_text:
         return column.own_values
     different = {text.strip() for text in column.values}

@@ -16,7 +16,7 @@ from qhn.table.columns import Origin, Table
 from qhn.table.encoding import Encoding
 from qhn.table.frames import column_of
 from qhn.table.values import MAX_FEATURE
-from qhn.text import clipped, did_you_mean, in_line
+from qhn.text import clipped, in_line, name_hint
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ def _by_name(x: Any, names: Sequence[str]) -> list[Any] | None:
         if len(places.get(name, [])) != 1:
             if name in places:
                 raise QhnError(f"x has several columns {in_line(repr(name))}, a feature of the network; leave one")
-            hint = did_you_mean(name, places, otherwise=clipped(f"it has {', '.join(map(in_line, places))}"))
+            hint = name_hint(name, places)
             raise QhnError(f"x has no column {in_line(repr(name))}, a feature of the network; {hint}")
     return [x[places[name][0]] for name in names]
 

@@ -14,7 +14,7 @@ from qhn.arrays import Floats
 from qhn.errors import QhnError
 from qhn.npz import open_npz
 from qhn.table.values import MAX_FEATURE
-from qhn.text import clipped, did_you_mean, in_line, shown
+from qhn.text import clipped, in_line, name_hint, shown
 
 
 def read_samples(path: Path, label: str) -> tuple[Floats, NDArray[Any], tuple[str, ...]]:
@@ -141,5 +141,5 @@ def find_label(label: str, names: list[str], what: str, path: Path) -> None:
         QhnError: if it is none of them.
     """
     if label not in names:
-        hint = did_you_mean(label, names, otherwise=clipped(f"it has {', '.join(map(in_line, names))}"))
+        hint = name_hint(label, names)
         raise QhnError(f"{path} has no {what} {in_line(repr(label))} for the label; {hint}")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qhn.arrays import Bools
 from qhn.errors import QhnError
-from qhn.text import clipped, did_you_mean, in_line, shown
+from qhn.text import in_line, name_hint, shown
 
 Kind = Literal["number", "date", "category"]
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "?")  # texts that stand for a missing value
@@ -193,7 +193,7 @@ def place_of(name: str, names: tuple[str, ...], source: str) -> int:
         QhnError: if there is none of the name; the message says which names there are.
     """
     if name not in names:
-        hint = did_you_mean(name, names, otherwise=clipped(f"it has {', '.join(map(in_line, names))}"))
+        hint = name_hint(name, names)
         if sum(one.replace(".", "", 1).isdecimal() for one in names) * 2 > len(names):
             hint += "; add a header line with the names of the columns if the first line holds values"
         raise QhnError(f"{source} has no column {in_line(repr(name))}; {hint}")

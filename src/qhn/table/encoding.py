@@ -19,8 +19,6 @@ from qhn.table.frames import table_of
 from qhn.table.values import MAX_FEATURE
 from qhn.text import counted, parse_json, shown
 
-__all__ = ["Encoding", "Impute"]
-
 MAX_LINES = 20  # of columns in a description
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,7 +22,7 @@ Seen = Literal["number", "code", "date", "category", "text", "empty"]
 Use = Literal["number", "date", "categories", "dropped"]
 
 NUM_EXAMPLES = 3
-MAX_CATEGORIES = 8  # values of a column that become features of their own, each of which takes qubits
+KEPT_CATEGORIES = 8  # values of a column that become features of their own, each of which takes qubits
 MAX_CODES = 20  # different whole numbers that can be codes
 MOSTLY_FREQUENT = 0.5  # share of the rows that the most frequent values must have, if others count for nothing
 MOSTLY_MISSING = 0.5  # share of missing values above which a column would say what fills them
@@ -63,7 +63,7 @@ class ColumnLook:
     @property
     def is_clipped(self) -> bool:
         """Whether only the most frequent values become features."""
-        return self.use == "categories" and self.num_different > MAX_CATEGORIES
+        return self.use == "categories" and self.num_different > KEPT_CATEGORIES
 
     @property
     def num_features(self) -> int:
@@ -71,7 +71,7 @@ class ColumnLook:
         if self.is_dropped:
             return 0
         is_one = self.use != "categories" or self.num_different == 2
-        return 1 if is_one else min(self.num_different, MAX_CATEGORIES)
+        return 1 if is_one else min(self.num_different, KEPT_CATEGORIES)
 
     @property
     def is_dropped(self) -> bool:
@@ -112,11 +112,12 @@ class Look:
         return tuple(column for column in self if not column.is_dropped)
 
 
-def look_at(table: Table) -> Look:
+def look_at(table: Table, classes: Collection[str] = ()) -> Look:
     """What a look at the columns of a table shows.
 
     Args:
         table: the table as it is read, without its column of classes.
+        classes: the names of the classes, none of which can stand for a missing value.
 
     >>> table = Table("here", (Column("zip", np.array(["01067", "80331", "01067"], object)),))
     >>> (column,) = look_at(table)
@@ -124,10 +125,11 @@ def look_at(table: Table) -> Look:
     ('code', 'categories', 'its numbers are codes: some begin with 0')
     """
     counts = [Counts.of(column) for column in table]
-    codes = missing_codes([one for one, column in zip(counts, table, strict=True) if column.kind == "category"])
-    texts = [code.text for code in codes]
+    texts = [one for one, column in zip(counts, table, strict=True) if column.kind == "category"]
+    codes = missing_codes(texts, classes)
+    missing = [code.text for code in codes]
     seen = [
-        _look(one.without(texts), column, (*MISSING, *texts), is_first=place == 0)
+        _look(one.without(missing), column, (*MISSING, *missing), is_first=place == 0)
         for place, (one, column) in enumerate(zip(counts, table, strict=True))
     ]
     return Look(table.num_rows, tuple(seen), tuple(codes))
@@ -162,7 +164,7 @@ def _seen(counts: Counts, kind: Kind) -> Seen:
         return "code" if _why_codes(counts) else "number"
     if kind == "date":
         return "date"
-    if len(counts.counts) > MAX_CATEGORIES and (_names_rows(counts) or _words(counts) >= FREE_TEXT_WORDS):
+    if len(counts.counts) > KEPT_CATEGORIES and (_names_rows(counts) or _words(counts) >= FREE_TEXT_WORDS):
         return "text"
     return "category"
 
@@ -186,23 +188,23 @@ def _use(counts: Counts, column: Column, seen: Seen, is_first: bool) -> tuple[Us
 def _use_of_texts(counts: Counts, seen: Seen) -> tuple[Use, str]:
     """What a column of codes or texts becomes, and why."""
     num = len(counts.counts)
-    if seen == "code" and num <= MAX_CATEGORIES:
+    if seen == "code" and num <= KEPT_CATEGORIES:
         return "categories", f"its numbers are codes: {_why_codes(counts)}"
     if _share(counts, FOREIGN_DATE) >= MOSTLY:
         return "dropped", "its dates or times are not written as 2024-12-31; write them so, or as numbers"
     if counts.strange and counts.share_of_numbers > MOSTLY_NUMBERS:
         return "dropped", f"it mixes numbers with texts such as {shown(counts.strange.most_common(1)[0][0])}"
-    if is_named_identifier(counts.name) and num > MAX_CATEGORIES:
+    if is_named_identifier(counts.name) and num > KEPT_CATEGORIES:
         return "dropped", "it looks like an identifier"
     if seen == "text" and _names_rows(counts):
         return "dropped", f"it has {num:,} different texts in {counts.num_rows:,} rows"
     if seen == "text":
         return "dropped", "it is free text"
-    if num > MAX_CATEGORIES:
-        frequent = sum(count for _, count in counts.counts.most_common(MAX_CATEGORIES)) / counts.num_known
+    if num > KEPT_CATEGORIES:
+        frequent = sum(count for _, count in counts.counts.most_common(KEPT_CATEGORIES)) / counts.num_known
         if frequent < MOSTLY_FREQUENT:
             return "dropped", f"it has {num:,} different values, and each would be a feature"
-        return "categories", f"{MAX_CATEGORIES} of {num:,} values, which are {100 * frequent:.0f} % of the rows"
+        return "categories", f"{KEPT_CATEGORIES} of {num:,} values, which are {100 * frequent:.0f} % of the rows"
     return "categories", ""
 
 

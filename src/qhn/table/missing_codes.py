@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from qhn.table.columns import MISSING
@@ -32,10 +32,10 @@ class MissingCode:
     why: str
 
 
-def missing_codes(columns: Sequence[Counts]) -> list[MissingCode]:
+def missing_codes(columns: Sequence[Counts], classes: Collection[str] = ()) -> list[MissingCode]:
     """The texts by which the columns of a table say that a value is missing, beyond those that always do.
 
-    A code holds for the whole table. So one that could be a value of another column is none.
+    A code holds for the whole table. So one that could be a value of another column, or is a class, is none.
 
     - ``-``, ``#N/A`` and other marks are codes anywhere.
     - Words such as ``unknown``, and up to three texts of any kind, are codes where all other values, nine of ten at
@@ -45,6 +45,7 @@ def missing_codes(columns: Sequence[Counts]) -> list[MissingCode]:
 
     Args:
         columns: the texts of each column, in which the usual codes are counted as missing.
+        classes: the names of the classes, which stand in a column of their own.
 
     >>> import numpy as np
     >>> from qhn.table.columns import Column
@@ -58,7 +59,8 @@ def missing_codes(columns: Sequence[Counts]) -> list[MissingCode]:
             found.setdefault(text, []).append(column.name)
             reasons.setdefault(text, why)
     codes = [MissingCode(text, tuple(names), reasons[text]) for text, names in found.items()]
-    return [code for code in codes if code.text not in MISSING and not _is_value_elsewhere(code, columns)]
+    values = {*MISSING, *classes}
+    return [code for code in codes if code.text not in values and not _is_value_elsewhere(code, columns)]
 
 
 def _marks(column: Counts) -> dict[str, str]:

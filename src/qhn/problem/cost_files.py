@@ -11,7 +11,7 @@ from qhn.problem.cost import TableProblem
 MAX_QUBITS = 24  # up to which costs are enumerated
 
 
-def read_table(path: Path) -> TableProblem:
+def read_costs(path: Path) -> TableProblem:
     """The problem whose costs of all bitstrings a file holds, qubit 0 being the least significant bit of a place.
 
     A ``.npy`` file holds them as an array, an ``.npz`` file as its only array; any other file is text with one number a

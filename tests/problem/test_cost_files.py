@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import qhn
-from qhn.problem.table_files import read_table
+from qhn.problem.cost_files import read_costs
 
 COSTS = [3.0, 1.0, 4.0, 1.5]
 
@@ -22,7 +22,7 @@ COSTS = [3.0, 1.0, 4.0, 1.5]
 )
 def test_the_same_costs_in_every_format(tmp_path, name, write):
     write(tmp_path / name)
-    assert read_table(tmp_path / name).digest == qhn.TableProblem(COSTS).digest
+    assert read_costs(tmp_path / name).digest == qhn.TableProblem(COSTS).digest
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_malformed_text_is_refused_by_line_and_value(tmp_path, text, words):
     path = tmp_path / "t.txt"
     path.write_text(text)
     with pytest.raises(qhn.QhnError, match=rf"t\.txt{words}"):
-        read_table(path)
+        read_costs(path)
 
 
 @pytest.mark.parametrize(
@@ -55,4 +55,4 @@ def test_a_malformed_text_is_refused_by_line_and_value(tmp_path, text, words):
 def test_what_is_no_table_of_costs_is_refused(tmp_path, costs, words):
     np.save(tmp_path / "t.npy", costs)
     with pytest.raises(qhn.QhnError, match=rf"t\.npy.*{words}"):
-        read_table(tmp_path / "t.npy")
+        read_costs(tmp_path / "t.npy")
