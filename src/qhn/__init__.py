@@ -6,6 +6,7 @@ Every public name is imported when it is first used, so that ``import qhn`` is f
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -110,4 +111,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*_HOME, "__version__"])
+    missing = () if find_spec("sklearn") else _OF_EXTRAS  # `help` asks for every name that is listed here
+    return sorted([*(name for name in _HOME if name not in missing), "__version__"])

@@ -53,6 +53,11 @@ def test_a_table_is_run_as_what_init_writes(qhn, data: Path, tmp_path: Path) -> 
     (directory,) = (tmp_path / "results" / "heart").iterdir()
     assert all(map(is_drawn, (directory / "figures").glob("*.png")))
     assert not (tmp_path / "heart.toml").exists()
+    other = qhn("run", "heart.csv", *FEW, "--seed", "3", "--backend", "aer", "--shots", "9", "--quiet")
+    assert (other.code, other.err) == (0, "")
+    told = qhn("estimate", "heart.csv", "--backend", "aer").err
+    assert "suggested are networks with hidden" in told
+    assert "this command sets train.backend itself" in told
     qhn("init", "heart.csv")
     assert load_config("heart.toml").run_id == directory.name == load_config(directory / "experiment.toml").run_id
     shown = qhn("run", "heart.csv", *FEW, "--quiet")  # the same run, which has ended

@@ -211,6 +211,14 @@ def test_a_few_lines_say_what_is_left_out(tmp_path: Path, rng: np.random.Generat
     assert "qhn init" in lines[-1]
 
 
+def test_a_suggestion_that_is_not_followed_is_told_as_one(tmp_path: Path, rng: np.random.Generator) -> None:
+    draft = draft_of(table(tmp_path / "d.csv", simple(rng)))
+    plain, changed = lines_of(draft), lines_of(draft, ["network.hidden", "train.backend"])
+    assert plain[-2].startswith("networks with hidden = ")
+    assert changed[-2] == f"suggested are {plain[-2]}; this command sets network.hidden, train.backend itself"
+    assert changed[-1].endswith("writes the suggestion down, to be read and changed")
+
+
 def test_no_file_is_overwritten(tmp_path: Path, rng: np.random.Generator) -> None:
     draft = draft_of(table(tmp_path / "d.csv", simple(rng)))
     (tmp_path / "d.toml").write_text("mine")

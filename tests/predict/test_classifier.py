@@ -405,7 +405,9 @@ import sys
 sys.modules["sklearn"] = None
 import qhn, qhn.cli
 from qhn import *
-assert "HypernetworkClassifier" in dir(qhn) and Ensemble
+assert "HypernetworkClassifier" not in dir(qhn) and Ensemble
+import pydoc
+assert "Ensemble" in pydoc.render_doc(qhn)
 try:
     qhn.HypernetworkClassifier
 except ImportError as error:

@@ -115,6 +115,22 @@ def test_the_output_is_a_new_file(qhn: Callable[..., Any], record: Record, tmp_p
     assert (again.code, again.err) == (2, "qhn: found.csv exists; remove it, or name another file with --output\n")
 
 
+@pytest.mark.parametrize("name", ["no\nway", "no\rway", 'a, "b"', "=1+1\r\n"])
+def test_classes_of_any_text_are_read_back_as_they_were(
+    qhn: Callable[..., Any], frame: pd.DataFrame, tmp_path: Path, name: str
+) -> None:
+    frame["survived"] = frame["survived"].replace("no", name)
+    frame.to_csv(tmp_path / "passengers.csv", index=False, lineterminator="\r\n")
+    (tmp_path / "p.toml").write_text(TOML)
+    run = finished(load_config(str(tmp_path / "p.toml")), tmp_path / "results").directory
+    assert qhn("predict", str(run), "passengers.csv", "--output", "found.csv").code == 0
+    with (tmp_path / "found.csv").open(newline="") as file:
+        head, *rows = csv.reader(file)
+    assert sorted(head[2:]) == sorted([f"p({name})", "p(yes)"])
+    assert [len(row) for row in rows] == [4] * len(frame)
+    assert {row[1] for row in rows} <= {name, "yes"}
+
+
 def test_an_unknown_category_is_named_and_predicted(
     qhn: Callable[..., Any], record: Record, frame: pd.DataFrame, tmp_path: Path
 ) -> None:

@@ -40,6 +40,16 @@ def test_runs_stand_side_by_side(small_config: RunConfig, tmp_path: Path) -> Non
     assert [float(row["mean"]) for row in rows] == [s.mean for r in (first, second) for s in r.steps()]
 
 
+def test_copies_of_the_same_table_are_no_difference(small_config: RunConfig, tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("a,y\n" + "".join(f"{i % 7},{i % 2}\n" for i in range(20)))
+    table = with_settings(small_config, {"data.file": str(tmp_path / "d.csv"), "data.label": "y"})
+    first, second = recorded(table, tmp_path), recorded(with_settings(table, {"train.seed": 8}), tmp_path)
+    assert list(Comparison([first, second]).differences()) == ["train.seed"]
+    (tmp_path / "d.csv").write_text("a,y\n" + "".join(f"{i % 5},{i % 2}\n" for i in range(20)))
+    changed = with_settings(small_config, {"data.file": str(tmp_path / "d.csv"), "data.label": "y"})
+    assert {"data.file", "data.sha256"} <= Comparison([first, recorded(changed, tmp_path)]).differences().keys()
+
+
 def test_what_cannot_be_compared(small_config: RunConfig, tmp_path: Path) -> None:
     first = recorded(small_config, tmp_path)
     other = recorded(with_settings(small_config, {"data.seed": 2}), tmp_path)

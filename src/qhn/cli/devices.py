@@ -67,7 +67,8 @@ def estimate(
     if not 0 < budget < math.inf:
         raise QhnError(f"--budget must be above 0 seconds, got {budget:g}")
     options = {"backend": backend, "shots": shots, "ansatz": ansatz, "layers": layers, "order": order, "steps": steps}
-    config = load(planned(experiment, label, say=not as_json), settings, **options, tiles=tiles, mitigation=mitigation)
+    options |= {"tiles": tiles, "mitigation": mitigation}
+    config = load(planned(experiment, label, settings, say=not as_json, **options), settings, **options)
     if _is_free(config.train.backend, chip_map, as_json):
         return
     from qhn.budget.quote import quote

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -55,8 +55,9 @@ def circuit(
             f"unknown form {shown(form)}; {did_you_mean(form, FORMS, otherwise='choose ' + ', '.join(FORMS))}"
         )
     names = list(presets()) if experiment is None and output is not None else [experiment or DEFAULT_EXPERIMENT]
+    options: dict[str, Any] = {"ansatz": ansatz, "layers": layers, "order": order}
     for name in names:
-        config = load(planned(name, label), settings, ansatz=ansatz, layers=layers, order=order)
+        config = load(planned(name, label, settings, **options), settings, **options)
         circuit = config.circuit(config.problem(trust=True), trust=trust)
         if output is not None:
             for path in write_files(circuit, config.experiment, output):
@@ -77,7 +78,7 @@ def landscape(
     from qhn.run.directories import results_directory
 
     place = results_directory(results)
-    report = LandscapeReport.of(load(planned(experiment, label), settings), place, lambda words: tell(words))
+    report = LandscapeReport.of(load(planned(experiment, label, settings), settings), place, lambda words: tell(words))
     put(report.page())
     print_paths(report.write(place))
 
@@ -105,7 +106,7 @@ def baseline(
     check_range("--evaluations", evaluations, 1)
     check_range("--seed", seed, 0)
     report = BaselineReport.of(
-        load(planned(experiment, label), settings),
+        load(planned(experiment, label, settings), settings),
         method,
         evaluations=evaluations,
         repeats=repeats,

@@ -85,17 +85,21 @@ KEYS = {  # dotted key of the setting that each option gives
 MAX_DIGITS = 18  # most digits of a number on the command line, so that it fits 64 bits
 
 
-def planned(experiment: str, label: str | None, say: bool = True) -> str | Draft:
+def planned(
+    experiment: str, label: str | None, settings: list[str] | None, *, say: bool = True, **options: Any
+) -> str | Draft:
     """An experiment as it is named, or, if it is a table, a configuration for it, of which a few lines are told.
 
     Args:
         experiment: name of a preset, or path of a ``.toml`` file or of a table.
         label: the column of classes; None if it is not given.
+        settings: the values of ``--set``, each ``key=value``, which replace what was chosen.
         say: whether to tell what was chosen.
+        options: values of the options of the command line, as for :func:`load`.
 
     Raises:
         NotFoundError: if there is no such table.
-        QhnError: if there is a label and no table, or the table cannot be learned from.
+        QhnError: if there is a label and no table, the table cannot be learned from, or a setting is wrong.
     """
     from qhn.table.files import is_table
 
@@ -103,8 +107,10 @@ def planned(experiment: str, label: str | None, say: bool = True) -> str | Draft
         from qhn.config.draft_page import lines_of
         from qhn.config.from_table import draft_of
 
+        changes = list(all_settings(settings, {KEYS[name]: value for name, value in options.items()}))
         draft = draft_of(experiment, label)
-        for line in lines_of(draft) if say else ():
+        changes = [key for key in changes if key not in ("train.seed", "train.steps")]
+        for line in lines_of(draft, changes) if say else ():
             tell(line)
         return draft
     if label is not None:

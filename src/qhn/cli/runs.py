@@ -102,7 +102,7 @@ def run(
     if init_from is not None and warm_start is not None:
         raise QhnError("--init-from and --warm-start both give the first angles; leave out one")
 
-    source = planned(experiment, label, say=not (quiet or as_json))
+    source = planned(experiment, label, settings, say=not (quiet or as_json), **options)
 
     def configured(naming: int | None = None) -> RunConfig:
         config = load(source, settings, naming, **options).without_code(trust)

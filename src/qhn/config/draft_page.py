@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Collection
 from pathlib import Path
 
 from qhn.config.designs import Design
@@ -32,11 +33,12 @@ def page_of(draft: Draft, path: Path) -> str:
     return "\n\n".join(parts)
 
 
-def lines_of(draft: Draft) -> list[str]:
+def lines_of(draft: Draft, changes: Collection[str] = ()) -> list[str]:
     """What was chosen and left out, in a few lines.
 
     Args:
         draft: the configuration.
+        changes: the dotted keys of the settings that are replaced.
     """
     kept, dropped = draft.look.kept, draft.look.dropped
     lines = [
@@ -52,12 +54,15 @@ def lines_of(draft: Draft) -> list[str]:
         lines.append(f"filling in what is missing: {listed(gaps, width=60)}")
     lines += _doubts(draft)
     design = draft.design
-    lines += [
+    networks = (
         f"networks with hidden = {list(design.hidden)}: {design.num_qubits} qubits, trained {WAYS[design.way]}, "
-        f"{about(design.seconds)}",
-        f"{init_command(draft)} writes this down, to be read and changed",
-    ]
-    return lines
+        f"{about(design.seconds)}"
+    )
+    written = f"{init_command(draft)} writes this down, to be read and changed"
+    if changes:
+        networks = f"suggested are {networks}; this command sets {listed(list(changes))} itself"
+        written = f"{init_command(draft)} writes the suggestion down, to be read and changed"
+    return [*lines, networks, written]
 
 
 def init_command(draft: Draft) -> str:

@@ -98,7 +98,9 @@ def load_config(source: str | Path, settings: dict[str, Any] | None = None, nami
         text, folder = read_text(path, "configuration file"), path.parent
     else:
         hint = did_you_mean(str(source), known, otherwise=f"presets are {', '.join(known)}")
-        raise NotFoundError(f"there is no preset {shown(str(source))}; {hint} (a file of your own must end in .toml)")
+        raise NotFoundError(
+            f"there is no preset {shown(str(source))}; {hint} (a file of your own must end in .toml, a table in .csv)"
+        )
     return config_of(text, str(source), folder, path.stem, settings, naming)
 
 

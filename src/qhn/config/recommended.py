@@ -59,7 +59,7 @@ def network_table(
         (
             Entry("hidden", design.hidden, f"{design.num_qubits} qubits; {others}"),
             alphabet,
-            Entry("activation", "relu", "of the hidden units; or tanh, sigmoid, sign")
+            Entry("activation", "relu", "of the hidden units; or tanh, sigmoid, sign; hidden = [] needs sigmoid")
             if design.hidden
             else Entry("activation", "sigmoid", "of the output; with hidden units relu is better"),
             Entry("loss", "cross-entropy", "or mse"),

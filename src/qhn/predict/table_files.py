@@ -100,5 +100,5 @@ def _text(label: Any) -> str:
 def _line(fields: list[Any]) -> str:
     """The fields of a row as a line of CSV, without its end."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(fields)
-    return text.getvalue()
+    csv.writer(text).writerow(fields)  # a field with a line break is quoted if that is in the line's own end
+    return text.getvalue().removesuffix("\r\n")
