@@ -187,3 +187,23 @@ def test_a_run_of_features_alone_predicts_tables_and_arrays(qhn: Callable[..., A
     result = qhn("predict", maxcut.config.run_id, "x.csv")
     assert result.code == 2
     assert len(result.err.splitlines()) == 1
+
+
+def test_numbers_that_can_be_read_in_two_ways_are_read_as_those_learned_from(
+    qhn: Callable[..., Any], rng: np.random.Generator, tmp_path: Path
+) -> None:
+    income = rng.uniform(500, 5000, 60)
+    rows = [f"{one:,.2f}".translate(str.maketrans(",.", ".,")) + f";{'yes' if one > 2000 else 'no'}" for one in income]
+    (tmp_path / "german.csv").write_text("\n".join(["income;label", *rows]) + "\n")
+    (tmp_path / "g.toml").write_text(
+        TOML.replace("passengers", "german").replace("survived", "label").replace('drop = ["name"]', 'separator = ";"')
+        .replace('categorical = ["cabin"]', 'decimal = ","\nthousands = "."').replace('impute = "median"', "")
+    )  # fmt: skip
+    record = finished(load_config(str(tmp_path / "g.toml")), tmp_path / "results")
+    network = load_network(record.directory / "network.npz")
+    for name, text in (("new.csv", "income\n4.321\n1.234\n"), ("own.csv", "income\n4321.0\n1234.5\n")):
+        (tmp_path / name).write_text(text)
+    expected = network.probabilities([[4321.0], [1234.0]])
+    np.testing.assert_array_equal(predicted(qhn("predict", record.config.run_id, "new.csv").out)[1], expected)
+    expected = network.probabilities([[4321.0], [1234.5]])
+    np.testing.assert_array_equal(predicted(qhn("predict", record.config.run_id, "own.csv").out)[1], expected)

@@ -146,6 +146,9 @@ def encoded_arrays(tmp_path: Path) -> Arrays:
         (lambda tree: tree.update(missing=[1]), "missing of the encoding must be a list of texts"),
         (lambda tree: tree.update(impute="mode"), "impute of the encoding must be one of none, mean, median"),
         (lambda tree: tree.update(num_rows=0.5), "num_rows of the encoding must be a whole number"),
+        (lambda tree: tree.update(marks=["."]), "marks of the encoding must be those before decimals and"),
+        (lambda tree: tree.update(marks=["x", ""]), "marks of the encoding must be those before decimals and"),
+        (lambda tree: tree.update(marks=[".", "x"]), "marks of the encoding must be those before decimals and"),
         (lambda tree: tree.pop("missing"), "encoding must have objects with the keys columns, impute, m"),
     ],
 )

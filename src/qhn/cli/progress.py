@@ -59,17 +59,19 @@ def fitted(room: int, *versions: str) -> str:
 
 def plain_lines(training: Training) -> None:
     """Run all steps of a training, with a line on standard error for the first, the last, and every ten seconds."""
-    total, started, printed = training.config.train.steps, time.monotonic(), 0.0
+    total, printed, first = training.config.train.steps, 0.0, 0.0
     training.tell = Changes()
     for step in training:
         done = step.step + 1
         if done <= training.num_stored:
             continue
-        elapsed = time.monotonic() - started
-        if done in (training.num_stored + 1, total) or elapsed - printed >= SECONDS_BETWEEN_LINES:
-            printed = elapsed
-            left = elapsed / (done - training.num_stored) * (total - done)
-            tell(f"step {done}/{total}  {facts(step, training)}  ETA {left:.0f} s")
+        now = time.monotonic()
+        first = first or now  # the first step also waits for what is compiled once, and says nothing of the others
+        others = done - training.num_stored - 1
+        if others == 0 or done == total or now - printed >= SECONDS_BETWEEN_LINES:
+            printed = now
+            left = f"  ETA {(now - first) / others * (total - done):.0f} s" if others else ""
+            tell(f"step {done}/{total}  {facts(step, training)}{left}")
 
 
 class Changes:

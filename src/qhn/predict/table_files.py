@@ -16,9 +16,11 @@ from qhn.errors import QhnError
 from qhn.npz import open_npz, read_npz
 from qhn.predict.ensemble import Ensemble, load_ensemble
 from qhn.problem.network import Network, load_network
+from qhn.problem.preprocessing import Preprocessing
 from qhn.table.columns import Table
 from qhn.table.csv_files import Dialect, sniffed
 from qhn.table.files import is_text, read_table
+from qhn.table.number_marks import USUAL
 from qhn.text import clipped
 
 Predictor = Network | Ensemble
@@ -55,7 +57,7 @@ def predict_file(predictor: Predictor, path: Path, dialect: dict[str, str]) -> I
         FileNotFoundError: if there is no such file.
         QhnError: if it cannot be read, a column is missing, or a value is missing and nothing stands in for it.
     """
-    x = _samples(path, dialect, predictor.preprocessing.num_inputs)
+    x = _samples(path, dialect, predictor.preprocessing)
     inputs = predictor.preprocessing.inputs(x)
     probabilities = predictor.probabilities_of_inputs(inputs)
     labels = [_text(label) for label in predictor.classes.tolist()]
@@ -65,15 +67,16 @@ def predict_file(predictor: Predictor, path: Path, dialect: dict[str, str]) -> I
         yield _line([row, labels[place], *map(repr, each)])
 
 
-def _samples(path: Path, dialect: dict[str, str], num_inputs: int) -> Table | NDArray[Any]:
-    """The raw samples of a file."""
+def _samples(path: Path, dialect: dict[str, str], preprocessing: Preprocessing) -> Table | NDArray[Any]:
+    """The raw samples of a file; numbers that can be read in several ways are read as those learned from."""
     if dialect.keys() - {"sheet"} and not is_text(path):
         raise QhnError(f"--{next(iter(dialect))} says how a text file is written, and {path} is none; leave it out")
     if "sheet" in dialect and path.suffix.lower() != ".xlsx":
         raise QhnError(f"--sheet is for Excel files, and {path} is none; leave it out")
     if path.suffix.lower() == ".npz" and path.is_file():
-        return _array_of(path, num_inputs)
-    told = sniffed(path) if is_text(path) and path.is_file() else Dialect()
+        return _array_of(path, preprocessing.num_inputs)
+    usual = preprocessing.encoding.marks if preprocessing.encoding else USUAL
+    told = sniffed(path, usual) if is_text(path) and path.is_file() else Dialect()
     if "decimal" in dialect:  # beside which another mark between thousands would be told
         told = replace(told, thousands="")
     return read_table(path, replace(told, **dialect))

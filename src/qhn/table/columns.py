@@ -27,6 +27,7 @@ class Origin:
         word: what a row is called there: ``"row"``, or ``"line"`` in a text file.
         numbers: the number of each row there, ``[num_rows]``; None if rows are counted from 1.
         decimal: the mark between a number that is written as text and its decimals.
+        thousands: the mark between thousands that stood in the source, and is left out; empty for none.
 
     >>> Origin("heart.csv", "line", np.array([2, 5])).place(1)
     'heart.csv line 5'
@@ -36,6 +37,7 @@ class Origin:
     word: str = "row"
     numbers: NDArray[np.int64] | None = None
     decimal: str = "."
+    thousands: str = ""
 
     def place(self, row: int) -> str:
         """The place of a row, which is counted from 0."""

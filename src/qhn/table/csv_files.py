@@ -14,7 +14,7 @@ import numpy as np
 from qhn import limits
 from qhn.errors import QhnError
 from qhn.table.columns import MISSING, Column, Origin, Table, refuse_repeated
-from qhn.table.number_marks import THOUSANDS, marks_of, without_thousands
+from qhn.table.number_marks import THOUSANDS, USUAL, Marks, marks_of, without_thousands
 from qhn.table.text_files import check_encoding, encoding_of, lines_of, open_text
 from qhn.table.values import is_date, is_number
 from qhn.text import clipped, counted, shown
@@ -99,7 +99,7 @@ def read_csv(path: Path, dialect: Dialect | None = None) -> Table:
         header.pop()
         columns.pop()
     refuse_repeated(str(path), tuple(header))
-    origin = Origin(str(path), "line", np.array(numbers), dialect.decimal)
+    origin = Origin(str(path), "line", np.array(numbers), dialect.decimal, dialect.thousands)
     if mark := dialect.thousands:
         columns = [[without_thousands(field, mark, dialect.decimal) for field in column] for column in columns]
     fields = [np.array(column, dtype=object) for column in columns]
@@ -108,11 +108,12 @@ def read_csv(path: Path, dialect: Dialect | None = None) -> Table:
     )
 
 
-def sniffed(path: str | Path) -> Dialect:
+def sniffed(path: str | Path, usual: Marks = USUAL) -> Dialect:
     """The dialect in which a text file most likely is written, told from its first rows.
 
     Args:
         path: the file, whose name may end in ``.gz``.
+        usual: the marks before decimals and between thousands that numbers have if they can be read in several ways.
 
     Raises:
         QhnError: if the file cannot be read, or is no text.
@@ -129,7 +130,7 @@ def sniffed(path: str | Path) -> Dialect:
         separator = max(candidates, key=lambda mark: _fit(_first_rows(lines, mark)))
         if _fit(_first_rows(lines, separator)) == NO_FIT:
             separator = own
-    decimal, thousands = marks_of(_first_rows(lines, separator)[1:], separator)
+    decimal, thousands = marks_of(_first_rows(lines, separator)[1:], separator, usual)
     return Dialect(separator, decimal, encoding, thousands=thousands)
 
 

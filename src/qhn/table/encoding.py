@@ -16,6 +16,7 @@ from qhn.fields import is_number
 from qhn.table.column_encoding import ColumnEncoding, Impute
 from qhn.table.columns import MISSING, Kind, Table
 from qhn.table.frames import table_of
+from qhn.table.number_marks import THOUSANDS, USUAL, Marks
 from qhn.table.values import MAX_FEATURE
 from qhn.text import counted, parse_json, shown
 
@@ -31,6 +32,8 @@ class Encoding:
         missing: the texts that stand for a missing value.
         impute: how what stands in for missing numbers was found.
         num_rows: the number of training samples from which all was learned; 0 if from none.
+        marks: the marks before decimals and between thousands in the text from which all was learned; a text whose
+            numbers can be read in several ways is read with them.
 
     >>> table = table_of({"age": [31.0, None, 40.0]})
     >>> Encoding.fit(table, "mean").features({"age": [20.0, None]}).tolist()
@@ -41,6 +44,7 @@ class Encoding:
     missing: tuple[str, ...] = MISSING
     impute: Impute = "none"
     num_rows: int = 0
+    marks: Marks = USUAL
 
     @classmethod
     def fit(
@@ -63,7 +67,9 @@ class Encoding:
             QhnError: if a column has too many categories.
         """
         found = tuple(ColumnEncoding.fit(column, impute, max_categories) for column in table)
-        return cls(found, tuple(missing), impute, table.num_rows)
+        origins = [column.origin for column in table]
+        marks = (origins[0].decimal, origins[0].thousands) if origins else USUAL
+        return cls(found, tuple(missing), impute, table.num_rows, marks)
 
     @classmethod
     def of_numbers(cls, names: Sequence[str]) -> Encoding:
@@ -77,9 +83,9 @@ class Encoding:
 
     @property
     def is_plain(self) -> bool:
-        """Whether columns are the features: numbers, of which none may be missing, and none stands for that."""
+        """Whether columns are the features: numbers as programs write them, of which none may be missing."""
         are_numbers = all(column.kind == "number" and column.fill is None for column in self.columns)
-        return are_numbers and self.missing == MISSING
+        return are_numbers and self.missing == MISSING and self.marks == USUAL
 
     def features(self, x: Any) -> Floats:
         """The features of a table as it comes: ``[num_rows, num_features]``.
@@ -138,6 +144,7 @@ class Encoding:
             _texts("missing of the encoding", tree["missing"]),
             tree["impute"],
             _count("num_rows of the encoding", tree["num_rows"]),
+            _marks(tree["marks"]),
         )
         if found.impute not in get_args(Impute):
             raise QhnError(
@@ -195,6 +202,17 @@ def _texts(what: str, values: Any) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise QhnError(f"{what} must be a list of texts, got {shown(values)}")
     return tuple(values)
+
+
+def _marks(value: Any) -> Marks:
+    """The marks in numbers, from a tree of JSON.
+
+    Raises:
+        QhnError: if they are none.
+    """
+    if not (isinstance(value, list) and len(value) == 2 and value[0] in (".", ",") and value[1] in ("", *THOUSANDS)):
+        raise QhnError(f"marks of the encoding must be those before decimals and between thousands, got {shown(value)}")
+    return value[0], value[1]
 
 
 def _count(what: str, value: Any) -> int:

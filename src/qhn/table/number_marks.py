@@ -12,10 +12,12 @@ from qhn.table.values import is_number
 
 SPACES = " \u00a0\u202f"  # each of which stands for all
 THOUSANDS = (",", ".", "'", "’", " ")
+Marks = tuple[str, str]  # before decimals, and between thousands, which may be empty
+USUAL: Marks = (".", "")
 COMMAS = re.compile(r"[+-]?\d{1,3}(,\d{3})+|\d{1,3}", re.ASCII)  # with commas between thousands, or short
 
 
-def marks_of(rows: Sequence[Sequence[str]], separator: str) -> tuple[str, str]:
+def marks_of(rows: Sequence[Sequence[str]], separator: str, usual: Marks = USUAL) -> Marks:
     """The marks before decimals and between thousands in the fields of rows; the second is empty if there is none.
 
     Decimals stand after a comma if more columns are numbers with it than are with a point. Of as many, those decide
@@ -24,18 +26,26 @@ def marks_of(rows: Sequence[Sequence[str]], separator: str) -> tuple[str, str]:
     Args:
         rows: the fields of each row, without the header.
         separator: the mark between two fields.
+        usual: other marks than a decimal point alone, which are taken if all that could be numbers are numbers with
+            them.
 
     >>> marks_of([["842,95", "Ems"], ["1.663,94", "Bonn"]], ";")
     (',', '.')
+    >>> marks_of([["1.663"]], ";"), marks_of([["1.663"]], ";", (",", "."))
+    (('.', ''), (',', '.'))
     """
     columns = [[field for field in column if field not in MISSING] for column in zip(*rows, strict=False)]
     columns = [column for column in columns if column]
     telling = [one for one in columns if separator != "," or not all(map(COMMAS.fullmatch, one))]
     plain = {mark: sum(all(is_number(field, mark) for field in one) for one in telling) for mark in ".,"}
     grouped = {mark: sum(thousands_in(one, mark) is not None for one in telling) for mark in ".,"}
+    if usual != USUAL and grouped[usual[0]] == max(grouped.values()) > 0:
+        found = {mark for one in columns if (mark := thousands_in(one, usual[0]))}
+        if found <= {usual[1]}:
+            return usual
     decimal = "," if (plain[","], grouped[","]) > (plain["."], grouped["."]) else "."
-    found = Counter(mark for mark in (thousands_in(one, decimal) for one in columns) if mark)
-    return decimal, found.most_common(1)[0][0] if found else ""
+    counts = Counter(mark for mark in (thousands_in(one, decimal) for one in columns) if mark)
+    return decimal, counts.most_common(1)[0][0] if counts else ""
 
 
 def thousands_in(column: Sequence[str], decimal: str) -> str | None:
