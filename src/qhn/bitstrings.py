@@ -135,7 +135,9 @@ def to_integers(bits: Bits) -> Integers:
     """
     place = np.int64(1) << np.arange(bits.shape[-1], dtype=np.int64)
     if bits.shape[-1] <= 24:  # exact in single precision, for which there is a fast product
-        return np.asarray(bits.astype(np.float32) @ place.astype(np.float32)).astype(np.int64)[()]
+        with np.errstate(invalid="ignore"):  # BLAS may raise the flag for memory beside these numbers, all of them finite
+            product = bits.astype(np.float32) @ place.astype(np.float32)
+        return np.asarray(product).astype(np.int64)[()]
     result: Integers = bits.astype(np.int64) @ place
     return result
 
