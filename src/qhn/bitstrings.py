@@ -135,7 +135,7 @@ def to_integers(bits: Bits) -> Integers:
     """
     place = np.int64(1) << np.arange(bits.shape[-1], dtype=np.int64)
     if bits.shape[-1] <= 24:  # exact in single precision, for which there is a fast product
-        with np.errstate(invalid="ignore"):  # BLAS may raise the flag for memory beside these numbers, all of them finite
+        with np.errstate(invalid="ignore"):  # BLAS may raise the flag for memory beside these finite numbers
             product = bits.astype(np.float32) @ place.astype(np.float32)
         return np.asarray(product).astype(np.int64)[()]
     result: Integers = bits.astype(np.int64) @ place
