@@ -144,12 +144,13 @@ class Predictions:
         network, constant = found[self.subject], found[self.constant]
         if network.accuracy >= constant.accuracy:
             return ""
-        weights = "class weights in the loss (network.class_weight), " * (self.problem.class_weights is None)
+        remedy = "class weights in the loss (network.class_weight), more steps or a larger network may help"
+        if self.problem.class_weights is not None:
+            remedy = "the class weights of the loss trade the one for the other"
         return (
             f"warning: {self.constant} is right in {constant.accuracy:.1%} of the {name} samples, the {self.subject} "
             f"in {network.accuracy:.1%}; balanced accuracy, the better measure where classes differ in size, is "
-            f"{constant.balanced_accuracy:.1%} and {network.balanced_accuracy:.1%}; {weights}more steps or a larger "
-            "network may help"
+            f"{constant.balanced_accuracy:.1%} and {network.balanced_accuracy:.1%}; {remedy}"
         )
 
     def key(self, who: str) -> str:
