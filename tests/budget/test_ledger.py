@@ -164,7 +164,7 @@ def test_pages_and_lines_say_what_was_spent(rehearsal: RunConfig, tmp_path: Path
     result = qhn(*words, "--set", "train.max_qpu_seconds=6", "--results", str(tmp_path))
     taken = int(6 // one)
     assert result.code == 3
-    assert f"QPU {one:.1f} s, {6 - one:.1f} left  ETA" in result.err
+    assert f"QPU {one:.1f} s, {6 - one:.1f} left" in result.err
     line = f"billed      nothing; {taken * one:.1f} of 6 QPU s in {taken} jobs would have been billed"
     assert line in result.out
     assert line in qhn("show", "--results", str(tmp_path)).out
