@@ -19,9 +19,10 @@ DIRECTIONS, DIRECTED_STEPS, DIRECTED_SHOTS = 20, 150, 100  # of SPSA, where para
 # seconds on one core of a machine of 2026, measured with 1,000 to 100,000 rows
 TABULATED = 1e-9  # a network and sample, all networks together: no hidden layer, or one and two classes
 GENERAL = 25e-9  # a network and sample, of any design
+OUTPUT = 7e-9  # an output, network and sample, which is more where classes are many
 EXACT_STEP = 20e-9  # an amplitude: a gradient of the CVaR
 DRAWN = 30e-9  # a shot and qubit
-SEEN_ANEW = 0.4  # share of the measured networks that were not measured before
+SEEN_ANEW = 0.4  # share of the measured networks that were not measured before; along random directions all are new
 OVERHEAD = 3.0  # to load and to draw the pictures
 SHORT = 120.0  # a run that a newcomer waits for
 
@@ -61,11 +62,12 @@ class Design:
         if num_qubits <= MAX_EXACT_QUBITS and exact <= SHORT:
             return cls(hidden, num_qubits, "exact", exact)
         rows = shifted_rows(num_qubits, NUM_LAYERS)
-        sampled = _sampled_seconds(STEPS * rows * SHOTS, num_qubits, num_samples)
+        cost = _general(num_classes) * num_samples
+        sampled = _sampled_seconds(STEPS * rows * SHOTS, num_qubits, SEEN_ANEW * cost)
         if sampled <= SHORT:
             return cls(hidden, num_qubits, "sampled", sampled)
         shots = DIRECTED_STEPS * (1 + 2 * DIRECTIONS) * DIRECTED_SHOTS
-        return cls(hidden, num_qubits, "directions", _sampled_seconds(shots, num_qubits, num_samples))
+        return cls(hidden, num_qubits, "directions", _sampled_seconds(shots, num_qubits, cost))
 
 
 def shifted_rows(num_qubits: int, num_layers: int) -> int:
@@ -84,10 +86,15 @@ def shifted_rows(num_qubits: int, num_layers: int) -> int:
 def _exact_seconds(hidden: tuple[int, ...], num_qubits: int, num_classes: int, num_samples: int) -> float:
     """How long it takes to compute the cost of every network, and to train without shots."""
     is_tabulated = not hidden or (num_classes == 2 and len(hidden) == 1)
-    each = (TABULATED if is_tabulated else GENERAL) * num_samples + EXACT_STEP * STEPS
+    each = (TABULATED if is_tabulated else _general(num_classes)) * num_samples + EXACT_STEP * STEPS
     return OVERHEAD + min(2.0**num_qubits, 1e18) * each
 
 
-def _sampled_seconds(num_shots: int, num_qubits: int, num_samples: int) -> float:
-    """How long it takes to draw networks, and to compute the costs of those that were not drawn before."""
-    return OVERHEAD + num_shots * (SEEN_ANEW * GENERAL * num_samples + DRAWN * num_qubits)
+def _sampled_seconds(num_shots: int, num_qubits: int, cost: float) -> float:
+    """How long it takes to draw networks, and to compute their costs, which take so many seconds a shot."""
+    return OVERHEAD + num_shots * (cost + DRAWN * num_qubits)
+
+
+def _general(num_classes: int) -> float:
+    """The seconds that the loss of a network of any design on a sample takes."""
+    return max(GENERAL, OUTPUT * num_classes)
