@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from sklearn import datasets
@@ -20,7 +22,8 @@ from sklearn.preprocessing import StandardScaler
 
 from qhn.arrays import Floats, Integers
 from qhn.config import RunConfig
-from qhn.config.from_table import draft_of
+from qhn.config.designs import Design
+from qhn.config.from_table import Draft, draft_of
 from qhn.predict.classifier import HypernetworkClassifier
 from qhn.predict.ensemble import Ensemble
 from qhn.predict.predictions import Predictions
@@ -37,6 +40,19 @@ CONTENDERS: dict[str, Callable[[int], BaseEstimator]] = {
     "the same, cross-entropy": lambda seed: HypernetworkClassifier(loss="cross-entropy", random_state=seed),
     "logistic regression": lambda seed: LogisticRegression(max_iter=1000),
     "most frequent class": lambda seed: DummyClassifier(),
+}
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "as recommended": {},
+    "objective mean": {"train.objective": "mean"},
+    "objective CVaR": {"train.objective": {"name": "cvar", "alpha": 0.2}},
+    "weights ±½": {"network.alphabet": [[-0.5, 0.5]]},
+    "loss mse": {"network.loss": "mse"},
+    "classes not weighted": {"network.class_weight": "none"},
+    "no hidden layer": {"network.hidden": [], "network.activation": "sigmoid"},
+    "one layer": {"ansatz.num_layers": 1},
+    "three layers": {"ansatz.num_layers": 3},
 }
 
 
@@ -78,20 +94,53 @@ def cross_validated(every: dict[str, Samples]) -> None:
 def recommended(every: dict[str, Samples]) -> None:
     """Print how the networks that ``qhn init`` recommends predict the quarter of a table that was held out."""
     print("what qhn init recommends, on validation samples: accuracy, balanced accuracy, log loss; mean over seeds")
-    for name, (x, y) in every.items():
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "table.csv"
-            head = ",".join([*(f"x{j}" for j in range(x.shape[1])), "label"])
-            np.savetxt(path, np.column_stack([x, y]), delimiter=",", header=head, comments="", fmt="%.9g")
-            draft = draft_of(path, "label")
-            found: dict[str, list[tuple[float, float, float]]] = {}
-            for seed in SEEDS:
-                config = draft.config({"train.seed": seed, "data.seed": seed})
-                for who, numbers in judged(networks_of(config.problem()), config).items():
-                    found.setdefault(who, []).append(numbers)
-        print(f"\n{name}: hidden {list(draft.design.hidden)}, {draft.design.num_qubits} qubits")
-        for who, rows in found.items():
-            print(f"  {who:<22}" + " ".join(f"{number:6.3f}" for number in np.mean(rows, axis=0)), flush=True)
+    for name, samples in every.items():
+        draft, found = drafted(samples), judged_by_seed(samples, {})
+        print(f"\n{name}: hidden {list(draft.hidden)}, {draft.num_qubits} qubits")
+        for who, numbers in found.items():
+            print(f"  {who:<22}{in_columns(numbers)}", flush=True)
+
+
+def varied(every: dict[str, Samples]) -> None:
+    """Print what other settings than the recommended ones give, on average over all tables."""
+    print("\nother settings than those: best network and ensemble, mean over tables and seeds\n")
+    for name, settings in VARIANTS.items():
+        found = [judged_by_seed(samples, settings) for samples in every.values()]
+        means = [np.mean([one[who] for one in found], axis=0) for who in ("best network", "ensemble")]
+        print(f"{name:<26}{'   '.join(map(in_columns, means))}", flush=True)
+
+
+def in_columns(numbers: Floats) -> str:
+    """Numbers in columns of equal width."""
+    return " ".join(f"{number:6.3f}" for number in numbers)
+
+
+@contextmanager
+def written(samples: Samples) -> Iterator[Draft]:
+    """A context with what is recommended for a table, which is a file while it lasts."""
+    x, y = samples
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "table.csv"
+        head = ",".join([*(f"x{j}" for j in range(x.shape[1])), "label"])
+        np.savetxt(path, np.column_stack([x, y]), delimiter=",", header=head, comments="", fmt="%.9g")
+        yield draft_of(path, "label")
+
+
+def drafted(samples: Samples) -> Design:
+    """The design that is recommended for a table."""
+    with written(samples) as draft:
+        return draft.design
+
+
+def judged_by_seed(samples: Samples, settings: dict[str, Any]) -> dict[str, Floats]:
+    """The numbers of each predictor on validation samples, the mean over seeds of the split and of the training."""
+    found: dict[str, list[tuple[float, float, float]]] = {}
+    with written(samples) as draft:
+        for seed in SEEDS:
+            config = draft.config(settings | {"train.seed": seed, "data.seed": seed})
+            for who, numbers in judged(networks_of(config.problem()), config).items():
+                found.setdefault(who, []).append(numbers)
+    return {who: np.mean(rows, axis=0) for who, rows in found.items()}
 
 
 def judged(problem: BinnProblem, config: RunConfig) -> dict[str, tuple[float, float, float]]:
@@ -113,12 +162,13 @@ def judged(problem: BinnProblem, config: RunConfig) -> dict[str, tuple[float, fl
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print all tables."""
     every = tables()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         cross_validated(every)
         recommended(every)
+        varied(every)
 
 
 if __name__ == "__main__":
