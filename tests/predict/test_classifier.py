@@ -29,8 +29,11 @@ import qhn
 import reference
 from qhn import HypernetworkClassifier, bitstrings
 from qhn.backend.ibm import connection, jobs
+from qhn.errors import QhnWarning
 from qhn.predict.classifier_config import config_of, fitted_to
 from qhn.predict.classifier_training import problem_of
+from qhn.run.step import Ending, Outcome
+from qhn.run.training import Training, train
 from service import Service
 
 QUICK = {  # checks of scikit-learn that take a fraction of a second
@@ -239,6 +242,21 @@ def test_budgets_end_a_training(moons: tuple[np.ndarray, np.ndarray]) -> None:
     assert found.outcome_ == f"a step takes {per_step} shots, {1000 % per_step} of train.max_shots remain"
     with pytest.raises(qhn.QhnError, match=rf"train\.max_shots is 10, the first step takes {per_step} shots"):
         HypernetworkClassifier(max_shots=10, **FAST | {"shots": 30}).fit(x, y)
+
+
+def test_a_fit_that_the_account_ends_says_so(
+    moons: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(*words: Any, **options: Any) -> Training:
+        training = train(*words, **options)
+        next(training)
+        training.outcome = Outcome(Ending.QUOTA, "the account has no QPU seconds left")
+        return training
+
+    monkeypatch.setattr("qhn.predict.classifier_training.train", ended)
+    with pytest.warns(QhnWarning, match="the training stopped early: the account has no QPU seconds left"):
+        found = HypernetworkClassifier(random_state=1).fit(*moons)
+    assert found.n_iter_ == 1
 
 
 def test_what_auto_stands_for(rng: np.random.Generator) -> None:

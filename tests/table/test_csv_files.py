@@ -342,3 +342,9 @@ def test_a_wrong_mark_between_thousands_is_refused(decimal: str, thousands: str)
 def test_an_address_in_the_web_is_no_file() -> None:
     with pytest.raises(QhnError, match="is an address in the web; download it"):
         read_table("https://example.org/d.csv")
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", " \n"])
+def test_a_file_without_a_header_is_refused(tmp_path: Path, content: str) -> None:
+    with pytest.raises(QhnError, match="needs a header line and at least one sample"):
+        read_csv(write(tmp_path / "empty.csv", content.encode()))
