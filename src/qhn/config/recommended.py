@@ -78,23 +78,25 @@ def ansatz_table(design: Design) -> CommentedTable:
 def train_table(design: Design) -> CommentedTable:
     """The table ``[train]`` of a design.
 
-    Without shots the CVaR is minimised. On seven tasks (iris, moons, circles and others of 7 to 17 qubits, 8 seeds
+    The CVaR is minimised. On seven tasks without shots (iris, moons, circles and others of 7 to 17 qubits, 8 seeds
     each) the most probable network after 60 steps was the best of all in 64 % of the runs, and in 39 % with the mean;
-    its accuracy on validation samples was 0.80 on average, and 0.78 with the mean.
+    its accuracy on validation samples was 0.80 on average, and 0.78 with the mean. On four tables with shots (23 to 31
+    qubits, 6 seeds each) the ensemble's was 0.84, and 0.82 with the mean. Along random directions it was not tried.
     """
     return CommentedTable("train", (*_method(design), Entry("seed", SEED, "another seed may end at another network")))
 
 
 def _method(design: Design) -> tuple[Entry, ...]:
     """The keys of ``[train]`` but the seed."""
+    objective = Entry(
+        "objective",
+        {"name": "cvar", "alpha": CVAR},
+        "of the best fifth of the networks; the mean of all ends\nmore often at a poor network",
+    )
     if design.way == "exact":
         return (
             Entry("backend", "exact", "without shots; or aer, fake_torino, ibm_... with them"),
-            Entry(
-                "objective",
-                {"name": "cvar", "alpha": CVAR},
-                "of the best fifth of the networks; the mean of all ends\nmore often at a poor network",
-            ),
+            objective,
             Entry("optimizer", ADAM),
             Entry("steps", STEPS),
         )
@@ -104,6 +106,7 @@ def _method(design: Design) -> tuple[Entry, ...]:
             backend,
             Entry("shots", SHOTS, "measured networks a row of angles"),
             Entry("gradient", "parameter-shift", "two rows of angles for each angle"),
+            objective,
             Entry("optimizer", ADAM),
             Entry("steps", STEPS),
         )
