@@ -121,6 +121,7 @@ def test_without_validation_samples_the_training_samples_count(rare: Path, tmp_p
     assert list(report.classification.predictions.metrics) == ["training"]
     assert "always 'no' is right in 98.0% of the training samples" in report.warning()
     assert "validation, " not in report.summary()
+    assert "intervals are of new samples like these, if nothing was learned from these" in report.summary()
 
 
 def test_logistic_regression_weighs_the_classes_as_the_loss_does(rare: Path, tmp_path: Path) -> None:

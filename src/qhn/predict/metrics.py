@@ -42,7 +42,7 @@ class Metrics:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The ends of the 95 % Wilson interval of the accuracy, as of samples that were not learned from."""
+        """The ends of the 95 % Wilson interval of the accuracy on new samples, if nothing was learned from these."""
         return wilson(int(np.trace(self.confusion)), self.num_samples)
 
     @property

@@ -71,6 +71,7 @@ class ClassificationReport:
         if data.num_classes > 2:
             area, brier = f"{area}, mean of each class against the rest", "Σ (p − [class])²"
         notes = [
+            "intervals are of new samples like these, if nothing was learned from these: not of the training samples",
             f"balanced: share right, mean over classes; AUC: {area}",
             f"Brier: mean {brier}; log loss: mean −log p of the true class in nats, p below 2.2e-16 counts as 2.2e-16",
         ]
