@@ -1,0 +1,1 @@
+"""Support vector regression whose dual is a QUBO, and what solves it: annealers, machines, a hypernetwork."""
