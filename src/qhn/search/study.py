@@ -181,7 +181,7 @@ class Study:
 
         Args:
             trial: the trial, as it was asked for.
-            losses: the loss at each unit of resource from ``trial.reached + 1`` to ``trial.until``, where lower is better.
+            losses: the loss at each unit of resource from ``trial.reached + 1`` to ``trial.until``; lower is better.
                 A loss that is no number stands for a trial that failed.
             facts: what else is to be kept of it: numbers, texts and truth values by name.
 
