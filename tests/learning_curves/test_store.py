@@ -66,7 +66,7 @@ def test_a_file_that_was_cut_short_is_refused_in_one_line(tmp_path: Path, kept: 
     path = tmp_path / "c.npz"
     save_curves(path, CURVES)
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(QhnError, match="c.npz is no file of learning curves that can be read") as caught:
+    with pytest.raises(QhnError, match=r"c\.npz is no file of learning curves that can be read") as caught:
         load_curves(path)
     assert "\n" not in str(caught.value)
 
