@@ -65,10 +65,11 @@ def _stopped_kindly() -> Iterator[None]:
 def _advance(sweep: Sweep, workers: int | None, results: Path | None, quiet: bool) -> int:
     """Run the members of a sweep, then the classical searches, and print the report; returns the number of failures."""
     from qhn.cli.progress import sweep_progress
+    from qhn.parallel.processes import processes
     from qhn.sweep.classical import search_all
     from qhn.sweep.report import SweepReport
     from qhn.sweep.survey import Survey
-    from qhn.sweep.workers import advance, processes
+    from qhn.sweep.workers import advance
 
     with processes(workers) as executor:
         last = sweep_progress(advance(sweep, executor, results=results), quiet)
@@ -124,7 +125,7 @@ def reproduce(
     """The experiments of the paper, run again, with a report on every claim."""
     from qhn.paper.lab import Lab
     from qhn.paper.reproduce import reproduce as run_parts
-    from qhn.sweep.workers import processes
+    from qhn.parallel.processes import processes
 
     if mnist is not None and not mnist.is_dir():
         raise QhnError(f"--mnist {mnist} is not a directory; it must hold train-images-idx3-ubyte and the other files")
