@@ -16,44 +16,17 @@ import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
 from qhn.arrays import Floats
 from qhn.errors import QhnError
 from qhn.fields import Number, Whole, settle
+from qhn.learning_curves.predictors import Predictor
 from qhn.search.curves import Curves, Decision, KnownCurves, Verdict
 from qhn.search.hyperband import promote, with_trials
 from qhn.search.schedule import Bracket, check_sizes, hyperband_brackets, share_of
 from qhn.search.scheduler import Stage, Stages
-
-
-class FittedPredictor(Protocol):
-    """A predictor that has learned from whole curves."""
-
-    def predict(self, curves: Floats, settings: Floats) -> Floats:
-        """The predicted losses at the ends of curves, ``[m]``; infinite or nan where nothing can be predicted.
-
-        Args:
-            curves: the beginnings of curves, ``[m, units]``; nan before the first step of a trial.
-            settings: the hyper-parameters of their trials as numbers, ``[m, k]``.
-        """
-        ...
-
-
-class Predictor(Protocol):
-    """A predictor of the loss at the end of a curve from its beginning; see :mod:`qhn.learning_curves.predictors`."""
-
-    def fit(self, curves: Floats, settings: Floats, finals: Floats) -> FittedPredictor:
-        """The predictor after it has learned from curves.
-
-        Args:
-            curves: the beginnings of curves, ``[n, units]``; nan before the first step of a trial.
-            settings: the hyper-parameters of their trials as numbers, ``[n, k]``.
-            finals: the losses at their ends, ``[n]``.
-        """
-        ...
 
 
 @dataclass(frozen=True)
