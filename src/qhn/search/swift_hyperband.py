@@ -199,9 +199,8 @@ class _Course:
 
 def _quantile(losses: Sequence[float], share: float) -> float:
     """A quantile of losses, some of which may be infinite; infinite without any."""
-    if not losses or math.isinf(np.quantile(losses, share, method="higher")):
-        return math.inf
-    return float(np.quantile(losses, share))
+    above = np.quantile(losses, share, method="higher") if losses else math.inf
+    return math.inf if math.isinf(above) else float(np.quantile(np.minimum(losses, above), share))
 
 
 def _decision(
