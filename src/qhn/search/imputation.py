@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from qhn.arrays import Bools, Floats, Integers
-from qhn.search.swift_hyperband import Predictor
+from qhn.learning_curves.predictors import Predictor
 from qhn.search.two_phase import Estimate, Interval, estimate_mean, estimate_rate
 
 FOLDS = 10
