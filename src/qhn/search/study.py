@@ -24,11 +24,11 @@ from qhn import durable
 from qhn.errors import QhnError, RecordError
 from qhn.fields import Whole, is_number, plain
 from qhn.lock import Lock
+from qhn.parallel.jobs import Failure, work_through
 from qhn.search.curves import Curves, Decision
 from qhn.search.scheduler import Rule, Scheduler
 from qhn.search.space import Space
 from qhn.seeds import Key, Purpose
-from qhn.sweep.workers import Failure, work_through
 from qhn.text import clipped, parse_json, shown
 
 JOURNAL, DEFINITION = "trials.jsonl", "study.json"
