@@ -171,7 +171,9 @@ def dimension(key: str, values: Any) -> Range | list[Any]:
             raise QhnError(f"vary.{key} must hold at least one value")
         return values
     if not isinstance(values, dict):
-        raise QhnError(f"vary.{key} must be a list of values or a range {{ low = 0.1, high = 1.0 }}, got {shown(values)}")
+        raise QhnError(
+            f"vary.{key} must be a list of values or a range {{ low = 0.1, high = 1.0 }}, got {shown(values)}"
+        )
     unknown = [name for name in values if name not in RANGE]
     if unknown or not {"low", "high"} <= values.keys():
         what = f"unknown key {unknown[0]}" if unknown else "low or high is missing"
@@ -218,7 +220,9 @@ class StudyPlan:
         found: dict[int, RunConfig] = {}
         for trial in range(self.num_trials):
             try:
-                found[trial] = self.configured(self.space.draw(self.config.seed, trial), seed_of(self.config.seed, trial))
+                found[trial] = self.configured(
+                    self.space.draw(self.config.seed, trial), seed_of(self.config.seed, trial)
+                )
             except FileNotFoundError:
                 raise
             except QhnError as error:

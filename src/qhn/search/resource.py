@@ -1,8 +1,8 @@
 """The resource of trials that are runs: what each step takes, and the common grid on which their curves are read.
 
 The unit of the grid is a step of the cheapest trial, at its dearest if its steps differ, so that this trial has a loss
-at every unit. A trial at a resource has taken the whole steps that fit; a deep circuit, whose steps take more, has taken
-fewer. What a step takes is the forecast's: with shots the most that it can measure, on a device its price by the
+at every unit. A trial at a resource has taken the whole steps that fit; a deep circuit, whose steps take more, has
+taken fewer. What a step takes is the forecast's: with shots the most that it can measure, on a device its price by the
 calibration at which the study began.
 """
 
@@ -71,7 +71,11 @@ class Grid:
         """One line that says what a unit is, and how many steps trials can take."""
         lengths = sorted({len(kind) for kind in self.kinds})
         longest = f"{lengths[0]:,}" if len(lengths) == 1 else f"{lengths[0]:,} to {lengths[-1]:,}"
-        return f"a unit is {self.unit:,.6g} {NAMES[self.resource]}; R = {self.max_resource:,} units are {longest} steps"
+        return f"a unit is {self.unit_words()}; R = {self.max_resource:,} units are {longest} steps"
+
+    def unit_words(self) -> str:
+        """What a unit is, such as ``"1,800 shots"``."""
+        return f"{self.unit:,.6g} {NAMES[self.resource]}"
 
     def to_json(self) -> dict[str, Any]:
         """The grid as JSON values."""

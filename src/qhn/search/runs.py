@@ -1,8 +1,8 @@
 """Studies whose trials are runs as ``qhn run`` makes them, paused and continued by their own checkpoints.
 
 A trial is a run in the directory that its configuration determines. Where it is paused, its record is that of a run
-which was interrupted after a complete step; a promoted one goes on from its checkpoint, and is in the end the same bytes
-as if it had never been paused. Steps that are on disk already are read and not made again, whoever made them.
+which was interrupted after a complete step; a promoted one goes on from its checkpoint, and is in the end the same
+bytes as if it had never been paused. Steps that are on disk already are read and not made again, whoever made them.
 """
 
 from __future__ import annotations
@@ -245,9 +245,7 @@ def open_study(plan: StudyPlan, results: str | Path | None = None) -> RunStudy:
     plan = _as_begun(plan, results)
     folder, place = plan.directory(results), results_directory(results)
     grid = _grid(plan, folder)
-    study = Study(
-        plan.config.rule(), plan.space, folder=folder, seed=plan.config.seed, definition=plan.definition()
-    )
+    study = Study(plan.config.rule(), plan.space, folder=folder, seed=plan.config.seed, definition=plan.definition())
     return RunStudy(plan, grid, study, place)
 
 

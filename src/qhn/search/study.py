@@ -276,7 +276,9 @@ class Study:
 
     def _trial(self, number: int, until: int) -> Trial:
         folder = None if self.folder is None else self.folder / "trials" / f"{number:04d}"
-        return Trial(number, self.values(number), seed_of(self.seed, number), self.curves.reached(number), until, folder)
+        return Trial(
+            number, self.values(number), seed_of(self.seed, number), self.curves.reached(number), until, folder
+        )
 
     def _take_up(self) -> None:
         """Put the trials of new stages into jobs."""

@@ -1,4 +1,4 @@
-"""Files that describe many runs: those that come with qhn, the user's own, and their tables ``[set]`` and ``[vary]``."""
+"""Files that describe many runs, by qhn and by its users, and their tables ``[set]`` and ``[vary]``."""
 
 from __future__ import annotations
 
