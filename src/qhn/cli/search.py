@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,7 +42,8 @@ def search(
         tell(study.grid.words())
     with stopped_kindly(), processes(workers) as opened:
         failures = _advance(study, opened, quiet)
-    _report(study, quiet)
+        winner = study.record_winner()
+    _report(study, quiet, winner)
     if failures:
         raise typer.Exit(FAILED)
 
@@ -58,13 +60,13 @@ def _advance(study: RunStudy, executor: Executor, quiet: bool) -> int:
     return len(last.failures)
 
 
-def _report(study: RunStudy, quiet: bool) -> None:
-    """Write and print the report on a study."""
+def _report(study: RunStudy, quiet: bool, winner: Path | None) -> None:
+    """Write and print the report on a study, and the directory of the winner's run."""
     from qhn.search.report import StudyReport
 
     report = StudyReport(study.study, study.grid.unit_words())
     paths = report.write()
     if not quiet:
         put(report.page() + "\n")
-    for path in paths:
+    for path in [*paths, *([] if winner is None else [winner])]:
         put(str(path))
