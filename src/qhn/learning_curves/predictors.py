@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -202,7 +203,7 @@ def _maker(name: str, options: dict[str, Any]) -> Callable[[], Any]:
         if option not in known:
             hint = did_you_mean(option, known, otherwise=f"there are {', '.join(known)}")
             raise QhnError(f"the predictor {name} has no option {shown(option)}; {hint}")
-    return lambda: regressor(**measured | options)
+    return partial(regressor, **measured | options)
 
 
 def _standardised(regressor: Any) -> Any:
@@ -211,7 +212,8 @@ def _standardised(regressor: Any) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return TransformedTargetRegressor(make_pipeline(StandardScaler(), regressor), transformer=StandardScaler())
+    pipeline = make_pipeline(StandardScaler(), regressor)
+    return TransformedTargetRegressor(pipeline, transformer=StandardScaler(), check_inverse=False)
 
 
 def spread(finals: Floats, number: int) -> Integers:

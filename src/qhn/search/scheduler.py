@@ -77,6 +77,7 @@ class Scheduler:
         rule: the rule.
         curves: the curves of all trials so far.
         decisions: what was decided so far.
+        stages: the stages that were opened so far, in order.
 
     >>> from qhn.search.hyperband import SuccessiveHalving
     >>> scheduler = Scheduler(SuccessiveHalving(num_trials=4, max_resource=4, eta=2))
@@ -93,6 +94,7 @@ class Scheduler:
         self.rule = rule
         self.curves = Curves(settings)
         self.decisions: list[Decision] = []
+        self.stages: list[Stage] = []
         self._waiting: dict[int, Stage] = {}  # the stage of each trial that was asked for and not told
         self._left: dict[Stage, int] = {}
         self._new: list[Stage] = []
@@ -137,6 +139,7 @@ class Scheduler:
                 self._left[stage] = len(stage.trials)
                 self._waiting |= dict.fromkeys(stage.trials, stage)
                 self._new.append(stage)
+                self.stages.append(stage)
                 return
 
     @property

@@ -26,7 +26,7 @@ from qhn.fields import Whole, is_number, plain
 from qhn.lock import Lock
 from qhn.parallel.jobs import Failure, work_through
 from qhn.search.curves import Curves, Decision
-from qhn.search.scheduler import Rule, Scheduler
+from qhn.search.scheduler import Rule, Scheduler, Stage
 from qhn.search.space import Space
 from qhn.seeds import Key, Purpose
 from qhn.text import clipped, parse_json, shown
@@ -242,6 +242,11 @@ class Study:
     def decisions(self) -> Sequence[Decision]:
         """The decisions of the scheduler so far."""
         return tuple(self._scheduler.decisions)
+
+    @property
+    def stages(self) -> Sequence[Stage]:
+        """The stages of the scheduler that were opened so far, in order."""
+        return tuple(self._scheduler.stages)
 
     @property
     def units(self) -> int:
