@@ -103,8 +103,8 @@ baseline: $(VENV)/.installed  ## search EXPERIMENT= classically: EVALUATIONS= RE
 sweep: $(VENV)/.installed  ## many runs: SWEEP=figure-2 or a file; SEEDS= WORKERS= EXECUTOR= ADDRESS= ARGS=
 	@$(QHN) sweep $(SWEEP) $(MANY) $(PLACE) $(ARGS)
 
-search: $(VENV)/.installed-search  ## the best of many runs for the fewest shots: STUDY=depth or a file; WORKERS= ARGS=
-	@$(QHN) search $(STUDY) $(if $(WORKERS),--workers $(WORKERS)) $(PLACE) $(ARGS)
+search: $(VENV)/.installed-search  ## the best of many runs for the fewest shots: STUDY=depth or a file; WORKERS= EXECUTOR= ADDRESS= ARGS=
+	@$(QHN) search $(STUDY) $(MANY) $(PLACE) $(ARGS)
 
 compare: $(VENV)/.installed  ## runs side by side: RUNS="run run"
 	@$(QHN) compare $(RUNS) $(PLACE)

@@ -19,9 +19,7 @@ ExecutorOption = Annotated[
 ]
 AddressOption = Annotated[
     str | None,
-    typer.Option(
-        metavar="tcp://HOST:PORT|FILE", help="A dask scheduler, or its file; else one starts here."
-    ),
+    typer.Option(metavar="tcp://HOST:PORT|FILE", help="A dask scheduler, or its file; else one starts here."),
 ]
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qhn.cli.app import app
+from qhn.cli.executors import AddressOption, ExecutorOption, WorkersOption, executor_of_options
 from qhn.cli.options import FAILED, QuietOption, ResultsOption, SetOption, all_settings
-from qhn.cli.sweeps import WorkersOption, stopped_kindly
 from qhn.cli.terminal import put, tell
 
 if TYPE_CHECKING:
@@ -25,11 +25,12 @@ def search(
     ] = None,
     settings: SetOption = None,
     workers: WorkersOption = None,
+    executor: ExecutorOption = "processes",
+    address: AddressOption = None,
     results: ResultsOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """The best of many runs for the fewest shots: most are stopped early; without a name, what there is."""
-    from qhn.parallel.processes import processes
     from qhn.search.config import load_study, studies
     from qhn.search.runs import open_study
 
@@ -37,10 +38,11 @@ def search(
         for name, title in studies().items():
             put(f"{name:<19} {title}")
         return
-    study = open_study(load_study(source, all_settings(settings)), results)
-    if not quiet:
-        tell(study.grid.words())
-    with stopped_kindly(), processes(workers) as opened:
+    plan = load_study(source, all_settings(settings))
+    with executor_of_options(executor, workers, address) as opened:
+        study = open_study(plan, results)
+        if not quiet:
+            tell(study.grid.words())
         failures = _advance(study, opened, quiet)
         winner = study.record_winner()
     _report(study, quiet, winner)
