@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,7 +25,9 @@ AddressOption = Annotated[
 
 
 @contextmanager
-def executor_of_options(kind: str, workers: int | None, address: str | None) -> Iterator[Executor]:
+def executor_of_options(
+    kind: str, workers: int | None, address: str | None, results: Path | None
+) -> Iterator[Executor]:
     """Context of the workers that the command line asks for.
 
     A signal to end stops them, with a message and exit code 130, as Ctrl-C does; what is finished is kept. A verb
@@ -35,6 +38,7 @@ def executor_of_options(kind: str, workers: int | None, address: str | None) -> 
         kind: the value of ``--executor``.
         workers: the value of ``--workers``; None if it is not given.
         address: the value of ``--address``; None if it is not given.
+        results: the value of ``--results``, which all workers must see; None if it is not given.
 
     Raises:
         QhnError: if the options do not fit one another, or a package is not installed.
@@ -42,9 +46,13 @@ def executor_of_options(kind: str, workers: int | None, address: str | None) -> 
         Exit: when a signal to end came, with exit code 130.
     """
     from qhn.parallel import open_executor
+    from qhn.run.directories import results_directory
 
     try:
-        with at_signals_to_end(stop_at_once), open_executor(kind, workers, address) as executor:
+        with (
+            at_signals_to_end(stop_at_once),
+            open_executor(kind, workers, address, results_directory(results)) as executor,
+        ):
             yield executor
     except KeyboardInterrupt:
         tell("\nqhn: stopped; what is finished is kept, and the same command goes on")

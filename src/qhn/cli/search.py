@@ -38,14 +38,13 @@ def search(
         for name, title in studies().items():
             put(f"{name:<19} {title}")
         return
-    plan = load_study(source, all_settings(settings))
-    with executor_of_options(executor, workers, address) as opened:
-        study = open_study(plan, results)
+    with executor_of_options(executor, workers, address, results) as opened:
+        study = open_study(load_study(source, all_settings(settings)), results)
         if not quiet:
             tell(study.grid.words())
         failures = _advance(study, opened, quiet)
         winner = study.record_winner()
-    _report(study, quiet, winner)
+        _report(study, quiet, winner)
     if failures:
         raise typer.Exit(FAILED)
 

@@ -41,7 +41,7 @@ def sweep(
         for name, title in sweeps().items():
             put(f"{name:<19} {title}")
         return
-    with executor_of_options(executor, workers, address) as opened:
+    with executor_of_options(executor, workers, address, results) as opened:
         chosen = load_sweep(source, all_settings(settings, {"seeds": seeds}))
         failures = _advance(chosen, opened, results, quiet)
     if failures:
@@ -112,7 +112,7 @@ def reproduce(
     from qhn.paper.lab import Lab
     from qhn.paper.reproduce import reproduce as run_parts
 
-    with executor_of_options(executor, workers, address) as opened:
+    with executor_of_options(executor, workers, address, results) as opened:
         if mnist is not None and not mnist.is_dir():
             raise QhnError(f"--mnist {mnist} is not a directory; it must hold train-images-idx3-ubyte and other files")
         lab = Lab(opened, results, mnist, seeds, _ignore if quiet else _show)
