@@ -16,7 +16,7 @@ import numpy as np
 
 from qhn.arrays import Bools, Floats, Integers
 from qhn.learning_curves.predictors import Predictor
-from qhn.search.two_phase import Estimate, Interval, estimate_mean, estimate_rate
+from qhn.search.two_phase import Estimate, estimate_mean, estimate_rate
 
 FOLDS = 10
 NEIGHBOURS = 15  # errors that were made for trials with about the same prediction
