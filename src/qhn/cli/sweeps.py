@@ -42,14 +42,14 @@ def sweep(
             put(f"{name:<19} {title}")
         return
     chosen = load_sweep(source, all_settings(settings, {"seeds": seeds}))
-    with _stopped_kindly():
+    with stopped_kindly():
         failures = _advance(chosen, workers, results, quiet)
     if failures:
         raise typer.Exit(FAILED)
 
 
 @contextmanager
-def _stopped_kindly() -> Iterator[None]:
+def stopped_kindly() -> Iterator[None]:
     """Context in which a signal to end stops with a message and exit code 130, as Ctrl-C does; finished runs are kept.
 
     Workers end with this process.
@@ -129,7 +129,7 @@ def reproduce(
 
     if mnist is not None and not mnist.is_dir():
         raise QhnError(f"--mnist {mnist} is not a directory; it must hold train-images-idx3-ubyte and the other files")
-    with _stopped_kindly(), processes(workers) as executor:
+    with stopped_kindly(), processes(workers) as executor:
         lab = Lab(executor, results, mnist, seeds, _ignore if quiet else _show)
         paths = run_parts(lab, parts or ())
     if not quiet:

@@ -91,6 +91,16 @@ Job = tuple[Trial, ...]
 Grouping = Callable[[Sequence[Trial]], Sequence[Job]]
 
 
+def seed_of(seed: int, trial: int) -> int:
+    """The seed of a trial.
+
+    Args:
+        seed: the seed of the study.
+        trial: the number of the trial.
+    """
+    return Key(seed, Purpose.TRIAL, trial, 1).uint32()
+
+
 def one_by_one(trials: Sequence[Trial]) -> list[Job]:
     """A job for each trial."""
     return [(trial,) for trial in trials]
@@ -265,9 +275,10 @@ class Study:
     # ------------------------------------------------------------ within
 
     def _trial(self, number: int, until: int) -> Trial:
-        seed = Key(self.seed, Purpose.TRIAL, number, 1).uint32()
         folder = None if self.folder is None else self.folder / "trials" / f"{number:04d}"
-        return Trial(number, self.values(number), seed, self.curves.reached(number), until, folder)
+        return Trial(
+            number, self.values(number), seed_of(self.seed, number), self.curves.reached(number), until, folder
+        )
 
     def _take_up(self) -> None:
         """Put the trials of new stages into jobs."""
