@@ -107,7 +107,7 @@ class Imputation:
         Args:
             share: the share of trials with losses below the quantile, in (0, 1).
         """
-        losses = self._possible_ends
+        losses = self.possible_ends
         rates = [self.rate_below(float(np.nextafter(loss, np.inf))) for loss in losses]
         value = _first_at(losses, [rate.value for rate in rates], share)
         interval, sweep_interval = (
@@ -160,7 +160,7 @@ class Imputation:
         return np.where(np.isfinite(np.take_along_axis(distance, nearest, axis=1)), errors[nearest], np.nan)
 
     @property
-    def _possible_ends(self) -> Floats:
+    def possible_ends(self) -> Floats:
         """Known ends, and what the others are predicted to be with every error, ascending and a few hundred of them."""
         known = self.ends[self.is_whole & np.isfinite(self.ends)]
         imputed = (self.predicted[:, None] + self._errors)[~self.is_whole & self.has_begun_well].ravel()

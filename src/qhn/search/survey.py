@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qhn.arrays import Floats
 from qhn.errors import QhnError
@@ -22,8 +23,10 @@ from qhn.search.study import Study
 from qhn.search.survey_rule import SurveyRule
 from qhn.search.swift_hyperband import Predictor
 from qhn.search.two_phase import Estimate
+from qhn.sweep.survey import short_names
+from qhn.text import spell
 
-Table = dict[str, list[Any]]  # a column by name
+Table = dict[str, NDArray[Any]]  # a column by name
 
 
 @dataclass(frozen=True)
@@ -149,8 +152,12 @@ class Survey:
 
     @property
     def names(self) -> list[str]:
-        """The names of the hyper-parameters in which groups differ."""
-        return list(self.groups[0].values)
+        """The short names of the hyper-parameters in which groups differ."""
+        return short_names(list(self.groups[0].values))
+
+    def labels(self, group: SurveyGroup) -> dict[str, Any]:
+        """The hyper-parameters of a group, as text or numbers, by short name."""
+        return dict(zip(self.names, map(spell, group.values.values()), strict=True))
 
     def groups_table(self) -> Table:
         """A table with a row per group: numbers of trials, and estimates of all with the ends of their intervals.
@@ -160,7 +167,7 @@ class Survey:
         """
         rows = []
         for group in self.groups:
-            row: dict[str, Any] = dict(group.values) | {
+            row = self.labels(group) | {
                 "trials": len(group),
                 "whole": group.whole,
                 "imputed": len(group) - group.whole,
@@ -188,7 +195,7 @@ class Survey:
                 end, low, high = (predicted[row], lows[row], highs[row]) if is_imputed else (known[row],) * 3
                 what = {"trial": trial, "end_is": "imputed" if is_imputed else "known"}
                 ends = {"reached": self.study.curves.reached(trial), "end": end, "end_low": low, "end_high": high}
-                rows.append(what | dict(group.values) | ends)
+                rows.append(what | self.labels(group) | ends)
         return _table(rows)
 
     def _curves(self, trials: Sequence[int]) -> Floats:
@@ -221,4 +228,4 @@ def _columns(name: str, estimate: Estimate) -> dict[str, float]:
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    return {name: [row[name] for row in rows] for name in rows[0]}
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
