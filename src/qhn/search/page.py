@@ -88,7 +88,7 @@ def _spent(study: Study, spent: Expense) -> list[str]:
 
 
 def _unknown(found: Sequence[Fate]) -> list[str]:
-    """That nobody knows what trials would have come to that were not trained to their end."""
+    """A note that nobody knows what trials would have come to that were not trained to their end."""
     counts = Counter(found)
     words = {Fate.STOPPED: "stopped within a round", Fate.DROPPED: "dropped at the end of a round"}
     parts = [f"{counts[fate]:,} {text}" for fate, text in words.items() if counts[fate]]

@@ -105,9 +105,9 @@ class Quality:
     Attributes:
         count: number of predictions that were checked.
         r2: the share of the variance of losses that they explain; below 0 if the mean would have done better.
-        r2_interval: its 95 % interval, from resampled trials.
+        r2_interval: the 95 % interval of ``r2``, from resampled trials.
         rank: the rank correlation (Spearman).
-        rank_interval: its 95 % interval, from resampled trials.
+        rank_interval: the 95 % interval of ``rank``, from resampled trials.
     """
 
     count: int

@@ -35,7 +35,7 @@ def predictions_part(study: Study, points: Sequence[DecisionPoint]) -> str:
 
     Args:
         study: the study.
-        points: its decision points.
+        points: the decision points of the study.
     """
     if not points:
         return ""
