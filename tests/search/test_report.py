@@ -38,6 +38,12 @@ def test_the_page_of_swift_hyperband(tmp_path: Path) -> None:
     assert "last value" in page
 
 
+def test_exact_losses_do_not_flatter() -> None:
+    study = done(swift(9))
+    assert "flatters" in StudyReport(study).page()
+    assert "flatters" not in StudyReport(study, is_noisy=False).page()
+
+
 def test_a_regression_stands_beside_the_last_value() -> None:
     pytest.importorskip("sklearn")
     lines = StudyReport(done(swift(50, predictor("ridge")))).page().splitlines()
@@ -53,6 +59,17 @@ def test_units_and_shares_are_those_of_the_study() -> None:
     steps = sum(facts["steps"] for facts in study.facts.values())
     assert steps == 2 * study.units
     assert f"this study took {steps:,} steps" in StudyReport(study).page()
+
+
+def test_trials_that_never_had_a_loss_are_counted() -> None:
+    """Half of the trials need four units for a step, as deep circuits do, and most rounds give them fewer."""
+    study = Study(Hyperband(9, 3), {"a": [1]})
+    while trial := study.ask():
+        units = range(trial.reached + 1, trial.until + 1)
+        study.tell(trial, [math.nan if trial.number % 2 and unit < 4 else 1 / unit for unit in units])
+    number = sum(math.isnan(study.curves.last(trial)) for trial in range(17))
+    assert number > 3
+    assert f"{number} of them ended before their first step" in StudyReport(study).page()
 
 
 def test_a_study_that_trained_all_says_what_others_would_have_made_of_it() -> None:

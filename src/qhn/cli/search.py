@@ -64,8 +64,11 @@ def _advance(study: RunStudy, executor: Executor, quiet: bool) -> int:
 def _report(study: RunStudy, quiet: bool, winner: Path | None) -> None:
     """Write and print the report on a study, and the directory of the winner's run."""
     from qhn.search.report import StudyReport
+    from qhn.search.winner import winner_part
 
-    report = StudyReport(study.study, study.grid.unit_words())
+    beside = "" if winner is None else winner_part(study, winner)
+    is_noisy = any(config.train.shots is not None for config in study.plan.configs.values())
+    report = StudyReport(study.study, study.grid.unit_words(), beside, is_noisy)
     paths = report.write()
     if not quiet:
         put(report.page() + "\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -38,6 +38,7 @@ LABELS = {
 MOST_POINTS = 200  # of a curve that are drawn
 MANY = 60  # curves, above which they become transparent
 PLAIN = FuncFormatter(lambda value, _: f"{value:,g}")
+FEW = 150.0  # ratio of the ends of a logarithmic axis up to which 2 and 5 stand on it
 WIDE = 20.0  # ratio of positive losses from which their scale is logarithmic
 
 
@@ -83,7 +84,7 @@ def learning_curves(folder: Path, study: Study, found: Sequence[Fate]) -> Path:
     most = max(float(x[-1]) for x, _ in drawn.values())
     axes.set_xscale("log")
     axes.set_xlim(0.9, max(most, 2.0) * 1.15)
-    axes.xaxis.set_major_formatter(PLAIN)
+    _plain(axes, "x", most)
     axes.set_xlabel("resource of a trial, in units")
     axes.set_ylabel("loss")
     _legend(axes, [fate for fate in LABELS if counts[fate]], counts)
@@ -109,14 +110,21 @@ def _scale(axes: Axes, values: Floats) -> None:
         axes.set_yscale("log")
         axes.set_ylim(low / 1.15, float(values.max()) * 1.15)
         if values.max() < 1000 * low:
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_major_formatter(PLAIN)
-            axes.yaxis.set_minor_formatter("")
+            _plain(axes, "y", values.max() / low)
         return
     if values.max() < low + 1.5 * (high - low):
         high = float(values.max())
     margin = 0.05 * (high - low) or 0.05 * max(abs(low), 1e-9)
     axes.set_ylim(low - margin, high + margin)
+
+
+def _plain(axes: Axes, name: Literal["x", "y"], span: float) -> None:
+    """Plain numbers on a logarithmic axis, more of them the fewer powers of ten it spans."""
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    if span < FEW:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(PLAIN)
+    axis.set_minor_formatter("")
 
 
 def _legend(axes: Axes, shown: Iterable[Fate], counts: Counter[Fate]) -> None:
@@ -159,11 +167,8 @@ def rounds(folder: Path, study: Study, found: Sequence[Fate], accounts: Sequence
         left.plot(at, list(map(_going_on, points)), "v", color=colours[bracket], markersize=3)
     left.set_xscale("log")
     left.set_yscale("log")
-    for axis in (left.xaxis, left.yaxis):
-        axis.set_major_formatter(PLAIN)
-    if max(len(account.trials) for account in accounts) < WIDE:
-        left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    left.yaxis.set_minor_formatter("")
+    _plain(left, "x", max(account.resource for account in accounts))
+    _plain(left, "y", max(len(account.trials) for account in accounts))
     left.set_xlabel("resource of a trial, in units")
     left.set_ylabel("trials that are trained")
     _bars(right, study, found, accounts, brackets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -72,7 +73,7 @@ def resource_part(study: Study, found: Sequence[Fate]) -> str:
         head.append("of Hyperband")
         for row, (_, _, units) in zip(table, rows, strict=True):
             row.append(f"{units / spent.hyperband[0]:.1%}")
-    return "\n".join([aligned(head, table), *_spent(study, spent), *_unknown(found)])
+    return "\n".join([aligned(head, table), *_spent(study, spent), *_unknown(found), *_unbegun(study)])
 
 
 def _spent(study: Study, spent: Expense) -> list[str]:
@@ -100,6 +101,17 @@ def _unknown(found: Sequence[Fate]) -> list[str]:
     ]
 
 
+def _unbegun(study: Study) -> list[str]:
+    """A note on trials that were dropped before they had a loss, since their steps take much."""
+    out = [one.trial for one in study.decisions if one.verdict in (Verdict.DROPPED, Verdict.STOPPED)]
+    number = len({trial for trial in out if math.isnan(study.curves.last(trial))})
+    if not number:
+        return []
+    return [
+        f"{counted(number, 'trial')} of them ended before a first step, which takes more than their round gave them"
+    ]
+
+
 def _number(value: Any) -> float:
     return float(value) if isinstance(value, (int, float)) else 0.0
 
@@ -107,12 +119,13 @@ def _number(value: Any) -> float:
 # ---------------------------------------------------------------- the best trials
 
 
-def best_part(study: Study, found: Sequence[Fate]) -> str:
+def best_part(study: Study, found: Sequence[Fate], *, is_noisy: bool = True) -> str:
     """A table of the best trials, why the first of them looks better than it is, and where to find it.
 
     Args:
         study: the study.
         found: what became of each trial, by its number.
+        is_noisy: whether the same trial could have had another loss.
     """
     usable = [trial for trial, fate in enumerate(found) if fate not in (Fate.NOT_BEGUN, Fate.FAILED)]
     if not usable:
@@ -125,10 +138,10 @@ def best_part(study: Study, found: Sequence[Fate]) -> str:
     beside = [name for name in BESIDE if name in known]
     head = ["best trials", "resource", "loss", *map(in_line, beside), *map(in_line, study.values(ranked[0]))]
     lines = [aligned(head, [_best_row(study, trial, beside) for trial in ranked[:BEST]])]
-    if rivals > 1:
+    if rivals > 1 and is_noisy:
         lines += [
             f"the first has the lowest loss of the {rivals:,} trials that reached {counted(most, 'unit')}:",
-            "of noisy losses the lowest flatters; evaluate it anew before you quote it",
+            "of noisy losses the lowest flatters; quote what it is when it is measured anew",
         ]
     return "\n".join(lines + _where_it_is(study, ranked[0]))
 

@@ -30,6 +30,7 @@ class StudyReport:
         study: the study.
         unit: what a unit of resource is, in words, such as ``"1,000 shots"``; empty if nobody said.
         beside: a part of the page on what stands beside the best trial, such as classical searches; empty for none.
+        is_noisy: whether the same trial could have had another loss, as with shots or random batches of data.
 
     >>> from qhn.search.hyperband import Hyperband
     >>> study = Study(Hyperband(max_resource=9, eta=3), {"slope": [1.0, 2.0, 3.0]})
@@ -43,13 +44,14 @@ class StudyReport:
     study: Study
     unit: str = ""
     beside: str = ""
+    is_noisy: bool = True
 
     def page(self) -> str:
         """The page of text."""
         parts = [
             title_part(self.study, self.fates, self.unit),
             resource_part(self.study, self.fates),
-            best_part(self.study, self.fates),
+            best_part(self.study, self.fates, is_noisy=self.is_noisy),
             self.beside,
             rounds_part(self.study, self.rounds),
             predictions_part(self.study, self.points),
