@@ -243,7 +243,8 @@ def _standardised(regressor: Any) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return TransformedTargetRegressor(make_pipeline(StandardScaler(), regressor), transformer=StandardScaler())
+    pipeline = make_pipeline(StandardScaler(), regressor)
+    return TransformedTargetRegressor(pipeline, transformer=StandardScaler(), check_inverse=False)
 
 
 def spread(targets: Floats, number: int) -> Integers:
