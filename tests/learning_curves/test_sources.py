@@ -193,7 +193,7 @@ def test_the_qpu_seconds_of_a_rehearsal_are_its_prices(tmp_path: Path) -> None:
     curve = curve_of_run(record)
     assert curve is not None
     prices = [entry["price_seconds"] for entry in record.timing()]
-    np.testing.assert_allclose(curve.costs["qpu-seconds"], np.cumsum(prices))
+    np.testing.assert_allclose(curve.costs["qpu_seconds"], np.cumsum(prices))
     (record.directory / "timing.jsonl").unlink()
     with pytest.warns(UserWarning, match="are lost"):
         without = curve_of_run(record)

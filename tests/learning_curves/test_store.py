@@ -23,8 +23,8 @@ CURVES = [
         is_settled=True,
     ),
     LearningCurve([np.nan, np.inf], {"steps": [1, 2]}),
-    LearningCurve([], {"qpu-seconds": []}),
-    LearningCurve([0.25], {"qpu-seconds": [2.5], "steps": [1]}),
+    LearningCurve([], {"qpu_seconds": []}),
+    LearningCurve([0.25], {"qpu_seconds": [2.5], "steps": [1]}),
 ]
 
 

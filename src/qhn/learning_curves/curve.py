@@ -34,7 +34,7 @@ class LearningCurve:
     Attributes:
         losses: the loss after each step, ``[steps]``; lower is better.
         costs: what the training has taken by the end of each step, ``[steps]``, by the unit in which it is counted:
-            ``"steps"``, ``"shots"``, ``"qpu-seconds"``, or a unit of the user's own.
+            ``"steps"``, ``"shots"``, ``"qpu_seconds"``, or a unit of the user's own.
         settings: the settings of the training by dotted key, as JSON values.
         problem: a name of what was minimised; curves of different problems are never mixed.
         quantity: a name of what the losses are, such as ``"mean"`` for E.

@@ -155,7 +155,7 @@ def _seconds(record: Record, num_steps: int) -> dict[str, Floats]:
     prices = {entry["step"]: entry.get("price_seconds") for entry in record.timing()}
     if any(prices.get(step) is None for step in range(num_steps)):
         return {}
-    return {"qpu-seconds": np.cumsum([prices[step] for step in range(num_steps)])}
+    return {"qpu_seconds": np.cumsum([prices[step] for step in range(num_steps)])}
 
 
 def _facts(config: RunConfig, loss: str, source: str) -> dict[str, Any]:

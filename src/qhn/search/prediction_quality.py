@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from qhn.arrays import Floats
+from qhn.learning_curves.cross_validation import out_of_fold
 from qhn.learning_curves.predictors import Predictor
 from qhn.search.account import rounds
 from qhn.search.curves import Decision, Verdict
@@ -236,14 +237,9 @@ def cross_validated(predictor: Predictor, known: Sequence[Lesson]) -> list[tuple
     largest = {(lesson.resource, lesson.until): lesson for lesson in known}
     found = []
     for lesson in largest.values():
-        number = len(lesson.finals)
-        if number < 2 * FOLDS:
+        if len(lesson.finals) < 2 * FOLDS:
             continue
-        predicted = np.empty(number)
-        for fold in range(FOLDS):
-            test = np.arange(number) % FOLDS == fold
-            fitted = predictor.fit(lesson.curves[~test], lesson.settings[~test], lesson.finals[~test])
-            predicted[test] = fitted.predict(lesson.curves[test], lesson.settings[test])
+        predicted = out_of_fold(predictor, lesson.curves, lesson.settings, lesson.finals, FOLDS)
         usable = np.isfinite(predicted)
         found.append((predicted[usable], lesson.finals[usable]))
     return found
