@@ -168,6 +168,8 @@ def test_other_beginnings_than_those_learnt_are_refused(rng: np.random.Generator
     fitted = predictor("ridge").fit(curves[:, :5], no_settings(curves), curves[:, -1])
     with pytest.raises(QhnError, match="known at 5 points as those learnt, got 6"):
         fitted.predict(curves[:, :6], no_settings(curves))
+    with pytest.raises(QhnError, match="settings must be 0 numbers as those learnt, got 1"):
+        fitted.predict(curves[:, :5], np.ones((20, 1)))
     with pytest.raises(QhnError, match=r"one loss for each of the 20 curves, got the shape \(19,\)"):
         predictor("ridge").fit(curves, no_settings(curves), curves[1:, -1])
 

@@ -138,7 +138,7 @@ class Regression:
         low, high = fences(losses)
         columns = features_of(self.features, np.clip(losses, low, high), numbers)
         pipeline = _standardised(self._regressor()).fit(columns, np.clip(targets, *fences(targets)))
-        return FittedRegression(self, pipeline, low, high)
+        return FittedRegression(self, pipeline, low, high, numbers.shape[1])
 
     def _try_out(self) -> None:
         """Fit a regressor to a few numbers, which checks its parameters; a machine that solves a QUBO is left alone.
@@ -169,12 +169,14 @@ class FittedRegression:
         pipeline: the fitted regressor, with the standardisation of features and targets.
         low: the lower bound to which losses are cut at each point of the grid that is known of a curve, ``[p]``.
         high: the upper bound, ``[p]``.
+        num_settings: number of hyper-parameters, as numbers, of each curve that was learnt.
     """
 
     regression: Regression
     pipeline: Any
     low: Floats
     high: Floats
+    num_settings: int
 
     @property
     def regressor(self) -> Any:
@@ -190,6 +192,8 @@ class FittedRegression:
         losses, numbers = as_curves(curves, settings)
         if losses.shape[1] != len(self.low):
             raise QhnError(f"curves must be known at {len(self.low)} points as those learnt, got {losses.shape[1]}")
+        if numbers.shape[1] != self.num_settings:
+            raise QhnError(f"settings must be {self.num_settings} numbers as those learnt, got {numbers.shape[1]}")
         is_usable = is_predictable(losses)
         predictions = np.full(len(losses), np.inf)
         if is_usable.any():
