@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from qhn.search.swift_hyperband import SwiftHyperband
     from qhn.search.trial import Trial
     from qhn.seeds import Key
+    from qhn.svr.regressor import QuboSVR
 
 _MODULES = {
     "backend": ("BackendError", "DeviceSettings", "NoiseSettings", "RehearsalSettings", "open_backend"),
@@ -108,8 +109,9 @@ _MODULES = {
     "search.swift_hyperband": ("SwiftHyperband",),
     "search.trial": ("Trial",),
     "seeds": ("Key",),
+    "svr.regressor": ("QuboSVR",),
 }
-_OF_EXTRAS = ("HypernetworkClassifier",)  # names that need more than qhn installs; `import *` leaves them out
+_OF_EXTRAS = ("HypernetworkClassifier", "QuboSVR")  # names that need more than qhn installs; `import *` leaves them out
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __version__ = "0.1.0"

@@ -78,6 +78,7 @@ class Scheduler:
         rule: the rule.
         curves: the curves of all trials so far.
         units: the resource that all trials have taken together so far, in units.
+        stages: the stages that were opened so far, in order.
 
     >>> from qhn.search.hyperband import SuccessiveHalving
     >>> scheduler = Scheduler(SuccessiveHalving(num_trials=4, max_resource=4, eta=2))
@@ -95,6 +96,7 @@ class Scheduler:
         self.curves = Curves(settings)
         self.units = 0
         self._decisions: list[Decision] = []
+        self.stages: list[Stage] = []
         self._waiting: dict[int, Stage] = {}  # the stage of each trial that was asked for and not told
         self._left: dict[Stage, int] = {}
         self._new: list[Stage] = []
@@ -140,6 +142,7 @@ class Scheduler:
                 self._left[stage] = len(stage.trials)
                 self._waiting |= dict.fromkeys(stage.trials, stage)
                 self._new.append(stage)
+                self.stages.append(stage)
                 return
 
     @property

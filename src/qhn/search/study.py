@@ -26,7 +26,7 @@ from qhn.fields import Whole
 from qhn.parallel.jobs import Failure, work_through
 from qhn.search.curves import Curves, Decision
 from qhn.search.journal import DEFINITION, JOURNAL, StudyJournal
-from qhn.search.scheduler import Rule, Scheduler
+from qhn.search.scheduler import Rule, Scheduler, Stage
 from qhn.search.space import Space
 from qhn.search.trial import Job, Result, Trial, checked, seed_of, train_each
 from qhn.text import clipped
@@ -255,6 +255,11 @@ class Study:
     def decisions(self) -> Sequence[Decision]:
         """The decisions of the scheduler so far."""
         return tuple(self._scheduler.decisions)
+
+    @property
+    def stages(self) -> Sequence[Stage]:
+        """The stages of the scheduler that were opened so far, in order."""
+        return tuple(self._scheduler.stages)
 
     @property
     def units(self) -> int:
