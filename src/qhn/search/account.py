@@ -61,7 +61,7 @@ def _fate(study: Study, trial: int, verdict: Verdict | None, *, is_best: bool) -
         return Fate.WINNER
     if reached == study.rule.max_resource:
         return Fate.FINISHED
-    return LOSERS[verdict] if verdict in LOSERS else Fate.UNDER_WAY
+    return Fate.UNDER_WAY if verdict is None else LOSERS.get(verdict, Fate.UNDER_WAY)
 
 
 def has_failed(study: Study, trial: int) -> bool:

@@ -1,4 +1,4 @@
-"""The figures of a study: learning curves and where they ended, the rounds, and predicted losses beside reached ones."""
+"""The figures of a study: learning curves and where they ended, rounds, and predicted losses beside reached ones."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LABELS = {
 }
 MOST_POINTS = 200  # of a curve that are drawn
 MANY = 60  # curves, above which they become transparent
-PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
+PLAIN = FuncFormatter(lambda value, _: f"{value:,g}")
 WIDE = 20.0  # ratio of positive losses from which their scale is logarithmic
 
 
@@ -67,9 +67,11 @@ def learning_curves(folder: Path, study: Study, found: Sequence[Fate]) -> Path:
     counts = Counter(found)
     for fate, (colour, marker, width, order) in STYLES.items():
         lines = [np.column_stack(drawn[trial]) for trial in drawn if found[trial] is fate]
-        alpha = 1.0 if fate is Fate.WINNER else max(0.15, min(0.8, MANY / max(counts[fate], 1)))
+        alpha = 1.0 if fate is Fate.WINNER else max(0.2, min(0.8, MANY / max(counts[fate], 1)))
         axes.add_collection(
-            LineCollection(lines, colors=colour, linewidths=width, alpha=alpha, zorder=order, rasterized=len(lines) > MANY)
+            LineCollection(
+                lines, colors=colour, linewidths=width, alpha=alpha, zorder=order, rasterized=len(lines) > MANY
+            )
         )
         ends = [line[np.isfinite(line[:, 1])][-1] for line in lines if np.isfinite(line[:, 1]).any()]
         if ends:
@@ -123,8 +125,9 @@ def _legend(axes: Axes, shown: Iterable[Fate], counts: Counter[Fate]) -> None:
         for fate in shown
     ]
     labels = [LABELS[fate] + (f" ({counts[fate]:,})" if counts[fate] > 1 else "") for fate in shown]
-    place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2}
-    axes.legend(handles, labels, fontsize=6, frameon=False, handlelength=1.6, **place)
+    axes.legend(
+        handles, labels, fontsize=6, frameon=False, handlelength=1.6, ncols=2, loc="lower left", bbox_to_anchor=(0, 1)
+    )
 
 
 # ---------------------------------------------------------------- rounds
@@ -132,7 +135,7 @@ def _legend(axes: Axes, shown: Iterable[Fate], counts: Counter[Fate]) -> None:
 
 @in_own_style
 def rounds(folder: Path, study: Study, found: Sequence[Fate], accounts: Sequence[RoundAccount]) -> Path:
-    """Draw how many trials each bracket trained on the way to R, and what they took beside what they take if none is stopped.
+    """Draw how many trials each bracket trained on the way to R, and what they took and would have if none was stopped.
 
     Args:
         folder: the directory for ``rounds.png`` and ``rounds.csv``; what each trial took is in ``trials.csv``.
@@ -152,9 +155,8 @@ def rounds(folder: Path, study: Study, found: Sequence[Fate], accounts: Sequence
         x, y = _survivors(of_bracket)
         left.step(x, y, where="post", color=colours[bracket], linewidth=1.2)
         points = [account for account in of_bracket if account.point is not None and account.verdicts[Verdict.FULL]]
-        left.plot(
-            [account.point for account in points], list(map(_going_on, points)), "v", color=colours[bracket], markersize=3
-        )
+        at = [float(account.point or 0) for account in points]
+        left.plot(at, list(map(_going_on, points)), "v", color=colours[bracket], markersize=3)
     left.set_xscale("log")
     left.set_yscale("log")
     for axis in (left.xaxis, left.yaxis):
@@ -209,7 +211,7 @@ def _survivors(accounts: Sequence[RoundAccount]) -> tuple[list[float], list[floa
 def _bars(
     axes: Axes, study: Study, found: Sequence[Fate], accounts: Sequence[RoundAccount], brackets: Sequence[int]
 ) -> None:
-    """The resource of each bracket by what became of its trials, and what it takes if none is stopped within a round."""
+    """The resource of each bracket by what became of its trials, and what it takes if none is stopped in a round."""
     spent = {bracket: Counter[Fate]() for bracket in brackets}
     for account in accounts:
         if account.round == 0:
@@ -225,6 +227,7 @@ def _bars(
         begin += width
     axes.set_yticks(place, [f"bracket {bracket}" for bracket in brackets])
     axes.invert_yaxis()
+    axes.xaxis.set_major_formatter(PLAIN)
     axes.set_xlabel("resource of all its trials, in units")
     handles, labels = axes.get_legend_handles_labels()
     if np.allclose(begin, planned):
@@ -250,11 +253,13 @@ def predictions(folder: Path, points: Sequence[DecisionPoint]) -> Path:
     figure, axes = one_panel(0.9 * COLUMN)
     ends = sorted({point.until for point in points if point.num_checked})
     colours = colormaps["viridis"](np.linspace(0, 0.9, len(ends)))
+    is_last = all(np.array_equal(point.predicted, point.last) for point in points)
     values = []
     for point in points:
         last, reached = point.pairs(point.last)
         values += [last, reached]
-        axes.plot(reached, last, "x", color=GREY, markersize=3, markeredgewidth=0.6, zorder=1)
+        if not is_last:
+            axes.plot(reached, last, "x", color=GREY, markersize=3, markeredgewidth=0.6, zorder=1)
     for end, colour in zip(ends, colours, strict=True):
         pairs = [point.pairs(point.predicted) for point in points if point.until == end]
         predicted, reached = (np.concatenate(part) for part in zip(*pairs, strict=True))
@@ -270,8 +275,10 @@ def predictions(folder: Path, points: Sequence[DecisionPoint]) -> Path:
     axes.set_ylabel("predicted at the decision point")
     shown = list(zip(ends, colours, strict=True))
     handles = [Line2D([], [], color=colour, marker="o", linestyle="", markersize=3.5) for _, colour in shown]
-    handles.append(Line2D([], [], color=GREY, marker="x", linestyle="", markersize=3))
-    labels = [f"at {counted(end, 'unit')}" for end in ends] + ["last value instead"]
+    labels = [f"at {counted(end, 'unit')}" for end in ends]
+    if not is_last:
+        handles.append(Line2D([], [], color=GREY, marker="x", linestyle="", markersize=3))
+        labels.append("last value instead")
     axes.legend(handles, labels, fontsize=6, frameon=False, handletextpad=0.2)
     return save(figure, folder / "predictions.png")
 

@@ -1,21 +1,22 @@
 """The ends of stopped trials, imputed: a predictor with its errors on whole curves gives a predictive distribution.
 
 The predictor learns from the trials of a survey that are trained to the end. What it predicts for these themselves it
-predicts out of fold: by predictors that have learnt from nine tenths of them without the trial in question. The errors
-of these predictions are those that it makes for stopped trials. So a stopped trial ends where it is predicted to, plus
-one of the errors that were made for trials with about the same prediction.
+predicts out of fold: by predictors that have learnt from nine tenths of them without the trial in question. How ends
+follow from these predictions, a line and errors about it, holds for stopped trials as well. So a stopped trial ends
+where the line says, plus one of the errors that were made for trials with about the same prediction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
 
 from qhn.arrays import Bools, Floats, Integers
-from qhn.search.swift_hyperband import Predictor
+from qhn.errors import QhnError
+from qhn.learning_curves.predictors import Predictor
 from qhn.search.two_phase import Estimate, estimate_mean, estimate_rate
 
 FOLDS = 10
@@ -32,6 +33,9 @@ class Trials:
         ends: the losses at the most resource, ``[n]``: infinite for a trial that failed, nan for one that was stopped.
         is_whole: whether a trial belongs to the random part that is trained to the end, ``[n]``.
         group: the number of the group of each trial, ``[n]``.
+
+    Raises:
+        QhnError: at construction, if the arrays do not fit together, or a trial outside the random part has an end.
     """
 
     beginnings: Floats
@@ -40,10 +44,22 @@ class Trials:
     is_whole: Bools
     group: Integers
 
+    def __post_init__(self) -> None:
+        number = len(self.ends)
+        if not number or any(len(getattr(self, field.name)) != number for field in fields(self)):
+            raise QhnError("the trials of a survey need a row each in every array, and there must be one at least")
+        if not np.isnan(self.ends[~self.is_whole]).all():
+            raise QhnError(
+                "a trial outside the random part must have the end nan: those that went on because they did well are no "
+                "fair sample of all, and statistics of the finished ones alone are biased"
+            )
+
     @cached_property
     def has_begun_well(self) -> Bools:
         """Whether a trial had not failed at the decision point, ``[n]``."""
-        well: Bools = ~np.isinf(self.beginnings[:, -1])
+        last = self.beginnings[:, -1]
+        has_ended = np.isnan(last) & np.isfinite(self.beginnings).any(axis=1)  # a loss that was no number any more
+        well: Bools = ~(np.isinf(last) | has_ended)
         return well
 
 
@@ -91,17 +107,17 @@ class Imputation:
         Args:
             share: the share of trials with losses below the quantile, in (0, 1).
         """
-        losses = self._possible_ends
+        losses = self.possible_ends
         rates = [self.rate_below(float(np.nextafter(loss, np.inf))) for loss in losses]
         value = _first_at(losses, [rate.value for rate in rates], share)
-        ends = [
+        interval, sweep_interval = (
             (
-                _first_at(losses, [getattr(rate, name)[1] for rate in rates], share),
-                _first_at(losses, [getattr(rate, name)[0] for rate in rates], share),
+                _first_at(losses, [high for _, high in intervals], share),
+                _first_at(losses, [low for low, _ in intervals], share),
             )
-            for name in ("interval", "sweep_interval")
-        ]
-        return Estimate(value, *ends)
+            for intervals in ([rate.interval for rate in rates], [rate.sweep_interval for rate in rates])
+        )
+        return Estimate(value, interval, sweep_interval, min(rate.trials for rate in rates))
 
     def chances_below(self, threshold: float) -> Floats:
         """The probability that each trial ends below a threshold, ``[n]``; for whole trials predicted out of fold."""
@@ -144,7 +160,7 @@ class Imputation:
         return np.where(np.isfinite(np.take_along_axis(distance, nearest, axis=1)), errors[nearest], np.nan)
 
     @property
-    def _possible_ends(self) -> Floats:
+    def possible_ends(self) -> Floats:
         """Known ends, and what the others are predicted to be with every error, ascending and a few hundred of them."""
         known = self.ends[self.is_whole & np.isfinite(self.ends)]
         imputed = (self.predicted[:, None] + self._errors)[~self.is_whole & self.has_begun_well].ravel()
@@ -161,11 +177,14 @@ def impute(trials: Trials, predictor: Predictor) -> list[Imputation]:
     """
     fold = assign_folds(trials)
     predicted = predict_out_of_fold(trials, fold, predictor)
-    groups = [trials.group == number for number in range(int(trials.group.max()) + 1)]
-    return [
-        Imputation(trials.ends[own], trials.is_whole[own], trials.has_begun_well[own], predicted[own], fold[own])
-        for own in groups
-    ]
+    imputations = []
+    for number in range(int(trials.group.max()) + 1):
+        own = trials.group == number
+        calibrated = calibrate(predicted[own], trials.ends[own], fold[own])
+        imputations.append(
+            Imputation(trials.ends[own], trials.is_whole[own], trials.has_begun_well[own], calibrated, fold[own])
+        )
+    return imputations
 
 
 def assign_folds(trials: Trials) -> Integers:
@@ -194,6 +213,32 @@ def predict_out_of_fold(trials: Trials, fold: Integers, predictor: Predictor) ->
         predicted[own] = found[own]
         predicted[~is_known] += own.sum() / is_known.sum() * found[~is_known]
     return predicted
+
+
+def calibrate(predicted: Floats, ends: Floats, fold: Integers) -> Floats:
+    """The predictions for the trials of a group on the line that fits best how its known ends follow from them, ``[n]``.
+
+    So a predictor need not know the level of the ends, nor differences between groups. The line for a whole trial is
+    fitted without its fold. It does not fall: a predictor that is worse than none is replaced by the mean.
+
+    Args:
+        predicted: predictions for all trials of the group, ``[n]``; out of fold for whole ones.
+        ends: the losses at the end, ``[n]``.
+        fold: the number of the fold of each whole trial, ``[n]``; −1 for the others.
+    """
+    is_known = (fold >= 0) & np.isfinite(ends)
+    calibrated = np.empty_like(predicted)
+    for number in np.unique(fold):
+        own, learnt = fold == number, is_known & ((fold != number) | (number < 0))
+        if not learnt.any():
+            calibrated[own] = predicted[own]
+            continue
+        level, middle = ends[learnt].mean(), predicted[learnt].mean()
+        scatter = predicted[learnt] - middle
+        square = float(scatter @ scatter)
+        slope = max(float(scatter @ ends[learnt]) / square, 0.0) if square > 0 else 0.0
+        calibrated[own] = level + slope * (predicted[own] - middle)
+    return calibrated
 
 
 def _predict(trials: Trials, learnt: Bools, predictor: Predictor) -> Floats:

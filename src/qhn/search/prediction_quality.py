@@ -14,11 +14,12 @@ from functools import cached_property
 import numpy as np
 
 from qhn.arrays import Floats
+from qhn.learning_curves.predictors import Predictor
 from qhn.search.account import rounds
 from qhn.search.curves import Decision, Verdict
 from qhn.search.scheduler import Scheduler
 from qhn.search.study import Study
-from qhn.search.swift_hyperband import Predictor, SwiftHyperband
+from qhn.search.swift_hyperband import SwiftHyperband
 
 RESAMPLES = 1_000
 MIN_FOR_INTERVAL = 5  # predictions, below which resampling them says nothing

@@ -11,11 +11,12 @@ from qhn.config import RunConfig
 from qhn.config.section import Section
 from qhn.errors import QhnError
 from qhn.learning_curves.predictors import predictor
+from qhn.search.curves import KnownCurves
 from qhn.search.hyperband import Hyperband, RunAll, SuccessiveHalving
 from qhn.search.schedule import MAX_RESOURCE
 from qhn.search.scheduler import Rule
 from qhn.search.space import Range, Space
-from qhn.search.swift_hyperband import KnownCurves, SwiftHyperband
+from qhn.search.swift_hyperband import SwiftHyperband
 from qhn.sweep.files import directory_name, dotted
 from qhn.text import shown
 

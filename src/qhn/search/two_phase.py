@@ -34,11 +34,13 @@ class Estimate:
         interval: the ends of the interval for all initialisations, of which the trials are a random sample.
         sweep_interval: the ends of the interval for the trials of the survey alone: the value that they would have had
             if all of them had been trained to the end.
+        trials: the number of trials that, if all of them were trained to the end, would tell the value as precisely.
     """
 
     value: float
     interval: Interval
     sweep_interval: Interval
+    trials: float
 
     def __str__(self) -> str:
         low, high = self.interval
@@ -65,13 +67,15 @@ def estimate_mean(known: Floats, predicted_known: Floats, predicted_others: Floa
     every = len(known) + len(predicted_others)
     value, residuals = _corrected_mean(known, predicted_known, predicted_others)
     if len(known) < FEWEST:
-        return Estimate(value, (-math.inf, math.inf), (-math.inf, math.inf))
+        return Estimate(value, (-math.inf, math.inf), (-math.inf, math.inf), len(known))
     degrees = len(known) - 2
     of_sweep = len(predicted_others) / every * float(residuals @ residuals) / degrees / len(known)
-    of_all = of_sweep + float(known.var(ddof=1)) / every
+    variance = float(known.var(ddof=1))
+    of_all = of_sweep + variance / every
+    trials = variance / of_all if of_all else every
     factor = float(stdtrit(degrees, 0.975))
     reach, sweep_reach = factor * math.sqrt(of_all), factor * math.sqrt(of_sweep)
-    return Estimate(value, (value - reach, value + reach), (value - sweep_reach, value + sweep_reach))
+    return Estimate(value, (value - reach, value + reach), (value - sweep_reach, value + sweep_reach), trials)
 
 
 def estimate_rate(known: Floats, predicted_known: Floats, predicted_others: Floats) -> Estimate:
@@ -95,18 +99,16 @@ def estimate_rate(known: Floats, predicted_known: Floats, predicted_others: Floa
     """
     number, others = len(known), len(predicted_others)
     if not number:
-        return Estimate(math.nan, (0.0, 1.0), (0.0, 1.0))
+        return Estimate(math.nan, (0.0, 1.0), (0.0, 1.0), 0)
     value, residuals = _corrected_mean(known, predicted_known, predicted_others)
     successes = float(known.sum())
     fewest, most = successes / (number + others), (successes + others) / (number + others)
     value = min(max(value, fewest), most)
     missed = _missed_share(known, residuals)
     sweep_part = others / (number + others) * missed / number  # variances in units of that of a single trial
-    interval = _wilson(value, 1 / (sweep_part + 1 / (number + others)))
-    if not others:
-        return Estimate(value, interval, (value, value))
-    low, high = _wilson(value, 1 / sweep_part)
-    return Estimate(value, interval, (max(low, fewest), min(high, most)))
+    trials = 1 / (sweep_part + 1 / (number + others))
+    low, high = _wilson(value, 1 / sweep_part) if others else (value, value)
+    return Estimate(value, _wilson(value, trials), (max(low, fewest), min(high, most)), trials)
 
 
 def _corrected_mean(known: Floats, predicted_known: Floats, predicted_others: Floats) -> tuple[float, Floats]:

@@ -12,10 +12,10 @@ from qhn.learning_curves.earlier import EarlierCurves, Wanted, fitting
 from qhn.learning_curves.sources import find_curves
 from qhn.learning_curves.store import load_curves, save_curves
 from qhn.search.config import StudyPlan
+from qhn.search.curves import KnownCurves
 from qhn.search.resource import Grid
 from qhn.search.space import Range
 from qhn.search.study import seed_of
-from qhn.search.swift_hyperband import KnownCurves
 
 EARLIER = "earlier.npz"  # the curves, in the directory of a study
 UNITS = {"shots": "shots", "qpu-seconds": "qpu_seconds", "steps": "steps"}
