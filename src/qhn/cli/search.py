@@ -59,10 +59,18 @@ def _advance(study: RunStudy, executor: Executor, quiet: bool) -> int:
 
 
 def _report(study: RunStudy, quiet: bool) -> None:
-    """Write and print the report on a study."""
+    """Write and print the report on a study; on a survey only when all of its trials are trained."""
     from qhn.search.report import StudyReport
+    from qhn.search.survey_report import SurveyReport
+    from qhn.search.survey_runs import survey_of
 
-    report = StudyReport(study.study, study.grid.unit_words())
+    report: StudyReport | SurveyReport
+    if study.plan.config.mode == "search":
+        report = StudyReport(study.study, study.grid.unit_words())
+    elif study.study.is_done:
+        report = SurveyReport(survey_of(study), study.grid.unit_words())
+    else:
+        return
     paths = report.write()
     if not quiet:
         put(report.page() + "\n")

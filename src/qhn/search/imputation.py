@@ -50,8 +50,8 @@ class Trials:
             raise QhnError("the trials of a survey need a row each in every array, and there must be one at least")
         if not np.isnan(self.ends[~self.is_whole]).all():
             raise QhnError(
-                "a trial outside the random part must have the end nan: those that went on because they did well are no "
-                "fair sample of all, and statistics of the finished ones alone are biased"
+                "a trial outside the random part must have the end nan: those that went on because they did well are "
+                "no fair sample of all, and statistics of the finished ones alone are biased"
             )
 
     @cached_property
@@ -73,6 +73,7 @@ class Imputation:
         has_begun_well: whether a trial had not failed at the decision point, ``[n]``.
         predicted: the predicted losses at the end, ``[n]``; out of fold for whole trials.
         fold: the number of the fold of each whole trial, ``[n]``; −1 for the others.
+        lowest: the lowest loss that is possible.
     """
 
     ends: Floats
@@ -80,6 +81,7 @@ class Imputation:
     has_begun_well: Bools
     predicted: Floats
     fold: Integers
+    lowest: float = -np.inf
 
     def mean(self) -> Estimate:
         """The mean loss at the end over all trials but those that failed.
@@ -121,8 +123,8 @@ class Imputation:
 
     def chances_below(self, threshold: float) -> Floats:
         """The probability that each trial ends below a threshold, ``[n]``; for whole trials predicted out of fold."""
-        below = self.predicted[:, None] + self._errors < threshold
-        return np.where(self.has_begun_well, _mean_of_known(below, self._errors), 0.0)
+        below = _mean_of_known(self._imputed < threshold, self._imputed)
+        return np.where(self.has_begun_well, below, 0.0)
 
     def predictive_interval(self, share: float = 0.9) -> tuple[Floats, Floats]:
         """The ends of the central interval that holds the end of each trial with a probability, ``[n]`` each.
@@ -131,7 +133,7 @@ class Imputation:
             share: the probability.
         """
         tails = [(1 - share) / 2, (1 + share) / 2]
-        low, high = np.nanquantile(self.predicted[:, None] + self._errors, tails, axis=1)
+        low, high = np.nanquantile(self._imputed, tails, axis=1)
         return low, high
 
     def draw(self, number: int, generator: np.random.Generator) -> Floats:
@@ -143,13 +145,13 @@ class Imputation:
         """
         stopped = np.flatnonzero(~self.is_whole & self.has_begun_well)
         ends = np.tile(np.where(self.has_begun_well, self.ends, np.inf), (number, 1))
-        chosen = generator.integers(self._errors.shape[1], size=(number, len(stopped)))
-        ends[:, stopped] = self.predicted[stopped] + self._errors[stopped, chosen]
+        chosen = generator.integers(self._imputed.shape[1], size=(number, len(stopped)))
+        ends[:, stopped] = self._imputed[stopped, chosen]
         return ends
 
     @cached_property
-    def _errors(self) -> Floats:
-        """Errors of out-of-fold predictions that may be made for each trial, ``[n, neighbours]``; nan where too few."""
+    def _imputed(self) -> Floats:
+        """The losses at which each trial may end, equally probable, ``[n, neighbours]``; nan beyond those known."""
         known = np.flatnonzero(self.fold >= 0)
         if not len(known):
             return np.full((len(self.ends), 1), np.nan)
@@ -157,23 +159,25 @@ class Imputation:
         distance = np.abs(self.predicted[:, None] - self.predicted[known])
         distance[self.fold[:, None] == self.fold[known]] = np.inf  # its own, and those of predictors that know it
         nearest = np.argsort(distance, axis=1, kind="stable")[:, :NEIGHBOURS]
-        return np.where(np.isfinite(np.take_along_axis(distance, nearest, axis=1)), errors[nearest], np.nan)
+        is_near = np.isfinite(np.take_along_axis(distance, nearest, axis=1))
+        return np.where(is_near, np.maximum(self.predicted[:, None] + errors[nearest], self.lowest), np.nan)
 
     @property
     def possible_ends(self) -> Floats:
         """Known ends, and what the others are predicted to be with every error, ascending and a few hundred of them."""
         known = self.ends[self.is_whole & np.isfinite(self.ends)]
-        imputed = (self.predicted[:, None] + self._errors)[~self.is_whole & self.has_begun_well].ravel()
+        imputed = self._imputed[~self.is_whole & self.has_begun_well].ravel()
         every = np.sort(np.concatenate([known, imputed[np.isfinite(imputed)]]))
         return np.unique(every[np.linspace(0, len(every) - 1, min(len(every), 200)).round().astype(int)])
 
 
-def impute(trials: Trials, predictor: Predictor) -> list[Imputation]:
+def impute(trials: Trials, predictor: Predictor, lowest: Sequence[float] | None = None) -> list[Imputation]:
     """The imputation of each group of trials, in the order of their numbers.
 
     Args:
         trials: the trials of all groups.
         predictor: the predictor, which learns from the whole trials of all groups.
+        lowest: the lowest loss that is possible in each group, nan where it is not known; None if it is nowhere.
     """
     fold = assign_folds(trials)
     predicted = predict_out_of_fold(trials, fold, predictor)
@@ -181,8 +185,9 @@ def impute(trials: Trials, predictor: Predictor) -> list[Imputation]:
     for number in range(int(trials.group.max()) + 1):
         own = trials.group == number
         calibrated = calibrate(predicted[own], trials.ends[own], fold[own])
+        least = -np.inf if lowest is None or np.isnan(lowest[number]) else lowest[number]
         imputations.append(
-            Imputation(trials.ends[own], trials.is_whole[own], trials.has_begun_well[own], calibrated, fold[own])
+            Imputation(trials.ends[own], trials.is_whole[own], trials.has_begun_well[own], calibrated, fold[own], least)
         )
     return imputations
 
@@ -216,7 +221,7 @@ def predict_out_of_fold(trials: Trials, fold: Integers, predictor: Predictor) ->
 
 
 def calibrate(predicted: Floats, ends: Floats, fold: Integers) -> Floats:
-    """The predictions for the trials of a group on the line that fits best how its known ends follow from them, ``[n]``.
+    """The predictions for the trials of a group, on the line that fits best how known ends follow from them, ``[n]``.
 
     So a predictor need not know the level of the ends, nor differences between groups. The line for a whole trial is
     fitted without its fold. It does not fall: a predictor that is worse than none is replaced by the mean.
