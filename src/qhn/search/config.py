@@ -214,7 +214,7 @@ def dimension(key: str, values: Any) -> Range | list[Any]:
         raise QhnError(f"vary.{key}: {error}") from None
 
 
-def _predictor(chosen: str | Mapping[str, Any]) -> Any:
+def _predictor(chosen: str | Mapping[str, Any]) -> Predictor:
     return predictor(chosen) if isinstance(chosen, str) else predictor(**chosen)
 
 

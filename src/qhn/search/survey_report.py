@@ -19,7 +19,6 @@ from qhn.text import aligned, counted
 
 MOST_CURVES = 300  # that are drawn
 POINTS = 60  # of a distribution that are drawn
-BAR = {"markersize": 4, "capsize": 2, "linewidth": 1}
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,9 @@ def _bars(axes: Axes, place: Any, found: Sequence[Estimate], colour: str, marker
     value = np.array([estimate.value for estimate in found])
     low, high = np.array([estimate.interval for estimate in found]).T
     reach = np.where(np.isfinite([low, high]), np.abs([value - low, high - value]), 0.0)
-    axes.errorbar(place, value, reach, color=colour, marker=marker, linestyle="", label=label, **BAR)
+    axes.errorbar(
+        place, value, reach, color=colour, marker=marker, markersize=4, linestyle="", label=label, capsize=2
+    )  # fmt: skip
 
 
 def _draw_distribution(axes: Axes, group: SurveyGroup, colour: str, label: str) -> None:
