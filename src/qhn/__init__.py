@@ -51,7 +51,14 @@ if TYPE_CHECKING:
     from qhn.run.replay import Replayed, replay
     from qhn.run.step import Step
     from qhn.run.training import Training, resume, train
+    from qhn.search.curves import KnownCurves
+    from qhn.search.hyperband import Hyperband, RunAll, SuccessiveHalving
+    from qhn.search.space import Range, Space
+    from qhn.search.study import Study
+    from qhn.search.swift_hyperband import SwiftHyperband
+    from qhn.search.trial import Trial
     from qhn.seeds import Key
+    from qhn.svr.regressor import QuboSVR
 
 _MODULES = {
     "backend": ("BackendError", "DeviceSettings", "NoiseSettings", "RehearsalSettings", "open_backend"),
@@ -95,9 +102,16 @@ _MODULES = {
     "run.replay": ("Replayed", "replay"),
     "run.step": ("Step",),
     "run.training": ("Training", "resume", "train"),
+    "search.curves": ("KnownCurves",),
+    "search.hyperband": ("Hyperband", "RunAll", "SuccessiveHalving"),
+    "search.space": ("Range", "Space"),
+    "search.study": ("Study",),
+    "search.swift_hyperband": ("SwiftHyperband",),
+    "search.trial": ("Trial",),
     "seeds": ("Key",),
+    "svr.regressor": ("QuboSVR",),
 }
-_OF_EXTRAS = ("HypernetworkClassifier",)  # names that need more than qhn installs; `import *` leaves them out
+_OF_EXTRAS = ("HypernetworkClassifier", "QuboSVR")  # names that need more than qhn installs; `import *` leaves them out
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __version__ = "0.1.0"

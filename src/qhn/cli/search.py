@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qhn.cli.app import app
+from qhn.cli.executors import AddressOption, ExecutorOption, WorkersOption, executor_of_options
 from qhn.cli.options import FAILED, QuietOption, ResultsOption, SetOption, all_settings
-from qhn.cli.sweeps import WorkersOption, stopped_kindly
 from qhn.cli.terminal import put, tell
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ def search(
     ] = None,
     settings: SetOption = None,
     workers: WorkersOption = None,
+    executor: ExecutorOption = "processes",
+    address: AddressOption = None,
     results: ResultsOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """The best of many runs for the fewest shots: most are stopped early; without a name, what there is."""
-    from qhn.parallel.processes import processes
     from qhn.search.config import load_study, studies
     from qhn.search.runs import open_study
 
@@ -36,12 +38,13 @@ def search(
         for name, title in studies().items():
             put(f"{name:<19} {title}")
         return
-    study = open_study(load_study(source, all_settings(settings)), results)
-    if not quiet:
-        tell(study.grid.words())
-    with stopped_kindly(), processes(workers) as opened:
+    with executor_of_options(executor, workers, address, results) as opened:
+        study = open_study(load_study(source, all_settings(settings)), results)
+        if not quiet:
+            tell(study.grid.words())
         failures = _advance(study, opened, quiet)
-    _report(study, quiet)
+        winner = study.record_winner()
+        _report(study, quiet, winner)
     if failures:
         raise typer.Exit(FAILED)
 
@@ -58,8 +61,8 @@ def _advance(study: RunStudy, executor: Executor, quiet: bool) -> int:
     return len(last.failures)
 
 
-def _report(study: RunStudy, quiet: bool) -> None:
-    """Write and print the report on a study; on a survey only when all of its trials are trained."""
+def _report(study: RunStudy, quiet: bool, winner: Path | None) -> None:
+    """Write and print the report on a study, and the directory of the winner's run; on a survey when it is done."""
     from qhn.search.report import StudyReport
     from qhn.search.survey_report import SurveyReport
     from qhn.search.survey_runs import survey_of
@@ -74,5 +77,5 @@ def _report(study: RunStudy, quiet: bool) -> None:
     paths = report.write()
     if not quiet:
         put(report.page() + "\n")
-    for path in paths:
+    for path in [*paths, *([] if winner is None else [winner])]:
         put(str(path))

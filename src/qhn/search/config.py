@@ -17,16 +17,17 @@ from qhn.config.file import check_values, load_config, one_sentence
 from qhn.config.section import Section
 from qhn.config.strategy import DecayingConfig
 from qhn.errors import NotFoundError, QhnError
-from qhn.learning_curves.predictors import predictor
+from qhn.learning_curves.predictors import Predictor, predictor
 from qhn.run.directories import results_directory
 from qhn.search.combinations import Combinations
+from qhn.search.curves import KnownCurves
 from qhn.search.hyperband import Hyperband, RunAll, SuccessiveHalving
 from qhn.search.schedule import MAX_RESOURCE
 from qhn.search.scheduler import Rule
 from qhn.search.space import Range, Space
 from qhn.search.study import seed_of
 from qhn.search.survey_rule import SurveyRule
-from qhn.search.swift_hyperband import KnownCurves, Predictor, SwiftHyperband
+from qhn.search.swift_hyperband import SwiftHyperband
 from qhn.sweep.files import directory_name, dotted, read_tables, refuse_twice, refuse_unknown, titles
 from qhn.text import shown
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from qhn.arrays import Bools, Floats, Integers
 from qhn.errors import QhnError
-from qhn.search.swift_hyperband import Predictor
+from qhn.learning_curves.predictors import Predictor
 from qhn.search.two_phase import Estimate, estimate_mean, estimate_rate
 
 FOLDS = 10

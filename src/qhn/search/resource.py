@@ -15,10 +15,9 @@ from typing import Any
 
 from qhn.budget.forecast import Forecast
 from qhn.config import RunConfig
-from qhn.config.strategy import LbfgsConfig
-from qhn.config.train import UniformConfig
 from qhn.errors import QhnError, RecordError
 from qhn.run.plan import Plan, prepare
+from qhn.sweep.batch import shared_by_members
 
 ROUNDING = 1e-9  # relative: three steps fit into three units
 MAX_STEPS = 1_000_000  # of a run
@@ -75,7 +74,8 @@ class Grid:
 
     def unit_words(self) -> str:
         """What a unit is, such as ``"1,800 shots"``."""
-        return f"{self.unit:,.6g} {NAMES[self.resource]}"
+        noun = NAMES[self.resource]
+        return f"{self.unit:,.6g} {noun.removesuffix('s') if self.unit == 1 else noun}"
 
     def to_json(self) -> dict[str, Any]:
         """The grid as JSON values."""
@@ -135,7 +135,7 @@ def grid_of(
     price_of: dict[str, Callable[[int], float]] = {}
     key_of, wrong = dict[int, str](), dict(faults)
     for trial, config in configs.items():
-        key = _kind_of_price(config)
+        key = shared_by_members(config)
         try:
             if key not in price_of:
                 price_of[key] = _price_of_steps(config, resource, check)
@@ -155,15 +155,6 @@ def grid_of(
     kinds = [key for key in steps if steps[key]]
     kind_of = {trial: kinds.index(key) for trial, key in key_of.items() if trial not in wrong}
     return Grid(resource, max_resource, unit, tuple(steps[key] for key in kinds), kind_of, wrong)
-
-
-def _kind_of_price(config: RunConfig) -> str:
-    """A name for everything in a configuration on which the price of its steps depends."""
-    optimizer = config.train.optimizer
-    if not isinstance(optimizer, LbfgsConfig):  # of which a step takes one gradient, whatever the rates
-        optimizer = type(optimizer)(name=optimizer.name)
-    train = config.train.model_copy(update={"seed": 0, "initial": UniformConfig(), "optimizer": optimizer})
-    return config.model_copy(update={"train": train}).run_id
 
 
 def _price_of_steps(config: RunConfig, resource: str, check: Callable[[Plan], None]) -> Callable[[int], float]:

@@ -27,6 +27,7 @@ from qhn.run.plan import Plan
 from qhn.run.record import Record
 from qhn.run.step import Ending, Outcome, Step
 from qhn.run.training import train
+from qhn.search.batches import StoredStates, advance_together, company_of, facts_of, in_jobs, losses_of
 from qhn.search.config import StudyPlan
 from qhn.search.resource import Grid, default_resource, grid_of
 from qhn.search.study import DEFINITION, Job, Result, Study, StudyProgress, Trial, advance
@@ -54,10 +55,21 @@ class RunTrials:
         """The configuration of the run that a trial is, with the steps that it takes if it is not stopped."""
         return self.plan.trained(trial.values, trial.seed, self.grid.most_steps(trial.number))
 
-    def directory(self, trial: Trial) -> Path:
-        """The directory of the run that a trial is."""
-        config = self.config(trial)
-        return Path(self.results) / config.experiment / config.run_id
+    @property
+    def folder(self) -> Path:
+        """The directory of the study's files."""
+        return self.plan.directory(self.results)
+
+    def is_batch(self, job: Job) -> bool:
+        """Whether the trials of a job advance together and are no recorded runs, also if it is a single one."""
+        return self._company(job[0]) is not None
+
+    def jobs(self, trials: Sequence[Trial]) -> list[Job]:
+        """The trials of a stage in jobs: exact ones that advance together, or a single one."""
+        return in_jobs(trials, [self._company(trial) for trial in trials])
+
+    def _company(self, trial: Trial) -> str | None:
+        return None if trial.number in self.grid.faults else company_of(self.config(trial), self.plan.config.loss)
 
     def losses(self, trial: Trial, steps: Sequence[float]) -> list[float]:
         """The losses of a trial at the units of resource that it takes.
@@ -81,7 +93,22 @@ def train_runs(trials: RunTrials, job: Job) -> list[Result]:
         BackendError: if a machine fails; what is complete is kept.
         QhnError: if a run fails by no fault of its configuration.
     """
+    if trials.is_batch(job):
+        return _train_batch(trials, job)
     return [_train_run(trials, trial) for trial in job]
+
+
+def _train_batch(trials: RunTrials, job: Job) -> list[Result]:
+    configs, number = [trials.config(trial) for trial in job], trials.grid.steps(job[0].number, job[0].until)
+    stored = StoredStates(trials.folder)
+    try:
+        state = advance_together(job, configs, number, stored, trials.results)
+    except NO_FAULT_OF_A_TRIAL:
+        raise
+    except QhnError as error:
+        return [_failed(trial, str(error)) for trial in job]
+    losses = losses_of(state, trials.plan.config.loss).tolist()
+    return [Result(trials.losses(trial, losses[row]), facts_of(state, row, number)) for row, trial in enumerate(job)]
 
 
 def _train_run(trials: RunTrials, trial: Trial) -> Result:
@@ -215,6 +242,25 @@ class RunStudy:
 
         yield from advance(self.study, partial(train_runs, self.trials), executor, in_flight=in_flight)
 
+    def record_winner(self) -> Path | None:
+        """The directory of the winner's run, which is made if its trial advanced in a batch; None without a winner.
+
+        Raises:
+            RecordError: if its record is damaged, or another process is writing it.
+            OSError: if it cannot be written.
+        """
+        best = self.study.best()
+        if not self.study.is_done or best is None or "run" not in self.study.facts.get(best.number, {}):
+            return None
+        training = train(self.trials.config(best), results=self.results)
+        try:
+            for _ in training:
+                pass
+        finally:
+            training.close()
+        assert training.record is not None
+        return training.record.directory
+
 
 def open_study(plan: StudyPlan, results: str | Path | None = None) -> RunStudy:
     """Open the study of a plan: a new one, or that in its directory, which goes on.
@@ -245,7 +291,15 @@ def open_study(plan: StudyPlan, results: str | Path | None = None) -> RunStudy:
     plan = _as_begun(plan, results)
     folder, place = plan.directory(results), results_directory(results)
     grid = _grid(plan, folder)
-    study = Study(plan.config.rule(), plan.space, folder=folder, seed=plan.config.seed, definition=plan.definition())
+    trials = RunTrials(plan, grid, str(place.absolute()))
+    study = Study(
+        plan.config.rule(),
+        plan.space,
+        folder=folder,
+        seed=plan.config.seed,
+        definition=plan.definition(),
+        group=trials.jobs,
+    )
     return RunStudy(plan, grid, study, place)
 
 
