@@ -43,7 +43,7 @@ def search(
         if not quiet:
             tell(study.grid.words())
         failures = _advance(study, opened, quiet)
-        winner = study.record_winner()
+        winner = study.record_winner() if study.plan.config.mode == "search" else None
         _report(study, quiet, winner)
     if failures:
         raise typer.Exit(FAILED)
