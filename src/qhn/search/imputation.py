@@ -1,9 +1,9 @@
 """The ends of stopped trials, imputed: a predictor with its errors on whole curves gives a predictive distribution.
 
 The predictor learns from the trials of a survey that are trained to the end. What it predicts for these themselves it
-predicts out of fold: by predictors that have learnt from nine tenths of them without the trial in question. How ends
-follow from these predictions, a line and errors about it, holds for stopped trials as well. So a stopped trial ends
-where the line says, plus one of the errors that were made for trials with about the same prediction.
+predicts out of fold: by predictors that have learnt from nine tenths of them without the trial in question. The errors
+of these predictions are those that it makes for stopped trials. So a stopped trial ends where it is predicted to, plus
+one of the errors that were made for trials with about the same prediction.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Imputation:
             share: the probability.
         """
         tails = [(1 - share) / 2, (1 + share) / 2]
-        low, high = np.nanquantile(self._imputed, tails, axis=1)
+        low, high = np.nanquantile(self._imputed, tails, axis=1, method="weibull")
         return low, high
 
     def draw(self, number: int, generator: np.random.Generator) -> Floats:
@@ -184,11 +184,9 @@ def impute(trials: Trials, predictor: Predictor, lowest: Sequence[float] | None 
     imputations = []
     for number in range(int(trials.group.max()) + 1):
         own = trials.group == number
-        calibrated = calibrate(predicted[own], trials.ends[own], fold[own])
         least = -np.inf if lowest is None or np.isnan(lowest[number]) else lowest[number]
-        imputations.append(
-            Imputation(trials.ends[own], trials.is_whole[own], trials.has_begun_well[own], calibrated, fold[own], least)
-        )
+        arrays = (trials.ends, trials.is_whole, trials.has_begun_well, predicted, fold)
+        imputations.append(Imputation(*(array[own] for array in arrays), least))
     return imputations
 
 
@@ -207,8 +205,8 @@ def predict_out_of_fold(trials: Trials, fold: Integers, predictor: Predictor) ->
     """The predicted ends of all trials, ``[n]``.
 
     A whole trial is predicted by the predictor that has not learnt from its fold, any other by the mean of all, each
-    weighted by the size of the fold that it does not know. A prediction goes no further beyond the known ends than they
-    span; where nothing can be predicted it is their mean.
+    weighted by the size of the fold that it does not know. So the errors for whole trials are, on average over which
+    trials are whole, exactly those for the others.
     """
     is_known = fold >= 0
     predicted = np.zeros(len(fold))
@@ -220,42 +218,49 @@ def predict_out_of_fold(trials: Trials, fold: Integers, predictor: Predictor) ->
     return predicted
 
 
-def calibrate(predicted: Floats, ends: Floats, fold: Integers) -> Floats:
+def calibrate(predicted: Floats, ends: Floats, learnt: Bools) -> Floats:
     """The predictions for the trials of a group, on the line that fits best how known ends follow from them, ``[n]``.
 
-    So a predictor need not know the level of the ends, nor differences between groups. The line for a whole trial is
-    fitted without its fold. It does not fall: a predictor that is worse than none is replaced by the mean.
+    So a predictor need not know the level of the ends, nor differences between groups. The line does not fall: a
+    predictor that ranks trials the wrong way is replaced by the mean.
 
     Args:
-        predicted: predictions for all trials of the group, ``[n]``; out of fold for whole ones.
+        predicted: predictions for all trials of the group, ``[n]``.
         ends: the losses at the end, ``[n]``.
-        fold: the number of the fold of each whole trial, ``[n]``; −1 for the others.
+        learnt: whether the line may follow from the end of a trial, ``[n]``.
+
+    >>> predicted, ends = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.1, 0.2, 0.3, np.nan])
+    >>> calibrate(predicted, ends, np.array([True, True, True, False])).round(3).tolist()
+    [0.1, 0.2, 0.3, 0.4]
     """
-    is_known = (fold >= 0) & np.isfinite(ends)
-    calibrated = np.empty_like(predicted)
-    for number in np.unique(fold):
-        own, learnt = fold == number, is_known & ((fold != number) | (number < 0))
-        if not learnt.any():
-            calibrated[own] = predicted[own]
-            continue
-        level, middle = ends[learnt].mean(), predicted[learnt].mean()
-        scatter = predicted[learnt] - middle
-        square = float(scatter @ scatter)
-        slope = max(float(scatter @ ends[learnt]) / square, 0.0) if square > 0 else 0.0
-        calibrated[own] = level + slope * (predicted[own] - middle)
+    if not learnt.any():
+        return predicted
+    level, middle = ends[learnt].mean(), predicted[learnt].mean()
+    scatter = predicted[learnt] - middle
+    square = float(scatter @ scatter)
+    slope = max(float(scatter @ ends[learnt]) / square, 0.0) if square > 0 else 0.0
+    calibrated: Floats = level + slope * (predicted - middle)
     return calibrated
 
 
 def _predict(trials: Trials, learnt: Bools, predictor: Predictor) -> Floats:
-    """What a predictor that has learnt from some trials predicts for all, ``[n]``."""
+    """What a predictor that has learnt from some trials predicts for all, calibrated for each group, ``[n]``.
+
+    A prediction goes no further beyond the ends that were learnt than they span; where nothing can be predicted it is
+    their mean.
+    """
     if not learnt.any():
         return np.zeros(len(learnt))
     ends = trials.ends[learnt]
     fitted = predictor.fit(trials.beginnings[learnt], trials.settings[learnt], ends)
     found = fitted.predict(trials.beginnings, trials.settings)
+    usable = np.isfinite(found)
+    found = np.where(usable, found, 0.0)
+    for number in np.unique(trials.group):
+        own = trials.group == number
+        found[own] = calibrate(found[own], trials.ends[own], (learnt & usable)[own])
     span = float(np.ptp(ends))
-    bounded = np.clip(found, ends.min() - span, ends.max() + span)
-    return np.where(np.isfinite(found), bounded, ends.mean())
+    return np.where(usable, np.clip(found, ends.min() - span, ends.max() + span), ends.mean())
 
 
 def _mean_of_known(values: Bools, known: Floats) -> Floats:
