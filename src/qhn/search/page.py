@@ -107,9 +107,7 @@ def _unbegun(study: Study) -> list[str]:
     number = len({trial for trial in out if math.isnan(study.curves.last(trial))})
     if not number:
         return []
-    return [
-        f"{counted(number, 'trial')} of them ended before a first step, which takes more than their round gave them"
-    ]
+    return [f"{number:,} of them ended before their first step, which takes more than their round gave them"]
 
 
 def _number(value: Any) -> float:
