@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
+import re
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from pictures import is_drawn
 from qhn.learning_curves.predictors import predictor
+from qhn.search.config import StudyConfig, make_study
 from qhn.search.hyperband import Hyperband, RunAll, SuccessiveHalving
 from qhn.search.report import StudyReport
 from qhn.search.study import Study
@@ -153,3 +156,27 @@ def test_figures_are_drawn(rule: Hyperband, tmp_path: Path) -> None:
     for picture in pictures:
         assert is_drawn(picture)
         assert picture.with_suffix(".csv").exists()
+
+
+DOCUMENTATION = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
+
+
+def test_the_documented_study_is_one() -> None:
+    (text,) = re.findall(r"```toml\n(.*?)```", DOCUMENTATION, re.DOTALL)
+    plan = make_study(**tomllib.loads(text))
+    assert (plan.num_trials, plan.config.rule().most_units) == (84, 800)
+    keys = re.findall(r"^\| `(\w+)`", DOCUMENTATION, re.MULTILINE)
+    assert set(keys) <= set(StudyConfig.model_fields)
+    for key, default in re.findall(r'^\| `(\w+)` .*\| (?:`"([\w-]+)"`|(?:\d+)) \|$', DOCUMENTATION, re.MULTILINE):
+        assert not default or StudyConfig.model_fields[key].default == default
+
+
+def test_the_documented_python_study_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (text,) = re.findall(r"```python\n(.*?)```", DOCUMENTATION, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(text, {"__name__": "documented"})
+    (line,) = re.findall(r"It prints `(.*?)`", DOCUMENTATION)
+    assert capsys.readouterr().out.startswith(line)
+    assert (tmp_path / "results" / "descent" / "curves.png").exists()

@@ -238,10 +238,11 @@ def resume(
 @app.command("list")
 def list_runs(results: ResultsOption = None) -> None:
     """Presets, and runs with where they stand."""
-    from qhn.report.listing import preset_lines, run_lines
+    from qhn.report.listing import preset_lines, run_lines, study_lines
     from qhn.run.directories import results_directory
 
-    for lines in (preset_lines(), run_lines(results_directory(results))):
+    place = results_directory(results)
+    for lines in (preset_lines(), run_lines(place), study_lines(place)):
         for line in lines:
             put(line)
 
