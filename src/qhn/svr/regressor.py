@@ -45,8 +45,11 @@ class QuboSVR(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # of a pack
     and ξ, ε and γ do not adapt to other scales: standardise both, as ``TransformedTargetRegressor`` and
     ``StandardScaler`` do in a pipeline. The classical regression of the same box is ``sklearn.svm.SVR(C=1.756)``.
 
-    A low energy is no low error: with these constants the regression predicts about as well from uniform random bits
-    (``solver="random"``), which is the control of any claim for a solver.
+    A low energy is no low error: judge a solver by ``energy_gap_``, and its predictions against those from uniform
+    random bits (``solver="random"``). The bitstrings are the best of all that a solver has seen, not its typical ones.
+
+    A training of a circuit on a machine that bills is recorded, so that shots are paid for once. The reads of D-Wave's
+    annealers are billed to the account of its client at each fit, and kept in ``bits_`` alone.
 
     Args:
         num_bits: number of bits of a multiplier.
