@@ -197,6 +197,7 @@ def test_fewer_bitstrings_than_asked_for(rng: np.random.Generator) -> None:
         ({"epsilon": -1}, "epsilon must be a finite number of at least 0, got -1"),
         ({"options": [1]}, "options must be a dictionary"),
         ({"options": {"num_read": 3}}, "'simulated-annealing' has no option 'num_read'; did you mean 'num_reads'"),
+        ({"options": {"num_sweeps": "many"}}, "'simulated-annealing' refuses its options .*many"),
         ({"options": {"seed": 3}}, "has no option 'seed'"),
         ({"options": {"num_reads": 0}}, "num_reads must be at least 1, got 0"),
         (
