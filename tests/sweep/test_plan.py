@@ -15,9 +15,10 @@ import pytest
 
 import pictures
 from qhn import BackendError, load_config, train
+from qhn.parallel.processes import processes
 from qhn.sweep import workers
 from qhn.sweep.plan import load_sweep, make_sweep, sweeps
-from qhn.sweep.workers import advance, finished_members, processes
+from qhn.sweep.workers import advance, finished_members
 from runs import wait_until
 
 SMALL = {"data.samples": 40, "data.validation_samples": 30, "train.steps": 4}
@@ -145,9 +146,10 @@ def test_a_member_that_fails_does_not_stop_the_others(tmp_path: Path, monkeypatc
 SCRIPT = """
 import signal, sys
 from qhn import train
+from qhn.parallel.processes import processes
 from qhn.sweep import workers
 from qhn.sweep.plan import load_sweep
-from qhn.sweep.workers import advance, processes
+from qhn.sweep.workers import advance
 
 real = workers.work
 

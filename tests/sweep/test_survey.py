@@ -13,6 +13,7 @@ from scipy.stats import binomtest
 from pictures import is_drawn
 from qhn.baseline.classical import METHODS, search
 from qhn.config.file import load_config
+from qhn.parallel.processes import processes
 from qhn.problem.cost import TableProblem
 from qhn.problem.landscape import Landscape, enumerate_costs
 from qhn.sweep import classical
@@ -20,7 +21,7 @@ from qhn.sweep.classical import search_all
 from qhn.sweep.plan import Sweep, make_sweep
 from qhn.sweep.report import SweepReport
 from qhn.sweep.survey import Rate, Survey
-from qhn.sweep.workers import advance, processes
+from qhn.sweep.workers import advance
 
 EXACT = {"train.backend": "exact", "train.optimizer": "lbfgs", "train.steps": 40, "data.samples": 60}
 

@@ -7,10 +7,12 @@ hands jobs to workers.
 
 from __future__ import annotations
 
+from qhn.parallel.jobs import Failure, work_through
+from qhn.parallel.processes import processes
 from qhn.sweep.batch import Batch, BatchState
 from qhn.sweep.plan import Member, Sweep, load_sweep, make_sweep, sweeps
 from qhn.sweep.survey import Survey
-from qhn.sweep.workers import Failure, Progress, advance, processes, work_through
+from qhn.sweep.workers import Progress, advance
 
 __all__ = [
     "Batch",

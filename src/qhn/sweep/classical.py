@@ -16,9 +16,10 @@ from qhn.baseline.classical import METHODS, Trace, methods_for, search
 from qhn.config import RunConfig
 from qhn.lock import Lock
 from qhn.npz import open_npz
+from qhn.parallel.jobs import Failure, work_through
 from qhn.problem.cost import Problem, TableProblem
 from qhn.sweep.survey import Group, Problems, Survey, rate_columns
-from qhn.sweep.workers import Columns, Failure, work_through
+from qhn.sweep.workers import Columns
 
 TOGETHER = 5  # repeats in one job
 AT_MOST = {"straight-through": 5_000}  # evaluations of a method that takes a gradient on all samples for each

@@ -1,4 +1,4 @@
-"""The workers of a sweep: jobs on any ``concurrent.futures.Executor``, taken from an iterator as they are needed.
+"""The members of a sweep as jobs for workers, and the files in which their results are kept.
 
 Exact members that differ in their seed only advance together (:mod:`qhn.sweep.batch`); every other member is a run with
 a directory of its own, as ``qhn run`` makes it. What is known of finished members is in one file a job, which does not
@@ -10,51 +10,35 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import multiprocessing
-import os
-import signal
-import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import resource_tracker
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from qhn import bitstrings, durable
-from qhn.backend import BackendError
 from qhn.config import RunConfig
 from qhn.config.defaults import NAMING
-from qhn.errors import QhnError, QhnWarning
+from qhn.errors import QhnWarning
 from qhn.lock import Lock
 from qhn.npz import open_npz
+from qhn.parallel.jobs import Failure, work_through
 from qhn.run.directories import results_directory
 from qhn.run.plan import check
 from qhn.run.training import train
 from qhn.sweep.batch import Batch, can_advance_together
 from qhn.sweep.plan import PLAN, Member, Sweep
-from qhn.text import clipped
-from qhn.threads import num_cores
 
 Columns = dict[str, NDArray[Any]]
-Job = TypeVar("Job")
-Result = TypeVar("Result")
-FAILURES = (ValueError, BackendError, MemoryError)  # errors of a job that leave the others alone; any other is a defect
 COLUMNS = {  # what is kept of finished members
     *("member", "theta", "mean", "validation", "best_costs", "distinct_at", "std_error", "best_bits", "best_cost"),
     *("distinct", "num_steps", "num_gradients", "shots", "outcome", "entropy"),
 }
-UNKNOWN_WORKERS = 256  # jobs in flight on an executor that does not say how many workers it has
-MAX_WORKERS = 1024
-SECONDS_TO_END = 10.0  # for workers that are terminated
-DIED = "a worker process died, perhaps for want of memory; take fewer --workers: the same command goes on"
 
 
 @dataclass(frozen=True)
@@ -70,103 +54,6 @@ class Progress:
     finished: int
     total: int
     failures: tuple[tuple[Member, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Failure:
-    """The result of a job that could not be done.
-
-    Attributes:
-        error: the error that the job's function raised: a ValueError, a BackendError or a MemoryError.
-    """
-
-    error: Exception
-
-
-class _End:
-    """The mark that follows the last job."""
-
-
-END = _End()
-
-
-def work_through(
-    function: Callable[[Job], Result], jobs: Iterable[Job | None], executor: Executor, *, in_flight: int | None = None
-) -> Iterator[tuple[Job, Result | Failure]]:
-    """Do jobs on workers, and yield each job with its result, in the order in which they end.
-
-    The next job is taken from ``jobs`` only when a worker may need it, so that it can depend on earlier results. If it
-    depends on jobs that are still under way, ``jobs`` yields None, and is asked again when another job has ended.
-    Leaving the loop cancels the jobs that no worker has begun.
-
-    Args:
-        function: the function that a worker calls with a job and whose value is the job's result: a function of a
-            module, or a ``functools.partial`` of one.
-        jobs: the jobs, each anything but None that can be sent to a worker. It is read in the thread of the loop, never
-            while its body runs.
-        executor: the workers.
-        in_flight: the largest number of jobs that are handed to the executor and have not ended; by default twice the
-            workers of a pool of threads or processes, or 256 if the executor does not say how many it has.
-
-    Raises:
-        QhnError: if ``in_flight`` is below 1.
-        RuntimeError: if ``jobs`` yields None while no job is under way.
-        BackendError: if a worker died.
-        Exception: if ``function`` raises an error that is none of a :class:`Failure`, and so is a defect.
-
-    >>> import math
-    >>> from concurrent.futures import ThreadPoolExecutor
-    >>> roots = {}
-    >>> def jobs():
-    ...     yield from (16.0, 81.0)
-    ...     while len(roots) < 2:
-    ...         yield None                  # the next job depends on both
-    ...     yield min(roots.values())
-    >>> with ThreadPoolExecutor(2) as executor:
-    ...     for job, root in work_through(math.sqrt, jobs(), executor):
-    ...         roots[job] = root
-    >>> roots[4.0]
-    2.0
-    """
-    if in_flight is not None and in_flight < 1:
-        raise QhnError(f"in_flight must be at least 1, got {in_flight}")
-    workers = getattr(executor, "_max_workers", None)  # both pools of the standard library have it
-    limit = in_flight or (2 * workers if workers else UNKNOWN_WORKERS)
-    source, is_at_end = iter(jobs), False
-    waiting: dict[Future[Result], Job] = {}
-    try:
-        while True:
-            while not is_at_end and len(waiting) < limit:
-                job = next(source, END)
-                if job is None:
-                    break
-                if isinstance(job, _End):
-                    is_at_end = True
-                else:
-                    waiting[executor.submit(function, job)] = job
-            if not waiting:
-                if is_at_end:
-                    return
-                raise RuntimeError("jobs wait for one that is under way, but none is")
-            ended = wait(waiting, return_when=FIRST_COMPLETED).done
-            future = next(future for future in waiting if future in ended)
-            outcome = _outcome(future)
-            yield waiting.pop(future), outcome
-    except BrokenExecutor as broken:
-        for future, job in waiting.items():  # what other workers have done before is not lost
-            if future.done() and not future.cancelled() and future.exception() is None:
-                yield job, future.result()
-        raise BackendError(f"{DIED}: {broken}") from None
-    finally:
-        for future in waiting:
-            future.cancel()
-
-
-def _outcome(future: Future[Result]) -> Result | Failure:
-    try:
-        return future.result()
-    except FAILURES as error:
-        return Failure(error)
 
 
 def advance(
@@ -350,64 +237,3 @@ def _train_alone(config: RunConfig, results: str) -> Columns:
         "outcome": np.array(["done" if cut else training.outcome.name]),
         "entropy": np.array([np.nan]),
     }
-
-
-@contextmanager
-def processes(workers: int | None = None) -> Iterator[Executor]:
-    """A pool of worker processes, each with its share of the cores.
-
-    An exception that leaves the ``with`` block ends the processes at once; steps that are on disk stay there, so that
-    nothing but the step in flight is lost. A script that uses it does so under ``if __name__ == "__main__":``, since
-    each process imports the script.
-
-    Args:
-        workers: number of processes; by default one a core.
-
-    Raises:
-        ValueError: if ``workers`` is below 1 or above 1,024.
-    """
-    if workers is not None and workers < 1:
-        raise QhnError(f"workers must be at least 1, got {workers}")
-    if workers is not None and workers > MAX_WORKERS:
-        raise QhnError(f"workers must be at most {MAX_WORKERS:,}, got {clipped(str(workers))}; one a core is enough")
-    number, others = workers or num_cores(), set(multiprocessing.active_children())
-    _start_resource_tracker()
-    context = multiprocessing.get_context("spawn")  # a forked copy of running threads cannot be trusted
-    pool = ProcessPoolExecutor(number, context, _begin_worker, (max(1, num_cores() // number),))
-    try:
-        yield pool
-    except BaseException:
-        for child in set(multiprocessing.active_children()) - others:
-            child.terminate()
-        # waited for, since Python's own end and the pool's would else close the same pipe at once
-        ending = threading.Thread(target=partial(pool.shutdown, cancel_futures=True), daemon=True)
-        ending.start()
-        ending.join(SECONDS_TO_END)
-        raise
-    pool.shutdown()
-
-
-def _start_resource_tracker() -> None:
-    """Start the process in which Python frees what workers share; it does not end with the terminal, but with them."""
-    earlier = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # which that process inherits
-    try:
-        resource_tracker.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, earlier)
-
-
-def _begin_worker(num_threads: int) -> None:
-    for number in (signal.SIGINT, signal.SIGHUP):  # the terminal sends them to all; the parent decides
-        signal.signal(number, signal.SIG_IGN)
-    os.environ["OMP_NUM_THREADS"] = str(num_threads)
-    warnings.simplefilter("ignore", QhnWarning)  # the parent says it once for all
-    threadpool_limits(num_threads, user_api="blas")  # numpy, which was imported before, does not look again
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this worker with its parent, for whose work it would wait for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
