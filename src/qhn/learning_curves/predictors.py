@@ -262,8 +262,7 @@ def _standardised(regressor: Any) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    pipeline = make_pipeline(StandardScaler(), regressor)
-    return TransformedTargetRegressor(pipeline, transformer=StandardScaler(), check_inverse=False)
+    return TransformedTargetRegressor(make_pipeline(StandardScaler(), regressor), transformer=StandardScaler())
 
 
 def spread(targets: Floats, number: int) -> Integers:
