@@ -165,7 +165,7 @@ def curves_of(state: BatchState, configs: Sequence[RunConfig], loss: str, source
 
     Args:
         state: the state of the members.
-        configs: their configurations.
+        configs: the configurations of the members.
         loss: what the losses are.
         source: where they were found, for messages.
     """

@@ -180,7 +180,7 @@ def make_study(**fields: Any) -> StudyPlan:
 
     >>> plan = make_study(experiment="figure-1", max_resource=4, eta=2, vary={"ansatz.num_layers": [0, 1]})
     >>> [plan.configs[trial].ansatz.num_layers for trial in range(plan.num_trials)]
-    [1, 1, 1, 1, 0, 0, 0, 0, 0, 0]
+    [0, 0, 0, 1, 1, 1, 0, 0, 1, 0]
     """
     refuse_unknown(StudyConfig, "study", fields)
     check_values(fields)
