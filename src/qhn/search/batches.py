@@ -18,7 +18,7 @@ import numpy as np
 from qhn import durable
 from qhn.config import RunConfig
 from qhn.errors import QhnError, RecordError
-from qhn.learning_curves.curve import LearningCurve, settings_of
+from qhn.learning_curves.curve import LearningCurve, quantity_of, settings_of
 from qhn.run.step import Ending
 from qhn.search.study import Job, Trial
 from qhn.sweep.batch import Batch, BatchState, can_advance_together, shared_by_members
@@ -81,6 +81,11 @@ class StoredStates:
     """
 
     folder: Path
+
+    @property
+    def exists(self) -> bool:
+        """Whether a batch of the study was paused or has ended."""
+        return (self.folder / FOLDER).is_dir()
 
     def path(self, job: Job) -> Path:
         """The path of the state of a job's trials after it."""
@@ -160,7 +165,7 @@ def curves_of(state: BatchState, configs: Sequence[RunConfig], loss: str, source
 
     Args:
         state: the state of the members.
-        configs: their configurations.
+        configs: the configurations of the members.
         loss: what the losses are.
         source: where they were found, for messages.
     """
@@ -172,7 +177,7 @@ def curves_of(state: BatchState, configs: Sequence[RunConfig], loss: str, source
             {"steps": np.arange(1.0, number + 1)},
             settings_of(config),
             problem=config.problem_id,
-            quantity=loss,
+            quantity=quantity_of(config, loss),
             name=config.run_id,
             source=source,
             is_settled=bool(state.converged[row]),

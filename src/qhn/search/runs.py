@@ -18,13 +18,11 @@ from qhn.run.plan import Plan
 from qhn.run.training import train
 from qhn.search.config import StudyPlan
 from qhn.search.price import StudyPrice, bills, price_of
-from qhn.search.resource import Grid, default_resource, grid_of
+from qhn.search.resource import GRID, Grid, default_resource, grid_of
 from qhn.search.study import DEFINITION, Study, StudyProgress, advance
 from qhn.search.trials import RunTrials, train_runs
 from qhn.search.warm_start import earlier_curves
 from qhn.text import parse_json, shown
-
-GRID = "resource.json"  # the grid of a study, in its directory
 
 
 @dataclass(frozen=True)
