@@ -7,6 +7,7 @@ import itertools
 import json
 import logging
 import os
+import re
 import threading
 import time
 import warnings
@@ -22,11 +23,12 @@ from qhn.errors import QhnError
 from qhn.parallel.jobs import WorkersLost
 from qhn.parallel.processes import check_workers
 from qhn.parallel.remote import Requirements, do_patiently, prepare, requirements
-from qhn.text import in_line, shown
+from qhn.text import in_line, read_text, shown
 
 if TYPE_CHECKING:
     import distributed
 
+ADDRESS = re.compile(r"((tcp|tls|ucx|wss?)://)?[^/\s]+:[0-9]{1,5}")
 SECONDS_TO_CONNECT = 20.0
 SECONDS_FOR_WORKERS = 120.0  # without a worker, at the start or later
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -89,21 +91,29 @@ def _silence() -> Iterator[None]:
 
 
 def _scheduler(address: str) -> str:
-    """The address of a scheduler, read from its scheduler file if it is a path."""
-    if "://" in address:
+    """The address of a scheduler, read from its scheduler file if it is a path.
+
+    Raises:
+        QhnError: if it is neither.
+        BackendError: if there is no such file, also after a while.
+    """
+    if ADDRESS.fullmatch(address):
         return address
+    if "://" in address or not address:
+        raise QhnError(f"address must be tcp://HOST:PORT, or a scheduler file of dask, got {shown(address)}")
     end = time.monotonic() + SECONDS_TO_CONNECT
-    while True:  # a scheduler that has just been started writes it soon
-        try:
-            found = json.loads(Path(address).read_text(encoding="utf-8"))["address"]
-        except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
-            if time.monotonic() >= end:
-                what = "there is none" if isinstance(error, FileNotFoundError) else f"{address} is none"
-                words = f"address {shown(address)} is no tcp://HOST:PORT, and as a scheduler file {what}"
-                raise BackendError(f"{words}; start dask scheduler --scheduler-file {address}") from None
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-        else:
-            return str(found)
+    while not os.path.exists(address):  # a scheduler that has just been started writes it soon
+        if time.monotonic() >= end:
+            words = f"address {shown(address)} is no tcp://HOST:PORT, and as a scheduler file there is none"
+            raise BackendError(f"{words}; start dask scheduler --scheduler-file {address}")
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    try:
+        found = json.loads(read_text(Path(address)))["address"]
+    except (ValueError, KeyError, TypeError):
+        found = ""
+    if not (isinstance(found, str) and ADDRESS.fullmatch(found)):
+        raise QhnError(f"{address} is no scheduler file of dask; dask scheduler --scheduler-file {address} writes one")
+    return found
 
 
 @contextmanager
@@ -113,8 +123,6 @@ def _client(distributed: Any, scheduler: str, address: str) -> Iterator[distribu
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # other versions are an error of ours, if they matter
             client = distributed.Client(scheduler, timeout=SECONDS_TO_CONNECT, set_as_default=False)
-    except ValueError as error:
-        raise QhnError(f"address {shown(address)} must be tcp://HOST:PORT or a scheduler file: {error}") from None
     except (OSError, RuntimeError) as error:  # also its TimeoutError, and what it raises while it gives up
         words = f"no dask scheduler answers at {address} within {SECONDS_TO_CONNECT:.0f} s"
         raise BackendError(f"{words} ({in_line(error)}); {GOES_ON} when it does") from None
@@ -208,7 +216,7 @@ class DaskExecutor(Executor):
         return ours
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Leave the workers; a job that is cancelled while a worker does it goes on there, and its result is dropped."""
+        """Leave the workers; a job that is cancelled while a worker does it goes on there, and its result is lost."""
         for future in list(self._waiting) if cancel_futures else ():
             future.cancel()
         if wait:
