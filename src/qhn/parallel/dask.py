@@ -81,13 +81,15 @@ def dask_workers(
 @contextmanager
 def _silence() -> Iterator[None]:
     """Context without the log of dask on standard error; what matters of it comes back as errors."""
-    log = logging.getLogger("distributed")
-    before = log.level
-    log.setLevel(logging.CRITICAL + 1)
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in ("distributed", "tornado")]
+    before = {log: log.level for log in map(logging.getLogger, names)}  # dask gives each a level of its own
+    for log in before:
+        log.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        log.setLevel(before)
+        for log, level in before.items():
+            log.setLevel(level)
 
 
 def _scheduler(address: str) -> str:
