@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from qhn.backend import BackendError
 from qhn.errors import QhnError
-from qhn.parallel.jobs import WorkersLost
+from qhn.parallel.jobs import FAILURES, Failure, WorkersLost
 from qhn.parallel.processes import check_workers
 from qhn.parallel.remote import Requirements, do_patiently, prepare, requirements
 from qhn.text import in_line, read_text, shown
@@ -64,7 +64,7 @@ def dask_workers(
         if address is None:
             number = check_workers(workers)
             local = {"n_workers": number, "threads_per_worker": 1, "processes": True, "memory_limit": 0}
-            cluster = stack.enter_context(distributed.LocalCluster(**local, dashboard_address=None))
+            cluster = stack.enter_context(distributed.LocalCluster(**local, dashboard_address="127.0.0.1:0"))
             address = cluster.scheduler_address
         required = stack.enter_context(requirements(shared))
         client = stack.enter_context(_client(distributed, _scheduler(address), address))
@@ -172,13 +172,16 @@ _prepared: set[Requirements] = (
 
 
 def _work(required: Requirements, call: Callable[[], Any]) -> Any:
-    """Do one job on a worker."""
+    """Do one job on a worker; a failure comes back as a value, for dask would print an error that is raised."""
     if required not in _prepared:
         unmet = _ready(required)
         if unmet is not None:
-            raise WorkersLost(f"the dask worker of process {os.getpid()} on {os.uname().nodename} {unmet}")
+            return Failure(WorkersLost(f"the dask worker of process {os.getpid()} on {os.uname().nodename} {unmet}"))
         _prepared.add(required)
-    return do_patiently(call)
+    try:
+        return do_patiently(call)
+    except FAILURES as error:
+        return Failure(error)
 
 
 class DaskExecutor(Executor):
@@ -239,9 +242,10 @@ class DaskExecutor(Executor):
             self._lose(self._scheduler_gone())
             return
         try:
-            result, error = theirs.result(), None
+            result = theirs.result()
+            error = result.error if isinstance(result, Failure) else None
         except Exception as raised:
-            result, error = None, raised
+            error = raised
         if isinstance(error, WorkersLost):
             self._lose(error)
         elif error is None:

@@ -43,7 +43,7 @@ GOES_ON = "the same command goes on"
 def mpi_ranks(
     workers: int | None = None, address: str | None = None, shared: str | Path | None = None
 ) -> Iterator[Executor]:
-    """The other ranks of this MPI job as an executor, on rank 0; elsewhere the process serves it and ends.
+    """Ranks of this MPI job as an executor, on rank 0; on any other rank the process serves it and ends.
 
     Args:
         workers: must be None: ``mpiexec`` says how many there are.
@@ -91,7 +91,7 @@ def _executor(comm: Comm) -> Iterator[MpiExecutor]:
 
 
 class MpiExecutor(Executor):
-    """The ranks of an MPI job other than this one, rank 0, as an executor.
+    """An executor of the ranks of an MPI job, without this one, rank 0.
 
     Args:
         comm: the communicator of the job.
