@@ -81,8 +81,8 @@ def words_of(process: int) -> str:
 
 
 def contents(results: Path) -> dict[str, bytes]:
-    """The bytes of all files that must not depend on who did the work."""
-    paths = [path for path in results.rglob("*") if path.is_file() and path.name not in OF_A_SESSION]
+    """The bytes of all files that must not depend on who did the work; what a kill cuts short has hidden names."""
+    paths = [path for path in results.rglob("[!.]*") if path.is_file() and path.name not in OF_A_SESSION]
     return {str(path.relative_to(results)): path.read_bytes() for path in paths}
 
 
