@@ -28,7 +28,7 @@ export QISKIT_IBM_INSTANCE := $(INSTANCE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help init run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep compare reproduce test test-slow mutants lint bench bench-errors bench-tables chaos clean
+.PHONY: help init run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep search compare reproduce test test-slow mutants lint bench bench-errors bench-tables chaos clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ $(VENV)/.installed-slow: $(VENV)/.installed-dev
 
 $(VENV)/.installed-bench: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
+$(VENV)/.installed-search: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[search]'
 	@touch $@
 
 init: $(VENV)/.installed  ## look at a table and write a configuration for it: TABLE=data.csv LABEL= OUTPUT=
@@ -98,6 +102,9 @@ baseline: $(VENV)/.installed  ## search EXPERIMENT= classically: EVALUATIONS= RE
 
 sweep: $(VENV)/.installed  ## many runs: SWEEP=figure-2 or a file; SEEDS= WORKERS= EXECUTOR= ADDRESS= ARGS=
 	@$(QHN) sweep $(SWEEP) $(MANY) $(PLACE) $(ARGS)
+
+search: $(VENV)/.installed-search  ## the best of many runs for the fewest shots: STUDY=depth or a file; WORKERS= EXECUTOR= ADDRESS= ARGS=
+	@$(QHN) search $(STUDY) $(MANY) $(PLACE) $(ARGS)
 
 compare: $(VENV)/.installed  ## runs side by side: RUNS="run run"
 	@$(QHN) compare $(RUNS) $(PLACE)

@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     EVALUATION = 3
     RANDOM_SEARCH = 4
     BASELINE = 5
+    TRIAL = 6
 
 
 @dataclass(frozen=True)
