@@ -166,18 +166,16 @@ def _ready(required: Requirements) -> str | None:
     return unmet
 
 
-_prepared: set[Requirements] = (
-    set()
-)  # requirements that this worker meets, for it may have joined after the others were asked
+_met: set[Requirements] = set()  # what this worker has been found to have; it may have joined after all were asked
 
 
 def _work(required: Requirements, call: Callable[[], Any]) -> Any:
     """Do one job on a worker; a failure comes back as a value, for dask would print an error that is raised."""
-    if required not in _prepared:
+    if required not in _met:
         unmet = _ready(required)
         if unmet is not None:
             return Failure(WorkersLost(f"the dask worker of process {os.getpid()} on {os.uname().nodename} {unmet}"))
-        _prepared.add(required)
+        _met.add(required)
     try:
         return do_patiently(call)
     except FAILURES as error:
