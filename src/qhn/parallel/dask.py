@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import itertools
 import json
@@ -54,8 +55,8 @@ def dask_workers(
     """
     try:
         import distributed
-    except ImportError:
-        raise QhnError("executor dask needs a package of its own: pip install 'qhn[dask]'") from None
+    except ImportError as error:
+        raise QhnError(f"executor dask needs dask.distributed ({in_line(error)}): pip install 'qhn[dask]'") from None
 
     if workers is not None and address is not None:
         raise QhnError("workers are started with the dask scheduler that address names; leave out workers, or address")
@@ -120,19 +121,38 @@ def _scheduler(address: str) -> str:
 
 @contextmanager
 def _client(distributed: Any, scheduler: str, address: str) -> Iterator[distributed.Client]:
-    """A connection to a scheduler."""
+    """A connection to a scheduler.
+
+    Raises:
+        BackendError: if no scheduler answers.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # other versions are an error of ours, if they matter
+            asyncio.run(_greet(distributed, scheduler))
             client = distributed.Client(scheduler, timeout=SECONDS_TO_CONNECT, set_as_default=False)
-    except (OSError, RuntimeError) as error:  # also its TimeoutError, and what it raises while it gives up
+    except Exception as error:  # also what dask makes of the words of another kind of server
         words = f"no dask scheduler answers at {address} within {SECONDS_TO_CONNECT:.0f} s"
-        raise BackendError(f"{words} ({in_line(error)}); {GOES_ON} when it does") from None
+        why = f" ({in_line(error)})" if str(error) else ""
+        raise BackendError(f"{words}{why}; {GOES_ON} when it does") from None
     try:
         yield client
     finally:
         with suppress(Exception):  # of a scheduler that has gone
             client.close(timeout=2)
+
+
+async def _greet(distributed: Any, scheduler: str) -> None:
+    """Wait for the greeting of a scheduler, for which a client of dask would wait without end.
+
+    Raises:
+        TimeoutError: if it does not come in time.
+        OSError: if nothing listens there.
+    """
+    async with asyncio.timeout(SECONDS_TO_CONNECT + 1):
+        secure = distributed.Security().get_connection_args("client")
+        connection = await distributed.comm.connect(scheduler, timeout=SECONDS_TO_CONNECT, **secure)
+    connection.abort()
 
 
 def _check(client: distributed.Client, required: Requirements, address: str) -> None:

@@ -57,8 +57,8 @@ def mpi_ranks(
     """
     try:
         from mpi4py import MPI
-    except ImportError:
-        raise QhnError("executor mpi needs a package of its own: pip install 'qhn[mpi]'") from None
+    except ImportError as error:
+        raise QhnError(f"executor mpi needs mpi4py ({in_line(error)}): pip install 'qhn[mpi]'") from None
     except RuntimeError as error:
         words = f"executor mpi finds no MPI library ({in_line(error)})"
         raise QhnError(f"{words}: pip install 'qhn[mpi]', or load the module of your own") from None
