@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import itertools
 import json
 import logging
 import os
+import re
 import threading
 import time
 import warnings
@@ -19,14 +21,15 @@ from typing import TYPE_CHECKING, Any
 
 from qhn.backend import BackendError
 from qhn.errors import QhnError
-from qhn.parallel.jobs import WorkersLost
+from qhn.parallel.jobs import FAILURES, Failure, WorkersLost
 from qhn.parallel.processes import check_workers
 from qhn.parallel.remote import Requirements, do_patiently, prepare, requirements
-from qhn.text import in_line, shown
+from qhn.text import in_line, read_text, shown
 
 if TYPE_CHECKING:
     import distributed
 
+ADDRESS = re.compile(r"((tcp|tls|ucx|wss?)://)?[^/\s]+:[0-9]{1,5}")
 SECONDS_TO_CONNECT = 20.0
 SECONDS_FOR_WORKERS = 120.0  # without a worker, at the start or later
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -52,8 +55,8 @@ def dask_workers(
     """
     try:
         import distributed
-    except ImportError:
-        raise QhnError("executor dask needs a package of its own: pip install 'qhn[dask]'") from None
+    except ImportError as error:
+        raise QhnError(f"executor dask needs dask.distributed ({in_line(error)}): pip install 'qhn[dask]'") from None
 
     if workers is not None and address is not None:
         raise QhnError("workers are started with the dask scheduler that address names; leave out workers, or address")
@@ -62,7 +65,7 @@ def dask_workers(
         if address is None:
             number = check_workers(workers)
             local = {"n_workers": number, "threads_per_worker": 1, "processes": True, "memory_limit": 0}
-            cluster = stack.enter_context(distributed.LocalCluster(**local, dashboard_address=None))
+            cluster = stack.enter_context(distributed.LocalCluster(**local, dashboard_address="127.0.0.1:0"))
             address = cluster.scheduler_address
         required = stack.enter_context(requirements(shared))
         client = stack.enter_context(_client(distributed, _scheduler(address), address))
@@ -79,50 +82,77 @@ def dask_workers(
 @contextmanager
 def _silence() -> Iterator[None]:
     """Context without the log of dask on standard error; what matters of it comes back as errors."""
-    log = logging.getLogger("distributed")
-    before = log.level
-    log.setLevel(logging.CRITICAL + 1)
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in ("distributed", "tornado")]
+    before = {log: log.level for log in map(logging.getLogger, names)}  # dask gives each a level of its own
+    for log in before:
+        log.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        log.setLevel(before)
+        for log, level in before.items():
+            log.setLevel(level)
 
 
 def _scheduler(address: str) -> str:
-    """The address of a scheduler, read from its scheduler file if it is a path."""
-    if "://" in address:
+    """The address of a scheduler, read from its scheduler file if it is a path.
+
+    Raises:
+        QhnError: if it is neither.
+        BackendError: if there is no such file, also after a while.
+    """
+    if ADDRESS.fullmatch(address):
         return address
+    if "://" in address or not address:
+        raise QhnError(f"address must be tcp://HOST:PORT, or a scheduler file of dask, got {shown(address)}")
     end = time.monotonic() + SECONDS_TO_CONNECT
-    while True:  # a scheduler that has just been started writes it soon
-        try:
-            found = json.loads(Path(address).read_text(encoding="utf-8"))["address"]
-        except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
-            if time.monotonic() >= end:
-                what = "there is none" if isinstance(error, FileNotFoundError) else f"{address} is none"
-                words = f"address {shown(address)} is no tcp://HOST:PORT, and as a scheduler file {what}"
-                raise BackendError(f"{words}; start dask scheduler --scheduler-file {address}") from None
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-        else:
-            return str(found)
+    while not os.path.exists(address):  # a scheduler that has just been started writes it soon
+        if time.monotonic() >= end:
+            words = f"address {shown(address)} is no tcp://HOST:PORT, and as a scheduler file there is none"
+            raise BackendError(f"{words}; start dask scheduler --scheduler-file {address}")
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    try:
+        found = json.loads(read_text(Path(address)))["address"]
+    except (ValueError, KeyError, TypeError):
+        found = ""
+    if not (isinstance(found, str) and ADDRESS.fullmatch(found)):
+        raise QhnError(f"{address} is no scheduler file of dask; dask scheduler --scheduler-file {address} writes one")
+    return found
 
 
 @contextmanager
 def _client(distributed: Any, scheduler: str, address: str) -> Iterator[distributed.Client]:
-    """A connection to a scheduler."""
+    """A connection to a scheduler.
+
+    Raises:
+        BackendError: if no scheduler answers.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # other versions are an error of ours, if they matter
+            asyncio.run(_greet(distributed, scheduler))
             client = distributed.Client(scheduler, timeout=SECONDS_TO_CONNECT, set_as_default=False)
-    except ValueError as error:
-        raise QhnError(f"address {shown(address)} must be tcp://HOST:PORT or a scheduler file: {error}") from None
-    except (OSError, RuntimeError) as error:  # also its TimeoutError, and what it raises while it gives up
+    except Exception as error:  # also what dask makes of the words of another kind of server
         words = f"no dask scheduler answers at {address} within {SECONDS_TO_CONNECT:.0f} s"
-        raise BackendError(f"{words} ({in_line(error)}); {GOES_ON} when it does") from None
+        why = f" ({in_line(error)})" if str(error) else ""
+        raise BackendError(f"{words}{why}; {GOES_ON} when it does") from None
     try:
         yield client
     finally:
         with suppress(Exception):  # of a scheduler that has gone
             client.close(timeout=2)
+
+
+async def _greet(distributed: Any, scheduler: str) -> None:
+    """Wait for the greeting of a scheduler, for which a client of dask would wait without end.
+
+    Raises:
+        TimeoutError: if it does not come in time.
+        OSError: if nothing listens there.
+    """
+    async with asyncio.timeout(SECONDS_TO_CONNECT + 1):
+        secure = distributed.Security().get_connection_args("client")
+        connection = await distributed.comm.connect(scheduler, timeout=SECONDS_TO_CONNECT, **secure)
+    connection.abort()
 
 
 def _check(client: distributed.Client, required: Requirements, address: str) -> None:
@@ -156,19 +186,20 @@ def _ready(required: Requirements) -> str | None:
     return unmet
 
 
-_prepared: set[Requirements] = (
-    set()
-)  # requirements that this worker meets, for it may have joined after the others were asked
+_met: set[Requirements] = set()  # what this worker has been found to have; it may have joined after all were asked
 
 
 def _work(required: Requirements, call: Callable[[], Any]) -> Any:
-    """Do one job on a worker."""
-    if required not in _prepared:
+    """Do one job on a worker; a failure comes back as a value, for dask would print an error that is raised."""
+    if required not in _met:
         unmet = _ready(required)
         if unmet is not None:
-            raise WorkersLost(f"the dask worker of process {os.getpid()} on {os.uname().nodename} {unmet}")
-        _prepared.add(required)
-    return do_patiently(call)
+            return Failure(WorkersLost(f"the dask worker of process {os.getpid()} on {os.uname().nodename} {unmet}"))
+        _met.add(required)
+    try:
+        return do_patiently(call)
+    except FAILURES as error:
+        return Failure(error)
 
 
 class DaskExecutor(Executor):
@@ -229,9 +260,10 @@ class DaskExecutor(Executor):
             self._lose(self._scheduler_gone())
             return
         try:
-            result, error = theirs.result(), None
+            result = theirs.result()
+            error = result.error if isinstance(result, Failure) else None
         except Exception as raised:
-            result, error = None, raised
+            error = raised
         if isinstance(error, WorkersLost):
             self._lose(error)
         elif error is None:

@@ -43,7 +43,7 @@ GOES_ON = "the same command goes on"
 def mpi_ranks(
     workers: int | None = None, address: str | None = None, shared: str | Path | None = None
 ) -> Iterator[Executor]:
-    """The other ranks of this MPI job as an executor, on rank 0; elsewhere the process serves it and ends.
+    """Ranks of this MPI job as an executor, on rank 0; on any other rank the process serves it and ends.
 
     Args:
         workers: must be None: ``mpiexec`` says how many there are.
@@ -57,8 +57,8 @@ def mpi_ranks(
     """
     try:
         from mpi4py import MPI
-    except ImportError:
-        raise QhnError("executor mpi needs a package of its own: pip install 'qhn[mpi]'") from None
+    except ImportError as error:
+        raise QhnError(f"executor mpi needs mpi4py ({in_line(error)}): pip install 'qhn[mpi]'") from None
     except RuntimeError as error:
         words = f"executor mpi finds no MPI library ({in_line(error)})"
         raise QhnError(f"{words}: pip install 'qhn[mpi]', or load the module of your own") from None
@@ -91,7 +91,7 @@ def _executor(comm: Comm) -> Iterator[MpiExecutor]:
 
 
 class MpiExecutor(Executor):
-    """The ranks of an MPI job other than this one, rank 0, as an executor.
+    """An executor of the ranks of an MPI job, without this one, rank 0.
 
     Args:
         comm: the communicator of the job.
