@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from qhn.arrays import Floats
 from qhn.learning_curves.predictors import Predictor
@@ -195,12 +196,13 @@ class _Recorder:
         self.points = list(points)
         self.lessons: list[Lesson] = []
 
-    def fit(self, curves: Floats, settings: Floats, finals: Floats) -> _Recorder:
+    def fit(self, curves: ArrayLike, settings: ArrayLike, finals: ArrayLike) -> _Recorder:
         at = self.points[len(self.lessons)]
-        self.lessons.append(Lesson(at.resource, at.until, curves, settings, finals))
+        learned = (np.asarray(curves), np.asarray(settings), np.asarray(finals))
+        self.lessons.append(Lesson(at.resource, at.until, *learned))
         return self
 
-    def predict(self, curves: Floats, settings: Floats) -> Floats:
+    def predict(self, curves: ArrayLike, settings: ArrayLike) -> Floats:
         return self.points[len(self.lessons) - 1].predicted
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from qhn.estimator.means import with_error
-from qhn.learning_curves.predictors import LastValue, Regression
+from qhn.learning_curves.predictors import REGRESSORS, LastValue, Regression
 from qhn.search.alternatives import REPEATS, Alternative
 from qhn.search.prediction_quality import DecisionPoint, Interval, Quality, cross_validated, lessons, quality
 from qhn.search.study import Study
@@ -58,7 +58,7 @@ def predictor_name(predictor: Any) -> str:
     if isinstance(predictor, LastValue):
         return LAST
     if isinstance(predictor, Regression):
-        return f"{type(predictor.make()).__name__} of {predictor.features}"
+        return f"{REGRESSORS[predictor.name][1]} of {predictor.features}"
     return type(predictor).__name__
 
 

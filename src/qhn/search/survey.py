@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from qhn.arrays import Floats
 from qhn.errors import QhnError
+from qhn.learning_curves.predictors import Predictor
 from qhn.search.imputation import Imputation, Trials, impute
 from qhn.search.study import Study
 from qhn.search.survey_rule import SurveyRule
-from qhn.search.swift_hyperband import Predictor
 from qhn.search.two_phase import Estimate
 from qhn.sweep.survey import short_names
 from qhn.text import spell

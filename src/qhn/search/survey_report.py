@@ -152,7 +152,9 @@ class SurveyReport:
     def _draw_estimates(self, axes: Axes) -> None:
         """Draw success rates of the groups, or means where there are none."""
         survey = self.survey
-        series = [(f"ε = {epsilon:g}", [group.success(epsilon) for group in survey.groups]) for epsilon in survey.epsilon]
+        series = [
+            (f"ε = {epsilon:g}", [group.success(epsilon) for group in survey.groups]) for epsilon in survey.epsilon
+        ]
         for number, (label, found) in enumerate(series or [("", [group.mean for group in survey.groups])]):
             place = np.arange(len(found)) + 0.08 * number
             _bars(axes, place, found, COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)], label)
