@@ -55,6 +55,7 @@ VENDORS = {  # who may import a vendor's package
     "qiskit_aer": ("backend",),
     "qiskit_ibm_runtime": ("backend.ibm", "backend.rehearsal"),
     "matplotlib": ("report.plotting",),
+    "optuna": ("search.optuna_peers",),
 }
 
 
