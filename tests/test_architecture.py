@@ -58,6 +58,7 @@ VENDORS = {  # who may import a vendor's package
     "dimod": ("svr.annealing",),
     "dwave": ("svr.annealing",),
     "minorminer": ("svr.annealing",),
+    "optuna": ("search.optuna_peers",),
 }
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 import qhn
+from qhn.backend import BackendError
 from qhn.errors import QhnError, RecordError
 from qhn.search.curves import KnownCurves
 from qhn.search.hyperband import Hyperband, RunAll, SuccessiveHalving
@@ -291,6 +292,30 @@ def test_workers_that_are_threads_or_processes(tmp_path: Path, workers: int) -> 
             assert progress[-1].units == study.units
             assert progress[-1].failures == ()
             assert [one.units for one in progress] == sorted(one.units for one in progress)
+
+
+def killed_once(trial: Trial) -> list[float]:
+    """The curve of a trial; the first worker that trains trial 5 is killed."""
+    assert trial.folder is not None
+    if trial.number == 5 and not (mark := trial.folder / "killed").exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return losses(trial)
+
+
+def test_a_worker_that_is_killed(tmp_path: Path) -> None:
+    study, context = Study(SWIFT, SPACE, folder=tmp_path), multiprocessing.get_context("spawn")
+    with (
+        ProcessPoolExecutor(2, mp_context=context) as executor,
+        pytest.raises(BackendError, match="worker process died"),
+    ):
+        list(study.train(killed_once, executor))
+    assert not study.is_done
+    told = (tmp_path / JOURNAL).read_bytes() if (tmp_path / JOURNAL).exists() else b""
+    with ProcessPoolExecutor(2, mp_context=context) as executor:
+        list(study.train(killed_once, executor))
+    assert (tmp_path / JOURNAL).read_bytes().startswith(told)
+    assert state(study)[3:5] == state(finish(Study(SWIFT, SPACE)))[3:5]
 
 
 # ---------------------------------------------------------------- functions of users
