@@ -161,7 +161,8 @@ def _followed(going: Iterator[At], standing: Callable[[At], Standing], noun: str
         failed = f", {now.failed:,} failed" if now.failed else ""
         line = f"{now.done:,} of {now.total:,} {noun}{failed}{f', {now.words}' if now.words else ''}{left}"
         if not quiet and (elapsed - printed >= SECONDS_BETWEEN_LINES or ended == now.total):
-            printed, line = elapsed, tell(line) or ""
+            tell(line)
+            printed, line = elapsed, ""
     if line and not quiet:
         tell(line.partition("  ETA")[0])  # it ended before all was done
     return at

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +11,7 @@ import typer
 
 from qhn.cli.app import app
 from qhn.cli.executors import AddressOption, ExecutorOption, WorkersOption, executor_of_options
-from qhn.cli.options import FAILED, QuietOption, ResultsOption, SetOption, all_settings
+from qhn.cli.options import BAD_INPUT, FAILED, QuietOption, ResultsOption, SetOption, all_settings
 from qhn.cli.terminal import put, tell
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ def search(
     executor: ExecutorOption = "processes",
     address: AddressOption = None,
     results: ResultsOption = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Spend what a study on a QPU takes at most, without asking.")
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
     """The best of many runs for the fewest shots: most are stopped early; without a name, what there is."""
@@ -42,11 +47,32 @@ def search(
         study = open_study(load_study(source, all_settings(settings)), results)
         if not quiet:
             tell(study.grid.words())
+        study = _agreed(study, yes)
         failures = _advance(study, opened, quiet)
         winner = study.record_winner() if study.plan.config.mode == "search" else None
         _report(study, quiet, winner)
     if failures:
         raise typer.Exit(FAILED)
+
+
+def _agreed(study: RunStudy, yes: bool) -> RunStudy:
+    """The study; on a QPU with the budget to which the user agrees, unless it has one.
+
+    Raises:
+        QhnError: if nobody can be asked.
+        Exit: if the user does not agree.
+    """
+    price = study.price()
+    if price is None or study.plan.config.max_qpu_seconds is not None:
+        return study
+    if not yes and not sys.stdin.isatty():
+        study.check_budget()
+    tell(price.words())
+    budget = float(math.ceil(price.most))
+    if not yes and not typer.confirm(f"spend up to {budget:,.0f} QPU seconds?", err=True):
+        tell("nothing was submitted")
+        raise typer.Exit(BAD_INPUT)
+    return study.with_budget(budget)
 
 
 def _advance(study: RunStudy, executor: Executor, quiet: bool) -> int:

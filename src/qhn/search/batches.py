@@ -129,7 +129,7 @@ class StoredStates:
 
 
 def advance_together(
-    job: Job, configs: Sequence[RunConfig], steps: int, stored: StoredStates, results: str
+    job: Job, configs: Sequence[RunConfig], steps: int, stored: StoredStates, results: Path
 ) -> BatchState:
     """The state of the trials of a job after a number of steps, which is kept in a file.
 

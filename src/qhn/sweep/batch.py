@@ -75,7 +75,7 @@ def shared_by_members(config: RunConfig) -> str:
     """
     optimizer = config.train.optimizer
     if not isinstance(optimizer, LbfgsConfig):
-        optimizer = type(optimizer)(name=optimizer.name)
+        optimizer = type(optimizer).model_validate({"name": optimizer.name})
     own = {"seed": 0, "initial": UniformConfig(), "optimizer": optimizer}
     shared = config.model_copy(update={"train": config.train.model_copy(update=own)})
     return shared.run_id + shared.stop_rules_id
@@ -155,7 +155,7 @@ class BatchState:
             states: the states, at least one.
         """
         columns = max(state.mean.shape[1] for state in states)
-        padded = [replace(state, **state._curves(columns)) for state in states]
+        padded = [state._with_columns(columns) for state in states]
         names = [f.name for f in fields(cls) if isinstance(getattr(states[0], f.name), np.ndarray)]
         optimizer = {
             name: np.concatenate([state.optimizer[name] for state in states])
@@ -166,13 +166,13 @@ class BatchState:
         values = {name: np.concatenate([getattr(state, name) for state in padded]) for name in names}
         return replace(states[0], **values, optimizer=optimizer)
 
-    def _curves(self, columns: int) -> dict[str, Floats | None]:
-        """E and the validation costs with as many columns, of which the last one is repeated."""
+    def _with_columns(self, columns: int) -> BatchState:
+        """The state with as many columns of E and of the validation costs, of which the last ones are repeated."""
+        if self.mean.shape[1] == columns:
+            return self
         more = ((0, 0), (0, columns - self.mean.shape[1]))
-        return {
-            name: None if curve is None else np.pad(curve, more, mode="edge") if more[1][1] else curve
-            for name, curve in {"mean": self.mean, "validation": self.validation}.items()
-        }
+        validation = None if self.validation is None else np.pad(self.validation, more, mode="edge")
+        return replace(self, mean=np.pad(self.mean, more, mode="edge"), validation=validation)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All arrays of the state by name, as :func:`numpy.savez` takes them: numbers and text, no objects."""
