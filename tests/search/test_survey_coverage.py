@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,19 +14,20 @@ from qhn.sweep.plan import make_sweep
 from qhn.sweep.survey import Survey
 from qhn.sweep.workers import advance
 
-SEEDS, STEPS, POINT = 200, 40, 20
+STEPS, POINT = 40, 20
 EPSILON = 0.02
 DRAWN = 67  # trials of a survey, of which 20 are trained to the end
 REPEATS = 200
 
 
-@pytest.fixture(scope="module", params=[None, 200], ids=["exact", "200 shots"])
+@pytest.fixture(scope="module", params=[(None, 200), (200, 120)], ids=["exact", "200 shots"])
 def sweep(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Survey:
-    """A full sweep: 200 initialisations of each depth."""
+    """A full sweep: 200 initialisations of each depth, or 120 with shots."""
+    shots, seeds = request.param
     settings = {"train.backend": "exact", "train.optimizer": {"name": "adam", "learning_rate": 0.1}}
     settings |= {"train.steps": STEPS, "data.samples": 200, "data.validation_samples": 0}
-    settings |= {} if request.param is None else {"train.shots": request.param}
-    plan = make_sweep(experiment="figure-1", seeds=SEEDS, set=settings, vary={"ansatz.num_layers": [0, 1, 2]})
+    settings |= {} if shots is None else {"train.shots": shots}
+    plan = make_sweep(experiment="figure-1", seeds=seeds, set=settings, vary={"ansatz.num_layers": [0, 1, 2]})
     results = tmp_path_factory.mktemp("sweep")
     with ThreadPoolExecutor(1) as executor:
         for _ in advance(plan, executor, results=results):
@@ -46,7 +46,7 @@ def _held(interval: tuple[float, float], value: float) -> bool:
     return interval[0] - 1e-9 <= value <= interval[1] + 1e-9
 
 
-def _repeat(curves: Floats, lowest: float, draw: Callable[[], Floats]) -> tuple[Floats, Floats]:
+def _repeat(curves: Floats, lowest: float, rng: np.random.Generator, *, replace: bool) -> tuple[Floats, Floats]:
     """How often the four intervals hold the right value, and the errors of mean and success rate with their errors.
 
     The trials of a survey are drawn from those of the sweep, which stands for all initialisations.
@@ -54,7 +54,7 @@ def _repeat(curves: Floats, lowest: float, draw: Callable[[], Floats]) -> tuple[
     held, errors, limit = [], [], lowest + EPSILON
     all_ends = curves[:, -1]
     for _ in range(REPEATS):
-        chosen = curves[draw()]
+        chosen = rng.choice(curves, DRAWN, replace=replace)
         ends = chosen[:, -1]
         found = _survey(chosen, 20, predictor("last"), lowest)
         mean, rate = found.mean(), found.rate_below(limit)
@@ -75,11 +75,11 @@ def _repeat(curves: Floats, lowest: float, draw: Callable[[], Floats]) -> tuple[
 def test_intervals_hold_what_the_full_sweep_found(sweep: Survey, rng: np.random.Generator) -> None:
     for group in sweep.groups:
         curves = group.columns["mean"]
-        held, errors = _repeat(curves, group.optimum, lambda: rng.permutation(SEEDS)[:DRAWN])
+        held, errors = _repeat(curves, group.optimum, rng, replace=False)
         assert (held[:2] >= 0.9).all(), (group.values, held)
         bias, scatter = errors.mean(axis=0), errors.std(axis=0) / np.sqrt(REPEATS)
         assert (np.abs(bias) <= 4 * scatter).all(), (group.values, bias, scatter)
-        held, _ = _repeat(curves, group.optimum, lambda: rng.integers(SEEDS, size=DRAWN))
+        held, _ = _repeat(curves, group.optimum, rng, replace=True)
         assert (held[2:] >= 0.9).all(), (group.values, held)
 
 
@@ -90,8 +90,8 @@ def test_survivors_are_biased_where_imputed_trials_are_not(sweep: Survey, rng: n
     for group in sweep.groups:
         curves = group.columns["mean"]
         for _ in range(60):
-            chosen = curves[rng.permutation(SEEDS)]
-            ends, whole = chosen[:, -1], np.arange(SEEDS) < 60
+            chosen = curves[rng.permutation(len(curves))]
+            ends, whole = chosen[:, -1], np.arange(len(curves)) < 60
             found = _survey(chosen, 60, predictor("last"), group.optimum)
             survives = whole | (found.predicted < np.quantile(ends[whole], 0.25))
             limit = group.optimum + EPSILON
@@ -110,7 +110,7 @@ def test_a_support_vector_regression_is_covered_as_well(sweep: Survey, rng: np.r
     held = []
     for group in sweep.groups:
         for _ in range(40):
-            curves = group.columns["mean"][rng.permutation(SEEDS)[:DRAWN]]
+            curves = rng.permutation(group.columns["mean"])[:DRAWN]
             found = _survey(curves, 20, predictor("nusvr"), group.optimum)
             right, share = curves[:, -1].mean(), (curves[:, -1] < group.optimum + EPSILON).mean()
             rate = found.rate_below(group.optimum + EPSILON)
