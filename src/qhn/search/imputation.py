@@ -8,9 +8,9 @@ one of the errors that were made for trials with about the same prediction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -72,16 +72,15 @@ class Imputation:
         is_whole: whether a trial belongs to the random part that is trained to the end, ``[n]``.
         has_begun_well: whether a trial had not failed at the decision point, ``[n]``.
         predicted: the predicted losses at the end, ``[n]``; out of fold for whole trials.
-        fold: the number of the fold of each whole trial, ``[n]``; −1 for the others.
-        lowest: the lowest loss that is possible.
+        possible: losses at which each trial may end, equally probable, ``[n, m]``; out of fold for whole trials. Rows
+            are filled up with nan.
     """
 
     ends: Floats
     is_whole: Bools
     has_begun_well: Bools
     predicted: Floats
-    fold: Integers
-    lowest: float = -np.inf
+    possible: Floats
 
     def mean(self) -> Estimate:
         """The mean loss at the end over all trials but those that failed.
@@ -123,7 +122,7 @@ class Imputation:
 
     def chances_below(self, threshold: float) -> Floats:
         """The probability that each trial ends below a threshold, ``[n]``; for whole trials predicted out of fold."""
-        below = _mean_of_known(self._imputed < threshold, self._imputed)
+        below = _mean_of_known(self.possible < threshold, self.possible)
         return np.where(self.has_begun_well, below, 0.0)
 
     def predictive_interval(self, share: float = 0.9) -> tuple[Floats, Floats]:
@@ -135,10 +134,10 @@ class Imputation:
             share: the probability.
         """
         limits = np.full((2, len(self.ends)), np.nan)
-        rows = ~np.isnan(self._imputed).all(axis=1)
+        rows = ~np.isnan(self.possible).all(axis=1)
         tails = [(1 - share) / 2, (1 + share) / 2]
         with np.errstate(invalid="ignore"):  # between losses of which one is infinite
-            limits[:, rows] = np.nanquantile(self._imputed[rows], tails, axis=1, method="weibull")
+            limits[:, rows] = np.nanquantile(self.possible[rows], tails, axis=1, method="weibull")
             limits[1, rows] = np.where(np.isnan(limits[1, rows]), np.inf, limits[1, rows])
         return limits[0], limits[1]
 
@@ -151,28 +150,16 @@ class Imputation:
         """
         stopped = np.flatnonzero(~self.is_whole & self.has_begun_well)
         ends = np.tile(np.where(self.has_begun_well, self.ends, np.inf), (number, 1))
-        chosen = generator.integers(self._imputed.shape[1], size=(number, len(stopped)))
-        ends[:, stopped] = self._imputed[stopped, chosen]
+        choices = np.sort(self.possible[stopped], axis=1)  # nan comes last
+        chosen = (generator.random((number, len(stopped))) * (~np.isnan(choices)).sum(axis=1)).astype(int)
+        ends[:, stopped] = choices[np.arange(len(stopped)), chosen]
         return ends
-
-    @cached_property
-    def _imputed(self) -> Floats:
-        """The losses at which each trial may end, equally probable, ``[n, neighbours]``; nan beyond those known."""
-        known = np.flatnonzero(self.fold >= 0)
-        if not len(known):
-            return np.full((len(self.ends), 1), np.nan)
-        errors = self.ends[known] - self.predicted[known]
-        distance = np.abs(self.predicted[:, None] - self.predicted[known])
-        distance[self.fold[:, None] == self.fold[known]] = np.inf  # its own, and those of predictors that know it
-        nearest = np.argsort(distance, axis=1, kind="stable")[:, :NEIGHBOURS]
-        is_near = np.isfinite(np.take_along_axis(distance, nearest, axis=1))
-        return np.where(is_near, np.maximum(self.predicted[:, None] + errors[nearest], self.lowest), np.nan)
 
     @property
     def possible_ends(self) -> Floats:
         """Known ends, and what the others are predicted to be with every error, ascending and a few hundred of them."""
         known = self.ends[self.is_whole & np.isfinite(self.ends)]
-        imputed = self._imputed[~self.is_whole & self.has_begun_well].ravel()
+        imputed = self.possible[~self.is_whole & self.has_begun_well].ravel()
         every = np.sort(np.concatenate([known, imputed[np.isfinite(imputed)]]))
         return np.unique(every[np.linspace(0, len(every) - 1, min(len(every), 200)).round().astype(int)])
 
@@ -186,21 +173,20 @@ def impute(trials: Trials, predictor: Predictor, lowest: Sequence[float] | None 
         lowest: the lowest loss that is possible in each group, nan where it is not known; None if it is nowhere.
     """
     fold = assign_folds(trials)
-    predicted = predict_out_of_fold(trials, fold, predictor)
+
+    @cache
+    def without(folds: frozenset[int]) -> Floats:
+        """What is predicted for all trials by a predictor that knows no end in some folds."""
+        return _predict(trials, (fold >= 0) & ~np.isin(fold, list(folds)) & np.isfinite(trials.ends), predictor)
+
+    predictions = [predict_out_of_fold(fold, number, without) for number in range(fold.max() + 1)]
     imputations = []
     for number in range(int(trials.group.max()) + 1):
         own = trials.group == number
         least = -np.inf if lowest is None or np.isnan(lowest[number]) else lowest[number]
-        imputations.append(
-            Imputation(
-                trials.ends[own],
-                trials.is_whole[own],
-                trials.has_begun_well[own],
-                predicted[own],
-                fold[own],
-                lowest=least,
-            )
-        )
+        predicted, possible = _combined([one.of(own) for one in predictions], fold[own], trials.ends[own])
+        arrays = (trials.ends[own], trials.is_whole[own], trials.has_begun_well[own], predicted)
+        imputations.append(Imputation(*arrays, np.maximum(possible, least)))
     return imputations
 
 
@@ -215,21 +201,68 @@ def assign_folds(trials: Trials) -> Integers:
     return fold
 
 
-def predict_out_of_fold(trials: Trials, fold: Integers, predictor: Predictor) -> Floats:
-    """The predicted ends of all trials, ``[n]``.
+@dataclass(frozen=True)
+class OutOfFold:
+    """Predictions that know nothing of the ends in one fold.
 
-    A whole trial is predicted by the predictor that has not learnt from its fold, any other by the mean of all, each
-    weighted by the size of the fold that it does not know. So the errors for whole trials are, on average over which
-    trials are whole, exactly those for the others.
+    Attributes:
+        predicted: the predicted ends of all trials, ``[n]``.
+        known: the predicted ends of whole trials of other folds, ``[n]``, by predictors that know nothing of their fold
+            either; nan for all other trials. Their errors are those of ``predicted``.
     """
-    is_known = fold >= 0
-    predicted = np.zeros(len(fold))
-    for number in range(fold.max() + 1):
-        own = fold == number
-        found = _predict(trials, is_known & ~own & np.isfinite(trials.ends), predictor)
-        predicted[own] = found[own]
-        predicted[~is_known] += own.sum() / is_known.sum() * found[~is_known]
-    return predicted
+
+    predicted: Floats
+    known: Floats
+
+    def of(self, own: Bools) -> OutOfFold:
+        """The predictions for some of the trials."""
+        return OutOfFold(self.predicted[own], self.known[own])
+
+    def possible(self, ends: Floats) -> Floats:
+        """Losses at which each trial may end, ``[n, neighbours]``: its prediction and the errors of near ones."""
+        known = np.flatnonzero(~np.isnan(self.known))
+        distance = np.abs(self.predicted[:, None] - self.known[known])
+        nearest = np.argsort(distance, axis=1, kind="stable")[:, :NEIGHBOURS]
+        found: Floats = self.predicted[:, None] + (ends - self.known)[known][nearest]
+        return found
+
+
+def predict_out_of_fold(fold: Integers, number: int, without: Callable[[frozenset[int]], Floats]) -> OutOfFold:
+    """The predictions that know nothing of one fold.
+
+    Chances that follow from them for the trials of this fold are, on average over which trials are whole, exactly
+    those for stopped trials.
+
+    Args:
+        fold: the number of the fold of each whole trial, ``[n]``; −1 for the others.
+        number: the number of the fold.
+        without: a function that tells what is predicted for all trials, ``[n]``, without the ends in some folds.
+    """
+    known = np.full(len(fold), np.nan)
+    others = [other for other in range(fold.max() + 1) if other != number]
+    for other in others if len(others) > 1 else []:
+        own = fold == other
+        known[own] = without(frozenset({number, other}))[own]
+    return OutOfFold(without(frozenset({number})), known)
+
+
+def _combined(predictions: Sequence[OutOfFold], fold: Integers, ends: Floats) -> tuple[Floats, Floats]:
+    """The predictions for the trials of a group, ``[n]``, and losses at which they may end, ``[n, m]``.
+
+    Those for a whole trial know nothing of its fold; those for any other are the mean, and all, of all folds.
+    """
+    if not predictions:
+        return np.zeros(len(fold)), np.full((len(fold), 1), np.nan)
+    every = np.array([one.predicted for one in predictions])
+    shares = np.bincount(fold[fold >= 0], minlength=len(predictions)).astype(float)
+    weights = shares if shares.any() else np.ones(len(predictions))
+    predicted = np.where(fold >= 0, every[fold, np.arange(len(fold))], np.average(every, axis=0, weights=weights))
+    parts = []
+    for number, one in enumerate(predictions):
+        possible = one.possible(ends)
+        possible[(fold >= 0) & (fold != number)] = np.nan
+        parts.append(possible)
+    return predicted, np.concatenate([np.empty((len(fold), 0)), *parts, np.full((len(fold), 1), np.nan)], axis=1)
 
 
 def calibrate(predicted: Floats, ends: Floats, learnt: Bools) -> Floats:
