@@ -49,7 +49,7 @@ def search(
             tell(study.grid.words())
         study = _agreed(study, yes)
         failures = _advance(study, opened, quiet)
-        winner = study.record_winner()
+        winner = study.record_winner() if study.plan.config.mode == "search" else None
         _report(study, quiet, winner)
     if failures:
         raise typer.Exit(FAILED)
@@ -88,10 +88,18 @@ def _advance(study: RunStudy, executor: Executor, quiet: bool) -> int:
 
 
 def _report(study: RunStudy, quiet: bool, winner: Path | None) -> None:
-    """Write and print the report on a study, and the directory of the winner's run."""
+    """Write and print the report on a study, and the directory of the winner's run; on a survey when it is done."""
     from qhn.search.report import StudyReport
+    from qhn.search.survey_report import SurveyReport
+    from qhn.search.survey_runs import survey_of
 
-    report = StudyReport(study.study, study.grid.unit_words())
+    report: StudyReport | SurveyReport
+    if study.plan.config.mode == "search":
+        report = StudyReport(study.study, study.grid.unit_words())
+    elif study.study.is_done:
+        report = SurveyReport(survey_of(study), study.grid.unit_words())
+    else:
+        return
     paths = report.write()
     if not quiet:
         put(report.page() + "\n")

@@ -1,9 +1,9 @@
 """The ends of stopped trials, imputed: a predictor with its errors on whole curves gives a predictive distribution.
 
 The predictor learns from the trials of a survey that are trained to the end. What it predicts for these themselves it
-predicts out of fold: by predictors that have learnt from nine tenths of them without the trial in question. How ends
-follow from these predictions, a line and errors about it, holds for stopped trials as well. So a stopped trial ends
-where the line says, plus one of the errors that were made for trials with about the same prediction.
+predicts out of fold: by predictors that have learnt from nine tenths of them without the trial in question. The errors
+of these predictions are those that it makes for stopped trials. So a stopped trial ends where it is predicted to, plus
+one of the errors that were made for trials with about the same prediction.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Trials:
             raise QhnError("the trials of a survey need a row each in every array, and there must be one at least")
         if not np.isnan(self.ends[~self.is_whole]).all():
             raise QhnError(
-                "a trial outside the random part must have the end nan: those that went on because they did well are no "
-                "fair sample of all, and statistics of the finished ones alone are biased"
+                "a trial outside the random part must have the end nan: those that went on because they did well are "
+                "no fair sample of all, and statistics of the finished ones alone are biased"
             )
 
     @cached_property
@@ -73,6 +73,7 @@ class Imputation:
         has_begun_well: whether a trial had not failed at the decision point, ``[n]``.
         predicted: the predicted losses at the end, ``[n]``; out of fold for whole trials.
         fold: the number of the fold of each whole trial, ``[n]``; −1 for the others.
+        lowest: the lowest loss that is possible.
     """
 
     ends: Floats
@@ -80,6 +81,7 @@ class Imputation:
     has_begun_well: Bools
     predicted: Floats
     fold: Integers
+    lowest: float = -np.inf
 
     def mean(self) -> Estimate:
         """The mean loss at the end over all trials but those that failed.
@@ -121,8 +123,8 @@ class Imputation:
 
     def chances_below(self, threshold: float) -> Floats:
         """The probability that each trial ends below a threshold, ``[n]``; for whole trials predicted out of fold."""
-        below = self.predicted[:, None] + self._errors < threshold
-        return np.where(self.has_begun_well, _mean_of_known(below, self._errors), 0.0)
+        below = _mean_of_known(self._imputed < threshold, self._imputed)
+        return np.where(self.has_begun_well, below, 0.0)
 
     def predictive_interval(self, share: float = 0.9) -> tuple[Floats, Floats]:
         """The ends of the central interval that holds the end of each trial with a probability, ``[n]`` each.
@@ -131,7 +133,7 @@ class Imputation:
             share: the probability.
         """
         tails = [(1 - share) / 2, (1 + share) / 2]
-        low, high = np.nanquantile(self.predicted[:, None] + self._errors, tails, axis=1)
+        low, high = np.nanquantile(self._imputed, tails, axis=1, method="weibull")
         return low, high
 
     def draw(self, number: int, generator: np.random.Generator) -> Floats:
@@ -143,13 +145,13 @@ class Imputation:
         """
         stopped = np.flatnonzero(~self.is_whole & self.has_begun_well)
         ends = np.tile(np.where(self.has_begun_well, self.ends, np.inf), (number, 1))
-        chosen = generator.integers(self._errors.shape[1], size=(number, len(stopped)))
-        ends[:, stopped] = self.predicted[stopped] + self._errors[stopped, chosen]
+        chosen = generator.integers(self._imputed.shape[1], size=(number, len(stopped)))
+        ends[:, stopped] = self._imputed[stopped, chosen]
         return ends
 
     @cached_property
-    def _errors(self) -> Floats:
-        """Errors of out-of-fold predictions that may be made for each trial, ``[n, neighbours]``; nan where too few."""
+    def _imputed(self) -> Floats:
+        """The losses at which each trial may end, equally probable, ``[n, neighbours]``; nan beyond those known."""
         known = np.flatnonzero(self.fold >= 0)
         if not len(known):
             return np.full((len(self.ends), 1), np.nan)
@@ -157,33 +159,34 @@ class Imputation:
         distance = np.abs(self.predicted[:, None] - self.predicted[known])
         distance[self.fold[:, None] == self.fold[known]] = np.inf  # its own, and those of predictors that know it
         nearest = np.argsort(distance, axis=1, kind="stable")[:, :NEIGHBOURS]
-        return np.where(np.isfinite(np.take_along_axis(distance, nearest, axis=1)), errors[nearest], np.nan)
+        is_near = np.isfinite(np.take_along_axis(distance, nearest, axis=1))
+        return np.where(is_near, np.maximum(self.predicted[:, None] + errors[nearest], self.lowest), np.nan)
 
     @property
     def possible_ends(self) -> Floats:
         """Known ends, and what the others are predicted to be with every error, ascending and a few hundred of them."""
         known = self.ends[self.is_whole & np.isfinite(self.ends)]
-        imputed = (self.predicted[:, None] + self._errors)[~self.is_whole & self.has_begun_well].ravel()
+        imputed = self._imputed[~self.is_whole & self.has_begun_well].ravel()
         every = np.sort(np.concatenate([known, imputed[np.isfinite(imputed)]]))
         return np.unique(every[np.linspace(0, len(every) - 1, min(len(every), 200)).round().astype(int)])
 
 
-def impute(trials: Trials, predictor: Predictor) -> list[Imputation]:
+def impute(trials: Trials, predictor: Predictor, lowest: Sequence[float] | None = None) -> list[Imputation]:
     """The imputation of each group of trials, in the order of their numbers.
 
     Args:
         trials: the trials of all groups.
         predictor: the predictor, which learns from the whole trials of all groups.
+        lowest: the lowest loss that is possible in each group, nan where it is not known; None if it is nowhere.
     """
     fold = assign_folds(trials)
     predicted = predict_out_of_fold(trials, fold, predictor)
     imputations = []
     for number in range(int(trials.group.max()) + 1):
         own = trials.group == number
-        calibrated = calibrate(predicted[own], trials.ends[own], fold[own])
-        imputations.append(
-            Imputation(trials.ends[own], trials.is_whole[own], trials.has_begun_well[own], calibrated, fold[own])
-        )
+        least = -np.inf if lowest is None or np.isnan(lowest[number]) else lowest[number]
+        arrays = (trials.ends, trials.is_whole, trials.has_begun_well, predicted, fold)
+        imputations.append(Imputation(*(array[own] for array in arrays), least))
     return imputations
 
 
@@ -202,8 +205,8 @@ def predict_out_of_fold(trials: Trials, fold: Integers, predictor: Predictor) ->
     """The predicted ends of all trials, ``[n]``.
 
     A whole trial is predicted by the predictor that has not learnt from its fold, any other by the mean of all, each
-    weighted by the size of the fold that it does not know. A prediction goes no further beyond the known ends than they
-    span; where nothing can be predicted it is their mean.
+    weighted by the size of the fold that it does not know. So the errors for whole trials are, on average over which
+    trials are whole, exactly those for the others.
     """
     is_known = fold >= 0
     predicted = np.zeros(len(fold))
@@ -215,42 +218,49 @@ def predict_out_of_fold(trials: Trials, fold: Integers, predictor: Predictor) ->
     return predicted
 
 
-def calibrate(predicted: Floats, ends: Floats, fold: Integers) -> Floats:
-    """The predictions for the trials of a group on the line that fits best how its known ends follow from them, ``[n]``.
+def calibrate(predicted: Floats, ends: Floats, learnt: Bools) -> Floats:
+    """The predictions for the trials of a group, on the line that fits best how known ends follow from them, ``[n]``.
 
-    So a predictor need not know the level of the ends, nor differences between groups. The line for a whole trial is
-    fitted without its fold. It does not fall: a predictor that is worse than none is replaced by the mean.
+    So a predictor need not know the level of the ends, nor differences between groups. The line does not fall: a
+    predictor that ranks trials the wrong way is replaced by the mean.
 
     Args:
-        predicted: predictions for all trials of the group, ``[n]``; out of fold for whole ones.
+        predicted: predictions for all trials of the group, ``[n]``.
         ends: the losses at the end, ``[n]``.
-        fold: the number of the fold of each whole trial, ``[n]``; −1 for the others.
+        learnt: whether the line may follow from the end of a trial, ``[n]``.
+
+    >>> predicted, ends = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.1, 0.2, 0.3, np.nan])
+    >>> calibrate(predicted, ends, np.array([True, True, True, False])).round(3).tolist()
+    [0.1, 0.2, 0.3, 0.4]
     """
-    is_known = (fold >= 0) & np.isfinite(ends)
-    calibrated = np.empty_like(predicted)
-    for number in np.unique(fold):
-        own, learnt = fold == number, is_known & ((fold != number) | (number < 0))
-        if not learnt.any():
-            calibrated[own] = predicted[own]
-            continue
-        level, middle = ends[learnt].mean(), predicted[learnt].mean()
-        scatter = predicted[learnt] - middle
-        square = float(scatter @ scatter)
-        slope = max(float(scatter @ ends[learnt]) / square, 0.0) if square > 0 else 0.0
-        calibrated[own] = level + slope * (predicted[own] - middle)
+    if not learnt.any():
+        return predicted
+    level, middle = ends[learnt].mean(), predicted[learnt].mean()
+    scatter = predicted[learnt] - middle
+    square = float(scatter @ scatter)
+    slope = max(float(scatter @ ends[learnt]) / square, 0.0) if square > 0 else 0.0
+    calibrated: Floats = level + slope * (predicted - middle)
     return calibrated
 
 
 def _predict(trials: Trials, learnt: Bools, predictor: Predictor) -> Floats:
-    """What a predictor that has learnt from some trials predicts for all, ``[n]``."""
+    """What a predictor that has learnt from some trials predicts for all, calibrated for each group, ``[n]``.
+
+    A prediction goes no further beyond the ends that were learnt than they span; where nothing can be predicted it is
+    their mean.
+    """
     if not learnt.any():
         return np.zeros(len(learnt))
     ends = trials.ends[learnt]
     fitted = predictor.fit(trials.beginnings[learnt], trials.settings[learnt], ends)
     found = fitted.predict(trials.beginnings, trials.settings)
+    usable = np.isfinite(found)
+    found = np.where(usable, found, 0.0)
+    for number in np.unique(trials.group):
+        own = trials.group == number
+        found[own] = calibrate(found[own], trials.ends[own], (learnt & usable)[own])
     span = float(np.ptp(ends))
-    bounded = np.clip(found, ends.min() - span, ends.max() + span)
-    return np.where(np.isfinite(found), bounded, ends.mean())
+    return np.where(usable, np.clip(found, ends.min() - span, ends.max() + span), ends.mean())
 
 
 def _mean_of_known(values: Bools, known: Floats) -> Floats:

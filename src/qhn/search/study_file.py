@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from qhn.config import RunConfig
 from qhn.config.section import Section
 from qhn.errors import QhnError
-from qhn.learning_curves.predictors import predictor
+from qhn.learning_curves.predictors import Predictor, predictor
+from qhn.search.combinations import Combinations
 from qhn.search.curves import KnownCurves
 from qhn.search.hyperband import Hyperband, RunAll, SuccessiveHalving
 from qhn.search.schedule import MAX_RESOURCE
 from qhn.search.scheduler import Rule
 from qhn.search.space import Range, Space
+from qhn.search.survey_rule import SurveyRule
 from qhn.search.swift_hyperband import SwiftHyperband
 from qhn.sweep.files import directory_name, dotted
 from qhn.text import shown
@@ -37,12 +39,16 @@ class StudyConfig(Section):
         eta: the factor η: the best of every η trials goes on to the next round, and is trained η times as long.
         resource: ``"shots"``, ``"qpu-seconds"`` or ``"steps"``; by default shots, and steps where E is exact.
         trials: number of trials of successive halving and of ``"all"``; Hyperband's follow from R and η.
+        seeds: number of trials of each combination in a survey, which begins every combination of the varied settings.
+        epsilon: distances from the optimum: a trial of a survey succeeds if E − C* is below; each has a success rate.
         loss: what is compared: ``"mean"``, E = ⟨C⟩; ``"value"``, the objective; ``"validation"``, the mean validation
             cost; or ``"best_cost"``, the lowest C so far.
-        predictor: the name of a predictor of Swift-Hyperband, or a table with its name, features and options.
+        predictor: the name of a predictor of Swift-Hyperband or a survey, or a table with its name, features and
+            options.
         training_curves: number of curves from which the predictor learns at least.
-        full_share: share of the trials of the next round that go on at a decision point in any case.
-        known: share of a round at which its decision point lies.
+        full_share: share of the trials of the next round that go on at a decision point in any case; in a survey, of
+            each combination's trials, which are trained to the end.
+        known: share of a round at which its decision point lies, or of R in a survey.
         quantile: quantile of the losses of those trials, below which a predicted loss is good enough.
         warm_start: directories of studies and sweeps from whose curves the predictor learns as well, or ``"all"``.
         seed: the seed from which the hyper-parameters and seeds of all trials derive.
@@ -62,6 +68,8 @@ class StudyConfig(Section):
     eta: int = Field(default=3, ge=2)
     resource: Literal["shots", "qpu-seconds", "steps"] | None = None
     trials: int | None = Field(default=None, ge=1, le=MAX_TRIALS)
+    seeds: int | None = Field(default=None, ge=1, le=MAX_TRIALS)
+    epsilon: tuple[Annotated[float, Field(gt=0)], ...] = ()
     loss: Literal["mean", "value", "validation", "best_cost"] = "mean"
     predictor: str | dict[str, Any] = "last"
     training_curves: int = Field(default=15, ge=2)
@@ -108,6 +116,19 @@ class StudyConfig(Section):
             dimension(key, values)
         return vary
 
+    @model_validator(mode="after")
+    def _of_its_mode(self) -> StudyConfig:
+        if self.mode == "survey":
+            if self.seeds is None:
+                raise QhnError("mode = 'survey' needs seeds = 100, or how many trials of each combination it begins")
+            foreign = {"scheduler", "eta", "trials", "quantile", "training_curves", "warm_start"}
+            if unread := sorted(foreign & self.model_fields_set):
+                raise QhnError(f"mode = 'survey' stops trials at random and reads no {unread[0]}; leave it out")
+            Combinations({key: dimension(key, values) for key, values in self.vary.items()}, self.seeds)
+        elif unread := sorted({"seeds", "epsilon"} & self.model_fields_set):
+            raise QhnError(f"{unread[0]} belongs to mode = 'survey'; leave it out, or set the mode")
+        return self
+
     @field_validator("predictor")
     @classmethod
     def _a_predictor(cls, chosen: str | dict[str, Any]) -> str | dict[str, Any]:
@@ -117,7 +138,13 @@ class StudyConfig(Section):
     @property
     def space(self) -> Space:
         """The hyper-parameters of which trials differ."""
-        return Space({key: dimension(key, values) for key, values in self.vary.items()})
+        dimensions = {key: dimension(key, values) for key, values in self.vary.items()}
+        return Space(dimensions) if self.seeds is None else Combinations(dimensions, self.seeds)
+
+    @property
+    def chosen_predictor(self) -> Predictor:
+        """The predictor of Swift-Hyperband or a survey."""
+        return _predictor(self.predictor)
 
     def rule(self, earlier: KnownCurves | None = None) -> Rule:
         """The rule by which trials are scheduled.
@@ -128,6 +155,8 @@ class StudyConfig(Section):
         Raises:
             QhnError: if the number of trials is missing, or given where it follows from the other numbers.
         """
+        if isinstance(space := self.space, Combinations):
+            return SurveyRule(space.groups, space.trials_per_group, self.max_resource, self.known, self.full_share)
         by_trials = self.scheduler in ("successive-halving", "all")
         if by_trials != (self.trials is not None):
             needed = "needs trials = 20, or how many it begins" if by_trials else "has as many trials as follow from R"
@@ -140,7 +169,7 @@ class StudyConfig(Section):
             return Hyperband(self.max_resource, self.eta)
         names = ("training_curves", "full_share", "known", "quantile")
         options = {name: getattr(self, name) for name in names}
-        return SwiftHyperband(self.max_resource, _predictor(self.predictor), self.eta, **options, earlier=earlier)
+        return SwiftHyperband(self.max_resource, self.chosen_predictor, self.eta, **options, earlier=earlier)
 
 
 def dimension(key: str, values: Any) -> Range | list[Any]:
@@ -177,5 +206,5 @@ def dimension(key: str, values: Any) -> Range | list[Any]:
         raise QhnError(f"vary.{key}: {error}") from None
 
 
-def _predictor(chosen: str | Mapping[str, Any]) -> Any:
+def _predictor(chosen: str | Mapping[str, Any]) -> Predictor:
     return predictor(chosen) if isinstance(chosen, str) else predictor(**chosen)

@@ -1,8 +1,8 @@
 """The results of a survey: the distribution of losses at the end over initialisations, in each group of trials.
 
 A survey tells what a sweep of all of its trials would tell, though most of them were stopped. Whatever it says of a
-group, it says of all trials of the group: the ends of stopped ones are imputed (:mod:`qhn.search.imputation`). There are
-no statistics of the finished trials of a study whose trials were stopped because they did badly.
+group, it says of all trials of the group: the ends of stopped ones are imputed (:mod:`qhn.search.imputation`). There
+are no statistics of the finished trials of a study whose trials were stopped because they did badly.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from qhn.arrays import Floats
 from qhn.errors import QhnError
+from qhn.learning_curves.predictors import Predictor
 from qhn.search.imputation import Imputation, Trials, impute
 from qhn.search.study import Study
 from qhn.search.survey_rule import SurveyRule
-from qhn.search.swift_hyperband import Predictor
 from qhn.search.two_phase import Estimate
 from qhn.sweep.survey import short_names
 from qhn.text import spell
@@ -109,8 +109,8 @@ class Survey:
     """The results of a study in mode survey.
 
     Args:
-        study: the study, whose rule is a :class:`qhn.search.survey_rule.SurveyRule`, and whose trials are all trained as
-            far as it says.
+        study: the study, whose rule is a :class:`qhn.search.survey_rule.SurveyRule`, and whose trials are all trained
+            as far as it says.
         predictor: the predictor of the ends of stopped trials.
         epsilon: distances from the optimum, for each of which there is a success rate.
         optima: the lowest possible loss C* of each group; nan where it is not known. Without it, none is known.
@@ -135,8 +135,8 @@ class Survey:
     ) -> None:
         if not isinstance(study.rule, SurveyRule):
             raise QhnError(
-                f"the trials of a study by {type(study.rule).__name__} are stopped when they do badly, so those that ended "
-                "are better than all on average and say nothing of the distribution; use mode = 'survey'"
+                f"a study by {type(study.rule).__name__} stops trials that do badly, so those that ended are better "
+                "than all, and their statistics are biased; for the distribution of all trials use mode = 'survey'"
             )
         self.study, self.rule = study, study.rule
         if not study.is_done:
@@ -146,7 +146,10 @@ class Survey:
         self.groups = [
             SurveyGroup(study.values(trials[0]), trials, self._curves(trials), imputation, optimum)
             for trials, imputation, optimum in zip(
-                map(self.rule.trials, range(self.rule.groups)), impute(self._trials(), predictor), known, strict=True
+                map(self.rule.trials, range(self.rule.groups)),
+                impute(self._trials(), predictor, known),
+                known,
+                strict=True,
             )
         ]
 

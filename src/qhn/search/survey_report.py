@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,6 @@ from qhn.text import aligned, counted
 
 MOST_CURVES = 300  # that are drawn
 POINTS = 60  # of a distribution that are drawn
-BAR = {"markersize": 4, "capsize": 2, "linewidth": 1}
 
 
 @dataclass(frozen=True)
@@ -45,9 +43,9 @@ class SurveyReport:
             "",
             aligned(self._head(), [self._row(group) for group in survey.groups]),
             "",
-            "All numbers are of all trials of a row. The ends of stopped trials are imputed from the curves of a random part",
-            "that was trained to the end, which also tells how far to trust that: in brackets are 95 % intervals, for all",
-            "initialisations. In groups.csv those that begin with sweep_ are for these trials alone, had none been stopped.",
+            "All numbers are of all trials of a row. The ends of stopped ones are imputed from the curves of a random",
+            "part that was trained to the end, which also shows how far that can be trusted. In brackets are 95 %",
+            "intervals for all initialisations; sweep_ in groups.csv: for these trials alone, had none been stopped.",
             "",
             *self._account(),
         ]
@@ -106,25 +104,18 @@ class SurveyReport:
     def _row(self, group: SurveyGroup) -> list[str]:
         numbers = [len(group), group.whole, len(group) - group.whole, group.failed]
         estimates = [group.mean, group.median, *map(group.success, self.survey.epsilon)]
-        return [*map(str, self.survey.labels(group).values()), *map(str, numbers), *map(_words, estimates)]
+        return [*map(str, self.survey.labels(group).values()), *map(str, numbers), *map(str, estimates)]
 
     def _account(self) -> list[str]:
         """What the survey took, and what as much would have told without stopping any trial."""
         survey, rule = self.survey, self.survey.rule
         units, every = survey.study.units, rule.units_of_all
         lines = [f"units spent: {units:,} of {every:,} for training all to the end ({units / every:.0%})"]
-        name, found = "the mean", [group.mean.trials for group in survey.groups]
-        if survey.epsilon:
-            epsilon = survey.epsilon[0]
-            name = f"the rate of E − C* < {epsilon:g}"
-            found = [group.success(epsilon).trials for group in survey.groups]
-        told = sorted(math.floor(trials) for trials in found)
+        told = sorted(round(group.mean.trials) for group in survey.groups)
         worth = f"{told[0]:,}" if told[0] == told[-1] else f"{told[0]:,} to {told[-1]:,}"
         afforded = units // rule.max_resource // rule.groups
-        lines.append(
-            f"that tells {name} as precisely as {worth} trials of a group trained to the end; for as many units "
-            f"{afforded:,} could be"
-        )
+        lines.append(f"they tell the mean of a group as precisely as {worth} trials that are trained to the end would,")
+        lines.append(f"of which {afforded:,} a group could be had for as many units")
         return lines
 
     def _title(self, group: SurveyGroup) -> str:
@@ -152,7 +143,9 @@ class SurveyReport:
     def _draw_estimates(self, axes: Axes) -> None:
         """Draw success rates of the groups, or means where there are none."""
         survey = self.survey
-        series = [(f"ε = {epsilon:g}", [group.success(epsilon) for group in survey.groups]) for epsilon in survey.epsilon]
+        series = [
+            (f"ε = {epsilon:g}", [group.success(epsilon) for group in survey.groups]) for epsilon in survey.epsilon
+        ]
         for number, (label, found) in enumerate(series or [("", [group.mean for group in survey.groups])]):
             place = np.arange(len(found)) + 0.08 * number
             _bars(axes, place, found, COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)], label)
@@ -165,11 +158,6 @@ class SurveyReport:
             axes.legend(fontsize=6, frameon=False)
 
 
-def _words(estimate: Estimate) -> str:
-    low, high = estimate.interval
-    return f"{estimate.value:.3g} ({low:.3g}–{high:.3g})" if math.isfinite(estimate.value) else "–"
-
-
 def _tick(survey: Survey, group: SurveyGroup) -> str:
     return label_of(", ".join(map(str, survey.labels(group).values())) or "all")
 
@@ -178,7 +166,9 @@ def _bars(axes: Axes, place: Any, found: Sequence[Estimate], colour: str, marker
     value = np.array([estimate.value for estimate in found])
     low, high = np.array([estimate.interval for estimate in found]).T
     reach = np.where(np.isfinite([low, high]), np.abs([value - low, high - value]), 0.0)
-    axes.errorbar(place, value, reach, color=colour, marker=marker, linestyle="", label=label, **BAR)
+    axes.errorbar(
+        place, value, reach, color=colour, marker=marker, markersize=4, linestyle="", label=label, capsize=2
+    )  # fmt: skip
 
 
 def _draw_distribution(axes: Axes, group: SurveyGroup, colour: str, label: str) -> None:

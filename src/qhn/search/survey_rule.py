@@ -35,14 +35,14 @@ class SurveyRule:
 
     >>> rule = SurveyRule(groups=3, trials_per_group=100, max_resource=60)
     >>> rule.num_trials, rule.decision_point, rule.whole_per_group, rule.most_units / rule.units_of_all
-    (300, 15, 30, 0.475)
+    (300, 30, 50, 0.75)
     """
 
     groups: int
     trials_per_group: int
     max_resource: int
-    known: float = 0.25
-    full: float = 0.3
+    known: float = 0.5
+    full: float = 0.5
 
     def __post_init__(self) -> None:
         settle(self, groups=Whole(1), trials_per_group=Whole(1))

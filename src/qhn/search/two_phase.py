@@ -44,7 +44,7 @@ class Estimate:
 
     def __str__(self) -> str:
         low, high = self.interval
-        return f"{self.value:.3g} ({low:.3g}–{high:.3g})"
+        return "–" if math.isnan(self.value) else f"{self.value:.3g} ({low:.3g}–{high:.3g})"
 
 
 def estimate_mean(known: Floats, predicted_known: Floats, predicted_others: Floats) -> Estimate:
