@@ -22,6 +22,7 @@ from qhn.sweep.plan import PLAN, Member, Sweep, make_sweep
 from qhn.sweep.workers import finished_members, read_columns
 from qhn.text import counted, did_you_mean, in_line, parse_json, read_text, shown
 
+PLACES = (f"*{SUFFIX}", f"*/*{SUFFIX}", f"*/*/*{SUFFIX}")  # of files of curves among results
 QUANTITIES = {"mean": "mean", "validation": "validation", "best_cost": "best_costs"}  # and their columns in a sweep
 
 
@@ -83,7 +84,7 @@ def _add_results(found: Found, results: Path, quantity: str, problem: str | None
     sources = [
         *((_add_sweep, plan.parent) for plan in sorted(results.glob(f"*/*/{PLAN}"))),
         *((_add_run, directory) for directory in run_directories(results)),
-        *((_add_file, file) for pattern in (f"*{SUFFIX}", f"*/*{SUFFIX}") for file in sorted(results.glob(pattern))),
+        *((_add_file, file) for pattern in PLACES for file in sorted(results.glob(pattern))),
     ]
     for add, path in sources:
         try:

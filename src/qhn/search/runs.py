@@ -17,6 +17,7 @@ from qhn.run.directories import results_directory
 from qhn.run.plan import Plan
 from qhn.run.training import train
 from qhn.search.config import StudyPlan
+from qhn.search.kept_curves import keep_curves
 from qhn.search.price import StudyPrice, bills, price_of
 from qhn.search.resource import Grid, default_resource, grid_of
 from qhn.search.study import DEFINITION, Study, StudyProgress, advance
@@ -97,6 +98,10 @@ class RunStudy:
         """The study with a budget of QPU seconds."""
         config = self.plan.config.model_copy(update={"max_qpu_seconds": seconds})
         return replace(self, plan=replace(self.plan, config=config))
+
+    def keep_curves(self) -> Path | None:
+        """Write the learning curves of the trials into a file; see :func:`qhn.search.kept_curves.keep_curves`."""
+        return keep_curves(self.study, self.trials)
 
     def record_winner(self) -> Path | None:
         """The directory of the winner's run, which is made if its trial advanced in a batch; None without a winner.

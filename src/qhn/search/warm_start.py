@@ -52,11 +52,15 @@ def _found(plan: StudyPlan, results: Path) -> list[LearningCurve]:
     """The curves of the same problem in the places that the study names."""
     places = [results] if plan.config.warm_start == "all" else [Path(place) for place in plan.config.warm_start]
     problem = next(iter(plan.configs.values())).problem_id
-    return [curve for place in places for curve in find_curves(place, _quantity(plan), problem).curves]
+    return [curve for place in places for curve in find_curves(place, quantity_of(plan), problem).curves]
 
 
-def _quantity(plan: StudyPlan) -> str:
-    """The name of the losses of a study among learning curves, where the objective is E if E is minimised."""
+def quantity_of(plan: StudyPlan) -> str:
+    """The name of a study's losses among learning curves, where the objective is E if E is minimised.
+
+    Args:
+        plan: the plan of the study.
+    """
     objectives = [config.train.objective.build() for config in plan.configs.values()]
     is_mean = plan.config.loss == "value" and all(objective.is_mean for objective in objectives)
     return "mean" if is_mean else plan.config.loss
@@ -92,7 +96,7 @@ def _wanted(plan: StudyPlan, grid: Grid, trial: int) -> Wanted:
     config = plan.trained(plan.space.draw(seed, trial), seed_of(seed, trial), grid.most_steps(trial))
     return Wanted.of_runs(
         config,
-        _quantity(plan),
+        quantity_of(plan),
         unit_of_cost=UNITS[grid.resource],
         unit=grid.unit,
         length=grid.max_resource,
