@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from qhn.exact.distribution import Distribution, schmidt_spectrum
     from qhn.exact.energy import Energy
     from qhn.exact.light_cone_energy import LightConeEnergy
+    from qhn.learning_curves.curve import LearningCurve
+    from qhn.learning_curves.predictors import predictor
+    from qhn.learning_curves.sources import find_curves
+    from qhn.learning_curves.store import load_curves, save_curves
     from qhn.optimize.lbfgs import Lbfgs, minimize
     from qhn.optimize.optimizer import Adam, Sgd, Sinusoid, SpsaGains
     from qhn.predict.classifier import HypernetworkClassifier
@@ -81,6 +85,10 @@ _MODULES = {
     "exact.distribution": ("Distribution", "schmidt_spectrum"),
     "exact.energy": ("Energy",),
     "exact.light_cone_energy": ("LightConeEnergy",),
+    "learning_curves.curve": ("LearningCurve",),
+    "learning_curves.predictors": ("predictor",),
+    "learning_curves.sources": ("find_curves",),
+    "learning_curves.store": ("load_curves", "save_curves"),
     "optimize.lbfgs": ("Lbfgs", "minimize"),
     "optimize.optimizer": ("Adam", "Sgd", "Sinusoid", "SpsaGains"),
     "predict.classifier": ("HypernetworkClassifier",),

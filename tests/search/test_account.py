@@ -67,12 +67,12 @@ def test_fates_follow_from_the_last_decision_and_the_resource() -> None:
     assert Counter(fates(study))[Fate.WINNER] == 1
 
 
-def test_a_trial_before_its_first_step_has_not_failed() -> None:
+def test_a_trial_before_its_first_step_has_neither_failed_nor_won() -> None:
     study = Study(Hyperband(9, 3), {"a": [1]})
     first = study.ask()
     assert first is not None
     study.tell(first, [math.nan])
-    assert fates(study)[:2] == [Fate.WINNER, Fate.NOT_BEGUN]
+    assert fates(study)[:2] == [Fate.UNDER_WAY, Fate.NOT_BEGUN]
 
 
 def test_a_study_without_a_trial_that_works_has_no_winner() -> None:
@@ -82,7 +82,7 @@ def test_a_study_without_a_trial_that_works_has_no_winner() -> None:
 
 def test_units_that_failed_trials_did_not_take_are_not_spent() -> None:
     study = done(Hyperband(9, 3), failing=1)
-    assert (expense(study).units, expense(study).failed) == (0, 69)
+    assert (expense(study).units, expense(study).failed) == (0, 9 * 1 + 5 * 3 + 3 * 9)
     assert expense(study).everything == 17 * 9
 
 

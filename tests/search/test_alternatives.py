@@ -13,16 +13,16 @@ from studies import SPACE, done, swift
 
 
 def test_what_rules_take_is_their_schedule() -> None:
-    found = {one.name: one for one in alternatives(done(RunAll(60, 27)))}
+    found = {one.name: one for one in alternatives(done(RunAll(60, 16)))}
     for eta in (2, 3):
         one = found[f"Hyperband, η = {eta}"]
-        assert (one.units, one.trials) == (Hyperband(27, eta).most_units, Hyperband(27, eta).num_trials)
-        assert one.share == one.units / (one.trials * 27)
+        assert (one.units, one.trials) == (Hyperband(16, eta).most_units, Hyperband(16, eta).num_trials)
+        assert one.share == one.units / (one.trials * 16)
     assert found["Swift-Hyperband by the last value, η = 2"].units < found["Hyperband, η = 2"].units
 
 
 def test_random_search_has_no_regret_among_its_own_and_some_among_all() -> None:
-    found = {one.name: one for one in alternatives(done(RunAll(60, 27)))}
+    found = {one.name: one for one in alternatives(done(RunAll(60, 16)))}
     assert found[NOTHING].regret == 0
     assert found[NOTHING].above > 0
     assert all(0 <= one.regret <= one.above for one in found.values())
@@ -37,9 +37,10 @@ def test_curves_that_never_cross_leave_no_regret() -> None:
         assert one.wrongly == 0
 
 
-def test_long_curves_are_read_on_a_coarser_grid_and_counted_in_units() -> None:
-    one = alternatives(done(RunAll(8, 250)))[0]
-    assert one.units == Hyperband(100, 2).most_units * 2.5
+def test_long_curves_are_read_on_a_coarser_grid_and_counted_in_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qhn.search.alternatives.MOST_RESOURCE", 20)
+    one = alternatives(done(RunAll(8, 50)))[0]
+    assert one.units == Hyperband(20, 2).most_units * 2.5
 
 
 @pytest.mark.parametrize(

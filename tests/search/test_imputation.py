@@ -191,6 +191,7 @@ def test_failed_trials_do_not_succeed_and_are_left_out_of_the_mean(rng: np.rando
     assert _held(rate.sweep_interval, well.mean())
     assert (found.chances_below(1e9)[failed_early] == 0).all()
     assert np.isinf(found.draw(2, rng)[:, failed_early]).all()
+    assert not np.isnan(found.predictive_interval()).any()
 
 
 def test_a_trial_whose_losses_are_no_numbers_any_more_has_failed(rng: np.random.Generator) -> None:

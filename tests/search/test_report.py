@@ -42,7 +42,7 @@ def test_a_regression_stands_beside_the_last_value() -> None:
     pytest.importorskip("sklearn")
     lines = StudyReport(done(swift(50, predictor("ridge")))).page().splitlines()
     start = next(place for place, line in enumerate(lines) if line.startswith("predictions"))
-    names = ["Ridge of curve", "last value", "Ridge of curve", "last value"]
+    names = ["ridge of curve", "last value", "ridge of curve", "last value"]
     assert all(name in line for name, line in zip(names, lines[start + 1 :], strict=False))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -34,7 +35,7 @@ def test_every_round_trains_at_least_one_trial_further(eta: int) -> None:
     for most in range(1, 301):
         for bracket in hyperband_brackets(most, eta):
             resources = [0, *(one.resource for one in bracket.rounds)]
-            assert all(one < two for one, two in zip(resources, resources[1:], strict=False))
+            assert all(one < two for one, two in itertools.pairwise(resources))
             assert min(one.trials for one in bracket.rounds) >= 1
             assert bracket.rounds[-1].resource == most
 
@@ -63,7 +64,7 @@ def test_all_brackets_of_81_units() -> None:
 
 
 def test_no_bracket_is_lost_at_powers() -> None:
-    """log 243 to base 3 is less than 5 in floating point."""
+    """Log 243 to base 3 is less than 5 in floating point."""
     for eta in (2, 3, 5, 10):
         for power in range(8):
             if eta**power <= MAX_RESOURCE:

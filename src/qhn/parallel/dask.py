@@ -208,7 +208,7 @@ class DaskExecutor(Executor):
         return ours
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Leave the workers; a job that is cancelled while a worker does it goes on there, and its result is dropped."""
+        """Leave the workers; a job that is cancelled under way goes on there, and its result is dropped."""
         for future in list(self._waiting) if cancel_futures else ():
             future.cancel()
         if wait:

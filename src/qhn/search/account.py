@@ -23,7 +23,7 @@ class Fate(StrEnum):
     FINISHED = "finished"  # has taken the most resource
     DROPPED = "dropped"  # was not among the best at the end of a round
     STOPPED = "stopped"  # was predicted to be no good, at a decision point within a round
-    FAILED = "failed"  # has raised an error, or has no finite loss
+    FAILED = "failed"  # has raised an error, or its loss is not finite
     UNDER_WAY = "under way"  # is trained, or waits for others
     NOT_BEGUN = "not begun"
 
@@ -55,21 +55,13 @@ def _fate(study: Study, trial: int, verdict: Verdict | None, *, is_best: bool) -
     reached = study.curves.reached(trial)
     if not reached:
         return Fate.NOT_BEGUN
-    if has_failed(study, trial):
+    if study.curves.has_failed(trial):
         return Fate.FAILED
     if is_best:
         return Fate.WINNER
     if reached == study.rule.max_resource:
         return Fate.FINISHED
     return Fate.UNDER_WAY if verdict is None else LOSERS.get(verdict, Fate.UNDER_WAY)
-
-
-def has_failed(study: Study, trial: int) -> bool:
-    """Whether a trial has raised an error, or its last loss is infinite; one before its first step has not failed."""
-    reached = study.curves.reached(trial)
-    return bool(study.facts.get(trial, {}).get("error")) or (
-        reached > 0 and math.isinf(study.curves.of(trial)[reached - 1])
-    )
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ class Imputation:
             )
             for intervals in ([rate.interval for rate in rates], [rate.sweep_interval for rate in rates])
         )
-        return Estimate(value, interval, sweep_interval, min(rate.trials for rate in rates))
+        return Estimate(value, interval, sweep_interval, min((rate.trials for rate in rates), default=0))
 
     def chances_below(self, threshold: float) -> Floats:
         """The probability that each trial ends below a threshold, ``[n]``; for whole trials predicted out of fold."""
@@ -129,12 +129,18 @@ class Imputation:
     def predictive_interval(self, share: float = 0.9) -> tuple[Floats, Floats]:
         """The ends of the central interval that holds the end of each trial with a probability, ``[n]`` each.
 
+        They are nan where no end is known, and infinite where as many trials are expected to fail.
+
         Args:
             share: the probability.
         """
+        limits = np.full((2, len(self.ends)), np.nan)
+        rows = ~np.isnan(self._imputed).all(axis=1)
         tails = [(1 - share) / 2, (1 + share) / 2]
-        low, high = np.nanquantile(self._imputed, tails, axis=1, method="weibull")
-        return low, high
+        with np.errstate(invalid="ignore"):  # between losses of which one is infinite
+            limits[:, rows] = np.nanquantile(self._imputed[rows], tails, axis=1, method="weibull")
+            limits[1, rows] = np.where(np.isnan(limits[1, rows]), np.inf, limits[1, rows])
+        return limits[0], limits[1]
 
     def draw(self, number: int, generator: np.random.Generator) -> Floats:
         """The losses at the end of all trials, ``[number, n]``: known ones as they are, others drawn at random.
@@ -185,8 +191,16 @@ def impute(trials: Trials, predictor: Predictor, lowest: Sequence[float] | None 
     for number in range(int(trials.group.max()) + 1):
         own = trials.group == number
         least = -np.inf if lowest is None or np.isnan(lowest[number]) else lowest[number]
-        arrays = (trials.ends, trials.is_whole, trials.has_begun_well, predicted, fold)
-        imputations.append(Imputation(*(array[own] for array in arrays), least))
+        imputations.append(
+            Imputation(
+                trials.ends[own],
+                trials.is_whole[own],
+                trials.has_begun_well[own],
+                predicted[own],
+                fold[own],
+                lowest=least,
+            )
+        )
     return imputations
 
 

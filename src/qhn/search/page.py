@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from qhn.search.account import Expense, Fate, RoundAccount, expense, has_failed
+from qhn.search.account import Expense, Fate, RoundAccount, expense
 from qhn.search.curves import Verdict
 from qhn.search.hyperband import Hyperband, RunAll, SuccessiveHalving
 from qhn.search.study import Study
@@ -88,7 +88,7 @@ def _spent(study: Study, spent: Expense) -> list[str]:
 
 
 def _unknown(found: Sequence[Fate]) -> list[str]:
-    """That nobody knows what trials would have come to that were not trained to their end."""
+    """A note that nobody knows what trials would have come to that were not trained to their end."""
     counts = Counter(found)
     words = {Fate.STOPPED: "stopped within a round", Fate.DROPPED: "dropped at the end of a round"}
     parts = [f"{counts[fate]:,} {text}" for fate, text in words.items() if counts[fate]]
@@ -197,7 +197,7 @@ def failures_part(study: Study) -> str:
     """
     trials: dict[str, list[int]] = {}
     for trial in range(study.rule.num_trials):
-        if has_failed(study, trial):
+        if study.curves.has_failed(trial):
             message = study.facts.get(trial, {}).get("error") or "its loss is not finite"
             trials.setdefault(in_line(message), []).append(trial)
     if not trials:

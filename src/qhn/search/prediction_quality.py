@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from qhn.arrays import Floats
+from qhn.learning_curves.cross_validation import out_of_fold
 from qhn.learning_curves.predictors import Predictor
 from qhn.search.account import rounds
 from qhn.search.curves import Decision, Verdict
@@ -70,7 +72,8 @@ def decision_points(study: Study) -> list[DecisionPoint]:
     """
     groups: dict[tuple[int, int], list[Decision]] = {}
     for decision in study.decisions:
-        if not np.isnan(decision.predicted):
+        has_failed = np.isinf(study.curves.of(decision.trial)[decision.resource - 1])
+        if not np.isnan(decision.threshold) and not has_failed:
             groups.setdefault((decision.bracket, decision.round), []).append(decision)
     ends = {(account.bracket, account.round): account.resource for account in rounds(study)}
     return [_point(study, made, ends[place]) for place, made in groups.items()]
@@ -102,9 +105,9 @@ class Quality:
     Attributes:
         count: number of predictions that were checked.
         r2: the share of the variance of losses that they explain; below 0 if the mean would have done better.
-        r2_interval: its 95 % interval, from resampled trials.
+        r2_interval: the 95 % interval of ``r2``, from resampled trials.
         rank: the rank correlation (Spearman).
-        rank_interval: its 95 % interval, from resampled trials.
+        rank_interval: the 95 % interval of ``rank``, from resampled trials.
     """
 
     count: int
@@ -195,12 +198,13 @@ class _Recorder:
         self.points = list(points)
         self.lessons: list[Lesson] = []
 
-    def fit(self, curves: Floats, settings: Floats, finals: Floats) -> _Recorder:
+    def fit(self, curves: ArrayLike, settings: ArrayLike, finals: ArrayLike) -> _Recorder:
         at = self.points[len(self.lessons)]
-        self.lessons.append(Lesson(at.resource, at.until, curves, settings, finals))
+        arrays = [np.array(values, dtype=np.float64) for values in (curves, settings, finals)]
+        self.lessons.append(Lesson(at.resource, at.until, *arrays))
         return self
 
-    def predict(self, curves: Floats, settings: Floats) -> Floats:
+    def predict(self, curves: ArrayLike, settings: ArrayLike) -> Floats:
         return self.points[len(self.lessons) - 1].predicted
 
 
@@ -223,27 +227,30 @@ def lessons(study: Study) -> list[Lesson]:
     return recorder.lessons
 
 
+def largest(known: Sequence[Lesson], most: int | None = None) -> list[Lesson]:
+    """The lessons that hold the curves of all others of the same two resources, if they have enough of them.
+
+    Args:
+        known: the lessons.
+        most: the largest number of lessons, of which those with the most curves are taken; None for all.
+    """
+    last = {(lesson.resource, lesson.until): lesson for lesson in known if len(lesson.finals) >= 2 * FOLDS}
+    return sorted(last.values(), key=lambda lesson: -len(lesson.finals))[:most]
+
+
 def cross_validated(predictor: Predictor, known: Sequence[Lesson]) -> list[tuple[Floats, Floats]]:
     """Predicted and reached losses of the curves of lessons, each predicted from those of other folds.
 
     Args:
         predictor: the predictor.
-        known: the lessons; of those of equal resources, which hold each other's curves, the last one counts.
+        known: the lessons, of which none holds the curves of another.
 
     Returns:
-        Predicted and reached losses, ``[n]`` each, for each pair of resources.
+        Predicted and reached losses, ``[n]`` each, of each lesson.
     """
-    largest = {(lesson.resource, lesson.until): lesson for lesson in known}
     found = []
-    for lesson in largest.values():
-        number = len(lesson.finals)
-        if number < 2 * FOLDS:
-            continue
-        predicted = np.empty(number)
-        for fold in range(FOLDS):
-            test = np.arange(number) % FOLDS == fold
-            fitted = predictor.fit(lesson.curves[~test], lesson.settings[~test], lesson.finals[~test])
-            predicted[test] = fitted.predict(lesson.curves[test], lesson.settings[test])
+    for lesson in known:
+        predicted = out_of_fold(predictor, lesson.curves, lesson.settings, lesson.finals, FOLDS)
         usable = np.isfinite(predicted)
         found.append((predicted[usable], lesson.finals[usable]))
     return found

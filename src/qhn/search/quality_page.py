@@ -8,14 +8,25 @@ from typing import Any
 import numpy as np
 
 from qhn.estimator.means import with_error
-from qhn.learning_curves.predictors import LastValue, Regression
+from qhn.learning_curves.predictors import LastValue, Predictor, Regression
 from qhn.search.alternatives import REPEATS, Alternative
-from qhn.search.prediction_quality import DecisionPoint, Interval, Quality, cross_validated, lessons, quality
+from qhn.search.prediction_quality import (
+    DecisionPoint,
+    Interval,
+    Lesson,
+    Quality,
+    cross_validated,
+    largest,
+    lessons,
+    quality,
+)
+from qhn.search.qubo_controls import can_refit, controls_of, energy_gap, is_qubo, solver_of
 from qhn.search.study import Study
 from qhn.search.swift_hyperband import SwiftHyperband
-from qhn.text import aligned
+from qhn.text import aligned, counted
 
 LAST = "last value"
+MOST_QUBO_LESSONS = 6  # decision points at which a QUBO is solved anew, each by two solvers and in five folds
 LARGE = 100.0  # magnitude of scores from which decimals say nothing
 
 
@@ -24,7 +35,7 @@ def predictions_part(study: Study, points: Sequence[DecisionPoint]) -> str:
 
     Args:
         study: the study.
-        points: its decision points.
+        points: the decision points of the study.
     """
     if not points:
         return ""
@@ -35,18 +46,36 @@ def predictions_part(study: Study, points: Sequence[DecisionPoint]) -> str:
     rows = _rows("of trials that went on", {words: quality(pairs) for words, pairs in checked.items()})
     total = sum(len(point.trials) for point in points)
     notes = [
-        f"both within decision points, 95 % intervals from resampled trials; {total:,} losses were predicted, of which those",
-        "of stopped trials cannot be checked; that the others were chosen by them lowers R² and rank correlation",
+        f"both within decision points, with 95 % intervals from resampled trials; of {total:,} predicted losses",
+        "those of stopped trials cannot be checked; that the others were chosen by them lowers R² and rank correlation",
     ]
     if isinstance(rule, SwiftHyperband):
-        known = lessons(study)
-        predictors = {name: rule.predictor} | {LAST: LastValue()}
-        found = {words: quality(cross_validated(one, known)) for words, one in predictors.items()}
-        if all(one.count for one in found.values()):
-            rows += _rows("in any case, cross-validated", found)
-            notes.append("trials that went on in any case are chosen by their number alone: theirs tell of all trials")
+        beside, note = _validated(rule.predictor, lessons(study))
+        rows += beside
+        notes += note
     head = ["predictions", "by", "checked", "R²", "95 %", "rank correlation", "95 %"]
     return "\n".join([aligned(head, rows), *notes])
+
+
+def _validated(predictor: Predictor, known: Sequence[Lesson]) -> tuple[list[list[str]], list[str]]:
+    """The rows on predictions of trials that went on in any case, by cross-validation, and notes on them."""
+    annealed = is_qubo(predictor)
+    known = largest(known, MOST_QUBO_LESSONS if annealed else None)
+    if not known:
+        return [], []
+    asked = {predictor_name(one): one for one in (predictor, *controls_of(predictor), LastValue())}
+    asked = {name: one for name, one in asked.items() if can_refit(one)}
+    rows = _rows(
+        "in any case, cross-validated", {name: quality(cross_validated(one, known)) for name, one in asked.items()}
+    )
+    notes = ["trials that went on in any case are chosen by their number alone: theirs tell of all trials"]
+    if not can_refit(predictor):
+        notes.append(f"{predictor_name(predictor)} is not cross-validated: its solver would be asked, and paid, again")
+    gaps = {solver_of(one): energy_gap(one, known) for one in asked.values() if is_qubo(one)}
+    if gaps:
+        words = ", ".join(f"{gap:.2%} by {solver}" for solver, gap in gaps.items())
+        notes.append(f"relative energy gap to the dual's optimum, median of {counted(len(known), 'fit')}: {words}")
+    return rows, notes
 
 
 def predictor_name(predictor: Any) -> str:
@@ -58,7 +87,8 @@ def predictor_name(predictor: Any) -> str:
     if isinstance(predictor, LastValue):
         return LAST
     if isinstance(predictor, Regression):
-        return f"{type(predictor.make()).__name__} of {predictor.features}"
+        solver = f" by {solver_of(predictor)}" if is_qubo(predictor) else ""
+        return f"{predictor.name}{solver} of {predictor.features}"
     return type(predictor).__name__
 
 

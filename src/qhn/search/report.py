@@ -63,8 +63,8 @@ class StudyReport:
 
         Returns:
             The paths of ``page.txt``; of ``trials.csv``, ``decisions.csv`` and ``replays.csv``, as far as there is
-            something in them; and of the figures, except those that could not be drawn, which a warning says. A study
-            in memory has none.
+            something in them; and of the figures, except those that could not be drawn, which a warning says. There are
+            none for a study in memory.
 
         Raises:
             OSError: if a file cannot be written.

@@ -117,7 +117,7 @@ class Survey:
 
     Attributes:
         study: the study.
-        rule: its rule.
+        rule: the rule of the study.
         epsilon: the distances from the optimum; none if it is not known for all groups.
         groups: the groups, in the order of their numbers.
 

@@ -174,6 +174,8 @@ def _bars(axes: Axes, place: Any, found: Sequence[Estimate], colour: str, marker
 def _draw_distribution(axes: Axes, group: SurveyGroup, colour: str, label: str) -> None:
     """Draw the share of a group's trials whose loss at the end is below each loss, with its interval."""
     losses = group.imputation.possible_ends
+    if not len(losses):  # all of its trials failed
+        return
     losses = losses[np.linspace(0, len(losses) - 1, min(len(losses), POINTS)).round().astype(int)]
     rates = [group.imputation.rate_below(float(loss)) for loss in losses]
     low, high = np.array([rate.interval for rate in rates]).T

@@ -175,7 +175,8 @@ class _Course:
                 chosen = sorted(sound, key=lambda trial: (predicted[trial], trial))[: kept - len(first)]
         for trial in others:
             verdict = Verdict.CONTINUED if trial in chosen else Verdict.STOPPED
-            self._decisions.append(_decision(at, trial, verdict, predicted.get(trial, math.inf), threshold))
+            found = (predicted[trial], threshold) if trial in predicted else ()  # of one that failed nothing is
+            self._decisions.append(_decision(at, trial, verdict, *found))
         return tuple(sorted(chosen))
 
     def _predict(self, trials: Sequence[int], point: int, lessons: _Lessons) -> dict[int, float]:

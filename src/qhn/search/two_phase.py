@@ -88,7 +88,7 @@ def estimate_rate(known: Floats, predicted_known: Floats, predicted_others: Floa
     Args:
         known: 1 for each trial that is trained to the end and succeeds, 0 for one that does not, ``[n]``.
         predicted_known: the probabilities of success predicted for them without them, ``[n]``.
-        predicted_others: those predicted for all other trials, ``[m]``.
+        predicted_others: the probabilities predicted for all other trials, ``[m]``.
 
     >>> known, predicted = np.repeat([1.0, 0.0], 20), np.repeat([0.9, 0.1], 20)
     >>> estimate = estimate_rate(known, predicted, np.repeat([0.9, 0.1], [60, 20]))
