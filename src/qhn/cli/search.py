@@ -45,8 +45,8 @@ def search(
         return
     with executor_of_options(executor, workers, address, results) as opened:
         study = open_study(load_study(source, all_settings(settings)), results)
-        if not quiet:
-            tell(study.grid.words())
+        for line in () if quiet else study.notes():
+            tell(line)
         study = _agreed(study, yes)
         failures = _advance(study, opened, quiet)
         study.keep_curves()
@@ -96,7 +96,7 @@ def _report(study: RunStudy, quiet: bool, winner: Path | None) -> None:
 
     report: StudyReport | SurveyReport
     if study.plan.config.mode == "search":
-        report = StudyReport(study.study, study.grid.unit_words())
+        report = StudyReport(study.study, "\n".join(study.notes()).removeprefix("a unit is "))
     elif study.study.is_done:
         report = SurveyReport(survey_of(study), study.grid.unit_words())
     else:

@@ -259,11 +259,17 @@ def takes_equal_shots(config: RunConfig) -> bool:
 
 
 def _add_study(found: Found, folder: Path, loss: str, problem: str | None) -> None:
+    kept = Found()
+    for file in sorted(folder.glob(f"*{SUFFIX}")):
+        _add_file(kept, file, loss, problem)
+    found.curves += kept.curves
+    found.skipped += kept.skipped
+    names = {curve.name for curve in kept.curves}
     for run in _runs_of_study(folder):
         directory = folder.parent / run
         if (directory / CONFIG).exists():
             _add_run(found, directory, loss, problem)
-        else:
+        elif run not in names:
             found.skipped["trials of studies without a record of their run"] += 1
 
 

@@ -106,7 +106,7 @@ class StudyPlan:
         """
         config = self.configured(values, seed)
         optimizer = config.train.optimizer
-        if isinstance(optimizer, DecayingConfig) and "decay_steps" not in optimizer.model_fields_set:
+        if falls_by_default(config):
             optimizer = optimizer.model_copy(update={"decay_steps": steps})
         train = config.train.model_copy(update={"steps": steps, "optimizer": optimizer})
         train.model_fields_set.update({"steps", "optimizer"})
@@ -125,6 +125,16 @@ class StudyPlan:
         names = " ".join(f"{number} {config.run_id}" for number, config in self.configs.items())
         tree = self.config.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"max_qpu_seconds"})
         return {"naming": self.naming} | tree | {"runs": hashlib.sha256(names.encode()).hexdigest()[:10]}
+
+
+def falls_by_default(config: RunConfig) -> bool:
+    """Whether the learning rate of a run falls over a number of steps that nobody has set.
+
+    Args:
+        config: the configuration of the run.
+    """
+    optimizer = config.train.optimizer
+    return isinstance(optimizer, DecayingConfig) and "decay_steps" not in optimizer.model_fields_set
 
 
 def studies() -> dict[str, str]:

@@ -9,14 +9,13 @@ import numpy as np
 
 from qhn.arrays import Floats
 from qhn.config import RunConfig
-from qhn.learning_curves.curve import LearningCurve, settings_of, without_repeats
+from qhn.learning_curves.curve import LearningCurve, quantity_of, settings_of, without_repeats
 from qhn.learning_curves.sources import curve_of_run
 from qhn.learning_curves.store import SUFFIX, save_curves
 from qhn.run.record import Record
 from qhn.search.batches import StoredStates, losses_of
 from qhn.search.study import Study, Trial, seed_of
 from qhn.search.trials import RunTrials
-from qhn.search.warm_start import quantity_of
 from qhn.sweep.batch import BatchState
 
 KEPT = f"trials{SUFFIX}"  # in the directory of a study
@@ -45,8 +44,7 @@ def keep_curves(study: Study, trials: RunTrials) -> Path | None:
             reached = study.curves.reached(number)
             config = trials.config(Trial(number, study.values(number), seed_of(study.seed, number), reached, reached))
             configs[config.run_id] = config
-    quantity = quantity_of(trials.plan)
-    curves = [*_curves_of_batches(configs, trials, quantity), *_curves_of_runs(configs, trials, quantity)]
+    curves = [*_curves_of_batches(configs, trials), *_curves_of_runs(configs, trials)]
     if not curves:
         return None
     path = trials.folder / KEPT
@@ -54,31 +52,31 @@ def keep_curves(study: Study, trials: RunTrials) -> Path | None:
     return path
 
 
-def _curves_of_runs(configs: Mapping[str, RunConfig], trials: RunTrials, quantity: str) -> Iterator[LearningCurve]:
+def _curves_of_runs(configs: Mapping[str, RunConfig], trials: RunTrials) -> Iterator[LearningCurve]:
     for config in configs.values():
         directory = trials.results / config.experiment / config.run_id
         if Record(directory, config).exists:
-            curve = curve_of_run(Record.load(directory), quantity)
+            curve = curve_of_run(Record.load(directory), trials.plan.config.loss)
             if curve is not None:
                 yield curve
 
 
-def _curves_of_batches(configs: Mapping[str, RunConfig], trials: RunTrials, quantity: str) -> Iterator[LearningCurve]:
+def _curves_of_batches(configs: Mapping[str, RunConfig], trials: RunTrials) -> Iterator[LearningCurve]:
     for state in StoredStates(trials.folder).all():
         losses = losses_of(state, trials.plan.config.loss)
         for row, name in enumerate(state.run_ids.tolist()):
             if name in configs:
-                yield _curve(state, row, losses[row], configs[name], quantity)
+                yield _curve(state, row, losses[row], configs[name], trials.plan.config.loss)
 
 
-def _curve(state: BatchState, row: int, losses: Floats, config: RunConfig, quantity: str) -> LearningCurve:
+def _curve(state: BatchState, row: int, losses: Floats, config: RunConfig, loss: str) -> LearningCurve:
     number = int(state.num_steps[row])
     return LearningCurve(
         losses[:number],
         {"steps": np.arange(1.0, number + 1)},
         settings_of(config),
         problem=config.problem_id,
-        quantity=quantity,
+        quantity=quantity_of(config, loss),
         name=config.run_id,
         is_settled=bool(state.converged[row]),
     )

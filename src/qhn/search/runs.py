@@ -13,17 +13,21 @@ from pathlib import Path
 from qhn import durable
 from qhn.config.defaults import FIRST, NAMING
 from qhn.errors import QhnError, RecordError
+from qhn.learning_curves.earlier import EarlierCurves
 from qhn.run.directories import results_directory
 from qhn.run.plan import Plan
 from qhn.run.training import train
-from qhn.search.config import StudyPlan
+from qhn.search.account import planned_brackets
+from qhn.search.config import StudyPlan, falls_by_default
+from qhn.search.curves import KnownCurves
+from qhn.search.hyperband import with_trials
 from qhn.search.kept_curves import keep_curves
 from qhn.search.price import StudyPrice, bills, price_of
 from qhn.search.resource import Grid, default_resource, grid_of
 from qhn.search.study import DEFINITION, Study, StudyProgress, advance
 from qhn.search.trials import RunTrials, train_runs
 from qhn.search.warm_start import earlier_curves
-from qhn.text import parse_json, shown
+from qhn.text import counted, parse_json, shown
 
 GRID = "resource.json"  # the grid of a study, in its directory
 
@@ -37,12 +41,30 @@ class RunStudy:
         grid: the common grid of resource.
         study: the trials, their curves, and what was decided.
         results: directory of all runs.
+        earlier: curves of earlier trainings from which the predictor learns as well; None if it asks for none.
     """
 
     plan: StudyPlan
     grid: Grid
     study: Study
     results: Path
+    earlier: EarlierCurves | None = None
+
+    def notes(self) -> list[str]:
+        """What a reader of the study should know of its trials, a line each: the first says what a unit is."""
+        lines = [self.grid.words()]
+        if any(falls_by_default(config) for config in self.plan.configs.values()):
+            lines.append("the learning rate of a trial falls over the steps that it takes if it is not stopped")
+        if idle := self._without_first_step():
+            words = "at the end of their first round, and are then the worst"
+            lines.append(f"{counted(idle, 'trial')} of {self.plan.num_trials:,} have made no step {words}")
+        return lines if self.earlier is None else [*lines, self.earlier.words()]
+
+    def _without_first_step(self) -> int:
+        """The number of trials whose first step takes more than their first round."""
+        brackets = with_trials(planned_brackets(self.study.rule))
+        firsts = {trial: bracket.rounds[0].resource for bracket, trials in brackets for trial in trials}
+        return sum(not self.grid.steps(trial, firsts[trial]) for trial in self.grid.kind_of if trial in firsts)
 
     @property
     def trials(self) -> RunTrials:
@@ -153,15 +175,16 @@ def open_study(plan: StudyPlan, results: str | Path | None = None) -> RunStudy:
     folder, place = plan.directory(results), results_directory(results)
     grid = _grid(plan, folder)
     earlier = earlier_curves(plan, grid, place, folder)
+    known = None if earlier is None else KnownCurves(earlier.losses, earlier.settings)
     study = Study(
-        plan.config.rule(earlier),
+        plan.config.rule(known),
         plan.space,
         folder=folder,
         seed=plan.config.seed,
         definition=plan.definition(),
         group=RunTrials.of(plan, grid, place).jobs,
     )
-    return RunStudy(plan, grid, study, place)
+    return RunStudy(plan, grid, study, place, earlier)
 
 
 def _as_begun(plan: StudyPlan, results: str | Path | None) -> StudyPlan:

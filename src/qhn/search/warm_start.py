@@ -12,7 +12,6 @@ from qhn.learning_curves.earlier import EarlierCurves, Wanted, fitting
 from qhn.learning_curves.sources import find_curves
 from qhn.learning_curves.store import load_curves, save_curves
 from qhn.search.config import StudyPlan
-from qhn.search.curves import KnownCurves
 from qhn.search.resource import Grid
 from qhn.search.space import Range
 from qhn.search.study import seed_of
@@ -21,7 +20,7 @@ EARLIER = "earlier.npz"  # the curves, in the directory of a study
 UNITS = {"shots": "shots", "qpu-seconds": "qpu_seconds", "steps": "steps"}
 
 
-def earlier_curves(plan: StudyPlan, grid: Grid, results: Path, folder: Path) -> KnownCurves | None:
+def earlier_curves(plan: StudyPlan, grid: Grid, results: Path, folder: Path) -> EarlierCurves | None:
     """The curves of earlier trainings for the predictor of a study; None if it asks for none.
 
     Which curves these are is written down when the study begins, so that it goes on with the same ones.
@@ -44,26 +43,16 @@ def earlier_curves(plan: StudyPlan, grid: Grid, results: Path, folder: Path) -> 
         found = _fitting(plan, grid, load_curves(path))
     else:
         found = _fitting(plan, grid, _found(plan, results))
+        folder.mkdir(parents=True, exist_ok=True)
         save_curves(path, found.taken)
-    return KnownCurves(found.losses, found.settings)
+    return found
 
 
 def _found(plan: StudyPlan, results: Path) -> list[LearningCurve]:
     """The curves of the same problem in the places that the study names."""
     places = [results] if plan.config.warm_start == "all" else [Path(place) for place in plan.config.warm_start]
     problem = next(iter(plan.configs.values())).problem_id
-    return [curve for place in places for curve in find_curves(place, quantity_of(plan), problem).curves]
-
-
-def quantity_of(plan: StudyPlan) -> str:
-    """The name of a study's losses among learning curves, where the objective is E if E is minimised.
-
-    Args:
-        plan: the plan of the study.
-    """
-    objectives = [config.train.objective.build() for config in plan.configs.values()]
-    is_mean = plan.config.loss == "value" and all(objective.is_mean for objective in objectives)
-    return "mean" if is_mean else plan.config.loss
+    return [curve for place in places for curve in find_curves(place, plan.config.loss, problem).curves]
 
 
 def _fitting(plan: StudyPlan, grid: Grid, curves: list[LearningCurve]) -> EarlierCurves:
@@ -96,7 +85,7 @@ def _wanted(plan: StudyPlan, grid: Grid, trial: int) -> Wanted:
     config = plan.trained(plan.space.draw(seed, trial), seed_of(seed, trial), grid.most_steps(trial))
     return Wanted.of_runs(
         config,
-        quantity_of(plan),
+        plan.config.loss,
         unit_of_cost=UNITS[grid.resource],
         unit=grid.unit,
         length=grid.max_resource,
