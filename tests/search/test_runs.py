@@ -232,7 +232,7 @@ def test_what_a_reader_should_know_is_said(tmp_path: Path) -> None:
     notes = open_study(plan_of(settings, **fields, experiment="gaussian-activation"), tmp_path).notes()
     assert notes[0].startswith("a unit is ")
     assert notes[1] == "the learning rate of a trial falls over the steps that it takes if it is not stopped"
-    assert "of 17 trials have made no step at the end of their first round" in notes[2].replace("trials of", "of")
+    assert notes[2] == "7 of 17 trials have made no step at the end of their first round, and rank last there"
     fixed = plan_of(settings | {"train.optimizer.decay_steps": "none"}, **fields, name="fixed")
     assert not any("learning rate" in line for line in open_study(fixed, tmp_path).notes())
 

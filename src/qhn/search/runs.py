@@ -27,7 +27,7 @@ from qhn.search.resource import Grid, default_resource, grid_of
 from qhn.search.study import DEFINITION, Study, StudyProgress, advance
 from qhn.search.trials import RunTrials, train_runs
 from qhn.search.warm_start import earlier_curves
-from qhn.text import counted, parse_json, shown
+from qhn.text import parse_json, shown
 
 GRID = "resource.json"  # the grid of a study, in its directory
 
@@ -56,8 +56,8 @@ class RunStudy:
         if any(falls_by_default(config) for config in self.plan.configs.values()):
             lines.append("the learning rate of a trial falls over the steps that it takes if it is not stopped")
         if idle := self._without_first_step():
-            words = "at the end of their first round, and are then the worst"
-            lines.append(f"{counted(idle, 'trial')} of {self.plan.num_trials:,} have made no step {words}")
+            words = "have made no step at the end of their first round, and rank last there"
+            lines.append(f"{idle:,} of {self.plan.num_trials:,} trials {words}")
         return lines if self.earlier is None else [*lines, self.earlier.words()]
 
     def _without_first_step(self) -> int:
