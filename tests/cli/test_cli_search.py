@@ -45,7 +45,7 @@ def test_search_trains_and_reports(qhn, study_file: Path) -> None:
     assert "11 of 11 units, 5 trials, best " in result.err
     folder = Path("results/figure-1/study-mine")
     names = {path.name for path in folder.iterdir()}
-    assert names >= {"study.json", "resource.json", "trials.jsonl", "trials.curves.npz", "page.txt", "trials.csv"}
+    assert names >= {"study.json", "resource.json", "trials.jsonl", "page.txt", "trials.csv"}
     winner = Path(result.out.splitlines()[-1])
     assert "3 steps, done" in qhn("show", str(winner)).out or "1 steps, done" in qhn("show", str(winner)).out
     journal = (folder / "trials.jsonl").read_bytes()

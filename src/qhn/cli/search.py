@@ -49,7 +49,6 @@ def search(
             tell(line)
         study = _agreed(study, yes)
         failures = _advance(study, opened, quiet)
-        study.keep_curves()
         winner = study.record_winner() if study.plan.config.mode == "search" else None
         _report(study, quiet, winner)
     if failures:

@@ -81,7 +81,7 @@ def _add_results(found: Found, results: Path, loss: str, problem: str | None) ->
     sources = [
         *(("sweeps", _add_sweep, plan.parent) for plan in sorted(results.glob(f"*/*/{PLAN}"))),
         *(("runs", _add_run, directory) for directory in run_directories(results)),
-        *(("files", _add_file, file) for end in ("", "*/", "*/*/") for file in sorted(results.glob(f"{end}*{SUFFIX}"))),
+        *(("files", _add_file, file) for end in ("", "*/") for file in sorted(results.glob(f"{end}*{SUFFIX}"))),
     ]
     for kind, add, path in sources:
         try:
@@ -259,17 +259,11 @@ def takes_equal_shots(config: RunConfig) -> bool:
 
 
 def _add_study(found: Found, folder: Path, loss: str, problem: str | None) -> None:
-    kept = Found()
-    for file in sorted(folder.glob(f"*{SUFFIX}")):
-        _add_file(kept, file, loss, problem)
-    found.curves += kept.curves
-    found.skipped += kept.skipped
-    names = {curve.name for curve in kept.curves}
     for run in _runs_of_study(folder):
         directory = folder.parent / run
         if (directory / CONFIG).exists():
             _add_run(found, directory, loss, problem)
-        elif run not in names:
+        else:
             found.skipped["trials of studies without a record of their run"] += 1
 
 

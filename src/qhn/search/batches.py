@@ -18,6 +18,7 @@ import numpy as np
 from qhn import durable
 from qhn.config import RunConfig
 from qhn.errors import QhnError, RecordError
+from qhn.learning_curves.curve import LearningCurve, quantity_of, settings_of
 from qhn.run.step import Ending
 from qhn.search.study import Job, Trial
 from qhn.sweep.batch import Batch, BatchState, can_advance_together, shared_by_members
@@ -81,6 +82,11 @@ class StoredStates:
 
     folder: Path
 
+    @property
+    def exists(self) -> bool:
+        """Whether a batch of the study was paused or has ended."""
+        return (self.folder / FOLDER).is_dir()
+
     def path(self, job: Job) -> Path:
         """The path of the state of a job's trials after it."""
         names = hashlib.sha256(" ".join(str(trial.number) for trial in job).encode()).hexdigest()[:10]
@@ -102,17 +108,13 @@ class StoredStates:
         durable.subfolder(self.folder / FOLDER)
         state.save(self.path(job))
 
-    def all(self, reached: int | None = None) -> Iterator[BatchState]:
-        """The states of all trials that were paused at a resource, or at any.
-
-        Args:
-            reached: the resource in units; None for all of them.
+    def at(self, reached: int) -> Iterator[BatchState]:
+        """The states of all trials that were paused at a resource.
 
         Raises:
             RecordError: if a file is damaged.
         """
-        pattern = "*.npz" if reached is None else f"{reached:06d}-*.npz"
-        for path in sorted((self.folder / FOLDER).glob(pattern)):
+        for path in sorted((self.folder / FOLDER).glob(f"{reached:06d}-*.npz")):
             yield BatchState.load(path)
 
     def gathered(self, run_ids: Sequence[str], reached: int) -> BatchState:
@@ -121,7 +123,7 @@ class StoredStates:
         Raises:
             RecordError: if the state of one is missing or damaged.
         """
-        found = [state.select(np.isin(state.run_ids, run_ids)) for state in self.all(reached)]
+        found = [state.select(np.isin(state.run_ids, run_ids)) for state in self.at(reached)]
         parts = [state for state in found if len(state)]
         rows = {name: row for row, name in enumerate(name for state in parts for name in state.run_ids.tolist())}
         missing = [name for name in run_ids if name not in rows]
@@ -156,6 +158,30 @@ def advance_together(
     after = batch.advance(before, until=steps)
     stored.save(job, after)
     return after
+
+
+def curves_of(state: BatchState, configs: Sequence[RunConfig], loss: str, source: str) -> Iterator[LearningCurve]:
+    """The learning curves of the members of a batch, from which later studies can learn.
+
+    Args:
+        state: the state of the members.
+        configs: the configurations of the members.
+        loss: what the losses are.
+        source: where they were found, for messages.
+    """
+    for row, config in enumerate(configs):
+        number = int(state.num_steps[row])
+        losses = losses_of(state, loss)[row, :number]
+        yield LearningCurve(
+            losses,
+            {"steps": np.arange(1.0, number + 1)},
+            settings_of(config),
+            problem=config.problem_id,
+            quantity=quantity_of(config, loss),
+            name=config.run_id,
+            source=source,
+            is_settled=bool(state.converged[row]),
+        )
 
 
 def losses_of(state: BatchState, loss: str) -> Any:

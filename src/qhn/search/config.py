@@ -106,7 +106,7 @@ class StudyPlan:
         """
         config = self.configured(values, seed)
         optimizer = config.train.optimizer
-        if falls_by_default(config):
+        if has_whole_decay(config):
             optimizer = optimizer.model_copy(update={"decay_steps": steps})
         train = config.train.model_copy(update={"steps": steps, "optimizer": optimizer})
         train.model_fields_set.update({"steps", "optimizer"})
@@ -127,11 +127,11 @@ class StudyPlan:
         return {"naming": self.naming} | tree | {"runs": hashlib.sha256(names.encode()).hexdigest()[:10]}
 
 
-def falls_by_default(config: RunConfig) -> bool:
-    """Whether the learning rate of a run falls over a number of steps that nobody has set.
+def has_whole_decay(config: RunConfig) -> bool:
+    """Whether the learning rate of a trial falls over all of its steps, since nothing else was said.
 
     Args:
-        config: the configuration of the run.
+        config: the configuration of the trial, as the experiment and the study say it.
     """
     optimizer = config.train.optimizer
     return isinstance(optimizer, DecayingConfig) and "decay_steps" not in optimizer.model_fields_set
@@ -180,7 +180,7 @@ def make_study(**fields: Any) -> StudyPlan:
 
     >>> plan = make_study(experiment="figure-1", max_resource=4, eta=2, vary={"ansatz.num_layers": [0, 1]})
     >>> [plan.configs[trial].ansatz.num_layers for trial in range(plan.num_trials)]
-    [1, 1, 1, 1, 0, 0, 0, 0, 0, 0]
+    [0, 0, 0, 1, 1, 1, 0, 0, 1, 0]
     """
     refuse_unknown(StudyConfig, "study", fields)
     check_values(fields)

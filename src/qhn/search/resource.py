@@ -19,6 +19,7 @@ from qhn.errors import QhnError, RecordError
 from qhn.run.plan import Plan, prepare
 from qhn.sweep.batch import shared_by_members
 
+GRID = "resource.json"  # the grid of a study, in its directory
 ROUNDING = 1e-9  # relative: three steps fit into three units
 MAX_STEPS = 1_000_000  # of a run
 NAMES = {"shots": "shots", "qpu-seconds": "QPU seconds", "steps": "steps"}

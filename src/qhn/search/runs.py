@@ -13,23 +13,19 @@ from pathlib import Path
 from qhn import durable
 from qhn.config.defaults import FIRST, NAMING
 from qhn.errors import QhnError, RecordError
-from qhn.learning_curves.earlier import EarlierCurves
 from qhn.run.directories import results_directory
 from qhn.run.plan import Plan
 from qhn.run.training import train
 from qhn.search.account import planned_brackets
-from qhn.search.config import StudyPlan, falls_by_default
+from qhn.search.config import StudyPlan, has_whole_decay
 from qhn.search.curves import KnownCurves
 from qhn.search.hyperband import with_trials
-from qhn.search.kept_curves import keep_curves
 from qhn.search.price import StudyPrice, bills, price_of
-from qhn.search.resource import Grid, default_resource, grid_of
+from qhn.search.resource import GRID, Grid, default_resource, grid_of
 from qhn.search.study import DEFINITION, Study, StudyProgress, advance
 from qhn.search.trials import RunTrials, train_runs
 from qhn.search.warm_start import earlier_curves
-from qhn.text import parse_json, shown
-
-GRID = "resource.json"  # the grid of a study, in its directory
+from qhn.text import counted, parse_json, shown
 
 
 @dataclass(frozen=True)
@@ -41,24 +37,27 @@ class RunStudy:
         grid: the common grid of resource.
         study: the trials, their curves, and what was decided.
         results: directory of all runs.
-        earlier: curves of earlier trainings from which the predictor learns as well; None if it asks for none.
     """
 
     plan: StudyPlan
     grid: Grid
     study: Study
     results: Path
-    earlier: EarlierCurves | None = None
 
     def notes(self) -> list[str]:
         """What a reader of the study should know of its trials, a line each: the first says what a unit is."""
         lines = [self.grid.words()]
-        if any(falls_by_default(config) for config in self.plan.configs.values()):
+        if any(has_whole_decay(config) for config in self.plan.configs.values()):
             lines.append("the learning rate of a trial falls over the steps that it takes if it is not stopped")
         if idle := self._without_first_step():
             words = "have made no step at the end of their first round, and rank last there"
             lines.append(f"{idle:,} of {self.plan.num_trials:,} trials {words}")
-        return lines if self.earlier is None else [*lines, self.earlier.words()]
+        known: KnownCurves | None = getattr(self.study.rule, "earlier", None)
+        if known is not None:
+            lines.append(
+                f"{counted(len(known.curves), 'learning curve')} of earlier trainings teach the predictor as well"
+            )
+        return lines
 
     def _without_first_step(self) -> int:
         """The number of trials whose first step takes more than their first round."""
@@ -121,10 +120,6 @@ class RunStudy:
         config = self.plan.config.model_copy(update={"max_qpu_seconds": seconds})
         return replace(self, plan=replace(self.plan, config=config))
 
-    def keep_curves(self) -> Path | None:
-        """Write the learning curves of the trials into a file; see :func:`qhn.search.kept_curves.keep_curves`."""
-        return keep_curves(self.study, self.trials)
-
     def record_winner(self) -> Path | None:
         """The directory of the winner's run, which is made if its trial advanced in a batch; None without a winner.
 
@@ -175,16 +170,15 @@ def open_study(plan: StudyPlan, results: str | Path | None = None) -> RunStudy:
     folder, place = plan.directory(results), results_directory(results)
     grid = _grid(plan, folder)
     earlier = earlier_curves(plan, grid, place, folder)
-    known = None if earlier is None else KnownCurves(earlier.losses, earlier.settings)
     study = Study(
-        plan.config.rule(known),
+        plan.config.rule(earlier),
         plan.space,
         folder=folder,
         seed=plan.config.seed,
         definition=plan.definition(),
         group=RunTrials.of(plan, grid, place).jobs,
     )
-    return RunStudy(plan, grid, study, place, earlier)
+    return RunStudy(plan, grid, study, place)
 
 
 def _as_begun(plan: StudyPlan, results: str | Path | None) -> StudyPlan:
