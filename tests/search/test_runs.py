@@ -49,8 +49,8 @@ def finished(plan: StudyPlan, results: Path) -> RunStudy:
 
 def told(study: RunStudy) -> list[dict[str, Any]]:
     """What the journal holds of each job, whatever order they ended in."""
-    lines = (study.folder / "trials.jsonl").read_text("utf-8").splitlines()
-    return sorted(map(json.loads, lines), key=json.dumps)
+    lines = map(json.loads, (study.folder / "trials.jsonl").read_text("utf-8").splitlines())
+    return sorted(({key: line[key] for key in ("until", "told")} for line in lines), key=json.dumps)
 
 
 def files_of(directory: Path) -> dict[str, bytes]:
