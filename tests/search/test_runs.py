@@ -49,8 +49,8 @@ def finished(plan: StudyPlan, results: Path) -> RunStudy:
 
 def told(study: RunStudy) -> list[dict[str, Any]]:
     """What the journal holds of each job, whatever order they ended in."""
-    lines = (study.folder / "trials.jsonl").read_text("utf-8").splitlines()
-    return sorted(map(json.loads, lines), key=json.dumps)
+    lines = map(json.loads, (study.folder / "trials.jsonl").read_text("utf-8").splitlines())
+    return sorted(({key: line[key] for key in ("until", "told")} for line in lines), key=json.dumps)
 
 
 def files_of(directory: Path) -> dict[str, bytes]:
@@ -223,6 +223,39 @@ def test_a_study_that_is_killed_goes_on_to_the_same_end(backend: str, tmp_path: 
     whole = finished(load_study(path), tmp_path / "whole")
     assert told(again) == told(whole)
     assert set(map(repr, again.study.decisions)) == set(map(repr, whole.study.decisions))
+
+
+def test_what_a_reader_should_know_is_said(tmp_path: Path) -> None:
+    vary = {"ansatz.num_layers": [0, 2]}
+    settings = {key: value for key, value in SAMPLED.items() if key != "ansatz.num_layers"}
+    fields = {"scheduler": "hyperband", "max_resource": 9, "eta": 3, "vary": vary}
+    notes = open_study(plan_of(settings, **fields, experiment="gaussian-activation"), tmp_path).notes()
+    assert notes[0].startswith("a unit is ")
+    assert notes[1] == "the learning rate of a trial falls over the steps that it takes if it is not stopped"
+    assert notes[2] == "7 of 17 trials have made no step at the end of their first round, and rank last there"
+    fixed = plan_of(settings | {"train.optimizer.decay_steps": "none"}, **fields, name="fixed")
+    assert not any("learning rate" in line for line in open_study(fixed, tmp_path).notes())
+
+
+def test_curves_of_a_study_teach_the_next_one(tmp_path: Path) -> None:
+    """Also those of trials that advanced in a batch, of which no run was recorded."""
+    for settings in (SAMPLED, SMALL | {"train.backend": "exact"}):
+        results = tmp_path / str(settings.get("train.shots"))
+        first = finished(plan_of(settings, vary=RATES, scheduler="all", trials=4), results)
+        swift = {"scheduler": "swift-hyperband", "predictor": "ridge", "vary": RATES, "seed": 1}
+        for number, place in enumerate(("all", [str(first.folder)])):
+            opened = open_study(plan_of(settings, **swift, warm_start=place, name=f"second{number}"), results)
+            known = opened.study.rule.earlier
+            assert opened.notes()[-1] == "4 learning curves of earlier trainings teach the predictor as well"
+            expected = first.study.curves.until(range(4), 6)
+            np.testing.assert_allclose(np.sort(known.curves, axis=0), np.sort(expected, axis=0))
+            numbers = first.study.curves.settings(range(4))
+            np.testing.assert_allclose(np.sort(known.settings, axis=0), np.sort(numbers, axis=0))
+        finished(plan_of(settings, vary=RATES, scheduler="all", trials=6, seed=9, name="third"), results)
+        again = open_study(plan_of(settings, **swift, warm_start="all", name="second0"), results)
+        assert len(again.study.rule.earlier.curves) == 4  # as it began
+    with pytest.raises(QhnError, match=r"warm_start: 0 learning curves"):
+        open_study(plan_of(SAMPLED | {"train.shots": 33}, **swift, warm_start="all", name="none"), tmp_path / "12")
 
 
 def test_a_study_begun_with_other_numbers_is_refused(tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ def search(
         return
     with executor_of_options(executor, workers, address, results) as opened:
         study = open_study(load_study(source, all_settings(settings)), results)
-        if not quiet:
-            tell(study.grid.words())
+        for line in () if quiet else study.notes():
+            tell(line)
         study = _agreed(study, yes)
         failures = _advance(study, opened, quiet)
         winner = study.record_winner() if study.plan.config.mode == "search" else None
@@ -98,7 +98,8 @@ def _report(study: RunStudy, quiet: bool, winner: Path | None) -> None:
     if study.plan.config.mode == "search":
         beside = "" if winner is None else winner_part(study, winner)
         is_noisy = any(config.train.shots is not None for config in study.plan.configs.values())
-        report = StudyReport(study.study, study.grid.unit_words(), beside, is_noisy)
+        notes = "\n".join(study.notes()).removeprefix("a unit is ")
+        report = StudyReport(study.study, notes, beside, is_noisy)
     elif study.study.is_done:
         report = SurveyReport(survey_of(study), study.grid.unit_words())
     else:

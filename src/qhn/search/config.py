@@ -121,9 +121,9 @@ class StudyPlan:
         return results_directory(results) / self.experiment / f"study-{self.config.name}"
 
     def definition(self) -> dict[str, Any]:
-        """What defines the study, as JSON values; the runs stand in it by a digest of their ids."""
+        """What defines the study, as JSON values: what differs from the defaults, and a digest of the runs' ids."""
         names = " ".join(f"{number} {config.run_id}" for number, config in self.configs.items())
-        tree = self.config.model_dump(mode="json", by_alias=True, exclude={"max_qpu_seconds"})
+        tree = self.config.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"max_qpu_seconds"})
         return {"naming": self.naming} | tree | {"runs": hashlib.sha256(names.encode()).hexdigest()[:10]}
 
 

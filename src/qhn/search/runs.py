@@ -16,13 +16,16 @@ from qhn.errors import QhnError, RecordError
 from qhn.run.directories import results_directory
 from qhn.run.plan import Plan
 from qhn.run.training import train
-from qhn.search.config import StudyPlan
+from qhn.search.account import planned_brackets
+from qhn.search.config import StudyPlan, has_whole_decay
+from qhn.search.curves import KnownCurves
+from qhn.search.hyperband import with_trials
 from qhn.search.price import StudyPrice, bills, price_of
 from qhn.search.resource import GRID, Grid, default_resource, grid_of
 from qhn.search.study import DEFINITION, Study, StudyProgress, advance
 from qhn.search.trials import RunTrials, train_runs
 from qhn.search.warm_start import earlier_curves
-from qhn.text import parse_json, shown
+from qhn.text import counted, parse_json, shown
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,27 @@ class RunStudy:
     grid: Grid
     study: Study
     results: Path
+
+    def notes(self) -> list[str]:
+        """What a reader of the study should know of its trials, a line each: the first says what a unit is."""
+        lines = [self.grid.words()]
+        if any(has_whole_decay(config) for config in self.plan.configs.values()):
+            lines.append("the learning rate of a trial falls over the steps that it takes if it is not stopped")
+        if idle := self._without_first_step():
+            words = "have made no step at the end of their first round, and rank last there"
+            lines.append(f"{idle:,} of {self.plan.num_trials:,} trials {words}")
+        known: KnownCurves | None = getattr(self.study.rule, "earlier", None)
+        if known is not None:
+            lines.append(
+                f"{counted(len(known.curves), 'learning curve')} of earlier trainings teach the predictor as well"
+            )
+        return lines
+
+    def _without_first_step(self) -> int:
+        """The number of trials whose first step takes more than their first round."""
+        brackets = with_trials(planned_brackets(self.study.rule))
+        firsts = {trial: bracket.rounds[0].resource for bracket, trials in brackets for trial in trials}
+        return sum(not self.grid.steps(trial, firsts[trial]) for trial in self.grid.kind_of if trial in firsts)
 
     @property
     def trials(self) -> RunTrials:

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from qhn.config.file import parse_toml, presets
+from qhn.config.file import parse_toml
 from qhn.config.section import Section
 from qhn.errors import NotFoundError, QhnError
 from qhn.text import did_you_mean, read_text, shown
@@ -52,7 +52,7 @@ def read_tables(
             tree[key] = value
         elif isinstance(tree.setdefault("set", {}), dict):
             tree["set"] = dict(dotted(tree["set"])) | {key: value}
-    if isinstance(tree.get("experiment"), str) and tree["experiment"] not in presets():
+    if str(tree.get("experiment", "")).endswith(".toml"):
         tree["experiment"] = str(place / tree["experiment"])
     return tree
 
