@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from qhn.learning_curves.predictors import LastValue, Predictor
-from qhn.search.scheduler import Rule
-from qhn.search.space import Range
-from qhn.search.study import Study, Trial
-from qhn.search.swift_hyperband import SwiftHyperband
+from qhn.scheduling.scheduler import Rule
+from qhn.scheduling.space import Range
+from qhn.scheduling.study import Study, Trial
+from qhn.scheduling.swift_hyperband import SwiftHyperband
 
 SPACE = {"rate": Range(1e-3, 1, log=True), "hidden": [16, 32, 64]}
 

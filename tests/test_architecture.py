@@ -17,6 +17,7 @@ LAYERS = [  # from the command line down; a package imports itself and what stan
     {"cli"},
     {"paper"},
     {"search"},
+    {"scheduling"},
     {"learning_curves"},
     {"svr"},
     {"sweep"},
@@ -58,7 +59,7 @@ VENDORS = {  # who may import a vendor's package
     "dimod": ("svr.annealing",),
     "dwave": ("svr.annealing",),
     "minorminer": ("svr.annealing",),
-    "optuna": ("search.optuna_peers",),
+    "optuna": ("paper.optuna_peers",),
 }
 
 

@@ -55,12 +55,12 @@ if TYPE_CHECKING:
     from qhn.run.replay import Replayed, replay
     from qhn.run.step import Step
     from qhn.run.training import Training, resume, train
-    from qhn.search.curves import KnownCurves
-    from qhn.search.hyperband import Hyperband, RunAll, SuccessiveHalving
-    from qhn.search.space import Range, Space
-    from qhn.search.study import Study
-    from qhn.search.swift_hyperband import SwiftHyperband
-    from qhn.search.trial import Trial
+    from qhn.scheduling.curves import KnownCurves
+    from qhn.scheduling.hyperband import Hyperband, RunAll, SuccessiveHalving
+    from qhn.scheduling.space import Range, Space
+    from qhn.scheduling.study import Study
+    from qhn.scheduling.swift_hyperband import SwiftHyperband
+    from qhn.scheduling.trial import Trial
     from qhn.seeds import Key
     from qhn.svr.regressor import QuboSVR
 
@@ -110,12 +110,12 @@ _MODULES = {
     "run.replay": ("Replayed", "replay"),
     "run.step": ("Step",),
     "run.training": ("Training", "resume", "train"),
-    "search.curves": ("KnownCurves",),
-    "search.hyperband": ("Hyperband", "RunAll", "SuccessiveHalving"),
-    "search.space": ("Range", "Space"),
-    "search.study": ("Study",),
-    "search.swift_hyperband": ("SwiftHyperband",),
-    "search.trial": ("Trial",),
+    "scheduling.curves": ("KnownCurves",),
+    "scheduling.hyperband": ("Hyperband", "RunAll", "SuccessiveHalving"),
+    "scheduling.space": ("Range", "Space"),
+    "scheduling.study": ("Study",),
+    "scheduling.swift_hyperband": ("SwiftHyperband",),
+    "scheduling.trial": ("Trial",),
     "seeds": ("Key",),
     "svr.regressor": ("QuboSVR",),
 }

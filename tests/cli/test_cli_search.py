@@ -12,7 +12,7 @@ import pytest
 
 from qhn.cli import progress as progress_module
 from qhn.cli.progress import study_progress
-from qhn.search.study import StudyProgress
+from qhn.scheduling.study import StudyProgress
 
 STUDY = """
 experiment = "figure-1"

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import qhn
-from qhn.search.study import JOURNAL, Study, Trial
+from qhn.scheduling.study import JOURNAL, Study, Trial
 
 pytest.importorskip("sklearn")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "tune_mlp.py"

@@ -10,7 +10,7 @@ from qhn.config import RunConfig
 from qhn.errors import QhnError
 from qhn.learning_curves.curve import LearningCurve, settings_of
 from qhn.learning_curves.earlier import Wanted, fitting
-from qhn.search.space import Range, Space
+from qhn.scheduling.space import Range, Space
 
 
 def curve(losses: Any = (0.9, 0.5, 0.4), cost: float = 10.0, **fields: Any) -> LearningCurve:

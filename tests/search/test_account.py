@@ -7,12 +7,12 @@ from collections import Counter
 
 import pytest
 
+from qhn.scheduling.curves import Verdict
+from qhn.scheduling.hyperband import Hyperband, RunAll, SuccessiveHalving
+from qhn.scheduling.scheduler import Rule
+from qhn.scheduling.study import Study
+from qhn.scheduling.survey_rule import SurveyRule
 from qhn.search.account import Fate, expense, fates, rounds
-from qhn.search.curves import Verdict
-from qhn.search.hyperband import Hyperband, RunAll, SuccessiveHalving
-from qhn.search.scheduler import Rule
-from qhn.search.study import Study
-from qhn.search.survey_rule import SurveyRule
 from studies import done, swift
 
 RULES = [

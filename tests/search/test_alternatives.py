@@ -6,9 +6,9 @@ import math
 
 import pytest
 
+from qhn.scheduling.hyperband import Hyperband, RunAll
+from qhn.scheduling.study import Study
 from qhn.search.alternatives import NOTHING, alternatives
-from qhn.search.hyperband import Hyperband, RunAll
-from qhn.search.study import Study
 from studies import SPACE, done, swift
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from qhn.config.file import load_config
 from qhn.errors import NotFoundError, QhnError
+from qhn.scheduling.hyperband import Hyperband, RunAll, SuccessiveHalving
+from qhn.scheduling.space import Range
+from qhn.scheduling.study import Study
+from qhn.scheduling.swift_hyperband import SwiftHyperband
 from qhn.search.config import load_study, make_study, studies
-from qhn.search.hyperband import Hyperband, RunAll, SuccessiveHalving
-from qhn.search.space import Range
-from qhn.search.study import Study
-from qhn.search.swift_hyperband import SwiftHyperband
 
 HEAD = 'experiment = "figure-1"\n'
 WRONG = [  # the file, the name of what is wrong, and the remedy

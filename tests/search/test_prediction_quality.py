@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from qhn.arrays import Floats
-from qhn.search.curves import Verdict
+from qhn.scheduling.curves import Verdict
 from qhn.search.prediction_quality import cross_validated, decision_points, largest, lessons, quality
 from studies import done, swift
 

@@ -13,11 +13,11 @@ import pytest
 
 from pictures import is_drawn
 from qhn.learning_curves.predictors import predictor
+from qhn.scheduling.hyperband import Hyperband, RunAll, SuccessiveHalving
+from qhn.scheduling.study import Study
+from qhn.scheduling.survey_rule import SurveyRule
 from qhn.search.config import StudyConfig, make_study
-from qhn.search.hyperband import Hyperband, RunAll, SuccessiveHalving
 from qhn.search.report import StudyReport
-from qhn.search.study import Study
-from qhn.search.survey_rule import SurveyRule
 from studies import SPACE, done, swift
 
 

@@ -13,16 +13,16 @@ import pytest
 
 from qhn.errors import QhnError
 from qhn.learning_curves.predictors import LastValue
-from qhn.search.combinations import Combinations
+from qhn.scheduling.combinations import Combinations
+from qhn.scheduling.curves import Verdict
+from qhn.scheduling.hyperband import Hyperband, RunAll, SuccessiveHalving
+from qhn.scheduling.scheduler import Scheduler
+from qhn.scheduling.space import Range
+from qhn.scheduling.study import Study, Trial
+from qhn.scheduling.survey_rule import SurveyRule
 from qhn.search.config import make_study
-from qhn.search.curves import Verdict
-from qhn.search.hyperband import Hyperband, RunAll, SuccessiveHalving
-from qhn.search.scheduler import Scheduler
-from qhn.search.space import Range
-from qhn.search.study import Study, Trial
 from qhn.search.survey import Survey
 from qhn.search.survey_report import SurveyReport
-from qhn.search.survey_rule import SurveyRule
 
 RULE = SurveyRule(groups=2, trials_per_group=40, max_resource=12, known=0.25, full=0.4)
 SPACE = Combinations({"depth": [0, 1]}, trials_per_group=40)

@@ -13,10 +13,10 @@ import pytest
 from qhn.errors import QhnError
 from qhn.learning_curves.store import load_curves
 from qhn.run.record import Record
+from qhn.scheduling.curves import KnownCurves
+from qhn.scheduling.swift_hyperband import SwiftHyperband
 from qhn.search.config import StudyPlan, make_study
-from qhn.search.curves import KnownCurves
 from qhn.search.runs import RunStudy, open_study
-from qhn.search.swift_hyperband import SwiftHyperband
 from qhn.search.warm_start import wanted
 from qhn.sweep.plan import Sweep, make_sweep
 from qhn.sweep.workers import advance

@@ -16,7 +16,7 @@ from qhn.text import counted, visible
 
 if TYPE_CHECKING:
     from qhn.run.training import Training
-    from qhn.search.study import StudyProgress
+    from qhn.scheduling.study import StudyProgress
     from qhn.sweep.workers import Progress
 
 At = TypeVar("At")

@@ -1,1 +1,1 @@
-"""Many trials at the cost of few: schedulers that pause, promote and stop them, and the studies they schedule."""
+"""Studies of runs: the best of many, or the distribution of all, at the cost of few."""

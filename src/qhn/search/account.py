@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from qhn.search.curves import Curves, Verdict
-from qhn.search.hyperband import Hyperband, RunAll, SuccessiveHalving
-from qhn.search.schedule import Bracket
-from qhn.search.scheduler import Rule, Stage
-from qhn.search.study import Study
-from qhn.search.swift_hyperband import SwiftHyperband
+from qhn.scheduling.curves import Curves, Verdict
+from qhn.scheduling.hyperband import Hyperband, RunAll, SuccessiveHalving
+from qhn.scheduling.schedule import Bracket
+from qhn.scheduling.scheduler import Rule, Stage
+from qhn.scheduling.study import Study
+from qhn.scheduling.swift_hyperband import SwiftHyperband
 
 
 class Fate(StrEnum):
@@ -38,7 +38,7 @@ def fates(study: Study) -> list[Fate]:
     Args:
         study: the study, which need not be done.
 
-    >>> from qhn.search.hyperband import SuccessiveHalving
+    >>> from qhn.scheduling.hyperband import SuccessiveHalving
     >>> study = Study(SuccessiveHalving(num_trials=3, max_resource=3, eta=3), {"slope": [1, 2, 3]})
     >>> while trial := study.ask():
     ...     study.tell(trial, [trial.number + 1.0] * (trial.until - trial.reached))

@@ -15,12 +15,12 @@ import numpy as np
 from qhn.arrays import Floats
 from qhn.errors import QhnError
 from qhn.learning_curves.predictors import LastValue, predictor
-from qhn.search.curves import KnownCurves
-from qhn.search.hyperband import Hyperband, RunAll
-from qhn.search.replay import replay
-from qhn.search.scheduler import Rule
-from qhn.search.study import Study
-from qhn.search.swift_hyperband import SwiftHyperband
+from qhn.scheduling.curves import KnownCurves
+from qhn.scheduling.hyperband import Hyperband, RunAll
+from qhn.scheduling.replay import replay
+from qhn.scheduling.scheduler import Rule
+from qhn.scheduling.study import Study
+from qhn.scheduling.swift_hyperband import SwiftHyperband
 
 REPEATS = 30
 LEAST_TRIALS, LEAST_RESOURCE = 4, 4  # below which there is nothing to choose

@@ -17,8 +17,8 @@ from qhn.config.file import check_values, load_config, one_sentence
 from qhn.config.strategy import DecayingConfig
 from qhn.errors import NotFoundError, QhnError
 from qhn.run.directories import results_directory
-from qhn.search.space import Range, Space
-from qhn.search.study import seed_of
+from qhn.scheduling.space import Range, Space
+from qhn.scheduling.study import seed_of
 from qhn.search.study_file import MAX_TRIALS, SEED, StudyConfig
 from qhn.sweep.files import read_tables, refuse_twice, refuse_unknown, titles
 

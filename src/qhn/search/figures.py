@@ -12,10 +12,10 @@ import numpy as np
 from qhn.arrays import Floats
 from qhn.report.plotting import Axes, FuncFormatter, Line2D, LineCollection, LogLocator, colormaps, in_own_style, save
 from qhn.report.style import BLACK, BLUE, COLUMN, GREY, RED, new_figure, one_panel, write_csv
+from qhn.scheduling.curves import Verdict
+from qhn.scheduling.study import Study
 from qhn.search.account import Fate, RoundAccount
-from qhn.search.curves import Verdict
 from qhn.search.prediction_quality import DecisionPoint
-from qhn.search.study import Study
 from qhn.text import counted
 
 ORANGE = "#e69f00"

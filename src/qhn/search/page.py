@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from qhn.scheduling.curves import Verdict
+from qhn.scheduling.hyperband import Hyperband, RunAll, SuccessiveHalving
+from qhn.scheduling.study import Study
+from qhn.scheduling.survey_rule import SurveyRule
+from qhn.scheduling.swift_hyperband import SwiftHyperband
 from qhn.search.account import Expense, Fate, RoundAccount, expense
-from qhn.search.curves import Verdict
-from qhn.search.hyperband import Hyperband, RunAll, SuccessiveHalving
-from qhn.search.study import Study
-from qhn.search.survey_rule import SurveyRule
-from qhn.search.swift_hyperband import SwiftHyperband
 from qhn.text import aligned, counted, in_line
 
 BEST = 5  # trials in the table of the best ones

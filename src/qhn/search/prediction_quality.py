@@ -17,11 +17,11 @@ from numpy.typing import ArrayLike
 from qhn.arrays import Floats
 from qhn.learning_curves.cross_validation import out_of_fold
 from qhn.learning_curves.predictors import Predictor
+from qhn.scheduling.curves import Decision, Verdict
+from qhn.scheduling.scheduler import Scheduler
+from qhn.scheduling.study import Study
+from qhn.scheduling.swift_hyperband import SwiftHyperband
 from qhn.search.account import rounds
-from qhn.search.curves import Decision, Verdict
-from qhn.search.scheduler import Scheduler
-from qhn.search.study import Study
-from qhn.search.swift_hyperband import SwiftHyperband
 
 RESAMPLES = 1_000
 MIN_FOR_INTERVAL = 5  # predictions, below which resampling them says nothing

@@ -9,6 +9,8 @@ import numpy as np
 
 from qhn.estimator.means import with_error
 from qhn.learning_curves.predictors import LastValue, Predictor, Regression
+from qhn.scheduling.study import Study
+from qhn.scheduling.swift_hyperband import SwiftHyperband
 from qhn.search.alternatives import REPEATS, Alternative
 from qhn.search.prediction_quality import (
     DecisionPoint,
@@ -21,8 +23,6 @@ from qhn.search.prediction_quality import (
     quality,
 )
 from qhn.search.qubo_controls import can_refit, controls_of, energy_gap, is_qubo, solver_of
-from qhn.search.study import Study
-from qhn.search.swift_hyperband import SwiftHyperband
 from qhn.text import aligned, counted
 
 LAST = "last value"

@@ -13,13 +13,13 @@ import numpy as np
 from qhn import durable
 from qhn.report.attempt import attempt
 from qhn.report.style import write_csv
+from qhn.scheduling.study import Study
 from qhn.search import figures
 from qhn.search.account import Fate, RoundAccount, fates, rounds
 from qhn.search.alternatives import Alternative, alternatives
 from qhn.search.page import best_part, failures_part, resource_part, rounds_part, title_part
 from qhn.search.prediction_quality import DecisionPoint, decision_points
 from qhn.search.quality_page import predictions_part, replays_part
-from qhn.search.study import Study
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class StudyReport:
         beside: a part of the page on what stands beside the best trial, such as classical searches; empty for none.
         is_noisy: whether the same trial could have had another loss, as with shots or random batches of data.
 
-    >>> from qhn.search.hyperband import Hyperband
+    >>> from qhn.scheduling.hyperband import Hyperband
     >>> study = Study(Hyperband(max_resource=9, eta=3), {"slope": [1.0, 2.0, 3.0]})
     >>> while trial := study.ask():
     ...     study.tell(trial, [trial.values["slope"] / unit for unit in range(trial.reached + 1, trial.until + 1)])

@@ -16,13 +16,13 @@ from qhn.errors import QhnError, RecordError
 from qhn.run.directories import results_directory
 from qhn.run.plan import Plan
 from qhn.run.training import train
+from qhn.scheduling.curves import KnownCurves
+from qhn.scheduling.hyperband import with_trials
+from qhn.scheduling.study import DEFINITION, Study, StudyProgress, advance
 from qhn.search.account import planned_brackets
 from qhn.search.config import StudyPlan, has_whole_decay
-from qhn.search.curves import KnownCurves
-from qhn.search.hyperband import with_trials
 from qhn.search.price import StudyPrice, bills, price_of
 from qhn.search.resource import GRID, Grid, default_resource, grid_of
-from qhn.search.study import DEFINITION, Study, StudyProgress, advance
 from qhn.search.trials import RunTrials, train_runs
 from qhn.search.warm_start import earlier_curves
 from qhn.text import counted, parse_json, shown

@@ -11,14 +11,14 @@ from qhn.config import RunConfig
 from qhn.config.section import Section
 from qhn.errors import QhnError
 from qhn.learning_curves.predictors import Predictor, predictor
-from qhn.search.combinations import Combinations
-from qhn.search.curves import KnownCurves
-from qhn.search.hyperband import Hyperband, RunAll, SuccessiveHalving
-from qhn.search.schedule import MAX_RESOURCE
-from qhn.search.scheduler import Rule
-from qhn.search.space import Range, Space
-from qhn.search.survey_rule import SurveyRule
-from qhn.search.swift_hyperband import SwiftHyperband
+from qhn.scheduling.combinations import Combinations
+from qhn.scheduling.curves import KnownCurves
+from qhn.scheduling.hyperband import Hyperband, RunAll, SuccessiveHalving
+from qhn.scheduling.schedule import MAX_RESOURCE
+from qhn.scheduling.scheduler import Rule
+from qhn.scheduling.space import Range, Space
+from qhn.scheduling.survey_rule import SurveyRule
+from qhn.scheduling.swift_hyperband import SwiftHyperband
 from qhn.sweep.files import directory_name, dotted
 from qhn.text import shown
 

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from qhn.arrays import Floats
 from qhn.errors import QhnError
 from qhn.learning_curves.predictors import Predictor
+from qhn.scheduling.study import Study
+from qhn.scheduling.survey_rule import SurveyRule
 from qhn.search.imputation import Imputation, Trials, impute
-from qhn.search.study import Study
-from qhn.search.survey_rule import SurveyRule
 from qhn.search.two_phase import Estimate
 from qhn.sweep.survey import short_names
 from qhn.text import spell
@@ -109,8 +109,8 @@ class Survey:
     """The results of a study in mode survey.
 
     Args:
-        study: the study, whose rule is a :class:`qhn.search.survey_rule.SurveyRule`, and whose trials are all trained
-            as far as it says.
+        study: the study, whose rule is a :class:`qhn.scheduling.survey_rule.SurveyRule`, and whose trials are all
+            trained as far as it says.
         predictor: the predictor of the ends of stopped trials.
         epsilon: distances from the optimum, for each of which there is a success rate.
         optima: the lowest possible loss C* of each group; nan where it is not known. Without it, none is known.

@@ -22,11 +22,11 @@ from qhn.run.checks import BudgetNeeded
 from qhn.run.record import Record
 from qhn.run.step import Ending, Outcome, Step
 from qhn.run.training import Training, train
+from qhn.scheduling.study import Job, Result, Trial, seed_of
 from qhn.search.batches import StoredStates, advance_together, company_of, facts_of, in_jobs, losses_of
 from qhn.search.config import StudyPlan
 from qhn.search.price import spent_by
 from qhn.search.resource import Grid
-from qhn.search.study import Job, Result, Trial, seed_of
 
 MORE = "with a larger max_qpu_seconds the same command goes on"
 NO_FAULT_OF_A_TRIAL = (EvaluationError, RecordError, BudgetNeeded)  # errors that may not happen again

@@ -13,12 +13,12 @@ from qhn.learning_curves.curve import LearningCurve
 from qhn.learning_curves.earlier import Wanted, fitting
 from qhn.learning_curves.sources import find_curves
 from qhn.learning_curves.store import load_curves, save_curves
+from qhn.scheduling.curves import KnownCurves
+from qhn.scheduling.space import Range
+from qhn.scheduling.study import DEFINITION, seed_of
 from qhn.search.batches import StoredStates, curves_of
 from qhn.search.config import StudyPlan, has_whole_decay
-from qhn.search.curves import KnownCurves
 from qhn.search.resource import GRID, Grid
-from qhn.search.space import Range
-from qhn.search.study import DEFINITION, seed_of
 from qhn.search.study_file import StudyConfig
 from qhn.text import in_line, parse_json
 

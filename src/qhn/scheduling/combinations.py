@@ -11,7 +11,7 @@ from typing import Any
 
 from qhn.errors import QhnError
 from qhn.fields import Whole, settle
-from qhn.search.space import Range, Space
+from qhn.scheduling.space import Range, Space
 
 
 @dataclass(frozen=True)

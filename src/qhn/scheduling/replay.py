@@ -14,8 +14,8 @@ import numpy as np
 from qhn.arrays import Floats, Integers
 from qhn.errors import QhnError
 from qhn.fields import Whole
-from qhn.search.curves import Decision, KnownCurves, Verdict
-from qhn.search.scheduler import Rule, Scheduler
+from qhn.scheduling.curves import Decision, KnownCurves, Verdict
+from qhn.scheduling.scheduler import Rule, Scheduler
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def replay(rule: Rule, pool: KnownCurves, *, seed: int = 0, replace: bool | None
     Raises:
         QhnError: if the pool has no curves, too short ones, or fewer than are drawn without replacement.
 
-    >>> from qhn.search.hyperband import Hyperband
+    >>> from qhn.scheduling.hyperband import Hyperband
     >>> final, unit = np.linspace(0, 1, 20)[:, None], np.arange(1, 10)
     >>> pool = KnownCurves(final + 1 / unit, np.empty((20, 0)))
     >>> found = replay(Hyperband(max_resource=9, eta=3), pool, seed=1)

@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 
 from qhn.errors import QhnError
-from qhn.search.schedule import MAX_RESOURCE, halving_bracket, hyperband_brackets, largest_power, share_of
+from qhn.scheduling.schedule import MAX_RESOURCE, halving_bracket, hyperband_brackets, largest_power, share_of
 
 
 def direct(most: int, eta: int) -> list[list[tuple[int, int]]]:

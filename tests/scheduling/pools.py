@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qhn.arrays import Floats
-from qhn.search.scheduler import Rule, Scheduler, Stage
+from qhn.scheduling.scheduler import Rule, Scheduler, Stage
 
 
 def random_curves(rng: np.random.Generator, number: int, length: int) -> Floats:

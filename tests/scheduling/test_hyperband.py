@@ -10,10 +10,10 @@ import pytest
 
 from qhn.arrays import Floats
 from qhn.errors import QhnError
-from qhn.search.curves import Verdict
-from qhn.search.hyperband import Hyperband, RunAll, SuccessiveHalving
-from qhn.search.scheduler import Scheduler
-from search.pools import drive, random_curves, reached
+from qhn.scheduling.curves import Verdict
+from qhn.scheduling.hyperband import Hyperband, RunAll, SuccessiveHalving
+from qhn.scheduling.scheduler import Scheduler
+from scheduling.pools import drive, random_curves, reached
 
 
 def replayed(curves: Floats, most: int, eta: int) -> tuple[list[int], list[int]]:

@@ -16,7 +16,7 @@ from qhn import checksums, durable
 from qhn.checksums import End
 from qhn.errors import QhnError, RecordError
 from qhn.lock import Lock
-from qhn.search.trial import Job, Result
+from qhn.scheduling.trial import Job, Result
 from qhn.text import clipped, parse_json, shown
 
 JOURNAL, DEFINITION = "trials.jsonl", "study.json"

@@ -1,9 +1,9 @@
 """The state machine of a scheduler: which trials are to be trained, and until when; then what came of it.
 
-A scheduler knows nothing of what it schedules. Its rule (:mod:`qhn.search.hyperband`,
-:mod:`qhn.search.swift_hyperband`) is written as it is published, as generators of stages: trials that are trained until
-the same resource, before the rule looks at their curves. So the result depends on no order in which trials end, on no
-number of workers, and a study is resumed by telling its scheduler again what it was told before.
+A scheduler knows nothing of what it schedules. Its rule (:mod:`qhn.scheduling.hyperband`,
+:mod:`qhn.scheduling.swift_hyperband`) is written as it is published, as generators of stages: trials that are trained
+until the same resource, before the rule looks at their curves. So the result depends on no order in which trials end,
+on no number of workers, and a study is resumed by telling its scheduler again what it was told before.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from qhn.errors import QhnError
-from qhn.search.curves import Curves, Decision, Settings
+from qhn.scheduling.curves import Curves, Decision, Settings
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Scheduler:
         units: the resource that all trials have taken together so far, in units.
         stages: the stages that were opened so far, in order.
 
-    >>> from qhn.search.hyperband import SuccessiveHalving
+    >>> from qhn.scheduling.hyperband import SuccessiveHalving
     >>> scheduler = Scheduler(SuccessiveHalving(num_trials=4, max_resource=4, eta=2))
     >>> while stage := scheduler.ask():
     ...     for trial in stage.trials:

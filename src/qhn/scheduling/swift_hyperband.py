@@ -23,10 +23,10 @@ from qhn.arrays import Floats
 from qhn.errors import QhnError
 from qhn.fields import Number, Whole, settle
 from qhn.learning_curves.predictors import Predictor
-from qhn.search.curves import Curves, Decision, KnownCurves, Verdict
-from qhn.search.hyperband import promote, with_trials
-from qhn.search.schedule import Bracket, check_sizes, hyperband_brackets, share_of
-from qhn.search.scheduler import Stage, Stages
+from qhn.scheduling.curves import Curves, Decision, KnownCurves, Verdict
+from qhn.scheduling.hyperband import promote, with_trials
+from qhn.scheduling.schedule import Bracket, check_sizes, hyperband_brackets, share_of
+from qhn.scheduling.scheduler import Stage, Stages
 
 
 @dataclass(frozen=True)

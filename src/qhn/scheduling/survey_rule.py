@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from qhn.fields import Number, Whole, settle
-from qhn.search.curves import Curves, Decision, Verdict
-from qhn.search.schedule import check_sizes, share_of
-from qhn.search.scheduler import Stage, Stages
+from qhn.scheduling.curves import Curves, Decision, Verdict
+from qhn.scheduling.schedule import check_sizes, share_of
+from qhn.scheduling.scheduler import Stage, Stages
 
 FEWEST_WHOLE = 15  # trials of a group that are trained to the end at least, if it has as many
 
@@ -83,7 +83,7 @@ class SurveyRule:
         return trial % self.trials_per_group < self.whole_per_group
 
     def begin(self, curves: Curves, decisions: list[Decision]) -> Sequence[Stages]:
-        """A generator of stages for each group; see :meth:`qhn.search.scheduler.Rule.begin`."""
+        """A generator of stages for each group; see :meth:`qhn.scheduling.scheduler.Rule.begin`."""
         return [self._stages(group, decisions) for group in range(self.groups)]
 
     def _stages(self, group: int, decisions: list[Decision]) -> Stages:

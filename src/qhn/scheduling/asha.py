@@ -17,9 +17,9 @@ import numpy as np
 
 from qhn.arrays import Floats
 from qhn.fields import Number, Whole, settle
-from qhn.search.curves import KnownCurves
-from qhn.search.replay import Replay, draw, final_losses
-from qhn.search.schedule import check_sizes
+from qhn.scheduling.curves import KnownCurves
+from qhn.scheduling.replay import Replay, draw, final_losses
+from qhn.scheduling.schedule import check_sizes
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from qhn.errors import QhnError
-from qhn.search.asha import Asha, replay_asha
-from qhn.search.curves import KnownCurves, Verdict
-from qhn.search.hyperband import Hyperband, RunAll
-from qhn.search.optuna_peers import PRUNERS, replay_pruner
-from qhn.search.replay import replay
-from qhn.search.swift_hyperband import SwiftHyperband
-from search.pools import Line, drive, random_curves, reached, with_faults
+from qhn.paper.optuna_peers import PRUNERS, replay_pruner
+from qhn.scheduling.asha import Asha, replay_asha
+from qhn.scheduling.curves import KnownCurves, Verdict
+from qhn.scheduling.hyperband import Hyperband, RunAll
+from qhn.scheduling.replay import replay
+from qhn.scheduling.swift_hyperband import SwiftHyperband
+from scheduling.pools import Line, drive, random_curves, reached, with_faults
 
 
 @pytest.fixture

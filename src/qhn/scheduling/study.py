@@ -24,11 +24,11 @@ from typing import Any, Self
 from qhn.errors import QhnError
 from qhn.fields import Whole
 from qhn.parallel.jobs import Failure, work_through
-from qhn.search.curves import Curves, Decision
-from qhn.search.journal import DEFINITION, JOURNAL, StudyJournal
-from qhn.search.scheduler import Rule, Scheduler, Stage
-from qhn.search.space import Space
-from qhn.search.trial import Job, Result, Trial, checked, seed_of, train_each
+from qhn.scheduling.curves import Curves, Decision
+from qhn.scheduling.journal import DEFINITION, JOURNAL, StudyJournal
+from qhn.scheduling.scheduler import Rule, Scheduler, Stage
+from qhn.scheduling.space import Space
+from qhn.scheduling.trial import Job, Result, Trial, checked, seed_of, train_each
 from qhn.text import clipped
 
 __all__ = ["DEFINITION", "JOURNAL", "Job", "Result", "Study", "StudyProgress", "Trial", "advance", "one_by_one"]
@@ -85,7 +85,7 @@ class Study:
         QhnError: if the folder holds another study, or the rule cannot be kept in words.
         RecordError: if the study in the folder is damaged.
 
-    >>> from qhn.search.hyperband import Hyperband
+    >>> from qhn.scheduling.hyperband import Hyperband
     >>> study = Study(Hyperband(max_resource=9, eta=3), Space({"slope": [1.0, 2.0, 3.0]}))
     >>> while trial := study.ask():
     ...     study.tell(trial, [trial.values["slope"] / unit for unit in range(trial.reached + 1, trial.until + 1)])
@@ -229,7 +229,7 @@ class Study:
             BackendError: if a worker died.
 
         >>> from concurrent.futures import ThreadPoolExecutor
-        >>> from qhn.search.hyperband import RunAll
+        >>> from qhn.scheduling.hyperband import RunAll
         >>> def losses(trial):
         ...     return [trial.values["slope"] / unit for unit in range(trial.reached + 1, trial.until + 1)]
         >>> study = Study(RunAll(num_trials=5, max_resource=3), {"slope": [1.0, 2.0]})

@@ -12,10 +12,10 @@ import pytest
 from qhn.arrays import Floats
 from qhn.errors import QhnError
 from qhn.learning_curves.predictors import predictor
-from qhn.search.curves import KnownCurves, Verdict
-from qhn.search.hyperband import Hyperband
-from qhn.search.swift_hyperband import SwiftHyperband, _quantile
-from search.pools import Line, drive, random_curves, reached, with_faults
+from qhn.scheduling.curves import KnownCurves, Verdict
+from qhn.scheduling.hyperband import Hyperband
+from qhn.scheduling.swift_hyperband import SwiftHyperband, _quantile
+from scheduling.pools import Line, drive, random_curves, reached, with_faults
 
 
 @dataclass

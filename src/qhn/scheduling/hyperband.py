@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from qhn.fields import Whole, settle
-from qhn.search.curves import Curves, Decision, Verdict
-from qhn.search.schedule import Bracket, check_sizes, halving_bracket, hyperband_brackets
-from qhn.search.scheduler import Stage, Stages
+from qhn.scheduling.curves import Curves, Decision, Verdict
+from qhn.scheduling.schedule import Bracket, check_sizes, halving_bracket, hyperband_brackets
+from qhn.scheduling.scheduler import Stage, Stages
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Hyperband:
         return sum(bracket.units for bracket in self.brackets)
 
     def begin(self, curves: Curves, decisions: list[Decision]) -> Sequence[Stages]:
-        """A generator of stages for each bracket; see :meth:`qhn.search.scheduler.Rule.begin`."""
+        """A generator of stages for each bracket; see :meth:`qhn.scheduling.scheduler.Rule.begin`."""
         return [
             _halve(number, bracket, trials, curves, decisions)
             for number, (bracket, trials) in enumerate(with_trials(self.brackets))
@@ -90,7 +90,7 @@ class SuccessiveHalving:
         return self.bracket.units
 
     def begin(self, curves: Curves, decisions: list[Decision]) -> Sequence[Stages]:
-        """The generator of stages; see :meth:`qhn.search.scheduler.Rule.begin`."""
+        """The generator of stages; see :meth:`qhn.scheduling.scheduler.Rule.begin`."""
         return [_halve(0, self.bracket, tuple(range(self.num_trials)), curves, decisions)]
 
 
@@ -119,7 +119,7 @@ class RunAll:
         return self.num_trials * self.max_resource
 
     def begin(self, curves: Curves, decisions: list[Decision]) -> Sequence[Stages]:
-        """The generator of the only stage; see :meth:`qhn.search.scheduler.Rule.begin`."""
+        """The generator of the only stage; see :meth:`qhn.scheduling.scheduler.Rule.begin`."""
         return [(stage for stage in [Stage(0, 0, self.max_resource, tuple(range(self.num_trials)))])]
 
 

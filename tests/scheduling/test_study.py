@@ -22,13 +22,13 @@ import pytest
 import qhn
 from qhn.backend import BackendError
 from qhn.errors import QhnError, RecordError
-from qhn.search.curves import KnownCurves
-from qhn.search.hyperband import Hyperband, RunAll, SuccessiveHalving
-from qhn.search.scheduler import Rule
-from qhn.search.space import Range, Space
-from qhn.search.study import DEFINITION, JOURNAL, Job, Result, Study, Trial, advance, train_each
-from qhn.search.swift_hyperband import SwiftHyperband
-from search.pools import Line
+from qhn.scheduling.curves import KnownCurves
+from qhn.scheduling.hyperband import Hyperband, RunAll, SuccessiveHalving
+from qhn.scheduling.scheduler import Rule
+from qhn.scheduling.space import Range, Space
+from qhn.scheduling.study import DEFINITION, JOURNAL, Job, Result, Study, Trial, advance, train_each
+from qhn.scheduling.swift_hyperband import SwiftHyperband
+from scheduling.pools import Line
 
 SPACE = Space({"height": Range(0, 1), "kind": ["good", "bad"], "speed": Range(1, 30, log=True)})
 SMALL, SMALLEST = Hyperband(4, 2), Hyperband(2, 2)
@@ -258,7 +258,7 @@ import sys, time
 from pathlib import Path
 sys.path[:0] = sys.argv[2:]
 from search.test_study import SPACE, SWIFT, losses
-from qhn.search.study import Study
+from qhn.scheduling.study import Study
 with Study(SWIFT, SPACE, folder=sys.argv[1]) as study:
     while trial := study.ask():
         (trial.folder / "begun").touch()

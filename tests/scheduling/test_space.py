@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from qhn.errors import QhnError
-from qhn.search.space import Range, Space
+from qhn.scheduling.space import Range, Space
 
 DRAWS = 4000
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from qhn.errors import QhnError
-from qhn.search.curves import Curves, KnownCurves
-from qhn.search.hyperband import Hyperband, RunAll, SuccessiveHalving
-from qhn.search.scheduler import Rule, Scheduler
-from qhn.search.swift_hyperband import SwiftHyperband
-from search.pools import Line, drive, random_curves, reached, with_faults
+from qhn.scheduling.curves import Curves, KnownCurves
+from qhn.scheduling.hyperband import Hyperband, RunAll, SuccessiveHalving
+from qhn.scheduling.scheduler import Rule, Scheduler
+from qhn.scheduling.swift_hyperband import SwiftHyperband
+from scheduling.pools import Line, drive, random_curves, reached, with_faults
 
 RULES = [
     Hyperband(20, 2),
