@@ -12,6 +12,7 @@ from qhn.errors import QhnError
 from qhn.text import did_you_mean, shown
 
 FEATURES = ("curve", "curve+differences", "curve+differences+settings", "curve+settings")
+FENCE = 10.0  # interquartile ranges
 LARGEST = 1e100  # magnitude of losses up to which squares and their sums are finite
 
 
@@ -76,8 +77,7 @@ def is_predictable(curves: Floats) -> Bools:
     >>> is_predictable(np.array([[0.5, 0.4], [0.5, np.inf], [np.nan, np.nan]])).tolist()
     [True, False, False]
     """
-    predictable: Bools = (np.abs(curves) <= LARGEST).all(axis=1)
-    return predictable
+    return np.array((np.abs(curves) <= LARGEST).all(axis=1))
 
 
 def features_of(kind: str, curves: Floats, settings: Floats) -> Floats:
@@ -93,3 +93,17 @@ def features_of(kind: str, curves: Floats, settings: Floats) -> Floats:
     """
     parts = {"curve": curves, "differences": np.diff(curves, axis=1), "settings": settings}
     return np.hstack([parts[part] for part in kind.split("+")])
+
+
+def fences(columns: Floats) -> tuple[Floats, Floats]:
+    """The bounds of each column beyond which values are those of trainings that diverged, ``[columns]`` each.
+
+    They lie ten interquartile ranges beyond the quartiles: single curves of 1e9 among losses below 1 would else set the
+    scale for all. A column without such a range has no bounds.
+
+    Args:
+        columns: values ``[n, columns]``, all of them finite.
+    """
+    lower, upper = np.quantile(columns, (0.25, 0.75), axis=0)
+    reach = np.where(upper > lower, FENCE * (upper - lower), np.inf)
+    return lower - reach, upper + reach

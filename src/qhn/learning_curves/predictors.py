@@ -12,17 +12,18 @@ from numpy.typing import ArrayLike
 
 from qhn.arrays import Floats, Integers
 from qhn.errors import QhnError
-from qhn.learning_curves.features import as_curves, check_features, features_of, is_predictable
+from qhn.learning_curves.features import as_curves, check_features, features_of, fences, is_predictable
 from qhn.text import did_you_mean, shown
 
 MIN_CURVES = 2  # from which a regression learns; below, the last known value is predicted
 MAX_QUBO_CURVES = 20  # curves of a regression on an annealer: with three bits a number, 120 variables
 REGRESSORS: dict[str, tuple[str, str, dict[str, Any]]] = {  # module, class, and options that were measured to do well
-    "ridge": ("sklearn.linear_model", "Ridge", {"alpha": 1.0}),
-    "nusvr": ("sklearn.svm", "NuSVR", {"C": 10.0, "nu": 0.5}),
-    "svr": ("sklearn.svm", "SVR", {"C": 10.0, "epsilon": 0.02}),
+    "ridge": ("sklearn.linear_model", "Ridge", {"alpha": 30.0}),
+    "nusvr": ("sklearn.svm", "NuSVR", {"C": 3.0, "nu": 0.5, "gamma": 0.003}),
+    "svr": ("sklearn.svm", "SVR", {"C": 3.0, "epsilon": 0.1, "gamma": 0.003}),
     "qubo-svr": ("qhn.svr", "QuboSVR", {}),
 }
+TARGETS = ("change", "loss")
 PREDICTORS = ("last", *REGRESSORS)
 
 
@@ -73,17 +74,21 @@ class LastValue:
 class Regression:
     """A predictor that learns the end of curves by a regression on features of their beginning.
 
-    Features and ends are standardised. Curves that cannot be continued, or whose end is not finite, teach it nothing;
-    with fewer than two others it predicts the last known value.
+    What is learnt is the change from the last known loss to the loss at the end: on 600 curves of three tasks that
+    explained more of the variance than learning the loss itself, the more so from few curves. Features and targets are
+    standardised, after values of trainings that diverged have been cut. Curves that cannot be continued, or whose end
+    is not finite, teach it nothing; with fewer than two others it predicts the last known value.
 
     Attributes:
         make: the function that makes a new regressor, an object with scikit-learn's ``fit`` and ``predict``.
         features: the kind of features, one of ``FEATURES``.
+        target: what the regression learns: ``"change"``, or ``"loss"`` for the loss at the end itself.
         max_curves: the largest number of curves that the regressor learns from; None without a limit.
     """
 
     make: Callable[[], Any]
     features: str = "curve"
+    target: str = "change"
     max_curves: int | None = None
 
     def fit(self, curves: ArrayLike, settings: ArrayLike, finals: ArrayLike) -> FittedPredictor:
@@ -105,9 +110,11 @@ class Regression:
         if self.max_curves is not None:
             chosen = spread(ends, self.max_curves)
             losses, numbers, ends = losses[chosen], numbers[chosen], ends[chosen]
-        pipeline = _standardised(self.make())
-        pipeline.fit(features_of(self.features, losses, numbers), ends)
-        return FittedRegression(pipeline, self.features, losses.shape[1])
+        low, high = fences(losses)
+        columns = features_of(self.features, np.clip(losses, low, high), numbers)
+        targets = ends - losses[:, -1] if self.target == "change" else ends
+        pipeline = _standardised(self.make()).fit(columns, np.clip(targets, *fences(targets)))
+        return FittedRegression(self, pipeline, low, high)
 
 
 @dataclass(frozen=True)
@@ -115,14 +122,16 @@ class FittedRegression:
     """A regression that has learnt the end of curves.
 
     Attributes:
-        pipeline: the fitted regressor, with the standardisation of features and ends.
-        features: the kind of features.
-        num_points: number of points of the grid that it knows of each curve.
+        regression: the kind of regression.
+        pipeline: the fitted regressor, with the standardisation of features and targets.
+        low: the lower bound to which losses are cut at each point of the grid that is known of a curve, ``[p]``.
+        high: the upper bound, ``[p]``.
     """
 
+    regression: Regression
     pipeline: Any
-    features: str
-    num_points: int
+    low: Floats
+    high: Floats
 
     def predict(self, curves: ArrayLike, settings: ArrayLike) -> Floats:
         """The predicted losses at the end of curves ``[m, p]``: ``[m]``; infinite where nothing can be predicted.
@@ -131,17 +140,19 @@ class FittedRegression:
             QhnError: if the arrays do not fit together, or the beginnings are of another length than those it learnt.
         """
         losses, numbers = as_curves(curves, settings)
-        if losses.shape[1] != self.num_points:
-            raise QhnError(f"curves must be known at {self.num_points} points as those learnt, got {losses.shape[1]}")
+        if losses.shape[1] != len(self.low):
+            raise QhnError(f"curves must be known at {len(self.low)} points as those learnt, got {losses.shape[1]}")
         is_usable = is_predictable(losses)
         predictions = np.full(len(losses), np.inf)
         if is_usable.any():
-            columns = features_of(self.features, losses[is_usable], numbers[is_usable])
-            predictions[is_usable] = self.pipeline.predict(columns)
+            known = losses[is_usable]
+            columns = features_of(self.regression.features, np.clip(known, self.low, self.high), numbers[is_usable])
+            beyond = known[:, -1] if self.regression.target == "change" else 0.0
+            predictions[is_usable] = beyond + self.pipeline.predict(columns)
         return predictions
 
 
-def predictor(name: str = "nusvr", features: str = "curve", **options: Any) -> Predictor:
+def predictor(name: str = "nusvr", features: str = "curve", target: str = "change", **options: Any) -> Predictor:
     """A predictor of the end of learning curves.
 
     Args:
@@ -149,6 +160,8 @@ def predictor(name: str = "nusvr", features: str = "curve", **options: Any) -> P
             scikit-learn; ``"qubo-svr"`` for a support vector regression whose dual is solved as a QUBO.
         features: what the regression sees of a curve: ``"curve"``, ``"curve+differences"``, ``"curve+settings"`` or
             ``"curve+differences+settings"``.
+        target: what the regression learns: ``"change"`` for the change from the last known loss to the loss at the end,
+            or ``"loss"`` for the loss at the end itself, as it is published.
         options: parameters of the regressor, such as ``C`` or ``solver``; for ``"qubo-svr"`` also ``max_curves``, the
             largest number of curves it learns from.
 
@@ -164,12 +177,14 @@ def predictor(name: str = "nusvr", features: str = "curve", **options: Any) -> P
         hint = did_you_mean(str(name), PREDICTORS, otherwise=f"there are {', '.join(PREDICTORS)}")
         raise QhnError(f"there is no predictor {shown(str(name))}; {hint}")
     check_features(features)
+    if target not in TARGETS:
+        raise QhnError(f"target must be {' or '.join(TARGETS)}, got {shown(target)}")
     if name == "last":
         if options:
             raise QhnError(f"the predictor last has no options, got {', '.join(sorted(options))}")
         return LastValue()
     max_curves = options.pop("max_curves", MAX_QUBO_CURVES) if name == "qubo-svr" else None
-    return Regression(_maker(name, options), features, max_curves)
+    return Regression(_maker(name, options), features, target, max_curves)
 
 
 def _maker(name: str, options: dict[str, Any]) -> Callable[[], Any]:
