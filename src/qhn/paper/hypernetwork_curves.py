@@ -25,7 +25,8 @@ from qhn.run.training import Training
 DEPTHS = (0, 1, 2)
 RATES = (0.05, 0.1, 0.2, 0.4, 0.8)
 SHOTS = 200  # of each row of angles
-UNITS = 243  # of resource: a power of 3, which lies near one of 2
+UNITS = 81  # of resource: a power of 3, which lies near one of 2
+STEPS = 3  # of the shallowest circuit, whose shots are a unit of resource
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Recipe:
 
     Attributes:
         task: name of the task.
-        units: the resource of a trial; a unit is what a step of the shallowest circuit takes, in shots.
+        units: the resource of a trial.
+        steps_per_unit: number of steps of the shallowest circuit whose shots are a unit of resource.
         mnist: folder of the original files of MNIST; None for the bundled images.
         shots: number of shots of each row of angles.
         depths: numbers of layers, the shallowest circuit first.
@@ -43,6 +45,7 @@ class Recipe:
 
     task: str
     units: int = UNITS
+    steps_per_unit: int = STEPS
     mnist: str | None = None
     shots: int = SHOTS
     depths: tuple[int, ...] = DEPTHS
@@ -51,7 +54,7 @@ class Recipe:
     @property
     def unit(self) -> int:
         """The number of shots that are a unit of resource."""
-        return self._step(self.depths[0])
+        return self.steps_per_unit * self._step(self.depths[0])
 
     def setting(self, trial: int) -> tuple[int, float]:
         """The number of layers and the learning rate of a trial.
@@ -68,9 +71,7 @@ class Recipe:
         num_layers, rate = self.setting(trial)
         steps = self.units * self.unit // self._step(num_layers)
         optimizer = {"name": "adam", "learning_rate": rate, "decay_steps": steps}
-        return self._of_depth(
-            num_layers, {"train.seed": trial, "train.steps": steps, "train.optimizer": optimizer}
-        )
+        return self._of_depth(num_layers, {"train.seed": trial, "train.steps": steps, "train.optimizer": optimizer})
 
     def _of_depth(self, num_layers: int, settings: dict[str, Any]) -> RunConfig:
         fixed: dict[str, Any] = {"train.backend": "exact", "train.shots": self.shots, "ansatz.num_layers": num_layers}

@@ -88,9 +88,7 @@ def score_all(lab: Lab, pool: Pool, models: Sequence[Model], splits: int) -> dic
     ]
     found = list(zip(jobs, lab.map(split_job, jobs, f"prediction, {pool.name}, predictors"), strict=True))
     scored = dict.fromkeys(job.model for job in jobs)
-    return {
-        model: Scores(*np.concatenate([part for job, part in found if job.model is model]).T) for model in scored
-    }
+    return {model: Scores(*np.concatenate([part for job, part in found if job.model is model]).T) for model in scored}
 
 
 def split_job(job: SplitJob) -> Floats:
@@ -117,5 +115,5 @@ def _score(pool: Pool, model: Model, seed: int) -> tuple[float, float, float]:
 def _energy_gap(fitted: Any) -> float:
     """The energy gap of a regression as a QUBO; nan of others."""
     regressor = getattr(getattr(fitted, "pipeline", None), "regressor_", None)
-    gap = getattr(None if regressor is None else regressor[-1], "energy_gap_", np.nan)
+    gap = getattr(None if regressor is None else regressor[-1], "relative_energy_gap_", np.nan)
     return float(gap)

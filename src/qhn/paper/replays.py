@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from qhn.arrays import Floats
+from qhn.arrays import Floats, Integers
 from qhn.errors import QhnError
 from qhn.learning_curves.predictors import predictor
 from qhn.paper.curve_pool import Pool
@@ -23,7 +23,6 @@ from qhn.search.swift_hyperband import KnownCurves, SwiftHyperband
 
 EARLIER = 60  # curves of an earlier sweep, from which a warm start learns; no trial of any method is one of them
 WORKERS = 4  # of ASHA
-COLUMNS = ("units", "regret", "against_all", "stopped", "wrongly_stopped")
 CHUNK = 5  # replays of a job
 
 
@@ -132,8 +131,8 @@ def replay_job(job: ReplayJob) -> Floats:
     return np.array([_outcome(job.pool, *one_replay(job.pool, job.method, seed)) for seed in job.seeds])
 
 
-def one_replay(pool: Pool, method: Method, seed: int) -> tuple[Replay, Floats]:
-    """A replay of a method, and the true losses of its trials at the most resource, ``[trials]``.
+def one_replay(pool: Pool, method: Method, seed: int) -> tuple[Replay, Integers]:
+    """A replay of a method, and the row of the pool that each of its trials is, ``[trials]``.
 
     Args:
         pool: whole curves, of which each replay sets some aside as earlier ones.
@@ -146,7 +145,7 @@ def one_replay(pool: Pool, method: Method, seed: int) -> tuple[Replay, Floats]:
     others = order[aside:]
     drawn_from = KnownCurves(pool.curves[others], pool.settings[others])
     found = _replay(method, drawn_from, earlier, pool.units, seed)
-    return found, pool.truth[others[found.rows], -1]
+    return found, others[found.rows]
 
 
 def _replay(method: Method, pool: KnownCurves, earlier: KnownCurves, units: int, seed: int) -> Replay:
@@ -158,7 +157,8 @@ def _replay(method: Method, pool: KnownCurves, earlier: KnownCurves, units: int,
     return replay(method.rule(units, earlier), pool, seed=seed)
 
 
-def _outcome(pool: Pool, found: Replay, truth: Floats) -> tuple[float, ...]:
+def _outcome(pool: Pool, found: Replay, rows: Integers) -> tuple[float, ...]:
+    truth = pool.truth[rows, -1]
     if found.winner is None:
         raise QhnError(f"no trial of a replay on {pool.name} has a loss")
     winner = truth[found.winner]
