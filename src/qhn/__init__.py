@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from qhn.run.step import Step
     from qhn.run.training import Training, resume, train
     from qhn.seeds import Key
+    from qhn.svr.regressor import QuboSVR
 
 _MODULES = {
     "backend": ("BackendError", "DeviceSettings", "NoiseSettings", "RehearsalSettings", "open_backend"),
@@ -96,8 +97,9 @@ _MODULES = {
     "run.step": ("Step",),
     "run.training": ("Training", "resume", "train"),
     "seeds": ("Key",),
+    "svr.regressor": ("QuboSVR",),
 }
-_OF_EXTRAS = ("HypernetworkClassifier",)  # names that need more than qhn installs; `import *` leaves them out
+_OF_EXTRAS = ("HypernetworkClassifier", "QuboSVR")  # names that need more than qhn installs; `import *` leaves them out
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __version__ = "0.1.0"

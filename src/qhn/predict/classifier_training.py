@@ -13,7 +13,7 @@ from qhn.arrays import Floats
 from qhn.backend import machine_of
 from qhn.config import RunConfig
 from qhn.errors import QhnError, QhnWarning
-from qhn.problem.cost import BinnProblem
+from qhn.problem.cost import BinnProblem, Problem
 from qhn.problem.datasets import Dataset
 from qhn.run.step import Ending
 from qhn.run.training import Training, train
@@ -69,15 +69,15 @@ def problem_of(config: RunConfig, data: Dataset, class_weight: Sequence[float] |
     return BinnProblem(space, data, config.network.loss, class_weight)
 
 
-def finished(problem: BinnProblem, config: RunConfig, parameters: Mapping[str, Any]) -> Training:
-    """The training of a classifier at its end.
+def finished(problem: Problem, config: RunConfig, parameters: Mapping[str, Any]) -> Training:
+    """The training of an estimator of scikit-learn at its end.
 
-    It is recorded if the classifier has a directory for that, or the machine bills.
+    It is recorded if the estimator has a directory for that, or the machine bills.
 
     Args:
-        problem: the networks on the data.
+        problem: the cost of bitstrings, such as that of networks on data.
         config: the configuration of the training.
-        parameters: the parameters of the classifier by name.
+        parameters: the parameters of the estimator by name, of which ``ansatz``, ``results`` and ``random_state`` count.
 
     Raises:
         QhnError: if the training cannot be made, or ended before its first step.

@@ -123,6 +123,25 @@ class Evaluations:
         place = int(differ.argmax())
         return bits[place], float(kept[place]), float(costs[place])
 
+    def lowest(self, number: int) -> tuple[Bits, Floats]:
+        """The different bitstrings of the lowest costs so far, and their costs, ascending.
+
+        Args:
+            number: the largest number of bitstrings.
+
+        Returns:
+            Bitstrings ``[n, num_qubits]`` and costs ``[n]``, n smaller than ``number`` if fewer are known.
+
+        >>> from qhn.problem.cost import TableProblem
+        >>> memory = Evaluations(TableProblem([3.0, 1.0, 4.0, 1.5]))
+        >>> _ = memory.cost(np.array([[0, 0], [1, 0], [0, 1]], dtype=np.uint8))
+        >>> memory.lowest(2)[1]
+        array([1., 3.])
+        """
+        names, costs = self._store.known()
+        chosen = np.argsort(costs, kind="stable")[:number]
+        return bitstrings.unpack(self._store.packed(names[chosen]), self.num_qubits), costs[chosen]
+
     def take_fresh(self) -> tuple[NDArray[np.uint8], Floats]:
         """The packed bitstrings ``[n, bytes]`` and costs ``[n]`` evaluated since the last call, in that order."""
         width = (self.num_qubits + 7) // 8
@@ -172,6 +191,10 @@ class _Table:
     def costs(self, names: NDArray[Any]) -> Floats:
         return np.asarray(self._costs[names])[()]
 
+    def known(self) -> tuple[NDArray[Any], Floats]:
+        names = np.flatnonzero(self._known)
+        return names, self._costs[names]
+
     def add(self, packed: NDArray[np.uint8], costs: Floats) -> None:
         names = self.names(bitstrings.unpack(packed, self._num_qubits))
         self._costs[names], self._known[names] = costs, True
@@ -211,6 +234,9 @@ class _Sorted:
 
     def costs(self, names: NDArray[Any]) -> Floats:
         return self._costs[np.searchsorted(self._keys, names)]
+
+    def known(self) -> tuple[NDArray[Any], Floats]:
+        return self._keys, self._costs
 
     def add(self, packed: NDArray[np.uint8], costs: Floats) -> None:
         names = bitstrings.keys(packed)
