@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,16 +114,18 @@ def r_squared(finals: ArrayLike, predictions: ArrayLike, seed: int = 0) -> RSqua
     usable = np.isfinite(truth) & np.isfinite(predicted)
     truth, predicted = truth[usable], predicted[usable]
     number = len(truth)
-    if number < 2:
-        return RSquared(np.nan, np.nan, np.nan, number)
+    value = float(_explained(truth, predicted))
+    if math.isnan(value):
+        return RSquared(value, value, value, number)
     drawn = np.random.default_rng(seed).integers(number, size=(RESAMPLES, number))
     low, high = np.nanquantile(_explained(truth[drawn], predicted[drawn]), TAILS)
-    return RSquared(float(_explained(truth, predicted)), float(low), float(high), number)
+    return RSquared(value, float(low), float(high), number)
 
 
 def _explained(truth: Floats, predicted: Floats) -> Floats:
     """R² over the last axis; nan where the losses do not vary."""
-    variance = ((truth - truth.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
+    mean = truth.sum(axis=-1, keepdims=True) / max(truth.shape[-1], 1)
+    variance = ((truth - mean) ** 2).sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = ((truth - predicted) ** 2).sum(axis=-1) / variance
     return np.where(variance > 0, 1 - share, np.nan)[()]

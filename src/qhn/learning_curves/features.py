@@ -27,7 +27,7 @@ def check_features(features: Any) -> str:
     """
     if features not in FEATURES:
         hint = did_you_mean(str(features), FEATURES, otherwise=f"there are {', '.join(FEATURES)}")
-        raise QhnError(f"features must be the name of a kind of features, got {shown(str(features))}; {hint}")
+        raise QhnError(f"features must be the name of a kind of features, got {shown(features)}; {hint}")
     return str(features)
 
 

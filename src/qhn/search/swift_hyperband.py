@@ -15,39 +15,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Protocol, Self
 
 import numpy as np
 
 from qhn.arrays import Floats
 from qhn.fields import Number, Whole, settle
+from qhn.learning_curves.predictors import Predictor
 from qhn.search.curves import Curves, Decision, Verdict
 from qhn.search.hyperband import promote, with_trials
 from qhn.search.schedule import Bracket, check_sizes, hyperband_brackets
 from qhn.search.scheduler import Stage, Stages
-
-
-class Predictor(Protocol):
-    """A predictor of the loss at the end of a curve from its beginning; see :mod:`qhn.learning_curves.predictors`."""
-
-    def fit(self, curves: Floats, settings: Floats, finals: Floats) -> Self:
-        """The predictor after it has learned from curves.
-
-        Args:
-            curves: the beginnings of curves, ``[n, units]``.
-            settings: the hyper-parameters of their trials as numbers, ``[n, k]``.
-            finals: the losses at their ends, ``[n]``.
-        """
-        ...
-
-    def predict(self, curves: Floats, settings: Floats) -> Floats:
-        """The predicted losses at the ends of curves, ``[m]``.
-
-        Args:
-            curves: the beginnings of curves, ``[m, units]``.
-            settings: the hyper-parameters of their trials as numbers, ``[m, k]``.
-        """
-        ...
 
 
 @dataclass(frozen=True)
