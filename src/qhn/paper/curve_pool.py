@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,12 @@ class Pool:
         """The number of trials."""
         return len(self.curves)
 
+    @cached_property
+    def digest(self) -> str:
+        """A text that other curves do not share."""
+        parts = (self.curves, self.truth, self.settings, self.groups)
+        return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+
     @property
     def units(self) -> int:
         """The resource that a whole curve takes, in units."""
@@ -55,7 +62,7 @@ class Pool:
 
 
 def kept(
-    lab: Lab, key: Mapping[str, Any], number: int, compute: Callable[[range], Arrays], what: str
+    lab: Lab, key: Mapping[str, Any], number: int, compute: Callable[[range], Arrays], what: str, part: int = PART
 ) -> dict[str, NDArray[Any]]:
     """Arrays of trials 0, 1, …, which workers compute in blocks; blocks that were kept in files are read instead.
 
@@ -65,17 +72,19 @@ def kept(
         number: number of trials.
         compute: a function of a module that computes the arrays of some trials, ``[trials, …]`` each.
         what: what is computed, for messages.
+        part: number of trials of a job.
     """
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     folder = durable.subfolder(durable.subfolder(lab.folder / "curves") / digest[:12])
     blocks = []
     for first in range(0, number, BLOCK):
-        path = folder / f"{first:05d}.npz"
+        last = min(first + BLOCK, number)
+        path = folder / f"{first:05d}-{last:05d}.npz"
         if not path.exists():
-            parts = [range(at, at + PART) for at in range(first, first + BLOCK, PART)]
-            _save(path, _joined(lab.map(compute, parts, f"{what} {first} to {first + BLOCK - 1}")))
+            parts = [range(at, min(at + part, last)) for at in range(first, last, part)]
+            _save(path, _joined(lab.map(compute, parts, f"{what} {first} to {last - 1}")))
         blocks.append(read_npz(path, own=True))
-    return {name: values[:number] for name, values in _joined(blocks).items()}
+    return _joined(blocks)
 
 
 def _joined(parts: Sequence[Arrays]) -> dict[str, NDArray[Any]]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
 from qhn.arrays import Floats
 from qhn.learning_curves.predictors import predictor
-from qhn.paper.curve_pool import Pool
+from qhn.paper.curve_pool import Pool, kept
 from qhn.paper.lab import Lab
 
 KNOWN = 0.25  # share of a curve that is known
@@ -55,45 +57,28 @@ class Scores:
     energy_gap: Floats
 
 
-@dataclass(frozen=True, eq=False)
-class SplitJob:
-    """Splits of a pool on which a model is scored.
-
-    Attributes:
-        pool: the pool.
-        model: the model.
-        seeds: the seeds of the splits.
-    """
-
-    pool: Pool = field(repr=False)
-    model: Model
-    seeds: range
-
-
 def score_all(lab: Lab, pool: Pool, models: Sequence[Model], splits: int) -> dict[Model, Scores]:
     """The scores of each model for which there are curves enough.
 
     Args:
-        lab: the workers.
+        lab: the workers, and the folder where scores are kept.
         pool: whole curves.
         models: the models; splits of one seed are the same for all.
         splits: number of splits.
     """
-    jobs = [
-        SplitJob(pool, model, range(first, min(first + CHUNK, number)))
-        for model in models
-        if 2 * model.count <= len(pool)
-        for number in [min(splits, model.most_splits or splits)]
-        for first in range(0, number, CHUNK)
-    ]
-    found = list(zip(jobs, lab.map(split_job, jobs, f"prediction, {pool.name}, predictors"), strict=True))
-    scored = dict.fromkeys(job.model for job in jobs)
-    return {model: Scores(*np.concatenate([part for job, part in found if job.model is model]).T) for model in scored}
+    found = {}
+    for model in models:
+        if 2 * model.count <= len(pool):
+            key = {"splits": repr(model), "pool": pool.digest, "qhn": version("qhn")}
+            number = min(splits, model.most_splits or splits)
+            what = f"prediction, {pool.name}, {model.name}, splits"
+            found[model] = Scores(*kept(lab, key, number, partial(scores_of, pool, model), what, CHUNK)["scores"].T)
+    return found
 
 
-def split_job(job: SplitJob) -> Floats:
-    """R², rank correlation and energy gap of each split of a job, ``[splits, 3]``."""
-    return np.array([_score(job.pool, job.model, seed) for seed in job.seeds])
+def scores_of(pool: Pool, model: Model, seeds: range) -> dict[str, Floats]:
+    """R², rank correlation and energy gap of some splits, ``[splits, 3]``."""
+    return {"scores": np.array([_score(pool, model, seed) for seed in seeds])}
 
 
 def _score(pool: Pool, model: Model, seed: int) -> tuple[float, float, float]:

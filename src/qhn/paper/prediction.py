@@ -36,9 +36,9 @@ class Sizes:
 
     trials: int = 240
     mlp_trials: int = 240
-    replays: int = 40
+    replays: int = 30
     splits: int = 20
-    surveys: int = 40
+    surveys: int = 30
 
     @classmethod
     def of(cls, seeds: int | None) -> Sizes:
@@ -124,8 +124,8 @@ def _introduce(page: Writer, sizes: Sizes) -> None:
         f"{sizes.trials} trainings of each hypernetwork task, made here: {', '.join(map(str, DEPTHS))} layers, "
         f"learning rates {', '.join(map(str, RATES))}, first angles and shots of their own; {SHOTS} shots of each row "
         f"of angles, drawn from the ideal circuit. The unit of **resource** is the shots of {STEPS} steps of the "
-        "product state; every training takes the same shots, so that a deeper circuit makes fewer steps, over which its "
-        "learning rate falls to 0. A scheduler sees E as the shots measured it; **regret** is of the exact E. "
+        "product state; every training takes the same shots, so that a deeper circuit makes fewer steps, over which "
+        "its learning rate falls to 0. A scheduler sees E as the shots measured it; **regret** is of the exact E. "
         f"{sizes.mlp_trials} trainings of scikit-learn's `MLPClassifier` on its digits (learning rate, width, penalty, "
         "batch size drawn at random) stand beside them; the unit is an epoch, the loss the cross entropy of validation "
         "images, and regret is of that of test images."

@@ -9,7 +9,7 @@ from qhn.paper.replays import Method
 
 Options = tuple[tuple[str, Any], ...]
 SEED: Options = (("random_state", 0),)
-FEW = 5  # replays of a method that takes seconds
+FEW = 4  # replays of a method that takes seconds
 ANNEALED, RANDOM = "QUBO, annealed", "QUBO, random bits"
 SMALL: Options = (("max_curves", 3), ("num_bits", 2), *SEED)  # 12 variables
 SMALL_SOLVERS = {

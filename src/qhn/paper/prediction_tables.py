@@ -39,13 +39,13 @@ def savings(page: Writer, pool: Pool, outcomes: Mapping[str, Outcomes]) -> None:
         f"{pool.truth[:, -1].min():.4f}, median {np.median(pool.truth[:, -1]):.4f}."
     )
     head = ("method", "replays", "units", "saved, %", "regret", "against all", "stopped", "wrongly")
-    rows = []
+    rows, plain = [], (BASE.name, EVERYTHING.name)
     for name, found in outcomes.items():
         stopped = found.stopped.mean()
         rows.append(
             (
                 name, len(found), f"{found.units.mean():,.0f}",
-                "–" if name in (BASE.name, EVERYTHING.name) else Difference.of_resamples(saved(outcomes, name)).words(1, 100),
+                "–" if name in plain else Difference.of_resamples(saved(outcomes, name)).words(1, 100),
                 Difference.of_resamples(found.regret).words(4), Difference.of_resamples(found.against_all).words(4),
                 f"{stopped:.0f}" if stopped else "–",
                 f"{100 * found.wrongly_stopped.sum() / found.stopped.sum():.0f} %" if stopped else "–",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
@@ -12,7 +14,7 @@ import numpy as np
 from qhn.arrays import Floats, Integers
 from qhn.errors import QhnError
 from qhn.learning_curves.predictors import predictor
-from qhn.paper.curve_pool import Pool
+from qhn.paper.curve_pool import Pool, kept
 from qhn.paper.lab import Lab
 from qhn.search.asha import Asha, replay_asha
 from qhn.search.hyperband import Hyperband, RunAll
@@ -23,7 +25,7 @@ from qhn.search.swift_hyperband import KnownCurves, SwiftHyperband
 
 EARLIER = 60  # curves of an earlier sweep, from which a warm start learns; no trial of any method is one of them
 WORKERS = 4  # of ASHA
-CHUNK = 5  # replays of a job
+CHUNK = 4  # replays of a job
 
 
 @dataclass(frozen=True)
@@ -87,48 +89,29 @@ class Outcomes:
         return len(self.units)
 
 
-@dataclass(frozen=True, eq=False)
-class ReplayJob:
-    """Replays of a method on a pool.
-
-    Attributes:
-        pool: the pool.
-        method: the method.
-        seeds: the seeds of the replays.
-    """
-
-    pool: Pool = field(repr=False)
-    method: Method
-    seeds: range
-
-
 def replay_all(lab: Lab, pool: Pool, methods: Sequence[Method], replays: int) -> dict[str, Outcomes]:
     """The outcomes of each method by its name; Optuna's are left out if it is not installed.
 
     Args:
-        lab: the workers.
+        lab: the workers, and the folder where outcomes are kept.
         pool: whole curves.
         methods: the methods; replays of one seed draw from the same curves.
         replays: number of replays.
     """
-    known = [method for method in methods if method.kind != "optuna" or find_spec("optuna")]
-    jobs = [
-        ReplayJob(pool, method, range(first, min(first + CHUNK, number)))
-        for method in known
-        for number in [min(replays, method.most_replays or replays)]
-        for first in range(0, number, CHUNK)
-    ]
-    found = lab.map(replay_job, jobs, f"prediction, {pool.name}, replays")
-    rows = {
-        method.name: np.concatenate([part for job, part in zip(jobs, found, strict=True) if job.method == method])
-        for method in known
-    }
-    return {name: Outcomes(*columns.T) for name, columns in rows.items()}
+    found = {}
+    for method in methods:
+        if method.kind != "optuna" or find_spec("optuna"):
+            key = {"replays": repr(method), "pool": pool.digest, "qhn": version("qhn")}
+            number = min(replays, method.most_replays or replays)
+            what = f"prediction, {pool.name}, {method.name}, replays"
+            columns = kept(lab, key, number, partial(outcomes_of, pool, method), what, CHUNK)["outcomes"]
+            found[method.name] = Outcomes(*columns.T)
+    return found
 
 
-def replay_job(job: ReplayJob) -> Floats:
-    """The outcomes of the replays of a job, ``[replays, 5]``."""
-    return np.array([_outcome(job.pool, *one_replay(job.pool, job.method, seed)) for seed in job.seeds])
+def outcomes_of(pool: Pool, method: Method, seeds: range) -> dict[str, Floats]:
+    """The outcomes of some replays, ``[replays, 5]``."""
+    return {"outcomes": np.array([_outcome(pool, *one_replay(pool, method, seed)) for seed in seeds])}
 
 
 def one_replay(pool: Pool, method: Method, seed: int) -> tuple[Replay, Integers]:

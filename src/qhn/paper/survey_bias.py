@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
 
 import numpy as np
 
 from qhn.arrays import Bools, Floats
 from qhn.learning_curves.predictors import predictor
-from qhn.paper.curve_pool import Pool
+from qhn.paper.curve_pool import Pool, kept
 from qhn.paper.lab import Lab
 from qhn.search.imputation import Trials, impute
 from qhn.search.survey_rule import SurveyRule
@@ -51,35 +53,19 @@ class Found:
     part_width: Floats
 
 
-@dataclass(frozen=True, eq=False)
-class SurveyJob:
-    """Surveys of trials that are drawn from a pool.
-
-    Attributes:
-        pool: the pool.
-        seeds: the seeds of the draws.
-    """
-
-    pool: Pool = field(repr=False)
-    seeds: range
-
-
 def survey_all(lab: Lab, pool: Pool, surveys: int) -> tuple[SurveyRule, list[Found]]:
     """The rule of surveys of a pool, and what they find about each group.
 
     Args:
-        lab: the workers.
+        lab: the workers, and the folder where it is kept.
         pool: whole curves.
         surveys: number of surveys.
     """
-    jobs = [SurveyJob(pool, range(first, min(first + CHUNK, surveys))) for first in range(0, surveys, CHUNK)]
-    found = np.concatenate(lab.map(survey_job, jobs, f"prediction, {pool.name}, surveys"))
-    return rule_for(pool), [
-        Found(
-            int(group),
-            _statistics(pool.curves[pool.groups == group, -1], threshold(pool)),
-            *found[:, place].swapaxes(0, 1),
-        )
+    rule, limit = rule_for(pool), threshold(pool)
+    key = {"surveys": repr((rule, limit, PREDICTOR, FEATURES)), "pool": pool.digest, "qhn": version("qhn")}
+    found = kept(lab, key, surveys, partial(surveys_of, pool), f"prediction, {pool.name}, surveys", CHUNK)["surveys"]
+    return rule, [
+        Found(int(group), _statistics(pool.curves[pool.groups == group, -1], limit), *found[:, place].swapaxes(0, 1))
         for place, group in enumerate(np.unique(pool.groups))
     ]
 
@@ -95,9 +81,9 @@ def threshold(pool: Pool) -> float:
     return float(np.quantile(pool.curves[:, -1], SOLVED))
 
 
-def survey_job(job: SurveyJob) -> Floats:
-    """What the surveys of a job find, ``[surveys, groups, 8, 2]``; see the last eight attributes of :class:`Found`."""
-    return np.array([_survey(job.pool, seed) for seed in job.seeds])
+def surveys_of(pool: Pool, seeds: range) -> dict[str, Floats]:
+    """What some surveys find, ``[surveys, groups, 8, 2]``; see the last eight attributes of :class:`Found`."""
+    return {"surveys": np.array([_survey(pool, seed) for seed in seeds])}
 
 
 def _survey(pool: Pool, seed: int) -> Floats:
