@@ -58,7 +58,7 @@ class Pool:
     @property
     def units(self) -> int:
         """The resource that a whole curve takes, in units."""
-        return self.curves.shape[1]
+        return int(self.curves.shape[1])
 
 
 def kept(
@@ -93,5 +93,5 @@ def _joined(parts: Sequence[Arrays]) -> dict[str, NDArray[Any]]:
 
 def _save(path: Path, arrays: Arrays) -> None:
     content = io.BytesIO()
-    np.savez_compressed(content, **arrays)
+    np.savez_compressed(content, **dict[str, Any](arrays))
     durable.replace(path, lambda file: file.write(content.getvalue()))

@@ -29,7 +29,7 @@ class Model:
         predictor: name of the predictor.
         features: the kind of features.
         count: number of curves.
-        options: options of the predictor, as pairs.
+        options: the options of the predictor, as pairs of a name and a value.
         most_splits: the largest number of splits of a slow predictor; None for as many as of all.
     """
 

@@ -92,7 +92,7 @@ def one_study(path: Path, pool: Pool, method: Method) -> Path:
     curves, units = pool.curves[rows], np.arange(1, pool.units + 1)
     for curve, reached in zip(curves, found.reached, strict=True):
         axes.plot(units[:reached], curve[:reached], color=BLUE, lw=0.4, alpha=0.35)
-    table = [
+    table: list[dict[str, Any]] = [
         {"trial": one.trial, "bracket": one.bracket, "resource": one.resource, "verdict": str(one.verdict)}
         | {"loss": curves[one.trial, one.resource - 1], "predicted": one.predicted, "threshold": one.threshold}
         for one in found.decisions

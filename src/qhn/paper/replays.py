@@ -37,7 +37,7 @@ class Method:
         kind: ``"all"``, ``"hyperband"``, ``"swift"``, ``"asha"`` or ``"optuna"``.
         eta: the factor η.
         predictor: name of the predictor of Swift-Hyperband.
-        options: its options, as pairs.
+        options: the options of the predictor, as pairs of a name and a value.
         is_warm: whether it learns from earlier curves as well.
         most_replays: the largest number of replays of a slow method; None for as many as of all.
     """
