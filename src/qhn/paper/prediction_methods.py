@@ -74,7 +74,7 @@ COUNTS = (20, 50, 100)  # curves to learn from
 FEATURES = ("curve", "curve+differences", "curve+settings", "curve+differences+settings")
 MODELS = (
     *(
-        Model(label, name, features, count, options, FEW if label in SLOW else None)
+        Model(label, name, features, count, options, FEW if label in SLOW and features != FEATURES[0] else None)
         for label, (name, options) in PREDICTORS.items()
         for features in (FEATURES if name != "last" else FEATURES[:1])
         for count in (COUNTS[:1] if label in SLOW or name == "last" else COUNTS)

@@ -17,6 +17,7 @@ from qhn.paper.section import Writer
 from qhn.paper.survey_bias import FEATURES, PREDICTOR, QUANTITIES, SURVIVING, Found
 from qhn.search.survey_rule import SurveyRule
 from qhn.sweep.survey import Rate
+from qhn.text import counted
 
 SWIFT = "Wulff et al. 2024"
 SAME = 0.01  # difference of losses that is none to a user
@@ -66,7 +67,7 @@ def claim_savings(page: Writer, outcomes: ByTask) -> None:
             lambda one: one.within(0.04, 0.14), lambda one: f"{one.words(1, 100)} %",
         )  # fmt: skip
     _claim(
-        page, SWIFT, f"It finds trials as good: its regret with SVR differs by less than {SAME} from Hyperband's",
+        page, SWIFT, f"Swift-Hyperband with SVR finds trials as good: its regret differs by less than {SAME} from Hyperband's",
         {task: _paired(found, swift("SVR").name, BASE.name) for task, found in outcomes.items()},
         lambda one: one.within(-SAME, SAME), lambda one: one.words(4),
     )  # fmt: skip
@@ -194,7 +195,9 @@ def surveys(page: Writer, pool: Pool, rule: SurveyRule, found: Sequence[Found]) 
 def claim_surveys(page: Writer, found: Mapping[str, Sequence[Found]]) -> None:
     """Add the claims on the bias of surveys, and on the coverage of their intervals."""
     groups = {
-        f"{task}, {one.group} layers" if len(some) > 1 else task: one for task, some in found.items() for one in some
+        f"{task}, {counted(one.group, 'layer')}" if len(some) > 1 else task: one
+        for task, some in found.items()
+        for one in some
     }
     survivors = {name: Difference.of_resamples(one.full[:, 0] - one.survivors[:, 0]) for name, one in groups.items()}
     _claim(
