@@ -144,6 +144,6 @@ def _introduce(page: Writer, sizes: Sizes) -> None:
         "What is saved is resource: shots, QPU seconds, epochs. It is not latency: a synchronous scheduler waits for "
         "the slowest trial of each round, and a decision point adds another wait. Nothing here is an advantage of a "
         "quantum machine: the QUBO of a regression is solved as well, for what it is worth, by classical annealing, "
-        "and uniformly random bits stand beside every solver. A circuit is trained as a solver only on 12 bits, of which "
-        "1,000 random bitstrings are a large share of all."
+        "and uniformly random bits stand beside every solver. A circuit is trained as a solver only on 12 bits, "
+        "of which 1,000 random bitstrings are a large share of all."
     )

@@ -67,7 +67,7 @@ def claim_savings(page: Writer, outcomes: ByTask) -> None:
             lambda one: one.within(0.04, 0.14), lambda one: f"{one.words(1, 100)} %",
         )  # fmt: skip
     _claim(
-        page, SWIFT, f"Swift-Hyperband with SVR finds trials as good: its regret differs by less than {SAME} from Hyperband's",
+        page, SWIFT, f"Swift-Hyperband with SVR finds trials as good as Hyperband: its regret differs by less than {SAME}",
         {task: _paired(found, swift("SVR").name, BASE.name) for task, found in outcomes.items()},
         lambda one: one.within(-SAME, SAME), lambda one: one.words(4),
     )  # fmt: skip
