@@ -12,9 +12,10 @@ from qhn.paper.curve_pool import Pool
 from qhn.paper.noisytraining import OURS
 from qhn.paper.predictability import KNOWN, Model, Scores
 from qhn.paper.prediction_methods import ANNEALED, BASE, EVERYTHING, RANDOM, THREE, swift
-from qhn.paper.replays import Outcomes
+from qhn.paper.replays import Outcomes, num_earlier
 from qhn.paper.section import Writer
 from qhn.paper.survey_bias import FEATURES, PREDICTOR, QUANTITIES, SURVIVING, Found
+from qhn.search.hyperband import Hyperband
 from qhn.search.survey_rule import SurveyRule
 from qhn.sweep.survey import Rate
 from qhn.text import counted
@@ -35,9 +36,11 @@ def saved(outcomes: Mapping[str, Outcomes], name: str, base: str = BASE.name) ->
 
 def savings(page: Writer, pool: Pool, outcomes: Mapping[str, Outcomes]) -> None:
     """Add the table of what each method spends and finds on a task."""
+    drawn = [Hyperband(pool.units, eta).num_trials for eta in (2, 3)]
     page.text(
         f"**{pool.name}**: {len(pool)} curves of {pool.units} units of {pool.unit}, loss {pool.loss}; the best "
-        f"{pool.truth[:, -1].min():.4f}, median {np.median(pool.truth[:, -1]):.4f}."
+        f"{pool.truth[:, -1].min():.4f}, median {np.median(pool.truth[:, -1]):.4f}. A replay draws {drawn[0]} of the "
+        f"{len(pool) - num_earlier(pool)} that are not set aside with η = 2, and {drawn[1]} with η = 3."
     )
     head = ("method", "replays", "units", "saved, %", "regret", "against all", "stopped", "wrongly")
     rows, plain = [], (BASE.name, EVERYTHING.name)
@@ -67,7 +70,7 @@ def claim_savings(page: Writer, outcomes: ByTask) -> None:
             lambda one: one.within(0.04, 0.14), lambda one: f"{one.words(1, 100)} %",
         )  # fmt: skip
     _claim(
-        page, SWIFT, f"Swift-Hyperband with SVR finds trials as good as Hyperband: its regret differs by less than {SAME}",
+        page, SWIFT, f"Swift-Hyperband with SVR finds trials as good as Hyperband: regrets differ by less than {SAME}",
         {task: _paired(found, swift("SVR").name, BASE.name) for task, found in outcomes.items()},
         lambda one: one.within(-SAME, SAME), lambda one: one.words(4),
     )  # fmt: skip

@@ -123,12 +123,17 @@ def one_replay(pool: Pool, method: Method, seed: int) -> tuple[Replay, Integers]
         seed: the seed of the draw.
     """
     order = np.random.default_rng(seed).permutation(len(pool))
-    aside = min(EARLIER, len(pool) // 4)
+    aside = num_earlier(pool)
     earlier = KnownCurves(pool.curves[order[:aside]], pool.settings[order[:aside]])
     others = order[aside:]
     drawn_from = KnownCurves(pool.curves[others], pool.settings[others])
     found = _replay(method, drawn_from, earlier, pool.units, seed)
     return found, others[found.rows]
+
+
+def num_earlier(pool: Pool) -> int:
+    """The number of curves of a pool that each replay sets aside as earlier ones."""
+    return min(EARLIER, len(pool) // 4)
 
 
 def _replay(method: Method, pool: KnownCurves, earlier: KnownCurves, units: int, seed: int) -> Replay:
