@@ -133,12 +133,12 @@ def _introduce(page: Writer, sizes: Sizes) -> None:
     page.text(
         f"A **replay** sets {EARLIER} curves aside as those of an earlier sweep, and draws trials from the others, as "
         "many as the brackets of Hyperband begin, none of them twice if there are enough. Replays of one number are of "
-        "the same draws for all methods of one η. Intervals are 95 % intervals over replays, by resampling them. **There is one pool a task**: replays share "
-        "curves, so that intervals tell how the draw and the order of trials matter, and not how another pool would "
-        "differ. *Saved* is against Hyperband with η = 2. *Regret* is the loss of the winner less the lowest of all "
-        "trials drawn; *against all* is less that of the trial chosen if all are trained to the end. *Stopped* "
-        "counts trials at decision points, in all rounds; *wrongly* those that would have been promoted at the end of "
-        "their round."
+        "the same draws for all methods of one η. Intervals are 95 % intervals over replays, by resampling them. "
+        "**There is one pool a task**: replays share curves, so that intervals tell how the draw and the order of "
+        "trials matter, and not how another pool would differ. *Saved* is against Hyperband with η = 2. *Regret* is "
+        "the loss of the winner less the lowest of all trials drawn; *against all* is less that of the trial chosen if "
+        "all are trained to the end. *Stopped* counts trials at decision points, in all rounds; *wrongly* those that "
+        "would have been promoted at the end of their round."
     )
     page.text(
         "What is saved is resource: shots, QPU seconds, epochs. It is not latency: a synchronous scheduler waits for "
