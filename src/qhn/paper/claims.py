@@ -115,7 +115,7 @@ class Difference:
             digits: number of digits behind the decimal point.
             scale: factor of all numbers, such as 100 for percent.
         """
-        value, low, high = (f"{scale * end:.{digits}f}" for end in (self.value, self.low, self.high))
+        value, low, high = (f"{scale * end:z.{digits}f}" for end in (self.value, self.low, self.high))
         return f"{value} ({low} to {high})"
 
     def minus(self, other: Difference) -> Difference:
