@@ -12,21 +12,23 @@ SWEEP ?= figure-2
 # On a QPU also YES=1 (spend without asking) DETACH=1 (do not wait for jobs) INSTANCE=name (of the account)
 # EXPERIMENT= is a preset, a .toml file, or a table such as data.csv, of which LABEL= is the column of classes
 # Any of these may be given: BACKEND= ANSATZ= LAYERS= ORDER= SHOTS= SEED= STEPS= RESULTS= ARGS='--set train.optimizer=sgd'
-# and for estimate BUDGET= MAP=, for baseline EVALUATIONS= REPEATS=, for sweep and reproduce SEEDS= WORKERS=
+# and for estimate BUDGET= MAP=, for baseline EVALUATIONS= REPEATS=, for sweep and reproduce SEEDS= WORKERS=, EXECUTOR=dask|mpi
+# and ADDRESS= of a dask scheduler (docs/clusters.md)
 WORK = $(if $(BACKEND),--backend $(BACKEND)) $(if $(ANSATZ),--ansatz $(ANSATZ)) $(if $(LAYERS),--layers $(LAYERS)) $(if $(ORDER),--order $(ORDER)) \
 	$(if $(SHOTS),--shots $(SHOTS)) $(if $(TILES),--tiles $(TILES)) $(if $(MITIGATION),--mitigation $(MITIGATION))
 CHOICE = $(EXPERIMENT) $(if $(LABEL),--label '$(LABEL)')
 OPTIONS = $(WORK) $(if $(SEED),--seed $(SEED))
 PLACE = $(if $(RESULTS),--results $(RESULTS))
 LENGTH = $(if $(STEPS),--steps $(STEPS))
-MANY = $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WORKERS),--workers $(WORKERS))
+MANY = $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(EXECUTOR),--executor $(EXECUTOR)) \
+	$(if $(ADDRESS),--address $(ADDRESS))
 
 ifdef INSTANCE
 export QISKIT_IBM_INSTANCE := $(INSTANCE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help init run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep compare reproduce test test-slow mutants lint bench bench-errors bench-tables chaos clean
+.PHONY: help init run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep search compare reproduce test test-slow mutants lint bench bench-errors bench-tables chaos clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,11 +44,19 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+$(VENV)/.installed-slow: $(VENV)/.installed-dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,dwave,dask,mpi,peers]'
+	@touch $@
+
 $(VENV)/.installed-bench: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
-$(VENV)/.installed-prediction: $(VENV)/.installed
+$(VENV)/.installed-search: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[search]'
+	@touch $@
+
+$(VENV)/.installed-prediction: $(VENV)/.installed-search
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[search,peers]'
 	@touch $@
 
@@ -94,19 +104,22 @@ baseline: $(VENV)/.installed  ## search EXPERIMENT= classically: EVALUATIONS= RE
 	@$(QHN) baseline $(CHOICE) $(if $(EVALUATIONS),--evaluations $(EVALUATIONS)) $(if $(REPEATS),--repeats $(REPEATS)) \
 		$(if $(SEED),--seed $(SEED)) $(PLACE) $(ARGS)
 
-sweep: $(VENV)/.installed  ## many runs: SWEEP=figure-2 or a file; SEEDS= WORKERS= ARGS=
+sweep: $(VENV)/.installed  ## many runs: SWEEP=figure-2 or a file; SEEDS= WORKERS= EXECUTOR= ADDRESS= ARGS=
 	@$(QHN) sweep $(SWEEP) $(MANY) $(PLACE) $(ARGS)
+
+search: $(VENV)/.installed-search  ## the best of many runs for the fewest shots: STUDY=depth or a file; WORKERS= EXECUTOR= ADDRESS= ARGS=
+	@$(QHN) search $(STUDY) $(MANY) $(PLACE) $(ARGS)
 
 compare: $(VENV)/.installed  ## runs side by side: RUNS="run run"
 	@$(QHN) compare $(RUNS) $(PLACE)
 
-reproduce: $(VENV)/.installed $(if $(filter prediction,$(FIG)),$(VENV)/.installed-prediction)  ## the paper's experiments and a report on them: FIG=2 (or 3 4 ... frugal prediction) MNIST= SEEDS= WORKERS=
+reproduce: $(VENV)/.installed $(if $(filter prediction,$(FIG)),$(VENV)/.installed-prediction)  ## the paper's experiments and a report on them: FIG=2 (or 3 4 ... frugal prediction) MNIST= SEEDS= WORKERS= EXECUTOR= ADDRESS=
 	@$(QHN) reproduce $(FIG) $(if $(MNIST),--mnist $(MNIST)) $(MANY) $(PLACE) $(ARGS)
 
 test: lint  ## lint, types, and tests with warnings as errors, but for the slow ones; CI runs this and test-slow
 	@$(PYTEST) -m 'not slow'
 
-test-slow: $(VENV)/.installed-dev  ## the slow tests: whole parts of the paper drawn, and more rounds of chaos
+test-slow: $(VENV)/.installed-slow  ## the slow tests: whole parts of the paper drawn, dask and MPI, more rounds of chaos
 	@$(PYTEST) -m slow
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy

@@ -55,6 +55,10 @@ VENDORS = {  # who may import a vendor's package
     "qiskit_aer": ("backend",),
     "qiskit_ibm_runtime": ("backend.ibm", "backend.rehearsal"),
     "matplotlib": ("report.plotting",),
+    "dimod": ("svr.annealing",),
+    "dwave": ("svr.annealing",),
+    "minorminer": ("svr.annealing",),
+    "optuna": ("search.optuna_peers",),
 }
 
 

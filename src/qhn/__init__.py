@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from qhn.exact.distribution import Distribution, schmidt_spectrum
     from qhn.exact.energy import Energy
     from qhn.exact.light_cone_energy import LightConeEnergy
+    from qhn.learning_curves.curve import LearningCurve
+    from qhn.learning_curves.predictors import predictor
+    from qhn.learning_curves.sources import find_curves
+    from qhn.learning_curves.store import load_curves, save_curves
     from qhn.optimize.lbfgs import Lbfgs, minimize
     from qhn.optimize.optimizer import Adam, Sgd, Sinusoid, SpsaGains
     from qhn.predict.classifier import HypernetworkClassifier
@@ -51,6 +55,12 @@ if TYPE_CHECKING:
     from qhn.run.replay import Replayed, replay
     from qhn.run.step import Step
     from qhn.run.training import Training, resume, train
+    from qhn.search.curves import KnownCurves
+    from qhn.search.hyperband import Hyperband, RunAll, SuccessiveHalving
+    from qhn.search.space import Range, Space
+    from qhn.search.study import Study
+    from qhn.search.swift_hyperband import SwiftHyperband
+    from qhn.search.trial import Trial
     from qhn.seeds import Key
     from qhn.svr.regressor import QuboSVR
 
@@ -75,6 +85,10 @@ _MODULES = {
     "exact.distribution": ("Distribution", "schmidt_spectrum"),
     "exact.energy": ("Energy",),
     "exact.light_cone_energy": ("LightConeEnergy",),
+    "learning_curves.curve": ("LearningCurve",),
+    "learning_curves.predictors": ("predictor",),
+    "learning_curves.sources": ("find_curves",),
+    "learning_curves.store": ("load_curves", "save_curves"),
     "optimize.lbfgs": ("Lbfgs", "minimize"),
     "optimize.optimizer": ("Adam", "Sgd", "Sinusoid", "SpsaGains"),
     "predict.classifier": ("HypernetworkClassifier",),
@@ -96,6 +110,12 @@ _MODULES = {
     "run.replay": ("Replayed", "replay"),
     "run.step": ("Step",),
     "run.training": ("Training", "resume", "train"),
+    "search.curves": ("KnownCurves",),
+    "search.hyperband": ("Hyperband", "RunAll", "SuccessiveHalving"),
+    "search.space": ("Range", "Space"),
+    "search.study": ("Study",),
+    "search.swift_hyperband": ("SwiftHyperband",),
+    "search.trial": ("Trial",),
     "seeds": ("Key",),
     "svr.regressor": ("QuboSVR",),
 }

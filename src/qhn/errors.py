@@ -41,6 +41,10 @@ class RecordError(QhnError):
     """The error of a run whose files are damaged, belong to another run, or are being written by another process."""
 
 
+class BusyError(RecordError):
+    """The error of a run that another process is writing: it may be done when that process has ended."""
+
+
 class QhnWarning(UserWarning):
     """A fact that a user should know, though what was asked for goes on: the text is one sentence.
 

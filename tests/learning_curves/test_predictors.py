@@ -168,8 +168,38 @@ def test_other_beginnings_than_those_learnt_are_refused(rng: np.random.Generator
     fitted = predictor("ridge").fit(curves[:, :5], no_settings(curves), curves[:, -1])
     with pytest.raises(QhnError, match="known at 5 points as those learnt, got 6"):
         fitted.predict(curves[:, :6], no_settings(curves))
+    with pytest.raises(QhnError, match="settings must be 0 numbers as those learnt, got 1"):
+        fitted.predict(curves[:, :5], np.ones((20, 1)))
     with pytest.raises(QhnError, match=r"one loss for each of the 20 curves, got the shape \(19,\)"):
         predictor("ridge").fit(curves, no_settings(curves), curves[1:, -1])
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"solver": "simulated-anealing"}, "unknown solver .* did you mean 'simulated-annealing'"),
+        ({"solver": "exact"}, "solver 'exact' enumerates up to 24 bits, the multipliers have 120"),
+        ({"solver": "hypernetwork", "num_bits": 0}, "num_bits must be"),
+        ({"options": {"num_read": 3}}, "num_read"),
+        ({"combination": "all"}, "combination must be one of"),
+    ],
+)
+def test_the_regression_by_qubo_refuses_at_the_door_what_it_cannot_take(given: dict[str, Any], words: str) -> None:
+    pytest.importorskip("dwave.samplers")
+    with pytest.raises(QhnError, match=words):
+        predictor("qubo-svr", **given)
+
+
+@pytest.mark.parametrize("solver", ["dwave", "hypernetwork"])
+def test_no_machine_is_asked_before_there_is_something_to_learn(solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    solvers = pytest.importorskip("qhn.svr.solvers")
+    pytest.importorskip("dwave.samplers")
+
+    def forbidden(task: object) -> None:
+        raise AssertionError("a machine was asked")
+
+    monkeypatch.setitem(solvers.SOLVERS, solver, forbidden)
+    assert isinstance(predictor("qubo-svr", solver=solver), Regression)
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,30 @@ def test_bitstrings_of_any_length_are_told_apart(num_qubits: int, rng: np.random
     assert memory.best_cost == 0
 
 
+@pytest.mark.parametrize("num_qubits", [6, 70])
+def test_the_lowest_costs_are_found_in_order(num_qubits: int, rng: np.random.Generator) -> None:
+    class Weighted:
+        def __init__(self) -> None:
+            self.num_qubits = num_qubits
+            self.weights = rng.normal(size=num_qubits)
+
+        def cost(self, bits: Bits) -> np.ndarray:
+            return bits @ self.weights
+
+    memory = Evaluations(Weighted())
+    assert memory.lowest(3)[0].shape == (0, num_qubits)
+    bits = np.concatenate([rng.integers(0, 2, (50, num_qubits), dtype=np.uint8) for _ in range(2)])
+    memory.cost(bits[:60])
+    memory.cost(bits)
+    different = np.unique(bits, axis=0)
+    expected = np.sort(memory.problem.cost(different))
+    for number in (1, 5, 1000):
+        found, costs = memory.lowest(number)
+        np.testing.assert_allclose(costs, expected[:number])
+        np.testing.assert_allclose(memory.problem.cost(found), costs)
+        assert len(np.unique(found, axis=0)) == len(found)
+
+
 def test_a_cost_that_is_no_number_is_refused_by_name() -> None:
     class Broken:
         num_qubits = 2

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qhn.config.file import presets
-from qhn.report.listing import preset_lines, run_lines
+from qhn.report.listing import preset_lines, run_lines, study_lines
 from qhn.run.record import Record
 from qhn.run.training import train
 
@@ -28,3 +28,14 @@ def test_every_run_has_a_line_also_one_that_has_not_begun_or_is_damaged(tmp_path
     assert lines[fresh.run_id].split()[-1] == "unfinished"
     (tmp_path / "figure-1" / fresh.run_id / "config.json").write_text("{")
     assert "config.json is damaged" in list(run_lines(tmp_path))[-1]
+
+
+def test_studies_are_listed_with_their_pages(tmp_path: Path) -> None:
+    assert list(study_lines(tmp_path)) == []
+    for name in ("study-b", "study-a"):
+        (tmp_path / "figure-1" / name).mkdir(parents=True)
+        (tmp_path / "figure-1" / name / "study.json").write_text("{}")
+    (tmp_path / "figure-1" / "study-a" / "page.txt").write_text("study a")
+    _, first, second = study_lines(tmp_path)
+    assert first.split() == ["figure-1", "study-a,", "read", str(tmp_path / "figure-1" / "study-a" / "page.txt")]
+    assert second.split() == ["figure-1", "study-b"]

@@ -242,17 +242,58 @@ def test_a_run_may_get_more_steps_than_it_was_to_have() -> None:
     assert content(short.advance(long.advance(state), until=2)) == content(long.advance(state))  # nothing is undone
 
 
-def test_only_what_differs_in_its_seed_goes_together() -> None:
+def test_only_one_circuit_on_one_problem_goes_together() -> None:
     first = configs(1, {})[0]
-    for other in ({"ansatz.num_layers": 2}, {"data.seed": 2}, {"train.steps": 26}, {"train.initial": "normal"}):
-        with pytest.raises(ValueError, match="differ in their seed only"):
+    for other in ({"ansatz.num_layers": 2}, {"data.seed": 2}, {"train.steps": 26}, {"train.optimizer": "sgd"}):
+        with pytest.raises(ValueError, match="differ in their seed, first angles and learning rate only"):
             Batch([first, configs(1, other)[0]])
+    with pytest.raises(ValueError, match="learning rate only"):
+        Batch(
+            configs(1, {"train.optimizer": "lbfgs"}) + configs(1, {"train.optimizer": {"name": "lbfgs", "memory": 3}})
+        )
     for setting in ({"train.shots": 10}, {"train.target": 0.1}, {"train.plateau": 5}, {"train.patience": 5}):
         assert not can_advance_together(configs(1, setting)[0])
     with pytest.raises(ValueError, match="at least one run, got none"):
         Batch([])
     with pytest.raises(ValueError, match="each run once"):
         Batch([first, first])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "spsa"])
+def test_members_with_learning_rates_of_their_own_take_the_steps_of_their_own_runs(optimizer: str) -> None:
+    rates = (0.05, 0.3, 0.3, 1.0)
+    members = [
+        configs(5, {"train.optimizer": {"name": optimizer, "learning_rate": rate}, "train.initial": initial})[seed]
+        for seed, (rate, initial) in enumerate(zip(rates, ("uniform", "normal", "uniform", "normal"), strict=True))
+    ]
+    batch = Batch(members)
+    state = batch.advance(batch.begin())
+    for row, config in enumerate(members):
+        steps = list(train(config, record=False))
+        np.testing.assert_allclose(state.mean[row, : len(steps)], [step.mean for step in steps], atol=1e-9)
+        np.testing.assert_allclose(state.theta[row], steps[-1].theta, atol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_members_of_several_states_go_on_together(optimizer: str) -> None:
+    settings = {"train.optimizer": optimizer, "train.objective": {"name": "cvar", "alpha": 0.7}, "train.steps": 12}
+    batch = Batch(configs(6, settings))
+    paused = batch.advance(batch.begin(), until=5)
+    joined = BatchState.joined([paused.select([3, 1]), paused.select([5])])
+    assert content(joined) == content(paused.select([3, 1, 5]))
+    assert content(batch.advance(joined)) == content(batch.advance(paused.select([3, 1, 5])))
+
+
+def test_a_state_whose_members_ended_earlier_repeats_its_last_numbers() -> None:
+    batch = Batch(configs(8, {"train.optimizer": "lbfgs", "train.steps": 200}))
+    ended = batch.advance(batch.begin())
+    short = int(ended.num_steps.argmin())
+    alone = batch.advance(batch.begin().select([short]))
+    assert alone.mean.shape[1] < ended.mean.shape[1]
+    joined = BatchState.joined([alone, ended])
+    assert joined.mean.shape == (9, ended.mean.shape[1])
+    assert set(joined.mean[0, alone.mean.shape[1] :]) == {alone.mean[0, -1]}
+    assert content(batch.advance(joined)) == content(joined)
 
 
 def test_what_does_not_fit_is_said_in_a_sentence(tmp_path: Path) -> None:

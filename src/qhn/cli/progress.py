@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from qhn.cli.terminal import messages, tell
 from qhn.estimator.means import with_error
 from qhn.run.step import Step
-from qhn.text import visible
+from qhn.text import counted, visible
 
 if TYPE_CHECKING:
     from qhn.run.training import Training
+    from qhn.search.study import StudyProgress
     from qhn.sweep.workers import Progress
 
+At = TypeVar("At")
 SECONDS_BETWEEN_LINES = 10.0
 WIDE = 110  # columns of a terminal from which on all numbers and the bar fit
 MEDIUM = 60  # columns from which on there is room for a bar
@@ -108,31 +112,69 @@ def _numbers(step: Step) -> str:
     return f"{energy}  best C {step.best_cost:.5g}  distinct {step.distinct:,}"
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How far many runs are.
+
+    Attributes:
+        done: what is done so far, in the unit in which progress is counted.
+        total: all there is to do.
+        failed: what has failed of it.
+        words: what else is told.
+    """
+
+    done: int
+    total: int
+    failed: int
+    words: str = ""
+
+
 def sweep_progress(going: Iterator[Progress], quiet: bool) -> Progress:
     """Follow a sweep to its end with a live bar or plain lines, and return its last progress."""
+    return _followed(going, lambda at: Standing(at.finished, at.total, len(at.failures)), "members", quiet)
+
+
+def study_progress(going: Iterator[StudyProgress], quiet: bool) -> StudyProgress:
+    """Follow a study to its end with a live bar or plain lines, and return its last progress.
+
+    Trials that are stopped take less than what it is measured by, so that a study may end before all is done.
+    """
+
+    def standing(at: StudyProgress) -> Standing:
+        best = "" if math.isnan(at.best) else f", best {at.best:.4g}"
+        return Standing(at.units, at.most_units, len(at.failures), f"{counted(at.trials, 'trial')}{best}")
+
+    return _followed(going, standing, "units", quiet)
+
+
+def _followed(going: Iterator[At], standing: Callable[[At], Standing], noun: str, quiet: bool) -> At:
+    """Follow many runs to their end, and return the last of their progress."""
     if not quiet and sys.stderr.isatty():
-        return _sweep_bar(going)
-    started, printed, first = time.monotonic(), -SECONDS_BETWEEN_LINES, None
+        return _bar(going, standing, noun)
+    started, printed, first, line = time.monotonic(), -SECONDS_BETWEEN_LINES, None, ""
     for at in going:
-        first = first or at
-        elapsed = time.monotonic() - started
-        ended = at.finished + len(at.failures)
-        if not quiet and (elapsed - printed >= SECONDS_BETWEEN_LINES or ended == at.total):
-            printed = elapsed
-            done = ended - first.finished
-            left = f"  ETA {elapsed / done * (at.total - ended):.0f} s" if done else ""
-            failed = f", {len(at.failures):,} failed" if at.failures else ""
-            tell(f"{at.finished:,} of {at.total:,} members{failed}{left}")
+        now = standing(at)
+        first = now if first is None else first
+        elapsed, ended = time.monotonic() - started, now.done + now.failed
+        done = ended - first.done
+        left = f"  ETA {elapsed / done * (now.total - ended):.0f} s" if done else ""
+        failed = f", {now.failed:,} failed" if now.failed else ""
+        line = f"{now.done:,} of {now.total:,} {noun}{failed}{f', {now.words}' if now.words else ''}{left}"
+        if not quiet and (elapsed - printed >= SECONDS_BETWEEN_LINES or ended == now.total):
+            tell(line)
+            printed, line = elapsed, ""
+    if line and not quiet:
+        tell(line.partition("  ETA")[0])  # it ended before all was done
     return at
 
 
-def _sweep_bar(going: Iterator[Progress]) -> Progress:
+def _bar(going: Iterator[At], standing: Callable[[At], Standing], noun: str) -> At:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
     columns = (
-        "members",
+        noun,
         MofNCompleteColumn(),
         BarColumn(bar_width=24),
         TextColumn("{task.description}", markup=False),
@@ -141,8 +183,10 @@ def _sweep_bar(going: Iterator[Progress]) -> Progress:
     with Bar(*columns, TimeRemainingColumn(elapsed_when_finished=True), console=Console(file=messages())) as bar:
         task = None
         for at in going:
+            now = standing(at)
             if task is None:
-                task = bar.add_task("", total=at.total, completed=at.finished)
-            failed = f"{len(at.failures):,} failed" if at.failures else ""
-            bar.update(task, completed=at.finished + len(at.failures), description=failed)
+                task = bar.add_task("", total=now.total, completed=now.done)
+            failed = f"{now.failed:,} failed" if now.failed else ""
+            words = ", ".join(filter(None, (failed, now.words)))
+            bar.update(task, completed=now.done + now.failed, description=words)
     return at

@@ -164,7 +164,7 @@ def _tell_of_earlier(
         record = Record.load(directory)
         name, outcome = record.config.run_id, record.outcome()
         words = f"an earlier version of qhn began run {name} by this command; qhn resume {name} goes on with it"
-        is_open = outcome is None or outcome.name in (Ending.INTERRUPTED, Ending.DETACHED)
+        is_open = outcome is None or outcome.name in (Ending.INTERRUPTED, Ending.DETACHED, Ending.PAUSED)
         if is_open and record.config.train.machine.bills and not restart:
             raise QhnError(f"{words}, --restart pays for another run")
         tell(f"{words}; this is another run")
@@ -238,10 +238,11 @@ def resume(
 @app.command("list")
 def list_runs(results: ResultsOption = None) -> None:
     """Presets, and runs with where they stand."""
-    from qhn.report.listing import preset_lines, run_lines
+    from qhn.report.listing import preset_lines, run_lines, study_lines
     from qhn.run.directories import results_directory
 
-    for lines in (preset_lines(), run_lines(results_directory(results))):
+    place = results_directory(results)
+    for lines in (preset_lines(), run_lines(place), study_lines(place)):
         for line in lines:
             put(line)
 

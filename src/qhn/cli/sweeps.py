@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qhn.cli.app import app
-from qhn.cli.options import FAILED, INTERRUPTED, OutputOption, QuietOption, ResultsOption, SetOption, all_settings
-from qhn.cli.signals import at_signals_to_end, stop_at_once
+from qhn.cli.executors import AddressOption, ExecutorOption, WorkersOption, executor_of_options
+from qhn.cli.options import FAILED, OutputOption, QuietOption, ResultsOption, SetOption, all_settings
 from qhn.cli.terminal import put, redraw, tell
 from qhn.errors import QhnError
 
 if TYPE_CHECKING:
-    from qhn.sweep.plan import Sweep
+    from concurrent.futures import Executor
 
-WorkersOption = Annotated[int | None, typer.Option(help="Processes; one a core by default.")]
+    from qhn.sweep.plan import Sweep
 
 
 @app.command()
@@ -31,6 +29,8 @@ def sweep(
     seeds: Annotated[int | None, typer.Option(help="Members of each combination; as in the file by default.")] = None,
     settings: SetOption = None,
     workers: WorkersOption = None,
+    executor: ExecutorOption = "processes",
+    address: AddressOption = None,
     results: ResultsOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -41,46 +41,30 @@ def sweep(
         for name, title in sweeps().items():
             put(f"{name:<19} {title}")
         return
-    chosen = load_sweep(source, all_settings(settings, {"seeds": seeds}))
-    with _stopped_kindly():
-        failures = _advance(chosen, workers, results, quiet)
+    with executor_of_options(executor, workers, address, results) as opened:
+        chosen = load_sweep(source, all_settings(settings, {"seeds": seeds}))
+        failures = _advance(chosen, opened, results, quiet)
     if failures:
         raise typer.Exit(FAILED)
 
 
-@contextmanager
-def _stopped_kindly() -> Iterator[None]:
-    """Context in which a signal to end stops with a message and exit code 130, as Ctrl-C does; finished runs are kept.
-
-    Workers end with this process.
-    """
-    try:
-        with at_signals_to_end(stop_at_once):
-            yield
-    except KeyboardInterrupt:
-        tell("\nqhn: stopped; what is finished is kept, and the same command goes on")
-        raise typer.Exit(INTERRUPTED) from None
-
-
-def _advance(sweep: Sweep, workers: int | None, results: Path | None, quiet: bool) -> int:
+def _advance(sweep: Sweep, executor: Executor, results: Path | None, quiet: bool) -> int:
     """Run the members of a sweep, then the classical searches, and print the report; returns the number of failures."""
     from qhn.cli.progress import sweep_progress
-    from qhn.parallel.processes import processes
     from qhn.sweep.classical import search_all
     from qhn.sweep.report import SweepReport
     from qhn.sweep.survey import Survey
     from qhn.sweep.workers import advance
 
-    with processes(workers) as executor:
-        last = sweep_progress(advance(sweep, executor, results=results), quiet)
-        for member, message in last.failures[:3]:
-            tell(f"qhn: {member.title} failed: {message}")
-        if last.failures:
-            tell(f"qhn: {len(last.failures)} members failed; the same command tries them again")
-        if last.finished == 0:
-            return len(last.failures)
-        survey = Survey(sweep, results)
-        report = SweepReport(survey, search_all(survey, executor, lambda text: None if quiet else tell(text)))
+    last = sweep_progress(advance(sweep, executor, results=results), quiet)
+    for member, message in last.failures[:3]:
+        tell(f"qhn: {member.title} failed: {message}")
+    if last.failures:
+        tell(f"qhn: {len(last.failures)} members failed; the same command tries them again")
+    if last.finished == 0:
+        return len(last.failures)
+    survey = Survey(sweep, results)
+    report = SweepReport(survey, search_all(survey, executor, lambda text: None if quiet else tell(text)))
     paths = report.write()
     if not quiet:
         put(report.page() + "\n")
@@ -119,18 +103,19 @@ def reproduce(
     mnist: Annotated[Path | None, typer.Option(help="Directory of the original IDX files of MNIST.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Starts a circuit; the paper's 200 by default.")] = None,
     workers: WorkersOption = None,
+    executor: ExecutorOption = "processes",
+    address: AddressOption = None,
     results: ResultsOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """The experiments of the paper, run again, with a report on every claim."""
     from qhn.paper.lab import Lab
     from qhn.paper.reproduce import reproduce as run_parts
-    from qhn.parallel.processes import processes
 
-    if mnist is not None and not mnist.is_dir():
-        raise QhnError(f"--mnist {mnist} is not a directory; it must hold train-images-idx3-ubyte and the other files")
-    with _stopped_kindly(), processes(workers) as executor:
-        lab = Lab(executor, results, mnist, seeds, _ignore if quiet else _show)
+    with executor_of_options(executor, workers, address, results) as opened:
+        if mnist is not None and not mnist.is_dir():
+            raise QhnError(f"--mnist {mnist} is not a directory; it must hold train-images-idx3-ubyte and other files")
+        lab = Lab(opened, results, mnist, seeds, _ignore if quiet else _show)
         paths = run_parts(lab, parts or ())
     if not quiet:
         tell("")

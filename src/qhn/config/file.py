@@ -340,6 +340,7 @@ def _sentence(fault: ErrorDetails, tree: dict[str, Any]) -> str:
     if fault["type"] == "value_error":
         return message
     message = (message[0].lower() + message[1:]).replace("tuple", "list").replace("dictionary or instance of", "table")
+    message = message.replace("a valid dictionary", "a table")
     message = message.replace("input is not a valid path for <class 'pathlib.Path'>", "input should be a path, as text")
     return f"{key}: {message}, got {shown(fault['input'])}"
 

@@ -24,7 +24,7 @@ ELSEWHERE = {
     "network",
     "instance",
 }  # names, and what the problem's id covers
-UNITS = ("steps", "shots", "qpu_seconds")  # in which the cost of a run is known
+WITHOUT_EFFECT = {"ansatz.file", "ansatz.directory", "train.optimizer.force", "train.initial.run"}  # on any number
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +135,19 @@ def on_grid(losses: ArrayLike, costs: ArrayLike, unit: float, length: int) -> Fl
     return np.concatenate([[np.nan], np.asarray(losses, dtype=np.float64)])[done]
 
 
+def quantity_of(config: RunConfig, loss: str) -> str:
+    """The name of what the losses of a run are: ``loss``, or ``"mean"`` for an objective that is the mean.
+
+    Args:
+        config: the configuration of the run.
+        loss: ``"mean"`` for E, ``"value"`` for the objective, ``"validation"`` or ``"best_cost"``.
+
+    >>> quantity_of(RunConfig(), "value"), quantity_of(RunConfig(train={"objective": "cvar"}), "value")
+    ('mean', 'value')
+    """
+    return "mean" if loss == "value" and config.train.objective.build().is_mean else loss
+
+
 def settings_of(config: RunConfig) -> dict[str, Any]:
     """The settings of a run by dotted key, as JSON values: circuit, training and machine, without the stop rules.
 
@@ -145,7 +158,8 @@ def settings_of(config: RunConfig) -> dict[str, Any]:
     (3, 'adam', False)
     """
     tree = config.model_dump(mode="json", exclude={"train": set(config.STOP_RULES)})
-    return dict(flat({key: value for key, value in tree.items() if key not in ELSEWHERE}))
+    named = dict(flat({key: value for key, value in tree.items() if key not in ELSEWHERE}))
+    return {key: value for key, value in named.items() if key not in WITHOUT_EFFECT}
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

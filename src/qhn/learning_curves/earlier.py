@@ -14,10 +14,10 @@ from qhn.arrays import Floats
 from qhn.config import RunConfig
 from qhn.errors import QhnError
 from qhn.fields import Number, Whole, is_number, settle
-from qhn.learning_curves.curve import LearningCurve, flat, settings_of, without_repeats
+from qhn.learning_curves.curve import ROUNDING, LearningCurve, flat, quantity_of, settings_of, without_repeats
 from qhn.text import clipped, counted, shown
 
-SEED = "train.seed"
+SEED, DECAY = "train.seed", "train.optimizer.decay_steps"
 Options = Sequence[Any] | None
 MAX_REASONS = 400  # characters
 NOTHING = object()  # in place of a value that a curve does not have
@@ -34,7 +34,8 @@ class Wanted:
     It must be of the same problem and quantity, and reach as far as the study's trials do: a loss at the end of a
     shorter one says nothing of theirs. Settings that the study varies may have other numbers, and the seed may differ;
     every other setting, such as the shots, the machine or the decay of the learning rate, shapes the curve and must be
-    the study's, unless it is named in ``may_differ``.
+    the study's, unless it is named in ``may_differ``. Where the learning rate of the study's trials falls over all of
+    their steps, that of an earlier training must have fallen over as many as fit the most resource.
 
     Attributes:
         problem: the name of the problem; of runs it is ``config.problem_id``.
@@ -44,6 +45,7 @@ class Wanted:
         length: the most resource that a trial takes, in units.
         varied: the options of each setting that the study varies, by dotted key; None for a range of numbers.
         settings: the values of all other settings by dotted key.
+        has_whole_decay: whether the learning rate of each trial falls over all of its steps, however many they are.
         as_numbers: a function that turns the values of the varied settings into numbers, for predictors.
         may_differ: dotted keys of settings, or of tables of them, in which earlier trainings may differ.
 
@@ -62,6 +64,7 @@ class Wanted:
     length: int
     varied: Mapping[str, Options] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    has_whole_decay: bool = False
     as_numbers: Callable[[Mapping[str, Any]], Sequence[float]] = _no_numbers
     may_differ: frozenset[str] = frozenset()
 
@@ -69,14 +72,15 @@ class Wanted:
         settle(self, unit=Number(above=0), length=Whole(1))
 
     @classmethod
-    def of_runs(cls, config: RunConfig, quantity: str = "mean", **rest: Any) -> Wanted:
+    def of_runs(cls, config: RunConfig, loss: str = "mean", **rest: Any) -> Wanted:
         """What a learning curve of an earlier run must be to teach the predictor of a study of runs.
 
         Args:
             config: the configuration of the study's runs, in which the varied settings have any value.
-            quantity: the name of what the losses are.
+            loss: what the losses are: ``"mean"``, ``"value"``, ``"validation"`` or ``"best_cost"``.
             rest: the attributes that do not follow from these, by name.
         """
+        quantity = quantity_of(config, loss)
         return cls(problem=config.problem_id, quantity=quantity, settings=settings_of(config), **rest)
 
     def mismatch(self, curve: LearningCurve) -> str:
@@ -97,7 +101,7 @@ class Wanted:
 
     def _different(self, curve: LearningCurve) -> str:
         """The first setting that is not varied and has another value than the study's; empty if there is none."""
-        free = (SEED, *self.varied, *self.may_differ)
+        free = (SEED, *self.varied, *self.may_differ, *((DECAY,) if self.has_whole_decay else ()))
         for key in [*self.settings, *curve.settings]:
             mine, other = self.settings.get(key), curve.settings.get(key)
             if mine != other and not any(key == one or key.startswith(f"{one}.") for one in free):
@@ -122,11 +126,23 @@ class Wanted:
             return f"their cost in {self.unit_of_cost} is not known"
         if not curve.reaches(self.unit_of_cost, self.unit, self.length):
             return f"they end before a resource of {counted(self.length, 'unit')}"
-        if not np.isfinite(curve.losses).all():
+        grid = curve.on_grid(self.unit_of_cost, self.unit, self.length)
+        if np.isnan(grid[-1]):
+            return f"they have no step within a resource of {counted(self.length, 'unit')}, or no loss"
+        if not np.isfinite(grid[~np.isnan(grid)]).all():
             return "they have losses that are not finite"
-        if np.isnan(curve.on_grid(self.unit_of_cost, self.unit, self.length)[-1]):
-            return f"they have no step within a resource of {counted(self.length, 'unit')}"
-        return ""
+        return self._decaying_otherwise(curve)
+
+    def _decaying_otherwise(self, curve: LearningCurve) -> str:
+        """Why the learning rate has not fallen as in the study, where it falls over all steps; empty if it has."""
+        most = self.length * self.unit * (1 + ROUNDING)
+        number = int((curve.costs[self.unit_of_cost] <= most).sum())
+        decay = curve.settings.get(DECAY, number)
+        is_same = decay == number or (curve.is_settled and number == len(curve))
+        if is_same or not self.has_whole_decay or DECAY in self.may_differ:
+            return ""
+        over = "never" if decay is None else f"over {decay} steps"
+        return f"their learning rate falls {over}, and the study's over all of its steps"
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,9 @@ REGRESSORS: dict[str, tuple[str, str, dict[str, Any]]] = {  # module, class, and
     "qubo-svr": ("qhn.svr.regressor", "QuboSVR", {"gamma": 0.01, "random_state": 0}),
 }
 TARGETS = ("change", "loss")
-OF_SCIKIT_LEARN = ("ridge", "nusvr", "svr")
-MAX_REASON = 250  # characters of what scikit-learn says
+QUBO = "qubo-svr"
+QUICK_SOLVERS = ("simulated-annealing", "random")  # of a QUBO: tried out when a predictor is made
+MAX_REASON = 250  # characters of what a regressor says
 PREDICTORS = ("last", *REGRESSORS)
 
 
@@ -109,11 +110,10 @@ class Regression:
             if option not in known:
                 hint = did_you_mean(option, known, otherwise=f"there are {', '.join(known)}")
                 raise QhnError(f"the predictor {self.name} has no option {shown(option)}; {hint}")
-        if self.name in OF_SCIKIT_LEARN:
-            try:
-                self._regressor().fit([[0.0], [1.0]], [0.0, 1.0])  # which checks the values of its parameters
-            except (ValueError, TypeError) as error:
-                raise QhnError(f"the predictor {self.name} cannot be made so: {in_line(error, MAX_REASON)}") from None
+        try:
+            self._try_out()
+        except (ValueError, TypeError) as error:
+            raise QhnError(f"the predictor {self.name} cannot be made so: {in_line(error, MAX_REASON)}") from None
 
     def fit(self, curves: ArrayLike, settings: ArrayLike, finals: ArrayLike) -> FittedPredictor:
         """Learn from curves ``[n, p]`` with hyper-parameters ``[n, k]`` and losses at the end ``[n]``.
@@ -138,7 +138,22 @@ class Regression:
         low, high = fences(losses)
         columns = features_of(self.features, np.clip(losses, low, high), numbers)
         pipeline = _standardised(self._regressor()).fit(columns, np.clip(targets, *fences(targets)))
-        return FittedRegression(self, pipeline, low, high)
+        return FittedRegression(self, pipeline, low, high, numbers.shape[1])
+
+    def _try_out(self) -> None:
+        """Fit a regressor to a few numbers, which checks its parameters; a machine that solves a QUBO is left alone.
+
+        Raises:
+            ValueError, TypeError: if a parameter is refused.
+        """
+        regressor, number = self._regressor(), MIN_CURVES
+        if self.name == QUBO:
+            if regressor.solver == "exact":
+                number = self.max_curves or MIN_CURVES
+            elif regressor.solver not in QUICK_SOLVERS:
+                import_module("qhn.svr.solvers").solver_of(regressor.solver)
+                regressor.set_params(solver="random", options=None)
+        regressor.fit(np.arange(number)[:, None], np.arange(number))
 
     def _regressor(self) -> Any:
         """A new regressor, an object with scikit-learn's ``fit`` and ``predict``."""
@@ -154,12 +169,14 @@ class FittedRegression:
         pipeline: the fitted regressor, with the standardisation of features and targets.
         low: the lower bound to which losses are cut at each point of the grid that is known of a curve, ``[p]``.
         high: the upper bound, ``[p]``.
+        num_settings: number of hyper-parameters, as numbers, of each curve that was learnt.
     """
 
     regression: Regression
     pipeline: Any
     low: Floats
     high: Floats
+    num_settings: int
 
     @property
     def regressor(self) -> Any:
@@ -175,6 +192,8 @@ class FittedRegression:
         losses, numbers = as_curves(curves, settings)
         if losses.shape[1] != len(self.low):
             raise QhnError(f"curves must be known at {len(self.low)} points as those learnt, got {losses.shape[1]}")
+        if numbers.shape[1] != self.num_settings:
+            raise QhnError(f"settings must be {self.num_settings} numbers as those learnt, got {numbers.shape[1]}")
         is_usable = is_predictable(losses)
         predictions = np.full(len(losses), np.inf)
         if is_usable.any():
@@ -214,7 +233,7 @@ def predictor(name: str = "nusvr", features: str = "curve", target: str = "chang
             raise QhnError(f"the predictor last has no options, got {', '.join(sorted(options))}")
         check_features(features)
         return LastValue()
-    max_curves = options.pop("max_curves", MAX_QUBO_CURVES if name == "qubo-svr" else None)
+    max_curves = options.pop("max_curves", MAX_QUBO_CURVES if name == QUBO else None)
     return Regression(name, features, target, tuple(sorted(options.items())), max_curves)
 
 

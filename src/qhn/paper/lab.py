@@ -11,7 +11,7 @@ from typing import Any
 from qhn.backend import BackendError
 from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.config import RunConfig
-from qhn.parallel.jobs import DIED
+from qhn.parallel.jobs import lost_words
 from qhn.problem.cost import Problem
 from qhn.run.directories import results_directory
 from qhn.sweep.classical import Searches, search_all
@@ -98,7 +98,7 @@ class Lab:
                 found.append(result)
                 self.say(f"{what}: {len(found)} of {len(items)}", last=len(found) == len(items))
         except BrokenExecutor as error:
-            raise BackendError(f"{DIED}: {error}") from None
+            raise BackendError(lost_words(error)) from None
         return found
 
     def say(self, text: str, *, last: bool = False) -> None:

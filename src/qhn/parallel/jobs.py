@@ -17,6 +17,10 @@ UNKNOWN_WORKERS = 256  # jobs in flight on an executor that does not say how man
 DIED = "a worker process died, perhaps for want of memory; take fewer --workers: the same command goes on"
 
 
+class WorkersLost(BrokenExecutor):
+    """The error of an executor that can do no more jobs; the text is a sentence that says why, and how to go on."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """The result of a job that could not be done.
@@ -101,10 +105,19 @@ def work_through(
         for future, job in waiting.items():  # what other workers have done before is not lost
             if future.done() and not future.cancelled() and future.exception() is None:
                 yield job, future.result()
-        raise BackendError(f"{DIED}: {broken}") from None
+        raise BackendError(lost_words(broken)) from None
     finally:
         for future in waiting:
             future.cancel()
+
+
+def lost_words(error: BrokenExecutor) -> str:
+    """What a user is told of workers that were lost: a sentence that says how to go on.
+
+    >>> lost_words(WorkersLost("all have gone home; the same command goes on"))
+    'all have gone home; the same command goes on'
+    """
+    return str(error) if isinstance(error, WorkersLost) else f"{DIED}: {error}"
 
 
 def _outcome(future: Future[Result]) -> Result | Failure:

@@ -24,8 +24,8 @@ SECONDS_TO_END = 10.0  # for workers that are terminated
 
 
 @contextmanager
-def processes(workers: int | None = None) -> Iterator[Executor]:
-    """A pool of worker processes, each with its share of the cores.
+def processes(workers: int | None = None, threads: int | None = None) -> Iterator[Executor]:
+    """A pool of worker processes.
 
     An exception that leaves the ``with`` block ends the processes at once; steps that are on disk stay there, so that
     nothing but the step in flight is lost. A script that uses it does so under ``if __name__ == "__main__":``, since
@@ -33,18 +33,15 @@ def processes(workers: int | None = None) -> Iterator[Executor]:
 
     Args:
         workers: number of processes; by default one a core.
+        threads: number of threads of each process; by default its share of the cores.
 
     Raises:
         ValueError: if ``workers`` is below 1 or above 1,024.
     """
-    if workers is not None and workers < 1:
-        raise QhnError(f"workers must be at least 1, got {workers}")
-    if workers is not None and workers > MAX_WORKERS:
-        raise QhnError(f"workers must be at most {MAX_WORKERS:,}, got {clipped(str(workers))}; one a core is enough")
-    number, others = workers or num_cores(), set(multiprocessing.active_children())
+    number, others = check_workers(workers), set(multiprocessing.active_children())
     _start_resource_tracker()
     context = multiprocessing.get_context("spawn")  # a forked copy of running threads cannot be trusted
-    pool = ProcessPoolExecutor(number, context, _begin_worker, (max(1, num_cores() // number),))
+    pool = ProcessPoolExecutor(number, context, _begin_worker, (threads or max(1, num_cores() // number),))
     try:
         yield pool
     except BaseException:
@@ -56,6 +53,19 @@ def processes(workers: int | None = None) -> Iterator[Executor]:
         ending.join(SECONDS_TO_END)
         raise
     pool.shutdown()
+
+
+def check_workers(workers: int | None) -> int:
+    """The requested number of processes, or the number of cores if it is None.
+
+    Raises:
+        QhnError: if ``workers`` is below 1 or above 1,024.
+    """
+    if workers is not None and workers < 1:
+        raise QhnError(f"workers must be at least 1, got {workers}")
+    if workers is not None and workers > MAX_WORKERS:
+        raise QhnError(f"workers must be at most {MAX_WORKERS:,}, got {clipped(str(workers))}; one a core is enough")
+    return workers or num_cores()
 
 
 def _start_resource_tracker() -> None:

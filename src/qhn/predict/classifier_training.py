@@ -77,7 +77,7 @@ def finished(problem: Problem, config: RunConfig, parameters: Mapping[str, Any])
     Args:
         problem: the cost of bitstrings, such as that of networks on data.
         config: the configuration of the training.
-        parameters: the parameters of the estimator by name, of which ``ansatz``, ``results`` and ``random_state`` count.
+        parameters: the parameters of the estimator by name; ``ansatz``, ``results`` and ``random_state`` count.
 
     Raises:
         QhnError: if the training cannot be made, or ended before its first step.

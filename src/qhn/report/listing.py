@@ -40,6 +40,20 @@ def run_lines(results: Path) -> Iterator[str]:
             yield f"  {directory.parent.name:<21} {directory.name:<12} {error}"
 
 
+def study_lines(results: Path) -> Iterator[str]:
+    """The studies below a directory of results that have begun, a heading and one line each; nothing without any.
+
+    Args:
+        results: directory that holds the runs.
+    """
+    folders = sorted(path.parent for path in results.glob("*/study-*/study.json"))
+    if folders:
+        yield f"\nstudies in {results}, which qhn search goes on with"
+    for folder in folders:
+        page = folder / "page.txt"
+        yield f"  {folder.parent.name:<21} {folder.name}" + (f", read {page}" if page.exists() else "")
+
+
 def _run_line(record: Record) -> str:
     """One run's row of the table."""
     last, outcome, train, ansatz = record.last_step(), record.outcome(), record.config.train, record.config.ansatz

@@ -66,7 +66,7 @@ from qhn.config.python_problem import PythonConfig
 from qhn.config.section import Section
 from qhn.config.user_file import WithFile
 from qhn.durable import append, clear_abandoned, commit, replace, subfolder, truncate
-from qhn.errors import NotFoundError, QhnError, RecordError, RecordWarning
+from qhn.errors import BusyError, NotFoundError, QhnError, RecordError, RecordWarning
 from qhn.fields import is_number
 from qhn.lock import HELD, LOCK, Lock
 from qhn.npz import read_npz
@@ -843,7 +843,7 @@ def load_run(directory: str | Path) -> Record:
 def lock_of(directory: Path) -> Lock:
     """The lock of a run's directory, which is not taken yet."""
     words = "; qhn show, report and replay do not write a run"
-    return Lock(directory, RecordError, f"qhn show {directory} says how far it is", words)
+    return Lock(directory, BusyError, f"qhn show {directory} says how far it is", words)
 
 
 def _place(table: dict[str, Any], directory: Path) -> None:

@@ -229,6 +229,7 @@ class Ending(StrEnum):
     QUOTA = "quota"  # the account has too few QPU seconds left
     INTERRUPTED = "interrupted"
     DETACHED = "detached"
+    PAUSED = "paused"  # by a study, which may go on with it
 
     @property
     def exit_code(self) -> int:

@@ -230,7 +230,8 @@ class Training(Iterator[Step]):
         self._machine = RunMachine(plan, recorder, backend, detach=detach, retry_self_test=retry_self_test)
         self._estimator: Estimator | None = None
         self._keep_costs()
-        self._stop_requested = self._closed = False
+        self._closed = False
+        self._requested: Outcome | None = None  # with which the run ends after the step that is being made
         self._broken = False  # a step could not be written: what is in memory is ahead of what is on disk
         self._machine.check_budget()
         self._open = ExitStack()
@@ -305,9 +306,7 @@ class Training(Iterator[Step]):
         outcome = reached(self.config.train, self._steps, self._scale) or self._machine.stop(
             len(self._steps), self._state
         )
-        if outcome is None and self._stop_requested:
-            return Outcome(Ending.INTERRUPTED, "stopped after a complete step")
-        return outcome
+        return outcome or self._requested
 
     @cached_property
     def _scale_of_costs(self) -> float:
@@ -448,9 +447,13 @@ class Training(Iterator[Step]):
         """
         return self._recorder.samples(step)
 
-    def request_stop(self) -> None:
-        """End the run after the step that is being made, with the outcome ``interrupted``."""
-        self._stop_requested = True
+    def request_stop(self, outcome: Outcome | None = None) -> None:
+        """End the run after the step that is being made, unless its own rules end it there.
+
+        Args:
+            outcome: the outcome of the run; ``interrupted`` by default.
+        """
+        self._requested = outcome or Outcome(Ending.INTERRUPTED, "stopped after a complete step")
 
     def close(self) -> None:
         """Write the outcome, if there is one, and let other processes write the run; closing twice does no harm."""

@@ -1,7 +1,7 @@
 """Asynchronous successive halving (ASHA), simulated on whole learning curves: a peer of the synchronous rules.
 
 A free worker promotes a trial that is among the best η-th of its rung so far, or else begins a new one. Nothing waits,
-so that the result depends on which trial ends first; here a unit of resource takes every worker a unit of time.
+so that the result depends on which trial ends first, and so on the number of workers if trials differ in speed.
 
 Source: Li et al., *A system for massively parallel hyperparameter tuning*, MLSys (2020).
 """
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from qhn.arrays import Floats
-from qhn.fields import Whole, settle
+from qhn.fields import Number, Whole, settle
+from qhn.search.curves import KnownCurves
 from qhn.search.replay import Replay, draw, final_losses
 from qhn.search.schedule import check_sizes
-from qhn.search.swift_hyperband import KnownCurves
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Asha:
         eta: the factor η: a trial is promoted if it is among the best of every η in its rung.
         min_resource: the resource of the lowest rung, in units.
         workers: number of workers.
+        variation: standard deviation of the logarithm of the time that a unit of resource takes a trial.
 
     Raises:
         QhnError: at construction, if a number is out of bounds.
@@ -45,10 +46,12 @@ class Asha:
     eta: int = 3
     min_resource: int = 1
     workers: int = 1
+    variation: float = 0.0
 
     def __post_init__(self) -> None:
         check_sizes(self.max_resource, self.eta)
         settle(self, num_trials=Whole(1), min_resource=Whole(1, self.max_resource), workers=Whole(1))
+        settle(self, variation=Number(low=0))
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -78,13 +81,15 @@ def replay_asha(asha: Asha, pool: KnownCurves, *, seed: int = 0, replace: bool |
     curves, rungs = pool.curves[rows], asha.rungs
     ladder = _Ladder(curves, rungs, asha.eta)
     reached = np.zeros(len(rows), dtype=np.int64)
-    busy: list[tuple[int, int, int, int]] = []  # when a job ends, its number, trial and rung
-    now = begun = jobs = 0
+    seconds = np.exp(asha.variation * np.random.default_rng([seed, 1]).standard_normal(len(rows)))  # a unit, by trial
+    busy: list[tuple[float, int, int, int]] = []  # when a job ends, its number, trial and rung
+    now, begun, jobs = 0.0, 0, 0
     while True:
         while len(busy) < asha.workers and (job := ladder.promotion() or _next(begun, len(rows))):
             trial, rung = job
             begun += rung == 0
-            heapq.heappush(busy, (now + rungs[rung] - int(reached[trial]), jobs, trial, rung))
+            duration = float((rungs[rung] - reached[trial]) * seconds[trial])
+            heapq.heappush(busy, (now + duration, jobs, trial, rung))
             jobs += 1
         if not busy:
             break

@@ -136,6 +136,8 @@ def promote(
 ) -> tuple[int, ...]:
     """The best trials at the end of a round, in the order of their numbers; all are noted as promoted or dropped.
 
+    A trial that has failed is dropped, even if fewer go on then.
+
     Args:
         trials: the trials that have reached the end of the round.
         kept: number of those that go on.
@@ -144,16 +146,16 @@ def promote(
         decisions: the list to which each decision is added.
     """
     ranked = curves.ranked(trials, stage.until)
-    for place, trial in enumerate(ranked):
-        verdict = Verdict.PROMOTED if place < kept else Verdict.DROPPED
+    promoted = [trial for trial in ranked if not curves.has_failed(trial)][:kept]
+    for trial in ranked:
+        verdict = Verdict.PROMOTED if trial in promoted else Verdict.DROPPED
         decisions.append(Decision(stage.bracket, stage.round, stage.until, trial, verdict))
-    return tuple(sorted(ranked[:kept]))
+    return tuple(sorted(promoted))
 
 
 def _halve(number: int, bracket: Bracket, trials: tuple[int, ...], curves: Curves, decisions: list[Decision]) -> Stages:
     """The stages of a bracket: one a round, after which the best trials go on."""
-    following = [*(later.trials for later in bracket.rounds[1:]), 1]
-    for place, (one, kept) in enumerate(zip(bracket.rounds, following, strict=True)):
+    for place, (one, kept) in enumerate(zip(bracket.rounds, bracket.kept, strict=True)):
         stage = Stage(number, place, one.resource, trials)
         yield stage
         trials = promote(trials, kept, stage, curves, decisions)

@@ -8,15 +8,16 @@ one of the errors that were made for trials with about the same prediction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import cache, cached_property
 
 import numpy as np
 
 from qhn.arrays import Bools, Floats, Integers
-from qhn.search.swift_hyperband import Predictor
-from qhn.search.two_phase import Estimate, Interval, estimate_mean, estimate_rate
+from qhn.errors import QhnError
+from qhn.learning_curves.predictors import Predictor
+from qhn.search.two_phase import Estimate, estimate_mean, estimate_rate
 
 FOLDS = 10
 NEIGHBOURS = 15  # errors that were made for trials with about the same prediction
@@ -32,6 +33,9 @@ class Trials:
         ends: the losses at the most resource, ``[n]``: infinite for a trial that failed, nan for one that was stopped.
         is_whole: whether a trial belongs to the random part that is trained to the end, ``[n]``.
         group: the number of the group of each trial, ``[n]``.
+
+    Raises:
+        QhnError: at construction, if the arrays do not fit together, or a trial outside the random part has an end.
     """
 
     beginnings: Floats
@@ -40,10 +44,22 @@ class Trials:
     is_whole: Bools
     group: Integers
 
+    def __post_init__(self) -> None:
+        number = len(self.ends)
+        if not number or any(len(getattr(self, field.name)) != number for field in fields(self)):
+            raise QhnError("the trials of a survey need a row each in every array, and there must be one at least")
+        if not np.isnan(self.ends[~self.is_whole]).all():
+            raise QhnError(
+                "a trial outside the random part must have the end nan: those that went on because they did well are "
+                "no fair sample of all, and statistics of the finished ones alone are biased"
+            )
+
     @cached_property
     def has_begun_well(self) -> Bools:
         """Whether a trial had not failed at the decision point, ``[n]``."""
-        well: Bools = ~np.isinf(self.beginnings[:, -1])
+        last = self.beginnings[:, -1]
+        has_ended = np.isnan(last) & np.isfinite(self.beginnings).any(axis=1)  # a loss that was no number any more
+        well: Bools = ~(np.isinf(last) | has_ended)
         return well
 
 
@@ -56,14 +72,15 @@ class Imputation:
         is_whole: whether a trial belongs to the random part that is trained to the end, ``[n]``.
         has_begun_well: whether a trial had not failed at the decision point, ``[n]``.
         predicted: the predicted losses at the end, ``[n]``; out of fold for whole trials.
-        fold: the number of the fold of each whole trial, ``[n]``; −1 for the others.
+        possible: losses at which each trial may end, equally probable, ``[n, m]``; out of fold for whole trials. Rows
+            are filled up with nan.
     """
 
     ends: Floats
     is_whole: Bools
     has_begun_well: Bools
     predicted: Floats
-    fold: Integers
+    possible: Floats
 
     def mean(self) -> Estimate:
         """The mean loss at the end over all trials but those that failed.
@@ -91,32 +108,38 @@ class Imputation:
         Args:
             share: the share of trials with losses below the quantile, in (0, 1).
         """
-        losses = self._possible_ends
+        losses = self.possible_ends
         rates = [self.rate_below(float(np.nextafter(loss, np.inf))) for loss in losses]
         value = _first_at(losses, [rate.value for rate in rates], share)
-        ends = [
+        interval, sweep_interval = (
             (
-                _first_at(losses, [getattr(rate, name)[1] for rate in rates], share),
-                _first_at(losses, [getattr(rate, name)[0] for rate in rates], share),
+                _first_at(losses, [high for _, high in intervals], share),
+                _first_at(losses, [low for low, _ in intervals], share),
             )
-            for name in ("interval", "sweep_interval")
-        ]
-        return Estimate(value, *ends)
+            for intervals in ([rate.interval for rate in rates], [rate.sweep_interval for rate in rates])
+        )
+        return Estimate(value, interval, sweep_interval, min((rate.trials for rate in rates), default=0))
 
     def chances_below(self, threshold: float) -> Floats:
         """The probability that each trial ends below a threshold, ``[n]``; for whole trials predicted out of fold."""
-        below = self.predicted[:, None] + self._errors < threshold
-        return np.where(self.has_begun_well, _mean_of_known(below, self._errors), 0.0)
+        below = _mean_of_known(self.possible < threshold, self.possible)
+        return np.where(self.has_begun_well, below, 0.0)
 
     def predictive_interval(self, share: float = 0.9) -> tuple[Floats, Floats]:
         """The ends of the central interval that holds the end of each trial with a probability, ``[n]`` each.
 
+        They are nan where no end is known, and infinite where as many trials are expected to fail.
+
         Args:
             share: the probability.
         """
+        limits = np.full((2, len(self.ends)), np.nan)
+        rows = ~np.isnan(self.possible).all(axis=1)
         tails = [(1 - share) / 2, (1 + share) / 2]
-        low, high = np.nanquantile(self.predicted[:, None] + self._errors, tails, axis=1)
-        return low, high
+        with np.errstate(invalid="ignore"):  # between losses of which one is infinite
+            limits[:, rows] = np.nanquantile(self.possible[rows], tails, axis=1, method="weibull")
+            limits[1, rows] = np.where(np.isnan(limits[1, rows]), np.inf, limits[1, rows])
+        return limits[0], limits[1]
 
     def draw(self, number: int, generator: np.random.Generator) -> Floats:
         """The losses at the end of all trials, ``[number, n]``: known ones as they are, others drawn at random.
@@ -127,45 +150,44 @@ class Imputation:
         """
         stopped = np.flatnonzero(~self.is_whole & self.has_begun_well)
         ends = np.tile(np.where(self.has_begun_well, self.ends, np.inf), (number, 1))
-        chosen = generator.integers(self._errors.shape[1], size=(number, len(stopped)))
-        ends[:, stopped] = self.predicted[stopped] + self._errors[stopped, chosen]
+        choices = np.sort(self.possible[stopped], axis=1)  # nan comes last
+        chosen = (generator.random((number, len(stopped))) * (~np.isnan(choices)).sum(axis=1)).astype(int)
+        ends[:, stopped] = choices[np.arange(len(stopped)), chosen]
         return ends
 
-    @cached_property
-    def _errors(self) -> Floats:
-        """Errors of out-of-fold predictions that may be made for each trial, ``[n, neighbours]``; nan where too few."""
-        known = np.flatnonzero(self.fold >= 0)
-        if not len(known):
-            return np.full((len(self.ends), 1), np.nan)
-        errors = self.ends[known] - self.predicted[known]
-        distance = np.abs(self.predicted[:, None] - self.predicted[known])
-        distance[self.fold[:, None] == self.fold[known]] = np.inf  # its own, and those of predictors that know it
-        nearest = np.argsort(distance, axis=1, kind="stable")[:, :NEIGHBOURS]
-        return np.where(np.isfinite(np.take_along_axis(distance, nearest, axis=1)), errors[nearest], np.nan)
-
     @property
-    def _possible_ends(self) -> Floats:
+    def possible_ends(self) -> Floats:
         """Known ends, and what the others are predicted to be with every error, ascending and a few hundred of them."""
         known = self.ends[self.is_whole & np.isfinite(self.ends)]
-        imputed = (self.predicted[:, None] + self._errors)[~self.is_whole & self.has_begun_well].ravel()
+        imputed = self.possible[~self.is_whole & self.has_begun_well].ravel()
         every = np.sort(np.concatenate([known, imputed[np.isfinite(imputed)]]))
         return np.unique(every[np.linspace(0, len(every) - 1, min(len(every), 200)).round().astype(int)])
 
 
-def impute(trials: Trials, predictor: Predictor) -> list[Imputation]:
+def impute(trials: Trials, predictor: Predictor, lowest: Sequence[float] | None = None) -> list[Imputation]:
     """The imputation of each group of trials, in the order of their numbers.
 
     Args:
         trials: the trials of all groups.
         predictor: the predictor, which learns from the whole trials of all groups.
+        lowest: the lowest loss that is possible in each group, nan where it is not known; None if it is nowhere.
     """
     fold = assign_folds(trials)
-    predicted = predict_out_of_fold(trials, fold, predictor)
-    groups = [trials.group == number for number in range(int(trials.group.max()) + 1)]
-    return [
-        Imputation(trials.ends[own], trials.is_whole[own], trials.has_begun_well[own], predicted[own], fold[own])
-        for own in groups
-    ]
+
+    @cache
+    def without(folds: frozenset[int]) -> Floats:
+        """What is predicted for all trials by a predictor that knows no end in some folds."""
+        return _predict(trials, (fold >= 0) & ~np.isin(fold, list(folds)) & np.isfinite(trials.ends), predictor)
+
+    predictions = [predict_out_of_fold(fold, number, without) for number in range(fold.max() + 1)]
+    imputations = []
+    for number in range(int(trials.group.max()) + 1):
+        own = trials.group == number
+        least = -np.inf if lowest is None or np.isnan(lowest[number]) else lowest[number]
+        predicted, possible = _combined([one.of(own) for one in predictions], fold[own], trials.ends[own])
+        arrays = (trials.ends[own], trials.is_whole[own], trials.has_begun_well[own], predicted)
+        imputations.append(Imputation(*arrays, np.maximum(possible, least)))
+    return imputations
 
 
 def assign_folds(trials: Trials) -> Integers:
@@ -179,33 +201,113 @@ def assign_folds(trials: Trials) -> Integers:
     return fold
 
 
-def predict_out_of_fold(trials: Trials, fold: Integers, predictor: Predictor) -> Floats:
-    """The predicted ends of all trials, ``[n]``.
+@dataclass(frozen=True)
+class OutOfFold:
+    """Predictions that know nothing of the ends in one fold.
 
-    A whole trial is predicted by the predictor that has not learnt from its fold, any other by the mean of all, each
-    weighted by the size of the fold that it does not know. A prediction goes no further beyond the known ends than they
-    span; where nothing can be predicted it is their mean.
+    Attributes:
+        predicted: the predicted ends of all trials, ``[n]``.
+        known: the predicted ends of whole trials of other folds, ``[n]``, by predictors that know nothing of their fold
+            either; nan for all other trials. Their errors are those of ``predicted``.
     """
-    is_known = fold >= 0
-    predicted = np.zeros(len(fold))
-    for number in range(fold.max() + 1):
-        own = fold == number
-        found = _predict(trials, is_known & ~own & np.isfinite(trials.ends), predictor)
-        predicted[own] = found[own]
-        predicted[~is_known] += own.sum() / is_known.sum() * found[~is_known]
-    return predicted
+
+    predicted: Floats
+    known: Floats
+
+    def of(self, own: Bools) -> OutOfFold:
+        """The predictions for some of the trials."""
+        return OutOfFold(self.predicted[own], self.known[own])
+
+    def possible(self, ends: Floats) -> Floats:
+        """Losses at which each trial may end, ``[n, neighbours]``: its prediction and the errors of near ones."""
+        known = np.flatnonzero(~np.isnan(self.known))
+        distance = np.abs(self.predicted[:, None] - self.known[known])
+        nearest = np.argsort(distance, axis=1, kind="stable")[:, :NEIGHBOURS]
+        found: Floats = self.predicted[:, None] + (ends - self.known)[known][nearest]
+        return found
+
+
+def predict_out_of_fold(fold: Integers, number: int, without: Callable[[frozenset[int]], Floats]) -> OutOfFold:
+    """The predictions that know nothing of one fold.
+
+    Chances that follow from them for the trials of this fold are, on average over which trials are whole, exactly
+    those for stopped trials.
+
+    Args:
+        fold: the number of the fold of each whole trial, ``[n]``; −1 for the others.
+        number: the number of the fold.
+        without: a function that tells what is predicted for all trials, ``[n]``, without the ends in some folds.
+    """
+    known = np.full(len(fold), np.nan)
+    others = [other for other in range(fold.max() + 1) if other != number]
+    for other in others if len(others) > 1 else []:
+        own = fold == other
+        known[own] = without(frozenset({number, other}))[own]
+    return OutOfFold(without(frozenset({number})), known)
+
+
+def _combined(predictions: Sequence[OutOfFold], fold: Integers, ends: Floats) -> tuple[Floats, Floats]:
+    """The predictions for the trials of a group, ``[n]``, and losses at which they may end, ``[n, m]``.
+
+    Those for a whole trial know nothing of its fold; those for any other are the mean, and all, of all folds.
+    """
+    if not predictions:
+        return np.zeros(len(fold)), np.full((len(fold), 1), np.nan)
+    every = np.array([one.predicted for one in predictions])
+    shares = np.bincount(fold[fold >= 0], minlength=len(predictions)).astype(float)
+    weights = shares if shares.any() else np.ones(len(predictions))
+    predicted = np.where(fold >= 0, every[fold, np.arange(len(fold))], np.average(every, axis=0, weights=weights))
+    parts = []
+    for number, one in enumerate(predictions):
+        possible = one.possible(ends)
+        possible[(fold >= 0) & (fold != number)] = np.nan
+        parts.append(possible)
+    return predicted, np.concatenate([np.empty((len(fold), 0)), *parts, np.full((len(fold), 1), np.nan)], axis=1)
+
+
+def calibrate(predicted: Floats, ends: Floats, learnt: Bools) -> Floats:
+    """The predictions for the trials of a group, on the line that fits best how known ends follow from them, ``[n]``.
+
+    So a predictor need not know the level of the ends, nor differences between groups. The line does not fall: a
+    predictor that ranks trials the wrong way is replaced by the mean.
+
+    Args:
+        predicted: predictions for all trials of the group, ``[n]``.
+        ends: the losses at the end, ``[n]``.
+        learnt: whether the line may follow from the end of a trial, ``[n]``.
+
+    >>> predicted, ends = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.1, 0.2, 0.3, np.nan])
+    >>> calibrate(predicted, ends, np.array([True, True, True, False])).round(3).tolist()
+    [0.1, 0.2, 0.3, 0.4]
+    """
+    if not learnt.any():
+        return predicted
+    level, middle = ends[learnt].mean(), predicted[learnt].mean()
+    scatter = predicted[learnt] - middle
+    square = float(scatter @ scatter)
+    slope = max(float(scatter @ ends[learnt]) / square, 0.0) if square > 0 else 0.0
+    calibrated: Floats = level + slope * (predicted - middle)
+    return calibrated
 
 
 def _predict(trials: Trials, learnt: Bools, predictor: Predictor) -> Floats:
-    """What a predictor that has learnt from some trials predicts for all, ``[n]``."""
+    """What a predictor that has learnt from some trials predicts for all, calibrated for each group, ``[n]``.
+
+    A prediction goes no further beyond the ends that were learnt than they span; where nothing can be predicted it is
+    their mean.
+    """
     if not learnt.any():
         return np.zeros(len(learnt))
     ends = trials.ends[learnt]
     fitted = predictor.fit(trials.beginnings[learnt], trials.settings[learnt], ends)
     found = fitted.predict(trials.beginnings, trials.settings)
+    usable = np.isfinite(found)
+    found = np.where(usable, found, 0.0)
+    for number in np.unique(trials.group):
+        own = trials.group == number
+        found[own] = calibrate(found[own], trials.ends[own], (learnt & usable)[own])
     span = float(np.ptp(ends))
-    bounded = np.clip(found, ends.min() - span, ends.max() + span)
-    return np.where(np.isfinite(found), bounded, ends.mean())
+    return np.where(usable, np.clip(found, ends.min() - span, ends.max() + span), ends.mean())
 
 
 def _mean_of_known(values: Bools, known: Floats) -> Floats:

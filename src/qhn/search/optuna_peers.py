@@ -17,9 +17,9 @@ import numpy as np
 from qhn.arrays import Floats
 from qhn.errors import QhnError
 from qhn.fields import Whole
+from qhn.search.curves import KnownCurves
 from qhn.search.replay import Replay, draw, final_losses
 from qhn.search.schedule import check_sizes
-from qhn.search.swift_hyperband import KnownCurves
 from qhn.text import did_you_mean, shown
 
 PRUNERS: dict[str, Callable[[Any, int, int], Any]] = {

@@ -14,9 +14,8 @@ import numpy as np
 from qhn.arrays import Floats, Integers
 from qhn.errors import QhnError
 from qhn.fields import Whole
-from qhn.search.curves import Decision, Verdict
+from qhn.search.curves import Decision, KnownCurves, Verdict
 from qhn.search.scheduler import Rule, Scheduler
-from qhn.search.swift_hyperband import KnownCurves
 
 
 @dataclass(frozen=True)

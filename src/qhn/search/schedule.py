@@ -1,6 +1,6 @@
 """The numbers of Hyperband: how many trials each round of each bracket trains, and for how long.
 
-Resource is counted in units: whatever the smallest trial takes for a step (:mod:`qhn.search.resource`). All numbers are
+Resource is counted in units: whatever the smallest trial takes for a step. All numbers are
 integers computed from integers, since floating point loses a bracket: log 243 to base 3 is 4.999….
 
 Source: Li et al., *Hyperband*, JMLR 18 (2017).
@@ -8,6 +8,7 @@ Source: Li et al., *Hyperband*, JMLR 18 (2017).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -44,6 +45,11 @@ class Bracket:
     def trials(self) -> int:
         """The number of trials that the bracket begins."""
         return self.rounds[0].trials
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The number of trials that go on after each round; one wins the last."""
+        return (*(later.trials for later in self.rounds[1:]), 1)
 
     @property
     def units(self) -> int:
@@ -117,6 +123,19 @@ def halving_bracket(trials: int, max_resource: int, eta: int, rounds: int | None
             for i in range(last + 1)
         )
     )
+
+
+def share_of(share: float, number: int) -> int:
+    """A share of a number, rounded up; the share is taken as the decimal number that it is written as.
+
+    Args:
+        share: the share, from 0 to 1.
+        number: the number.
+
+    >>> share_of(0.07, 100), math.ceil(0.07 * 100)
+    (7, 8)
+    """
+    return math.ceil(Fraction(repr(share)) * number)
 
 
 def check_sizes(max_resource: int, eta: int) -> tuple[int, int]:

@@ -8,6 +8,7 @@ number of workers, and a study is resumed by telling its scheduler again what it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -55,7 +56,7 @@ class Rule(Protocol):
         ...
 
     def begin(self, curves: Curves, decisions: list[Decision]) -> Sequence[Stages]:
-        """Generators of stages that run side by side.
+        """Generators of stages that run side by side, each with brackets of its own.
 
         When a generator is asked for its next stage, ``curves`` holds those of its last one.
 
@@ -76,7 +77,8 @@ class Scheduler:
     Attributes:
         rule: the rule.
         curves: the curves of all trials so far.
-        decisions: what was decided so far.
+        units: the resource that all trials have taken together so far, in units.
+        stages: the stages that were opened so far, in order.
 
     >>> from qhn.search.hyperband import SuccessiveHalving
     >>> scheduler = Scheduler(SuccessiveHalving(num_trials=4, max_resource=4, eta=2))
@@ -92,12 +94,14 @@ class Scheduler:
     def __init__(self, rule: Rule, settings: Settings = lambda trial: ()) -> None:
         self.rule = rule
         self.curves = Curves(settings)
-        self.decisions: list[Decision] = []
+        self.units = 0
+        self._decisions: list[Decision] = []
+        self.stages: list[Stage] = []
         self._waiting: dict[int, Stage] = {}  # the stage of each trial that was asked for and not told
         self._left: dict[Stage, int] = {}
         self._new: list[Stage] = []
-        self._stages: dict[int, Stages] = {}
-        for stages in rule.begin(self.curves, self.decisions):
+        self._stages: dict[Stage, Stages] = {}  # the generator of each stage that has not ended
+        for stages in rule.begin(self.curves, self._decisions):
             self._open(stages)
 
     def ask(self) -> Stage | None:
@@ -110,7 +114,7 @@ class Scheduler:
         Args:
             trial: the number of the trial.
             losses: the losses at every unit of resource that it took, in order; lower is better. nan stands for a unit
-                before its first step, and infinity for a trial that failed.
+                before its first step; any other loss that is not finite for a trial that has failed.
 
         Raises:
             QhnError: if the trial is not to be trained now, or there are more or fewer losses.
@@ -123,26 +127,33 @@ class Scheduler:
             words = f"trial {trial} needs {needed} losses, one a unit of resource until {stage.until}"
             raise QhnError(f"{words}, got {len(losses)}")
         self.curves.extend(trial, losses)
+        self.units += needed
         del self._waiting[trial]
         self._left[stage] -= 1
         if not self._left[stage]:
-            del self._left[stage]
-            self._open(self._stages.pop(stage.bracket))
+            self._open(self._stages[stage])
+            del self._left[stage], self._stages[stage]
 
     def _open(self, stages: Stages) -> None:
         """Go on with a generator until its next stage that has trials to train."""
         for stage in stages:
             if stage.trials:
-                self._stages[stage.bracket] = stages
+                self._stages[stage] = stages
                 self._left[stage] = len(stage.trials)
                 self._waiting |= dict.fromkeys(stage.trials, stage)
                 self._new.append(stage)
+                self.stages.append(stage)
                 return
 
     @property
     def is_done(self) -> bool:
-        """Whether no trial will be trained any more."""
-        return not self._waiting
+        """Whether no trial will be trained any more; it stays False if the rule has raised an error."""
+        return not self._stages
+
+    @property
+    def decisions(self) -> list[Decision]:
+        """The decisions so far, by bracket and round, in whatever order brackets that run side by side came to them."""
+        return sorted(self._decisions, key=lambda decision: (decision.bracket, decision.round))
 
     def until(self, trial: int) -> int | None:
         """The resource until which a trial is to be trained now; None if it is not."""
@@ -150,9 +161,11 @@ class Scheduler:
         return None if stage is None else stage.until
 
     def best(self) -> int | None:
-        """The trial with the lowest loss at the most resource that any has reached; None if none has begun."""
-        trials = [trial for trial in range(self.rule.num_trials) if self.curves.reached(trial)]
-        if not trials:
-            return None
-        most = max(map(self.curves.reached, trials))
-        return self.curves.best([trial for trial in trials if self.curves.reached(trial) == most], most)
+        """The trial with the lowest loss at the most resource that any has reached without having failed.
+
+        It is None if none has a loss.
+        """
+        sound = [trial for trial in range(self.rule.num_trials) if math.isfinite(self.curves.last(trial))]
+        most = max(map(self.curves.reached, sound), default=0)
+        ranked = self.curves.ranked([trial for trial in sound if self.curves.reached(trial) == most], most)
+        return ranked[0] if ranked else None

@@ -64,7 +64,7 @@ class Space:
         dimensions: a list of values or a :class:`Range` for each name.
 
     Raises:
-        QhnError: at construction, if a hyper-parameter has no values.
+        QhnError: at construction, if a hyper-parameter has no name or no values.
 
     >>> space = Space({"hidden": [16, 32, 64], "rate": Range(1e-4, 1e-1, log=True)})
     >>> space.draw(seed=0, trial=3) == space.draw(seed=0, trial=3) != space.draw(seed=0, trial=4)
@@ -74,7 +74,11 @@ class Space:
     dimensions: Mapping[str, Sequence[Any] | Range]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.dimensions, Mapping):
+            raise QhnError(f"a space must be a table of hyper-parameters by name, got {shown(self.dimensions)}")
         for name, values in self.dimensions.items():
+            if not isinstance(name, str):
+                raise QhnError(f"the name of a hyper-parameter must be a text, got {shown(name)}")
             if isinstance(values, Range):
                 continue
             if isinstance(values, str) or not isinstance(values, Sequence) or not values:

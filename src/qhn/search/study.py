@@ -2,9 +2,9 @@
 
 A trial is any Python function that trains something::
 
-    study = Study(Hyperband(max_resource=81), Space({"rate": Range(1e-4, 1e-1, log=True)}), folder="results/mlp")
-    while trial := study.ask():
-        study.tell(trial, train(trial.values, trial.reached, trial.until))   # a loss for each unit of resource
+    with Study(Hyperband(max_resource=81), {"rate": Range(1e-4, 1e-1, log=True)}, folder="results/mlp") as study:
+        while trial := study.ask():
+            study.tell(trial, train(trial))   # a loss for each unit from trial.reached + 1 to trial.until
 
 or a run as ``qhn run`` makes it (:mod:`qhn.search.runs`). The journal holds the losses that were told, one line a job.
 Everything else follows from them: telling the scheduler again what it was told leads it to where it stopped.
@@ -12,60 +12,27 @@ Everything else follows from them: telling the scheduler again what it was told 
 
 from __future__ import annotations
 
-import json
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from qhn import durable
-from qhn.errors import QhnError, RecordError
-from qhn.fields import Whole, is_number, plain
-from qhn.lock import Lock
+from qhn.errors import QhnError
+from qhn.fields import Whole
 from qhn.parallel.jobs import Failure, work_through
 from qhn.search.curves import Curves, Decision
-from qhn.search.scheduler import Rule, Scheduler
+from qhn.search.journal import DEFINITION, JOURNAL, StudyJournal
+from qhn.search.scheduler import Rule, Scheduler, Stage
 from qhn.search.space import Space
-from qhn.seeds import Key, Purpose
-from qhn.text import clipped, parse_json, shown
+from qhn.search.trial import Job, Result, Trial, checked, seed_of, train_each
+from qhn.text import clipped
 
-JOURNAL, DEFINITION = "trials.jsonl", "study.json"
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A trial that is to be trained further.
-
-    Attributes:
-        number: the number of the trial in the study, from 0.
-        values: the hyper-parameters by name.
-        seed: a seed of its own for its random numbers.
-        reached: the resource that it has taken, in units; 0 if it has not begun.
-        until: the resource until which it is to be trained, in units.
-        folder: a folder of its own for what it needs to go on later; None if the study is not kept on disk.
-    """
-
-    number: int
-    values: Mapping[str, Any]
-    seed: int
-    reached: int
-    until: int
-    folder: Path | None = None
-
-
-@dataclass(frozen=True)
-class Result:
-    """The result of training a trial further.
-
-    Attributes:
-        losses: the loss at each unit of resource that it took, in order.
-        facts: what else is to be kept of it: numbers, texts and truth values by name.
-    """
-
-    losses: Sequence[float]
-    facts: Mapping[str, Any] = field(default_factory=dict)
+__all__ = ["DEFINITION", "JOURNAL", "Job", "Result", "Study", "StudyProgress", "Trial", "advance", "one_by_one"]
+__all__ += ["seed_of", "train_each"]
 
 
 @dataclass(frozen=True)
@@ -87,7 +54,6 @@ class StudyProgress:
     failures: tuple[tuple[tuple[Trial, ...], str], ...] = ()
 
 
-Job = tuple[Trial, ...]
 Grouping = Callable[[Sequence[Trial]], Sequence[Job]]
 
 
@@ -112,10 +78,11 @@ class Study:
         rule: the rule of the scheduler.
         space: the hyper-parameters from which trials are drawn.
         folder: the folder of the study, or None.
+        seed: the seed of the study.
         facts: what is known of each trial but its losses, by its number.
 
     Raises:
-        QhnError: if the folder holds another study.
+        QhnError: if the folder holds another study, or the rule cannot be kept in words.
         RecordError: if the study in the folder is damaged.
 
     >>> from qhn.search.hyperband import Hyperband
@@ -141,40 +108,58 @@ class Study:
         self.folder = None if folder is None else Path(folder)
         self.seed = Whole(0)("seed", seed)
         self.facts: dict[int, dict[str, Any]] = {}
-        self._definition = definition or {"rule": repr(rule), "space": repr(self.space.dimensions), "seed": self.seed}
         self._group = group
         self._scheduler = Scheduler(rule, lambda trial: self.space.as_numbers(self.values(trial)))
-        self._jobs: list[Job] = []  # opened, and not handed out
-        self._open: dict[int, Job] = {}  # the job of each trial that is to be trained
-        self._told: dict[int, Result] = {}  # of jobs that are not whole
-        self._lock: Lock | None = None
-        self._end = 0  # bytes of the journal that were read
+        self._open: dict[int, Trial] = {}  # trials that are to be trained and were not told, by number
+        self._queue: deque[Job] = deque()  # jobs that were not handed out; trials that were told drop out
+        self._handed_out: list[Job] = []
+        self._journal: StudyJournal | None = None
+        if self.folder is not None:
+            self._journal = StudyJournal(self.folder, definition or self._in_words())
         self._take_up()
         self._read()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     # ------------------------------------------------------------ ask and tell
 
     def ask(self) -> Trial | None:
         """A trial to be trained further; None if there is none until others have been told, or at the end.
 
+        Its folder exists, if it has one.
+
         Raises:
-            QhnError: if another process goes on with the study.
+            QhnError: if trials are trained in jobs of several.
+            RecordError: if another process goes on with the study, or its journal is damaged.
             OSError: if its folder cannot be written.
         """
-        if self._jobs and len(self._jobs[0]) > 1:
-            raise QhnError("the trials of this study are trained in jobs of several; use ask_job")
         job = self.ask_job()
-        return None if job is None else job[0]
+        if job is None:
+            return None
+        if len(job) > 1:
+            self._queue.appendleft(job)
+            raise QhnError("the trials of this study are trained in jobs of several; use ask_job")
+        if job[0].folder is not None:
+            job[0].folder.mkdir(parents=True, exist_ok=True)
+        return job[0]
 
     def ask_job(self) -> Job | None:
         """Trials that are to be trained together; None if there are none until others have been told, or at the end.
 
         Raises:
-            QhnError: if another process goes on with the study.
+            RecordError: if another process goes on with the study, or its journal is damaged.
             OSError: if its folder cannot be written.
         """
         self._hold()
-        return self._jobs.pop(0) if self._jobs else None
+        while self._queue:
+            if job := self._left_of(self._queue.popleft()):
+                self._handed_out.append(job)
+                return job
+        return None
 
     def tell(self, trial: Trial, losses: Sequence[float], **facts: Any) -> None:
         """Take the losses of a trial.
@@ -182,11 +167,13 @@ class Study:
         Args:
             trial: the trial, as it was asked for.
             losses: the loss at each unit of resource from ``trial.reached + 1`` to ``trial.until``; lower is better.
-                A loss that is no number stands for a trial that failed.
+                nan stands for a unit before its first step; any other loss that is not finite for a trial that has
+                failed, which is never trained further.
             facts: what else is to be kept of it: numbers, texts and truth values by name.
 
         Raises:
-            QhnError: if the trial was not asked for, or there are more or fewer losses.
+            QhnError: if the trial was not asked for, there are more or fewer losses, or one is no number.
+            RecordError: if another process goes on with the study, or its journal is damaged.
             OSError: if the journal cannot be written.
         """
         self.tell_job((trial,), [Result(losses, facts)])
@@ -199,22 +186,58 @@ class Study:
             results: the result of each.
 
         Raises:
-            QhnError: if a trial was not asked for, or there are more or fewer losses.
+            QhnError: if a trial was not asked for, there are more or fewer losses, or one is no number.
+            RecordError: if another process goes on with the study, or its journal is damaged.
             OSError: if the journal cannot be written.
         """
-        checked = [self._checked(trial, result) for trial, result in zip(job, results, strict=True)]
         self._hold()
-        if self.folder is not None:
-            line = _line(job, checked)
-            durable.append(self.folder / JOURNAL, line)
-            self._end += len(line)
-        self._apply(job[0].until, {trial.number: result for trial, result in zip(job, checked, strict=True)})
+        if len(results) != len(job):
+            raise QhnError(f"a job of {len(job)} trials needs as many results, got {len(results)}")
+        told = self._checked(job[0].until, {one.number: result for one, result in zip(job, results, strict=True)})
+        if self._journal is not None:
+            self._journal.append(job, list(told.values()))
+        self._apply(told)
 
     def close(self) -> None:
-        """Let other processes go on with the study; closing twice does no harm."""
-        if self._lock is not None:
-            self._lock.__exit__()
-            self._lock = None
+        """Let other processes go on with the study; closing twice does no harm.
+
+        What was asked for and not told is asked for again if this process goes on.
+        """
+        self._queue.extendleft(reversed(self._handed_out))
+        self._handed_out.clear()
+        if self._journal is not None:
+            self._journal.release()
+
+    def train(
+        self, function: Callable[[Trial], Sequence[float]], executor: Executor, *, in_flight: int | None = None
+    ) -> Iterator[StudyProgress]:
+        """Train the trials on workers by a function of one's own, and yield the progress of the study.
+
+        A trial whose function raises an error has failed.
+
+        Args:
+            function: a function that trains a trial until ``trial.until`` and returns its loss at each unit of resource
+                from ``trial.reached + 1`` on. What it needs to go on later it keeps in ``trial.folder``, beside what
+                it needs to begin again from ``trial.reached`` if it is killed. For workers that are processes it is a
+                function of a module.
+            executor: the workers.
+            in_flight: number of trials that are handed to the executor and have not ended, at most.
+
+        Raises:
+            RecordError: if another process goes on with the study, or its journal is damaged.
+            OSError: if its folder cannot be written.
+            BackendError: if a worker died.
+
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> from qhn.search.hyperband import RunAll
+        >>> def losses(trial):
+        ...     return [trial.values["slope"] / unit for unit in range(trial.reached + 1, trial.until + 1)]
+        >>> study = Study(RunAll(num_trials=5, max_resource=3), {"slope": [1.0, 2.0]})
+        >>> with ThreadPoolExecutor(2) as executor:
+        ...     print(list(study.train(losses, executor))[-1])
+        StudyProgress(units=15, most_units=15, trials=5, best=0.333..., failures=())
+        """
+        return advance(self, partial(train_each, function), executor, in_flight=in_flight)
 
     # ------------------------------------------------------------ what is known
 
@@ -234,9 +257,14 @@ class Study:
         return tuple(self._scheduler.decisions)
 
     @property
+    def stages(self) -> Sequence[Stage]:
+        """The stages of the scheduler that were opened so far, in order."""
+        return tuple(self._scheduler.stages)
+
+    @property
     def units(self) -> int:
         """The resource that all trials have taken so far, in units."""
-        return sum(self.curves.reached(trial) for trial in range(self.rule.num_trials))
+        return self._scheduler.units
 
     def values(self, trial: int) -> dict[str, Any]:
         """The hyper-parameters of a trial by name.
@@ -247,7 +275,10 @@ class Study:
         return self.space.draw(self.seed, trial)
 
     def best(self) -> Trial | None:
-        """The trial with the lowest loss at the most resource that any has reached; None if none has begun."""
+        """The trial with the lowest loss at the most resource that any has reached without having failed.
+
+        It is None if none has a loss yet. Its ``until`` is what it has reached.
+        """
         best = self._scheduler.best()
         return None if best is None else self._trial(best, self.curves.reached(best))
 
@@ -265,92 +296,79 @@ class Study:
     # ------------------------------------------------------------ within
 
     def _trial(self, number: int, until: int) -> Trial:
-        seed = Key(self.seed, Purpose.TRIAL, number, 1).uint32()
         folder = None if self.folder is None else self.folder / "trials" / f"{number:04d}"
-        return Trial(number, self.values(number), seed, self.curves.reached(number), until, folder)
+        return Trial(
+            number, self.values(number), seed_of(self.seed, number), self.curves.reached(number), until, folder
+        )
+
+    def _in_words(self) -> dict[str, Any]:
+        """What defines the study: rule, space and seed in words.
+
+        Raises:
+            QhnError: if the words of an object say where it lies in memory, and not what it is.
+        """
+        words = {"rule": repr(self.rule), "space": repr(dict(self.space.dimensions))}
+        for name, text in words.items():
+            if " at 0x" in text:
+                raise QhnError(f"the {name} is kept in words, which must say what it is, got {clipped(text)}")
+        return words | {"seed": self.seed}
 
     def _take_up(self) -> None:
         """Put the trials of new stages into jobs."""
         while stage := self._scheduler.ask():
-            for job in self._group([self._trial(number, stage.until) for number in stage.trials]):
-                self._jobs.append(job)
-                self._open |= dict.fromkeys((trial.number for trial in job), job)
+            trials = [self._trial(number, stage.until) for number in stage.trials]
+            self._open |= {trial.number: trial for trial in trials}
+            self._queue.extend(self._group(trials))
 
-    def _checked(self, trial: Trial, result: Result) -> Result:
-        """A result whose losses are as many numbers as the trial needs.
+    def _left_of(self, job: Job) -> Job:
+        """The trials of a job that were not told."""
+        return tuple(trial for trial in job if self._open.get(trial.number) is trial)
+
+    def _checked(self, until: int, told: Mapping[int, Result]) -> dict[int, Result]:
+        """The results of trials that are to be trained now.
 
         Raises:
-            QhnError: if the trial was not asked for, or the losses are not.
+            QhnError: if a trial is not, or has the wrong losses.
         """
-        job = self._open.get(trial.number, ())
-        if trial not in job:
-            raise QhnError(f"trial {trial.number} until {trial.until} is not to be trained now; ask for trials first")
-        losses, needed = [plain(loss) for loss in result.losses], trial.until - trial.reached
-        if len(losses) != needed:
-            words = f"trial {trial.number} needs {needed} losses, one a unit from {trial.reached + 1} to {trial.until}"
-            raise QhnError(f"{words}, got {len(losses)}")
-        for loss in losses:
-            if not is_number(loss):
-                raise QhnError(f"a loss must be a number, got {shown(loss)}")
-        return Result([float(loss) for loss in losses], dict(result.facts))
+        results = {}
+        for number, result in told.items():
+            trial = self._open.get(number)
+            if trial is None or trial.until != until:
+                raise QhnError(f"trial {number} is not to be trained until {until} now; ask for trials first")
+            results[number] = checked(trial, result)
+        return results
 
-    def _apply(self, until: int, told: Mapping[int, Result]) -> None:
+    def _apply(self, told: Mapping[int, Result]) -> None:
+        for number, result in told.items():
+            self.facts[number] = self.facts.get(number, {}) | dict(result.facts)
+            del self._open[number]
+        self._handed_out = [left for job in self._handed_out if (left := self._left_of(job))]
         for number, result in told.items():
             self._scheduler.tell(number, result.losses)
-            self.facts[number] = self.facts.get(number, {}) | dict(result.facts)
-            job = self._open.pop(number)
-            if job in self._jobs:
-                self._jobs.remove(job)
         self._take_up()
-
-    # ------------------------------------------------------------ on disk
 
     def _hold(self) -> None:
         """Be the only process that goes on with the study, and know what others have told before."""
-        if self.folder is None or self._lock is not None:
+        if self._journal is None or self._journal.is_held:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = Lock(self.folder)
-        lock.__enter__()
-        self._lock = lock
-        durable.clear_abandoned(self.folder)
-        self._read()
-        path = self.folder / JOURNAL
-        if path.exists() and path.stat().st_size > self._end:
-            durable.truncate(path, self._end)  # a line that was torn when its writer died
-        if not (self.folder / DEFINITION).exists():
-            text = json.dumps(self._definition, indent=2, ensure_ascii=False) + "\n"
-            durable.replace(self.folder / DEFINITION, lambda file: file.write(text.encode()))
+        self._journal.hold()
+        try:
+            self._read()
+            self._journal.begin()
+        except BaseException:
+            self._journal.release()
+            raise
 
     def _read(self) -> None:
-        """Take what the journal holds beyond what is known.
-
-        Raises:
-            QhnError: if it is that of another study.
-            RecordError: if it is damaged.
-        """
-        if self.folder is None or not (self.folder / DEFINITION).exists():
+        """Take what the journal holds beyond what is known."""
+        if self._journal is None:
             return
-        path = self.folder / DEFINITION
-        try:
-            definition = parse_json(path.read_bytes())
-        except ValueError as error:
-            raise RecordError(f"{path} is damaged ({error}); restore it, or move the study's folder away") from None
-        if definition != json.loads(json.dumps(self._definition)):
-            changed = _difference(definition, self._definition)
-            raise QhnError(f"{self.folder} holds another study ({changed}); give this one another name or folder")
-        journal = self.folder / JOURNAL
-        content = journal.read_bytes()[self._end :] if journal.exists() else b""
-        for line in content.splitlines(keepends=True):
-            if not line.endswith(b"\n"):
-                return
+        for until, told in self._journal.read():
             try:
-                until, told = _parsed(line)
-                self._apply(until, told)
-            except (ValueError, LookupError, TypeError, AttributeError) as error:
-                words = f"{journal} is damaged at byte {self._end:,} ({clipped(str(error))})"
-                raise RecordError(f"{words}; restore it, or move the study's folder away") from None
-            self._end += len(line)
+                results = self._checked(until, told)
+            except QhnError as error:
+                raise self._journal.damage(clipped(str(error))) from None
+            self._apply(results)
 
 
 def advance(
@@ -369,23 +387,27 @@ def advance(
         in_flight: number of jobs that are handed to the executor and have not ended, at most.
 
     Raises:
-        QhnError: if another process goes on with the study.
-        RecordError: if the study is damaged.
+        QhnError: if ``train`` returns what is no result.
+        RecordError: if another process goes on with the study, or its journal is damaged.
         OSError: if its folder cannot be written.
         BackendError: if a worker died.
     """
     failures: list[tuple[Job, str]] = []
+    under_way = 0
 
     def jobs() -> Iterator[Job | None]:
+        nonlocal under_way
         while not study.is_done:
             job = study.ask_job()
-            if job is None and failures:
-                return
+            if job is None and not under_way:
+                return  # others wait for jobs that failed
+            under_way += job is not None
             yield job
 
     yield study.progress()
     try:
         for job, results in work_through(train, jobs(), executor, in_flight=in_flight):
+            under_way -= 1
             if isinstance(results, Failure):
                 failures.append((job, str(results.error)))
             else:
@@ -393,52 +415,3 @@ def advance(
             yield study.progress(failures)
     finally:
         study.close()
-
-
-def train_each(function: Callable[[Trial], Sequence[float]], job: Job) -> list[Result]:
-    """Train each trial of a job by a function of the user's; a trial whose function raises an error has failed.
-
-    Args:
-        function: a function that trains a trial until ``trial.until`` and returns its loss at each unit of resource
-            from ``trial.reached + 1`` on. What it needs to go on later it keeps in ``trial.folder``.
-        job: the trials.
-    """
-    return [_trained(function, trial) for trial in job]
-
-
-def _trained(function: Callable[[Trial], Sequence[float]], trial: Trial) -> Result:
-    if trial.folder is not None:
-        trial.folder.mkdir(parents=True, exist_ok=True)
-    try:
-        return Result([float(loss) for loss in function(trial)])
-    except Exception as error:
-        words = clipped(f"{type(error).__name__}: {error}")
-        return Result([math.inf] * (trial.until - trial.reached), {"error": words})
-
-
-def _line(job: Job, results: Sequence[Result]) -> bytes:
-    """The line of the journal on a job."""
-    told = [
-        {"trial": trial.number, "losses": [_as_json(loss) for loss in result.losses]} | {"facts": dict(result.facts)}
-        for trial, result in zip(job, results, strict=True)
-    ]
-    return (json.dumps({"until": job[0].until, "told": told}, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def _parsed(line: bytes) -> tuple[int, dict[int, Result]]:
-    tree = parse_json(line)
-    told = {one["trial"]: Result([float(loss) for loss in one["losses"]], one["facts"]) for one in tree["told"]}
-    return tree["until"], told
-
-
-def _as_json(loss: float) -> float | str:
-    """A loss as JSON has it, where numbers are finite."""
-    return loss if math.isfinite(loss) else str(loss)
-
-
-def _difference(before: Any, now: Mapping[str, Any]) -> str:
-    """The first key in which two definitions differ, in words."""
-    if not isinstance(before, dict):
-        return f"{DEFINITION} is no table"
-    key = next(name for name in [*now, *before] if before.get(name) != now.get(name))
-    return f"its {key} is {shown(before.get(key))}, not {shown(now.get(key))}"

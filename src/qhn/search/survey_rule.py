@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from qhn.fields import Number, Whole, settle
 from qhn.search.curves import Curves, Decision, Verdict
-from qhn.search.schedule import check_sizes
+from qhn.search.schedule import check_sizes, share_of
 from qhn.search.scheduler import Stage, Stages
 
 FEWEST_WHOLE = 15  # trials of a group that are trained to the end at least, if it has as many
@@ -35,14 +34,14 @@ class SurveyRule:
 
     >>> rule = SurveyRule(groups=3, trials_per_group=100, max_resource=60)
     >>> rule.num_trials, rule.decision_point, rule.whole_per_group, rule.most_units / rule.units_of_all
-    (300, 15, 30, 0.475)
+    (300, 30, 50, 0.75)
     """
 
     groups: int
     trials_per_group: int
     max_resource: int
-    known: float = 0.25
-    full: float = 0.3
+    known: float = 0.5
+    full: float = 0.5
 
     def __post_init__(self) -> None:
         settle(self, groups=Whole(1), trials_per_group=Whole(1))
@@ -57,12 +56,12 @@ class SurveyRule:
     @property
     def decision_point(self) -> int:
         """The resource at which the trials are paused and most of them stopped, in units."""
-        return max(1, math.ceil(self.max_resource * self.known))
+        return max(1, share_of(self.known, self.max_resource))
 
     @property
     def whole_per_group(self) -> int:
         """The number of trials of each group that are trained to the end."""
-        return min(self.trials_per_group, max(FEWEST_WHOLE, math.ceil(self.trials_per_group * self.full)))
+        return min(self.trials_per_group, max(FEWEST_WHOLE, share_of(self.full, self.trials_per_group)))
 
     @property
     def most_units(self) -> int:

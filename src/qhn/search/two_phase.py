@@ -34,15 +34,17 @@ class Estimate:
         interval: the ends of the interval for all initialisations, of which the trials are a random sample.
         sweep_interval: the ends of the interval for the trials of the survey alone: the value that they would have had
             if all of them had been trained to the end.
+        trials: the number of trials that, if all of them were trained to the end, would tell the value as precisely.
     """
 
     value: float
     interval: Interval
     sweep_interval: Interval
+    trials: float
 
     def __str__(self) -> str:
         low, high = self.interval
-        return f"{self.value:.3g} ({low:.3g}–{high:.3g})"
+        return "–" if math.isnan(self.value) else f"{self.value:.3g} ({low:.3g}–{high:.3g})"
 
 
 def estimate_mean(known: Floats, predicted_known: Floats, predicted_others: Floats) -> Estimate:
@@ -58,20 +60,22 @@ def estimate_mean(known: Floats, predicted_known: Floats, predicted_others: Floa
     >>> known, predicted = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.6, 1.4, 2.6, 3.4])  # 0.5 too low
     >>> estimate = estimate_mean(known, predicted, np.array([4.5, 5.5, 6.5, 7.5]))
     >>> print(f"{estimate.value:.2f}", [round(end, 2) for end in estimate.sweep_interval])
-    4.52 [4.32, 4.72]
+    4.50 [4.28, 4.72]
     """
     from scipy.special import stdtrit
 
     every = len(known) + len(predicted_others)
     value, residuals = _corrected_mean(known, predicted_known, predicted_others)
     if len(known) < FEWEST:
-        return Estimate(value, (-math.inf, math.inf), (-math.inf, math.inf))
+        return Estimate(value, (-math.inf, math.inf), (-math.inf, math.inf), len(known))
     degrees = len(known) - 2
     of_sweep = len(predicted_others) / every * float(residuals @ residuals) / degrees / len(known)
-    of_all = of_sweep + float(known.var(ddof=1)) / every
+    variance = float(known.var(ddof=1))
+    of_all = of_sweep + variance / every
+    trials = variance / of_all if of_all else every
     factor = float(stdtrit(degrees, 0.975))
     reach, sweep_reach = factor * math.sqrt(of_all), factor * math.sqrt(of_sweep)
-    return Estimate(value, (value - reach, value + reach), (value - sweep_reach, value + sweep_reach))
+    return Estimate(value, (value - reach, value + reach), (value - sweep_reach, value + sweep_reach), trials)
 
 
 def estimate_rate(known: Floats, predicted_known: Floats, predicted_others: Floats) -> Estimate:
@@ -84,29 +88,27 @@ def estimate_rate(known: Floats, predicted_known: Floats, predicted_others: Floa
     Args:
         known: 1 for each trial that is trained to the end and succeeds, 0 for one that does not, ``[n]``.
         predicted_known: the probabilities of success predicted for them without them, ``[n]``.
-        predicted_others: those predicted for all other trials, ``[m]``.
+        predicted_others: the probabilities predicted for all other trials, ``[m]``.
 
     >>> known, predicted = np.repeat([1.0, 0.0], 20), np.repeat([0.9, 0.1], 20)
     >>> estimate = estimate_rate(known, predicted, np.repeat([0.9, 0.1], [60, 20]))
     >>> print(estimate, "in all,", [round(end, 2) for end in estimate.sweep_interval], "in the sweep")
-    0.667 (0.579–0.744) in all, [0.63, 0.7] in the sweep
+    0.633 (0.533–0.723) in all, [0.59, 0.68] in the sweep
     >>> print(estimate_rate(np.zeros(20), np.zeros(20), np.zeros(80)))
     0 (0–0.161)
     """
     number, others = len(known), len(predicted_others)
     if not number:
-        return Estimate(math.nan, (0.0, 1.0), (0.0, 1.0))
+        return Estimate(math.nan, (0.0, 1.0), (0.0, 1.0), 0)
     value, residuals = _corrected_mean(known, predicted_known, predicted_others)
     successes = float(known.sum())
     fewest, most = successes / (number + others), (successes + others) / (number + others)
     value = min(max(value, fewest), most)
     missed = _missed_share(known, residuals)
     sweep_part = others / (number + others) * missed / number  # variances in units of that of a single trial
-    interval = _wilson(value, 1 / (sweep_part + 1 / (number + others)))
-    if not others:
-        return Estimate(value, interval, (value, value))
-    low, high = _wilson(value, 1 / sweep_part)
-    return Estimate(value, interval, (max(low, fewest), min(high, most)))
+    trials = 1 / (sweep_part + 1 / (number + others))
+    low, high = _wilson(value, 1 / sweep_part) if others else (value, value)
+    return Estimate(value, _wilson(value, trials), (max(low, fewest), min(high, most)), trials)
 
 
 def _corrected_mean(known: Floats, predicted_known: Floats, predicted_others: Floats) -> tuple[float, Floats]:

@@ -11,6 +11,7 @@ from qhn.errors import QhnError
 from qhn.fields import Whole
 from qhn.problem.quadratic import QuadraticProblem
 from qhn.svr.task import MOST_READS, Found, Task, check_options
+from qhn.text import in_line, shown
 
 SIMULATED = {"num_reads": 100, "num_sweeps": 200}
 ANNEALER = {"num_reads": 100}
@@ -21,7 +22,7 @@ def simulated(task: Task) -> Found:
     """Bitstrings from simulated annealing by dwave-samplers, 100 reads of 200 sweeps unless options say otherwise.
 
     Raises:
-        QhnError: if dwave-samplers is missing, or it has no such option.
+        QhnError: if dwave-samplers is missing, or it has no such option or value of one.
     """
     try:
         from dwave.samplers import SimulatedAnnealingSampler
@@ -74,7 +75,7 @@ def sampled(sampler: Any, task: Task) -> Found:
         task: the task, whose options the sampler is called with.
 
     Raises:
-        QhnError: if dimod is missing, the sampler has no such option, or its graph is too small.
+        QhnError: if dimod is missing, the sampler refuses an option, or its graph is too small.
     """
     return _sampled(sampler, task, dict(task.options), type(sampler).__name__)
 
@@ -88,7 +89,10 @@ def _sampled(sampler: Any, task: Task, options: dict[str, Any], name: str) -> Fo
         options["num_reads"] = Whole(1, MOST_READS)("num_reads", options["num_reads"])
     if "seed" in sampler.parameters:
         options["seed"] = task.seed % 2**31
-    samples = sampler.sample(model, **options).change_vartype("BINARY", inplace=False)
+    try:
+        samples = sampler.sample(model, **options).change_vartype("BINARY", inplace=False)
+    except (TypeError, ValueError) as error:
+        raise QhnError(f"solver {name!r} refuses its options {shown(options)}: {in_line(error)}") from error
     order = np.argsort(np.asarray(samples.variables, dtype=np.int64))
     return Found(samples.record.sample[:, order].astype(np.uint8), dict(samples.info))
 

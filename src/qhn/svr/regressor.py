@@ -45,8 +45,11 @@ class QuboSVR(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # of a pack
     and ξ, ε and γ do not adapt to other scales: standardise both, as ``TransformedTargetRegressor`` and
     ``StandardScaler`` do in a pipeline. The classical regression of the same box is ``sklearn.svm.SVR(C=1.756)``.
 
-    A low energy is no low error: with these constants the regression predicts about as well from uniform random bits
-    (``solver="random"``), which is the control of any claim for a solver.
+    A low energy is no low error: judge a solver by ``energy_gap_``, and its predictions against those from uniform
+    random bits (``solver="random"``). The bitstrings are the best of all that a solver has seen, not its typical ones.
+
+    A training of a circuit on a machine that bills is recorded, so that shots are paid for once. The reads of D-Wave's
+    annealers are billed to the account of its client at each fit, and kept in ``bits_`` alone.
 
     Args:
         num_bits: number of bits of a multiplier.
@@ -81,7 +84,8 @@ class QuboSVR(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # of a pack
         energy_: lowest of these energies.
         optimal_energy_: the minimum over all multipliers from 0 to the largest, which no bits can go below.
         energy_gap_: ``energy_ − optimal_energy_``, in the unit of the energies.
-        relative_energy_gap_: ``energy_gap_`` divided by the size of ``optimal_energy_``; 0 if both are 0.
+        relative_energy_gap_: ``energy_gap_`` divided by the size of ``optimal_energy_``; 0 without a gap, and
+            infinite with one where the optimum is 0, as that of targets inside of the tube.
         dual_coefs_: α − α̂ of each solution and training sample, ``[num_solutions, num_samples]``.
         intercepts_: the bias of each solution, ``[num_solutions]``.
         weights_: the weights of the solutions by the name of each rule.
@@ -153,7 +157,7 @@ class QuboSVR(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # of a pack
         dual = Dual(_kernel(X, X, gamma), np.asarray(y, dtype=np.float64), self.epsilon, self.xi, self.beta)
         solver, task = solver_of(self.solver), self._task(dual, encoding)
         found = solver(task)
-        self.bits_, self.energies_ = best(task, found)
+        self.bits_ = best(task, found)
         self.X_fit_, self.gamma_, self.problem_, self.solver_info_ = X, gamma, task.problem, found.info
         self._take_solutions(dual, encoding)
         self._take_gap(dual, encoding)
@@ -235,7 +239,10 @@ class QuboSVR(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # of a pack
         return Task(dual.problem(encoding), number, dict(self.options or {}), seed, is_number, self.results)
 
     def _take_solutions(self, dual: Dual, encoding: Encoding) -> None:
-        """Set the coefficients, biases and weights of the solutions."""
+        """Set the energies, coefficients, biases and weights of the solutions."""
+        self.energies_ = dual.energy(*encoding.decode(self.bits_))
+        order = np.argsort(self.energies_, kind="stable")  # spins and multipliers round differently
+        self.bits_, self.energies_ = self.bits_[order], self.energies_[order]
         pairs = list(zip(*encoding.decode(self.bits_), strict=True))
         self.dual_coefs_ = np.array([alpha - alpha_hat for alpha, alpha_hat in pairs])
         self.intercepts_ = np.array([BIASES[self.bias](dual, *pair, encoding.largest) for pair in pairs])
@@ -247,7 +254,10 @@ class QuboSVR(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # of a pack
         self.energy_ = float(self.energies_[0])
         self.optimal_energy_ = min(optimum(dual, encoding.largest).energy, self.energy_)
         self.energy_gap_ = self.energy_ - self.optimal_energy_
-        self.relative_energy_gap_ = self.energy_gap_ / abs(self.optimal_energy_) if self.energy_gap_ else 0.0
+        with np.errstate(divide="ignore"):  # of targets within the tube, whose minimum is 0
+            self.relative_energy_gap_ = (
+                float(self.energy_gap_ / np.abs(self.optimal_energy_)) if self.energy_gap_ else 0.0
+            )
 
 
 def _kernel(left: Floats, right: Floats, gamma: float) -> Floats:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from qhn import bitstrings
-from qhn.arrays import Bits, Floats
+from qhn.arrays import Bits
 from qhn.errors import QhnError
 from qhn.problem.quadratic import QuadraticProblem
 from qhn.text import did_you_mean, shown
@@ -55,20 +55,19 @@ class Found:
 Solver = Callable[[Task], Found]
 
 
-def best(task: Task, found: Found) -> tuple[Bits, Floats]:
-    """The different bitstrings of the lowest energies that a solver found, and their energies, ascending.
+def best(task: Task, found: Found) -> Bits:
+    """The different bitstrings of the lowest energies that a solver found, of ascending energy.
 
     Args:
         task: the task, which says how many are wanted.
         found: the result of the solver, which may hold fewer.
 
     Returns:
-        Bitstrings ``[n, num_qubits]`` and energies ``[n]``, n at most ``task.num_solutions``.
+        Bitstrings ``[n, num_qubits]``, n at most ``task.num_solutions``.
     """
     bits, _ = bitstrings.distinct(found.bits)
-    energies = task.problem.cost(bits)
-    lowest = np.argsort(energies, kind="stable")[: task.num_solutions]
-    return bits[lowest], energies[lowest]
+    lowest: Bits = bits[np.argsort(task.problem.cost(bits), kind="stable")[: task.num_solutions]]
+    return lowest
 
 
 def check_options(solver: str, options: Mapping[str, Any], known: Collection[str]) -> None:

@@ -1,6 +1,7 @@
 """Batches of exact trainings, which advance together, can be paused, and go on with some of the members.
 
-The members are runs of one circuit on one problem that differ in their seed, and so in their initial angles.
+The members are runs of one circuit on one problem that differ in their seed, and so in their initial angles; with other
+optimizers than L-BFGS their learning rates may differ as well.
 Each member takes the steps that a run of its own would take (:mod:`qhn.run.training`); the engine serves all of them
 with the same products with the table of costs. With L-BFGS a member that has ended is not evaluated again; with the
 other optimizers it is, at the same angles, as long as it is in the batch.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,11 @@ from qhn.arrays import Bits, Bools, Floats, Integers
 from qhn.black_box.cost import begin_evaluations
 from qhn.circuit.ansatz import gate_angles
 from qhn.config import RunConfig
+from qhn.config.strategy import LbfgsConfig
+from qhn.config.train import UniformConfig
 from qhn.errors import QhnError, RecordError
 from qhn.estimator.exact import ExactEstimator
+from qhn.estimator.gradient import ValueAndGrad
 from qhn.npz import open_npz
 from qhn.optimize.lbfgs import Lbfgs, LbfgsState
 from qhn.optimize.line_search import Point
@@ -59,13 +64,20 @@ def can_advance_together(config: RunConfig) -> bool:
     return polynomial_for_table(config.problem()) is None
 
 
-def circuit_and_problem(config: RunConfig) -> str:
-    """A name for everything in a configuration but the seed; it is the same for all members of a batch.
+def shared_by_members(config: RunConfig) -> str:
+    """A name for all that the members of a batch share: what a step measures, and not where it leads.
+
+    Members differ in their seed, in the distribution of their first angles, and in the settings of their optimizer,
+    unless it is L-BFGS, whose members search their lines together.
 
     Args:
         config: the configuration of the run.
     """
-    shared = config.model_copy(update={"train": config.train.model_copy(update={"seed": 0})})
+    optimizer = config.train.optimizer
+    if not isinstance(optimizer, LbfgsConfig):
+        optimizer = type(optimizer).model_validate({"name": optimizer.name})
+    own = {"seed": 0, "initial": UniformConfig(), "optimizer": optimizer}
+    shared = config.model_copy(update={"train": config.train.model_copy(update=own)})
     return shared.run_id + shared.stop_rules_id
 
 
@@ -132,6 +144,35 @@ class BatchState:
         taken = {name: value[rows] for name, value in values.items() if isinstance(value, np.ndarray)}
         optimizer = {name: part[rows] if part.ndim else part for name, part in self.optimizer.items()}
         return replace(self, **taken, optimizer=optimizer)
+
+    @classmethod
+    def joined(cls, states: Sequence[BatchState]) -> BatchState:
+        """The state of the members of several states, in their order, which have taken the same steps.
+
+        A state whose members ended earlier has fewer columns of E, and repeats its last one.
+
+        Args:
+            states: the states, at least one.
+        """
+        columns = max(state.mean.shape[1] for state in states)
+        padded = [state._with_columns(columns) for state in states]
+        names = [f.name for f in fields(cls) if isinstance(getattr(states[0], f.name), np.ndarray)]
+        optimizer = {
+            name: np.concatenate([state.optimizer[name] for state in states])
+            if part.ndim
+            else np.asarray(np.max([state.optimizer[name] for state in states]))
+            for name, part in states[0].optimizer.items()
+        }
+        values = {name: np.concatenate([getattr(state, name) for state in padded]) for name in names}
+        return replace(states[0], **values, optimizer=optimizer)
+
+    def _with_columns(self, columns: int) -> BatchState:
+        """The state with as many columns of E and of the validation costs, of which the last ones are repeated."""
+        if self.mean.shape[1] == columns:
+            return self
+        more = ((0, 0), (0, columns - self.mean.shape[1]))
+        validation = None if self.validation is None else np.pad(self.validation, more, mode="edge")
+        return replace(self, mean=np.pad(self.mean, more, mode="edge"), validation=validation)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All arrays of the state by name, as :func:`numpy.savez` takes them: numbers and text, no objects."""
@@ -225,7 +266,7 @@ class BatchState:
 
 
 class Batch:
-    """Exact trainings that differ in their seed only, and advance together.
+    """Exact trainings of one circuit on one problem, which advance together.
 
     Args:
         configs: the configurations of the members, at least one.
@@ -234,11 +275,12 @@ class Batch:
     Attributes:
         configs: the configurations of the members by run id.
         estimator: the exact estimator of the objective, with the table of all costs.
-        optimizer: the rule for the next θ.
+        optimizer: the rule for the next θ of the first member.
 
     Raises:
-        QhnError: if ``configs`` is empty or names a run twice, if members differ in more than their seed, take shots,
-            have a stop rule other than steps and tolerance, or have too many qubits.
+        QhnError: if ``configs`` is empty or names a run twice, if members differ in more than
+            :func:`shared_by_members` says, take shots, have a stop rule other than steps and tolerance, or have too
+            many qubits.
 
     >>> from qhn.config.file import load_config
     >>> settings = {"train.backend": "exact", "train.optimizer": "lbfgs", "train.steps": 200}
@@ -256,11 +298,12 @@ class Batch:
         if not configs:
             raise QhnError("a batch takes at least one run, got none")
         first = configs[0]
-        shared = circuit_and_problem(first)
+        shared = shared_by_members(first)
         for config in configs:
-            if not can_advance_together(config) or circuit_and_problem(config) != shared:
+            if not can_advance_together(config) or shared_by_members(config) != shared:
                 raise QhnError(
-                    "a batch takes exact runs that differ in their seed only, without target, plateau and patience"
+                    "a batch takes exact runs of one circuit and problem, without target, plateau and patience, which "
+                    "differ in their seed, first angles and learning rate only"
                 )
         problem = first.problem(trust=True)
         begin_evaluations(problem, None if results is None else Path(results))
@@ -268,6 +311,7 @@ class Batch:
         if len(self.configs) < len(configs):
             raise QhnError("a batch takes each run once, got one twice")
         self.optimizer: Optimizer = first.train.optimizer.build()
+        self._optimizers = {config.run_id: config.train.optimizer.build() for config in configs}
         self._rules = first.train
         self._ansatz = first.circuit(problem)
         self.estimator = ExactEstimator(self._ansatz, problem, objective=first.train.objective.build())
@@ -359,8 +403,8 @@ class Batch:
     def _step(self, state: BatchState) -> BatchState:
         """One step of an optimizer that takes one gradient per step."""
         theta, moved = state.next_theta, ~state.ended
-        kind = type(self.optimizer.init(theta))
-        following, optimizer, info = self.optimizer.step(self.estimator.value_and_grad, theta, kind(**state.optimizer))
+        info = self.estimator.value_and_grad(theta)
+        following, optimizer = self._update(state, info)
         # once converged is for good: in other company the last bits of a gradient may be others
         converged = state.converged | vanishes(info.grad, info.value, self._tolerance)
         return replace(
@@ -373,8 +417,22 @@ class Batch:
             num_gradients=state.num_gradients + moved,
             converged=converged,
             ended=converged,
-            optimizer=_members_first(optimizer),
+            optimizer=optimizer,
         )
+
+    def _update(self, state: BatchState, info: ValueAndGrad) -> tuple[Floats, dict[str, NDArray[Any]]]:
+        """The next θ of each member by its own optimizer, and the arrays of the optimizers' states."""
+        own = [self._optimizers[name] for name in state.run_ids.tolist()]
+        following, arrays = np.empty_like(state.next_theta), dict(state.optimizer)
+        for optimizer in dict.fromkeys(own):
+            rows = np.flatnonzero([one == optimizer for one in own])
+            theta, found = state.next_theta[rows], replace(info, value=info.value[rows], grad=info.grad[rows])
+            before = {name: part[rows] if part.ndim else part for name, part in state.optimizer.items()}
+            kind = type(optimizer.init(theta))
+            following[rows], after, _ = optimizer.step(partial(_known, found), theta, kind(**before))
+            for name, part in _members_first(after).items():
+                arrays[name] = _put(arrays[name], rows, part) if part.ndim else part
+        return following, arrays
 
     def _line_search(self, state: BatchState) -> BatchState:
         """One step of L-BFGS for the members that have not ended; the first one evaluates the initial angles.
@@ -421,6 +479,11 @@ class Batch:
     def _evaluate(self, thetas: Floats) -> tuple[Floats, Floats]:
         found = self.estimator.value_and_grad(thetas)
         return found.value, found.grad
+
+
+def _known(found: ValueAndGrad, theta: Floats) -> ValueAndGrad:
+    """The value and gradient that are known at θ already."""
+    return found
 
 
 def _next_column(curves: Floats, moved: Bools, values: Floats) -> Floats:

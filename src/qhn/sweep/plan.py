@@ -8,11 +8,8 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,12 +17,13 @@ from pydantic import Field, ValidationError, field_validator
 
 from qhn.config import RunConfig
 from qhn.config.defaults import FIRST, NAMING
-from qhn.config.file import check_values, load_config, one_sentence, parse_toml, presets
+from qhn.config.file import check_values, load_config, one_sentence
 from qhn.config.section import Section
 from qhn.errors import NotFoundError, QhnError
 from qhn.run.directories import results_directory
 from qhn.sweep.batch import can_advance_together
-from qhn.text import clipped, did_you_mean, parse_json, read_text, shown
+from qhn.sweep.files import directory_name, dotted, read_tables, refuse_twice, refuse_unknown, titles
+from qhn.text import clipped, parse_json, read_text, shown
 
 TOGETHER = 100  # exact members in one batch
 MAX_MEMBERS = 100_000
@@ -62,14 +60,12 @@ class SweepConfig(Section):
     @field_validator("settings", "vary", mode="before")
     @classmethod
     def _flat(cls, tables: Any) -> Any:
-        return dict(_dotted(tables)) if isinstance(tables, dict) else tables
+        return dict(dotted(tables)) if isinstance(tables, dict) else tables
 
     @field_validator("name")
     @classmethod
     def _a_directory(cls, name: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-            raise QhnError(f"name must be of letters, digits, dots and hyphens, got {name!r}; write name = 'mine'")
-        return name
+        return directory_name(name)
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -93,15 +89,6 @@ class SweepConfig(Section):
             if not values:
                 raise QhnError(f"vary.{key} must hold at least one value")
         return vary
-
-
-def _dotted(tables: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of nested tables by dotted key; a table with a name, such as an optimizer's, is a leaf."""
-    for key, value in tables.items():
-        if isinstance(value, dict) and not isinstance(value.get("name"), str):
-            yield from _dotted(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 @dataclass(frozen=True)
@@ -201,8 +188,7 @@ class Sweep:
 
 def sweeps() -> dict[str, str]:
     """The sweeps that come with qhn: a line on each by its name."""
-    files = sorted(resources.files("qhn").joinpath("sweeps").iterdir(), key=lambda file: file.name)
-    return {f.name.removesuffix(".toml"): f.read_text("utf-8").split("\n", 1)[0].lstrip("# ") for f in files}
+    return titles("sweeps")
 
 
 def load_sweep(source: str | Path, settings: dict[str, Any] | None = None) -> Sweep:
@@ -221,26 +207,9 @@ def load_sweep(source: str | Path, settings: dict[str, Any] | None = None) -> Sw
     >>> sweep.members[0].title, len(sweep.members) % 10, sweep.members[0].config.train.steps
     ('the member of eq5, 0, seed 0', 0, 50)
     """
-    known, path = sweeps(), Path(source)
-    if str(source) in known:
-        content, folder = resources.files("qhn").joinpath(f"sweeps/{source}.toml").read_text("utf-8"), Path()
-    elif path.suffix == ".toml":
-        if not path.is_file():
-            raise NotFoundError(f"sweep file {path} {'is not a file' if path.exists() else 'does not exist'}")
-        content, folder = read_text(path, "sweep file"), path.parent
-    else:
-        hint = did_you_mean(str(source), known, otherwise=f"there are {', '.join(known)}")
-        raise NotFoundError(f"there is no sweep {shown(str(source))}; {hint} (a file of your own must end in .toml)")
-    tree: dict[str, Any] = {"name": path.stem} | parse_toml(content, str(source))
+    own = set(SweepConfig.model_fields) - {"settings", "vary"}
+    tree = read_tables(source, "sweeps", "sweep", settings or {}, own)
     try:
-        own = set(SweepConfig.model_fields) - {"settings", "vary"}
-        for key, value in (settings or {}).items():
-            if key in own:
-                tree[key] = value
-            elif isinstance(tree.setdefault("set", {}), dict):
-                tree["set"] = dict(_dotted(tree["set"])) | {key: value}
-        if isinstance(tree.get("experiment"), str) and tree["experiment"] not in presets():
-            tree["experiment"] = str(folder / tree["experiment"])
         return make_sweep(**tree)
     except FileNotFoundError as error:
         raise NotFoundError(f"{source}: {error}") from None
@@ -262,11 +231,7 @@ def make_sweep(**fields: Any) -> Sweep:
     >>> [(member.values, member.config.train.seed) for member in sweep.members[2:4]]
     [((0,), 2), ((1,), 0)]
     """
-    known = [field.alias or name for name, field in SweepConfig.model_fields.items()]
-    for key in fields:
-        if key not in known:
-            hint = did_you_mean(key, known, otherwise=f"a sweep has {', '.join(known)}")
-            raise QhnError(f"unknown key {key} of a sweep; {hint}")
+    refuse_unknown(SweepConfig, "sweep", fields)
     check_values({key: value for key, value in fields.items() if not (key == "seeds" and isinstance(value, int))})
     try:
         config = SweepConfig.model_validate(fields)
@@ -274,9 +239,7 @@ def make_sweep(**fields: Any) -> Sweep:
         raise QhnError(one_sentence(error, fields)) from None
     if SEED in config.vary or SEED in config.settings:
         raise QhnError(f"the seeds of a sweep are given by seeds = 10 or a list of them, not by {SEED}")
-    both = sorted(set(config.vary) & set(config.settings))
-    if both:
-        raise QhnError(f"{both[0]} stands in both [set] and [vary]; leave one out")
+    refuse_twice(config.settings, config.vary)
     return _sweep(config, NAMING)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -323,12 +324,20 @@ class Survey:
 
     @cached_property
     def names(self) -> list[str]:
-        """The short names of the varied settings: the last part of each key, unless two have the same.
+        """The short names of the varied settings."""
+        return short_names(self.sweep.keys)
 
-        The name of a kind is that of its table: ``ansatz.name`` is ``ansatz``.
-        """
-        last = [key.removesuffix(".name").rpartition(".")[2] for key in self.sweep.keys]
-        return [name if last.count(name) == 1 else key for name, key in zip(last, self.sweep.keys, strict=True)]
+
+def short_names(keys: Sequence[str]) -> list[str]:
+    """The short names of settings: the last part of each dotted key, unless two have the same.
+
+    The name of a kind is that of its table: ``ansatz.name`` is ``ansatz``.
+
+    >>> short_names(["ansatz.name", "ansatz.num_layers"])
+    ['ansatz', 'num_layers']
+    """
+    last = [key.removesuffix(".name").rpartition(".")[2] for key in keys]
+    return [name if last.count(name) == 1 else key for name, key in zip(last, keys, strict=True)]
 
 
 def rate_columns(name: str, rate: Rate) -> dict[str, Any]:
