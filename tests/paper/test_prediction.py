@@ -186,7 +186,7 @@ def test_scores_are_of_curves_that_were_not_learnt_from() -> None:
 def test_the_exact_solution_of_a_qubo_has_the_lowest_energy_gap() -> None:
     gaps = {
         solver: scores_of(
-            pool(), Model(solver, "qubo-svr", "curve", 3, (("solver", solver), ("num_bits", 2), ("random_state", 0))),
+            pool(), Model(solver, "qubo-svr", "curve", 3, (("solver", solver), ("num_bits", 2), ("max_curves", 3), ("random_state", 0))),
             range(3),
         )["scores"][:, 2]
         for solver in ("exact", "simulated-annealing", "random")
