@@ -98,7 +98,7 @@ def compare(
 @app.command()
 def reproduce(
     parts: Annotated[
-        list[str] | None, typer.Argument(metavar="[PART]...", help="2 3 4 5 6 encoding …; by default all but frugal.")
+        list[str] | None, typer.Argument(metavar="[PART]...", help="2 3 4 5 6 encoding …; by default the paper's.")
     ] = None,
     mnist: Annotated[Path | None, typer.Option(help="Directory of the original IDX files of MNIST.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Starts a circuit; the paper's 200 by default.")] = None,

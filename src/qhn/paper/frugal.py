@@ -14,7 +14,7 @@ from qhn.backend.device.price import Task, price
 from qhn.baseline.classical import Trace
 from qhn.config import RunConfig
 from qhn.config.file import load_config, with_settings
-from qhn.paper.claims import Difference, above, verdict_of
+from qhn.paper.claims import Difference, above, in_all, verdict_of
 from qhn.paper.courses import Course, by_minimising, by_searching, by_training, exact_of
 from qhn.paper.lab import Lab
 from qhn.paper.noisytraining import OURS
@@ -252,7 +252,7 @@ def _sooner(page: Writer, found: Sequence[Found]) -> None:
     page.claim(
         OURS,
         "In the QPU seconds of a default run, tiled, constant Adam with 1,000 shots solves fewer starts",
-        verdict_of(_in_all([gain.holds for gain in gains.values()])),
+        verdict_of(in_all([gain.holds for gain in gains.values()])),
         "; ".join(
             f"`{one.task}`, {one.seconds(DEFAULT):.0f} s: {one.end(DEFAULT)} against "
             f"{one.by(CONSTANT, one.seconds(DEFAULT))}, difference {gains[one.task]}; by its end, "
@@ -268,15 +268,6 @@ def _sooner(page: Writer, found: Sequence[Found]) -> None:
         f"{first.end(DEFAULT)} in {first.seconds(DEFAULT):.0f} QPU seconds; L-BFGS on the exact E from the same starts "
         f"{first.end(MINIMISED)}",
     )
-
-
-def _in_all(holds: Sequence[bool | None]) -> bool | None:
-    """Whether a claim holds on all tasks; None if it is undecided on one, and refuted on none.
-
-    >>> _in_all([True, True]), _in_all([True, None]), _in_all([None, False])
-    (True, None, False)
-    """
-    return False if False in holds else None if None in holds else True
 
 
 def _noisy(page: Writer, lab: Lab, starts: int) -> None:

@@ -215,7 +215,7 @@ def trained_with_noise(
     for axes in panels:
         axes.set_ylim(top=top)
     panels[0].set_ylabel("E − C* with noise")
-    _one_legend(figure, panels, fontsize=6, ncols=3)
+    one_legend(figure, panels, fontsize=6, ncols=3)
     write_rows(path.with_suffix(".csv"), rows)
     return save(figure, path)
 
@@ -251,7 +251,7 @@ def remaining_bias(path: Path, left: Mapping[tuple[str, str, str], Floats]) -> P
         axes.set_title(f"{task}, {order}", fontsize=7)
     for axes in panels[:: len(ORDERS)]:
         axes.set_ylabel("bias left (%)")
-    _one_legend(figure, panels, fontsize=6, ncols=3)
+    one_legend(figure, panels, fontsize=6, ncols=3)
     write_rows(path.with_suffix(".csv"), rows)
     return save(figure, path)
 
@@ -379,12 +379,12 @@ def against_price(path: Path, lines: Mapping[str, Sequence[Line]]) -> Path:
         axes.set_title(task, fontsize=8)
     for axes in panels[:: len(units)]:
         axes.set_ylabel("share of starts solved")
-    _one_legend(figure, panels, fontsize=7, ncols=5)
+    one_legend(figure, panels, fontsize=7, ncols=5)
     write_rows(path.with_suffix(".csv"), rows)
     return save(figure, path)
 
 
-def _one_legend(figure: Figure, panels: Sequence[Axes], *, fontsize: int, ncols: int) -> None:
+def one_legend(figure: Figure, panels: Sequence[Axes], *, fontsize: int, ncols: int) -> None:
     """Put the legend of the first panel above all of them, which show the same lines."""
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, fontsize=fontsize, frameon=False, loc="outside upper center", ncols=ncols)
