@@ -24,7 +24,7 @@ from qhn.paper.prediction_pictures import one_study
 from qhn.paper.replays import EARLIER, Method, Outcomes, one_replay, outcomes_of, replay_all
 from qhn.paper.section import Writer
 from qhn.paper.survey_bias import rule_for, survey_all, threshold
-from qhn.search.hyperband import Hyperband
+from qhn.scheduling.hyperband import Hyperband
 
 EXPONENTIALS = np.random.default_rng(5)
 
@@ -184,13 +184,13 @@ def test_scores_are_of_curves_that_were_not_learnt_from() -> None:
 
 
 def test_the_exact_solution_of_a_qubo_has_the_lowest_energy_gap() -> None:
+    few = (("num_bits", 2), ("max_curves", 3), ("random_state", 0))
     gaps = {
-        solver: scores_of(
-            pool(), Model(solver, "qubo-svr", "curve", 3, (("solver", solver), ("num_bits", 2), ("max_curves", 3), ("random_state", 0))),
-            range(3),
-        )["scores"][:, 2]
+        solver: scores_of(pool(), Model(solver, "qubo-svr", "curve", 3, (("solver", solver), *few)), range(3))[
+            "scores"
+        ][:, 2]
         for solver in ("exact", "simulated-annealing", "random")
-    }  # fmt: skip
+    }
     assert (gaps["exact"] >= 0).all()
     assert (gaps["exact"] <= gaps["simulated-annealing"] + 1e-12).all()
     assert gaps["exact"].mean() < gaps["random"].mean()

@@ -12,7 +12,7 @@ import numpy as np
 from qhn.arrays import Floats, Integers
 from qhn.paper.curve_pool import Pool, kept
 from qhn.paper.lab import Lab
-from qhn.search.space import Range, Space
+from qhn.scheduling.space import Range, Space
 
 EPOCHS = 81
 SPACE = Space(

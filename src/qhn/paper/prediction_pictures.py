@@ -16,7 +16,7 @@ from qhn.paper.prediction_methods import METHODS, MODELS, QUBOS
 from qhn.paper.replays import Method, Outcomes, one_replay
 from qhn.report.plotting import Axes, in_own_style, save
 from qhn.report.style import BLACK, BLUE, COLOURS, COLUMN, GREEN, GREY, MARKERS, RED, new_figure
-from qhn.search.curves import Verdict
+from qhn.scheduling.curves import Verdict
 
 LOWEST_R2 = -1.5  # that is drawn
 

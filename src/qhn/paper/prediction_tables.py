@@ -15,8 +15,8 @@ from qhn.paper.prediction_methods import ANNEALED, BASE, EVERYTHING, RANDOM, THR
 from qhn.paper.replays import Outcomes, num_earlier
 from qhn.paper.section import Writer
 from qhn.paper.survey_bias import FEATURES, PREDICTOR, QUANTITIES, SURVIVING, Found
-from qhn.search.hyperband import Hyperband
-from qhn.search.survey_rule import SurveyRule
+from qhn.scheduling.hyperband import Hyperband
+from qhn.scheduling.survey_rule import SurveyRule
 from qhn.sweep.survey import Rate
 from qhn.text import counted
 

@@ -16,13 +16,13 @@ from qhn.errors import QhnError
 from qhn.learning_curves.predictors import predictor
 from qhn.paper.curve_pool import Pool, kept
 from qhn.paper.lab import Lab
-from qhn.search.asha import Asha, replay_asha
-from qhn.search.curves import KnownCurves
-from qhn.search.hyperband import Hyperband, RunAll
-from qhn.search.optuna_peers import replay_pruner
-from qhn.search.replay import Replay, replay
-from qhn.search.scheduler import Rule
-from qhn.search.swift_hyperband import SwiftHyperband
+from qhn.paper.optuna_peers import replay_pruner
+from qhn.scheduling.asha import Asha, replay_asha
+from qhn.scheduling.curves import KnownCurves
+from qhn.scheduling.hyperband import Hyperband, RunAll
+from qhn.scheduling.replay import Replay, replay
+from qhn.scheduling.scheduler import Rule
+from qhn.scheduling.swift_hyperband import SwiftHyperband
 
 EARLIER = 60  # curves of an earlier sweep, from which a warm start learns; no trial of any method is one of them
 WORKERS = 4  # of ASHA

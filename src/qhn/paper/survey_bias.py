@@ -12,8 +12,8 @@ from qhn.arrays import Bools, Floats
 from qhn.learning_curves.predictors import predictor
 from qhn.paper.curve_pool import Pool, kept
 from qhn.paper.lab import Lab
+from qhn.scheduling.survey_rule import SurveyRule
 from qhn.search.imputation import Trials, impute
-from qhn.search.survey_rule import SurveyRule
 from qhn.search.two_phase import Estimate, estimate_mean, estimate_rate
 
 PER_GROUP = 60  # trials of a group in a survey, at most half of those of the pool
