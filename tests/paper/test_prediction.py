@@ -184,13 +184,11 @@ def test_scores_are_of_curves_that_were_not_learnt_from() -> None:
 
 
 def test_the_exact_solution_of_a_qubo_has_the_lowest_energy_gap() -> None:
-    few = (("num_bits", 2), ("max_curves", 3), ("random_state", 0))
-    gaps = {
-        solver: scores_of(pool(), Model(solver, "qubo-svr", "curve", 3, (("solver", solver), *few)), range(3))[
-            "scores"
-        ][:, 2]
-        for solver in ("exact", "simulated-annealing", "random")
-    }
+    small = (("num_bits", 2), ("max_curves", 3), ("random_state", 0))
+    gaps = {}
+    for solver in ("exact", "simulated-annealing", "random"):
+        model = Model(solver, "qubo-svr", "curve", 3, (("solver", solver), *small))
+        gaps[solver] = scores_of(pool(), model, range(3))["scores"][:, 2]
     assert (gaps["exact"] >= 0).all()
     assert (gaps["exact"] <= gaps["simulated-annealing"] + 1e-12).all()
     assert gaps["exact"].mean() < gaps["random"].mean()
