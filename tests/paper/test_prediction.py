@@ -106,6 +106,15 @@ def test_resampled_intervals_are_scipys() -> None:
     assert Difference.of_resamples([0.3]).holds is None  # one value says nothing of its error
 
 
+def test_intervals_of_few_values_hold_the_mean_more_often_than_those_of_plain_resamples() -> None:
+    samples = np.random.default_rng(1).normal(size=(150, 4))
+    found = [Difference.of_resamples(values) for values in samples]
+    plain = [bootstrap((values,), np.mean, method="percentile", n_resamples=500, rng=1) for values in samples]
+    held = np.mean([one.low <= 0 <= one.high for one in found])
+    assert held > np.mean([one.confidence_interval.low <= 0 <= one.confidence_interval.high for one in plain])
+    assert held > 0.85
+
+
 def test_a_range_holds_a_difference_only_with_all_of_its_interval() -> None:
     one = Difference(10.0, 9.0, 11.0)
     assert [one.within(*ends) for ends in ((8, 12), (9.5, 12), (8, 10.5), (11.5, 12), (1, 2))] == [
