@@ -18,8 +18,9 @@ from qhn.scheduling.curves import Verdict
 from qhn.scheduling.hyperband import Hyperband, RunAll, SuccessiveHalving
 from qhn.scheduling.scheduler import Scheduler
 from qhn.scheduling.space import Range
-from qhn.scheduling.study import Study, Trial
+from qhn.scheduling.study import Study
 from qhn.scheduling.survey_rule import SurveyRule
+from qhn.scheduling.trial import Trial
 from qhn.search.config import make_study
 from qhn.search.survey import Survey
 from qhn.search.survey_report import SurveyReport

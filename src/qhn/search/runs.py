@@ -18,7 +18,8 @@ from qhn.run.plan import Plan
 from qhn.run.training import train
 from qhn.scheduling.curves import KnownCurves
 from qhn.scheduling.hyperband import with_trials
-from qhn.scheduling.study import DEFINITION, Study, StudyProgress, advance
+from qhn.scheduling.journal import DEFINITION
+from qhn.scheduling.study import Study, StudyProgress, advance
 from qhn.search.account import planned_brackets
 from qhn.search.config import StudyPlan, has_whole_decay
 from qhn.search.price import StudyPrice, bills, price_of

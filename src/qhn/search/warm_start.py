@@ -14,8 +14,9 @@ from qhn.learning_curves.earlier import Wanted, fitting
 from qhn.learning_curves.sources import find_curves
 from qhn.learning_curves.store import load_curves, save_curves
 from qhn.scheduling.curves import KnownCurves
+from qhn.scheduling.journal import DEFINITION
 from qhn.scheduling.space import Range
-from qhn.scheduling.study import DEFINITION, seed_of
+from qhn.scheduling.trial import seed_of
 from qhn.search.batches import StoredStates, curves_of
 from qhn.search.config import StudyPlan, has_whole_decay
 from qhn.search.resource import GRID, Grid
