@@ -351,3 +351,28 @@ def test_the_learning_rate_falls_over_the_steps_of_the_trial() -> None:
     assert plan_of(SAMPLED, vary=vary, **own).trained({"train.optimizer.decay_steps": 20}, 0, 6).train.decay_steps == 20
     same = load_config("figure-1", SAMPLED | {"train.seed": 4, "train.steps": 6, "train.optimizer.decay_steps": 25})
     assert plan_of(SAMPLED).trained({}, 4, 6).run_id == same.run_id  # the preset's own is kept
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "unread"),
+    [
+        ("swift-hyperband", []),
+        ("hyperband", ["predictor", "quantile", "warm_start"]),
+        ("successive-halving", ["predictor", "quantile", "warm_start"]),
+        ("all", ["eta", "predictor", "quantile", "warm_start"]),
+    ],
+)
+def test_keys_that_the_scheduler_does_not_read_are_named(scheduler: str, unread: list[str], tmp_path: Path) -> None:
+    """No curves are looked for either, of which there are none here."""
+    plan = plan_of(SAMPLED, scheduler=scheduler, eta=2, predictor="last", quantile=0.5, warm_start="all")
+    if not unread:
+        with pytest.raises(QhnError, match="warm_start: 0 learning curves"):
+            open_study(plan, tmp_path)
+        return
+    notes = open_study(plan, tmp_path).notes()
+    assert [note for note in notes if "does not read" in note] == [
+        f"scheduler = '{scheduler}' does not read {', '.join(unread)}"
+    ]
+    assert open_study(plan_of(SAMPLED, scheduler=scheduler, name="bare"), tmp_path).plan.config.unread == (
+        ["eta"] if scheduler == "all" else []
+    )

@@ -53,6 +53,8 @@ class RunStudy:
         if idle := self._without_first_step():
             words = "have made no step at the end of their first round, and rank last there"
             lines.append(f"{idle:,} of {self.plan.num_trials:,} trials {words}")
+        if unread := self.plan.config.unread:
+            lines.append(f"scheduler = {self.plan.config.scheduler!r} does not read {', '.join(unread)}")
         known: KnownCurves | None = getattr(self.study.rule, "earlier", None)
         if known is not None:
             lines.append(

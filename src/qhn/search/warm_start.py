@@ -28,7 +28,7 @@ UNITS = {"shots": "shots", "qpu-seconds": "qpu_seconds", "steps": "steps"}
 
 
 def earlier_curves(plan: StudyPlan, grid: Grid, results: Path, folder: Path) -> KnownCurves | None:
-    """The curves of earlier trainings for the predictor of a study; None if it asks for none.
+    """The curves of earlier trainings for the predictor of a study; None if it asks for none, or predicts nothing.
 
     Which curves these are is written down when the study begins, so that it goes on with the same ones.
 
@@ -43,7 +43,7 @@ def earlier_curves(plan: StudyPlan, grid: Grid, results: Path, folder: Path) -> 
         QhnError: if none of the curves fits the study.
         OSError: if they cannot be written.
     """
-    if not plan.config.warm_start:
+    if not plan.config.warm_start or "warm_start" in plan.config.unread:
         return None
     path = folder / EARLIER
     if path.exists():
