@@ -15,7 +15,7 @@ from qhn.scheduling.survey_rule import SurveyRule
 
 
 def test_the_first_trials_of_each_group_go_on_whatever_their_losses() -> None:
-    rule = SurveyRule(groups=2, trials_per_group=20, max_resource=10, known=0.35, full=0.8)
+    rule = SurveyRule(groups=2, trials_per_group=20, max_resource=10, known=0.35, full_share=0.8)
     assert (rule.num_trials, rule.decision_point, rule.whole_per_group) == (40, 4, 16)
     assert (rule.most_units, rule.units_of_all) == (2 * (16 * 10 + 4 * 4), 400)
     scheduler = Scheduler(rule)
@@ -37,7 +37,7 @@ def test_the_first_trials_of_each_group_go_on_whatever_their_losses() -> None:
 
 
 def test_who_is_stopped_depends_on_no_loss(rng: np.random.Generator) -> None:
-    rule = SurveyRule(groups=2, trials_per_group=40, max_resource=12, known=0.25, full=0.4)
+    rule = SurveyRule(groups=2, trials_per_group=40, max_resource=12, known=0.25, full_share=0.4)
 
     def decide(losses: Callable[[], float]) -> list[tuple[int, str]]:
         scheduler = Scheduler(rule)
@@ -56,7 +56,7 @@ def test_who_is_stopped_depends_on_no_loss(rng: np.random.Generator) -> None:
     ("trials", "full", "whole"), [(100, 0.5, 50), (100, 0.07, 15), (100, 0.201, 21), (9, 0.1, 9), (40, 1.0, 40)]
 )
 def test_at_least_15_trials_of_a_group_go_on(trials: int, full: float, whole: int) -> None:
-    assert SurveyRule(1, trials, 10, full=full).whole_per_group == whole
+    assert SurveyRule(1, trials, 10, full_share=full).whole_per_group == whole
 
 
 @pytest.mark.parametrize(("known", "point"), [(0.001, 1), (0.5, 5), (0.51, 6), (1.0, 10)])
@@ -78,8 +78,8 @@ def test_the_decision_point_is_a_share_of_the_most_resource(known: float, point:
         ({"max_resource": 0}, "max_resource must be at least 1, got 0"),
         ({"known": 0}, r"known must be a finite number in \(0, 1\], got 0"),
         ({"known": 1.1}, "known must be"),
-        ({"full": 0}, r"full must be a finite number in \(0, 1\], got 0"),
-        ({"full": 1.1}, "full must be"),
+        ({"full_share": 0}, r"full_share must be a finite number in \(0, 1\], got 0"),
+        ({"full_share": 1.1}, "full_share must be"),
     ],
 )
 def test_numbers_out_of_bounds_are_refused(fields: dict[str, Any], words: str) -> None:

@@ -22,7 +22,7 @@ from qhn.search.config import make_study
 from qhn.search.survey import Survey
 from qhn.search.survey_report import SurveyReport
 
-RULE = SurveyRule(groups=2, trials_per_group=40, max_resource=12, known=0.25, full=0.4)
+RULE = SurveyRule(groups=2, trials_per_group=40, max_resource=12, known=0.25, full_share=0.4)
 SPACE = Combinations({"depth": [0, 1]}, trials_per_group=40)
 
 
