@@ -20,7 +20,8 @@ CHOICE = $(EXPERIMENT) $(if $(LABEL),--label '$(LABEL)')
 OPTIONS = $(WORK) $(if $(SEED),--seed $(SEED))
 PLACE = $(if $(RESULTS),--results $(RESULTS))
 LENGTH = $(if $(STEPS),--steps $(STEPS))
-MANY = $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(EXECUTOR),--executor $(EXECUTOR)) \
+MANY = $(if $(SEEDS),--seeds $(SEEDS)) $(POOL)
+POOL = $(if $(WORKERS),--workers $(WORKERS)) $(if $(EXECUTOR),--executor $(EXECUTOR)) \
 	$(if $(ADDRESS),--address $(ADDRESS))
 
 ifdef INSTANCE
@@ -108,7 +109,7 @@ sweep: $(VENV)/.installed  ## many runs: SWEEP=figure-2 or a file; SEEDS= WORKER
 	@$(QHN) sweep $(SWEEP) $(MANY) $(PLACE) $(ARGS)
 
 search: $(VENV)/.installed-search  ## the best of many runs for the fewest shots: STUDY=depth or a file; WORKERS= EXECUTOR= ADDRESS= ARGS=
-	@$(QHN) search $(STUDY) $(MANY) $(PLACE) $(ARGS)
+	@$(QHN) search $(STUDY) $(POOL) $(PLACE) $(ARGS)
 
 compare: $(VENV)/.installed  ## runs side by side: RUNS="run run"
 	@$(QHN) compare $(RUNS) $(PLACE)

@@ -6,6 +6,7 @@ import json
 import math
 import multiprocessing
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -457,6 +458,45 @@ def test_a_loop_that_is_left_can_be_gone_on_with(tmp_path: Path) -> None:
         assert not study.is_done
         list(study.train(losses, executor))
     assert state(study)[3:5] == state(finish(Study(SWIFT, SPACE)))[3:5]
+
+
+def test_a_trial_of_another_study_is_not_told() -> None:
+    """Its number and resource are those of a trial of this one; its values are not."""
+    study, other = Study(SMALL, SPACE), Study(SMALL, {"rate": Range(0, 1)})
+    later = Study(SMALL, SPACE, seed=1)
+    mine, foreign, of_later = study.ask(), other.ask(), later.ask()
+    for trial in (foreign, of_later):
+        assert (trial.number, trial.until) == (mine.number, mine.until)
+        with pytest.raises(QhnError, match="trial 0 of this study has other values or another seed"):
+            study.tell(trial, losses(mine))
+    study.tell(pickle.loads(pickle.dumps(mine)), losses(mine))
+    assert study.curves.reached(0) == mine.until
+
+
+@pytest.mark.parametrize("trial", [0, None, "trial 0"])
+def test_losses_are_told_of_a_trial(trial: object) -> None:
+    with pytest.raises(QhnError, match="losses are told of a trial as it was asked for, got"):
+        Study(SMALL, SPACE).tell(trial, [1.0])
+
+
+@pytest.mark.parametrize("wrong", [{0: 1.0}, {1.0}, [10**400]])
+def test_losses_are_an_ordered_list_of_numbers(wrong: object) -> None:
+    study = Study(SMALL, SPACE)
+    trial = study.ask()
+    with pytest.raises(QhnError, match="trial 0"):
+        study.tell(trial, wrong)
+
+
+@pytest.mark.parametrize("rule", [None, "hyperband", Hyperband])
+def test_a_study_needs_a_rule(rule: object) -> None:
+    with pytest.raises(QhnError, match="the rule must be one such as"):
+        Study(rule, SPACE)
+
+
+def test_sizes_are_integers_however_they_are_written(tmp_path: Path) -> None:
+    """Otherwise 9.0 makes another study than 9."""
+    finish(Study(Hyperband(9, 3), SPACE, folder=tmp_path))
+    assert Study(Hyperband(9.0, np.int64(3)), SPACE, folder=tmp_path).is_done
 
 
 def test_wrong_calls_are_refused() -> None:

@@ -370,3 +370,54 @@ def test_keys_that_the_scheduler_does_not_read_are_named(scheduler: str, unread:
     assert open_study(plan_of(SAMPLED, scheduler=scheduler, name="bare"), tmp_path).plan.config.unread == (
         ["eta"] if scheduler == "all" else []
     )
+
+
+def test_an_experiment_that_has_changed_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "q.csv").write_text("1,-2\n0,1\n")
+    (tmp_path / "mine.toml").write_text('[problem]\nname = "qubo"\nfile = "q.csv"\n[train]\nshots = 5\n')
+    fields = {"experiment": str(tmp_path / "mine.toml"), "max_resource": 2}
+    finished(make_study(**fields), tmp_path)
+    (tmp_path / "q.csv").write_text("1,-3\n0,1\n")
+    with pytest.raises(QhnError, match="its runs have other ids, since the experiment's file or its data have changed"):
+        open_study(make_study(**fields), tmp_path)
+
+
+@pytest.mark.parametrize("changed", [{"trials": 9}, {"trials": 2}, {"max_resource": 12}, {"resource": "shots"}])
+def test_a_study_of_other_sizes_is_another_one(tmp_path: Path, changed: dict[str, Any]) -> None:
+    finished(plan_of(SAMPLED, resource="steps"), tmp_path)
+    with pytest.raises(QhnError, match=rf"holds another study \(its {next(iter(changed))} is"):
+        open_study(plan_of(SAMPLED, **{"resource": "steps"} | changed), tmp_path)
+
+
+def test_a_grid_without_a_study_is_made_anew(tmp_path: Path) -> None:
+    """A session that was killed before it began leaves its grid, and the study may have changed since."""
+    opened = open_study(plan_of(SAMPLED), tmp_path)
+    assert not (opened.folder / "study.json").exists()
+    changed = plan_of(SAMPLED, trials=5, max_resource=9)
+    assert finished(changed, tmp_path).grid == open_study(changed, tmp_path / "fresh").grid
+
+
+@pytest.mark.parametrize("shots", [12, None])
+def test_a_winner_that_was_paused_stays_paused(tmp_path: Path, shots: int | None) -> None:
+    """Every trial that went on fails at its second step, and the best of the others is not trained at the end."""
+    rates = {"train.optimizer": "sgd", "train.optimizer.learning_rate": 1e300}
+    settings = SMALL | rates | {"train.backend": "exact"} | ({"train.shots": shots} if shots else {})
+    opened = finished(plan_of(settings, resource="steps", trials=4, max_resource=2, eta=2), tmp_path)
+    best = opened.study.best()
+    assert best is not None
+    assert best.until == 1
+    directory = opened.record_winner()
+    assert directory is not None
+    assert len(Record.load(directory).steps()) == 1
+
+
+def test_steps_before_a_failure_are_counted(tmp_path: Path) -> None:
+    settings = SAMPLED | {"train.optimizer": "sgd", "train.optimizer.learning_rate": 1e300}
+    study = finished(plan_of(settings, scheduler="all", resource="steps", trials=1, max_resource=3), tmp_path).study
+    first, *later = study.curves.of(0).tolist()
+    assert np.isfinite(first)
+    assert later == [np.inf, np.inf]
+    facts = study.facts[0]
+    steps = Record.load(tmp_path / "figure-1" / facts["run"]).steps()
+    assert (facts["steps"], facts["shots"]) == (1, steps[-1].shots)
+    assert "theta must be from" in facts["error"]

@@ -19,7 +19,7 @@ from qhn.arrays import Floats
 from qhn.fields import Number, Whole, settle
 from qhn.scheduling.curves import KnownCurves
 from qhn.scheduling.replay import Replay, draw, final_losses
-from qhn.scheduling.schedule import check_sizes
+from qhn.scheduling.schedule import settle_sizes
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Asha:
     variation: float = 0.0
 
     def __post_init__(self) -> None:
-        check_sizes(self.max_resource, self.eta)
+        settle_sizes(self)
         settle(self, num_trials=Whole(1), min_resource=Whole(1, self.max_resource), workers=Whole(1))
         settle(self, variation=Number(low=0))
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from qhn.fields import Whole, settle
 from qhn.scheduling.curves import Curves, Decision, Verdict
-from qhn.scheduling.schedule import Bracket, check_sizes, halving_bracket, hyperband_brackets
+from qhn.scheduling.schedule import Bracket, halving_bracket, hyperband_brackets, settle_sizes
 from qhn.scheduling.scheduler import Stage, Stages
 
 
@@ -33,7 +33,7 @@ class Hyperband:
     eta: int = 3
 
     def __post_init__(self) -> None:
-        check_sizes(self.max_resource, self.eta)
+        settle_sizes(self)
 
     @cached_property
     def brackets(self) -> tuple[Bracket, ...]:
@@ -77,7 +77,7 @@ class SuccessiveHalving:
 
     def __post_init__(self) -> None:
         settle(self, num_trials=Whole(1))
-        check_sizes(self.max_resource, self.eta)
+        settle_sizes(self)
 
     @cached_property
     def bracket(self) -> Bracket:
@@ -111,7 +111,7 @@ class RunAll:
 
     def __post_init__(self) -> None:
         settle(self, num_trials=Whole(1))
-        check_sizes(self.max_resource, 2)
+        settle_sizes(self)
 
     @property
     def most_units(self) -> int:

@@ -20,6 +20,7 @@ from qhn.scheduling.trial import Job, Result
 from qhn.text import clipped, parse_json, shown
 
 JOURNAL, DEFINITION = "trials.jsonl", "study.json"
+RUNS = "runs"  # the key of a digest of run ids, which says nothing to a reader
 REMEDY = "restore it, or move the study's folder away"
 
 
@@ -112,23 +113,31 @@ class StudyJournal:
         return RecordError(f"{self._folder / JOURNAL} is damaged after byte {self._end.size:,} ({words}); {REMEDY}")
 
     def _is_begun(self) -> bool:
-        """Whether the folder holds this study.
+        return is_begun(self._folder, self._definition)
 
-        Raises:
-            QhnError: if it holds another one.
-            RecordError: if what defines it is damaged.
-        """
-        path = self._folder / DEFINITION
-        if not path.exists():
-            return False
-        try:
-            definition = parse_json(path.read_bytes())
-        except ValueError as error:
-            raise RecordError(f"{path} is damaged ({error}); {REMEDY}") from None
-        if definition != self._definition:
-            changed = _difference(definition, self._definition)
-            raise QhnError(f"{self._folder} holds another study ({changed}); give this one another name or folder")
-        return True
+
+def is_begun(folder: Path, definition: Mapping[str, Any]) -> bool:
+    """Whether a folder holds a study.
+
+    Args:
+        folder: the folder, which need not exist.
+        definition: what defines the study, as JSON values.
+
+    Raises:
+        QhnError: if it holds another one.
+        RecordError: if what defines it is damaged.
+    """
+    path, wanted = folder / DEFINITION, json.loads(json.dumps(definition))
+    if not path.exists():
+        return False
+    try:
+        found = parse_json(path.read_bytes())
+    except ValueError as error:
+        raise RecordError(f"{path} is damaged ({error}); {REMEDY}") from None
+    if found != wanted:
+        changed = _difference(found, wanted)
+        raise QhnError(f"{folder} holds another study ({changed}); give this one another name or folder")
+    return True
 
 
 def _as_json(loss: float) -> float | str:
@@ -141,4 +150,6 @@ def _difference(before: Any, now: Mapping[str, Any]) -> str:
     if not isinstance(before, dict):
         return f"{DEFINITION} is no table"
     key = next(name for name in [*now, *before] if before.get(name) != now.get(name))
+    if key == RUNS:
+        return "its runs have other ids, since the experiment's file or its data have changed"
     return f"its {key} is {shown(before.get(key))}, not {shown(now.get(key))}"

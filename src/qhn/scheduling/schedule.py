@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from qhn.fields import Whole
+from qhn.fields import Whole, settle
 
 MAX_RESOURCE = 100_000
+MOST, FACTOR = Whole(1, MAX_RESOURCE), Whole(2)  # the rules of R and η
 
 
 @dataclass(frozen=True)
@@ -138,10 +139,24 @@ def share_of(share: float, number: int) -> int:
     return math.ceil(Fraction(repr(share)) * number)
 
 
+def settle_sizes(rule: object) -> None:
+    """Make the sizes of a rule, a frozen dataclass, integers in its ``__post_init__``.
+
+    Args:
+        rule: the rule, with a ``max_resource`` and perhaps an ``eta``.
+
+    Raises:
+        QhnError: if ``max_resource`` is below 1 or above 100,000, or ``eta`` below 2.
+    """
+    settle(rule, max_resource=MOST)
+    if hasattr(rule, "eta"):
+        settle(rule, eta=FACTOR)
+
+
 def check_sizes(max_resource: int, eta: int) -> tuple[int, int]:
     """The two sizes of a schedule as integers.
 
     Raises:
         QhnError: if ``max_resource`` is below 1 or above 100,000, or ``eta`` below 2.
     """
-    return Whole(1, MAX_RESOURCE)("max_resource", max_resource), Whole(2)("eta", eta)
+    return MOST("max_resource", max_resource), FACTOR("eta", eta)

@@ -29,7 +29,7 @@ from qhn.scheduling.journal import StudyJournal
 from qhn.scheduling.scheduler import Rule, Scheduler, Stage
 from qhn.scheduling.space import Space
 from qhn.scheduling.trial import Job, Result, Trial, checked, seed_of, train_each
-from qhn.text import clipped
+from qhn.text import clipped, shown
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,8 @@ class Study:
         definition: Mapping[str, Any] | None = None,
         group: Grouping = one_by_one,
     ) -> None:
+        if isinstance(rule, type) or not callable(getattr(rule, "begin", None)):
+            raise QhnError(f"the rule must be one such as Hyperband(max_resource=27), got {shown(rule)}")
         self.rule = rule
         self.space = space if isinstance(space, Space) else Space(space)
         self.folder = None if folder is None else Path(folder)
@@ -190,7 +192,12 @@ class Study:
         self._hold()
         if len(results) != len(job):
             raise QhnError(f"a job of {len(job)} trials needs as many results, got {len(results)}")
+        for one in job:
+            if not isinstance(one, Trial):
+                raise QhnError(f"losses are told of a trial as it was asked for, got {shown(one)}")
         told = self._checked(job[0].until, {one.number: result for one, result in zip(job, results, strict=True)})
+        for one in job:
+            self._refuse_foreign(one)
         if self._journal is not None:
             self._journal.append(job, list(told.values()))
         self._apply(told)
@@ -320,6 +327,15 @@ class Study:
     def _left_of(self, job: Job) -> Job:
         """The trials of a job that were not told."""
         return tuple(trial for trial in job if self._open.get(trial.number) is trial)
+
+    def _refuse_foreign(self, told: Trial) -> None:
+        """Refuse a trial that this study has not drawn.
+
+        Raises:
+            QhnError: if it has other values, or another seed.
+        """
+        if not self._open[told.number].is_same_as(told):
+            raise QhnError(f"trial {told.number} of this study has other values or another seed than the one told")
 
     def _checked(self, until: int, told: Mapping[int, Result]) -> dict[int, Result]:
         """The results of trials that are to be trained now.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from qhn.fields import Number, Whole, settle
 from qhn.scheduling.curves import Curves, Decision, Verdict
-from qhn.scheduling.schedule import check_sizes, share_of
+from qhn.scheduling.schedule import settle_sizes, share_of
 from qhn.scheduling.scheduler import Stage, Stages
 
 FEWEST_WHOLE = 15  # trials of a group that are trained to the end at least, if it has as many
@@ -47,7 +47,7 @@ class SurveyRule:
     def __post_init__(self) -> None:
         settle(self, groups=Whole(1), trials_per_group=Whole(1))
         settle(self, known=Number(above=0, high=1), full_share=Number(above=0, high=1))
-        check_sizes(self.max_resource, 2)
+        settle_sizes(self)
 
     @property
     def num_trials(self) -> int:

@@ -25,7 +25,7 @@ from qhn.fields import Number, Whole, settle
 from qhn.learning_curves.predictors import Predictor
 from qhn.scheduling.curves import Curves, Decision, KnownCurves, Verdict
 from qhn.scheduling.hyperband import promote, with_trials
-from qhn.scheduling.schedule import Bracket, check_sizes, hyperband_brackets, share_of
+from qhn.scheduling.schedule import Bracket, hyperband_brackets, settle_sizes, share_of
 from qhn.scheduling.scheduler import Stage, Stages
 
 
@@ -58,7 +58,7 @@ class SwiftHyperband:
     earlier: KnownCurves | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        check_sizes(self.max_resource, self.eta)
+        settle_sizes(self)
         settle(
             self,
             training_curves=Whole(2),

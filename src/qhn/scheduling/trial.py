@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,19 @@ class Trial:
     reached: int
     until: int
     folder: Path | None = None
+
+    def is_same_as(self, other: Trial) -> bool:
+        """Whether another object is this trial, also if it comes from another process.
+
+        Values are compared in words, since those of a user's own need not be comparable; those without words of their
+        own are not.
+
+        Args:
+            other: a trial as it was told.
+        """
+        mine, its = ((one.number, one.seed, one.reached, list(one.values)) for one in (self, other))
+        words = [(repr(self.values[name]), repr(other.values.get(name))) for name in self.values]
+        return mine == its and all(one == two for one, two in words if " at 0x" not in one)
 
 
 @dataclass(frozen=True)
@@ -80,7 +93,7 @@ def checked_losses(trial: Trial, losses: Iterable[float]) -> list[float]:
     """
     words = f"trial {trial.number} needs a list of {trial.until - trial.reached} losses, one a unit of resource from "
     words += f"{trial.reached + 1} to {trial.until}"
-    if isinstance(losses, (str, bytes)) or not isinstance(losses, Iterable):
+    if isinstance(losses, (str, bytes, Mapping, Set)) or not isinstance(losses, Iterable):
         raise QhnError(f"{words}, got {shown(losses)}")
     numbers = [plain(loss) for loss in losses]
     if len(numbers) != trial.until - trial.reached:
@@ -88,7 +101,10 @@ def checked_losses(trial: Trial, losses: Iterable[float]) -> list[float]:
     for number in numbers:
         if not is_number(number):
             raise QhnError(f"a loss of trial {trial.number} must be a number, got {shown(number)}")
-    return [float(number) for number in numbers]
+    try:
+        return [float(number) for number in numbers]
+    except OverflowError:
+        raise QhnError(f"a loss of trial {trial.number} is above all floating-point numbers") from None
 
 
 def _fact(name: str, value: object) -> Any:

@@ -17,6 +17,7 @@ from qhn.config.file import check_values, load_config, one_sentence
 from qhn.config.strategy import DecayingConfig
 from qhn.errors import NotFoundError, QhnError
 from qhn.run.directories import results_directory
+from qhn.scheduling.journal import RUNS
 from qhn.scheduling.space import Range, Space
 from qhn.scheduling.trial import seed_of
 from qhn.search.study_file import MAX_TRIALS, SEED, StudyConfig
@@ -124,7 +125,7 @@ class StudyPlan:
         """What defines the study, as JSON values: what differs from the defaults, and a digest of the runs' ids."""
         names = " ".join(f"{number} {config.run_id}" for number, config in self.configs.items())
         tree = self.config.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"max_qpu_seconds"})
-        return {"naming": self.naming} | tree | {"runs": hashlib.sha256(names.encode()).hexdigest()[:10]}
+        return {"naming": self.naming} | tree | {RUNS: hashlib.sha256(names.encode()).hexdigest()[:10]}
 
 
 def has_whole_decay(config: RunConfig) -> bool:
@@ -189,6 +190,8 @@ def make_study(**fields: Any) -> StudyPlan:
     except ValidationError as error:
         raise QhnError(one_sentence(error, fields)) from None
     refuse_twice(config.settings, config.vary)
+    if config.unread and "scheduler" not in config.model_fields_set:
+        raise QhnError(f"{config.unread[0]} is read by scheduler = 'swift-hyperband'; set it, or leave the key out")
     plan = StudyPlan(config)
     if plan.num_trials > MAX_TRIALS:
         raise QhnError(f"a study has at most {MAX_TRIALS:,} trials, this one would have {plan.num_trials:,}")

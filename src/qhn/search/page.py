@@ -68,7 +68,7 @@ def resource_part(study: Study, found: Sequence[Fate]) -> str:
     if not isinstance(study.rule, RunAll):
         rows.append(("every trial to its end", trials, spent.everything))
     head = ["resource", "trials", "units", "of all to the end"]
-    table = [[name, f"{n:,}", f"{units:,}", f"{units / spent.everything:.1%}"] for name, n, units in rows]
+    table = [[name, f"{n:,}", f"{units:,}", f"{units / (n * study.rule.max_resource):.1%}"] for name, n, units in rows]
     if is_swift and spent.hyperband:
         head.append("of Hyperband")
         for row, (_, _, units) in zip(table, rows, strict=True):

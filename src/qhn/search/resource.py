@@ -18,6 +18,7 @@ from qhn.config import RunConfig
 from qhn.errors import QhnError, RecordError
 from qhn.run.plan import Plan, prepare
 from qhn.sweep.batch import shared_by_members
+from qhn.text import counted
 
 GRID = "resource.json"  # the grid of a study, in its directory
 ROUNDING = 1e-9  # relative: three steps fit into three units
@@ -70,8 +71,9 @@ class Grid:
     def words(self) -> str:
         """One line that says what a unit is, and how many steps trials can take."""
         lengths = sorted({len(kind) for kind in self.kinds})
-        longest = f"{lengths[0]:,}" if len(lengths) == 1 else f"{lengths[0]:,} to {lengths[-1]:,}"
-        return f"a unit is {self.unit_words()}; R = {self.max_resource:,} units are {longest} steps"
+        longest = counted(lengths[0], "step") if len(lengths) == 1 else f"{lengths[0]:,} to {lengths[-1]:,} steps"
+        verb = "is" if self.max_resource == 1 else "are"
+        return f"a unit is {self.unit_words()}; R = {counted(self.max_resource, 'unit')} {verb} {longest}"
 
     def unit_words(self) -> str:
         """What a unit is, such as ``"1,800 shots"``."""

@@ -15,16 +15,15 @@ from qhn.config.defaults import FIRST, NAMING
 from qhn.errors import QhnError, RecordError
 from qhn.run.directories import results_directory
 from qhn.run.plan import Plan
-from qhn.run.training import train
 from qhn.scheduling.curves import KnownCurves
 from qhn.scheduling.hyperband import with_trials
-from qhn.scheduling.journal import DEFINITION
+from qhn.scheduling.journal import DEFINITION, is_begun
 from qhn.scheduling.study import Study, StudyProgress, advance
 from qhn.search.account import planned_brackets
 from qhn.search.config import StudyPlan, has_whole_decay
 from qhn.search.price import StudyPrice, bills, price_of
 from qhn.search.resource import GRID, Grid, default_resource, grid_of
-from qhn.search.trials import RunTrials, train_runs
+from qhn.search.trials import RunTrials, recorded, train_runs
 from qhn.search.warm_start import earlier_curves
 from qhn.text import counted, parse_json, shown
 
@@ -126,21 +125,16 @@ class RunStudy:
     def record_winner(self) -> Path | None:
         """The directory of the winner's run, which is made if its trial advanced in a batch; None without a winner.
 
+        A winner that was paused, since all that went on have failed, stays paused.
+
         Raises:
             RecordError: if its record is damaged, or another process is writing it.
             OSError: if it cannot be written.
         """
         best = self.study.best()
-        if not self.study.is_done or best is None or "run" not in self.study.facts.get(best.number, {}):
+        if not self.study.is_done or best is None or not self.study.facts.get(best.number, {}).get("steps"):
             return None
-        training = train(self.trials.config(best), results=self.results)
-        try:
-            for _ in training:
-                pass
-        finally:
-            training.close()
-        assert training.record is not None
-        return training.record.directory
+        return self.results / self.plan.experiment / recorded(self.trials, best).name
 
 
 def open_study(plan: StudyPlan, results: str | Path | None = None) -> RunStudy:
@@ -171,7 +165,7 @@ def open_study(plan: StudyPlan, results: str | Path | None = None) -> RunStudy:
     """
     plan = _as_begun(plan, results)
     folder, place = plan.directory(results), results_directory(results)
-    grid = _grid(plan, folder)
+    grid = _grid(plan, folder, is_begun(folder, plan.definition()))
     earlier = earlier_curves(plan, grid, place, folder)
     study = Study(
         plan.config.rule(earlier),
@@ -198,10 +192,10 @@ def _as_begun(plan: StudyPlan, results: str | Path | None) -> StudyPlan:
     return replace(plan, naming=naming)
 
 
-def _grid(plan: StudyPlan, folder: Path) -> Grid:
-    """The grid of a study, from its directory, or computed and written there."""
+def _grid(plan: StudyPlan, folder: Path, begun: bool) -> Grid:
+    """The grid of a study, from its directory if it has begun, or computed and written there."""
     path = folder / GRID
-    if path.exists():
+    if begun and path.exists():
         try:
             return Grid.from_json(parse_json(path.read_bytes()))
         except ValueError as error:

@@ -74,7 +74,7 @@ class StudyConfig(Section):
     loss: Literal["mean", "value", "validation", "best_cost"] = "mean"
     predictor: str | dict[str, Any] = "last"
     training_curves: int = Field(default=15, ge=2)
-    full_share: float = Field(default=0.5, ge=0, le=1)
+    full_share: float = Field(default=0.5, gt=0, le=1)
     known: float = Field(default=0.5, gt=0, lt=1)
     quantile: float = Field(default=0.25, ge=0, le=1)
     warm_start: tuple[str, ...] | Literal["all"] = ()
@@ -129,6 +129,13 @@ class StudyConfig(Section):
         elif unread := sorted({"seeds", "epsilon"} & self.model_fields_set):
             raise QhnError(f"{unread[0]} belongs to mode = 'survey'; leave it out, or set the mode")
         return self
+
+    @field_validator("warm_start", mode="before")
+    @classmethod
+    def _places(cls, places: Any) -> Any:
+        if isinstance(places, str) and places != "all":
+            raise QhnError(f"warm_start must be 'all' or a list of directories, got {shown(places)}")
+        return places
 
     @field_validator("predictor")
     @classmethod

@@ -132,7 +132,19 @@ def _train_run(trials: RunTrials, trial: Trial) -> Result:
     except NO_FAULT_OF_A_TRIAL:
         raise
     except QhnError as error:
-        return _failed(trial, str(error))
+        return _failed_within(trials, trial, str(error))
+
+
+def _failed_within(trials: RunTrials, trial: Trial, words: str) -> Result:
+    """The result of a trial whose run raised an error: what its complete steps took is spent."""
+    config = trials.config(trial)
+    directory = trials.results / config.experiment / config.run_id
+    steps = Record.load(directory).steps() if Record(directory, config).exists else []
+    if not steps:
+        return _failed(trial, words)
+    losses = [_loss(step, trials.plan.config.loss) for step in steps] + [math.inf]
+    facts = {"run": config.run_id, "steps": len(steps), "shots": steps[-1].shots, "error": words}
+    return Result(trials.losses(trial, losses), facts)
 
 
 def _failed(trial: Trial, words: str) -> Result:
@@ -182,6 +194,21 @@ def _steps_of_run(config: RunConfig, number: int, trials: RunTrials) -> tuple[Re
     assert kept is not None
     _check_ending(config, outcome)
     return kept, steps[:number], outcome
+
+
+def recorded(trials: RunTrials, trial: Trial) -> Path:
+    """The directory of the run of a trial until its resource, whose steps are made if they are not on disk.
+
+    Args:
+        trials: what is known of all trials.
+        trial: the trial.
+
+    Raises:
+        RecordError: if the record is damaged, or another process is writing it.
+        OSError: if it cannot be written.
+    """
+    number = trials.grid.steps(trial.number, trial.until)
+    return _steps_of_run(trials.config(trial), number, trials)[0].directory
 
 
 def _begun(config: RunConfig, trials: RunTrials) -> Training:

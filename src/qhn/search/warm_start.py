@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from qhn.learning_curves.earlier import Wanted, fitting
 from qhn.learning_curves.sources import find_curves
 from qhn.learning_curves.store import load_curves, save_curves
 from qhn.scheduling.curves import KnownCurves
-from qhn.scheduling.journal import DEFINITION
+from qhn.scheduling.journal import DEFINITION, RUNS
 from qhn.scheduling.space import Range
 from qhn.scheduling.trial import seed_of
 from qhn.search.batches import StoredStates, curves_of
@@ -49,26 +50,30 @@ def earlier_curves(plan: StudyPlan, grid: Grid, results: Path, folder: Path) -> 
     if path.exists():
         found = fitting(load_curves(path), wanted(plan, grid))
     else:
-        found = fitting(_found(plan, results), wanted(plan, grid))
+        curves, skipped = _found(plan, results)
+        found = fitting(curves, wanted(plan, grid))
         if not found.taken:
-            raise QhnError(f"warm_start: {found.words()}")
+            reasons = ", ".join(f"{reason} ({count:,})" for reason, count in skipped.most_common())
+            raise QhnError(f"warm_start: {found.words()}{'; skipped: ' * bool(reasons)}{reasons}")
         save_curves(path, found.taken)
     return KnownCurves(found.losses, found.settings)
 
 
-def _found(plan: StudyPlan, results: Path) -> list[LearningCurve]:
-    """The curves of the same problem in the places that the study names."""
+def _found(plan: StudyPlan, results: Path) -> tuple[list[LearningCurve], Counter[str]]:
+    """The curves of the same problem in the places that the study names, and how many others were skipped, and why."""
     problem, loss = next(iter(plan.configs.values())).problem_id, plan.config.loss
-    curves: list[LearningCurve] = []
+    curves, skipped = list[LearningCurve](), Counter[str]()
     for place in [results] if plan.config.warm_start == "all" else map(Path, plan.config.warm_start):
-        curves += find_curves(place, loss, problem).curves
+        found = find_curves(place, loss, problem)
+        curves += found.curves
+        skipped += found.skipped
         if (place / DEFINITION).exists():
             curves += curves_of_batches(place, loss)
             continue
         for path in sorted(place.glob(f"*/*/{DEFINITION}")):
             with suppress(QhnError, OSError):  # of another study than those that are named
                 curves += curves_of_batches(path.parent, loss)
-    return curves
+    return curves, skipped
 
 
 def curves_of_batches(folder: Path, loss: str) -> list[LearningCurve]:
@@ -87,7 +92,7 @@ def curves_of_batches(folder: Path, loss: str) -> list[LearningCurve]:
         return []
     try:
         tree = parse_json((folder / DEFINITION).read_bytes())
-        naming, _ = tree.pop("naming"), tree.pop("runs")
+        naming, _ = tree.pop("naming"), tree.pop(RUNS)
         plan = StudyPlan(StudyConfig.model_validate(tree), naming)
         grid = Grid.from_json(parse_json((folder / GRID).read_bytes()))
     except (LookupError, TypeError, AttributeError, ValueError) as error:
