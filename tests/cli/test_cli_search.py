@@ -74,7 +74,7 @@ def test_a_job_that_fails_ends_with_exit_code_4(qhn, study_file: Path) -> None:
     broken = qhn(*words, "trials=2", "--set", "name=second")
     assert broken.code == 4
     assert "qhn: trial 0 failed: " in broken.err
-    assert "1 jobs failed; the same command tries them again" in broken.err
+    assert "1 job failed; the same command tries them again" in broken.err
     found.write_bytes(whole)
     assert qhn(*words, "trials=2", "--set", "name=second").code == 0
 

@@ -11,8 +11,9 @@ import typer
 
 from qhn.cli.app import app
 from qhn.cli.executors import AddressOption, ExecutorOption, WorkersOption, executor_of_options
-from qhn.cli.options import BAD_INPUT, FAILED, QuietOption, ResultsOption, SetOption, all_settings
+from qhn.cli.options import BAD_INPUT, FAILED, LIMIT, QuietOption, ResultsOption, SetOption, all_settings
 from qhn.cli.terminal import put, tell
+from qhn.text import counted
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -48,11 +49,11 @@ def search(
         for line in () if quiet else study.notes():
             tell(line)
         study = _agreed(study, yes)
-        failures = _advance(study, opened, quiet)
+        exit_code = _advance(study, opened, quiet)
         winner = study.record_winner() if study.plan.config.mode == "search" else None
         _report(study, quiet, winner)
-    if failures:
-        raise typer.Exit(FAILED)
+    if exit_code:
+        raise typer.Exit(exit_code)
 
 
 def _agreed(study: RunStudy, yes: bool) -> RunStudy:
@@ -76,15 +77,24 @@ def _agreed(study: RunStudy, yes: bool) -> RunStudy:
 
 
 def _advance(study: RunStudy, executor: Executor, quiet: bool) -> int:
-    """Train the trials of a study until its end, with its progress; returns the number of jobs that failed."""
+    """Train the trials of a study until its end, with its progress; returns the exit code.
+
+    It is 3 if only a budget or the account ended it, and 4 if other jobs failed.
+    """
+    from qhn.backend.sampler import QuotaError
     from qhn.cli.progress import study_progress
+    from qhn.search.price import OverBudget
 
     last = study_progress(study.advance(executor), quiet)
-    for job, message in last.failures[:3]:
-        tell(f"qhn: trial {job[0].number} failed: {message}")
-    if last.failures:
-        tell(f"qhn: {len(last.failures)} jobs failed; the same command tries them again")
-    return len(last.failures)
+    if not last.failures:
+        return 0
+    if all(isinstance(error, OverBudget | QuotaError) for _, error in last.failures):
+        tell(f"qhn: {last.failures[0][1]}")
+        return LIMIT
+    for job, error in last.failures[:3]:
+        tell(f"qhn: trial {job[0].number} failed: {error}")
+    tell(f"qhn: {counted(len(last.failures), 'job')} failed; the same command tries them again")
+    return FAILED
 
 
 def _report(study: RunStudy, quiet: bool, winner: Path | None) -> None:

@@ -85,16 +85,23 @@ class Difference:
     def of_resamples(cls, values: ArrayLike) -> Difference:
         """The mean of values with the 95 % interval of means of resamples, which is infinite for a single value.
 
-        The interval does not rest on a normal distribution; it is between quantiles of 2,000 resamples.
+        The interval does not rest on a normal distribution: it is between quantiles of 2,000 resamples. Those of few
+        values scatter too little, so that the quantiles lie as much further out as Student's t is wider (the expanded
+        percentile interval: Hesterberg, The American Statistician 69, 371, 2015).
 
-        >>> str(Difference.of_resamples([0.0, 0.0, 0.0, 1.0] * 10))
-        '+0.25 (+0.12 to +0.40)'
+        >>> str(Difference.of_resamples([0.0, 0.0, 0.0, 1.0] * 10)), str(Difference.of_resamples([0.0, 0.1, 0.3]))
+        ('+0.25 (+0.12 to +0.40)', '+0.13 (+0.00 to +0.30)')
         """
+        from scipy.stats import norm  # half a second to import
+        from scipy.stats import t as student_t
+
         gains = np.asarray(values, dtype=np.float64)
-        if len(gains) < 2:
+        number = len(gains)
+        if number < 2:
             return cls(float(gains.mean()), -np.inf, np.inf)
-        chosen = np.random.default_rng(0).integers(len(gains), size=(RESAMPLES, len(gains)))
-        low, high = np.quantile(gains[chosen].mean(axis=1), [0.025, 0.975])
+        chosen = np.random.default_rng(0).integers(number, size=(RESAMPLES, number))
+        tail = float(norm.sf(sqrt(number / (number - 1)) * student_t.ppf(0.975, number - 1)))
+        low, high = np.quantile(gains[chosen].mean(axis=1), [tail, 1 - tail])
         return cls(float(gains.mean()), float(low), float(high))
 
     def within(self, low: float, high: float) -> bool | None:

@@ -185,11 +185,12 @@ def surveys(page: Writer, pool: Pool, rule: SurveyRule, found: Sequence[Found]) 
                 Difference.of_resamples(of[:, place] - one.full[:, place]).words(3)
                 for of in (one.survivors, one.part, one.imputed)
             ]
-            width = one.width[:, place].mean() / one.part_width[:, place].mean()
+            width, part_width = one.width[:, place].mean(), one.part_width[:, place].mean()
+            ratio = f"{width / part_width:.2f}" if 0 < part_width < np.inf else "–"
             rows.append(
                 (
                     one.group, quantity, f"{one.full[:, place].mean():.3f}", *errors,
-                    str(_held(one.in_sweep[:, place])), str(_held(one.in_all[:, place])), f"{width:.2f}",
+                    str(_held(one.in_sweep[:, place])), str(_held(one.in_all[:, place])), ratio,
                 )
             )  # fmt: skip
     page.table(head, rows)

@@ -44,14 +44,14 @@ class StudyProgress:
         most_units: the most that they can take, in units; trials that are stopped take less.
         trials: number of trials that have begun.
         best: the lowest loss at the most resource that any trial has reached; nan before that.
-        failures: the jobs that failed in this session, each with the message of its error.
+        failures: the jobs that failed in this session, each with its error.
     """
 
     units: int
     most_units: int
     trials: int
     best: float
-    failures: tuple[tuple[tuple[Trial, ...], str], ...] = ()
+    failures: tuple[tuple[tuple[Trial, ...], Exception], ...] = ()
 
 
 Grouping = Callable[[Sequence[Trial]], Sequence[Job]]
@@ -282,11 +282,11 @@ class Study:
         best = self._scheduler.best()
         return None if best is None else self._trial(best, self.curves.reached(best))
 
-    def progress(self, failures: Sequence[tuple[Job, str]] = ()) -> StudyProgress:
+    def progress(self, failures: Sequence[tuple[Job, Exception]] = ()) -> StudyProgress:
         """The progress of the study.
 
         Args:
-            failures: the jobs that failed in this session, each with the message of its error.
+            failures: the jobs that failed in this session, each with its error.
         """
         best = self._scheduler.best()
         loss = math.nan if best is None else self.curves.loss(best, self.curves.reached(best))
@@ -392,7 +392,7 @@ def advance(
         OSError: if its folder cannot be written.
         BackendError: if a worker died.
     """
-    failures: list[tuple[Job, str]] = []
+    failures: list[tuple[Job, Exception]] = []
     under_way = 0
 
     def jobs() -> Iterator[Job | None]:
@@ -409,7 +409,7 @@ def advance(
         for job, results in work_through(train, jobs(), executor, in_flight=in_flight):
             under_way -= 1
             if isinstance(results, Failure):
-                failures.append((job, str(results.error)))
+                failures.append((job, results.error))
             else:
                 study.tell_job(job, results)
             yield study.progress(failures)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from qhn.backend import BackendError
 from qhn.backend.terms import Amount
 from qhn.budget.forecast import Forecast, qpu_time
 from qhn.config import RunConfig
@@ -21,6 +22,10 @@ from qhn.run.record import Record
 from qhn.search.config import StudyPlan
 from qhn.search.resource import Grid
 from qhn.sweep.batch import shared_by_members
+
+
+class OverBudget(BackendError):
+    """The budget of a study has too few QPU seconds left for the next step of a trial."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from qhn.backend.sampler import BackendError, QuotaError
+from qhn.backend.sampler import QuotaError
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
 from qhn.errors import EvaluationError, QhnError, RecordError
@@ -25,7 +25,7 @@ from qhn.run.training import Training, train
 from qhn.scheduling.study import Job, Result, Trial, seed_of
 from qhn.search.batches import StoredStates, advance_together, company_of, facts_of, in_jobs, losses_of
 from qhn.search.config import StudyPlan
-from qhn.search.price import spent_by
+from qhn.search.price import OverBudget, spent_by
 from qhn.search.resource import Grid
 
 MORE = "with a larger max_qpu_seconds the same command goes on"
@@ -188,19 +188,19 @@ def _begun(config: RunConfig, trials: RunTrials) -> Training:
     """The training of a run; on a QPU with the QPU seconds that are left of the study's budget.
 
     Raises:
-        BackendError: if that is too few for a step.
+        OverBudget: if that is too few for a step.
     """
     if not config.train.machine.bills:
         return train(config, results=trials.results)
     budget = (trials.plan.config.max_qpu_seconds or 0.0) - spent_by(trials.others(config))
     if budget <= 0:
-        raise BackendError(f"the budget of the study, max_qpu_seconds, is spent; {MORE}")
+        raise OverBudget(f"the budget of the study, max_qpu_seconds, is spent; {MORE}")
     try:
         return train(with_settings(config, {"train.max_qpu_seconds": budget}), results=trials.results)
     except NO_FAULT_OF_A_TRIAL:
         raise
     except QhnError as error:  # what can be known without the account was checked before the study began
-        raise BackendError(f"{error}; {MORE}") from None
+        raise OverBudget(f"{error}; {MORE}") from None
 
 
 def _paused(study: str, number: int, planned: int) -> Outcome:
@@ -212,12 +212,12 @@ def _check_ending(config: RunConfig, outcome: Outcome) -> None:
     """Refuse the end of a run that is the machine's and not its own.
 
     Raises:
-        BackendError: if the account or a budget has too few QPU seconds left.
+        BackendError: if the account or the budget of the study has too few QPU seconds left.
     """
     if outcome.name is Ending.QUOTA:
         raise QuotaError(outcome.message)
     if outcome.name is Ending.BUDGET and config.train.machine.bills:
-        raise BackendError(f"run {config.run_id}: {outcome.message}; {MORE}")
+        raise OverBudget(f"run {config.run_id}: {outcome.message}; {MORE}")
 
 
 def _loss(step: Step, name: str) -> float:
