@@ -10,8 +10,9 @@ import numpy as np
 from qhn.learning_curves.predictors import LastValue, Predictor
 from qhn.scheduling.scheduler import Rule
 from qhn.scheduling.space import Range
-from qhn.scheduling.study import Study, Trial
+from qhn.scheduling.study import Study
 from qhn.scheduling.swift_hyperband import SwiftHyperband
+from qhn.scheduling.trial import Trial
 
 SPACE = {"rate": Range(1e-3, 1, log=True), "hidden": [16, 32, 64]}
 

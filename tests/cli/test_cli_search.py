@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,12 @@ def study_file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is a thread, and so begins at once."""
+    monkeypatch.setattr("qhn.parallel.open_executor", lambda *words: ThreadPoolExecutor(1))
+
+
 def test_search_trains_and_reports(qhn, study_file: Path) -> None:
     result = qhn("search", str(study_file), "--workers", "1")
     assert result.code == 0
@@ -55,18 +62,20 @@ def test_search_trains_and_reports(qhn, study_file: Path) -> None:
     assert again.out.splitlines()[-1] == str(winner)
 
 
+@pytest.mark.usefixtures("_in_this_process")
 def test_other_numbers_need_another_name(qhn, study_file: Path) -> None:
-    assert qhn("search", str(study_file), "-q", "--workers", "1").code == 0
-    other = qhn("search", str(study_file), "-q", "--workers", "1", "--set", "train.shots=13")
+    assert qhn("search", str(study_file), "-q").code == 0
+    other = qhn("search", str(study_file), "-q", "--set", "train.shots=13")
     assert other.code == 2
     assert "holds another study" in other.err
-    named = qhn("search", str(study_file), "-q", "--workers", "1", "--set", "train.shots=13", "--set", "name=other")
+    named = qhn("search", str(study_file), "-q", "--set", "train.shots=13", "--set", "name=other")
     assert named.code == 0
 
 
+@pytest.mark.usefixtures("_in_this_process")
 def test_a_job_that_fails_ends_with_exit_code_4(qhn, study_file: Path) -> None:
     """A record that is damaged is no fault of the trial, and the same command goes on once it is mended."""
-    words = ("search", str(study_file), "--workers", "1", "--set", "scheduler=all", "--set")
+    words = ("search", str(study_file), "--set", "scheduler=all", "--set")
     assert qhn(*words, "trials=1").code == 0
     found = next(Path("results/figure-1").glob("*/config.json"))
     whole = found.read_bytes()
@@ -79,7 +88,7 @@ def test_a_job_that_fails_ends_with_exit_code_4(qhn, study_file: Path) -> None:
     assert qhn(*words, "trials=2", "--set", "name=second").code == 0
 
 
-def test_ctrl_c_stops_and_the_same_command_goes_on(study_file: Path) -> None:
+def test_ctrl_c_stops_and_keeps_what_is_finished(study_file: Path) -> None:
     study_file.write_text(STUDY.replace("max_resource = 3", "max_resource = 27"))
     command = [sys.executable, "-m", "qhn", "search", str(study_file), "--workers", "1", "--results", "stopped"]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ.copy())
@@ -110,11 +119,12 @@ def test_plain_lines_end_where_a_study_ends(
     ]
 
 
+@pytest.mark.usefixtures("_in_this_process")
 def test_runs_of_one_study_are_not_made_again_by_another(qhn, study_file: Path) -> None:
-    one = qhn("search", str(study_file), "-q", "--workers", "1", "--set", "scheduler=all", "--set", "trials=2")
+    one = qhn("search", str(study_file), "-q", "--set", "scheduler=all", "--set", "trials=2")
     assert one.code == 0
     made = {path: path.read_bytes() for path in Path("results").glob("*/*/steps.jsonl")}
     assert len(made) == 2
     words = ("--set", "scheduler=successive-halving", "--set", "trials=2", "--set", "name=again")
-    assert qhn("search", str(study_file), "-q", "--workers", "1", *words).code == 0
+    assert qhn("search", str(study_file), "-q", *words).code == 0
     assert {path: path.read_bytes() for path in Path("results").glob("*/*/steps.jsonl")} == made

@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 
 import qhn
-from qhn.scheduling.study import JOURNAL, Study, Trial
+from qhn.scheduling.journal import JOURNAL
+from qhn.scheduling.study import Study
+from qhn.scheduling.trial import Trial
 
 pytest.importorskip("sklearn")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "tune_mlp.py"

@@ -210,6 +210,7 @@ def test_no_machine_is_asked_before_there_is_something_to_learn(solver: str, mon
         ("nusvm", {}, "there is no predictor 'nusvm'; did you mean 'nusvr'"),
         (3, {}, "there is no predictor 3; there are last, ridge"),
         ("last", {"C": 1}, "the predictor last has no options, got C"),
+        ("last", {"target": "end"}, "target must be change or loss, got 'end'"),
         ("last", {"features": "curves"}, "did you mean 'curve'"),
         ("ridge", {"features": "curves"}, "did you mean 'curve'"),
         ("ridge", {"target": "end"}, "target must be change or loss, got 'end'"),

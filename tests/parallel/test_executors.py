@@ -52,9 +52,9 @@ def finish(command: list[str], place: Path) -> subprocess.CompletedProcess[str]:
 
 
 @contextlib.contextmanager
-def started(command: list[str], place: Path) -> Iterator[subprocess.Popen[str]]:
+def started(command: list[str], place: Path, output: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
     """A child with all of its own children, which end with the context."""
-    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    streams: dict[str, Any] = {"stdout": output, "stderr": output, "text": True}
     with subprocess.Popen(command, cwd=place, env=environment(), start_new_session=True, **streams) as child:
         try:
             yield child
@@ -205,24 +205,12 @@ def cluster(place: Path, workers: int = 2, port: int = 0) -> Iterator[tuple[subp
     where = ["--scheduler-file", str(file)]
     with contextlib.ExitStack() as stack:
         words = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
-        scheduler = stack.enter_context(quiet([dask, "scheduler", *where, *words], place))
+        scheduler = stack.enter_context(started([dask, "scheduler", *where, *words], place, subprocess.DEVNULL))
         wait_until(file.exists)
         for _ in range(workers):
-            stack.enter_context(quiet([dask, "worker", *where, "--nthreads", "1", "--no-dashboard"], place))
+            worker = [dask, "worker", *where, "--nthreads", "1", "--no-dashboard"]
+            stack.enter_context(started(worker, place, subprocess.DEVNULL))
         yield scheduler, file
-
-
-@contextlib.contextmanager
-def quiet(command: list[str], place: Path) -> Iterator[subprocess.Popen[str]]:
-    """A child whose output nobody reads."""
-    nowhere: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "text": True}
-    with subprocess.Popen(command, cwd=place, env=environment(), start_new_session=True, **nowhere) as child:
-        try:
-            yield child
-        finally:
-            for process in [child.pid, *descendants(child.pid)]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from executors import AtOnce
 from qhn import BackendError
 from qhn.parallel import Failure, processes, work_through
 
@@ -21,18 +22,6 @@ class ByHand(Executor):
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         return self.futures[args[0]]
-
-
-class AtOnce(Executor):
-    """Does each job when it is submitted."""
-
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 def counted(jobs: Any, taken: list[Any]) -> Iterator[Any]:

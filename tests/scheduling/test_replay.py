@@ -10,10 +10,10 @@ import pytest
 
 from qhn.errors import QhnError
 from qhn.paper.optuna_peers import PRUNERS, replay_pruner
-from qhn.scheduling.asha import Asha, replay_asha
-from qhn.scheduling.curves import KnownCurves, Verdict
+from qhn.scheduling.asha import Asha, _Ladder, replay_asha
+from qhn.scheduling.curves import Decision, KnownCurves, Verdict
 from qhn.scheduling.hyperband import Hyperband, RunAll
-from qhn.scheduling.replay import replay
+from qhn.scheduling.replay import _wrongly_stopped, replay
 from qhn.scheduling.swift_hyperband import SwiftHyperband
 from scheduling.pools import Line, drive, random_curves, reached, with_faults
 
@@ -160,3 +160,22 @@ def test_optunas_pruners_with_faults(rng: np.random.Generator) -> None:
     assert replay_pruner("median", failed, num_trials=5, max_resource=9).winner is None
     with pytest.raises(QhnError, match=r"there is no pruner 'medien'; did you mean 'median'\?"):
         replay_pruner("medien", pool, num_trials=5, max_resource=9)
+
+
+def test_a_trial_without_a_loss_at_the_end_of_its_round_was_not_wrongly_stopped() -> None:
+    """Nor would it have been promoted for its lower number, where a trial without a loss is."""
+    made = [Decision(0, 0, 2, 0, Verdict.STOPPED), Decision(0, 0, 2, 1, Verdict.FULL)]
+    made.append(Decision(0, 0, 3, 1, Verdict.PROMOTED))
+    ends = {"better": 0.1, "worse": 0.9, "none": math.nan, "failed": math.inf}
+    other = {"better": 0.5, "worse": 0.5, "none": math.nan, "failed": math.nan}
+    wrong = {
+        name: _wrongly_stopped(made, np.array([[1.0, 1.0, end], [1.0, 1.0, other[name]]])) for name, end in ends.items()
+    }
+    assert wrong == {"better": 1, "worse": 0, "none": 0, "failed": 0}
+
+
+def test_asha_promotes_from_the_highest_rung_first() -> None:
+    ladder = _Ladder(np.repeat([[0.4], [0.3], [0.2], [0.1]], 4, axis=1), rungs=(1, 2, 4), eta=2)
+    for trial, rung in ((0, 0), (1, 0), (2, 0), (3, 0), (2, 1), (3, 1)):
+        ladder.enter(trial, rung)
+    assert [ladder.promotion() for _ in range(4)] == [(3, 2), (3, 1), (2, 1), None]

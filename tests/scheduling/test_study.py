@@ -24,10 +24,12 @@ from qhn.backend import BackendError
 from qhn.errors import QhnError, RecordError
 from qhn.scheduling.curves import KnownCurves
 from qhn.scheduling.hyperband import Hyperband, RunAll, SuccessiveHalving
+from qhn.scheduling.journal import DEFINITION, JOURNAL
 from qhn.scheduling.scheduler import Rule
 from qhn.scheduling.space import Range, Space
-from qhn.scheduling.study import DEFINITION, JOURNAL, Job, Result, Study, Trial, advance, train_each
+from qhn.scheduling.study import Study, advance
 from qhn.scheduling.swift_hyperband import SwiftHyperband
+from qhn.scheduling.trial import Job, Result, Trial, train_each
 from scheduling.pools import Line
 
 SPACE = Space({"height": Range(0, 1), "kind": ["good", "bad"], "speed": Range(1, 30, log=True)})

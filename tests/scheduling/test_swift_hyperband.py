@@ -197,3 +197,22 @@ def test_earlier_curves_have_the_hyper_parameters_of_the_trials() -> None:
     rule = SwiftHyperband(5, Line(), earlier=KnownCurves(np.ones((3, 5)), np.ones((3, 2))))
     with pytest.raises(QhnError, match="the trials have 1 hyper-parameters as numbers, and the earlier curves 2"):
         drive(rule, np.ones((rule.num_trials, 5)), np.ones((rule.num_trials, 1)))
+
+
+class Silent:
+    """A predictor that has nothing to say."""
+
+    def fit(self, curves: Floats, settings: Floats, finals: Floats) -> Silent:
+        return self
+
+    def predict(self, curves: Floats, settings: Floats) -> Floats:
+        return np.full(len(curves), np.nan)
+
+
+def test_a_prediction_that_is_no_number_is_that_of_a_bad_trial(rng: np.random.Generator) -> None:
+    rule = SwiftHyperband(16, Silent(), training_curves=2)
+    scheduler = drive(rule, random_curves(rng, rule.num_trials, 16), np.empty((rule.num_trials, 0)))
+    predicted = [one.predicted for one in scheduler.decisions if not math.isnan(one.threshold)]
+    assert predicted
+    assert set(predicted) == {math.inf}
+    assert scheduler.is_done

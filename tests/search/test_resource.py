@@ -68,6 +68,15 @@ def test_qpu_seconds_are_those_of_the_price() -> None:
     assert found.spent(0, 2) == pytest.approx(training.ledger().spent.seconds, rel=1e-12)
 
 
+def test_steps_that_measure_the_drift_take_two_rows_more() -> None:
+    """The unit is then a step that does."""
+    settings = {"train.backend": "fake_manila", "device.drift_every": 3, "ansatz.num_layers": 0}
+    found = grid(settings, most=4)
+    rows = 9
+    assert found.unit == 10 * (rows + 2)
+    assert found.kinds == ((10 * rows + 20, 20 * rows + 20, 30 * rows + 20, 40 * rows + 40),)
+
+
 def test_a_trial_whose_first_step_is_too_dear_is_said_to_be() -> None:
     found = grid({}, vary={"train.gradient": ["parameter-shift", "spsa"]}, most=3)
     assert found.faults

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -178,46 +177,41 @@ def test_a_machine_that_fails_is_not_held_against_the_trial(tmp_path: Path, monk
     assert told(again) == told(whole)
 
 
-def test_one_and_four_workers_tell_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [ThreadPoolExecutor, pytest.param(processes, marks=pytest.mark.slow)])
+def test_one_and_four_workers_tell_the_same(workers: Any, tmp_path: Path) -> None:
     fields = {"scheduler": "hyperband", "max_resource": 4, "eta": 2, "vary": RATES | {"ansatz.num_layers": [0, 1]}}
     settings = {key: value for key, value in SAMPLED.items() if key != "ansatz.num_layers"}
     one = finished(plan_of(settings, **fields), tmp_path / "one")
     opened = open_study(plan_of(settings, **fields), tmp_path / "four")
-    with processes(4) as executor:
+    with workers(4) as executor:
         list(opened.advance(executor))
     assert told(opened) == told(one)
     assert set(map(repr, opened.study.decisions)) == set(map(repr, one.study.decisions))
 
 
 KILLED = """
-import sys
+import os, signal, sys
 from concurrent.futures import ThreadPoolExecutor
 from qhn.search.config import load_study
 from qhn.search.runs import open_study
 with ThreadPoolExecutor(1) as executor:
-    for _ in open_study(load_study(sys.argv[1]), sys.argv[2]).advance(executor):
-        pass
+    for jobs, _ in enumerate(open_study(load_study(sys.argv[1]), sys.argv[2]).advance(executor)):
+        if jobs == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 @pytest.mark.parametrize("backend", ["sampled", "batch"])
 def test_a_study_that_is_killed_goes_on_to_the_same_end(backend: str, tmp_path: Path) -> None:
+    """Twice after three jobs, while the next one is under way."""
     text = 'experiment = "figure-1"\nscheduler = "hyperband"\nmax_resource = 8\neta = 2\n[set]\ndata.samples = 40\n'
     text += 'data.validation_samples = 0\ntrain.backend = "exact"\n' + "train.shots = 12\n" * (backend == "sampled")
     text += "[vary]\nansatz.num_layers = [0, 1]\ntrain.optimizer.learning_rate = { low = 0.1, high = 1.0 }\n"
     path = tmp_path / "killed.toml"
     path.write_text(text)
-    folder = tmp_path / "killed" / "figure-1" / "study-killed"
-    for lines in (3, 6):
-        running = subprocess.Popen([sys.executable, "-c", KILLED, str(path), str(tmp_path / "killed")])
-        deadline = time.monotonic() + 100
-        while running.poll() is None and time.monotonic() < deadline:
-            journal = folder / "trials.jsonl"
-            if journal.exists() and journal.read_bytes().count(b"\n") >= lines:
-                running.send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.005)
-        running.wait()
+    for _ in range(2):
+        killed = subprocess.run([sys.executable, "-c", KILLED, str(path), str(tmp_path / "killed")], check=False)
+        assert killed.returncode == -signal.SIGKILL
     assert not open_study(load_study(path), tmp_path / "killed").study.is_done
     again = finished(load_study(path), tmp_path / "killed")
     whole = finished(load_study(path), tmp_path / "whole")
@@ -352,3 +346,28 @@ def test_the_learning_rate_falls_over_the_steps_of_the_trial() -> None:
     assert plan_of(SAMPLED, vary=vary, **own).trained({"train.optimizer.decay_steps": 20}, 0, 6).train.decay_steps == 20
     same = load_config("figure-1", SAMPLED | {"train.seed": 4, "train.steps": 6, "train.optimizer.decay_steps": 25})
     assert plan_of(SAMPLED).trained({}, 4, 6).run_id == same.run_id  # the preset's own is kept
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "unread"),
+    [
+        ("swift-hyperband", []),
+        ("hyperband", ["predictor", "quantile", "warm_start"]),
+        ("successive-halving", ["predictor", "quantile", "warm_start"]),
+        ("all", ["eta", "predictor", "quantile", "warm_start"]),
+    ],
+)
+def test_keys_that_the_scheduler_does_not_read_are_named(scheduler: str, unread: list[str], tmp_path: Path) -> None:
+    """No curves are looked for either, of which there are none here."""
+    plan = plan_of(SAMPLED, scheduler=scheduler, eta=2, predictor="last", quantile=0.5, warm_start="all")
+    if not unread:
+        with pytest.raises(QhnError, match="warm_start: 0 learning curves"):
+            open_study(plan, tmp_path)
+        return
+    notes = open_study(plan, tmp_path).notes()
+    assert [note for note in notes if "does not read" in note] == [
+        f"scheduler = '{scheduler}' does not read {', '.join(unread)}"
+    ]
+    assert open_study(plan_of(SAMPLED, scheduler=scheduler, name="bare"), tmp_path).plan.config.unread == (
+        ["eta"] if scheduler == "all" else []
+    )

@@ -14,17 +14,15 @@ import pytest
 from qhn.errors import QhnError
 from qhn.learning_curves.predictors import LastValue
 from qhn.scheduling.combinations import Combinations
-from qhn.scheduling.curves import Verdict
 from qhn.scheduling.hyperband import Hyperband, RunAll, SuccessiveHalving
-from qhn.scheduling.scheduler import Scheduler
-from qhn.scheduling.space import Range
-from qhn.scheduling.study import Study, Trial
+from qhn.scheduling.study import Study
 from qhn.scheduling.survey_rule import SurveyRule
+from qhn.scheduling.trial import Trial
 from qhn.search.config import make_study
 from qhn.search.survey import Survey
 from qhn.search.survey_report import SurveyReport
 
-RULE = SurveyRule(groups=2, trials_per_group=40, max_resource=12, known=0.25, full=0.4)
+RULE = SurveyRule(groups=2, trials_per_group=40, max_resource=12, known=0.25, full_share=0.4)
 SPACE = Combinations({"depth": [0, 1]}, trials_per_group=40)
 
 
@@ -47,66 +45,6 @@ def _done(study: Study, train: Callable[[Trial], list[float]] = _train) -> Study
 @pytest.fixture
 def survey() -> Survey:
     return Survey(_done(Study(RULE, SPACE, seed=3)), LastValue(), [0.2, 0.5], [0.0, 0.0])
-
-
-# ------------------------------------------------------------ the rule
-
-
-def test_the_first_trials_of_each_group_are_trained_to_the_end_and_all_others_to_the_decision_point() -> None:
-    scheduler = Scheduler(RULE)
-    taken = []
-    while stage := scheduler.ask():
-        taken.append((stage.bracket, stage.until, len(stage.trials)))
-        for trial in stage.trials:
-            scheduler.tell(trial, [1.0] * (stage.until - scheduler.curves.reached(trial)))
-    assert sorted(taken) == [(0, 3, 40), (0, 12, 16), (1, 3, 40), (1, 12, 16)]
-    reached = [scheduler.curves.reached(trial) for trial in range(80)]
-    assert reached == ([12] * 16 + [3] * 24) * 2
-    assert sum(reached) == RULE.most_units == 528
-    assert RULE.units_of_all == 960
-
-
-def test_who_is_stopped_depends_on_no_loss(rng: np.random.Generator) -> None:
-    def decide(losses: Callable[[], float]) -> list[tuple[int, str]]:
-        scheduler = Scheduler(RULE)
-        while stage := scheduler.ask():
-            for trial in rng.permutation(stage.trials):
-                scheduler.tell(int(trial), [losses() for _ in range(scheduler.curves.reached(int(trial)), stage.until)])
-        return sorted((decision.trial, str(decision.verdict)) for decision in scheduler.decisions)
-
-    decisions = decide(lambda: 1.0)
-    assert decide(rng.normal) == decisions == decide(lambda: np.inf)
-    assert sum(verdict == Verdict.FULL for _, verdict in decisions) == 32
-    assert sum(verdict == Verdict.STOPPED for _, verdict in decisions) == 48
-
-
-@pytest.mark.parametrize(("trials", "full", "whole"), [(100, 0.3, 30), (40, 0.3, 15), (10, 0.3, 10), (41, 0.5, 21)])
-def test_at_least_15_trials_are_trained_to_the_end_if_there_are_as_many(trials: int, full: float, whole: int) -> None:
-    assert SurveyRule(1, trials, 10, full=full).whole_per_group == whole
-
-
-@pytest.mark.parametrize(("resource", "known", "point"), [(60, 0.25, 15), (10, 0.33, 4), (1, 0.5, 1), (100, 0.07, 7)])
-def test_the_decision_point(resource: int, known: float, point: int) -> None:
-    assert SurveyRule(1, 20, resource, known=known).decision_point == point
-
-
-@pytest.mark.parametrize("changed", [{"known": 0.0}, {"full": 0.0}, {"full": 1.1}, {"groups": 0}, {"max_resource": 0}])
-def test_numbers_out_of_bounds_are_refused(changed: dict[str, Any]) -> None:
-    with pytest.raises(QhnError, match=next(iter(changed))):
-        SurveyRule(**{"groups": 1, "trials_per_group": 20, "max_resource": 10} | changed)
-
-
-def test_combinations_are_those_of_nested_loops() -> None:
-    space = Combinations({"a": [1, 2], "b": ["x", "y", "z"]}, trials_per_group=2)
-    drawn = [tuple(space.draw(5, trial).values()) for trial in range(12)]
-    assert drawn == [(a, b) for a in (1, 2) for b in "xyz" for _ in range(2)]
-    assert Combinations({}, 5).groups == 1
-    assert Combinations({}, 5).draw(0, 4) == {}
-    with pytest.raises(QhnError, match="list some values of rate"):
-        Combinations({"rate": Range(0.1, 1.0)}, 5)
-
-
-# ------------------------------------------------------------ results
 
 
 def test_estimates_are_near_those_of_a_full_sweep(survey: Survey) -> None:

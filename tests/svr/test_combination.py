@@ -69,3 +69,9 @@ def test_log_cosh_does_not_overflow() -> None:
     np.testing.assert_allclose(
         log_cosh(np.array([-1e5, 1e-3, 2.0])), [1e5 - np.log(2), np.log(np.cosh(1e-3)), np.log(np.cosh(2.0))]
     )
+
+
+def test_the_best_solution_has_the_lowest_squared_error_and_not_the_lowest_log_cosh() -> None:
+    weights = combinations(np.array([[1.0, 1.0], [0.0, 1.5]]), np.array([0.0, -1.0]))
+    assert weights["best"].tolist() == [1, 0]
+    assert weights["mse"][0] > 0.5 > weights["log-cosh"][0]

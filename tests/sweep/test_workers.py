@@ -1,31 +1,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from executors import AtOnce
 from qhn.errors import QhnError
 from qhn.sweep import advance
 from qhn.sweep.classical import search_all
 from qhn.sweep.plan import Sweep, make_sweep
 from qhn.sweep.survey import Survey
 from qhn.sweep.workers import finished_members, read_columns
-
-
-class AtOnce(Executor):
-    """Does each job when it is submitted."""
-
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 def test_a_sweep_hands_out_its_jobs_as_they_are_needed(tmp_path: Path) -> None:

@@ -1,9 +1,6 @@
-"""How well a predictor predicts curves that it has not learnt from."""
+"""Predictions of curves that a predictor has not learnt from, by cross-validation."""
 
 from __future__ import annotations
-
-import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,8 +12,6 @@ from qhn.learning_curves.features import as_curves
 from qhn.learning_curves.predictors import Predictor
 
 FOLDS = 5
-RESAMPLES = 2000  # of the bootstrap
-TAILS = (0.025, 0.975)  # the ends of an interval of 95 %
 
 
 def out_of_fold(
@@ -65,67 +60,3 @@ def out_of_fold(
         fitted = predictor.fit(losses[others], numbers[others], ends[others])
         predictions[held] = fitted.predict(losses[held], numbers[held])
     return predictions
-
-
-@dataclass(frozen=True)
-class RSquared:
-    """The share R² of the variance of losses that predictions explain, with its 95 % interval by the bootstrap.
-
-    Attributes:
-        value: 1 for perfect predictions, 0 for the mean of all losses, below 0 for worse; nan if it is not defined.
-        low: lower end of the interval.
-        high: upper end of the interval.
-        curves: number of curves.
-
-    >>> str(RSquared(0.5, 0.3, 0.65, 100))
-    '0.50 (0.30–0.65)'
-    """
-
-    value: float
-    low: float
-    high: float
-    curves: int
-
-    def __str__(self) -> str:
-        return f"{self.value:.2f} ({self.low:.2f}–{self.high:.2f})".replace("-", "−")
-
-
-def r_squared(finals: ArrayLike, predictions: ArrayLike, seed: int = 0) -> RSquared:
-    """The share R² of the variance of losses that predictions explain, with its interval.
-
-    The interval holds for other curves of the same kind, and for the predictor as it was trained: curves are drawn
-    again with replacement, and nothing is learnt anew. Curves that failed, or about which nothing was predicted, are
-    left out.
-
-    Args:
-        finals: the true losses, ``[n]``.
-        predictions: the predicted losses, ``[n]``.
-        seed: seed of the bootstrap.
-
-    Raises:
-        QhnError: if the arrays are not of the same length.
-
-    >>> r_squared([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]).value
-    1.0
-    """
-    truth, predicted = np.asarray(finals, dtype=np.float64), np.asarray(predictions, dtype=np.float64)
-    if truth.ndim != 1 or truth.shape != predicted.shape:
-        raise QhnError(f"predictions must be as many as finals, got the shapes {predicted.shape} and {truth.shape}")
-    usable = np.isfinite(truth) & np.isfinite(predicted)
-    truth, predicted = truth[usable], predicted[usable]
-    number = len(truth)
-    value = float(_explained(truth, predicted))
-    if math.isnan(value):
-        return RSquared(value, value, value, number)
-    drawn = np.random.default_rng(seed).integers(number, size=(RESAMPLES, number))
-    low, high = np.nanquantile(_explained(truth[drawn], predicted[drawn]), TAILS)
-    return RSquared(value, float(low), float(high), number)
-
-
-def _explained(truth: Floats, predicted: Floats) -> Floats:
-    """R² over the last axis; nan where the losses do not vary."""
-    mean = truth.sum(axis=-1, keepdims=True) / max(truth.shape[-1], 1)
-    variance = ((truth - mean) ** 2).sum(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = ((truth - predicted) ** 2).sum(axis=-1) / variance
-    return np.where(variance > 0, 1 - share, np.nan)[()]

@@ -12,7 +12,6 @@ import numpy as np
 
 from qhn.arrays import Floats
 from qhn.config import RunConfig
-from qhn.errors import QhnError
 from qhn.fields import Number, Whole, is_number, settle
 from qhn.learning_curves.curve import ROUNDING, LearningCurve, flat, quantity_of, settings_of, without_repeats
 from qhn.text import clipped, counted, shown
@@ -34,8 +33,8 @@ class Wanted:
     It must be of the same problem and quantity, and reach as far as the study's trials do: a loss at the end of a
     shorter one says nothing of theirs. Settings that the study varies may have other numbers, and the seed may differ;
     every other setting, such as the shots, the machine or the decay of the learning rate, shapes the curve and must be
-    the study's, unless it is named in ``may_differ``. Where the learning rate of the study's trials falls over all of
-    their steps, that of an earlier training must have fallen over as many as fit the most resource.
+    the study's. Where the learning rate of the study's trials falls over all of their steps, that of an earlier
+    training must have fallen over as many as fit the most resource.
 
     Attributes:
         problem: the name of the problem; of runs it is ``config.problem_id``.
@@ -47,7 +46,6 @@ class Wanted:
         settings: the values of all other settings by dotted key.
         has_whole_decay: whether the learning rate of each trial falls over all of its steps, however many they are.
         as_numbers: a function that turns the values of the varied settings into numbers, for predictors.
-        may_differ: dotted keys of settings, or of tables of them, in which earlier trainings may differ.
 
     Raises:
         QhnError: at construction, if a number is out of bounds.
@@ -66,7 +64,6 @@ class Wanted:
     settings: Mapping[str, Any] = field(default_factory=dict)
     has_whole_decay: bool = False
     as_numbers: Callable[[Mapping[str, Any]], Sequence[float]] = _no_numbers
-    may_differ: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         settle(self, unit=Number(above=0), length=Whole(1))
@@ -101,7 +98,7 @@ class Wanted:
 
     def _different(self, curve: LearningCurve) -> str:
         """The first setting that is not varied and has another value than the study's; empty if there is none."""
-        free = (SEED, *self.varied, *self.may_differ, *((DECAY,) if self.has_whole_decay else ()))
+        free = (SEED, *self.varied, *((DECAY,) if self.has_whole_decay else ()))
         for key in [*self.settings, *curve.settings]:
             mine, other = self.settings.get(key), curve.settings.get(key)
             if mine != other and not any(key == one or key.startswith(f"{one}.") for one in free):
@@ -139,7 +136,7 @@ class Wanted:
         number = int((curve.costs[self.unit_of_cost] <= most).sum())
         decay = curve.settings.get(DECAY, number)
         is_same = decay == number or (curve.is_settled and number == len(curve))
-        if is_same or not self.has_whole_decay or DECAY in self.may_differ:
+        if is_same or not self.has_whole_decay:
             return ""
         over = "never" if decay is None else f"over {decay} steps"
         return f"their learning rate falls {over}, and the study's over all of its steps"
@@ -172,16 +169,12 @@ class EarlierCurves:
         return f"{first}; refused: {clipped(reasons, MAX_REASONS)}" if reasons else first
 
 
-def fitting(curves: Iterable[LearningCurve], wanted: Wanted, *, required: bool = False) -> EarlierCurves:
+def fitting(curves: Iterable[LearningCurve], wanted: Wanted) -> EarlierCurves:
     """The curves that a study can learn from, each training once, on the study's grid of resource.
 
     Args:
         curves: learning curves of earlier trainings.
         wanted: what they must be.
-        required: whether there must be at least one that fits.
-
-    Raises:
-        QhnError: if there must be one that fits, and there is none.
     """
     refused: Counter[str] = Counter()
     taken = []
@@ -193,15 +186,12 @@ def fitting(curves: Iterable[LearningCurve], wanted: Wanted, *, required: bool =
     grids = [curve.on_grid(wanted.unit_of_cost, wanted.unit, wanted.length) for curve in taken]
     numbers = [list(wanted.as_numbers(wanted.values(curve))) for curve in taken]
     width = len(numbers[0]) if numbers else 0
-    found = EarlierCurves(
+    return EarlierCurves(
         tuple(taken),
         np.array(grids, dtype=np.float64).reshape(len(taken), wanted.length),
         np.array(numbers, dtype=np.float64).reshape(len(taken), width),
         dict(refused.most_common()),
     )
-    if required and not taken:
-        raise QhnError(found.words())
-    return found
 
 
 def _value(settings: Mapping[str, Any], key: str, options: Options) -> Any:

@@ -102,8 +102,7 @@ class Regression:
 
     def __post_init__(self) -> None:
         check_features(self.features)
-        if self.target not in TARGETS:
-            raise QhnError(f"target must be {' or '.join(TARGETS)}, got {shown(self.target)}")
+        check_target(self.target)
         settle(self, max_curves=optional(Whole(MIN_CURVES)))
         known = sorted(regressor_of(self.name)().get_params())
         for option, _ in self.options:
@@ -229,12 +228,23 @@ def predictor(name: str = "nusvr", features: str = "curve", target: str = "chang
         hint = did_you_mean(str(name), PREDICTORS, otherwise=f"there are {', '.join(PREDICTORS)}")
         raise QhnError(f"there is no predictor {shown(name)}; {hint}")
     if name == "last":
+        check_target(target)
         if options:
             raise QhnError(f"the predictor last has no options, got {', '.join(sorted(options))}")
         check_features(features)
         return LastValue()
     max_curves = options.pop("max_curves", MAX_QUBO_CURVES if name == QUBO else None)
     return Regression(name, features, target, tuple(sorted(options.items())), max_curves)
+
+
+def check_target(target: Any) -> None:
+    """Refuse a target that is none.
+
+    Raises:
+        QhnError: if it is none; the message names all.
+    """
+    if target not in TARGETS:
+        raise QhnError(f"target must be {' or '.join(TARGETS)}, got {shown(target)}")
 
 
 def regressor_of(name: str) -> type[Any]:

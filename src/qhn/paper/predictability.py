@@ -99,6 +99,4 @@ def _score(pool: Pool, model: Model, seed: int) -> tuple[float, float, float]:
 
 def _energy_gap(fitted: Any) -> float:
     """The energy gap of a regression as a QUBO; nan of others."""
-    regressor = getattr(getattr(fitted, "pipeline", None), "regressor_", None)
-    gap = getattr(None if regressor is None else regressor[-1], "relative_energy_gap_", np.nan)
-    return float(gap)
+    return float(getattr(getattr(fitted, "regressor", None), "relative_energy_gap_", np.nan))

@@ -27,10 +27,10 @@ AS_WELL = 0.05  # difference of shares of variance that is none
 ByTask = Mapping[str, Mapping[str, Outcomes]]
 
 
-def saved(outcomes: Mapping[str, Outcomes], name: str, base: str = BASE.name) -> Floats:
-    """The share of a method's resource that another one saves in each replay, ``[replays]``."""
+def saved(outcomes: Mapping[str, Outcomes], name: str) -> Floats:
+    """The share of the resource of plain Hyperband that a method saves in each replay, ``[replays]``."""
     found = outcomes[name]
-    share: Floats = 1 - found.units / outcomes[base].units[: len(found)]
+    share: Floats = 1 - found.units / outcomes[BASE.name].units[: len(found)]
     return share
 
 

@@ -25,14 +25,11 @@ from qhn.errors import QhnError
 from qhn.fields import Whole
 from qhn.parallel.jobs import Failure, work_through
 from qhn.scheduling.curves import Curves, Decision
-from qhn.scheduling.journal import DEFINITION, JOURNAL, StudyJournal
+from qhn.scheduling.journal import StudyJournal
 from qhn.scheduling.scheduler import Rule, Scheduler, Stage
 from qhn.scheduling.space import Space
 from qhn.scheduling.trial import Job, Result, Trial, checked, seed_of, train_each
 from qhn.text import clipped
-
-__all__ = ["DEFINITION", "JOURNAL", "Job", "Result", "Study", "StudyProgress", "Trial", "advance", "one_by_one"]
-__all__ += ["seed_of", "train_each"]
 
 
 @dataclass(frozen=True)

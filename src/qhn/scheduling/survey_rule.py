@@ -27,7 +27,8 @@ class SurveyRule:
         trials_per_group: number of trials of each group.
         max_resource: the resource R at which a trial ends, in units.
         known: share of R at which the decision point lies.
-        full: share of the trials of each group that are trained to the end; at least 15 are, if there are as many.
+        full_share: share of the trials of each group that are trained to the end; at least 15 are, if there are as
+            many.
 
     Raises:
         QhnError: at construction, if a number is out of bounds.
@@ -41,11 +42,11 @@ class SurveyRule:
     trials_per_group: int
     max_resource: int
     known: float = 0.5
-    full: float = 0.5
+    full_share: float = 0.5
 
     def __post_init__(self) -> None:
         settle(self, groups=Whole(1), trials_per_group=Whole(1))
-        settle(self, known=Number(above=0, high=1), full=Number(above=0, high=1))
+        settle(self, known=Number(above=0, high=1), full_share=Number(above=0, high=1))
         check_sizes(self.max_resource, 2)
 
     @property
@@ -61,7 +62,7 @@ class SurveyRule:
     @property
     def whole_per_group(self) -> int:
         """The number of trials of each group that are trained to the end."""
-        return min(self.trials_per_group, max(FEWEST_WHOLE, share_of(self.full, self.trials_per_group)))
+        return min(self.trials_per_group, max(FEWEST_WHOLE, share_of(self.full_share, self.trials_per_group)))
 
     @property
     def most_units(self) -> int:

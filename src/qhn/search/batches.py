@@ -20,7 +20,7 @@ from qhn.config import RunConfig
 from qhn.errors import QhnError, RecordError
 from qhn.learning_curves.curve import LearningCurve, quantity_of, settings_of
 from qhn.run.step import Ending
-from qhn.scheduling.study import Job, Trial
+from qhn.scheduling.trial import Job, Trial
 from qhn.sweep.batch import Batch, BatchState, can_advance_together, shared_by_members
 from qhn.sweep.plan import TOGETHER
 

@@ -18,7 +18,7 @@ from qhn.config.strategy import DecayingConfig
 from qhn.errors import NotFoundError, QhnError
 from qhn.run.directories import results_directory
 from qhn.scheduling.space import Range, Space
-from qhn.scheduling.study import seed_of
+from qhn.scheduling.trial import seed_of
 from qhn.search.study_file import MAX_TRIALS, SEED, StudyConfig
 from qhn.sweep.files import read_tables, refuse_twice, refuse_unknown, titles
 

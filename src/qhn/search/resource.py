@@ -180,7 +180,7 @@ def _price_of_steps(config: RunConfig, resource: str, check: Callable[[Plan], No
 
     def price(step: int) -> float:
         every = strategy.drift_every
-        key = (strategy.shots.at(step), bool(every) and step % (every or 1) == 0)
+        key = (strategy.shots.at(step), every is not None and step % every == 0)
         if key not in known:
             amount = forecast.amount(strategy.measurements(step))
             known[key] = amount.seconds if resource == "qpu-seconds" else float(amount.shots)

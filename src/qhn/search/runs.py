@@ -18,7 +18,8 @@ from qhn.run.plan import Plan
 from qhn.run.training import train
 from qhn.scheduling.curves import KnownCurves
 from qhn.scheduling.hyperband import with_trials
-from qhn.scheduling.study import DEFINITION, Study, StudyProgress, advance
+from qhn.scheduling.journal import DEFINITION
+from qhn.scheduling.study import Study, StudyProgress, advance
 from qhn.search.account import planned_brackets
 from qhn.search.config import StudyPlan, has_whole_decay
 from qhn.search.price import StudyPrice, bills, price_of
@@ -52,6 +53,8 @@ class RunStudy:
         if idle := self._without_first_step():
             words = "have made no step at the end of their first round, and rank last there"
             lines.append(f"{idle:,} of {self.plan.num_trials:,} trials {words}")
+        if unread := self.plan.config.unread:
+            lines.append(f"scheduler = {self.plan.config.scheduler!r} does not read {', '.join(unread)}")
         known: KnownCurves | None = getattr(self.study.rule, "earlier", None)
         if known is not None:
             lines.append(

@@ -25,6 +25,7 @@ from qhn.text import shown
 MAX_TRIALS = 10_000
 SEED, STEPS = "train.seed", "train.steps"
 RANGE = ("low", "high", "log", "integer")  # keys of a range
+OF_PREDICTION = ("predictor", "training_curves", "full_share", "known", "quantile", "warm_start")
 
 
 class StudyConfig(Section):
@@ -146,6 +147,14 @@ class StudyConfig(Section):
         """The predictor of Swift-Hyperband or a survey."""
         return _predictor(self.predictor)
 
+    @property
+    def unread(self) -> list[str]:
+        """The keys of the file that its scheduler does not read."""
+        if self.mode == "survey" or self.scheduler == "swift-hyperband":
+            return []
+        foreign = OF_PREDICTION if self.scheduler != "all" else ("eta", *OF_PREDICTION)
+        return [key for key in foreign if key in self.model_fields_set]
+
     def rule(self, earlier: KnownCurves | None = None) -> Rule:
         """The rule by which trials are scheduled.
 
@@ -167,9 +176,16 @@ class StudyConfig(Section):
             return RunAll(self.trials or 0, self.max_resource)
         if self.scheduler == "hyperband":
             return Hyperband(self.max_resource, self.eta)
-        names = ("training_curves", "full_share", "known", "quantile")
-        options = {name: getattr(self, name) for name in names}
-        return SwiftHyperband(self.max_resource, self.chosen_predictor, self.eta, **options, earlier=earlier)
+        return SwiftHyperband(
+            self.max_resource,
+            self.chosen_predictor,
+            self.eta,
+            self.training_curves,
+            self.full_share,
+            self.known,
+            self.quantile,
+            earlier,
+        )
 
 
 def dimension(key: str, values: Any) -> Range | list[Any]:

@@ -22,7 +22,7 @@ from qhn.run.checks import BudgetNeeded
 from qhn.run.record import Record
 from qhn.run.step import Ending, Outcome, Step
 from qhn.run.training import Training, train
-from qhn.scheduling.study import Job, Result, Trial, seed_of
+from qhn.scheduling.trial import Job, Result, Trial, seed_of
 from qhn.search.batches import StoredStates, advance_together, company_of, facts_of, in_jobs, losses_of
 from qhn.search.config import StudyPlan
 from qhn.search.price import OverBudget, spent_by

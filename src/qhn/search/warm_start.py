@@ -14,8 +14,9 @@ from qhn.learning_curves.earlier import Wanted, fitting
 from qhn.learning_curves.sources import find_curves
 from qhn.learning_curves.store import load_curves, save_curves
 from qhn.scheduling.curves import KnownCurves
+from qhn.scheduling.journal import DEFINITION
 from qhn.scheduling.space import Range
-from qhn.scheduling.study import DEFINITION, seed_of
+from qhn.scheduling.trial import seed_of
 from qhn.search.batches import StoredStates, curves_of
 from qhn.search.config import StudyPlan, has_whole_decay
 from qhn.search.resource import GRID, Grid
@@ -27,7 +28,7 @@ UNITS = {"shots": "shots", "qpu-seconds": "qpu_seconds", "steps": "steps"}
 
 
 def earlier_curves(plan: StudyPlan, grid: Grid, results: Path, folder: Path) -> KnownCurves | None:
-    """The curves of earlier trainings for the predictor of a study; None if it asks for none.
+    """The curves of earlier trainings for the predictor of a study; None if it asks for none, or predicts nothing.
 
     Which curves these are is written down when the study begins, so that it goes on with the same ones.
 
@@ -42,7 +43,7 @@ def earlier_curves(plan: StudyPlan, grid: Grid, results: Path, folder: Path) -> 
         QhnError: if none of the curves fits the study.
         OSError: if they cannot be written.
     """
-    if not plan.config.warm_start:
+    if not plan.config.warm_start or "warm_start" in plan.config.unread:
         return None
     path = folder / EARLIER
     if path.exists():
