@@ -7,6 +7,8 @@ from qhn.errors import QhnError
 from qhn.learning_curves.cross_validation import out_of_fold
 from qhn.learning_curves.predictors import LastValue, predictor
 
+pytest.importorskip("sklearn")
+
 
 def test_no_curve_is_predicted_from_itself(rng: np.random.Generator) -> None:
     """Ends that are noise cannot be predicted from other curves, however well a regression could fit them."""

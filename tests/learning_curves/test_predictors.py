@@ -21,6 +21,8 @@ from qhn.learning_curves.predictors import (
     spread,
 )
 
+pytest.importorskip("sklearn")
+
 NAN, INF = np.nan, np.inf
 REGRESSIONS = ("ridge", "nusvr", "svr")
 

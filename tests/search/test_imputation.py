@@ -148,6 +148,7 @@ def test_no_end_is_known_to_what_is_predicted_for_it(rng: np.random.Generator) -
 
 
 def test_the_end_of_a_trial_does_not_change_what_is_predicted_for_it(rng: np.random.Generator) -> None:
+    pytest.importorskip("sklearn")
     curves, ends = _curves(TRIALS, rng)
     (before,) = impute(_survey(curves, ends), predictor("ridge"))
     (after,) = impute(_survey(curves, ends + np.eye(TRIALS)[3]), predictor("ridge"))
@@ -165,6 +166,7 @@ def test_a_predictor_that_knows_no_level_is_calibrated() -> None:
 
 
 def test_groups_of_one_predictor_have_their_own_levels(rng: np.random.Generator) -> None:
+    pytest.importorskip("sklearn")
     curves, ends = _curves(3 * TRIALS, rng)
     group = np.repeat([0, 1, 2], TRIALS)
     shifted = ends + group  # which curves do not show
@@ -207,6 +209,7 @@ def test_a_trial_whose_losses_are_no_numbers_any_more_has_failed(rng: np.random.
 
 @pytest.mark.parametrize("trials", [1, 2, 3, 5])
 def test_tiny_groups_have_wide_intervals(trials: int, rng: np.random.Generator) -> None:
+    pytest.importorskip("sklearn")
     curves, ends = _curves(trials, rng)
     whole = max(trials - 2, 1)
     (found,) = impute(_survey(curves, ends, whole), predictor("nusvr"))

@@ -162,6 +162,7 @@ DOCUMENTATION = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(en
 
 
 def test_the_documented_study_is_one() -> None:
+    pytest.importorskip("sklearn")
     (text,) = re.findall(r"```toml\n(.*?)```", DOCUMENTATION, re.DOTALL)
     plan = make_study(**tomllib.loads(text))
     assert (plan.num_trials, plan.config.rule().most_units) == (84, 800)

@@ -233,6 +233,7 @@ def test_what_a_reader_should_know_is_said(tmp_path: Path) -> None:
 
 def test_curves_of_a_study_teach_the_next_one(tmp_path: Path) -> None:
     """Also those of trials that advanced in a batch, of which no run was recorded."""
+    pytest.importorskip("sklearn")
     for settings in (SAMPLED, SMALL | {"train.backend": "exact"}):
         results = tmp_path / str(settings.get("train.shots"))
         first = finished(plan_of(settings, vary=RATES, scheduler="all", trials=4), results)

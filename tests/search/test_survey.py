@@ -140,6 +140,20 @@ def test_the_page_shows_all_trials_and_what_they_took(survey: Survey) -> None:
 
 
 @pytest.mark.pictures
+@pytest.mark.parametrize(
+    ("trials", "words"),
+    [
+        (15, "none of which was stopped (0.5 of each would be 8, which tell too little), each of 4 units"),
+        (20, "all but 15 of each (0.5 of each would be 10, which tell too little) stopped at 2 of 4 units"),
+        (40, "all but 20 of each stopped at 2 of 4 units"),
+    ],
+)
+def test_the_page_says_if_more_trials_than_asked_for_were_trained_to_the_end(trials: int, words: str) -> None:
+    rule = SurveyRule(1, trials, 4)
+    study = _done(Study(rule, {"depth": [0]}), lambda trial: [1.0] * (trial.until - trial.reached))
+    assert words in SurveyReport(Survey(study, LastValue())).page().splitlines()[0]
+
+
 def test_the_report_is_written(tmp_path: Path) -> None:
     study = _done(Study(RULE, SPACE, folder=tmp_path / "study"))
     paths = SurveyReport(Survey(study, LastValue(), [0.2], [0.0, 0.0])).write()

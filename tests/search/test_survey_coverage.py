@@ -107,6 +107,7 @@ def test_survivors_are_biased_where_imputed_trials_are_not(sweep: Survey, rng: n
 
 @pytest.mark.slow
 def test_a_support_vector_regression_is_covered_as_well(sweep: Survey, rng: np.random.Generator) -> None:
+    pytest.importorskip("sklearn")
     held = []
     for group in sweep.groups:
         for _ in range(40):

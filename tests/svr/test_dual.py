@@ -7,6 +7,9 @@ from itertools import product
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
+
+pytest.importorskip("sklearn")
+
 from sklearn.svm import SVR
 
 from qhn.errors import QhnError

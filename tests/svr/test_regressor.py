@@ -8,10 +8,16 @@ import subprocess
 import sys
 from typing import Any
 
-import dimod
 import numpy as np
-import pandas as pd
 import pytest
+
+pytest.importorskip("pandas")
+pytest.importorskip("sklearn")
+pytest.importorskip("dimod")
+pytest.importorskip("dwave.samplers")
+
+import dimod
+import pandas as pd
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError

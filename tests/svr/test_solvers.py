@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-import dimod
-import dwave.samplers
 import numpy as np
 import pytest
+
+pytest.importorskip("sklearn")
+pytest.importorskip("dimod")
+pytest.importorskip("dwave.samplers")
+
+import dimod
+import dwave.samplers
 
 import qhn
 from qhn import QuboSVR

@@ -81,7 +81,8 @@ def study(page: Writer, lab: Lab, pools: list[Pool], sizes: Sizes) -> None:
     page.picture(
         lambda: prediction_pictures.spent_against_regret(lab.folder / "prediction-spent.png", outcomes, BASE.name),
         "Resource spent, as a share of what Hyperband with η = 2 spends, against regret: means over replays with 95 % "
-        "intervals. Open marks: η = 3.",
+        "intervals. Open marks: η = 3. Optuna and QUBOs have fewer replays, of the first draws alone: their regret is "
+        "not to be compared with that of the others by eye.",
     )
     shown = pools[min(2, len(pools) - 1)]
     page.picture(
@@ -96,7 +97,8 @@ def study(page: Writer, lab: Lab, pools: list[Pool], sizes: Sizes) -> None:
     page.picture(
         lambda: prediction_pictures.solvers(lab.folder / "prediction-solvers.png", scores),
         "The share of variance that a support vector regression explains, and the gap of its dual energy to the "
-        "continuous optimum, by the solver of the QUBO: means over splits with 95 % intervals.",
+        "continuous optimum, by the solver of the QUBO: means over splits with 95 % intervals. An R² below −1.5 is "
+        "beyond the left edge.",
     )
     prediction_tables.claim_solvers(page, scores)
     surveys = {}

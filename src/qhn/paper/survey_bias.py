@@ -14,7 +14,7 @@ from qhn.paper.curve_pool import Pool, kept
 from qhn.paper.lab import Lab
 from qhn.scheduling.survey_rule import SurveyRule
 from qhn.search.imputation import Trials, impute
-from qhn.search.two_phase import Estimate, estimate_mean, estimate_rate
+from qhn.search.two_phase import UNSEEN_MISS, Estimate, estimate_mean, estimate_rate
 
 PER_GROUP = 60  # trials of a group in a survey, at most half of those of the pool
 SOLVED = 0.25  # share of all trials of the pool whose ends count as successes
@@ -62,7 +62,7 @@ def survey_all(lab: Lab, pool: Pool, surveys: int) -> tuple[SurveyRule, list[Fou
         surveys: number of surveys.
     """
     rule, limit = rule_for(pool), threshold(pool)
-    key = {"surveys": repr((rule, limit, PREDICTOR, FEATURES)), "pool": pool.digest, "qhn": version("qhn")}
+    key = {"surveys": repr((rule, limit, PREDICTOR, FEATURES, UNSEEN_MISS)), "pool": pool.digest, "qhn": version("qhn")}
     found = kept(lab, key, surveys, partial(surveys_of, pool), f"prediction, {pool.name}, surveys", CHUNK)["surveys"]
     return rule, [
         Found(int(group), _statistics(pool.curves[pool.groups == group, -1], limit), *found[:, place].swapaxes(0, 1))

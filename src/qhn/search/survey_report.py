@@ -13,6 +13,8 @@ from qhn import durable
 from qhn.report.attempt import attempt
 from qhn.report.plotting import Axes, LineCollection, in_own_style, label_of, save
 from qhn.report.style import COLOURS, GREY, MARKERS, RED, new_figure, write_csv
+from qhn.scheduling.schedule import share_of
+from qhn.scheduling.survey_rule import FEWEST_WHOLE
 from qhn.search.survey import Survey, SurveyGroup
 from qhn.search.two_phase import Estimate
 from qhn.text import aligned, counted
@@ -37,9 +39,8 @@ class SurveyReport:
         """The page of text: a table of the groups, what the numbers mean, and what the survey took."""
         survey, rule = self.survey, self.survey.rule
         size = f"{counted(rule.groups, 'group')} of {counted(rule.trials_per_group, 'trial')}"
-        point = f"all but {rule.whole_per_group:,} of each stopped at {rule.decision_point:,} of {rule.max_resource:,}"
         lines = [
-            f"survey: {size}, {point} units{f' of {self.unit}' if self.unit else ''}",
+            f"survey: {size}, {self._stopped()} units{f' of {self.unit}' if self.unit else ''}",
             "",
             aligned(self._head(), [self._row(group) for group in survey.groups]),
             "",
@@ -117,6 +118,16 @@ class SurveyReport:
         lines.append(f"they tell the mean of a group as precisely as {worth} trials that are trained to the end would,")
         lines.append(f"of which {afforded:,} a group could be had for as many units")
         return lines
+
+    def _stopped(self) -> str:
+        """The words on which trials were stopped, and when."""
+        rule = self.survey.rule
+        asked = share_of(rule.full, rule.trials_per_group)
+        why = f" ({rule.full:g} of each would be {asked:,}, which tell too little)" if asked < FEWEST_WHOLE else ""
+        if rule.whole_per_group == rule.trials_per_group:
+            return f"none of which was stopped{why}, each of {rule.max_resource:,}"
+        point = f"stopped at {rule.decision_point:,} of {rule.max_resource:,}"
+        return f"all but {rule.whole_per_group:,} of each{why} {point}"
 
     def _title(self, group: SurveyGroup) -> str:
         return label_of(", ".join(f"{name} {value}" for name, value in self.survey.labels(group).items()) or "all")

@@ -23,6 +23,7 @@ from qhn.statistics import TWO_SIDED
 Interval = tuple[float, float]
 FEWEST = 3  # known ends from which their scatter about the predictions can be told
 UNSEEN_MISSES = 1.0  # squared misses that are added to those seen, since a few known ends need not show any
+UNSEEN_MISS = 0.25  # squared miss of a mean, in variances of the ends: without it intervals held 78 % from 15 of 40
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ class Estimate:
 def estimate_mean(known: Floats, predicted_known: Floats, predicted_others: Floats) -> Estimate:
     """The mean of the ends of all trials.
 
-    The intervals use Student's distribution. They are infinite with fewer than three known ends.
+    The intervals use Student's distribution. They are infinite with fewer than three known ends. To the misses of the
+    predictions one by half a standard deviation of the ends is added: where most ends are predicted exactly and few are
+    far off, a few known ends need not show any of these.
 
     Args:
         known: the ends of the trials that are trained to the end, ``[n]``, a random part of all.
@@ -60,7 +63,7 @@ def estimate_mean(known: Floats, predicted_known: Floats, predicted_others: Floa
     >>> known, predicted = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.6, 1.4, 2.6, 3.4])  # 0.5 too low
     >>> estimate = estimate_mean(known, predicted, np.array([4.5, 5.5, 6.5, 7.5]))
     >>> print(f"{estimate.value:.2f}", [round(end, 2) for end in estimate.sweep_interval])
-    4.50 [4.28, 4.72]
+    4.50 [3.77, 5.23]
     """
     from scipy.special import stdtrit
 
@@ -69,8 +72,9 @@ def estimate_mean(known: Floats, predicted_known: Floats, predicted_others: Floa
     if len(known) < FEWEST:
         return Estimate(value, (-math.inf, math.inf), (-math.inf, math.inf), len(known))
     degrees = len(known) - 2
-    of_sweep = len(predicted_others) / every * float(residuals @ residuals) / degrees / len(known)
     variance = float(known.var(ddof=1))
+    missed = float(residuals @ residuals) + UNSEEN_MISS * variance
+    of_sweep = len(predicted_others) / every * missed / degrees / len(known)
     of_all = of_sweep + variance / every
     trials = variance / of_all if of_all else every
     factor = float(stdtrit(degrees, 0.975))
