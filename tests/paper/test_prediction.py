@@ -66,6 +66,7 @@ def test_the_truth_of_a_curve_is_what_its_shots_measure() -> None:
 
 
 def test_a_network_learns_digits_and_its_curves_can_be_made_again() -> None:
+    pytest.importorskip("sklearn")
     recipe = mlp_curves.MlpRecipe(epochs=4)
     found, again = (mlp_curves.curves_of(recipe, range(1, 3)) for _ in range(2))
     assert found["curves"].shape == (2, 4)
@@ -153,6 +154,7 @@ def test_methods_draw_the_same_trials_none_of_which_is_an_earlier_curve() -> Non
 
 
 def test_a_warm_start_takes_less_and_outcomes_do_not_depend_on_workers(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
     whole = pool()
     cold, warm = swift("ridge"), replace(swift("ridge"), name="warm", is_warm=True)
     found = []
@@ -182,6 +184,7 @@ def test_slow_methods_have_fewer_replays_and_missing_peers_none(
 
 
 def test_scores_are_of_curves_that_were_not_learnt_from() -> None:
+    pytest.importorskip("sklearn")
     flat = replace(pool(noise=0.0), curves=np.repeat(np.linspace(0, 1, 300)[:, None], 27, axis=1))
     r2, rank, gap = scores_of(flat, Model("last", "last", "curve", 20), range(2))["scores"].T
     assert (r2.tolist(), rank.tolist()) == ([1, 1], [1, 1])
@@ -193,6 +196,7 @@ def test_scores_are_of_curves_that_were_not_learnt_from() -> None:
 
 
 def test_the_exact_solution_of_a_qubo_has_the_lowest_energy_gap() -> None:
+    pytest.importorskip("sklearn")
     small = (("num_bits", 2), ("max_curves", 3), ("random_state", 0))
     gaps = {}
     for solver in ("exact", "simulated-annealing", "random"):
@@ -204,6 +208,7 @@ def test_the_exact_solution_of_a_qubo_has_the_lowest_energy_gap() -> None:
 
 
 def test_survivors_are_biased_and_imputed_ends_are_not(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
     whole = pool()
     with ThreadPoolExecutor(1) as executor:
         rule, found = survey_all(Lab(executor, tmp_path), whole, 12)
@@ -270,6 +275,7 @@ def test_missing_packages_are_named_in_one_line(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_drawn_replay_marks_every_decision(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
     found, rows = one_replay(pool(), SHOWN, 0)
     path = one_study(tmp_path / "curves.png", pool(), SHOWN)
     with path.with_suffix(".csv").open() as file:

@@ -123,7 +123,9 @@ class SurveyReport:
         """The words on which trials were stopped, and when."""
         rule = self.survey.rule
         asked = share_of(rule.full_share, rule.trials_per_group)
-        why = f" ({rule.full_share:g} of each would be {asked:,}, which tell too little)" if asked < FEWEST_WHOLE else ""
+        why = (
+            f" ({rule.full_share:g} of each would be {asked:,}, which tell too little)" if asked < FEWEST_WHOLE else ""
+        )
         if rule.whole_per_group == rule.trials_per_group:
             return f"none of which was stopped{why}, each of {rule.max_resource:,}"
         point = f"stopped at {rule.decision_point:,} of {rule.max_resource:,}"
