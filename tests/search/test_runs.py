@@ -170,7 +170,7 @@ def test_a_machine_that_fails_is_not_held_against_the_trial(tmp_path: Path, monk
     opened = open_study(plan_of(SAMPLED), tmp_path)
     with ThreadPoolExecutor(1) as executor:
         last = list(opened.advance(executor))[-1]
-    assert [message for _, message in last.failures] == ["the machine is away"]
+    assert [str(error) for _, error in last.failures] == ["the machine is away"]
     assert not opened.study.is_done
     again = finished(plan_of(SAMPLED), tmp_path)
     whole = finished(plan_of(SAMPLED), tmp_path.with_name("whole"))
@@ -311,7 +311,7 @@ def test_states_that_are_gone_are_missed(tmp_path: Path) -> None:
     opened = open_study(plan_of(settings, vary=RATES, trials=6), tmp_path)
     with ThreadPoolExecutor(1) as executor:
         last = list(opened.advance(executor))[-1]
-    assert "is missing in" in last.failures[0][1]
+    assert "is missing in" in str(last.failures[0][1])
 
 
 @pytest.mark.parametrize(

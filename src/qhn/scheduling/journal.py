@@ -152,4 +152,5 @@ def _difference(before: Any, now: Mapping[str, Any]) -> str:
     key = next(name for name in [*now, *before] if before.get(name) != now.get(name))
     if key == RUNS:
         return "its runs have other ids, since the experiment's file or its data have changed"
-    return f"its {key} is {shown(before.get(key))}, not {shown(now.get(key))}"
+    was, wanted = (shown(one[key]) if key in one else "not set" for one in (before, now))
+    return f"its {key} is {was}, not {wanted}" if key in now else f"its {key} is {was}, which is not set now"

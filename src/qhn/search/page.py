@@ -17,7 +17,7 @@ from qhn.text import aligned, counted, in_line
 
 BEST = 5  # trials in the table of the best ones
 MOST_FAILURES = 10  # messages on the page
-SPENT = {"steps": "steps", "shots": "shots", "qpu_seconds": "QPU seconds"}  # facts of trials that add up
+SPENT = {"steps": "step", "shots": "shot", "qpu_seconds": "QPU second"}  # facts of trials that add up
 BESIDE = ("exact", "std_error", "steps", "run")  # facts that stand beside a trial's loss
 RULES = {
     Hyperband: "Hyperband",
@@ -80,8 +80,12 @@ def _spent(study: Study, spent: Expense) -> list[str]:
     """What was spent in other units than those of resource, and what failed trials did not take."""
     lines, facts = [], study.facts.values()
     totals = {words: sum(_number(one.get(name)) for one in facts) for name, words in SPENT.items()}
-    parts = [f"{total:,.6g} {words}" if total % 1 else f"{total:,.0f} {words}" for words, total in totals.items()]
-    if parts := [part for part, total in zip(parts, totals.values(), strict=True) if total]:
+    parts = [
+        f"{total:,.6g} {words}s" if total % 1 else counted(round(total), words)
+        for words, total in totals.items()
+        if total
+    ]
+    if parts:
         lines.append(f"this study took {', '.join(parts)}")
     if spent.failed:
         lines.append(f"failed trials were to take {counted(spent.failed, 'unit')} more")

@@ -37,9 +37,11 @@ def predictions_part(study: Study, points: Sequence[DecisionPoint]) -> str:
         study: the study.
         points: the decision points of the study.
     """
+    rule = study.rule
+    if not points and isinstance(rule, SwiftHyperband) and study.is_done:
+        return "nothing was predicted: no round had more trials than the predictor needed curves to learn from"
     if not points:
         return ""
-    rule = study.rule
     name = predictor_name(getattr(rule, "predictor", None))
     checked = {name: [point.pairs(point.predicted) for point in points]}
     checked.setdefault(LAST, [point.pairs(point.last) for point in points])
