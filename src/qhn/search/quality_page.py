@@ -39,7 +39,7 @@ def predictions_part(study: Study, points: Sequence[DecisionPoint]) -> str:
     """
     rule = study.rule
     if not points and isinstance(rule, SwiftHyperband) and study.is_done:
-        return "nothing was predicted: no round had more trials than the predictor needed curves to learn from"
+        return "nothing was predicted, and so nobody stopped within a round: too few trials had a curve to learn from"
     if not points:
         return ""
     name = predictor_name(getattr(rule, "predictor", None))
