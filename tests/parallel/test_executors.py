@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ import pytest
 
 import pictures
 from qhn import BackendError, QhnError
+from qhn.lock import Lock
 from qhn.parallel import open_executor
 from runs import wait_until
 
@@ -197,6 +199,22 @@ def test_ranks_of_mpi_find_what_one_process_finds(place: Path) -> None:
 
 
 @contextlib.contextmanager
+def held_back(place: Path, results: Path) -> Iterator[None]:
+    """Context in which half of the runs cannot begin, since others have their locks: no sweep ends within it."""
+    later = [
+        path.parent.name
+        for path in (place / "one" / "figure-1").glob("*/config.json")
+        if json.loads(path.read_text(encoding="utf-8"))["train"]["shots"] == 25
+    ]
+    assert len(later) == RUNS // 2
+    with contextlib.ExitStack() as stack:
+        for name in later:
+            (results / "figure-1" / name).mkdir(parents=True)
+            stack.enter_context(Lock(results / "figure-1" / name))
+        yield
+
+
+@contextlib.contextmanager
 def cluster(place: Path, workers: int = 2, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """A dask scheduler with workers in processes of their own, and its scheduler file."""
     pytest.importorskip("distributed")
@@ -219,7 +237,7 @@ def test_a_dask_worker_and_then_the_scheduler_are_killed(place: Path) -> None:
     results = place / "killed"
     with cluster(place) as (scheduler, file):
         command = sweep_command(place, "killed", "--executor", "dask", "--address", str(file))
-        with started(command, place) as child:
+        with held_back(place, results), started(command, place) as child:
             wait_until(lambda: num_finished(results) >= 1)
             workers = [p for p in descendants(os.getpid()) if "spawn_main" in words_of(p)]
             os.kill(workers[-1], signal.SIGKILL)
@@ -251,7 +269,7 @@ def test_an_mpi_job_of_which_something_is_killed_goes_on(
 ) -> None:
     results = place / f"mpi-{victim}-{number.name}"
     command = mpi(*sweep_command(place, results.name, "--executor", "mpi"))
-    with started(command, place) as child:
+    with held_back(place, results), started(command, place) as child:
         wait_until(lambda: num_finished(results) >= 1)
         below = descendants(child.pid)
         ranks = sorted(
