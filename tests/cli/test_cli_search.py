@@ -89,7 +89,7 @@ def test_a_job_that_fails_ends_with_exit_code_4(qhn, study_file: Path) -> None:
 
 
 def test_ctrl_c_stops_and_keeps_what_is_finished(study_file: Path) -> None:
-    study_file.write_text(STUDY.replace("max_resource = 3", "max_resource = 27"))
+    study_file.write_text(STUDY.replace("max_resource = 3", "max_resource = 81"))
     command = [sys.executable, "-m", "qhn", "search", str(study_file), "--workers", "1", "--results", "stopped"]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ.copy())
     journal, deadline = Path("stopped/figure-1/study-mine/trials.jsonl"), time.monotonic() + 120
@@ -114,7 +114,7 @@ def test_plain_lines_end_where_a_study_ends(
     assert study_progress(going, quiet=False).units == 80
     assert capsys.readouterr().err.splitlines() == [
         "0 of 100 units, 0 trials, best 0.5",
-        "60 of 100 units, 6 trials, best 0.44  ETA 11 s",
+        "60 of 100 units, 6 trials, best 0.44  ETA 6 s",
         "80 of 100 units, 8 trials, best 0.42",
     ]
 

@@ -152,12 +152,14 @@ def _followed(going: Iterator[At], standing: Callable[[At], Standing], noun: str
     if not quiet and sys.stderr.isatty():
         return _bar(going, standing, noun)
     started, printed, first, line = time.monotonic(), -SECONDS_BETWEEN_LINES, None, ""
+    begun: tuple[float, int] | None = None  # when the first jobs had ended, which also waited for what is compiled once
     for at in going:
         now = standing(at)
         first = now if first is None else first
         elapsed, ended = time.monotonic() - started, now.done + now.failed
-        done = ended - first.done
-        left = f"  ETA {elapsed / done * (now.total - ended):.0f} s" if done else ""
+        begun = (elapsed, ended) if begun is None and ended > first.done else begun
+        done = 0 if begun is None else ended - begun[1]
+        left = f"  ETA {(elapsed - begun[0]) / done * (now.total - ended):.0f} s" if begun and done else ""
         failed = f", {now.failed:,} failed" if now.failed else ""
         line = f"{now.done:,} of {now.total:,} {noun}{failed}{f', {now.words}' if now.words else ''}{left}"
         if not quiet and (elapsed - printed >= SECONDS_BETWEEN_LINES or ended == now.total):
