@@ -99,10 +99,11 @@ def test_survivors_are_biased_where_imputed_trials_are_not(sweep: Survey, rng: n
             imputed = [found.mean().value, found.rate_below(limit).value]
             bias.append([*np.subtract(alone, full) / full, *np.subtract(imputed, full) / full])
     mean, rate, imputed_mean, imputed_rate = np.mean(bias, axis=0)
-    assert mean < -0.03
+    is_exact = sweep.sweep.members[0].config.train.shots is None
+    assert mean < (-0.1 if is_exact else -0.05)
     assert rate > 0.2
-    assert abs(imputed_mean) < -mean / 5
-    assert abs(imputed_rate) < rate / 5
+    assert abs(imputed_mean) < min(0.02, -mean / 5)
+    assert abs(imputed_rate) < min(0.05, rate / 5)
 
 
 @pytest.mark.slow
