@@ -27,6 +27,7 @@ from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from qhn import Hyperband, Range, RunAll, Study, SwiftHyperband, Trial
+from qhn.cli.progress import study_progress
 from qhn.learning_curves.predictors import predictor
 from qhn.parallel.executors import open_executor
 
@@ -115,12 +116,9 @@ def main() -> None:
 
     with open_executor(arguments.executor, arguments.workers, arguments.address) as executor:
         study = Study(rule_of(arguments), SPACE, folder=folder, seed=arguments.seed)
-        for progress in study.train(train, executor):
-            words = f"{progress.units:,} of at most {progress.most_units:,} epochs, validation loss {progress.best:.4f}"
-            print(f"\r{words}", end="", file=sys.stderr, flush=True)
-        print(file=sys.stderr)
-        for job, words in progress.failures:
-            print(f"trial {job[0].number}: {words}", file=sys.stderr)
+        last = study_progress(study.train(train, executor), quiet=False)
+        for job, error in last.failures:
+            print(f"trial {job[0].number}: {error}", file=sys.stderr)
     if not study.is_done:
         sys.exit("the study is not done; the same command goes on")
 
