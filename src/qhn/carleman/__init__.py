@@ -1,0 +1,1 @@
+"""Gradient descent as a linear system: polynomial gradients, their Carleman lift, and solvers as circuits."""
