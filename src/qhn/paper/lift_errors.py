@@ -79,7 +79,7 @@ def truncations() -> list[Truncation]:
     """The truncation errors of a quartic function at three distances from its minimum, and of pruned digits."""
     direction = np.array([0.8, 0.6])
     step = GradientMap(quartic(1.0), RATE)
-    found = [truncation(f"quartic, ‖u₀‖ = {size}", step, size * direction, STEPS) for size in (0.3, 0.8, 2.0)]
+    found = [truncation(f"quartic, ‖u₀‖ = {size}", step, size * direction, STEPS) for size in (0.3, 0.8, 2.5)]
     model, theta = digits()
     kept = magnitude_support(theta, KEPT)
     expanded = model.expand(on_support(theta, kept), 2).restricted(kept)
