@@ -1,6 +1,6 @@
 """The linear system whose solution is the whole history of a lifted descent.
 
-Its unknown Y holds the lifted displacement y(t) at every time t. The first row says y(0) is what it is, each further one
+Its unknown Y holds the lifted displacement y(t) at every time t. The first row says what y(0) is, each further one
 y(t) − A y(t−1) = b, and the idle ones after the last step y(t) − y(t−1) = 0, which raise the share of the last
 displacement in the solution. Times and components are padded to powers of two, so that each has a register of qubits:
 the index of component c at time t is t · block + c.
@@ -77,16 +77,14 @@ class HistorySystem:
         if any((lift.basis, lift.scale) != (every[0].basis, every[0].scale) for lift in every):
             raise QhnError("all steps must have the same basis and scale")
         start = every[0].start(displacement)
-        if start.shape != (every[0].basis.dimension,):
-            raise QhnError(f"the displacement must be [{every[0].basis.num_parameters}], got {np.shape(displacement)}")
         times = power_of_two(len(every) + 1) if num_times is None else Whole(2)("num_times", num_times)
         if times != power_of_two(times) or times <= len(every):
             raise QhnError(f"num_times must be a power of two above the {len(every)} steps, got {times}")
         system = cls(every, start, times)
         if system.size > MAX_SIZE:
             raise QhnError(
-                f"{times} times of {system.block} components are {system.size:,} unknowns, more than {MAX_SIZE:,}; keep "
-                "fewer parameters, or lower the order or the number of steps"
+                f"{times} times of {system.block} components are {system.size:,} unknowns, more than {MAX_SIZE:,}; "
+                "keep fewer parameters, or lower the order or the number of steps"
             )
         return system
 
@@ -161,7 +159,7 @@ class HistorySystem:
         return found.ravel()
 
     def last(self, solution: Floats) -> Floats:
-        """The displacement after the last step in a solution ``[size]``, a mean over its copies: ``[num_parameters]``."""
+        """The displacement after the last step in a solution ``[size]``, as the mean of its copies."""
         copies = solution.reshape(self.num_times, self.block)[self.num_steps :, : self.num_parameters]
         return np.asarray(self.lifts[0].scale * copies.mean(axis=0))
 
@@ -188,11 +186,9 @@ class HistorySystem:
         shape = matrix.shape
         inverse = LinearOperator(shape, lambda x: factors.solve(factors.solve(x.ravel(), trans="T")))
         square = LinearOperator(shape, lambda x: matrix.T @ (matrix @ x.ravel()))
-        rng = np.random.default_rng(0)
-        largest = [
-            eigsh(one, k=1, v0=rng.normal(size=self.size), return_eigenvectors=False)[0] for one in (square, inverse)
-        ]
-        return float(np.sqrt(largest[0] * largest[1]))
+        first = np.random.default_rng(0).normal(size=self.size)
+        high, low = (eigsh(one, k=1, v0=first, return_eigenvectors=False)[0] for one in (square, inverse))
+        return float(np.sqrt(high * low))
 
 
 def power_of_two(number: int) -> int:
