@@ -98,10 +98,10 @@ class LiftConfig(Section):
         order: truncation order N.
         degree: degree d of the gradient's Taylor polynomial, at most N; None, written ``"none"``, for N, at most 3.
         closure: ``"exact"``, or ``"euler"``, which is of first order in the learning rate.
-        scale: unit of displacements; ``"auto"`` for T·η·‖∇L‖, the farthest that the descent could get.
-        ahead: how far from the start, in these units, along the negative gradient, the point of expansion lies. At 0
-            the descent starts from it; 0.5 is about the middle of the descent, where truncation errors are several
-            times smaller, and so is the part of the solution that is read.
+        scale: unit of displacements; ``"auto"`` for 2·T·η·‖∇L‖, twice the farthest that the descent could get.
+        ahead: how far from the start the point of expansion lies along the negative gradient, as a share of that
+            farthest way. At 0 the descent starts from it; 0.5 is about the middle of the descent, where truncation
+            errors are several times smaller, and so is the part of the solution that is read.
         num_times: number of times of the linear system, a power of two above T; those after T repeat the last state.
             None, written ``"none"``, for the smallest.
         force: whether a saddle or a divergent descent is solved nevertheless.
@@ -146,7 +146,7 @@ class SolverConfig(Section):
     """
 
     name: Literal["qsvt", "hhl", "classical"] = "qsvt"
-    epsilon: float = Field(default=0.002, ge=1e-10, le=0.5)
+    epsilon: float = Field(default=0.001, ge=1e-10, le=0.5)
     phase_qubits: int = Field(default=9, ge=2, le=14)
     encoding: Literal["dilation", "structured"] = "dilation"
 

@@ -48,6 +48,7 @@ class QuantumDescent:
         if self.config.machine.shots is not None:
             self.machine = DescentMachine(self.config, None if record is None else record.journal)
         self._task: Task | None = None
+        self._is_to_stop = False
 
     @cached_property
     def start(self) -> Start:
@@ -69,8 +70,15 @@ class QuantumDescent:
         """The kept parameters now, ``[num_kept]``."""
         return np.array(self.segments[-1].after) if self.segments else self.start.theta
 
-    def task(self) -> Task | None:
+    def request_stop(self) -> None:
+        """Ask for an end after the segment under way."""
+        self._is_to_stop = True
+
+    def task(self, *, force: bool = False) -> Task | None:
         """The next segment, ready to be solved; None if the gradient is zero and nothing moves.
+
+        Args:
+            force: whether a saddle or a divergent descent is no reason to refuse, as ``lift.force`` says, too.
 
         Raises:
             ValueError: if it begins at a saddle or diverges, and is not forced, or its system is too large.
@@ -80,7 +88,7 @@ class QuantumDescent:
             found = upload(self.config, self.start.model, self.theta, number)
             if found is None:
                 return None
-            found.diagnosis.check(force=self.config.lift.force)
+            found.diagnosis.check(force=force or self.config.lift.force)
             self._task = Task(self.config, number, found)
         return self._task
 
@@ -103,6 +111,9 @@ class QuantumDescent:
     def _advance(self) -> Iterator[Segment]:
         is_begun = False
         while not self.is_done:
+            if self._is_to_stop:
+                self.outcome = Outcome(Ending.INTERRUPTED, f"stopped after {counted(self.num_stored, 'segment')}")
+                return
             task = self.task()
             if task is None:
                 self.outcome = Outcome(

@@ -44,9 +44,9 @@ class DescentMachine:
         """The price of measuring each circuit, before anything is submitted."""
         return self.backend.circuit_price(circuits, shots)
 
-    def measure(self, circuits: Sequence[QuantumCircuit], shots: int, segment: int, evaluation: int) -> Bits:
+    def measure(self, circuits: Sequence[QuantumCircuit], shots: int, segment: int) -> Bits:
         """The measured bits of each circuit, ``[num_circuits, shots, num_clbits]``."""
-        key = Key(self.config.descent.seed, step=segment, evaluation=evaluation, run=self.config.run_id)
+        key = Key(self.config.descent.seed, step=segment, run=self.config.run_id)
         samples = self.backend.measure(circuits, shots, key)
         self._job_ids += samples.job_ids
         self._qpu_seconds += samples.qpu_seconds or 0.0

@@ -22,6 +22,8 @@ from qhn.quantum_sgd.upload import Upload
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
+ROUNDING = 1e-7  # relative: how far above the computed condition number the bound is that circuits are built for
+
 
 class Measures(Protocol):
     """What measures the circuits of a segment."""
@@ -30,7 +32,7 @@ class Measures(Protocol):
         """The price of measuring each circuit, before anything is submitted."""
         ...
 
-    def measure(self, circuits: Sequence[QuantumCircuit], shots: int, segment: int, evaluation: int) -> Bits:
+    def measure(self, circuits: Sequence[QuantumCircuit], shots: int, segment: int) -> Bits:
         """The measured bits of each circuit, ``[num_circuits, shots, num_clbits]``."""
         ...
 
@@ -82,11 +84,13 @@ class Task:
         Raises:
             QhnError: if the solver has no circuit.
         """
-        chosen = self.config.solver
+        chosen, system = self.config.solver, self.upload.system
         if chosen.name == "qsvt":
             from qhn.carleman.qsvt import qsvt
 
-            return lambda matrix, right_side: qsvt(matrix, right_side, epsilon=chosen.epsilon)
+            kappa = self.upload.condition * (1 + ROUNDING)
+            epsilon, encoding = chosen.epsilon, chosen.encoding
+            return lambda _, right_side: qsvt(system, right_side, epsilon, encoding=encoding, kappa=kappa)
         if chosen.name == "hhl":
             from qhn.carleman.hhl import hhl
 
@@ -128,11 +132,12 @@ class Task:
 
     def _measured(self, machine: Measures) -> Reading:
         price = self.price(machine)
-        evaluations = iter(range(1 << 30))
+        predicted = self.upload.carleman() - self.upload.reference
         found = download(
             self.circuits,
-            lambda circuits, shots: machine.measure(circuits, shots, self.number, next(evaluations)),
+            lambda circuits, shots: machine.measure(circuits, shots, self.number),
             self.shots_each * len(self.circuits.solvers),
+            norm=float(np.linalg.norm(predicted)),  # which refuses too few shots before any is paid for
             min_counts=self.config.machine.min_counts,
         )
         theta = self.upload.landed(found.displacement)

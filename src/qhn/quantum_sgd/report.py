@@ -32,9 +32,7 @@ def write_report(descent: QuantumDescent) -> list[Path]:
     if descent.record is None:
         return []
     folder, segments = descent.record.directory, descent.segments
-    text = "# Quantum gradient descent\n\n" + page(
-        descent.config, descent.start, segments, descent.outcome, markdown
-    )
+    text = "# Quantum gradient descent\n\n" + page(descent.config, descent.start, segments, descent.outcome, markdown)
     durable.replace(folder / PAGE, lambda file: file.write(f"{text}\n".encode()))
     paths = [folder / PAGE]
     if segments:

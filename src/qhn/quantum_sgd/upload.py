@@ -15,6 +15,7 @@ from qhn.carleman.regimes import Diagnosis, diagnose, truncation_bound
 from qhn.quantum_sgd.config import QsgdConfig
 from qhn.seeds import Key, Purpose
 
+ROOM = 2.0  # ratio of the unit of displacements to the farthest that the descent could get; 1 to 4 serve as well
 Batches = tuple[Integers | None, ...]  # the samples of each step; None for all
 
 
@@ -86,7 +87,7 @@ def upload(config: QsgdConfig, model: GeneralisedLinearModel, theta: Floats, seg
     farthest = float(np.linalg.norm(pulls, axis=1).sum())
     if not farthest > np.finfo(np.float64).tiny:
         return None
-    scale = farthest if told.scale == "auto" else told.scale
+    scale = ROOM * farthest if told.scale == "auto" else told.scale
     reference = theta - told.ahead * pulls.sum(axis=0)
     whole = GradientMap(model.expand(reference, told.chosen_degree), rate, scale)
     if config.descent.batch:
