@@ -29,7 +29,7 @@ HORIZON = 100  # steps along which the linearised descent is compared with the t
 NEW = 1000  # added to a seed for new first weights
 
 
-class Course(StrEnum):
+class Training(StrEnum):
     """A training of some or all parameters."""
 
     DENSE = "dense"
@@ -43,7 +43,7 @@ class Moment:
     """The state of a network at a step of a training.
 
     Attributes:
-        course: the training.
+        training: the training.
         pruned: share of the parameters that are pruned; 0 for the dense training.
         seed: seed of the first weights before pruning.
         step: step of the training; 0 of a fine-tuning is just after pruning.
@@ -55,7 +55,7 @@ class Moment:
             distance that the true one has gone, ``[HORIZON]``.
     """
 
-    course: Course
+    training: Training
     pruned: float
     seed: int
     step: int
@@ -77,7 +77,7 @@ class Moment:
 
 
 @dataclass(frozen=True, eq=False)
-class Courses:
+class Trainings:
     """Moments of the trainings of several seeds.
 
     Attributes:
@@ -86,17 +86,17 @@ class Courses:
 
     moments: tuple[Moment, ...]
 
-    def values(self, quantity: Callable[[Moment], Any], course: Course, step: int, pruned: float = SHARE) -> Floats:
+    def values(self, quantity: Callable[[Moment], Any], training: Training, step: int, pruned: float = SHARE) -> Floats:
         """A number, or an array, of a moment for each seed: ``[seeds, ...]``.
 
         Args:
             quantity: what gives the number of a moment.
-            course: the training.
+            training: the training.
             step: the step.
             pruned: share of pruned parameters; without a meaning for the dense training.
         """
-        share = 0.0 if course is Course.DENSE else pruned
-        found = [quantity(one) for one in self.moments if (one.course, one.step, one.pruned) == (course, step, share)]
+        share = 0.0 if training is Training.DENSE else pruned
+        found = [quantity(one) for one in self.moments if (one.training, one.step, one.pruned) == (training, step, share)]
         return np.array(found, dtype=np.float64)
 
     @property
@@ -116,7 +116,7 @@ def network(hidden: int = LAYERS[1]) -> DenseNetwork:
     return DenseNetwork(data.x[::2], data.y[::2], (LAYERS[0], hidden, 1), weight_decay=WEIGHT_DECAY)
 
 
-def courses_of(seed: int) -> tuple[Moment, ...]:
+def trainings_of(seed: int) -> tuple[Moment, ...]:
     """All moments of one seed, computed on one thread."""
     return tuple(in_parallel(lambda one: list(_moments(one)), [seed], 1)[0])
 
@@ -129,17 +129,17 @@ def num_kept(share: float, num_parameters: int) -> int:
 def _moments(seed: int) -> Iterator[Moment]:
     model = network()
     first, everything = model.initial(seed), np.arange(model.num_parameters)
-    trained = yield from _course(Course.DENSE, 0.0, seed, first, everything)
+    trained = yield from _train(Training.DENSE, 0.0, seed, first, everything)
     for share in SHARES:
         pruned, support = prune(trained, num_kept(share, model.num_parameters))
-        yield from _course(Course.FINE_TUNED, share, seed, pruned, support)
+        yield from _train(Training.FINE_TUNED, share, seed, pruned, support)
         if share == SHARE:
-            for course, start in ((Course.SAME_START, first), (Course.NEW_START, model.initial(seed + NEW))):
+            for training, start in ((Training.SAME_START, first), (Training.NEW_START, model.initial(seed + NEW))):
                 masked = on_support(start[support], support, model.num_parameters)
-                yield from _course(course, share, seed, masked, support)
+                yield from _train(training, share, seed, masked, support)
 
 
-def _course(course: Course, share: float, seed: int, start: Floats, support: Integers) -> Any:
+def _train(training: Training, share: float, seed: int, start: Floats, support: Integers) -> Any:
     """Yield the moments of a training, and return its last parameters."""
     model, theta = network(), start
     for step, theta in enumerate(descend(model, start, Descent(RATE, STEPS), support)):
@@ -149,7 +149,7 @@ def _course(course: Course, share: float, seed: int, start: Floats, support: Int
             full, kept = exact_spectrum(hessian), exact_spectrum(inside)
             errors = _linearisation_errors(theta, support, inside)
             yield Moment(
-                course, share, seed, step, model.value(theta), model.accuracy(theta), full, kept, errors
+                training, share, seed, step, model.value(theta), model.accuracy(theta), full, kept, errors
             )  # fmt: skip
     return theta
 
