@@ -6,13 +6,16 @@ all the more.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
-from qhn.carleman.condition_model import MAX_CONDITION, REGIMES, extrapolated_condition
+from qhn.carleman.condition_model import MAX_CONDITION, extrapolated_condition
 from qhn.carleman.loading import LOADING
+from qhn.carleman.regimes import Regime
 from qhn.errors import QhnError
-from qhn.fields import Number, Whole, optional, settle, truth
-from qhn.text import name_hint, shown
+from qhn.fields import Number, Rule, Whole, optional, settle, truth
+from qhn.text import did_you_mean, shown
 
 MAX_COUNT = 10**18  # of parameters, of steps
 
@@ -45,7 +48,7 @@ class Question:
         num_steps: number T of steps of gradient descent.
         kappa: condition number κ of the history system as it is solved, with its idle copies; or None.
         regime: name of the regime, in place of κ, from whose measured points κ is extrapolated: ``"dissipative"``,
-            ``"flat"`` or ``"divergent"``.
+            ``"almost dissipative"`` or ``"divergent"``.
         epsilon: relative error of the solver, and again of what is read, ‖δu(T)‖/‖u(T)‖.
         sparsity: number s of nonzeros in a row of each tensor of the gradient, at most n.
         degree: degree d of the gradient as a polynomial; None for that of the lift, N.
@@ -100,8 +103,11 @@ class Question:
             subnormalisation=Number(low=1, high=1e18),
             encoding_ancillas=Whole(least=1, most=10**6),
             stochastic=truth,
+            loading=_one_of(LOADING),
+            regime=optional(_one_of(Regime)),
+            rates=_rates,
         )
-        _check_choices(self)
+        _check_condition(self)
 
     @property
     def condition(self) -> float:
@@ -109,7 +115,7 @@ class Question:
         if self.kappa is not None:
             return self.kappa
         assert self.regime is not None
-        return extrapolated_condition(self.regime, self.num_steps, self.idle)
+        return extrapolated_condition(Regime(self.regime), self.num_steps, self.idle)
 
     @property
     def effective_condition(self) -> float:
@@ -127,24 +133,32 @@ class Question:
         return self.order if self.degree is None else self.degree
 
 
-def _check_choices(question: Question) -> None:
-    """Refuse names that are none, and a κ that is missing, given twice, or beyond all sense."""
-    for name, value, options in (
-        ("loading", question.loading, tuple(LOADING)),
-        ("regime", question.regime, (None, *REGIMES)),
-    ):
-        if value not in options:
-            known = [str(option) for option in options if option is not None]
-            raise QhnError(
-                f"{name} must be one of {', '.join(known)}, got {shown(value)}: {name_hint(str(value), known)}"
-            )
+def _one_of(options: Iterable[str]) -> Rule:
+    """The rule of a name out of several."""
+    known = tuple(map(str, options))
+
+    def check(name: str, value: Any) -> str:
+        if not isinstance(value, str) or value not in known:
+            hint = did_you_mean(str(value), known)
+            raise QhnError(f"{name} must be one of {', '.join(known)}, got {shown(value)}{hint and '; '}{hint}")
+        return str(value)
+
+    return check
+
+
+def _rates(name: str, value: Any) -> Rates:
+    if not isinstance(value, Rates):
+        raise QhnError(f"{name} must be Rates(t_gate_seconds, flops), got {shown(value)}")
+    return value
+
+
+def _check_condition(question: Question) -> None:
+    """Refuse a κ that is missing, given twice, or beyond every solver."""
     if (question.kappa is None) == (question.regime is None):
         given = "neither" if question.kappa is None else f"kappa {question.kappa:g} and regime {question.regime!r}"
         raise QhnError(f"give either kappa or a regime from which it is extrapolated, got {given}")
-    if not isinstance(question.rates, Rates):
-        raise QhnError(f"rates must be Rates(t_gate_seconds, flops), got {shown(question.rates)}")
     if question.condition > MAX_CONDITION:
         raise QhnError(
             f"the condition number of a {question.regime} system of {question.num_steps:,} steps is above "
-            f"{MAX_CONDITION:g}: no solver reaches it; take fewer steps between two re-uploads"
+            f"{MAX_CONDITION:g}, beyond every solver; take fewer steps between two re-uploads"
         )

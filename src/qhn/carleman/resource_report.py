@@ -256,7 +256,7 @@ def scaling_rows(question: Question) -> list[tuple[str, str, str]]:
     return [
         ("paper, fully dissipative: T polylog n", count(steps), unknown),
         ("paper, almost dissipative: T^2 polylog n", count(steps**2), unknown),
-        ("paper, with precision: s^3 T^2/epsilon^2 polylog n", count(precise), unknown),
+        ("paper, with precision: s^3 T^2/epsilon^2 polylog n", count(round(precise)), unknown),
         ("this estimate: queries a download", count(estimate(question).queries), "none, under its assumptions"),
     ]
 
