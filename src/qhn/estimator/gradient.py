@@ -10,7 +10,7 @@ value comes with its gradient from one job; then come pairs of rows. A machine m
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -19,18 +19,6 @@ from qhn.estimator.means import Estimates, Means
 from qhn.fields import Number, Whole, settle
 from qhn.problem.objective import Aggregation
 from qhn.seeds import Key, Purpose
-
-
-class TraceErrors(NamedTuple):
-    """Errors of sums of the Hessian's diagonal, whose entries share the errors of E at θ itself on each tile.
-
-    Attributes:
-        std_error: standard error of the trace, the sum of all second derivatives, ``[...]``.
-        bound: the largest standard deviation that any partial sum can have, ``[...]``, at least ``std_error``.
-    """
-
-    std_error: Floats
-    bound: Floats
 
 
 @dataclass(frozen=True)
@@ -45,7 +33,8 @@ class ValueAndGrad:
             For SPSA it is the shot noise along the random direction, not the spread over directions.
         hessian_diag: second derivatives by each angle ``[..., num_parameters]``; None if the rule does not yield them.
         hessian_diag_std_error: standard errors of the second derivatives, shaped as ``hessian_diag``.
-        trace_errors: errors of sums of second derivatives, each ``[...]``; None if the rule does not yield them.
+        trace_std_error: standard error of the sum of the second derivatives, which share the errors of E at θ itself on
+            each tile, ``[...]``; None if the rule does not yield them.
         estimates: estimates for all measured rows ``[..., num_rows]``; row 0 is θ itself.
         drift, drift_std_error: E at fixed angles, with its standard error, ``[...]``; None unless the rule is
             :class:`WithDrift`.
@@ -60,7 +49,7 @@ class ValueAndGrad:
     estimates: Estimates
     drift: Floats | None = None
     drift_std_error: Floats | None = None
-    trace_errors: TraceErrors | None = None
+    trace_std_error: Floats | None = None
 
     @property
     def discarded(self) -> float:
@@ -162,13 +151,13 @@ class ParameterShift:
             hessian_diag,
             hessian_diag_std_error,
             estimates,
-            trace_errors=self.trace_errors(rows, unshifted, estimates) if objective.is_mean else None,
+            trace_std_error=self.trace_std_error(rows, unshifted, estimates) if objective.is_mean else None,
         )
 
-    def trace_errors(
+    def trace_std_error(
         self, rows: Means, unshifted: Means, estimates: Estimates, weights: Floats | None = None
-    ) -> TraceErrors:
-        """The errors of weighted sums of the second derivatives, in which all of a tile share the error of E at θ.
+    ) -> Floats:
+        """The standard error of the sum of all second derivatives, of which all of a tile share the error of E at θ.
 
         With S_i = ½[E(θ + π/2·e_i) + E(θ − π/2·e_i)] and E_t at θ on the tile t of pair i, the sum Σ w_i (S_i − E_t)
         has the variance Σ w_i² var(S_i) + Σ_t (Σ_{i on t} w_i)² var(E_t), and that of what mitigation shares.
@@ -177,20 +166,19 @@ class ParameterShift:
             rows: means of the rows, ``[..., num_rows]``.
             unshifted: means at θ itself on the tile of each row, ``[..., num_rows]``.
             estimates: estimates for all rows, whose samples say on which tile each was measured.
-            weights: weight of each angle, at least 0, ``[num_parameters]``; 1 by default.
+            weights: weight of each second derivative in the sum, ``[num_parameters]``; 1 by default.
         """
         sums, here = 0.5 * (rows[1::2] + rows[2::2]), unshifted[1::2]
         weight = np.ones(len(self.active)) if weights is None else weights
         weight = weight[self.active]
-        own = np.square(weight * sums.own_error).sum(axis=-1)
+        variance = np.square(weight * sums.own_error).sum(axis=-1)
         tiles = self._tiles(here.mean.shape, estimates)
         for tile in np.unique(tiles):
             on_tile = np.where(tiles == tile, weight, 0.0)
-            own = own + np.square((on_tile * here.own_error).sum(axis=-1))
-        shared = weight[:, None] * (sums - here).shared
-        moved = np.square(shared.sum(axis=-2)).sum(axis=-1)
-        most = np.square(np.abs(shared).sum(axis=-2)).sum(axis=-1)
-        return TraceErrors(np.sqrt(own + moved), np.sqrt(own + most))
+            variance = variance + np.square((on_tile * here.own_error).sum(axis=-1))
+        moved = (weight[:, None] * (sums - here).shared).sum(axis=-2)
+        error: Floats = np.sqrt(variance + np.square(moved).sum(axis=-1))
+        return error
 
     def _tiles(self, shape: tuple[int, ...], estimates: Estimates) -> Integers:
         """The index of the tile on which each pair of rows was measured, in the shape of their means."""

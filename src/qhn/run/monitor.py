@@ -19,7 +19,6 @@ from qhn.run.step import Step
 from qhn.statistics import TWO_SIDED
 
 ONE_SIDED = 0.05  # probability that a bound from shots is wrong
-LARGEST_BIAS = 1 / np.sqrt(2 * np.pi)  # of max(x, 0) for normal x, in units of its error: at mean 0
 INACTIVE = 0.1  # share of the largest amplitude, below which angles are inactive, as sparse angles take it
 SLOW = 0.1  # the change of a deviation in a step, 1 − ηλ against 1, up to which a curvature of unknown sign is almost 0
 FLAT = 1e-9  # share of the largest eigenvalue, below which another is 0
@@ -53,9 +52,9 @@ class Curvature:
             for sure, and of those for which it can be.
         is_exact: whether the bounds hold for sure; otherwise each holds with a confidence of 95 %.
 
-    Bounds are nan where errors are unknown. With normal errors e of any covariance, Σ max(h_i, 0) is convex in e, and
-    moves by at most ``trace_error_bound`` a standard deviation; so it exceeds its mean by 1.64 of them in one case of
-    twenty at most, and its mean is biased by at most 0.4 errors an angle. Both are taken off.
+    Bounds are nan where errors are unknown. The sum of the positive entries of a noisy diagonal is too large. So bounds
+    are made of the lower ends of simultaneous one-sided intervals (Bonferroni), all of which hold with 95 %, whatever
+    errors the entries share; and of the upper ends for what is negative.
     """
 
     step: int
@@ -82,16 +81,15 @@ class Curvature:
             return None
         known = active if step.angles is None else np.isin(np.arange(len(active)), step.angles)
         diagonal, errors = step.hessian_diag[known], np.zeros(int(known.sum()))
-        trace_error = bound = 0.0
+        trace_error = 0.0
         if step.shots:
             errors = np.full(len(diagonal), np.nan)
             if step.hessian_diag_std_error is not None:
                 errors = step.hessian_diag_std_error[known]
             trace_error = np.nan if step.trace_std_error is None else step.trace_std_error
-            bound = np.nan if step.trace_error_bound is None else step.trace_error_bound
         grad, grad_errors = step.grad[known], step.grad_std_error[known]
         amplitude, reach = np.hypot(grad, diagonal), TWO_SIDED * np.hypot(grad_errors, errors)
-        return cls._of(step.step, diagonal, errors, trace_error, bound, amplitude, reach, not step.shots)
+        return cls._of(step.step, diagonal, errors, trace_error, amplitude, reach, not step.shots)
 
     @classmethod
     def exact(cls, step: Step, hessian: Floats, active: Bools) -> Curvature:
@@ -104,7 +102,7 @@ class Curvature:
         """
         diagonal = np.diag(hessian)[active]
         none = np.zeros(len(diagonal))
-        return cls._of(step.step, diagonal, none, 0.0, 0.0, np.hypot(step.grad[active], diagonal), none, True)
+        return cls._of(step.step, diagonal, none, 0.0, np.hypot(step.grad[active], diagonal), none, True)
 
     @classmethod
     def _of(
@@ -113,24 +111,22 @@ class Curvature:
         diagonal: Floats,
         errors: Floats,
         trace_error: float,
-        bound: float,
         amplitude: Floats,
         reach: Floats,
         is_exact: bool,
     ) -> Curvature:
-        doubt = LARGEST_BIAS * float(errors.sum()) - NormalDist().inv_cdf(ONE_SIDED) * bound
-        positive, negative = (float(np.maximum(sign * diagonal, 0.0).sum()) - doubt for sign in (1, -1))
         each = -NormalDist().inv_cdf(ONE_SIDED / max(len(diagonal), 1)) * errors
+        low, high = diagonal - each, diagonal + each
         limit = INACTIVE * float(amplitude.max(initial=0.0))
         return cls(
             step,
             len(diagonal),
             float(diagonal.sum()),
             trace_error,
-            float(np.maximum(positive, 0.0)),
-            float(np.maximum(negative, 0.0)),
-            float((diagonal - each).max(initial=-np.inf)),
-            float((diagonal + each).min(initial=np.inf)),
+            float(np.maximum(low, 0.0).sum()),
+            float(np.maximum(-high, 0.0).sum()),
+            float(low.max(initial=-np.inf)),
+            float(high.min(initial=np.inf)),
             int((amplitude + reach <= limit).sum()),
             int((~(amplitude - reach > limit)).sum()),
             is_exact,

@@ -59,8 +59,6 @@ class Step:
             second derivatives, and in records of older versions.
         trace_std_error: standard error of the sum of ``hessian_diag``, whose entries share the error of E at θ; None
             where ``hessian_diag_std_error`` is.
-        trace_error_bound: the largest standard deviation that the sum of some entries of ``hessian_diag`` can have;
-            None where ``hessian_diag_std_error`` is.
     """
 
     step: int
@@ -88,7 +86,6 @@ class Step:
     angles: tuple[int, ...] | None = None
     hessian_diag_std_error: Floats | None = None
     trace_std_error: float | None = None
-    trace_error_bound: float | None = None
 
     @classmethod
     def measured(
@@ -120,7 +117,7 @@ class Step:
             distinct: number of different bitstrings evaluated since the start of the run.
         """
         here = info.estimates
-        errors = info.trace_errors if here.shots else None
+        trace_std_error = info.trace_std_error if here.shots else None
         return cls(
             step=number,
             theta=theta,
@@ -145,9 +142,8 @@ class Step:
             discarded_weight=info.discarded,
             row_shots=measurement.shots,
             angles=tuple(np.flatnonzero(measurement.rule.active).tolist()) if resting.any() else None,
-            hessian_diag_std_error=None if errors is None else info.hessian_diag_std_error,
-            trace_std_error=None if errors is None else float(errors.std_error),
-            trace_error_bound=None if errors is None else float(errors.bound),
+            hessian_diag_std_error=info.hessian_diag_std_error if here.shots else None,
+            trace_std_error=None if trace_std_error is None else float(trace_std_error),
         )
 
     def measurement(self, strategy: Strategy) -> Measurement:
