@@ -91,6 +91,12 @@ def test_every_count_of_a_small_question_is_that_by_hand() -> None:
     assert verdict.log_quantum_seconds == pytest.approx(math.log10(600 * per_preparation * 1e-6 + 2 * 20 / 1e12))
 
 
+def test_dense_tensors_have_as_many_terms_as_monomials() -> None:
+    found = estimate(Question(17, 2, 3, kappa=2, sparsity=17 * 18 // 2)).classical
+    assert found.entries == 17 * (1 + 17 + 153)
+    assert found.descent == 3 * 17 * (1 + 17 + 2 * 153)
+
+
 def test_rows_of_a_sparse_lift_are_sparse() -> None:
     found = estimate(Question(100, 2, 3, kappa=2, sparsity=1, degree=1))
     assert found.classical.carleman == 3 * 5150 * (1 + 1) ** 2
@@ -125,6 +131,7 @@ def test_solvers_take_what_circuits_took(n, order, num_steps, kappa, qsvt, hhl, 
     assert system + found[0].ancillas == qsvt
     nine = hhl_cost(kappa, kappa / 2**9)
     assert (nine.phase_qubits, system + nine.ancillas, nine.queries) == (9, hhl, 2 * 511)
+    assert estimate(Question(n, order, num_steps, kappa=5.1, epsilon=0.01)).hhl.phase_qubits == 9
 
 
 def test_degree_is_the_rule_of_thumb_for_large_condition_numbers() -> None:
@@ -351,7 +358,8 @@ def test_claims_of_the_paper_are_factors_not_counts() -> None:
         ({"kappa": None, "regime": "disipative"}, "got 'disipative'; did you mean 'dissipative'?"),
         ({"kappa": None, "regime": "divergent", "num_steps": 10**4}, "take fewer steps between two re-uploads"),
         ({"epsilon": 0}, "epsilon must be a finite number in [1e-12, 0.5], got 0"),
-        ({"sparsity": 18}, "sparsity must be at most 17, got 18"),
+        ({"sparsity": 154}, "sparsity must be at most 153, got 154"),
+        ({"sparsity": 18, "degree": 1}, "sparsity must be at most 17, got 18"),
         ({"kept": 18}, "kept must be at most 17, got 18"),
         ({"idle": -1}, "idle must be at least 0, got -1"),
         ({"decay": 1.5}, "decay must be a finite number"),
