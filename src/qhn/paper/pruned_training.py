@@ -71,9 +71,17 @@ class Moment:
         return self.kept.negative.value / self.kept.positive.value
 
     @property
-    def full_ratio(self) -> float:
-        """The negative mass of the full Hessian as a share of the positive one."""
-        return self.full.negative.value / self.full.positive.value
+    def mean_growth(self) -> float:
+        """The root mean square factor over directions by which a disturbance of the kept parameters grows.
+
+        It is that of the linearised descent over ``HORIZON`` steps: (1 − ηλ)^HORIZON along an eigenvector.
+        """
+        return float(np.sqrt(np.mean((1 - RATE * self.kept.eigenvalues) ** (2 * HORIZON))))
+
+    @property
+    def worst_growth(self) -> float:
+        """The factor along the direction in which a disturbance grows most."""
+        return float(np.abs(1 - RATE * self.kept.eigenvalues).max() ** HORIZON)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +104,8 @@ class Trainings:
             pruned: share of pruned parameters; without a meaning for the dense training.
         """
         share = 0.0 if training is Training.DENSE else pruned
-        found = [quantity(one) for one in self.moments if (one.training, one.step, one.pruned) == (training, step, share)]
+        wanted = (training, step, share)
+        found = [quantity(one) for one in self.moments if (one.training, one.step, one.pruned) == wanted]
         return np.array(found, dtype=np.float64)
 
     @property
