@@ -6,15 +6,19 @@ all the more.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
-from qhn.carleman.condition_model import MAX_CONDITION, REGIMES, extrapolated_condition
+from qhn.carleman.condition_model import MAX_CONDITION, extrapolated_condition
 from qhn.carleman.loading import LOADING
+from qhn.carleman.regimes import Regime
 from qhn.errors import QhnError
-from qhn.fields import Number, Whole, optional, settle, truth
-from qhn.text import name_hint, shown
+from qhn.fields import Number, Rule, Whole, optional, settle, truth
+from qhn.text import did_you_mean, shown
 
-MAX_COUNT = 10**18  # of parameters, of steps
+MAX_COUNT = 10**18  # of parameters, of steps, of terms
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,10 @@ class Question:
         num_steps: number T of steps of gradient descent.
         kappa: condition number κ of the history system as it is solved, with its idle copies; or None.
         regime: name of the regime, in place of κ, from whose measured points κ is extrapolated: ``"dissipative"``,
-            ``"flat"`` or ``"divergent"``.
+            ``"almost dissipative"`` or ``"divergent"``.
         epsilon: relative error of the solver, and again of what is read, ‖δu(T)‖/‖u(T)‖.
-        sparsity: number s of nonzeros in a row of each tensor of the gradient, at most n.
+        sparsity: number s of terms of each degree in a component of the gradient; a degree that has fewer monomials
+            has as many terms as those, so that the number of monomials of degree d is the dense case.
         degree: degree d of the gradient as a polynomial; None for that of the lift, N.
         kept: number of parameters that are read at the end; None for all n.
         idle: number of idle copies of the last state.
@@ -91,7 +96,6 @@ class Question:
             num_steps=Whole(least=1, most=MAX_COUNT),
             kappa=optional(Number(low=1, high=MAX_CONDITION)),
             epsilon=Number(low=1e-12, high=0.5),
-            sparsity=up_to_n,
             degree=optional(Whole(least=1, most=64)),
             kept=optional(up_to_n),
             idle=Whole(least=0, most=MAX_COUNT),
@@ -100,8 +104,13 @@ class Question:
             subnormalisation=Number(low=1, high=1e18),
             encoding_ancillas=Whole(least=1, most=10**6),
             stochastic=truth,
+            loading=_one_of(LOADING),
+            regime=optional(_one_of(Regime)),
+            rates=_rates,
         )
-        _check_choices(self)
+        dense = math.comb(self.num_parameters + self.polynomial_degree - 1, self.polynomial_degree)
+        settle(self, sparsity=Whole(least=1, most=min(dense, MAX_COUNT)))
+        _check_condition(self)
 
     @property
     def condition(self) -> float:
@@ -109,7 +118,7 @@ class Question:
         if self.kappa is not None:
             return self.kappa
         assert self.regime is not None
-        return extrapolated_condition(self.regime, self.num_steps, self.idle)
+        return extrapolated_condition(Regime(self.regime), self.num_steps, self.idle)
 
     @property
     def effective_condition(self) -> float:
@@ -126,25 +135,43 @@ class Question:
         """The degree d of the gradient."""
         return self.order if self.degree is None else self.degree
 
+    @property
+    def terms(self) -> tuple[int, ...]:
+        """The number of terms of each degree 1 … d in a component of the gradient.
 
-def _check_choices(question: Question) -> None:
-    """Refuse names that are none, and a κ that is missing, given twice, or beyond all sense."""
-    for name, value, options in (
-        ("loading", question.loading, tuple(LOADING)),
-        ("regime", question.regime, (None, *REGIMES)),
-    ):
-        if value not in options:
-            known = [str(option) for option in options if option is not None]
-            raise QhnError(
-                f"{name} must be one of {', '.join(known)}, got {shown(value)}: {name_hint(str(value), known)}"
-            )
+        >>> Question(4, order=2, num_steps=3, kappa=2, sparsity=10).terms
+        (4, 10)
+        """
+        degrees = range(1, self.polynomial_degree + 1)
+        return tuple(min(self.sparsity, math.comb(self.num_parameters + j - 1, j)) for j in degrees)
+
+
+def _one_of(options: Iterable[str]) -> Rule:
+    """The rule of a name out of several."""
+    known = tuple(map(str, options))
+
+    def check(name: str, value: Any) -> str:
+        if not isinstance(value, str) or value not in known:
+            hint = did_you_mean(str(value), known)
+            raise QhnError(f"{name} must be one of {', '.join(known)}, got {shown(value)}{hint and '; '}{hint}")
+        return str(value)
+
+    return check
+
+
+def _rates(name: str, value: Any) -> Rates:
+    if not isinstance(value, Rates):
+        raise QhnError(f"{name} must be Rates(t_gate_seconds, flops), got {shown(value)}")
+    return value
+
+
+def _check_condition(question: Question) -> None:
+    """Refuse a κ that is missing, given twice, or beyond every solver."""
     if (question.kappa is None) == (question.regime is None):
         given = "neither" if question.kappa is None else f"kappa {question.kappa:g} and regime {question.regime!r}"
         raise QhnError(f"give either kappa or a regime from which it is extrapolated, got {given}")
-    if not isinstance(question.rates, Rates):
-        raise QhnError(f"rates must be Rates(t_gate_seconds, flops), got {shown(question.rates)}")
     if question.condition > MAX_CONDITION:
         raise QhnError(
             f"the condition number of a {question.regime} system of {question.num_steps:,} steps is above "
-            f"{MAX_CONDITION:g}: no solver reaches it; take fewer steps between two re-uploads"
+            f"{MAX_CONDITION:g}, beyond every solver; take fewer steps between two re-uploads"
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from qhn.carleman.loading import LOADING, LookUp, address_bits, rotation_t_gates
 from qhn.carleman.question import Question
 from qhn.carleman.solver_cost import SolverCost, hhl_cost, inverse_peak, qsvt_cost
+from qhn.carleman.symmetric import symmetric_dimension
 
 MIN_COUNTS = 50  # expected counts of a parameter, below which its amplitude is not told from 0
 CIRCUITS = 2  # of a download: one for the magnitudes, one that interferes with a reference for the signs
@@ -165,7 +166,7 @@ def estimate(question: Question) -> Resources:
     """
     system = lifted_system(question.num_parameters, question.order, question.num_steps, question.idle)
     qsvt = qsvt_cost(question.effective_condition, question.epsilon, question.encoding_ancillas)
-    readout = _readout(question, qsvt)
+    readout = _readout(question)
     return Resources(
         question,
         system,
@@ -189,19 +190,21 @@ def lifted_system(num_parameters: int, order: int, num_steps: int, idle: int = 0
     >>> [lifted_system(103_000_000, order, 1023).qubits for order in (1, 2, 3)]
     [37, 63, 88]
     """
-    dimension = math.comb(num_parameters + order, order) - 1
+    dimension = symmetric_dimension(num_parameters, order)
     return System(dimension, address_bits(dimension), address_bits(num_steps + idle + 1))
 
 
-def _readout(question: Question, solver: SolverCost) -> Readout:
+def _readout(question: Question) -> Readout:
     success, weight = None, None
     probability = question.success_probability
     if probability is None:
-        success, weight = _success_and_weight(question, solver)
+        success, weight = _success_and_weight(question)
         probability = success * weight
     epsilon, read = question.epsilon, question.num_read
     counts = CIRCUITS * max(1 / (4 * epsilon**2), MIN_COUNTS)  # of each parameter, on average
-    rounds = math.floor(math.pi / (4 * math.asin(math.sqrt(probability))))
+    angle = math.asin(math.sqrt(probability))
+    rounds = max(0, round(math.pi / (4 * angle) - 0.5))
+    amplified = math.sin((2 * rounds + 1) * angle) ** 2
     return Readout(
         success,
         weight,
@@ -210,19 +213,18 @@ def _readout(question: Question, solver: SolverCost) -> Readout:
         math.ceil(counts / probability * read),
         math.ceil(counts / probability),
         rounds,
-        math.ceil(counts * read),
+        math.ceil(counts / amplified * read),
     )
 
 
-def _success_and_weight(question: Question, solver: SolverCost) -> tuple[float, float]:
+def _success_and_weight(question: Question) -> tuple[float, float]:
     """The probability of success and the share of u(T), both for a lift whose weight is all in its first order.
 
     The amplitude of the state at time t, ancillas 0, is ‖A‖·‖u(t)‖/(‖b‖·peak), with the peak of the polynomial in units
     of 1/‖A‖. ‖A‖ ≤ 2 where no step expands and ‖b‖ ≥ ‖u(0)‖, so that p_T is at most the value here, but for the
     residual ε of the polynomial; the share of u(T) is that of a geometric decay.
     """
-    assert solver.degree is not None
-    peak = inverse_peak(question.effective_condition, solver.degree) / question.subnormalisation
+    peak = inverse_peak(question.effective_condition, question.epsilon) / question.subnormalisation
     copies = question.idle + 1
     last = question.decay**2
     rate = last ** (1 / question.num_steps)
@@ -263,18 +265,18 @@ def _t_gates(question: Question, system: System, solver: SolverCost, readout: Re
 
 
 def _entries(question: Question) -> int:
-    """The numbers that define the map: n constants, and s in each row of every tensor, at each step if stochastic."""
+    """The numbers that define the map: n constants and the terms of n components, at each step if stochastic."""
     maps = question.num_steps if question.stochastic else 1
-    return maps * question.num_parameters * (1 + question.polynomial_degree * question.sparsity)
+    return maps * question.num_parameters * (1 + sum(question.terms))
 
 
 def _classical(question: Question, system: System) -> Classical:
-    """The classical cost; a term of degree j takes j multiply-adds, and a row of order k of the lift (1 + ds)^k."""
-    n, s, d = question.num_parameters, question.sparsity, question.polynomial_degree
+    """The classical cost; a term of degree j takes j multiply-adds, a row of order k of the lift is a product of k."""
+    n = question.num_parameters
     entries = _entries(question)
-    gradient = n + n * s * d * (d + 1) // 2
-    index_bytes = d * -(-max(1, address_bits(n)) // 8)
-    row = min(system.dimension, (1 + d * s) ** question.order)
+    gradient = n * (1 + sum(j * terms for j, terms in enumerate(question.terms, 1)))
+    index_bytes = question.polynomial_degree * -(-max(1, address_bits(n)) // 8)
+    row = min(system.dimension, (1 + sum(question.terms)) ** question.order)
     return Classical(
         entries,
         question.num_steps * gradient,

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-GRID = 2000  # points on which the largest value of the inverse polynomial is sought
+from qhn.carleman.inverse_polynomial import inverse_polynomial
+
+LARGE = 1e4  # condition number above which the inverse polynomial only scales
+REACH = 3.0  # the inverse polynomial has its largest value at an x below this many 1/κ
+GRID = 2000  # points on which that value is sought
 QSVT_REAL_PART = 1  # ancilla: the real part of a QSP polynomial is the mean of the circuit and its conjugate
 HHL_FIXED = 2  # ancillas of HHL besides the phase register: the Hermitian dilation and the rotated qubit
 
@@ -32,52 +36,25 @@ class SolverCost:
     queries: int
 
 
-def inverse_degree(kappa: float, epsilon: float) -> int:
-    """The least degree of a Chebyshev residual polynomial for 1/x on 1/κ ≤ |x| ≤ 1.
-
-    The polynomial is P(x) = (1 − L_k(x²))/x of degree 2k − 1, where L_k is the Chebyshev polynomial of degree k on
-    [1/κ², 1], normalised to 1 at 0: no residual 1 − xP(x) of this degree is smaller. It is at most ε from
-    k = ⌈arcosh(1/ε) / (2 artanh(1/κ))⌉ on, which is a degree of about κ ln(2/ε).
-
-    Args:
-        kappa: condition number of the matrix as it is encoded, of at least 1.
-        epsilon: bound on the residual, in (0, 1).
-
-    >>> [inverse_degree(4.5, epsilon) for epsilon in (0.1, 0.01, 1e-4)]
-    [13, 23, 43]
-    """
-    if kappa == 1:
-        return 1
-    return 2 * math.ceil(math.acosh(1 / epsilon) / (2 * math.atanh(1 / kappa))) - 1
-
-
-def inverse_peak(kappa: float, degree: int) -> float:
+def inverse_peak(kappa: float, epsilon: float) -> float:
     """The largest value on [0, 1] of the residual polynomial for 1/x, by which the circuit must divide it.
 
+    It is proportional to κ where κ is large, since the polynomial is a function of κx alone.
+
     Args:
         kappa: condition number of the matrix as it is encoded, of at least 1.
-        degree: odd degree of the polynomial (see :func:`inverse_degree`).
+        epsilon: bound on the residual.
 
-    >>> inverse_peak(1.0, 1), round(inverse_peak(4.5, 23), 1)
-    (1.0, 5.0)
+    >>> round(inverse_peak(4.5, 0.01), 2), f"{inverse_peak(1e50, 0.01):.3g}"
+    (5.04, '1.11e+50')
     """
-    if kappa == 1:
-        return 1.0
-    order = (degree + 1) // 2
-    z = np.linspace(0, min(3.0, kappa), GRID + 1)[1:]  # x = z/κ, so that nothing cancels for a large κ
-    half_angle = np.sqrt(np.abs(1 - z**2) / (kappa - 1) / (kappa + 1))
-    inside = z < 1
-    shape = np.where(
-        inside,
-        np.cosh(2 * order * np.arcsinh(np.where(inside, half_angle, 0))),
-        np.cos(2 * order * np.arcsin(np.minimum(np.where(inside, 0, half_angle), 1))),
-    )
-    at_zero = math.cosh(2 * order * math.atanh(1 / kappa))
-    return float(kappa * np.max((1 - shape / at_zero) / z))
+    near = min(kappa, LARGE)
+    x = np.linspace(0, min(1.0, REACH / near), GRID + 1)
+    return float(kappa / near * np.max(inverse_polynomial(near, epsilon)(x)))
 
 
 def qsvt_cost(kappa: float, epsilon: float, encoding_ancillas: int = 1) -> SolverCost:
-    """The cost of the quantum singular value transformation with the polynomial of :func:`inverse_degree`.
+    """The cost of the quantum singular value transformation with the polynomial of lowest degree.
 
     Args:
         kappa: condition number of the matrix as it is encoded, of at least 1.
@@ -88,7 +65,7 @@ def qsvt_cost(kappa: float, epsilon: float, encoding_ancillas: int = 1) -> Solve
     >>> qsvt_cost(4.5, 0.1)
     SolverCost(ancillas=2, degree=13, phase_qubits=None, queries=13)
     """
-    degree = inverse_degree(kappa, epsilon)
+    degree = inverse_polynomial(kappa, epsilon).degree
     signal = int(encoding_ancillas > 1)
     return SolverCost(encoding_ancillas + signal + QSVT_REAL_PART, degree, None, degree)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from qhn.carleman.condition_model import MAX_CONDITION, extrapolated_condition
 from qhn.carleman.question import MAX_COUNT, Question
+from qhn.carleman.regimes import Regime
 from qhn.carleman.resources import Resources, estimate
 
 FLOPS_PER_MULTIPLY_ADD = 2
@@ -109,14 +110,16 @@ def _largest_kappa(question: Question) -> float | None:
 def _least_steps(question: Question) -> int | None:
     """The first of T, 2T, 4T, … at which the quantum computer wins."""
     steps = question.num_steps
-    while steps <= MAX_COUNT and (question.regime is None or _is_in_reach(question.regime, steps, question.idle)):
+    while steps <= MAX_COUNT and (
+        question.regime is None or _is_in_reach(Regime(question.regime), steps, question.idle)
+    ):
         if _quantum_wins(replace(question, num_steps=steps)):
             return steps
         steps *= 2
     return None
 
 
-def _is_in_reach(regime: str, num_steps: int, idle: int) -> bool:
+def _is_in_reach(regime: Regime, num_steps: int, idle: int) -> bool:
     return extrapolated_condition(regime, num_steps, idle) <= MAX_CONDITION
 
 
