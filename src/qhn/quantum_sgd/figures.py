@@ -98,9 +98,9 @@ def parameters(folder: Path, start: Start, segments: Sequence[Segment]) -> Path:
         left.errorbar(numbers, theta[:, place] - theta[0, place], bars, label=label_of(name), **style)
         shift = 0.6 * ((place + 0.5) / len(start.names) - 0.5)  # so that the intervals stand side by side
         right.errorbar(numbers[1:] + shift, theta[1:, place] - after[:, place], bars[:, 1:], **style)
-    left.set_ylabel("change since pruning (lines: true descent)")
+    left.set_ylabel("change (lines: true descent)")
     right.axhline(0.0, color=GREY, linewidth=0.5)
-    right.set_ylabel("error of a segment's update, and its 95 %" if bars.any() else "error of a segment's update")
+    right.set_ylabel("error of the update, and its 95 %" if bars.any() else "error of the update")
     left.legend(fontsize=6, frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
     for axes in (left, right):
         _by_segment(axes)
