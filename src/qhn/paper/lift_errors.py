@@ -46,7 +46,7 @@ class Truncation:
         name: name of the problem.
         diagnosis: what was known before.
         errors: norm of the error of the last displacement, by order, ``[num_orders]``.
-        euler: the same for the Euler closure.
+        euler: norm of the error of the last displacement by the Euler closure, ``[num_orders]``.
         bounds: rigorous bounds on ``errors``; infinite where they say nothing.
     """
 

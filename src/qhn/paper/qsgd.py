@@ -94,8 +94,8 @@ def _regimes(page: Writer, lab: Lab, found: Sequence[Horizon]) -> None:
         ABSTRACT,
         "Cost is polynomial in the number of steps T for (almost) dissipative models, and not for others",
         Verdict.REPRODUCED if saturates and slope < 2 and explodes else Verdict.NOT_REPRODUCED,
-        f"κ from T = {HORIZONS[0]} to {HORIZONS[-1]}: dissipative {_ends(kappa['dissipative'])}, flat {_ends(kappa['flat'])} "
-        f"(∝ T^{slope:.2f}), divergent {_ends(kappa['divergent'])}; of one function of two parameters",
+        f"κ from T = {HORIZONS[0]} to {HORIZONS[-1]}: dissipative {_ends(kappa['dissipative'])}, flat "
+        f"{_ends(kappa['flat'])} (∝ T^{slope:.2f}), divergent {_ends(kappa['divergent'])}; of one function",
     )
     weight = by_name["dissipative"].weights
     page.claim(
@@ -103,7 +103,7 @@ def _regimes(page: Writer, lab: Lab, found: Sequence[Horizon]) -> None:
         "The cost of reading the last displacement out grows with ‖u(0)‖/‖u(T)‖",
         Verdict.REPRODUCED if weight[-1] < weight[0] / 100 else Verdict.NOT_REPRODUCED,
         f"where displacements decay, the last has the share {weight[0]:.2g} of the solution after {HORIZONS[0]} steps, "
-        f"and {weight[-1]:.1g} after {HORIZONS[-1]}; with the present θ as reference, a displacement grows from 0 instead",
+        f"and {weight[-1]:.1g} after {HORIZONS[-1]}; about the present θ, a displacement grows from 0 instead",
     )
 
 
