@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -150,7 +150,9 @@ def _moments(seed: int) -> Iterator[Moment]:
                 yield from _train(training, share, seed, masked, support)
 
 
-def _train(training: Training, share: float, seed: int, start: Floats, support: Integers) -> Any:
+def _train(
+    training: Training, share: float, seed: int, start: Floats, support: Integers
+) -> Generator[Moment, None, Floats]:
     """Yield the moments of a training, and return its last parameters."""
     model, theta = network(), start
     for step, theta in enumerate(descend(model, start, Descent(RATE, STEPS), support)):
