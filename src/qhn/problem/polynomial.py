@@ -64,7 +64,13 @@ class SpinPolynomial:
 
     def __call__(self, bits: Bits) -> Floats:
         """The value at each bitstring: ``[..., num_qubits]`` → ``[...]``."""
-        spins = 2.0 * bitstrings.as_bits(bits, self.num_qubits) - 1.0
+        return self.at_spins(2.0 * bitstrings.as_bits(bits, self.num_qubits).astype(np.float64) - 1.0)
+
+    def at_spins(self, spins: Floats) -> Floats:
+        """The value at any real spins: ``[..., num_qubits]`` → ``[...]``.
+
+        At the means of independent spins it is the mean value.
+        """
         rows = spins.reshape(-1, self.num_qubits)
         values = np.empty(len(rows))
         block = max(1, MAX_FACTORS // max(1, self.degree * len(self.terms)))
