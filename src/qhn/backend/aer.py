@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
+from qiskit.circuit import Gate
 from qiskit.circuit.library import UnitaryGate
 from qiskit.exceptions import QiskitError
 from qiskit.transpiler import generate_preset_pass_manager
@@ -149,9 +150,9 @@ def with_matrices(circuit: QuantumCircuit) -> QuantumCircuit:
     result = circuit.copy_empty_like()
     for instruction in circuit.data:
         gate = instruction.operation
-        if not gate.is_parameterized() and gate.name != "cx":
+        if isinstance(gate, Gate) and not gate.is_parameterized() and gate.name != "cx":
             gate = UnitaryGate(gate.to_matrix(), label=f"fixed-{gate.num_qubits}")
-        result.append(gate, instruction.qubits)
+        result.append(gate, instruction.qubits, instruction.clbits)
     return result
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qiskit import ClassicalRegister, QuantumCircuit
+from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit.transpiler import PassManager
+from qiskit.transpiler.passes import HighLevelSynthesis, Unroll3qOrMore
 
 from qhn.backend.bound import CircuitSize
+from qhn.backend.device.price import MAX_TWO_QUBIT_GATES
 from qhn.backend.sampler import check_bits
 from qhn.errors import QhnError
 from qhn.fields import Whole
@@ -78,3 +82,44 @@ def size_of(circuit: QuantumCircuit) -> CircuitSize:
         two_qubit_gates=sum(len(one.qubits) == 2 for one in acting),
         larger_gates=sum(len(one.qubits) > 2 for one in acting),
     )
+
+
+def in_small_gates(circuit: QuantumCircuit, machine: str) -> QuantumCircuit:
+    """The circuit with its gates on three or more qubits, and its gates made of others, decomposed.
+
+    What is left are standard gates and matrices on one and two qubits, in the order and on the qubits of the circuit.
+
+    Args:
+        circuit: a bound circuit.
+        machine: name of the machine for which it is decomposed, for the message.
+
+    Raises:
+        ValueError: if that takes more two-qubit gates than a device executes.
+    """
+    matrices = [len(one.qubits) for one in circuit.data if one.operation.name == "unitary"]
+    check_depth(sum(map(_gates_of_matrix, matrices)), machine)  # before hours of decomposition
+    small = [name for name, gate in get_standard_gate_name_mapping().items() if gate.num_qubits <= 2]
+    found = PassManager([Unroll3qOrMore(), HighLevelSynthesis(basis_gates=[*small, "unitary", "barrier"])]).run(circuit)
+    check_depth(size_of(found).two_qubit_gates, machine)
+    return found
+
+
+def _gates_of_matrix(num_qubits: int) -> int:
+    """The number of CX of a matrix on three or more qubits by the quantum Shannon decomposition; 0 of a smaller one.
+
+    Source: Shende, Bullock and Markov, IEEE Trans. CAD 25, 1000 (2006). Qiskit needs a few per cent less.
+    """
+    return 0 if num_qubits < 3 else (23 * 4**num_qubits - 72 * 2**num_qubits + 64) // 48
+
+
+def check_depth(num_gates: int, machine: str) -> None:
+    """Refuse a circuit that has more two-qubit gates than a device executes.
+
+    Raises:
+        ValueError: if it has more; the message names the machine, the number and the limit.
+    """
+    if num_gates > MAX_TWO_QUBIT_GATES:
+        raise QhnError(
+            f"a circuit takes {num_gates:,} two-qubit gates on {machine}, more than the {MAX_TWO_QUBIT_GATES:,} of a "
+            "job; use a smaller circuit, or a machine without noise, such as aer"
+        )

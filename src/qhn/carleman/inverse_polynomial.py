@@ -62,7 +62,9 @@ class InversePolynomial:
         k, outer, q = self.half_degree, _outer_angle(self.condition), self.condition**-2
         u = (1 + q - 2 * x**2) / (1 - q)
         inner = np.arccosh(np.maximum(u, 1))
-        gap = 2 * np.arcsinh(np.minimum(x**2, q) / (1 - q) / np.sinh((outer + inner) / 2))  # t₀ − t, since cosh t₀ − cosh t = u₀ − u
+        gap = 2 * np.arcsinh(
+            np.minimum(x**2, q) / (1 - q) / np.sinh((outer + inner) / 2)
+        )  # t₀ − t, since cosh t₀ − cosh t = u₀ − u
         near_zero = 2 * np.sinh(k * (outer + inner) / 2) * np.sinh(k * gap / 2) / math.cosh(k * outer)
         inside = 1 - np.cos(k * np.arccos(np.clip(u, -1, 1))) * self.residual
         return np.divide(np.where(u >= 1, near_zero, inside), x, out=np.zeros_like(x), where=x != 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from qhn.carleman.closure import Closure, GradientMap, Lift, lift
 from qhn.carleman.glm import GeneralisedLinearModel
 from qhn.carleman.history import HistorySystem
 from qhn.carleman.polynomial import PolynomialGradient, symmetrised
+from qhn.carleman.pruning import magnitude_support
 from qhn.carleman.regimes import Diagnosis, diagnose, truncation_bound
 from qhn.problem.built_in_data import mnist_4x4
 
@@ -46,7 +46,7 @@ class Truncation:
         name: name of the problem.
         diagnosis: what was known before.
         errors: norm of the error of the last displacement, by order, ``[num_orders]``.
-        euler: the same for the Euler closure.
+        euler: norm of the error of the last displacement by the Euler closure, ``[num_orders]``.
         bounds: rigorous bounds on ``errors``; infinite where they say nothing.
     """
 
@@ -79,9 +79,9 @@ def truncations() -> list[Truncation]:
     """The truncation errors of a quartic function at three distances from its minimum, and of pruned digits."""
     direction = np.array([0.8, 0.6])
     step = GradientMap(quartic(1.0), RATE)
-    found = [truncation(f"quartic, ‖u₀‖ = {size}", step, size * direction, STEPS) for size in (0.3, 0.8, 2.0)]
+    found = [truncation(f"quartic, ‖u₀‖ = {size}", step, size * direction, STEPS) for size in (0.3, 0.8, 2.5)]
     model, theta = digits()
-    kept = magnitude_support(theta)
+    kept = magnitude_support(theta, KEPT)
     expanded = model.expand(on_support(theta, kept), 2).restricted(kept)
     return [*found, truncation(f"digits, {KEPT} kept", GradientMap(expanded, 0.5), np.zeros(KEPT), STEPS)]
 
@@ -139,7 +139,7 @@ class Reexpansion:
 def reexpansions() -> list[Reexpansion]:
     """Descent on the digits' logistic regression from θ = 0, all 17 parameters and pruned ones, by segment length."""
     model, theta = digits()
-    kept = magnitude_support(theta)
+    kept = magnitude_support(theta, KEPT)
     return [
         Reexpansion("17 parameters", _by_segment(model, np.zeros(17), np.arange(17))),
         Reexpansion(f"{KEPT} kept", _by_segment(model, on_support(theta, kept), kept)),
@@ -166,10 +166,12 @@ class Batches:
     """Stochastic descent, one lift a step, against true descent with the same batches.
 
     Attributes:
+        num_steps: number of steps.
         orders: truncation orders.
         errors: distance from the true θ after a segment in units of the distance covered, ``[num_seeds, num_orders]``.
     """
 
+    num_steps: int
     orders: tuple[int, ...]
     errors: Floats
 
@@ -177,7 +179,7 @@ class Batches:
 def stochastic(seeds: int = 8, size: int = 32, num_steps: int = 15) -> Batches:
     """Stochastic descent on the pruned digits with batches of ``size`` images, of several seeds."""
     model, theta = digits()
-    kept = magnitude_support(theta)
+    kept = magnitude_support(theta, KEPT)
     start, orders, errors = on_support(theta, kept), (1, 2, 3), []
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
@@ -188,7 +190,7 @@ def stochastic(seeds: int = 8, size: int = 32, num_steps: int = 15) -> Batches:
             true = true - RATE * one.gradient(true)
         ends = [_stochastic_end([lift(GradientMap(one, RATE), order) for one in expansions]) for order in orders]
         errors.append([np.linalg.norm(end - true) / np.linalg.norm(true) for end in ends])
-    return Batches(orders, np.array(errors))
+    return Batches(num_steps, orders, np.array(errors))
 
 
 def _stochastic_end(lifts: Sequence[Lift]) -> Floats:
@@ -204,11 +206,6 @@ def digits() -> tuple[GeneralisedLinearModel, Floats]:
     for _ in range(300):
         theta = theta - model.gradient(theta)
     return model, theta
-
-
-def magnitude_support(theta: Floats) -> Integers:
-    """The numbers of the parameters that are kept, those of the largest magnitude."""
-    return np.sort(np.argsort(-np.abs(theta), kind="stable")[:KEPT])
 
 
 def on_support(theta: Floats, kept: Integers) -> Floats:
@@ -236,8 +233,3 @@ def _last(one: Lift, start: Floats, num_steps: int) -> Floats:
 
 def _relative(found: Floats, true: Floats) -> float:
     return float(np.linalg.norm(found - true) / np.linalg.norm(true))
-
-
-def growth_of(values: Floats) -> list[float]:
-    """The factor from each value to the next."""
-    return [float(after / before) for before, after in pairwise(values)]
