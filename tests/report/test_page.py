@@ -101,7 +101,7 @@ def test_pixels_are_drawn_as_an_image_and_there_may_be_no_validation(tmp_path: P
     ]
     assert [path.name for path in paths] == names
     assert all(map(is_drawn, paths))
-    weights = columns(paths[2].with_suffix(".csv"))
+    weights = columns(paths[3].with_suffix(".csv"))
     drawn = np.array([[float(x) for x in weights[f"column_{j}"]] for j in range(1, 5)]).T
     expected = report.problem.network(report.best_bits).weights[0].reshape(4, 4)
     np.testing.assert_array_equal(drawn, expected)

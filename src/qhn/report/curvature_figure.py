@@ -26,9 +26,12 @@ def curvature_curves(folder: Path, report: CurvatureReport) -> Path:
     Returns:
         The path of the PNG file.
     """
-    shown = [(_draw_hessian, report.diagonals or report.spectra), (_draw_along, report.along)]
-    has_sinusoids = report.diagonals and not report.ansatz.shared_angles.size
-    shown.append((_draw_inactive, has_sinusoids and not np.isnan(report.diagonals[0].positive_mass)))
+    has_errors = bool(report.diagonals) and not np.isnan(report.diagonals[0].positive_mass)
+    shown = [
+        (_draw_hessian, bool(report.diagonals or report.spectra)),
+        (_draw_along, bool(report.along)),
+        (_draw_inactive, has_errors and not report.ansatz.shared_angles.size),
+    ]
     drawn = [draw for draw, known in shown if known]
     figure, panels = new_figure(1, len(drawn), height=0.65 * COLUMN)
     for panel, draw in zip(panels, drawn, strict=True):
