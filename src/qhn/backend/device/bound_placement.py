@@ -39,12 +39,14 @@ class PlacedCircuit:
         route: the qubits in use, with the estimated fidelity.
         size: the size of the compiled circuit.
         seconds: duration of one execution in seconds, without the delay between shots.
+        digest: hash of what the circuit does, on whatever qubits.
     """
 
     circuit: QuantumCircuit
     route: Route
     size: CircuitSize
     seconds: float
+    digest: str
 
     def describe(self) -> dict[str, Any]:
         """The measured qubits, the estimated fidelity and the size, as JSON values."""
@@ -74,7 +76,7 @@ def place_circuit(circuit: QuantumCircuit, device: BackendV2, chip: Chip, settin
     seconds, size = duration(isa, chip), size_of(isa)
     check_depth(size.two_qubit_gates, chip.name)
     known = CircuitSize(size.qubits, size.depth, size.two_qubit_gates, seconds=seconds, fidelity=route.fidelity)
-    return PlacedCircuit(isa, route, known, seconds)
+    return PlacedCircuit(isa, route, known, seconds, circuit_digest(circuit))
 
 
 @dataclass(frozen=True)
