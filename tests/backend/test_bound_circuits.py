@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -255,6 +256,52 @@ def test_a_request_beyond_the_limits_of_a_job_is_divided() -> None:
     price = open_backend("fake_torino").circuit_price([ghz()] * 101, 100_000)
     assert price.jobs == 2  # a job has ten million executions
     assert price.amount(whole=True).seconds >= price.seconds == sum(price.job_seconds)
+
+
+@pytest.mark.parametrize("name", [*IDEAL, "depolarising", "fake_manila"])
+def test_a_machine_says_for_the_record_how_it_measures(name: str) -> None:
+    facts = open_backend(name, RehearsalSettings(twirling=True) if name == "fake_manila" else None).describe_circuits(
+        [ghz(), crossed()]
+    )
+    assert facts["name"] == name
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+    if name == "fake_manila":
+        assert [len(one["qubits"]) for one in facts["circuits"]] == [3, 3]
+        assert facts["circuits"][0]["two_qubit_gates"] == 2
+        assert facts["twirling"] == "asked for, not simulated"
+        assert facts["calibration"]["num_qubits"] == 5
+
+
+def with_reset_amid() -> QuantumCircuit:
+    """Measured, reset and prepared anew: bits 1, 0 and, of a qubit prepared in 1, again 1."""
+    circuit = QuantumCircuit(2, 3)
+    circuit.x(0)
+    circuit.measure(0, 0)
+    circuit.reset(0)
+    circuit.barrier()
+    circuit.measure(0, 1)
+    circuit.initialize([0, 1], 1)
+    circuit.measure(1, 2)
+    return circuit
+
+
+@pytest.mark.parametrize("name", [*IDEAL, "depolarising"])
+def test_simulators_reset_qubits_and_measure_amid_a_circuit(name: str) -> None:
+    bits = open_backend(name).measure([with_reset_amid()], 300, Key(seed=1)).bits[0]
+    assert (bits.mean(axis=0) > 0.5).tolist() == [True, False, True]
+
+
+def test_a_device_measures_amid_a_circuit() -> None:
+    circuit = QuantumCircuit(2, 3)
+    circuit.x(0)
+    circuit.measure(0, 0)
+    circuit.x(0)
+    circuit.measure(0, 1)
+    circuit.cx(0, 1)
+    circuit.x(1)
+    circuit.measure(1, 2)
+    bits = open_backend("fake_manila").measure([circuit], 300, Key(seed=1)).bits[0]
+    assert (bits.mean(axis=0) > 0.5).tolist() == [True, False, True]
 
 
 def test_twirling_rounds_shots_up_in_bits_and_price() -> None:
