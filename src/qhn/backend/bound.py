@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from qhn.arrays import Bits
 from qhn.backend.device.price import whole_seconds
@@ -170,6 +170,17 @@ class MeasuresCircuits(Protocol):
 
         Raises:
             ValueError: if the machine cannot measure the circuits, or ``shots`` is below 1.
+            BackendError: if the service does not describe the machine.
+        """
+        ...
+
+    def describe_circuits(self, circuits: Sequence[QuantumCircuit]) -> dict[str, Any]:
+        """Facts about how the machine measures the circuits for the records of a run, as JSON values without secrets.
+
+        They are the method and the noise, and for a device the qubits of each circuit and the calibration.
+
+        Raises:
+            ValueError: if the machine cannot measure the circuits.
             BackendError: if the service does not describe the machine.
         """
         ...

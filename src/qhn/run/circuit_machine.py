@@ -116,6 +116,17 @@ class CircuitMachine:
         """
         return self.backend.circuit_price(circuits, shots)
 
+    def describe(self, circuits: Sequence[QuantumCircuit]) -> dict[str, Any]:
+        """What the record of a session keeps of the machine, as JSON values.
+
+        On a device these are the qubits of each circuit and the calibration.
+
+        Raises:
+            QhnError: if the machine cannot measure the circuits.
+            BackendError: if its service cannot be reached.
+        """
+        return self.backend.describe_circuits(circuits)
+
     def needed(self, prices: Sequence[CircuitPrice]) -> Amount:
         """The most that requests of the given prices can take, with the self-test of the device if one is due.
 

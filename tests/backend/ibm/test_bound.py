@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -241,3 +245,43 @@ def test_what_a_device_cannot_execute_is_refused_before_anything_is_sent(service
     with pytest.raises(ValueError, match="ibm_manila has 5 qubits, the circuit needs 6"):
         machine(tmp_path).measure([many], 100, KEY)
     assert not service.jobs
+
+
+def test_a_device_says_for_the_record_where_it_measures(service: Service, tmp_path: Path) -> None:
+    facts = machine(tmp_path, twirling=True).describe_circuits([solver(), asymmetric()])
+    assert (facts["name"], facts["method"], facts["mode"], facts["twirling"]) == ("ibm_manila", "qpu", "job", True)
+    assert all(sorted(one["used"]) == sorted(one["qubits"]) for one in facts["circuits"])
+    assert facts["calibration"]["name"] == "ibm_manila"
+    assert not service.jobs
+
+
+CHILD = """
+import sys
+from pathlib import Path
+sys.path[:0] = sys.argv[2:]
+from test_bound import KEY, asymmetric, machine, solver
+machine(Path(sys.argv[1])).measure([solver(), asymmetric()], 500, KEY)
+"""
+
+
+def test_a_killed_process_pays_for_nothing_twice(service: Service, tmp_path: Path) -> None:
+    """Killed by SIGKILL as soon as the service has its job, which waits in the queue."""
+    machine(tmp_path).measure([asymmetric()], 100, Key(1, run="r", step=1))
+    service.conditions.queue_looks = 10**9
+    here = Path(__file__).parent
+    command = [sys.executable, "-c", CHILD, str(tmp_path), str(here), str(here.parents[1])]
+    child = subprocess.Popen(command, env=os.environ | service.environment)
+    try:
+        deadline = time.monotonic() + 300
+        while KEY.tag not in tags(service):
+            assert time.monotonic() < deadline
+            assert child.poll() is None
+            time.sleep(0.01)
+    finally:
+        child.kill()
+        child.wait()
+    service.conditions.queue_looks = 0
+    samples = machine(tmp_path).measure([solver(), asymmetric()], 500, KEY)
+    assert samples.bits.shape == (2, 500, 3)
+    assert tags(service) == ["qhn:r:test:0", "qhn:r:1:0", KEY.tag]
+    assert [event for event in events(tmp_path) if event != "submitted"] == ["intent", "adopted", "done"]

@@ -111,6 +111,16 @@ class Device:
         self._fetch()
         return self._circuits.price(circuits, shots)
 
+    def describe_circuits(self, circuits: Sequence[QuantumCircuit]) -> dict[str, Any]:
+        """The mode, the error suppression applied, the qubits of each circuit and the calibration, as JSON values.
+
+        Raises:
+            ValueError: if the device cannot execute the circuits.
+            BackendError: if the service does not return the device's description.
+        """
+        self._fetch()
+        return _applied(self.name, self.settings) | self._circuits.placer.describe(circuits)
+
     def _fetch(self) -> None:
         """Fetch the description of the device from the service, which the client does when it is first asked for.
 
@@ -156,10 +166,7 @@ class DeviceSampler:
 
     def describe(self) -> dict[str, Any]:
         """The device's name, its mode, the error suppression applied, and the placement, as JSON values."""
-        settings = self.placement.settings
-        facts = {"name": self.placement.chip.name, "method": "qpu", "noise": "the device", "mode": settings.mode}
-        applied = {"dynamical_decoupling": settings.dynamical_decoupling, "twirling": settings.twirling}
-        return facts | applied | self.placement.describe()
+        return _applied(self.placement.chip.name, self.placement.settings) | self.placement.describe()
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Measure the circuit at each row of ``thetas[num_rows, num_parameters]``, at least ``shots`` times.
@@ -273,3 +280,9 @@ class DeviceSampler:
         zeros, ones = (np.concatenate([job.calibration[state] for job in jobs]) for state in (0, 1))
         counts = np.stack([zeros.sum(axis=0, dtype=np.int64), (1 - ones).sum(axis=0, dtype=np.int64)], axis=-1)
         return ReadoutCounts(counts.reshape(*shape, 2), len(zeros), self.placement.qubits)
+
+
+def _applied(name: str, settings: DeviceSettings) -> dict[str, Any]:
+    """How a device measures: the mode of its jobs and the error suppression."""
+    facts = {"name": name, "method": "qpu", "noise": "the device", "mode": settings.mode}
+    return facts | {"dynamical_decoupling": settings.dynamical_decoupling, "twirling": settings.twirling}
