@@ -69,7 +69,8 @@ def _trained(model: GeneralisedLinearModel, theta: Floats, support: Integers, ra
     """Parameters after steps of gradient descent on a support."""
     found = np.array(theta, dtype=np.float64)
     for _ in range(steps):
-        found[support] -= rate * model.gradient(found)[support]
+        with np.errstate(over="ignore", invalid="ignore"):
+            found[support] -= rate * model.gradient(found)[support]
         if not np.isfinite(found).all():
             raise QhnError(f"the dense training diverges at learning rate {rate:g}; lower dense.learning_rate")
     return found
