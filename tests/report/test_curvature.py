@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 
 from pictures import is_drawn
 from qhn.config import RunConfig
@@ -16,6 +18,7 @@ from qhn.estimator.exact import ExactEstimator
 from qhn.report import curvature
 from qhn.report.page import Report
 from qhn.run.monitor import Spectrum
+from qhn.run.training import train
 from runs import finished
 
 
@@ -117,3 +120,24 @@ def test_a_record_of_an_older_version_is_shown_without_errors(small_config: RunC
     assert line(page, "trace of the Hessian").endswith("± ?, 12 angles")
     assert "this record holds no errors" in line(page, "bounds by the diagonal")
     assert all(path.exists() for path in report.figures())
+
+
+def test_where_angles_turn_several_gates_no_sinusoid_is_assumed(small_config: RunConfig, tmp_path: Path) -> None:
+    angle, circuit = Parameter("a"), QuantumCircuit(4)
+    for qubit in range(4):
+        circuit.ry(angle, qubit)
+    circuit.cx(0, 1)
+    circuit.ry(Parameter("b"), 1)
+    for shots in (50, "none"):
+        settings = {"train.backend": "exact", "train.shots": shots}
+        config = with_settings(small_config, settings)
+        training = train(config, ansatz=circuit, results=tmp_path)
+        list(training)
+        assert training.record is not None
+        page = Report(training.record).summary()
+        assert "inactive angles" not in page
+        if shots == "none":
+            assert line(page, "trace of the Hessian").endswith("2 angles")
+        else:
+            assert "an angle turns several gates" in line(page, "second derivatives")
+        assert "eigenvalues" in line(page, "exact Hessian")

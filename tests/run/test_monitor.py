@@ -307,3 +307,15 @@ def test_steps_of_older_versions_have_no_errors_of_it(forget: Callable[[dict[str
     again = Step.from_json(step.to_json())
     np.testing.assert_array_equal(again.hessian_diag_std_error, step.hessian_diag_std_error)
     assert again.trace_std_error == step.trace_std_error
+
+
+def test_tiles_of_unlike_contrast_widen_the_interval() -> None:
+    (step, *_), _ = repeated(1)
+    following = replace(step, step=1, theta=THETA + 0.1 * ACTIVE)
+    alone, among = (AlongStep.of(step, following, spread) for spread in (0.0, 0.05))
+    assert alone is not None
+    assert among is not None
+    assert among.curvature == alone.curvature
+    slope = 0.1 * step.grad[ACTIVE].sum()
+    extra = 2 * 0.05 * slope / (0.01 * ACTIVE.sum())
+    assert among.std_error == pytest.approx(np.hypot(alone.std_error, extra))

@@ -19,6 +19,7 @@ from qhn.text import counted
 
 MOST_WORK = 3e9  # angles² times amplitudes of an exact Hessian up to which a page waits for it: a second or two
 MOST_HESSIANS, MOST_WORK_OF_ALL = 13, 1.6e10  # of a run
+TILE_SPREAD = 0.05  # of the contrast of E between the tiles of a chip, assumed for the curvature along a step
 ROUNDING = 1e-12
 FOLLOWS_GRADIENT = ("adam", "sgd", "spsa")  # optimizers whose step depends on the gradient alone
 
@@ -32,12 +33,14 @@ class CurvatureReport:
         steps: the steps of the run.
         ansatz: the circuit of the run.
         ideal: the exact estimator of the ideal circuit; None if C of all bitstrings is not known.
+        num_tiles: number of tiles on which the machine measured.
     """
 
     train: TrainConfig
     steps: Sequence[Step]
     ansatz: Ansatz
     ideal: ExactEstimator | None = None
+    num_tiles: int = 1
 
     @cached_property
     def diagonals(self) -> list[Curvature]:
@@ -54,8 +57,8 @@ class CurvatureReport:
         """The curvature along each step for which it is known."""
         if self.unknown_along():
             return []
-        pairs = zip(self.steps[:-1], self.steps[1:], strict=True)
-        return [found for pair in pairs if (found := AlongStep.of(*pair)) is not None]
+        pairs, spread = zip(self.steps[:-1], self.steps[1:], strict=True), TILE_SPREAD * (self.num_tiles > 1)
+        return [found for pair in pairs if (found := AlongStep.of(*pair, spread)) is not None]
 
     @cached_property
     def spectra(self) -> dict[int, Spectrum]:

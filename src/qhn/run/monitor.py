@@ -139,8 +139,7 @@ class AlongStep:
 
     Without shots it is the change of the gradient, (g′ − g)·s/|s|². With shots s follows the noise of g, so that this
     would be too large by about 1/η where noise moves θ. Then it is 2(E − E′ + g′·s)/|s|², none of which s depends on:
-    the curvature averaged with weights that grow towards the end of the step. On several tiles with unlike errors E and
-    g′ are of unlike machines, and it is approximate.
+    the curvature averaged with weights that grow towards the end of the step.
 
     Attributes:
         step: number of the step from whose θ the angles moved.
@@ -158,12 +157,14 @@ class AlongStep:
     rate: float
 
     @classmethod
-    def of(cls, step: Step, following: Step) -> AlongStep | None:
+    def of(cls, step: Step, following: Step, tile_spread: float = 0.0) -> AlongStep | None:
         """The curvature along the way to the next step; None if nothing moved, or not all that moved is measured.
 
         Args:
             step: a step that chose the next θ from its gradient, and not from E at its own θ.
             following: the step after it.
+            tile_spread: relative standard deviation of the contrast of E between tiles, where there are several: E is
+                measured on one of them, and the gradient on all.
         """
         way = following.theta - step.theta
         squared = float(way @ way)
@@ -175,7 +176,8 @@ class AlongStep:
         if not following.shots:
             return cls(step.step, (next_slope - slope) / squared, 0.0, rate)
         curvature = 2 * (step.value - following.value + next_slope) / squared
-        errors = np.append(np.abs(way) * following.grad_std_error, [step.std_error, following.std_error])
+        of_tiles = tile_spread * abs(next_slope)
+        errors = np.append(np.abs(way) * following.grad_std_error, [step.std_error, following.std_error, of_tiles])
         together = errors.sum() if step.raw_mean is not None else np.linalg.norm(errors)  # mitigated ones share errors
         return cls(step.step, curvature, 2 * float(together) / squared, rate)
 
