@@ -12,12 +12,12 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
 from pictures import is_drawn
+from qhn.carleman.spectrum import exact_spectrum
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
 from qhn.estimator.exact import ExactEstimator
 from qhn.report import curvature
 from qhn.report.page import Report
-from qhn.run.monitor import Spectrum
 from qhn.run.training import train
 from runs import finished
 
@@ -63,7 +63,7 @@ def test_an_exact_run_shows_the_exact_hessian(small_config: RunConfig, tmp_path:
     report = report_on(small_config, tmp_path, train__backend="exact", train__shots="none")
     page, ansatz = report.summary(), report.ansatz
     hessian = ExactEstimator(ansatz, report.problem).hessian(report.steps[-1].theta)
-    spectrum = Spectrum.of(hessian[np.ix_(ansatz.active, ansatz.active)])
+    spectrum = exact_spectrum(hessian[np.ix_(ansatz.active, ansatz.active)])
     assert line(page, "trace of the Hessian") == f"{np.trace(hessian):.6g}, 12 angles"
     assert f"{spectrum.eigenvalues[0]:.3g} to {spectrum.eigenvalues[-1]:.3g}" in line(page, "exact Hessian")
     assert "%" not in line(page, "largest, smallest eigenvalue")
