@@ -29,7 +29,7 @@ export QISKIT_IBM_INSTANCE := $(INSTANCE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help init run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep search compare reproduce test test-slow mutants lint bench bench-errors bench-tables chaos clean
+.PHONY: help init run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep search qsgd compare reproduce test test-slow mutants lint bench bench-errors bench-tables chaos clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -110,6 +110,11 @@ sweep: $(VENV)/.installed  ## many runs: SWEEP=figure-2 or a file; SEEDS= WORKER
 
 search: $(VENV)/.installed-search  ## the best of many runs for the fewest shots: STUDY=depth or a file; WORKERS= EXECUTOR= ADDRESS= ARGS=
 	@$(QHN) search $(STUDY) $(POOL) $(PLACE) $(ARGS)
+
+qsgd: $(VENV)/.installed  ## gradient descent by a quantum linear solver: DESCENT=three-qubits, a .toml file or a table; LABEL= KEEP= SEGMENTS= STEPS= ORDER= SOLVER= SHOTS= BACKEND= SEED= ARGS=--estimate
+	@$(QHN) qsgd $(DESCENT) $(if $(LABEL),--label '$(LABEL)') $(if $(KEEP),--keep $(KEEP)) $(if $(SEGMENTS),--segments $(SEGMENTS)) $(LENGTH) \
+		$(if $(ORDER),--order $(ORDER)) $(if $(SOLVER),--solver $(SOLVER)) $(if $(SHOTS),--shots $(SHOTS)) $(if $(BACKEND),--backend $(BACKEND)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(YES),--yes) $(if $(DETACH),--detach) $(PLACE) $(ARGS)
 
 compare: $(VENV)/.installed  ## runs side by side: RUNS="run run"
 	@$(QHN) compare $(RUNS) $(PLACE)

@@ -20,33 +20,63 @@ from qhn.arrays import Complexes, Floats
 from qhn.errors import QhnError
 
 MAX_DENSE = 1024  # unknowns of a dilation, whose unitary then takes 64 MB
-MAX_STORED = 10  # qubits of an encoding whose matrix is kept, so that its gates need not be simulated at each use
+MAX_STORED = 6  # qubits of a gate whose matrix is computed once; above, simulating its circuit at each use is as fast
 
 
-class BlockGate(Gate):  # type: ignore[misc]
+class CircuitGate(Gate):  # type: ignore[misc]
+    """A gate that is a circuit, which all its copies share.
+
+    Args:
+        name: name of the gate.
+        circuit: the circuit of the gate.
+    """
+
+    def __init__(self, name: str, circuit: QuantumCircuit) -> None:
+        super().__init__(name, circuit.num_qubits, [])
+        self.definition = circuit
+
+    def __deepcopy__(self, memo: Any = None) -> CircuitGate:
+        return copy.copy(self)  # nothing of it changes, and a circuit copies its gates at each use
+
+    def inverse(self, annotated: bool = False) -> CircuitGate:
+        """The inverse gate."""
+        return CircuitGate(self._inverse_name(), self.definition.inverse())
+
+    def _inverse_name(self) -> str:
+        return self.name.removesuffix("_dg") if self.name.endswith("_dg") else f"{self.name}_dg"
+
+
+class MatrixGate(CircuitGate):
     """A gate that simulators apply as a matrix, and that devices get as a circuit.
 
     Args:
         name: name of the gate.
         circuit: the circuit of the gate.
-        matrix: unitary matrix of the circuit; None to compute it.
+        matrix: unitary matrix of the circuit.
     """
 
-    def __init__(self, name: str, circuit: QuantumCircuit, matrix: Complexes | None = None) -> None:
-        super().__init__(name, circuit.num_qubits, [])
-        self._matrix = Operator(circuit).data if matrix is None else matrix
-        self.definition = circuit
+    def __init__(self, name: str, circuit: QuantumCircuit, matrix: Complexes) -> None:
+        super().__init__(name, circuit)
+        self._matrix = matrix
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:  # NumPy's own names
         return np.array(self._matrix, dtype=dtype, copy=copy)
 
-    def __deepcopy__(self, memo: Any = None) -> BlockGate:
-        return copy.copy(self)  # matrix and circuit never change, and a circuit copies its gates at each use
-
-    def inverse(self, annotated: bool = False) -> BlockGate:
+    def inverse(self, annotated: bool = False) -> MatrixGate:
         """The inverse gate, its circuit and its matrix inverted."""
-        name = self.name.removesuffix("_dg") if self.name.endswith("_dg") else f"{self.name}_dg"
-        return BlockGate(name, self.definition.inverse(), self._matrix.conj().T)
+        return MatrixGate(self._inverse_name(), self.definition.inverse(), self._matrix.conj().T)
+
+
+def gate_of(name: str, circuit: QuantumCircuit) -> CircuitGate:
+    """The gate of a circuit, with its matrix up to ``MAX_STORED`` qubits.
+
+    Args:
+        name: name of the gate.
+        circuit: the circuit of the gate.
+    """
+    if circuit.num_qubits > MAX_STORED:
+        return CircuitGate(name, circuit)
+    return MatrixGate(name, circuit, Operator(circuit).data)
 
 
 @dataclass(frozen=True)
@@ -107,7 +137,7 @@ def dilation(matrix: Floats, subnormalisation: float | None = None) -> BlockEnco
         circuit.append(UnitaryGate(left, check_input=False), system)
     sines = np.sqrt(1 - cosines**2)
     quarters = [[(left * part) @ right for part in row] for row in ((cosines, sines), (sines, -cosines))]
-    return BlockEncoding(BlockGate("block", circuit, np.block(quarters).astype(complex)), 1, alpha, is_balanced=True)
+    return BlockEncoding(MatrixGate("block", circuit, np.block(quarters).astype(complex)), 1, alpha, is_balanced=True)
 
 
 def scaled_svd(matrix: Floats, subnormalisation: float | None = None) -> tuple[Floats, Floats, Floats, float]:
@@ -125,6 +155,28 @@ def scaled_svd(matrix: Floats, subnormalisation: float | None = None) -> tuple[F
     if not alpha >= values[0] * (1 - 1e-12):
         raise QhnError(f"the subnormalisation must be at least the largest singular value {values[0]}, got {alpha}")
     return left, np.clip(values / (alpha or 1.0), 0, 1), right, alpha
+
+
+def controlled(gate: Gate, num_controls: int, state: int | None = None) -> MatrixGate:
+    """A gate on one qubit, applied where the qubits before it are in a state.
+
+    Args:
+        gate: gate on one qubit.
+        num_controls: number of controlling qubits.
+        state: state of these qubits as an integer, least significant first; None for all 1.
+
+    >>> from qiskit.circuit.library import XGate
+    >>> np.asarray(controlled(XGate(), 1, 0)).real.astype(int).tolist()
+    [[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
+    """
+    size = 2**num_controls
+    state = size - 1 if state is None else state
+    circuit = QuantumCircuit(num_controls + 1)
+    circuit.append(gate.control(num_controls, ctrl_state=state), circuit.qubits)
+    matrix = np.eye(2 * size, dtype=complex)
+    places = [state, state + size]
+    matrix[np.ix_(places, places)] = gate.to_matrix()
+    return MatrixGate(f"{gate.name}_if_{state}_of_{size}", circuit, matrix)
 
 
 def multiplexed_ry(angles: Floats) -> Gate:

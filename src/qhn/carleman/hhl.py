@@ -23,13 +23,14 @@ from qiskit.circuit import Gate
 from qiskit.circuit.library import QFTGate, UCRYGate, UnitaryGate
 
 from qhn.arrays import Complexes, Floats
-from qhn.carleman.block_encoding import MAX_STORED, BlockGate
+from qhn.carleman.block_encoding import CircuitGate, MatrixGate
 from qhn.carleman.linear_solver import MAX_QUBITS, Matrix, SolverCircuit, SolverFacts, append_state, checked, padded
 from qhn.carleman.qsvt import singular_values
 from qhn.errors import QhnError
 from qhn.fields import Whole
 
 MAX_UNKNOWNS = 256  # whose evolution, controlled, is a dense unitary of 1,024 rows for each qubit of the phase register
+MAX_DENSE_ROTATION = 11  # qubits of the rotation whose matrix is kept, in 64 MB
 LARGEST = 7 / 16  # bin of the largest singular value, divided by the number of bins
 SPREAD = 0.25  # variance of the estimated bin from a sine window
 
@@ -124,7 +125,7 @@ def _amplitudes(phase_qubits: int, smallest: float) -> Floats:
     magnitude = np.maximum(np.abs(signed), lowest)
     found = np.sign(signed) * _numerator(smallest) / magnitude * (1 - SPREAD / magnitude**2)
     found[size // 2] = 0  # has no positive counterpart, and nothing leaks there
-    return np.asarray(found)
+    return np.clip(found, -1, 1)  # rounding may pass 1, which no rotation does
 
 
 def _circuit(matrix: Floats, right_side: Floats, phase_qubits: int, smallest: float) -> tuple[QuantumCircuit, float]:
@@ -163,11 +164,11 @@ def _append_window(circuit: QuantumCircuit, phase: list[int]) -> None:
         circuit.p(-np.pi * 2**place / size, qubit)
 
 
-def _fourier(num_qubits: int) -> BlockGate:
+def _fourier(num_qubits: int) -> MatrixGate:
     """The quantum Fourier transform."""
     circuit = QuantumCircuit(num_qubits, name="qft")
     circuit.append(QFTGate(num_qubits), range(num_qubits))
-    return BlockGate("qft", circuit, np.fft.ifft(np.eye(2**num_qubits), norm="ortho"))
+    return MatrixGate("qft", circuit, np.fft.ifft(np.eye(2**num_qubits), norm="ortho"))
 
 
 def _powers(matrix: Floats, phase_qubits: int) -> list[Gate]:
@@ -182,19 +183,18 @@ def _powers(matrix: Floats, phase_qubits: int) -> list[Gate]:
         controlled[size:, size:] = (vectors * np.exp(1j * 2**place * turns)) @ vectors.T
         circuit = QuantumCircuit((2 * size).bit_length() - 1, name="evolution")
         circuit.append(UnitaryGate(controlled, check_input=False), circuit.qubits)
-        gates.append(BlockGate(f"evolution_{2**place}", circuit, controlled))
+        gates.append(MatrixGate(f"evolution_{2**place}", circuit, controlled))
     return gates
 
 
 def _rotation(amplitudes: Floats) -> Gate:
     """A rotation of the first qubit that leaves it in 0 with an amplitude for each value of the other qubits."""
-    gate = UCRYGate((2 * np.arccos(amplitudes)).tolist())
-    if gate.num_qubits > MAX_STORED + 1:
-        return gate
-    circuit = QuantumCircuit(gate.num_qubits, name="rotation")
-    circuit.append(gate, circuit.qubits)
+    circuit = QuantumCircuit(len(amplitudes).bit_length(), name="rotation")
+    circuit.append(UCRYGate((2 * np.arccos(amplitudes)).tolist()), circuit.qubits)
+    if circuit.num_qubits > MAX_DENSE_ROTATION:
+        return CircuitGate("rotation", circuit)
     cosine, sine = amplitudes, np.sqrt(1 - amplitudes**2)
     matrix = np.zeros((len(amplitudes), 2, len(amplitudes), 2), dtype=complex)
     every = np.arange(len(amplitudes))
     matrix[every, :, every, :] = np.array([[cosine, -sine], [sine, cosine]]).transpose(2, 0, 1)
-    return BlockGate("rotation", circuit, matrix.reshape(2 * len(amplitudes), -1))
+    return MatrixGate("rotation", circuit, matrix.reshape(2 * len(amplitudes), -1))

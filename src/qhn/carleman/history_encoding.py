@@ -14,7 +14,7 @@ from qiskit.circuit import Gate
 from qiskit.circuit.library import RYGate, UnitaryGate, XGate
 
 from qhn.arrays import Floats
-from qhn.carleman.block_encoding import MAX_DENSE, MAX_STORED, BlockEncoding, BlockGate, multiplexed_ry, scaled_svd
+from qhn.carleman.block_encoding import MAX_DENSE, BlockEncoding, controlled, gate_of, multiplexed_ry, scaled_svd
 from qhn.carleman.history import HistorySystem
 from qhn.errors import QhnError
 
@@ -55,8 +55,7 @@ def history_encoding(system: HistorySystem) -> BlockEncoding:
     step[: system.dimension, : system.dimension] = first.toarray()
     beta = max(1.0, float(np.linalg.norm(step, 2)))
     circuit = _circuit(_controlled_dilation(step, beta), beta, system.num_times, system.num_steps)
-    gate = BlockGate("history", circuit) if circuit.num_qubits <= MAX_STORED else circuit.to_gate()
-    return BlockEncoding(gate, 3, 1 + beta)
+    return BlockEncoding(gate_of("history", circuit), 3, 1 + beta)
 
 
 def _controlled_dilation(step: Floats, beta: float) -> Gate:
@@ -79,7 +78,7 @@ def _controlled_dilation(step: Floats, beta: float) -> Gate:
     turn = np.eye(2 * size)
     turn[size:, size:] = left @ right
     circuit.append(UnitaryGate(turn, check_input=False), [*components, control])
-    return circuit.to_gate() if circuit.num_qubits > MAX_STORED else BlockGate("step", circuit)
+    return gate_of("step", circuit)
 
 
 def _circuit(step: Gate, beta: float, num_times: int, num_steps: int) -> QuantumCircuit:
@@ -95,12 +94,12 @@ def _circuit(step: Gate, beta: float, num_times: int, num_steps: int) -> Quantum
     circuit.append(step, [*components, dilated, steps])
     idle = 2 * math.acos(1 / beta) if num_steps < num_times - 1 else 0.0
     if idle:
-        circuit.append(RYGate(idle).control(2, ctrl_state=0b01), [select, steps, dilated])
+        circuit.append(controlled(RYGate(idle), 2, 0b01), [select, steps, dilated])
     flip_if_below(circuit, select, times, num_steps, steps)
     last = RYGate(math.pi - idle) if idle else XGate()
-    circuit.append(last.control(1 + outer), [select, *times, dilated])
+    circuit.append(controlled(last, 1 + outer), [select, *times, dilated])
     for place in reversed(range(outer)):
-        circuit.append(XGate().control(1 + place), [select, *times[:place], times[place]])
+        circuit.append(controlled(XGate(), 1 + place), [select, *times[:place], times[place]])
     circuit.ry(-angle, select)
     return circuit
 
@@ -125,7 +124,7 @@ def flip_if_below(circuit: QuantumCircuit, control: int, register: list[int], bo
     for first, length in below:
         leading = register[length.bit_length() - 1 :]
         state = first // length * 2 + 1
-        circuit.append(XGate().control(1 + len(leading), ctrl_state=state), [control, *leading, target])
+        circuit.append(controlled(XGate(), 1 + len(leading), state), [control, *leading, target])
 
 
 def _intervals(low: int, high: int) -> list[tuple[int, int]]:

@@ -20,6 +20,7 @@ from scipy.fft import dct
 
 from qhn.arrays import Floats
 from qhn.errors import QhnError
+from qhn.fields import Number
 
 MIN_EPSILON = 1e-12  # below, rounding of the polynomial's coefficients is no longer small beside ε
 MIN_CONDITION = 1 + 1e-4  # a smaller κ is taken as this one: the interval would be a point
@@ -102,8 +103,7 @@ def inverse_polynomial(condition: float, epsilon: float) -> InversePolynomial:
     >>> [inverse_polynomial(4.5, epsilon).degree for epsilon in (0.1, 0.01, 1e-4)]
     [13, 23, 43]
     """
-    if not (math.isfinite(condition) and condition >= 1):
-        raise QhnError(f"the condition number must be finite and at least 1, got {condition}")
+    condition, epsilon = Number(low=1)("the condition number", condition), Number()("epsilon", epsilon)
     if not MIN_EPSILON <= epsilon < 1:
         raise QhnError(f"epsilon must be at least {MIN_EPSILON:g} and below 1, got {epsilon}")
     condition = max(condition, MIN_CONDITION)

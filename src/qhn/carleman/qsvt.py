@@ -7,8 +7,6 @@ of p is what is wanted; one more qubit adds the sequences of φ and of −φ, an
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import scipy.sparse
 from qiskit import QuantumCircuit
@@ -16,13 +14,14 @@ from qiskit.circuit.library import XGate
 from scipy.sparse.linalg import svds
 
 from qhn.arrays import Floats
-from qhn.carleman.block_encoding import MAX_DENSE, BlockEncoding, dilation
+from qhn.carleman.block_encoding import MAX_DENSE, BlockEncoding, controlled, dilation
 from qhn.carleman.history import HistorySystem
 from qhn.carleman.history_encoding import history_encoding
 from qhn.carleman.inverse_polynomial import inverse_polynomial
 from qhn.carleman.linear_solver import MAX_QUBITS, Matrix, SolverCircuit, SolverFacts, append_state, checked, padded
 from qhn.carleman.phases import inverse_phases
 from qhn.errors import QhnError
+from qhn.fields import Number
 
 ENCODINGS = ("dilation", "structured")
 SINGULAR = 1e-13  # smallest singular value, divided by the largest, of a matrix that is taken as invertible
@@ -68,6 +67,9 @@ def qsvt(
             raise QhnError("a matrix needs a right side")
         right_side = history.right_side
     matrix, right_side = checked(system if history is None else history.matrix, right_side)
+    epsilon = Number()("epsilon", epsilon)
+    if kappa is None and history is not None and history.size > MAX_DENSE:
+        kappa = history.condition_number()
     largest, condition = _spectrum(matrix, kappa)
     if history is not None and encoding == "structured":
         encoded, vector = history_encoding(history), right_side
@@ -105,6 +107,7 @@ def _spectrum(matrix: Matrix, kappa: float | None) -> tuple[float, float]:
         QhnError: if the matrix is singular, the bound is below the condition number, or it is needed and missing.
     """
     size = matrix.shape[0]
+    kappa = None if kappa is None else Number(low=1)("kappa", kappa)
     if size > MAX_DENSE:
         if kappa is None:
             raise QhnError(f"the condition number of {size:,} unknowns is not computed above {MAX_DENSE:,}: give kappa")
@@ -118,9 +121,7 @@ def _spectrum(matrix: Matrix, kappa: float | None) -> tuple[float, float]:
             return largest, condition
         if not kappa >= condition * (1 - 1e-9):
             raise QhnError(f"kappa must be at least the condition number {condition:.6g}, got {kappa:g}")
-    if not math.isfinite(kappa):
-        raise QhnError(f"kappa must be finite, got {kappa}")
-    return largest, float(kappa)
+    return largest, kappa
 
 
 def singular_values(matrix: Floats) -> Floats:
@@ -177,7 +178,7 @@ def _turn_signal(circuit: QuantumCircuit, phase: float, ancillas: list[int], rea
 
 def _turn_reflected(circuit: QuantumCircuit, phase: float, ancillas: list[int], real: int) -> None:
     """Append e^{iφΠ} if the other qubit is 0, e^{−iφΠ} if it is 1; in |+⟩ before and after, it adds the two."""
-    flip = XGate().control(len(ancillas), ctrl_state=0)
+    flip = controlled(XGate(), len(ancillas), 0)
     circuit.append(flip, [*ancillas, real])
     circuit.rz(2 * phase, real)
     circuit.append(flip, [*ancillas, real])

@@ -39,7 +39,7 @@ from qhn.quantum_sgd.config import QsgdConfig
 from qhn.quantum_sgd.load import parse_descent
 from qhn.quantum_sgd.segment import Segment
 from qhn.run.directories import DESCENT, results_directory
-from qhn.run.record import renamed
+from qhn.run.record import end_line, renamed
 from qhn.run.session import Session
 from qhn.run.step import Outcome
 
@@ -160,6 +160,7 @@ class DescentRecord:
             for name, end in ((SEGMENTS, self._segments_end), (TIMING, self._timing_end)):
                 if (self.directory / name).exists():
                     truncate(self.directory / name, end.size)
+                    end_line(self.directory / name, end.size)
             yield
 
     def segments(self) -> list[Segment]:

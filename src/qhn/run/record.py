@@ -809,7 +809,7 @@ class Record:
         for path, size in ((steps, end.size), (timing, self._timing_end.size)):
             if path.exists():
                 truncate(path, size)
-                _end_line(path, size)
+                end_line(path, size)
         if evaluations.exists():
             truncate(evaluations, checkpoint.num_evaluations * _evaluation_type(checkpoint.num_qubits).itemsize)
 
@@ -897,8 +897,8 @@ def shown_error(error: Exception) -> str:
     return str(error) if isinstance(error, QhnError) else f"{type(error).__name__}: {error}"
 
 
-def _end_line(path: Path, size: int) -> None:
-    """Write the line end that a file lacks."""
+def end_line(path: Path, size: int) -> None:
+    """Write the line end that a file lacks, whose complete lines have ``size`` bytes."""
     if path.stat().st_size == size - 1:
         append(path, b"\n")
 
