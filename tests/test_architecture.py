@@ -61,6 +61,7 @@ VENDORS = {  # who may import a vendor's package
     "dwave": ("svr.annealing",),
     "minorminer": ("svr.annealing",),
     "optuna": ("paper.optuna_peers",),
+    "nlft_qsp": ("carleman.phases",),
 }
 
 

@@ -112,6 +112,21 @@ def test_errors_are_those_of_independent_rows(rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(found.grad_std_error[:, 1], 0)
 
 
+def test_the_error_of_the_trace_counts_what_second_derivatives_share(rng: np.random.Generator) -> None:
+    """They share E at θ itself, and the causes that a correction brings in."""
+    rule, copies = ParameterShift(np.array([True, False, True, True])), 20_000
+    own, here, shared = rng.uniform(0.1, 0.5, rule.num_rows), 0.4, rng.normal(size=(rule.num_rows, 3))
+    shared[:] = np.where(np.arange(rule.num_rows)[:, None] % 2, shared, 0.3)
+    at_theta = Means(np.zeros(rule.num_rows), np.full(rule.num_rows, here), np.tile(shared[:1], (rule.num_rows, 1)))
+    rows = Means(np.zeros(rule.num_rows), own, shared)
+    stated = rule.combine_means(rows, at_theta, NO_ESTIMATES, Objective(), np.zeros(4), KEY).trace_std_error
+    causes, noise = rng.normal(size=(copies, 3)), own * rng.normal(size=(copies, rule.num_rows))
+    measured = noise + causes @ shared.T
+    middle = here * rng.normal(size=(copies, 1)) + causes @ shared[:1].T
+    trace = (0.5 * (measured[:, 1::2] + measured[:, 2::2]) - middle).sum(axis=1)
+    np.testing.assert_allclose(stated, trace.std(), rtol=0.03)
+
+
 def test_each_row_is_compared_with_theta_on_its_own_tile(rng: np.random.Generator) -> None:
     """Tiles add offsets of their own, which neither the gradient nor the curvature sees."""
     rule = ParameterShift(np.array([True, True, False, True]))

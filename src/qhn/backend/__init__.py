@@ -1,10 +1,11 @@
-"""The machines on which circuits are executed, simulators and QPUs: rows of angles in, measured bits out.
+"""The machines on which circuits are executed, simulators and QPUs: rows of angles or bound circuits in, bits out.
 
 Only this package imports ``qiskit_aer``; only :mod:`qhn.backend.ibm` and the rehearsal import ``qiskit_ibm_runtime``.
 """
 
 from __future__ import annotations
 
+from qhn.backend.bound import CircuitBackend, CircuitPrice, CircuitSamples, CircuitSize, MeasuresCircuits
 from qhn.backend.journal import Journal
 from qhn.backend.machines import MACHINES, Machine, machine_of
 from qhn.backend.sampler import Backend, BackendError, Sampler
@@ -15,9 +16,14 @@ __all__ = [
     "MACHINES",
     "Backend",
     "BackendError",
+    "CircuitBackend",
+    "CircuitPrice",
+    "CircuitSamples",
+    "CircuitSize",
     "DeviceSettings",
     "Journal",
     "Machine",
+    "MeasuresCircuits",
     "NoiseSettings",
     "RehearsalSettings",
     "Sampler",
@@ -28,7 +34,7 @@ __all__ = [
 ]
 
 
-def open_backend(name: str, settings: Settings | None = None, journal: Journal | None = None) -> Backend:
+def open_backend(name: str, settings: Settings | None = None, journal: Journal | None = None) -> CircuitBackend:
     """Open the machine with the given name.
 
     Args:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
+from qiskit.circuit import Gate
 from qiskit.circuit.library import UnitaryGate
 from qiskit.exceptions import QiskitError
+from qiskit.transpiler import generate_preset_pass_manager
 from qiskit_aer import AerSimulator
 from qiskit_aer.primitives import SamplerV2
 
 from qhn.arrays import Bits, Floats
+from qhn.backend.bound import CircuitPrice, CircuitSamples
+from qhn.backend.bound_circuits import check_circuits, size_of
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import BackendError, check_request
 from qhn.backend.samples import Samples
@@ -61,6 +66,40 @@ class AerBackend:
         facts = {"name": self.name, "method": self.method, "noise": "none", "circuit": "executed"}
         return AerSampler(simulator, with_measurement(with_matrices(ansatz.executed)), ansatz, facts)
 
+    def measure(self, circuits: Sequence[QuantumCircuit], shots: int, key: Key) -> CircuitSamples:
+        """Draw the bits of each bound circuit; the same key gives the same bits, whatever the number of cores.
+
+        Raises:
+            ValueError: if the circuits or ``shots`` are refused (:func:`qhn.backend.bound_circuits.check_circuits`), or
+                a state vector does not fit into memory.
+            BackendError: if Aer fails.
+        """
+        simulator, compiled, shots = self._prepared(circuits, shots)
+        seeds = key.generator().integers(2**32, size=len(compiled))
+        bits = [run_bound(simulator, one, shots, int(seed)) for one, seed in zip(compiled, seeds, strict=True)]
+        return CircuitSamples(np.stack(bits))
+
+    def circuit_price(self, circuits: Sequence[QuantumCircuit], shots: int) -> CircuitPrice:
+        """The size of each bound circuit in the instructions of Aer, which takes a gate of any size as a matrix.
+
+        Raises:
+            ValueError: if the circuits or ``shots`` are refused, as by :meth:`measure`.
+        """
+        _, compiled, shots = self._prepared(circuits, shots)
+        return CircuitPrice(tuple(size_of(circuit) for circuit in compiled), shots)
+
+    def _prepared(
+        self, circuits: Sequence[QuantumCircuit], shots: int
+    ) -> tuple[AerSimulator, list[QuantumCircuit], int]:
+        """The simulator of bound circuits, the circuits in its instructions, and the number of shots of each."""
+        checked, shots = check_circuits(circuits, shots)
+        if self.method == "statevector":
+            for circuit in checked:
+                check_memory(circuit.num_qubits, "use aer-mps, or fewer qubits")
+        simulator = AerSimulator(method=self.method)
+        passes = generate_preset_pass_manager(optimization_level=0, backend=simulator)
+        return simulator, passes.run(checked), shots
+
 
 class AerSampler:
     """A sampler that runs the executed circuit of an ansatz on an ``AerSimulator``."""
@@ -90,6 +129,18 @@ class AerSampler:
         return Samples(self.ansatz.relabel(bits))
 
 
+def run_bound(simulator: AerSimulator, circuit: QuantumCircuit, shots: int, seed: int) -> Bits:
+    """The bits ``[shots, num_clbits]`` of a circuit without parameters that is measured into the register ``meas``.
+
+    Raises:
+        BackendError: if Aer fails.
+    """
+    try:
+        return read_bits(SamplerV2.from_backend(simulator, seed=seed).run([circuit], shots=shots).result())
+    except (QiskitError, MemoryError) as error:
+        raise BackendError(f"Aer failed: {error}") from error
+
+
 def with_matrices(circuit: QuantumCircuit) -> QuantumCircuit:
     """The circuit with the matrix of each gate without an angle in its place, which every method of Aer takes.
 
@@ -99,9 +150,9 @@ def with_matrices(circuit: QuantumCircuit) -> QuantumCircuit:
     result = circuit.copy_empty_like()
     for instruction in circuit.data:
         gate = instruction.operation
-        if not gate.is_parameterized() and gate.name != "cx":
+        if isinstance(gate, Gate) and not gate.is_parameterized() and gate.name != "cx":
             gate = UnitaryGate(gate.to_matrix(), label=f"fixed-{gate.num_qubits}")
-        result.append(gate, instruction.qubits)
+        result.append(gate, instruction.qubits, instruction.clbits)
     return result
 
 

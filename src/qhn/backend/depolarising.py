@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from qiskit import QuantumCircuit
 
 from qhn.arrays import Floats
 from qhn.backend.aer import check_memory
+from qhn.backend.bound import CircuitPrice, CircuitSamples
+from qhn.backend.bound_circuits import check_circuits, in_small_gates, size_of
 from qhn.backend.device.load import is_chain
 from qhn.backend.journal import Journal
 from qhn.backend.noise.channels import Depolarising
-from qhn.backend.noise.shots import NO_TWIN, depolarised
+from qhn.backend.noise.shots import NO_TWIN, depolarised, depolarised_bound
 from qhn.backend.noise.twin import Twin
 from qhn.backend.sampler import check_request
 from qhn.backend.samples import Samples
@@ -47,6 +51,37 @@ class DepolarisingBackend:
         if is_chain(ansatz, prune=self.settings.form == "pruned"):
             return DepolarisingSampler(ansatz, self.settings)
         return ShotSampler(ansatz, self.settings)
+
+    def measure(self, circuits: Sequence[QuantumCircuit], shots: int, key: Key) -> CircuitSamples:
+        """Draw the bits of each bound circuit by Aer; the same key gives the same bits.
+
+        Gates on one and two qubits count as one each; those on more are decomposed into them.
+
+        Raises:
+            ValueError: if the circuits or ``shots`` are refused (:func:`qhn.backend.bound_circuits.check_circuits`), a
+                circuit has too many gates, or a state vector does not fit into memory.
+            BackendError: if Aer fails.
+        """
+        small, shots = self._prepared(circuits, shots)
+        streams, noise = key.generator().spawn(len(small)), _noise(self.settings)
+        bits = [depolarised_bound(one, noise).sample_bound(shots, rng) for one, rng in zip(small, streams, strict=True)]
+        return CircuitSamples(np.stack(bits))
+
+    def circuit_price(self, circuits: Sequence[QuantumCircuit], shots: int) -> CircuitPrice:
+        """The size of each bound circuit in gates on one and two qubits, each of which is followed by noise.
+
+        Raises:
+            ValueError: if the circuits or ``shots`` are refused, as by :meth:`measure`.
+        """
+        small, shots = self._prepared(circuits, shots)
+        return CircuitPrice(tuple(size_of(circuit) for circuit in small), shots)
+
+    def _prepared(self, circuits: Sequence[QuantumCircuit], shots: int) -> tuple[list[QuantumCircuit], int]:
+        """The bound circuits in gates on one and two qubits, and the number of shots of each."""
+        checked, shots = check_circuits(circuits, shots)
+        for circuit in checked:
+            check_memory(circuit.num_qubits, "use fewer qubits")
+        return [in_small_gates(circuit, self.name) for circuit in checked], shots
 
 
 class DepolarisingSampler:

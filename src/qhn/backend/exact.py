@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qhn.arrays import Floats
+from qhn.backend.bound import CircuitBackend, CircuitPrice, CircuitSamples
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import check_request
 from qhn.backend.samples import Samples
-from qhn.backend.settings import Settings
+from qhn.backend.settings import NoSettings, Settings
 from qhn.bitstrings import Numbered
 from qhn.circuit.ansatz import GateCircuit
 from qhn.circuit.measurement import with_measurement
@@ -18,6 +20,9 @@ from qhn.exact.chain import Chain
 from qhn.exact.engine import MAX_CUT_QUBITS, check_sampled, has_only_means, sampler_of
 from qhn.exact.protocol import ExactDistribution
 from qhn.seeds import Key
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
 
 
 def open_exact(name: str, settings: Settings, journal: Journal | None) -> ExactBackend:
@@ -38,6 +43,30 @@ class ExactBackend:
             ValueError: if the ansatz is too large and too deep to be simulated exactly.
         """
         return ExactSampler(ansatz)
+
+    def measure(self, circuits: Sequence[QuantumCircuit], shots: int, key: Key) -> CircuitSamples:
+        """Draw bits from the ideal distribution of each bound circuit, of which Aer computes the state vector.
+
+        Raises:
+            ValueError: if the circuits or ``shots`` are refused (:func:`qhn.backend.bound_circuits.check_circuits`), or
+                a state vector does not fit into memory.
+            BackendError: if Aer fails.
+        """
+        return self._state_vector().measure(circuits, shots, key)
+
+    def circuit_price(self, circuits: Sequence[QuantumCircuit], shots: int) -> CircuitPrice:
+        """The size of each bound circuit in the instructions of Aer, which takes a gate of any size as a matrix.
+
+        Raises:
+            ValueError: if the circuits or ``shots`` are refused, as by :meth:`measure`.
+        """
+        return self._state_vector().circuit_price(circuits, shots)
+
+    def _state_vector(self) -> CircuitBackend:
+        """The machine that measures bound circuits; imported late, as trainings without shots do without Aer."""
+        from qhn.backend.aer import open_aer
+
+        return open_aer("aer", NoSettings(), None)
 
 
 class ExactSampler:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from importlib import import_module
 
+from qhn.backend.bound import CircuitBackend
 from qhn.backend.journal import Journal
-from qhn.backend.sampler import Backend
 from qhn.backend.settings import DeviceSettings, NoiseSettings, NoSettings, RehearsalSettings, Settings
 from qhn.errors import QhnError
 from qhn.text import did_you_mean, shown
 
-Opens = Callable[[str, Settings, Journal | None], Backend]
+Opens = Callable[[str, Settings, Journal | None], CircuitBackend]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Machine:
         """Whether the setting with the given name has an effect on this machine."""
         return setting in {field.name for field in fields(self.settings)}
 
-    def open(self, name: str, settings: Settings | None = None, journal: Journal | None = None) -> Backend:
+    def open(self, name: str, settings: Settings | None = None, journal: Journal | None = None) -> CircuitBackend:
         """Open the backend with the given name; arguments are those of :func:`qhn.backend.open_backend`.
 
         Raises:

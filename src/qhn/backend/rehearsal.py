@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from functools import cache, cached_property
 from typing import Any, Protocol
 
@@ -13,6 +14,8 @@ from qiskit_ibm_runtime.fake_provider import FakeProviderForBackendV2
 
 from qhn.arrays import Bits, Floats
 from qhn.backend.aer import check_memory
+from qhn.backend.bound import CircuitPrice, CircuitSamples
+from qhn.backend.device.bound_placement import CircuitPlacer
 from qhn.backend.device.isa import used_qubits
 from qhn.backend.device.load import is_chain
 from qhn.backend.device.placement import Placement, place
@@ -74,6 +77,7 @@ class FakeDevice:
         self.settings = settings or RehearsalSettings()
         self.name: str = device.name
         self._compiled: dict[GateCircuit, ShotRehearsal] = {}
+        self._circuits = CircuitPlacer(device, self.settings)
 
     def compile(self, ansatz: GateCircuit) -> ShotRehearsal:
         """The sampler of the ansatz on the best qubits, made once and then returned again.
@@ -91,6 +95,30 @@ class FakeDevice:
             kind = RehearsalSampler if is_twin else ShotRehearsal
             self._compiled[ansatz] = kind(placement, self.settings)
         return self._compiled[ansatz]
+
+    def measure(self, circuits: Sequence[QuantumCircuit], shots: int, key: Key) -> CircuitSamples:
+        """Draw the bits of each bound circuit, compiled for the device, by Aer with the noise of the qubits in use.
+
+        Raises:
+            ValueError: if the circuits or ``shots`` are refused (:func:`qhn.backend.bound_circuits.check_circuits`),
+                the device cannot execute them, or the state of the qubits in use does not fit into memory.
+            BackendError: if Aer fails.
+        """
+        placed = self._circuits.placed(circuits, shots)
+        for one in placed.circuits:
+            check_memory(len(one.route.used), "use fewer qubits")
+        chip, streams = self._circuits.chip, key.generator().spawn(len(placed.circuits))
+        simulated = (on_device(one.circuit, self.device, chip, in_parts=False) for one in placed.circuits)
+        bits = [one.sample_bound(placed.shots, rng) for one, rng in zip(simulated, streams, strict=True)]
+        return CircuitSamples(np.stack(bits))
+
+    def circuit_price(self, circuits: Sequence[QuantumCircuit], shots: int) -> CircuitPrice:
+        """The size of each bound circuit once it is compiled for the device, and what the real device would bill.
+
+        Raises:
+            ValueError: if the circuits or ``shots`` are refused, or the device cannot execute them.
+        """
+        return self._circuits.placed(circuits, shots).price
 
 
 class Simulator(Protocol):

@@ -146,15 +146,22 @@ def check_request(thetas: Floats, num_parameters: int, num_qubits: int, shots: i
     return rows, number
 
 
-def check_bits(num_rows: int, shots: int, num_qubits: int) -> None:
+def check_bits(number: int, shots: int, num_bits: int, *, of: str = "rows", bits: str = "qubits") -> None:
     """Refuse a job that would measure more bits than memory should hold at once.
+
+    Args:
+        number: number of rows of angles, or of circuits.
+        shots: number of measurements of each of them.
+        num_bits: number of bits of a measurement.
+        of: what is measured, in the plural, for the message.
+        bits: what the bits belong to, in the plural, for the message.
 
     Raises:
         ValueError: if the job measures more than 2^31 bits; the message states the number of bits and the limit.
     """
-    num_bits = num_rows * shots * num_qubits
-    if num_bits > MAX_BITS:
+    total = number * shots * num_bits
+    if total > MAX_BITS:
         raise QhnError(
-            f"{num_rows:,} rows × {shots:,} shots × {num_qubits} qubits are {num_bits:,} measured bits, more than the "
+            f"{number:,} {of} × {shots:,} shots × {num_bits} {bits} are {total:,} measured bits, more than the "
             f"{MAX_BITS:,} of one job; lower shots"
         )

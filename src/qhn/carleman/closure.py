@@ -112,8 +112,17 @@ class Lift:
     scale: float = 1.0
 
     def start(self, displacement: Floats) -> Floats:
-        """The lifted displacement before the first step: ``[num_parameters]`` → ``[dimension]``."""
-        return self.basis.lift(np.asarray(displacement, dtype=np.float64) / self.scale)
+        """The lifted displacement before the first step: ``[num_parameters]`` → ``[dimension]``.
+
+        Raises:
+            ValueError: if the displacement has another length, or is not finite.
+        """
+        u = np.asarray(displacement, dtype=np.float64)
+        if u.shape != (self.basis.num_parameters,) or not np.isfinite(u).all():
+            raise QhnError(
+                f"displacement must be {self.basis.num_parameters} finite numbers, got {shown(displacement)}"
+            )
+        return self.basis.lift(u / self.scale)
 
     def displacement(self, components: Floats) -> Floats:
         """The displacement in lifted components ``[..., dimension]``: ``[..., num_parameters]``."""

@@ -77,8 +77,6 @@ class HistorySystem:
         if any((lift.basis, lift.scale) != (every[0].basis, every[0].scale) for lift in every):
             raise QhnError("all steps must have the same basis and scale")
         start = every[0].start(displacement)
-        if start.shape != (every[0].basis.dimension,):
-            raise QhnError(f"the displacement must be [{every[0].basis.num_parameters}], got {np.shape(displacement)}")
         times = power_of_two(len(every) + 1) if num_times is None else Whole(2)("num_times", num_times)
         if times != power_of_two(times) or times <= len(every):
             raise QhnError(f"num_times must be a power of two above the {len(every)} steps, got {times}")

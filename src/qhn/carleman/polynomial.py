@@ -86,7 +86,7 @@ class PolynomialGradient:
         return np.asarray(self.value + np.sum(terms, axis=0))
 
     def restricted(self, support: Sequence[int] | Integers) -> PolynomialGradient:
-        """The same function of some parameters alone, while all others stay at the reference.
+        """The function of some parameters alone, while all others stay at the reference.
 
         Args:
             support: numbers of the parameters that are free, ``[num_kept]``, in ascending order.

@@ -72,17 +72,20 @@ class ChainRule:
         by_theta = Means(
             self.angle_map.pull_back(slopes.mean), self.angle_map.pull_back_errors(slopes.own_error), shared
         )
-        hessian = hessian_error = None
+        hessian = hessian_error = trace_std_error = None
         if found.hessian_diag is not None and found.hessian_diag_std_error is not None and not self.is_shared:
             squares = replace(self.angle_map, matrix=self.angle_map.matrix.power(2))
             hessian = squares.pull_back(found.hessian_diag)
             hessian_error = squares.pull_back_errors(found.hessian_diag_std_error)
+            angles_of_gate = np.asarray(squares.matrix.sum(axis=1))
+            trace_std_error = self.rule.trace_std_error(rows, unshifted, estimates, angles_of_gate)
         return replace(
             found,
             grad=by_theta.mean * self.active,
             grad_std_error=by_theta.std_error * self.active,
             hessian_diag=hessian,
             hessian_diag_std_error=hessian_error,
+            trace_std_error=trace_std_error,
         )
 
 

@@ -132,6 +132,26 @@ class ExactEstimator:
         estimates = self._estimates(mean.reshape(value.shape)[..., None], value[..., None])
         return ValueAndGrad(value, np.zeros_like(value), grad, np.zeros_like(grad), None, None, estimates)
 
+    def hessian(self, theta: ArrayLike) -> Floats:
+        """All second derivatives of E by the angles: ``[num_parameters]`` → ``[num_parameters, num_parameters]``.
+
+        Parameter shift of the exact gradient: row i is ½[∇E(φ + π/2·e_i) − ∇E(φ − π/2·e_i)] for the angle φ_i of each
+        gate, so that it takes two gradients a gate; angles that turn several gates follow by the chain rule.
+
+        Raises:
+            ValueError: if ``theta`` does not have shape ``[num_parameters]``.
+        """
+        phi, active = self._gate_angles(theta), self.ansatz.unrolled.active
+        shifts = 0.5 * np.pi * np.eye(len(phi))[active]
+        _, grads = self.energy.value_and_grad(np.concatenate([phi + shifts, phi - shifts]))
+        found = np.zeros((len(phi), len(phi)))
+        found[active] = 0.5 * (grads[: len(shifts)] - grads[len(shifts) :])
+        found = 0.5 * (found + found.T)
+        if self.ansatz.angle_map is None:
+            return found
+        pull_back = self.ansatz.angle_map.pull_back
+        return pull_back(pull_back(found).T)
+
     def solutions(self, theta: Floats, found: Estimates) -> Bits:
         """The most probable bitstring at ``theta[num_parameters]``, ``[1, num_qubits]``."""
         return self.most_probable(theta)[0][None]

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from qhn.arrays import Bools, Floats
+from qhn.arrays import Bools, Floats, Integers
 from qhn.estimator.means import Estimates, Means
 from qhn.fields import Number, Whole, settle
 from qhn.problem.objective import Aggregation
@@ -33,6 +33,8 @@ class ValueAndGrad:
             For SPSA it is the shot noise along the random direction, not the spread over directions.
         hessian_diag: second derivatives by each angle ``[..., num_parameters]``; None if the rule does not yield them.
         hessian_diag_std_error: standard errors of the second derivatives, shaped as ``hessian_diag``.
+        trace_std_error: standard error of the sum of the second derivatives, which share the errors of E at θ itself on
+            each tile, ``[...]``; None if the rule does not yield them.
         estimates: estimates for all measured rows ``[..., num_rows]``; row 0 is θ itself.
         drift, drift_std_error: E at fixed angles, with its standard error, ``[...]``; None unless the rule is
             :class:`WithDrift`.
@@ -47,6 +49,7 @@ class ValueAndGrad:
     estimates: Estimates
     drift: Floats | None = None
     drift_std_error: Floats | None = None
+    trace_std_error: Floats | None = None
 
     @property
     def discarded(self) -> float:
@@ -148,7 +151,41 @@ class ParameterShift:
             hessian_diag,
             hessian_diag_std_error,
             estimates,
+            trace_std_error=self.trace_std_error(rows, unshifted, estimates) if objective.is_mean else None,
         )
+
+    def trace_std_error(
+        self, rows: Means, unshifted: Means, estimates: Estimates, weights: Floats | None = None
+    ) -> Floats:
+        """The standard error of the sum of all second derivatives, of which all of a tile share the error of E at θ.
+
+        With S_i = ½[E(θ + π/2·e_i) + E(θ − π/2·e_i)] and E_t at θ on the tile t of pair i, the sum Σ w_i (S_i − E_t)
+        has the variance Σ w_i² var(S_i) + Σ_t (Σ_{i on t} w_i)² var(E_t), and that of what mitigation shares.
+
+        Args:
+            rows: means of the rows, ``[..., num_rows]``.
+            unshifted: means at θ itself on the tile of each row, ``[..., num_rows]``.
+            estimates: estimates for all rows, whose samples say on which tile each was measured.
+            weights: weight of each second derivative in the sum, ``[num_parameters]``; 1 by default.
+        """
+        sums, here = 0.5 * (rows[1::2] + rows[2::2]), unshifted[1::2]
+        weight = np.ones(len(self.active)) if weights is None else weights
+        weight = weight[self.active]
+        variance = np.square(weight * sums.own_error).sum(axis=-1)
+        tiles = self._tiles(here.mean.shape, estimates)
+        for tile in np.unique(tiles):
+            on_tile = np.where(tiles == tile, weight, 0.0)
+            variance = variance + np.square((on_tile * here.own_error).sum(axis=-1))
+        moved = (weight[:, None] * (sums - here).shared).sum(axis=-2)
+        error: Floats = np.sqrt(variance + np.square(moved).sum(axis=-1))
+        return error
+
+    def _tiles(self, shape: tuple[int, ...], estimates: Estimates) -> Integers:
+        """The index of the tile on which each pair of rows was measured, in the shape of their means."""
+        if estimates.samples is None or estimates.samples.tiles is None:
+            return np.zeros(shape, dtype=np.int64)
+        rows = estimates.samples.tiles.reshape(*shape[:-1], -1)  # a drift's rows come last
+        return rows[..., 1 : self.num_rows : 2]
 
     def slopes(self, rows: Means) -> Means:
         """The derivatives by all angles with their errors, from the means of ``num_rows`` rows; 0 for inert angles."""

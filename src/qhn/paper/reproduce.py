@@ -22,6 +22,7 @@ from qhn.paper import (
     noise,
     overfitting,
     prediction,
+    qsgd,
     search,
 )
 from qhn.paper.claims import Claim, Verdict
@@ -46,8 +47,9 @@ PARTS: dict[str, Callable[[Lab], Writer]] = {  # in the order of the report
     "frugal": frugal.frugal,
     "look-ahead": look_ahead.looking_ahead,
     "prediction": prediction.prediction,
+    "qsgd": qsgd.qsgd,
 }
-BY_NAME = ("frugal", "look-ahead", "prediction")  # long parts beyond the paper, done only if they are named
+BY_NAME = ("frugal", "look-ahead", "prediction", "qsgd")  # long parts beyond the paper, done only if they are named
 HEAD = """# Quantum hypernetworks: the experiments of arXiv:2301.08292, run again
 
 A referee's report on *Quantum HyperNetworks: Training Binary Neural Networks in Quantum Superposition* (Carrasquilla et

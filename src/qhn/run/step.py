@@ -55,6 +55,10 @@ class Step:
         row_shots: number of shots of each row of angles that the step asked for, before any rounding by the machine; 0
             without shots, None in records of older versions.
         angles: indices of the angles that the step shifted, of all that change a probability; None for all of them.
+        hessian_diag_std_error: standard errors of ``hessian_diag``, shaped alike; None without shots, if there are no
+            second derivatives, and in records of older versions.
+        trace_std_error: standard error of the sum of ``hessian_diag``, whose entries share the error of E at θ; None
+            where ``hessian_diag_std_error`` is.
     """
 
     step: int
@@ -80,6 +84,8 @@ class Step:
     discarded_weight: float = 0.0
     row_shots: int | None = None
     angles: tuple[int, ...] | None = None
+    hessian_diag_std_error: Floats | None = None
+    trace_std_error: float | None = None
 
     @classmethod
     def measured(
@@ -111,6 +117,7 @@ class Step:
             distinct: number of different bitstrings evaluated since the start of the run.
         """
         here = info.estimates
+        trace_std_error = info.trace_std_error if here.shots else None
         return cls(
             step=number,
             theta=theta,
@@ -135,6 +142,8 @@ class Step:
             discarded_weight=info.discarded,
             row_shots=measurement.shots,
             angles=tuple(np.flatnonzero(measurement.rule.active).tolist()) if resting.any() else None,
+            hessian_diag_std_error=info.hessian_diag_std_error if here.shots else None,
+            trace_std_error=None if trace_std_error is None else float(trace_std_error),
         )
 
     def measurement(self, strategy: Strategy) -> Measurement:
@@ -167,7 +176,8 @@ class Step:
         """
         try:
             tree = parse_json(line)
-            for name in ("theta", "grad", "grad_std_error", "hessian_diag"):
+            tree.setdefault("hessian_diag_std_error", None)
+            for name in ("theta", "grad", "grad_std_error", "hessian_diag", "hessian_diag_std_error"):
                 if tree[name] is not None:
                     tree[name] = np.array([np.nan if x is None else x for x in tree[name]])
             for name in ("std_error", "mean_std_error"):

@@ -84,13 +84,42 @@ def routed(
     Raises:
         ValueError: if the device has too few connected working qubits, or a qubit of ``start`` is none of them.
     """
+    return routed_with_measurements(with_measurement(circuit), device, chip, exclude=exclude, start=start)
+
+
+def routed_with_measurements(
+    circuit: QuantumCircuit,
+    device: BackendV2,
+    chip: Chip,
+    *,
+    exclude: Iterable[int] = (),
+    start: Sequence[int] = (),
+    seeds: Sequence[int] = SEEDS,
+) -> tuple[QuantumCircuit, Route, Load]:
+    """Compile a circuit as :func:`routed` does, with the measurements that it has.
+
+    Args:
+        circuit: a circuit that is measured into the register ``meas``.
+        device: the device whose instructions are used.
+        chip: calibration of the device. What does not work (error 1), and faulty qubits, are never used.
+        exclude: qubits of the device not to use.
+        start: the device's qubits on which the circuit's qubits 0, 1, … start; empty to have them chosen.
+        seeds: seeds of the transpiler that are tried, first for the qubits and then for the swaps.
+
+    Returns:
+        The compiled circuit on all qubits of the device; its route, whose ``qubits`` are those that are measured into
+        bits 0, 1, …; and its numbers of gates on the route's used qubits and pairs.
+
+    Raises:
+        ValueError: if the device has too few connected working qubits, or a qubit of ``start`` is none of them.
+    """
     part = usable_part(chip, circuit.num_qubits, exclude)
     if start:
         _check_start(chip, part, circuit.num_qubits, start)
-    target, measured = Patch(device, chip, part).target, with_measurement(circuit)
+    target = Patch(device, chip, part).target
 
     def best(layout: Sequence[int] | None) -> tuple[QuantumCircuit, list[int]]:
-        return max((_transpiled(measured, target, seed, layout) for seed in SEEDS), key=fidelity)
+        return max((_transpiled(circuit, target, seed, layout) for seed in seeds), key=fidelity)
 
     def fidelity(found: tuple[QuantumCircuit, list[int]]) -> float:
         return _route(chip, onto_device(found[0], part, chip.num_qubits), ())[0].fidelity

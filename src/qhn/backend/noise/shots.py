@@ -63,6 +63,15 @@ class NoisyAer:
         parts = [thetas[start : start + at_once] for start in range(0, len(thetas), at_once)]
         return np.concatenate([self._sample(part, shots, int(rng.integers(2**32))) for part in parts])
 
+    def sample_bound(self, shots: int, rng: np.random.Generator) -> Bits:
+        """Draw the bits ``[shots, num_clbits]`` of a circuit without parameters.
+
+        Raises:
+            BackendError: if Aer fails.
+        """
+        bits: Bits = self.sample(np.empty((1, 0)), shots, rng)[0]
+        return bits
+
     def _sample(self, thetas: Floats, shots: int, seed: int) -> Bits:
         """Draw the bits of some rows in one call of Aer."""
         sampler = SamplerV2.from_backend(self.simulator, seed=seed)
@@ -95,6 +104,22 @@ def depolarised(circuit: QuantumCircuit, noise: Depolarising) -> NoisyAer:
 
     Gates on more qubits are first decomposed into gates on one and two.
     """
+    small = PassManager([Unroll3qOrMore()]).run(circuit)
+    return NoisyAer(with_measurement(with_matrices(small)), _with_noise(noise), in_parts=True)
+
+
+def depolarised_bound(circuit: QuantumCircuit, noise: Depolarising) -> NoisyAer:
+    """A bound circuit of gates on one and two qubits, measured into ``meas``, with the same noise after each of them.
+
+    Args:
+        circuit: the circuit, as :func:`qhn.backend.bound_circuits.in_small_gates` returns it.
+        noise: strengths of the noise.
+    """
+    return NoisyAer(with_matrices(circuit), _with_noise(noise))
+
+
+def _with_noise(noise: Depolarising) -> AerSimulator:
+    """Aer with depolarising noise after every gate, and readout errors."""
     model = NoiseModel()
     for strength, num_qubits in ((noise.p1, 1), (noise.p2, 2)):
         paulis = 4**num_qubits
@@ -103,6 +128,4 @@ def depolarised(circuit: QuantumCircuit, noise: Depolarising) -> NoisyAer:
     if noise.readout_error:
         wrong = noise.readout_error
         model.add_all_qubit_readout_error(ReadoutError([[1 - wrong, wrong], [wrong, 1 - wrong]]))
-    small = PassManager([Unroll3qOrMore()]).run(circuit)
-    simulator = AerSimulator(noise_model=model, max_parallel_experiments=num_cores())
-    return NoisyAer(with_measurement(with_matrices(small)), simulator, in_parts=True)
+    return AerSimulator(noise_model=model, max_parallel_experiments=num_cores())
