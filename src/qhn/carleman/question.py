@@ -6,6 +6,7 @@ all the more.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ from qhn.errors import QhnError
 from qhn.fields import Number, Rule, Whole, optional, settle, truth
 from qhn.text import did_you_mean, shown
 
-MAX_COUNT = 10**18  # of parameters, of steps
+MAX_COUNT = 10**18  # of parameters, of steps, of terms
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Question:
         regime: name of the regime, in place of κ, from whose measured points κ is extrapolated: ``"dissipative"``,
             ``"almost dissipative"`` or ``"divergent"``.
         epsilon: relative error of the solver, and again of what is read, ‖δu(T)‖/‖u(T)‖.
-        sparsity: number s of nonzeros in a row of each tensor of the gradient, at most n.
+        sparsity: number s of terms of each degree in a component of the gradient; a degree that has fewer monomials
+            has as many terms as those, so that the number of monomials of degree d is the dense case.
         degree: degree d of the gradient as a polynomial; None for that of the lift, N.
         kept: number of parameters that are read at the end; None for all n.
         idle: number of idle copies of the last state.
@@ -94,7 +96,6 @@ class Question:
             num_steps=Whole(least=1, most=MAX_COUNT),
             kappa=optional(Number(low=1, high=MAX_CONDITION)),
             epsilon=Number(low=1e-12, high=0.5),
-            sparsity=up_to_n,
             degree=optional(Whole(least=1, most=64)),
             kept=optional(up_to_n),
             idle=Whole(least=0, most=MAX_COUNT),
@@ -107,6 +108,8 @@ class Question:
             regime=optional(_one_of(Regime)),
             rates=_rates,
         )
+        dense = math.comb(self.num_parameters + self.polynomial_degree - 1, self.polynomial_degree)
+        settle(self, sparsity=Whole(least=1, most=min(dense, MAX_COUNT)))
         _check_condition(self)
 
     @property
@@ -131,6 +134,16 @@ class Question:
     def polynomial_degree(self) -> int:
         """The degree d of the gradient."""
         return self.order if self.degree is None else self.degree
+
+    @property
+    def terms(self) -> tuple[int, ...]:
+        """The number of terms of each degree 1 … d in a component of the gradient.
+
+        >>> Question(4, order=2, num_steps=3, kappa=2, sparsity=10).terms
+        (4, 10)
+        """
+        degrees = range(1, self.polynomial_degree + 1)
+        return tuple(min(self.sparsity, math.comb(self.num_parameters + j - 1, j)) for j in degrees)
 
 
 def _one_of(options: Iterable[str]) -> Rule:

@@ -149,7 +149,7 @@ def _gate_rows(resources: Resources) -> list[tuple[str, str, str]]:
         return [("T gates", NOT_STATED, statement)]
     return [
         ("data loading", resources.question.loading, statement),
-        ("numbers to load", count(gates.entries), f"n (1 + d s), {gates.bits} bits each, and their indices"),
+        ("numbers to load", count(gates.entries), f"constants and terms, {gates.bits} bits each, and their indices"),
         ("logical qubits in all", count(resources.qubits), f"{count(gates.qubits)} of data loading"),
         ("T gates a query", count(gates.per_query), "4 a Toffoli gate, 3 log2(1/delta) a rotation"),
         ("T gates a preparation", count(gates.per_preparation), ""),
@@ -161,7 +161,7 @@ def _gate_rows(resources: Resources) -> list[tuple[str, str, str]]:
 def _classical_rows(resources: Resources) -> list[tuple[str, str, str]]:
     classical = resources.classical
     return [
-        ("classical descent", count(classical.descent), "multiply-adds of T true steps, n (1 + s d (d + 1)/2) each"),
+        ("classical descent", count(classical.descent), "multiply-adds of T true steps, j for a term of degree j"),
         ("classical memory", f"{count(classical.memory)} bytes", "the same sparse tensors"),
         ("classical Carleman", count(classical.carleman), "multiply-adds of T steps of the lift, at most"),
         ("classical Carleman memory", f"{count(classical.carleman_memory)} bytes", "one vector of the lift"),

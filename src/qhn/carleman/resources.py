@@ -265,18 +265,18 @@ def _t_gates(question: Question, system: System, solver: SolverCost, readout: Re
 
 
 def _entries(question: Question) -> int:
-    """The numbers that define the map: n constants, and s in each row of every tensor, at each step if stochastic."""
+    """The numbers that define the map: n constants and the terms of n components, at each step if stochastic."""
     maps = question.num_steps if question.stochastic else 1
-    return maps * question.num_parameters * (1 + question.polynomial_degree * question.sparsity)
+    return maps * question.num_parameters * (1 + sum(question.terms))
 
 
 def _classical(question: Question, system: System) -> Classical:
-    """The classical cost; a term of degree j takes j multiply-adds, and a row of order k of the lift (1 + ds)^k."""
-    n, s, d = question.num_parameters, question.sparsity, question.polynomial_degree
+    """The classical cost; a term of degree j takes j multiply-adds, a row of order k of the lift is a product of k."""
+    n = question.num_parameters
     entries = _entries(question)
-    gradient = n + n * s * d * (d + 1) // 2
-    index_bytes = d * -(-max(1, address_bits(n)) // 8)
-    row = min(system.dimension, (1 + d * s) ** question.order)
+    gradient = n * (1 + sum(j * terms for j, terms in enumerate(question.terms, 1)))
+    index_bytes = question.polynomial_degree * -(-max(1, address_bits(n)) // 8)
+    row = min(system.dimension, (1 + sum(question.terms)) ** question.order)
     return Classical(
         entries,
         question.num_steps * gradient,

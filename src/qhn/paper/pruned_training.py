@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -53,6 +53,7 @@ class Moment:
         kept: spectrum of the Hessian by the kept parameters alone.
         errors: distance of the linearised descent from the true one after 1, 2, … steps from here, as a share of the
             distance that the true one has gone, ``[HORIZON]``.
+        way: the distance that the true descent has gone after ``HORIZON`` steps from here.
     """
 
     training: Training
@@ -64,6 +65,7 @@ class Moment:
     full: Spectrum
     kept: Spectrum
     errors: Floats
+    way: float
 
     @property
     def ratio(self) -> float:
@@ -71,9 +73,17 @@ class Moment:
         return self.kept.negative.value / self.kept.positive.value
 
     @property
-    def full_ratio(self) -> float:
-        """The negative mass of the full Hessian as a share of the positive one."""
-        return self.full.negative.value / self.full.positive.value
+    def mean_growth(self) -> float:
+        """The root mean square factor over directions by which a disturbance of the kept parameters grows.
+
+        It is that of the linearised descent over ``HORIZON`` steps: (1 − ηλ)^HORIZON along an eigenvector.
+        """
+        return float(np.sqrt(np.mean((1 - RATE * self.kept.eigenvalues) ** (2 * HORIZON))))
+
+    @property
+    def worst_growth(self) -> float:
+        """The factor along the direction in which a disturbance grows most."""
+        return float(np.abs(1 - RATE * self.kept.eigenvalues).max() ** HORIZON)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +106,8 @@ class Trainings:
             pruned: share of pruned parameters; without a meaning for the dense training.
         """
         share = 0.0 if training is Training.DENSE else pruned
-        found = [quantity(one) for one in self.moments if (one.training, one.step, one.pruned) == (training, step, share)]
+        wanted = (training, step, share)
+        found = [quantity(one) for one in self.moments if (one.training, one.step, one.pruned) == wanted]
         return np.array(found, dtype=np.float64)
 
     @property
@@ -139,7 +150,9 @@ def _moments(seed: int) -> Iterator[Moment]:
                 yield from _train(training, share, seed, masked, support)
 
 
-def _train(training: Training, share: float, seed: int, start: Floats, support: Integers) -> Any:
+def _train(
+    training: Training, share: float, seed: int, start: Floats, support: Integers
+) -> Generator[Moment, None, Floats]:
     """Yield the moments of a training, and return its last parameters."""
     model, theta = network(), start
     for step, theta in enumerate(descend(model, start, Descent(RATE, STEPS), support)):
@@ -147,22 +160,22 @@ def _train(training: Training, share: float, seed: int, start: Floats, support: 
             hessian = model.hessian(theta)
             inside = hessian[np.ix_(support, support)]
             full, kept = exact_spectrum(hessian), exact_spectrum(inside)
-            errors = _linearisation_errors(theta, support, inside)
+            errors, way = _linearisation_errors(theta, support, inside)
             yield Moment(
-                training, share, seed, step, model.value(theta), model.accuracy(theta), full, kept, errors
+                training, share, seed, step, model.value(theta), model.accuracy(theta), full, kept, errors, way
             )  # fmt: skip
     return theta
 
 
-def _linearisation_errors(start: Floats, support: Integers, hessian: Floats) -> Floats:
-    """The errors of the descent whose gradient is linear about the start, relative to the way of the true one."""
+def _linearisation_errors(start: Floats, support: Integers, hessian: Floats) -> tuple[Floats, float]:
+    """The errors of the descent whose gradient is linear about the start, by the way of the true one; and that way."""
     model = network()
     slope = model.gradient(start)[support]
-    linear, errors = np.zeros(len(support)), []
+    linear, gone, errors = np.zeros(len(support)), np.zeros(len(support)), []
     path = descend(model, start, Descent(RATE, HORIZON), support)
     next(path)
     for theta in path:
         linear = linear - RATE * (slope + hessian @ linear)
         gone = (theta - start)[support]
         errors.append(np.linalg.norm(linear - gone) / np.linalg.norm(gone))
-    return np.array(errors)
+    return np.array(errors), float(np.linalg.norm(gone))
