@@ -1,14 +1,13 @@
 """The quantum singular value transformation as a linear solver: an odd polynomial near 1/x of the singular values.
 
-With A = α W Σ V†, phases φ and a block encoding B of A/α, the sequence e^{iφ₀Π} B† e^{iφ₁Π} B … B† e^{iφ_dΠ}, where Π is 1
-if all ancillas are 0 and −1 otherwise, holds V p(Σ) W† at ancillas 0, which is A⁻¹ up to a factor. The real part of p is
-what is wanted; one more qubit adds the sequences of φ and of −φ, and carries the phases, too.
+With A = α W Σ V†, phases φ and a block encoding B of A/α, the sequence e^{iφ₀Π} B† e^{iφ₁Π} B … B† e^{iφ_dΠ}, where Π
+is 1 if all ancillas are 0 and −1 otherwise, holds V p(Σ) W† at ancillas 0, which is A⁻¹ up to a factor. The real part
+of p is what is wanted; one more qubit adds the sequences of φ and of −φ, and carries the phases, too.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse
@@ -17,8 +16,9 @@ from qiskit.circuit.library import StatePreparation, XGate
 from scipy.sparse.linalg import svds
 
 from qhn.arrays import Floats
-from qhn.carleman.block_encoding import MAX_DENSE, BlockEncoding, dilation, history_encoding
+from qhn.carleman.block_encoding import MAX_DENSE, BlockEncoding, dilation
 from qhn.carleman.history import HistorySystem
+from qhn.carleman.history_encoding import history_encoding
 from qhn.carleman.inverse_polynomial import inverse_polynomial
 from qhn.carleman.linear_solver import MAX_QUBITS, Matrix, SolverCircuit, SolverFacts, checked, padded
 from qhn.carleman.phases import inverse_phases
@@ -42,8 +42,8 @@ def qsvt(
         system: matrix A, ``[D, D]``, or the history of a descent, whose matrix it is.
         right_side: right side b, ``[D]``; None for that of the history.
         epsilon: bound ε on ‖x' − x‖/‖x‖ of the circuit's solution x' without shots, whatever b is.
-        encoding: ``"dilation"`` for any matrix, with one ancilla, or ``"structured"`` for the history of a descent whose
-            steps are all alike, with three.
+        encoding: ``"dilation"`` for any matrix, with one ancilla, or ``"structured"`` for the history of a descent
+            whose steps are all alike, with three.
         kappa: bound κ on the condition number of A; None to compute it.
 
     Returns:
@@ -53,10 +53,10 @@ def qsvt(
         QhnError: if A and b are no system, A is singular, ``kappa`` is below the condition number, the degree would be
             too large, or the encoding does not suit the system.
 
-    >>> solver = qsvt(np.array([[1.0, 0.0], [-0.8, 1.0]]), np.array([1.0, 0.0]), epsilon=0.01)
+    >>> solver = qsvt(np.array([[1.0, 0.0], [-0.8, 1.0]]), np.array([1.0, 0.0]), epsilon=1e-3)
     >>> solution, success = solver.amplitudes()
     >>> solution.round(2), solver.num_qubits, solver.facts.degree, round(success, 2)
-    (array([1. , 0.8]), 3, 11, 0.35)
+    (array([1. , 0.8]), 3, 15, 0.44)
     """
     if encoding not in ENCODINGS:
         raise QhnError(f"encoding must be one of {', '.join(ENCODINGS)}, got {encoding!r}")
@@ -112,9 +112,7 @@ def _spectrum(matrix: Matrix, kappa: float | None) -> tuple[float, float]:
         largest = float(svds(matrix, k=1, v0=start, return_singular_vectors=False)[0])
     else:
         dense = matrix.toarray() if scipy.sparse.issparse(matrix) else matrix
-        values = np.linalg.svd(dense, compute_uv=False)
-        if not values[-1] > SINGULAR * values[0]:
-            raise QhnError(f"the matrix is singular: its singular values are from {values[-1]:.3g} to {values[0]:.3g}")
+        values = singular_values(dense)
         largest, condition = float(values[0]), float(values[0] / values[-1])
         if kappa is None:
             return largest, condition
@@ -123,6 +121,18 @@ def _spectrum(matrix: Matrix, kappa: float | None) -> tuple[float, float]:
     if not math.isfinite(kappa):
         raise QhnError(f"kappa must be finite, got {kappa}")
     return largest, float(kappa)
+
+
+def singular_values(matrix: Floats) -> Floats:
+    """The singular values of a dense matrix, the largest first.
+
+    Raises:
+        QhnError: if the matrix is singular in the precision of the numbers.
+    """
+    values = np.linalg.svd(matrix, compute_uv=False)
+    if not values[-1] > SINGULAR * values[0]:
+        raise QhnError(f"the matrix is singular: its singular values are from {values[-1]:.3g} to {values[0]:.3g}")
+    return np.asarray(values)
 
 
 def _sequence(encoded: BlockEncoding, phases: Floats, right_side: Floats) -> QuantumCircuit:
