@@ -422,7 +422,7 @@ class RunMachine:
 
     def _other_journals(self) -> list[Path]:
         """The paths of the journals of the runs that are kept beside this one."""
-        return [] if self._recorder.record is None else journals_beside(self._recorder.record)
+        return [] if self._recorder.record is None else journals_beside(self._recorder.record.directory)
 
     def _history(self) -> History:
         """The history of the run's jobs in its journal; empty for a run that is not recorded."""

@@ -244,11 +244,7 @@ class Record:
             RecordError: if another process is writing the run.
         """
         with self._lock:
-            k = 1
-            while (target := self.directory.with_name(f"{self.directory.name}~{k}")).exists():
-                k += 1
-            self.directory.rename(target)
-        return target
+            return renamed(self.directory)
 
     @contextmanager
     def open_for_writing(self) -> Iterator[None]:
@@ -838,6 +834,14 @@ def load_run(directory: str | Path) -> Record:
     (2, (50, 4), 'done')
     """
     return Record.load(directory)
+
+
+def renamed(directory: Path) -> Path:
+    """Rename a directory to the first free ``<its name>~<k>``, and return its new path."""
+    k = 1
+    while (target := directory.with_name(f"{directory.name}~{k}")).exists():
+        k += 1
+    return directory.rename(target)
 
 
 def lock_of(directory: Path) -> Lock:
