@@ -29,7 +29,7 @@ class BlockGate(Gate):  # type: ignore[misc]
     Args:
         name: name of the gate.
         circuit: the circuit of the gate.
-        matrix: its unitary matrix; None to compute it.
+        matrix: unitary matrix of the circuit; None to compute it.
     """
 
     def __init__(self, name: str, circuit: QuantumCircuit, matrix: Complexes | None = None) -> None:

@@ -20,11 +20,11 @@ import scipy.linalg
 import scipy.sparse
 from qiskit import QuantumCircuit
 from qiskit.circuit import Gate
-from qiskit.circuit.library import QFTGate, StatePreparation, UCRYGate, UnitaryGate
+from qiskit.circuit.library import QFTGate, UCRYGate, UnitaryGate
 
 from qhn.arrays import Complexes, Floats
 from qhn.carleman.block_encoding import MAX_STORED, BlockGate
-from qhn.carleman.linear_solver import MAX_QUBITS, Matrix, SolverCircuit, SolverFacts, checked, padded
+from qhn.carleman.linear_solver import MAX_QUBITS, Matrix, SolverCircuit, SolverFacts, append_state, checked, padded
 from qhn.carleman.qsvt import singular_values
 from qhn.errors import QhnError
 from qhn.fields import Whole
@@ -69,7 +69,7 @@ def hhl(matrix: Matrix, right_side: Floats, phase_qubits: int = 9) -> SolverCirc
         )
     dense, vector = padded(dense, right_side, diagonal=float(values[0]))
     smallest = float(bins[-1])
-    circuit = _circuit(dense, vector, phase_qubits, smallest)
+    circuit, norm = _circuit(dense, vector, phase_qubits, smallest)
     found = estimated(bins, phase_qubits, smallest)
     num_solution = len(vector).bit_length() - 1
     bins_per_value = float(bins[0] / values[0])
@@ -77,7 +77,7 @@ def hhl(matrix: Matrix, right_side: Floats, phase_qubits: int = 9) -> SolverCirc
         circuit=circuit,
         solution=tuple(range(num_solution)),
         ancillas=tuple(range(num_solution, circuit.num_qubits)),
-        scale=float(np.linalg.norm(vector)) * bins_per_value / _numerator(smallest),
+        scale=norm * bins_per_value / _numerator(smallest),
         num_unknowns=len(right_side),
         facts=SolverFacts(
             method="hhl",
@@ -127,8 +127,11 @@ def _amplitudes(phase_qubits: int, smallest: float) -> Floats:
     return np.asarray(found)
 
 
-def _circuit(matrix: Floats, right_side: Floats, phase_qubits: int, smallest: float) -> QuantumCircuit:
-    """The circuit on solution, the qubit that makes A Hermitian, phase register, and the rotated qubit."""
+def _circuit(matrix: Floats, right_side: Floats, phase_qubits: int, smallest: float) -> tuple[QuantumCircuit, float]:
+    """The circuit, and the norm of the right side.
+
+    Its qubits are those of the solution, the one that makes A Hermitian, the phase register, and the rotated one.
+    """
     num_solution = len(right_side).bit_length() - 1
     hermitian = list(range(num_solution + 1))
     phase = list(range(num_solution + 1, num_solution + 1 + phase_qubits))
@@ -142,12 +145,12 @@ def _circuit(matrix: Floats, right_side: Floats, phase_qubits: int, smallest: fl
     fourier = _fourier(phase_qubits)
     estimation.append(fourier.inverse(), phase)
     circuit = QuantumCircuit(rotated + 1, name="hhl")
-    circuit.append(StatePreparation(right_side / np.linalg.norm(right_side)), hermitian[:-1])
+    norm = append_state(circuit, right_side, hermitian[:-1])
     circuit.compose(estimation, inplace=True)
     circuit.append(_rotation(_amplitudes(phase_qubits, smallest)), [rotated, *phase])
     circuit.compose(estimation.inverse(), inplace=True)
     circuit.x(hermitian[-1])
-    return circuit
+    return circuit, norm
 
 
 def _append_window(circuit: QuantumCircuit, phase: list[int]) -> None:

@@ -22,7 +22,7 @@ from qhn.arrays import Floats
 from qhn.errors import QhnError
 
 MIN_EPSILON = 1e-12  # below, rounding of the polynomial's coefficients is no longer small beside ε
-MIN_CONDITION = 1 + 1e-6  # a smaller κ is taken as this one: the interval would be a point
+MIN_CONDITION = 1 + 1e-4  # a smaller κ is taken as this one: the interval would be a point
 MARGIN = 0.99  # largest value of the scaled polynomial: phases exist below 1, and cost more the nearer it is
 
 

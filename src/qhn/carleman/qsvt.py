@@ -12,7 +12,7 @@ import math
 import numpy as np
 import scipy.sparse
 from qiskit import QuantumCircuit
-from qiskit.circuit.library import StatePreparation, XGate
+from qiskit.circuit.library import XGate
 from scipy.sparse.linalg import svds
 
 from qhn.arrays import Floats
@@ -20,7 +20,7 @@ from qhn.carleman.block_encoding import MAX_DENSE, BlockEncoding, dilation
 from qhn.carleman.history import HistorySystem
 from qhn.carleman.history_encoding import history_encoding
 from qhn.carleman.inverse_polynomial import inverse_polynomial
-from qhn.carleman.linear_solver import MAX_QUBITS, Matrix, SolverCircuit, SolverFacts, checked, padded
+from qhn.carleman.linear_solver import MAX_QUBITS, Matrix, SolverCircuit, SolverFacts, append_state, checked, padded
 from qhn.carleman.phases import inverse_phases
 from qhn.errors import QhnError
 
@@ -77,13 +77,13 @@ def qsvt(
         encoded = dilation(dense)
     effective = condition * encoded.subnormalisation / largest
     polynomial = inverse_polynomial(effective, epsilon)
-    circuit = _sequence(encoded, inverse_phases(polynomial), vector)
+    circuit, norm = _sequence(encoded, inverse_phases(polynomial), vector)
     num_solution = encoded.gate.num_qubits - encoded.num_ancillas
     return SolverCircuit(
         circuit=circuit,
         solution=tuple(range(num_solution)),
         ancillas=tuple(range(num_solution, circuit.num_qubits)),
-        scale=float(np.linalg.norm(vector)) * polynomial.scale / encoded.subnormalisation,
+        scale=norm * polynomial.scale / encoded.subnormalisation,
         num_unknowns=len(right_side),
         facts=SolverFacts(
             method="qsvt",
@@ -135,8 +135,11 @@ def singular_values(matrix: Floats) -> Floats:
     return np.asarray(values)
 
 
-def _sequence(encoded: BlockEncoding, phases: Floats, right_side: Floats) -> QuantumCircuit:
-    """The circuit of the transformation of a right side, on solution, ancillas of the encoding, and one more qubit."""
+def _sequence(encoded: BlockEncoding, phases: Floats, right_side: Floats) -> tuple[QuantumCircuit, float]:
+    """The circuit of the transformation of a right side, and that one's norm.
+
+    Its qubits are those of the solution, of the encoding's ancillas, and one more.
+    """
     num_encoded = encoded.gate.num_qubits
     if num_encoded + 1 > MAX_QUBITS:
         raise QhnError(f"the system needs {num_encoded + 1} qubits, more than {MAX_QUBITS}: lower its order or steps")
@@ -144,7 +147,7 @@ def _sequence(encoded: BlockEncoding, phases: Floats, right_side: Floats) -> Qua
     first = num_encoded - encoded.num_ancillas
     ancillas, real = register[first:], num_encoded
     circuit = QuantumCircuit(num_encoded + 1, name="qsvt")
-    circuit.append(StatePreparation(right_side / np.linalg.norm(right_side)), register[:first])
+    norm = append_state(circuit, right_side, register[:first])
     inverse = encoded.gate.inverse()
     turn = _turn_signal if encoded.is_balanced else _turn_reflected
     circuit.h(ancillas[0] if encoded.is_balanced else real)
@@ -160,7 +163,7 @@ def _sequence(encoded: BlockEncoding, phases: Floats, right_side: Floats) -> Qua
         circuit.h(ancillas[0])
     else:
         circuit.h(real)
-    return circuit
+    return circuit, norm
 
 
 def _turn_signal(circuit: QuantumCircuit, phase: float, ancillas: list[int], real: int) -> None:
