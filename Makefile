@@ -114,7 +114,7 @@ search: $(VENV)/.installed-search  ## the best of many runs for the fewest shots
 compare: $(VENV)/.installed  ## runs side by side: RUNS="run run"
 	@$(QHN) compare $(RUNS) $(PLACE)
 
-reproduce: $(VENV)/.installed $(if $(filter prediction,$(FIG)),$(VENV)/.installed-prediction)  ## the paper's experiments and a report on them: FIG=2 (or 3 4 ... frugal prediction) MNIST= SEEDS= WORKERS= EXECUTOR= ADDRESS=
+reproduce: $(VENV)/.installed $(if $(filter prediction,$(FIG)),$(VENV)/.installed-prediction)  ## the paper's experiments and a report on them: FIG=2 (or 3 4 ... frugal look-ahead prediction) MNIST= SEEDS= WORKERS= EXECUTOR= ADDRESS=
 	@$(QHN) reproduce $(FIG) $(if $(MNIST),--mnist $(MNIST)) $(MANY) $(PLACE) $(ARGS)
 
 test: lint  ## lint, types, and tests with warnings as errors, but for the slow ones; CI runs this and test-slow

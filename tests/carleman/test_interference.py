@@ -6,7 +6,7 @@ from carleman.circuits import Machine, ideal_solver
 from carleman.polynomials import descended, quartic, random_gradient
 from qhn.carleman.closure import GradientMap, lift
 from qhn.carleman.history import HistorySystem
-from qhn.carleman.interference import DESIGNS, Interference, LastCounts, best_reference, reach, right_side_with
+from qhn.carleman.interference import DESIGNS, Interference, best_reference, reach, right_side_with
 from qhn.errors import QhnError
 
 POLYNOMIAL = quartic((1.0, 0.5), drive=0.3)
@@ -68,7 +68,18 @@ def test_counts_ignore_shots_whose_ancillas_are_not_zero() -> None:
     assert found.successes.tolist() == [1, 4]
     assert found.plus(found).shots == 8
     assert found.plus(found).last.tolist() == [[0, 2], [0, 8]]
-    assert isinstance(found.plus(found), LastCounts)
+    assert found.padding.tolist() == [0, 0]
+
+
+def test_counts_of_the_padding_are_told_apart() -> None:
+    system = system_of(1)
+    circuits = Interference.of(system, ideal_solver)
+    bits = np.zeros((2, 3, circuits.circuits[0].num_clbits), dtype=np.uint8)
+    place = system.block + system.dimension  # of 1 + 9 components with padding to 16
+    width = len(circuits.solvers[0].solution)
+    bits[1, :2, :width] = place >> np.arange(width) & 1
+    bits[1, 2, :width] = place - 1 >> np.arange(width) & 1
+    assert circuits.counts(bits).padding.tolist() == [0, 2]
 
 
 def test_reach_bounds_a_convex_descent() -> None:
@@ -85,7 +96,7 @@ def test_reach_bounds_a_convex_descent() -> None:
 
 
 def test_a_reference_for_more_shots_is_smaller_and_the_units_with_it() -> None:
-    """It has eight standard errors, as a brute force over its size finds, and never more than the one for any number."""
+    """It has eight standard errors of the download it is made for, and never more than the one for any number."""
     system = system_of(7, 16)
     found = [Interference.of(system, ideal_solver, shots) for shots in (None, 10, 10_000, 1_000_000)]
     sizes = [one.references[0, 0] for one in found]

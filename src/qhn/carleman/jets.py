@@ -18,7 +18,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -67,7 +67,7 @@ class EnergyJet:
         *,
         half_turns: bool = False,
     ) -> None:
-        self.energies = energies
+        self.energies, self.ansatz = energies, ansatz
         self.theta = as_angles(theta, ansatz.num_parameters)
         if self.theta.ndim != 1:
             raise QhnError(f"theta must have shape [{ansatz.num_parameters}], got {list(self.theta.shape)}")
@@ -91,15 +91,21 @@ class EnergyJet:
         missing = [point for point in needed if point not in self._measured]
         if not missing:
             return
-        turns = np.array(missing, dtype=np.float64).reshape(len(missing), len(self.angles))
-        thetas = np.repeat(self.theta[None], len(missing), axis=0)
-        thetas[:, list(self.angles)] += np.pi / 2 * np.where(turns == 3, -1.0, turns)
-        found = self.energies(thetas)
-        mean, error = found if isinstance(found, tuple) else (found, np.zeros(len(missing)))
-        for name, values in (("energies", mean), ("standard errors", error)):
-            if np.shape(values) != (len(missing),) or not np.isfinite(values).all():
-                raise QhnError(f"{name} of {len(missing)} circuits must be as many finite numbers, got {values!r:.80}")
-        self._measured.update(zip(missing, zip(map(float, mean), map(float, error), strict=True), strict=True))
+        turns = np.array(missing, dtype=np.float64)
+        mean, error = self._ask(np.pi / 2 * np.where(turns == 3, -1.0, turns))
+        self._measured.update(zip(missing, zip(mean.tolist(), error.tolist(), strict=True), strict=True))
+
+    def restricted(self, places: Iterable[int]) -> EnergyJet:
+        """The jet by some of the selected angles, given by their places among them, with what is known of it."""
+        kept = list(places)
+        jet = EnergyJet(
+            self.energies, self.ansatz, self.theta, [self.angles[i] for i in kept], half_turns=self.half_turns
+        )
+        for point, known in self._measured.items():
+            inside = tuple(point[i] for i in kept)
+            if np.count_nonzero(inside) == np.count_nonzero(point):
+                jet._measured[inside] = known
+        return jet
 
     def polynomial(self, degree: int) -> PolynomialGradient:
         """E and its gradient by the selected angles up to a degree of the gradient; only new circuits are measured.
@@ -126,18 +132,40 @@ class EnergyJet:
         Raises:
             QhnError: if a circuit that it takes has not been measured.
         """
-        rules = [self._rule(order) for order in orders.values()]
-        mean = variance = 0.0
-        for terms in itertools.product(*rules):
-            point = [0] * len(self.angles)
-            for place, (turns, _) in zip(orders, terms, strict=True):
-                point[place] = turns
-            known = self._measured.get(tuple(point))
-            if known is None:
-                raise QhnError(f"the derivative {dict(orders)} takes circuits of a higher degree than were measured")
-            factor = math.prod(factor for _, factor in terms)
-            mean, variance = mean + factor * known[0], variance + (factor * known[1]) ** 2
-        return mean, math.sqrt(variance)
+        points, factors = [], []
+        for terms in itertools.product(*(self._rule(order) for order in orders.values())):
+            turns = {place: shift for place, (shift, _) in zip(orders, terms, strict=True)}
+            points.append(_point(turns, len(self.angles)))
+            factors.append(math.prod(factor for _, factor in terms))
+        mean, error = self.measured(points)
+        return float(mean @ factors), float(np.linalg.norm(error * factors))
+
+    def at(self, displacement: ArrayLike) -> tuple[float, float]:
+        """E with its standard error at a displacement of the selected angles ``[num_angles]``, measured at once."""
+        mean, error = self._ask(as_angles(displacement, len(self.angles), name="displacement")[None])
+        return float(mean[0]), float(error[0])
+
+    def measured(self, points: Sequence[Point]) -> tuple[Floats, Floats]:
+        """E at points of the lattice with its standard errors, ``[num_points]`` each, from what has been measured.
+
+        Raises:
+            QhnError: if a point has not been measured.
+        """
+        if missing := [point for point in points if point not in self._measured]:
+            raise QhnError(f"E at the shifts {missing[0]} has not been measured; measure a higher degree first")
+        known = np.array([self._measured[point] for point in points]).reshape(-1, 2)
+        return known[:, 0], known[:, 1]
+
+    def _ask(self, displacements: Floats) -> tuple[Floats, Floats]:
+        """E with its standard errors at displacements of the selected angles: ``[B, num_angles]`` → ``[B]`` each."""
+        thetas = np.repeat(self.theta[None], len(displacements), axis=0)
+        thetas[:, list(self.angles)] += displacements
+        found = self.energies(thetas)
+        mean, error = found if isinstance(found, tuple) else (found, np.zeros(len(thetas)))
+        for name, values in (("energies", mean), ("standard errors", error)):
+            if np.shape(values) != (len(thetas),) or not np.isfinite(values).all():
+                raise QhnError(f"{name} of {len(thetas)} circuits must be as many finite numbers, got {values!r:.80}")
+        return np.asarray(mean, dtype=np.float64), np.asarray(error, dtype=np.float64)
 
     def _rule(self, order: int) -> list[tuple[int, float]]:
         """The quarter turns and factors whose sum is a derivative by one angle."""
@@ -182,9 +210,13 @@ def lattice(num_angles: int, derivatives: int, *, half_turns: bool = False) -> l
         for places in itertools.combinations(range(num_angles), size):
             for turns in itertools.product(shifts, repeat=size):
                 if size + turns.count(HALF_TURN) <= derivatives:
-                    shifted = dict(zip(places, turns, strict=True))
-                    points.append(tuple(shifted.get(i, 0) for i in range(num_angles)))
+                    points.append(_point(dict(zip(places, turns, strict=True)), num_angles))
     return points
+
+
+def _point(turns: Mapping[int, int], num_angles: int) -> Point:
+    """The point of the lattice at which some angles are shifted."""
+    return tuple(turns.get(place, 0) for place in range(num_angles))
 
 
 def num_circuits(num_angles: int, degree: int, *, half_turns: bool = False) -> int:

@@ -10,7 +10,6 @@ import typer
 
 from qhn.cli.app import app
 from qhn.cli.options import (
-    BAD_INPUT,
     BackendOption,
     DetachOption,
     JsonOption,
@@ -20,6 +19,7 @@ from qhn.cli.options import (
     SetOption,
     all_settings,
 )
+from qhn.cli.runs import agreed_budget
 from qhn.cli.signals import at_signals_to_end, stop_kindly
 from qhn.cli.terminal import put, tell
 
@@ -81,8 +81,7 @@ def qsgd(
     if estimate:
         _estimate(config)
         return
-    is_silent = quiet or as_json
-    _advance(_begin(config, results, restart, yes), detach, is_silent, as_json)
+    _advance(_begin(config, results, restart=restart, yes=yes, detach=detach), quiet or as_json, as_json)
 
 
 def _estimate(config: QsgdConfig) -> None:
@@ -97,20 +96,34 @@ def _estimate(config: QsgdConfig) -> None:
     put(f"{task.upload.diagnosis.words()}\n\n{estimate_words(config, task.upload)}")
 
 
-def _begin(config: QsgdConfig, results: Path | None, restart: bool, yes: bool) -> QuantumDescent:
-    """Begin the descent; on a QPU without a budget the user is asked to agree to one.
+def _begin(config: QsgdConfig, results: Path | None, *, restart: bool, yes: bool, detach: bool) -> QuantumDescent:
+    """Begin the descent, or take up its record; on a QPU without a budget the user is asked to agree to one.
+
+    Nothing is written before it is known that the descent can run.
 
     Raises:
         Exit: if the user does not agree.
     """
     from qhn.quantum_sgd.loop import QuantumDescent
     from qhn.quantum_sgd.record import DescentRecord
+    from qhn.run.checks import BudgetNeeded
 
-    QuantumDescent(config).task()  # refuses what cannot run before anything is written
-    return QuantumDescent(config, DescentRecord.begin(config, results, restart=restart))
+    def planned(chosen: QsgdConfig) -> QuantumDescent:
+        descent = QuantumDescent(chosen, DescentRecord.of(chosen, results, restart=restart), detach=detach)
+        descent.check()
+        return descent
+
+    try:
+        return planned(config)
+    except BudgetNeeded as error:
+        if not yes and not sys.stdin.isatty():
+            raise
+        budget = agreed_budget(error, yes)
+    machine = config.machine.model_copy(update={"max_qpu_seconds": budget})
+    return planned(config.model_copy(update={"machine": machine}))
 
 
-def _advance(descent: QuantumDescent, detach: bool, is_silent: bool, as_json: bool) -> None:
+def _advance(descent: QuantumDescent, is_silent: bool, as_json: bool) -> None:
     """Advance a descent to its end with its progress, and print its report; ends with the exit code of its outcome."""
     from qhn.backend import BackendError
 

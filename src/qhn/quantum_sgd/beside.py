@@ -65,6 +65,7 @@ def segment_of(
         losses={name: float(model.loss(theta)) for name, theta in found.items()},
         accuracies={name: model.accuracy(theta) for name, theta in found.items()} if has_classes else {},
         loss_std_error=loss_error(model, reading.theta, reading.variance),
+        loss_bias=None if reading.bias is None else loss_change(model, reading.theta, reading.bias),
     )
     return Segment(
         number, _vector(upload.theta), _vector(reading.theta), told_of(upload), reading.solved, reading.read, beside
@@ -87,6 +88,12 @@ def loss_error(model: GeneralisedLinearModel, theta: Floats, variance: Floats) -
     slope, curvature = model.gradient(theta), model.hessian(theta) * variance
     scatter = float(np.square(slope) @ variance + 0.5 * np.sum(curvature * curvature.T))
     return math.sqrt(scatter) + 0.5 * abs(float(np.trace(curvature)))
+
+
+def loss_change(model: GeneralisedLinearModel, theta: Floats, distance: float) -> float:
+    """How much a loss can change within a distance from a point, to second order."""
+    largest = float(np.abs(np.linalg.eigvalsh(model.hessian(theta))).max())
+    return distance * float(np.linalg.norm(model.gradient(theta))) + 0.5 * largest * distance**2
 
 
 def _vector(values: Floats) -> tuple[float, ...]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from qhn.quantum_sgd.segment import Segment
 from qhn.quantum_sgd.start import Start
 from qhn.report.plotting import Axes, MaxNLocator, in_own_style, label_of, save
-from qhn.report.style import BLACK, BLUE, COLOURS, GREEN, GREY, MARKERS, RED, new_figure, one_panel, write_csv
+from qhn.report.style import BLACK, BLUE, COLOURS, GREEN, GREY, MARKERS, RED, new_figure, write_csv
 
 SMALLEST = 1e-16  # an error below is rounding, and has no place on a logarithmic axis
 
@@ -67,7 +68,7 @@ def losses(folder: Path, segments: Sequence[Segment]) -> Path:
 
 @in_own_style
 def parameters(folder: Path, start: Start, segments: Sequence[Segment]) -> Path:
-    """Draw every kept parameter along the segments with its interval, beside true descent.
+    """Draw every kept parameter along the segments beside true descent, and each segment's errors with intervals.
 
     Args:
         folder: the directory for ``parameters.png`` and ``parameters.csv``.
@@ -82,29 +83,27 @@ def parameters(folder: Path, start: Start, segments: Sequence[Segment]) -> Path:
     true = np.array([start.theta, *[one.beside.true_path for one in segments]])
     low = np.array([start.theta, *[one.read.low if one.read else one.after for one in segments]])
     high = np.array([start.theta, *[one.read.high if one.read else one.after for one in segments]])
-    columns = {"segment": numbers}
+    columns: dict[str, Any] = {"segment": numbers}
     for place, name in enumerate(start.names):
         for kind, values in (("", theta), (" low", low), (" high", high), (" true", true)):
             columns[f"{name}{kind}"] = values[:, place]
     write_csv(folder / "parameters.csv", columns)
-    figure, axes = one_panel()
+    figure, (left, right) = new_figure(columns=2)
+    after = np.array([one.beside.true for one in segments])
     for place, name in enumerate(start.names):
         colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
-        axes.plot(numbers, true[:, place], color=colour, linewidth=0.8)
-        bars = np.abs(np.array([theta - low, high - theta])[:, :, place])
-        axes.errorbar(
-            numbers,
-            theta[:, place],
-            bars if low.shape == high.shape and (bars > 0).any() else None,
-            fmt=marker,
-            color=colour,
-            markersize=3,
-            elinewidth=0.7,
-            label=label_of(name),
-        )
-    axes.set_ylabel("parameter (lines: true descent)")
-    axes.legend(fontsize=6, frameon=False, ncols=2)
-    _by_segment(axes)
+        style: dict[str, Any] = {"fmt": marker, "color": colour, "markersize": 3, "elinewidth": 0.7}
+        left.plot(numbers, true[:, place] - true[0, place], color=colour, linewidth=0.8)
+        bars = np.array([theta - low, high - theta])[:, :, place].clip(min=0)
+        left.errorbar(numbers, theta[:, place] - theta[0, place], bars, label=label_of(name), **style)
+        shift = 0.6 * ((place + 0.5) / len(start.names) - 0.5)  # so that the intervals stand side by side
+        right.errorbar(numbers[1:] + shift, theta[1:, place] - after[:, place], bars[:, 1:], **style)
+    left.set_ylabel("change (lines: true descent)")
+    right.axhline(0.0, color=GREY, linewidth=0.5)
+    right.set_ylabel("error of the update, and its 95 %" if bars.any() else "error of the update")
+    left.legend(fontsize=6, frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
+    for axes in (left, right):
+        _by_segment(axes)
     return save(figure, folder / "parameters.png")
 
 
@@ -138,16 +137,17 @@ def circuits(folder: Path, segments: Sequence[Segment]) -> Path:
     figure, (left, right) = new_figure(columns=2)
     left.plot(numbers, condition, "o-", color=BLUE, markersize=3, linewidth=0.8)
     left.set_ylabel("condition number κ")
-    left.set_ylim(bottom=0)
+    left.set_ylim(0, 1.1 * condition.max())
     for values, colour, marker, label in (
         (success, BLUE, "o", "success of the solver"),
         (weight, GREEN, "s", "weight of the last displacement"),
-        (success * weight, RED, "^", "useful shots, $p_T$".replace("$", "").replace("_", "")),
+        (success * weight, RED, "^", "both: a useful shot"),
     ):
         right.plot(numbers, values, marker, color=colour, markersize=3, linestyle="-", linewidth=0.8, label=label)
     right.set_yscale("log")
+    right.set_ylim(top=1.2)
     right.set_ylabel("probability")
-    right.legend(fontsize=6, frameon=False)
+    right.legend(fontsize=6, frameon=False, loc="lower left", bbox_to_anchor=(0, 1))
     for axes in (left, right):
         _by_segment(axes)
     return save(figure, folder / "circuits.png")

@@ -57,7 +57,7 @@ def title_part(config: QsgdConfig, start: Start, outcome: Outcome | None) -> str
 
 def losses_part(segments: Sequence[Segment], table: Table) -> str:
     """The loss after each segment, beside true descent and classical Carleman linearisation, and the errors."""
-    has_shots = any(one.read for one in segments)
+    has_shots, has_circuits = any(one.read for one in segments), any(one.solved for one in segments)
     head = ["segment", "loss", "true descent", "Carleman", "error of update", "of decrease"]
     rows = [
         [
@@ -68,14 +68,17 @@ def losses_part(segments: Sequence[Segment], table: Table) -> str:
             percent(one.update_error),
             percent(one.decrease_error),
             *[f"± {percent(one.stated_error)}"] * has_shots,
+            *[f"≤ {percent(one.solver_error)}"] * has_circuits,
         ]
         for one in segments
     ]
     note = (
         "loss: after the download; true descent: sparse gradient descent from the pruned parameters on; Carleman: the "
-        "same system solved classically; errors: against true descent from the start of the segment"
+        "same system solved classically; errors: against true descent from the start of the segment; by shots, by the "
+        "solver: what they may add to that of the decrease, as stated with the download, not known from true descent"
     )
-    return table(head + ["of shots, stated"] * has_shots, rows) + "\n\n" + note
+    more = ["by shots"] * has_shots + ["by the solver"] * has_circuits
+    return table(head + more, rows) + "\n\n" + note
 
 
 def told_part(segments: Sequence[Segment], table: Table) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from qhn.arrays import Bits, Floats
+from qhn.arrays import Floats
 from qhn.backend import CircuitPrice
 from qhn.carleman.download import Downloaded, download
 from qhn.carleman.interference import Interference
@@ -18,23 +17,10 @@ from qhn.errors import QhnError
 from qhn.quantum_sgd.config import QsgdConfig
 from qhn.quantum_sgd.segment import Read, Solved
 from qhn.quantum_sgd.upload import Upload
-
-if TYPE_CHECKING:
-    from qiskit import QuantumCircuit
+from qhn.run.circuit_machine import CircuitMachine
+from qhn.seeds import Key
 
 ROUNDING = 1e-7  # relative: how far above the computed condition number the bound is that circuits are built for
-
-
-class Measures(Protocol):
-    """What measures the circuits of a segment."""
-
-    def price(self, circuits: Sequence[QuantumCircuit], shots: int) -> CircuitPrice:
-        """The price of measuring each circuit, before anything is submitted."""
-        ...
-
-    def measure(self, circuits: Sequence[QuantumCircuit], shots: int, segment: int) -> Bits:
-        """The measured bits of each circuit, ``[num_circuits, shots, num_clbits]``."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +32,14 @@ class Reading:
         variance: variance of the shots' error of each parameter, ``[num_kept]``; zeros without shots.
         solved: circuits; None if the system was solved classically.
         read: what the bits say; None without shots.
+        bias: bound on the norm of what the solver's own error changes in the parameters; None if none is proven.
     """
 
     theta: Floats
     variance: Floats
     solved: Solved | None = None
     read: Read | None = None
+    bias: float | None = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,11 +92,17 @@ class Task:
         assert shots is not None
         return max(1, shots // len(self.circuits.solvers))
 
-    def price(self, machine: Measures) -> CircuitPrice:
-        """The price of the segment's circuits on a machine, before anything is submitted."""
-        return machine.price(self.circuits.circuits, self.shots_each)
+    def price(self, machine: CircuitMachine) -> CircuitPrice:
+        """The price of the segment's circuits on a machine, before anything is submitted; compiled once."""
+        if self._prices.get(machine) is None:
+            self._prices[machine] = machine.price(self.circuits.circuits, self.shots_each)
+        return self._prices[machine]
 
-    def read(self, machine: Measures | None) -> Reading:
+    @cached_property
+    def _prices(self) -> dict[CircuitMachine, CircuitPrice]:
+        return {}
+
+    def read(self, machine: CircuitMachine | None) -> Reading:
         """Solve the system and read the parameters after the segment.
 
         Args:
@@ -128,21 +122,25 @@ class Task:
         circuit = self.solver(system.matrix, system.right_side)
         vector, success = circuit.amplitudes()
         theta = self.upload.landed(system.last(vector))
-        return Reading(theta, np.zeros_like(theta), _solved((circuit,), success, system.weight_of_last(vector)))
+        solved = _solved((circuit,), success, system.weight_of_last(vector))
+        bound = circuit.facts.error_bound
+        length = self.upload.step.scale * float(np.linalg.norm(vector)) / np.sqrt(1 + system.num_idle)
+        bias = None if bound is None or bound >= 1 else bound / (1 - bound) * length
+        return Reading(theta, np.zeros_like(theta), solved, bias=bias)
 
-    def _measured(self, machine: Measures) -> Reading:
-        price = self.price(machine)
+    def _measured(self, machine: CircuitMachine) -> Reading:
+        price, key = self.price(machine), Key(self.config.descent.seed, step=self.number, run=self.config.run_id)
         predicted = self.upload.carleman() - self.upload.reference
         found = download(
             self.circuits,
-            lambda circuits, shots: machine.measure(circuits, shots, self.number),
+            lambda circuits, shots: machine.measure(circuits, shots, key).bits,
             self.shots_each * len(self.circuits.solvers),
             norm=float(np.linalg.norm(predicted)),  # which refuses too few shots before any is paid for
             min_counts=self.config.machine.min_counts,
         )
         theta = self.upload.landed(found.displacement)
         solved = _solved(self.circuits.solvers, found.success_share, found.weight_of_last, price)
-        return Reading(theta, np.square(found.std_error), solved, _read(found, self.upload))
+        return Reading(theta, np.square(found.std_error), solved, _read(found, self.upload), found.solver_bias)
 
 
 def _solved(

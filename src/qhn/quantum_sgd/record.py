@@ -81,37 +81,30 @@ class DescentRecord:
         self.directory, self.config = directory, config
         self._lock = lock_of(directory)
         self._segments_end = self._timing_end = End()
+        self._is_anew = False  # whether what stands in the directory is to be set aside
 
     @classmethod
-    def begin(cls, config: QsgdConfig, results: str | Path | None = None, *, restart: bool = False) -> DescentRecord:
-        """The record of a configuration: the one that exists, with its segments and budgets as they are asked for now.
+    def of(cls, config: QsgdConfig, results: str | Path | None = None, *, restart: bool = False) -> DescentRecord:
+        """The record of a configuration: the one that exists, or a new one, of which nothing is written yet.
 
         Args:
-            config: the configuration.
+            config: the configuration, whose number of segments and budgets take the place of those of the record.
             results: the directory of all runs; by default ``$QHN_RESULTS`` or ``results``.
-            restart: whether an existing record is set aside, and another one begun.
+            restart: whether an existing record will be set aside, and another one begun.
 
         Raises:
-            RecordError: if the record is damaged, or another process writes it.
-            OSError: if it cannot be written.
+            RecordError: if the record is damaged.
         """
         directory = descent_directory(config, results)
-        if restart and directory.exists():
-            with lock_of(directory):
-                renamed(directory)
-        directory.mkdir(parents=True, exist_ok=True)
-        with lock_of(directory):
-            if not (directory / CONFIG).exists():
-                record = cls(directory, config)
-                record._copy_data()
-                record._write_config()
-                return record
-        record = cls.load(directory)
-        if record.config.run_id != config.run_id:
+        if restart or not (directory / CONFIG).exists():
+            found = cls(directory, config)
+            found._is_anew = restart and directory.exists()
+            return found
+        found = cls.load(directory)
+        if found.config.run_id != config.run_id:
             raise RecordError(f"{directory} holds a descent of another configuration; move it away")
-        with record._lock:
-            record._extend(config)
-        return record
+        found.config = found._extended(config)
+        return found
 
     @classmethod
     def load(cls, directory: str | Path) -> DescentRecord:
@@ -146,11 +139,20 @@ class DescentRecord:
     def open_for_writing(self) -> Iterator[None]:
         """Hold the record against other processes, and cut off what a killed one left of a line.
 
+        The directory is made, and the configuration written, if that has not been done.
+
         Raises:
             RecordError: if another process writes it, or its files are damaged.
+            OSError: if it cannot be written.
         """
+        if self._is_anew:
+            with self._lock:
+                renamed(self.directory)
+            self._is_anew = False
+        self.directory.mkdir(parents=True, exist_ok=True)
         with self._lock:
             clear_abandoned(self.directory)
+            self._begin()
             segments = self._lines(SEGMENTS)
             timing = self._lines(TIMING)[: len(segments)]  # a timing without its segment is written again
             self._segments_end = segments[-1].end if segments else End()
@@ -216,16 +218,21 @@ class DescentRecord:
         tree = self._read(OUTCOME)
         return None if tree is None else Outcome(tree["name"], tree["message"])
 
-    def _extend(self, config: QsgdConfig) -> None:
-        """Take over the number of segments and the budgets that are asked for now, but no fewer segments."""
+    def _begin(self) -> None:
+        """Write the configuration, if there is none or another number of segments or budget is asked for."""
+        if not (self.directory / CONFIG).exists():
+            self._copy_data()
+            self._write_config()
+        elif DescentRecord.load(self.directory).config != self.config:
+            self._write_config()
+            self.write_outcome(None)
+
+    def _extended(self, config: QsgdConfig) -> QsgdConfig:
+        """The configuration with the number of segments and the budgets of another, but no fewer segments than done."""
         segments = max(config.descent.segments, len(self._lines(SEGMENTS)))
         descent = self.config.descent.model_copy(update={"segments": segments})
         lift = self.config.lift.model_copy(update={"force": config.lift.force})
-        found = self.config.model_copy(update={"descent": descent, "machine": config.machine, "lift": lift})
-        if found != self.config:
-            self.config = found
-            self._write_config()
-            self.write_outcome(None)
+        return self.config.model_copy(update={"descent": descent, "machine": config.machine, "lift": lift})
 
     def _copy_data(self) -> None:
         """Copy the user's file of data, or the images of their MNIST files, so that the descent needs no other."""
@@ -253,6 +260,8 @@ class DescentRecord:
 
     def _lines(self, name: str) -> list[Line]:
         path = self.directory / name
+        if self._is_anew:
+            return []
         try:
             return list(checksums.lines_of(path.read_bytes() if path.exists() else b""))
         except QhnError as error:

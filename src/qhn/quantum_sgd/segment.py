@@ -113,6 +113,7 @@ class Beside:
         losses: losses by name: ``before``, ``after``, ``true``, ``true_path`` and ``carleman``.
         accuracies: accuracies by the same names; empty for labels that are numbers.
         loss_std_error: standard error of the loss after the segment that shots cause, to second order.
+        loss_bias: bound on what the solver's own error changes in that loss, to second order; None if none is proven.
     """
 
     true: Vector
@@ -121,6 +122,7 @@ class Beside:
     losses: Mapping[str, float]
     accuracies: Mapping[str, float]
     loss_std_error: float = 0.0
+    loss_bias: float | None = 0.0
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,11 @@ class Segment:
     def stated_error(self) -> float:
         """The standard error of the decrease of the loss that shots cause, relative to the true decrease."""
         return self._of_decrease(self.beside.loss_std_error)
+
+    @property
+    def solver_error(self) -> float:
+        """The bound on what the solver changes in the decrease of the loss, relative to it; infinite if none is proven."""
+        return math.inf if self.beside.loss_bias is None else self._of_decrease(self.beside.loss_bias)
 
     def _of_decrease(self, difference: float) -> float:
         decrease = self.beside.losses["before"] - self.beside.losses["true"]

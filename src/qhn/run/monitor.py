@@ -145,7 +145,8 @@ class AlongStep:
     Attributes:
         step: number of the step from whose θ the angles moved.
         curvature, std_error: the mean curvature in units of C per squared radian, and its standard error.
-        rate: the learning rate η with which gradient descent goes as far along the step; nan for a step uphill.
+        rate: the learning rate η = −|s|²/(g·s) with which gradient descent along the measured g goes as far along the
+            step; nan for a step uphill.
 
     >>> AlongStep(3, curvature=0.5, std_error=0.0, rate=1.0).regime.value, AlongStep(3, 0.5, 0.0, 5.0).regime.value
     ('dissipative', 'divergent')
@@ -201,7 +202,7 @@ class Spectrum:
     """The eigenvalues of an exact Hessian.
 
     Attributes:
-        eigenvalues: in ascending order, ``[n]``.
+        eigenvalues: the eigenvalues in ascending order, ``[n]``.
 
     >>> spectrum = Spectrum.of(np.diag([2.0, -0.5]))
     >>> spectrum.positive_mass, spectrum.negative_mass, spectrum.stable_step, spectrum.regime(0.1).value
@@ -213,7 +214,7 @@ class Spectrum:
     @classmethod
     def of(cls, hessian: Floats) -> Spectrum:
         """The spectrum of a symmetric matrix ``[n, n]``."""
-        return cls(np.linalg.eigvalsh(hessian))
+        return cls(np.asarray(np.linalg.eigvalsh(hessian), dtype=np.float64))
 
     @property
     def positive_mass(self) -> float:
