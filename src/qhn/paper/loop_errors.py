@@ -22,7 +22,7 @@ from qhn.quantum_sgd.upload import batches_of, descended, upload
 EXACT = 0  # number of shots that stands for exact amplitudes
 SHOTS = (1_000, 10_000, 100_000, 1_000_000)  # of a segment, over both of its circuits
 SEEDS = 8  # whole descents for each number of shots
-REPEATS = 100  # downloads of the first segment for each number of shots
+REPEATS, MOST_SHOTS = 100, 30_000_000  # downloads of the first segment for each number of shots, and their shots
 DESCENT = "digits"
 
 
@@ -156,7 +156,7 @@ def coverage(shots: int) -> Coverage:
     held = one.task.read(None).theta - system.reference
     batches = batches_of(config, start.model, 0)
     true = descended(start.model, start.theta, config.descent.learning_rate, batches) - system.reference
-    found = [one.downloaded(shots, rng) for _ in range(REPEATS)]
+    found = [one.downloaded(shots, rng) for _ in range(min(REPEATS, MOST_SHOTS // shots))]
     low, high = np.stack([each.interval for each in found]).transpose(2, 0, 1)
     values, norm = np.stack([each.displacement for each in found]), float(np.linalg.norm(held))
     return Coverage(

@@ -8,20 +8,22 @@ from functools import cache
 
 import numpy as np
 
-from qhn.arrays import Floats
 from qhn.carleman.closure import GradientMap, lift
 from qhn.carleman.gate_counts import gate_counts
 from qhn.carleman.hhl import hhl
 from qhn.carleman.history import HistorySystem
 from qhn.carleman.linear_solver import SolverCircuit
-from qhn.carleman.polynomial import PolynomialGradient
 from qhn.carleman.qsvt import ENCODINGS, qsvt
 from qhn.paper.lift_errors import RATE, quartic
+from qhn.quantum_sgd.load import load_descent
+from qhn.quantum_sgd.loop import QuantumDescent
+from qhn.quantum_sgd.segment import Segment
 
 SYSTEMS = ((1, 3), (2, 3), (2, 7))  # truncation orders and steps: 8, 32 and 64 unknowns
 EPSILONS = (0.3, 0.1, 0.01, 1e-3, 1e-4, 1e-6)  # relative errors that QSVT is asked for
 PHASE_QUBITS = (4, 5, 6, 7, 8, 9)  # of HHL
-SMALL_EPSILONS = (0.3, 0.1, 0.01)  # that are asked for on three qubits
+SMALL, SMALL_EPSILONS = "three-qubits", (0.3, 0.1, 0.01)  # descent on three qubits, and errors that are asked for
+REHEARSAL, REHEARSAL_SHOTS = "fake_torino", 20_000
 AS_WRITTEN, SHORTEST = 1, 3  # levels of the compiler: gate for gate, and whatever has the same matrix
 
 
@@ -101,7 +103,7 @@ def selected(found: Sequence[Solution], num_unknowns: int, encoding: str) -> lis
 
 @dataclass(frozen=True)
 class SmallCircuit:
-    """The circuit of one step of one parameter, the smallest there is.
+    """The circuit of one step of one parameter of the digits, the smallest there is.
 
     Attributes:
         epsilon: relative error that was asked for.
@@ -109,8 +111,8 @@ class SmallCircuit:
         degree: degree of the polynomial.
         gates: CX of the circuit as it is written.
         shortest: CX of the shortest circuit that the compiler finds for the product of its matrices.
-        update: update of the parameter by the circuit.
-        true: update by true descent.
+        success: probability that all ancillas are measured 0.
+        error: error of the parameter's update, relative to that by true descent.
     """
 
     epsilon: float
@@ -118,20 +120,36 @@ class SmallCircuit:
     degree: int
     gates: int
     shortest: int
-    update: float
-    true: float
+    success: float
+    error: float
 
 
 def small_circuits() -> list[SmallCircuit]:
-    """One step from 0.3 on a parabola of curvature 1, in order 1, by the error that is asked for."""
-    start, parabola = np.array([0.3]), PolynomialGradient(np.zeros(1), 0.0, (np.zeros(1), np.eye(1)))
-    system = HistorySystem.of(lift(GradientMap(parabola, RATE), 1), start, 1)
-    true = float(-RATE * parabola.gradient(start)[0])
-    found = []
-    for epsilon in SMALL_EPSILONS:
-        solver = qsvt(system, epsilon=epsilon)
-        end: Floats = system.last(solver.amplitudes().vector)
-        gates, shortest = (gate_counts(solver.circuit, level).two_qubit_gates for level in (AS_WRITTEN, SHORTEST))
-        update = float(end[0] - start[0])
-        found.append(SmallCircuit(epsilon, solver.num_qubits, solver.facts.degree, gates, shortest, update, true))
-    return found
+    """The smallest circuit with exact amplitudes, by the error that is asked for."""
+    return [_small_circuit(epsilon) for epsilon in SMALL_EPSILONS]
+
+
+def _small_circuit(epsilon: float) -> SmallCircuit:
+    settings = {"machine.backend": "exact", "machine.shots": "none", "descent.segments": 1, "solver.epsilon": epsilon}
+    descent = QuantumDescent(load_descent(SMALL, settings))
+    task = descent.task()
+    assert task is not None
+    system = task.upload.system
+    solver = task.solver(system.matrix, system.right_side)
+    gates, shortest = (gate_counts(solver.circuit, level).two_qubit_gates for level in (AS_WRITTEN, SHORTEST))
+    segment = next(iter(descent))
+    success = solver.amplitudes().success
+    return SmallCircuit(
+        epsilon, solver.num_qubits, solver.facts.degree, gates, shortest, success, segment.update_error
+    )  # fmt: skip
+
+
+def rehearsed(backend: str = REHEARSAL, shots: int = REHEARSAL_SHOTS) -> Segment:
+    """One segment of the smallest circuits on a rehearsed device, with its noise and its own basis of gates.
+
+    Args:
+        backend: name of the rehearsed device.
+        shots: number of shots over both circuits.
+    """
+    settings = {"machine.backend": backend, "machine.shots": shots, "descent.segments": 1}
+    return next(iter(QuantumDescent(load_descent(SMALL, settings))))

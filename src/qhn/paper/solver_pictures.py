@@ -17,7 +17,7 @@ from qhn.report.plotting import Axes, in_own_style, save
 from qhn.report.style import BLACK, BLUE, COLOURS, COLUMN, GREEN, GREY, MARKERS, RED, new_figure
 from qhn.sweep.survey import Rate
 
-LINES = {"dilation": "-", "structured": "--", "evolution": "-"}
+LINES = {"dilation": "-", "structured": "--"}
 
 
 @in_own_style
@@ -43,12 +43,12 @@ def solver_errors(path: Path, found: Sequence[Solution]) -> Path:
         bits = [one.asked for one in by_phase]
         panels[1].plot(bits, [one.error for one in by_phase], **style, label=f"{size} unknowns")
         panels[1].plot(bits, [one.bound for one in by_phase], color=COLOURS[number], lw=0.7, ls=":")
-        panels[2].plot([one.error for one in by_phase], [one.success for one in by_phase], **style, ls=":")
     panels[0].set(xlabel="degree of QSVT's polynomial", ylabel="relative error of the solution", yscale="log")
     panels[1].set(xlabel="phase qubits of HHL", yscale="log", ylabel="relative error of the solution")
     panels[1].set_title("dotted: bound known before", fontsize=8)
-    panels[2].set(xlabel="relative error of the solution", ylabel="probability of success", xscale="log", ylim=(0, None))
-    panels[2].set_title("dotted: HHL", fontsize=8)
+    panels[2].set(
+        xlabel="relative error of the solution", ylabel="probability of success of QSVT", xscale="log", ylim=(0, None)
+    )
     one_legend(figure, panels, fontsize=7, ncols=3)
     write_rows(path.with_suffix(".csv"), [asdict(one) for one in found])
     return save(figure, path)
