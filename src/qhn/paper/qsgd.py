@@ -46,9 +46,9 @@ def _introduce(page: Writer) -> None:
         "could solve; its solution is read out, and the next segment begins there. Everything here is computed at a "
         "size that a laptop simulates. **Definitions of regimes and of R are our own** (`qhn.carleman.regimes`): the "
         "full text of the paper was not available to us, only its abstract, summaries and public code, and that code "
-        "has spectra of Hessians, but no lift, no linear system and no circuit. **No quantum advantage is shown or claimed "
-        "here**: circuits are simulated, and true descent and classical Carleman linearisation, which are faster at "
-        "every size that runs, stand beside each of them. Statements marked *our own* are not the paper's."
+        "has spectra of Hessians, but no lift, no linear system and no circuit. **No quantum advantage is shown or "
+        "claimed here**: circuits are simulated, and true descent and classical Carleman linearisation, which are "
+        "faster at every size that runs, stand beside each of them. Statements marked *our own* are not the paper's."
     )
 
 

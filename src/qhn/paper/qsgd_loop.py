@@ -88,7 +88,7 @@ def _table(page: Writer, found: Sequence[Descents], covered: Sequence[Coverage])
     )  # fmt: skip
     page.text(
         "Errors are relative, as root mean square and, in brackets, at most. The last five columns are of "
-        f"{len(covered[0].errors)} downloads of the first segment ({len(covered[-1].errors)} with {SHOTS[-1]:,} shots). "
+        f"{len(covered[0].errors)} downloads of the first segment, {len(covered[-1].errors)} with {SHOTS[-1]:,} shots. "
         f"Below {MIN_COUNTS} counts a parameter the loop refuses to measure unless it is told not to; here it was."
     )
     page.table(head, rows)

@@ -30,8 +30,8 @@ def resources(page: Writer) -> None:
         f"Few qubits are no small cost. Below: N = {first.order}, T = {first.num_steps}, a tenth of the parameters "
         f"read, ε = {first.epsilon:g}, {first.sparsity} terms of each degree in a component of the gradient, κ = "
         f"{first.condition:.3g} extrapolated from dissipative functions of two parameters, no decay, an ideal block "
-        "encoding, 1 µs a T gate in sequence against 10¹² classical operations a second. These are assumptions, most of "
-        "them in the quantum computer's favour. T gates are counted only under a stated model of data loading; "
+        "encoding, 1 µs a T gate in sequence against 10¹² classical operations a second. These are assumptions, most "
+        "of them in the quantum computer's favour. T gates are counted only under a stated model of data loading; "
         "*classical* is multiply-adds of true descent on the same sparse polynomial."
     )
     page.table(*resource_table(LARGE))

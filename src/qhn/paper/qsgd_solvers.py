@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from qhn.paper import solver_errors, solver_pictures
@@ -33,8 +34,8 @@ def solvers(page: Writer, lab: Lab) -> None:
     page.picture(
         lambda: solver_pictures.solver_errors(lab.folder / "qsgd-solvers.png", found),
         "Error of QSVT by the degree of its polynomial, and of HHL by its phase qubits; probability that QSVT's "
-        f"ancillas are all measured 0. QSVT was asked for errors from {EPSILONS[0]:g} to {EPSILONS[-1]:g}. Systems of 8 "
-        "and 32 unknowns have the same κ, and the same errors.",
+        f"ancillas are all measured 0. QSVT was asked for errors from {EPSILONS[0]:g} to {EPSILONS[-1]:g}. Systems of "
+        "8 and 32 unknowns have the same κ, and the same errors.",
     )
     _table(page, found)
     _judge(page, found)
@@ -69,13 +70,13 @@ def _judge(page: Writer, found: Sequence[Solution]) -> None:
         "A quantum linear solver yields the history of a linearised descent",
         verdict_of(all(one.error <= one.asked for one in qsvt)),
         f"QSVT stayed within the error that was asked for in {sum(one.error <= one.asked for one in qsvt)} of "
-        f"{len(qsvt)} cases (largest ratio {max(one.error / one.asked for one in qsvt):.2f}), on {len(SYSTEMS)} systems "
-        "of one function, simulated",
+        f"{len(qsvt)} cases (largest ratio {max(one.error / one.asked for one in qsvt):.2f}), on {len(SYSTEMS)} "
+        "systems of one function, simulated",
     )
     by_bits = {bits: [one for one in found if one.method == "hhl" and one.asked == bits] for bits in SHOWN_PHASE_QUBITS}
     largest = {bits: max(one.error for one in those) for bits, those in by_bits.items()}
     trend = [selected(found, size, "evolution") for size in sorted({one.num_unknowns for one in found})]
-    rises = sum(after.error > before.error for those in trend for before, after in zip(those, those[1:], strict=False))
+    rises = sum(after.error > before.error for those in trend for before, after in itertools.pairwise(those))
     page.claim(
         OURS,
         "HHL, the cross-check, agrees within 2 % at 9 phase qubits",

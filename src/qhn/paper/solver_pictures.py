@@ -34,7 +34,10 @@ def solver_errors(path: Path, found: Sequence[Solution]) -> Path:
         style: dict[str, Any] = {"color": COLOURS[number], "marker": MARKERS[number], "ms": 3.5, "lw": 1}
         for encoding in ("dilation", "structured"):
             chosen = selected(found, size, encoding)
-            line = {"ls": LINES[encoding], "mfc": COLOURS[number] if encoding == "dilation" else "white"}
+            line: dict[str, Any] = {
+                "ls": LINES[encoding],
+                "mfc": COLOURS[number] if encoding == "dilation" else "white",
+            }
             label = f"{size} unknowns, {encoding}, α = {chosen[0].subnormalisation:.2g}"
             degrees, errors = [one.degree for one in chosen], [one.error for one in chosen]
             panels[0].plot(degrees, errors, **style, **line, label=label)
