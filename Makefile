@@ -61,6 +61,10 @@ $(VENV)/.installed-prediction: $(VENV)/.installed-search
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[search,peers]'
 	@touch $@
 
+$(VENV)/.installed-qsgd: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[qsgd]'
+	@touch $@
+
 init: $(VENV)/.installed  ## look at a table and write a configuration for it: TABLE=data.csv LABEL= OUTPUT=
 	@$(QHN) init $(TABLE) $(if $(LABEL),--label '$(LABEL)') $(if $(OUTPUT),--output $(OUTPUT))
 
@@ -119,7 +123,7 @@ qsgd: $(VENV)/.installed  ## gradient descent by a quantum linear solver: DESCEN
 compare: $(VENV)/.installed  ## runs side by side: RUNS="run run"
 	@$(QHN) compare $(RUNS) $(PLACE)
 
-reproduce: $(VENV)/.installed $(if $(filter prediction,$(FIG)),$(VENV)/.installed-prediction)  ## the paper's experiments and a report on them: FIG=2 (or 3 4 ... frugal look-ahead prediction) MNIST= SEEDS= WORKERS= EXECUTOR= ADDRESS=
+reproduce: $(VENV)/.installed $(if $(filter prediction,$(FIG)),$(VENV)/.installed-prediction) $(if $(filter qsgd,$(FIG)),$(VENV)/.installed-qsgd)  ## the paper's experiments and a report on them: FIG=2 (or 3 4 ... frugal look-ahead prediction qsgd) MNIST= SEEDS= WORKERS= EXECUTOR= ADDRESS=
 	@$(QHN) reproduce $(FIG) $(if $(MNIST),--mnist $(MNIST)) $(MANY) $(PLACE) $(ARGS)
 
 test: lint  ## lint, types, and tests with warnings as errors, but for the slow ones; CI runs this and test-slow
