@@ -18,7 +18,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,8 +32,9 @@ from qhn.errors import QhnError
 from qhn.fields import Whole, each, truth
 
 Energies = Callable[[Floats], Floats | tuple[Floats, Floats]]
-Point = tuple[int, ...]  # the quarter turns, 0 to 3, by which each selected angle is shifted
+Point = tuple[tuple[int, int], ...]  # the places of the shifted angles, ascending, each with its quarter turns, 1 to 3
 HALF_TURN = 2
+SHIFTS = {1: np.pi / 2, HALF_TURN: np.pi, 3: -np.pi / 2}  # radians, by quarter turns
 
 
 class EnergyJet:
@@ -67,7 +68,7 @@ class EnergyJet:
         *,
         half_turns: bool = False,
     ) -> None:
-        self.energies = energies
+        self.energies, self.ansatz = energies, ansatz
         self.theta = as_angles(theta, ansatz.num_parameters)
         if self.theta.ndim != 1:
             raise QhnError(f"theta must have shape [{ansatz.num_parameters}], got {list(self.theta.shape)}")
@@ -91,15 +92,24 @@ class EnergyJet:
         missing = [point for point in needed if point not in self._measured]
         if not missing:
             return
-        turns = np.array(missing, dtype=np.float64).reshape(len(missing), len(self.angles))
-        thetas = np.repeat(self.theta[None], len(missing), axis=0)
-        thetas[:, list(self.angles)] += np.pi / 2 * np.where(turns == 3, -1.0, turns)
-        found = self.energies(thetas)
-        mean, error = found if isinstance(found, tuple) else (found, np.zeros(len(missing)))
-        for name, values in (("energies", mean), ("standard errors", error)):
-            if np.shape(values) != (len(missing),) or not np.isfinite(values).all():
-                raise QhnError(f"{name} of {len(missing)} circuits must be as many finite numbers, got {values!r:.80}")
-        self._measured.update(zip(missing, zip(map(float, mean), map(float, error), strict=True), strict=True))
+        displacements = np.zeros((len(missing), len(self.angles)))
+        for row, point in zip(displacements, missing, strict=True):
+            for place, turns in point:
+                row[place] = SHIFTS[turns]
+        mean, error = self._ask(displacements)
+        self._measured.update(zip(missing, zip(mean.tolist(), error.tolist(), strict=True), strict=True))
+
+    def restricted(self, places: Iterable[int]) -> EnergyJet:
+        """The jet by some of the selected angles, given by their places among them, with what is known of it."""
+        kept = list(places)
+        jet = EnergyJet(
+            self.energies, self.ansatz, self.theta, [self.angles[i] for i in kept], half_turns=self.half_turns
+        )
+        there = {old: new for new, old in enumerate(kept)}
+        for point, known in self._measured.items():
+            if all(place in there for place, _ in point):
+                jet._measured[tuple(sorted((there[place], turns) for place, turns in point))] = known
+        return jet
 
     def polynomial(self, degree: int) -> PolynomialGradient:
         """E and its gradient by the selected angles up to a degree of the gradient; only new circuits are measured.
@@ -126,18 +136,41 @@ class EnergyJet:
         Raises:
             QhnError: if a circuit that it takes has not been measured.
         """
-        rules = [self._rule(order) for order in orders.values()]
-        mean = variance = 0.0
-        for terms in itertools.product(*rules):
-            point = [0] * len(self.angles)
-            for place, (turns, _) in zip(orders, terms, strict=True):
-                point[place] = turns
-            known = self._measured.get(tuple(point))
-            if known is None:
-                raise QhnError(f"the derivative {dict(orders)} takes circuits of a higher degree than were measured")
-            factor = math.prod(factor for _, factor in terms)
-            mean, variance = mean + factor * known[0], variance + (factor * known[1]) ** 2
-        return mean, math.sqrt(variance)
+        points: list[Point] = []
+        factors = []
+        for terms in itertools.product(*(self._rule(order) for order in orders.values())):
+            turns = (shift for shift, _ in terms)
+            points.append(tuple(sorted(shift for shift in zip(orders, turns, strict=True) if shift[1])))
+            factors.append(math.prod(factor for _, factor in terms))
+        mean, error = self.measured(points)
+        return float(mean @ factors), float(np.linalg.norm(error * factors))
+
+    def at(self, displacement: ArrayLike) -> tuple[float, float]:
+        """E with its standard error at a displacement of the selected angles ``[num_angles]``, measured at once."""
+        mean, error = self._ask(as_angles(displacement, len(self.angles), name="displacement")[None])
+        return float(mean[0]), float(error[0])
+
+    def measured(self, points: Sequence[Point]) -> tuple[Floats, Floats]:
+        """E at points of the lattice with its standard errors, ``[num_points]`` each, from what has been measured.
+
+        Raises:
+            QhnError: if a point has not been measured.
+        """
+        if missing := [point for point in points if point not in self._measured]:
+            raise QhnError(f"E at the shifts {missing[0]} has not been measured; measure a higher degree first")
+        known = np.array([self._measured[point] for point in points]).reshape(-1, 2)
+        return known[:, 0], known[:, 1]
+
+    def _ask(self, displacements: Floats) -> tuple[Floats, Floats]:
+        """E with its standard errors at displacements of the selected angles: ``[B, num_angles]`` → ``[B]`` each."""
+        thetas = np.repeat(self.theta[None], len(displacements), axis=0)
+        thetas[:, list(self.angles)] += displacements
+        found = self.energies(thetas)
+        mean, error = found if isinstance(found, tuple) else (found, np.zeros(len(thetas)))
+        for name, values in (("energies", mean), ("standard errors", error)):
+            if np.shape(values) != (len(thetas),) or not np.isfinite(values).all():
+                raise QhnError(f"{name} of {len(thetas)} circuits must be as many finite numbers, got {values!r:.80}")
+        return np.asarray(mean, dtype=np.float64), np.asarray(error, dtype=np.float64)
 
     def _rule(self, order: int) -> list[tuple[int, float]]:
         """The quarter turns and factors whose sum is a derivative by one angle."""
@@ -177,13 +210,12 @@ def lattice(num_angles: int, derivatives: int, *, half_turns: bool = False) -> l
     (33, [9, 37, 93, 163, 219])
     """
     shifts = (1, 3, HALF_TURN) if half_turns else (1, 3)
-    points = []
+    points: list[Point] = []
     for size in range(min(num_angles, derivatives) + 1):
         for places in itertools.combinations(range(num_angles), size):
             for turns in itertools.product(shifts, repeat=size):
                 if size + turns.count(HALF_TURN) <= derivatives:
-                    shifted = dict(zip(places, turns, strict=True))
-                    points.append(tuple(shifted.get(i, 0) for i in range(num_angles)))
+                    points.append(tuple(zip(places, turns, strict=True)))
     return points
 
 

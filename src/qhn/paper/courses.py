@@ -105,7 +105,7 @@ def by_minimising(job: Job) -> Course:
     initial = [with_settings(config, {"train.seed": seed}).initial_theta(exact.ansatz) for seed in seeds]
     found = minimize(exact.value_and_grad, np.stack(initial), tolerance=GRADIENT)
     nothing = np.zeros((len(seeds), 1), dtype=np.int64)
-    gap, optimal = _ideal(exact, found.theta)
+    gap, optimal = ideal(exact, found.theta)
     return Course(gap[:, None], optimal[:, None], nothing, nothing, np.full(len(seeds), np.nan), nothing[:, 0])
 
 
@@ -145,7 +145,7 @@ def _trained(config: RunConfig) -> Course:
     plan = replace(prepare(config), problem=TableProblem(exact.landscape.costs))
     with closing(Training(plan, Unrecorded(), _machine(config.train.backend, config.machine_settings))) as training:
         steps, strategy = list(training), config.strategy(exact.ansatz)
-    gap, optimal = _ideal(exact, np.stack([step.theta for step in steps]))
+    gap, optimal = ideal(exact, np.stack([step.theta for step in steps]))
     return Course(
         gap=gap[None],
         optimal=optimal[None],
@@ -156,7 +156,7 @@ def _trained(config: RunConfig) -> Course:
     )
 
 
-def _ideal(exact: ExactEstimator, thetas: Floats) -> tuple[Floats, Bools]:
+def ideal(exact: ExactEstimator, thetas: Floats) -> tuple[Floats, Bools]:
     """E − C* at angles ``[B, num_parameters]``, and whether the most probable network there is optimal."""
     landscape = exact.landscape
     likely = landscape.costs[exact.probabilities(thetas).argmax(axis=1)]

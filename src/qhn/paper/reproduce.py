@@ -12,7 +12,19 @@ from pathlib import Path
 from qhn import durable
 from qhn.errors import QhnError
 from qhn.lock import Lock
-from qhn.paper import depth, dynamics, frugal, interactions, method, noise, overfitting, prediction, qsgd, search
+from qhn.paper import (
+    depth,
+    dynamics,
+    frugal,
+    interactions,
+    look_ahead,
+    method,
+    noise,
+    overfitting,
+    prediction,
+    qsgd,
+    search,
+)
 from qhn.paper.claims import Claim, Verdict
 from qhn.paper.lab import Lab
 from qhn.paper.section import Section, Writer
@@ -33,10 +45,11 @@ PARTS: dict[str, Callable[[Lab], Writer]] = {  # in the order of the report
     "initial": dynamics.initial,
     "noise": noise.noise,
     "frugal": frugal.frugal,
+    "look-ahead": look_ahead.looking_ahead,
     "prediction": prediction.prediction,
     "qsgd": qsgd.qsgd,
 }
-BY_NAME = ("frugal", "prediction", "qsgd")  # long parts beyond the paper, done only if they are named
+BY_NAME = ("frugal", "look-ahead", "prediction", "qsgd")  # long parts beyond the paper, done only if they are named
 HEAD = """# Quantum hypernetworks: the experiments of arXiv:2301.08292, run again
 
 A referee's report on *Quantum HyperNetworks: Training Binary Neural Networks in Quantum Superposition* (Carrasquilla et

@@ -1,0 +1,91 @@
+"""The measurement of look-ahead: its meter against sampling, its budget, and rules with the program's optimizers."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qhn.backend import open_backend
+from qhn.circuit.hypernetwork import Hypernetwork
+from qhn.config import RunConfig
+from qhn.config.file import load_config
+from qhn.estimator.sampling import SamplingEstimator
+from qhn.optimize.optimizer import Adam, Sinusoid
+from qhn.paper import look_ahead, reproduce
+from qhn.paper.courses import exact_of
+from qhn.paper.lab import Lab
+from qhn.paper.look_ahead import RULES, Meter, trained
+from qhn.problem.cost import TableProblem
+from qhn.sweep.survey import Rate
+
+
+@pytest.fixture
+def config() -> RunConfig:
+    return load_config("figure-1", {"train.backend": "exact", "ansatz.num_layers": 1, "train.steps": 6})
+
+
+def test_the_noise_is_that_of_shots(config: RunConfig, rng: np.random.Generator) -> None:
+    exact = exact_of(config)
+    assert isinstance(exact.ansatz, Hypernetwork)
+    theta = rng.uniform(0, 6, exact.ansatz.num_parameters)
+    meter = Meter(config, 50, 10**6, seed=1)
+    table = TableProblem(exact.landscape.costs)
+    sampled = SamplingEstimator(exact.ansatz, table, backend=open_backend("exact"), shots=50, seed=2)
+    rows = np.repeat(theta[None], 3000, axis=0)
+    (mine, error), theirs = meter(rows), sampled(rows).mean
+    assert mine.std() == pytest.approx(theirs.std(), rel=0.08)
+    assert mine.std() == pytest.approx(error[0], rel=0.08)
+    assert mine.mean() == pytest.approx(exact(theta).mean, abs=5 * error[0] / np.sqrt(3000))
+    assert (meter.rows, meter.jobs) == (3000, 1)
+
+
+def test_the_first_steps_are_those_of_the_programs_optimizers(config: RunConfig) -> None:
+    exact = exact_of(config)
+    theta = np.random.default_rng(0).uniform(0, 6, exact.ansatz.num_parameters)
+    found = next(RULES["Adam"](Meter(config, 0, 10**9, 0), theta))
+    expected, _, _ = Adam(decay_steps=None).step(exact.value_and_grad, theta, Adam().init(theta))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+    sampled = SamplingEstimator(
+        exact.ansatz, TableProblem(exact.landscape.costs), backend=open_backend("exact"), shots=10**6, seed=3
+    )
+    jumped = next(RULES["sinusoid jumps"](Meter(config, 0, 10**9, 0), theta))
+    optimizer = Sinusoid(decay_steps=None)
+    expected, _, _ = optimizer.step(sampled.value_and_grad, theta, optimizer.init(theta))
+    assert np.median(np.abs(jumped - expected)[exact.ansatz.active]) < 0.01
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("shots", [0, 100])
+def test_each_rule_spends_its_rows_and_lowers_e(config: RunConfig, rule: str, shots: int) -> None:
+    exact = exact_of(config)
+    theta = np.random.default_rng(1).uniform(0, 6, exact.ansatz.num_parameters)
+    meter = Meter(config, shots, 600, 0)
+    *_, end = RULES[rule](meter, theta)
+    assert 600 <= meter.rows < 600 + 250
+    assert exact(end).mean < exact(theta).mean - 0.1
+
+
+def test_marks_are_reached_in_order_and_the_last_is_the_end(config: RunConfig) -> None:
+    found = trained((config, "Adam", 0, range(3), False))
+    assert found.gap.shape == found.optimal.shape == (3, 4)
+    assert (found.gap[:, -1] < found.gap[:, 0]).all()
+    assert found.jobs.tolist() == [6, 6, 6]
+    assert found.solved(1e9) == Rate(3, 3)
+    near = trained((config, "sinusoid jumps", 0, range(3), True))
+    assert (near.gap[:, -1] < 0.6).all()
+
+
+def test_the_section_tells_gains_and_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = {"train.steps": 2, "ansatz.num_layers": 1}
+    monkeypatch.setattr(look_ahead, "TASKS", {"figure-1": ("figure-1", small, None)})
+    monkeypatch.setattr(look_ahead, "PREDICTED", "figure-1")
+    with ThreadPoolExecutor(1) as executor:
+        reproduce.reproduce(Lab(executor, tmp_path, seeds=2), ["look-ahead"])
+    text = (tmp_path / "paper" / "report.md").read_text()
+    assert "figure-1, 300 shots, from near a minimum" in text
+    assert text.count("Adam, look-ahead on 4") == 4 + 2
+    assert "| uniform | 10 | pairs | 202 | 200 |" in text
