@@ -10,9 +10,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qhn.backend import BackendError, DeviceSettings, NoiseSettings, RehearsalSettings, open_backend
+    from qhn.backend import BackendError, DeviceSettings, Journal, NoiseSettings, RehearsalSettings, open_backend
     from qhn.baseline.classical import Trace, polish, search, success_rate
     from qhn.black_box.cost import BlackBox
+    from qhn.budget.limits import Limits
     from qhn.circuit.ansatz import Ansatz
     from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork, product_state
     from qhn.circuit.unrolled import CircuitAnsatz, circuit_ansatz
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from qhn.problem.polynomial import SpinPolynomial
     from qhn.problem.quadratic import QuadraticProblem
     from qhn.problem.search_space import SearchSpace
+    from qhn.run.circuit_machine import CircuitMachine
     from qhn.run.record import Record, load_run
     from qhn.run.replay import Replayed, replay
     from qhn.run.step import Step
@@ -65,8 +67,9 @@ if TYPE_CHECKING:
     from qhn.svr.regressor import QuboSVR
 
 _MODULES = {
-    "backend": ("BackendError", "DeviceSettings", "NoiseSettings", "RehearsalSettings", "open_backend"),
+    "backend": ("BackendError", "DeviceSettings", "Journal", "NoiseSettings", "RehearsalSettings", "open_backend"),
     "baseline.classical": ("Trace", "polish", "search", "success_rate"),
+    "budget.limits": ("Limits",),
     "circuit.ansatz": ("Ansatz",),
     "circuit.hypernetwork": ("Hypernetwork", "hypernetwork", "product_state"),
     "circuit.unrolled": ("CircuitAnsatz", "circuit_ansatz"),
@@ -106,6 +109,7 @@ _MODULES = {
     "problem.polynomial": ("SpinPolynomial",),
     "problem.quadratic": ("QuadraticProblem",),
     "problem.search_space": ("SearchSpace",),
+    "run.circuit_machine": ("CircuitMachine",),
     "run.record": ("Record", "load_run"),
     "run.replay": ("Replayed", "replay"),
     "run.step": ("Step",),

@@ -10,19 +10,20 @@ from qiskit.circuit.library import StatePreparation
 from qiskit.quantum_info import Statevector
 
 from qhn.arrays import Bits, Floats
+from qhn.carleman.history import HistorySystem
 from qhn.carleman.linear_solver import SolverCircuit, SolverFacts, solve_classically
 
 
-def ideal_solver(matrix: Floats, right_side: Floats, error: float = 0.0) -> SolverCircuit:
+def ideal_solver(system: HistorySystem, right_side: Floats, error: float = 0.0) -> SolverCircuit:
     """A circuit that prepares the solution with a scale as large as a real solver's, 1.5·‖b‖·‖A⁻¹‖.
 
     The solution is wrong by a relative error of the given size, in a direction that the right side decides.
     """
-    solution = solve_classically(matrix, right_side)
+    solution = solve_classically(system.matrix, right_side)
     if error:
         direction = np.random.default_rng(len(solution)).normal(size=len(solution))
         solution = solution + error * np.linalg.norm(solution) * direction / np.linalg.norm(direction)
-    scale = 1.5 * np.linalg.norm(right_side) / np.linalg.norm(matrix.toarray(), -2)
+    scale = 1.5 * np.linalg.norm(right_side) / np.linalg.norm(system.matrix.toarray(), -2)
     amplitudes = np.zeros((2, len(solution)))
     amplitudes[0] = solution / scale
     amplitudes[1, 0] = np.sqrt(1 - np.square(amplitudes).sum())

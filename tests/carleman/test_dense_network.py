@@ -62,6 +62,26 @@ def test_a_network_without_hidden_layers_is_logistic_regression(rng: np.random.G
     assert theta == pytest.approx([*peer.coef_[0], peer.intercept_[0]], abs=1e-6)
 
 
+def test_losses_and_accuracies_are_those_of_a_peer(rng: np.random.Generator) -> None:
+    neural = pytest.importorskip("sklearn.neural_network")
+    metrics = pytest.importorskip("sklearn.metrics")
+    x, y = rng.normal(size=(60, 4)), (rng.random(60) < 0.5).astype(float)
+    peer = neural.MLPClassifier(
+        (5, 3), activation="tanh", solver="lbfgs", alpha=2.0, max_iter=5000, random_state=1
+    ).fit(x, y)
+    theta = np.concatenate(
+        [part for w, b in zip(peer.coefs_, peer.intercepts_, strict=True) for part in (w.T.ravel(), b)]
+    )
+    network = DenseNetwork(x, y, (4, 5, 3, 1))
+    assert network.value(theta) == pytest.approx(metrics.log_loss(y, peer.predict_proba(x)))
+    assert network.accuracy(theta) == peer.score(x, y)
+    is_weight = np.concatenate(
+        [part for w, b in zip(peer.coefs_, peer.intercepts_, strict=True) for part in (np.ones(w.size), 0 * b)]
+    )
+    gradient = network.gradient(theta) + 2 / 60 * is_weight * theta  # the peer's penalty, which spares biases
+    assert np.abs(gradient).max() < 1e-3  # where the peer's search has ended
+
+
 def test_the_parts_of_a_sum_over_samples_are_those_of_their_rows(rng: np.random.Generator) -> None:
     network = network_of(rng, (4, 3, 1))
     theta, rows = rng.normal(size=19), np.array([1, 4, 9])
@@ -131,5 +151,9 @@ def test_wrong_parameters_and_descents_are_refused(rng: np.random.Generator) -> 
         network.hessian_product(np.zeros(19), np.zeros(18))
     with pytest.raises(QhnError, match="batch must be at most 11"):
         next(descend(network, np.zeros(19), Descent(0.1, 1, batch=12)))
+    with pytest.raises(QhnError, match="different parameters from 0 to 18"):
+        network.hessian(np.zeros(19), [0, 19])
+    with pytest.raises(QhnError, match="different parameters from 0 to 18"):
+        next(descend(network, np.zeros(19), Descent(0.1, 1), [3, 3]))
     with np.errstate(all="ignore"), pytest.raises(QhnError, match="diverged in step"):
         list(descend(replace(network, loss="mse"), rng.normal(size=19), Descent(1e9, 200)))

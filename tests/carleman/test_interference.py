@@ -6,7 +6,7 @@ from carleman.circuits import Machine, ideal_solver
 from carleman.polynomials import descended, quartic, random_gradient
 from qhn.carleman.closure import GradientMap, lift
 from qhn.carleman.history import HistorySystem
-from qhn.carleman.interference import DESIGNS, Interference, LastCounts, best_reference, reach, right_side_with
+from qhn.carleman.interference import DESIGNS, Interference, best_reference, reach, right_side_with
 from qhn.errors import QhnError
 
 POLYNOMIAL = quartic((1.0, 0.5), drive=0.3)
@@ -68,7 +68,18 @@ def test_counts_ignore_shots_whose_ancillas_are_not_zero() -> None:
     assert found.successes.tolist() == [1, 4]
     assert found.plus(found).shots == 8
     assert found.plus(found).last.tolist() == [[0, 2], [0, 8]]
-    assert isinstance(found.plus(found), LastCounts)
+    assert found.padding.tolist() == [0, 0]
+
+
+def test_counts_of_the_padding_are_told_apart() -> None:
+    system = system_of(1)
+    circuits = Interference.of(system, ideal_solver)
+    bits = np.zeros((2, 3, circuits.circuits[0].num_clbits), dtype=np.uint8)
+    place = system.block + system.dimension  # of 1 + 9 components with padding to 16
+    width = len(circuits.solvers[0].solution)
+    bits[1, :2, :width] = place >> np.arange(width) & 1
+    bits[1, 2, :width] = place - 1 >> np.arange(width) & 1
+    assert circuits.counts(bits).padding.tolist() == [0, 2]
 
 
 def test_reach_bounds_a_convex_descent() -> None:
@@ -85,7 +96,7 @@ def test_reach_bounds_a_convex_descent() -> None:
 
 
 def test_a_reference_for_more_shots_is_smaller_and_the_units_with_it() -> None:
-    """It has eight standard errors, as a brute force over its size finds, and never more than the one for any number."""
+    """It has eight standard errors of the download it is made for, and never more than the one for any number."""
     system = system_of(7, 16)
     found = [Interference.of(system, ideal_solver, shots) for shots in (None, 10, 10_000, 1_000_000)]
     sizes = [one.references[0, 0] for one in found]
@@ -95,6 +106,25 @@ def test_a_reference_for_more_shots_is_smaller_and_the_units_with_it() -> None:
         error = np.sqrt(np.mean(one.units**2) / (4 * shots))
         assert one.references[0, 0] == pytest.approx(8 * error, rel=0.02)
     assert np.all(found[3].units < found[0].units)
+
+
+def test_a_reference_is_never_larger_than_the_one_for_any_number_of_shots() -> None:
+    system = system_of(7, 16)
+    largest = best_reference(system)
+    growing = 0.95 * np.linalg.norm(system.right_side) ** 2 / (2 * 8**2)  # the reference nearly outgrows the right side
+    assert best_reference(system, growing).tolist() == largest.tolist()
+    assert best_reference(system, growing / 1000)[0] < largest[0]
+
+
+def test_a_reference_does_not_depend_on_the_unit() -> None:
+    bowl = quartic((1.0, 0.5), drive=0.3)
+    bowl = type(bowl)(bowl.reference, 0.0, bowl.tensors[:2])
+    for variance in None, 1e-5:
+        found = [
+            best_reference(HistorySystem.of(lift(GradientMap(bowl, 0.2, scale), 1), START, 3), variance)
+            for scale in (1.0, 0.2)
+        ]
+        assert found[1] == pytest.approx(found[0])
 
 
 def test_signal_counts_are_those_of_circuits_without_a_reference() -> None:
@@ -113,6 +143,8 @@ def test_what_cannot_be_measured_is_refused() -> None:
         Interference.of(system, ideal_solver, design="balance")
     with pytest.raises(QhnError, match="2 finite numbers other than 0"):
         Interference.of(system, ideal_solver, reference=np.array([1.0, 0.0]))
+    with pytest.raises(QhnError, match="2 finite numbers other than 0"):
+        Interference.of(system, ideal_solver, reference=np.array([1.0]))
     with pytest.raises(QhnError, match="shots must be at least 1, got 0"):
         Interference.of(system, ideal_solver, 0)
     still = HistorySystem.of(lift(GradientMap(quartic((1.0, 0.5)), 0.2), 3), np.zeros(2), 3)

@@ -6,7 +6,7 @@ import scipy.sparse
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import Statevector
 
-from qhn.carleman.linear_solver import SolverCircuit, SolverFacts, checked, padded, solve_classically
+from qhn.carleman.linear_solver import SolverCircuit, SolverFacts, append_state, checked, padded, solve_classically
 from qhn.errors import QhnError
 
 FACTS = SolverFacts("qsvt", "dilation", 1.0, 1.0, 1.0, None, 1, 1)
@@ -44,6 +44,13 @@ def test_measured_bits_are_the_solution_then_the_ancillas() -> None:
     found = [(measured.find_bit(i.qubits[0]).index, measured.find_bit(i.clbits[0]).index) for i in measured.data[1:]]
     assert found == [(2, 0), (0, 1), (1, 2)]
     assert circuit.num_clbits == 0
+
+
+@pytest.mark.parametrize("vector", [[-1, 0], [0, -2], [3, 0], [-1e-9, 1, 0, -2], [-1, 1e-12], [1e200, -1e200]])
+def test_prepared_state_has_the_sign_of_the_vector(vector: list[float]) -> None:
+    circuit = QuantumCircuit(len(vector).bit_length() - 1)
+    norm = append_state(circuit, np.array(vector, dtype=float), range(circuit.num_qubits))
+    assert norm * Statevector(circuit).data == pytest.approx(np.array(vector), rel=1e-9, abs=1e-9 * norm)
 
 
 def test_direct_solution() -> None:

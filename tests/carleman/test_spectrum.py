@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse.linalg import LaplacianNd
 
 from qhn.arrays import Floats
 from qhn.carleman import lanczos
@@ -87,6 +88,17 @@ def test_intervals_cover_as_often_as_they_say(name: str, monkeypatch: pytest.Mon
         found = spectrum(product_of(eigenvalues), N, ends=3, probes=8, steps=20, confidence=LEVEL, seed=seed)
         misses += ~np.array(held(found, eigenvalues))
     assert misses.max() <= 14
+
+
+def test_the_spectrum_of_a_grid_is_that_of_its_closed_form() -> None:
+    """The Laplacian of SciPy on a grid of 31 × 30 points; a multiple of the unit matrix shifts its eigenvalues."""
+    laplacian = LaplacianNd((31, 30), boundary_conditions="dirichlet", dtype=np.float64)
+    eigenvalues = laplacian.eigenvalues() + 2.5
+    found = spectrum(lambda vectors: (laplacian @ vectors.T).T + 2.5 * vectors, 930)
+    assert found.smallest == pytest.approx(eigenvalues.min(), abs=1e-6)
+    assert found.largest == pytest.approx(eigenvalues.max(), abs=1e-6)
+    assert all(held(found, eigenvalues))
+    assert found.positive.value == pytest.approx(sums(eigenvalues)[0], rel=0.1)
 
 
 def test_no_negative_mass_is_seen_where_there_is_none() -> None:

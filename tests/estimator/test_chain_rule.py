@@ -115,6 +115,7 @@ def test_curvatures_by_angles_of_one_gate_are_those_of_the_gates() -> None:
     ]
     np.testing.assert_allclose(found.hessian_diag, second, atol=1e-6)
     np.testing.assert_allclose(found.hessian_diag_std_error, np.sqrt(0.25 + 0.25 + 1.0))
+    np.testing.assert_allclose(found.trace_std_error, np.sqrt(2 * (0.25 + 0.25) + 2**2))  # E at θ counts twice
 
 
 def test_simultaneous_perturbation_moves_the_angles_and_not_the_gates() -> None:

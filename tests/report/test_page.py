@@ -61,7 +61,15 @@ def test_figures_come_with_the_data_behind_them(small_config: RunConfig, tmp_pat
     report = run(small_config, tmp_path)
     paths = report.figures()
     names = [path.name for path in paths]
-    expected = ["training.png", "costs.png", "decision.png", "decision-measured.png", "confusion.png", "roc.png"]
+    expected = [
+        "training.png",
+        "costs.png",
+        "curvature.png",
+        "decision.png",
+        "decision-measured.png",
+        "confusion.png",
+        "roc.png",
+    ]
     assert names == expected
     assert all(map(is_drawn, paths))
     training = columns(paths[0].with_suffix(".csv"))
@@ -73,7 +81,7 @@ def test_figures_come_with_the_data_behind_them(small_config: RunConfig, tmp_pat
     np.testing.assert_allclose(sampled, report.problem.cost(report.record.samples(3)), rtol=1e-14)
     inside = [(sampled >= float(a)) & (sampled < float(b)) for a, b in zip(costs["from"], costs["to"], strict=True)]
     np.testing.assert_allclose(np.mean(inside[:-1], axis=1), [float(x) for x in costs["last_step"]][:-1], atol=1e-12)
-    with np.load(paths[2].with_suffix(".npz")) as stored:
+    with np.load(paths[3].with_suffix(".npz")) as stored:
         point = stored["x"][3], stored["y"][5]
         assert stored["output"][5, 3] == pytest.approx(report.problem.network(report.best_bits).output(point))
 
@@ -82,10 +90,18 @@ def test_figures_come_with_the_data_behind_them(small_config: RunConfig, tmp_pat
 def test_pixels_are_drawn_as_an_image_and_there_may_be_no_validation(tmp_path: Path) -> None:
     report = run(load_config("mnist-01", {"train.steps": 1, "train.shots": 20, "ansatz.num_layers": 0}), tmp_path)
     paths = report.figures()
-    names = ["training.png", "costs.png", "weights.png", "weights-measured.png", "confusion.png", "roc.png"]
+    names = [
+        "training.png",
+        "costs.png",
+        "curvature.png",
+        "weights.png",
+        "weights-measured.png",
+        "confusion.png",
+        "roc.png",
+    ]
     assert [path.name for path in paths] == names
     assert all(map(is_drawn, paths))
-    weights = columns(paths[2].with_suffix(".csv"))
+    weights = columns(paths[3].with_suffix(".csv"))
     drawn = np.array([[float(x) for x in weights[f"column_{j}"]] for j in range(1, 5)]).T
     expected = report.problem.network(report.best_bits).weights[0].reshape(4, 4)
     np.testing.assert_array_equal(drawn, expected)

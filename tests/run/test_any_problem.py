@@ -112,7 +112,8 @@ def test_page_and_pictures_come_from_the_record_alone(tmp_path: Path, qhn) -> No
     assert "best C of as many random ones" in Report(record, KnownSpins()).summary()
     drawn = qhn("report", str(record.directory))
     assert drawn.code == 0
-    assert {path.name for path in (record.directory / "figures").glob("*.png")} == {"training.png", "costs.png"}
+    drawn = {path.name for path in (record.directory / "figures").glob("*.png")}
+    assert drawn == {"training.png", "costs.png", "curvature.png"}
     refused = qhn("resume", str(record.directory))
     assert (refused.code, "from Python" in refused.err) == (2, True)
 

@@ -160,7 +160,7 @@ def execute(params: dict[str, Any], backend: str, *, reversed_bits: bool = False
             raise ValueError(f"not an ISA circuit: {complaint}")
         sizes.append(tuple(item.shape) if twirled else item.circuit_arguments.shape[:-1])
         seconds += (rep_delay + item.circuit.estimate_duration(device.target)) * program.shots * prod(sizes[-1])
-        angles = item.samplex_arguments["parameter_values"] if twirled else item.circuit_arguments
+        angles = item.samplex_arguments.get("parameter_values", ()) if twirled else item.circuit_arguments
         digest.update(f"{gates(item.circuit)} {sizes[-1]}".encode() + np.asarray(angles).tobytes())
     seed = int.from_bytes(digest.digest()[:4], "little") or 1  # the client takes 0 for none
     result = run_quantum_program(simulator, program, SimulatorOptions(seed_simulator=seed))

@@ -88,6 +88,10 @@ class AerBackend:
         _, compiled, shots = self._prepared(circuits, shots)
         return CircuitPrice(tuple(size_of(circuit) for circuit in compiled), shots)
 
+    def describe_circuits(self, circuits: Sequence[QuantumCircuit]) -> dict[str, Any]:
+        """The method of simulation, which is the same for all circuits, as JSON values."""
+        return {"name": self.name, "method": self.method, "noise": "none"}
+
     def _prepared(
         self, circuits: Sequence[QuantumCircuit], shots: int
     ) -> tuple[AerSimulator, list[QuantumCircuit], int]:

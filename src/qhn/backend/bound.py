@@ -8,8 +8,8 @@ shape. Its price is known before it is submitted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from qhn.arrays import Bits
 from qhn.backend.device.price import whole_seconds
@@ -85,11 +85,13 @@ class CircuitPrice:
         shots: number of shots that each circuit takes, after rounding.
         job_seconds: QPU seconds that each job should take; empty on machines without a chip. A rehearsal has the
             price that the real device would have, and bills nothing.
+        self_test: what the self-test takes that is due on a QPU before its first request; nothing elsewhere.
     """
 
     circuits: tuple[CircuitSize, ...]
     shots: int
     job_seconds: tuple[float, ...] = ()
+    self_test: Amount = field(default_factory=Amount)
 
     @property
     def jobs(self) -> int:
@@ -108,6 +110,8 @@ class CircuitPrice:
 
     def amount(self, *, whole: bool = False) -> Amount:
         """The price as an amount of QPU use; with ``whole`` in whole seconds of each job, as a QPU needs them left.
+
+        It is that of the circuits, without the self-test.
 
         >>> size = CircuitSize(qubits=3, depth=20, two_qubit_gates=14)
         >>> CircuitPrice((size, size), 1000, (2.5, 2.5)).amount(whole=True)
@@ -131,7 +135,8 @@ class CircuitPrice:
         head = f"{number:,} circuit{'s' * (number != 1)} × {self.shots:,} shots on up to {qubits:,} qubits"
         size = f"with up to {gates:,} two-qubit gates{more}, depth {depth:,}"
         jobs = f": {self.jobs:,} job{'s' * (self.jobs != 1)}, {self.seconds:,.1f} QPU s" if self.jobs else ""
-        return f"{head} {size}{jobs}"
+        test = f", and {self.self_test.seconds:,.1f} QPU s before for a self-test" if self.self_test.jobs else ""
+        return f"{head} {size}{jobs}{test}"
 
 
 @runtime_checkable
@@ -165,6 +170,17 @@ class MeasuresCircuits(Protocol):
 
         Raises:
             ValueError: if the machine cannot measure the circuits, or ``shots`` is below 1.
+            BackendError: if the service does not describe the machine.
+        """
+        ...
+
+    def describe_circuits(self, circuits: Sequence[QuantumCircuit]) -> dict[str, Any]:
+        """Facts about how the machine measures the circuits for the records of a run, as JSON values without secrets.
+
+        They are the method and the noise, and for a device the qubits of each circuit and the calibration.
+
+        Raises:
+            ValueError: if the machine cannot measure the circuits.
             BackendError: if the service does not describe the machine.
         """
         ...

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.transpiler import PassManager
-from qiskit.transpiler.passes import HighLevelSynthesis, Unroll3qOrMore
+from qiskit.transpiler.passes import HighLevelSynthesis, UnitarySynthesis, Unroll3qOrMore
 
 from qhn.backend.bound import CircuitSize
 from qhn.backend.device.price import MAX_TWO_QUBIT_GATES
@@ -96,10 +96,14 @@ def in_small_gates(circuit: QuantumCircuit, machine: str) -> QuantumCircuit:
     Raises:
         ValueError: if that takes more two-qubit gates than a device executes.
     """
-    matrices = [len(one.qubits) for one in circuit.data if one.operation.name == "unitary"]
-    check_depth(sum(map(_gates_of_matrix, matrices)), machine)  # before hours of decomposition
     small = [name for name, gate in get_standard_gate_name_mapping().items() if gate.num_qubits <= 2]
-    found = PassManager([Unroll3qOrMore(), HighLevelSynthesis(basis_gates=[*small, "unitary", "barrier"])]).run(circuit)
+    kept = [*small, "unitary", "barrier"]
+    flat = PassManager([HighLevelSynthesis(basis_gates=kept)]).run(circuit)
+    matrices = [len(one.qubits) for one in flat.data if one.operation.name == "unitary"]
+    check_depth(sum(map(_gates_of_matrix, matrices)), machine)  # before hours of decomposition
+    # Qiskit cannot unroll a matrix inside a gate, so that matrices are decomposed first
+    passes = [UnitarySynthesis(basis_gates=["u", "cx"], min_qubits=3), Unroll3qOrMore()]
+    found = PassManager([*passes, HighLevelSynthesis(basis_gates=kept)]).run(flat)
     check_depth(size_of(found).two_qubit_gates, machine)
     return found
 

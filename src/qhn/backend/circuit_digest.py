@@ -8,7 +8,6 @@ number that differs in the last digits, such as one computed by another number o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -38,12 +37,6 @@ def circuit_digest(circuit: QuantumCircuit) -> str:
     found = hashlib.sha256()
     _add_circuit(found, circuit)
     return found.hexdigest()
-
-
-def circuits_digest(circuits: Iterable[QuantumCircuit], *facts: object) -> str:
-    """The SHA-256 digest of several bound circuits in order, and of further facts by their ``repr``."""
-    asked = [*map(circuit_digest, circuits), *map(repr, facts)]
-    return hashlib.sha256("\n".join(asked).encode()).hexdigest()
 
 
 def _add_circuit(found: Any, circuit: QuantumCircuit) -> None:

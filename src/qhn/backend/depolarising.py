@@ -76,6 +76,10 @@ class DepolarisingBackend:
         small, shots = self._prepared(circuits, shots)
         return CircuitPrice(tuple(size_of(circuit) for circuit in small), shots)
 
+    def describe_circuits(self, circuits: Sequence[QuantumCircuit]) -> dict[str, Any]:
+        """The strengths of the noise and the method of simulation, which are the same for all circuits."""
+        return _facts(self.settings, "Aer") | {"circuit": "gates on one and two qubits"}
+
     def _prepared(self, circuits: Sequence[QuantumCircuit], shots: int) -> tuple[list[QuantumCircuit], int]:
         """The bound circuits in gates on one and two qubits, and the number of shots of each."""
         checked, shots = check_circuits(circuits, shots)

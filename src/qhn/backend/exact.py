@@ -62,6 +62,10 @@ class ExactBackend:
         """
         return self._state_vector().circuit_price(circuits, shots)
 
+    def describe_circuits(self, circuits: Sequence[QuantumCircuit]) -> dict[str, Any]:
+        """The method of simulation, which is the same for all circuits, as JSON values."""
+        return self._state_vector().describe_circuits(circuits) | {"name": self.name}
+
     def _state_vector(self) -> CircuitBackend:
         """The machine that measures bound circuits; imported late, as trainings without shots do without Aer."""
         from qhn.backend.aer import open_aer

@@ -16,6 +16,7 @@ from qhn.arrays import Bits, Floats
 from qhn.backend.aer import check_memory
 from qhn.backend.bound import CircuitPrice, CircuitSamples
 from qhn.backend.device.bound_placement import CircuitPlacer
+from qhn.backend.device.chip import Chip
 from qhn.backend.device.isa import used_qubits
 from qhn.backend.device.load import is_chain
 from qhn.backend.device.placement import Placement, place
@@ -27,7 +28,7 @@ from qhn.backend.noise.shots import NO_TWIN, on_device
 from qhn.backend.noise.twin import Twin
 from qhn.backend.sampler import check_request
 from qhn.backend.samples import ReadoutCounts, Samples
-from qhn.backend.settings import RehearsalSettings, Settings
+from qhn.backend.settings import DeviceSettings, RehearsalSettings, Settings
 from qhn.circuit.ansatz import GateCircuit
 from qhn.errors import QhnError
 from qhn.seeds import Key
@@ -112,6 +113,12 @@ class FakeDevice:
         bits = [one.sample_bound(placed.shots, rng) for one, rng in zip(simulated, streams, strict=True)]
         return CircuitSamples(np.stack(bits))
 
+    def describe_circuits(self, circuits: Sequence[QuantumCircuit]) -> dict[str, Any]:
+        """The method of simulation, the settings that it leaves out, the qubits of each circuit and the calibration."""
+        return (
+            _simulated(self._circuits.chip, "Aer") | _not_simulated(self.settings) | self._circuits.describe(circuits)
+        )
+
     def circuit_price(self, circuits: Sequence[QuantumCircuit], shots: int) -> CircuitPrice:
         """The size of each bound circuit once it is compiled for the device, and what the real device would bill.
 
@@ -159,20 +166,11 @@ class ShotRehearsal:
 
     def describe(self) -> dict[str, Any]:
         """The placement, the method of simulation and the settings that it leaves out, as JSON values."""
-        placement, chip = self.placement, self.placement.chip
-        facts = {
-            "name": chip.name,
-            "method": self._tiles[0].method,
-            "noise": f"stored calibration of {chip.name}, {chip.date[:10]}",
-        }
+        placement = self.placement
+        facts = _simulated(placement.chip, self._tiles[0].method)
         if self.settings.simulator == "twin" and not placement.is_chain:
             facts["remark"] = NO_TWIN
-        return facts | self._not_simulated() | placement.describe()
-
-    def _not_simulated(self) -> dict[str, str]:
-        settings = self.placement.settings
-        asked = {"dynamical_decoupling": settings.dynamical_decoupling != "none", "twirling": settings.twirling}
-        return {name: "asked for, not simulated" for name, is_asked in asked.items() if is_asked}
+        return facts | _not_simulated(placement.settings) | placement.describe()
 
     @property
     def discarded_weight(self) -> float:
@@ -258,3 +256,14 @@ class RehearsalSampler(ShotRehearsal):
 
     def _simulator(self, circuit: QuantumCircuit) -> Simulator:
         return Twin(circuit, self.noise, max_bond=self.settings.max_bond)
+
+
+def _simulated(chip: Chip, method: str) -> dict[str, str]:
+    """What simulates a device, and with which noise."""
+    return {"name": chip.name, "method": method, "noise": f"stored calibration of {chip.name}, {chip.date[:10]}"}
+
+
+def _not_simulated(settings: DeviceSettings) -> dict[str, str]:
+    """The settings that only a real device would apply."""
+    asked = {"dynamical_decoupling": settings.dynamical_decoupling != "none", "twirling": settings.twirling}
+    return {name: "asked for, not simulated" for name, is_asked in asked.items() if is_asked}

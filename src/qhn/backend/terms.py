@@ -69,6 +69,7 @@ class Terms:
 
     Attributes:
         left: function that returns what is left of the budget, called whenever jobs are about to be submitted.
+        table: table of the configuration that holds the budget, for messages.
         detach: whether the program stops instead of waiting for submitted jobs.
         tell: function that receives a message about what is being waited for.
         retry_self_test: whether a device that failed its self-test is tested once more, although it may fail again.
@@ -76,6 +77,7 @@ class Terms:
     """
 
     left: Callable[[], Remaining] = Remaining
+    table: str = "train"
     detach: bool = False
     tell: Callable[[str], object] = lambda words: None
     retry_self_test: bool = False

@@ -1,55 +1,82 @@
 """Block encodings: unitaries that hold a matrix A, divided by a factor α, where their ancilla qubits are 0.
 
-Two are here. The dilation of a dense matrix takes one ancilla and is as costly as any unitary of its size. The history
-of a lifted descent has a structure, 1 − S ⊗ A with S the shift by one time, so that its encoding is made of one of the
-block A, which every time shares, and of arithmetic on the register of times: its gates grow with the logarithm of the
-number of times only.
+The dilation of a dense matrix takes one ancilla, and is as costly as any unitary of its size.
 """
 
 from __future__ import annotations
 
-import math
+import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import scipy.linalg
 from qiskit import QuantumCircuit
 from qiskit.circuit import Gate
-from qiskit.circuit.library import RYGate, UCRYGate, UnitaryGate, XGate
+from qiskit.circuit.library import RYGate, UCRYGate, UnitaryGate
 from qiskit.quantum_info import Operator
 
 from qhn.arrays import Complexes, Floats
 from qhn.errors import QhnError
 
-if TYPE_CHECKING:
-    from qhn.carleman.history import HistorySystem
-
 MAX_DENSE = 1024  # unknowns of a dilation, whose unitary then takes 64 MB
-MAX_STORED = 10  # qubits of an encoding whose matrix is kept, so that its gates need not be simulated at each use
+MAX_STORED = 6  # qubits of a gate whose matrix is computed once; above, simulating its circuit at each use is as fast
 
 
-class BlockGate(Gate):  # type: ignore[misc]
+class CircuitGate(Gate):  # type: ignore[misc]
+    """A gate that is a circuit, which all its copies share.
+
+    Args:
+        name: name of the gate.
+        circuit: the circuit of the gate.
+    """
+
+    def __init__(self, name: str, circuit: QuantumCircuit) -> None:
+        super().__init__(name, circuit.num_qubits, [])
+        self.definition = circuit
+
+    def __deepcopy__(self, memo: Any = None) -> CircuitGate:
+        return copy.copy(self)  # nothing of it changes, and a circuit copies its gates at each use
+
+    def inverse(self, annotated: bool = False) -> CircuitGate:
+        """The inverse gate."""
+        return CircuitGate(self._inverse_name(), self.definition.inverse())
+
+    def _inverse_name(self) -> str:
+        return self.name.removesuffix("_dg") if self.name.endswith("_dg") else f"{self.name}_dg"
+
+
+class MatrixGate(CircuitGate):
     """A gate that simulators apply as a matrix, and that devices get as a circuit.
 
     Args:
         name: name of the gate.
         circuit: the circuit of the gate.
-        matrix: its unitary matrix; None to compute it.
+        matrix: unitary matrix of the circuit.
     """
 
-    def __init__(self, name: str, circuit: QuantumCircuit, matrix: Complexes | None = None) -> None:
-        super().__init__(name, circuit.num_qubits, [])
-        self._matrix = Operator(circuit).data if matrix is None else matrix
-        self.definition = circuit
+    def __init__(self, name: str, circuit: QuantumCircuit, matrix: Complexes) -> None:
+        super().__init__(name, circuit)
+        self._matrix = matrix
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:  # NumPy's own names
         return np.array(self._matrix, dtype=dtype, copy=copy)
 
-    def inverse(self, annotated: bool = False) -> BlockGate:
+    def inverse(self, annotated: bool = False) -> MatrixGate:
         """The inverse gate, its circuit and its matrix inverted."""
-        name = self.name.removesuffix("_dg") if self.name.endswith("_dg") else f"{self.name}_dg"
-        return BlockGate(name, self.definition.inverse(), self._matrix.conj().T)
+        return MatrixGate(self._inverse_name(), self.definition.inverse(), self._matrix.conj().T)
+
+
+def gate_of(name: str, circuit: QuantumCircuit) -> CircuitGate:
+    """The gate of a circuit, with its matrix up to ``MAX_STORED`` qubits.
+
+    Args:
+        name: name of the gate.
+        circuit: the circuit of the gate.
+    """
+    if circuit.num_qubits > MAX_STORED:
+        return CircuitGate(name, circuit)
+    return MatrixGate(name, circuit, Operator(circuit).data)
 
 
 @dataclass(frozen=True)
@@ -98,119 +125,60 @@ def dilation(matrix: Floats, subnormalisation: float | None = None) -> BlockEnco
             f"the dilation of {size:,} unknowns needs a dense unitary of {2 * size:,} rows, more than "
             f"{2 * MAX_DENSE:,}: use encoding='structured', or lower the truncation or the number of steps"
         )
-    left, values, right = scipy.linalg.svd(matrix)
-    alpha = float(values[0]) if subnormalisation is None else subnormalisation
-    if not alpha >= values[0] * (1 - 1e-12):
-        raise QhnError(f"the subnormalisation must be at least the largest singular value {values[0]}, got {alpha}")
-    cosines = np.clip(values / (alpha or 1.0), 0, 1)
-    sines = np.sqrt(1 - cosines**2)
+    left, cosines, right, alpha = scaled_svd(matrix, subnormalisation)
     num_qubits = size.bit_length() - 1
     system, ancilla = list(range(num_qubits)), num_qubits
     circuit = QuantumCircuit(num_qubits + 1, name="block")
     if system:
         circuit.append(UnitaryGate(right, check_input=False), system)
     circuit.z(ancilla)
-    circuit.append(_multiplexed_ry(2 * np.arccos(cosines)), [ancilla, *system])
+    circuit.append(multiplexed_ry(2 * np.arccos(cosines)), [ancilla, *system])
     if system:
         circuit.append(UnitaryGate(left, check_input=False), system)
+    sines = np.sqrt(1 - cosines**2)
     quarters = [[(left * part) @ right for part in row] for row in ((cosines, sines), (sines, -cosines))]
-    return BlockEncoding(BlockGate("block", circuit, np.block(quarters).astype(complex)), 1, alpha, is_balanced=True)
+    return BlockEncoding(MatrixGate("block", circuit, np.block(quarters).astype(complex)), 1, alpha, is_balanced=True)
 
 
-def _multiplexed_ry(angles: Floats) -> Gate:
-    """A rotation of the first qubit about y by an angle for each value of the others."""
-    return RYGate(float(angles[0])) if len(angles) == 1 else UCRYGate(angles.tolist())
-
-
-def history_encoding(system: HistorySystem) -> BlockEncoding:
-    """The block encoding of the history of a descent whose steps are all alike, from one of its block A.
-
-    The matrix is 1 − S ⊗ A, where S shifts the register of times by one, takes the identity in place of A in idle
-    times, and lets the last time go. A selecting ancilla in cos²θ = 1/(1 + β), sin²θ = β/(1 + β) with β = max(1, ‖A‖)
-    adds the two terms, so that α = 1 + β, where ‖1 − S ⊗ A‖ itself is at most 1 + ‖A‖. The second ancilla is that of the
-    dilation of A/β; it also carries the factor 1/β of idle times and is set at the last time, which ends there. A third
-    is the result of the comparison of the time with the number of steps, and returns to 0 by itself.
+def scaled_svd(matrix: Floats, subnormalisation: float | None = None) -> tuple[Floats, Floats, Floats, float]:
+    """The W, Σ, V† and α of a matrix α W Σ V†, where no singular value in Σ is above 1.
 
     Args:
-        system: history of a descent.
+        matrix: matrix, ``[D, D]``.
+        subnormalisation: factor α, at least the largest singular value; None for this value.
 
     Raises:
-        QhnError: if the steps differ from each other, as they do in stochastic descent, or the block is too large.
+        QhnError: if α is too small.
     """
-    first = system.lifts[0].matrix
-    if any(lift.matrix is not first and (lift.matrix != first).nnz for lift in system.lifts):
-        raise QhnError(
-            "the structured encoding is of descents whose steps are all alike, and these differ (stochastic gradient "
-            "descent): use encoding='dilation'"
-        )
-    step = np.zeros((system.block, system.block))
-    step[: system.dimension, : system.dimension] = first.toarray()
-    beta = max(1.0, float(np.linalg.norm(step, 2)))
-    circuit = _history_circuit(dilation(step, beta).gate, beta, system.num_times, system.num_steps)
-    gate = BlockGate("history", circuit) if circuit.num_qubits <= MAX_STORED else circuit.to_gate()
-    return BlockEncoding(gate, 3, 1 + beta)
+    left, values, right = scipy.linalg.svd(matrix)
+    alpha = float(values[0]) if subnormalisation is None else subnormalisation
+    if not alpha >= values[0] * (1 - 1e-12):
+        raise QhnError(f"the subnormalisation must be at least the largest singular value {values[0]}, got {alpha}")
+    return left, np.clip(values / (alpha or 1.0), 0, 1), right, alpha
 
 
-def _history_circuit(block: Gate, beta: float, num_times: int, num_steps: int) -> QuantumCircuit:
-    """The circuit of 1 − S ⊗ A from the dilation of A/β, on components, times, and three ancillas."""
-    inner, outer = block.num_qubits - 1, num_times.bit_length() - 1
-    components, times = list(range(inner)), list(range(inner, inner + outer))
-    dilated, steps, select = range(inner + outer, inner + outer + 3)
-    circuit = QuantumCircuit(inner + outer + 3, name="history")
-    angle = 2 * math.atan(math.sqrt(beta))
-    circuit.ry(angle, select)
-    circuit.z(select)  # minus the shifted term
-    flip_if_below(circuit, times, num_steps, steps)
-    circuit.append(block.control(2, annotated=True), [select, steps, *components, dilated])
-    idle = 2 * math.acos(1 / beta) if num_steps < num_times - 1 else 0.0
-    if idle:
-        circuit.append(RYGate(idle).control(2, ctrl_state=0b01), [select, steps, dilated])
-    flip_if_below(circuit, times, num_steps, steps)
-    last = RYGate(math.pi - idle) if idle else XGate()
-    circuit.append(last.control(1 + outer), [select, *times, dilated])
-    for place in reversed(range(outer)):
-        circuit.append(XGate().control(1 + place), [select, *times[:place], times[place]])
-    circuit.ry(-angle, select)
-    return circuit
-
-
-def flip_if_below(circuit: QuantumCircuit, register: list[int], bound: int, target: int) -> None:
-    """Append gates that flip a qubit if the number in a register is below a bound.
-
-    The numbers below the bound, or those that are not, are intervals of which each shares its leading bits: at most as
-    many as the register has qubits.
+def controlled(gate: Gate, num_controls: int, state: int | None = None) -> MatrixGate:
+    """A gate on one qubit, applied where the qubits before it are in a state.
 
     Args:
-        circuit: circuit to append to.
-        register: qubits of the number, least significant first.
-        bound: the bound, from 1 to 2ⁿ of n qubits.
-        target: qubit that is flipped.
+        gate: gate on one qubit.
+        num_controls: number of controlling qubits.
+        state: state of these qubits as an integer, least significant first; None for all 1.
+
+    >>> from qiskit.circuit.library import XGate
+    >>> np.asarray(controlled(XGate(), 1, 0)).real.astype(int).tolist()
+    [[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
     """
-    size = 2 ** len(register)
-    below, above = _intervals(0, bound), _intervals(bound, size)
-    if len(above) < len(below):
-        circuit.x(target)
-        below = above
-    for first, length in below:
-        fixed = register[length.bit_length() - 1 :]
-        if fixed:
-            state = first // length
-            circuit.append(XGate().control(len(fixed), ctrl_state=state), [*fixed, target])
-        else:
-            circuit.x(target)
+    size = 2**num_controls
+    state = size - 1 if state is None else state
+    circuit = QuantumCircuit(num_controls + 1)
+    circuit.append(gate.control(num_controls, ctrl_state=state), circuit.qubits)
+    matrix = np.eye(2 * size, dtype=complex)
+    places = [state, state + size]
+    matrix[np.ix_(places, places)] = gate.to_matrix()
+    return MatrixGate(f"{gate.name}_if_{state}_of_{size}", circuit, matrix)
 
 
-def _intervals(low: int, high: int) -> list[tuple[int, int]]:
-    """The fewest intervals (first, length) of [low, high) whose length is a power of two that divides their first.
-
-    >>> _intervals(0, 6), _intervals(6, 8)
-    ([(0, 4), (4, 2)], [(6, 2)])
-    """
-    found = []
-    while low < high:
-        length = low & -low or 1 << (high.bit_length() - 1)
-        while low + length > high:
-            length //= 2
-        found.append((low, length))
-        low += length
-    return found
+def multiplexed_ry(angles: Floats) -> Gate:
+    """A rotation of the first qubit about y by an angle for each value of the others."""
+    return RYGate(float(angles[0])) if len(angles) == 1 else UCRYGate(angles.tolist())

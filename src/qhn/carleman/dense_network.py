@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qhn.arrays import Floats, Integers
+from qhn.carleman.pruning import check_support
 from qhn.errors import QhnError
 from qhn.fields import Number, Whole, each, settle
 from qhn.problem.network import sigmoid
@@ -52,7 +53,7 @@ class DenseNetwork:
 
     def __post_init__(self) -> None:
         settle(self, layers=each(Whole(1)), weight_decay=Number(low=0))
-        x, y = np.asarray(self.x, dtype=np.float64), np.asarray(self.y, dtype=np.float64)
+        x, y = (np.atleast_1d(np.asarray(array, dtype=np.float64)) for array in (self.x, self.y))
         y = y[:, None] if y.ndim == 1 else y
         if len(self.layers) < 2:
             raise QhnError(f"layers must name at least inputs and outputs, got {list(self.layers)}")
@@ -159,7 +160,8 @@ class DenseNetwork:
             theta: the parameters, ``[num_parameters]``.
             support: indices of k parameters; None for all.
         """
-        indices = np.arange(self.num_parameters) if support is None else np.asarray(support)
+        everything = np.arange(self.num_parameters)
+        indices = everything if support is None else check_support(support, self.num_parameters)
         units = np.zeros((len(indices), self.num_parameters))
         units[np.arange(len(indices)), indices] = 1.0
         found = self.hessian_product(theta, units)[:, indices]

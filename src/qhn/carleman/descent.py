@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qhn.arrays import Floats, Integers
+from qhn.carleman.pruning import check_support
 from qhn.errors import QhnError
 from qhn.fields import Number, Whole, settle
 from qhn.seeds import Key, Purpose
@@ -75,7 +76,7 @@ def descend(model: Trainable, theta: ArrayLike, descent: Descent, support: Array
     if descent.batch is not None:
         Whole(1, len(model.x))("batch", descent.batch)
     trained = np.zeros(len(values))
-    trained[slice(None) if support is None else np.asarray(support)] = 1.0
+    trained[slice(None) if support is None else check_support(support, len(values))] = 1.0
     update = np.zeros(len(values))
     yield values.copy()
     for step in range(descent.steps):

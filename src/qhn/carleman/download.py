@@ -56,7 +56,7 @@ class Downloaded:
     Attributes:
         amplitudes: displacement of the kept parameters with its shot errors.
         counts: raw counts of the circuits. On a noisy device both the flags of success and the outcomes are biased;
-            what follows from the counts then is, too, and :attr:`misfit` tells when it shows.
+            what follows from the counts then is, too, and :attr:`noise_counts` and :attr:`misfit` tell when it shows.
         interference: circuits that were measured.
         confidence: confidence level of the intervals.
         is_simultaneous: whether the confidence level is that of all intervals together, or of each alone.
@@ -151,6 +151,16 @@ class Downloaded:
         return self.interference.signal_counts(math.sqrt(max(self._signal, 0.0)), self.counts.shots)
 
     @property
+    def noise_counts(self) -> float:
+        """The counts that noise adds to each parameter of a circuit if it is uniform, judged from the lift's padding.
+
+        It is nan where the lift needs no padding.
+        """
+        system = self.interference.system
+        places = system.num_times * (system.block - system.dimension)
+        return float(self.counts.padding.mean() / places * (1 + system.num_idle)) if places else math.nan
+
+    @property
     def misfit(self) -> float:
         """The probability of counts that contradict each other as much or more, if the circuits do what they should.
 
@@ -169,6 +179,11 @@ class Downloaded:
             found.append(f"{self.signal_counts:.3g} counts a parameter were seen, fewer than {self.min_counts:g}")
         if number := int(self.is_ambiguous.sum()):
             found.append(f"the sign of {number} parameters is ambiguous; take a larger reference or more shots")
+        if self.noise_counts > math.sqrt(self.counts.last.mean()):
+            found.append(
+                f"noise adds about {self.noise_counts:.3g} counts to the {self.counts.last.mean():.3g} of a parameter, "
+                "more than the error of the shots"
+            )
         if self.misfit < MISFIT:
             found.append(
                 f"the circuits contradict each other (p = {self.misfit:.1g}); noise or the solver's error is larger "
@@ -206,7 +221,7 @@ def download(
         shots: number of shots of all circuits together; each circuit gets an equal part of them.
         norm: Euclidean norm of the displacement, if it is known before, as by solving the system classically; None to
             learn from a pilot of a twentieth of the shots whether they will do. The pilot's counts are part of the
-            download, and it calls ``measure`` once more.
+            download; it calls ``measure`` once more, which must draw new random numbers.
         min_counts: signal counts a parameter below which the download is refused (:meth:`Interference.signal_counts`).
         forced: whether to measure all shots even so.
         confidence: confidence level of the intervals, in (0, 1).

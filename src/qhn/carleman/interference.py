@@ -4,6 +4,9 @@ A solver's counts show squares. No controlled solver is needed to see a sign: th
 with A·R added to it yields Y + R. Let R be r at the time of the last step and at all idle ones, and 0 before. The idle
 rows of A·R cancel, and the right side gains nothing but r at the time of the last step. So the circuit is as deep as
 that of the magnitudes, it has no further qubit, and its state to prepare has at most one more number a parameter.
+
+A solver's own error ε adds no doubt about the sign. Its circuit is a linear map of the right side, within ε of A⁻¹, so
+it adds r to its own solution as it is, but for an error below ε·√n·|r| in each component, and r may be inaccurate.
 """
 
 from __future__ import annotations
@@ -39,16 +42,24 @@ class LastCounts(NamedTuple):
         last: shots that succeeded and showed a parameter at the time of the last step or at an idle one,
             ``[num_circuits, n]``.
         successes: shots whose ancilla qubits were all 0, ``[num_circuits]``.
+        padding: shots that succeeded and showed a component that only pads the lift to a power of two and is 0 in every
+            solution, ``[num_circuits]``: nothing but noise puts counts there.
         shots: number of shots of each circuit.
     """
 
     last: Integers
     successes: Integers
+    padding: Integers
     shots: int
 
     def plus(self, other: LastCounts) -> LastCounts:
         """The counts of both measurements together."""
-        return LastCounts(self.last + other.last, self.successes + other.successes, self.shots + other.shots)
+        return LastCounts(
+            self.last + other.last,
+            self.successes + other.successes,
+            self.padding + other.padding,
+            self.shots + other.shots,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +90,14 @@ class Interference:
 
         Args:
             system: history of the descent.
-            solve: function that builds a solver's circuit from a matrix and a right side.
+            solve: function that builds a solver's circuit from the history and a right side, as :func:`qsvt` does.
             shots: number of shots that all circuits together will take: the more, the smaller is the best reference.
-                It takes the scale of one more solver's circuit. None for a reference that suits any number.
+                It takes the scale of one more solver's circuit. None for a reference that suits any number, and noise:
+                counts that it adds to both circuits cancel only where the reference is not small.
             reference: displacement r to interfere with, ``[n]``, nowhere 0; None for :func:`best_reference`.
             design: ``"balanced"``: r is added in one circuit and subtracted in the other. Their difference is linear in
-                the displacement, also where it is small or larger than r, and counts that noise adds to both cancel.
-                ``"magnitude"``: one circuit without a reference and one with it.
+                the displacement, where it is small and where it is larger than r. ``"magnitude"``: one circuit without
+                a reference and one with it.
 
         Raises:
             ValueError: if there is no such design, or the reference has another shape or a component of 0.
@@ -103,7 +115,7 @@ class Interference:
                 "a sign shows only where there is one"
             )
         references = np.multiply.outer(DESIGNS[design], r)
-        solvers = tuple(solve(system.matrix, right_side_with(system, one)) for one in references)
+        solvers = tuple(solve(system, right_side_with(system, one)) for one in references)
         return cls(system, solvers, references)
 
     @property
@@ -128,17 +140,19 @@ class Interference:
         if len(bits) != len(self.solvers):
             raise QhnError(f"there must be bits of {len(self.solvers)} circuits, got {len(bits)}")
         places = self.system.last_indices()
-        last, successes, shots = [], [], []
+        last, successes, padding, shots = [], [], [], []
         for solver, measured in zip(self.solvers, bits, strict=True):
             width = len(solver.solution)
             rows = as_bits(measured, width + len(solver.ancillas))
             indices = to_integers(rows[~rows[:, width:].any(axis=1), :width])
-            last.append(np.bincount(indices, minlength=self.system.size)[places].sum(axis=0))
+            shown = np.bincount(indices, minlength=self.system.size)
+            last.append(shown[places].sum(axis=0))
+            padding.append(shown[: self.system.size].reshape(-1, self.system.block)[:, self.system.dimension :].sum())
             successes.append(len(indices))
             shots.append(len(rows))
         if len(set(shots)) > 1 or not shots[0]:
             raise QhnError(f"all circuits must have the same number of shots, at least 1, got {shots}")
-        return LastCounts(np.array(last), np.array(successes), shots[0])
+        return LastCounts(np.array(last), np.array(successes), np.array(padding), shots[0])
 
     def signal_counts(self, norm: float, shots: int) -> float:
         """The counts a parameter that a displacement without a reference would give in all circuits together.
@@ -216,5 +230,5 @@ def best_reference(system: HistorySystem, variance: float | None = None) -> Floa
 
 def _variance(system: HistorySystem, solve: Solver, shots: int) -> float:
     """The variance of a parameter's estimate in a number of shots of circuits without a reference."""
-    scale = system.lifts[0].scale * solve(system.matrix, system.right_side).scale
+    scale = system.lifts[0].scale * solve(system, system.right_side).scale
     return float(scale**2 / (4 * shots * (1 + system.num_idle)))

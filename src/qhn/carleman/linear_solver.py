@@ -6,11 +6,13 @@ its solution register whenever its ancilla qubits are all measured as 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import scipy.linalg
 import scipy.sparse
 import scipy.sparse.linalg
 
@@ -122,6 +124,27 @@ class SolverCircuit:
         circuit.add_register(register)
         circuit.measure(qubits, register)
         return circuit
+
+
+def append_state(circuit: QuantumCircuit, vector: Floats, qubits: Sequence[int]) -> float:
+    """Append the preparation of a real vector divided by its norm, from |0…0⟩, with its sign.
+
+    Args:
+        circuit: circuit to append to.
+        vector: the vector, ``[2ⁿ]``, which is not zero.
+        qubits: the n qubits, least significant first.
+
+    Returns:
+        The norm of the vector.
+    """
+    from qiskit.circuit.library import StatePreparation
+
+    norm = float(scipy.linalg.norm(vector))
+    sign = math.copysign(1.0, vector[np.abs(vector).argmax()])
+    circuit.append(StatePreparation(sign * vector / norm), list(qubits))
+    if sign < 0:  # not left to StatePreparation, which makes |0…0⟩ of −|0…0⟩
+        circuit.global_phase += math.pi
+    return norm
 
 
 def checked(matrix: Matrix, right_side: Floats) -> tuple[Matrix, Floats]:

@@ -30,7 +30,7 @@ def magnitude_support(theta: ArrayLike, keep: int, within: ArrayLike | None = No
     [0]
     """
     values = _vector(theta)
-    candidates = np.arange(len(values)) if within is None else _indices(within, len(values))
+    candidates = np.arange(len(values)) if within is None else check_support(within, len(values))
     number = Whole(1, len(candidates))("keep", keep)
     order = np.argsort(-np.abs(values[candidates]), kind="stable")
     return np.sort(candidates[order[:number]])
@@ -109,7 +109,7 @@ def on_support(values: ArrayLike, support: ArrayLike, num_parameters: int) -> Fl
     >>> on_support([3.0, 4.0], [0, 2], 4).tolist()
     [3.0, 0.0, 4.0, 0.0]
     """
-    indices, inside = _indices(support, num_parameters), _vector(values)
+    indices, inside = check_support(support, num_parameters), _vector(values)
     if len(indices) != len(inside):
         raise QhnError(f"there must be a value for each index of the support, got {len(inside)} for {len(indices)}")
     full = np.zeros(num_parameters)
@@ -124,7 +124,19 @@ def _vector(theta: ArrayLike) -> Floats:
     return values
 
 
-def _indices(support: ArrayLike, num_parameters: int) -> Integers:
+def check_support(support: ArrayLike, num_parameters: int) -> Integers:
+    """A support as an array of indices, ``[k]``.
+
+    Args:
+        support: the indices.
+        num_parameters: number of all parameters.
+
+    Raises:
+        QhnError: if there is none, one is given twice, or there is no such parameter.
+
+    >>> check_support([2, 0], 3).tolist()
+    [2, 0]
+    """
     given = np.asarray(support)
     if given.ndim != 1 or not np.issubdtype(given.dtype, np.integer):
         raise QhnError(f"a support must be a list of whole numbers, got an array of {given.dtype} of {given.shape}")

@@ -1,28 +1,27 @@
 """The quantum singular value transformation as a linear solver: an odd polynomial near 1/x of the singular values.
 
-With A = α W Σ V†, phases φ and a block encoding B of A/α, the sequence e^{iφ₀Π} B† e^{iφ₁Π} B … B† e^{iφ_dΠ}, where Π is 1
-if all ancillas are 0 and −1 otherwise, holds V p(Σ) W† at ancillas 0, which is A⁻¹ up to a factor. The real part of p is
-what is wanted; one more qubit adds the sequences of φ and of −φ, and carries the phases, too.
+With A = α W Σ V†, phases φ and a block encoding B of A/α, the sequence e^{iφ₀Π} B† e^{iφ₁Π} B … B† e^{iφ_dΠ}, where Π
+is 1 if all ancillas are 0 and −1 otherwise, holds V p(Σ) W† at ancillas 0, which is A⁻¹ up to a factor. The real part
+of p is what is wanted; one more qubit adds the sequences of φ and of −φ, and carries the phases, too.
 """
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
-
 import numpy as np
 import scipy.sparse
 from qiskit import QuantumCircuit
-from qiskit.circuit.library import StatePreparation, XGate
+from qiskit.circuit.library import XGate
 from scipy.sparse.linalg import svds
 
 from qhn.arrays import Floats
-from qhn.carleman.block_encoding import MAX_DENSE, BlockEncoding, dilation, history_encoding
+from qhn.carleman.block_encoding import MAX_DENSE, BlockEncoding, controlled, dilation
 from qhn.carleman.history import HistorySystem
+from qhn.carleman.history_encoding import history_encoding
 from qhn.carleman.inverse_polynomial import inverse_polynomial
-from qhn.carleman.linear_solver import MAX_QUBITS, Matrix, SolverCircuit, SolverFacts, checked, padded
+from qhn.carleman.linear_solver import MAX_QUBITS, Matrix, SolverCircuit, SolverFacts, append_state, checked, padded
 from qhn.carleman.phases import inverse_phases
 from qhn.errors import QhnError
+from qhn.fields import Number
 
 ENCODINGS = ("dilation", "structured")
 SINGULAR = 1e-13  # smallest singular value, divided by the largest, of a matrix that is taken as invertible
@@ -42,8 +41,8 @@ def qsvt(
         system: matrix A, ``[D, D]``, or the history of a descent, whose matrix it is.
         right_side: right side b, ``[D]``; None for that of the history.
         epsilon: bound ε on ‖x' − x‖/‖x‖ of the circuit's solution x' without shots, whatever b is.
-        encoding: ``"dilation"`` for any matrix, with one ancilla, or ``"structured"`` for the history of a descent whose
-            steps are all alike, with three.
+        encoding: ``"dilation"`` for any matrix, with one ancilla, or ``"structured"`` for the history of a descent
+            whose steps are all alike, with three.
         kappa: bound κ on the condition number of A; None to compute it.
 
     Returns:
@@ -53,10 +52,10 @@ def qsvt(
         QhnError: if A and b are no system, A is singular, ``kappa`` is below the condition number, the degree would be
             too large, or the encoding does not suit the system.
 
-    >>> solver = qsvt(np.array([[1.0, 0.0], [-0.8, 1.0]]), np.array([1.0, 0.0]), epsilon=0.01)
+    >>> solver = qsvt(np.array([[1.0, 0.0], [-0.8, 1.0]]), np.array([1.0, 0.0]), epsilon=1e-3)
     >>> solution, success = solver.amplitudes()
     >>> solution.round(2), solver.num_qubits, solver.facts.degree, round(success, 2)
-    (array([1. , 0.8]), 3, 11, 0.35)
+    (array([1. , 0.8]), 3, 15, 0.44)
     """
     if encoding not in ENCODINGS:
         raise QhnError(f"encoding must be one of {', '.join(ENCODINGS)}, got {encoding!r}")
@@ -68,6 +67,9 @@ def qsvt(
             raise QhnError("a matrix needs a right side")
         right_side = history.right_side
     matrix, right_side = checked(system if history is None else history.matrix, right_side)
+    epsilon = Number()("epsilon", epsilon)
+    if kappa is None and history is not None and history.size > MAX_DENSE:
+        kappa = history.condition_number()
     largest, condition = _spectrum(matrix, kappa)
     if history is not None and encoding == "structured":
         encoded, vector = history_encoding(history), right_side
@@ -77,13 +79,13 @@ def qsvt(
         encoded = dilation(dense)
     effective = condition * encoded.subnormalisation / largest
     polynomial = inverse_polynomial(effective, epsilon)
-    circuit = _sequence(encoded, inverse_phases(polynomial), vector)
+    circuit, norm = _sequence(encoded, inverse_phases(polynomial), vector)
     num_solution = encoded.gate.num_qubits - encoded.num_ancillas
     return SolverCircuit(
         circuit=circuit,
         solution=tuple(range(num_solution)),
         ancillas=tuple(range(num_solution, circuit.num_qubits)),
-        scale=float(np.linalg.norm(vector)) * polynomial.scale / encoded.subnormalisation,
+        scale=norm * polynomial.scale / encoded.subnormalisation,
         num_unknowns=len(right_side),
         facts=SolverFacts(
             method="qsvt",
@@ -105,6 +107,7 @@ def _spectrum(matrix: Matrix, kappa: float | None) -> tuple[float, float]:
         QhnError: if the matrix is singular, the bound is below the condition number, or it is needed and missing.
     """
     size = matrix.shape[0]
+    kappa = None if kappa is None else Number(low=1)("kappa", kappa)
     if size > MAX_DENSE:
         if kappa is None:
             raise QhnError(f"the condition number of {size:,} unknowns is not computed above {MAX_DENSE:,}: give kappa")
@@ -112,21 +115,32 @@ def _spectrum(matrix: Matrix, kappa: float | None) -> tuple[float, float]:
         largest = float(svds(matrix, k=1, v0=start, return_singular_vectors=False)[0])
     else:
         dense = matrix.toarray() if scipy.sparse.issparse(matrix) else matrix
-        values = np.linalg.svd(dense, compute_uv=False)
-        if not values[-1] > SINGULAR * values[0]:
-            raise QhnError(f"the matrix is singular: its singular values are from {values[-1]:.3g} to {values[0]:.3g}")
+        values = singular_values(dense)
         largest, condition = float(values[0]), float(values[0] / values[-1])
         if kappa is None:
             return largest, condition
         if not kappa >= condition * (1 - 1e-9):
             raise QhnError(f"kappa must be at least the condition number {condition:.6g}, got {kappa:g}")
-    if not math.isfinite(kappa):
-        raise QhnError(f"kappa must be finite, got {kappa}")
-    return largest, float(kappa)
+    return largest, kappa
 
 
-def _sequence(encoded: BlockEncoding, phases: Floats, right_side: Floats) -> QuantumCircuit:
-    """The circuit of the transformation of a right side, on solution, ancillas of the encoding, and one more qubit."""
+def singular_values(matrix: Floats) -> Floats:
+    """The singular values of a dense matrix, the largest first.
+
+    Raises:
+        QhnError: if the matrix is singular in the precision of the numbers.
+    """
+    values = np.linalg.svd(matrix, compute_uv=False)
+    if not values[-1] > SINGULAR * values[0]:
+        raise QhnError(f"the matrix is singular: its singular values are from {values[-1]:.3g} to {values[0]:.3g}")
+    return np.asarray(values)
+
+
+def _sequence(encoded: BlockEncoding, phases: Floats, right_side: Floats) -> tuple[QuantumCircuit, float]:
+    """The circuit of the transformation of a right side, and that one's norm.
+
+    Its qubits are those of the solution, of the encoding's ancillas, and one more.
+    """
     num_encoded = encoded.gate.num_qubits
     if num_encoded + 1 > MAX_QUBITS:
         raise QhnError(f"the system needs {num_encoded + 1} qubits, more than {MAX_QUBITS}: lower its order or steps")
@@ -134,7 +148,7 @@ def _sequence(encoded: BlockEncoding, phases: Floats, right_side: Floats) -> Qua
     first = num_encoded - encoded.num_ancillas
     ancillas, real = register[first:], num_encoded
     circuit = QuantumCircuit(num_encoded + 1, name="qsvt")
-    circuit.append(StatePreparation(right_side / np.linalg.norm(right_side)), register[:first])
+    norm = append_state(circuit, right_side, register[:first])
     inverse = encoded.gate.inverse()
     turn = _turn_signal if encoded.is_balanced else _turn_reflected
     circuit.h(ancillas[0] if encoded.is_balanced else real)
@@ -150,7 +164,7 @@ def _sequence(encoded: BlockEncoding, phases: Floats, right_side: Floats) -> Qua
         circuit.h(ancillas[0])
     else:
         circuit.h(real)
-    return circuit
+    return circuit, norm
 
 
 def _turn_signal(circuit: QuantumCircuit, phase: float, ancillas: list[int], real: int) -> None:
@@ -164,7 +178,7 @@ def _turn_signal(circuit: QuantumCircuit, phase: float, ancillas: list[int], rea
 
 def _turn_reflected(circuit: QuantumCircuit, phase: float, ancillas: list[int], real: int) -> None:
     """Append e^{iφΠ} if the other qubit is 0, e^{−iφΠ} if it is 1; in |+⟩ before and after, it adds the two."""
-    flip = XGate().control(len(ancillas), ctrl_state=0)
+    flip = controlled(XGate(), len(ancillas), 0)
     circuit.append(flip, [*ancillas, real])
     circuit.rz(2 * phase, real)
     circuit.append(flip, [*ancillas, real])

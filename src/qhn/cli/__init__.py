@@ -23,14 +23,14 @@ import warnings
 import typer
 from typer.exceptions import TyperException
 
-from qhn.cli import devices, experiments, predict, replay, runs, search, sweeps, tables
+from qhn.cli import devices, experiments, predict, qsgd, replay, runs, search, sweeps, tables
 from qhn.cli.app import Escaped, app
 from qhn.cli.options import BAD_INPUT, DEFECT, FAILED, INTERRUPTED, LIMIT
 from qhn.cli.terminal import messages, open_streams, settle_streams, show_warnings, tell
 from qhn.errors import EvaluationError, QhnError
 from qhn.text import shown
 
-__all__ = ["app", "devices", "experiments", "main", "predict", "replay", "runs", "search", "sweeps", "tables"]
+__all__ = ["app", "devices", "experiments", "main", "predict", "qsgd", "replay", "runs", "search", "sweeps", "tables"]
 
 DISK_FAILS = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
 MAX_NAME = 200  # characters of a file's name in a message; of longer names the last ones are shown

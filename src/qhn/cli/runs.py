@@ -181,11 +181,11 @@ def _begin(config: RunConfig, yes: bool, **options: Any) -> Training:
     except BudgetNeeded as error:
         if not yes and not sys.stdin.isatty():
             raise
-        budget = _agreed_budget(error, yes)
+        budget = agreed_budget(error, yes)
     return train(with_settings(config, {"train.max_qpu_seconds": budget}), **options)
 
 
-def _agreed_budget(asked: BudgetNeeded, yes: bool) -> float:
+def agreed_budget(asked: BudgetNeeded, yes: bool) -> float:
     """The QPU seconds that the user agrees to spend: the run's price and a reserve, at most what the account has left.
 
     Raises:

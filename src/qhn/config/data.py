@@ -205,6 +205,7 @@ def _data_kind(value: Any) -> str:
     return str(value.get("name") if isinstance(value, dict) else getattr(value, "name", None))
 
 
+DATA_SECTIONS = (MixtureData, MnistData, DigitsData, FileData)
 Data = Annotated[
     Annotated[MixtureData, Tag("gaussian-mixture")]
     | Annotated[MnistData, Tag("mnist-4x4")]

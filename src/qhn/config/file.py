@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 from qhn.backend.machines import is_ideal
 from qhn.config import RunConfig
 from qhn.config.ansatz import ANSATZ_SECTIONS
-from qhn.config.data import DigitsData, FileData, MixtureData, MnistData
+from qhn.config.data import DATA_SECTIONS
 from qhn.config.defaults import NAMING
 from qhn.config.device import DeviceConfig
 from qhn.config.network import NetworkConfig
@@ -301,9 +301,28 @@ def _with_settings(tree: dict[str, Any], settings: Mapping[str, Any]) -> dict[st
         train = result["train"]
         if is_ideal(settings["train.backend"]) or train.get("shots") is None:
             train.pop("shots", None)  # exact samples only if shots are asked for with it
+    set_dotted(result, settings)
+    return result
+
+
+def set_dotted(tree: dict[str, Any], settings: Mapping[str, Any]) -> None:
+    """Replace values in nested tables, which are made where there are none.
+
+    Args:
+        tree: the tables, which are changed.
+        settings: the values by dotted key.
+
+    Raises:
+        QhnError: if a key is to be set in what is no table.
+
+    >>> tree = {"train": {"steps": 3}}
+    >>> set_dotted(tree, {"train.steps": 4, "train.optimizer.name": "sgd"})
+    >>> tree
+    {'train': {'steps': 4, 'optimizer': {'name': 'sgd'}}}
+    """
     for key, value in sorted(settings.items(), key=lambda item: item[0].count(".")):  # a table before its keys
         *path, last = key.split(".")
-        table = result
+        table = tree
         for name in path:
             inner = table.get(name)
             if not (inner is None or isinstance(inner, (dict, str))):
@@ -313,21 +332,26 @@ def _with_settings(tree: dict[str, Any], settings: Mapping[str, Any]) -> dict[st
         if isinstance(table.get(last), dict) and isinstance(value, str):
             table[last] = {}  # another optimizer, say, does not inherit the settings of the one it replaces
         table[last] = value
-    return result
 
 
-def one_sentence(error: ValidationError, tree: dict[str, Any]) -> str:
-    """The first fault as one sentence that names key, value and remedy."""
+def one_sentence(error: ValidationError, tree: dict[str, Any], keys: Mapping[str, list[str]] | None = None) -> str:
+    """The first fault as one sentence that names key, value and remedy.
+
+    Args:
+        error: what is wrong.
+        tree: the tables.
+        keys: the keys that each table may have; None for those of the configuration of a run.
+    """
     details = error.errors()
-    return _sentence(next((d for d in details if d["type"] == "extra_forbidden"), details[0]), tree)
+    return _sentence(next((d for d in details if d["type"] == "extra_forbidden"), details[0]), tree, keys)
 
 
-def _sentence(fault: ErrorDetails, tree: dict[str, Any]) -> str:
+def _sentence(fault: ErrorDetails, tree: dict[str, Any], keys: Mapping[str, list[str]] | None = None) -> str:
     """A fault as one sentence that names key, value and remedy."""
     place = _without_tags([str(part) for part in fault["loc"]], tree)
     key = clipped(".".join(place)).replace("data.file.file", "data.file")  # a kind and a key of that name
     if fault["type"] == "extra_forbidden":
-        return _unknown_key(place)
+        return _unknown_key(place, keys)
     if fault["type"] == "missing":
         return f"missing key {key}"
     if fault["type"] == "union_tag_not_found":
@@ -345,13 +369,14 @@ def _sentence(fault: ErrorDetails, tree: dict[str, Any]) -> str:
     return f"{key}: {message}, got {shown(fault['input'])}"
 
 
-def _unknown_key(place: list[str]) -> str:
+def _unknown_key(place: list[str], keys: Mapping[str, list[str]] | None = None) -> str:
+    keys = KEYS if keys is None else keys
     place = [clipped(part) for part in place]
     table, name = ".".join(place[:-1]), place[-1]
-    known = KEYS.get(table, [])
+    known = keys.get(table, [])
     if name in known:
         return f"key {table}.{name} does not go with this kind of {table}"
-    elsewhere = [other for other, names in KEYS.items() if name in names]
+    elsewhere = [other for other, names in keys.items() if name in names]
     if elsewhere:
         return f"unknown key {'.'.join(place)}; it belongs into [{elsewhere[0]}]"
     hint = did_you_mean(name, known, otherwise="known are " + ", ".join(known))
@@ -370,23 +395,24 @@ def _without_tags(place: list[str], tree: Any) -> list[str]:
     return kept
 
 
-def _names(*models: type[Section]) -> list[str]:
+def names_of(*models: type[Section]) -> list[str]:
+    """The keys that a table of one of some kinds may have in a file, sorted."""
     keys = {field.alias or name for model in models for name, field in model.model_fields.items()}
     return sorted(keys - {"sha256", "source"})
 
 
 KEYS = {  # the keys that may stand in a table, over all its kinds
-    "": [name for name in _names(RunConfig) if name not in RECORDED],
-    "data": _names(MixtureData, MnistData, DigitsData, FileData),
-    "problem": _names(*PROBLEM_SECTIONS),
-    "network": _names(NetworkConfig),
-    "ansatz": _names(*ANSATZ_SECTIONS),
-    "train": _names(TrainConfig),
-    "train.angles": _names(AllAnglesConfig, SparseAnglesConfig),
-    "train.gradient": _names(ParameterShiftConfig, SpsaGradientConfig),
-    "train.optimizer": _names(AdamConfig, SgdConfig, SinusoidConfig, SpsaOptimizerConfig, LbfgsConfig),
-    "train.objective": _names(*OBJECTIVE_SECTIONS.values()),
-    "train.initial": _names(UniformConfig, NormalConfig, SuperpositionConfig, FromRunConfig),
-    "train.shot_schedule": _names(ShotScheduleConfig),
-    "device": _names(DeviceConfig),
+    "": [name for name in names_of(RunConfig) if name not in RECORDED],
+    "data": names_of(*DATA_SECTIONS),
+    "problem": names_of(*PROBLEM_SECTIONS),
+    "network": names_of(NetworkConfig),
+    "ansatz": names_of(*ANSATZ_SECTIONS),
+    "train": names_of(TrainConfig),
+    "train.angles": names_of(AllAnglesConfig, SparseAnglesConfig),
+    "train.gradient": names_of(ParameterShiftConfig, SpsaGradientConfig),
+    "train.optimizer": names_of(AdamConfig, SgdConfig, SinusoidConfig, SpsaOptimizerConfig, LbfgsConfig),
+    "train.objective": names_of(*OBJECTIVE_SECTIONS.values()),
+    "train.initial": names_of(UniformConfig, NormalConfig, SuperpositionConfig, FromRunConfig),
+    "train.shot_schedule": names_of(ShotScheduleConfig),
+    "device": names_of(DeviceConfig),
 }

@@ -29,7 +29,8 @@ COLUMNS: dict[str, Callable[[Moment], Any]] = {
     "of kept": lambda one: percent_positive(one.kept),
     f"growth in {HORIZON} steps": lambda one: one.mean_growth,
     "at most": lambda one: one.worst_growth,
-    f"error after {HORIZON}": lambda one: one.errors[-1],
+    f"way in {HORIZON} steps": lambda one: one.way,
+    "error of linearisation": lambda one: one.errors[-1],
 }
 
 
@@ -52,8 +53,9 @@ def pruned_spectra(page: Writer, lab: Lab) -> None:
         "seeds, all eigenvalues exact. The *full* Hessian is that by all parameters at the pruned point, the *kept* "
         "one its principal submatrix, which is what governs a sparse training. Masses are sums of positive "
         "eigenvalues, and of magnitudes of negative ones. The linearised descent goes on with the gradient of one "
-        f"quadratic expansion (N = 1) for {HORIZON} steps; its error is a share of the way of the true descent. Growth is the factor by which these steps "
-        "enlarge a disturbance of the kept parameters, as root mean square over directions, and at most."
+        f"quadratic expansion (N = 1) for {HORIZON} steps; its error is a share of the way of the true descent. Growth "
+        "is the factor by which these steps enlarge a disturbance of the kept parameters, as root mean square over "
+        "directions, and at most."
     )
     page.picture(lambda: spectra_along_trainings(lab.folder / "qsgd-spectra.png", found), CAPTION)
     _table(page, found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -53,6 +53,7 @@ class Moment:
         kept: spectrum of the Hessian by the kept parameters alone.
         errors: distance of the linearised descent from the true one after 1, 2, … steps from here, as a share of the
             distance that the true one has gone, ``[HORIZON]``.
+        way: the distance that the true descent has gone after ``HORIZON`` steps from here.
     """
 
     training: Training
@@ -64,6 +65,7 @@ class Moment:
     full: Spectrum
     kept: Spectrum
     errors: Floats
+    way: float
 
     @property
     def ratio(self) -> float:
@@ -148,7 +150,9 @@ def _moments(seed: int) -> Iterator[Moment]:
                 yield from _train(training, share, seed, masked, support)
 
 
-def _train(training: Training, share: float, seed: int, start: Floats, support: Integers) -> Any:
+def _train(
+    training: Training, share: float, seed: int, start: Floats, support: Integers
+) -> Generator[Moment, None, Floats]:
     """Yield the moments of a training, and return its last parameters."""
     model, theta = network(), start
     for step, theta in enumerate(descend(model, start, Descent(RATE, STEPS), support)):
@@ -156,22 +160,22 @@ def _train(training: Training, share: float, seed: int, start: Floats, support: 
             hessian = model.hessian(theta)
             inside = hessian[np.ix_(support, support)]
             full, kept = exact_spectrum(hessian), exact_spectrum(inside)
-            errors = _linearisation_errors(theta, support, inside)
+            errors, way = _linearisation_errors(theta, support, inside)
             yield Moment(
-                training, share, seed, step, model.value(theta), model.accuracy(theta), full, kept, errors
+                training, share, seed, step, model.value(theta), model.accuracy(theta), full, kept, errors, way
             )  # fmt: skip
     return theta
 
 
-def _linearisation_errors(start: Floats, support: Integers, hessian: Floats) -> Floats:
-    """The errors of the descent whose gradient is linear about the start, relative to the way of the true one."""
+def _linearisation_errors(start: Floats, support: Integers, hessian: Floats) -> tuple[Floats, float]:
+    """The errors of the descent whose gradient is linear about the start, by the way of the true one; and that way."""
     model = network()
     slope = model.gradient(start)[support]
-    linear, errors = np.zeros(len(support)), []
+    linear, gone, errors = np.zeros(len(support)), np.zeros(len(support)), []
     path = descend(model, start, Descent(RATE, HORIZON), support)
     next(path)
     for theta in path:
         linear = linear - RATE * (slope + hessian @ linear)
         gone = (theta - start)[support]
         errors.append(np.linalg.norm(linear - gone) / np.linalg.norm(gone))
-    return np.array(errors)
+    return np.array(errors), float(np.linalg.norm(gone))

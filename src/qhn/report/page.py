@@ -29,6 +29,7 @@ from qhn.problem.landscape import BLOCK, MAX_ENUMERABLE_QUBITS, Landscape, cost_
 from qhn.problem.objective import Objective, Outcomes, measured_value
 from qhn.report.attempt import attempt
 from qhn.report.classification import ClassificationReport
+from qhn.report.curvature import CurvatureReport
 from qhn.report.device import DeviceReport
 from qhn.report.folder import figures_folder
 from qhn.report.jobs import ledger_of
@@ -100,6 +101,13 @@ class Report:
         if not isinstance(self.problem, BinnProblem):
             return None
         return ClassificationReport(Predictions(self.problem, self._predictors()))
+
+    @cached_property
+    def curvature(self) -> CurvatureReport:
+        """The report on the curvature of E along the run."""
+        ideal = self.ideal if self.landscape else None
+        num_tiles = len(self.device.facts.tiles) if self.device else 1
+        return CurvatureReport(self.record.config.train, self.steps, self.ansatz, ideal, num_tiles)
 
     def warning(self) -> str:
         """A line on what the user should beware of in the run's result; empty if there is nothing."""
@@ -240,6 +248,8 @@ class Report:
             *(f"  {line}" for line in description_of(self.problem, self.best_bits)),
             "",
             *(f"{name:<32}{value}" for name, value in self._numbers()),
+            "",
+            *self.curvature.lines(),
             *(["", *self.classification.lines()] if self.classification else []),
         ]
         return "\n".join(lines)
@@ -466,6 +476,11 @@ class Report:
                 from qhn.report.figures import cost_distribution
 
                 paths.append(cost_distribution(folder, *costs, last, optimum, sampled=sampled))
+        if self.curvature.is_drawn:
+            with attempt("curvature.png"):
+                from qhn.report.curvature_figure import curvature_curves
+
+                paths.append(curvature_curves(folder, self.curvature))
         if self.device:
             paths += self.device.figures(folder)
         if self.networks:

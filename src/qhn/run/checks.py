@@ -10,6 +10,7 @@ from qhn.backend.machines import MACHINES, spelled
 from qhn.backend.sampler import check_bits
 from qhn.backend.terms import Amount
 from qhn.budget.forecast import Forecast
+from qhn.budget.limits import check_first
 from qhn.circuit.ansatz import Ansatz
 from qhn.config import RunConfig
 from qhn.config.strategy import SpsaGradientConfig
@@ -71,11 +72,6 @@ def check_validation(config: RunConfig, validation: Problem | None) -> None:
         raise QhnError(f"train.patience waits for a lower validation cost, but {NO_VALIDATION}")
 
 
-def _up(seconds: float) -> str:
-    """Seconds in words, rounded up to hundredths, so that a budget of as many suffices."""
-    return f"{math.ceil(100 * seconds - 1e-6) / 100:,.2f}"
-
-
 def check_budget(config: RunConfig, needed: Amount) -> None:
     """Refuse a budget that the first step exceeds, or a budget of QPU seconds or jobs for a run that takes none.
 
@@ -93,24 +89,7 @@ def check_budget(config: RunConfig, needed: Amount) -> None:
         ...
     qhn.errors.QhnError: train.max_shots is 1,000, the first step takes 1,500 shots; raise it or lower train.shots
     """
-    train, chips = config.train, spelled(machine for machine in MACHINES if machine.has_chip)
-    for name, limit in (("max_qpu_seconds", train.max_qpu_seconds), ("max_jobs", train.max_jobs)):
-        if limit is not None and not needed.jobs:
-            raise QhnError(
-                f"train.{name} limits shots on {chips}; this run on {train.backend} takes none there; set it to none"
-            )
-    if train.max_qpu_seconds is not None and train.max_qpu_seconds < needed.seconds:
-        raise QhnError(
-            f"train.max_qpu_seconds is {train.max_qpu_seconds:g}, the first step takes up to {_up(needed.seconds)}; "
-            "raise it, or see with qhn estimate what makes a step cheaper"
-        )
-    if train.max_jobs is not None and train.max_jobs < needed.jobs:
-        raise QhnError(f"train.max_jobs is {train.max_jobs:,}, the first step takes {needed.jobs:,}; raise it")
-    if train.max_shots is not None and train.max_shots < needed.shots:
-        raise QhnError(
-            f"train.max_shots is {train.max_shots:,}, the first step takes {needed.shots:,} shots; raise it or lower "
-            "train.shots"
-        )
+    check_first(config.train, needed, config.train.backend)
 
 
 def check_evaluations(config: RunConfig, ansatz: Ansatz, needed: int) -> None:
@@ -203,6 +182,7 @@ class BudgetNeeded(QhnError):
         backend: name of the backend whose shots are paid for.
         needed: what each step should take, the self-test of the device included in the first; at least one step.
         price: QPU seconds that all steps together should take; 0 on machines that bill no seconds.
+        table: table of the configuration that holds the budget.
 
     Attributes:
         backend: name of the backend whose shots are paid for.
@@ -211,15 +191,15 @@ class BudgetNeeded(QhnError):
         price: QPU seconds that all steps together should take.
     """
 
-    def __init__(self, backend: str, needed: Sequence[Amount], price: float) -> None:
+    def __init__(self, backend: str, needed: Sequence[Amount], price: float, table: str = "train") -> None:
         self.backend, self.num_steps, self.first, self.price = backend, len(needed), needed[0], price
         shots = sum(one.shots for one in needed)
         budget = f"max_qpu_seconds={math.ceil(price)}" if price else f"max_shots={shots}"
         seconds = f"{price:,.1f} QPU seconds and " if price else ""
+        cheaper = "; qhn estimate says what would make them cheaper" * (table == "train")
         super().__init__(
-            f"a run on {backend} is paid for and needs a budget, such as --set train.{budget}; its {len(needed):,} "
-            f"steps should take {seconds}{shots:,} shots. At a terminal it is asked for, and --yes agrees; qhn "
-            "estimate says what would make them cheaper"
+            f"a run on {backend} is paid for and needs a budget, such as --set {table}.{budget}; its {len(needed):,} "
+            f"steps should take {seconds}{shots:,} shots. At a terminal it is asked for, and --yes agrees{cheaper}"
         )
 
 
@@ -236,9 +216,18 @@ def check_paid(forecast: Forecast, *, record: bool) -> None:
     """
     train = forecast.config.train
     if not record:
-        raise QhnError(f"a run on {train.backend} is paid for and must be recorded; leave record=True")
+        raise unrecorded(train.backend)
     if train.max_qpu_seconds is None and train.max_shots is None:
         raise BudgetNeeded(train.backend, forecast.steps, forecast.seconds)
+
+
+def unrecorded(backend: str) -> QhnError:
+    """The error of a paid run that would not be recorded.
+
+    Args:
+        backend: name of the backend whose shots are paid for.
+    """
+    return QhnError(f"a run on {backend} is paid for and must be recorded; leave record=True")
 
 
 def first_evaluations(forecast: Forecast) -> int:

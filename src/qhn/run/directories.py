@@ -13,6 +13,7 @@ from qhn.run.checkpoint import JOURNAL, STEPS
 from qhn.run.record import CHECKPOINT, CONFIG, MANIFEST, TIMING, Record
 from qhn.text import did_you_mean, read_text
 
+DESCENT = "qsgd-"  # what the directories of quantum gradient descents begin with, which stand among those of runs
 LAST_BYTES = 65_536  # of a file whose last line is looked for
 
 
@@ -35,6 +36,7 @@ def run_directories(results: Path) -> list[Path]:
         results: the directory of all runs.
     """
     found = {path.parent for name in (CONFIG, STEPS, JOURNAL, CHECKPOINT) for path in results.glob(f"*/*/{name}")}
+    found = {path for path in found if not path.name.startswith(DESCENT)}
     return sorted(found, key=lambda path: (path.parent.name, _made(path)))
 
 
@@ -79,15 +81,14 @@ def costs_beside(record: Record) -> Path:
     return directory.parents[1] if is_at_home else directory
 
 
-def journals_beside(record: Record) -> list[Path]:
-    """The paths of the journals of all other runs in the same results directory.
+def journals_beside(directory: Path) -> list[Path]:
+    """The paths of the journals of all other runs and descents in the same results directory.
 
     Args:
-        record: the record of the run that asks.
+        directory: the directory of the run that asks.
     """
-    directory = record.directory.resolve()
-    found = [other / JOURNAL for other in run_directories(directory.parents[1]) if other != directory]
-    return [path for path in found if path.exists()]
+    own = directory.resolve()
+    return sorted(path for path in own.parents[1].glob(f"*/*/{JOURNAL}") if path.parent != own)
 
 
 def _made(directory: Path) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -17,6 +16,7 @@ from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.backend.terms import Amount, Remaining
 from qhn.budget.forecast import Forecast, PricedRun
 from qhn.budget.ledger import Ledger, ledger
+from qhn.budget.limits import is_limited, remaining, spent_words
 from qhn.errors import QhnError
 from qhn.estimator.measurement import Measurement
 from qhn.estimator.noisy import without_shots
@@ -401,28 +401,22 @@ class RunMachine:
         """The QPU seconds spent, and those left of the budget, in one line; empty on machines other than devices."""
         if not self.kind.has_chip or self.plan.config.train.shots is None:
             return ""
-        limit = self.plan.config.train.max_qpu_seconds
-        spent = self.ledger().spent.seconds
-        return f"QPU {spent:,.1f} s" + ("" if limit is None else f", {max(0.0, limit - spent):,.1f} left")
+        return spent_words(self.plan.config.train, self.ledger().spent)
 
     @property
     def _has_budget(self) -> bool:
-        rules = self.plan.config.train
-        return any(limit is not None for limit in (rules.max_shots, rules.max_qpu_seconds, rules.max_jobs))
+        return is_limited(self.plan.config.train)
 
     def _remaining(self) -> Remaining:
         """The QPU seconds, jobs and shots left of the budgets at this moment."""
-        rules, spent = self.plan.config.train, self.ledger().spent
-        limits = (rules.max_qpu_seconds, rules.max_jobs, rules.max_shots)
-        used = (spent.seconds, spent.jobs, spent.shots)
-        return Remaining(*(math.inf if limit is None else limit - use for limit, use in zip(limits, used, strict=True)))
+        return remaining(self.plan.config.train, self.ledger().spent)
 
     def _tell(self, words: str) -> None:
         self.tell(f"{words}  {self.budget_words()}")
 
     def _other_journals(self) -> list[Path]:
         """The paths of the journals of the runs that are kept beside this one."""
-        return [] if self._recorder.record is None else journals_beside(self._recorder.record)
+        return [] if self._recorder.record is None else journals_beside(self._recorder.record.directory)
 
     def _history(self) -> History:
         """The history of the run's jobs in its journal; empty for a run that is not recorded."""

@@ -244,11 +244,7 @@ class Record:
             RecordError: if another process is writing the run.
         """
         with self._lock:
-            k = 1
-            while (target := self.directory.with_name(f"{self.directory.name}~{k}")).exists():
-                k += 1
-            self.directory.rename(target)
-        return target
+            return renamed(self.directory)
 
     @contextmanager
     def open_for_writing(self) -> Iterator[None]:
@@ -813,7 +809,7 @@ class Record:
         for path, size in ((steps, end.size), (timing, self._timing_end.size)):
             if path.exists():
                 truncate(path, size)
-                _end_line(path, size)
+                end_line(path, size)
         if evaluations.exists():
             truncate(evaluations, checkpoint.num_evaluations * _evaluation_type(checkpoint.num_qubits).itemsize)
 
@@ -838,6 +834,14 @@ def load_run(directory: str | Path) -> Record:
     (2, (50, 4), 'done')
     """
     return Record.load(directory)
+
+
+def renamed(directory: Path) -> Path:
+    """Rename a directory to the first free ``<its name>~<k>``, and return its new path."""
+    k = 1
+    while (target := directory.with_name(f"{directory.name}~{k}")).exists():
+        k += 1
+    return directory.rename(target)
 
 
 def lock_of(directory: Path) -> Lock:
@@ -893,8 +897,8 @@ def shown_error(error: Exception) -> str:
     return str(error) if isinstance(error, QhnError) else f"{type(error).__name__}: {error}"
 
 
-def _end_line(path: Path, size: int) -> None:
-    """Write the line end that a file lacks."""
+def end_line(path: Path, size: int) -> None:
+    """Write the line end that a file lacks, whose complete lines have ``size`` bytes."""
     if path.stat().st_size == size - 1:
         append(path, b"\n")
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from qhn.backend.terms import Amount
+from qhn.backend.sampler import QuotaError
+from qhn.backend.terms import Amount, BudgetExceeded, Detached
 from qhn.budget.ledger import Ledger
+from qhn.budget.limits import Budgets
 from qhn.config.train import TrainConfig
 from qhn.optimize.optimizer import TOLERANCE, vanishes
 from qhn.run.step import Ending, Outcome, Step, lowest_validation
@@ -51,13 +53,14 @@ def reached(rules: TrainConfig, steps: Sequence[Step], scale: float = 1.0) -> Ou
     return None
 
 
-def over_budget(rules: TrainConfig, needed: Amount, known: Ledger) -> Outcome | None:
+def over_budget(rules: Budgets, needed: Amount, known: Ledger, table: str = "train") -> Outcome | None:
     """The outcome of a run whose next step could take more than is left of a budget; None if it can be made.
 
     Args:
-        rules: the training's configuration, with its budgets.
+        rules: the budgets.
         needed: the most that the step can take: QPU seconds, jobs and shots.
         known: what the run has spent; jobs of the step that were submitted already are not paid for again.
+        table: table of the configuration that holds the budgets, for the message.
 
     >>> from qhn.config.file import load_config
     >>> rules = load_config("figure-1", {"train.max_shots": 1000}).train
@@ -69,13 +72,13 @@ def over_budget(rules: TrainConfig, needed: Amount, known: Ledger) -> Outcome | 
         return None
     seconds, limit = spent.seconds + more.seconds, rules.max_qpu_seconds
     if limit is not None and seconds > limit * (1 + ROUNDING):
-        left = f"{max(0.0, limit - spent.seconds):,.2f} of train.max_qpu_seconds"
+        left = f"{max(0.0, limit - spent.seconds):,.2f} of {table}.max_qpu_seconds"
         return Outcome(Ending.BUDGET, f"a step takes up to {more.seconds:,.2f} QPU seconds, {left} remain")
     if rules.max_jobs is not None and spent.jobs + more.jobs > rules.max_jobs:
-        left = f"{max(0, rules.max_jobs - spent.jobs):,} of train.max_jobs"
+        left = f"{max(0, rules.max_jobs - spent.jobs):,} of {table}.max_jobs"
         return Outcome(Ending.BUDGET, f"a step takes {more.jobs:,} job{'s' * (more.jobs > 1)}, {left} remain")
     if rules.max_shots is not None and spent.shots + more.shots > rules.max_shots:
-        left = f"{max(0, rules.max_shots - spent.shots):,} of train.max_shots"
+        left = f"{max(0, rules.max_shots - spent.shots):,} of {table}.max_shots"
         return Outcome(Ending.BUDGET, f"a step takes {more.shots:,} shots, {left} remain")
     return None
 
@@ -115,6 +118,20 @@ def beyond_account(needed: Amount, known: Ledger, left: float | None) -> Outcome
         return None
     words = f"a step takes up to {more.seconds:,.2f} QPU seconds, the account has {left:,.2f} left in this period"
     return Outcome(Ending.QUOTA, f"{words}; qhn resume when it has more")
+
+
+def stopped_by(error: Detached | BudgetExceeded | QuotaError) -> Outcome:
+    """The outcome of a session in which a machine took no further job, or whose jobs are not waited for.
+
+    Args:
+        error: what the machine raised.
+
+    >>> stopped_by(BudgetExceeded("what is next takes 3")).name.exit_code
+    3
+    """
+    if isinstance(error, Detached):
+        return detached(error.job_ids)
+    return Outcome(Ending.QUOTA if isinstance(error, QuotaError) else Ending.BUDGET, str(error))
 
 
 def detached(job_ids: Sequence[str]) -> Outcome:

@@ -45,7 +45,7 @@ from qhn.run.record import Record, lock_of
 from qhn.run.recorded_problem import given_as_data
 from qhn.run.recorder import OnDisk, Recorder, Taken, Unrecorded
 from qhn.run.step import Ending, Outcome, Step
-from qhn.run.stopping import detached, reached
+from qhn.run.stopping import reached, stopped_by
 from qhn.seeds import Key, Purpose
 
 if TYPE_CHECKING:
@@ -281,12 +281,8 @@ class Training(Iterator[Step]):
             self._broken = True
             try:
                 step = self._advance()
-            except Detached as stop:
-                self.outcome = detached(stop.job_ids)
-            except BudgetExceeded as stop:
-                self.outcome = Outcome(Ending.BUDGET, str(stop))
-            except QuotaError as stop:
-                self.outcome = Outcome(Ending.QUOTA, str(stop))
+            except (Detached, BudgetExceeded, QuotaError) as stop:
+                self.outcome = stopped_by(stop)
             else:
                 self._broken = False
                 return step

@@ -17,7 +17,7 @@ from ansatzes import ansatz, ideal, rows_of
 from qhn import bitstrings, checksums
 from qhn.backend import BackendError, DeviceSettings
 from qhn.backend.device import price as qpu_time
-from qhn.backend.ibm import connection, jobs
+from qhn.backend.ibm import connection, jobs, submission, tested
 from qhn.backend.ibm import device as ibm
 from qhn.backend.ibm.connection import Connection
 from qhn.backend.ibm.device import Device, DeviceSampler, open_device
@@ -72,7 +72,7 @@ def billed(service: Service, folder: Path) -> float:
 def _without_self_test(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """But where it is tested itself."""
     if "self_test" not in request.function.__name__ and "wrong_order" not in request.function.__name__:
-        monkeypatch.setattr(ibm, "is_due", lambda self_tests: False)
+        monkeypatch.setattr(tested, "is_due", lambda self_tests: False)
 
 
 QUIET: list[np.ndarray] = []
@@ -289,10 +289,10 @@ def test_a_result_that_is_not_what_was_asked_for_is_read_once_more(
 
 @pytest.mark.parametrize("shape", [(2, 199, 4), (1, 200, 4), (3, 200, 4), (2, 200, 3), (2, 4)])
 def test_bits_of_another_number_are_refused(shape: tuple[int, ...]) -> None:
-    result = ibm.JobResult(np.zeros((2, 256, 4), np.uint8), [np.zeros((256, 4), np.uint8)], "any", None)
-    ibm.check_shape(result, 2, 200, 4)
+    result = submission.JobResult(np.zeros((2, 256, 4), np.uint8), [np.zeros((256, 4), np.uint8)], "any", None)
+    submission.check_shape(result, 2, 200, 4)
     with pytest.raises(ValueError, match=r"asked for bits \[2, 200, 4\], got"):
-        ibm.check_shape(ibm.JobResult(np.zeros(shape, np.uint8), [], "any", None), 2, 200, 4)
+        submission.check_shape(submission.JobResult(np.zeros(shape, np.uint8), [], "any", None), 2, 200, 4)
 
 
 def test_a_job_that_failed_while_nobody_watched_is_told(service: Service, quiet: np.ndarray, tmp_path: Path) -> None:
@@ -518,7 +518,7 @@ def test_the_self_test_is_made_once_a_record_and_version_on_all_tiles(
     assert events(tmp_path, "qhn:r:test:0") == ["intent", "submitted", "done"]
     (test, *_) = Journal(tmp_path / "jobs.jsonl").history().entries()[1:]
     assert (test.rows, test.shots) == (4, 100)
-    monkeypatch.setattr(ibm, "versions", lambda: {"qiskit": "9"})
+    monkeypatch.setattr(tested, "versions", lambda: {"qiskit": "9"})
     monkeypatch.setattr("qhn.backend.ibm.selftest.versions", lambda: {"qiskit": "9"})
     sampler(tmp_path).sample(THETAS, 100, Key(1, run="r", step=3))
     assert events(tmp_path, "qhn:r:test:1") == ["intent", "submitted", "done"]

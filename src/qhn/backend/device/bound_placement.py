@@ -39,18 +39,24 @@ class PlacedCircuit:
         route: the qubits in use, with the estimated fidelity.
         size: the size of the compiled circuit.
         seconds: duration of one execution in seconds, without the delay between shots.
+        digest: hash of what the circuit does, on whatever qubits.
     """
 
     circuit: QuantumCircuit
     route: Route
     size: CircuitSize
     seconds: float
+    digest: str
 
     def describe(self) -> dict[str, Any]:
         """The measured qubits, the estimated fidelity and the size, as JSON values."""
         route, size = self.route, self.size
         facts = {"qubits": list(route.qubits), "estimated_fidelity": round(route.fidelity, 6)} | route.facts()
-        return facts | {"depth": size.depth, "two_qubit_gates": size.two_qubit_gates, "seconds": self.seconds}
+        return facts | {
+            "depth": size.depth,
+            "two_qubit_gates": size.two_qubit_gates,
+            "seconds_per_circuit": self.seconds,
+        }
 
 
 def place_circuit(circuit: QuantumCircuit, device: BackendV2, chip: Chip, settings: DeviceSettings) -> PlacedCircuit:
@@ -74,7 +80,7 @@ def place_circuit(circuit: QuantumCircuit, device: BackendV2, chip: Chip, settin
     seconds, size = duration(isa, chip), size_of(isa)
     check_depth(size.two_qubit_gates, chip.name)
     known = CircuitSize(size.qubits, size.depth, size.two_qubit_gates, seconds=seconds, fidelity=route.fidelity)
-    return PlacedCircuit(isa, route, known, seconds)
+    return PlacedCircuit(isa, route, known, seconds, circuit_digest(circuit))
 
 
 @dataclass(frozen=True)
@@ -156,6 +162,19 @@ class CircuitPlacer:
             rep_delay=rep_delay_of(self.chip, self.settings.rep_delay),
             max_shots=self.chip.max_shots,
         )
+
+    def describe(self, circuits: Sequence[QuantumCircuit]) -> dict[str, Any]:
+        """The qubits and the size of each circuit, the delay between shots, and the calibration, as JSON values.
+
+        Raises:
+            ValueError: if no machine can measure the circuits, or this one cannot with its settings.
+        """
+        placed = self.placed(circuits, 1)
+        return {
+            "circuits": [one.describe() for one in placed.circuits],
+            "rep_delay": placed.rep_delay,
+            "calibration": self.chip.to_json(),
+        }
 
     def _place(self, circuit: QuantumCircuit) -> PlacedCircuit:
         digest = circuit_digest(circuit)

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit import ParameterExpression, ParameterVector
 from qiskit.providers import BackendV2, Options, QubitProperties
 from qiskit.transpiler import InstructionProperties, Target, generate_preset_pass_manager
 
+from qhn.arrays import Bits, Integers
 from qhn.backend.device.chip import DEAD, Chip
 from qhn.circuit.measurement import with_measurement
 from qhn.errors import QhnError
@@ -139,16 +141,28 @@ def _renamed(value: Any, theta: ParameterVector, first: int) -> Any:
 def calibration_circuits(chains: Sequence[Sequence[int]], device: BackendV2) -> list[QuantumCircuit]:
     """Two circuits that prepare all bits 0 and all bits 1, measured as by :func:`side_by_side` on the chains."""
     qubits = [int(qubit) for chain in chains for qubit in chain]
+    return prepared_circuits(np.repeat([[0], [1]], len(qubits), axis=1), qubits, device)
+
+
+def prepared_circuits(rows: Bits | Integers, qubits: Sequence[int], device: BackendV2) -> list[QuantumCircuit]:
+    """Compiled circuits that prepare known bits on qubits of a device, and measure them into the register ``meas``.
+
+    Args:
+        rows: the bits of each circuit, ``[num_circuits, len(qubits)]``.
+        qubits: the device's qubits that are measured into bits 0, 1, …; of one that occurs twice the bits are equal.
+        device: the device.
+    """
     passes = generate_preset_pass_manager(
         optimization_level=0, backend=device, initial_layout=list(range(device.num_qubits))
     )
     circuits = []
-    for bit in (0, 1):
+    for bits in rows:
         circuit = QuantumCircuit(device.num_qubits)
         circuit.add_register(ClassicalRegister(len(qubits), "meas"))
-        if bit:
-            circuit.x(qubits)
-        circuit.barrier(qubits)
+        ones = sorted({qubit for qubit, bit in zip(qubits, bits, strict=True) if bit})
+        if ones:
+            circuit.x(ones)
+        circuit.barrier(sorted(set(qubits)))
         circuit.measure(qubits, range(len(qubits)))
         circuits.append(passes.run(circuit))
     return circuits

@@ -263,7 +263,8 @@ class Jobs:
         for rule, (need, most) in needs.items():
             if need > max(0.0, most) + ROUNDING:
                 remain = f"{max(0.0, most):,.2f}" if rule == "max_qpu_seconds" else f"{max(0, most):,}"
-                raise BudgetExceeded(f"what is next takes up to {need:,}, and {remain} of train.{rule} remain")
+                budget = f"{self.terms.table}.{rule}"
+                raise BudgetExceeded(f"what is next takes up to {need:,}, and {remain} of {budget} remain")
         if math.isinf(left.seconds):
             return [math.ceil(LIMIT_FACTOR * request.price_seconds) for request in requests]
         more = (left.seconds + ROUNDING - sum(prices)) / max(1, len(requests))

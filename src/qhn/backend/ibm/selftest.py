@@ -6,6 +6,9 @@ flips it, CX maps basis states to basis states, and RZ by π/2 does nothing to t
 an RY should be. For other circuits such angles are searched for (:mod:`qhn.backend.ibm.certain`). Where there are none,
 or the outcome would drown in noise, each qubit is turned by an RY of its own instead: that tests the order of angles
 and bits, not the run's circuit.
+
+Bound circuits have no angles that could be bound to wrong gates. Of them, the order of bits alone is tested: known bits
+are prepared on the qubits that the first circuit measures, and read into its classical bits.
 """
 
 from __future__ import annotations
@@ -16,8 +19,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from qiskit import QuantumCircuit
+from qiskit.providers import BackendV2
 
 from qhn.arrays import Bits, Floats
+from qhn.backend.device.isa import measured_qubits, prepared_circuits
 from qhn.backend.device.placement import Placement
 from qhn.backend.events import Entry
 from qhn.backend.ibm.certain import certain_outcomes
@@ -25,6 +30,7 @@ from qhn.circuit.hypernetwork import Hypernetwork, product_state
 
 ROWS, SHOTS = 4, 100  # sets of angles, and shots of each set
 BARE = "one rotation of each qubit, since no outcome of the run's circuit is certain and legible"
+BOUND = "bits prepared on the measured qubits, since bound circuits have no angles"
 REVERSED = "bits come back in reverse order"
 LEGIBLE = 0.1  # estimated fidelity below which the outcome of the run's circuit may drown in noise
 ENOUGH = 0.9  # share of the bits whose most frequent value must be right; the others may be noise
@@ -63,6 +69,45 @@ class SelfTest:
             expected=bits.reshape(ROWS, len(placement.tiles), -1),
             is_bare=is_bare,
         )
+
+
+@dataclass(frozen=True)
+class BoundSelfTest:
+    """What a self-test before bound circuits measures, and what an ideal machine would.
+
+    Attributes:
+        circuits: compiled circuits that prepare known bits, ``ROWS`` of them.
+        expected: the bits of an ideal machine, ``[ROWS, num_bits]``.
+    """
+
+    circuits: list[QuantumCircuit]
+    expected: Bits
+
+    @classmethod
+    def of(cls, circuit: QuantumCircuit, device: BackendV2) -> BoundSelfTest:
+        """The self-test before a compiled bound circuit, the same in every call."""
+        qubits = measured_qubits(circuit)
+        expected = known_bits(qubits)
+        return cls(prepared_circuits(expected, qubits, device), expected)
+
+
+def known_bits(qubits: Sequence[int]) -> Bits:
+    """Bits to prepare on qubits that are measured into bits 0, 1, …: ``[ROWS, len(qubits)]``, the same in every call.
+
+    No row reads the same in reverse, unless every row does. A qubit that is measured into several bits has one value.
+
+    >>> known_bits([5, 3, 5, 4])[0].tolist()
+    [1, 0, 1, 0]
+    """
+    index = np.unique(qubits, return_inverse=True)[1]
+    is_symmetric = (index == index[::-1]).all()
+    rng = np.random.default_rng(len(index))
+    found: list[Bits] = []
+    while len(found) < ROWS:
+        bits = rng.integers(2, size=index.max() + 1, dtype=np.uint8)[index]
+        if is_symmetric or (bits != bits[::-1]).any():
+            found.append(bits)
+    return np.array(found)
 
 
 def known_outcomes(ansatz: Hypernetwork, num_rows: int) -> tuple[Floats, Bits]:

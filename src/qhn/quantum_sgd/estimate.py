@@ -1,0 +1,38 @@
+"""The resources that a segment takes of a fault-tolerant quantum computer, by its own condition number."""
+
+from __future__ import annotations
+
+from qhn.carleman.question import Question
+from qhn.carleman.resource_report import words
+from qhn.carleman.resources import estimate
+from qhn.quantum_sgd.config import QsgdConfig
+from qhn.quantum_sgd.upload import Upload
+
+
+def question_of(config: QsgdConfig, upload: Upload) -> Question:
+    """What an estimate is asked about a segment.
+
+    Its gradient's tensors are dense, since all samples enter each entry: the sparsity is the number of parameters.
+
+    Args:
+        config: the configuration.
+        upload: the segment.
+    """
+    kept = upload.system.num_parameters
+    return Question(
+        num_parameters=kept,
+        order=config.lift.order,
+        num_steps=config.descent.steps,
+        kappa=upload.condition,
+        epsilon=config.solver.epsilon,
+        sparsity=kept,
+        degree=config.lift.chosen_degree,
+        kept=kept,
+        idle=upload.system.num_idle,
+        stochastic=bool(config.descent.batch),
+    )
+
+
+def estimate_words(config: QsgdConfig, upload: Upload) -> str:
+    """The resources of a segment in text, with the classical cost and the verdict."""
+    return words(estimate(question_of(config, upload)))

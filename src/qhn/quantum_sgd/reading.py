@@ -1,0 +1,180 @@
+"""Solving a segment's system and reading its last displacement: exactly, classically, or from measured bits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from qhn.arrays import Floats
+from qhn.backend import CircuitPrice
+from qhn.carleman.download import Downloaded, download
+from qhn.carleman.interference import Interference
+from qhn.carleman.linear_solver import Solver, SolverCircuit
+from qhn.errors import QhnError
+from qhn.quantum_sgd.config import QsgdConfig
+from qhn.quantum_sgd.segment import Read, Solved
+from qhn.quantum_sgd.upload import Upload
+from qhn.run.circuit_machine import CircuitMachine
+from qhn.seeds import Key
+
+ROUNDING = 1e-7  # relative: how far above the computed condition number the bound is that circuits are built for
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A segment's displacement as it was found.
+
+    Attributes:
+        theta: kept parameters after the segment, ``[num_kept]``.
+        variance: variance of the shots' error of each parameter, ``[num_kept]``; zeros without shots.
+        solved: circuits; None if the system was solved classically.
+        read: what the bits say; None without shots.
+        bias: bound on the norm of what the solver's own error changes in the parameters; None if none is proven.
+    """
+
+    theta: Floats
+    variance: Floats
+    solved: Solved | None = None
+    read: Read | None = None
+    bias: float | None = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A segment that is ready to be solved and read: its system, and its circuits once they are asked for.
+
+    Attributes:
+        config: the configuration.
+        number: number of the segment, from 0.
+        upload: the system.
+    """
+
+    config: QsgdConfig
+    number: int
+    upload: Upload
+
+    @cached_property
+    def circuits(self) -> Interference:
+        """The circuits that are measured.
+
+        Raises:
+            QhnError: if the solver has none, or they would be too large.
+        """
+        return Interference.of(self.upload.system, self.solver)
+
+    @property
+    def solver(self) -> Solver:
+        """The function that builds a solver's circuit from a matrix and a right side.
+
+        Raises:
+            QhnError: if the solver has no circuit.
+        """
+        chosen, system = self.config.solver, self.upload.system
+        if chosen.name == "qsvt":
+            from qhn.carleman.qsvt import qsvt
+
+            kappa = self.upload.condition * (1 + ROUNDING)
+            epsilon, encoding = chosen.epsilon, chosen.encoding
+            return lambda _, right_side: qsvt(system, right_side, epsilon, encoding=encoding, kappa=kappa)
+        if chosen.name == "hhl":
+            from qhn.carleman.hhl import hhl
+
+            return lambda matrix, right_side: hhl(matrix, right_side, phase_qubits=chosen.phase_qubits)
+        raise QhnError("solver classical has no circuit; choose qsvt or hhl")
+
+    @property
+    def shots_each(self) -> int:
+        """The number of shots of each circuit."""
+        shots = self.config.machine.shots
+        assert shots is not None
+        return max(1, shots // len(self.circuits.solvers))
+
+    def price(self, machine: CircuitMachine) -> CircuitPrice:
+        """The price of the segment's circuits on a machine, before anything is submitted; compiled once."""
+        if self._prices.get(machine) is None:
+            self._prices[machine] = machine.price(self.circuits.circuits, self.shots_each)
+        return self._prices[machine]
+
+    @cached_property
+    def _prices(self) -> dict[CircuitMachine, CircuitPrice]:
+        return {}
+
+    def read(self, machine: CircuitMachine | None) -> Reading:
+        """Solve the system and read the parameters after the segment.
+
+        Args:
+            machine: what measures circuits; None without shots.
+
+        Raises:
+            ValueError: if the circuits are too large, or the shots show too little.
+            BackendError: if the machine fails.
+        """
+        if self.config.solver.name == "classical":
+            theta = self.upload.carleman()
+            return Reading(theta, np.zeros_like(theta))
+        return self._exactly() if machine is None else self._measured(machine)
+
+    def _exactly(self) -> Reading:
+        system = self.upload.system
+        circuit = self.solver(system.matrix, system.right_side)
+        vector, success = circuit.amplitudes()
+        theta = self.upload.landed(system.last(vector))
+        solved = _solved((circuit,), success, system.weight_of_last(vector))
+        bound = circuit.facts.error_bound
+        length = self.upload.step.scale * float(np.linalg.norm(vector)) / np.sqrt(1 + system.num_idle)
+        bias = None if bound is None or bound >= 1 else bound / (1 - bound) * length
+        return Reading(theta, np.zeros_like(theta), solved, bias=bias)
+
+    def _measured(self, machine: CircuitMachine) -> Reading:
+        price, key = self.price(machine), Key(self.config.descent.seed, step=self.number, run=self.config.run_id)
+        predicted = self.upload.carleman() - self.upload.reference
+        found = download(
+            self.circuits,
+            lambda circuits, shots: machine.measure(circuits, shots, key).bits,
+            self.shots_each * len(self.circuits.solvers),
+            norm=float(np.linalg.norm(predicted)),  # which refuses too few shots before any is paid for
+            min_counts=self.config.machine.min_counts,
+        )
+        theta = self.upload.landed(found.displacement)
+        solved = _solved(self.circuits.solvers, found.success_share, found.weight_of_last, price)
+        return Reading(theta, np.square(found.std_error), solved, _read(found, self.upload), found.solver_bias)
+
+
+def _solved(
+    solvers: Sequence[SolverCircuit], success: float, weight: float, price: CircuitPrice | None = None
+) -> Solved:
+    """The facts of a segment's circuits."""
+    largest = max(solvers, key=lambda one: one.num_qubits)
+    facts, sizes = largest.facts, () if price is None else price.circuits
+    return Solved(
+        method=facts.method,
+        qubits=largest.num_qubits,
+        degree=facts.degree,
+        queries=facts.queries,
+        condition=facts.effective_condition,
+        error_bound=facts.error_bound,
+        success=float(success),
+        weight=float(weight),
+        num_circuits=len(sizes),
+        depth=max((size.depth for size in sizes), default=None),
+        two_qubit_gates=max((size.two_qubit_gates for size in sizes), default=None),
+        price="" if price is None else price.words(),
+    )
+
+
+def _read(found: Downloaded, upload: Upload) -> Read:
+    """What the bits of a segment say."""
+    low, high = upload.landed(found.interval.T)
+    return Read(
+        shots=found.shots,
+        counts=float(found.signal_counts),
+        std_error=tuple(found.std_error.tolist()),
+        low=tuple(low.tolist()),
+        high=tuple(high.tolist()),
+        sign_error=tuple(found.sign_error.tolist()),
+        misfit=float(found.misfit),
+        complaints=found.complaints,
+    )
