@@ -139,8 +139,8 @@ def _small(page: Writer) -> None:
     page.table(("ε", "qubits", "degree", "CX", "shortest", "success", "error of the update, exact amplitudes"), rows)
     update, true = (segment.after[0] - segment.before[0], segment.beside.true[0] - segment.before[0])
     page.text(
-        f"On a rehearsal of {REHEARSAL} with {REHEARSAL_SHOTS:,} shots (one run of two circuits, degree {solved.degree}, "
-        f"{solved.two_qubit_gates} two-qubit gates, as the compiler shortens them) the update was {update:.4f} ± "
-        f"{read.std_error[0]:.4f}, by true descent {true:.4f}. "
+        f"On a rehearsal of {REHEARSAL} with {REHEARSAL_SHOTS:,} shots (one run of two circuits, degree "
+        f"{solved.degree}, {solved.two_qubit_gates} two-qubit gates, as the compiler shortens them) the update was "
+        f"{update:.4f} ± {read.std_error[0]:.4f}, by true descent {true:.4f}. "
         + (f"The download complains: {'; '.join(read.complaints)}." if read.complaints else "")
     )
