@@ -115,7 +115,7 @@ sweep: $(VENV)/.installed  ## many runs: SWEEP=figure-2 or a file; SEEDS= WORKER
 search: $(VENV)/.installed-search  ## the best of many runs for the fewest shots: STUDY=depth or a file; WORKERS= EXECUTOR= ADDRESS= ARGS=
 	@$(QHN) search $(STUDY) $(POOL) $(PLACE) $(ARGS)
 
-qsgd: $(VENV)/.installed  ## gradient descent by a quantum linear solver: DESCENT=three-qubits, a .toml file or a table; LABEL= KEEP= SEGMENTS= STEPS= ORDER= SOLVER= SHOTS= BACKEND= SEED= ARGS=--estimate
+qsgd: $(VENV)/.installed-qsgd  ## gradient descent by a quantum linear solver: DESCENT=three-qubits, a .toml file or a table; LABEL= KEEP= SEGMENTS= STEPS= ORDER= SOLVER= SHOTS= BACKEND= SEED= ARGS=--estimate
 	@$(QHN) qsgd $(DESCENT) $(if $(LABEL),--label '$(LABEL)') $(if $(KEEP),--keep $(KEEP)) $(if $(SEGMENTS),--segments $(SEGMENTS)) $(LENGTH) \
 		$(if $(ORDER),--order $(ORDER)) $(if $(SOLVER),--solver $(SOLVER)) $(if $(SHOTS),--shots $(SHOTS)) $(if $(BACKEND),--backend $(BACKEND)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(YES),--yes) $(if $(DETACH),--detach) $(PLACE) $(ARGS)

@@ -21,6 +21,7 @@ from qhn.quantum_sgd.segment import Segment
 
 SYSTEMS = ((1, 3), (2, 3), (2, 7))  # truncation orders and steps: 8, 32 and 64 unknowns
 EPSILONS = (0.3, 0.1, 0.01, 1e-3, 1e-4, 1e-6)  # relative errors that QSVT is asked for
+COUNTED = 0.01  # the relative error at which gates are counted
 PHASE_QUBITS = (4, 5, 6, 7, 8, 9)  # of HHL
 SMALL, SMALL_EPSILONS = "three-qubits", (0.3, 0.1, 0.01)  # descent on three qubits, and errors that are asked for
 REHEARSAL, REHEARSAL_SHOTS = "fake_torino", 20_000
@@ -44,6 +45,7 @@ class Solution:
         error: distance of the solution from that by forward substitution, relative to its norm.
         bound: bound on ``error`` that was stated before.
         success: probability that all ancillas are measured 0.
+        gates: CX of the circuit, all qubits connected; None where they were not counted.
     """
 
     num_unknowns: int
@@ -58,6 +60,7 @@ class Solution:
     error: float
     bound: float
     success: float
+    gates: int | None
 
 
 @cache
@@ -93,6 +96,7 @@ def _solution(system: HistorySystem, circuit: SolverCircuit, asked: float) -> So
         error=float(np.linalg.norm(found - true) / np.linalg.norm(true)),
         bound=np.inf if facts.error_bound is None else facts.error_bound,
         success=success,
+        gates=gate_counts(circuit.circuit).two_qubit_gates if asked == COUNTED else None,
     )
 
 
