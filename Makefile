@@ -61,6 +61,10 @@ $(VENV)/.installed-prediction: $(VENV)/.installed-search
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[search,peers]'
 	@touch $@
 
+$(VENV)/.installed-qsgd: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[qsgd]'
+	@touch $@
+
 init: $(VENV)/.installed  ## look at a table and write a configuration for it: TABLE=data.csv LABEL= OUTPUT=
 	@$(QHN) init $(TABLE) $(if $(LABEL),--label '$(LABEL)') $(if $(OUTPUT),--output $(OUTPUT))
 
@@ -111,7 +115,7 @@ sweep: $(VENV)/.installed  ## many runs: SWEEP=figure-2 or a file; SEEDS= WORKER
 search: $(VENV)/.installed-search  ## the best of many runs for the fewest shots: STUDY=depth or a file; WORKERS= EXECUTOR= ADDRESS= ARGS=
 	@$(QHN) search $(STUDY) $(POOL) $(PLACE) $(ARGS)
 
-qsgd: $(VENV)/.installed  ## gradient descent by a quantum linear solver: DESCENT=three-qubits, a .toml file or a table; LABEL= KEEP= SEGMENTS= STEPS= ORDER= SOLVER= SHOTS= BACKEND= SEED= ARGS=--estimate
+qsgd: $(VENV)/.installed-qsgd  ## gradient descent by a quantum linear solver: DESCENT=three-qubits, a .toml file or a table; LABEL= KEEP= SEGMENTS= STEPS= ORDER= SOLVER= SHOTS= BACKEND= SEED= ARGS=--estimate
 	@$(QHN) qsgd $(DESCENT) $(if $(LABEL),--label '$(LABEL)') $(if $(KEEP),--keep $(KEEP)) $(if $(SEGMENTS),--segments $(SEGMENTS)) $(LENGTH) \
 		$(if $(ORDER),--order $(ORDER)) $(if $(SOLVER),--solver $(SOLVER)) $(if $(SHOTS),--shots $(SHOTS)) $(if $(BACKEND),--backend $(BACKEND)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(YES),--yes) $(if $(DETACH),--detach) $(PLACE) $(ARGS)
@@ -119,7 +123,7 @@ qsgd: $(VENV)/.installed  ## gradient descent by a quantum linear solver: DESCEN
 compare: $(VENV)/.installed  ## runs side by side: RUNS="run run"
 	@$(QHN) compare $(RUNS) $(PLACE)
 
-reproduce: $(VENV)/.installed $(if $(filter prediction,$(FIG)),$(VENV)/.installed-prediction)  ## the paper's experiments and a report on them: FIG=2 (or 3 4 ... frugal look-ahead prediction) MNIST= SEEDS= WORKERS= EXECUTOR= ADDRESS=
+reproduce: $(VENV)/.installed $(if $(filter prediction,$(FIG)),$(VENV)/.installed-prediction) $(if $(filter qsgd,$(FIG)),$(VENV)/.installed-qsgd)  ## the paper's experiments and a report on them: FIG=2 (or 3 4 ... frugal look-ahead prediction qsgd) MNIST= SEEDS= WORKERS= EXECUTOR= ADDRESS=
 	@$(QHN) reproduce $(FIG) $(if $(MNIST),--mnist $(MNIST)) $(MANY) $(PLACE) $(ARGS)
 
 test: lint  ## lint, types, and tests with warnings as errors, but for the slow ones; CI runs this and test-slow

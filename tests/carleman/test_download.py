@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -51,6 +52,7 @@ def test_intervals_cover(design, simultaneous) -> None:
     assert 0.925 < share < 0.99
 
 
+@pytest.mark.slow
 def test_error_falls_with_the_root_of_the_shots() -> None:
     """The circuits are the same from 10³ shots, which show 45 counts a parameter, to 10⁶."""
     system = HistorySystem.of(lift(GradientMap(quartic((1.0, 0.5), drive=0.02), 0.2), 3), np.array([0.3, -0.2]), 1)
@@ -153,14 +155,37 @@ def test_the_solvers_own_error_is_bounded_apart(error) -> None:
     assert np.all(high - low > found.interval[:, 1] - found.interval[:, 0])
 
 
-def test_a_solver_without_a_bound_leaves_the_interval_open() -> None:
+def bounded(bound):
+    """A solver that is exact, but promises this error or none."""
+
     def solve(system, right_side):
-        from dataclasses import replace
-
         found = ideal_solver(system, right_side)
-        return replace(found, facts=replace(found.facts, error_bound=None))
+        return replace(found, facts=replace(found.facts, error_bound=bound))
 
-    found = download(Interference.of(SYSTEM, solve), Machine(4).measure, 20_000, forced=True)
+    return solve
+
+
+def test_a_bound_on_the_error_is_relative_to_the_true_solution() -> None:
+    """Half of the norm of x may be missing in x', whose norm is measured: x' can be as small as half of x."""
+    found = download(Interference.of(SYSTEM, bounded(0.5)), Machine(4).measure, 200_000, forced=True)
+    norms = found.interference.units * np.sqrt(found.counts.successes / found.counts.shots)
+    assert found.solver_bias == pytest.approx(norms.max())
+
+
+@pytest.mark.parametrize("design", ["balanced", "magnitude"])
+def test_weight_of_last_is_that_of_the_solution_without_a_reference(design) -> None:
+    found = download(Interference.of(SYSTEM, ideal_solver, design=design), Machine(8).measure, 2_000_000, forced=True)
+    assert found.weight_of_last == pytest.approx(SYSTEM.weight_of_last(SYSTEM.solution()), rel=0.05)
+
+
+def test_misfits_are_uniform_where_nothing_is_wrong() -> None:
+    circuits, machine = Interference.of(SYSTEM, ideal_solver, 20_000), Machine(13)
+    misfits = [download(circuits, machine.measure, 20_000, forced=True).misfit for _ in range(200)]
+    assert np.mean(misfits) == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_solver_without_a_bound_leaves_the_interval_open() -> None:
+    found = download(Interference.of(SYSTEM, bounded(None)), Machine(4).measure, 20_000, forced=True)
     assert found.solver_bias is None
     assert np.isinf(found.interval_with_bias).all()
 
@@ -199,6 +224,7 @@ def solved(epsilon) -> tuple[HistorySystem, Interference]:
     return system, Interference.of(system, partial(qsvt, epsilon=epsilon), 20_000)
 
 
+@pytest.mark.slow
 def test_intervals_of_a_quantum_linear_solver_cover() -> None:
     """Where ε is small against the shots' error, their intervals hold the truth; the one of ε and shots always does."""
     for epsilon in 1e-3, 3e-2:

@@ -108,6 +108,25 @@ def test_a_reference_for_more_shots_is_smaller_and_the_units_with_it() -> None:
     assert np.all(found[3].units < found[0].units)
 
 
+def test_a_reference_is_never_larger_than_the_one_for_any_number_of_shots() -> None:
+    system = system_of(7, 16)
+    largest = best_reference(system)
+    growing = 0.95 * np.linalg.norm(system.right_side) ** 2 / (2 * 8**2)  # the reference nearly outgrows the right side
+    assert best_reference(system, growing).tolist() == largest.tolist()
+    assert best_reference(system, growing / 1000)[0] < largest[0]
+
+
+def test_a_reference_does_not_depend_on_the_unit() -> None:
+    bowl = quartic((1.0, 0.5), drive=0.3)
+    bowl = type(bowl)(bowl.reference, 0.0, bowl.tensors[:2])
+    for variance in None, 1e-5:
+        found = [
+            best_reference(HistorySystem.of(lift(GradientMap(bowl, 0.2, scale), 1), START, 3), variance)
+            for scale in (1.0, 0.2)
+        ]
+        assert found[1] == pytest.approx(found[0])
+
+
 def test_signal_counts_are_those_of_circuits_without_a_reference() -> None:
     system = system_of(7, 16)
     circuits = Interference.of(system, ideal_solver, 100_000)
@@ -124,6 +143,8 @@ def test_what_cannot_be_measured_is_refused() -> None:
         Interference.of(system, ideal_solver, design="balance")
     with pytest.raises(QhnError, match="2 finite numbers other than 0"):
         Interference.of(system, ideal_solver, reference=np.array([1.0, 0.0]))
+    with pytest.raises(QhnError, match="2 finite numbers other than 0"):
+        Interference.of(system, ideal_solver, reference=np.array([1.0]))
     with pytest.raises(QhnError, match="shots must be at least 1, got 0"):
         Interference.of(system, ideal_solver, 0)
     still = HistorySystem.of(lift(GradientMap(quartic((1.0, 0.5)), 0.2), 3), np.zeros(2), 3)

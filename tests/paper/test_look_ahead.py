@@ -17,7 +17,7 @@ from qhn.optimize.optimizer import Adam, Sinusoid
 from qhn.paper import look_ahead, reproduce
 from qhn.paper.courses import exact_of
 from qhn.paper.lab import Lab
-from qhn.paper.look_ahead import RULES, Meter, by_adam, by_sinusoid, trained
+from qhn.paper.look_ahead import RULES, Meter, trained
 from qhn.problem.cost import TableProblem
 from qhn.sweep.survey import Rate
 
@@ -45,14 +45,14 @@ def test_the_noise_is_that_of_shots(config: RunConfig, rng: np.random.Generator)
 def test_the_first_steps_are_those_of_the_programs_optimizers(config: RunConfig) -> None:
     exact = exact_of(config)
     theta = np.random.default_rng(0).uniform(0, 6, exact.ansatz.num_parameters)
-    found = next(by_adam(Meter(config, 0, 10**9, 0), theta))
+    found = next(RULES["Adam"](Meter(config, 0, 10**9, 0), theta))
     expected, _, _ = Adam(decay_steps=None).step(exact.value_and_grad, theta, Adam().init(theta))
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
     sampled = SamplingEstimator(
         exact.ansatz, TableProblem(exact.landscape.costs), backend=open_backend("exact"), shots=10**6, seed=3
     )
-    jumped = next(by_sinusoid(Meter(config, 0, 10**9, 0), theta))
+    jumped = next(RULES["sinusoid jumps"](Meter(config, 0, 10**9, 0), theta))
     optimizer = Sinusoid(decay_steps=None)
     expected, _, _ = optimizer.step(sampled.value_and_grad, theta, optimizer.init(theta))
     assert np.median(np.abs(jumped - expected)[exact.ansatz.active]) < 0.01

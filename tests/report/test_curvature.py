@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 
 from pictures import is_drawn
+from qhn.carleman.spectrum import exact_spectrum
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
 from qhn.estimator.exact import ExactEstimator
 from qhn.report import curvature
 from qhn.report.page import Report
-from qhn.run.monitor import Spectrum
+from qhn.run.training import train
 from runs import finished
 
 
@@ -60,7 +63,7 @@ def test_an_exact_run_shows_the_exact_hessian(small_config: RunConfig, tmp_path:
     report = report_on(small_config, tmp_path, train__backend="exact", train__shots="none")
     page, ansatz = report.summary(), report.ansatz
     hessian = ExactEstimator(ansatz, report.problem).hessian(report.steps[-1].theta)
-    spectrum = Spectrum.of(hessian[np.ix_(ansatz.active, ansatz.active)])
+    spectrum = exact_spectrum(hessian[np.ix_(ansatz.active, ansatz.active)])
     assert line(page, "trace of the Hessian") == f"{np.trace(hessian):.6g}, 12 angles"
     assert f"{spectrum.eigenvalues[0]:.3g} to {spectrum.eigenvalues[-1]:.3g}" in line(page, "exact Hessian")
     assert "%" not in line(page, "largest, smallest eigenvalue")
@@ -117,3 +120,24 @@ def test_a_record_of_an_older_version_is_shown_without_errors(small_config: RunC
     assert line(page, "trace of the Hessian").endswith("± ?, 12 angles")
     assert "this record holds no errors" in line(page, "bounds by the diagonal")
     assert all(path.exists() for path in report.figures())
+
+
+def test_where_angles_turn_several_gates_no_sinusoid_is_assumed(small_config: RunConfig, tmp_path: Path) -> None:
+    angle, circuit = Parameter("a"), QuantumCircuit(4)
+    for qubit in range(4):
+        circuit.ry(angle, qubit)
+    circuit.cx(0, 1)
+    circuit.ry(Parameter("b"), 1)
+    for shots in (50, "none"):
+        settings = {"train.backend": "exact", "train.shots": shots}
+        config = with_settings(small_config, settings)
+        training = train(config, ansatz=circuit, results=tmp_path)
+        list(training)
+        assert training.record is not None
+        page = Report(training.record).summary()
+        assert "inactive angles" not in page
+        if shots == "none":
+            assert line(page, "trace of the Hessian").endswith("2 angles")
+        else:
+            assert "an angle turns several gates" in line(page, "second derivatives")
+        assert "eigenvalues" in line(page, "exact Hessian")

@@ -4,6 +4,9 @@ A solver's counts show squares. No controlled solver is needed to see a sign: th
 with A·R added to it yields Y + R. Let R be r at the time of the last step and at all idle ones, and 0 before. The idle
 rows of A·R cancel, and the right side gains nothing but r at the time of the last step. So the circuit is as deep as
 that of the magnitudes, it has no further qubit, and its state to prepare has at most one more number a parameter.
+
+A solver's own error ε adds no doubt about the sign. Its circuit is a linear map of the right side, within ε of A⁻¹, so
+it adds r to its own solution as it is, but for an error below ε·√n·|r| in each component, and r may be inaccurate.
 """
 
 from __future__ import annotations

@@ -32,8 +32,9 @@ from qhn.errors import QhnError
 from qhn.fields import Whole, each, truth
 
 Energies = Callable[[Floats], Floats | tuple[Floats, Floats]]
-Point = tuple[int, ...]  # the quarter turns, 0 to 3, by which each selected angle is shifted
+Point = tuple[tuple[int, int], ...]  # the places of the shifted angles, ascending, each with its quarter turns, 1 to 3
 HALF_TURN = 2
+SHIFTS = {1: np.pi / 2, HALF_TURN: np.pi, 3: -np.pi / 2}  # radians, by quarter turns
 
 
 class EnergyJet:
@@ -91,8 +92,11 @@ class EnergyJet:
         missing = [point for point in needed if point not in self._measured]
         if not missing:
             return
-        turns = np.array(missing, dtype=np.float64)
-        mean, error = self._ask(np.pi / 2 * np.where(turns == 3, -1.0, turns))
+        displacements = np.zeros((len(missing), len(self.angles)))
+        for row, point in zip(displacements, missing, strict=True):
+            for place, turns in point:
+                row[place] = SHIFTS[turns]
+        mean, error = self._ask(displacements)
         self._measured.update(zip(missing, zip(mean.tolist(), error.tolist(), strict=True), strict=True))
 
     def restricted(self, places: Iterable[int]) -> EnergyJet:
@@ -101,10 +105,10 @@ class EnergyJet:
         jet = EnergyJet(
             self.energies, self.ansatz, self.theta, [self.angles[i] for i in kept], half_turns=self.half_turns
         )
+        there = {old: new for new, old in enumerate(kept)}
         for point, known in self._measured.items():
-            inside = tuple(point[i] for i in kept)
-            if np.count_nonzero(inside) == np.count_nonzero(point):
-                jet._measured[inside] = known
+            if all(place in there for place, _ in point):
+                jet._measured[tuple(sorted((there[place], turns) for place, turns in point))] = known
         return jet
 
     def polynomial(self, degree: int) -> PolynomialGradient:
@@ -132,10 +136,11 @@ class EnergyJet:
         Raises:
             QhnError: if a circuit that it takes has not been measured.
         """
-        points, factors = [], []
+        points: list[Point] = []
+        factors = []
         for terms in itertools.product(*(self._rule(order) for order in orders.values())):
-            turns = {place: shift for place, (shift, _) in zip(orders, terms, strict=True)}
-            points.append(_point(turns, len(self.angles)))
+            turns = (shift for shift, _ in terms)
+            points.append(tuple(sorted(shift for shift in zip(orders, turns, strict=True) if shift[1])))
             factors.append(math.prod(factor for _, factor in terms))
         mean, error = self.measured(points)
         return float(mean @ factors), float(np.linalg.norm(error * factors))
@@ -205,18 +210,13 @@ def lattice(num_angles: int, derivatives: int, *, half_turns: bool = False) -> l
     (33, [9, 37, 93, 163, 219])
     """
     shifts = (1, 3, HALF_TURN) if half_turns else (1, 3)
-    points = []
+    points: list[Point] = []
     for size in range(min(num_angles, derivatives) + 1):
         for places in itertools.combinations(range(num_angles), size):
             for turns in itertools.product(shifts, repeat=size):
                 if size + turns.count(HALF_TURN) <= derivatives:
-                    points.append(_point(dict(zip(places, turns, strict=True)), num_angles))
+                    points.append(tuple(zip(places, turns, strict=True)))
     return points
-
-
-def _point(turns: Mapping[int, int], num_angles: int) -> Point:
-    """The point of the lattice at which some angles are shifted."""
-    return tuple(turns.get(place, 0) for place in range(num_angles))
 
 
 def num_circuits(num_angles: int, degree: int, *, half_turns: bool = False) -> int:

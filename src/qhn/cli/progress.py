@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+
 from qhn.cli.terminal import messages, tell
 from qhn.estimator.means import with_error
 from qhn.run.step import Step
@@ -47,7 +49,7 @@ def progress(training: Training) -> None:
         task = bar.add_task(fitted(room, "starting"), total=total, completed=training.num_stored)
         training.tell = lambda words: bar.update(task, description=fitted(room, visible(words)))
         for step in training:
-            words = fitted(room, *(facts(step, training, is_narrow=narrow) for narrow in (False, True)), _mean(step))
+            words = fitted(room, *versions(step, training))
             bar.update(task, completed=max(step.step + 1, training.num_stored), description=words)
 
 
@@ -75,7 +77,7 @@ def plain_lines(training: Training) -> None:
         if others == 0 or done == total or now - printed >= SECONDS_BETWEEN_LINES:
             printed = now
             left = f"  ETA {(now - first) / others * (total - done):.0f} s" if others else ""
-            tell(f"step {done}/{total}  {facts(step, training)}{left}")
+            tell(f"step {done}/{total}  {versions(step, training)[0]}{left}")
 
 
 class Changes:
@@ -92,15 +94,18 @@ class Changes:
         self.last = what
 
 
-def facts(step: Step, training: Training, *, is_narrow: bool = False) -> str:
-    """One line with the numbers of a step; on a narrow terminal only E and, for a run with a budget, the spending."""
-    spent = training.budget_words()
-    numbers = f"E {with_error(step.mean, step.mean_std_error)}" if is_narrow else _numbers(step)
-    return numbers + (f"  {spent}" if spent else "")
+def versions(step: Step, training: Training) -> list[str]:
+    """The numbers of a step in one line, from the widest version to the narrowest, which is E alone.
 
-
-def _mean(step: Step) -> str:
-    return f"E {step.mean:.4g}"
+    The narrower ones leave out the trace of the Hessian, then all but E and, for a run with a budget, the spending.
+    """
+    spent, numbers = training.budget_words(), _numbers(step)
+    lines = [numbers, f"E {with_error(step.mean, step.mean_std_error)}"]
+    if step.hessian_diag is not None:
+        error = np.nan if step.trace_std_error is None else step.trace_std_error
+        trace = with_error(float(step.hessian_diag.sum()), error if step.shots else 0.0)
+        lines.insert(0, f"{numbers}  tr H {trace}")
+    return [line + (f"  {spent}" if spent else "") for line in lines] + [f"E {step.mean:.4g}"]
 
 
 def _numbers(step: Step) -> str:

@@ -89,39 +89,62 @@ def _squares_of(config: RunConfig) -> ExactEnergy:
 
 
 Rule = Callable[[Meter, Floats], Iterator[Floats]]  # the angles after each step, from those before the first
+Move = Callable[[float, Floats, Floats], Floats]  # of all angles, from the share of rows spent and both derivatives
 
 
-def by_adam(meter: Meter, theta: Floats) -> Iterator[Floats]:
-    """The program's default: Adam, whose learning rate falls to 0 over the budget."""
-    yield from _with_adam(meter, theta, 0)
+def adam() -> Move:
+    """The moves of the program's default, Adam, whose learning rate falls to 0 over the budget."""
+    state = None
+
+    def move(spent: float, slope: Floats, curvature: Floats) -> Floats:
+        nonlocal state
+        here = np.zeros_like(slope)
+        optimizer = Adam(learning_rate=0.5 * max(1 - spent, 0.01), decay_steps=None)
+        there, state = optimizer.update(here, slope, state or optimizer.init(here))
+        return there
+
+    return move
 
 
-def by_sinusoid(meter: Meter, theta: Floats) -> Iterator[Floats]:
-    """The jumps of all angles towards the minima of their own sinusoids, whose share falls to 0 over the budget."""
-    while meter.spent < 1:
-        share = 0.5 * (1 - meter.spent)
-        jet = meter.jet(theta)
-        slope, curvature = _along_each(jet)
-        theta = theta.copy()
-        theta[list(jet.angles)] += share * np.arctan2(-slope, curvature)
-        yield theta
+def sinusoid() -> Move:
+    """The moves towards the minima of the sinusoids of all angles, whose share falls to 0 over the budget."""
+    return lambda spent, slope, curvature: 0.5 * (1 - spent) * np.arctan2(-slope, curvature)
 
 
-def by_looking_ahead(num_angles: int) -> Rule:
-    """Adam, with the angles that can lower E most sent where a jet of them predicts a descent to end."""
-    return lambda meter, theta: _with_adam(meter, theta, num_angles)
+def stepwise(moves: Callable[[], Move], num_angles: int = 0) -> Rule:
+    """Steps from a gradient each, in which the angles that could lower E most look ahead.
+
+    They go where a jet of them predicts a descent to end, if a measurement agrees, and move like the others if not.
+    """
+
+    def rule(meter: Meter, theta: Floats) -> Iterator[Floats]:
+        move = moves()
+        while (spent := meter.spent) < 1:
+            jet = meter.jet(theta)
+            slope, curvature = _along_each(jet)
+            displacement = move(spent, slope, curvature)
+            if num_angles:
+                chosen = np.sort(np.argsort(-_gain(slope, curvature))[:num_angles])
+                jump = look_ahead(jet.restricted(chosen.tolist()), STEPS).displacement
+                if jump.any():
+                    displacement[chosen] = jump
+            theta = _displaced(theta, jet, displacement)
+            yield theta
+
+    return rule
 
 
-def by_blocks(num_angles: int) -> Rule:
+def blocks(num_angles: int) -> Rule:
     """Jumps of a few angles at a time: those that could lower E most when a gradient was last measured."""
 
     def rule(meter: Meter, theta: Floats) -> Iterator[Floats]:
         while meter.spent < 1:
             whole = meter.jet(theta)
             order = np.argsort(-_gain(*_along_each(whole)))
-            for block in range(len(order) // (2 * num_angles)):  # half of the angles, then a new gradient
+            for block in range(max(len(order) // (2 * num_angles), 1)):  # half of the angles, then a new gradient
                 chosen = np.sort(order[block * num_angles : (block + 1) * num_angles])
-                jet = whole.restricted(chosen) if block == 0 else meter.jet(theta, np.array(whole.angles)[chosen])
+                angles = np.array(whole.angles)[chosen]
+                jet = meter.jet(theta, angles) if block else whole.restricted(chosen.tolist())
                 theta = _displaced(theta, jet, look_ahead(jet, STEPS).displacement)
                 yield theta
                 if meter.spent >= 1:
@@ -130,36 +153,15 @@ def by_blocks(num_angles: int) -> Rule:
     return rule
 
 
-RULES: dict[str, Rule] = {
-    "Adam": by_adam,
-    "sinusoid jumps": by_sinusoid,
-    "Adam, look-ahead on 2": by_looking_ahead(2),
-    "Adam, look-ahead on 4": by_looking_ahead(4),
-    "Adam, look-ahead on 10": by_looking_ahead(10),
-    "look-ahead on blocks of 4": by_blocks(4),
-}
 AGAINST = ("Adam", "sinusoid jumps")
-
-
-def _with_adam(meter: Meter, theta: Floats, num_angles: int) -> Iterator[Floats]:
-    """Steps of Adam, and in each of them a jump of a few angles instead, if a measurement agrees with it."""
-    state = Adam().init(theta)
-    while meter.spent < 1:
-        jet = meter.jet(theta)
-        slope, curvature = _along_each(jet)
-        grad = np.zeros_like(theta)
-        grad[list(jet.angles)] = slope
-        optimizer = Adam(learning_rate=float(0.5 * max(1 - meter.spent, 0.01)), decay_steps=None)
-        following, state = optimizer.update(theta, grad, state)
-        if num_angles:
-            chosen = np.sort(np.argsort(-_gain(slope, curvature))[:num_angles])
-            part = jet.restricted(chosen)
-            jump = look_ahead(part, STEPS).displacement
-            if jump.any():
-                at = list(part.angles)
-                following[at] = theta[at] + jump
-        theta = following
-        yield theta
+RULES: dict[str, Rule] = {
+    "Adam": stepwise(adam),
+    "sinusoid jumps": stepwise(sinusoid),
+    "Adam, look-ahead on 4": stepwise(adam, 4),
+    "Adam, look-ahead on 10": stepwise(adam, 10),
+    "sinusoid, look-ahead on 4": stepwise(sinusoid, 4),
+    "look-ahead on blocks of 4": blocks(4),
+}
 
 
 def _along_each(jet: EnergyJet) -> tuple[Floats, Floats]:

@@ -9,17 +9,21 @@ from functools import cached_property
 
 import numpy as np
 
+from qhn.carleman.regimes import Regime
+from qhn.carleman.spectrum import Spectrum, exact_spectrum
 from qhn.circuit.ansatz import Ansatz
 from qhn.config.train import TrainConfig
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.means import with_error
-from qhn.run.monitor import AlongStep, Curvature, Regime, Spectrum
+from qhn.run.monitor import AlongStep, Curvature, regime_of, stable_step
 from qhn.run.step import Step
 from qhn.text import counted
 
 MOST_WORK = 3e9  # angles² times amplitudes of an exact Hessian up to which a page waits for it: a second or two
 MOST_HESSIANS, MOST_WORK_OF_ALL = 13, 1.6e10  # of a run
+TILE_SPREAD = 0.05  # of the contrast of E between the tiles of a chip, assumed for the curvature along a step
 ROUNDING = 1e-12
+UNKNOWN = "not known"
 FOLLOWS_GRADIENT = ("adam", "sgd", "spsa")  # optimizers whose step depends on the gradient alone
 
 
@@ -32,12 +36,14 @@ class CurvatureReport:
         steps: the steps of the run.
         ansatz: the circuit of the run.
         ideal: the exact estimator of the ideal circuit; None if C of all bitstrings is not known.
+        num_tiles: number of tiles on which the machine measured.
     """
 
     train: TrainConfig
     steps: Sequence[Step]
     ansatz: Ansatz
     ideal: ExactEstimator | None = None
+    num_tiles: int = 1
 
     @cached_property
     def diagonals(self) -> list[Curvature]:
@@ -54,14 +60,14 @@ class CurvatureReport:
         """The curvature along each step for which it is known."""
         if self.unknown_along():
             return []
-        pairs = zip(self.steps[:-1], self.steps[1:], strict=True)
-        return [found for pair in pairs if (found := AlongStep.of(*pair)) is not None]
+        pairs, spread = zip(self.steps[:-1], self.steps[1:], strict=True), TILE_SPREAD * (self.num_tiles > 1)
+        return [found for pair in pairs if (found := AlongStep.of(*pair, spread)) is not None]
 
     @cached_property
     def spectra(self) -> dict[int, Spectrum]:
         """The exact spectra of the ideal circuit's Hessian of its active angles, by the number of the step."""
         active = np.ix_(self.ansatz.active, self.ansatz.active)
-        return {number: Spectrum.of(hessian[active]) for number, hessian in self._hessians.items()}
+        return {number: exact_spectrum(hessian[active]) for number, hessian in self._hessians.items()}
 
     @cached_property
     def _at(self) -> dict[int, Step]:
@@ -70,7 +76,12 @@ class CurvatureReport:
     @cached_property
     def _hessians(self) -> dict[int, np.ndarray]:
         """The exact Hessians of the ideal circuit at some steps, the last among them; none if they take too long."""
-        if self.ideal is None or self.train.objective.name != "mean" or self._work > MOST_WORK:
+        if (
+            self.ideal is None
+            or not self.ansatz.active.any()
+            or self.train.objective.name != "mean"
+            or self._work > MOST_WORK
+        ):
             return {}
         most = min(MOST_HESSIANS, len(self.steps), int(MOST_WORK_OF_ALL / self._work))
         places = np.linspace(len(self.steps) - 1, 0, most).round().astype(int)[::-1]
@@ -149,11 +160,11 @@ class CurvatureReport:
             return []
         spectrum = self.spectra[self.steps[-1].step]
         whose = "" if self.train.is_ideal else " of the ideal circuit"
-        ends = f"{spectrum.eigenvalues[0]:.3g} to {spectrum.eigenvalues[-1]:.3g}"
-        masses = f"positive {spectrum.positive_mass:.3g}, negative {-spectrum.negative_mass:.3g}"
+        ends = f"{spectrum.smallest:.3g} to {spectrum.largest:.3g}"
+        masses = f"positive {spectrum.positive.value:.3g}, negative {_shown(-spectrum.negative.value)}"
         return [
             ("exact Hessian", f"eigenvalues{whose} {ends}; {masses}"),
-            ("", f"gradient descent with η below 2/λmax = {spectrum.stable_step:.3g}: {spectrum.regime(0.0)}"),
+            ("", f"gradient descent with η below 2/λmax = {stable_step(spectrum):.3g}: {regime_of(spectrum)}"),
         ]
 
     def _rows_along(self) -> list[tuple[str, str]]:
@@ -165,10 +176,9 @@ class CurvatureReport:
         if last.interval[0] > 0:
             stable = f", stable up to 2/λ = {2 / last.curvature:.3g}"
         regimes = Counter(one.regime for one in self.along)
-        return [
-            (f"along step {last.step}", f"{with_error(last.curvature, last.std_error)}{rate}{stable}: {last.regime}"),
-            ("along all steps", ", ".join(f"{regimes[kind]:,} {kind}" for kind in Regime if regimes[kind])),
-        ]
+        measured = f"{with_error(last.curvature, last.std_error)}{rate}{stable}: {last.regime or UNKNOWN}"
+        counts = [f"{regimes[kind]:,} {kind or UNKNOWN}" for kind in (*Regime, None) if regimes[kind]]
+        return [(f"along step {last.step}", measured), ("along all steps", ", ".join(counts))]
 
 
 def _shown(value: float) -> str:

@@ -63,10 +63,10 @@ def curvature_columns(report: CurvatureReport) -> dict[str, Floats]:
 
     for name in of_diagonal + of_counts:
         column(name, {one.step: getattr(one, name) for one in report.diagonals})
-    for name in ("positive_mass", "negative_mass"):
+    for name in ("positive", "negative"):
+        column(f"exact_{name}_mass", {number: getattr(one, name).value for number, one in report.spectra.items()})
+    for name in ("largest", "smallest"):
         column(f"exact_{name}", {number: getattr(one, name) for number, one in report.spectra.items()})
-    column("exact_largest", {number: one.eigenvalues[-1] for number, one in report.spectra.items()})
-    column("exact_smallest", {number: one.eigenvalues[0] for number, one in report.spectra.items()})
     for name in ("curvature", "std_error", "rate"):
         column(f"along_{name}", {one.step: getattr(one, name) for one in report.along})
     return columns
@@ -86,7 +86,7 @@ def _draw_hessian(axes: Axes, report: CurvatureReport) -> None:
             label = f"{name}, bound by diagonal"
             axes.plot(number, bound, color=color, linewidth=1, linestyle="--", marker=marker, label=label)
         if report.spectra:
-            mass = [sign * getattr(one, f"{name}_mass") for one in report.spectra.values()]
+            mass = [sign * getattr(one, name).value for one in report.spectra.values()]
             places = list(report.spectra)
             axes.plot(places, mass, color=color, marker="o", markersize=2.5, linewidth=0, label=f"{name}, {exact}")
     axes.axhline(0, color=GREY, linewidth=0.6)

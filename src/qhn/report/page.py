@@ -106,7 +106,8 @@ class Report:
     def curvature(self) -> CurvatureReport:
         """The report on the curvature of E along the run."""
         ideal = self.ideal if self.landscape else None
-        return CurvatureReport(self.record.config.train, self.steps, self.ansatz, ideal)
+        num_tiles = len(self.device.facts.tiles) if self.device else 1
+        return CurvatureReport(self.record.config.train, self.steps, self.ansatz, ideal, num_tiles)
 
     def warning(self) -> str:
         """A line on what the user should beware of in the run's result; empty if there is nothing."""

@@ -3,18 +3,19 @@
 Parameter shift of a mean measures the diagonal of the Hessian of E beside the gradient, so that its trace is exact. By
 the theorem of Schur and Horn the diagonal bounds the sums of the positive and of the negative eigenvalues, and the
 extreme ones, from one side only, and often by far: no stable step and no verdict follows from it. Both come from the
-curvature measured along a step, or from all second derivatives (:class:`Spectrum`).
+curvature measured along a step, or from all second derivatives (:func:`regime_of`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from statistics import NormalDist
 
 import numpy as np
 
 from qhn.arrays import Bools, Floats
+from qhn.carleman.regimes import Regime
+from qhn.carleman.spectrum import Spectrum
 from qhn.run.step import Step
 from qhn.statistics import TWO_SIDED
 
@@ -24,15 +25,6 @@ SLOW = 0.1  # the change of a deviation in a step, 1 − ηλ against 1, up to w
 FLAT = 1e-9  # share of the largest eigenvalue, below which another is 0
 NEARLY = 0.01  # share of the positive mass, up to which a negative one is small
 STANDSTILL = 1e-9  # length of a step in radians, below which rounding decides its curvature
-
-
-class Regime(StrEnum):
-    """What gradient descent does to a small deviation from its path, by the word that is shown."""
-
-    DISSIPATIVE = "dissipative"  # it shrinks
-    ALMOST = "almost dissipative"  # it hardly changes
-    DIVERGENT = "divergent"  # it grows
-    UNKNOWN = "not known"
 
 
 @dataclass(frozen=True)
@@ -139,8 +131,7 @@ class AlongStep:
 
     Without shots it is the change of the gradient, (g′ − g)·s/|s|². With shots s follows the noise of g, so that this
     would be too large by about 1/η where noise moves θ. Then it is 2(E − E′ + g′·s)/|s|², none of which s depends on:
-    the curvature averaged with weights that grow towards the end of the step. On several tiles with unlike errors E and
-    g′ are of unlike machines, and it is approximate.
+    the curvature averaged with weights that grow towards the end of the step.
 
     Attributes:
         step: number of the step from whose θ the angles moved.
@@ -158,12 +149,14 @@ class AlongStep:
     rate: float
 
     @classmethod
-    def of(cls, step: Step, following: Step) -> AlongStep | None:
+    def of(cls, step: Step, following: Step, tile_spread: float = 0.0) -> AlongStep | None:
         """The curvature along the way to the next step; None if nothing moved, or not all that moved is measured.
 
         Args:
             step: a step that chose the next θ from its gradient, and not from E at its own θ.
             following: the step after it.
+            tile_spread: relative standard deviation of the contrast of E between tiles, where there are several: E is
+                measured on one of them, and the gradient on all.
         """
         way = following.theta - step.theta
         squared = float(way @ way)
@@ -175,7 +168,8 @@ class AlongStep:
         if not following.shots:
             return cls(step.step, (next_slope - slope) / squared, 0.0, rate)
         curvature = 2 * (step.value - following.value + next_slope) / squared
-        errors = np.append(np.abs(way) * following.grad_std_error, [step.std_error, following.std_error])
+        of_tiles = tile_spread * abs(next_slope)
+        errors = np.append(np.abs(way) * following.grad_std_error, [step.std_error, following.std_error, of_tiles])
         together = errors.sum() if step.raw_mean is not None else np.linalg.norm(errors)  # mitigated ones share errors
         return cls(step.step, curvature, 2 * float(together) / squared, rate)
 
@@ -185,8 +179,8 @@ class AlongStep:
         return self.curvature - TWO_SIDED * self.std_error, self.curvature + TWO_SIDED * self.std_error
 
     @property
-    def regime(self) -> Regime:
-        """The regime along the step, which is told only if the whole interval of the curvature agrees."""
+    def regime(self) -> Regime | None:
+        """The regime along the step; None unless the whole interval of the curvature agrees on it."""
         low, high = self.interval
         if high < 0 or low * self.rate > 2:
             return Regime.DIVERGENT
@@ -194,49 +188,31 @@ class AlongStep:
             return Regime.DISSIPATIVE
         if max(-low, high) * self.rate <= SLOW:
             return Regime.ALMOST
-        return Regime.UNKNOWN
+        return None
 
 
-@dataclass(frozen=True)
-class Spectrum:
-    """The eigenvalues of an exact Hessian.
+def stable_step(spectrum: Spectrum) -> float:
+    """The learning rate 2/λmax, beyond which gradient descent diverges; infinite if nothing curves upwards.
 
-    Attributes:
-        eigenvalues: the eigenvalues in ascending order, ``[n]``.
-
-    >>> spectrum = Spectrum.of(np.diag([2.0, -0.5]))
-    >>> spectrum.positive_mass, spectrum.negative_mass, spectrum.stable_step, spectrum.regime(0.1).value
-    (2.0, 0.5, 1.0, 'divergent')
+    Args:
+        spectrum: the exact spectrum of a Hessian.
     """
+    return 2 / spectrum.largest if spectrum.largest > 0 else np.inf
 
-    eigenvalues: Floats
 
-    @classmethod
-    def of(cls, hessian: Floats) -> Spectrum:
-        """The spectrum of a symmetric matrix ``[n, n]``."""
-        return cls(np.asarray(np.linalg.eigvalsh(hessian), dtype=np.float64))
+def regime_of(spectrum: Spectrum, rate: float = 0.0) -> Regime:
+    """The regime of gradient descent close to the θ of an exact Hessian.
 
-    @property
-    def positive_mass(self) -> float:
-        """The sum of the positive eigenvalues."""
-        return float(np.maximum(self.eigenvalues, 0.0).sum())
+    Args:
+        spectrum: the spectrum of the Hessian.
+        rate: the learning rate; 0 for any that is below the stable one.
 
-    @property
-    def negative_mass(self) -> float:
-        """The sum of the magnitudes of the negative eigenvalues."""
-        return float(np.maximum(-self.eigenvalues, 0.0).sum())
-
-    @property
-    def stable_step(self) -> float:
-        """The learning rate 2/λmax, beyond which gradient descent diverges; infinite if nothing curves upwards."""
-        largest = float(self.eigenvalues.max(initial=0.0))
-        return 2 / largest if largest > 0 else np.inf
-
-    def regime(self, rate: float) -> Regime:
-        """The regime of gradient descent with a learning rate, close to this θ; nan if the rate is not known."""
-        size = float(np.abs(self.eigenvalues).max(initial=0.0))
-        if rate > self.stable_step or self.negative_mass > NEARLY * self.positive_mass + FLAT * size:
-            return Regime.DIVERGENT
-        if np.isnan(rate):
-            return Regime.UNKNOWN
-        return Regime.DISSIPATIVE if self.eigenvalues.min(initial=np.inf) > FLAT * size else Regime.ALMOST
+    >>> from qhn.carleman.spectrum import exact_spectrum
+    >>> saddle = exact_spectrum(np.diag([2.0, -0.5]))
+    >>> stable_step(saddle), regime_of(saddle).value
+    (1.0, 'divergent')
+    """
+    size = float(np.abs(spectrum.eigenvalues).max())
+    if rate > stable_step(spectrum) or spectrum.negative.value > NEARLY * spectrum.positive.value + FLAT * size:
+        return Regime.DIVERGENT
+    return Regime.DISSIPATIVE if spectrum.smallest > FLAT * size else Regime.ALMOST
