@@ -115,7 +115,10 @@ def test_a_table_of_numbers_descends_as_plain_numpy_does(tmp_path: Path) -> None
     classical = run(
         str(table),
         "progression",
-        **{"model__loss": "mse", "prune__keep": 3, "lift__order": 1, "solver": "classical"},
+        model__loss="mse",
+        prune__keep=3,
+        lift__order=1,
+        solver="classical",
         dense__learning_rate=0.2,
         descent__learning_rate=0.2,
     )

@@ -191,11 +191,11 @@ class QsgdConfig(Section):
         data: the data set.
         model: the model that is trained.
         dense: the training before pruning.
-        prune: which parameters are kept.
+        prune: choice of the parameters that are kept.
         descent: the descent of the kept parameters.
-        lift: its linearisation.
-        solver: what solves it.
-        machine: where circuits are measured.
+        lift: linearisation of a segment.
+        solver: solver of the linear system.
+        machine: machine that measures circuits, and budgets.
         device: how a device is used.
 
     >>> config = QsgdConfig(name="mine", data={"name": "mnist-4x4"}, descent={"segments": 2})

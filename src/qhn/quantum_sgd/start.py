@@ -21,7 +21,7 @@ class Start:
 
     Attributes:
         dense: the model of all parameters.
-        dense_theta: its parameters before pruning, ``[num_parameters]``.
+        dense_theta: parameters of that model before pruning, ``[num_parameters]``.
         support: numbers of the parameters that are kept, ascending, ``[num_kept]``.
         theta: the kept parameters just after pruning, ``[num_kept]``.
         names: one name per kept parameter.
