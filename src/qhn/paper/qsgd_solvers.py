@@ -52,7 +52,7 @@ def _table(page: Writer, found: Sequence[Solution]) -> None:
             f"ε = {one.asked:g}" if one.method == "qsvt" else f"{one.asked:g} phase qubits",
             one.qubits,
             f"{one.subnormalisation:.3g}",
-            one.queries,
+            f"{one.queries:,}",
             "–" if one.gates is None else f"{one.gates:,}",
             f"{one.success:.2f}",
             f"{one.error:.1e}",
