@@ -204,7 +204,8 @@ def test_device_failure_is_journalled_and_says_nothing_of_the_service(
     from qiskit_ibm_runtime.exceptions import IBMRuntimeError
     from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
-    from qhn.backend.ibm import device as ibm
+    from qhn.backend.ibm import submission
+    from qhn.backend.ibm.device import Device
 
     class Refusing:
         def __init__(self, **options: object) -> None: ...
@@ -212,8 +213,8 @@ def test_device_failure_is_journalled_and_says_nothing_of_the_service(
         def run(self, pubs: object, shots: int) -> object:
             raise IBMRuntimeError("token abc123 is not welcome")
 
-    monkeypatch.setattr(ibm, "Sampler", Refusing)
-    sampler = ibm.Device(FakeManilaV2(), journal=journal).compile(product_state(2))
+    monkeypatch.setattr(submission, "Sampler", Refusing)
+    sampler = Device(FakeManilaV2(), journal=journal).compile(product_state(2))
     with pytest.raises(BackendError) as caught:
         sampler.sample(np.zeros((1, 4)), 10, Key(1, run="r"))
     assert "abc123" not in str(caught.value)
@@ -229,7 +230,8 @@ def test_whatever_the_client_raises_is_one_kind_of_failure_without_its_text(
 ) -> None:
     from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
-    from qhn.backend.ibm import device as ibm
+    from qhn.backend.ibm import submission
+    from qhn.backend.ibm.device import Device
 
     class Job:
         def job_id(self) -> str:
@@ -238,8 +240,8 @@ def test_whatever_the_client_raises_is_one_kind_of_failure_without_its_text(
         def result(self) -> object:
             raise error
 
-    monkeypatch.setattr(ibm.Sampler, "run", lambda self, pubs, shots: Job())
-    sampler = ibm.Device(FakeManilaV2(), journal=journal).compile(product_state(2))
+    monkeypatch.setattr(submission.Sampler, "run", lambda self, pubs, shots: Job())
+    sampler = Device(FakeManilaV2(), journal=journal).compile(product_state(2))
     with pytest.raises(BackendError) as caught:
         sampler.sample(np.zeros((1, 4)), 10, KEY)
     assert "SECRET" not in str(caught.value) + journal.path.read_text()
@@ -328,16 +330,17 @@ def test_a_call_beyond_the_limits_of_a_job_is_several_whose_bits_are_kept(
     from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
     from qhn.backend.device import price as qpu_time
-    from qhn.backend.ibm import device as ibm
+    from qhn.backend.ibm import submission
+    from qhn.backend.ibm.device import Device
 
     monkeypatch.setattr(qpu_time, "MAX_EXECUTIONS", 2000)
     ansatz = product_state(2)
     thetas = np.zeros((7, 4))
     thetas[3, 0] = np.pi
-    sampler = ibm.Device(FakeManilaV2(), DeviceSettings(calibrate=True), journal).compile(ansatz)
+    sampler = Device(FakeManilaV2(), DeviceSettings(calibrate=True), journal).compile(ansatz)
     cost = qpu_time.price(sampler.placement.task(7, 1, 400))
     assert (cost.jobs, cost.circuits) == (3, 7 + 3 * 2)
-    real, runs = ibm.Sampler.run, []
+    real, runs = submission.Sampler.run, []
 
     class Lost:
         def job_id(self) -> str:
@@ -350,7 +353,7 @@ def test_a_call_beyond_the_limits_of_a_job_is_several_whose_bits_are_kept(
         runs.append(len(pubs[0][1]))
         return Lost() if len(runs) == 2 else real(self, pubs, shots=shots)
 
-    monkeypatch.setattr(ibm.Sampler, "run", run)
+    monkeypatch.setattr(submission.Sampler, "run", run)
     with pytest.raises(BackendError):
         sampler.sample(thetas, 400, Key(1, run="r"))
     samples = sampler.sample(thetas, 400, Key(1, run="r"))
@@ -369,15 +372,16 @@ def test_a_call_beyond_the_limits_of_a_job_is_several_whose_bits_are_kept(
 def test_jobs_are_ended_by_the_service_at_twice_their_price(monkeypatch: pytest.MonkeyPatch) -> None:
     from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
-    from qhn.backend.ibm import device as ibm
+    from qhn.backend.ibm import submission
+    from qhn.backend.ibm.device import Device
 
     asked = []
-    real = ibm.Sampler
+    real = submission.Sampler
     monkeypatch.setattr(
-        ibm, "Sampler", lambda mode, options: (asked.append(options), real(mode=mode, options=options))[1]
+        submission, "Sampler", lambda mode, options: (asked.append(options), real(mode=mode, options=options))[1]
     )
     settings = DeviceSettings(rep_delay=200e-6, dynamical_decoupling="XY4", twirling=True)
-    sampler = ibm.Device(FakeManilaV2(), settings).compile(product_state(2))
+    sampler = Device(FakeManilaV2(), settings).compile(product_state(2))
     sampler.sample(np.zeros((9, 4)), 1000, KEY)
     seconds = 2 + 9 * 1024 * (200e-6 + sampler.placement.duration)
     assert asked[0]["max_execution_time"] == int(np.ceil(2 * seconds))

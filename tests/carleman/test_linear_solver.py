@@ -65,6 +65,7 @@ def test_direct_solution() -> None:
     [
         (np.ones((2, 3)), np.ones(2), r"square, got shape \(2, 3\)"),
         (np.zeros((0, 0)), np.ones(0), "square"),
+        ([[1.0], [1.0, 2.0]], np.ones(2), "must be arrays"),
         (np.eye(2), np.ones(3), r"shape \(2,\), got \(3,\)"),
         (np.eye(2) * np.nan, np.ones(2), "matrix must be finite, got 4 of 4"),
         (np.eye(2), np.array([1, np.inf]), "right side must be finite, got 1 of 2"),

@@ -157,8 +157,11 @@ def checked(matrix: Matrix, right_side: Floats) -> tuple[Matrix, Floats]:
     Traceback (most recent call last):
     qhn.errors.QhnError: the right side is zero, and so is the solution: a state of norm 1 cannot hold it
     """
-    matrix = matrix.tocsr() if scipy.sparse.issparse(matrix) else np.asarray(matrix)
-    right_side = np.asarray(right_side)
+    try:
+        matrix = matrix.tocsr() if scipy.sparse.issparse(matrix) else np.asarray(matrix)
+        right_side = np.asarray(right_side)
+    except ValueError as error:  # of lists of different lengths, and of sparse arrays with another number of axes
+        raise QhnError(f"matrix and right side must be arrays: {error}") from None
     for name, array in ("matrix", matrix), ("right side", right_side):
         if array.dtype.kind not in "biuf":
             raise QhnError(f"the {name} must hold real numbers, got numbers of type {array.dtype}")

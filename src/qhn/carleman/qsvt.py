@@ -22,6 +22,7 @@ from qhn.carleman.linear_solver import MAX_QUBITS, Matrix, SolverCircuit, Solver
 from qhn.carleman.phases import inverse_phases
 from qhn.errors import QhnError
 from qhn.fields import Number
+from qhn.text import shown
 
 ENCODINGS = ("dilation", "structured")
 SINGULAR = 1e-13  # smallest singular value, divided by the largest, of a matrix that is taken as invertible
@@ -57,9 +58,9 @@ def qsvt(
     >>> solution.round(2), solver.num_qubits, solver.facts.degree, round(success, 2)
     (array([1. , 0.8]), 3, 15, 0.44)
     """
-    if encoding not in ENCODINGS:
-        raise QhnError(f"encoding must be one of {', '.join(ENCODINGS)}, got {encoding!r}")
     history = system if isinstance(system, HistorySystem) else None
+    if encoding not in ENCODINGS:
+        raise QhnError(f"encoding must be one of {', '.join(ENCODINGS)}, got {shown(encoding)}")
     if history is None and encoding == "structured":
         raise QhnError("the structured encoding is of a HistorySystem, got a matrix: use encoding='dilation'")
     if right_side is None:
@@ -74,8 +75,7 @@ def qsvt(
     if history is not None and encoding == "structured":
         encoded, vector = history_encoding(history), right_side
     else:
-        dense = matrix.toarray() if scipy.sparse.issparse(matrix) else matrix
-        dense, vector = padded(dense, right_side, diagonal=largest)
+        dense, vector = padded(_dense(matrix), right_side, diagonal=largest)
         encoded = dilation(dense)
     effective = condition * encoded.subnormalisation / largest
     polynomial = inverse_polynomial(effective, epsilon)
@@ -114,14 +114,23 @@ def _spectrum(matrix: Matrix, kappa: float | None) -> tuple[float, float]:
         start = np.random.default_rng(0).normal(size=size)
         largest = float(svds(matrix, k=1, v0=start, return_singular_vectors=False)[0])
     else:
-        dense = matrix.toarray() if scipy.sparse.issparse(matrix) else matrix
-        values = singular_values(dense)
+        values = singular_values(_dense(matrix))
         largest, condition = float(values[0]), float(values[0] / values[-1])
         if kappa is None:
             return largest, condition
         if not kappa >= condition * (1 - 1e-9):
             raise QhnError(f"kappa must be at least the condition number {condition:.6g}, got {kappa:g}")
     return largest, kappa
+
+
+def _dense(matrix: Matrix) -> Floats:
+    """A matrix as a dense array, refused before it is one if it is too large for a dilation."""
+    if matrix.shape[0] > MAX_DENSE:
+        raise QhnError(
+            f"the dilation of {matrix.shape[0]:,} unknowns needs a dense unitary, of at most {2 * MAX_DENSE:,} rows: "
+            "use encoding='structured', or lower the order or the number of steps"
+        )
+    return np.asarray(matrix.toarray() if scipy.sparse.issparse(matrix) else matrix)
 
 
 def singular_values(matrix: Floats) -> Floats:
@@ -150,34 +159,45 @@ def _sequence(encoded: BlockEncoding, phases: Floats, right_side: Floats) -> tup
     circuit = QuantumCircuit(num_encoded + 1, name="qsvt")
     norm = append_state(circuit, right_side, register[:first])
     inverse = encoded.gate.inverse()
-    turn = _turn_signal if encoded.is_balanced else _turn_reflected
-    circuit.h(ancillas[0] if encoded.is_balanced else real)
-    if encoded.is_balanced:
-        circuit.cx(ancillas[0], real)
+    turn, begin, end = (_turn_signal, _entangle, _disentangle) if encoded.is_balanced else (_turn_reflected, _add, _add)
+    begin(circuit, ancillas, real)
     turn(circuit, phases[-1], ancillas, real)
     for place, phase in enumerate(phases[-2::-1]):
         circuit.append(encoded.gate if place % 2 else inverse, register)
         turn(circuit, phase, ancillas, real)
-    if encoded.is_balanced:
-        circuit.cx(ancillas[0], real)
-        circuit.z(ancillas[0])
-        circuit.h(ancillas[0])
-    else:
-        circuit.h(real)
+    end(circuit, ancillas, real)
     return circuit, norm
 
 
-def _turn_signal(circuit: QuantumCircuit, phase: float, ancillas: list[int], real: int) -> None:
-    """Append e^{iφZ} of the ancilla of a balanced encoding.
+def _entangle(circuit: QuantumCircuit, ancillas: list[int], real: int) -> None:
+    """Append the preparation of (|00⟩ + |11⟩)/√2 of the ancilla of a balanced encoding and the other qubit.
 
-    Its value 1 holds minus the conjugate of the polynomial at value 0, of odd degree. A maximally entangled pair of the
-    ancilla and the other qubit therefore gives the real part, without a gate between them at each phase.
+    At value 1, that ancilla holds minus the conjugate of what it holds at value 0, since the polynomial is odd. So the
+    pair gives the real part, without a gate between the two at each phase.
     """
+    circuit.h(ancillas[0])
+    circuit.cx(ancillas[0], real)
+
+
+def _disentangle(circuit: QuantumCircuit, ancillas: list[int], real: int) -> None:
+    """Append gates after which the pair is 0 where it was (|00⟩ − |11⟩)/√2."""
+    circuit.cx(ancillas[0], real)
+    circuit.z(ancillas[0])
+    circuit.h(ancillas[0])
+
+
+def _add(circuit: QuantumCircuit, ancillas: list[int], real: int) -> None:
+    """Append the gate by which what the other qubit holds at 0 and at 1 is added, before and after."""
+    circuit.h(real)
+
+
+def _turn_signal(circuit: QuantumCircuit, phase: float, ancillas: list[int], real: int) -> None:
+    """Append e^{iφZ} of the ancilla of a balanced encoding."""
     circuit.rz(-2 * phase, ancillas[0])
 
 
 def _turn_reflected(circuit: QuantumCircuit, phase: float, ancillas: list[int], real: int) -> None:
-    """Append e^{iφΠ} if the other qubit is 0, e^{−iφΠ} if it is 1; in |+⟩ before and after, it adds the two."""
+    """Append e^{iφΠ} if the other qubit is 0, and e^{−iφΠ} if it is 1."""
     flip = controlled(XGate(), len(ancillas), 0)
     circuit.append(flip, [*ancillas, real])
     circuit.rz(2 * phase, real)

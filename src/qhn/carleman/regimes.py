@@ -16,7 +16,6 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.polynomial import polynomial as powers
-from scipy.optimize import minimize_scalar
 
 from qhn.arrays import Floats
 from qhn.carleman.closure import GradientMap
@@ -206,6 +205,8 @@ def _least_ratio(norms: Floats, start: float) -> tuple[float, float]:
     if not nonlinear.any():  # a linear step: R falls with the radius, and is 1 where the ball is just not left
         radius = max(start, 2 * drive / (1 - linear))
         return radius, ratio(radius)
+    from scipy.optimize import minimize_scalar  # half a second to import
+
     found = minimize_scalar(lambda power: ratio(math.exp(power)), bounds=(-40.0, 40.0), method="bounded")
     radius = max(start, math.exp(float(found.x)))  # R has one minimum: beyond it, the start is the best
     return radius, ratio(radius)

@@ -9,12 +9,13 @@ from functools import cached_property
 
 import numpy as np
 
+from qhn.carleman.regimes import Regime
 from qhn.carleman.spectrum import Spectrum, exact_spectrum
 from qhn.circuit.ansatz import Ansatz
 from qhn.config.train import TrainConfig
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.means import with_error
-from qhn.run.monitor import AlongStep, Curvature, Regime, regime_of, stable_step
+from qhn.run.monitor import AlongStep, Curvature, regime_of, stable_step
 from qhn.run.step import Step
 from qhn.text import counted
 
@@ -22,6 +23,7 @@ MOST_WORK = 3e9  # angles² times amplitudes of an exact Hessian up to which a p
 MOST_HESSIANS, MOST_WORK_OF_ALL = 13, 1.6e10  # of a run
 TILE_SPREAD = 0.05  # of the contrast of E between the tiles of a chip, assumed for the curvature along a step
 ROUNDING = 1e-12
+UNKNOWN = "not known"
 FOLLOWS_GRADIENT = ("adam", "sgd", "spsa")  # optimizers whose step depends on the gradient alone
 
 
@@ -174,10 +176,9 @@ class CurvatureReport:
         if last.interval[0] > 0:
             stable = f", stable up to 2/λ = {2 / last.curvature:.3g}"
         regimes = Counter(one.regime for one in self.along)
-        return [
-            (f"along step {last.step}", f"{with_error(last.curvature, last.std_error)}{rate}{stable}: {last.regime}"),
-            ("along all steps", ", ".join(f"{regimes[kind]:,} {kind}" for kind in Regime if regimes[kind])),
-        ]
+        measured = f"{with_error(last.curvature, last.std_error)}{rate}{stable}: {last.regime or UNKNOWN}"
+        counts = [f"{regimes[kind]:,} {kind or UNKNOWN}" for kind in (*Regime, None) if regimes[kind]]
+        return [(f"along step {last.step}", measured), ("along all steps", ", ".join(counts))]
 
 
 def _shown(value: float) -> str:

@@ -9,12 +9,12 @@ curvature measured along a step, or from all second derivatives (:func:`regime_o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from statistics import NormalDist
 
 import numpy as np
 
 from qhn.arrays import Bools, Floats
+from qhn.carleman.regimes import Regime
 from qhn.carleman.spectrum import Spectrum
 from qhn.run.step import Step
 from qhn.statistics import TWO_SIDED
@@ -25,15 +25,6 @@ SLOW = 0.1  # the change of a deviation in a step, 1 − ηλ against 1, up to w
 FLAT = 1e-9  # share of the largest eigenvalue, below which another is 0
 NEARLY = 0.01  # share of the positive mass, up to which a negative one is small
 STANDSTILL = 1e-9  # length of a step in radians, below which rounding decides its curvature
-
-
-class Regime(StrEnum):
-    """What gradient descent does to a small deviation from its path, by the word that is shown."""
-
-    DISSIPATIVE = "dissipative"  # it shrinks
-    ALMOST = "almost dissipative"  # it hardly changes
-    DIVERGENT = "divergent"  # it grows
-    UNKNOWN = "not known"
 
 
 @dataclass(frozen=True)
@@ -188,8 +179,8 @@ class AlongStep:
         return self.curvature - TWO_SIDED * self.std_error, self.curvature + TWO_SIDED * self.std_error
 
     @property
-    def regime(self) -> Regime:
-        """The regime along the step, which is told only if the whole interval of the curvature agrees."""
+    def regime(self) -> Regime | None:
+        """The regime along the step; None unless the whole interval of the curvature agrees on it."""
         low, high = self.interval
         if high < 0 or low * self.rate > 2:
             return Regime.DIVERGENT
@@ -197,7 +188,7 @@ class AlongStep:
             return Regime.DISSIPATIVE
         if max(-low, high) * self.rate <= SLOW:
             return Regime.ALMOST
-        return Regime.UNKNOWN
+        return None
 
 
 def stable_step(spectrum: Spectrum) -> float:
