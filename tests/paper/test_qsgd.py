@@ -175,7 +175,7 @@ def judged(scale: float, power: float, inside: float) -> Writer:
         errors = scale * shots**power * rng.uniform(0.8, 1.2, 6)
         found.append(Descents(shots, [reached(shots, error) for error in errors]))
         holds = (np.arange(400).reshape(100, 4) < 400 * inside).astype(np.float64)
-        covered.append(Coverage(shots, 100.0, errors, errors, holds, holds, 0))
+        covered.append(Coverage(shots, 100.0, errors, errors, holds, holds, holds[:, 0]))
     page = Writer("x")
     qsgd_loop._judge(page, found, covered)
     qsgd_loop._introduce(page, found[0])
