@@ -11,7 +11,7 @@ import numpy as np
 from qhn.arrays import Bits, Floats
 from qhn.bitstrings import from_integers
 from qhn.carleman.download import Downloaded, download
-from qhn.quantum_sgd.beside import segment_of
+from qhn.quantum_sgd.beside import loss_error, segment_of
 from qhn.quantum_sgd.config import QsgdConfig
 from qhn.quantum_sgd.load import load_descent
 from qhn.quantum_sgd.reading import Reading, Task
@@ -112,11 +112,6 @@ class Descents:
         """The error of the decrease of the loss in all segments, relative to the true one: ``[num_seeds]``."""
         return np.array([self._share(s, s[-1].loss - s[-1].beside.losses["true_path"]) for s in self.descents])
 
-    @property
-    def first_decreases(self) -> Floats:
-        """The error of the first segment's decrease of the loss, and its stated error: ``[num_seeds, 2]``."""
-        return np.array([[s[0].decrease_error, s[0].stated_error] for s in self.descents])
-
     def _share(self, segments: Sequence[Segment], difference: float) -> float:
         first = segments[0].beside.losses["before"]
         return abs(difference) / (first - segments[-1].beside.losses["true_path"])
@@ -134,7 +129,8 @@ class Coverage:
         inside: whether the 95 % interval of each parameter holds the value that the circuits hold,
             ``[num_repeats, num_kept]``.
         inside_true: whether it holds the value of true descent, from which truncation and the solver differ, too.
-        wrong_signs: number of wrong signs among all parameters of all downloads.
+        is_decrease_within: whether the loss differs from that by true descent by at most twice its stated error,
+            ``[num_repeats]``.
     """
 
     shots: int
@@ -143,7 +139,7 @@ class Coverage:
     stated: Floats
     inside: Floats
     inside_true: Floats
-    wrong_signs: int
+    is_decrease_within: Floats
 
 
 def coverage(shots: int) -> Coverage:
@@ -157,6 +153,12 @@ def coverage(shots: int) -> Coverage:
     batches = batches_of(config, start.model, 0)
     true = descended(start.model, start.theta, config.descent.learning_rate, batches) - system.reference
     found = [one.downloaded(shots, rng) for _ in range(min(REPEATS, MOST_SHOTS // shots))]
+
+    def within(one: Downloaded) -> bool:
+        theta = system.landed(one.displacement)
+        error = abs(start.model.loss(theta) - start.model.loss(system.landed(true)))
+        return bool(error <= 2 * loss_error(start.model, theta, np.square(one.std_error)))
+
     low, high = np.stack([each.interval for each in found]).transpose(2, 0, 1)
     values, norm = np.stack([each.displacement for each in found]), float(np.linalg.norm(held))
     return Coverage(
@@ -166,5 +168,5 @@ def coverage(shots: int) -> Coverage:
         np.linalg.norm([each.std_error for each in found], axis=1) / norm,
         ((low <= held) & (held <= high)).astype(np.float64),
         ((low <= true) & (true <= high)).astype(np.float64),
-        int((np.sign(values) != np.sign(held)).sum()),
+        np.array([within(one) for one in found], dtype=np.float64),
     )

@@ -34,7 +34,7 @@ class Solution:
 
     Attributes:
         num_unknowns: number of unknowns of the system.
-        kappa: its condition number κ.
+        kappa: condition number κ of the system.
         method: name of the solver.
         encoding: how the matrix is made a circuit.
         asked: relative error that was asked for, or the number of phase qubits.

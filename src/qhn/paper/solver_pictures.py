@@ -89,7 +89,7 @@ def loop_errors(path: Path, found: Sequence[Descents], covered: Sequence[Coverag
         places = shots * (1.08 if number else 0.92)
         panels[2].errorbar(places, values, errors, color=colour, marker=MARKERS[number], ms=3.5, lw=1, label=label)
     panels[2].axhline(0.95, color=GREEN, lw=0.8, ls="--", label="stated")
-    panels[2].set(ylabel="share of 95 % intervals that hold", ylim=(0, 1.03))
+    panels[2].set(ylabel="share of 95 % intervals that hold", ylim=(0.7, 1.0))
     panels[2].legend(fontsize=6, frameon=False)
     for axes in panels:
         axes.set_xscale("log")
