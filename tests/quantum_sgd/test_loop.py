@@ -1,4 +1,4 @@
-"""The loop of quantum gradient descent against descents that are written out here, on digits and two data sets of others."""
+"""The loop against descents that are written out here in NumPy, on digits and on two data sets of others."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_digits_descend_as_plain_numpy_does(keep: int) -> None:
     start, right = plain(lambda rows: logistic(rows, data.y, 0.01), x, keep, (10, 1.0), 1.5, 28)
     classical = run(prune__keep=keep, solver="classical", lift__order=3)
     assert off(classical, start, right) < 1e-3
-    quantum = run(prune__keep=keep, lift__num_times=8, descent__steps=4, descent__segments=7)
+    quantum = run(prune__keep=keep, lift__idle=0, descent__steps=4, descent__segments=7)
     assert off(quantum, start, right) < 0.01
     assert all(one.update_error < 0.01 for one in quantum.segments)
     assert all(one.decrease_error < 0.01 for one in quantum.segments)
@@ -115,7 +115,10 @@ def test_a_table_of_numbers_descends_as_plain_numpy_does(tmp_path: Path) -> None
     classical = run(
         str(table),
         "progression",
-        **{"model__loss": "mse", "prune__keep": 3, "lift__order": 1, "solver": "classical"},
+        model__loss="mse",
+        prune__keep=3,
+        lift__order=1,
+        solver="classical",
         dense__learning_rate=0.2,
         descent__learning_rate=0.2,
     )
@@ -142,9 +145,9 @@ def test_stochastic_descent_of_order_two_is_five_times_as_good_as_of_order_one()
 
 
 def test_batches_are_those_of_plain_stochastic_descent() -> None:
-    descent = run(descent__batch=64, descent__segments=2, lift__num_times=8, descent__learning_rate=1.0)
-    again = run(descent__batch=64, descent__segments=2, lift__num_times=8, descent__learning_rate=1.0)
-    other = run(descent__batch=64, descent__segments=2, lift__num_times=8, descent__learning_rate=1.0, descent__seed=8)
+    descent = run(descent__batch=64, descent__segments=2, lift__idle=0, descent__learning_rate=1.0)
+    again = run(descent__batch=64, descent__segments=2, lift__idle=0, descent__learning_rate=1.0)
+    other = run(descent__batch=64, descent__segments=2, lift__idle=0, descent__learning_rate=1.0, descent__seed=8)
     assert descent.segments == again.segments
     assert descent.segments != other.segments
     assert descent.segments[0].told.truncation_bound is None
@@ -161,7 +164,7 @@ def test_gradual_pruning_trains_between_its_rounds() -> None:
 @pytest.mark.parametrize("shots", [5_000, 100_000])
 def test_errors_of_shots_are_those_that_are_stated(shots: int) -> None:
     """A small system, many seeds: the stated error of the loss is that which is found, and intervals hold 95 %."""
-    small = {"lift__order": 1, "descent__steps": 3, "lift__num_times": 4, "descent__segments": 1, "prune__keep": 2}
+    small = {"lift__order": 1, "descent__steps": 3, "lift__idle": 0, "descent__segments": 1, "prune__keep": 2}
     segments: list[Segment] = []
     for seed in range(12):
         segments += run(machine__shots=shots, descent__seed=seed, **small).segments

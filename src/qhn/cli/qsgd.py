@@ -85,7 +85,7 @@ def qsgd(
 
 
 def _estimate(config: QsgdConfig) -> None:
-    """Print what the first segment takes of a fault-tolerant quantum computer, and what is known before it is solved."""
+    """Print what the first segment takes of a fault-tolerant quantum computer, and its diagnosis."""
     from qhn.quantum_sgd.estimate import estimate_words
     from qhn.quantum_sgd.loop import QuantumDescent
 

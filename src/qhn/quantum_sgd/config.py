@@ -102,8 +102,8 @@ class LiftConfig(Section):
         ahead: how far from the start the point of expansion lies along the negative gradient, as a share of that
             farthest way. At 0 the descent starts from it; 0.5 is about the middle of the descent, where truncation
             errors are several times smaller, and so is the part of the solution that is read.
-        num_times: number of times of the linear system, a power of two above T; those after T repeat the last state.
-            None, written ``"none"``, for the smallest.
+        idle: least number of times after the last step, which repeat the last state and so raise the probability to
+            read it; the number of all times is the next power of two.
         force: whether a saddle or a divergent descent is solved nevertheless.
     """
 
@@ -112,10 +112,10 @@ class LiftConfig(Section):
     closure: Closure = "exact"
     scale: Annotated[float | Literal["auto"], BeforeValidator(_auto_or_positive)] = "auto"
     ahead: float = Field(default=0.0, ge=0, le=1)
-    num_times: int | None = Field(default=None, ge=2)
+    idle: int = Field(default=0, ge=0, le=4096)
     force: bool = False
 
-    @field_validator("degree", "num_times", mode="before")
+    @field_validator("degree", mode="before")
     @classmethod
     def _none(cls, value: Any) -> Any:
         return None if value == "none" else value
@@ -191,11 +191,11 @@ class QsgdConfig(Section):
         data: the data set.
         model: the model that is trained.
         dense: the training before pruning.
-        prune: which parameters are kept.
+        prune: choice of the parameters that are kept.
         descent: the descent of the kept parameters.
-        lift: its linearisation.
-        solver: what solves it.
-        machine: where circuits are measured.
+        lift: linearisation of a segment.
+        solver: solver of the linear system.
+        machine: machine that measures circuits, and budgets.
         device: how a device is used.
 
     >>> config = QsgdConfig(name="mine", data={"name": "mnist-4x4"}, descent={"segments": 2})

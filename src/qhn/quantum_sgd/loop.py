@@ -105,12 +105,17 @@ class QuantumDescent:
         """Refuse a descent that cannot begin, or whose machine cannot measure its next segment within its budget.
 
         Raises:
-            ValueError: if the next segment begins at a saddle, diverges or is too large, or exceeds a budget.
+            ValueError: if the next segment begins at a saddle, diverges or is too large, its shots would say too
+                little, or it exceeds a budget.
             BudgetNeeded: if what is paid for has no budget.
             BackendError: if the service of the machine cannot be reached.
         """
-        if not self.is_done and (task := self.task()) and self.machine is not None and self.machine.kind.has_chip:
-            self.machine.check([task.price(self.machine)], self.config.descent.segments - self.num_stored)
+        if self.is_done or (task := self.task()) is None or self.machine is None:
+            return
+        prices = [task.price(self.machine)] if self.machine.kind.has_chip else []
+        task.check_counts()
+        if prices:
+            self.machine.check(prices, self.config.descent.segments - self.num_stored)
 
     def __iter__(self) -> Iterator[Segment]:
         """The segments that are not complete yet, one after the other; each is on the disk before it is given.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ import numpy as np
 
 from qhn.arrays import Floats
 from qhn.backend import CircuitPrice
-from qhn.carleman.download import Downloaded, download
+from qhn.carleman.download import Downloaded, TooFewCountsError, download
 from qhn.carleman.interference import Interference
 from qhn.carleman.linear_solver import Solver, SolverCircuit
 from qhn.errors import QhnError
@@ -20,6 +21,7 @@ from qhn.quantum_sgd.upload import Upload
 from qhn.run.circuit_machine import CircuitMachine
 from qhn.seeds import Key
 
+MAX_CHIP_QUBITS = 6  # of a solver's circuit on a device: 4 take about 100 two-qubit gates, 7 more than 10,000
 ROUNDING = 1e-7  # relative: how far above the computed condition number the bound is that circuits are built for
 
 
@@ -92,8 +94,35 @@ class Task:
         assert shots is not None
         return max(1, shots // len(self.circuits.solvers))
 
+    @property
+    def predicted_norm(self) -> float:
+        """The norm of the displacement that is read, by classical Carleman linearisation."""
+        return float(np.linalg.norm(self.upload.carleman() - self.upload.reference))
+
+    def check_counts(self) -> None:
+        """Refuse shots that would say too little of the displacement, before they are paid for.
+
+        Raises:
+            TooFewCountsError: if they would.
+        """
+        least, number = self.config.machine.min_counts, len(self.circuits.solvers)
+        counts = self.circuits.signal_counts(self.predicted_norm, self.shots_each)
+        if counts < least:
+            needed = math.ceil(least / counts * self.shots_each) * number if counts else None
+            raise TooFewCountsError(counts, least, self.shots_each * number, needed)
+
     def price(self, machine: CircuitMachine) -> CircuitPrice:
-        """The price of the segment's circuits on a machine, before anything is submitted; compiled once."""
+        """The price of the segment's circuits on a machine, before anything is submitted; compiled once.
+
+        Raises:
+            QhnError: if they have too many qubits for a device.
+        """
+        qubits = self.circuits.solvers[0].num_qubits
+        if machine.kind.has_chip and qubits > MAX_CHIP_QUBITS:
+            raise QhnError(
+                f"the circuits have {qubits} qubits, and with more than {MAX_CHIP_QUBITS} take thousands of two-qubit "
+                "gates on a device, whose bits are then noise; measure them on aer, or descend as three-qubits does"
+            )
         if self._prices.get(machine) is None:
             self._prices[machine] = machine.price(self.circuits.circuits, self.shots_each)
         return self._prices[machine]
@@ -130,12 +159,11 @@ class Task:
 
     def _measured(self, machine: CircuitMachine) -> Reading:
         price, key = self.price(machine), Key(self.config.descent.seed, step=self.number, run=self.config.run_id)
-        predicted = self.upload.carleman() - self.upload.reference
         found = download(
             self.circuits,
             lambda circuits, shots: machine.measure(circuits, shots, key).bits,
             self.shots_each * len(self.circuits.solvers),
-            norm=float(np.linalg.norm(predicted)),  # which refuses too few shots before any is paid for
+            norm=self.predicted_norm,  # which refuses too few shots before any is paid for
             min_counts=self.config.machine.min_counts,
         )
         theta = self.upload.landed(found.displacement)

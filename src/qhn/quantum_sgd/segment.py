@@ -174,7 +174,7 @@ class Segment:
 
     @property
     def solver_error(self) -> float:
-        """The bound on what the solver changes in the decrease of the loss, relative to it; infinite if none is proven."""
+        """The bound on the solver's part in the error of the decrease of the loss; infinite if none is proven."""
         return math.inf if self.beside.loss_bias is None else self._of_decrease(self.beside.loss_bias)
 
     def _of_decrease(self, difference: float) -> float:

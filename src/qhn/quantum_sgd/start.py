@@ -21,7 +21,7 @@ class Start:
 
     Attributes:
         dense: the model of all parameters.
-        dense_theta: its parameters before pruning, ``[num_parameters]``.
+        dense_theta: parameters of that model before pruning, ``[num_parameters]``.
         support: numbers of the parameters that are kept, ascending, ``[num_kept]``.
         theta: the kept parameters just after pruning, ``[num_kept]``.
         names: one name per kept parameter.
@@ -69,7 +69,8 @@ def _trained(model: GeneralisedLinearModel, theta: Floats, support: Integers, ra
     """Parameters after steps of gradient descent on a support."""
     found = np.array(theta, dtype=np.float64)
     for _ in range(steps):
-        found[support] -= rate * model.gradient(found)[support]
+        with np.errstate(over="ignore", invalid="ignore"):
+            found[support] -= rate * model.gradient(found)[support]
         if not np.isfinite(found).all():
             raise QhnError(f"the dense training diverges at learning rate {rate:g}; lower dense.learning_rate")
     return found

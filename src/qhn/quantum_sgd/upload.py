@@ -10,7 +10,7 @@ import numpy as np
 from qhn.arrays import Floats, Integers
 from qhn.carleman.closure import GradientMap, lift
 from qhn.carleman.glm import GeneralisedLinearModel
-from qhn.carleman.history import HistorySystem
+from qhn.carleman.history import HistorySystem, power_of_two
 from qhn.carleman.regimes import Diagnosis, diagnose, truncation_bound
 from qhn.quantum_sgd.config import QsgdConfig
 from qhn.seeds import Key, Purpose
@@ -95,7 +95,8 @@ def upload(config: QsgdConfig, model: GeneralisedLinearModel, theta: Floats, seg
         lifts = tuple(lift(one, told.order, told.closure) for one in maps)
     else:
         lifts = (lift(whole, told.order, told.closure),) * len(batches)
-    system = HistorySystem.of(lifts, theta - reference, num_times=told.num_times)
+    num_times = power_of_two(len(lifts) + 1 + told.idle)
+    system = HistorySystem.of(lifts, theta - reference, num_times=num_times)
     return Upload(theta, reference, whole, system, bool(config.descent.batch))
 
 

@@ -1,0 +1,121 @@
+"""The verb qsgd: what it prints, what it refuses in one line, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qhn.quantum_sgd.record import DescentRecord
+from runs import wait_until
+
+FAST = ("qsgd", "--solver", "classical", "--segments", "2")
+
+
+def test_a_descent_tells_before_it_solves_and_reports(qhn) -> None:
+    result = qhn("qsgd", "--segments", "2", "--keep", "3")
+    assert result.code == 0, result.err
+    before, after = result.err.splitlines()[:2]
+    assert before.startswith("segment 1/2: ")
+    assert "curvatures" in before
+    assert "R = " in before
+    assert "κ = " in before
+    assert "truncation error ≤" in before
+    assert after.startswith("segment 1/2: loss 0.")
+    assert result.out.startswith("descent digits: logistic loss, weight decay 0.01, 1,000 samples; qsvt with exact")
+    assert "after 2 segments: loss " in result.out
+    paths = [Path(line) for line in result.out.splitlines()[-4:]]
+    assert [path.name for path in paths] == ["report.md", "losses.png", "parameters.png", "circuits.png"]
+    assert all(path.stat().st_size for path in paths)
+    folder = paths[0].parent
+    assert {"config.json", "manifest.json", "segments.jsonl", "timing.jsonl", "losses.csv"} <= set(os.listdir(folder))
+    assert "| segment | loss |" in paths[0].read_text()
+    again = qhn("qsgd", "--segments", "2", "--keep", "3")
+    assert (again.code, again.out, again.err) == (0, result.out, "")
+
+
+def test_json_and_quiet(qhn) -> None:
+    result = qhn(*FAST, "--json")
+    lines = [json.loads(line) for line in result.out.splitlines()]
+    assert [line.get("number") for line in lines] == [0, 1, None]
+    assert (lines[2]["outcome"], lines[2]["message"]) == ("done", "2 segments done")
+    quiet = qhn(*FAST, "-q", "--set", "descent.seed=3")
+    assert (quiet.out.count("\n"), quiet.err) == (1, "")
+    assert len(DescentRecord.load(quiet.out.strip()).segments()) == 2
+
+
+def test_a_table_of_ones_own(qhn, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    lines = [f"{a:.3f},{b:.3f},{'yes' if a + b > 0 else 'no'}" for a, b in rng.normal(size=(80, 2))]
+    (tmp_path / "mine.csv").write_text("a,b,bought\n" + "\n".join(lines))
+    result = qhn(*FAST, "mine.csv", "--label", "bought", "--keep", "2")
+    assert result.code == 0, result.err
+    assert "descent mine: " in result.out
+    assert Path("results/mine").is_dir()
+
+
+def test_an_estimate_solves_nothing(qhn) -> None:
+    result = qhn("qsgd", "--estimate")
+    assert result.code == 0
+    assert "system qubits" in result.out
+    assert "Classical wins" in result.out
+    assert not Path("results").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("digit",), "there is no descent 'digit'; did you mean 'digits'?"),
+        (("gone.toml",), "configuration file gone.toml does not exist"),
+        (("gone.csv",), "gone.csv"),
+        (("--keep", "99"), "prune.keep must be at most 17, got 99"),
+        (("--solver", "hll"), "solver.name: input should be 'qsvt', 'hhl' or 'classical', got 'hll'"),
+        (("--set", "lift.ordre=3"), "unknown key lift.ordre; did you mean 'order'?"),
+        (("--set", "order=3"), "unknown key order; it belongs into [lift]"),
+        (("--set", "lift.degree=3"), "lift.degree 3 is above lift.order 2"),
+        (("--backend", "fake_torino", "--shots", "1000"), "the circuits have 10 qubits, and with more than 6"),
+        (("--shots", "0"), "machine.shots: input should be greater than or equal to 1, got 0"),
+        (("--backend", "aer"), "backend aer measures shots; give a number of them"),
+        (("--backend", "nowhere"), "unknown backend 'nowhere'"),
+        (("--shots", "100", "--solver", "classical"), "solver classical has no circuit to measure"),
+        (("three-qubits", "--shots", "20"), "counts a parameter, fewer than 50"),
+        (("--label", "y"), "--label names a column of a table, and digits is none"),
+        (("--set", "data.digits=[0,1,2]"), "has 3 classes, and a generalised linear model tells two apart"),
+        (("--set", "descent.batch=100000"), "descent.batch must be at most 1,000, the samples"),
+        (("--set", "descent.learning_rate=100"), "the descent diverges"),
+        (("--set", "dense.learning_rate=1e308"), "dense"),
+        (("--set", "descent.steps=4096"), "unknowns, more than"),
+        (("--set", "lift.order=8", "--keep", "17"), "components, more than"),
+        (("three-qubits", "--set", "machine.max_shots=10", "--backend", "fake_manila"), "machine.max_shots"),
+        (("--order", "3", "--set", "lift.order=2"), "both give lift.order"),
+    ],
+)
+def test_bad_input_is_one_line(words: tuple[str, ...], says: str, qhn) -> None:
+    result = qhn("qsgd", *words)
+    assert (result.code, result.out) == (2, ""), result.err
+    line = result.err.splitlines()[-1]
+    assert line.startswith("qhn: ")
+    assert says in line
+    assert "Traceback" not in result.err
+    assert not Path("results").exists()
+
+
+def test_one_signal_stops_after_the_segment_and_the_same_command_goes_on(qhn, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "qhn", "qsgd", "--solver", "classical", "--segments", "3000"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=os.environ.copy())
+    wait_until(lambda: any(path.stat().st_size > 2000 for path in tmp_path.glob("results/*/*/segments.jsonl")))
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=300)
+    assert running.returncode == 130, err
+    (directory,) = tmp_path.glob("results/digits/*")
+    done = len(DescentRecord.load(directory).segments())
+    assert 0 < done < 3000
+    again = qhn("qsgd", "--solver", "classical", "--segments", str(done + 1))
+    assert again.code == 0
+    assert f"{done + 1} segments done" in again.out
