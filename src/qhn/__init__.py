@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from qhn.problem.polynomial import SpinPolynomial
     from qhn.problem.quadratic import QuadraticProblem
     from qhn.problem.search_space import SearchSpace
+    from qhn.quantum_sgd.load import load_descent
+    from qhn.quantum_sgd.loop import QuantumDescent, quantum_descent
     from qhn.run.circuit_machine import CircuitMachine
     from qhn.run.record import Record, load_run
     from qhn.run.replay import Replayed, replay
@@ -109,6 +111,8 @@ _MODULES = {
     "problem.polynomial": ("SpinPolynomial",),
     "problem.quadratic": ("QuadraticProblem",),
     "problem.search_space": ("SearchSpace",),
+    "quantum_sgd.load": ("load_descent",),
+    "quantum_sgd.loop": ("QuantumDescent", "quantum_descent"),
     "run.circuit_machine": ("CircuitMachine",),
     "run.record": ("Record", "load_run"),
     "run.replay": ("Replayed", "replay"),

@@ -64,7 +64,7 @@ def off(descent: QuantumDescent, start: Floats, right: Floats) -> float:
 def test_digits_descend_as_plain_numpy_does(keep: int) -> None:
     data = mnist_4x4((0, 1))
     x = np.column_stack([scaled(data.x), np.ones(len(data.x))])
-    start, right = plain(lambda rows: logistic(rows, data.y, 0.01), x, keep, (10, 1.0), 1.5, 28)
+    start, right = plain(lambda rows: logistic(rows, data.y, 0.01), x, keep, (20, 1.0), 3.0, 28)
     classical = run(prune__keep=keep, solver="classical", lift__order=3)
     assert off(classical, start, right) < 1e-3
     quantum = run(prune__keep=keep, lift__idle=0, descent__steps=4, descent__segments=7)

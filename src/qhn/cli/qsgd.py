@@ -104,23 +104,18 @@ def _begin(config: QsgdConfig, results: Path | None, *, restart: bool, yes: bool
     Raises:
         Exit: if the user does not agree.
     """
-    from qhn.quantum_sgd.loop import QuantumDescent
-    from qhn.quantum_sgd.record import DescentRecord
+    from qhn.quantum_sgd.loop import quantum_descent
     from qhn.run.checks import BudgetNeeded
 
-    def planned(chosen: QsgdConfig) -> QuantumDescent:
-        descent = QuantumDescent(chosen, DescentRecord.of(chosen, results, restart=restart), detach=detach)
-        descent.check()
-        return descent
-
     try:
-        return planned(config)
+        return quantum_descent(config, results, restart=restart, detach=detach)
     except BudgetNeeded as error:
         if not yes and not sys.stdin.isatty():
             raise
         budget = agreed_budget(error, yes)
     machine = config.machine.model_copy(update={"max_qpu_seconds": budget})
-    return planned(config.model_copy(update={"machine": machine}))
+    agreed = config.model_copy(update={"machine": machine})
+    return quantum_descent(agreed, results, restart=restart, detach=detach)
 
 
 def _advance(descent: QuantumDescent, is_silent: bool, as_json: bool) -> None:

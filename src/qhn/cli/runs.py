@@ -237,12 +237,13 @@ def resume(
 
 @app.command("list")
 def list_runs(results: ResultsOption = None) -> None:
-    """Presets, and runs with where they stand."""
+    """Presets, and runs, studies and descents with where they stand."""
+    from qhn.quantum_sgd.record import descent_lines
     from qhn.report.listing import preset_lines, run_lines, study_lines
     from qhn.run.directories import results_directory
 
     place = results_directory(results)
-    for lines in (preset_lines(), run_lines(place), study_lines(place)):
+    for lines in (preset_lines(), run_lines(place), study_lines(place), descent_lines(place)):
         for line in lines:
             put(line)
 

@@ -179,6 +179,42 @@ class QuantumDescent:
         return segment
 
 
+def quantum_descent(
+    config: QsgdConfig,
+    results: str | Path | None = None,
+    *,
+    record: bool = True,
+    restart: bool = False,
+    detach: bool = False,
+) -> QuantumDescent:
+    """The segments of a quantum gradient descent as an iterator; those already on disk are in its ``segments``.
+
+    Nothing is written before the first segment begins.
+
+    Args:
+        config: the configuration.
+        results: directory of all runs; by default ``$QHN_RESULTS`` or ``results``. The descent has a directory of its
+            own in it, which its configuration determines: calling again goes on with it.
+        record: whether the descent is kept on disk; a machine that bills its jobs is refused otherwise.
+        restart: whether an existing record of the same configuration is set aside.
+        detach: whether the descent ends once jobs are submitted to a QPU, instead of waiting for them.
+
+    Raises:
+        ValueError: if the data cannot be read, or the descent cannot begin (:meth:`QuantumDescent.check`).
+        RecordError: if the record is damaged.
+        BackendError: if the service of the machine cannot be reached.
+
+    >>> from qhn.quantum_sgd.load import load_descent
+    >>> config = load_descent("digits", {"solver": "classical", "descent.segments": 1})
+    >>> [segment.number for segment in quantum_descent(config, record=False)]
+    [0]
+    """
+    kept = DescentRecord.of(config, results, restart=restart) if record else None
+    descent = QuantumDescent(config, kept, detach=detach)
+    descent.check()
+    return descent
+
+
 def _machine_of(config: QsgdConfig, record: DescentRecord | None, detach: bool) -> CircuitMachine | None:
     """The machine that measures the circuits of a descent, which is not opened yet; None without shots."""
     rules = config.machine

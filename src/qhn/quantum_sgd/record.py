@@ -51,7 +51,7 @@ CONFIG, MANIFEST, SEGMENTS, TIMING, OUTCOME = (
     "timing.jsonl",
     "outcome.json",
 )
-JOURNAL = "jobs.jsonl"
+JOURNAL, PAGE = "jobs.jsonl", "report.md"
 REMEDY = "restore it, or move the directory away"
 
 
@@ -282,6 +282,20 @@ class DescentRecord:
 
     def _damage(self, name: str, why: object) -> RecordError:
         return RecordError(f"{self.directory / name} is damaged ({why}); {REMEDY}")
+
+
+def descent_lines(results: Path) -> Iterator[str]:
+    """The descents below a directory of results that have begun, a heading and one line each; nothing without any.
+
+    Args:
+        results: directory that holds the runs.
+    """
+    folders = sorted(path.parent for path in results.glob(f"*/{DESCENT}*/{CONFIG}"))
+    if folders:
+        yield f"\ndescents in {results}, which qhn qsgd goes on with"
+    for folder in folders:
+        page = folder / PAGE
+        yield f"  {folder.parent.name:<21} {folder.name}" + (f", read {page}" if page.exists() else "")
 
 
 def lock_of(directory: Path) -> Lock:

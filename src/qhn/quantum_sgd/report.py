@@ -8,10 +8,9 @@ from qhn import durable
 from qhn.quantum_sgd import figures
 from qhn.quantum_sgd.loop import QuantumDescent
 from qhn.quantum_sgd.page import page
+from qhn.quantum_sgd.record import PAGE
 from qhn.report.attempt import attempt
 from qhn.text import aligned, markdown
-
-PAGE = "report.md"
 
 
 def page_of(descent: QuantumDescent) -> str:
