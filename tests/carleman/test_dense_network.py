@@ -30,9 +30,9 @@ def slopes(function: Any, theta: Floats, width: float = 1e-5) -> Floats:
 @pytest.mark.parametrize("loss", ["logistic", "mse"])
 @pytest.mark.parametrize("layers", SHAPES)
 def test_derivatives_are_finite_differences(rng: np.random.Generator, layers: tuple[int, ...], loss: str) -> None:
-    network = network_of(rng, layers, loss=loss)
+    network = network_of(rng, layers, loss_name=loss)
     theta = rng.normal(size=network.num_parameters)
-    assert np.abs(slopes(network.value, theta) - network.gradient(theta)).max() < 1e-8
+    assert np.abs(slopes(network.loss, theta) - network.gradient(theta)).max() < 1e-8
     hessian = network.hessian(theta)
     assert np.abs(slopes(network.gradient, theta) - hessian).max() < 1e-8
     assert (hessian == hessian.T).all()
@@ -57,7 +57,7 @@ def test_a_network_without_hidden_layers_is_logistic_regression(rng: np.random.G
     linear_model = pytest.importorskip("sklearn.linear_model")
     x, y = rng.normal(size=(60, 3)), (rng.random(60) < 0.5).astype(float)
     network = DenseNetwork(x, y, (3, 1))
-    *_, theta = descend(network, np.zeros(4), Descent(0.5, 4000, momentum=0.9))
+    *_, theta = descend(network, np.zeros(4), Descent(3.0, 8000))
     peer = linear_model.LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(x, y)
     assert theta == pytest.approx([*peer.coef_[0], peer.intercept_[0]], abs=1e-6)
 
@@ -73,7 +73,7 @@ def test_losses_and_accuracies_are_those_of_a_peer(rng: np.random.Generator) -> 
         [part for w, b in zip(peer.coefs_, peer.intercepts_, strict=True) for part in (w.T.ravel(), b)]
     )
     network = DenseNetwork(x, y, (4, 5, 3, 1))
-    assert network.value(theta) == pytest.approx(metrics.log_loss(y, peer.predict_proba(x)))
+    assert network.loss(theta) == pytest.approx(metrics.log_loss(y, peer.predict_proba(x)))
     assert network.accuracy(theta) == peer.score(x, y)
     is_weight = np.concatenate(
         [part for w, b in zip(peer.coefs_, peer.intercepts_, strict=True) for part in (np.ones(w.size), 0 * b)]
@@ -85,8 +85,8 @@ def test_losses_and_accuracies_are_those_of_a_peer(rng: np.random.Generator) -> 
 def test_the_parts_of_a_sum_over_samples_are_those_of_their_rows(rng: np.random.Generator) -> None:
     network = network_of(rng, (4, 3, 1))
     theta, rows = rng.normal(size=19), np.array([1, 4, 9])
-    alone = replace(network, x=network.x[rows], y=network.y[rows])
-    assert network.value(theta, rows) == pytest.approx(alone.value(theta))
+    alone = replace(network, inputs=network.inputs[rows], labels=network.labels[rows])
+    assert network.loss(theta, rows) == pytest.approx(alone.loss(theta))
     assert network.gradient(theta, rows) == pytest.approx(alone.gradient(theta))
 
 
@@ -97,7 +97,7 @@ def test_a_descent_moves_the_support_alone(rng: np.random.Generator) -> None:
     assert len(path) == 21
     assert (path[0] == first).all()
     assert np.flatnonzero(path[-1] != first).tolist() == support.tolist()
-    losses = [network.value(theta) for theta in path]
+    losses = [network.loss(theta) for theta in path]
     assert (np.diff(losses) < 0).all()
     by_hand = first.copy()
     for _ in range(20):
@@ -107,7 +107,7 @@ def test_a_descent_moves_the_support_alone(rng: np.random.Generator) -> None:
 
 def test_a_stochastic_descent_is_repeated_by_its_seed(rng: np.random.Generator) -> None:
     network, first = network_of(rng, (4, 3, 1)), rng.normal(size=19)
-    ends = [list(descend(network, first, Descent(0.1, 9, 0.5, batch=4, seed=seed)))[-1] for seed in (1, 1, 2)]
+    ends = [list(descend(network, first, Descent(0.1, 9, batch=4, seed=seed)))[-1] for seed in (1, 1, 2)]
     assert (ends[0] == ends[1]).all()
     assert (ends[0] != ends[2]).any()
     whole = [list(descend(network, first, Descent(0.1, 9, batch=batch)))[-1] for batch in (None, 11)]
@@ -128,13 +128,13 @@ def test_first_parameters_have_a_variance_of_one_over_inputs() -> None:
     [
         ({"layers": (4,)}, "at least inputs and outputs"),
         ({"layers": (4, 0, 1)}, "layers must be at least 1"),
-        ({"layers": (3, 1)}, r"x must be \[m, 3\]"),
-        ({"layers": (4, 2)}, r"y must be \[m, 2\]"),
-        ({"y": np.zeros(5)}, r"y must be \[m, 1\]"),
-        ({"y": np.full(11, 2.0)}, r"labels of the logistic loss must be in \[0, 1\]"),
-        ({"x": np.full((11, 4), np.nan)}, "finite"),
-        ({"x": np.zeros((0, 4)), "y": np.zeros(0)}, "m of at least 1"),
-        ({"loss": "hinge"}, "'logistic' or 'mse', got 'hinge'"),
+        ({"layers": (3, 1)}, r"inputs must be \[m, 3\]"),
+        ({"layers": (4, 2)}, r"labels must be \[m, 2\]"),
+        ({"labels": np.zeros(5)}, r"labels must be \[m, 1\]"),
+        ({"labels": np.full(11, 2.0)}, r"labels of the logistic loss must be in \[0, 1\]"),
+        ({"inputs": np.full((11, 4), np.nan)}, "finite"),
+        ({"inputs": np.zeros((0, 4)), "labels": np.zeros(0)}, "m of at least 1"),
+        ({"loss_name": "hinge"}, "'logistic' or 'mse', got 'hinge'"),
         ({"weight_decay": -1}, "weight_decay must be a finite number of at least 0"),
     ],
 )
@@ -146,14 +146,14 @@ def test_wrong_networks_are_refused(rng: np.random.Generator, settings: dict[str
 def test_wrong_parameters_and_descents_are_refused(rng: np.random.Generator) -> None:
     network = network_of(rng, (4, 3, 1))
     with pytest.raises(QhnError, match="19 parameters got an array of shape"):
-        network.value(np.zeros(18))
+        network.loss(np.zeros(18))
     with pytest.raises(QhnError, match=r"vectors must be \[..., 19\]"):
         network.hessian_product(np.zeros(19), np.zeros(18))
     with pytest.raises(QhnError, match="batch must be at most 11"):
-        next(descend(network, np.zeros(19), Descent(0.1, 1, batch=12)))
+        list(descend(network, np.zeros(19), Descent(0.1, 1, batch=12)))
     with pytest.raises(QhnError, match="different parameters from 0 to 18"):
         network.hessian(np.zeros(19), [0, 19])
     with pytest.raises(QhnError, match="different parameters from 0 to 18"):
         next(descend(network, np.zeros(19), Descent(0.1, 1), [3, 3]))
-    with np.errstate(all="ignore"), pytest.raises(QhnError, match="diverged in step"):
-        list(descend(replace(network, loss="mse"), rng.normal(size=19), Descent(1e9, 200)))
+    with pytest.raises(QhnError, match="diverged in step"):
+        list(descend(replace(network, loss_name="mse"), rng.normal(size=19), Descent(1e9, 200)))

@@ -89,7 +89,7 @@ def test_an_estimate_solves_nothing(qhn) -> None:
         (("--set", "data.digits=[0,1,2]"), "has 3 classes, and a generalised linear model tells two apart"),
         (("--set", "descent.batch=100000"), "descent.batch must be at most 1,000, the samples"),
         (("--set", "descent.learning_rate=100"), "the descent diverges"),
-        (("--set", "dense.learning_rate=1e308"), "dense"),
+        (("--set", "dense.learning_rate=1e308"), "dense.learning_rate: the descent diverged in step"),
         (("--set", "descent.steps=4096"), "unknowns, more than"),
         (("--set", "lift.order=8", "--keep", "17"), "components, more than"),
         (("three-qubits", "--set", "machine.max_shots=10", "--backend", "fake_manila"), "machine.max_shots"),

@@ -71,6 +71,25 @@ class GradientMap:
         terms = [contracted(factor, v, order) for order, factor in enumerate(self.factors)]
         return np.asarray(np.sum(terms, axis=0))
 
+    def trajectory(self, displacement: Floats, num_steps: int) -> Floats:
+        """The displacements of steps 0 … num_steps of this descent itself, without a lift.
+
+        Args:
+            displacement: displacement before the first step, ``[num_parameters]``, not in units of the scale.
+            num_steps: number of steps.
+
+        Returns:
+            The displacements, ``[num_steps + 1, num_parameters]``, not in units of the scale.
+
+        >>> bowl = PolynomialGradient(np.zeros(1), 0.0, (np.zeros(1), np.ones((1, 1))))
+        >>> GradientMap(bowl, 0.5, scale=4.0).trajectory(np.array([1.0]), 2).tolist()
+        [[1.0], [0.5], [0.25]]
+        """
+        found = [np.asarray(displacement, dtype=np.float64) / self.scale]
+        for _ in range(num_steps):
+            found.append(self(found[-1]))
+        return self.scale * np.array(found)
+
 
 class Basis(Protocol):
     """A choice of components of the powers of a vector, of which the first are the vector itself."""

@@ -31,43 +31,43 @@ class DenseNetwork:
     the mean.
 
     Attributes:
-        x: features, ``[m, layers[0]]``.
-        y: labels, ``[m, layers[-1]]``, or ``[m]`` for one output; in [0, 1] for the logistic loss.
+        inputs: features, ``[m, layers[0]]``.
+        labels: labels, ``[m, layers[-1]]``, or ``[m]`` for one output; in [0, 1] for the logistic loss.
         layers: number of inputs, of units of each hidden layer, and of outputs.
-        loss: ``"logistic"`` or ``"mse"``.
+        loss_name: ``"logistic"`` or ``"mse"``.
         weight_decay: factor of the penalty, of at least 0.
 
     Raises:
         QhnError: at construction, if shapes do not agree, or a value is out of bounds.
 
     >>> network = DenseNetwork(np.eye(4), np.array([0.0, 1.0, 1.0, 0.0]), (4, 2, 1))
-    >>> network.num_parameters, round(network.value(np.zeros(13)), 4)
+    >>> network.num_parameters, round(network.loss(np.zeros(13)), 4)
     (13, 0.6931)
     """
 
-    x: Floats
-    y: Floats
+    inputs: Floats
+    labels: Floats
     layers: tuple[int, ...]
-    loss: Loss = "logistic"
+    loss_name: Loss = "logistic"
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         settle(self, layers=each(Whole(1)), weight_decay=Number(low=0))
-        x, y = (np.atleast_1d(np.asarray(array, dtype=np.float64)) for array in (self.x, self.y))
+        x, y = (np.atleast_1d(np.asarray(array, dtype=np.float64)) for array in (self.inputs, self.labels))
         y = y[:, None] if y.ndim == 1 else y
         if len(self.layers) < 2:
             raise QhnError(f"layers must name at least inputs and outputs, got {list(self.layers)}")
-        if self.loss not in ("logistic", "mse"):
-            raise QhnError(f"loss must be 'logistic' or 'mse', got {shown(self.loss)}")
-        for name, array, width in (("x", x, self.layers[0]), ("y", y, self.layers[-1])):
+        if self.loss_name not in ("logistic", "mse"):
+            raise QhnError(f"loss must be 'logistic' or 'mse', got {shown(self.loss_name)}")
+        for name, array, width in (("inputs", x, self.layers[0]), ("labels", y, self.layers[-1])):
             if array.shape != (max(len(x), 1), width):
                 raise QhnError(f"{name} must be [m, {width}] with the same m of at least 1, got {array.shape}")
         if not (np.isfinite(x).all() and np.isfinite(y).all()):
-            raise QhnError("x and y must be finite numbers; leave out samples with missing values")
-        if self.loss == "logistic" and not ((y >= 0) & (y <= 1)).all():
+            raise QhnError("inputs and labels must be finite numbers; leave out samples with missing values")
+        if self.loss_name == "logistic" and not ((y >= 0) & (y <= 1)).all():
             raise QhnError(f"labels of the logistic loss must be in [0, 1], got {y.min():g} to {y.max():g}")
-        object.__setattr__(self, "x", x)
-        object.__setattr__(self, "y", y)
+        object.__setattr__(self, "inputs", x)
+        object.__setattr__(self, "labels", y)
 
     @property
     def num_parameters(self) -> int:
@@ -92,7 +92,7 @@ class DenseNetwork:
         ]
         return np.concatenate(parts)
 
-    def value(self, theta: ArrayLike, rows: Integers | None = None) -> float:
+    def loss(self, theta: ArrayLike, rows: Integers | None = None) -> float:
         """The loss at parameters ``[num_parameters]``.
 
         Args:
@@ -100,14 +100,14 @@ class DenseNetwork:
             rows: indices of the samples that count, None for all.
         """
         params = self._checked(theta)
-        z, y = self._outputs(params, rows), self.y if rows is None else self.y[rows]
-        each_loss = np.logaddexp(0.0, z) - y * z if self.loss == "logistic" else (z - y) ** 2 / 2
+        z, y = self._outputs(params, rows), self.labels if rows is None else self.labels[rows]
+        each_loss = np.logaddexp(0.0, z) - y * z if self.loss_name == "logistic" else (z - y) ** 2 / 2
         return float(each_loss.sum() / len(y) + self.weight_decay / 2 * (params @ params))
 
     def accuracy(self, theta: ArrayLike) -> float:
         """The share of labels on whose side of ½ the outputs are, at parameters ``[num_parameters]``."""
-        threshold = 0.0 if self.loss == "logistic" else 0.5
-        return float(((self._outputs(self._checked(theta), None) > threshold) == (self.y > 0.5)).mean())
+        threshold = 0.0 if self.loss_name == "logistic" else 0.5
+        return float(((self._outputs(self._checked(theta), None) > threshold) == (self.labels > 0.5)).mean())
 
     def gradient(self, theta: ArrayLike, rows: Integers | None = None) -> Floats:
         """The gradient of the loss at parameters ``[num_parameters]``, of the same shape.
@@ -145,7 +145,7 @@ class DenseNetwork:
         activations = self._activations(layers, None)
         deltas = list(self._deltas(layers, activations, None))[::-1]
         rows = np.atleast_2d(directions)
-        size = max(1, CHUNK // (len(self.x) * max(self.layers)))
+        size = max(1, CHUNK // (len(self.inputs) * max(self.layers)))
         products = [
             self._products(layers, activations, deltas, rows[start : start + size])
             for start in range(0, len(rows), size)
@@ -186,7 +186,7 @@ class DenseNetwork:
 
     def _activations(self, layers: list[Layer], rows: Integers | None) -> list[Floats]:
         """The inputs ``[m, units]`` of each layer, and the outputs of the last one."""
-        found = [self.x if rows is None else self.x[rows]]
+        found = [self.inputs if rows is None else self.inputs[rows]]
         for weights, biases in layers[:-1]:
             found.append(np.tanh(found[-1] @ weights.T + biases))
         weights, biases = layers[-1]
@@ -197,8 +197,8 @@ class DenseNetwork:
 
     def _deltas(self, layers: list[Layer], activations: list[Floats], rows: Integers | None) -> Iterator[Floats]:
         """The derivatives ``[m, units]`` of the loss by what the units of a layer sum up, from the last layer down."""
-        z, y = activations[-1], self.y if rows is None else self.y[rows]
-        delta = ((sigmoid(z) if self.loss == "logistic" else z) - y) / len(y)
+        z, y = activations[-1], self.labels if rows is None else self.labels[rows]
+        delta = ((sigmoid(z) if self.loss_name == "logistic" else z) - y) / len(y)
         yield delta
         for (weights, _), output in zip(layers[:0:-1], activations[-2:0:-1], strict=True):
             delta = (delta @ weights) * (1 - output**2)
@@ -209,13 +209,15 @@ class DenseNetwork:
     ) -> Floats:
         """The products of the Hessian without weight decay with directions ``[k, num_parameters]``."""
         moved = self._layers(directions)
-        slopes = [np.zeros((len(directions), *self.x.shape))]  # derivatives of the activations along each direction
+        slopes = [
+            np.zeros((len(directions), *self.inputs.shape))
+        ]  # derivatives of activations along each direction
         for number, ((weights, _), (d_weights, d_biases)) in enumerate(zip(layers, moved, strict=True)):
             summed = slopes[-1] @ weights.T + activations[number] @ d_weights.transpose(0, 2, 1) + d_biases[:, None]
             is_last = number == len(layers) - 1
             slopes.append(summed if is_last else (1 - activations[number + 1] ** 2) * summed)
         z = activations[-1]
-        curvature = sigmoid(z) * sigmoid(-z) if self.loss == "logistic" else 1.0
+        curvature = sigmoid(z) * sigmoid(-z) if self.loss_name == "logistic" else 1.0
         d_delta = curvature / len(z) * slopes[-1]
         found: list[Floats] = []
         for number in range(len(layers) - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""Gradient descent on some or all parameters, with momentum, on all samples or on some of them in each step."""
+"""Gradient descent on some or all parameters, on all samples or on some of them in each step."""
 
 from __future__ import annotations
 
@@ -20,41 +20,55 @@ class Trainable(Protocol):
     """A mean loss over samples that has a gradient, such as that of a network.
 
     Attributes:
-        x: the features of the samples, ``[m, features]``.
+        inputs: the features of the samples, ``[m, features]``.
     """
 
     @property
-    def x(self) -> Floats:
+    def inputs(self) -> Floats:
         """The features of the samples, ``[m, features]``."""
         ...
 
-    def gradient(self, theta: ArrayLike, rows: Integers | None = None) -> Floats:
+    def gradient(self, theta: Floats, rows: Integers | None = None) -> Floats:
         """The gradient at parameters ``[n]``, of the samples ``rows`` or of all."""
         ...
 
 
 @dataclass(frozen=True)
 class Descent:
-    """The settings of gradient descent with momentum.
+    """The settings of gradient descent.
 
     Attributes:
         learning_rate: the step size η, above 0.
         steps: number of steps, at least 0.
-        momentum: share of the last update that is added to the next one, in [0, 1).
         batch: number of samples drawn without replacement for each step; None for all of them, in every step.
         seed: seed of the samples that are drawn.
     """
 
     learning_rate: float
     steps: int
-    momentum: float = 0.0
     batch: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        settle(self, learning_rate=Number(above=0), steps=Whole(0), momentum=Number(low=0, below=1), seed=Whole(0))
+        settle(self, learning_rate=Number(above=0), steps=Whole(0), seed=Whole(0))
         if self.batch is not None:
             settle(self, batch=Whole(1))
+
+    def rows(self, step: int, num_samples: int) -> Integers | None:
+        """The numbers of the samples of a step, ascending, ``[batch]``; None for all samples.
+
+        Args:
+            step: number of the step, from 0.
+            num_samples: number of samples to draw from.
+
+        Raises:
+            QhnError: if a batch is larger than the number of samples.
+        """
+        if self.batch is None:
+            return None
+        size = Whole(1, num_samples)("batch", self.batch)
+        rng = Key(self.seed, Purpose.DIRECTION, step).generator()
+        return np.sort(rng.choice(num_samples, size, replace=False))
 
 
 def descend(model: Trainable, theta: ArrayLike, descent: Descent, support: ArrayLike | None = None) -> Iterator[Floats]:
@@ -73,19 +87,13 @@ def descend(model: Trainable, theta: ArrayLike, descent: Descent, support: Array
         QhnError: if a batch is larger than the number of samples, or a descent diverges.
     """
     values = np.array(theta, dtype=np.float64)
-    if descent.batch is not None:
-        Whole(1, len(model.x))("batch", descent.batch)
     trained = np.zeros(len(values))
     trained[slice(None) if support is None else check_support(support, len(values))] = 1.0
-    update = np.zeros(len(values))
     yield values.copy()
     for step in range(descent.steps):
-        rows = None
-        if descent.batch is not None:
-            rng = Key(descent.seed, Purpose.DIRECTION, step).generator()
-            rows = rng.choice(len(model.x), descent.batch, replace=False)
-        update = descent.momentum * update - descent.learning_rate * trained * model.gradient(values, rows)
-        values = values + update
+        rows = descent.rows(step, len(model.inputs))
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = values - descent.learning_rate * trained * model.gradient(values, rows)
         if not np.isfinite(values).all():
             raise QhnError(
                 f"the descent diverged in step {step + 1}; take a learning rate below {descent.learning_rate:g}"

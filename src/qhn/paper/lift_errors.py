@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from qhn.arrays import Floats, Integers
 from qhn.carleman.closure import Closure, GradientMap, Lift, lift
+from qhn.carleman.descent import Descent, descend
 from qhn.carleman.glm import GeneralisedLinearModel
 from qhn.carleman.history import HistorySystem
 from qhn.carleman.polynomial import PolynomialGradient, symmetrised
-from qhn.carleman.pruning import magnitude_support
+from qhn.carleman.pruning import prune
 from qhn.carleman.regimes import Diagnosis, diagnose, truncation_bound
 from qhn.problem.built_in_data import mnist_4x4
 
@@ -64,7 +65,7 @@ class Truncation:
 
 def truncation(name: str, step: GradientMap, displacement: Floats, num_steps: int) -> Truncation:
     """The truncation errors of all orders of ``ORDERS`` after ``num_steps`` steps from a displacement."""
-    true = descended(step.polynomial, displacement, step.learning_rate, num_steps)[-1]
+    true = step.trajectory(displacement, num_steps)[-1]
 
     def errors(closure: Closure) -> Floats:
         lifts = [lift(step, order, closure) for order in ORDERS]
@@ -80,9 +81,8 @@ def truncations() -> list[Truncation]:
     direction = np.array([0.8, 0.6])
     step = GradientMap(quartic(1.0), RATE)
     found = [truncation(f"quartic, ‖u₀‖ = {size}", step, size * direction, STEPS) for size in (0.3, 0.8, 2.5)]
-    model, theta = digits()
-    kept = magnitude_support(theta, KEPT)
-    expanded = model.expand(on_support(theta, kept), 2).restricted(kept)
+    model, theta, kept = pruned_digits()
+    expanded = model.expand(theta, 2).restricted(kept)
     return [*found, truncation(f"digits, {KEPT} kept", GradientMap(expanded, 0.5), np.zeros(KEPT), STEPS)]
 
 
@@ -112,9 +112,7 @@ def horizons() -> list[Horizon]:
         systems = [HistorySystem.of(one, start, num_steps, num_steps + 1) for num_steps in HORIZONS]
         solutions = [system.solution() for system in systems]
         errors = [
-            _relative(
-                one.displacement(one.trajectory(start, num_steps)), descended(step.polynomial, start, RATE, num_steps)
-            )
+            _relative(one.displacement(one.trajectory(start, num_steps)), step.trajectory(start, num_steps))
             for num_steps in HORIZONS
         ]
         numbers = [system.condition_number() for system in systems]
@@ -138,19 +136,16 @@ class Reexpansion:
 
 def reexpansions() -> list[Reexpansion]:
     """Descent on the digits' logistic regression from θ = 0, all 17 parameters and pruned ones, by segment length."""
-    model, theta = digits()
-    kept = magnitude_support(theta, KEPT)
+    model, theta, kept = pruned_digits()
     return [
         Reexpansion("17 parameters", _by_segment(model, np.zeros(17), np.arange(17))),
-        Reexpansion(f"{KEPT} kept", _by_segment(model, on_support(theta, kept), kept)),
+        Reexpansion(f"{KEPT} kept", _by_segment(model, theta, kept)),
     ]
 
 
 def _by_segment(model: GeneralisedLinearModel, start: Floats, kept: Integers) -> Floats:
     total, rate = SEGMENTS[0], 1.0
-    true = start.copy()
-    for _ in range(total):
-        true[kept] -= rate * model.gradient(true)[kept]
+    *_, true = descend(model, start, Descent(rate, total), kept)
     errors = []
     for length in SEGMENTS:
         theta = start.copy()
@@ -178,9 +173,8 @@ class Batches:
 
 def stochastic(seeds: int = 8, size: int = 32, num_steps: int = 15) -> Batches:
     """Stochastic descent on the pruned digits with batches of ``size`` images, of several seeds."""
-    model, theta = digits()
-    kept = magnitude_support(theta, KEPT)
-    start, orders, errors = on_support(theta, kept), (1, 2, 3), []
+    model, start, kept = pruned_digits()
+    orders, errors = (1, 2, 3), []
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
         rows = [rng.choice(len(model.labels), size, replace=False) for _ in range(num_steps)]
@@ -198,33 +192,16 @@ def _stochastic_end(lifts: Sequence[Lift]) -> Floats:
     return system.last(system.solution())
 
 
-def digits() -> tuple[GeneralisedLinearModel, Floats]:
-    """The logistic regression of the bundled 4×4 digits 0 and 1, and its parameters after 300 steps of descent."""
+def pruned_digits() -> tuple[GeneralisedLinearModel, Floats, Integers]:
+    """The logistic regression of the bundled 4×4 digits 0 and 1, and its parameters just after pruning.
+
+    Returns:
+        The model of all parameters; these after 300 steps of descent and pruning, 0 off the support; and the support.
+    """
     data = mnist_4x4()
     model = GeneralisedLinearModel.with_bias(data.x, data.y, "logistic", DECAY)
-    theta = np.zeros(model.num_parameters)
-    for _ in range(300):
-        theta = theta - model.gradient(theta)
-    return model, theta
-
-
-def on_support(theta: Floats, kept: Integers) -> Floats:
-    """The parameters with all but the kept ones set to 0."""
-    found = np.zeros_like(theta)
-    found[kept] = theta[kept]
-    return found
-
-
-def descended(polynomial: PolynomialGradient, start: Floats, learning_rate: float, num_steps: int) -> Floats:
-    """The displacements of true gradient descent, ``[num_steps + 1, num_parameters]``."""
-    return np.array(list(_descent(polynomial, start, learning_rate, num_steps)))
-
-
-def _descent(polynomial: PolynomialGradient, u: Floats, learning_rate: float, num_steps: int) -> Iterator[Floats]:
-    yield u
-    for _ in range(num_steps):
-        u = u - learning_rate * polynomial.gradient(u)
-        yield u
+    *_, theta = descend(model, np.zeros(model.num_parameters), Descent(1.0, 300))
+    return model, *prune(theta, KEPT)
 
 
 def _last(one: Lift, start: Floats, num_steps: int) -> Floats:

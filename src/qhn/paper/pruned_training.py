@@ -162,7 +162,7 @@ def _train(
             full, kept = exact_spectrum(hessian), exact_spectrum(inside)
             errors, way = _linearisation_errors(theta, support, inside)
             yield Moment(
-                training, share, seed, step, model.value(theta), model.accuracy(theta), full, kept, errors, way
+                training, share, seed, step, model.loss(theta), model.accuracy(theta), full, kept, errors, way
             )  # fmt: skip
     return theta
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qhn.arrays import Floats, Integers
+from qhn.carleman.descent import Descent, descend
 from qhn.carleman.glm import GeneralisedLinearModel
 from qhn.carleman.pruning import prune
 from qhn.errors import QhnError
@@ -67,10 +68,8 @@ def start_of(config: QsgdConfig) -> Start:
 
 def _trained(model: GeneralisedLinearModel, theta: Floats, support: Integers, rate: float, steps: int) -> Floats:
     """Parameters after steps of gradient descent on a support."""
-    found = np.array(theta, dtype=np.float64)
-    for _ in range(steps):
-        with np.errstate(over="ignore", invalid="ignore"):
-            found[support] -= rate * model.gradient(found)[support]
-        if not np.isfinite(found).all():
-            raise QhnError(f"the dense training diverges at learning rate {rate:g}; lower dense.learning_rate")
+    try:
+        *_, found = descend(model, theta, Descent(rate, steps), support)
+    except QhnError as error:
+        raise QhnError(f"dense.learning_rate: {error}") from None
     return found

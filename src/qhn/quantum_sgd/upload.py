@@ -9,11 +9,11 @@ import numpy as np
 
 from qhn.arrays import Floats, Integers
 from qhn.carleman.closure import GradientMap, lift
+from qhn.carleman.descent import Descent
 from qhn.carleman.glm import GeneralisedLinearModel
 from qhn.carleman.history import HistorySystem, power_of_two
 from qhn.carleman.regimes import Diagnosis, diagnose, truncation_bound
 from qhn.quantum_sgd.config import QsgdConfig
-from qhn.seeds import Key, Purpose
 
 ROOM = 2.0  # ratio of the unit of displacements to the farthest that the descent could get; 1 to 4 serve as well
 Batches = tuple[Integers | None, ...]  # the samples of each step; None for all
@@ -105,8 +105,8 @@ def batches_of(config: QsgdConfig, model: GeneralisedLinearModel, segment: int) 
     steps, size = config.descent.steps, config.descent.batch
     if not size:
         return (None,) * steps
-    keys = [Key(config.descent.seed, Purpose.DIRECTION, segment * steps + step) for step in range(steps)]
-    return tuple(np.sort(key.generator().choice(len(model.labels), size, replace=False)) for key in keys)
+    whole = Descent(config.descent.learning_rate, (segment + 1) * steps, batch=size, seed=config.descent.seed)
+    return tuple(whole.rows(segment * steps + step, len(model.labels)) for step in range(steps))
 
 
 def descended(model: GeneralisedLinearModel, theta: Floats, rate: float, batches: Batches) -> Floats:
