@@ -26,7 +26,7 @@ def test_a_learning_rate_that_overshoots_diverges() -> None:
     bowl = PolynomialGradient(np.zeros(1), 0.0, (np.zeros(1), np.eye(1)))
     found = diagnose(GradientMap(bowl, 2.5), np.ones(1), 20)
     assert found.regime is Regime.DIVERGENT
-    with pytest.raises(QhnError, match="use a rate below 2, or force it"):
+    with pytest.raises(QhnError, match=r"use a rate below 2, or force it \(in qhn qsgd lift.force = true\)"):
         found.check()
     found.check(force=True)
 

@@ -94,6 +94,10 @@ def test_an_estimate_solves_nothing(qhn) -> None:
         (("--set", "lift.order=8", "--keep", "17"), "components, more than"),
         (("three-qubits", "--set", "machine.max_shots=10", "--backend", "fake_manila"), "machine.max_shots"),
         (("--order", "3", "--set", "lift.order=2"), "both give lift.order"),
+        (("--keep", "8", "--order", "3", "--steps", "15"), "(in qhn qsgd solver.encoding)"),
+        (("--keep", "8", "--solver", "hhl"), "hhl takes at most 256 unknowns, got 1,024"),
+        (("three-qubits", "--shots", "1000000000000"), "measured bits, more than the 2,147,483,648 of one job"),
+        (("three-qubits", "--set", "machine.max_shots=10"), "machine.max_shots"),
     ],
 )
 def test_bad_input_is_one_line(words: tuple[str, ...], says: str, qhn) -> None:
@@ -104,6 +108,18 @@ def test_bad_input_is_one_line(words: tuple[str, ...], says: str, qhn) -> None:
     assert says in line
     assert "Traceback" not in result.err
     assert not Path("results").exists()
+
+
+def test_a_descent_is_told_from_a_damaged_run(qhn) -> None:
+    assert qhn("qsgd", "--solver", "classical", "--segments", "1", "-q").code == 0
+    (directory,) = Path("results/digits").iterdir()
+    for verb in ("show", "report", "jobs", "resume", "replay"):
+        for name in (str(directory), directory.name):
+            result = qhn(verb, name)
+            assert result.code == 2
+            assert f"{directory} is the record of a quantum gradient descent" in result.err
+            assert "damaged" not in result.err
+    assert "only descents, with which qhn qsgd goes on" in qhn("show").err
 
 
 def test_one_signal_stops_after_the_segment_and_the_same_command_goes_on(qhn, tmp_path: Path) -> None:

@@ -203,3 +203,12 @@ def test_too_few_shots_are_refused_before_they_are_measured() -> None:
 def test_the_point_of_expansion_ahead_lowers_the_truncation_error() -> None:
     at_start, ahead = run(solver="classical"), run(solver="classical", lift__ahead=0.5)
     assert at_start.segments[0].carleman_error > 3 * ahead.segments[0].carleman_error
+
+
+def test_at_a_minimum_nothing_is_missing_from_the_decrease() -> None:
+    losses = dict.fromkeys(("before", "after", "true", "true_path", "carleman"), 0.25)
+    first = run(solver="classical", descent__segments=1).segments[0]
+    still = replace(first, beside=replace(first.beside, losses=losses))
+    assert (still.decrease_error, still.stated_error) == (0.0, 0.0)
+    off = replace(first, beside=replace(first.beside, losses=losses | {"after": 0.26}))
+    assert off.decrease_error == np.inf

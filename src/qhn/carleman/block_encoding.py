@@ -123,7 +123,8 @@ def dilation(matrix: Floats, subnormalisation: float | None = None) -> BlockEnco
     if size > MAX_DENSE:
         raise QhnError(
             f"the dilation of {size:,} unknowns needs a dense unitary of {2 * size:,} rows, more than "
-            f"{2 * MAX_DENSE:,}: use encoding='structured', or lower the truncation or the number of steps"
+            f"{2 * MAX_DENSE:,}: use encoding='structured' (in qhn qsgd solver.encoding), or lower the "
+            "truncation or the number of steps"
         )
     left, cosines, right, alpha = scaled_svd(matrix, subnormalisation)
     num_qubits = size.bit_length() - 1

@@ -45,7 +45,7 @@ class TooFewCountsError(QhnError):
         enough = "take more" if shots_needed is None else f"take about {shots_needed:,}"
         super().__init__(
             f"{shots:,} shots would show about {counts:.3g} counts a parameter, fewer than {least:g}: {enough}, keep "
-            "fewer parameters, add idle times, or force the download"
+            "fewer parameters, add idle times, or force the download (in qhn qsgd machine.min_counts = 0)"
         )
 
 

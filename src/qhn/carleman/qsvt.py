@@ -128,7 +128,7 @@ def _dense(matrix: Matrix) -> Floats:
     if matrix.shape[0] > MAX_DENSE:
         raise QhnError(
             f"the dilation of {matrix.shape[0]:,} unknowns needs a dense unitary, of at most {2 * MAX_DENSE:,} rows: "
-            "use encoding='structured', or lower the order or the number of steps"
+            "use encoding='structured' (in qhn qsgd solver.encoding), or lower the order or the number of steps"
         )
     return np.asarray(matrix.toarray() if scipy.sparse.issparse(matrix) else matrix)
 

@@ -125,12 +125,13 @@ class Diagnosis:
             raise QhnError(
                 f"the descent starts at a saddle: {self.num_negative} of {len(self.eigenvalues)} curvatures are "
                 f"negative, the least {low:.3g}, where truncation errors do not fall; begin nearer to a minimum, "
-                "raise the weight decay, or force it"
+                "raise the weight decay, or force it (in qhn qsgd lift.force = true)"
             )
         if self.regime is Regime.DIVERGENT:
             raise QhnError(
                 f"the descent diverges: the curvature {high:.3g} at learning rate {self.learning_rate:g} multiplies "
-                f"displacements by {self.growth:.4g} in every step; use a rate below {2 / high:.3g}, or force it"
+                f"displacements by {self.growth:.4g} in every step; use a rate below {2 / high:.3g}, or "
+                "force it (in qhn qsgd lift.force = true)"
             )
 
 

@@ -13,6 +13,7 @@ from qhn.quantum_sgd.start import Start
 from qhn.report.plotting import Axes, MaxNLocator, in_own_style, label_of, save
 from qhn.report.style import BLACK, BLUE, COLOURS, GREEN, GREY, MARKERS, RED, new_figure, write_csv
 
+MAX_NAMED = 12  # parameters in the legend: those that change most
 SMALLEST = 1e-16  # an error below is rounding, and has no place on a logarithmic axis
 
 
@@ -90,18 +91,22 @@ def parameters(folder: Path, start: Start, segments: Sequence[Segment]) -> Path:
     write_csv(folder / "parameters.csv", columns)
     figure, (left, right) = new_figure(columns=2)
     after = np.array([one.beside.true for one in segments])
+    named = set(np.argsort(-np.abs(theta[-1] - theta[0]), kind="stable")[:MAX_NAMED].tolist())
     for place, name in enumerate(start.names):
         colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
         style: dict[str, Any] = {"fmt": marker, "color": colour, "markersize": 3, "elinewidth": 0.7}
         left.plot(numbers, true[:, place] - true[0, place], color=colour, linewidth=0.8)
         bars = np.array([theta - low, high - theta])[:, :, place].clip(min=0)
-        left.errorbar(numbers, theta[:, place] - theta[0, place], bars, label=label_of(name), **style)
+        label = label_of(name) if place in named else None
+        left.errorbar(numbers, theta[:, place] - theta[0, place], bars, label=label, **style)
         shift = 0.6 * ((place + 0.5) / len(start.names) - 0.5)  # so that the intervals stand side by side
         right.errorbar(numbers[1:] + shift, theta[1:, place] - after[:, place], bars[:, 1:], **style)
     left.set_ylabel("change (lines: true descent)")
     right.axhline(0.0, color=GREY, linewidth=0.5)
     right.set_ylabel("error of the update, and its 95 %" if bars.any() else "error of the update")
-    left.legend(fontsize=6, frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
+    title = f"the {MAX_NAMED} of {len(start.names)} that change most" if len(start.names) > MAX_NAMED else None
+    above: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2 if title is None else 3}
+    left.legend(title=title, title_fontsize=6, fontsize=6, frameon=False, **above)
     for axes in (left, right):
         _by_segment(axes)
     return save(figure, folder / "parameters.png")
@@ -155,4 +160,4 @@ def circuits(folder: Path, segments: Sequence[Segment]) -> Path:
 
 def _by_segment(axes: Axes) -> None:
     axes.set_xlabel("segment")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

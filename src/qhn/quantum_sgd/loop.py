@@ -105,17 +105,20 @@ class QuantumDescent:
         """Refuse a descent that cannot begin, or whose machine cannot measure its next segment within its budget.
 
         Raises:
-            ValueError: if the next segment begins at a saddle, diverges or is too large, its shots would say too
-                little, or it exceeds a budget.
+            ValueError: if the next segment begins at a saddle, diverges or is too large, also for its solver or its
+                machine, its shots would say too little, or it exceeds a budget.
             BudgetNeeded: if what is paid for has no budget.
             BackendError: if the service of the machine cannot be reached.
         """
-        if self.is_done or (task := self.task()) is None or self.machine is None:
+        if self.is_done or (task := self.task()) is None:
             return
-        prices = [task.price(self.machine)] if self.machine.kind.has_chip else []
+        if self.machine is None:
+            task.build()
+            return
+        if self.machine.kind.has_chip:
+            task.price(self.machine)  # that circuits are too large for it is said before that shots are too few
         task.check_counts()
-        if prices:
-            self.machine.check(prices, self.config.descent.segments - self.num_stored)
+        self.machine.check([task.price(self.machine)], self.config.descent.segments - self.num_stored)
 
     def __iter__(self) -> Iterator[Segment]:
         """The segments that are not complete yet, one after the other; each is on the disk before it is given.

@@ -87,6 +87,19 @@ class Task:
             return lambda matrix, right_side: hhl(matrix, right_side, phase_qubits=chosen.phase_qubits)
         raise QhnError("solver classical has no circuit; choose qsvt or hhl")
 
+    def build(self) -> SolverCircuit | None:
+        """The circuit of the solver alone, whose amplitudes are read if there are no shots; None if there is none.
+
+        Raises:
+            QhnError: if it would be too large.
+        """
+        return None if self.config.solver.name == "classical" else self._circuit
+
+    @cached_property
+    def _circuit(self) -> SolverCircuit:
+        system = self.upload.system
+        return self.solver(system.matrix, system.right_side)
+
     @property
     def shots_each(self) -> int:
         """The number of shots of each circuit."""
@@ -141,14 +154,17 @@ class Task:
             ValueError: if the circuits are too large, or the shots show too little.
             BackendError: if the machine fails.
         """
-        if self.config.solver.name == "classical":
-            theta = self.upload.carleman()
-            return Reading(theta, np.zeros_like(theta))
-        return self._exactly() if machine is None else self._measured(machine)
+        if machine is not None:
+            return self._measured(machine)
+        circuit = self.build()
+        return self._classically() if circuit is None else self._exactly(circuit)
 
-    def _exactly(self) -> Reading:
+    def _classically(self) -> Reading:
+        theta = self.upload.carleman()
+        return Reading(theta, np.zeros_like(theta))
+
+    def _exactly(self, circuit: SolverCircuit) -> Reading:
         system = self.upload.system
-        circuit = self.solver(system.matrix, system.right_side)
         vector, success = circuit.amplitudes()
         theta = self.upload.landed(system.last(vector))
         solved = _solved((circuit,), success, system.weight_of_last(vector))

@@ -179,7 +179,9 @@ class Segment:
 
     def _of_decrease(self, difference: float) -> float:
         decrease = self.beside.losses["before"] - self.beside.losses["true"]
-        return abs(difference / decrease) if decrease else math.inf
+        if not decrease:
+            return math.inf if difference else 0.0
+        return abs(difference / decrease)
 
     def to_json(self) -> str:
         """The segment as one line of JSON; what is infinite is written as text."""

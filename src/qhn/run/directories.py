@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from contextlib import suppress
+from glob import escape
 from pathlib import Path
 
 from qhn import checksums
@@ -14,6 +15,7 @@ from qhn.run.record import CHECKPOINT, CONFIG, MANIFEST, TIMING, Record
 from qhn.text import did_you_mean, read_text
 
 DESCENT = "qsgd-"  # what the directories of quantum gradient descents begin with, which stand among those of runs
+NO_RUN = "is the record of a quantum gradient descent: its page is report.md, and the same qhn qsgd goes on with it"
 LAST_BYTES = 65_536  # of a file whose last line is looked for
 
 
@@ -49,17 +51,23 @@ def find_run(results: Path, name: str | None) -> Path:
 
     Raises:
         FileNotFoundError: if there is no such run.
-        QhnError: if the ids of several runs begin with ``name``.
+        QhnError: if the ids of several runs begin with ``name``, or it is a quantum gradient descent.
     """
     if name is not None and (Path(name) / CONFIG).is_file():
+        if Path(name).resolve().name.startswith(DESCENT):
+            raise QhnError(f"{name} {NO_RUN}")
         return Path(name)
     runs = run_directories(results)
     if name is None:
         if not runs:
-            raise NotFoundError(f"there are no runs in {results}; qhn run makes one")
+            has_descents = any(results.glob(f"*/{DESCENT}*/{CONFIG}"))
+            also = ", only descents, with which qhn qsgd goes on and which qhn list shows" if has_descents else ""
+            raise NotFoundError(f"there are no runs in {results}{also}; qhn run makes one")
         return max(runs, key=_last_advanced)
     matching = [path for path in runs if path.name.startswith(name)]
     matching = [path for path in matching if "~" not in path.name or "~" in name] or matching  # not those set aside
+    if not matching and (descents := sorted(results.glob(f"*/{escape(name)}*/{CONFIG}"))):
+        raise QhnError(f"{descents[0].parent} {NO_RUN}")
     if not matching and Path(name).exists():
         raise NotFoundError(f"{name} is not the directory of a run: it has no config.json")
     if not matching:
