@@ -26,7 +26,7 @@ def test_a_descent_tells_before_it_solves_and_reports(qhn) -> None:
     assert "curvatures" in before
     assert "R = " in before
     assert "κ = " in before
-    assert "truncation error ≤" in before
+    assert "truncation error of the lift ≤" in before
     assert after.startswith("segment 1/2: loss 0.")
     assert result.out.startswith("descent digits: logistic loss, weight decay 0.01, 1,000 samples; qsvt with exact")
     assert "after 2 segments: loss " in result.out
@@ -66,6 +66,9 @@ def test_an_estimate_solves_nothing(qhn) -> None:
     assert "system qubits" in result.out
     assert "Classical wins" in result.out
     assert not Path("results").exists()
+    tree = json.loads(qhn("qsgd", "--estimate", "--json").out)
+    assert (tree["question"]["num_parameters"], tree["verdict"]["winner"]) == (4, "classical")
+    assert tree["diagnosis"].startswith("dissipative")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,6 @@ import typer
 from qhn.cli.app import app
 from qhn.cli.options import (
     BackendOption,
-    DetachOption,
     JsonOption,
     QuietOption,
     ResultsOption,
@@ -68,7 +68,12 @@ def qsgd(
     yes: Annotated[
         bool, typer.Option("--yes", help="Spend what a descent on a QPU takes at most, without asking.")
     ] = False,
-    detach: DetachOption = False,
+    detach: Annotated[
+        bool,
+        typer.Option(
+            "--detach", help="Do not wait for a QPU: submit what is next and return; the same command goes on."
+        ),
+    ] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -79,19 +84,23 @@ def qsgd(
     given |= {"shots": shots, "backend": backend}
     config = load_descent(source, all_settings(settings, {KEYS[name]: value for name, value in given.items()}), label)
     if estimate:
-        _estimate(config)
+        _estimate(config, as_json)
         return
     _advance(_begin(config, results, restart=restart, yes=yes, detach=detach), quiet or as_json, as_json)
 
 
-def _estimate(config: QsgdConfig) -> None:
+def _estimate(config: QsgdConfig, as_json: bool) -> None:
     """Print what the first segment takes of a fault-tolerant quantum computer, and its diagnosis."""
-    from qhn.quantum_sgd.estimate import estimate_words
+    from qhn.quantum_sgd.estimate import estimate_json, estimate_words
     from qhn.quantum_sgd.loop import QuantumDescent
 
     task = QuantumDescent(config).task(force=True)
     if task is None:
-        put("the gradient is zero: there is nothing to solve")
+        words = "the gradient is zero: there is nothing to solve"
+        put(json.dumps({"message": words}) if as_json else words)
+        return
+    if as_json:
+        put(estimate_json(config, task.upload))
         return
     put(f"{task.upload.diagnosis.words()}\n\n{estimate_words(config, task.upload)}")
 
@@ -144,7 +153,7 @@ def _advance(descent: QuantumDescent, is_silent: bool, as_json: bool) -> None:
 def _before(descent: QuantumDescent, task: Task) -> str:
     """What is known of a segment before it is solved, in one line."""
     bound = task.upload.truncation_bound
-    words = "" if bound is None else f", truncation error ≤ {bound:.2g}"
+    words = "" if bound is None else f", truncation error of the lift ≤ {bound:.2g}"
     of = f"segment {task.number + 1}/{descent.config.descent.segments}"
     return f"{of}: {task.upload.diagnosis.words()}; κ = {task.upload.condition:.1f}{words}"
 
@@ -164,8 +173,6 @@ def _after(descent: QuantumDescent, segment: Segment) -> str:
 
 def _conclude(descent: QuantumDescent, is_silent: bool, as_json: bool) -> None:
     """Draw and print the report on a descent that has ended, and end with the exit code of its outcome."""
-    import json
-
     from qhn.quantum_sgd.report import page_of, write_report
 
     outcome, record = descent.outcome, descent.record

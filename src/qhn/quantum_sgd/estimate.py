@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 from qhn.carleman.question import Question
 from qhn.carleman.resource_report import words
 from qhn.carleman.resources import estimate
+from qhn.carleman.verdict import judge
 from qhn.quantum_sgd.config import QsgdConfig
+from qhn.quantum_sgd.segment import json_values
 from qhn.quantum_sgd.upload import Upload
 
 
@@ -31,6 +36,13 @@ def question_of(config: QsgdConfig, upload: Upload) -> Question:
         idle=upload.system.num_idle,
         stochastic=bool(config.descent.batch),
     )
+
+
+def estimate_json(config: QsgdConfig, upload: Upload) -> str:
+    """The diagnosis of a segment, its resources, the classical cost and the verdict as one JSON object."""
+    found = estimate(question_of(config, upload))
+    parts = {"diagnosis": upload.diagnosis.words(), **asdict(found), "verdict": asdict(judge(found))}
+    return json.dumps(json_values(parts), allow_nan=False, ensure_ascii=False)
 
 
 def estimate_words(config: QsgdConfig, upload: Upload) -> str:

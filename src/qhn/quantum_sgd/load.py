@@ -128,7 +128,8 @@ def _tree_of_table(path: Path, label: str | None, settings: Mapping[str, Any]) -
     if settings.get("model.loss") != "mse":
         data = draft_of(path, label).config().data
         assert data is not None
-        return {"name": name, "data": data.model_dump(mode="json", exclude_unset=True)}
+        everything = {"validation_fraction": 0.0}  # a descent shows no validation samples
+        return {"name": name, "data": data.model_dump(mode="json", exclude_unset=True) | everything}
     if label is None:
         raise QhnError(f"name the column of {path} whose numbers are predicted, with --label")
     table: dict[str, Any] = {"file": str(path), "label": label}

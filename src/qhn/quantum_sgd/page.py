@@ -97,7 +97,12 @@ def told_part(segments: Sequence[Segment], table: Table) -> str:
         for one in segments
     ]
     head = ["segment", "regime", "R", "growth", "κ", "truncation ≤", "error of Carleman", "unknowns"]
-    return table(head, rows)
+    note = (
+        "truncation: bound on the norm of the error of u(T) that the cut of the lift at order N leaves, for the "
+        "gradient's Taylor polynomial, whose own error comes on top; error of Carleman: of both together, relative to "
+        "the true update"
+    )
+    return table(head, rows) + "\n\n" + note
 
 
 def solved_part(segments: Sequence[Segment], table: Table) -> str:
@@ -160,7 +165,7 @@ def verdict_part(start: Start, segments: Sequence[Segment]) -> str:
     )
     rates = last.beside.accuracies
     if rates:
-        words += f"; accuracy {rates['after']:.1%}, by true descent {rates['true_path']:.1%}"
+        words += f"; accuracy on these samples {rates['after']:.1%}, by true descent {rates['true_path']:.1%}"
     return words
 
 

@@ -185,7 +185,7 @@ class Segment:
 
     def to_json(self) -> str:
         """The segment as one line of JSON; what is infinite is written as text."""
-        return json.dumps(_finite(asdict(self)), allow_nan=False, ensure_ascii=False)
+        return json.dumps(json_values(asdict(self)), allow_nan=False, ensure_ascii=False)
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> Segment:
@@ -227,10 +227,10 @@ def _restored(value: Any) -> Any:
     return float(value) if value in ("inf", "-inf", "nan") else value
 
 
-def _finite(value: Any) -> Any:
+def json_values(value: Any) -> Any:
     """JSON values in which numbers that JSON does not have are texts."""
     if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
+        return {key: json_values(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(inner) for inner in value]
+        return [json_values(inner) for inner in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -164,7 +164,7 @@ class CurvatureReport:
         masses = f"positive {spectrum.positive.value:.3g}, negative {_shown(-spectrum.negative.value)}"
         return [
             ("exact Hessian", f"eigenvalues{whose} {ends}; {masses}"),
-            ("", f"gradient descent with η below 2/λmax = {stable_step(spectrum):.3g}: {regime_of(spectrum)}"),
+            ("", _verdict(spectrum)),
         ]
 
     def _rows_along(self) -> list[tuple[str, str]]:
@@ -179,6 +179,13 @@ class CurvatureReport:
         measured = f"{with_error(last.curvature, last.std_error)}{rate}{stable}: {last.regime or UNKNOWN}"
         counts = [f"{regimes[kind]:,} {kind or UNKNOWN}" for kind in (*Regime, None) if regimes[kind]]
         return [(f"along step {last.step}", measured), ("along all steps", ", ".join(counts))]
+
+
+def _verdict(spectrum: Spectrum) -> str:
+    """The regime of gradient descent close to the θ of an exact Hessian, and for which learning rates it holds."""
+    if regime_of(spectrum) is Regime.DIVERGENT:
+        return f"gradient descent: {Regime.DIVERGENT} at any η, by the negative eigenvalues"
+    return f"gradient descent with η below 2/λmax = {stable_step(spectrum):.3g}: {regime_of(spectrum)}"
 
 
 def _shown(value: float) -> str:
