@@ -47,6 +47,51 @@ def test_a_saddle_of_an_own_network_is_told_even_where_few_steps_hide_it() -> No
     assert found.is_saddle
 
 
+@pytest.mark.parametrize("distance", [0.0, 1e-17, 1e-9, 1e-3])
+def test_a_saddle_is_told_though_the_gradient_is_not_exactly_0(distance) -> None:
+    """Rounding leaves a gradient, as training does that has stopped near a saddle; the descent starts there."""
+    moved = moved_by(product_saddle(), np.full(2, distance))
+    found = diagnose(GradientMap(moved, 0.1), np.zeros(2), 5)
+    assert found.regime is Regime.ALMOST
+    assert found.is_saddle
+    far = diagnose(GradientMap(moved_by(product_saddle(), np.full(2, 0.2)), 0.1), np.zeros(2), 3)
+    assert far.num_negative == 1
+    assert not far.is_saddle
+
+
+def test_a_saddle_does_not_depend_on_the_unit() -> None:
+    for distance in (1e-9, 0.004, 0.006, 0.2):
+        moved = moved_by(product_saddle(), np.full(2, distance))
+        found = [diagnose(GradientMap(moved, 0.1, scale), np.zeros(2), 5) for scale in (1.0, 0.3)]
+        assert found[0].reach == pytest.approx(found[1].reach)
+        assert found[0].is_saddle == found[1].is_saddle
+
+
+def test_curvature_stays_negative_within_reach() -> None:
+    rng = np.random.default_rng(0)
+    for seed in range(50):
+        gradient = random_gradient(2, 3, seed)
+        found = diagnose(GradientMap(gradient, 0.1), np.zeros(2), 5)
+        if not found.num_negative:
+            continue
+        for _ in range(20):
+            u = rng.normal(size=2)
+            moved = moved_by(gradient, u / np.linalg.norm(u) * found.reach)
+            assert np.linalg.eigvalsh(moved.hessian)[0] <= found.eigenvalues[0] / 2 + 1e-12
+
+
+def moved_by(gradient: PolynomialGradient, way: np.ndarray) -> PolynomialGradient:
+    """The same function about another reference, of a gradient of degree 3."""
+    _, g1, g2, g3 = gradient.tensors
+    tensors = (
+        gradient.gradient(way),
+        g1 + 2 * g2 @ way + 3 * (g3 @ way) @ way,
+        g2 + 3 * g3 @ way,
+        g3,
+    )
+    return PolynomialGradient(gradient.reference + way, float(gradient.loss(way)), tensors)
+
+
 def test_a_minimum_is_none() -> None:
     found = diagnose(GradientMap(quartic((1.0, 0.5)), 0.2), np.array([0.3, 0.1]), 20)
     assert not found.is_saddle
@@ -96,6 +141,11 @@ def test_truncation_errors_stay_within_their_bound(seed) -> None:
         assert error <= truncation_bound(step, u, order, 5) + 1e-14
 
 
+def test_a_flat_direction_that_rounding_tilts_has_no_ratio() -> None:
+    valley = moved_by(product_saddle(), np.array([2.0, 0.5]))
+    assert diagnose(GradientMap(valley, 0.1), np.array([0.1, 0.0]), 20).nonlinearity == np.inf
+
+
 def test_a_bound_that_says_nothing_is_infinite() -> None:
     assert truncation_bound(GradientMap(quartic((1.0, 0.5)), 0.2), np.full(2, 10.0), 2, 50) == np.inf
 
@@ -117,6 +167,35 @@ def test_errors_fall_threefold_with_each_order_where_the_ratio_is_below_1(loss, 
     assert diagnose(step, np.zeros(keep), 10).nonlinearity < 1
     errors = truncation_errors(step, np.zeros(keep), 10, range(1, 4))
     assert (errors[:-1] >= 3 * errors[1:]).all()
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3, 4])
+@pytest.mark.parametrize("loss", ["logistic", "sigmoid-mse"])
+def test_errors_of_a_descent_from_its_reference_fall_threefold_with_each_order(loss, degree) -> None:
+    """Random problems, trained, pruned and re-expanded as a segment is; from elsewhere, only the bound falls surely."""
+    rng = np.random.default_rng(degree)
+    below = 0
+    for _ in range(12):
+        x = rng.normal(size=(40, 5))
+        labels = (x @ rng.normal(size=5) + rng.normal(size=40) > 0).astype(float)
+        model = GeneralisedLinearModel(x, labels, loss, float(np.exp(rng.uniform(np.log(0.05), np.log(0.5)))))
+        theta = np.zeros(5)
+        for _ in range(50):
+            theta -= 0.3 * model.gradient(theta)
+        kept = np.sort(np.argsort(-np.abs(theta))[:2])
+        theta[np.setdiff1d(np.arange(5), kept)] = 0
+        step = GradientMap(model.expand(theta, degree).restricted(kept), rng.uniform(0.05, 1))
+        for u in (np.zeros(2), rng.normal(size=2) * 0.2):
+            if not diagnose(step, u, 20).nonlinearity < 1:
+                continue
+            below += 1
+            bounds = np.array([truncation_bound(step, u, order, 20) for order in range(1, 6)])
+            assert (np.diff(bounds) <= 0).all()
+            errors = truncation_errors(step, u, 20, range(1, 6))
+            assert (errors <= bounds + 1e-13).all()
+            if not u.any():
+                assert (errors[:-1] >= 3 * errors[1:] - 1e-12).all()
+    assert below > 10
 
 
 def test_norms_are_those_of_the_tensors_as_matrices() -> None:

@@ -16,6 +16,7 @@ from qhn.carleman.condition_model import extrapolated_condition
 from qhn.carleman.history import HistorySystem
 from qhn.carleman.inverse_polynomial import inverse_polynomial
 from qhn.carleman.loading import LOADING, qrom, select_swap
+from qhn.carleman.qsvt import qsvt
 from qhn.carleman.question import Rates, ResourceQuestion
 from qhn.carleman.regimes import Regime
 from qhn.carleman.resource_report import PRESETS, qubit_table, resource_table, rows, scaling_rows, words
@@ -63,11 +64,11 @@ def test_every_count_of_a_small_question_is_that_by_hand() -> None:
     )
     found = estimate_resources(question)
     assert asdict(found.system) == {"dimension": 14, "component_qubits": 4, "time_qubits": 2}
-    assert asdict(found.qsvt) == {"ancillas": 5, "degree": 5, "phase_qubits": None, "queries": 5}
+    assert asdict(found.qsvt) == {"ancillas": 4, "degree": 5, "phase_qubits": None, "queries": 5}
     assert asdict(found.hhl) == {"ancillas": 7, "degree": None, "phase_qubits": 5, "queries": 62}
     assert (found.readout.runs, found.readout.shots, found.readout.preparations) == (200, 600, 600)
     assert found.t_gates is not None
-    per_query = 2 * 8 * 19 + (24 + 1) * 32 + 4 * (6 + 5)  # look-ups among 20, rotations, shift and reflection
+    per_query = 2 * 8 * 19 + (24 + 1) * 32 + 4 * (6 + 4)  # look-ups among 20, rotations, shift and reflection
     per_preparation = 5 * per_query + 2 * 8 * 6 + 24 * 32  # the right side holds 3 + 4 numbers
     assert asdict(found.t_gates) == {
         "bits": 6,
@@ -77,7 +78,7 @@ def test_every_count_of_a_small_question_is_that_by_hand() -> None:
         "per_preparation": per_preparation,
         "per_download": 600 * per_preparation,
     }
-    assert (found.qubits, found.queries) == (6 + 5 + 20, 3000)
+    assert (found.qubits, found.queries) == (6 + 4 + 20, 3000)
     assert asdict(found.classical) == {
         "entries": 20,
         "descent": 3 * (4 + 4 * (2 + 4)),
@@ -134,6 +135,14 @@ def test_solvers_take_what_circuits_took(n, order, num_steps, kappa, qsvt, hhl, 
     nine = hhl_cost(kappa, kappa / 2**9)
     assert (nine.phase_qubits, system + nine.ancillas, nine.queries) == (9, hhl, 2 * 511)
     assert estimate_resources(ResourceQuestion(n, order, num_steps, kappa=5.1, epsilon=0.01)).hhl.phase_qubits == 9
+
+
+@pytest.mark.parametrize(("encoding", "ancillas"), [("dilation", 1), ("structured", 3)])
+def test_qubits_are_those_of_the_circuit_of_each_encoding(encoding: str, ancillas: int) -> None:
+    system = HistorySystem.of(lift(GradientMap(quartic((1.0, 0.5)), 0.2), 2), np.ones(2), 3)
+    circuit = qsvt(system, epsilon=0.1, encoding=encoding)
+    found = lifted_system(2, 2, 3).qubits + qsvt_cost(4.5, 0.1, ancillas).ancillas
+    assert found == circuit.num_qubits
 
 
 def test_degree_is_the_rule_of_thumb_for_large_condition_numbers() -> None:

@@ -22,7 +22,8 @@ from qhn.carleman.closure import GradientMap
 from qhn.errors import QhnError
 from qhn.fields import Whole
 
-FLAT = 1e-12  # of the largest curvature: a smaller one is rounding
+FLAT = 1e-12  # of the largest curvature, or of 1 below a growth of 1: a smaller one is rounding
+NEAR = 0.01  # of the length over which the least curvature stays negative: a stationary point within it is here
 LARGEST = 1e12  # size of a bound on displacements beyond which it says nothing
 
 
@@ -43,11 +44,15 @@ class Diagnosis:
         learning_rate: the learning rate η.
         num_steps: the horizon T in steps.
         growth: factor |1 − ηλ| by which a step scales the displacement at most, to first order: the norm of F_1.
-        nonlinearity: the ratio R. Below 1 the ball of radius ``radius`` is never left, displacements decay, and the
-            truncation error falls with each order; at 1 and above nothing is promised. Infinite if the growth is at
-            least 1.
+        nonlinearity: the ratio R. Below 1 the ball of radius ``radius`` is never left, and no order's truncation error
+            exceeds a bound below that radius, which falls with each order (:func:`truncation_bound`); at 1 and above
+            nothing is promised. The error itself need not fall with every single order: it may happen to be small at
+            one, and where terms of odd and of even degree differ much it falls with every second one. Infinite if the
+            growth is at least 1.
         radius: radius of the ball of displacements to which R belongs.
         drive: norm of the gradient at the reference.
+        reach: length of displacements up to which the least curvature stays negative for sure; 0 if it is not negative,
+            or nothing changes it.
     """
 
     eigenvalues: Floats
@@ -57,6 +62,7 @@ class Diagnosis:
     nonlinearity: float
     radius: float
     drive: float
+    reach: float = 0.0
 
     @property
     def regime(self) -> Regime:
@@ -82,13 +88,14 @@ class Diagnosis:
         """Whether displacements near the reference are driven away: it has negative curvature that decides the descent.
 
         That is so if the curvature multiplies displacements by more than e within the horizon, or if the gradient at
-        the reference is too small to matter beside it.
+        the reference is so small that the point where it would vanish is a hundredth of the length away over which the
+        curvature, or the descent, is known to stay what it is.
         """
         if not self.num_negative:
             return False
         steepest = -float(self.eigenvalues[0])
         runs_away = self.num_steps * math.log1p(self.learning_rate * steepest) > 1
-        return runs_away or self.drive <= steepest * self.radius * FLAT
+        return runs_away or self.drive <= NEAR * steepest * max(self.radius, self.reach)
 
     def words(self) -> str:
         """The diagnosis in one line."""
@@ -152,7 +159,10 @@ def diagnose(step: GradientMap, displacement: Floats, num_steps: int) -> Diagnos
     start = float(np.linalg.norm(displacement)) / step.scale
     radius, ratio = _least_ratio(norms, start)
     drive = float(np.linalg.norm(step.polynomial.tensors[0]))
-    return Diagnosis(eigenvalues, step.learning_rate, horizon, float(norms[1]), ratio, radius * step.scale, drive)
+    reach = _reach(step, norms, -float(eigenvalues[0])) * step.scale
+    return Diagnosis(
+        eigenvalues, step.learning_rate, horizon, float(norms[1]), ratio, radius * step.scale, drive, reach
+    )
 
 
 def factor_norms(step: GradientMap) -> Floats:
@@ -189,6 +199,20 @@ def truncation_bound(step: GradientMap, displacement: Floats, order: int, num_st
     return float(step.scale * errors[0])
 
 
+def _reach(step: GradientMap, norms: Floats, steepest: float) -> float:
+    """A radius within which no curvature changes by more than half of the steepest negative one; 0 if none is.
+
+    A Hessian changes by Σ_{j≥2} j ‖G_j‖ r^{j−1} at most, and its eigenvalues by no more (Weyl). Here each of the terms
+    has an equal part of that.
+    """
+    degrees = np.arange(2, len(norms))
+    slopes = degrees * norms[2:] / step.learning_rate
+    if steepest <= 0 or not slopes.any():
+        return 0.0
+    there = slopes > 0
+    return float(((steepest / 2 / there.sum() / slopes[there]) ** (1 / (degrees[there] - 1))).min())
+
+
 def _least_ratio(norms: Floats, start: float) -> tuple[float, float]:
     """The radius of at least the start at which R is least, and R there."""
     drive, linear, nonlinear = float(norms[0]), float(norms[1]), norms[2:]
@@ -198,7 +222,7 @@ def _least_ratio(norms: Floats, start: float) -> tuple[float, float]:
         pushes = drive / radius if radius else (math.inf if drive else 0.0)
         return (pulls + pushes) / (1 - linear)
 
-    if linear >= 1:
+    if linear >= 1 - FLAT:
         return start, math.inf
     if not drive:
         return start, ratio(start)

@@ -105,7 +105,11 @@ def _circuit_rows(resources: Resources) -> list[tuple[str, str, str]]:
             f"{system.component_qubits} of components, {system.time_qubits} of time",
         ),
         ("condition number", f"{question.condition:.3g}", source + encoded),
-        ("QSVT ancillas", count(qsvt.ancillas), "block encoding, phases, real part; without data loading"),
+        (
+            "QSVT ancillas",
+            count(qsvt.ancillas),
+            "block encoding, and one for phases and real part; without data loading",
+        ),
         (
             "QSVT degree = queries = depth",
             count(qsvt.queries),

@@ -15,7 +15,7 @@ from qhn.carleman.inverse_polynomial import inverse_polynomial
 LARGE = 1e4  # condition number above which the inverse polynomial only scales
 REACH = 3.0  # the inverse polynomial has its largest value at an x below this many 1/κ
 GRID = 2000  # points on which that value is sought
-QSVT_REAL_PART = 1  # ancilla: the real part of a QSP polynomial is the mean of the circuit and its conjugate
+QSVT_REAL_PART = 1  # ancilla: the real part of a QSP polynomial is the mean of the circuits of phases φ and −φ
 HHL_FIXED = 2  # ancillas of HHL besides the phase register: the Hermitian dilation and the rotated qubit
 
 
@@ -59,15 +59,13 @@ def qsvt_cost(kappa: float, epsilon: float, encoding_ancillas: int = 1) -> Solve
     Args:
         kappa: condition number of the matrix as it is encoded, of at least 1.
         epsilon: bound on the relative residual, in (0, 1).
-        encoding_ancillas: ancillas of the block encoding; the dilation has one, which carries the phases itself, while
-            more of them need one more qubit for the phases.
+        encoding_ancillas: ancillas of the block encoding. One more qubit carries the phases and gives the real part.
 
     >>> qsvt_cost(4.5, 0.1)
     SolverCost(ancillas=2, degree=13, phase_qubits=None, queries=13)
     """
     degree = inverse_polynomial(kappa, epsilon).degree
-    signal = int(encoding_ancillas > 1)
-    return SolverCost(encoding_ancillas + signal + QSVT_REAL_PART, degree, None, degree)
+    return SolverCost(encoding_ancillas + QSVT_REAL_PART, degree, None, degree)
 
 
 def hhl_cost(kappa: float, epsilon: float) -> SolverCost:

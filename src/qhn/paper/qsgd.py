@@ -41,6 +41,11 @@ def qsgd(lab: Lab) -> Writer:
 
 def _introduce(page: Writer) -> None:
     page.text(
+        "This part is about another paper: Liu, Liu, Liu, Ye, Wang, Alexeev, Eisert and Jiang, *Towards provably "
+        "efficient quantum algorithms for large-scale machine-learning models*, Nat. Commun. 15, 434 (2024). Every "
+        "statement of it is in our words."
+    )
+    page.text(
         "A step of gradient descent with a polynomial gradient is linear in the powers of the displacement from a "
         "reference (the Carleman lift). All steps of a segment together are one linear system, which a quantum solver "
         "could solve; its solution is read out, and the next segment begins there. Everything here is computed at a "

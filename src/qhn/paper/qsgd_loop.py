@@ -62,7 +62,7 @@ def _introduce(page: Writer, exact: Descents) -> None:
         f"{segments[0].told.condition:.3g}), magnitudes and signs from two interference circuits. True sparse descent "
         f"lowers the loss from {first['before']:.5f} to {last['true_path']:.5f}; the loop with exact amplitudes to "
         f"{last['after']:.5f}. Classical Carleman linearisation of the same systems errs by {carleman:.1e} of a "
-        "segment's update at most, **and takes {len(segments) * config.descent.steps} products of a matrix of "
+        f"segment's update at most, **and takes {len(segments) * config.descent.steps} products of a matrix of "
         f"{rows} rows with a vector**. R of the segments is "
         f"{', '.join(f'{one.told.nonlinearity:.2g}' for one in segments)}: above 1 nothing had been promised."
     )
