@@ -94,7 +94,7 @@ def _table(page: Writer, found: Sequence[Descents], covered: Sequence[Coverage])
         "Errors are relative, as root mean square and, in brackets, at most. What a segment errs is mended by the next "
         "ones, as far as the descent contracts. The last five columns are of "
         f"{len(covered[0].errors)} downloads of the first segment, {len(covered[-1].errors)} with {SHOTS[-1]:,} shots. "
-        f"Below {MIN_COUNTS} counts a parameter the loop refuses to measure unless it is told not to; here it was."
+        f"Below {MIN_COUNTS:g} counts a parameter the loop refuses to measure unless it is told not to; here it was."
     )
     page.table(head, rows)
 
