@@ -24,7 +24,7 @@ from qhn.fields import Number, Whole
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
-MIN_COUNTS = 50  # signal counts a parameter: the displacement is known within 7 % of its norm
+MIN_COUNTS = 50.0  # signal counts a parameter: the displacement is known within 7 % of its norm
 PILOT = 0.05  # share of the shots that tells whether all of them are enough
 MISFIT = 1e-3  # probability of a deviance below which the circuits contradict each other
 Measure = Callable[["Sequence[QuantumCircuit]", int], Bits]

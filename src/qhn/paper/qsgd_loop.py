@@ -62,7 +62,7 @@ def _introduce(page: Writer, exact: Descents) -> None:
         f"{segments[0].told.condition:.3g}), magnitudes and signs from two interference circuits. True sparse descent "
         f"lowers the loss from {first['before']:.5f} to {last['true_path']:.5f}; the loop with exact amplitudes to "
         f"{last['after']:.5f}. Classical Carleman linearisation of the same systems errs by {carleman:.1e} of a "
-        "segment's update at most, **and takes {len(segments) * config.descent.steps} products of a matrix of "
+        f"segment's update at most, **and takes {len(segments) * config.descent.steps} products of a matrix of "
         f"{rows} rows with a vector**. R of the segments is "
         f"{', '.join(f'{one.told.nonlinearity:.2g}' for one in segments)}: above 1 nothing had been promised."
     )
@@ -94,7 +94,7 @@ def _table(page: Writer, found: Sequence[Descents], covered: Sequence[Coverage])
         "Errors are relative, as root mean square and, in brackets, at most. What a segment errs is mended by the next "
         "ones, as far as the descent contracts. The last five columns are of "
         f"{len(covered[0].errors)} downloads of the first segment, {len(covered[-1].errors)} with {SHOTS[-1]:,} shots. "
-        f"Below {MIN_COUNTS} counts a parameter the loop refuses to measure unless it is told not to; here it was."
+        f"Below {MIN_COUNTS:g} counts a parameter the loop refuses to measure unless it is told not to; here it was."
     )
     page.table(head, rows)
 
