@@ -68,11 +68,11 @@ class Counted:
     def estimate(self, z: float = 1.96) -> SignedAmplitudes:
         """The estimates, with intervals that cover as those of ``z`` standard deviations of a normal distribution do.
 
-        Where a reference nearly cancels a parameter, one circuit has few counts, and the likelihood ratio of counts does
-        not quite follow its asymptotic distribution: intervals at its level would cover at 93.4 % instead of 95 %, by
-        enumeration of the counts of two circuits with references of 6 to 34 standard errors. So they are made 7 % wider
-        everywhere, and cover at 95.6 to 96.5 % on average. The likelihood is concave between two edges, so each piece has one maximum, and one point on either side of it
-        where a likelihood is reached.
+        Where a reference nearly cancels a parameter, one circuit has few counts, and the likelihood ratio does not
+        quite follow its asymptotic distribution: intervals at its level would cover at 93.4 % instead of 95 %, by
+        enumeration of the counts of two circuits with references of 6 to 34 standard errors. So they are made 7 %
+        wider everywhere, and cover at 96.4 % on average. The likelihood is concave between two edges, so each piece
+        has one maximum, and one point on either side of it where a likelihood is reached.
         """
         from scipy.special import ndtr
 
