@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,10 @@ VENDORS = {  # who may import a vendor's package
     "optuna": ("paper.optuna_peers",),
     "nlft_qsp": ("carleman.phases",),
 }
+
+
+VARIABLE = re.compile(r"\{[a-z_][\w.]*(?:[(\[][^{}]*)?\}", re.ASCII)
+FORMATS = {"{task.description}", "{words}"}  # of Rich and Pydantic, which fill them in
 
 
 def modules() -> dict[str, ast.Module]:
@@ -145,6 +150,18 @@ def test_text_is_read_and_written_in_utf_8_whatever_the_locale() -> None:
             if is_open or (isinstance(node.func, ast.Attribute) and called in ("read_text", "write_text")):
                 assert "encoding" in words or mode == "utf-8", f"{name} line {node.lineno}"
             assert not words & {"text", "universal_newlines"} or called not in ("run", "Popen"), name
+
+
+def test_no_text_shows_the_name_of_a_variable() -> None:
+    """A part of an f-string that lacks its own f shows the braces and what is in them."""
+    for name, tree in TREES.items():
+        documented = (node for node in ast.walk(tree) if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)))
+        docstrings = {ast.get_docstring(node, clean=False) for node in documented}
+        texts = {
+            node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        for text in texts - docstrings:
+            assert not (set(VARIABLE.findall(text)) - FORMATS), f"{name}: {text}"
 
 
 def test_packages_are_two_folders_deep() -> None:

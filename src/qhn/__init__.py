@@ -14,6 +14,23 @@ if TYPE_CHECKING:
     from qhn.baseline.classical import Trace, polish, search, success_rate
     from qhn.black_box.cost import BlackBox
     from qhn.budget.limits import Limits
+    from qhn.carleman.closure import GradientMap, Lift, lift
+    from qhn.carleman.dense_network import DenseNetwork
+    from qhn.carleman.download import Downloaded, TooFewCountsError, download
+    from qhn.carleman.glm import GeneralisedLinearModel
+    from qhn.carleman.hhl import hhl
+    from qhn.carleman.history import HistorySystem
+    from qhn.carleman.interference import Interference
+    from qhn.carleman.jets import EnergyJet
+    from qhn.carleman.linear_solver import SolverCircuit
+    from qhn.carleman.polynomial import PolynomialGradient
+    from qhn.carleman.pruning import prune
+    from qhn.carleman.qsvt import qsvt
+    from qhn.carleman.question import ResourceQuestion
+    from qhn.carleman.regimes import Diagnosis, diagnose, truncation_bound
+    from qhn.carleman.resources import Resources, estimate_resources
+    from qhn.carleman.spectrum import Spectrum, exact_spectrum, spectrum
+    from qhn.carleman.walsh import WalshCost, walsh_cost
     from qhn.circuit.ansatz import Ansatz
     from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork, product_state
     from qhn.circuit.unrolled import CircuitAnsatz, circuit_ansatz
@@ -72,6 +89,23 @@ _MODULES = {
     "backend": ("BackendError", "DeviceSettings", "Journal", "NoiseSettings", "RehearsalSettings", "open_backend"),
     "baseline.classical": ("Trace", "polish", "search", "success_rate"),
     "budget.limits": ("Limits",),
+    "carleman.closure": ("GradientMap", "Lift", "lift"),
+    "carleman.dense_network": ("DenseNetwork",),
+    "carleman.download": ("Downloaded", "TooFewCountsError", "download"),
+    "carleman.glm": ("GeneralisedLinearModel",),
+    "carleman.hhl": ("hhl",),
+    "carleman.history": ("HistorySystem",),
+    "carleman.interference": ("Interference",),
+    "carleman.jets": ("EnergyJet",),
+    "carleman.linear_solver": ("SolverCircuit",),
+    "carleman.polynomial": ("PolynomialGradient",),
+    "carleman.pruning": ("prune",),
+    "carleman.qsvt": ("qsvt",),
+    "carleman.question": ("ResourceQuestion",),
+    "carleman.regimes": ("Diagnosis", "diagnose", "truncation_bound"),
+    "carleman.resources": ("Resources", "estimate_resources"),
+    "carleman.spectrum": ("Spectrum", "exact_spectrum", "spectrum"),
+    "carleman.walsh": ("WalshCost", "walsh_cost"),
     "circuit.ansatz": ("Ansatz",),
     "circuit.hypernetwork": ("Hypernetwork", "hypernetwork", "product_state"),
     "circuit.unrolled": ("CircuitAnsatz", "circuit_ansatz"),

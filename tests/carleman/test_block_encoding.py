@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
+from qiskit.circuit.library import RYGate
 from qiskit.quantum_info import Operator, Statevector
 
 from carleman.systems import descent
-from qhn.carleman.block_encoding import BlockEncoding, dilation
+from qhn.carleman.block_encoding import BlockEncoding, controlled, dilation
 from qhn.carleman.gate_counts import gate_counts
 from qhn.carleman.history_encoding import flip_if_below, history_encoding
 from qhn.errors import QhnError
@@ -81,8 +82,17 @@ def test_comparison_flips_what_is_below(bound: int) -> None:
         assert end == start + 16 * (start >= 8 and start - 8 < bound)
 
 
+@pytest.mark.parametrize(("num_controls", "state"), [(1, 0), (1, None), (3, 0), (3, 5), (3, None)])
+def test_a_controlled_gate_is_its_circuit(num_controls: int, state: int | None) -> None:
+    gate = controlled(RYGate(0.7), num_controls, state)
+    applied = np.flatnonzero(~np.isclose(np.diag(gate.to_matrix()), 1))
+    chosen = 2**num_controls - 1 if state is None else state
+    assert applied.tolist() == [chosen, chosen + 2**num_controls]
+    assert Operator(gate.definition).data == pytest.approx(gate.to_matrix(), abs=1e-12)
+
+
 def test_refusals() -> None:
     with pytest.raises(QhnError, match="at least the largest singular value 2"):
-        dilation(np.eye(2) * 2, 1.0)
+        dilation(np.diag([2.0, 0.5]), 1.0)
     with pytest.raises(QhnError, match="encoding='structured'"):
         dilation(np.eye(2048))

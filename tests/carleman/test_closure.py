@@ -22,6 +22,13 @@ def test_symmetric_basis_equals_the_kronecker_form(n, degree, order) -> None:
     np.testing.assert_allclose(isometry @ symmetric.start(u), full.start(u), atol=1e-13)
 
 
+def test_the_trajectory_of_a_map_is_descent_on_its_gradient() -> None:
+    gradient, start = random_gradient(3, 2), np.array([0.2, -0.1, 0.3])
+    path = GradientMap(gradient, 0.05, scale=3.0).trajectory(start, 6)
+    for num_steps, found in enumerate(path):
+        np.testing.assert_allclose(found, descended(gradient, start, 0.05, num_steps), atol=1e-13)
+
+
 @pytest.mark.parametrize(("n", "degree", "order"), CASES)
 def test_a_step_of_an_untruncated_lift_is_a_step_of_descent(n, degree, order) -> None:
     """Of a component whose image has no degree beyond the order, the lift is exact."""

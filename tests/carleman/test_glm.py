@@ -60,6 +60,13 @@ def test_minimum_is_that_of_scikit_learn() -> None:
     np.testing.assert_allclose(m.accuracy(found), np.mean((x @ found > 0) == y))
 
 
+def test_many_points_at_once_are_each_point_alone() -> None:
+    m, thetas = model(), np.random.default_rng(3).normal(size=(2, 3, 5))
+    for index in np.ndindex(2, 3):
+        np.testing.assert_allclose(m.loss(thetas)[index], m.loss(thetas[index]), rtol=1e-14)
+        np.testing.assert_allclose(m.gradient(thetas)[index], m.gradient(thetas[index]), atol=1e-15)
+
+
 def test_batches_average_over_their_own_samples() -> None:
     m, theta, rows = model(), np.full(5, 0.3), np.array([3, 10, 11])
     own = GeneralisedLinearModel(m.inputs[rows], m.labels[rows], "logistic", 0.1)

@@ -93,6 +93,13 @@ def test_numbers_that_do_not_fit_are_refused(arguments, what) -> None:
         HistorySystem.of(lift(STEP, 2), START, *arguments)
 
 
-def test_displacement_of_another_length_is_refused() -> None:
-    with pytest.raises(QhnError, match="displacement must be"):
-        HistorySystem.of(lift(STEP, 2), np.zeros(3), 2)
+@pytest.mark.parametrize("displacement", [np.zeros(3), [0.1, np.nan]])
+def test_displacements_that_are_none_are_refused(displacement) -> None:
+    with pytest.raises(QhnError, match="displacement must be 2 finite numbers"):
+        HistorySystem.of(lift(STEP, 2), displacement, 2)
+
+
+@pytest.mark.parametrize("other", [lift(STEP, 3), lift(GradientMap(STEP.polynomial, 0.2, scale=2.0), 2)])
+def test_lifts_of_different_bases_or_scales_are_refused(other) -> None:
+    with pytest.raises(QhnError, match="the same basis and scale"):
+        HistorySystem.of([lift(STEP, 2), other], START)

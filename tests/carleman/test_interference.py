@@ -101,6 +101,7 @@ def test_a_reference_for_more_shots_is_smaller_and_the_units_with_it() -> None:
     found = [Interference.of(system, ideal_solver, shots) for shots in (None, 10, 10_000, 1_000_000)]
     sizes = [one.references[0, 0] for one in found]
     assert sizes[0] == pytest.approx(best_reference(system)[0])
+    assert 2 * sizes[0] ** 2 == pytest.approx(np.linalg.norm(system.right_side) * reach(system))
     assert sizes[0] == sizes[1] > sizes[2] > sizes[3] > 0
     for one, shots in zip(found[2:], (10_000, 1_000_000), strict=True):
         error = np.sqrt(np.mean(one.units**2) / (4 * shots))

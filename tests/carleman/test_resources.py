@@ -17,16 +17,16 @@ from qhn.carleman.history import HistorySystem
 from qhn.carleman.inverse_polynomial import inverse_polynomial
 from qhn.carleman.loading import LOADING, qrom, select_swap
 from qhn.carleman.qsvt import qsvt
-from qhn.carleman.question import Question, Rates
+from qhn.carleman.question import Rates, ResourceQuestion
 from qhn.carleman.regimes import Regime
 from qhn.carleman.resource_report import PRESETS, qubit_table, resource_table, rows, scaling_rows, words
-from qhn.carleman.resources import estimate, lifted_system
+from qhn.carleman.resources import estimate_resources, lifted_system
 from qhn.carleman.solver_cost import hhl_cost, inverse_peak, qsvt_cost
 from qhn.carleman.verdict import judge
 from qhn.errors import QhnError
 
 MODELS = tuple(LOADING)
-SMALL = Question(17, order=2, num_steps=7, kappa=7.7, sparsity=17)
+SMALL = ResourceQuestion(17, order=2, num_steps=7, kappa=7.7, sparsity=17)
 WINNING = PRESETS["contrived"]
 
 
@@ -59,10 +59,10 @@ def test_system_is_as_large_as_the_one_that_is_solved(num_steps: int, num_times:
 
 
 def test_every_count_of_a_small_question_is_that_by_hand() -> None:
-    question = Question(
+    question = ResourceQuestion(
         4, 2, 3, kappa=2, epsilon=0.1, sparsity=2, kept=3, success_probability=0.5, loading="qrom", encoding_ancillas=3
     )
-    found = estimate(question)
+    found = estimate_resources(question)
     assert asdict(found.system) == {"dimension": 14, "component_qubits": 4, "time_qubits": 2}
     assert asdict(found.qsvt) == {"ancillas": 4, "degree": 5, "phase_qubits": None, "queries": 5}
     assert asdict(found.hhl) == {"ancillas": 7, "degree": None, "phase_qubits": 5, "queries": 62}
@@ -93,13 +93,13 @@ def test_every_count_of_a_small_question_is_that_by_hand() -> None:
 
 
 def test_dense_tensors_have_as_many_terms_as_monomials() -> None:
-    found = estimate(Question(17, 2, 3, kappa=2, sparsity=17 * 18 // 2)).classical
+    found = estimate_resources(ResourceQuestion(17, 2, 3, kappa=2, sparsity=17 * 18 // 2)).classical
     assert found.entries == 17 * (1 + 17 + 153)
     assert found.descent == 3 * 17 * (1 + 17 + 2 * 153)
 
 
 def test_rows_of_a_sparse_lift_are_sparse() -> None:
-    found = estimate(Question(100, 2, 3, kappa=2, sparsity=1, degree=1))
+    found = estimate_resources(ResourceQuestion(100, 2, 3, kappa=2, sparsity=1, degree=1))
     assert found.classical.carleman == 3 * 5150 * (1 + 1) ** 2
 
 
@@ -107,7 +107,9 @@ def test_large_counts_are_exact() -> None:
     n, order = 10**18, 64
     dimension = lifted_system(n, order, 10**18).dimension
     assert (dimension + 1) * math.factorial(order) == math.prod(range(n + 1, n + order + 1))
-    found = estimate(Question(n, order, 10**18, kappa=1e60, epsilon=1e-12, sparsity=n, loading="qrom", decay=1e-30))
+    found = estimate_resources(
+        ResourceQuestion(n, order, 10**18, kappa=1e60, epsilon=1e-12, sparsity=n, loading="qrom", decay=1e-30)
+    )
     assert found.classical.entries == n * (1 + 64 * n)
     assert found.classical.descent == n * (n + n * n * 64 * 65 // 2)
     assert found.t_gates is not None
@@ -132,7 +134,7 @@ def test_solvers_take_what_circuits_took(n, order, num_steps, kappa, qsvt, hhl, 
     assert system + found[0].ancillas == qsvt
     nine = hhl_cost(kappa, kappa / 2**9)
     assert (nine.phase_qubits, system + nine.ancillas, nine.queries) == (9, hhl, 2 * 511)
-    assert estimate(Question(n, order, num_steps, kappa=5.1, epsilon=0.01)).hhl.phase_qubits == 9
+    assert estimate_resources(ResourceQuestion(n, order, num_steps, kappa=5.1, epsilon=0.01)).hhl.phase_qubits == 9
 
 
 @pytest.mark.parametrize(("encoding", "ancillas"), [("dilation", 1), ("structured", 3)])
@@ -172,43 +174,43 @@ def test_probability_bounds_that_of_an_exact_solver_closely(curvatures, num_step
     success = np.sum(solution**2) / np.sum(system.right_side**2) / polynomial.maximum**2
     exact = success * system.weight_of_last(solution)
     decay = np.linalg.norm(system.last(system.solution())) / np.linalg.norm(start)
-    question = Question(2, 1, num_steps, kappa=kappa, decay=min(1.0, float(decay)), idle=system.num_idle)
-    bound = estimate(replace(question, subnormalisation=subnormalisation)).readout.probability
+    question = ResourceQuestion(2, 1, num_steps, kappa=kappa, decay=min(1.0, float(decay)), idle=system.num_idle)
+    bound = estimate_resources(replace(question, subnormalisation=subnormalisation)).readout.probability
     assert exact <= bound * 1.01**2  # the residual
     assert bound <= 1.5 * exact
 
 
 def test_shots_give_the_error_that_was_asked_for() -> None:
     """Magnitudes from multinomial counts, half of the shots being for them."""
-    question = Question(20, 1, 7, kappa=5, epsilon=0.05, success_probability=0.2)
+    question = ResourceQuestion(20, 1, 7, kappa=5, epsilon=0.05, success_probability=0.2)
     rng = np.random.default_rng(1)
     amplitudes = np.abs(rng.normal(size=20)) + 0.5
     amplitudes /= np.linalg.norm(amplitudes)
-    shots = estimate(question).readout.shots // 2
+    shots = estimate_resources(question).readout.shots // 2
     counts = rng.multinomial(shots, [*(0.2 * amplitudes**2), 0.8], size=400)[:, :-1]
     errors = np.linalg.norm(np.sqrt(counts / counts.sum(axis=1, keepdims=True)) - amplitudes, axis=1)
     assert np.sqrt(np.mean(errors**2)) == pytest.approx(0.05, rel=0.05)
 
 
 def test_no_parameter_has_fewer_than_fifty_expected_counts() -> None:
-    readout = estimate(Question(20, 1, 7, kappa=5, epsilon=0.5, success_probability=0.1)).readout
+    readout = estimate_resources(ResourceQuestion(20, 1, 7, kappa=5, epsilon=0.5, success_probability=0.1)).readout
     assert readout.shots / 2 * 0.1 / 20 >= 50
     assert readout.shots_per_parameter * 20 == readout.shots
     assert readout.runs == 40
 
 
 def test_amplification_is_the_one_with_fewer_uses_of_the_solver() -> None:
-    rare = estimate(replace(SMALL, success_probability=1e-6))
+    rare = estimate_resources(replace(SMALL, success_probability=1e-6))
     assert rare.readout.rounds == 785
     assert rare.readout.preparations == rare.readout.amplified_shots * 1571 < rare.readout.shots
     assert rare.readout.shots / rare.readout.amplified_shots == pytest.approx(1e6, rel=1e-4)
     assert rare.amplified_depth == 1571 * rare.depth
-    sure = estimate(replace(SMALL, success_probability=0.9)).readout
+    sure = estimate_resources(replace(SMALL, success_probability=0.9)).readout
     assert sure.preparations == sure.shots
 
 
 def test_without_a_loading_model_there_is_no_t_count() -> None:
-    found = estimate(SMALL)
+    found = estimate_resources(SMALL)
     assert found.t_gates is None
     assert found.volume is None
     (row,) = [row for row in rows(found) if "T gate" in row[0]]
@@ -255,7 +257,7 @@ def test_select_swap_trades_qubits_for_t_gates() -> None:
 @pytest.mark.parametrize("loading", ["qrom", "select-swap", "hypothetical-qram"])
 def test_t_gates_grow_with_every_difficulty(field: str, values: tuple[Any, ...], loading: str) -> None:
     start = replace(SMALL, sparsity=17, kept=17, loading=loading)
-    found = [estimate(replace(start, **{field: value})) for value in values]
+    found = [estimate_resources(replace(start, **{field: value})) for value in values]
     gates = [one.t_gates.per_download for one in found if one.t_gates]
     assert gates == sorted(gates)
     assert gates[0] < gates[-1]
@@ -272,25 +274,25 @@ def test_condition_number_follows_the_measured_regimes() -> None:
     assert extrapolated_condition(Regime.DISSIPATIVE, 1) >= 1
     assert extrapolated_condition(Regime.DISSIPATIVE, 7, idle=56) == pytest.approx(77, rel=0.01)
     assert "extrapolated from two-parameter models, almost dissipative" in words(
-        estimate(Question(17, 1, 7, regime="almost dissipative"))
+        estimate_resources(ResourceQuestion(17, 1, 7, regime="almost dissipative"))
     )
 
 
 @pytest.mark.parametrize("preset", ["ResNet-like 7,451,044", "103,000,000"])
 @pytest.mark.parametrize("loading", MODELS)
 def test_classical_wins_at_the_sizes_of_the_paper(preset: str, loading: str) -> None:
-    verdict = judge(estimate(replace(PRESETS[preset], loading=loading)))
+    verdict = judge(estimate_resources(replace(PRESETS[preset], loading=loading)))
     assert verdict.winner == "classical"
     assert verdict.log_ratio > 5
     assert verdict.is_bound == (loading == "none")
-    text = words(estimate(replace(PRESETS[preset], loading=loading)))
+    text = words(estimate_resources(replace(PRESETS[preset], loading=loading)))
     assert "Classical wins by" in text
     assert "2406.06323" in text
     assert "1e21 to 1e39" in text
 
 
 def test_quantum_wins_where_nothing_is_realistic() -> None:
-    found = estimate(WINNING)
+    found = estimate_resources(WINNING)
     verdict = judge(found)
     assert verdict.winner == "quantum"
     assert "Quantum wins by 10^" in words(found)
@@ -305,48 +307,50 @@ def test_quantum_wins_where_nothing_is_realistic() -> None:
     [{"kept": 10**6}, {"kappa": 1e3}, {"num_steps": 100}, {"sparsity": 100}, {"loading": "qrom"}, {"epsilon": 1e-4}],
 )
 def test_each_realistic_value_turns_the_verdict(change: dict[str, Any]) -> None:
-    assert judge(estimate(replace(WINNING, **change))).winner == "classical"
+    assert judge(estimate_resources(replace(WINNING, **change))).winner == "classical"
 
 
 def test_without_a_loading_model_quantum_never_wins() -> None:
-    found = estimate(replace(WINNING, loading="none"))
+    found = estimate_resources(replace(WINNING, loading="none"))
     assert judge(found).winner is None
     assert "No verdict without a model of data loading" in words(found)
 
 
 def test_break_even_values_are_where_the_verdict_turns() -> None:
     losing = replace(WINNING, num_steps=2000)
-    verdict = judge(estimate(losing))
+    verdict = judge(estimate_resources(losing))
     assert verdict.winner == "classical"
     assert verdict.kappa is not None
     assert verdict.num_steps is not None
-    assert judge(estimate(replace(losing, kappa=verdict.kappa * 0.99))).winner == "quantum"
-    assert judge(estimate(replace(losing, kappa=verdict.kappa * 1.2))).winner == "classical"
-    assert judge(estimate(replace(losing, num_steps=verdict.num_steps))).winner == "quantum"
-    assert judge(estimate(replace(losing, num_steps=verdict.num_steps // 2))).winner == "classical"
+    assert judge(estimate_resources(replace(losing, kappa=verdict.kappa * 0.99))).winner == "quantum"
+    assert judge(estimate_resources(replace(losing, kappa=verdict.kappa * 1.2))).winner == "classical"
+    assert judge(estimate_resources(replace(losing, num_steps=verdict.num_steps))).winner == "quantum"
+    assert judge(estimate_resources(replace(losing, num_steps=verdict.num_steps // 2))).winner == "classical"
 
 
 def test_query_time_is_where_the_verdict_turns() -> None:
-    found = estimate(replace(SMALL, sparsity=17, loading="none"))
+    found = estimate_resources(replace(SMALL, sparsity=17, loading="none"))
     limit = judge(found).query_seconds
     assert limit is not None
     for factor, winner in ((0.99, None), (1.01, "classical")):
         faster = replace(SMALL, rates=Rates(t_gate_seconds=limit * factor))
-        assert judge(estimate(faster)).winner == winner
+        assert judge(estimate_resources(faster)).winner == winner
 
 
 def test_faster_machines_win_at_most_what_computing_the_numbers_leaves() -> None:
     question = replace(PRESETS["103,000,000"], loading="select-swap", rates=Rates(t_gate_seconds=1e-30))
-    verdict = judge(estimate(question))
+    verdict = judge(estimate_resources(question))
     assert verdict.winner == "quantum"
     assert -verdict.log_ratio == pytest.approx(verdict.log_best, abs=1e-6)
     assert verdict.log_best < math.log10(63 * 2)
-    assert judge(estimate(Question(17, 1, 1, kappa=2))).query_seconds is None
-    assert "would not win with queries that take no time" in words(estimate(Question(17, 1, 1, kappa=2)))
+    assert judge(estimate_resources(ResourceQuestion(17, 1, 1, kappa=2))).query_seconds is None
+    assert "would not win with queries that take no time" in words(
+        estimate_resources(ResourceQuestion(17, 1, 1, kappa=2))
+    )
 
 
 def test_claims_of_the_paper_are_factors_not_counts() -> None:
-    claims = scaling_rows(Question(1024, 1, 10, kappa=5, sparsity=2, epsilon=0.1))
+    claims = scaling_rows(ResourceQuestion(1024, 1, 10, kappa=5, sparsity=2, epsilon=0.1))
     assert [row[1] for row in claims[:3]] == ["10", "100", "80,000"]
     assert all("constant, and the power of log n (log2 n = 10.0)" in row[2] for row in claims[:3])
 
@@ -382,12 +386,12 @@ def test_claims_of_the_paper_are_factors_not_counts() -> None:
 )
 def test_bad_questions_are_refused_at_the_door(values: dict[str, Any], message: str) -> None:
     with pytest.raises(QhnError) as error:
-        Question(**{"num_parameters": 17, "order": 2, "num_steps": 7, "kappa": 7.7, **values})
+        ResourceQuestion(**{"num_parameters": 17, "order": 2, "num_steps": 7, "kappa": 7.7, **values})
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
-    question = Question(np.int64(17), np.int64(2), 7.0, kappa=np.float32(8), sparsity=np.uint8(17))
+    question = ResourceQuestion(np.int64(17), np.int64(2), 7.0, kappa=np.float32(8), sparsity=np.uint8(17))
     assert question == replace(SMALL, kappa=8.0)
-    assert isinstance(estimate(question).classical.descent, int)
+    assert isinstance(estimate_resources(question).classical.descent, int)

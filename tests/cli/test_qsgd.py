@@ -83,6 +83,7 @@ def test_an_estimate_solves_nothing(qhn) -> None:
         (("--set", "order=3"), "unknown key order; it belongs into [lift]"),
         (("--set", "lift.degree=3"), "lift.degree 3 is above lift.order 2"),
         (("--backend", "fake_torino", "--shots", "1000"), "the circuits have 10 qubits, and with more than 6"),
+        (("--solver", "hhl", "--set", "solver.phase_qubits=2"), "solver.phase_qubits: input should be greater than or"),
         (("--shots", "0"), "machine.shots: input should be greater than or equal to 1, got 0"),
         (("--backend", "aer"), "backend aer measures shots; give a number of them"),
         (("--backend", "nowhere"), "unknown backend 'nowhere'"),

@@ -16,6 +16,7 @@ import numpy as np
 
 from qhn.arrays import Bools, Floats, Integers
 
+WIDENING = 1.07  # of intervals: with it they cover at 95 % and at 99 % wherever one circuit has few counts
 BISECTIONS = 60  # a piece of the real line is halved down to the rounding of its ends
 
 
@@ -65,10 +66,13 @@ class Counted:
     units: Floats
 
     def estimate(self, z: float = 1.96) -> SignedAmplitudes:
-        """The estimates, with intervals of a half width of ``z`` standard deviations where they are regular.
+        """The estimates, with intervals that cover as those of ``z`` standard deviations of a normal distribution do.
 
-        The likelihood is concave between two edges, so each piece has one maximum, and one point on either side of it
-        where a likelihood is reached.
+        Where a reference nearly cancels a parameter, one circuit has few counts, and the likelihood ratio does not
+        quite follow its asymptotic distribution: intervals at its level would cover at 93.4 % instead of 95 %, by
+        enumeration of the counts of two circuits with references of 6 to 34 standard errors. So they are made 7 %
+        wider everywhere, and cover at 96.4 % on average. The likelihood is concave between two edges, so each piece
+        has one maximum, and one point on either side of it where a likelihood is reached.
         """
         from scipy.special import ndtr
 
@@ -79,7 +83,7 @@ class Counted:
         best = heights.argmax(axis=0)
         values = np.take_along_axis(peaks, best[None], axis=0)[0]
         highest = heights.max(axis=0)
-        level = highest - z**2 / 2
+        level = highest - (WIDENING * z) ** 2 / 2
         first = _bisected(left, peaks, lambda v: self.log_likelihood(v) < level)
         last = _bisected(peaks, right, lambda v: self.log_likelihood(v) >= level)
         is_likely = heights >= level

@@ -173,7 +173,7 @@ def controlled(gate: Gate, num_controls: int, state: int | None = None) -> Matri
     size = 2**num_controls
     state = size - 1 if state is None else state
     circuit = QuantumCircuit(num_controls + 1)
-    circuit.append(gate.control(num_controls, ctrl_state=state), circuit.qubits)
+    circuit.append(gate.control(num_controls, ctrl_state=state, annotated=False), circuit.qubits)
     matrix = np.eye(2 * size, dtype=complex)
     places = [state, state + size]
     matrix[np.ix_(places, places)] = gate.to_matrix()

@@ -24,7 +24,7 @@ from qhn.fields import Number, Whole
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
-MIN_COUNTS = 50  # signal counts a parameter: the displacement is known within 7 % of its norm
+MIN_COUNTS = 50.0  # signal counts a parameter: the displacement is known within 7 % of its norm
 PILOT = 0.05  # share of the shots that tells whether all of them are enough
 MISFIT = 1e-3  # probability of a deviance below which the circuits contradict each other
 Measure = Callable[["Sequence[QuantumCircuit]", int], Bits]
@@ -236,7 +236,7 @@ def download(
     confidence = Number(above=0, below=1)("confidence", confidence)
     least = Number(low=0)("min_counts", min_counts)
     if norm is not None and not forced:
-        _check(interference, Number(low=0)("norm", norm) ** 2, each, least)
+        check_counts(interference, Number(low=0)("norm", norm), each, least)
 
     def read(counts: LastCounts) -> Downloaded:
         found = Counted(counts.last, counts.shots, interference.references, interference.units)
@@ -247,13 +247,23 @@ def download(
     if norm is not None or forced or pilot == each:
         return read(interference.counts(measure(circuits, each)))
     first = interference.counts(measure(circuits, pilot))
-    _check(interference, read(first)._signal, each, least)
+    check_counts(interference, math.sqrt(max(read(first)._signal, 0.0)), each, least)
     return read(first.plus(interference.counts(measure(circuits, each - pilot))))
 
 
-def _check(interference: Interference, square_norm: float, shots: int, least: float) -> None:
-    """Refuse a number of shots of each circuit that shows too few counts of a displacement of some square norm."""
-    counts = interference.signal_counts(math.sqrt(max(square_norm, 0.0)), shots)
+def check_counts(interference: Interference, norm: float, shots: int, least: float) -> None:
+    """Refuse a number of shots that shows too few counts of a displacement.
+
+    Args:
+        interference: circuits to measure.
+        norm: Euclidean norm of the displacement.
+        shots: number of shots of each circuit.
+        least: signal counts a parameter that are asked for.
+
+    Raises:
+        TooFewCountsError: if the shots would show fewer.
+    """
+    counts = interference.signal_counts(norm, shots)
     if counts < least:
         number = len(interference.solvers)
         needed = math.ceil(least / counts * shots) * number if counts else None

@@ -24,8 +24,16 @@ from qiskit.circuit.library import QFTGate, UCRYGate, UnitaryGate
 
 from qhn.arrays import Complexes, Floats
 from qhn.carleman.block_encoding import CircuitGate, MatrixGate
-from qhn.carleman.linear_solver import MAX_QUBITS, Matrix, SolverCircuit, SolverFacts, append_state, checked, padded
-from qhn.carleman.qsvt import singular_values
+from qhn.carleman.linear_solver import (
+    MAX_QUBITS,
+    Matrix,
+    SolverCircuit,
+    SolverFacts,
+    append_state,
+    checked,
+    padded,
+    singular_values,
+)
 from qhn.errors import QhnError
 from qhn.fields import Whole
 

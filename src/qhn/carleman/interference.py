@@ -145,9 +145,9 @@ class Interference:
             width = len(solver.solution)
             rows = as_bits(measured, width + len(solver.ancillas))
             indices = to_integers(rows[~rows[:, width:].any(axis=1), :width])
-            shown = np.bincount(indices, minlength=self.system.size)
-            last.append(shown[places].sum(axis=0))
-            padding.append(shown[: self.system.size].reshape(-1, self.system.block)[:, self.system.dimension :].sum())
+            seen = np.bincount(indices, minlength=self.system.size)
+            last.append(seen[places].sum(axis=0))
+            padding.append(seen[: self.system.size].reshape(-1, self.system.block)[:, self.system.dimension :].sum())
             successes.append(len(indices))
             shots.append(len(rows))
         if len(set(shots)) > 1 or not shots[0]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
 MAX_QUBITS = 24  # of a statevector: 256 MB
+SINGULAR = 1e-13  # smallest singular value, divided by the largest, of a matrix that is taken as invertible
 Matrix = Any  # a NumPy array or a SciPy sparse matrix, [D, D]
 Solver = Callable[[Matrix, Floats], "SolverCircuit"]
 
@@ -194,6 +195,18 @@ def padded(matrix: Floats, right_side: Floats, diagonal: float = 1.0) -> tuple[F
     larger = np.eye(size) * diagonal
     larger[:found, :found] = matrix
     return larger, np.pad(right_side, (0, size - found))
+
+
+def singular_values(matrix: Floats) -> Floats:
+    """The singular values of a dense matrix, the largest first.
+
+    Raises:
+        QhnError: if the matrix is singular in the precision of the numbers.
+    """
+    values = np.linalg.svd(matrix, compute_uv=False)
+    if not values[-1] > SINGULAR * values[0]:
+        raise QhnError(f"the matrix is singular: its singular values are from {values[-1]:.3g} to {values[0]:.3g}")
+    return np.asarray(values)
 
 
 def solve_classically(matrix: Matrix, right_side: Floats) -> Floats:

@@ -18,14 +18,22 @@ from qhn.carleman.block_encoding import MAX_DENSE, BlockEncoding, controlled, di
 from qhn.carleman.history import HistorySystem
 from qhn.carleman.history_encoding import history_encoding
 from qhn.carleman.inverse_polynomial import inverse_polynomial
-from qhn.carleman.linear_solver import MAX_QUBITS, Matrix, SolverCircuit, SolverFacts, append_state, checked, padded
+from qhn.carleman.linear_solver import (
+    MAX_QUBITS,
+    Matrix,
+    SolverCircuit,
+    SolverFacts,
+    append_state,
+    checked,
+    padded,
+    singular_values,
+)
 from qhn.carleman.phases import inverse_phases
 from qhn.errors import QhnError
 from qhn.fields import Number
 from qhn.text import shown
 
 ENCODINGS = ("dilation", "structured")
-SINGULAR = 1e-13  # smallest singular value, divided by the largest, of a matrix that is taken as invertible
 
 
 def qsvt(
@@ -131,18 +139,6 @@ def _dense(matrix: Matrix) -> Floats:
             "use encoding='structured' (in qhn qsgd solver.encoding), or lower the order or the number of steps"
         )
     return np.asarray(matrix.toarray() if scipy.sparse.issparse(matrix) else matrix)
-
-
-def singular_values(matrix: Floats) -> Floats:
-    """The singular values of a dense matrix, the largest first.
-
-    Raises:
-        QhnError: if the matrix is singular in the precision of the numbers.
-    """
-    values = np.linalg.svd(matrix, compute_uv=False)
-    if not values[-1] > SINGULAR * values[0]:
-        raise QhnError(f"the matrix is singular: its singular values are from {values[-1]:.3g} to {values[0]:.3g}")
-    return np.asarray(values)
 
 
 def _sequence(encoded: BlockEncoding, phases: Floats, right_side: Floats) -> tuple[QuantumCircuit, float]:

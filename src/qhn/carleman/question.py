@@ -40,7 +40,7 @@ class Rates:
 
 
 @dataclass(frozen=True)
-class Question:
+class ResourceQuestion:
     """What an estimate is asked about.
 
     Attributes:
@@ -139,7 +139,7 @@ class Question:
     def terms(self) -> tuple[int, ...]:
         """The number of terms of each degree 1 … d in a component of the gradient.
 
-        >>> Question(4, order=2, num_steps=3, kappa=2, sparsity=10).terms
+        >>> ResourceQuestion(4, order=2, num_steps=3, kappa=2, sparsity=10).terms
         (4, 10)
         """
         degrees = range(1, self.polynomial_degree + 1)
@@ -165,7 +165,7 @@ def _rates(name: str, value: Any) -> Rates:
     return value
 
 
-def _check_condition(question: Question) -> None:
+def _check_condition(question: ResourceQuestion) -> None:
     """Refuse a κ that is missing, given twice, or beyond every solver."""
     if (question.kappa is None) == (question.regime is None):
         given = "neither" if question.kappa is None else f"kappa {question.kappa:g} and regime {question.regime!r}"

@@ -1,6 +1,6 @@
 """A resource estimate for readers: rows of a table, the verdict in words, and what others claim or counted beside it.
 
->>> print(words(estimate(PRESETS["ResNet-like 7,451,044"])).splitlines()[0])
+>>> print(words(estimate_resources(PRESETS["ResNet-like 7,451,044"])).splitlines()[0])
 7,451,044 parameters, 745,104 of them read, 63 steps, truncation N = 2, sparsity 100, error 0.01
 """
 
@@ -12,8 +12,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from qhn.carleman.loading import LOADING
-from qhn.carleman.question import Question
-from qhn.carleman.resources import Resources, estimate, lifted_system
+from qhn.carleman.question import ResourceQuestion
+from qhn.carleman.resources import Resources, estimate_resources, lifted_system
 from qhn.carleman.verdict import Verdict, judge
 from qhn.text import Row, aligned, counted
 
@@ -25,9 +25,9 @@ PENUEL = (
     "linearisation of fluid dynamics, and found no exponential advantage"
 )
 PRESETS = {  # 90 % pruned; the sparsity, the regime and the absence of decay are assumptions
-    "ResNet-like 7,451,044": Question(7_451_044, 2, 63, regime="dissipative", sparsity=100, kept=745_104),
-    "103,000,000": Question(103_000_000, 2, 63, regime="dissipative", sparsity=100, kept=10_300_000),
-    "contrived": Question(10**9, 1, 10**6, kappa=5, epsilon=0.3, sparsity=10**9, kept=1, loading="select-swap"),
+    "ResNet-like 7,451,044": ResourceQuestion(7_451_044, 2, 63, regime="dissipative", sparsity=100, kept=745_104),
+    "103,000,000": ResourceQuestion(103_000_000, 2, 63, regime="dissipative", sparsity=100, kept=10_300_000),
+    "contrived": ResourceQuestion(10**9, 1, 10**6, kappa=5, epsilon=0.3, sparsity=10**9, kept=1, loading="select-swap"),
 }
 QUBIT_TABLE_STEPS = (7, 63, 1023)
 QUBIT_TABLE_PARAMETERS = (17, 7_451_044, 103_000_000)
@@ -69,7 +69,7 @@ def resource_table(names: Sequence[str] = tuple(PRESETS)) -> tuple[Row, list[Row
     rows: list[Row] = []
     for name in names:
         for loading in LOADING:
-            found = estimate(replace(PRESETS[name], loading=loading))
+            found = estimate_resources(replace(PRESETS[name], loading=loading))
             gates = found.t_gates
             rows.append(
                 (
@@ -252,7 +252,7 @@ def _conditions(resources: Resources, verdict: Verdict) -> list[str]:
     return found
 
 
-def scaling_rows(question: Question) -> list[tuple[str, str, str]]:
+def scaling_rows(question: ResourceQuestion) -> list[tuple[str, str, str]]:
     """The scaling that the paper claims, which is no count: its constants and powers of log n are unknown."""
     steps, log_n = question.num_steps, math.log2(question.num_parameters)
     unknown = f"constant, and the power of log n (log2 n = {log_n:.1f})"
@@ -261,7 +261,11 @@ def scaling_rows(question: Question) -> list[tuple[str, str, str]]:
         ("paper, fully dissipative: T polylog n", count(steps), unknown),
         ("paper, almost dissipative: T^2 polylog n", count(steps**2), unknown),
         ("paper, with precision: s^3 T^2/epsilon^2 polylog n", count(round(precise)), unknown),
-        ("this estimate: queries a download", count(estimate(question).queries), "none, under its assumptions"),
+        (
+            "this estimate: queries a download",
+            count(estimate_resources(question).queries),
+            "none, under its assumptions",
+        ),
     ]
 
 

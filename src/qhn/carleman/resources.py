@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from qhn.carleman.download import MIN_COUNTS
 from qhn.carleman.loading import LOADING, LookUp, address_bits, rotation_t_gates
-from qhn.carleman.question import Question
+from qhn.carleman.question import ResourceQuestion
 from qhn.carleman.solver_cost import SolverCost, hhl_cost, inverse_peak, qsvt_cost
 from qhn.carleman.symmetric import symmetric_dimension
 
-MIN_COUNTS = 50  # expected counts of a parameter, below which its amplitude is not told from 0
-CIRCUITS = 2  # of a download: one for the magnitudes, one that interferes with a reference for the signs
+CIRCUITS = 2  # of a download: the last displacement interferes with another reference in each
 NUMBER_BYTES = 8
 DISSIPATIVE_NORM = 2.0  # bound on the norm of the history matrix I − S⊗A where ‖A‖ ≤ 1
 
@@ -123,7 +123,7 @@ class Resources:
         classical: cost of the same steps without a quantum computer.
     """
 
-    question: Question
+    question: ResourceQuestion
     system: System
     qsvt: SolverCost
     hhl: SolverCost
@@ -157,10 +157,11 @@ class Resources:
         return None if self.t_gates is None else self.qubits * self.t_gates.per_download
 
 
-def estimate(question: Question) -> Resources:
+def estimate_resources(question: ResourceQuestion) -> Resources:
     """The resources that a question asks for.
 
-    >>> found = estimate(Question(7_451_044, order=2, num_steps=63, regime="dissipative", sparsity=100))
+    >>> question = ResourceQuestion(7_451_044, order=2, num_steps=63, regime="dissipative", sparsity=100)
+    >>> found = estimate_resources(question)
     >>> found.system.qubits, found.qsvt.degree, found.t_gates
     (51, 91, None)
     """
@@ -194,7 +195,7 @@ def lifted_system(num_parameters: int, order: int, num_steps: int, idle: int = 0
     return System(dimension, address_bits(dimension), address_bits(num_steps + idle + 1))
 
 
-def _readout(question: Question) -> Readout:
+def _readout(question: ResourceQuestion) -> Readout:
     success, weight = None, None
     probability = question.success_probability
     if probability is None:
@@ -217,7 +218,7 @@ def _readout(question: Question) -> Readout:
     )
 
 
-def _success_and_weight(question: Question) -> tuple[float, float]:
+def _success_and_weight(question: ResourceQuestion) -> tuple[float, float]:
     """The probability of success and the share of u(T), both for a lift whose weight is all in its first order.
 
     The amplitude of the state at time t, ancillas 0, is ‖A‖·‖u(t)‖/(‖b‖·peak), with the peak of the polynomial in units
@@ -233,7 +234,7 @@ def _success_and_weight(question: Question) -> tuple[float, float]:
     return min(1.0, (DISSIPATIVE_NORM / peak) ** 2 * (before + copies * last)), weight
 
 
-def _t_gates(question: Question, system: System, solver: SolverCost, readout: Readout) -> TGates | None:
+def _t_gates(question: ResourceQuestion, system: System, solver: SolverCost, readout: Readout) -> TGates | None:
     """The T gates of a query and of all: N look-ups of rows of the map, their rotations, the shift of time.
 
     A query looks up one entry of the map for each of the N factors of a monomial, turns the b bits of each value into
@@ -264,13 +265,13 @@ def _t_gates(question: Question, system: System, solver: SolverCost, readout: Re
     )
 
 
-def _entries(question: Question) -> int:
+def _entries(question: ResourceQuestion) -> int:
     """The numbers that define the map: n constants and the terms of n components, at each step if stochastic."""
     maps = question.num_steps if question.stochastic else 1
     return maps * question.num_parameters * (1 + sum(question.terms))
 
 
-def _classical(question: Question, system: System) -> Classical:
+def _classical(question: ResourceQuestion, system: System) -> Classical:
     """The classical cost; a term of degree j takes j multiply-adds, a row of order k of the lift is a product of k."""
     n = question.num_parameters
     entries = _entries(question)

@@ -9,9 +9,9 @@ import math
 from dataclasses import dataclass, replace
 
 from qhn.carleman.condition_model import MAX_CONDITION, extrapolated_condition
-from qhn.carleman.question import MAX_COUNT, Question
+from qhn.carleman.question import MAX_COUNT, ResourceQuestion
 from qhn.carleman.regimes import Regime
-from qhn.carleman.resources import Resources, estimate
+from qhn.carleman.resources import Resources, estimate_resources
 
 FLOPS_PER_MULTIPLY_ADD = 2
 BISECTIONS = 60
@@ -50,8 +50,8 @@ class Verdict:
 def judge(resources: Resources) -> Verdict:
     """The verdict on an estimate, with what would have to change for the quantum computer to win.
 
-    >>> question = Question(7_451_044, order=2, num_steps=63, regime="dissipative", sparsity=100)
-    >>> judge(estimate(question)).winner
+    >>> question = ResourceQuestion(7_451_044, order=2, num_steps=63, regime="dissipative", sparsity=100)
+    >>> judge(estimate_resources(question)).winner
     'classical'
     """
     question = resources.question
@@ -85,12 +85,12 @@ def _times(resources: Resources) -> tuple[float, float, float]:
     return quantum, math.log10(resources.classical.descent) + flop, preparing
 
 
-def _quantum_wins(question: Question) -> bool:
-    quantum, classical, _ = _times(estimate(question))
+def _quantum_wins(question: ResourceQuestion) -> bool:
+    quantum, classical, _ = _times(estimate_resources(question))
     return quantum <= classical
 
 
-def _largest_kappa(question: Question) -> float | None:
+def _largest_kappa(question: ResourceQuestion) -> float | None:
     """The largest κ at which the quantum computer wins, by bisection of its logarithm."""
 
     def wins(logarithm: float) -> bool:
@@ -107,7 +107,7 @@ def _largest_kappa(question: Question) -> float | None:
     return float(10**low)
 
 
-def _least_steps(question: Question) -> int | None:
+def _least_steps(question: ResourceQuestion) -> int | None:
     """The first of T, 2T, 4T, … at which the quantum computer wins."""
     steps = question.num_steps
     while steps <= MAX_COUNT and (

@@ -70,9 +70,7 @@ def qsgd(
     ] = False,
     detach: Annotated[
         bool,
-        typer.Option(
-            "--detach", help="Do not wait for a QPU: submit what is next and return; the same command goes on."
-        ),
+        typer.Option("--detach", help="Do not wait for a QPU: submit and return; the same command goes on."),
     ] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,

@@ -22,7 +22,7 @@ from qhn.quantum_sgd.upload import batches_of, descended, upload
 EXACT = 0  # number of shots that stands for exact amplitudes
 SHOTS = (1_000, 10_000, 100_000, 1_000_000)  # of a segment, over both of its circuits
 SEEDS = 8  # whole descents for each number of shots
-REPEATS, MOST_SHOTS = 100, 30_000_000  # downloads of the first segment for each number of shots, and their shots
+REPEATS, MOST_SHOTS = 200, 30_000_000  # downloads of the first segment for each number of shots, and their shots
 DESCENT = "digits"
 
 

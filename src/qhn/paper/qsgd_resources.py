@@ -11,7 +11,7 @@ from qhn.carleman.resource_report import (
     scaling_rows,
     verdict_in_brief,
 )
-from qhn.carleman.resources import estimate
+from qhn.carleman.resources import estimate_resources
 from qhn.carleman.verdict import judge
 from qhn.paper.claims import Verdict
 from qhn.paper.section import Writer
@@ -53,7 +53,7 @@ def resources(page: Writer) -> None:
 
 
 def _judge(page: Writer) -> None:
-    found = [estimate(PRESETS[name]) for name in LARGE]
+    found = [estimate_resources(PRESETS[name]) for name in LARGE]
     verdicts = [verdict_in_brief(judge(one)) for one in found]
     page.claim(
         ABSTRACT,

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from qhn.backend import Machine, machine_of
 from qhn.carleman.closure import Closure
+from qhn.carleman.download import MIN_COUNTS
 from qhn.carleman.glm import Loss
 from qhn.config.data import Data
 from qhn.config.device import DeviceConfig
@@ -147,7 +148,7 @@ class SolverConfig(Section):
 
     name: Literal["qsvt", "hhl", "classical"] = "qsvt"
     epsilon: float = Field(default=0.001, ge=1e-10, le=0.5)
-    phase_qubits: int = Field(default=9, ge=2, le=14)
+    phase_qubits: int = Field(default=9, ge=3, le=14)
     encoding: Literal["dilation", "structured"] = "dilation"
 
 
@@ -167,7 +168,7 @@ class MachineConfig(Section):
 
     backend: str = "exact"
     shots: int | None = Field(default=None, ge=1)
-    min_counts: float = Field(default=50.0, ge=0)
+    min_counts: float = Field(default=MIN_COUNTS, ge=0)
     max_qpu_seconds: float | None = Field(default=None, gt=0)
     max_jobs: int | None = Field(default=None, ge=1)
     max_shots: int | None = Field(default=None, ge=1)

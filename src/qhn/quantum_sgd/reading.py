@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +10,7 @@ import numpy as np
 
 from qhn.arrays import Floats
 from qhn.backend import CircuitPrice
-from qhn.carleman.download import Downloaded, TooFewCountsError, download
+from qhn.carleman.download import Downloaded, check_counts, download
 from qhn.carleman.interference import Interference
 from qhn.carleman.linear_solver import Solver, SolverCircuit
 from qhn.errors import QhnError
@@ -118,11 +117,7 @@ class Task:
         Raises:
             TooFewCountsError: if they would.
         """
-        least, number = self.config.machine.min_counts, len(self.circuits.solvers)
-        counts = self.circuits.signal_counts(self.predicted_norm, self.shots_each)
-        if counts < least:
-            needed = math.ceil(least / counts * self.shots_each) * number if counts else None
-            raise TooFewCountsError(counts, least, self.shots_each * number, needed)
+        check_counts(self.circuits, self.predicted_norm, self.shots_each, self.config.machine.min_counts)
 
     def price(self, machine: CircuitMachine) -> CircuitPrice:
         """The price of the segment's circuits on a machine, before anything is submitted; compiled once.
