@@ -212,3 +212,15 @@ def test_at_a_minimum_nothing_is_missing_from_the_decrease() -> None:
     assert (still.decrease_error, still.stated_error) == (0.0, 0.0)
     off = replace(first, beside=replace(first.beside, losses=losses | {"after": 0.26}))
     assert off.decrease_error == np.inf
+
+
+def test_the_euler_closure_promises_no_bound_on_the_truncation() -> None:
+    exact, euler = (run(solver="classical", descent__segments=1, lift__closure=one) for one in ("exact", "euler"))
+    assert exact.segments[0].told.truncation_bound < np.inf
+    assert euler.segments[0].told.truncation_bound is None
+
+
+def test_a_table_of_classes_is_learned_whole(tmp_path: Path) -> None:
+    data = load_breast_cancer()
+    table = written(tmp_path / "cancer.csv", data.data[:, :3], data.target, "target")
+    assert len(QuantumDescent(load_descent(table, {"prune.keep": 2})).start.dense.labels) == len(data.target)

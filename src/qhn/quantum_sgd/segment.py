@@ -25,7 +25,8 @@ class Told:
         nonlinearity: the ratio R; infinite where nothing is promised.
         growth: factor by which a step scales displacements at most.
         condition: condition number κ of the system.
-        truncation_bound: rigorous bound on the truncation error; infinite if it says nothing, None for batches.
+        truncation_bound: rigorous bound on the truncation error; infinite if it says nothing, None
+            for batches and for the Euler closure, of which none is proven.
         num_negative: number of directions of negative curvature.
         scale: unit of displacements.
         num_unknowns: number of unknowns of the system.

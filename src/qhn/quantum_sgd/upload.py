@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from qhn.arrays import Floats, Integers
-from qhn.carleman.closure import GradientMap, lift
+from qhn.carleman.closure import Closure, GradientMap, lift
 from qhn.carleman.descent import Descent
 from qhn.carleman.glm import GeneralisedLinearModel
 from qhn.carleman.history import HistorySystem, power_of_two
@@ -29,6 +29,7 @@ class Upload:
         step: step of descent on all samples, from which the diagnosis is made.
         system: history system of the lifted descent.
         is_stochastic: whether each step has samples, and so a map, of its own.
+        closure: closure of the lift.
     """
 
     theta: Floats
@@ -36,6 +37,7 @@ class Upload:
     step: GradientMap
     system: HistorySystem
     is_stochastic: bool
+    closure: Closure = "exact"
 
     @property
     def displacement(self) -> Floats:
@@ -54,8 +56,12 @@ class Upload:
 
     @cached_property
     def truncation_bound(self) -> float | None:
-        """The bound on the truncation error of the polynomial's descent; None where each step has its own map."""
-        if self.is_stochastic:
+        """The bound on the truncation error of the polynomial's descent; None where none is proven.
+
+        That is where each step has its own map, and for the Euler closure, whose error of first order in the learning
+        rate no order removes.
+        """
+        if self.is_stochastic or self.closure != "exact":
             return None
         order = self.system.lifts[0].basis.order
         return truncation_bound(self.step, self.displacement, order, self.system.num_steps)
@@ -97,7 +103,7 @@ def upload(config: QsgdConfig, model: GeneralisedLinearModel, theta: Floats, seg
         lifts = (lift(whole, told.order, told.closure),) * len(batches)
     num_times = power_of_two(len(lifts) + 1 + told.idle)
     system = HistorySystem.of(lifts, theta - reference, num_times=num_times)
-    return Upload(theta, reference, whole, system, bool(config.descent.batch))
+    return Upload(theta, reference, whole, system, bool(config.descent.batch), told.closure)
 
 
 def batches_of(config: QsgdConfig, model: GeneralisedLinearModel, segment: int) -> Batches:
