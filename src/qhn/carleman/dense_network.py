@@ -209,9 +209,7 @@ class DenseNetwork:
     ) -> Floats:
         """The products of the Hessian without weight decay with directions ``[k, num_parameters]``."""
         moved = self._layers(directions)
-        slopes = [
-            np.zeros((len(directions), *self.inputs.shape))
-        ]  # derivatives of activations along each direction
+        slopes = [np.zeros((len(directions), *self.inputs.shape))]  # derivatives of activations along each direction
         for number, ((weights, _), (d_weights, d_biases)) in enumerate(zip(layers, moved, strict=True)):
             summed = slopes[-1] @ weights.T + activations[number] @ d_weights.transpose(0, 2, 1) + d_biases[:, None]
             is_last = number == len(layers) - 1
