@@ -117,7 +117,7 @@ class Downloaded:
 
     @property
     def sign_error(self) -> Floats:
-        """The one-sided p-value of the other sign, ``[n]``: anything up to .5 by chance if the shots do not tell it from 0."""
+        """The one-sided p-value of the other sign, ``[n]``: up to .5, and any such value by chance near 0."""
         return self.amplitudes.sign_errors
 
     @property
