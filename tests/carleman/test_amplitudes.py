@@ -84,7 +84,8 @@ def test_intervals_cover_by_enumeration_of_the_counts(reference) -> None:
     sigma = 3.0 / np.sqrt(8 * shots)
     for value in np.linspace(0, reference + 6, 25) * sigma:
         shares = ((value + np.array([1.0, -1.0]) * reference * sigma) / 3.0) ** 2
-        ranges = [np.arange(*binom.ppf([1e-7, 1 - 1e-7], shots, share).astype(int) + [0, 1]) for share in shares]
+        ends = [binom.ppf([1e-7, 1 - 1e-7], shots, share).astype(int) for share in shares]
+        ranges = [np.arange(low, high + 1) for low, high in ends]
         counts = np.stack([grid.ravel() for grid in np.meshgrid(*ranges)])
         chance = binom.pmf(counts, shots, shares[:, None]).prod(axis=0)
         references = np.multiply.outer(BALANCED, np.full(counts.shape[1], reference * sigma))

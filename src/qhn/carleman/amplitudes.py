@@ -29,8 +29,8 @@ class SignedAmplitudes:
         std_errors: standard errors from the Fisher information, ``[n]``.
         low, high: ends of the likelihood-ratio intervals, ``[n]``. An interval holds all values that the counts allow,
             those beyond an ambiguous sign too.
-        sign_errors: probability of a wrong sign, ``[n]``, the one-sided p-value of the likeliest value of the other
-            sign: from .5, if nothing tells the sign, down to 0.
+        sign_errors: one-sided p-value of the likeliest value of the other sign, ``[n]``: from .5 down to 0; anything
+            between them by chance if nothing tells the sign.
         deviances: twice the logarithm of how much likelier the counts are if each circuit has a free probability,
             ``[n]``. If the circuits do what they should, they follow a χ² distribution with a degree of freedom for
             each circuit beyond the first.

@@ -117,7 +117,7 @@ class Downloaded:
 
     @property
     def sign_error(self) -> Floats:
-        """The probability of a wrong sign, ``[n]``; about .5 for a parameter that the shots do not tell from 0."""
+        """The one-sided p-value of the other sign, ``[n]``: up to .5, and any such value by chance near 0."""
         return self.amplitudes.sign_errors
 
     @property

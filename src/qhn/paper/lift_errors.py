@@ -57,11 +57,6 @@ class Truncation:
     euler: Floats
     bounds: Floats
 
-    @property
-    def smallest_fall(self) -> float:
-        """The least factor by which one more order lowers the error."""
-        return float((self.errors[:-1] / self.errors[1:]).min())
-
 
 def truncation(name: str, step: GradientMap, displacement: Floats, num_steps: int) -> Truncation:
     """The truncation errors of all orders of ``ORDERS`` after ``num_steps`` steps from a displacement."""

@@ -144,7 +144,7 @@ def _judge(page: Writer, found: Sequence[Descents], covered: Sequence[Coverage])
         "; ".join(f"{one.shots:,} shots: {_share(one.inside)}" for one in covered)
         + "; intervals are over downloads. Of true descent "
         + "; ".join(_share(one.inside_true) for one in covered)
-        + ", where truncation and the solver's ε become visible with many shots",
+        + ", from which truncation and the solver's ε keep the circuits",
     )
 
 
@@ -164,7 +164,7 @@ def _share(inside: Floats) -> str:
 
 def _held(inside: Floats) -> Difference:
     """The share of parameters whose interval holds a value, as a mean over downloads, each of which is one draw."""
-    return Difference.of_means(inside.mean(axis=1))
+    return Difference.of_resamples(inside.mean(axis=1))
 
 
 def _rms(values: Floats) -> float:

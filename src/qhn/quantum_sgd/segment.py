@@ -88,7 +88,7 @@ class Read:
         counts: counts a parameter that the displacement alone would have given.
         std_error: standard error of each parameter.
         low, high: ends of the 95 % interval of each parameter after the segment, of the shots alone.
-        sign_error: probability that the sign of each displacement is wrong.
+        sign_error: one-sided p-value of the other sign of each displacement.
         misfit: probability of counts that contradict each other as much, if circuits do what they should.
         complaints: reasons not to trust the download, a sentence each.
     """
