@@ -141,3 +141,9 @@ def test_where_angles_turn_several_gates_no_sinusoid_is_assumed(small_config: Ru
         else:
             assert "an angle turns several gates" in line(page, "second derivatives")
         assert "eigenvalues" in line(page, "exact Hessian")
+
+
+def test_a_saddle_diverges_at_any_learning_rate() -> None:
+    saddle, bowl = (curvature._verdict(exact_spectrum(np.diag([2.0, other]))) for other in (-0.5, 0.5))
+    assert saddle == "gradient descent: divergent at any η, by the negative eigenvalues"
+    assert bowl == "gradient descent with η below 2/λmax = 1: dissipative"
