@@ -60,6 +60,15 @@ def test_a_table_of_ones_own(qhn, tmp_path: Path) -> None:
     assert Path("results/mine").is_dir()
 
 
+def test_what_stands_in_for_missing_values_is_told(qhn, tmp_path: Path) -> None:
+    lines = [f"{number % 5 if number % 7 else ''},{number % 3},{number % 2}" for number in range(40)]
+    (tmp_path / "mine.csv").write_text("a,b,y\n" + "\n".join(lines))
+    for settings in ([], ["--set", "model.loss=mse", "--set", "data.impute=median"]):
+        result = qhn(*FAST, "mine.csv", "--label", "y" if not settings else "b", "--keep", "2", *settings)
+        assert result.code == 0, result.err
+        assert "a: 6 of 40 missing, median 2 stands in" in result.out
+
+
 def test_an_estimate_solves_nothing(qhn) -> None:
     result = qhn("qsgd", "--estimate")
     assert result.code == 0

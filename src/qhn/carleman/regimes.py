@@ -21,6 +21,7 @@ from qhn.arrays import Floats
 from qhn.carleman.closure import GradientMap
 from qhn.errors import QhnError
 from qhn.fields import Whole
+from qhn.text import counted
 
 FLAT = 1e-12  # of the largest curvature, or of 1 below a growth of 1: a smaller one is rounding
 NEAR = 0.01  # of the length over which the least curvature stays negative: a stationary point within it is here
@@ -105,7 +106,7 @@ class Diagnosis:
         promise = "" if self.nonlinearity < 1 else ", nothing promises that the truncation error falls"
         return (
             f"{self.regime}: curvatures {low:.3g} … {high:.3g}{negative}, growth {self.growth:.4g} a step over "
-            f"{self.num_steps} steps, R = {ratio}{promise}"
+            f"{counted(self.num_steps, 'step')}, R = {ratio}{promise}"
         )
 
     def check(self, *, force: bool = False) -> None:

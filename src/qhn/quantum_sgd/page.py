@@ -47,11 +47,11 @@ def title_part(config: QsgdConfig, start: Start, outcome: Outcome | None) -> str
     return (
         f"descent {config.name}: {config.model.loss} loss, weight decay {config.model.weight_decay:g}, "
         f"{counted(len(dense.labels), 'sample')}; {solver}{where}; {state}\n"
-        f"dense training of {dense.num_parameters} parameters: loss {before:.5g}; pruned to {kept} "
+        f"dense training of {counted(dense.num_parameters, 'parameter')}: loss {before:.5g}; pruned to {kept} "
         f"({config.prune.method}): {after:.5g}\n"
         f"segments of T = {config.descent.steps} steps{batch} at learning rate {config.descent.learning_rate:g}; "
         f"lift of order N = {config.lift.order}, gradient of degree {config.lift.chosen_degree}, "
-        f"{config.lift.closure} closure"
+        f"{config.lift.closure} closure" + "".join(f"\n{remark}" for remark in start.remarks)
     )
 
 

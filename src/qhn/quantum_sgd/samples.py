@@ -17,6 +17,7 @@ from qhn.table.columns import Table
 from qhn.table.encoding import Encoding
 from qhn.table.files import read_table
 from qhn.table.values import typed
+from qhn.text import counted
 
 BIAS = "bias"
 CONSTANT = 1e-12  # relative: an input whose standard deviation is below is constant
@@ -31,12 +32,14 @@ class Samples:
         labels: what is predicted, ``[num_samples]``.
         names: one name per input.
         classes: the classes that labels 0 and 1 stand for; empty if labels are numbers.
+        remarks: how the columns of a table became inputs, and what stands in for missing values, as lines.
     """
 
     inputs: Floats
     labels: Floats
     names: tuple[str, ...]
     classes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def model(self, config: QsgdConfig) -> GeneralisedLinearModel:
         """The model on these samples, standardised if the configuration says so, with its bias as last parameter."""
@@ -85,7 +88,8 @@ def samples_of(config: QsgdConfig) -> Samples:
             f"{found.name} has {found.num_classes} classes, and a generalised linear model tells two apart; {remedy}"
             ", or predict a number with model.loss = 'mse'"
         )
-    return Samples(found.x, found.y, found.feature_names, tuple(str(one) for one in found.classes.tolist()))
+    classes = tuple(str(one) for one in found.classes.tolist())
+    return Samples(found.x, found.y, found.feature_names, classes, tuple(found.summary()))
 
 
 def _of_numbers(table: Table, labels: Floats, data: FileData) -> Samples:
@@ -100,4 +104,7 @@ def _of_numbers(table: Table, labels: Floats, data: FileData) -> Samples:
     )
     features = choice.features_of(table.rows(known))
     encoding = Encoding.fit(features, data.impute, data.missing, data.max_categories)
-    return Samples(encoding.features(features), labels[known].astype(np.float64), encoding.feature_names)
+    inputs, known_labels = encoding.features(features), labels[known].astype(np.float64)
+    unlabelled = [f"{counted(int((~known).sum()), 'row')} without a label left out"] * (not known.all())
+    remarks = (*encoding.summary(), *unlabelled)
+    return Samples(inputs, known_labels, encoding.feature_names, remarks=remarks)

@@ -26,6 +26,7 @@ class Start:
         support: numbers of the parameters that are kept, ascending, ``[num_kept]``.
         theta: the kept parameters just after pruning, ``[num_kept]``.
         names: one name per kept parameter.
+        remarks: how the columns of a table became inputs, as lines.
     """
 
     dense: GeneralisedLinearModel
@@ -33,6 +34,7 @@ class Start:
     support: Integers
     theta: Floats
     names: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def model(self) -> GeneralisedLinearModel:
@@ -63,7 +65,7 @@ def start_of(config: QsgdConfig) -> Start:
         lambda values, kept: _trained(dense, values, kept, rate, config.prune.steps),
     )
     names = samples.parameter_names(config)
-    return Start(dense, theta, support, pruned[support], tuple(names[place] for place in support))
+    return Start(dense, theta, support, pruned[support], tuple(names[place] for place in support), samples.remarks)
 
 
 def _trained(model: GeneralisedLinearModel, theta: Floats, support: Integers, rate: float, steps: int) -> Floats:
