@@ -70,7 +70,7 @@ def test_it_trains_records_shows_and_reports(qhn, name: str, noun: str) -> None:
     assert steps[-1].mean < steps[0].mean
     assert steps[-1].distinct == len(record.evaluations()[1]) <= 4
     assert not (record.directory / "landscape.npy").exists()
-    assert {path.stem for path in (record.directory / "figures").iterdir()} == {"training"}
+    assert {path.stem for path in (record.directory / "figures").iterdir()} == {"curvature", "training"}
     facts = json.loads((record.directory / "manifest.json").read_text(encoding="utf-8"))
     assert ("light cones" if name == "cut" else "matrix product state") in json.dumps(facts)
     for command in ("show", "report"):
