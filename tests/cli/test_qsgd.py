@@ -80,6 +80,36 @@ def test_an_estimate_solves_nothing(qhn) -> None:
     assert tree["diagnosis"].startswith("dissipative")
 
 
+def about(**settings: object) -> list[str]:
+    """The words that ask for an estimate with these settings of it."""
+    return [
+        "qsgd",
+        "--estimate",
+        *(word for key, value in settings.items() for word in ("--set", f"estimate.{key}={value}")),
+    ]
+
+
+def test_an_estimate_of_any_model(qhn) -> None:
+    large = {"num_parameters": 7_451_044, "regime": "dissipative", "sparsity": 100, "kept": 745_104}
+    result = qhn(*about(**large))
+    assert result.code == 0, result.err
+    assert "system qubits" in result.out
+    assert "Classical wins by at least 10^7.3" in result.out
+    assert "T gates                          not stated" in result.out
+    known = json.loads(qhn(*about(**large, loading="select-swap", flops=1e13), "--json").out)
+    assert (known["system"]["component_qubits"], known["system"]["time_qubits"]) == (45, 6)
+    assert known["t_gates"]["per_download"] == pytest.approx(2.9e19, rel=0.02)
+    assert known["question"]["rates"]["flops"] == 1e13
+
+
+def test_an_estimate_of_a_segment_takes_other_values(qhn) -> None:
+    given = json.loads(qhn(*about(kappa=20, loading="qrom"), "--json").out)
+    assert (given["question"]["kappa"], given["question"]["num_parameters"]) == (20, 4)
+    extrapolated = json.loads(qhn(*about(regime="divergent"), "--json").out)
+    assert extrapolated["question"]["kappa"] is None
+    assert "diagnosis" in extrapolated
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -111,6 +141,10 @@ def test_an_estimate_solves_nothing(qhn) -> None:
         (("--keep", "8", "--solver", "hhl"), "hhl takes at most 256 unknowns, got 1,024"),
         (("three-qubits", "--shots", "1000000000000"), "measured bits, more than the 2,147,483,648 of one job"),
         (("three-qubits", "--set", "machine.max_shots=10"), "machine.max_shots"),
+        (("--set", "estimate.kappa=3"), "--set estimate.kappa is of a resource estimate: add --estimate"),
+        (("--estimate", "--set", "estimate.loding=qrom"), "unknown key estimate.loding; did you mean 'loading'?"),
+        (("--estimate", "--set", "estimate.kappa=0.5"), "kappa must be a finite number in [1, 1e+60], got 0.5"),
+        (("--estimate", "--set", "estimate.num_parameters=9"), "give either kappa or a regime"),
     ],
 )
 def test_bad_input_is_one_line(words: tuple[str, ...], says: str, qhn) -> None:

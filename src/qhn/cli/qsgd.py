@@ -22,6 +22,7 @@ from qhn.cli.options import (
 from qhn.cli.runs import agreed_budget
 from qhn.cli.signals import at_signals_to_end, stop_kindly
 from qhn.cli.terminal import put, tell
+from qhn.errors import QhnError
 
 if TYPE_CHECKING:
     from qhn.quantum_sgd.config import QsgdConfig
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from qhn.quantum_sgd.reading import Task
     from qhn.quantum_sgd.segment import Segment
 
+ASKED = "estimate."  # keys of settings that only a resource estimate reads
 KEYS = {  # dotted key of the setting that each option gives
     "keep": "prune.keep",
     "segments": "descent.segments",
@@ -80,16 +82,33 @@ def qsgd(
 
     given = {"keep": keep, "segments": segments, "steps": steps, "order": order, "solver": solver, "seed": seed}
     given |= {"shots": shots, "backend": backend}
-    config = load_descent(source, all_settings(settings, {KEYS[name]: value for name, value in given.items()}), label)
+    chosen = all_settings(settings, {KEYS[name]: value for name, value in given.items()})
+    asked = {key.removeprefix(ASKED): chosen.pop(key) for key in sorted(chosen) if key.startswith(ASKED)}
+    if asked and not estimate:
+        raise QhnError(f"--set {ASKED}{min(asked)} is of a resource estimate: add --estimate")
+    if "num_parameters" in asked:
+        _estimate_any(asked, as_json)
+        return
+    config = load_descent(source, chosen, label)
     if estimate:
-        _estimate(config, as_json)
+        _estimate(config, asked, as_json)
         return
     _advance(_begin(config, results, restart=restart, yes=yes, detach=detach), quiet or as_json, as_json)
 
 
-def _estimate(config: QsgdConfig, as_json: bool) -> None:
+def _estimate_any(asked: dict[str, Any], as_json: bool) -> None:
+    """Print what a model of any size takes of a fault-tolerant quantum computer."""
+    from qhn.carleman.resources import estimate_resources
+    from qhn.quantum_sgd.estimate import estimate_json, estimate_words, question_about
+
+    found = estimate_resources(question_about(asked))
+    put(estimate_json(found) if as_json else estimate_words(found))
+
+
+def _estimate(config: QsgdConfig, asked: dict[str, Any], as_json: bool) -> None:
     """Print what the first segment takes of a fault-tolerant quantum computer, and its diagnosis."""
-    from qhn.quantum_sgd.estimate import estimate_json, estimate_words
+    from qhn.carleman.resources import estimate_resources
+    from qhn.quantum_sgd.estimate import estimate_json, estimate_words, question_of
     from qhn.quantum_sgd.loop import QuantumDescent
 
     task = QuantumDescent(config).task(force=True)
@@ -97,10 +116,8 @@ def _estimate(config: QsgdConfig, as_json: bool) -> None:
         words = "the gradient is zero: there is nothing to solve"
         put(json.dumps({"message": words}) if as_json else words)
         return
-    if as_json:
-        put(estimate_json(config, task.upload))
-        return
-    put(f"{task.upload.diagnosis.words()}\n\n{estimate_words(config, task.upload)}")
+    found, diagnosis = estimate_resources(question_of(config, task.upload, asked)), task.upload.diagnosis.words()
+    put(estimate_json(found, diagnosis) if as_json else estimate_words(found, diagnosis))
 
 
 def _begin(config: QsgdConfig, results: Path | None, *, restart: bool, yes: bool, detach: bool) -> QuantumDescent:
