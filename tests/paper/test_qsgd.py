@@ -123,7 +123,7 @@ def sparse_descent(start: Sequence[float], kept: Sequence[int], num_steps: int) 
 def test_a_descent_with_exact_amplitudes_follows_true_descent(monkeypatch: pytest.MonkeyPatch) -> None:
     config = loop_errors.setting()
     short = config.model_copy(update={"descent": config.descent.model_copy(update={"segments": 2})})
-    monkeypatch.setattr(loop_errors, "setting", lambda: short)
+    monkeypatch.setattr(loop_errors, "setting", lambda *_: short)
     segments = descent((EXACT, 0))
     kept = loop_errors.start_of(short).support
     true = sparse_descent(segments[0].before, kept.tolist(), 2 * short.descent.steps)

@@ -26,9 +26,9 @@ REPEATS, MOST_SHOTS = 200, 30_000_000  # downloads of the first segment for each
 DESCENT = "digits"
 
 
-def setting() -> QsgdConfig:
-    """The descent of the 4×4 digits that comes with qhn."""
-    return load_descent(DESCENT)
+def setting(shots: int = EXACT) -> QsgdConfig:
+    """The descent of the 4×4 digits that comes with qhn, with a number of shots a segment."""
+    return load_descent(DESCENT, {} if shots == EXACT else {"machine.shots": shots})
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class Uploaded:
 def descent(case: tuple[int, int]) -> list[Segment]:
     """The segments of a whole descent, given by its number of shots a segment and its seed."""
     shots, seed = case
-    config, rng = setting(), np.random.default_rng([seed, shots])
+    config, rng = setting(shots), np.random.default_rng([seed, shots])
     start = start_of(config)
     theta = path = start.theta
     segments: list[Segment] = []
@@ -144,7 +144,7 @@ class Coverage:
 
 def coverage(shots: int) -> Coverage:
     """The coverage of the intervals of downloads of the first segment."""
-    config, rng = setting(), np.random.default_rng(shots)
+    config, rng = setting(shots), np.random.default_rng(shots)
     start = start_of(config)
     system = upload(config, start.model, start.theta, 0)
     assert system is not None

@@ -10,6 +10,7 @@ import numpy as np
 
 from qhn.arrays import Floats
 from qhn.backend import CircuitPrice
+from qhn.backend.settings import NoSettings
 from qhn.carleman.download import Downloaded, check_counts, download
 from qhn.carleman.interference import Interference
 from qhn.carleman.linear_solver import Solver, SolverCircuit
@@ -61,10 +62,15 @@ class Task:
     def circuits(self) -> Interference:
         """The circuits that are measured.
 
+        On an ideal machine the reference is as small as the number of shots allows, which leaves more of them to the
+        displacement: on the digits 3.3 times as many with 100,000. Noise cancels only with a large reference.
+
         Raises:
             QhnError: if the solver has none, or they would be too large.
         """
-        return Interference.of(self.upload.system, self.solver)
+        rules = self.config.machine
+        shots = rules.shots if rules.kind.settings is NoSettings else None
+        return Interference.of(self.upload.system, self.solver, shots)
 
     @property
     def solver(self) -> Solver:
