@@ -118,7 +118,7 @@ def _judge(page: Writer, found: Sequence[Descents], covered: Sequence[Coverage])
         "The error of a download falls as the inverse root of the shots",
         verdict_of(slope.within(-0.6, -0.4)),
         f"exponent {slope.words(2)} over {repeats} repeats of {min(shots):,} to {max(shots):,} shots, with at least "
-        f"{MIN_COUNTS} counts a parameter; that of the last θ {whole.words(2)} over {SEEDS} seeds, whose last digits "
+        f"{MIN_COUNTS:g} counts a parameter; that of the last θ {whole.words(2)} over {SEEDS} seeds, whose last digits "
         "are the solver's; −0.6 to −0.4 was asked for",
     )
     enough = [one for one in sampled if one.shots >= ENOUGH]
