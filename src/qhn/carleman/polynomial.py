@@ -102,10 +102,6 @@ class PolynomialGradient:
         tensors = tuple(tensor[np.ix_(*(kept,) * tensor.ndim)] for tensor in self.tensors)
         return PolynomialGradient(self.reference[kept], self.value, tensors)
 
-    def truncated(self, degree: int) -> PolynomialGradient:
-        """The polynomial without the terms of the gradient above a degree."""
-        return PolynomialGradient(self.reference, self.value, self.tensors[: degree + 1])
-
 
 def contracted(tensor: Floats, displacement: Floats, times: int) -> Floats:
     """A tensor with its last ``times`` axes contracted with displacements ``[..., num_parameters]``.
