@@ -65,12 +65,10 @@ CONVERGENCE = ConvergencePlan()
 class PlateausPlan(Plan):
     """The plan of the variance of gradients against the number of qubits and the depth."""
 
-    draws: int = fixed(256, "of uniform θ, of which each gives the gradient at all angles: 9 % error of one variance")
-    many_draws: int = fixed(1024, "of the global cost, whose gradients have heavy tails")
+    draws: int = fixed(512, "of uniform θ, each of which gives the gradient by all angles")
     layers: tuple[int, ...] = fixed((0, 1, 2, 4), "constant depths; the paper's optimum is at 2 or 3")
     flat: float = fixed(0.1, "bits of variance lost a qubit below which there is no plateau: less than 2^(−N/10)")
     exponential: float = fixed(0.5, "bits of variance lost a qubit above which there is one: deep circuits lose 1")
-    shots_gain: float = fixed(1.0, "ratio of a gradient's root mean square to its shot noise at which it is seen")
 
 
 PLATEAUS = PlateausPlan()
