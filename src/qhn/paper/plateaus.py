@@ -113,7 +113,7 @@ def decay(sizes: Iterable[int], shares: Iterable[float]) -> Difference:
     """The bits of a variance lost a qubit, the negative slope of its log₂ against N, with Student's interval.
 
     >>> decay([4, 6, 8, 10], [2.0 ** -n * f for n, f in zip([4, 6, 8, 10], [1.1, 0.9, 1.0, 1.1])]).words(2)
-    '1.00 (0.84 to 1.16)'
+    '0.99 (0.83 to 1.15)'
     """
     from scipy.stats import t as student_t  # half a second to import
 
