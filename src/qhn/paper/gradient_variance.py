@@ -188,14 +188,16 @@ def digits(num_qubits: int, seed: int) -> Floats:
 def chain(num_qubits: int, seed: int) -> SpinPolynomial:
     """A sum of terms of one spin and of two neighbours, with normal coefficients."""
     factors = np.random.default_rng([seed, num_qubits]).normal(size=(2, num_qubits))
-    fields = {(qubit,): float(factors[0, qubit]) for qubit in range(num_qubits)}
-    bonds = {(qubit, qubit + 1): float(factors[1, qubit]) for qubit in range(num_qubits - 1)}
-    return SpinPolynomial.of(num_qubits, fields | bonds)
+    terms: dict[tuple[int, ...], float] = {(qubit,): float(factors[0, qubit]) for qubit in range(num_qubits)}
+    terms |= {(qubit, qubit + 1): float(factors[1, qubit]) for qubit in range(num_qubits - 1)}
+    return SpinPolynomial.of(num_qubits, terms)
 
 
 def projector(num_qubits: int, seed: int) -> Floats:
     """The costs 1 of one bitstring and 0 of all others, as a table."""
-    return np.eye(1, 2**num_qubits)[0]
+    costs = np.zeros(2**num_qubits)
+    costs[0] = 1.0
+    return costs
 
 
 GAUSSIANS, DIGITS, LOCAL, GLOBAL = "Gaussians", "digits", "local chain", "one bitstring"

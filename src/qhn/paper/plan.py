@@ -66,6 +66,7 @@ class PlateausPlan(Plan):
     """The plan of the variance of gradients against the number of qubits and the depth."""
 
     draws: int = fixed(512, "of uniform θ, each of which gives the gradient by all angles")
+    global_draws: int = fixed(4096, "of θ for one bitstring at constant depth, whose gradients have heavy tails")
     layers: tuple[int, ...] = fixed((0, 1, 2, 4), "constant depths; the paper's optimum is at 2 or 3")
     flat: float = fixed(0.1, "bits of variance lost a qubit below which there is no plateau: less than 2^(−N/10)")
     exponential: float = fixed(0.5, "bits of variance lost a qubit above which there is one: deep circuits lose 1")

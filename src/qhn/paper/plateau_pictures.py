@@ -8,19 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from qhn.circuit.hypernetwork import Order
 from qhn.paper.gradient_variance import GLOBAL, Slopes, of_design
 from qhn.paper.pictures import one_legend, write_rows
 from qhn.report.plotting import Axes, in_own_style, save
 from qhn.report.style import COLOURS, COLUMN, GREY, MARKERS, new_figure
 
 POSITIONS = ("first", "middle", "last")
-Found = Mapping[tuple[str, Any, str], Sequence[Slopes]]
+Depth = int | str  # a number of layers, or the name of one that grows with N
+Found = Mapping[tuple[str, Depth, Order], Sequence[Slopes]]
 
 
 @in_own_style
 def by_size(path: Path, found: Found) -> Path:
     """Draw N times the median variance against N: a panel per cost, a colour per depth, a line style per order."""
-    costs, depths = (list(dict.fromkeys(key[place] for key in found)) for place in (0, 1))
+    costs, depths = list(dict.fromkeys(key[0] for key in found)), list(dict.fromkeys(key[1] for key in found))
     figure, panels = new_figure(2, 2, width=COLUMN, height=0.8 * COLUMN)
     rows: list[dict[str, Any]] = []
     for axes, cost in zip(panels, costs, strict=True):
@@ -54,7 +56,8 @@ def by_position(path: Path, found: Found) -> Path:
     figure, panels = new_figure(2, 2, width=COLUMN, height=0.8 * COLUMN)
     rows: list[dict[str, Any]] = []
     for axes, cost in zip(panels, costs, strict=True):
-        for depth, line in ((2, "-"), ("N", "--")):
+        shown: tuple[tuple[Depth, str], ...] = ((2, "-"), ("N", "--"))
+        for depth, line in shown:
             some = found[cost, depth, "eq5"]
             for number, position in enumerate(POSITIONS):
                 sizes, shares = _means(some, [one.at(position) for one in some])
@@ -97,5 +100,5 @@ def _finish(panels: Sequence[Axes], label: str) -> None:
         axes.set_ylabel(label)
 
 
-def _label(depth: Any) -> str:
+def _label(depth: Depth) -> str:
     return "product" if depth == 0 else f"{depth} layer{'s' * (depth != 1)}"
