@@ -26,7 +26,7 @@ from qhn.lock import Lock
 from qhn.optimize.optimizer import SpsaGains
 from qhn.paper import devices, dynamics, mitigation, noise, noisytraining, optima, overfitting
 from qhn.paper.claims import Claim, Verdict, by_order, verdict_of
-from qhn.paper.depth import _close
+from qhn.paper.digits import _close
 from qhn.paper.inference import Difference, above, pooled
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import gap_bins, gap_shares

@@ -40,8 +40,8 @@ def figure_5(lab: Lab) -> Writer:
     shares = {task: shares_of(found) for task, found in landscapes.items()}
     page.picture(
         lambda: interactions(lab.folder / "figure-5.png", {names[task]: share for task, share in shares.items()}),
-        "Share of the variance of C that interactions of S qubits make up. Shares below the dotted line are what "
-        "rounding leaves, and not drawn: the orders that a task does not have.",
+        "Share of the variance of C that interactions of S qubits make up; shares below the dotted line, of 1e-8, are "
+        "not drawn.",
     )
     head = ["task", "qubits", *(f"S = {size}" for size in range(1, SHOWN + 1)), "S ≤ 2", "S ≤ 4"]
     rows = []

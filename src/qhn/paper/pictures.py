@@ -137,7 +137,7 @@ def interactions(path: Path, weights: Mapping[str, Floats]) -> Path:
             sizes[shown], shares[shown], color=COLOURS[number], marker=MARKERS[number], markersize=3.5, lw=1, label=name
         )
         columns[name] = np.pad(shares, (0, most - len(shares)), constant_values=np.nan)
-    axes.axhline(FLOOR, color=BLACK, lw=0.7, ls=":", label=f"{FLOOR:g}: smaller ones are rounding, not drawn")
+    axes.axhline(FLOOR, color=BLACK, lw=0.7, ls=":", label=f"{FLOOR:g}, the smallest share drawn")
     axes.set_yscale("log")
     axes.set_ylim(FLOOR / 3, 2)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
