@@ -50,6 +50,33 @@ DEPTH = DepthPlan()
 
 
 @dataclass(frozen=True)
+class ConvergencePlan(Plan):
+    """The plan of the test whether success still rises with more steps."""
+
+    checkpoints: tuple[int, ...] = fixed((250, 500, 700, 1000, 2000), "steps at which success is shown")
+    most_steps: int = fixed(2000, "steps of starts that had not converged, more than the slowest of 40 a circuit took")
+    margin: float = fixed(0.02, "a change of success by less is a plateau; that of no start of 200 is known to 0.014")
+
+
+CONVERGENCE = ConvergencePlan()
+
+
+@dataclass(frozen=True)
+class PlateausPlan(Plan):
+    """The plan of the variance of gradients against the number of qubits and the depth."""
+
+    draws: int = fixed(256, "of uniform θ, of which each gives the gradient at all angles: 9 % error of one variance")
+    many_draws: int = fixed(1024, "of the global cost, whose gradients have heavy tails")
+    layers: tuple[int, ...] = fixed((0, 1, 2, 4), "constant depths; the paper's optimum is at 2 or 3")
+    flat: float = fixed(0.1, "bits of variance lost a qubit below which there is no plateau: less than 2^(−N/10)")
+    exponential: float = fixed(0.5, "bits of variance lost a qubit above which there is one: deep circuits lose 1")
+    shots_gain: float = fixed(1.0, "ratio of a gradient's root mean square to its shot noise at which it is seen")
+
+
+PLATEAUS = PlateausPlan()
+
+
+@dataclass(frozen=True)
 class InteractionsPlan(Plan):
     """The plan of Fig. 5: the orders of interaction that make up the cost."""
 
