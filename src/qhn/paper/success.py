@@ -23,9 +23,9 @@ def add_rates(page: Writer, lab: Lab, survey: Survey, name: str) -> None:
         "Success rate against depth, with 95 % Wilson intervals.",
     )
     page.picture(
-        lambda: energies(lab.folder / f"{name}-energies.png", survey, 0.03),
-        "Density of E − C* over starts (blue) and of C − C* over the 200 lowest configurations (grey); dashed "
-        "ε = 0.03. Each curve is scaled to its peak.",
+        lambda: energies(lab.folder / f"{name}-energies.png", survey),
+        "Histograms of E − C* over starts, and of C − C* over the 200 lowest configurations; the first bin holds all "
+        "that is not above 1e-8.",
     )
     table(page, lab, survey)
 
