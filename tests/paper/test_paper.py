@@ -26,10 +26,10 @@ from qhn.lock import Lock
 from qhn.optimize.optimizer import SpsaGains
 from qhn.paper import devices, dynamics, mitigation, noise, noisytraining, optima, overfitting
 from qhn.paper.claims import Claim, Verdict, by_order, verdict_of
-from qhn.paper.depth import _close
+from qhn.paper.digits import _close
 from qhn.paper.inference import Difference, above, pooled
 from qhn.paper.lab import Lab
-from qhn.paper.pictures import density
+from qhn.paper.pictures import gap_bins, gap_shares
 from qhn.paper.reproduce import PARTS, as_html, reproduce, write_report
 from qhn.paper.section import Section, Writer
 from qhn.problem.cost import TableProblem
@@ -76,10 +76,17 @@ def test_a_rate_is_above_a_share_only_beyond_its_interval() -> None:
     assert [_close(rate, 0.6) for rate in (Rate(0, 2), Rate(120, 200), Rate(80, 200))] == [None, True, False]
 
 
-def test_a_density_is_one_in_all(rng: np.random.Generator) -> None:
-    grid = np.linspace(-1, 2, 2001)
-    for values in (rng.uniform(0, 1, 50), np.full(3, 0.5)):
-        assert abs(np.trapezoid(density(values, grid), grid) - 1) < 1e-6
+def test_a_histogram_of_energies_shows_all_starts_and_nothing_below_the_optimum(
+    rng: np.random.Generator,
+) -> None:
+    for gaps in (np.abs(rng.normal(size=50)), np.array([-1e-16, 0.0, 1e-12]), 10.0 ** rng.uniform(-12, 2, 99)):
+        edges = gap_bins(gaps.max())
+        assert edges[0] > 0
+        assert edges[-1] > gaps.max()
+        shares = gap_shares(gaps, edges)
+        assert abs(shares.sum() - 1) < 1e-12
+        above = gaps[gaps >= edges[1]]
+        np.testing.assert_allclose(shares[1:] * len(gaps), np.histogram(above, edges[1:])[0])
 
 
 def test_a_section_survives_its_file() -> None:

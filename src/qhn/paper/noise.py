@@ -18,9 +18,10 @@ from qhn.paper.devices import noise_of_devices
 from qhn.paper.inference import mean_and_error
 from qhn.paper.lab import Lab
 from qhn.paper.mitigation import readout_mitigation
+from qhn.paper.noise_pictures import noise_curves
 from qhn.paper.noisytraining import P1, P2, training_with_noise
 from qhn.paper.optima import EPSILON, MNIST, optima
-from qhn.paper.pictures import ORDERS, noise_curves
+from qhn.paper.pictures import ORDERS
 from qhn.paper.section import Writer
 from qhn.seeds import Key
 

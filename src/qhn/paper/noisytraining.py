@@ -23,8 +23,9 @@ from qhn.paper.claims import verdict_of
 from qhn.paper.family import Family
 from qhn.paper.inference import Difference, mean_and_error
 from qhn.paper.lab import Lab
+from qhn.paper.noise_pictures import trained_with_noise
 from qhn.paper.optima import GRADIENT, MNIST, optima
-from qhn.paper.pictures import ORDERS, trained_with_noise
+from qhn.paper.pictures import ORDERS
 from qhn.paper.section import Writer
 from qhn.seeds import Key, Purpose
 

@@ -73,3 +73,16 @@ class PlateausPlan(Plan):
 
 
 PLATEAUS = PlateausPlan()
+
+
+@dataclass(frozen=True)
+class InteractionsPlan(Plan):
+    """The plan of Fig. 5: the orders of interaction that make up the cost."""
+
+    most: float = fixed(0.9, "share of the variance that counts as nearly all of it, or as dominating it")
+    few: int = fixed(4, "qubits of an interaction of few")
+    half: float = fixed(0.5, "share of the variance that counts as most of it")
+    data_sets: int = fixed(12, "drawn for each Gaussian task, whose W(S) depends on its sample")
+
+
+INTERACTIONS = InteractionsPlan()

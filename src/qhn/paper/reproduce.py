@@ -14,6 +14,7 @@ from qhn.errors import QhnError
 from qhn.lock import Lock
 from qhn.paper import (
     depth,
+    digits,
     dynamics,
     frugal,
     interactions,
@@ -35,10 +36,10 @@ PARTS: dict[str, Callable[[Lab], Writer]] = {  # in the order of the report
     "method": method.method,
     "2": depth.figure_2,
     "3": depth.figure_3,
-    "4": depth.figure_4,
+    "4": digits.figure_4,
     "5": interactions.figure_5,
     "6": overfitting.figure_6,
-    "encoding": depth.encoding,
+    "encoding": digits.encoding,
     "search": search.equal_evaluations,
     "beyond": search.beyond_enumeration,
     "training": dynamics.training,
