@@ -104,3 +104,105 @@ class OverfittingPlan(Plan):
 
 
 OVERFITTING = OverfittingPlan()
+class FrugalPlan(Plan):
+    """The plan of the part on QPU seconds."""
+
+    starts: int = fixed(100, "of each rule; a difference of .27 near ½ is found in nine of ten cases, corrected")
+    noisy_starts: int = fixed(40, "of `gaussian-activation` with the noise of a device, which takes a minute each")
+    noisy_digit_starts: int = fixed(20, "of `mnist-01` with that noise; an interval is ± .2 wide")
+    near: float = fixed(0.03, "the paper's distance of E from C* for a success on the Gaussian tasks")
+    half: float = fixed(0.5, "a rate above this is that of a rule of which most starts succeed")
+
+
+FRUGAL = FrugalPlan()
+
+
+@dataclass(frozen=True)
+class LookAheadPlan(Plan):
+    """The plan of the part on looking ahead."""
+
+    starts: int = fixed(40, "of each rule, the same for all; a gain of .65 standard deviations is found, corrected")
+    near: float = fixed(0.03, "the paper's distance of E from C* for a success on the Gaussian tasks")
+    near_minimum: float = fixed(0.1, "radians by which each angle is displaced from a minimum: some tenth of a period")
+    resamples: int = fixed(20_000, "p-values down to 1/10,000, so that a family of 128 tests can decide")
+
+
+LOOK_AHEAD = LookAheadPlan()
+
+
+@dataclass(frozen=True)
+class PredictionPlan(Plan):
+    """The plan of the part on schedulers, predictors and surveys."""
+
+    replays: int = fixed(30, "of each method; savings scatter by 2 %, so that 2 % more are found")
+    splits: int = fixed(20, "of each predictor into curves to learn from and others")
+    surveys: int = fixed(200, "of each task; intervals that hold in 96 % of them are told from 90 %, corrected")
+    few: int = fixed(11, "values, below which means have Student's intervals: resamples of fewer scatter too little")
+    resamples: int = fixed(20_000, "p-values down to 1/10,000, so that each family can decide")
+    least_saved: float = fixed(0.04, "the lower end of what Wulff et al. save against Hyperband")
+    most_saved: float = fixed(0.14, "the upper end of what they save")
+    least_saved_warm: float = fixed(
+        0.23, "the lower end of what earlier replays with a warm start, on other curves, had saved"
+    )
+    most_saved_warm: float = fixed(0.26, "its upper end")
+    same: float = fixed(0.01, "a difference of losses that is none to a user: a third of the paper's ε")
+    as_much: float = fixed(0.02, "a difference of shares of resource that is none: half of the least that was claimed")
+    as_well: float = fixed(0.05, "a difference of shares of variance that is none: a twentieth of all of it")
+    small_bias: float = fixed(0.1, "of the bias of survivors: as good as gone")
+    held: float = fixed(0.9, "intervals of 95 % that hold in fewer cases err twice as often as they say")
+
+
+PREDICTION = PredictionPlan()
+
+
+@dataclass(frozen=True)
+class QsgdPlan(Plan):
+    """The plan of the part on quantum gradient descent, but for its loop and its pruned networks."""
+
+    saturated: float = fixed(1.2, "κ of twice the steps divided by κ, below which it has ceased to grow")
+    polynomial: float = fixed(2.0, "the power of T below which the growth of κ is called polynomial; T² is the paper's")
+    exploded: float = fixed(10.0, "κ of twice the steps divided by κ, above which it grows as no low power does")
+    unread: float = fixed(0.01, "of the first share of the last displacement, below which it is costly to read out")
+    hhl: float = fixed(0.02, "error of HHL at 9 phase qubits: ten times the bins' width of 1/512")
+
+
+QSGD = QsgdPlan()
+
+
+@dataclass(frozen=True)
+class LoopPlan(Plan):
+    """The plan of the loop of upload, solution and download."""
+
+    seeds: int = fixed(8, "whole descents for each number of shots; an exponent is known to ± .1")
+    repeats: int = fixed(200, "downloads for each number of shots, at most; a share near .95 is known to ± .015")
+    most_shots: int = fixed(30_000_000, "shots of all downloads of one number of shots: 30 of 10⁶, for time")
+    followed: float = fixed(0.01, "error of a segment's update, relative: ten times the solver's ε of 10⁻³")
+    exponent: float = fixed(-0.5, "of errors in the shots, if they are those of shots alone")
+    near_exponent: float = fixed(0.1, "distance from that exponent which is none; −⅓ and −1 are far")
+    enough_shots: int = fixed(100_000, "shots a segment from which the loss falls truly")
+    decrease: float = fixed(0.01, "error of the decrease of the loss, relative, that no user sees")
+    within: float = fixed(0.9, "share of downloads within twice the stated error; 95 % if that error is right")
+    stated: float = fixed(0.95, "confidence of the intervals of a download")
+    held: float = fixed(
+        0.925, "share that holds from which 95 % intervals are right: liberal criterion of Bradley, 1978"
+    )
+
+
+LOOP = LoopPlan()
+
+
+@dataclass(frozen=True)
+class PrunedPlan(Plan):
+    """The plan of the spectra after pruning."""
+
+    seeds: int = fixed(16, "trainings of each kind; a difference of 1.2 standard deviations is found, corrected")
+    share: float = fixed(
+        0.9, "of the parameters that are pruned, on which claims are judged: the paper's sparse models"
+    )
+    shares: tuple[float, ...] = fixed((0.5, 0.75, 0.9, 0.95), "that are pruned; those not judged are evidence")
+    horizon: int = fixed(100, "steps of the linearised descent: a tenth of a training")
+    early: int = fixed(10, "steps of it at which its error is early")
+    rounding: float = fixed(1e-9, "by which exact eigenvalues may break what is proved")
+
+
+PRUNED = PrunedPlan()
