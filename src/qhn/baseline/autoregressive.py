@@ -68,7 +68,10 @@ class Autoregressive:
         return np.concatenate([first, weights], axis=1)
 
     def probabilities(self, parameters: ArrayLike) -> Floats:
-        """The probabilities of all bitstrings, bit 0 least significant: ``[B, num_parameters]`` → ``[B, 2**num_bits]``."""
+        """The probabilities of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_bits]``.
+
+        Bit 0 is the least significant of an index.
+        """
         rows = np.asarray(parameters, dtype=np.float64)
         return self._reached([self._share(sums) for sums in self._sums(rows)])[-1]
 

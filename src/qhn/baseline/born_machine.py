@@ -81,7 +81,10 @@ class BornMachine:
         return rng.normal(size=(count, self.num_parameters))
 
     def probabilities(self, parameters: ArrayLike) -> Floats:
-        """The probabilities of all bitstrings, bit 0 least significant: ``[B, num_parameters]`` → ``[B, 2**num_bits]``."""
+        """The probabilities of all bitstrings: ``[B, num_parameters]`` → ``[B, 2**num_bits]``.
+
+        Bit 0 is the least significant of an index.
+        """
         weights = np.square(_prefixes(self._tensors(parameters))[-1][..., 0])
         found: Floats = weights / weights.sum(axis=1, keepdims=True)
         return found
