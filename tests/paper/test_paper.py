@@ -25,8 +25,9 @@ from qhn.estimator.noisy import NoisyEstimator
 from qhn.lock import Lock
 from qhn.optimize.optimizer import SpsaGains
 from qhn.paper import devices, dynamics, mitigation, noise, noisytraining, optima, overfitting
-from qhn.paper.claims import Claim, Difference, Verdict, above, by_difference, by_order, pooled, verdict_of
+from qhn.paper.claims import Claim, Verdict, by_order, verdict_of
 from qhn.paper.depth import _close
+from qhn.paper.inference import Difference, above, pooled
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import density
 from qhn.paper.reproduce import PARTS, as_html, reproduce, write_report
@@ -63,16 +64,6 @@ def test_the_interval_of_a_difference_is_newcombes() -> None:
 )
 def test_a_verdict_needs_significance(text: bool | None, authors: bool | None, verdict: Verdict) -> None:
     assert by_order({"eq5": text, "authors": authors}) is verdict
-
-
-def test_only_in_one_order_takes_a_difference_between_the_orders() -> None:
-    small, large, zero = Difference(0.1, 0.01, 0.19), Difference(0.4, 0.3, 0.5), Difference(0.0, -0.1, 0.1)
-    assert by_difference({"eq5": small, "authors": zero}) is Verdict.TEXT_AT_LEAST
-    assert by_difference({"eq5": large, "authors": zero}) is Verdict.TEXT_ONLY
-    assert by_difference({"eq5": zero, "authors": large}) is Verdict.AUTHORS_ONLY
-    assert by_difference({"eq5": small, "authors": large}) is Verdict.REPRODUCED
-    between = large.minus(zero)
-    np.testing.assert_allclose((between.value, between.high - between.value), (0.4, np.hypot(0.1, 0.1)))
 
 
 def test_a_rate_is_above_a_share_only_beyond_its_interval() -> None:

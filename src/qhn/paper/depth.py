@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from qhn.baseline.classical import METHODS
-from qhn.paper.claims import Difference, Verdict, above, by_difference, by_order, pooled
+from qhn.paper.claims import Verdict, by_order
+from qhn.paper.family import Family
+from qhn.paper.inference import Contrast, Difference, above, pooled
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import ORDERS, best_of, energies, name_of, success
 from qhn.paper.section import Writer
@@ -57,15 +60,17 @@ def figure_2(lab: Lab) -> Writer:
         else Verdict.NOT_REPRODUCED,
         f"by enumeration C* = {landscape.optimum:.5f}, {landscape.degeneracy}-fold, {', '.join(activations)}",
     )
-    _shape(page, survey, "Fig. 2")
-    two, deep = ({o: pooled(*(_rate(survey, o, d) for d in ds)) for o in ORDERS} for ds in ((2,), (3, 4)))
-    differences = {order: Difference.of(deep[order], two[order]) for order in ORDERS}
-    page.claim(
+    family = Family("success against depth, Fig. 2")
+    _shape(page, family, survey, "Fig. 2")
+    _compare(
+        family,
+        survey,
         "text, elsewhere",
         "Three and four layers are better than two (it contradicts the claim of two to three)",
-        by_difference(differences),
-        _each(differences, "3 and 4 layers minus 2"),
+        (3, 4),
+        (2,),
     )
+    family.judge(page)
     strict = {order: pooled(*(_rate(survey, order, d, 0.003) for d in (1, 2, 3, 4))) for order in ORDERS}
     product = _rate(survey, "eq5", 0, 0.003)
     loose = pooled(*(other.success(0.03) for other in survey.groups))
@@ -95,20 +100,19 @@ def figure_3(lab: Lab) -> Writer:
         f"optimum C* = {landscape.optimum:.6f} is {landscape.degeneracy}-fold: {', '.join(sorted(shapes))}."
     )
     _rates(page, lab, survey, "figure-3")
-    _shape(page, survey, "Fig. 3")
+    family = Family("success against depth, Fig. 3")
+    _shape(page, family, survey, "Fig. 3")
     before = lab.survey("figure-2")
     depths = sorted({group.values[1] for group in survey.groups})
-    totals = {
-        order: (pooled(*(_rate(survey, order, d) for d in depths)), pooled(*(_rate(before, order, d) for d in depths)))
-        for order in ORDERS
-    }
-    differences = {order: Difference.of(old, new) for order, (new, old) in totals.items()}
-    page.claim(
+    totals = {order: _arm(before, order, depths, "Fig. 2") - _arm(survey, order, depths, "Fig. 3") for order in ORDERS}
+    family.order(
         "Fig. 3",
         "Success is rarer than in Fig. 2",
-        by_difference(differences),
-        _each(differences, "Fig. 2 minus Fig. 3 over all depths"),
+        {order: Difference.contrast(total) for order, total in totals.items()},
+        Difference.contrast(totals["eq5"] - totals["authors"]),
+        "Fig. 2 minus Fig. 3 over all depths",
     )
+    family.judge(page)
     return page
 
 
@@ -165,17 +169,15 @@ def figure_4(lab: Lab) -> Writer:
                 "; ".join(f"{order} {rate}" for order, rate in rates.items())
                 + ("" if full else f" on {count:,} images"),
             )
+    family = Family("layers against the product state, Fig. 4")
     for title, survey in surveys.items():
-        differences = {
-            order: Difference.of(pooled(_rate(survey, order, 2), _rate(survey, order, 3)), _rate(survey, order, 0))
-            for order in ORDERS
-        }
-        page.claim(
-            "Fig. 4",
-            f"Two and three layers succeed more often than the product state; {title}",
-            by_difference(differences) if full else Verdict.UNTESTABLE,
-            _each(differences, "2 and 3 layers minus product"),
-        )
+        statement = f"Two and three layers succeed more often than the product state; {title}"
+        if full:
+            _compare(family, survey, "Fig. 4", statement, (2, 3), (0,))
+        else:
+            page.claim("Fig. 4", statement, Verdict.UNTESTABLE, f"{count:,} images")
+    if full:
+        family.judge(page)
     return page
 
 
@@ -285,12 +287,9 @@ def _chance(facts: dict[str, Any]) -> str:
     return f"{facts['best_is_optimal']:.2f} ({low:.2f}–{high:.2f})"
 
 
-def _shape(page: Writer, survey: Survey, source: str) -> None:
-    """Add the claims on how success depends on depth to a section."""
+def _shape(page: Writer, family: Family, survey: Survey, source: str) -> None:
+    """Add the claims on how success depends on depth to a section and a family of tests."""
     product = {order: _rate(survey, order, 0) for order in ORDERS}
-    one = {order: _rate(survey, order, 1) for order in ORDERS}
-    middle = {order: pooled(_rate(survey, order, 2), _rate(survey, order, 3)) for order in ORDERS}
-    four = {order: _rate(survey, order, 4) for order in ORDERS}
     page.claim(
         source,
         "The product state, without entanglement, already works (ε = 0.03)",
@@ -298,24 +297,44 @@ def _shape(page: Writer, survey: Survey, source: str) -> None:
         f"{product['eq5']} of {product['eq5'].trials} starts",
     )
     statements = (
-        ("One layer is worse than the product state", product, one, "product minus 1 layer"),
-        ("Two or three layers are better than the product state", middle, product, "2 and 3 layers minus product"),
-        ("Two or three layers are better than one", middle, one, "2 and 3 layers minus 1"),
-        ("With four layers success falls again", middle, four, "2 and 3 layers minus 4"),
+        ("One layer is worse than the product state", (0,), (1,)),
+        ("Two or three layers are better than the product state", (2, 3), (0,)),
+        ("Two or three layers are better than one", (2, 3), (1,)),
+        ("With four layers success falls again", (2, 3), (4,)),
     )
-    for statement, higher, lower, words in statements:
-        differences = {order: Difference.of(higher[order], lower[order]) for order in ORDERS}
-        verdict = by_difference(differences)
-        page.claim(source, statement, verdict, _each(differences, words))
+    for statement, higher, lower in statements:
+        _compare(family, survey, source, statement, higher, lower)
+
+
+def _compare(
+    family: Family, survey: Survey, source: str, statement: str, higher: tuple[int, ...], lower: tuple[int, ...]
+) -> None:
+    """Add the claim that some depths succeed more often than others, in each order and between the orders."""
+    gains = {order: _arm(survey, order, higher) - _arm(survey, order, lower) for order in ORDERS}
+    family.order(
+        source,
+        statement,
+        {order: Difference.contrast(gain) for order, gain in gains.items()},
+        Difference.contrast(gains["eq5"] - gains["authors"]),
+        f"{_depths(higher)} minus {_depths(lower)}",
+    )
+
+
+def _arm(survey: Survey, order: str, depths: Sequence[int], name: str = "") -> Contrast:
+    """The rate of some depths together; the product state is the same runs in both orders of gates."""
+    runs = "" if tuple(depths) == (0,) else order
+    return Contrast.of(f"{name} {runs} {depths}", pooled(*(_rate(survey, order, depth) for depth in depths)))
+
+
+def _depths(depths: tuple[int, ...]) -> str:
+    if depths == (0,):
+        return "product"
+    return f"{' and '.join(map(str, depths))} layer{'s' * (depths != (1,))}"
 
 
 def _rate(survey: Survey, order: str, num_layers: int, epsilon: float | None = None) -> Rate:
     group: Group = survey.group(order, num_layers)
     return group.success(epsilon or survey.sweep.config.epsilon[0])
-
-
-def _each(differences: dict[str, Difference], words: str) -> str:
-    return f"{words}: " + "; ".join(f"{order} {difference}" for order, difference in differences.items())
 
 
 def _close(rate: Rate, share: float) -> bool | None:

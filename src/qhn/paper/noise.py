@@ -13,8 +13,9 @@ from qhn.arrays import Floats
 from qhn.backend.noise.channels import Depolarising
 from qhn.backend.noise.twin import Twin
 from qhn.circuit.measurement import with_measurement
-from qhn.paper.claims import Verdict, mean_and_error, verdict_of
+from qhn.paper.claims import Verdict, verdict_of
 from qhn.paper.devices import noise_of_devices
+from qhn.paper.inference import mean_and_error
 from qhn.paper.lab import Lab
 from qhn.paper.mitigation import readout_mitigation
 from qhn.paper.noisytraining import P1, P2, training_with_noise

@@ -13,7 +13,8 @@ from qhn.arrays import Floats
 from qhn.config.file import load_config
 from qhn.exact.energy import Energy
 from qhn.optimize.lbfgs import descend
-from qhn.paper.claims import mean_and_error, verdict_of
+from qhn.paper.claims import verdict_of
+from qhn.paper.inference import mean_and_error
 from qhn.paper.lab import Lab, circuit_of
 from qhn.paper.optima import GRADIENT
 from qhn.paper.pictures import overfitting

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhn.arrays import Floats
-from qhn.paper.claims import mean_and_error
+from qhn.paper.inference import mean_and_error
 from qhn.report.plotting import Axes, Figure, MaxNLocator, in_own_style, save
 from qhn.report.style import BLACK, BLUE, COLOURS, COLUMN, GREY, MARKERS, RED, new_figure, write_csv
 from qhn.sweep.survey import Group, Rate, Survey

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from qhn.carleman.spectrum import Spectrum
-from qhn.paper.claims import Difference, Verdict, verdict_of
+from qhn.paper.claims import Verdict, verdict_of
+from qhn.paper.inference import Difference
 from qhn.paper.pruned_training import AT, HORIZON, SHARE, SHARES, Moment, Training, Trainings
 from qhn.paper.section import Writer
 

@@ -11,7 +11,8 @@ from qhn.arrays import Floats
 from qhn.carleman.download import MIN_COUNTS
 from qhn.carleman.symmetric import SymmetricBasis
 from qhn.paper import loop_errors, solver_pictures
-from qhn.paper.claims import Difference, above, pooled, verdict_of
+from qhn.paper.claims import verdict_of
+from qhn.paper.inference import Difference, above, pooled
 from qhn.paper.lab import Lab
 from qhn.paper.loop_errors import EXACT, SEEDS, SHOTS, Coverage, Descents
 from qhn.paper.section import Writer
