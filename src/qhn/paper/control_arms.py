@@ -91,7 +91,8 @@ def rows_of(circuit: Hypernetwork) -> int:
 def best_of_restarts(pool: Arm, budgets: Floats) -> list[Floats]:
     """The lowest E − C* of as many starts of a pool as each budget of gradients pays for, at least one.
 
-    Starts are taken one after the other, and none twice, so that the values are independent of each other.
+    Starts are taken one after the other, and none twice, so that the values are independent of each other. A start that
+    a budget does not pay to its end is dropped, for whoever came next would find the long ones more often.
 
     Args:
         pool: the starts.
@@ -103,11 +104,11 @@ def best_of_restarts(pool: Arm, budgets: Floats) -> list[Floats]:
     paid = np.concatenate([[0], np.cumsum(pool.gradients)])
     found, first = [], 0
     for budget in budgets:
-        end = max(first + 1, int(np.searchsorted(paid, paid[first] + budget, side="right")) - 1)
-        if end > len(pool.above):
+        if first >= len(pool.above) or paid[first] + budget > paid[-1]:
             break
-        found.append(pool.above[first:end])
-        first = end
+        end = int(np.searchsorted(paid, paid[first] + budget, side="right")) - 1
+        found.append(pool.above[first : max(end, first + 1)])
+        first = end + 1
     return found
 
 

@@ -123,7 +123,7 @@ def restarts_of_product(
     product, num_qubits = circuits[PRODUCT], landscape.num_qubits
     deep = {name: arm for name, arm in circuits.items() if name != PRODUCT}
     budgets = {name: arm.gradients[: CONTROLS.restarts].astype(np.float64) for name, arm in deep.items()}
-    needed = int(MARGIN * sum(part.sum() for part in budgets.values()) / product.gradients.mean()) + 1
+    needed = int(MARGIN * sum((1 + part / product.gradients.mean()).sum() for part in budgets.values()))
     circuit = product_state(num_qubits)
     pool = trained(lab, "restarts of the product state", circuit, range(needed), landscape)
     found: dict[str, dict[str, list[Floats]]] = {}
