@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import norm
 
 from qhn import bitstrings
-from qhn.baseline.classical import METHODS, polish, product_gradient, search, success_rate
+from qhn.baseline.classical import BY_NAME, METHODS, methods_for, polish, product_gradient, search, success_rate
 from qhn.baseline.straight_through import Family, in_field_order, loss_gradient
 from qhn.baseline.tally import Trace
 from qhn.circuit.hypernetwork import product_state
@@ -131,6 +131,17 @@ def test_searches_beat_random_search_on_the_paper_s_problem() -> None:
     low = {method: rate[1] for method, rate in rates.items()}
     assert min(low[method] for method in ("descent", "annealing")) > rates["random"][2]
     assert pytest.approx(rates["random"][0], abs=5 * np.sqrt(0.31 * 0.69 / 20)) == 1 - (1 - 6 / 2**14) ** 1000
+
+
+@pytest.mark.parametrize("method", BY_NAME)
+def test_models_that_are_named_find_the_optimum_and_repeat_with_their_seed(method: str) -> None:
+    table = TableProblem(np.random.default_rng(6).normal(size=2**6))
+    trace = search(table, method, max_distinct=2**6, seed=3)
+    assert trace.best_cost == table.costs.min()
+    assert trace.distinct == 2**6
+    again = search(table, method, max_distinct=20, seed=3)
+    assert again.costs.tolist() == trace.costs[: len(again.costs)].tolist()
+    assert method not in methods_for(table)
 
 
 def test_polish_ends_in_a_one_flip_minimum(rng: np.random.Generator) -> None:

@@ -47,6 +47,24 @@ def test_without_the_optimum_the_lowest_polished_cost_stands_for_it(
     assert "lowest C found, polished ones included = " in report.page()
 
 
+def test_straight_through_pays_three_passes_for_a_network(small_config) -> None:
+    rows = {
+        name: BaselineReport.of(small_config, name, evaluations=16, repeats=3)
+        for name in ("descent", "straight-through")
+    }
+    for name, price in (("descent", 1), ("straight-through", 3)):
+        columns, row = rows[name].page().splitlines()[-2:]
+        assert columns.endswith("networks to it   passes")
+        networks, spent = (float(word) for word in row.split()[-2:])
+        assert spent == price * networks
+
+
+def test_a_model_is_searched_only_if_it_is_named(small_config) -> None:
+    report = BaselineReport.of(small_config, "born-machine", evaluations=16, repeats=2)
+    assert report.page().splitlines()[-1].split()[:5] == ["born-machine", "0", "0", "0", "100%"]
+    assert "born-machine" not in chosen_methods("all")
+
+
 def test_an_unknown_method_is_refused_with_the_nearest_one() -> None:
     assert chosen_methods("all") == tuple(METHODS)
     with pytest.raises(QhnError, match="unknown method 'anealing'; did you mean 'annealing'"):

@@ -15,6 +15,9 @@ from numpy.typing import ArrayLike
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Bools, Floats
+from qhn.baseline.autoregressive import Autoregressive
+from qhn.baseline.born_machine import BornMachine
+from qhn.baseline.score_function import Training, restarts
 from qhn.baseline.straight_through import PASSES, straight_through
 from qhn.baseline.tally import Spent, Tally, rounds
 from qhn.baseline.tally import Trace as Trace
@@ -26,6 +29,7 @@ from qhn.seeds import Key, Purpose
 from qhn.statistics import wilson
 
 METHODS = ("random", "descent", "annealing", "cross-entropy", "product", "straight-through")
+BY_NAME = ("autoregressive", "born-machine")  # searches by models, done only if they are named
 MAX_STEPS = 200  # steps of a search that follows a distribution
 PILOT = 16  # random bitstrings whose costs set the temperatures of annealing
 SWEEPS = 10  # flips per qubit that one annealing tries
@@ -42,7 +46,7 @@ def methods_for(problem: Problem) -> tuple[str, ...]:
     >>> methods_for(TableProblem([3.0, 1.0]))
     ('random', 'descent', 'annealing', 'cross-entropy', 'product')
     """
-    return METHODS if isinstance(problem, BinnProblem) else tuple(_SEARCHES)
+    return METHODS if isinstance(problem, BinnProblem) else tuple(name for name in METHODS if name in _SEARCHES)
 
 
 def passes(method: str) -> int:
@@ -59,16 +63,18 @@ def passes(method: str) -> int:
 
 
 def search(problem: Problem, method: str, max_distinct: int, seed: int = 0, *, target: float = -np.inf) -> Trace:
-    """Search for the lowest C with one of ``METHODS`` until ``max_distinct`` different bitstrings, or all, are known.
+    """Search for the lowest C with a named method until ``max_distinct`` different bitstrings, or all, are known.
 
-    It ends sooner if a C of at most ``target`` is found.
+    It ends sooner if a C of at most ``target`` is found. The methods are those of ``METHODS`` and ``BY_NAME``.
 
     ``random`` draws bitstrings without replacement up to 20 qubits. ``descent`` goes to the lowest neighbour by one
     flip until none is lower. ``annealing`` is Metropolis with one-flip proposals and temperatures falling geometrically
     from the spread of a few random costs. ``cross-entropy`` draws bits independently and moves their probabilities
     towards those of the best fifth. ``product`` trains the product state by gradients of its mean cost: *this is the
     hypernetwork without entanglement*, num_layers = 0, sampled. ``straight-through`` trains real weights behind the
-    binary ones of a ``BinnProblem`` by gradients (:mod:`qhn.baseline.straight_through`).
+    binary ones of a ``BinnProblem`` by gradients (:mod:`qhn.baseline.straight_through`). ``autoregressive`` and
+    ``born-machine``, of bond dimension 2, train models of dependent bits by gradients of their mean cost
+    (:mod:`qhn.baseline.score_function`).
 
     Raises:
         ValueError: if the method is unknown, ``max_distinct`` is below 1, or ``straight-through`` is asked of a problem
@@ -79,11 +85,12 @@ def search(problem: Problem, method: str, max_distinct: int, seed: int = 0, *, t
     >>> trace.best_cost, bitstrings.text(trace.bits), trace.distinct
     (1.0, '10', 4)
     """
-    if method not in METHODS:
-        raise QhnError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    names = (*METHODS, *BY_NAME)
+    if method not in names:
+        raise QhnError(f"method must be one of {', '.join(names)}, got {method!r}")
     if max_distinct < 1:
         raise QhnError(f"max_distinct must be at least 1, got {max_distinct}")
-    rng = Key(seed, Purpose.BASELINE, METHODS.index(method)).generator()
+    rng = Key(seed, Purpose.BASELINE, names.index(method)).generator()
     tally = Tally(problem, max_distinct, rng, target)
     try:
         if method == "straight-through":
@@ -242,12 +249,26 @@ def _product(tally: Tally, rng: np.random.Generator) -> None:
                 break
 
 
+def _autoregressive(tally: Tally, rng: np.random.Generator) -> None:
+    """Train autoregressive networks by gradients estimated from sampled bitstrings."""
+    for _ in restarts(Autoregressive(tally.num_qubits), tally, rng, Training()):
+        pass
+
+
+def _born_machine(tally: Tally, rng: np.random.Generator) -> None:
+    """Train matrix-product Born machines of bond dimension 2 by gradients estimated from sampled bitstrings."""
+    for _ in restarts(BornMachine((2,) * (tally.num_qubits - 1)), tally, rng, Training()):
+        pass
+
+
 _SEARCHES: dict[str, Callable[[Tally, np.random.Generator], None]] = {
     "random": _random,
     "descent": _descent,
     "annealing": _annealing,
     "cross-entropy": _cross_entropy,
     "product": _product,
+    "autoregressive": _autoregressive,
+    "born-machine": _born_machine,
 }
 
 

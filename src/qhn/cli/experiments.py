@@ -27,7 +27,10 @@ from qhn.cli.terminal import put, tell
 from qhn.errors import QhnError
 
 MAX_REPEATS = 100_000  # most repeats of a search; more take days
-METHOD_HELP = "random, descent, annealing, cross-entropy, product, straight-through, or all."
+METHOD_HELP = (
+    "random, descent, annealing, cross-entropy, product, straight-through, all of these, or one of "
+    "autoregressive and born-machine."
+)
 
 
 @app.command()

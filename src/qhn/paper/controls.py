@@ -117,8 +117,8 @@ def restarts_of_product(
     No product start is used for two circuits where gradients are equal, so that these arms are independent.
 
     Returns:
-        By the name of the circuit, and by ``"gradients"`` and ``"rows"``: the values of E − C* of the product starts
-        that are paid by each of some starts of the circuit.
+        The values of E − C* of the product starts that each of some starts of a circuit pays for, by the name of the
+        circuit and by the price, ``"gradients"`` or ``"rows"``.
     """
     product, num_qubits = circuits[PRODUCT], landscape.num_qubits
     deep = {name: arm for name, arm in circuits.items() if name != PRODUCT}
@@ -210,7 +210,7 @@ def add_sampled_claims(
             lower = success_of(np.array([one.above for one in found]), epsilon)
             family.add(
                 SOURCE,
-                f"Trained by samples, two layers (eq5, {seen:,} networks) succeed more often than {name} with restarts "
+                f"Trained by samples, two layers (eq5, {seen:,} networks) succeed more often than restarts of {name} "
                 f"({most:,} networks; ε = {epsilon:g})",
                 Difference.of(success_of(circuit, epsilon), lower).above(),
             )
@@ -227,7 +227,8 @@ def _success_table(page: Writer, lab: Lab, arms: Mapping[str, Arm]) -> None:
     )
     page.picture(
         lambda: chances(lab.folder / "controls-restarts.png", shown(arms), CONTROLS.epsilons),
-        "Chance that restarts have succeeded, against the gradients spent on them (resampled from the starts).",
+        "Chance that restarts have succeeded, against the gradients and the circuit rows spent on them, resampled from "
+        "the starts (dashed: classical models, which take no circuit rows).",
     )
     head = ["arm", "starts", "parameters with effect", *(f"E − C* < {epsilon:g}" for epsilon in CONTROLS.epsilons)]
     head += ["gradients a start", *(f"gradients to E − C* < {epsilon:g}" for epsilon in CONTROLS.epsilons)]
@@ -241,11 +242,13 @@ def _success_table(page: Writer, lab: Lab, arms: Mapping[str, Arm]) -> None:
         in_rows = ["–"] * 3 if arm.rows is None else [arm.rows, *(_count(arm.rows * count) for count in to_success)]
         rows.append([*row, *in_rows])
     page.table(head, rows)
+    cheapest = "; ".join(_cheapest(arms, epsilon) for epsilon in CONTROLS.epsilons)
     page.text(
+        f"Fewest until a success, failed starts included: {cheapest}. "
         "A gradient by parameter shift takes the unshifted row and two for each angle that has an effect. The "
         "classical models have exact gradients, and no rows. The logistic link saturates: where all probabilities are "
-        "near 0 or 1 every slope vanishes, and L-BFGS ends there; the link by angles, which contains the product "
-        "state, does not, and is the one that is judged."
+        "near 0 or 1 every slope vanishes, and L-BFGS may end there at networks that a flip improves. The link by "
+        "angles, which contains the product state, has no such flats, and is the one that is judged."
     )
 
 
@@ -283,10 +286,10 @@ def _by_samples(page: Writer, lab: Lab, family: Family, landscape: Landscape) ->
     most = min(CONTROLS.evaluations, seen)
     num_qubits = landscape.num_qubits
     models: list[tuple[str, Model]] = [
-        ("a Born machine of bond dimension 1, which is a product state", BornMachine((1,) * (num_qubits - 1))),
+        ("the product state (a Born machine of bond dimension 1)", BornMachine((1,) * (num_qubits - 1))),
         ("a Born machine of bond dimension 2", BornMachine((2,) * (num_qubits - 1))),
-        ("an autoregressive network by angles", Autoregressive(num_qubits)),
-        ("a logistic autoregressive network", Autoregressive(num_qubits, "logistic")),
+        ("an autoregressive network (angles)", Autoregressive(num_qubits)),
+        ("an autoregressive network (logistic)", Autoregressive(num_qubits, "logistic")),
     ]
     found = sampled_arms(lab, models, most, min(lab.seeds or CONTROLS.sampled, CONTROLS.sampled), landscape)
     page.text(
@@ -314,6 +317,17 @@ def _sampled_circuit(group: Group) -> list[Any]:
     row += [f"{np.median(group.columns['distinct']):,.0f}", f"{np.median(group.mean - group.optimum):.4f}"]
     row += [_rate(group.success(epsilon)) for epsilon in CONTROLS.epsilons]
     return [*row, _rate(group.finds(group.columns["best_cost"]))]
+
+
+def _cheapest(arms: Mapping[str, Arm], epsilon: float) -> str:
+    """The arms that take the fewest gradients, and the fewest circuit rows, until a success, in words."""
+    gradients = {name: arm.gradients_to_success(epsilon) for name, arm in arms.items()}
+    rows = {name: arm.rows * gradients[name] for name, arm in arms.items() if arm.rows}
+    least, fewest = min(gradients, key=lambda name: gradients[name]), min(rows, key=lambda name: rows[name])
+    return (
+        f"ε = {epsilon:g}, {least} with {_count(gradients[least])} gradients, {fewest} with {_count(rows[fewest])} "
+        "circuit rows"
+    )
 
 
 def _count(value: float) -> str:

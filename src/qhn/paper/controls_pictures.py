@@ -48,24 +48,32 @@ def rates(path: Path, arms: Mapping[str, Arm], epsilons: Sequence[float]) -> Pat
 
 @in_own_style
 def chances(path: Path, arms: Mapping[str, Arm], epsilons: Sequence[float]) -> Path:
-    """Draw the chance that restarts have succeeded against the gradients spent: a line per arm, a panel per ε."""
-    figure, panels = new_figure(len(epsilons), width=COLUMN)
+    """Draw the chance that restarts have succeeded against what they took: a line per arm, a column of panels per ε.
+
+    The upper panels count gradients, the lower ones circuit rows, which classical models do not take.
+    """
+    figure, panels = new_figure(len(epsilons), 2, width=COLUMN, height=0.6 * COLUMN)
     rows: list[dict[str, Any]] = []
-    budgets = np.geomspace(10, 20_000, 120).round()
-    for axes, epsilon in zip(panels, epsilons, strict=True):
+    budgets = np.geomspace(10, 30_000, 120).round()
+    for upper, lower, epsilon in zip(panels, panels[len(epsilons) :], epsilons, strict=False):
         for number, (name, arm) in enumerate(arms.items()):
             chance = arm.chance(epsilon, budgets)
-            line = "--" if arm.rows is None else "-"
-            axes.plot(budgets, chance, color=COLOURS[number % len(COLOURS)], ls=line, lw=1.2, label=name)
+            style: dict[str, Any] = {"color": COLOURS[number % len(COLOURS)], "lw": 1.2, "label": name}
+            upper.plot(budgets, chance, ls="--" if arm.rows is None else "-", **style)
+            if arm.rows is not None:
+                lower.plot(arm.rows * budgets, chance, **style)
+            in_rows = np.nan if arm.rows is None else arm.rows
             rows += [
-                {"arm": name, "epsilon": epsilon, "gradients": budget, "chance": share}
+                {"arm": name, "epsilon": epsilon, "gradients": budget, "rows": in_rows * budget, "chance": share}
                 for budget, share in zip(budgets.tolist(), chance.tolist(), strict=True)
             ]
-        axes.set_xscale("log")
-        axes.set_ylim(0, 1.02)
-        axes.set_xlabel("gradients spent, all restarts")
-        axes.set_title(f"ε = {epsilon:g}", fontsize=8)
-    panels[0].set_ylabel("chance of a success")
+        upper.set_title(f"ε = {epsilon:g}", fontsize=8)
+        for axes, unit in ((upper, "gradients"), (lower, "circuit rows")):
+            axes.set_xscale("log")
+            axes.set_ylim(0, 1.02)
+            axes.set_xlabel(f"{unit} spent, all restarts")
+    for axes in panels[:: len(epsilons)]:
+        axes.set_ylabel("chance of a success")
     one_legend(figure, panels, fontsize=6, ncols=3)
     write_rows(path.with_suffix(".csv"), rows)
     return save(figure, path)

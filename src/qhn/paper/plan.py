@@ -86,6 +86,8 @@ class InteractionsPlan(Plan):
 
 
 INTERACTIONS = InteractionsPlan()
+
+
 class OverfittingPlan(Plan):
     """The plan of Fig. 6: training on few samples, and when it should stop."""
 
@@ -104,6 +106,8 @@ class OverfittingPlan(Plan):
 
 
 OVERFITTING = OverfittingPlan()
+
+
 class FrugalPlan(Plan):
     """The plan of the part on QPU seconds."""
 
@@ -206,6 +210,9 @@ class PrunedPlan(Plan):
 
 
 PRUNED = PrunedPlan()
+
+
+@dataclass(frozen=True)
 class ControlsPlan(Plan):
     """The plan of the controls of “entanglement helps”."""
 

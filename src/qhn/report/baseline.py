@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from qhn.arrays import Floats
-from qhn.baseline.classical import METHODS, methods_for, passes, polish, search, success_rate
+from qhn.baseline.classical import BY_NAME, METHODS, methods_for, passes, polish, search, success_rate
 from qhn.baseline.tally import Trace
 from qhn.black_box.cost import begin_evaluations
 from qhn.config import RunConfig
@@ -181,7 +181,7 @@ def chosen_methods(method: str) -> tuple[str, ...]:
     >>> chosen_methods("descent")
     ('descent',)
     """
-    options = (*METHODS, ALL)
+    options = (*METHODS, *BY_NAME, ALL)
     if method not in options:
         hint = did_you_mean(method, options, otherwise="choose " + ", ".join(options))
         raise QhnError(f"unknown method {shown(method)}; {hint}")
