@@ -86,6 +86,9 @@ class InteractionsPlan(Plan):
 
 
 INTERACTIONS = InteractionsPlan()
+
+
+@dataclass(frozen=True)
 class OverfittingPlan(Plan):
     """The plan of Fig. 6: training on few samples, and when it should stop."""
 
@@ -104,6 +107,9 @@ class OverfittingPlan(Plan):
 
 
 OVERFITTING = OverfittingPlan()
+
+
+@dataclass(frozen=True)
 class FrugalPlan(Plan):
     """The plan of the part on QPU seconds."""
 
@@ -206,6 +212,9 @@ class PrunedPlan(Plan):
 
 
 PRUNED = PrunedPlan()
+
+
+@dataclass(frozen=True)
 class ControlsPlan(Plan):
     """The plan of the controls of “entanglement helps”."""
 
