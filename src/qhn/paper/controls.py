@@ -117,8 +117,8 @@ def restarts_of_product(
     No product start is used for two circuits where gradients are equal, so that these arms are independent.
 
     Returns:
-        The values of E − C* of the product starts that each of some starts of a circuit pays for, by the name of the
-        circuit and by the price, ``"gradients"`` or ``"rows"``.
+        The values of E − C* of the product starts that each entangled circuit's starts pay for, by the circuit's name
+        and by ``"gradients"`` and ``"rows"``.
     """
     product, num_qubits = circuits[PRODUCT], landscape.num_qubits
     deep = {name: arm for name, arm in circuits.items() if name != PRODUCT}

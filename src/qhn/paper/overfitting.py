@@ -158,7 +158,9 @@ def _all_curves(lab: Lab) -> ByScale:
     for scale, (samples, _) in tasks.items():
         parts = [part for job, part in zip(jobs, found, strict=True) if job.scale == scale]
         joined = np.concatenate(parts)  # [data sets, numbers of samples, sides, steps]
-        curves[scale] = {n: Curves(*joined[:, k].swapaxes(0, 1), PLAN.folds) for k, n in enumerate(samples)}
+        for k, n in enumerate(samples):
+            training, validation, test, few = joined[:, k].swapaxes(0, 1)
+            curves.setdefault(scale, {})[n] = Curves(training, validation, test, few, PLAN.folds)
     return curves
 
 

@@ -72,7 +72,8 @@ def gains_of_stopping(path: Path, curves: Mapping[float, Mapping[int, Curves]], 
     ways = ("step fixed on other data sets", "N_s further samples", "oracle, 1,000 samples")
     for number, way in enumerate(ways):
         gains = {n: (one.gain, one.gain_by_few, one.gain_by_oracle)[number] for n, one in sorted(curves[main].items())}
-        _points(left, np.arange(len(gains)) + 0.12 * (number - 1), list(gains.values()), number, way)
+        places = np.arange(len(gains), dtype=np.float64) + 0.12 * (number - 1)
+        _points(left, places, list(gains.values()), number, way)
         rows += [_row(main, n, way, gain) for n, gain in gains.items()]
     left.set_xticks(range(len(curves[main])), [f"{n:,}" for n in sorted(curves[main])])
     left.set_xlabel("training samples N_s")

@@ -88,6 +88,7 @@ class InteractionsPlan(Plan):
 INTERACTIONS = InteractionsPlan()
 
 
+@dataclass(frozen=True)
 class OverfittingPlan(Plan):
     """The plan of Fig. 6: training on few samples, and when it should stop."""
 
@@ -108,6 +109,7 @@ class OverfittingPlan(Plan):
 OVERFITTING = OverfittingPlan()
 
 
+@dataclass(frozen=True)
 class FrugalPlan(Plan):
     """The plan of the part on QPU seconds."""
 

@@ -32,8 +32,7 @@ def equal_evaluations(lab: Lab) -> Writer:
         "(`product`) *is* the product ansatz, trained by score-function gradients; the other searches use no "
         "circuit. Best sampled C and E are shown apart: at these sizes the best sample says little about training. "
         "**The second price is passes over the samples**: a network's C takes one forward; a straight-through step "
-        "takes a gradient as well, whose pass backward counts as two, so that each of its networks costs "
-        f"{PASSES} passes."
+        f"takes a gradient as well, whose pass backward counts as two, so that each network costs {PASSES} passes."
     )
     traces = searches.traces[group.config.problem_id]
     budget = max(max(other.budgets) for other in survey.groups)
