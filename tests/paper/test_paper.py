@@ -198,11 +198,14 @@ def test_the_part_on_noise_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.
     columns = np.genfromtxt(folder / "noise.csv", delimiter=",", names=True)
     for order in ("eq5", "authors"):
         assert abs(columns[f"rise_{order}"][0]) < 1e-9  # no noise, no rise
-        assert 0.02 < columns[f"rise_{order}"][2] < 0.04  # the published 0.0285 belongs to other images
+        assert 0.02 < columns[f"rise_{order}"][2] < 0.04  # that of the authors' optima, 0.0283, belongs to other images
         assert np.all(np.diff(columns[f"optimal_{order}"]) < 0)
     tree = {claim["statement"]: claim for claim in json.loads((folder / "claims.json").read_text())}
     assert tree["The best sample stays optimal"]["verdict"] == "reproduced"
-    assert tree["The slope is about 0.0285 (the program's order of gates)"]["verdict"] == "not testable here"
+    assert (
+        tree["The slope is about 0.0283, that of the authors' own 100 optima (the program's order of gates)"]["verdict"]
+        == "not testable here"
+    )
     report = (folder / "report.md").read_text()
     assert set(re.findall(r"\]\((\S+)\.png\)", report)) == {
         "noise", "noise-training", "noise-devices", "noise-mitigation"

@@ -117,8 +117,7 @@ def restarts_of_product(
     No product start is used for two circuits where gradients are equal, so that these arms are independent.
 
     Returns:
-        The values of E − C* of the product starts that each entangled circuit's starts pay for, by the circuit's name
-        and by ``"gradients"`` and ``"rows"``.
+        The values of E − C* of the product starts, by the circuit that pays for them and by what is equal.
     """
     product, num_qubits = circuits[PRODUCT], landscape.num_qubits
     deep = {name: arm for name, arm in circuits.items() if name != PRODUCT}
