@@ -35,6 +35,7 @@ from qhn.paper.family import Family
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import ORDERS
 from qhn.paper.section import Writer
+from qhn.sweep.survey import Rate
 
 
 def probabilities_of_qiskit(circuit: Hypernetwork, theta: np.ndarray) -> np.ndarray:
@@ -102,11 +103,12 @@ def test_controls_start_where_the_runs_of_figure_2_do() -> None:
 )
 def test_training_lowers_e_and_does_not_depend_on_the_company_of_a_start(method, rng: np.random.Generator) -> None:
     costs = rng.normal(size=16)
-    values, gradients = train(Starts(method, range(6)), costs)
+    values, gradients, converged = train(Starts(method, range(6)), costs)
+    assert converged.all()
     assert values.min() >= costs.min() - 1e-12
     assert (values < costs.mean()).mean() > 0.5
     assert (gradients > 1).all()
-    again, _ = train(Starts(method, range(4, 6)), costs)
+    again, *_ = train(Starts(method, range(4, 6)), costs)
     assert again == pytest.approx(values[4:], abs=1e-6)
 
 
@@ -114,7 +116,7 @@ def test_training_lowers_e_and_does_not_depend_on_the_company_of_a_start(method,
 
 
 def arm(above: list[float], gradients: list[int], rows: int | None = 1) -> Arm:
-    return Arm("planted", 1, rows, np.array(above), np.array(gradients))
+    return Arm("planted", 1, rows, np.array(above), np.array(gradients), Rate(1, 1))
 
 
 def test_restarts_get_what_they_are_paid_for_and_no_start_twice() -> None:
@@ -125,7 +127,7 @@ def test_restarts_get_what_they_are_paid_for_and_no_start_twice() -> None:
 
 def test_starts_that_budgets_pay_for_are_a_fair_sample(rng: np.random.Generator) -> None:
     long = rng.random(200_000) < 0.5  # starts that take ten times as long, and succeed
-    pool = Arm("planted", 1, 1, np.where(long, 0.0, 1.0), np.where(long, 100, 10))
+    pool = Arm("planted", 1, 1, np.where(long, 0.0, 1.0), np.where(long, 100, 10), Rate(1, 1))
     found = best_of_restarts(pool, np.full(10_000, 100.0))
     assert len(found) == 10_000
     first = np.array([values[0] == 0.0 for values in found])
@@ -237,7 +239,7 @@ def test_verdicts_on_planted_searches(circuit: int, model: int, verdict: Verdict
     searches = [Sampled(0.0 if number < model else 1.0, 0.0, 100, 3) for number in range(20)]
     add_sampled_claims(family, (np.arange(20) >= circuit) * 1.0, {"a model": searches}, 500, 100)
     family.judge(page)
-    assert [claim.verdict for claim in page.claims] == [verdict] * 2
+    assert [claim.verdict for claim in page.claims] == [verdict]
 
 
 @pytest.mark.slow
@@ -246,7 +248,7 @@ def test_the_part_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with ThreadPoolExecutor(1) as executor:
         page = controls.controls(Lab(executor, tmp_path, seeds=2))
     section = page.section(0.0)
-    assert len(section.claims) == 2 * 5 + 2 * 4
+    assert len(section.claims) == 2 * 5 + 4
     assert {"controls.png", "controls.csv", "controls-restarts.png", "controls-restarts.csv"} <= {
         path.name for path in (tmp_path / "paper").iterdir()
     }

@@ -8,27 +8,27 @@ from functools import partial
 
 import numpy as np
 
-from qhn.arrays import Floats, Integers
+from qhn.arrays import Bools, Floats, Integers
 from qhn.baseline.score_function import Model, Training, restarts
 from qhn.baseline.tally import Tally
 from qhn.circuit.hypernetwork import Hypernetwork, Order
 from qhn.circuit.initial import Uniform
 from qhn.exact.energy import Energy
 from qhn.exact.state_vector import StateVectorEnergy
-from qhn.optimize.lbfgs import minimize
+from qhn.optimize.lbfgs import descend
 from qhn.paper.control_circuits import scattered
 from qhn.paper.lab import Lab
 from qhn.paper.optima import GRADIENT
 from qhn.problem.cost import TableProblem
 from qhn.problem.landscape import Landscape
 from qhn.seeds import Key, Purpose
-from qhn.sweep.survey import Rate
+from qhn.sweep.survey import Rate, rate_of
 
 STEPS = 500  # of L-BFGS, as in the paper
 BATCH = 50  # starts that advance together, and one job of a worker
 RESAMPLED = 2_000  # series of restarts from which the chance of a success is taken
 Method = Hypernetwork | Model | tuple[int, Order]
-PLACEMENT = 100  # the step of the random numbers that place CX gates, beyond those of classical searches
+PLACEMENT, SEARCH = 100, 101  # steps of the random numbers that place CX gates and that models draw
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Arm:
         rows: number of circuits to measure for a gradient by parameter shift; None for what is no circuit.
         above: the differences E − C* at the end, ``[starts]``.
         gradients: numbers of evaluations of E with its gradient, ``[starts]``.
+        converged: rate of starts that converged.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Arm:
     rows: int | None
     above: Floats
     gradients: Integers
+    converged: Rate
 
     def success(self, epsilon: float) -> Rate:
         """The rate of starts that end closer to C* than ``epsilon``."""
@@ -80,7 +82,7 @@ class Arm:
 
 def success_of(above: Floats, epsilon: float) -> Rate:
     """The rate of differences E − C* that are below ``epsilon``."""
-    return Rate(int((above < epsilon).sum()), len(above))
+    return rate_of(above < epsilon)
 
 
 def rows_of(circuit: Hypernetwork) -> int:
@@ -140,16 +142,16 @@ def trained(lab: Lab, name: str, method: Method, seeds: range, landscape: Landsc
     """
     jobs = [Starts(method, seeds[first : first + BATCH]) for first in range(0, len(seeds), BATCH)]
     ends = lab.map(partial(train, costs=landscape.costs), jobs, f"controls, {name}")
-    values, gradients = (np.concatenate(parts) for parts in zip(*ends, strict=True))
-    above = values - landscape.optimum
+    values, gradients, converged = (np.concatenate(parts) for parts in zip(*ends, strict=True))
+    above, rate = values - landscape.optimum, rate_of(converged)
     circuit = Hypernetwork(landscape.num_qubits, *method) if isinstance(method, tuple) else method
     if isinstance(circuit, Hypernetwork):
-        return Arm(name, int(circuit.active.sum()), rows_of(circuit), above, gradients)
-    return Arm(name, circuit.num_parameters, None, above, gradients)
+        return Arm(name, int(circuit.active.sum()), rows_of(circuit), above, gradients, rate)
+    return Arm(name, circuit.num_parameters, None, above, gradients, rate)
 
 
-def train(job: Starts, costs: Floats) -> tuple[Floats, Integers]:
-    """The last E of some starts and the numbers of gradients that they took, ``[starts]`` each.
+def train(job: Starts, costs: Floats) -> tuple[Floats, Integers, Bools]:
+    """The last E of some starts, their numbers of gradients, and whether they converged: ``[starts]`` each.
 
     Args:
         job: the starts.
@@ -157,8 +159,8 @@ def train(job: Starts, costs: Floats) -> tuple[Floats, Integers]:
     """
     if isinstance(job.method, tuple):
         ends = [_on_random_pairs(job.method, seed, costs) for seed in job.seeds]
-        values, gradients = (np.concatenate(parts) for parts in zip(*ends, strict=True))
-        return values, gradients
+        values, gradients, converged = (np.concatenate(parts) for parts in zip(*ends, strict=True))
+        return values, gradients, converged
     if isinstance(job.method, Hypernetwork):
         thetas = np.stack([initial(job.method, seed) for seed in job.seeds])
         return _minimum(Energy(job.method, costs, num_threads=1).value_and_grad, thetas)
@@ -171,17 +173,17 @@ def initial(circuit: Hypernetwork, seed: int) -> Floats:
     return Uniform().draw(circuit, Key(seed, Purpose.INITIAL_THETA).generator())
 
 
-def _on_random_pairs(method: tuple[int, Order], seed: int, costs: Floats) -> tuple[Floats, Integers]:
-    """The last E of a single start, whose seed also places the CX gates, and its number of gradients: ``[1]`` each."""
+def _on_random_pairs(method: tuple[int, Order], seed: int, costs: Floats) -> tuple[Floats, Integers, Bools]:
+    """What :func:`train` returns, of a single start whose seed also places the CX gates."""
     num_qubits = len(costs).bit_length() - 1
     circuit = scattered(num_qubits, *method, Key(seed, Purpose.BASELINE, PLACEMENT).generator())
     energy = StateVectorEnergy(circuit, costs, num_threads=1)
     return _minimum(energy.value_and_grad, initial(circuit, seed)[None])
 
 
-def _minimum(fn: Callable[[Floats], tuple[Floats, Floats]], first: Floats) -> tuple[Floats, Integers]:
-    found = minimize(fn, first, max_steps=STEPS, tolerance=GRADIENT)
-    return found.value, found.num_evaluations
+def _minimum(fn: Callable[[Floats], tuple[Floats, Floats]], first: Floats) -> tuple[Floats, Integers, Bools]:
+    *_, found = descend(fn, first, max_steps=STEPS, tolerance=GRADIENT)
+    return found.value, found.num_evaluations, found.converged
 
 
 # ---------------------------------------------------------------- training by samples
@@ -212,7 +214,7 @@ def sampled(job: tuple[Model, int, int], costs: Floats) -> Sampled:
         costs: the costs of all bitstrings, ``[2**num_bits]``.
     """
     model, max_distinct, seed = job
-    rng = Key(seed, Purpose.BASELINE, PLACEMENT).generator()
+    rng = Key(seed, Purpose.BASELINE, SEARCH).generator()
     tally = Tally(TableProblem(costs), max_distinct, rng)
     runs = list(restarts(model, tally, rng, Training()))
     best = min(runs, key=lambda run: run.mean)
