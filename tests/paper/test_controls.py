@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from qiskit.quantum_info import Statevector
 
 from qhn.baseline.autoregressive import Autoregressive
 from qhn.baseline.born_machine import BornMachine
+from qhn.baseline.classical import passes
 from qhn.circuit.hypernetwork import Hypernetwork, Order, hypernetwork, product_state
 from qhn.config.file import load_config
 from qhn.exact.energy import Energy
@@ -33,7 +35,7 @@ from qhn.paper.controls import (
 )
 from qhn.paper.family import Family
 from qhn.paper.lab import Lab
-from qhn.paper.pictures import ORDERS
+from qhn.paper.pictures import ORDERS, search_curves
 from qhn.paper.section import Writer
 from qhn.sweep.survey import Rate
 
@@ -254,3 +256,16 @@ def test_the_part_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     }
     text = section.markdown()
     assert all(name in text for name in (PRODUCT, AUTOREGRESSIVE, scattered_name("eq5"), born_name(3)))
+
+
+def test_searches_are_drawn_against_both_prices(tmp_path: Path) -> None:
+    counts = np.array([1.0, 10.0])
+    curves = {
+        name: (counts, np.array([0.3, 0.1])) for name in ("descent", "straight-through", "2 layers, 1 shot a row")
+    }
+    prices = {name: passes(name) for name in curves}
+    search_curves(tmp_path / "search.png", curves, 0.0, dict.fromkeys(curves, "-"), prices)
+    with (tmp_path / "search.csv").open() as file:
+        found = [(row["search"], float(row["distinct"]), float(row["passes"])) for row in csv.DictReader(file)]
+    expected = [(name, count, (3 if name == "straight-through" else 1) * count) for name in curves for count in counts]
+    assert found == expected

@@ -52,7 +52,7 @@ def equal_evaluations(lab: Lab) -> Writer:
             lab.folder / "search.png", curves, landscape.optimum, marks, {n: passes(n) for n in curves}
         ),
         "Mean over repeats of the best C so far (solid: circuits trained by samples; dashed: classical searches), "
-        "against different networks evaluated and against passes over the samples.",
+        "against different networks evaluated and against passes over the samples. 10⁻⁵ stands for all below it.",
     )
     head = ["circuit", "shots a row", "distinct networks", "E − C* median", "best sampled is optimal"]
     head += ["… polished", "by so many networks more, at most"]
