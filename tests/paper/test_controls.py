@@ -22,7 +22,7 @@ from qhn.paper import controls
 from qhn.paper.claims import Verdict
 from qhn.paper.control_arms import Arm, Sampled, Starts, best_of_restarts, initial, rows_of, sampled, train
 from qhn.paper.control_circuits import Rewired, scattered, unentangled
-from qhn.paper.controls import (
+from qhn.paper.control_claims import (
     AUTOREGRESSIVE,
     MIDDLE,
     PRODUCT,

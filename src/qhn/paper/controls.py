@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,23 @@ from qhn.baseline.autoregressive import Autoregressive
 from qhn.baseline.born_machine import BornMachine
 from qhn.baseline.score_function import Model
 from qhn.circuit.hypernetwork import hypernetwork, product_state
-from qhn.paper.control_arms import Arm, Sampled, best_of_restarts, rows_of, sampled_arms, success_of, trained
+from qhn.paper.control_arms import Arm, best_of_restarts, rows_of, sampled_arms, success_of, trained
 from qhn.paper.control_circuits import unentangled
+from qhn.paper.control_claims import (
+    AUTOREGRESSIVE,
+    LOGISTIC,
+    MIDDLE,
+    PRODUCT,
+    add_claims,
+    add_sampled_claims,
+    born_name,
+    circuit_name,
+    restarted,
+    scattered_name,
+    unentangled_name,
+)
 from qhn.paper.controls_pictures import chances, rates
 from qhn.paper.family import Family
-from qhn.paper.inference import Contrast, Difference, pooled
 from qhn.paper.lab import Lab, circuit_of
 from qhn.paper.pictures import ORDERS, name_of
 from qhn.paper.plan import CONTROLS
@@ -24,9 +36,6 @@ from qhn.paper.section import Writer
 from qhn.problem.landscape import Landscape
 from qhn.sweep.survey import Group, Rate, Survey
 
-PRODUCT, AUTOREGRESSIVE, LOGISTIC = "product", "autoregressive, angles", "autoregressive, logistic"
-MIDDLE = (2, 3)  # the depths at which the paper sees the most successes
-SOURCE = "Fig. 2, controls"
 MARGIN = 1.2  # of product starts, over the number that the gradients of all circuits pay for on average
 
 
@@ -63,11 +72,6 @@ def controls(lab: Lab) -> Writer:
 # ---------------------------------------------------------------- arms
 
 
-def circuit_name(num_layers: int, order: str) -> str:
-    """The name of a circuit's arm; the product state is the same in both orders."""
-    return f"{name_of(num_layers)}, {order}" if num_layers else PRODUCT
-
-
 def circuit_arms(survey: Survey) -> dict[str, Arm]:
     """The circuits of Fig. 2 by name."""
     found = {}
@@ -79,21 +83,6 @@ def circuit_arms(survey: Survey) -> dict[str, Arm]:
         converged = group.converged_by(group.config.train.steps)
         found[name] = Arm(name, active, rows_of(circuit), above, group.columns["num_gradients"], converged)
     return found
-
-
-def scattered_name(order: str) -> str:
-    """The name of the arm of 2 layers with CX gates on random pairs."""
-    return f"2 layers, {order}, CX on random pairs"
-
-
-def unentangled_name(num_layers: int) -> str:
-    """The name of the arm of a product state with as many rotations as a circuit."""
-    return f"{name_of(num_layers)} without CX"
-
-
-def born_name(num_layers: int) -> str:
-    """The name of the arm of a Born machine with at most as many parameters as a circuit."""
-    return f"Born machine, as {name_of(num_layers)}"
 
 
 def control_arms(lab: Lab, landscape: Landscape) -> dict[str, Arm]:
@@ -136,86 +125,6 @@ def restarts_of_product(
         found[name] = {"gradients": ends[first : first + len(part)], "rows": best_of_restarts(pool, rows)}
         first += len(part)
     return found
-
-
-def restarted(spent: Sequence[Floats], epsilon: float) -> Rate:
-    """The rate at which the best of the starts that each budget paid for ends closer to C* than ``epsilon``."""
-    return success_of(np.array([values.min() for values in spent]), epsilon)
-
-
-# ---------------------------------------------------------------- claims
-
-
-def add_claims(
-    family: Family, arms: Mapping[str, Arm], spent: Mapping[str, Mapping[str, list[Floats]]], epsilon: float
-) -> None:
-    """Add the claims that circuits of 2 and 3 layers succeed more often than each of the controls.
-
-    Args:
-        family: the tests that are judged together.
-        arms: the circuits and their controls, by name.
-        spent: the product starts that the gradients of each circuit pay for (:func:`restarts_of_product`).
-        epsilon: distance of E from C* for a success.
-    """
-
-    def together(*names: str) -> Contrast:
-        return Contrast.of(" and ".join(names), pooled(*(arms[name].success(epsilon) for name in names)))
-
-    deep = {order: together(*(circuit_name(num_layers, order) for num_layers in MIDDLE)) for order in ORDERS}
-    two = {order: together(circuit_name(2, order)) for order in ORDERS}
-    restarts = {
-        order: Contrast.of(
-            f"restarts, {order}",
-            pooled(*(restarted(spent[circuit_name(layers, order)]["gradients"], epsilon) for layers in MIDDLE)),
-        )
-        for order in ORDERS
-    }
-    wide = together(*map(unentangled_name, MIDDLE))
-    born = together(*map(born_name, MIDDLE))
-    compared = (
-        ("Two or three layers", "restarts of the product state at equal gradients", deep, restarts),
-        ("Two layers", "as many CX on random pairs", two, {order: together(scattered_name(order)) for order in ORDERS}),
-        ("Two or three layers", "a product state with as many rotations", deep, dict.fromkeys(ORDERS, wide)),
-        (
-            "Two layers",
-            "an autoregressive network with as many parameters",
-            two,
-            dict.fromkeys(ORDERS, together(AUTOREGRESSIVE)),
-        ),
-        ("Two or three layers", "a Born machine with as many parameters", deep, dict.fromkeys(ORDERS, born)),
-    )
-    for subject, control, higher, lower in compared:
-        gains = {order: higher[order] - lower[order] for order in ORDERS}
-        family.order(
-            SOURCE,
-            f"{subject} succeed more often than {control} (ε = {epsilon:g})",
-            {order: Difference.contrast(gain) for order, gain in gains.items()},
-            Difference.contrast(gains["eq5"] - gains["authors"]),
-            "circuit minus control",
-        )
-
-
-def add_sampled_claims(
-    family: Family, circuit: Floats, models: Mapping[str, Sequence[Sampled]], seen: int, most: int
-) -> None:
-    """Add the claims that a circuit trained by samples succeeds more often than models that evaluate fewer networks.
-
-    Args:
-        family: the tests that are judged together.
-        circuit: the differences E − C* of the circuit's starts.
-        models: the searches of each model, by its name.
-        seen: number of different networks that the circuit evaluated, in the median.
-        most: number of different networks that each search evaluated.
-    """
-    epsilon = CONTROLS.epsilons[0]
-    for name, found in models.items():
-        lower = success_of(np.array([one.above for one in found]), epsilon)
-        family.add(
-            SOURCE,
-            f"Trained by samples, two layers (eq5, {seen:,} networks) succeed more often than restarts of {name} "
-            f"({most:,} networks; ε = {epsilon:g})",
-            Difference.of(success_of(circuit, epsilon), lower).above(),
-        )
 
 
 # ---------------------------------------------------------------- tables
