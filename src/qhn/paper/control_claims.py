@@ -52,7 +52,7 @@ def add_claims(
     Args:
         family: the tests that are judged together.
         arms: the circuits and their controls, by name.
-        spent: the product starts that the gradients of each circuit pay for (:func:`qhn.paper.controls.restarts_of_product`).
+        spent: the product starts that each circuit pays for (:func:`qhn.paper.controls.restarts_of_product`).
         epsilon: distance of E from C* for a success.
     """
 
