@@ -26,7 +26,6 @@ from qhn.lock import Lock
 from qhn.optimize.optimizer import SpsaGains
 from qhn.paper import devices, dynamics, mitigation, noise, noisytraining, optima, overfitting
 from qhn.paper.claims import Claim, Verdict, by_order, verdict_of
-from qhn.paper.digits import _close
 from qhn.paper.inference import Difference, above, pooled
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import gap_bins, gap_shares
@@ -73,7 +72,6 @@ def test_a_rate_is_above_a_share_only_beyond_its_interval() -> None:
     assert [verdict_of(holds) for holds in (True, False, None)] == [
         Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.UNDECIDED
     ]  # fmt: skip
-    assert [_close(rate, 0.6) for rate in (Rate(0, 2), Rate(120, 200), Rate(80, 200))] == [None, True, False]
 
 
 def test_a_histogram_of_energies_shows_all_starts_and_nothing_below_the_optimum(
