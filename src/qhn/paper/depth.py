@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qhn.paper.claims import Verdict, by_order
+from qhn.paper.convergence import convergence
 from qhn.paper.family import Family
 from qhn.paper.inference import Difference, above, pooled
 from qhn.paper.lab import Lab
@@ -35,6 +36,7 @@ def figure_2(lab: Lab) -> Writer:
         "optimal networks satisfy. Success is judged on E, the mean over the trained distribution."
     )
     add_rates(page, lab, survey, "figure-2")
+    convergence(page, lab, survey, "Fig. 2")
     best, row = best_of(survey.groups)
     bits = best.columns["best_bits"][row]
     page.picture(
@@ -94,6 +96,7 @@ def figure_3(lab: Lab) -> Writer:
         f"optimum C* = {landscape.optimum:.6f} is {landscape.degeneracy}-fold: {', '.join(sorted(shapes))}."
     )
     add_rates(page, lab, survey, "figure-3")
+    convergence(page, lab, survey, "Fig. 3")
     family = Family("success against depth, Fig. 3")
     _shape(page, family, survey, "Fig. 3")
     before = lab.survey("figure-2")

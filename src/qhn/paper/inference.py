@@ -175,12 +175,16 @@ class Difference:
         return cls(mean, *at(TAIL), at)
 
     @classmethod
-    def of_resamples(cls, values: ArrayLike) -> Difference:
+    def of_resamples(cls, values: ArrayLike, resamples: int = RESAMPLES) -> Difference:
         """The mean of values with the interval of means of resamples, which is infinite for a single value.
 
-        The interval does not rest on a normal distribution: it is between quantiles of 2,000 resamples. Those of few
+        The interval does not rest on a normal distribution: it is between quantiles of the resamples. Those of few
         values scatter too little, so that the quantiles lie as much further out as Student's t is wider (the expanded
-        percentile interval: Hesterberg, The American Statistician 69, 371, 2015). No p-value is below 1/1,000.
+        percentile interval: Hesterberg, The American Statistician 69, 371, 2015).
+
+        Args:
+            values: the values, ``[n]``.
+            resamples: number of resamples; no p-value is below twice its inverse.
 
         >>> str(Difference.of_resamples([0.0, 0.0, 0.0, 1.0] * 10)), str(Difference.of_resamples([0.0, 0.1, 0.3]))
         ('+0.25 (+0.12 to +0.40)', '+0.13 (+0.00 to +0.30)')
@@ -192,11 +196,11 @@ class Difference:
         number = len(gains)
         if number < 2:
             return cls(float(gains.mean()), -inf, inf, lambda tail: (-inf, inf))
-        chosen = np.random.default_rng(0).integers(number, size=(RESAMPLES, number))
+        chosen = np.random.default_rng(0).integers(number, size=(resamples, number))
         means = gains[chosen].mean(axis=1)
 
         def at(tail: float) -> Interval:
-            if tail < 1 / RESAMPLES:
+            if tail < 1 / resamples:
                 return -inf, inf
             share = float(norm.sf(sqrt(number / (number - 1)) * student_t.isf(tail, number - 1)))
             low, high = np.quantile(means, [share, 1 - share])

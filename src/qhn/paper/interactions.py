@@ -64,7 +64,8 @@ def figure_5(lab: Lab) -> Writer:
 def shares_of(landscape: Landscape) -> Floats:
     """The shares W(S) / Σ W of the variance of the costs, from S = 1 on: ``[num_qubits]``."""
     weights = landscape.walsh_weights[1:]
-    return weights / weights.sum()
+    shares: Floats = weights / weights.sum()
+    return shares
 
 
 def shares_of_data_set(job: tuple[str, int]) -> Floats:

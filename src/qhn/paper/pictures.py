@@ -199,23 +199,39 @@ def along_training(path: Path, steps: Sequence[int], values: Mapping[str, Mappin
 
 @in_own_style
 def search_curves(
-    path: Path, curves: Mapping[str, tuple[Floats, Floats]], optimum: float, marks: Mapping[str, str]
+    path: Path,
+    curves: Mapping[str, tuple[Floats, Floats]],
+    optimum: float,
+    marks: Mapping[str, str],
+    passes: Mapping[str, int],
 ) -> Path:
-    """Draw the mean best C − C* against distinct evaluations; ``marks`` gives the line style of each curve."""
-    figure, (axes,) = new_figure(width=1.4 * COLUMN, height=COLUMN)
+    """Draw the mean best C − C* against distinct evaluations, and against passes over the samples.
+
+    Args:
+        path: file of the picture.
+        curves: numbers of different networks ``[n]`` and mean best costs ``[n]`` of each search, by its name.
+        optimum: the lowest cost C*.
+        marks: the line style of each curve.
+        passes: number of passes over the samples for each different network, of each curve.
+    """
+    figure, panels = new_figure(2, width=COLUMN, height=COLUMN)
     rows: list[dict[str, Any]] = []
     for number, (name, (counts, best)) in enumerate(curves.items()):
-        axes.plot(
-            counts, np.maximum(best - optimum, 1e-5), color=COLOURS[number % len(COLOURS)], ls=marks[name], lw=1.2,
-            label=name,
-        )  # fmt: skip
-        pairs = zip(counts.tolist(), best.tolist(), strict=True)
-        rows += [{"search": name, "distinct": count, "best_cost_mean": cost} for count, cost in pairs]
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlabel("different networks evaluated")
-    axes.set_ylabel("mean of best C − C*")
-    axes.legend(fontsize=6, frameon=False)
+        for axes, price in zip(panels, (1, passes[name]), strict=True):
+            axes.plot(
+                price * counts, np.maximum(best - optimum, 1e-5), color=COLOURS[number % len(COLOURS)], ls=marks[name],
+                lw=1.2, label=name,
+            )  # fmt: skip
+        rows += [
+            {"search": name, "distinct": count, "passes": passes[name] * count, "best_cost_mean": cost}
+            for count, cost in zip(counts.tolist(), best.tolist(), strict=True)
+        ]
+    for axes, label in zip(panels, ("different networks evaluated", "passes over the samples"), strict=True):
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel(label)
+    panels[0].set_ylabel("mean of best C − C*")
+    one_legend(figure, panels, fontsize=6, ncols=3)
     write_rows(path.with_suffix(".csv"), rows)
     return save(figure, path)
 

@@ -13,6 +13,7 @@ from qhn import durable
 from qhn.errors import QhnError
 from qhn.lock import Lock
 from qhn.paper import (
+    controls,
     depth,
     digits,
     dynamics,
@@ -22,6 +23,7 @@ from qhn.paper import (
     method,
     noise,
     overfitting,
+    plateaus,
     prediction,
     qsgd,
     search,
@@ -43,7 +45,9 @@ PARTS: dict[str, Callable[[Lab], Writer]] = {  # in the order of the report
     "beyond": search.beyond_enumeration,
     "training": dynamics.training,
     "data-sets": dynamics.data_sets,
+    "controls": controls.controls,
     "initial": dynamics.initial,
+    "plateaus": plateaus.plateaus,
     "noise": noise.noise,
     "frugal": frugal.frugal,
     "look-ahead": look_ahead.looking_ahead,
