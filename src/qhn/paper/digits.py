@@ -10,7 +10,7 @@ from qhn.paper.convergence import convergence
 from qhn.paper.family import Family
 from qhn.paper.inference import Contrast, Difference, Hypothesis, pooled
 from qhn.paper.lab import Lab
-from qhn.paper.pictures import ORDERS, energies, success
+from qhn.paper.pictures import ORDERS, energies, name_of, success
 from qhn.paper.plan import DIGITS
 from qhn.paper.section import Writer
 from qhn.paper.success import in_words, table
@@ -151,6 +151,9 @@ def encoding(lab: Lab) -> Writer:
         f"training{held_out}."
     )
     table(page, lab, survey)
+    steps = group.config.train.steps
+    converged = ", ".join(f"{name_of(one.values[0])} {one.converged_by(steps)}" for one in survey.groups)
+    page.text(f"Starts that had converged after the paper's {steps} iterations: {converged}.")
     full = len(problem.dataset.y) == MNIST_37
     agrees = (low, high) == (0, 1) and abs(landscape.optimum - 0.60364) < 5e-5
     page.claim(

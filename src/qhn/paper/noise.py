@@ -44,7 +44,7 @@ class Curves:
         converged: whether training without noise had converged, ``[circuits]``.
         rise: E with noise minus E without noise, ``[circuits, strengths]``.
         optimal: the share of shots that are optimal, ``[circuits, strengths]``.
-        untrained: the same at the initial θ of each circuit, ``[circuits, strengths]``.
+        untrained: the share of shots that are optimal at the initial θ of each circuit, ``[circuits, strengths]``.
         random: the share of all bitstrings that are optimal, ``[circuits]``.
     """
 
