@@ -174,7 +174,7 @@ def judge(page: Writer, curves: Mapping[str, Curves], *, full: bool) -> None:
     family.add(
         AUTHORS,
         f"⟨C⟩ of a trained circuit rises linearly with the strength of the noise (off its line by less than "
-        f"{NOISE.bend:.0%} of its largest rise)",
+        f"{100 * NOISE.bend:g} % of its largest rise)",
         {order: bend.inside(-NOISE.bend, NOISE.bend) for order, bend in bends.items()},
         evidence="; ".join(
             f"{order} off by {bends[order].words(1, 100)} % of the largest rise, above the chord halfway by "
@@ -184,7 +184,7 @@ def judge(page: Writer, curves: Mapping[str, Curves], *, full: bool) -> None:
     )
     slopes = {order: Difference.of_means(curve.slopes) for order, curve in curves.items()}
     statement = f"The slope is that of the authors' own 100 optima, {NOISE.slope:g} ± {NOISE.slope_error:g}"
-    statement += f", to {NOISE.slope_margin:.0%} (the program's order of gates)"
+    statement += f", to {100 * NOISE.slope_margin:g} % (the program's order of gates)"
     words = "; ".join(f"{order} {slope.words(4)}" for order, slope in slopes.items())
     spread = curves["authors"].slopes.std() / slopes["authors"].value
     words += f"; circuits differ by {100 * spread:.0f} %"
