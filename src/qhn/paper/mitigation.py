@@ -120,8 +120,8 @@ def judge(page: Writer, found: Mapping[tuple[str, str, str], Biases]) -> None:
     low, high = NOISE.half
     family.add(
         OURS,
-        f"Readout inversion with folding halves the bias of E ({100 * low:g} to {100 * high:g} %, in the mean over tasks "
-        "and devices)",
+        f"Readout inversion with folding halves the bias of E ({100 * low:g} to {100 * high:g} %, in the mean over "
+        "tasks and devices)",
         {order: Difference.of_means(shares[2]).inside(low, high) for order, shares in mean.items()},
         by_order,
         "; ".join(
