@@ -242,7 +242,8 @@ class NoisePlan(Plan):
 
     starts: int = fixed(40, "trained without noise in each order of gates, for curves against the strength of noise")
     noisy_starts: int = fixed(
-        12, "trained with noise, in pairs; chances at the initial θ scatter by 0.4, so that a gain of 0.6 is found"
+        12,
+        "trained with noise, in pairs; raised after 6 had left gains over the initial θ undecided, so not fixed before",
     )
     mitigated: int = fixed(8, "circuits for each task, device and order of gates whose bias is mitigated")
     bend: float = fixed(0.05, "share of the largest rise that a straight rise may be off its line")
