@@ -23,9 +23,8 @@ from qhn.estimator.gradient import Spsa
 from qhn.estimator.noisy import NoisyEstimator
 from qhn.lock import Lock
 from qhn.optimize.optimizer import SpsaGains
-from qhn.paper import devices, dynamics, mitigation, noise, noisytraining, optima, overfitting, plan
+from qhn.paper import devices, dynamics, mitigation, noise, noisyends, noisytraining, optima, overfitting, plan
 from qhn.paper.claims import Claim, Verdict, by_order, verdict_of
-from qhn.paper.digits import _close
 from qhn.paper.inference import Difference, above, pooled
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import gap_bins, gap_shares
@@ -72,7 +71,6 @@ def test_a_rate_is_above_a_share_only_beyond_its_interval() -> None:
     assert [verdict_of(holds) for holds in (True, False, None)] == [
         Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.UNDECIDED
     ]  # fmt: skip
-    assert [_close(rate, 0.6) for rate in (Rate(0, 2), Rate(120, 200), Rate(80, 200))] == [None, True, False]
 
 
 def test_a_histogram_of_energies_shows_all_starts_and_nothing_below_the_optimum(
@@ -132,7 +130,7 @@ def test_the_part_without_orders_of_gates(tmp_path: Path) -> None:
         reproduce(Lab(executor, tmp_path, seeds=1), ["encoding"])
     report = (tmp_path / "paper" / "report.md").read_text()
     assert "The optimum selects {0, 1} with C = 0.60364 | **not testable here**" in report
-    assert "the cheapest circuit is " in report
+    assert "the cheapest circuit is at ε = 5e-05 " in report
 
 
 def test_unknown_parts_are_refused(tmp_path: Path) -> None:
@@ -187,7 +185,7 @@ def test_the_part_on_noise_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(noise, "STRENGTHS", (0.0, 0.2, 1.0, 2.0))
     monkeypatch.setattr(noisytraining, "STRENGTHS", (0.0, 1.0))
     for name in ("STEPS", "MORE_STEPS", "SPSA_STEPS"):
-        monkeypatch.setattr(noisytraining, name, 2)
+        monkeypatch.setattr(noisyends, name, 2)
     for module in (devices, mitigation):
         monkeypatch.setattr(module, "DEVICES", ("fake_boston",))
     monkeypatch.setattr(mitigation, "TASKS", (optima.GAUSSIANS,))
@@ -200,12 +198,9 @@ def test_the_part_on_noise_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.
         assert abs(columns[f"rise_{order}"][0]) < 1e-9  # no noise, no rise
         assert 0.02 < columns[f"rise_{order}"][2] < 0.04  # that of the authors' optima, 0.0283, belongs to other images
         assert np.all(np.diff(columns[f"optimal_{order}"]) < 0)
-    tree = {claim["statement"]: claim for claim in json.loads((folder / "claims.json").read_text())}
-    assert tree["The best sample stays optimal"]["verdict"] == "reproduced"
-    assert (
-        tree["The slope is about 0.0283, that of the authors' own 100 optima (the program's order of gates)"]["verdict"]
-        == "not testable here"
-    )
+    claims = json.loads((folder / "claims.json").read_text())
+    assert [claim["verdict"] for claim in claims if claim["statement"].startswith("The slope")] == ["not testable here"]
+    assert all(claim["family"] for claim in claims if not claim["statement"].startswith("The slope"))
     report = (folder / "report.md").read_text()
     assert set(re.findall(r"\]\((\S+)\.png\)", report)) == {
         "noise", "noise-training", "noise-devices", "noise-mitigation"
@@ -219,35 +214,36 @@ def test_the_part_on_noise_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_training_on_a_machine_without_noise_is_training_without_noise() -> None:
-    methods = (noisytraining.WITHOUT, noisytraining.WRITTEN)
+    methods = (noisyends.WITHOUT, noisyends.WRITTEN)
     for order in ("eq5", "authors"):
-        found = noisytraining.ends((0.0, order, 0), starts=1, mnist=None, methods=methods)
+        found = noisyends.ends((0.0, order, 0), starts=1, mnist=None, methods=methods)
         for end in found.values():
             np.testing.assert_allclose(end.noisy, end.ideal, rtol=0, atol=1e-9)
             assert end.likely.all()
-            assert end.found.all()
-        assert abs(found[noisytraining.WRITTEN].optimal[0] - 1) < 1e-9
+            assert (end.untrained < 0.1).all()
+            assert end.random[0] == 64 / 2**17
+        assert abs(found[noisyends.WRITTEN].optimal[0] - 1) < 1e-9
 
 
 def test_training_with_noise_goes_on_to_lower_energies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(noisytraining, "MORE_STEPS", 8)
-    methods = (noisytraining.WITHOUT, noisytraining.AFTERWARDS)
-    found = noisytraining.ends((2.0, "eq5", 0), starts=1, mnist=None, methods=methods)
-    assert noisytraining.share_lowered(found, noisytraining.AFTERWARDS)[0] > 0.05
-    after = found[noisytraining.AFTERWARDS]
+    monkeypatch.setattr(noisyends, "MORE_STEPS", 8)
+    methods = (noisyends.WITHOUT, noisyends.AFTERWARDS)
+    found = noisyends.ends((2.0, "eq5", 0), starts=1, mnist=None, methods=methods)
+    assert noisytraining.share_lowered(found, noisyends.AFTERWARDS)[0] > 0.05
+    after = found[noisyends.AFTERWARDS]
     assert 9 <= after.gradients[0] < 20
     assert after.circuits[0] == after.gradients[0] * (1 + 2 * 7 * 17)  # the first RZ layer has no effect
-    assert found[noisytraining.WITHOUT].circuits[0] == 0
+    assert found[noisyends.WITHOUT].circuits[0] == 0
 
 
 def test_spsa_descends_on_a_noisy_machine(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(noisytraining, "SPSA_STEPS", 60)
+    monkeypatch.setattr(noisyends, "SPSA_STEPS", 60)
     ansatz = hypernetwork(4, 1)
     sampler = DepolarisingBackend(NoiseSettings(p1=0.01, p2=0.03)).compile(ansatz)
     estimator = NoisyEstimator(ansatz, TableProblem(rng.normal(size=16)), sampler)
     thetas = rng.uniform(0, 2 * np.pi, (3, ansatz.num_parameters))
-    monkeypatch.setattr(noisytraining, "GAINS", SpsaGains(learning_rate=2.0))
-    reached = noisytraining.by_spsa(estimator, thetas, Spsa(ansatz.active))
+    monkeypatch.setattr(noisyends, "GAINS", SpsaGains(learning_rate=2.0))
+    reached = noisyends.by_spsa(estimator, thetas, Spsa(ansatz.active))
     assert (estimator(reached).mean < estimator(thetas).mean - 0.2).all()
 
 
@@ -296,18 +292,6 @@ def test_a_device_measures_the_bias_that_its_twin_says_is_left(order: Order) -> 
     assert (both < 0.75 * none).all()
     assert (inverse < none).all()
     assert (folded < 1.5 * none).all()
-
-
-def test_a_bend_is_measured_against_the_line() -> None:
-    strengths = np.array(noise.STRENGTHS)
-    for exponent, bend in ((1.0, 0.0), (2.0, 0.2)):
-        rise = np.stack([strengths**exponent, 3 * strengths**exponent])
-        curve = noise.Curves(np.array([1e-6, 1e-2]), rise, rise, rise)
-        assert abs(curve.bend - bend) < 0.1
-        assert len(curve.trained.gap) == 1
-    assert curve.bend > noise.STRAIGHT
-    none = noise.Curves(np.array([3e-2, 1e-2]), rise, rise, rise)
-    assert none.trained.gap.tolist() == [1e-2]  # the nearest, if no start came to an optimum
 
 
 def test_a_caption_is_emphasised_whatever_its_characters(tmp_path: Path) -> None:

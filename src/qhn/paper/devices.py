@@ -5,28 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 
-import numpy as np
-
 from qhn.backend.rehearsal import RehearsalSampler
 from qhn.config.file import load_config
-from qhn.paper.claims import by_order, verdict_of
+from qhn.paper.chances import best_sample
+from qhn.paper.claims import Verdict, by_order, in_all
+from qhn.paper.family import Decisions, Family
+from qhn.paper.inference import Difference, Hypothesis
 from qhn.paper.lab import Lab, circuit_of
 from qhn.paper.noise_pictures import trained_with_noise
-from qhn.paper.noisytraining import (
-    AFTERWARDS,
-    METHODS,
-    OURS,
-    SHOTS,
-    WITHOUT,
-    Results,
-    finds,
-    lowers,
-    points,
-    sampler_of,
-    spread,
-    study,
-    table,
-)
+from qhn.paper.noisyends import AFTERWARDS, METHODS, WITHOUT, Results, sampler_of, study
+from qhn.paper.noisytraining import OURS, finds, lowers, over_machines, points, spread, table
 from qhn.paper.optima import EPSILON, GAUSSIANS, MNIST
 from qhn.paper.pictures import ORDERS
 from qhn.paper.section import Writer
@@ -47,21 +35,22 @@ def noise_of_devices(page: Writer, lab: Lab) -> None:
         "Crosstalk, leakage, drift and idle qubits are not simulated. ⟨C⟩ and its gradients are exact; a device has "
         "shot noise besides, with which training is harder."
     )
-    found = {}
+    found, family = {}, Family("noise of devices")
     for task, methods in WAYS.items():
         fidelity = {(device, order): _fidelity(task, device, order) for device in DEVICES for order in ORDERS}
         results = found[task] = study(lab, DEVICES, f"noise of devices, {task}", task, methods)
         page.text(f"`{task}`, {NUM_QUBITS[task]} qubits{REMARKS[task]}:")
         table(page, "device", results, {key: f"{key[0]} ({fidelity[key]:.2f})" for key in fidelity})
-        _ranking(page, task, results, fidelity)
+        ranking(family, task, results, fidelity)
     page.picture(
         lambda: trained_with_noise(lab.folder / "noise-devices.png", points(found[MNIST]), "device"),
         f"`{MNIST}`: E − C* with the noise of devices, of circuits trained in different ways: means and standard "
         "errors over starts. SPSA is far above.",
     )
-    _best_sample(page, found[MNIST])
-    finds(page, OURS, found[MNIST], "a device's noise")
-    lowers(page, found[MNIST], DEVICES, "a device's noise")
+    stays_optimal(family, found[MNIST])
+    finds(family, OURS, found[MNIST], DEVICES, "a device's noise")
+    lowers(family, found[MNIST], DEVICES, "a device's noise")
+    family.judge(page)
 
 
 def _fidelity(task: str, device: str, order: str) -> float:
@@ -73,35 +62,39 @@ def _fidelity(task: str, device: str, order: str) -> float:
     return sampler.placement.chains[0].fidelity
 
 
-def _best_sample(page: Writer, results: Results) -> None:
-    """Add the claim that shots with noise still include an optimum, for circuits trained to one without noise."""
-    parts, holds = [], True
-    for device in DEVICES:
-        ends = [results[device, order][WITHOUT] for order in ORDERS]
-        ideal, seen = (np.concatenate([getattr(end, name) for end in ends]) for name in ("ideal", "found"))
-        trained = ideal < EPSILON
-        holds = holds and bool(seen[trained].all())
-        parts.append(f"{device} {seen[trained].sum()} of {trained.sum()}")
-    page.claim(
-        OURS,
-        f"The best of {SHOTS:,} shots of a trained circuit stays optimal with the noise of three devices",
-        verdict_of(holds),
-        f"circuits with E − C* < {EPSILON:g} without noise: {', '.join(parts)}",
+def stays_optimal(family: Family, results: Results) -> None:
+    """Add the claims that shots with noise still include an optimum, for circuits trained to one without noise."""
+    shares, counts = {}, []
+    for order in ORDERS:
+        ends = [results[device, order][WITHOUT] for device in DEVICES]
+        kept = ends[0].ideal < EPSILON
+        counts.append(f"{kept.sum()} of {len(kept)} ({order})")
+        if kept.any():
+            shares[order] = over_machines(ends, kept)
+    remark = (
+        f"On the worst device for each of the circuits with E − C* < {EPSILON:g} without noise: {', '.join(counts)}"
     )
+    best_sample(family, OURS, f"of a trained circuit with the noise of {len(DEVICES)} devices", shares, remark)
 
 
-def _ranking(page: Writer, task: str, results: Results, fidelity: Mapping[tuple[str, str], float]) -> None:
-    """Add the claim that E rises less on the device with the better chain."""
-    rises = {key: spread(results[key][WITHOUT].noisy - results[key][WITHOUT].ideal) for key in fidelity}
-    falls = {}
+def ranking(family: Family, task: str, results: Results, fidelity: Mapping[tuple[str, str], float]) -> None:
+    """Add the claim that E of the same circuits rises less on the device with the better chain, in pairs by start."""
+    rises = {key: results[key][WITHOUT].noisy - results[key][WITHOUT].ideal for key in fidelity}
+    tests: dict[str, Hypothesis] = {}
     for order in ORDERS:
         worst_first = sorted((key for key in fidelity if key[1] == order), key=lambda key: fidelity[key])
-        means = [(results[key][WITHOUT].noisy - results[key][WITHOUT].ideal).mean() for key in worst_first]
-        falls[order] = all(first > second for first, second in pairwise(means))
-    page.claim(
+        for worse, better in pairwise(worst_first):
+            tests[f"{order}: {worse[0]} − {better[0]}"] = Difference.of_means(rises[worse] - rises[better]).above()
+
+    def combine(holds: Decisions) -> Verdict:
+        each = {order: [held for name, held in holds.items() if name.startswith(f"{order}:")] for order in ORDERS}
+        return by_order({order: in_all(some) if some else None for order, some in each.items()})
+
+    family.add(
         OURS,
         f"From device to device, E of trained circuits rises less where the predicted fidelity is higher (`{task}`)",
-        by_order(falls),
-        "; ".join(f"{device} {order}, fidelity {fidelity[device, order]:.2f}: {rise}"
-                  for (device, order), rise in rises.items())
+        tests,
+        combine,
+        "; ".join(f"{device} {order}, fidelity {fidelity[device, order]:.2f}: {spread(rise)}"
+                  for (device, order), rise in rises.items()),
     )  # fmt: skip

@@ -6,6 +6,7 @@ Folding leaves the last CX brick to the relabelling of measured bits.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,21 +20,20 @@ from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.estimator.noisy import Noisy
 from qhn.estimator.readout import inverted, inverted_for
 from qhn.estimator.sampling import SamplingEstimator
-from qhn.paper.claims import by_order, verdict_of
+from qhn.paper.claims import by_order
 from qhn.paper.devices import DEVICES
-from qhn.paper.inference import Difference, mean_and_error
+from qhn.paper.family import Family
+from qhn.paper.inference import Difference, Hypothesis, mean_and_error
 from qhn.paper.lab import Lab
 from qhn.paper.noise_pictures import remaining_bias
-from qhn.paper.noisytraining import OURS, rehearsal_of, sampler_of, spread
+from qhn.paper.noisyends import rehearsal_of, sampler_of
+from qhn.paper.noisytraining import OURS, spread
 from qhn.paper.optima import GAUSSIANS, MNIST, optima
 from qhn.paper.pictures import ORDERS
+from qhn.paper.plan import NOISE
 from qhn.paper.section import Writer
 
 TASKS = (GAUSSIANS, MNIST)
-STARTS = 8
-SHOTS = 1000
-HALF = (0.4, 0.6)  # shares of the bias that count as half of it
-SIGMAS = 3  # standard errors of the mean that shots may be off the exact value
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,16 @@ class Biases:
         share: Floats = 1 - self.bias[1:] / self.bias[0]
         return share
 
+    @property
+    def pulls(self) -> Floats:
+        """The distances of the sampled biases from the exact ones in units of their stated errors: ``[starts]``."""
+        pull: Floats = (self.sampled - self.own) / self.std_error
+        return pull
+
 
 def readout_mitigation(page: Writer, lab: Lab) -> None:
     """Add to a section the exact bias of E at trained θ, by device, order of gates and mitigation."""
-    starts = lab.seeds or STARTS
+    starts = lab.seeds or NOISE.mitigated
     page.text(
         f"**Mitigation of readout errors.** The bias of E, E with noise minus E without at the same θ, of {starts} "
         "circuits trained without noise (gaussian-activation: mostly at networks that are not optimal), exactly and "
@@ -70,9 +76,9 @@ def readout_mitigation(page: Writer, lab: Lab) -> None:
         "*folded* applies that brick to the measured bits instead; *inverted* averages C′, the cost of measured bits "
         'whose mean without readout errors is E; *both* is `device.mitigation = "readout"`. These four are on the '
         "same chain of qubits. In the program's order of gates there is no brick to fold. *Own chain* is both on the "
-        f"chain that is best for the folded circuit, and *{SHOTS:,} shots* the same as a run measures it, with readout "
-        "errors counted in two more circuits; every θ has a calibration of its own. Numbers are means over θ ± their "
-        "standard errors; what both leave is due to the gates."
+        f"chain that is best for the folded circuit, and *{NOISE.shots:,} shots* the same as a run measures it, with "
+        "readout errors counted in two more circuits; every θ has a calibration of its own. Numbers are means over θ ± "
+        "their standard errors; what both leave is due to the gates."
     )
     names = list(itertools.product(TASKS, DEVICES, ORDERS))
     jobs = list(enumerate(names))
@@ -89,54 +95,63 @@ def readout_mitigation(page: Writer, lab: Lab) -> None:
             )
         )  # fmt: skip
     head = ("task", "device", "order", "bias, none", "folded", "inverted", "both", "bias, both, own chain")
-    page.table((*head, f"{SHOTS:,} shots"), rows)
+    page.table((*head, f"{NOISE.shots:,} shots"), rows)
     left = {key: 1 - each.taken for key, each in found.items()}
     page.picture(
-        lambda: remaining_bias(lab.folder / "noise-mitigation.png", left),
+        lambda: remaining_bias(lab.folder / "noise-mitigation.png", left, NOISE.half),
         "What is left of the bias of E, in percent: means and standard errors over trained circuits, on one chain. "
-        "Dotted: half.",
+        "Shaded: what counts as half.",
     )
-    _judge(page, found)
+    judge(page, found)
 
 
-def _judge(page: Writer, found: dict[tuple[str, str, str], Biases]) -> None:
+def judge(page: Writer, found: Mapping[tuple[str, str, str], Biases]) -> None:
+    """Add the claims on mitigation to a section, from the biases by task, device and order of gates."""
+    family = Family("mitigation of readout errors")
     taken = {order: {key[:2]: each.taken for key, each in found.items() if key[2] == order} for order in ORDERS}
     mean = {order: np.mean(list(shares.values()), axis=0) for order, shares in taken.items()}
-    page.claim(
+    family.add(
         OURS,
         "Folding the last CX brick alone makes the bias of E larger (eq5)",
-        verdict_of(Difference.of_means(-mean["eq5"][0]).holds),
-        f"{_change(mean['eq5'][0])} in the mean: {_each({key: shares[0] for key, shares in taken['eq5'].items()})}",
+        Difference.of_means(-mean["eq5"][0]).above(),
+        evidence=f"{_change(mean['eq5'][0])} in the mean: "
+        f"{_each({key: shares[0] for key, shares in taken['eq5'].items()})}",
     )
-    page.claim(
+    low, high = NOISE.half
+    family.add(
         OURS,
-        "Readout inversion with folding halves the bias of E (40 to 60 %, in the mean over tasks and devices)",
-        by_order({order: _is_half(shares[2]) for order, shares in mean.items()}),
+        f"Readout inversion with folding halves the bias of E ({100 * low:g} to {100 * high:g} %, in the mean over "
+        "tasks and devices)",
+        {order: Difference.of_means(shares[2]).inside(low, high) for order, shares in mean.items()},
+        by_order,
         "; ".join(
             f"{order} {_change(mean[order][2])} in the mean: {_each({key: each[2] for key, each in shares.items()})}"
             for order, shares in taken.items()
         ),
     )
-    own, sampled, errors = (
-        np.array([getattr(each, name) for each in found.values()]) for name in ("own", "sampled", "std_error")
-    )
-    off = (sampled - own).mean() / (np.sqrt(np.square(errors).sum()) / errors.size)
-    pull = (sampled - own) / errors
-    page.claim(
+    errors = np.concatenate([each.std_error for each in found.values()])
+    pulls = np.concatenate([each.pulls for each in found.values()])
+    family.add(
         OURS,
-        f"A run with {SHOTS:,} shots and counted readout errors measures that bias within its stated errors",
-        verdict_of(bool(abs(off) < SIGMAS)),
-        f"over {errors.size} circuits the mean is {off:+.1f} standard errors off the exact one; single ones scatter by "
-        f"{pull.std():.2f} of theirs, which are {errors.mean():.4f} in the mean",
+        f"A run with {NOISE.shots:,} shots and counted readout errors measures that bias within its stated errors",
+        within_errors(pulls),
+        evidence=f"in units of the stated errors, which are {errors.mean():.4f} in the mean, results are off the exact "
+        f"one by {Difference.of_means(pulls)} in the mean of {len(pulls)} circuits, and scatter by "
+        f"{Difference.of_scatter(pulls).words(2)}",
     )
+    family.judge(page)
 
 
-def _is_half(shares: Floats) -> bool | None:
-    """Whether the mean of shares ``[starts]`` is about a half; None if its interval does not decide it."""
-    found, (least, most) = Difference.of_means(shares), HALF
-    return (
-        True if least < found.low and found.high < most else False if found.high < least or found.low > most else None
-    )
+def within_errors(pulls: Floats) -> dict[str, Hypothesis]:
+    """The statements that results scatter around the exact values, and as much as their stated errors say.
+
+    Args:
+        pulls: the differences from exact values in units of the stated errors, ``[n]``.
+    """
+    return {
+        "mean pull": Difference.of_means(pulls).inside(-NOISE.pull, NOISE.pull),
+        "scatter of pulls": Difference.of_scatter(pulls).inside(*NOISE.scatter),
+    }
 
 
 def _each(shares: dict[tuple[str, str], Floats]) -> str:
@@ -170,7 +185,7 @@ def biases(job: tuple[int, tuple[str, str, str]], starts: int, mnist: Path | Non
     measured = []
     for row, theta in enumerate(thetas):
         seed = number * starts + row  # or errors of several devices would be alike
-        estimator = SamplingEstimator(ansatz, trained.problem, best, shots=SHOTS, seed=seed, mitigation="readout")
+        estimator = SamplingEstimator(ansatz, trained.problem, best, shots=NOISE.shots, seed=seed, mitigation="readout")
         measured.append(estimator(theta))
     return Biases(
         bias=four_energies(ansatz, pruned, folded, thetas, costs, rates_of(pruned)) - ideal,

@@ -14,32 +14,42 @@ from qhn.arrays import Floats
 from qhn.paper.inference import mean_and_error
 from qhn.paper.pictures import ORDERS, one_legend, write_rows
 from qhn.report.plotting import in_own_style, save
-from qhn.report.style import BLACK, COLOURS, COLUMN, MARKERS, new_figure, write_csv
+from qhn.report.style import BLACK, COLOURS, COLUMN, GREY, MARKERS, new_figure, write_csv
 
 
 @in_own_style
 def noise_curves(
-    path: Path, strengths: Sequence[float], rises: Mapping[str, Floats], optimal: Mapping[str, Floats], slope: float
+    path: Path,
+    strengths: Sequence[float],
+    rises: Mapping[str, Floats],
+    optimal: Mapping[str, Floats],
+    slope: float,
+    untrained: Mapping[str, Floats],
 ) -> Path:
     """Draw the rise of ⟨C⟩ and the share of optimal shots against the strength of noise.
 
-    Both are ``[circuits, strengths]`` by order of gates.
+    All are ``[circuits, strengths]`` by order of gates; ``untrained`` are shares of optimal shots at the initial θ.
     """
-    figure, panels = new_figure(2, width=0.9 * COLUMN)
+    figure, panels = new_figure(2, width=COLUMN, height=0.85 * COLUMN)
     at = np.array(strengths)
     columns: dict[str, NDArray[Any]] = {"strength": at}
     for axes, name, curves in zip(panels, ("rise", "optimal"), (rises, optimal), strict=True):
         for color, marker, (order, values) in zip(COLOURS, MARKERS, curves.items(), strict=False):
             mean, low, high = values.mean(axis=0), values.min(axis=0), values.max(axis=0)
-            axes.fill_between(at, low, high, color=color, alpha=0.2, lw=0)
-            axes.plot(at, mean, color=color, marker=marker, markersize=4, label=order)
+            axes.fill_between(at, low, high, color=color, alpha=0.2, lw=0, label=f"{order}, lowest to highest")
+            axes.plot(at, mean, color=color, marker=marker, markersize=4, label=f"{order}, mean")
             columns |= {f"{name}_{order}": mean, f"{name}_{order}_low": low, f"{name}_{order}_high": high}
         axes.set_xlabel("strength s of the noise")
         axes.set_ylim(bottom=0)
     panels[0].set_ylabel("rise of ⟨C⟩")
     panels[1].set_ylabel("share of optimal shots")
-    panels[0].plot(at, slope * at, color=BLACK, lw=1, ls=":", label=f"{slope:g}·s")
-    panels[0].legend(fontsize=6, frameon=False)
+    panels[0].plot(at, slope * at, color=BLACK, lw=1, ls=":", label=f"{slope:g}·s, the authors' optima")
+    control = np.concatenate(list(untrained.values())).mean(axis=0)
+    panels[1].plot(at, control, color=BLACK, lw=1, ls="--", label="initial θ, as random bitstrings")
+    panels[1].set_ylim(-0.02, 1.02)
+    columns["optimal_untrained"] = control
+    for axes in panels:
+        axes.legend(fontsize=6, frameon=False)
     write_csv(path.with_suffix(".csv"), columns)
     return save(figure, path)
 
@@ -86,10 +96,11 @@ def trained_with_noise(
 
 
 @in_own_style
-def remaining_bias(path: Path, left: Mapping[tuple[str, str, str], Floats]) -> Path:
+def remaining_bias(path: Path, left: Mapping[tuple[str, str, str], Floats], half: tuple[float, float]) -> Path:
     """Draw the bias of E that mitigation leaves, in percent: a panel per task and order of gates.
 
-    ``left[task, device, order]`` is ``[3, circuits]``: the shares left by folding, by inversion, and by both.
+    ``left[task, device, order]`` is ``[3, circuits]``: the shares left by folding, by inversion, and by both. The range
+    ``half`` of shares is shaded.
     """
     tasks, devices = (list(dict.fromkeys(key[side] for key in left)) for side in (0, 1))
     figure, panels = new_figure(len(ORDERS), len(tasks), width=0.8 * COLUMN, height=0.6 * COLUMN)
@@ -108,8 +119,8 @@ def remaining_bias(path: Path, left: Mapping[tuple[str, str, str], Floats]) -> P
                     np.arange(len(devices)) + 0.15 * (number - 1), means, yerr=errors, color=COLOURS[number],
                     marker=MARKERS[number], markersize=4, lw=0, elinewidth=1, capsize=2, label=name,
                 )  # fmt: skip
-        axes.axhline(100, color=BLACK, lw=0.7)
-        axes.axhline(50, color=BLACK, lw=0.7, ls=":")
+        axes.axhline(100, color=BLACK, lw=0.7, label="all of it, without mitigation")
+        axes.axhspan(100 * half[0], 100 * half[1], color=GREY, alpha=0.3, lw=0, label="half of it")
         axes.set_ylim(0, 150)
         axes.set_xlim(-0.5, len(devices) - 0.5)
         axes.set_xticks(range(len(devices)), [device.removeprefix("fake_") for device in devices])

@@ -219,3 +219,46 @@ class ControlsPlan(Plan):
 
 
 CONTROLS = ControlsPlan()
+
+
+@dataclass(frozen=True)
+class DigitsPlan(Plan):
+    """The plan of Fig. 4: success on digits against the depth of the circuit."""
+
+    starts: int = fixed(200, "the paper's; a difference of 0.3, as its figure has, is found in all but 1 of 10⁴ cases")
+    full_starts: int = fixed(
+        500, "on full MNIST: a share of 0.6 is shown to be about 0.6 in nine of ten cases, corrected"
+    )
+    product: float = fixed(0.6, "the paper's share of starts of the product state that succeed, read off Fig. 4")
+    layers: float = fixed(0.9, "the paper's share with two and three layers, read off Fig. 4")
+    margin: float = fixed(0.1, "a share that differs by less is “about” the paper's, whose figure is read to 0.03")
+    paper_epsilon: float = fixed(5e-5, "the paper's distance of E from C* for a success")
+    loose_epsilon: float = fixed(3.3e-4, "a distance that takes in the second basin of full MNIST, ours")
+
+
+DIGITS = DigitsPlan()
+
+
+@dataclass(frozen=True)
+class NoisePlan(Plan):
+    """The plan of the study of noise."""
+
+    starts: int = fixed(40, "trained without noise in each order of gates, for curves against the strength of noise")
+    noisy_starts: int = fixed(
+        12,
+        "trained with noise, in pairs; raised after 6 had left gains over the initial θ undecided, so not fixed before",
+    )
+    mitigated: int = fixed(8, "circuits for each task, device and order of gates whose bias is mitigated")
+    bend: float = fixed(0.05, "share of the largest rise that a straight rise may be off its line")
+    slope: float = fixed(0.0283, "mean of the authors' own 100 optima, recomputed; of the successful ones 0.0280")
+    slope_error: float = fixed(0.0004, "its standard error")
+    slope_margin: float = fixed(0.1, "relative difference of two slopes that counts as none")
+    shots: int = fixed(1000, "among which the best sample is sought")
+    few_shots: int = fixed(10, "the same where random bitstrings have hardly a chance")
+    surely: float = fixed(0.95, "chance from which on the best sample is optimal")
+    half: tuple[float, float] = fixed((0.4, 0.6), "shares of a bias that count as half of it")
+    pull: float = fixed(0.5, "standard errors that results may be off in the mean, of the exact value")
+    scatter: tuple[float, float] = fixed((0.75, 1.33), "scatter of results in their stated standard errors")
+
+
+NOISE = NoisePlan()

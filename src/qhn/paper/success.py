@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from qhn.baseline.classical import METHODS
 from qhn.paper.family import Family
 from qhn.paper.inference import Contrast, Difference, pooled
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import ORDERS, energies, name_of, success
 from qhn.paper.section import Writer
+from qhn.sweep.report import gradients_words
 from qhn.sweep.survey import Group, Rate, Survey
 
 
@@ -43,8 +42,7 @@ def table(page: Writer, lab: Lab, survey: Survey) -> None:
         row += [f"{max((group.mean - group.optimum).min(), 0):.2g}"]
         row += [str(group.finds(group.columns["best_cost"])), str(group.finds(group.polished))]
         row += [f"{group.columns['num_gradients'].mean():,.0f}"]
-        to_solution = [group.gradients_to_solution(epsilon) for epsilon in epsilons]
-        rows.append([*row, *(f"{count:,.0f}" if np.isfinite(count) else "∞" for count in to_solution)])
+        rows.append([*row, *(gradients_words(group, epsilon) for epsilon in epsilons)])
     page.table(head, rows)
     page.text(cheapest(survey))
     searches = lab.searches(survey)
@@ -67,11 +65,10 @@ def cheapest(survey: Survey) -> str:
         best = min(survey.groups, key=lambda group: group.gradients_to_solution(epsilon))
         *order, num_layers = best.values
         where = f", {order[0]}" if order and num_layers else ""
-        count = best.gradients_to_solution(epsilon)
-        words.append(f"{name_of(num_layers)}{where} ({count:,.0f}) at ε = {epsilon:g}")
+        words.append(f"at ε = {epsilon:g} {name_of(num_layers)}{where}, {gradients_words(best, epsilon)}")
     return (
-        "Counted in gradients until a start succeeds, failed starts included, the cheapest circuit is "
-        f"{' and '.join(words)}; and a gradient by parameter shift takes more rows the deeper the circuit."
+        "Counted in gradients until a start succeeds, failed starts included, with 95 % intervals, the cheapest "
+        f"circuit is {' and '.join(words)}; and a gradient by parameter shift takes more rows the deeper the circuit."
     )
 
 
