@@ -295,7 +295,10 @@ def test_errors_that_were_never_counted_are_not_known_to_be_zero() -> None:
 def test_what_cannot_be_mitigated_is_refused() -> None:
     ansatz, problem = hypernetwork(2, 1), TableProblem([1.0, 2.0, 3.0, 4.0])
     machine = Misreading(np.zeros((1, 2, 2)), calibration_shots=None)
-    with pytest.raises(ValueError, match=r"corrects means of C, which a CVaR is not; use mitigation = 'none'"):
+    with pytest.raises(
+        ValueError,
+        match=r"corrects means of C, and the objective, CVaR of the lowest 50%, is none",
+    ):
         SamplingEstimator(ansatz, problem, machine, objective=Objective(0.5), mitigation="readout")
     with pytest.raises(ValueError, match="mitigation must be none, readout or mthree, got 'all'"):
         SamplingEstimator(ansatz, problem, machine, mitigation="all")

@@ -15,8 +15,9 @@ from qhn.circuit.hypernetwork import hypernetwork
 from qhn.estimator.exact import ExactEstimator
 from qhn.estimator.noisy import NoisyEstimator
 from qhn.estimator.sampling import SamplingEstimator
+from qhn.problem.aggregation import Aggregation, Outcomes
 from qhn.problem.cost import TableProblem
-from qhn.problem.objective import OBJECTIVES, Aggregation, Objective, Outcomes
+from qhn.problem.objective import OBJECTIVES, Objective
 
 SIGMAS = 5
 

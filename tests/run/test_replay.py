@@ -242,7 +242,7 @@ def test_what_was_not_counted_is_not_corrected(runs: dict[str, Record], tmp_path
         replay(runs["plain"], {"device.mitigation": "readout"})
     with pytest.raises(ValueError, match="takes the readout errors counted at each step, which only runs that are"):
         replay(runs["rehearsal"], {"device.mitigation": "mthree"})
-    with pytest.raises(ValueError, match=r"device\.mitigation corrects means, and a CVaR of the lowest 30% is none"):
+    with pytest.raises(ValueError, match="corrects means, and the objective, CVaR of the lowest 30%, is none"):
         replay(runs["paid"], CVAR)
     with pytest.raises(ValueError, match="a problem of your own takes the place of data and network"):
         replay(runs["plain"], {"data.seed": 3}, TableProblem(np.zeros(8)))

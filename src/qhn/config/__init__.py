@@ -98,8 +98,8 @@ class RunConfig(Section):
         objective = train.objective.build()
         if device.mitigation != "none" and not objective.is_mean:
             raise QhnError(
-                f"device.mitigation corrects means, and a {objective.label} is none; leave train.objective at mean, or "
-                "device.mitigation at none"
+                f"device.mitigation corrects means, and the objective, {objective.label}, is none; leave "
+                "train.objective at mean, or device.mitigation at none"
             )
         return self
 

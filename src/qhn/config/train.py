@@ -29,8 +29,9 @@ from qhn.config.strategy import (
 )
 from qhn.errors import QhnError
 from qhn.fields import is_number
-from qhn.optimize.shots import GeometricShots, Shots, priced_shots
-from qhn.problem.objective import OBJECTIVES, Aggregation, Kind
+from qhn.optimize.shots import FEWEST_SHOTS, GeometricShots, Shots, priced_shots
+from qhn.problem.aggregation import Aggregation, check_shots
+from qhn.problem.objective import OBJECTIVES, Kind
 
 if TYPE_CHECKING:
     from qhn.backend.device.price import Task
@@ -73,7 +74,10 @@ class ObjectiveConfig(Section):
 
 def _objective_section(name: str, kind: Kind) -> type[ObjectiveConfig]:
     """The table of one kind of objective; the mean is the default, so that its name may be left out."""
-    fields: dict[str, Any] = {setting: (type(default), default) for setting, default in kind.settings.items()}
+    fields: dict[str, Any] = {
+        setting: (float | None if default is None else type(default), default)
+        for setting, default in kind.settings.items()
+    }
     fields["name"] = (Literal[name], "mean" if name == "mean" else ...)
     return create_model(f"ObjectiveConfig_{name}", __base__=ObjectiveConfig, **fields)
 
@@ -278,6 +282,9 @@ class TrainConfig(StopRules):
                 f"train.shot_schedule.first is {schedule.first}, and train.shots, at which it ends, is "
                 f"{self.shots or 'none'}; give --shots, as many or more"
             )
+        if self.shots is not None:
+            fewest = self.shots if schedule is None else schedule.first
+            check_shots(self.objective.build(), FEWEST_SHOTS if fewest == "auto" else fewest)
         if self.shots is not None and isinstance(self.optimizer, LbfgsConfig) and not self.optimizer.force:
             raise QhnError(
                 "train.optimizer = 'lbfgs' takes the noise of sampled gradients for curvature; use --backend exact "

@@ -15,7 +15,7 @@ from qhn.arrays import Bools, Floats
 from qhn.circuit.ansatz import AngleMap, Ansatz
 from qhn.estimator.gradient import Gradient, ParameterShift, Spsa, ValueAndGrad
 from qhn.estimator.means import Estimates, Means
-from qhn.problem.objective import Aggregation
+from qhn.problem.aggregation import Aggregation
 from qhn.seeds import Key
 
 

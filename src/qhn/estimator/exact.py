@@ -16,9 +16,10 @@ from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.means import Estimates
 from qhn.estimator.measurement import Measurement
 from qhn.estimator.protocol import check_fit
+from qhn.problem.aggregation import Aggregation
 from qhn.problem.cost import Problem, as_costs
 from qhn.problem.landscape import Landscape, check_enumerable, enumerate_costs
-from qhn.problem.objective import Aggregation, as_objective
+from qhn.problem.objective import as_objective
 from qhn.seeds import Key
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class ExactEstimator:
         if costs is None:
             check_enumerable(ansatz.num_qubits)
         self.ansatz = ansatz
-        self.objective = as_objective(objective)
+        self.objective = as_objective(objective, problem)
         table = enumerate_costs(problem) if costs is None else as_costs(costs)
         self.energy = energy_of(ansatz.unrolled, table)
         self.distribution = distribution_of(ansatz.unrolled)

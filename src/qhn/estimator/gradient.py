@@ -17,7 +17,7 @@ import numpy as np
 from qhn.arrays import Bools, Floats, Integers
 from qhn.estimator.means import Estimates, Means
 from qhn.fields import Number, Whole, settle
-from qhn.problem.objective import Aggregation
+from qhn.problem.aggregation import Aggregation
 from qhn.seeds import Key, Purpose
 
 

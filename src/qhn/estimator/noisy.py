@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qhn import bitstrings
-from qhn.arrays import Bits, Floats
+from qhn.arrays import Bits, Floats, Integers
 from qhn.backend import Sampler
 from qhn.backend.sampler import KnownDistribution
 from qhn.backend.samples import ReadoutCounts
@@ -22,10 +22,11 @@ from qhn.estimator.means import Estimates, Means
 from qhn.estimator.measurement import Measurement
 from qhn.estimator.polynomial import PolynomialEstimator
 from qhn.estimator.protocol import check_fit
+from qhn.problem.aggregation import Aggregation, Outcomes
 from qhn.problem.cost import Problem, as_costs
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import Landscape, check_enumerable, enumerate_costs, polynomial_for_table
-from qhn.problem.objective import Aggregation, Outcomes, as_objective
+from qhn.problem.objective import as_objective
 from qhn.seeds import Key
 
 
@@ -100,7 +101,7 @@ class NoisyEstimator:
         check_enumerable(ansatz.num_qubits)
         self.ansatz = ansatz
         self.sampler = sampler
-        self.objective = as_objective(objective)
+        self.objective = as_objective(objective, problem)
         self.landscape = Landscape(enumerate_costs(problem) if costs is None else as_costs(costs))
         self._ascending = np.argsort(self.landscape.costs)
         self.discarded_weight = 0.0
@@ -191,7 +192,7 @@ class NoisyEstimator:
         means = np.empty(groups.shape[:-1])
         for place, rows in enumerate(groups):
             probabilities = self._probabilities(rows[:1])[0]
-            outcomes = Outcomes(self.landscape.costs, self._bits, probabilities, self._ascending)
+            outcomes = Outcomes(self.landscape.costs, self._bits, probabilities, self._ascending, self._integers)
             means[place] = self._energies(rows, self.objective.linearise(outcomes, outcomes))
         return means
 
@@ -207,7 +208,11 @@ class NoisyEstimator:
 
     def _bits(self) -> Bits:
         """All bitstrings in the order of their integers, ``[2**num_qubits, num_qubits]``."""
-        return bitstrings.from_integers(np.arange(self.landscape.costs.size), self.ansatz.num_qubits)
+        return bitstrings.from_integers(self._integers(), self.ansatz.num_qubits)
+
+    def _integers(self) -> Integers:
+        """The integers of all bitstrings in their order, ``[2**num_qubits]``."""
+        return np.arange(self.landscape.costs.size)
 
     def _estimates(self, mean: Floats, objective: Floats) -> Estimates:
         zero, known = np.zeros_like(mean), self.landscape

@@ -17,10 +17,11 @@ from qhn.estimator.gradient import ValueAndGrad
 from qhn.estimator.means import Estimates
 from qhn.estimator.measurement import Measurement
 from qhn.estimator.protocol import check_fit
+from qhn.problem.aggregation import Aggregation
 from qhn.problem.capabilities import HasPolynomial
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations, costs_of
-from qhn.problem.objective import Aggregation, as_objective
+from qhn.problem.objective import as_objective
 from qhn.problem.polynomial import SpinPolynomial
 from qhn.seeds import Key
 
@@ -75,11 +76,11 @@ class PolynomialEstimator:
         objective: Aggregation | str | None = None,
     ) -> None:
         check_fit(ansatz, problem)
-        self.objective = as_objective(objective)
+        self.objective = as_objective(objective, problem)
         if not self.objective.is_mean:
             raise QhnError(
                 f"{self.objective.label} of {ansatz.num_qubits} qubits needs the costs of all bitstrings; take shots, "
-                "or the mean as objective"
+                "from which all but 'elbo' is estimated, or the mean as objective"
             )
         self.ansatz = ansatz
         self.evaluations = Evaluations(problem) if evaluations is None else evaluations

@@ -23,10 +23,11 @@ from qhn.estimator.measurement import Measurement
 from qhn.estimator.protocol import check_fit
 from qhn.estimator.readout import Mitigation, correction
 from qhn.fields import Whole
+from qhn.problem.aggregation import Aggregation, FollowsReference, Outcomes, check_shots, measured_value
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import cost_range
-from qhn.problem.objective import Aggregation, Outcomes, as_objective, measured_value
+from qhn.problem.objective import as_objective
 from qhn.seeds import Key
 from qhn.statistics import mean_interval
 
@@ -84,15 +85,16 @@ class SamplingEstimator:
         check_fit(ansatz, problem)
         self.ansatz = ansatz
         self.shots = Whole(1)("shots", shots)
-        self.objective = as_objective(objective)
+        self.objective = as_objective(objective, problem)
+        check_shots(self.objective, self.shots)
         self.evaluations = evaluations or Evaluations(problem)
         self.sampler = (backend or open_backend("aer")).compile(ansatz.unrolled)
         self.readout_counts = readout_counts
         self._correction = correction(mitigation, ansatz.unrolled, self.evaluations)
         if self._correction is not None and not self.objective.is_mean:
             raise QhnError(
-                f"mitigation = {mitigation!r} corrects means of C, which a CVaR is not; use mitigation = 'none', or "
-                "the mean as objective"
+                f"mitigation = {mitigation!r} corrects means of C, and the objective, {self.objective.label}, is none; "
+                "use mitigation = 'none', or the mean as objective"
             )
         self._next_key = Key(seed)
 
@@ -138,11 +140,10 @@ class SamplingEstimator:
         first, own, first_tiles = _first_rows(samples, rule.num_rows)
         raw, corrected = Means.of(costs), None
         if self._correction is None:
-            linearise = self.objective.linearise
             measured, at_theta = self._outcomes(samples.measured, costs), self._outcomes(first)
             reference = at_theta if first.shape[0] == 1 else self._outcomes(first[own], at_theta.costs[own])
-            rows = raw if self.objective.is_mean else Means.of(linearise(measured, reference))
-            unshifted = Means.of(linearise(at_theta, at_theta))
+            rows = raw if self.objective.is_mean else self._linearised(measured, reference)
+            unshifted = Means.alone(*self._value(at_theta))
         else:
             bits = np.concatenate([samples.bits, bitstrings.to_bits(first)])
             tiles = np.concatenate([_tiles(samples), first_tiles])
@@ -151,10 +152,9 @@ class SamplingEstimator:
             unshifted = both[len(own) :]
         shape = shifted.shape[:-1]
         estimates = self._estimates(costs, raw, samples, corrected, shape)
-        found = rule.combine_means(
-            rows.reshape(*shape), unshifted[own].reshape(*shape), estimates, self.objective, theta, name
-        )
-        return found if self.objective.is_mean else _with_error_of_objective(found)
+        here = unshifted[own].reshape(*shape)
+        found = rule.combine_means(rows.reshape(*shape), here, estimates, self.objective, theta, name)
+        return found if self.objective.is_mean else _with_measured_objective(found, here)
 
     def solutions(self, theta: Floats, found: Estimates) -> Bits:
         """The bits measured in the first row of ``found``, which is θ itself: ``[shots, num_qubits]``."""
@@ -175,6 +175,17 @@ class SamplingEstimator:
         """Measured bitstrings ``[..., shots, num_qubits]`` with their costs, for the objective."""
         known = self.evaluations.cost(measured) if costs is None else costs
         return Outcomes(known, lambda: bitstrings.to_bits(measured))
+
+    def _value(self, outcomes: Outcomes) -> tuple[Floats, Floats]:
+        """The objective of the shots of each row and its standard error, nan where it is unknown: ``[rows]`` twice."""
+        return measured_value(self.objective, outcomes, self.cost_range[0] if self.cost_range else None)
+
+    def _linearised(self, measured: Outcomes, reference: Outcomes) -> Means:
+        """Means of C̃ of measured rows ``[num_rows]``, with the errors that they share by the shots of the reference."""
+        if not isinstance(self.objective, FollowsReference):
+            return Means.of(self.objective.linearise(measured, reference))
+        values, noise = self.objective.linearise_with_noise(measured, reference)
+        return dataclasses.replace(Means.of(values), shared=noise)
 
     def _measure(self, thetas: Floats, key: Key, shots: int, group: int = 1) -> tuple[Floats, Samples]:
         """Measure rows of gate angles: the costs of the measured bitstrings, ``[num_rows, shots]``, and the samples."""
@@ -227,8 +238,7 @@ class SamplingEstimator:
             interval = self._interval(mean, samples.shots, ends)
         objective = mean.mean, mean.std_error
         if not self.objective.is_mean:
-            lowest = self.cost_range[0] if self.cost_range else None
-            found = measured_value(self.objective, self._outcomes(samples.measured, costs), lowest)
+            found = self._value(self._outcomes(samples.measured, costs))
             objective = found[0].reshape(shape)[()], found[1].reshape(shape)[()]
         return Estimates(
             mean.mean,
@@ -263,11 +273,14 @@ class SamplingEstimator:
         return key
 
 
-def _with_error_of_objective(found: ValueAndGrad) -> ValueAndGrad:
-    """A value and gradient with the objective's own error; where it is unknown, that of the gradient is as well."""
-    error = found.estimates.objective_std_error[..., 0]
+def _with_measured_objective(found: ValueAndGrad, unshifted: Means) -> ValueAndGrad:
+    """A value and gradient with the objective as it was measured at θ; where its error is unknown, all errors are.
+
+    The shots at θ alone give the objective, which need not be the mean of costs linearised at the same shots.
+    """
+    value, error = unshifted.mean[..., 0], unshifted.own_error[..., 0]
     grad_std_error = np.where(np.isnan(error)[..., None], np.nan, found.grad_std_error)
-    return dataclasses.replace(found, std_error=error, grad_std_error=grad_std_error)
+    return dataclasses.replace(found, value=value, std_error=error, grad_std_error=grad_std_error)
 
 
 def _tiles(samples: Samples) -> Integers:

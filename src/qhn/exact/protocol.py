@@ -14,9 +14,9 @@ from qhn.arrays import Bits, Floats, Integers
 from qhn.circuit.angles import as_rows
 from qhn.circuit.ansatz import GateCircuit, GateSequence
 from qhn.errors import QhnError
+from qhn.problem.aggregation import Aggregation, Outcomes
 from qhn.problem.cost import check_costs
 from qhn.problem.landscape import Landscape
-from qhn.problem.objective import Aggregation, Outcomes
 from qhn.statistics import entropy
 from qhn.threads import check_threads, in_parallel
 
@@ -123,7 +123,7 @@ class ExactEnergy(ABC):
 
         def advance(row: int) -> tuple[Floats, Floats]:
             probabilities = self._probabilities(rows[row]).reshape(-1)
-            outcomes = Outcomes(self.table.reshape(-1), self._bits, probabilities, self._ascending)
+            outcomes = Outcomes(self.table.reshape(-1), self._bits, probabilities, self._ascending, self._integers)
             table = objective.linearise(outcomes, outcomes).reshape(self.table.shape)
             return self._run(rows[row : row + 1], table, with_grad=with_grad)
 

@@ -23,9 +23,10 @@ from qhn.paper.claims import by_order, verdict_of
 from qhn.paper.devices import DEVICES
 from qhn.paper.inference import Difference, mean_and_error
 from qhn.paper.lab import Lab
+from qhn.paper.noise_pictures import remaining_bias
 from qhn.paper.noisytraining import OURS, rehearsal_of, sampler_of, spread
 from qhn.paper.optima import GAUSSIANS, MNIST, optima
-from qhn.paper.pictures import ORDERS, remaining_bias
+from qhn.paper.pictures import ORDERS
 from qhn.paper.section import Writer
 
 TASKS = (GAUSSIANS, MNIST)

@@ -17,14 +17,15 @@ from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.estimator.gradient import ParameterShift, Spsa, ValueAndGrad
 from qhn.estimator.measurement import Measurement
 from qhn.estimator.noisy import Noisy, NoisyEstimator
-from qhn.optimize.lbfgs import minimize
+from qhn.optimize.lbfgs import descend
 from qhn.optimize.optimizer import SpsaGains
 from qhn.paper.claims import verdict_of
 from qhn.paper.family import Family
 from qhn.paper.inference import Difference, mean_and_error
 from qhn.paper.lab import Lab
+from qhn.paper.noise_pictures import trained_with_noise
 from qhn.paper.optima import GRADIENT, MNIST, optima
-from qhn.paper.pictures import ORDERS, trained_with_noise
+from qhn.paper.pictures import ORDERS
 from qhn.paper.section import Writer
 from qhn.seeds import Key, Purpose
 
@@ -160,7 +161,7 @@ def ends(
         reached[WITHOUT] = trained.found.theta, none, 0
     for method, theta, steps in ((SHIFT, trained.initial, STEPS), (AFTERWARDS, trained.found.theta, MORE_STEPS)):
         if method in methods and machine != 0:
-            found = minimize(estimator.value_and_grad, theta, max_steps=steps, tolerance=GRADIENT)
+            *_, found = descend(estimator.value_and_grad, theta, max_steps=steps, tolerance=GRADIENT)
             reached[method] = found.theta, found.num_evaluations, num_shifts
     if SPSA in methods and first == 0:
         rule = Spsa(ansatz.active)

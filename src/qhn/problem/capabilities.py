@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from qhn.arrays import Bits
+from qhn.fields import Whole
 from qhn.problem.cost import Problem
 from qhn.problem.polynomial import SpinPolynomial
 from qhn.text import counted
@@ -74,6 +75,16 @@ class HasPolynomial(Protocol):
         ...
 
 
+@runtime_checkable
+class HasSamples(Protocol):
+    """A problem whose cost is a mean over training samples."""
+
+    @property
+    def num_samples(self) -> int:
+        """The number of training samples, at least 1."""
+        ...
+
+
 def digest_of(problem: Problem) -> str:
     """The problem's digest; empty if it offers none."""
     return problem.digest if isinstance(problem, HasDigest) else ""
@@ -82,6 +93,15 @@ def digest_of(problem: Problem) -> str:
 def validation_of(problem: Problem) -> Problem | None:
     """The problem whose cost is the validation cost; None if there are no validation data."""
     return problem.validation if isinstance(problem, HasValidation) else None
+
+
+def num_samples_of(problem: Problem) -> int | None:
+    """The number of training samples over which the cost is a mean; None if it is another cost.
+
+    Raises:
+        QhnError: if what the problem offers is no integer of at least 1.
+    """
+    return Whole(1)("num_samples of the problem", problem.num_samples) if isinstance(problem, HasSamples) else None
 
 
 def noun_of(problem: Problem) -> str:

@@ -161,6 +161,11 @@ class BinnProblem:
         """The validation samples with their weights."""
         return Samples.of(self.dataset.x_validation, self.dataset.y_validation, self.class_weights)
 
+    @property
+    def num_samples(self) -> int:
+        """The number of training samples, whatever the weights of their classes."""
+        return len(self.dataset.y)
+
     @cached_property
     def cost_range(self) -> tuple[float, float]:
         """Bounds of the cost of all networks: no loss is below 0, and outputs or logits are bounded."""

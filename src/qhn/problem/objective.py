@@ -1,98 +1,26 @@
-"""The objective of a run: the mean cost E = ⟨C⟩ of measured bitstrings, or the mean of the lowest costs (CVaR).
+"""The objective of a run: the mean cost E = ⟨C⟩ of measured bitstrings, the mean of the lowest costs (CVaR), or others.
 
 CVaR_α is the mean of the lowest α of the costs. With t the α-quantile it is the plain mean of C̃ = t − (t − C)₊/α, and
-because it is stationary in t, the gradient of CVaR is the gradient of ⟨C̃⟩ at fixed t. So one rule serves every
-objective: linearise the costs, then average. Shifting CVaR values themselves would not give its gradient.
-
-The same holds of any differentiable function F of the distribution p: its linearisation C̃_x = F + ∂F/∂p_x − Σ p·∂F/∂p
-has the mean F at p, and the gradient of ⟨C̃⟩ with C̃ held fixed is that of F. A new objective is therefore a class with
-the three members of :class:`Aggregation` and a row in :data:`OBJECTIVES`. The scatter of C̃ over the shots gives the
-standard error of its value; an objective that knows a better one offers :class:`HasError`.
+because it is stationary in t, the gradient of CVaR is the gradient of ⟨C̃⟩ at fixed t, as of any objective
+(:mod:`qhn.problem.aggregation`). Shifting CVaR values themselves would not give its gradient. Objectives that hold the
+distribution close to a uniform prior are in :mod:`qhn.problem.prior`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qhn.arrays import Bits, Floats
+from qhn.arrays import Floats
 from qhn.errors import QhnError
 from qhn.fields import Number, settle
+from qhn.problem.aggregation import Aggregation, OfProblem, Outcomes
+from qhn.problem.cost import Problem
+from qhn.problem.prior import WIDTH, Elbo, Mmd
 from qhn.statistics import mean_and_error, tail_error
 from qhn.text import did_you_mean, shown
-
-
-@dataclass(frozen=True)
-class Outcomes:
-    """Bitstrings with their costs: the shots of rows of θ, or all bitstrings with their probabilities at one θ.
-
-    Attributes:
-        costs: C of each bitstring, ``[..., n]``.
-        bits: gives the bitstrings in the same order, ``[..., n, num_qubits]``; called only by objectives that need
-            more than costs.
-        probabilities: the probability of each bitstring, ``[n]``; None for shots, which count alike.
-        ascending: the places of the costs in ascending order, ``[n]``, where they are known already.
-    """
-
-    costs: Floats
-    bits: Callable[[], Bits]
-    probabilities: Floats | None = None
-    ascending: NDArray[np.intp] | None = None
-
-
-class Aggregation(Protocol):
-    """An objective: what is minimised, as a function of the distribution of bitstrings."""
-
-    @property
-    def is_mean(self) -> bool:
-        """Whether it is E = ⟨C⟩: only means have curvatures from shifted rows, and readout errors to be inverted."""
-        ...
-
-    @property
-    def label(self) -> str:
-        """What a page calls it; empty for E, which every page shows."""
-        ...
-
-    def linearise(self, outcomes: Outcomes, reference: Outcomes) -> Floats:
-        """Numbers C̃ ``[..., n]``, one an outcome, whose mean and its gradient at the reference are the objective's.
-
-        Args:
-            outcomes: bitstrings and costs of rows of θ, whose C̃ are asked for.
-            reference: bitstrings and costs of the row at which the objective is linearised, or of one such row for
-                each of ``outcomes``; its shape broadcasts. Where it is ``outcomes`` itself, the mean of C̃ is the
-                objective.
-        """
-        ...
-
-
-@runtime_checkable
-class HasError(Protocol):
-    """An objective that knows the standard error of its value from shots better than from the scatter of its C̃."""
-
-    def std_error(self, costs: Floats, lowest: float | None) -> Floats:
-        """The standard error of the objective of measured costs ``[..., shots]``, nan where it is unknown: ``[...]``.
-
-        Args:
-            costs: costs of the measured bitstrings.
-            lowest: the lowest cost that is possible; None if it is not known.
-        """
-        ...
-
-
-def measured_value(objective: Aggregation, outcomes: Outcomes, lowest: float | None = None) -> tuple[Floats, Floats]:
-    """The objective of measured bitstrings and its standard error, nan where that is unknown: ``[...]`` twice.
-
-    Args:
-        objective: the objective.
-        outcomes: the shots with their costs, ``[..., shots]``.
-        lowest: the lowest cost that is possible; None if it is not known.
-    """
-    value, error = mean_and_error(objective.linearise(outcomes, outcomes))
-    return value, objective.std_error(outcomes.costs, lowest) if isinstance(objective, HasError) else error
 
 
 @dataclass(frozen=True)
@@ -161,28 +89,42 @@ class Kind:
 
     Attributes:
         make: builds it from its settings.
-        settings: the names of its settings with their defaults.
+        settings: the names of its settings with their defaults; None for what follows from the problem.
     """
 
     make: Callable[..., Aggregation]
-    settings: Mapping[str, float] = field(default_factory=dict)
+    settings: Mapping[str, float | None] = field(default_factory=dict)
 
 
-OBJECTIVES = {"mean": Kind(Objective), "cvar": Kind(Objective, {"alpha": 0.2})}
+OBJECTIVES = {
+    "mean": Kind(Objective),
+    "cvar": Kind(Objective, {"alpha": 0.2}),
+    "elbo": Kind(Elbo, {"samples": None}),
+    "mmd": Kind(Mmd, {"weight": None, "width": WIDTH}),
+}
 
 
-def as_objective(given: Aggregation | str | None) -> Aggregation:
-    """The objective that is meant: an object as it is, a kind by its name with its default settings, or the mean.
+def as_objective(given: Aggregation | str | None, problem: Problem) -> Aggregation:
+    """The objective that is meant: an object, a kind by its name with its default settings, or the mean.
 
     Args:
         given: an objective, the name of a kind in :data:`OBJECTIVES`, or None for the mean.
+        problem: the problem whose costs are averaged, from which settings follow that are not given.
 
     Raises:
-        QhnError: if there is no such kind, or the object is no objective.
+        QhnError: if there is no such kind, the object is no objective, or the problem does not say what a setting
+            follows from.
 
-    >>> as_objective("cvar"), as_objective(None)
+    >>> from qhn.problem.cost import TableProblem
+    >>> as_objective("cvar", TableProblem([0.0, 1.0])), as_objective(None, TableProblem([0.0, 1.0]))
     (Objective(alpha=0.2), Objective(alpha=1.0))
     """
+    found = _named(given)
+    return found.of(problem) if isinstance(found, OfProblem) else found
+
+
+def _named(given: Aggregation | str | None) -> Aggregation:
+    """The objective that is meant, as it is before its settings follow from a problem."""
     if given is None:
         return Objective()
     if isinstance(given, str):

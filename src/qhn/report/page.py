@@ -22,11 +22,12 @@ from qhn.estimator.noisy import OfAllCosts, without_shots
 from qhn.estimator.polynomial import PolynomialEstimator
 from qhn.predict.ensemble import distinct_bits, most_probable
 from qhn.predict.predictions import Predictions
+from qhn.problem.aggregation import Outcomes, measured_value
 from qhn.problem.capabilities import description_of, noun_of, number_of_bitstrings, summary_of
 from qhn.problem.cost import BinnProblem, Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import BLOCK, MAX_ENUMERABLE_QUBITS, Landscape, cost_range, is_small
-from qhn.problem.objective import Objective, Outcomes, measured_value
+from qhn.problem.objective import Objective
 from qhn.report.attempt import attempt
 from qhn.report.classification import ClassificationReport
 from qhn.report.curvature import CurvatureReport

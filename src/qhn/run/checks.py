@@ -19,6 +19,7 @@ from qhn.estimator.polynomial import PolynomialEstimator
 from qhn.optimize.shots import MOST_SHOTS
 from qhn.problem.cost import NO_VALIDATION, Problem
 from qhn.problem.landscape import check_enumerable, polynomial_for_table
+from qhn.problem.objective import as_objective
 from qhn.run.record import Record
 
 MAX_ANGLES = 2**27  # angles in all rows of one gradient: 1 GiB
@@ -37,9 +38,10 @@ def check_size(config: RunConfig, ansatz: Ansatz, problem: Problem) -> None:
             circuit; or if a run without shots has too many qubits for a table of all costs, and is not one of a
             polynomial cost on an ideal circuit. The message names the size.
     """
+    objective = as_objective(config.train.objective.build(), problem)
     if config.train.shots is None:
         if config.train.is_ideal and polynomial_for_table(problem) is not None:
-            PolynomialEstimator(ansatz, problem, objective=config.train.objective.build())
+            PolynomialEstimator(ansatz, problem, objective=objective)
         else:
             check_enumerable(ansatz.num_qubits)
         return

@@ -25,10 +25,11 @@ from qhn.config.file import with_settings
 from qhn.errors import QhnError, RecordError
 from qhn.estimator.means import rows_of
 from qhn.estimator.sampling import SamplingEstimator
+from qhn.problem.aggregation import Outcomes, measured_value
 from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import cost_range
-from qhn.problem.objective import Outcomes, measured_value
+from qhn.problem.objective import as_objective
 from qhn.run.checkpoint import ANEW
 from qhn.run.directories import costs_beside
 from qhn.run.paid_shots import digest_of
@@ -300,7 +301,8 @@ def _by_all_rows(record: Record, config: RunConfig, ansatz: Ansatz, problem: Pro
 
 def _by_first_rows(record: Record, config: RunConfig, problem: Problem) -> Iterator[Replayed]:
     """The steps recomputed from the bits at the θ of each step and all bitstrings, in the order of evaluation."""
-    objective, known, (packed, _) = config.train.objective.build(), Evaluations(problem), record.evaluations()
+    objective, known = as_objective(config.train.objective.build(), problem), Evaluations(problem)
+    packed, _ = record.evaluations()
     ends = cost_range(problem)
     for step in record.steps():
         known.cost(bitstrings.unpack(packed[known.distinct : step.distinct], problem.num_qubits))
