@@ -223,7 +223,7 @@ def _train(lab: Lab, configs: Mapping[str, RunConfig], starts: int, what: str) -
 def _table(page: Writer, found: Found) -> None:
     """Add a table of what each rule took to its last step, and how many starts it solved."""
     head = ("rule", "shots a row", "steps", "shots", "jobs", "QPU s tiled", "QPU s untiled", "solved")
-    head += ("QPU s to a solution, tiled", "median E − C*")
+    last = ("QPU s to a solution, tiled", "median E − C*")
     rows = []
     for rule, course in found.courses.items():
         (tiled, jobs), (untiled, _) = (course.bill(task) for task in found.tasks[rule])
@@ -237,7 +237,7 @@ def _table(page: Writer, found: Found) -> None:
         )  # fmt: skip
     page.text(f"`{found.task}`, {found.tasks[DEFAULT][0].tiles} tiles ({found.tasks[PRODUCT][0].tiles} of the product "
               "state), after the last step:")  # fmt: skip
-    page.table(head, rows)
+    page.table((*head, *last), rows)
 
 
 def _lines(found: Found) -> list[Line]:
