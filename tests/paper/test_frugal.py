@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import csv
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import chi2
 
 from pictures import is_drawn
 from qhn import load_config, train
@@ -13,6 +15,7 @@ from qhn.backend.device.price import Task
 from qhn.config.file import with_settings
 from qhn.estimator.exact import ExactEstimator
 from qhn.paper import frugal, reproduce
+from qhn.paper.claims import Verdict
 from qhn.paper.courses import Course, by_minimising, by_searching, by_training
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import Line, against_price
@@ -73,6 +76,55 @@ def test_a_course_is_that_of_the_steps_of_a_run() -> None:
         assert at.optimal[row].tolist() == [cost <= lowest + exact.landscape.width for cost in likely]
         assert at.taken()[-1] == steps[-1].shots
         assert (at.distinct[row], at.best[row]) == (steps[-1].distinct, steps[-1].best_cost - lowest)
+
+
+def found_of(default: list[bool], constant: list[bool], task: str = "task") -> frugal.Found:
+    """What was found on a task whose starts the default and the earlier default, at the same price, solve or not."""
+    steps = {
+        rule: course([[1]] * len(solved), [[100]] * len(solved), [[0.0 if one else 1.0] for one in solved])
+        for rule, solved in ((frugal.DEFAULT, default), (frugal.CONSTANT, constant))
+    }
+    courses = steps | {frugal.MINIMISED: steps[frugal.DEFAULT]}
+    return frugal.Found(task, 0.03, courses, dict.fromkeys(courses, (TASK, TASK)), {})
+
+
+def sooner(*found: frugal.Found) -> list[Verdict]:
+    page = Writer("x")
+    frugal._sooner(page, found)
+    assert {claim.family for claim in page.claims} == {"rules for steps at equal QPU seconds"}
+    return [claim.verdict for claim in page.claims]
+
+
+def test_rules_are_compared_start_by_start() -> None:
+    """Starts that both rules solve, or miss, say nothing; among the others the better rule has most."""
+    both, none = [True] * 60, [False] * 10
+    better = found_of(both + [True] * 20 + none, both + [False] * 20 + none)
+    worse = found_of(both + [False] * 20 + none, both + [True] * 20 + none, "other")
+    alike = found_of(both + [True, False] * 10 + none, both + [False, True] * 10 + none)
+    assert sooner(better) == [Verdict.REPRODUCED, Verdict.REPRODUCED]
+    assert sooner(better, worse)[0] is Verdict.NOT_REPRODUCED
+    assert sooner(better, replace(alike, task="other"))[0] is Verdict.UNDECIDED
+    assert sooner(found_of(none, none)) == [Verdict.UNDECIDED, Verdict.NOT_REPRODUCED]
+
+
+def test_pairs_are_tested_as_by_mcnemar() -> None:
+    found = found_of([True] * 15 + [False] * 5 + [True] * 30, [False] * 15 + [True] * 5 + [True] * 30)
+    test = frugal._alone(found)
+    assert test.p_value == pytest.approx(chi2.sf((15 - 5) ** 2 / 20, 1), rel=1e-3)
+
+
+def test_seconds_to_a_solution_are_those_of_runs_until_one_succeeds(rng: np.random.Generator) -> None:
+    found = found_of([True] * 25 + [False] * 75, [False] * 100)
+    seconds = found.seconds(frugal.DEFAULT)
+    runs = seconds * rng.geometric(0.25, 100_000).mean()
+    mean, ends = found.to_a_solution(frugal.DEFAULT).split()
+    low, high = (float(end) for end in ends.strip("()").split("–"))
+    assert float(mean) == pytest.approx(runs, rel=0.1)
+    assert low < runs < high
+    least, most = Rate(25, 100).interval
+    assert (low, high) == (round(seconds / most), round(seconds / least))
+    assert found.to_a_solution(frugal.CONSTANT).startswith("∞ (")
+    assert found.to_a_solution(frugal.CONSTANT).endswith("–∞)")
 
 
 def test_lbfgs_ends_below_where_it_began_and_measures_nothing() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,12 @@ from qhn.config.file import load_config
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.optimize.optimizer import Adam, Sinusoid
 from qhn.paper import look_ahead, reproduce
+from qhn.paper.claims import Verdict
 from qhn.paper.courses import exact_of
+from qhn.paper.inference import Difference
 from qhn.paper.lab import Lab
-from qhn.paper.look_ahead import RULES, Meter, trained
+from qhn.paper.look_ahead import AGAINST, RULES, Meter, Trained, _gained, trained
+from qhn.paper.section import Writer
 from qhn.problem.cost import TableProblem
 from qhn.sweep.survey import Rate
 
@@ -79,6 +84,33 @@ def test_marks_are_reached_in_order_and_the_last_is_the_end(config: RunConfig) -
     assert (near.gap[:, -1] < 0.6).all()
 
 
+def verdicts(gains: Callable[[str, str, str], Difference]) -> list[Verdict]:
+    """The verdicts on gains by setting, rule and peer, in sixteen settings as in the report."""
+    page = Writer("x")
+    settings = [f"setting {number}" for number in range(16)]
+    found = {
+        what: {rule: {other: gains(what, rule, other) for other in AGAINST} for rule in RULES} for what in settings
+    }
+    look_ahead._verdicts(page, found)
+    assert "128 in all" in page.blocks[0]
+    return [claim.verdict for claim in page.claims]
+
+
+def test_verdicts_follow_gains_over_both_rules_wherever_tried(rng: np.random.Generator) -> None:
+    def starts(mean: float) -> Difference:
+        noise = rng.normal(0, 0.1, 40)
+        base = Trained(np.zeros((40, 1)), np.zeros((40, 1), dtype=bool), np.ones(40, dtype=np.int64))
+        return _gained(base, replace(base, gap=(mean + noise - noise.mean())[:, None]))
+
+    better, worse, alike = starts(0.2), starts(-0.2), starts(0.0)
+    assert verdicts(lambda *_: better) == [Verdict.REPRODUCED] * 4  # 128 tests can be satisfied
+    only_one = verdicts(lambda what, rule, other: better if other == "Adam" else alike)
+    assert only_one == [Verdict.UNDECIDED] * 4
+    once = verdicts(lambda what, rule, other: worse if (what, other) == ("setting 3", "Adam") else better)
+    assert once == [Verdict.NOT_REPRODUCED] * 4
+    assert verdicts(lambda *_: alike) == [Verdict.UNDECIDED] * 4
+
+
 def test_the_section_tells_gains_and_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = {"train.steps": 2, "ansatz.num_layers": 1}
     monkeypatch.setattr(look_ahead, "TASKS", {"figure-1": ("figure-1", small, None)})
@@ -87,5 +119,5 @@ def test_the_section_tells_gains_and_verdicts(tmp_path: Path, monkeypatch: pytes
         reproduce.reproduce(Lab(executor, tmp_path, seeds=2), ["look-ahead"])
     text = (tmp_path / "paper" / "report.md").read_text()
     assert "figure-1, 300 shots, from near a minimum" in text
-    assert text.count("Adam, look-ahead on 4") == 4 + 2
+    assert text.count("Adam, look-ahead on 4") == 4 + 4 * 2 + 2  # rows of rules, of tests, and of claims
     assert "| uniform | 10 | pairs | 202 | 200 |" in text

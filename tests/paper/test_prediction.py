@@ -13,18 +13,18 @@ from scipy.stats import bootstrap
 from pictures import is_drawn
 from qhn import train
 from qhn.errors import QhnError
-from qhn.paper import mlp_curves, prediction, prediction_tables, reproduce
+from qhn.paper import mlp_curves, prediction, prediction_claims, prediction_tables, reproduce
 from qhn.paper.claims import Verdict, in_all
 from qhn.paper.curve_pool import Pool, kept
 from qhn.paper.hypernetwork_curves import Recipe, curves_of
 from qhn.paper.inference import Difference
 from qhn.paper.lab import Lab
-from qhn.paper.predictability import Model, scores_of
+from qhn.paper.predictability import Model, Scores, scores_of
 from qhn.paper.prediction_methods import ANNEALED, BASE, EVERYTHING, METHODS, RANDOM, SHOWN, THREE, swift
 from qhn.paper.prediction_pictures import one_study
 from qhn.paper.replays import EARLIER, Method, Outcomes, one_replay, outcomes_of, replay_all
 from qhn.paper.section import Writer
-from qhn.paper.survey_bias import rule_for, survey_all, threshold
+from qhn.paper.survey_bias import Found, rule_for, survey_all, threshold
 from qhn.scheduling.hyperband import Hyperband
 
 EXPONENTIALS = np.random.default_rng(5)
@@ -228,10 +228,10 @@ def test_survivors_are_biased_and_imputed_ends_are_not(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- the section
 
 
-def outcomes(saves: dict[str, float], regret: float = 0.001) -> dict[str, Outcomes]:
+def outcomes(saves: dict[str, float], regret: float = 0.001, replays: int = 30) -> dict[str, Outcomes]:
     """Outcomes of all methods, of which some save a share of 1,000 units."""
-    zeros = np.zeros(6)
-    jitter = np.linspace(-1, 1, 6)
+    zeros = np.zeros(replays)
+    jitter = np.linspace(-1, 1, replays)
     return {
         method.name: Outcomes(1000 * (1 - saves.get(method.name, 0.0)) + jitter, zeros + regret, zeros, zeros, zeros)
         for method in METHODS
@@ -240,7 +240,7 @@ def outcomes(saves: dict[str, float], regret: float = 0.001) -> dict[str, Outcom
 
 def verdicts(saves: dict[str, float]) -> dict[str, Verdict]:
     page = Writer("x")
-    prediction_tables.claim_savings(page, {"one": outcomes(saves), "two": outcomes(saves)})
+    prediction_claims.claim_savings(page, {"one": outcomes(saves), "two": outcomes(saves)})
     return {claim.statement: claim.verdict for claim in page.claims}
 
 
@@ -258,9 +258,95 @@ def test_claims_follow_the_numbers() -> None:
 def test_a_claim_that_two_tasks_disagree_on_is_not_reproduced() -> None:
     page = Writer("x")
     name = swift("SVR").name
-    prediction_tables.claim_savings(page, {"one": outcomes({name: 0.1}), "two": outcomes({name: 0.5})})
+    prediction_claims.claim_savings(page, {"one": outcomes({name: 0.1}), "two": outcomes({name: 0.5})})
     assert page.claims[0].verdict is Verdict.NOT_REPRODUCED
-    assert "one: 10.0 (" in page.claims[0].evidence
+    assert "one 10.0 (" in page.claims[0].evidence
+
+
+def test_families_of_savings_can_decide_and_correct() -> None:
+    """The smallest p-value of resamples, times the number of tests, is below 5 %; what barely shows is not decided."""
+    page = Writer("x")
+    prediction_claims.claim_savings(page, {task: outcomes({}) for task in ("one", "two", "three", "four")})
+    assert {claim.family for claim in page.claims} == {"what schedulers save", "how good the trials found are"}
+    assert all(claim.verdict is not Verdict.UNDECIDED for claim in page.claims if "as good" in claim.statement)
+    barely = outcomes({swift("NuSVR", is_warm=True).name: 0.001})
+    scattered = np.random.default_rng(3).normal(0, 2.2, 30)
+    barely[swift("NuSVR", is_warm=True).name] = replace(barely[BASE.name], units=999 + scattered - scattered.mean())
+    page = Writer("x")
+    prediction_claims.claim_savings(page, {"one": barely})
+    (claim,) = (one for one in page.claims if one.statement.startswith("A warm start saves more"))
+    assert (claim.verdict, claim.uncorrected) == (Verdict.UNDECIDED, Verdict.REPRODUCED)
+
+
+def test_few_values_on_one_side_are_no_evidence(rng: np.random.Generator) -> None:
+    """Four values of mean 0 are all positive, or all negative, in an eighth of cases, and not surprising then."""
+    found = [prediction_tables.mean_of(values) for values in rng.normal(size=(400, 4))]
+    surprising = np.mean([one.p_value < 0.05 for one in found])
+    assert surprising < 0.05 + 5 * np.sqrt(0.05 * 0.95 / 400)
+    resampled = [Difference.of_resamples(values).p_value for values in rng.normal(size=(100, 4))]
+    assert np.mean([p_value < 0.05 for p_value in resampled]) > surprising
+    long = rng.normal(size=30)
+    assert prediction_tables.mean_of(long).value == Difference.of_resamples(long).value
+
+
+def surveys_of(bias: float, survivors: float, held: float, number: int = 200, spread: float = 0.02) -> list[Found]:
+    """What surveys of two groups find, if their imputed means are off by a bias on average."""
+    rng = np.random.default_rng(1)
+    groups = []
+    for group in (0, 1):
+        full = 1 + rng.normal(0, 0.1, (number, 2))
+        noise = rng.normal(0, spread, (2, number, 2))
+        noise -= noise.mean(axis=1, keepdims=True)
+        inside = np.repeat(np.arange(number) < held * number, 2).reshape(number, 2).astype(float)
+        ones = np.ones((number, 2))
+        groups.append(Found(group, np.ones(2), full, full - survivors + noise[0], full, full + bias + noise[1], inside,
+                            inside, ones, 2 * ones))  # fmt: skip
+    return groups
+
+
+def survey_verdicts(*args: float, number: int = 200, spread: float = 0.02) -> list[Verdict]:
+    page = Writer("x")
+    prediction_claims.claim_surveys(page, {"one": surveys_of(*args, number=number, spread=spread)})
+    return [claim.verdict for claim in page.claims]
+
+
+def test_claims_on_surveys_follow_bias_and_coverage() -> None:
+    assert survey_verdicts(0.0, 0.1, 0.97) == [Verdict.REPRODUCED] * 3
+    for bias in (0.05, -0.05):
+        assert survey_verdicts(bias, 0.1, 0.8) == [Verdict.REPRODUCED] + [Verdict.NOT_REPRODUCED] * 2
+    assert survey_verdicts(0.0, -0.1, 0.97)[0] is Verdict.NOT_REPRODUCED
+    assert survey_verdicts(0.0, 0.1, 0.97, number=30, spread=0.1)[1:] == [Verdict.UNDECIDED] * 2
+
+
+def test_cases_of_one_survey_do_not_count_as_many() -> None:
+    """Four intervals a survey that hold or miss together are one case: of 30 surveys nothing is decided."""
+    page = Writer("x")
+    prediction_claims.claim_surveys(page, {"one": surveys_of(0.0, 0.1, 1.0, number=30)})
+    assert page.claims[2].evidence == "one 1.00 (0.89–1.00)"
+
+
+def solver_scores(gain: float, gap: float) -> dict[Model, Scores]:
+    """Scores of annealed and of random bits in splits that both share and that scatter much more than they differ."""
+    shared = np.random.default_rng(2).normal(0, 0.3, 20)
+    jitter = np.linspace(-0.01, 0.01, 20)
+    return {
+        Model(name, "qubo-svr", "curve", 20): Scores(shared + lift + sign * jitter, shared, shared + above)
+        for name, lift, sign, above in ((ANNEALED, 0.0, 0, 0.0), (RANDOM, gain, 1, gap))
+    }
+
+
+def test_claims_on_solvers_are_of_paired_splits() -> None:
+    for gain, gap, expected in (
+        (0.0, 0.2, [Verdict.REPRODUCED, Verdict.REPRODUCED]),
+        (-0.1, -0.2, [Verdict.NOT_REPRODUCED, Verdict.NOT_REPRODUCED]),
+        (-0.05, 0.2, [Verdict.REPRODUCED, Verdict.UNDECIDED]),
+    ):
+        page = Writer("x")
+        prediction_claims.claim_solvers(page, {"one": solver_scores(gain, gap)})
+        assert [claim.verdict for claim in page.claims] == expected
+    page = Writer("x")
+    prediction_claims.claim_solvers(page, {"one": {}})
+    assert page.claims == []
 
 
 def test_missing_packages_are_named_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

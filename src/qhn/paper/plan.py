@@ -101,7 +101,7 @@ class FrugalPlan(Plan):
     """The plan of the part on QPU seconds."""
 
     starts: int = fixed(100, "of each rule; a difference of .27 near ½ is found in nine of ten cases, corrected")
-    noisy_starts: int = fixed(40, "of `gaussian-activation` with the noise of a device, which takes a minute each")
+    noisy_starts: int = fixed(40, "of `gaussian-activation` with the noise of a device; few, as the noise is simulated")
     noisy_digit_starts: int = fixed(20, "of `mnist-01` with that noise; an interval is ± .2 wide")
     near: float = fixed(0.03, "the paper's distance of E from C* for a success on the Gaussian tasks")
     half: float = fixed(0.5, "a rate above this is that of a rule of which most starts succeed")
@@ -114,9 +114,9 @@ FRUGAL = FrugalPlan()
 class LookAheadPlan(Plan):
     """The plan of the part on looking ahead."""
 
-    starts: int = fixed(40, "of each rule, the same for all; a gain of .65 standard deviations is found, corrected")
+    starts: int = fixed(40, "of each rule, the same for all; a gain of .8 standard deviations is found, corrected")
     near: float = fixed(0.03, "the paper's distance of E from C* for a success on the Gaussian tasks")
-    near_minimum: float = fixed(0.1, "radians by which each angle is displaced from a minimum: some tenth of a period")
+    near_minimum: float = fixed(0.1, "radians by which each angle is displaced from a minimum, small against 2π")
     resamples: int = fixed(20_000, "p-values down to 1/10,000, so that a family of 128 tests can decide")
 
 
@@ -129,7 +129,10 @@ class PredictionPlan(Plan):
 
     replays: int = fixed(30, "of each method; savings scatter by 2 %, so that 2 % more are found")
     splits: int = fixed(20, "of each predictor into curves to learn from and others")
-    surveys: int = fixed(200, "of each task; intervals that hold in 96 % of them are told from 90 %, corrected")
+    surveys: int = fixed(200, "of each task; a coverage of 96 % is told from 90 % in seven of ten cases, corrected")
+    known: float = fixed(0.25, "of each curve, from which its end is predicted: an early decision, which saves most")
+    solved: float = fixed(0.25, "of all trials of a pool, whose ends count as successes: rare, and yet in each survey")
+    surviving: float = fixed(0.5, "of the trials of a group, those that go on if η = 2")
     few: int = fixed(11, "values, below which means have Student's intervals: resamples of fewer scatter too little")
     resamples: int = fixed(20_000, "p-values down to 1/10,000, so that each family can decide")
     least_saved: float = fixed(0.04, "the lower end of what Wulff et al. save against Hyperband")

@@ -14,8 +14,9 @@ from qhn.arrays import Floats
 from qhn.learning_curves.predictors import predictor
 from qhn.paper.curve_pool import Pool, kept
 from qhn.paper.lab import Lab
+from qhn.paper.plan import PREDICTION
 
-KNOWN = 0.25  # share of a curve that is known
+KNOWN = PREDICTION.known  # share of a curve that is known
 TESTED = 150  # curves whose ends are predicted in each split, at most
 CHUNK = 5  # splits of a job
 

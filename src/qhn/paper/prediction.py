@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from qhn.errors import QhnError
-from qhn.paper import prediction_pictures, prediction_tables
+from qhn.paper import prediction_claims, prediction_pictures, prediction_tables
 from qhn.paper.curve_pool import Pool
 from qhn.paper.hypernetwork_curves import DEPTHS, RATES, SHOTS, STEPS, Recipe, hypernetwork_pool
 from qhn.paper.lab import Lab
 from qhn.paper.mlp_curves import MlpRecipe, mlp_pool
+from qhn.paper.plan import PREDICTION
 from qhn.paper.predictability import score_all
 from qhn.paper.prediction_methods import BASE, METHODS, MODELS, SHOWN
 from qhn.paper.replays import EARLIER, replay_all
@@ -36,9 +37,9 @@ class Sizes:
 
     trials: int = 240
     mlp_trials: int = 240
-    replays: int = 30
-    splits: int = 20
-    surveys: int = 30
+    replays: int = PREDICTION.replays
+    splits: int = PREDICTION.splits
+    surveys: int = PREDICTION.surveys
 
     @classmethod
     def of(cls, seeds: int | None) -> Sizes:
@@ -90,7 +91,7 @@ def study(page: Writer, lab: Lab, pools: list[Pool], sizes: Sizes) -> None:
         f"A replay of {SHOWN.name} on {shown.name}: learning curves as far as they were trained, in all brackets. Red "
         "crosses: stopped at a decision point; black: the winner.",
     )
-    prediction_tables.claim_savings(page, outcomes)
+    prediction_claims.claim_savings(page, outcomes)
     scores = {pool.name: score_all(lab, pool, MODELS, sizes.splits) for pool in pools}
     for pool in pools:
         prediction_tables.predictors(page, pool, scores[pool.name])
@@ -100,12 +101,12 @@ def study(page: Writer, lab: Lab, pools: list[Pool], sizes: Sizes) -> None:
         "continuous optimum, by the solver of the QUBO: means over splits with 95 % intervals. An R² below −1.5 is "
         "beyond the left edge.",
     )
-    prediction_tables.claim_solvers(page, scores)
+    prediction_claims.claim_solvers(page, scores)
     surveys = {}
     for pool in pools:
         rule, surveys[pool.name] = survey_all(lab, pool, sizes.surveys)
         prediction_tables.surveys(page, pool, rule, surveys[pool.name])
-    prediction_tables.claim_surveys(page, surveys)
+    prediction_claims.claim_surveys(page, surveys)
 
 
 def _check_packages() -> None:
@@ -135,7 +136,8 @@ def _introduce(page: Writer, sizes: Sizes) -> None:
     page.text(
         f"A **replay** sets {EARLIER} curves aside as those of an earlier sweep, and draws trials from the others, as "
         "many as the brackets of Hyperband begin, none of them twice if there are enough. Replays of one number are of "
-        "the same draws for all methods of one η. Intervals are 95 % intervals over replays, by resampling them. "
+        "the same draws for all methods of one η. Intervals are 95 % intervals over replays, by "
+        f"resampling them, of fewer than {PREDICTION.few} Student's. "
         "**There is one pool a task**: replays share curves, so that intervals tell how the draw and the order of "
         "trials matter, and not how another pool would differ. *Saved* is against Hyperband with η = 2. *Regret* is "
         "the loss of the winner less the lowest of all trials drawn; *against all* is less that of the trial chosen if "
@@ -149,3 +151,4 @@ def _introduce(page: Writer, sizes: Sizes) -> None:
         "and uniformly random bits stand beside every solver. A circuit is trained as a solver only on 12 bits, "
         "of which 1,000 random bitstrings are a large share of all."
     )
+    page.plan(PREDICTION)

@@ -13,6 +13,7 @@ from qhn.paper.inference import Difference
 from qhn.paper.pictures import one_legend, write_rows
 from qhn.paper.predictability import Model, Scores
 from qhn.paper.prediction_methods import METHODS, MODELS, QUBOS
+from qhn.paper.prediction_tables import mean_of
 from qhn.paper.replays import Method, Outcomes, one_replay
 from qhn.report.plotting import Axes, in_own_style, save
 from qhn.report.style import BLACK, BLUE, COLOURS, COLUMN, GREEN, GREY, MARKERS, RED, new_figure
@@ -39,8 +40,8 @@ def spent_against_regret(path: Path, outcomes: Mapping[str, Mapping[str, Outcome
         for method in drawn:
             if method.name not in found:
                 continue
-            spent = Difference.of_resamples(found[method.name].units / unit)
-            regret = Difference.of_resamples(found[method.name].regret)
+            spent = mean_of(found[method.name].units / unit)
+            regret = mean_of(found[method.name].regret)
             _mark(axes, labels.index(_without_eta(method.name)), spent, regret, method)
             rows.append(
                 {"task": task, "method": method.name, "replays": len(found[method.name])}
@@ -130,7 +131,7 @@ def solvers(path: Path, scores: Mapping[str, Mapping[Model, Scores]]) -> Path:
     for axes, quantity in zip(panels, ("r2", "energy_gap"), strict=True):
         for number, (task, found) in enumerate(scores.items()):
             shown = [(place, model) for place, model in enumerate(models) if model in found]
-            ends = [Difference.of_resamples(getattr(found[model], quantity)) for _, model in shown]
+            ends = [mean_of(getattr(found[model], quantity)) for _, model in shown]
             value, low, high = np.array([(one.value, one.low, one.high) for one in ends]).T
             reach = np.stack([value - low, high - value])
             axes.errorbar(

@@ -12,13 +12,16 @@ from qhn.arrays import Bools, Floats
 from qhn.learning_curves.predictors import predictor
 from qhn.paper.curve_pool import Pool, kept
 from qhn.paper.lab import Lab
+from qhn.paper.plan import PREDICTION
 from qhn.scheduling.survey_rule import SurveyRule
 from qhn.search.imputation import Trials, impute
 from qhn.search.two_phase import UNSEEN_MISS, Estimate, estimate_mean, estimate_rate
 
 PER_GROUP = 60  # trials of a group in a survey, at most half of those of the pool
-SOLVED = 0.25  # share of all trials of the pool whose ends count as successes
-SURVIVING = 0.5  # share of the trials of a group that survive when those with the highest losses are dropped
+SOLVED = PREDICTION.solved  # share of all trials of the pool whose ends count as successes
+SURVIVING = (
+    PREDICTION.surviving
+)  # share of the trials of a group that survive when those with the highest losses are dropped
 PREDICTOR, FEATURES = "nusvr", "curve+differences+settings"
 QUANTITIES = ("mean loss", "success rate")
 CHUNK = 5  # surveys of a job
