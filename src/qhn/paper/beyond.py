@@ -95,9 +95,9 @@ def beyond_enumeration(lab: Lab) -> Writer:
     judge(trained, random, lowest).judge(page)
     page.text(
         "None of this is a quantum advantage. The product state *is* the product-Bernoulli model, which a laptop "
-        "trains directly (`product` above), and the circuit of two layers is a matrix product state of bond dimension 4, "
-        "sampled here classically and exactly. E, the mean over the trained distribution, is what training lowers; the "
-        "best sampled network is one of as many as a search evaluates, and says little about training."
+        "trains directly (`product` above), and the circuit of two layers is a matrix product state of bond dimension "
+        "4, sampled here classically and exactly. E, the mean over the trained distribution, is what training lowers; "
+        "the best sampled network is one of as many as a search evaluates, and says little about training."
     )
     return page
 
@@ -204,8 +204,8 @@ def _introduce(page: Writer, survey: Survey, random: float, lowest: float) -> No
     larger = max(np.mean(problem.samples.y), 1 - np.mean(problem.samples.y))
     page.text(
         f"Logistic regression on 64 pixels of the digits 3 and 8, weights ±1: 2^{problem.num_qubits} networks, of "
-        f"which a run sees {seen:,}, a share of {seen / 2**problem.num_qubits:.0e}. The circuits are sampled exactly as "
-        f"matrix products, without truncation. Random networks have a mean C of {random:.3f}, the lowest C that "
+        f"which a run sees {seen:,}, a share of {seen / 2**problem.num_qubits:.0e}. The circuits are sampled exactly "
+        f"as matrix products, without truncation. Random networks have a mean C of {random:.3f}, the lowest C that "
         f"anything found is {lowest:.4f}; a constant prediction has {np.log(2):.3f} and is right for {larger:.2f} of "
         "the training samples. The optimum is not known."
     )
@@ -213,8 +213,8 @@ def _introduce(page: Writer, survey: Survey, random: float, lowest: float) -> No
         f"All circuits are trained by the same rule with the same {shots:,} shots: {train.steps} steps of Adam on "
         "gradients of SPSA, along 100 random directions of 0.3 an angle, 5 shots a row, from near the uniform "
         "superposition. Parameter shift spends its shots on one angle at a time: with about as many (10 a row, 60 "
-        "steps) E of two layers ended between 0.6 and 1.6 by Adam, SGD and sinusoid jumps, one start each. Searches evaluate as many "
-        "different networks as the circuits, but for "
+        "steps) E of two layers ended between 0.6 and 1.6 by Adam, SGD and sinusoid jumps, one start each. "
+        "Searches evaluate as many different networks as the circuits, but for "
         f"{', '.join(f'{name} ({most:,}, each with a gradient on all samples)' for name, most in AT_MOST.items())}."
     )
 
