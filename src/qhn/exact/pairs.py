@@ -85,7 +85,8 @@ class Pairs:
 
         The bits of a qubit are consecutive in memory.
         """
-        bits = np.stack([pairs & 1, pairs >> 1], axis=1).reshape(-1, pairs.shape[1])
+        bits = np.empty((2 * len(pairs), pairs.shape[1]), dtype=np.uint8)
+        bits[::2], bits[1::2] = pairs & 1, pairs >> 1
         return bits[-self.first :][: self.ansatz.num_qubits].T
 
     def numbers(self, bits: Bits) -> NDArray[np.uint8]:

@@ -265,3 +265,20 @@ class NoisePlan(Plan):
 
 
 NOISE = NoisePlan()
+DEPTH = DepthPlan()
+
+
+@dataclass(frozen=True)
+class BeyondPlan(Plan):
+    """The plan of the part beyond enumeration: when a circuit counts as trained, and what it is compared by."""
+
+    first_seed: int = fixed(10, "of the starts; the rule for training was chosen on starts 0 to 3")
+    starts: int = fixed(6, "of each circuit; E at the end scatters by 0.03 between starts")
+    fallen: float = fixed(0.9, "share of the way from the mean C of random networks to the lowest known C that E falls")
+    accuracy: float = fixed(0.9, "training accuracy of the ensemble; the larger class alone has about a half")
+    margin: float = fixed(0.01, "nats by which a best sampled C may be worse and yet count as as good")
+    samples: int = fixed(4000, "fresh networks of each trained distribution, for E and accuracies")
+    random: int = fixed(100_000, "random networks, for the mean C before training")
+
+
+BEYOND = BeyondPlan()

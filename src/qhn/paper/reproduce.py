@@ -13,6 +13,7 @@ from qhn import durable
 from qhn.errors import QhnError
 from qhn.lock import Lock
 from qhn.paper import (
+    beyond,
     controls,
     depth,
     digits,
@@ -42,7 +43,7 @@ PARTS: dict[str, Callable[[Lab], Writer]] = {  # in the order of the report
     "6": overfitting.figure_6,
     "encoding": digits.encoding,
     "search": search.equal_evaluations,
-    "beyond": search.beyond_enumeration,
+    "beyond": beyond.beyond_enumeration,
     "training": dynamics.training,
     "data-sets": dynamics.data_sets,
     "controls": controls.controls,

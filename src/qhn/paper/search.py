@@ -13,8 +13,8 @@ from qhn.paper.lab import Lab
 from qhn.paper.pictures import name_of, search_curves
 from qhn.paper.plan import CONTROLS
 from qhn.paper.section import Writer
-from qhn.sweep.classical import AT_MOST, Searches
-from qhn.sweep.survey import MAX_EVALUATIONS, Group
+from qhn.sweep.classical import Searches
+from qhn.sweep.survey import Group
 
 
 def equal_evaluations(lab: Lab) -> Writer:
@@ -79,46 +79,6 @@ def equal_evaluations(lab: Lab) -> Writer:
         f"optimum: {listed}; quickest in networks is {quickest}, and in passes {cheapest}. A "
         "search that draws without repetition must find it within the whole space, so at these sizes nothing here says "
         "that a circuit searches better, or worse, where enumeration is impossible."
-    )
-    return page
-
-
-def beyond_enumeration(lab: Lab) -> Writer:
-    """The section on a task with so many networks that a run sees a negligible share of them."""
-    page = Writer("Beyond enumeration: 65 qubits (digits-8x8)")
-    survey = lab.survey("beyond", seeds=min(lab.seeds or 3, 3))
-    searches = lab.searches(survey)
-    group = survey.groups[0]
-    problem = group.problem
-    seen = [int(np.median(circuit.columns["distinct"])) for circuit in survey.groups]
-    page.text(
-        f"Logistic regression on 64 pixels of the digits 3 and 8, weights ±1: 2^{problem.num_qubits} networks, of "
-        f"which {group.config.train.steps} steps with {group.config.train.shots} shots a row see {min(seen):,} to "
-        f"{max(seen):,}. The circuits are sampled exactly as matrix products, without truncation. The optimum is not "
-        f"known. The searches have as many evaluations as the circuits, but at most {MAX_EVALUATIONS:,} "
-        f"({', '.join(f'{name} {most:,}' for name, most in AT_MOST.items())})."
-    )
-    head = ["circuit", "distinct networks", "E, median", "best sampled C, median", "… polished"]
-    head += ["by so many networks more, at most", "validation ⟨C⟩"]
-    rows: list[list[Any]] = []
-    for circuit in survey.groups:
-        columns = circuit.columns
-        row: list[Any] = [name_of(circuit.values[0]), f"{np.median(columns['distinct']):,.0f}"]
-        row += [f"{np.median(circuit.mean):.4f}", f"{np.median(columns['best_cost']):.4f}"]
-        row += [f"{np.median(circuit.polished):.4f}", f"{circuit.polish_distinct:,.0f}"]
-        row.append(f"{np.median(columns['validation'][:, -1]):.4f}")
-        rows.append(row)
-    page.table(head, rows)
-    budgets = sorted({*AT_MOST.values(), *(circuit.budgets[0] for circuit in survey.groups)})
-    found = []
-    for method in searches.methods(group):
-        facts = [searches.facts(group, method, budget) for budget in budgets]
-        medians = [fact.get("best_cost_median") for fact in facts]
-        found.append([method, *("–" if median is None else f"{median:.4f}" for median in medians)])
-    page.table(["search", *(f"median best C of {budget:,}" for budget in budgets)], found)
-    page.text(
-        "Here the best sampled network of a circuit may be compared with the searches; E, the mean over the trained "
-        "distribution, is what training lowers."
     )
     return page
 

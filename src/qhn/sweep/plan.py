@@ -44,6 +44,7 @@ class SweepConfig(Section):
             of the file.
         repeats: number of repeats, each with its own seed, of every classical search that stands beside the members;
             0 leaves the searches out.
+        max_evaluations: largest number of different bitstrings that one classical search evaluates.
 
     Raises:
         ValueError: at construction, if a name, a number of seeds or a varied setting cannot be taken.
@@ -56,6 +57,7 @@ class SweepConfig(Section):
     settings: dict[str, Any] = Field(default_factory=dict, alias="set")
     vary: dict[str, list[Any]] = Field(default_factory=dict)
     repeats: int = Field(default=20, ge=0)
+    max_evaluations: int = Field(default=50_000, ge=1)
 
     @field_validator("settings", "vary", mode="before")
     @classmethod
@@ -197,7 +199,7 @@ def load_sweep(source: str | Path, settings: dict[str, Any] | None = None) -> Sw
     Args:
         source: the name of a sweep that comes with qhn (:func:`sweeps`), or the path of a file.
         settings: values that take the place of the file's, by dotted key. The keys ``name``, ``experiment``, ``seeds``,
-            ``epsilon`` and ``repeats`` are the sweep's, all others are set for every member.
+            ``epsilon``, ``repeats`` and ``max_evaluations`` are the sweep's, all others are set for every member.
 
     Raises:
         FileNotFoundError: if there is no such sweep, or no such experiment.

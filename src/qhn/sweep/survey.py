@@ -26,7 +26,6 @@ from qhn.sweep.workers import Columns, finished_members, read_columns
 from qhn.text import spell
 
 EXACT_BUDGETS = (64, 256, 1024)  # evaluations of searches that are compared with exact trainings
-MAX_EVALUATIONS = 50_000  # evaluations of one search
 CURVES = ("mean", "validation", "best_costs", "distinct_at")
 
 
@@ -71,12 +70,14 @@ class Group:
             explained at :func:`qhn.sweep.workers.work`. Curves that are shorter than the longest are continued with
             their last value.
         problems: the problems of the sweep, each loaded once.
+        max_evaluations: largest number of different bitstrings that one classical search evaluates.
     """
 
     values: tuple[Any, ...]
     config: RunConfig
     columns: Columns
     problems: Problems
+    max_evaluations: int
 
     def __len__(self) -> int:
         return len(self.columns["distinct"])
@@ -191,7 +192,7 @@ class Group:
         """
         if self.is_exact:
             return tuple(budget for budget in EXACT_BUDGETS if budget < 2**self.problem.num_qubits) or (1,)
-        return (min(int(np.median(self.columns["distinct"])), MAX_EVALUATIONS),)
+        return (min(int(np.median(self.columns["distinct"])), self.max_evaluations),)
 
 
 class Problems:
@@ -264,7 +265,8 @@ class Survey:
             found = [member for member in members if member.id in places]
             if found:
                 columns = _stack([self._row(*places[member.id]) for member in found])
-                self.groups.append(Group(values, found[0].config, columns, problems))
+                most = sweep.config.max_evaluations
+                self.groups.append(Group(values, found[0].config, columns, problems, most))
         if not self.groups:
             raise QhnError(f"no member of the sweep in {self.folder} is finished; run it first")
 
