@@ -55,8 +55,8 @@ def controls(lab: Lab) -> Writer:
     )
     page.plan(CONTROLS)
     page.text(
-        "Not all of it was: after a first run the random placements became 200 and the searches 30, both with other seeds, "
-        "and searches by samples a family of their own, judged at ε = 0.03 alone."
+        "Not all of it was: after a first run the random placements became 200 and the searches 30, both with other "
+        "seeds, and searches by samples a family of their own, judged at ε = 0.03 alone."
     )
     circuits = circuit_arms(survey)
     arms = circuits | control_arms(lab, landscape)

@@ -265,7 +265,6 @@ class NoisePlan(Plan):
 
 
 NOISE = NoisePlan()
-DEPTH = DepthPlan()
 
 
 @dataclass(frozen=True)
