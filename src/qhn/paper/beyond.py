@@ -37,7 +37,7 @@ class End:
 
     Attributes:
         mean: E, the mean C of the networks.
-        validation: their mean C on the validation data.
+        validation: mean C of the networks on the validation data.
         accuracy: share of right predictions of the ensemble, which averages the probabilities of all networks, on the
             training and on the validation data.
         entropy: entropy of the distribution in bits.
