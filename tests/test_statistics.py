@@ -12,7 +12,15 @@ from qhn.estimator.exact import ExactEstimator
 from qhn.optimize.optimizer import Adam
 from qhn.problem.cost import TableProblem
 from qhn.problem.objective import Objective
-from qhn.statistics import MIN_TAIL, histogram_edges, mean_and_error, mean_interval, tail_error
+from qhn.statistics import (
+    MIN_TAIL,
+    histogram_edges,
+    mean_and_error,
+    mean_interval,
+    restarts_interval,
+    tail_error,
+    wilson,
+)
 
 QUBITS, STARTS, REPETITIONS = 8, 10, 400
 TABLES = {
@@ -142,3 +150,32 @@ def test_bins_hold_all_values(values: list[float]) -> None:
 def test_bins_of_other_values_are_of_equal_width(rng: np.random.Generator) -> None:
     values = rng.normal(size=1000)
     np.testing.assert_allclose(np.diff(histogram_edges(values, 40)), (values.max() - values.min()) / 40)
+
+
+@pytest.mark.parametrize("expected", [2, 20, 180])
+@pytest.mark.parametrize("ratio", [0.5, 1.0, 2.0])
+def test_the_interval_of_restarts_holds_the_true_cost(rng: np.random.Generator, expected: int, ratio: float) -> None:
+    """Starts that succeed may cost more or less than others; two successes are few."""
+    starts, repeats = 200, 500
+    chance = expected / starts
+    true = (chance * ratio + 1 - chance) / chance
+    held = 0
+    for _ in range(repeats):
+        succeeded = rng.random(starts) < chance
+        costs = np.where(succeeded, ratio, 1.0) * rng.gamma(11.0, 1 / 11, starts)
+        low, high = restarts_interval(costs, succeeded)
+        held += low <= true <= high
+    assert wilson(held, repeats, z=3.5)[1] > 0.95
+    assert held / repeats < 0.99
+
+
+def test_the_interval_of_restarts_at_its_ends() -> None:
+    low, high = restarts_interval([10.0] * 50, [False] * 50)
+    assert high == np.inf
+    assert low == pytest.approx(10 / wilson(0, 50)[1])  # equal costs: only the rate is uncertain
+    low, high = restarts_interval([10.0] * 50, [True] + [False] * 49)
+    assert (low, high) == pytest.approx(tuple(10 / end for end in wilson(1, 50)[::-1]))
+    assert restarts_interval([3.0], [True]) == (0.0, np.inf)
+    for costs, succeeded in (([], []), ([1.0], [True, False]), ([-1.0], [True])):
+        with pytest.raises(ValueError, match="restarts have one cost of at least 0 each, got"):
+            restarts_interval(costs, succeeded)

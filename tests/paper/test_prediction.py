@@ -14,9 +14,10 @@ from pictures import is_drawn
 from qhn import train
 from qhn.errors import QhnError
 from qhn.paper import mlp_curves, prediction, prediction_tables, reproduce
-from qhn.paper.claims import Difference, Verdict, in_all
+from qhn.paper.claims import Verdict, in_all
 from qhn.paper.curve_pool import Pool, kept
 from qhn.paper.hypernetwork_curves import Recipe, curves_of
+from qhn.paper.inference import Difference
 from qhn.paper.lab import Lab
 from qhn.paper.predictability import Model, scores_of
 from qhn.paper.prediction_methods import ANNEALED, BASE, EVERYTHING, METHODS, RANDOM, SHOWN, THREE, swift

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from qhn import bitstrings
 from qhn.arrays import Bits, Bools, Floats
-from qhn.baseline.straight_through import straight_through
+from qhn.baseline.straight_through import PASSES, straight_through
 from qhn.baseline.tally import Spent, Tally, rounds
 from qhn.baseline.tally import Trace as Trace
 from qhn.errors import QhnError
@@ -43,6 +43,19 @@ def methods_for(problem: Problem) -> tuple[str, ...]:
     ('random', 'descent', 'annealing', 'cross-entropy', 'product')
     """
     return METHODS if isinstance(problem, BinnProblem) else tuple(_SEARCHES)
+
+
+def passes(method: str) -> int:
+    """The number of passes over the samples that a search takes for each different network.
+
+    A pass forward through the network gives C. ``straight-through`` follows gradients, and a pass backward, which
+    multiplies by the weights twice where the pass forward does once, takes two more. A network met again takes none:
+    its cost and its gradient are what they were.
+
+    >>> passes("descent"), passes("straight-through")
+    (1, 3)
+    """
+    return PASSES if method == "straight-through" else 1
 
 
 def search(problem: Problem, method: str, max_distinct: int, seed: int = 0, *, target: float = -np.inf) -> Trace:

@@ -13,6 +13,7 @@ from qhn.problem.network import sigmoid, softmax
 
 MOST_ITERATIONS = 10_000
 CONSTANT = 1e-12  # relative: a standard deviation below it is rounding
+LIMIT = 1  # SciPy's status of a limit of iterations or evaluations; a line search that fails is rounding
 GRADIENT = 1e-6  # largest component of the gradient at the minimum: no coefficient is off by much more
 PROGRESS = 1e-15  # relative: the sum of losses is not known to more digits
 
@@ -94,7 +95,7 @@ class LogisticRegression:
         intercepts = parameters[:, -1]
         if classes > 2:
             intercepts = intercepts - intercepts.mean()  # a number added to all of them changes nothing
-        return cls(parameters[:, :-1], intercepts, mean, scale, found.nit < MOST_ITERATIONS)
+        return cls(parameters[:, :-1], intercepts, mean, scale, found.status != LIMIT)
 
     def probabilities(self, x: ArrayLike) -> Floats:
         """The probability of each class: features ``[..., num_features]`` → ``[..., num_classes]``."""

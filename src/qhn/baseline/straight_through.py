@@ -24,6 +24,7 @@ from qhn.problem.search_space import SearchSpace
 
 LEARNING_RATE = 0.1  # step of the latent numbers
 MAX_STEPS = 100  # steps of a run
+PASSES = 3  # over the samples, for C and its gradient: one forward, and backward two products where forward has one
 PATIENCE = 10  # steps without a flip after which a run ends
 SLOPES: dict[str, Callable[[Floats, Floats], Floats]] = {  # dh/dz of h = activation(z), straight through for sign
     "sigmoid": lambda z, h: h * (1 - h),

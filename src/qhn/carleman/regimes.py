@@ -234,5 +234,6 @@ def _least_ratio(norms: Floats, start: float) -> tuple[float, float]:
     from scipy.optimize import minimize_scalar  # half a second to import
 
     found = minimize_scalar(lambda power: ratio(math.exp(power)), bounds=(-40.0, 40.0), method="bounded")
+    assert found.success, found.message
     radius = max(start, math.exp(float(found.x)))  # R has one minimum: beyond it, the start is the best
     return radius, ratio(radius)

@@ -10,6 +10,7 @@ It does not suit sampled gradients: curvature and sufficient decrease cannot be 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -19,13 +20,14 @@ from numpy.typing import ArrayLike
 
 from qhn.arrays import Bools, Floats, Integers
 from qhn.circuit.angles import as_angles
-from qhn.errors import QhnError
+from qhn.errors import QhnError, QhnWarning
 from qhn.estimator.gradient import ValueAndGrad
 from qhn.fields import Whole, settle
 from qhn.optimize.line_search import Found, Point, Rows, line_search
 from qhn.optimize.optimizer import EPSILON, TINY, TOLERANCE, vanishes
 
 Function = Callable[[Floats], ValueAndGrad]
+MAX_STEPS = 2_000  # the default; :func:`minimize` says on what it was measured
 
 
 @runtime_checkable
@@ -147,19 +149,56 @@ class Minima:
     num_steps: Integers
     num_evaluations: Integers
 
+    @property
+    def num_unconverged(self) -> int:
+        """The number of rows that did not converge."""
+        return int(np.count_nonzero(~self.converged))
+
+    @property
+    def largest_gradient(self) -> float:
+        """The largest magnitude of a component of the gradient that is left in rows that did not converge, or 0."""
+        return float(np.abs(self.grad[~self.converged]).max(initial=0.0))
+
+    def shortfall(self, max_steps: int) -> str:
+        """What keeps rows from having converged, and what to do, in one sentence; empty if all converged.
+
+        Args:
+            max_steps: the largest number of steps that a row could take.
+
+        >>> one, none = np.ones(1), np.zeros((1, 2))
+        >>> Minima(none, one, none + 0.5, np.array([False]), np.array([3]), np.array([4])).shortfall(3)
+        '1 of 1 starts had not converged after 3 steps, with a gradient of up to 0.5 left; give a larger max_steps'
+        """
+        if not self.num_unconverged:
+            return ""
+        stuck = int(np.count_nonzero(~self.converged & (self.num_steps < max_steps)))
+        advice = ["give a larger max_steps"] if stuck < self.num_unconverged else []
+        if stuck:
+            advice.append(f"{stuck:,} found no descent, for which give a larger tolerance, or the right gradient")
+        return (
+            f"{self.num_unconverged:,} of {len(self.converged):,} starts had not converged after "
+            f"{self.num_steps[~self.converged].max():,} steps, with a gradient of up to {self.largest_gradient:.2g} "
+            f"left; {'; '.join(advice)}"
+        )
+
 
 def minimize(
     fn: Function | Rows,
     thetas: ArrayLike,
     *,
-    max_steps: int = 300,
+    max_steps: int = MAX_STEPS,
     tolerance: float | None = None,
     value_tolerance: float = 1e-12,
     optimizer: Lbfgs | None = None,
 ) -> Minima:
     """Minimise a function from many initial θ, which advance together.
 
-    A row that has converged is not evaluated again.
+    A row that has converged is not evaluated again. The default number of steps was chosen on the presets
+    gaussian-activation and mnist-01-published with 0 to 4 layers in both orders of gates, 40 starts each: all converged
+    to a gradient of 1e-6, the slowest after 1,106 steps (4 layers on the digits; with 300 steps none of 3 layers there
+    does). Trained circuits have valleys that are nearly flat: at an optimum of 2 layers on the digits, besides the 17
+    inert angles, some 25 of 136 directions have no curvature and some 40 less than 1e-4. SciPy's L-BFGS-B takes as many
+    steps along them.
 
     Args:
         fn: a function that takes rows ``[n, num_parameters]`` and returns their values and gradients, e.g.
@@ -176,6 +215,10 @@ def minimize(
     Raises:
         ValueError: if ``thetas`` is not a matrix.
 
+    Warns:
+        QhnWarning: if a row did not converge; it says how many, after how many steps, and how large their gradients
+            are. Callers for whom the number of steps is the experiment take :func:`descend`, which does not warn.
+
     >>> from qhn import ExactEstimator, TableProblem, hypernetwork
     >>> estimator = ExactEstimator(hypernetwork(2, 1), TableProblem([3.0, 1.0, 4.0, 1.5]))
     >>> found = minimize(estimator.value_and_grad, np.random.default_rng(1).uniform(0, 6.28, (5, 8)))
@@ -190,6 +233,8 @@ def minimize(
         value_tolerance=value_tolerance,
         optimizer=optimizer,
     )
+    if last.num_unconverged:
+        warnings.warn(QhnWarning(last.shortfall(max_steps)), stacklevel=2)
     return last
 
 
@@ -197,7 +242,7 @@ def descend(
     fn: Function | Rows,
     thetas: ArrayLike,
     *,
-    max_steps: int = 300,
+    max_steps: int = MAX_STEPS,
     tolerance: float | None = None,
     value_tolerance: float = 1e-12,
     optimizer: Lbfgs | None = None,

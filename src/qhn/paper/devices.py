@@ -11,6 +11,7 @@ from qhn.backend.rehearsal import RehearsalSampler
 from qhn.config.file import load_config
 from qhn.paper.claims import by_order, verdict_of
 from qhn.paper.lab import Lab, circuit_of
+from qhn.paper.noise_pictures import trained_with_noise
 from qhn.paper.noisytraining import (
     AFTERWARDS,
     METHODS,
@@ -27,7 +28,7 @@ from qhn.paper.noisytraining import (
     table,
 )
 from qhn.paper.optima import EPSILON, GAUSSIANS, MNIST
-from qhn.paper.pictures import ORDERS, trained_with_noise
+from qhn.paper.pictures import ORDERS
 from qhn.paper.section import Writer
 
 DEVICES = ("fake_torino", "fake_fez", "fake_boston")

@@ -13,7 +13,8 @@ from qhn.config.file import load_config
 from qhn.estimator.exact import ExactEstimator
 from qhn.exact.distribution import schmidt_spectrum
 from qhn.optimize.lbfgs import descend
-from qhn.paper.claims import Difference, by_difference
+from qhn.paper.family import Family
+from qhn.paper.inference import Difference
 from qhn.paper.lab import Lab, circuit_of
 from qhn.paper.optima import GRADIENT
 from qhn.paper.pictures import ORDERS, along_training, by_data_set, name_of
@@ -142,20 +143,21 @@ def _shape_over_data_sets(page: Writer, rates: dict[str, dict[int, list[Rate]]])
         ("One layer is worse than the product state", (1,), -1),
         ("Two or three layers are better than the product state", (2, 3), +1),
     )
+    family = Family("success against depth, over data sets")
     for statement, depths, sign in statements:
-        differences, words = {}, []
+        gains = {}
         for order, found in rates.items():
             product = np.array([rate.value for rate in found[0]])
-            gain = sign * (np.mean([[rate.value for rate in found[depth]] for depth in depths], axis=0) - product)
-            apart = differences[order] = Difference.of_means(gain)
-            words.append(f"{order} {apart.value:+.3f} ({apart.low:+.3f} to {apart.high:+.3f})")
+            gains[order] = sign * (np.mean([[rate.value for rate in found[d]] for d in depths], axis=0) - product)
         names = f"{' and '.join(map(str, depths))} layer{'s' * (len(depths) > 1)}"
-        page.claim(
+        family.order(
             "Fig. 2, other data",
             f"{statement}, as a mean over data sets",
-            by_difference(differences),
-            f"{f'{names} minus product' if sign > 0 else f'product minus {names}'}: {'; '.join(words)}",
+            {order: Difference.of_means(gain) for order, gain in gains.items()},
+            Difference.of_means(gains["eq5"] - gains["authors"]),
+            f"{names} minus product" if sign > 0 else f"product minus {names}",
         )
+    family.judge(page)
 
 
 def initial(lab: Lab) -> Writer:

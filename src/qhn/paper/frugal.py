@@ -14,8 +14,9 @@ from qhn.backend.device.price import Task, price
 from qhn.baseline.classical import Trace
 from qhn.config import RunConfig
 from qhn.config.file import load_config, with_settings
-from qhn.paper.claims import Difference, above, in_all, verdict_of
+from qhn.paper.claims import in_all, verdict_of
 from qhn.paper.courses import Course, by_minimising, by_searching, by_training, exact_of
+from qhn.paper.inference import Difference, above
 from qhn.paper.lab import Lab
 from qhn.paper.noisytraining import OURS
 from qhn.paper.optima import EPSILON

@@ -19,9 +19,10 @@ from qhn.exact.engine import energy_of
 from qhn.exact.protocol import ExactEnergy
 from qhn.optimize.lbfgs import minimize
 from qhn.optimize.optimizer import Adam
-from qhn.paper.claims import Difference, in_all, verdict_of
+from qhn.paper.claims import in_all, verdict_of
 from qhn.paper.courses import exact_of, ideal
 from qhn.paper.frugal import NEAR
+from qhn.paper.inference import Difference
 from qhn.paper.lab import Lab
 from qhn.paper.noisytraining import OURS
 from qhn.paper.section import Writer

@@ -11,6 +11,7 @@ import numpy as np
 from qhn.arrays import Bits, Floats
 from qhn.bitstrings import from_integers
 from qhn.carleman.download import Downloaded, download
+from qhn.paper.plan import LOOP
 from qhn.quantum_sgd.beside import loss_error, segment_of
 from qhn.quantum_sgd.config import QsgdConfig
 from qhn.quantum_sgd.load import load_descent
@@ -21,8 +22,8 @@ from qhn.quantum_sgd.upload import batches_of, descended, upload
 
 EXACT = 0  # number of shots that stands for exact amplitudes
 SHOTS = (1_000, 10_000, 100_000, 1_000_000)  # of a segment, over both of its circuits
-SEEDS = 8  # whole descents for each number of shots
-REPEATS, MOST_SHOTS = 200, 30_000_000  # downloads of the first segment for each number of shots, and their shots
+SEEDS = LOOP.seeds  # whole descents for each number of shots
+REPEATS, MOST_SHOTS = LOOP.repeats, LOOP.most_shots  # downloads of the first segment for each number of shots
 DESCENT = "digits"
 
 

@@ -19,12 +19,14 @@ from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.estimator.noisy import Noisy
 from qhn.estimator.readout import inverted, inverted_for
 from qhn.estimator.sampling import SamplingEstimator
-from qhn.paper.claims import Difference, by_order, mean_and_error, verdict_of
+from qhn.paper.claims import by_order, verdict_of
 from qhn.paper.devices import DEVICES
+from qhn.paper.inference import Difference, mean_and_error
 from qhn.paper.lab import Lab
+from qhn.paper.noise_pictures import remaining_bias
 from qhn.paper.noisytraining import OURS, rehearsal_of, sampler_of, spread
 from qhn.paper.optima import GAUSSIANS, MNIST, optima
-from qhn.paper.pictures import ORDERS, remaining_bias
+from qhn.paper.pictures import ORDERS
 from qhn.paper.section import Writer
 
 TASKS = (GAUSSIANS, MNIST)

@@ -17,12 +17,15 @@ from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.estimator.gradient import ParameterShift, Spsa, ValueAndGrad
 from qhn.estimator.measurement import Measurement
 from qhn.estimator.noisy import Noisy, NoisyEstimator
-from qhn.optimize.lbfgs import minimize
+from qhn.optimize.lbfgs import descend
 from qhn.optimize.optimizer import SpsaGains
-from qhn.paper.claims import Difference, by_difference, mean_and_error, verdict_of
+from qhn.paper.claims import verdict_of
+from qhn.paper.family import Family
+from qhn.paper.inference import Difference, mean_and_error
 from qhn.paper.lab import Lab
+from qhn.paper.noise_pictures import trained_with_noise
 from qhn.paper.optima import GRADIENT, MNIST, optima
-from qhn.paper.pictures import ORDERS, trained_with_noise
+from qhn.paper.pictures import ORDERS
 from qhn.paper.section import Writer
 from qhn.seeds import Key, Purpose
 
@@ -158,7 +161,7 @@ def ends(
         reached[WITHOUT] = trained.found.theta, none, 0
     for method, theta, steps in ((SHIFT, trained.initial, STEPS), (AFTERWARDS, trained.found.theta, MORE_STEPS)):
         if method in methods and machine != 0:
-            found = minimize(estimator.value_and_grad, theta, max_steps=steps, tolerance=GRADIENT)
+            *_, found = descend(estimator.value_and_grad, theta, max_steps=steps, tolerance=GRADIENT)
             reached[method] = found.theta, found.num_evaluations, num_shifts
     if SPSA in methods and first == 0:
         rule = Spsa(ansatz.active)
@@ -283,14 +286,16 @@ def finds(page: Writer, source: str, results: Results, noise: str) -> None:
 
 def lowers(page: Writer, results: Results, machines: Sequence[Machine], noise: str) -> None:
     """Add the claim that circuits trained with noise have a lower E with it, in pairs with the same start."""
+    family = Family(f"training with {noise}")
     for method, statement in (
         (SHIFT, f"Training with {noise} makes θ robust: E with noise ends lower than after training without"),
         (AFTERWARDS, f"… and so does going on with {noise} from where training without it ended"),
     ):
-        gains, words = {}, []
+        lowered, gains, words = {}, {}, []
         for order in ORDERS:
             shares = np.array([share_lowered(results[machine, order], method) for machine in machines])
-            gains[order] = Difference.of_means(shares.mean(axis=0))
+            lowered[order] = shares.mean(axis=0)
+            gains[order] = Difference.of_means(lowered[order])
             each = ", ".join(f"{100 * share.mean():.0f}" for share in shares)
             ideal = np.concatenate([results[machine, order][method].ideal for machine in machines])
             words.append(
@@ -298,7 +303,9 @@ def lowers(page: Writer, results: Results, machines: Sequence[Machine], noise: s
                 f"{_percent(gains[order].high)}; {each} at {', '.join(map(_name, machines))}); without noise "
                 f"their θ have E − C* = {ideal.mean():.5f}"
             )
-        page.claim(OURS, statement, by_difference(gains), "; ".join(words))
+        apart = Difference.of_means(lowered["eq5"] - lowered["authors"])  # in pairs: both orders begin at the same θ
+        family.order(OURS, statement, gains, apart, "; ".join(words))
+    family.judge(page)
 
 
 def share_lowered(methods: Mapping[str, Ends], method: str) -> Floats:

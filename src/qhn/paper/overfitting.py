@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
@@ -13,144 +14,201 @@ from qhn.arrays import Floats
 from qhn.config.file import load_config
 from qhn.exact.energy import Energy
 from qhn.optimize.lbfgs import descend
-from qhn.paper.claims import mean_and_error, verdict_of
+from qhn.paper import plan
+from qhn.paper.early_stopping import Curves, add_claims, gap_closes, step_range
+from qhn.paper.family import Family
+from qhn.paper.inference import Difference
 from qhn.paper.lab import Lab, circuit_of
-from qhn.paper.optima import GRADIENT
-from qhn.paper.pictures import overfitting
+from qhn.paper.optima import GAUSSIANS, GRADIENT
+from qhn.paper.overfitting_pictures import curves_of_training, gains_of_stopping
 from qhn.paper.section import Writer
-from qhn.problem.cost import networks_of
+from qhn.problem.cost import BinnProblem, networks_of
 from qhn.problem.landscape import enumerate_costs
+from qhn.text import Row
 
-SAMPLES = (2, 4, 6, 8, 1000)
-DATA_SETS, STEPS = 100, 51
-CHUNK = 10  # data sets that one worker does at a time
-SMALL = 0.01  # share of E below which a rise does not matter
-HELD_OUT = 1000  # samples for validation, and as many for the test
-MEANS = 0.5  # factor on the means of the Gaussians; the paper does not state its own
+PLAN = plan.OVERFITTING
+CHUNK = 8  # data sets that one worker does at a time
+SIDES = ("training", "validation", "test", "few")
+ByScale = dict[float, dict[int, Curves]]  # curves by the factor on the means, and by N_s
 
 
 def figure_6(lab: Lab) -> Writer:
     """The section on Fig. 6, training and validation E over 50 iterations, from few samples and from many."""
     page = Writer("Fig. 6: overfitting (gaussian-activation, Gaussians closer together)")
+    page.plan(PLAN)
     page.text(
-        f"{DATA_SETS} data sets for each number of samples N_s, one start each, 2 layers, eq5, {STEPS - 1} iterations "
-        f"of L-BFGS on the exact E. All means × {MEANS:g} (the paper does not say how close its Gaussians are). Curves "
-        "are means over data sets; bands and ± are standard errors, and a claim needs two of them. Early stopping "
-        f"takes, for each data set, the step of its lowest E on {HELD_OUT:,} validation samples, and is judged on "
-        f"another {HELD_OUT:,}, the test samples."
+        f"One start for each data set, 2 layers, eq5, {PLAN.iterations} iterations of L-BFGS on the exact E. Data set "
+        "k is the same for every N_s: its samples are the first N_s of one sequence, its validation and test samples "
+        "and its initial angles are shared, and so differences between numbers of samples are paired. With other means "
+        "of the Gaussians the labels and the noise of the samples are the same. With N_s = 2 half of the data sets "
+        "have samples of one class only. All intervals are Student's of 95 % over data sets."
     )
-    chunks = [(samples, start) for samples in SAMPLES for start in range(0, DATA_SETS, CHUNK)]
-    found = lab.map(partial(_curves, chunk=CHUNK), chunks, "Fig. 6, ten data sets at a time")
-    curves = {}
-    for samples in SAMPLES:
-        parts = [sides for (number, _), sides in zip(chunks, found, strict=True) if number == samples]
-        curves[samples] = tuple(np.concatenate(side) for side in zip(*parts, strict=True))
-    names = ("training", "validation", "test")
-    arrays = {f"{name}_{n}": side for n, sides in curves.items() for name, side in zip(names, sides, strict=True)}
+    curves = _all_curves(lab)
+    main = curves[PLAN.means_scale]
+    arrays = {
+        f"{name}_{n}_at_{scale:g}": getattr(found, name)
+        for scale, by_samples in curves.items()
+        for n, found in by_samples.items()
+        for name in SIDES
+    }
     path = lab.folder / "figure-6-all.npz"
     durable.replace(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
     page.picture(
-        lambda: overfitting(lab.folder / "figure-6.png", {n: (sides[0], sides[1]) for n, sides in curves.items()}),
-        "Training (solid) and validation E (dashed), with the lowest point of the latter (dotted).",
+        lambda: curves_of_training(lab.folder / "figure-6.png", main),
+        "Above: mean training (solid) and validation E (dashed) over data sets. Below: the validation E minus its "
+        "value at the end of the same training, which takes out what differs between data sets. Bands are 95 % "
+        "intervals of the means, in the panels above hardly wider than the lines. Dotted: the steps at which to stop, "
+        "chosen on other data sets, as in the table.",
     )
-    _judge(page, curves)
+    _tabulate(page, main)
+    _price(page, main)
+    family = Family("Fig. 6, few samples")
+    for samples, found in main.items():
+        add_claims(family, found, samples, PLAN.negligible, rises=samples == min(main))
+    gap_closes(family, main)
+    family.judge(page)
+    _scan(page, lab.folder, curves)
     return page
 
 
-def _judge(page: Writer, curves: dict[int, tuple[Floats, ...]]) -> None:
-    """Add the table and the claims from the curves of each N_s.
-
-    The curves are E on training, validation and test data, ``[data sets, STEPS]`` each.
-    """
-    head = ["N_s", "training E", "validation E", "gap", "lowest mean validation at", "rise after it"]
-    head += ["early stopping lowers test E by", "median step of early stopping"]
-    rows, gaps, rises, gains = [], {}, {}, {}
-    for samples, (training, validation, test) in curves.items():
-        half = len(validation) // 2  # one half of the data sets says where the mean is lowest, the other how it rises
-        lowest = int(validation[:half].mean(axis=0).argmin())
-        stop = validation.argmin(axis=1)
-        gaps[samples] = mean_and_error(validation[:, -1] - training[:, -1])
-        rises[samples] = mean_and_error(validation[half:, -1] - validation[half:, lowest])
-        gains[samples] = mean_and_error(test[:, -1] - test[np.arange(len(test)), stop])
-        rows.append(
-            (
-                f"{samples:,}",
-                f"{training[:, -1].mean():.4f}",
-                f"{validation[:, -1].mean():.4f}",
-                "{:.4f} ± {:.4f}".format(*gaps[samples]),
-                f"step {lowest} of {STEPS - 1}",
-                "{:.4f} ± {:.4f}".format(*rises[samples]),
-                "{:.4f} ± {:.4f}".format(*gains[samples]),
-                f"{np.median(stop):.0f}",
-            )
+def _tabulate(page: Writer, curves: Mapping[int, Curves]) -> None:
+    """Add the table of the final E, the gap and the form of the validation curve for each N_s."""
+    head = ("N_s", "training E", "validation E", "gap", "stop at step", "fall until then", "rise after it")
+    rows = [
+        (
+            f"{samples:,}",
+            f"{found.training[:, -1].mean():.4f}",
+            f"{found.validation[:, -1].mean():.4f}",
+            str(Difference.of_means(found.gaps)),
+            f"{step_range(found.steps)} of {PLAN.iterations}",
+            str(found.fall),
+            str(found.rise),
         )
+        for samples, found in curves.items()
+    ]
     page.table(head, rows)
-    page.claim(
-        "Fig. 6",
-        "With N_s = 2 the validation E falls and then rises",
-        verdict_of(_positive(rises[2])),
-        "rise of its mean over one half of the data sets, after the step where the other half's is lowest: "
-        "{:.4f} ± {:.4f}".format(*rises[2]),
+
+
+def _price(page: Writer, curves: Mapping[int, Curves]) -> None:
+    """Add the table of what stopping early gains, by what it takes to know when."""
+    page.text(
+        f"What stopping early lowers the test E by, if it stops (a) at a step fixed on other data sets, each with "
+        f"{PLAN.held_out:,} validation samples; (b) where E is lowest on N_s further samples, as many as were trained "
+        f"on; (c) where E is lowest on {PLAN.held_out:,} validation samples of the same data set. The last is an "
+        "oracle: who has so many labelled samples would train on them. The last column says what training on the "
+        "N_s further samples as well, to the end, lowers the test E by."
     )
-    page.claim(
-        "Fig. 6",
-        "With N_s = 2 stopping early helps",
-        verdict_of(_positive(gains[2])),
-        "it lowers E on test data, which chose nothing, by {:.4f} ± {:.4f}".format(*gains[2]),
+    head = ("N_s", "(a) fixed step", "(b) N_s further samples", "(c) oracle", "oracle's samples / N_s")
+    rows: list[Row] = []
+    for samples, found in curves.items():
+        more = curves.get(2 * samples)
+        gained = "–" if more is None else str(Difference.of_means(found.test[:, -1] - more.test[:, -1]))
+        share = f"{PLAN.held_out / samples:,.0f}"
+        rows.append((f"{samples:,}", found.gain, found.gain_by_few, found.gain_by_oracle, share, gained))
+    page.table((*head, "training on 2 N_s"), rows)
+
+
+def _scan(page: Writer, folder: Path, curves: ByScale) -> None:
+    """Add the table and the claims for other distances of the Gaussians."""
+    page.text(
+        "The paper does not say how close its Gaussians are. With other factors on their means, "
+        f"{PLAN.other_data_sets} data sets each:"
     )
-    rise, error = rises[1000]
-    final = float(curves[1000][1][:, -1].mean())
-    page.claim(
-        "Fig. 6",
-        "With many samples the validation E falls throughout",
-        verdict_of(True if rise + 2 * error < SMALL * final else False if rise > 2 * error else None),
-        f"N_s = 1,000: rise likewise {rise:.5f} ± {error:.5f}, of E = {final:.4f}",
+    head = ("factor on means", "N_s", "validation E", "stop at step", "rise after it", "(a) fixed step")
+    rows = [
+        (
+            f"{scale:g}",
+            samples,
+            f"{found.validation[:, -1].mean():.4f}",
+            step_range(found.steps),
+            found.rise,
+            found.gain,
+            found.gain_by_few,
+            found.gain_by_oracle,
+        )
+        for scale, by_samples in sorted(curves.items())
+        for samples, found in by_samples.items()
+        if samples in PLAN.other_samples
+    ]
+    page.table((*head, "(b) N_s further samples", "(c) oracle"), rows)
+    page.picture(
+        lambda: gains_of_stopping(folder / "figure-6-gains.png", curves, PLAN.means_scale),
+        "What stopping early lowers the test E by, with 95 % intervals: left by N_s and what chooses the step, right "
+        "by the factor on the means of the Gaussians with the step fixed on other data sets.",
     )
-    steps = [_positive(_minus(gaps[few], gaps[many])) for few, many in pairwise(SAMPLES)]
-    page.claim(
-        "Fig. 6",
-        "The gap between training and validation closes as N_s grows",
-        verdict_of(True if all(steps) else False if False in steps else None),
-        ", ".join(f"N_s = {n:,}: {gap:.4f} ± {error:.4f}" for n, (gap, error) in gaps.items()),
-    )
+    family = Family("Fig. 6, other distances of the Gaussians")
+    for scale in PLAN.other_scales:
+        samples = min(curves[scale])
+        where = f"means × {scale:g}: "
+        add_claims(family, curves[scale][samples], samples, PLAN.negligible, rises=True, where=where)
+    family.judge(page)
 
 
-def _positive(found: tuple[float, float]) -> bool | None:
-    """Whether a mean is above 0 by two standard errors; None if it is within them."""
-    mean, error = found
-    return None if abs(mean) <= 2 * error else mean > 0
+def _all_curves(lab: Lab) -> ByScale:
+    """The curves of all data sets, at the main factor on the means and at others."""
+    tasks = {PLAN.means_scale: (PLAN.samples, PLAN.data_sets)}
+    tasks |= dict.fromkeys(PLAN.other_scales, (PLAN.other_samples, PLAN.other_data_sets))
+    jobs = [
+        _Job(scale, samples, range(start, min(start + CHUNK, number)))
+        for scale, (samples, number) in tasks.items()
+        for start in range(0, number, CHUNK)
+    ]
+    found = lab.map(partial(_curves, fixed=PLAN), jobs, "Fig. 6, some data sets at a time")
+    curves: ByScale = {}
+    for scale, (samples, _) in tasks.items():
+        parts = [part for job, part in zip(jobs, found, strict=True) if job.scale == scale]
+        joined = np.concatenate(parts)  # [data sets, numbers of samples, sides, steps]
+        for k, n in enumerate(samples):
+            training, validation, test, few = joined[:, k].swapaxes(0, 1)
+            curves.setdefault(scale, {})[n] = Curves(training, validation, test, few, PLAN.folds)
+    return curves
 
 
-def _minus(first: tuple[float, float], second: tuple[float, float]) -> tuple[float, float]:
-    return first[0] - second[0], float(np.hypot(first[1], second[1]))
+@dataclass(frozen=True)
+class _Job:
+    """Data sets that one worker does: the factor on the means, the numbers of samples, and the seeds."""
+
+    scale: float
+    samples: tuple[int, ...]
+    seeds: range
 
 
-def _curves(job: tuple[int, int], chunk: int) -> tuple[Floats, ...]:
-    """The curves of ``chunk`` data sets: E on training, validation and test data, ``[chunk, STEPS]`` each."""
-    samples, start = job
-    found = [_curve(samples, seed) for seed in range(start, start + chunk)]
-    return tuple(np.stack(side) for side in zip(*found, strict=True))
+def _curves(job: _Job, fixed: plan.OverfittingPlan) -> Floats:
+    """The curves of some data sets: ``[data sets, numbers of samples, sides, steps]``."""
+    return np.stack([data_set_curves(job.scale, job.samples, seed, fixed) for seed in job.seeds])
 
 
-def _curve(samples: int, seed: int) -> Floats:
-    """The curves of one data set: E on training, validation and test data, ``[3, STEPS]``."""
+def data_set_curves(scale: float, samples: Sequence[int], seed: int, fixed: plan.OverfittingPlan) -> Floats:
+    """The curves of training on the first samples of one data set: ``[numbers of samples, sides, steps]``.
+
+    Args:
+        scale: factor on the means of the Gaussians.
+        samples: numbers of training samples.
+        seed: seed of the data set and of the initial angles.
+        fixed: the plan, of which the numbers of iterations and of samples held out are used.
+    """
     settings = {
-        "train.seed": seed, "data.samples": samples, "data.seed": seed, "data.means_scale": MEANS,
-        "data.validation_samples": 2 * HELD_OUT,
+        "train.seed": seed, "data.samples": 2 * max(samples), "data.seed": seed, "data.means_scale": scale,
+        "data.validation_samples": 2 * fixed.held_out,
     }  # fmt: skip
-    config = load_config("gaussian-activation", settings)
+    config = load_config(GAUSSIANS, settings)
     problem = networks_of(config.problem())
-    held_out = problem.held_out
     ansatz = circuit_of(config, problem)
-    parts = [problem]
-    for side in (slice(0, HELD_OUT), slice(HELD_OUT, None)):
-        data = replace(held_out.dataset, x=held_out.dataset.x[side], y=held_out.dataset.y[side])
-        parts.append(replace(held_out, dataset=data))
-    energies = [Energy(ansatz, enumerate_costs(part)) for part in parts]
-    curve = np.empty((3, STEPS))
-    standings = descend(
-        energies[0].value_and_grad, config.initial_theta(ansatz)[None], max_steps=STEPS - 1, tolerance=GRADIENT
-    )
-    for step, at in enumerate(standings):
-        curve[:, step:] = [[float(at.value[0])], *([energy(at.theta)[0]] for energy in energies[1:])]
-    return curve
+    start = config.initial_theta(ansatz)[None]
+    held_out = [_costs(problem.held_out, part) for part in (slice(fixed.held_out), slice(fixed.held_out, None))]
+    curves = np.empty((len(samples), len(SIDES), fixed.iterations + 1))
+    for curve, number in zip(curves, samples, strict=True):
+        energy = Energy(ansatz, _costs(problem, slice(number)), num_threads=1)
+        standings = descend(energy.value_and_grad, start, max_steps=fixed.iterations, tolerance=GRADIENT)
+        thetas, values = zip(*((at.theta[0].copy(), float(at.value[0])) for at in standings), strict=True)
+        tables = [*held_out, _costs(problem, slice(number, 2 * number))]
+        sides = [np.array(values), *(Energy(ansatz, table, num_threads=1)(np.stack(thetas)) for table in tables)]
+        for side, found in zip(curve, sides, strict=True):
+            side[: len(found)], side[len(found) :] = found, found[-1]
+    return curves
+
+
+def _costs(problem: BinnProblem, part: slice) -> Floats:
+    """The costs of all networks for a part of a problem's training samples."""
+    data = problem.dataset
+    return enumerate_costs(replace(problem, dataset=replace(data, x=data.x[part], y=data.y[part])))

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhn.arrays import Floats
-from qhn.paper.claims import mean_and_error
 from qhn.report.plotting import Axes, Figure, MaxNLocator, in_own_style, save
 from qhn.report.style import BLACK, BLUE, COLOURS, COLUMN, GREY, MARKERS, RED, new_figure, write_csv
 from qhn.sweep.survey import Group, Rate, Survey
 
-BANDWIDTH = 0.02  # width of a kernel as a share of the grid
+BINS = 5  # bins a decade of E − C*
+LEAST = 1e-8  # the smallest E − C* that is told from C*
 FLOOR = 1e-8  # the smallest share of the variance that is drawn
 LOWEST = 200  # configurations whose density the paper shows
 ORDERS = ("eq5", "authors")
@@ -29,38 +29,59 @@ def name_of(num_layers: int) -> str:
 
 
 @in_own_style
-def energies(path: Path, survey: Survey, epsilon: float) -> Path:
-    """Draw the density of E − C* over all starts and of C − C* over the lowest costs, one panel per circuit."""
+def energies(path: Path, survey: Survey) -> Path:
+    """Draw histograms of E − C* of all starts and of C − C* of the lowest costs, one panel per circuit.
+
+    The axis is logarithmic, since no E lies below C*; the first bin holds all that is not above ``LEAST``.
+    """
     depths = list(dict.fromkeys(group.values[1] for group in survey.groups))
     figure, panels = new_figure(len(depths), len(ORDERS), width=0.5 * COLUMN, height=0.45 * COLUMN)
     landscape = survey.groups[0].landscape
     assert landscape is not None
     lowest = landscape.sorted_costs[:LOWEST] - landscape.optimum
-    spread = np.concatenate([group.mean - group.optimum for group in survey.groups])
-    grid = np.linspace(-0.05, 1.05, 401) * max(np.quantile(spread, 0.98), lowest[-1])
-    columns: dict[str, NDArray[Any]] = {"above_optimum": grid, "lowest_configurations": density(lowest, grid)}
-    for axes, group in zip(panels, survey.groups, strict=True):
-        order, num_layers = group.values
-        heights = density(group.mean - group.optimum, grid)
-        columns[f"{order}_{num_layers}_layers"] = heights
-        axes.fill_between(grid, heights / heights.max(), color=BLUE, alpha=0.4, linewidth=0)
-        axes.plot(grid, columns["lowest_configurations"] / columns["lowest_configurations"].max(), color=GREY, lw=1)
-        axes.axvline(epsilon, color=RED, lw=0.8, ls="--")
+    gaps = {group.values: group.mean - group.optimum for group in survey.groups}
+    edges = gap_bins(max(float(gap.max()) for gap in (lowest, *gaps.values())))
+    grey = gap_shares(lowest, edges)
+    columns: dict[str, NDArray[Any]] = {"from": edges[:-1], "to": edges[1:], "lowest_configurations": grey}
+    for axes, ((order, num_layers), gap) in zip(panels, gaps.items(), strict=True):
+        shares = columns[f"{order}_{num_layers}_layers"] = gap_shares(gap, edges)
+        axes.stairs(shares, edges, fill=True, color=BLUE, alpha=0.5, label="E − C*, share of the starts")
+        axes.stairs(grey, edges, color=GREY, lw=1, label=f"C − C*, share of the {LOWEST} lowest configurations")
+        for epsilon, line in zip(survey.epsilon, ("--", ":"), strict=False):
+            axes.axvline(epsilon, color=RED, lw=0.8, ls=line, label=f"ε = {epsilon:g}")
         axes.set_title(f"{name_of(num_layers)}, {order}", fontsize=7)
-        axes.set_yticks([])
-        axes.set_xlim(grid[0], grid[-1])
+        axes.set_xscale("log")
+        axes.set_xlim(edges[0], edges[-1])
+        axes.set_xticks([10.0**power for power in range(-8, 2, 2) if 10.0**power < edges[-1]])
+        axes.minorticks_off()
+    top = max(axes.get_ylim()[1] for axes in panels)
+    for axes in panels:
+        axes.set_ylim(0, top)
+    for axes in panels[:: len(depths)]:
+        axes.set_ylabel("share")
     for axes in panels[-len(depths) :]:
-        axes.set_xlabel("E − C*")
+        axes.set_xlabel("E − C*, C − C*")
+    one_legend(figure, panels, fontsize=7, ncols=4)
     write_csv(path.with_suffix(".csv"), columns)
     return save(figure, path)
 
 
-def density(values: Floats, grid: Floats) -> Floats:
-    """A density estimate with normal kernels as wide as a fiftieth of the grid, which keeps the levels of E apart."""
-    width = BANDWIDTH * (grid[-1] - grid[0])
-    kernels = np.exp(-0.5 * ((grid[:, None] - values) / width) ** 2) / (np.sqrt(2 * np.pi) * width)
-    smooth: Floats = kernels.mean(axis=1)
-    return smooth
+def gap_bins(largest: float) -> Floats:
+    """The edges of logarithmic bins from ``LEAST`` to above the largest E − C*, ``BINS`` a decade."""
+    low = round(np.log10(LEAST))
+    decades = max(1, int(np.ceil(np.log10(max(largest, LEAST) * (1 + 1e-9)))) - low)
+    edges: Floats = np.logspace(low, low + decades, BINS * decades + 1)
+    return edges
+
+
+def gap_shares(gaps: Floats, edges: Floats) -> Floats:
+    """The shares of E − C* in bins; what is below the first bin, or below 0 by rounding, counts as in it.
+
+    >>> gap_shares(np.array([-1e-15, 0.0, 1e-3, 0.5]), np.array([1e-2, 1e-1, 1.0])).tolist()
+    [0.75, 0.25]
+    """
+    shares: Floats = np.histogram(np.clip(gaps, edges[0], edges[-1]), edges)[0] / len(gaps)
+    return shares
 
 
 @in_own_style
@@ -116,8 +137,9 @@ def interactions(path: Path, weights: Mapping[str, Floats]) -> Path:
             sizes[shown], shares[shown], color=COLOURS[number], marker=MARKERS[number], markersize=3.5, lw=1, label=name
         )
         columns[name] = np.pad(shares, (0, most - len(shares)), constant_values=np.nan)
+    axes.axhline(FLOOR, color=BLACK, lw=0.7, ls=":", label=f"{FLOOR:g}, the smallest share drawn")
     axes.set_yscale("log")
-    axes.set_ylim(FLOOR, 2)
+    axes.set_ylim(FLOOR / 3, 2)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("interaction of S qubits")
     axes.set_ylabel("W(S) / Σ W")
@@ -153,110 +175,6 @@ def overfitting(path: Path, curves: Mapping[int, tuple[Floats, Floats]]) -> Path
 
 
 @in_own_style
-def noise_curves(
-    path: Path, strengths: Sequence[float], rises: Mapping[str, Floats], optimal: Mapping[str, Floats], slope: float
-) -> Path:
-    """Draw the rise of ⟨C⟩ and the share of optimal shots against the strength of noise.
-
-    Both are ``[circuits, strengths]`` by order of gates.
-    """
-    figure, panels = new_figure(2, width=0.9 * COLUMN)
-    at = np.array(strengths)
-    columns: dict[str, NDArray[Any]] = {"strength": at}
-    for axes, name, curves in zip(panels, ("rise", "optimal"), (rises, optimal), strict=True):
-        for color, marker, (order, values) in zip(COLOURS, MARKERS, curves.items(), strict=False):
-            mean, low, high = values.mean(axis=0), values.min(axis=0), values.max(axis=0)
-            axes.fill_between(at, low, high, color=color, alpha=0.2, lw=0)
-            axes.plot(at, mean, color=color, marker=marker, markersize=4, label=order)
-            columns |= {f"{name}_{order}": mean, f"{name}_{order}_low": low, f"{name}_{order}_high": high}
-        axes.set_xlabel("strength s of the noise")
-        axes.set_ylim(bottom=0)
-    panels[0].set_ylabel("rise of ⟨C⟩")
-    panels[1].set_ylabel("share of optimal shots")
-    panels[0].plot(at, slope * at, color=BLACK, lw=1, ls=":", label=f"{slope:g}·s")
-    panels[0].legend(fontsize=6, frameon=False)
-    write_csv(path.with_suffix(".csv"), columns)
-    return save(figure, path)
-
-
-@in_own_style
-def trained_with_noise(
-    path: Path, values: Mapping[str, Mapping[str, Sequence[tuple[float | str, float, float]]]], label: str
-) -> Path:
-    """Draw E − C* with noise against the machine: a panel per order of gates and a line per method of training.
-
-    ``values[order][method]`` holds machines, means and standard errors; machines are strengths, or names that become
-    ticks.
-    """
-    figure, panels = new_figure(len(values), width=0.9 * COLUMN, height=0.8 * COLUMN)
-    rows: list[dict[str, Any]] = []
-    names = list(dict.fromkeys(at for lines in values.values() for points in lines.values() for at, _, _ in points))
-    has_names = isinstance(names[0], str)
-    for axes, (order, lines) in zip(panels, values.items(), strict=True):
-        for number, (method, points) in enumerate(lines.items()):
-            aside = 0.12 * (number - (len(lines) - 1) / 2)
-            place = [names.index(at) + aside if isinstance(at, str) else at for at, _, _ in points]
-            means, errors = zip(*((mean, error) for _, mean, error in points), strict=True)
-            axes.errorbar(
-                place, means, yerr=errors, color=COLOURS[number], marker=MARKERS[number], markersize=4,
-                lw=0 if has_names else 1, elinewidth=1, capsize=2, label=method,
-            )  # fmt: skip
-            rows += [
-                {"order": order, "trained": method, "machine": at, "above_optimum": mean, "std_error": error}
-                for at, mean, error in points
-            ]
-        axes.set_title(order, fontsize=8)
-        axes.set_xlabel(label)
-        axes.set_ylim(bottom=0)
-        if has_names:
-            axes.set_xticks(range(len(names)), [str(name).removeprefix("fake_") for name in names])
-            axes.set_xlim(-0.5, len(names) - 0.5)
-    top = max(axes.get_ylim()[1] for axes in panels)
-    for axes in panels:
-        axes.set_ylim(top=top)
-    panels[0].set_ylabel("E − C* with noise")
-    one_legend(figure, panels, fontsize=6, ncols=3)
-    write_rows(path.with_suffix(".csv"), rows)
-    return save(figure, path)
-
-
-@in_own_style
-def remaining_bias(path: Path, left: Mapping[tuple[str, str, str], Floats]) -> Path:
-    """Draw the bias of E that mitigation leaves, in percent: a panel per task and order of gates.
-
-    ``left[task, device, order]`` is ``[3, circuits]``: the shares left by folding, by inversion, and by both.
-    """
-    tasks, devices = (list(dict.fromkeys(key[side] for key in left)) for side in (0, 1))
-    figure, panels = new_figure(len(ORDERS), len(tasks), width=0.8 * COLUMN, height=0.6 * COLUMN)
-    rows: list[dict[str, Any]] = []
-    for axes, (task, order) in zip(panels, itertools.product(tasks, ORDERS), strict=True):
-        for number, name in enumerate(("folded", "inverted", "both")):
-            shares = [100 * left[task, device, order][number] for device in devices]
-            means = np.array([share.mean() for share in shares])
-            errors = np.array([mean_and_error(share)[1] for share in shares])
-            rows += [
-                {"task": task, "order": order, "device": device, "mitigation": name, "left": mean, "std_error": error}
-                for device, mean, error in zip(devices, means.tolist(), errors.tolist(), strict=True)
-            ]
-            if order == "eq5" or name == "inverted":  # in the other order there is nothing to fold
-                axes.errorbar(
-                    np.arange(len(devices)) + 0.15 * (number - 1), means, yerr=errors, color=COLOURS[number],
-                    marker=MARKERS[number], markersize=4, lw=0, elinewidth=1, capsize=2, label=name,
-                )  # fmt: skip
-        axes.axhline(100, color=BLACK, lw=0.7)
-        axes.axhline(50, color=BLACK, lw=0.7, ls=":")
-        axes.set_ylim(0, 150)
-        axes.set_xlim(-0.5, len(devices) - 0.5)
-        axes.set_xticks(range(len(devices)), [device.removeprefix("fake_") for device in devices])
-        axes.set_title(f"{task}, {order}", fontsize=7)
-    for axes in panels[:: len(ORDERS)]:
-        axes.set_ylabel("bias left (%)")
-    one_legend(figure, panels, fontsize=6, ncols=3)
-    write_rows(path.with_suffix(".csv"), rows)
-    return save(figure, path)
-
-
-@in_own_style
 def along_training(path: Path, steps: Sequence[int], values: Mapping[str, Mapping[str, Floats]]) -> Path:
     """Draw quantities along training, medians and quartiles over starts: a panel per quantity, a line per circuit.
 
@@ -281,23 +199,39 @@ def along_training(path: Path, steps: Sequence[int], values: Mapping[str, Mappin
 
 @in_own_style
 def search_curves(
-    path: Path, curves: Mapping[str, tuple[Floats, Floats]], optimum: float, marks: Mapping[str, str]
+    path: Path,
+    curves: Mapping[str, tuple[Floats, Floats]],
+    optimum: float,
+    marks: Mapping[str, str],
+    passes: Mapping[str, int],
 ) -> Path:
-    """Draw the mean best C − C* against distinct evaluations; ``marks`` gives the line style of each curve."""
-    figure, (axes,) = new_figure(width=1.4 * COLUMN, height=COLUMN)
+    """Draw the mean best C − C* against distinct evaluations, and against passes over the samples.
+
+    Args:
+        path: file of the picture.
+        curves: numbers of different networks ``[n]`` and mean best costs ``[n]`` of each search, by its name.
+        optimum: the lowest cost C*.
+        marks: the line style of each curve.
+        passes: number of passes over the samples for each different network, of each curve.
+    """
+    figure, panels = new_figure(2, width=COLUMN, height=COLUMN)
     rows: list[dict[str, Any]] = []
     for number, (name, (counts, best)) in enumerate(curves.items()):
-        axes.plot(
-            counts, np.maximum(best - optimum, 1e-5), color=COLOURS[number % len(COLOURS)], ls=marks[name], lw=1.2,
-            label=name,
-        )  # fmt: skip
-        pairs = zip(counts.tolist(), best.tolist(), strict=True)
-        rows += [{"search": name, "distinct": count, "best_cost_mean": cost} for count, cost in pairs]
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlabel("different networks evaluated")
-    axes.set_ylabel("mean of best C − C*")
-    axes.legend(fontsize=6, frameon=False)
+        for axes, price in zip(panels, (1, passes[name]), strict=True):
+            axes.plot(
+                price * counts, np.maximum(best - optimum, 1e-5), color=COLOURS[number % len(COLOURS)], ls=marks[name],
+                lw=1.2, label=name,
+            )  # fmt: skip
+        rows += [
+            {"search": name, "distinct": count, "passes": passes[name] * count, "best_cost_mean": cost}
+            for count, cost in zip(counts.tolist(), best.tolist(), strict=True)
+        ]
+    for axes, label in zip(panels, ("different networks evaluated", "passes over the samples"), strict=True):
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel(label)
+    panels[0].set_ylabel("mean of best C − C*")
+    one_legend(figure, panels, fontsize=6, ncols=3)
     write_rows(path.with_suffix(".csv"), rows)
     return save(figure, path)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from qhn.paper.claims import Difference
 from qhn.paper.curve_pool import Pool
+from qhn.paper.inference import Difference
 from qhn.paper.pictures import one_legend, write_rows
 from qhn.paper.predictability import Model, Scores
 from qhn.paper.prediction_methods import METHODS, MODELS, QUBOS

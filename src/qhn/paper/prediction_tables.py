@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from qhn.arrays import Floats
-from qhn.paper.claims import Difference, above, in_all, verdict_of
+from qhn.paper.claims import in_all, verdict_of
 from qhn.paper.curve_pool import Pool
+from qhn.paper.inference import Difference, above
 from qhn.paper.noisytraining import OURS
 from qhn.paper.predictability import KNOWN, Model, Scores
 from qhn.paper.prediction_methods import ANNEALED, BASE, EVERYTHING, RANDOM, THREE, swift

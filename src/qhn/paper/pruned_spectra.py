@@ -11,6 +11,7 @@ from qhn.carleman.pruning import prune
 from qhn.carleman.spectrum import exact_spectrum, spectrum
 from qhn.paper import pruned_training as setting
 from qhn.paper.lab import Lab
+from qhn.paper.plan import PRUNED
 from qhn.paper.pruned_claims import judge, kept_negative, kept_positive, percent_positive
 from qhn.paper.pruned_pictures import CAPTION, spectra_along_trainings
 from qhn.paper.pruned_training import AT, HORIZON, SHARE, SHARES, Moment, Training, Trainings, network, num_kept
@@ -57,6 +58,7 @@ def pruned_spectra(page: Writer, lab: Lab) -> None:
         "is the factor by which these steps enlarge a disturbance of the kept parameters, as root mean square over "
         "directions, and at most."
     )
+    page.plan(PRUNED)
     page.picture(lambda: spectra_along_trainings(lab.folder / "qsgd-spectra.png", found), CAPTION)
     _table(page, found)
     judge(page, found)

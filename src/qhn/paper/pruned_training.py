@@ -15,6 +15,7 @@ from qhn.carleman.dense_network import DenseNetwork
 from qhn.carleman.descent import Descent, descend
 from qhn.carleman.pruning import on_support, prune
 from qhn.carleman.spectrum import Spectrum, exact_spectrum, interlacing_breach
+from qhn.paper.plan import PRUNED
 from qhn.problem.built_in_data import mnist_4x4
 from qhn.threads import in_parallel
 
@@ -22,10 +23,10 @@ LAYERS = (16, 16, 1)
 WEIGHT_DECAY = 1e-3
 RATE, STEPS = 0.5, 1000  # learning rate and number of steps of each training
 AT = (0, 10, 100, 1000)  # steps at which spectra are taken
-SHARES = (0.5, 0.75, 0.9, 0.95)  # of the parameters that are pruned, in one shot
-SHARE = 0.9  # that is also trained from scratch
-SEEDS = 8
-HORIZON = 100  # steps along which the linearised descent is compared with the true one
+SHARES = PRUNED.shares  # of the parameters that are pruned, in one shot
+SHARE = PRUNED.share  # that is also trained from scratch
+SEEDS = PRUNED.seeds
+HORIZON = PRUNED.horizon  # steps along which the linearised descent is compared with the true one
 NEW = 1000  # added to a seed for new first weights
 
 

@@ -7,8 +7,10 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from qhn.paper.claims import Claim, Verdict
+from qhn.paper.plan import Plan
 from qhn.report.attempt import attempt
 from qhn.text import Row, in_line, literal, markdown
 
@@ -48,7 +50,7 @@ class Section:
     def from_json(cls, text: str) -> Section:
         """Restore a section from the JSON text of :meth:`to_json`."""
         tree = json.loads(text)
-        claims = tuple(Claim(**claim | {"verdict": Verdict(claim["verdict"])}) for claim in tree.pop("claims"))
+        claims = tuple(_claim(claim) for claim in tree.pop("claims"))
         return cls(**tree | {"blocks": tuple(tree["blocks"]), "claims": claims})
 
 
@@ -71,6 +73,11 @@ class Writer:
         """Add a table with the given head and rows."""
         self.blocks.append(markdown(head, rows))
 
+    def plan(self, plan: Plan) -> None:
+        """Add what the plan of this section had fixed before its data were looked at."""
+        self.text("Fixed before looking:")
+        self.table(("name", "value", "reason"), plan.rows())
+
     def picture(self, draw: Callable[[], Path], caption: str) -> None:
         """Draw a picture and add it with its caption; of one that cannot be drawn a warning tells the caption.
 
@@ -92,6 +99,23 @@ class Writer:
 
 
 def claims_table(claims: Sequence[Claim]) -> str:
-    """A table in Markdown with one row per claim."""
-    rows = [(claim.source, claim.statement, f"**{claim.verdict}**", claim.evidence) for claim in claims]
-    return markdown(("where", "claim", "verdict", "evidence"), rows)
+    """A table in Markdown with one row per claim; verdicts of tests are corrected, with the uncorrected one beside."""
+    if not any(claim.family for claim in claims):
+        rows = [(claim.source, claim.statement, f"**{claim.verdict}**", claim.evidence) for claim in claims]
+        return markdown(("where", "claim", "verdict", "evidence"), rows)
+    head = ("where", "claim", "verdict", "uncorrected", "family of tests", "evidence")
+    return markdown(head, [(*short(claim), claim.family or "–", claim.evidence) for claim in claims])
+
+
+def short(claim: Claim) -> Row:
+    """The source, statement and verdict of a claim, and its uncorrected verdict if that is another."""
+    uncorrected = "–" if claim.uncorrected is None else "the same"
+    if claim.uncorrected not in (None, claim.verdict):
+        uncorrected = str(claim.uncorrected)
+    return claim.source, claim.statement, f"**{claim.verdict}**", uncorrected
+
+
+def _claim(tree: dict[str, Any]) -> Claim:
+    """The claim of a JSON object."""
+    verdicts = {name: Verdict(tree[name]) for name in ("verdict", "uncorrected") if tree.get(name) is not None}
+    return Claim(**tree | verdicts)

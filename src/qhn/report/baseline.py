@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from qhn.arrays import Floats
-from qhn.baseline.classical import METHODS, methods_for, polish, search, success_rate
+from qhn.baseline.classical import METHODS, methods_for, passes, polish, search, success_rate
 from qhn.baseline.tally import Trace
 from qhn.black_box.cost import begin_evaluations
 from qhn.config import RunConfig
@@ -24,7 +24,7 @@ from qhn.text import did_you_mean, shown
 ALL = "all"  # every method
 DEFAULT_EVALUATIONS = 20_000  # different bitstrings a search, or half of all if that is fewer
 ROUNDING = 1e-12  # of the lowest C, where the optimum is not known
-ROW = "{:<17} {:>18} {:>10} {:>10} {:>8} {:>16} {:>15}"
+ROW = "{:<17} {:>18} {:>10} {:>10} {:>8} {:>16} {:>15} {:>8}"
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,16 @@ class BaselineReport:
         if self.landscape is None:
             what = f"lowest C found, polished ones included = {self.lowest:.8g}"
         above = "C - C*" if self.landscape else "C - lowest"
-        columns = ("method", f"median {above}", "mean", "polished", "reached", "95% interval", f"{self.noun}s to it")
+        columns = (
+            "method",
+            f"median {above}",
+            "mean",
+            "polished",
+            "reached",
+            "95% interval",
+            f"{self.noun}s to it",
+            "passes",
+        )
         size = number_of_bitstrings(self.num_qubits)
         head = f"{self.num_repeats} searches each, {self.budget:,} of {size} {self.noun}s evaluated; {what}\n"
         return "\n".join([head, ROW.format(*columns), *map(self._row, self.traces)])
@@ -156,8 +165,11 @@ class BaselineReport:
         words = [f"{value if abs(value) > self.target - self.lowest else 0.0:.3g}" for value in middles]
         rate, low, high = success_rate(found, self.target, self.budget)
         to_it = np.median([trace.count_to(self.target) for trace in found])
-        reached = f"{float(to_it):,.0f}" if np.isfinite(to_it) else f"> {self.budget:,}"
-        return ROW.format(method, *words, f"{rate:.0%}", f"{float(low):.0%} to {float(high):.0%}", reached)
+        reached = [
+            f"{price * float(to_it):,.0f}" if np.isfinite(to_it) else f"> {price * self.budget:,}"
+            for price in (1, passes(method))
+        ]
+        return ROW.format(method, *words, f"{rate:.0%}", f"{float(low):.0%} to {float(high):.0%}", *reached)
 
 
 def chosen_methods(method: str) -> tuple[str, ...]:

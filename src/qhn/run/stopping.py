@@ -39,7 +39,10 @@ def reached(rules: TrainConfig, steps: Sequence[Step], scale: float = 1.0) -> Ou
     if rules.shots is None and len(steps) > 2 and all((s.theta == steps[-1].theta).all() for s in steps[-3:]):
         return Outcome(Ending.PLATEAU, "θ no longer changes: no step down the gradient lowers the objective")
     if len(steps) >= rules.steps:
-        return Outcome(Ending.DONE, f"{rules.steps} steps done; more with --set train.steps={2 * rules.steps}")
+        largest = np.abs(steps[-1].grad).max(initial=0.0)
+        largest = np.abs(steps[-1].grad).max(initial=0.0)
+        left = "" if rules.shots is not None else f" without convergence, with a gradient of up to {largest:.2g} left"
+        return Outcome(Ending.DONE, f"{rules.steps} steps done{left}; more with --set train.steps={2 * rules.steps}")
     if rules.plateau is not None and steps_since_progress(steps) >= rules.plateau:
         shots = "" if rules.shots is None else "more shots, "
         advice = f"try {shots}another seed, or a smaller learning_rate; --set train.plateau=… goes on"

@@ -44,7 +44,8 @@ class SweepReport:
             "",
             f"E is at the last step; rates are shares of a row's members, with 95 % Wilson intervals; the best {noun}",
             "is the best sampled, or of members without shots the most probable; polished: after a one-flip descent,",
-            f"which takes at most so many further {noun}s (median)",
+            f"which takes at most so many further {noun}s (median); converged: the share of members whose",
+            "gradient vanished before their steps ended; gradients count failed members, with 95 % intervals",
         ]
         rows = [row for group in survey.groups for row in self._search_rows(group)] if self.searches.traces else []
         if rows:
@@ -125,7 +126,7 @@ class SweepReport:
 
     def _group_head(self) -> list[str]:
         survey = self.survey
-        head = [*survey.names, "members", "E − C* median" if survey.is_known else "E median"]
+        head = [*survey.names, "members", "converged", "E − C* median" if survey.is_known else "E median"]
         head += [f"E − C* < {epsilon:g}" for epsilon in survey.epsilon]
         head += ["best is optimal" if survey.is_known else "best C", "polished", "polish takes"]
         head += ["distinct", "gradients"]
@@ -135,6 +136,7 @@ class SweepReport:
     def _group_row(self, group: Group) -> list[Any]:
         survey, columns = self.survey, group.columns
         row = [*survey.labels(group).values(), len(group)]
+        row.append("–" if columns["shots"].any() else f"{group.converged.value:.2f}")
         row.append(f"{np.median(group.mean - group.optimum if survey.is_known else group.mean):.4g}")
         row += [str(group.success(epsilon)) for epsilon in survey.epsilon]
         for costs in (columns["best_cost"], group.polished):
@@ -142,7 +144,7 @@ class SweepReport:
         row.append(f"{group.polish_distinct:,.0f}")
         row += ["all" if group.is_exact else f"{np.median(columns['distinct']):,.0f}"]
         row += [f"{np.median(columns['num_gradients']):,.0f}"]
-        return row + [_count(group.gradients_to_solution(epsilon)) for epsilon in survey.epsilon]
+        return row + [gradients_words(group, epsilon) for epsilon in survey.epsilon]
 
     def _search_rows(self, group: Group) -> list[dict[str, Any]]:
         rows = []
@@ -177,6 +179,12 @@ def _title(survey: Survey, group: Group) -> str:
 
 def _last(group: Group) -> str:
     return str(spell(group.values[-1])) if group.values else "all"
+
+
+def gradients_words(group: Group, epsilon: float) -> str:
+    """The mean number of gradients until a start of a group succeeds, with its 95 % interval, in words."""
+    low, high = group.gradients_interval(epsilon)
+    return f"{_count(group.gradients_to_solution(epsilon))} ({_count(low)}–{_count(high)})"
 
 
 def _count(number: float) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from qhn.arrays import Floats
+from qhn.arrays import Bools, Floats
 from qhn.baseline.classical import Polished, polish
 from qhn.black_box.cost import begin_evaluations
 from qhn.config import RunConfig
@@ -19,7 +19,8 @@ from qhn.errors import QhnError
 from qhn.problem.cost import BinnProblem, Problem, TableProblem, networks_of
 from qhn.problem.landscape import Landscape, enumerate_costs, is_small, polynomial_for_table
 from qhn.run.directories import results_directory
-from qhn.statistics import wilson
+from qhn.run.step import Ending
+from qhn.statistics import restarts_interval, wilson
 from qhn.sweep.plan import Sweep
 from qhn.sweep.workers import Columns, finished_members, read_columns
 from qhn.text import spell
@@ -117,7 +118,34 @@ class Group:
 
     def success(self, epsilon: float) -> Rate:
         """The rate of members whose E at the last step is closer to the optimum C* than ``epsilon``."""
-        return Rate(int((self.mean - self.optimum < epsilon).sum()), len(self))
+        return rate_of(self.mean - self.optimum < epsilon)
+
+    def succeeded_by(self, step: int, epsilon: float) -> Bools:
+        """Whether E of each member was closer to the optimum C* than ``epsilon`` after some steps, ``[members]``.
+
+        A member that ended earlier counts as it ended.
+
+        Args:
+            step: number of steps taken, from 1, which is the initial θ, as in ``train.steps``.
+            epsilon: distance from the optimum.
+
+        Raises:
+            QhnError: if ``step`` is below 1.
+        """
+        if step < 1:
+            raise QhnError(f"step must be at least 1, got {step}")
+        curve = self.columns["mean"]
+        found: Bools = curve[:, min(step, curve.shape[1]) - 1] - self.optimum < epsilon
+        return found
+
+    @property
+    def converged(self) -> Rate:
+        """The rate of members that converged; the others ended by another rule, mostly their number of steps."""
+        return rate_of(self.columns["outcome"] == Ending.CONVERGED)
+
+    def converged_by(self, step: int) -> Rate:
+        """The rate of members that had converged after a number of steps, counted as in ``train.steps``."""
+        return rate_of((self.columns["outcome"] == Ending.CONVERGED) & (self.columns["num_steps"] <= step))
 
     @cached_property
     def _polishes(self) -> list[Polished]:
@@ -146,6 +174,13 @@ class Group:
         """
         successes = self.success(epsilon).successes
         return float(self.columns["num_gradients"].sum() / successes) if successes else float("inf")
+
+    def gradients_interval(self, epsilon: float) -> tuple[float, float]:
+        """The ends of the 95 % interval of :meth:`gradients_to_solution`; the upper one may be infinite.
+
+        Of members that differ in their seed: see :func:`qhn.statistics.restarts_interval`.
+        """
+        return restarts_interval(self.columns["num_gradients"], self.mean - self.optimum < epsilon)
 
     @property
     def budgets(self) -> tuple[int, ...]:
@@ -292,12 +327,15 @@ class Survey:
         for group in self.groups:
             above = group.mean - group.optimum if self.is_known else group.mean
             row: dict[str, Any] = self.labels(group) | {"members": len(group)}
+            row |= rate_columns("converged", group.converged)
             for name, share in (("lowest", 0.0), ("quartile_1", 0.25), ("median", 0.5), ("quartile_3", 0.75)):
                 row[f"{'above_optimum' if self.is_known else 'mean'}_{name}"] = np.quantile(above, share)
             for epsilon in self.epsilon:
                 rate = group.success(epsilon)
                 row |= rate_columns(f"success_{epsilon:g}", rate)
-                row[f"gradients_to_solution_{epsilon:g}"] = group.gradients_to_solution(epsilon)
+                name = f"gradients_to_solution_{epsilon:g}"
+                row[name] = group.gradients_to_solution(epsilon)
+                row[f"{name}_low"], row[f"{name}_high"] = group.gradients_interval(epsilon)
             if self.is_known:
                 row |= rate_columns("best_is_optimal", group.finds(group.columns["best_cost"]))
                 row |= rate_columns("polished_is_optimal", group.finds(group.polished))
@@ -338,6 +376,15 @@ def short_names(keys: Sequence[str]) -> list[str]:
     """
     last = [key.removesuffix(".name").rpartition(".")[2] for key in keys]
     return [name if last.count(name) == 1 else key for name, key in zip(last, keys, strict=True)]
+
+
+def rate_of(succeeded: Bools) -> Rate:
+    """The rate of trials that succeeded, from one Boolean a trial, ``[trials]``.
+
+    >>> rate_of(np.array([True, False])) == Rate(1, 2)
+    True
+    """
+    return Rate(int(np.count_nonzero(succeeded)), len(succeeded))
 
 
 def rate_columns(name: str, rate: Rate) -> dict[str, Any]:

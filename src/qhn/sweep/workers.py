@@ -30,6 +30,7 @@ from qhn.npz import open_npz
 from qhn.parallel.jobs import Failure, work_through
 from qhn.run.directories import results_directory
 from qhn.run.plan import check
+from qhn.run.step import Ending
 from qhn.run.training import train
 from qhn.sweep.batch import Batch, can_advance_together
 from qhn.sweep.plan import PLAN, Member, Sweep
@@ -206,7 +207,7 @@ def _train_together(configs: Sequence[RunConfig], results: str) -> Columns:
         "num_steps": state.num_steps,
         "num_gradients": state.num_gradients,
         "shots": zeros.astype(np.int64),
-        "outcome": np.where(state.converged, "converged", "done"),
+        "outcome": np.select([state.converged, state.ended], [Ending.CONVERGED, Ending.PLATEAU], Ending.DONE),
         "entropy": batch.entropy(state),
     }
 

@@ -1,0 +1,389 @@
+"""Numbers with intervals and p-values that agree: an interval at every level of confidence, and tests by inverting it.
+
+A test says that a value lies above a bound where the lower end of its interval does; its p-value is the smallest tail
+at which that end reaches the bound. So no number has an interval and a p-value that contradict each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil, hypot, inf, log, sqrt
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from qhn.arrays import Floats
+from qhn.errors import QhnError
+from qhn.statistics import TWO_SIDED, wilson
+from qhn.sweep.survey import Rate
+
+RESAMPLES = 2_000  # from which an interval is taken
+SIGNIFICANT = 0.05  # two-sided p-value, corrected for the family of a test, below which it decides
+TAIL = SIGNIFICANT / 2  # probability beyond either end of an interval of 95 %
+SMALLEST = 1e-15  # p-value below which none is told from another
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A statement about a number, and how strongly the data speak for it and against it.
+
+    Attributes:
+        words: the number with its interval, in words.
+        supports: one-sided p-value of the data if the statement were false; small where the data speak for it.
+        refutes: one-sided p-value of the data if the statement were true; small where the data speak against it.
+
+    >>> Hypothesis("0.2 (0.1 to 0.3)", supports=0.001, refutes=0.999).holds
+    True
+    """
+
+    words: str
+    supports: float
+    refutes: float
+
+    @property
+    def p_value(self) -> float:
+        """The two-sided p-value, that of the more likely direction counted twice, at most 1."""
+        return min(1.0, 2 * min(self.supports, self.refutes))
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the statement holds by this test alone; None if it decides nothing."""
+        return self.decided(self.p_value)
+
+    def decided(self, p_value: float) -> bool | None:
+        """Whether the statement holds at a p-value that is corrected for other tests; None if that decides nothing."""
+        return None if p_value >= SIGNIFICANT else self.supports < self.refutes
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A weighted sum of independent rates and a constant, such as a difference of two rates, or of differences.
+
+    Rates have the names of their experiments: those of equal name are one experiment, whose weights add up. So what
+    two differences share, such as the same runs of a product state, cancels in the difference of both.
+
+    Attributes:
+        rates: the rates by the names of their experiments.
+        weights: the weight of each rate, by the same names.
+        constant: number that is added.
+
+    Raises:
+        QhnError: when contrasts are added that give different rates the same name.
+
+    >>> one, two, product = (Contrast.of(name, Rate(n, 200)) for name, n in (("1", 86), ("2", 118), ("product", 104)))
+    >>> str(Difference.contrast((two - product) - (one - product))) == str(Difference.of(Rate(118, 200), Rate(86, 200)))
+    True
+    """
+
+    rates: Mapping[str, Rate]
+    weights: Mapping[str, float]
+    constant: float = 0.0
+
+    @classmethod
+    def of(cls, name: str, rate: Rate) -> Contrast:
+        """The rate of the experiment with the given name, alone."""
+        return cls({name: rate}, {name: 1.0})
+
+    def __add__(self, other: Contrast | float) -> Contrast:
+        if not isinstance(other, Contrast):
+            return Contrast(self.rates, self.weights, self.constant + other)
+        for name, rate in self.rates.items():
+            if other.rates.get(name, rate) != rate:
+                raise QhnError(f"two experiments have the name {name!r}: {rate} and {other.rates[name]}")
+        rates = {**self.rates, **other.rates}
+        weights = {name: self.weights.get(name, 0.0) + other.weights.get(name, 0.0) for name in rates}
+        kept = {name: weight for name, weight in weights.items() if weight}
+        return Contrast({name: rates[name] for name in kept}, kept, self.constant + other.constant)
+
+    def __sub__(self, other: Contrast | float) -> Contrast:
+        return self + -1.0 * other
+
+    def __rmul__(self, factor: float) -> Contrast:
+        weights = {name: factor * weight for name, weight in self.weights.items()}
+        return Contrast(self.rates, weights, factor * self.constant)
+
+    @property
+    def value(self) -> float:
+        """The weighted sum of the rates and the constant."""
+        return self.constant + sum(weight * self.rates[name].value for name, weight in self.weights.items())
+
+    def interval(self, tail: float) -> Interval:
+        """The ends of the interval beyond each of which lies a probability of ``tail``, at most ½.
+
+        It combines Wilson intervals of the rates by the method of variance estimates recovery (Zou and Donner, Statist.
+        Med. 27, 1693, 2008), which for a difference of two rates is Newcombe's (Statist. Med. 17, 873, 1998, method
+        10), and for a single rate Wilson's own.
+        """
+        below = above = 0.0
+        for name, weight in self.weights.items():
+            rate = self.rates[name]
+            low, high = wilson(rate.successes, rate.trials, _deviations(tail))
+            down, up = weight * (rate.value - low), weight * (high - rate.value)
+            if weight < 0:
+                down, up = -up, -down
+            below, above = hypot(below, down), hypot(above, up)
+        return self.value - below, self.value + above
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A number, such as a difference of two rates, with its interval of 95 % and those of every other level.
+
+    Attributes:
+        value: the number.
+        low, high: the ends of its interval of 95 %.
+        at: gives the ends of its interval for a probability beyond each end; None takes the interval of 95 % for that
+            of a normal distribution, whose halves may differ in width.
+
+    >>> Difference.of(Rate(90, 200), Rate(60, 200)).holds, Difference.of(Rate(60, 200), Rate(60, 200)).holds
+    (True, None)
+    """
+
+    value: float
+    low: float
+    high: float
+    at: Callable[[float], Interval] | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, first: Rate, second: Rate) -> Difference:
+        """The difference ``first − second`` of two independent rates, with Newcombe's interval (method 10)."""
+        return cls.contrast(Contrast.of("first", first) - Contrast.of("second", second))
+
+    @classmethod
+    def contrast(cls, contrast: Contrast) -> Difference:
+        """The value of a contrast of independent rates, with its interval (:meth:`Contrast.interval`)."""
+        return cls(contrast.value, *contrast.interval(TAIL), contrast.interval)
+
+    @classmethod
+    def of_means(cls, values: ArrayLike) -> Difference:
+        """The mean of paired differences with Student's interval, which is infinite for a single difference.
+
+        >>> str(Difference.of_means([0.2, 0.3, 0.4]))
+        '+0.30 (+0.05 to +0.55)'
+        """
+        from scipy.stats import t as student_t  # half a second to import
+
+        gains = np.asarray(values, dtype=np.float64)
+        mean, error = mean_and_error(gains)
+
+        def at(tail: float) -> Interval:
+            bound = error * float(student_t.isf(tail, len(gains) - 1)) if len(gains) > 1 else inf
+            return mean - bound, mean + bound
+
+        return cls(mean, *at(TAIL), at)
+
+    @classmethod
+    def of_resamples(cls, values: ArrayLike, resamples: int = RESAMPLES) -> Difference:
+        """The mean of values with the interval of means of resamples, which is infinite for a single value.
+
+        The interval does not rest on a normal distribution: it is between quantiles of the resamples. Those of few
+        values scatter too little, so that the quantiles lie as much further out as Student's t is wider (the expanded
+        percentile interval: Hesterberg, The American Statistician 69, 371, 2015).
+
+        Args:
+            values: the values, ``[n]``.
+            resamples: number of resamples; no p-value is below twice its inverse.
+
+        >>> str(Difference.of_resamples([0.0, 0.0, 0.0, 1.0] * 10)), str(Difference.of_resamples([0.0, 0.1, 0.3]))
+        ('+0.25 (+0.12 to +0.40)', '+0.13 (+0.00 to +0.30)')
+        """
+        from scipy.stats import norm  # half a second to import
+        from scipy.stats import t as student_t
+
+        gains = np.asarray(values, dtype=np.float64)
+        number = len(gains)
+        if number < 2:
+            return cls(float(gains.mean()), -inf, inf, lambda tail: (-inf, inf))
+        chosen = np.random.default_rng(0).integers(number, size=(resamples, number))
+        means = gains[chosen].mean(axis=1)
+
+        def at(tail: float) -> Interval:
+            if tail < 1 / resamples:
+                return -inf, inf
+            share = float(norm.sf(sqrt(number / (number - 1)) * student_t.isf(tail, number - 1)))
+            low, high = np.quantile(means, [share, 1 - share])
+            return float(low), float(high)
+
+        return cls(float(gains.mean()), *at(TAIL), at)
+
+    @classmethod
+    def of_scatter(cls, values: ArrayLike) -> Difference:
+        """The standard deviation of normal values with its χ² interval, which is infinite for a single value.
+
+        >>> str(Difference.of_scatter([-1.0, 1.0] * 50))
+        '+1.01 (+0.88 to +1.17)'
+        """
+        from scipy.stats import chi2  # half a second to import
+
+        pulls = np.asarray(values, dtype=np.float64)
+        freedom = len(pulls) - 1
+        if freedom < 1:
+            return cls(0.0, 0.0, inf, lambda tail: (0.0, inf))
+        squares = float(np.square(pulls - pulls.mean()).sum())
+
+        def at(tail: float) -> Interval:
+            return sqrt(squares / chi2.isf(tail, freedom)), sqrt(squares / chi2.ppf(tail, freedom))
+
+        return cls(sqrt(squares / freedom), *at(TAIL), at)
+
+    def __sub__(self, other: Difference) -> Difference:
+        """The difference of two independent numbers; its interval counts the errors of both (MOVER, as contrasts).
+
+        >>> str(Difference(1.0, 0.7, 1.3) - Difference(0.5, 0.1, 0.9))
+        '+0.50 (+0.00 to +1.00)'
+        """
+
+        def at(tail: float) -> Interval:
+            (low, high), (least, most) = self.ends(tail), other.ends(tail)
+            value = self.value - other.value
+            below = hypot(self.value - low, most - other.value)
+            return value - below, value + hypot(high - self.value, other.value - least)
+
+        return Difference(self.value - other.value, *at(TAIL), at)
+
+    def ends(self, tail: float) -> Interval:
+        """The ends of the interval beyond each of which lies a probability of ``tail``, at most ½."""
+        if self.at is not None:
+            return self.at(tail)
+        width = _deviations(tail) / TWO_SIDED
+        return self.value - width * (self.value - self.low), self.value + width * (self.high - self.value)
+
+    def above(self, bound: float = 0.0) -> Hypothesis:
+        """The statement that the number is above a bound.
+
+        >>> test = Difference.of(Rate(90, 200), Rate(60, 200)).above(0.0)
+        >>> test.holds, round(test.p_value, 4)
+        (True, 0.0019)
+        """
+        return Hypothesis(str(self), self._tail(bound, above=True), self._tail(bound, above=False))
+
+    def inside(self, low: float, high: float) -> Hypothesis:
+        """The statement that the number lies in a range, as of two that are equivalent.
+
+        It holds if the number is significantly above the lower bound and below the upper one (two one-sided tests),
+        and is refuted by a number significantly beyond one of them.
+
+        >>> [Difference.of(Rate(n, 400), Rate(200, 400)).inside(-0.1, 0.1).holds for n in (205, 235, 290)]
+        [True, None, False]
+        """
+        supports = max(self._tail(low, above=True), self._tail(high, above=False))
+        refutes = min(self._tail(low, above=False), self._tail(high, above=True))
+        return Hypothesis(str(self), supports, refutes)
+
+    def _tail(self, bound: float, *, above: bool) -> float:
+        """The one-sided p-value of the number being above a bound, or below it, if it were at the bound."""
+        from scipy.optimize import brentq  # half a second to import
+
+        distance = self.value - bound if above else bound - self.value
+        if distance == 0:
+            return 0.5
+        if distance < 0:
+            return 1.0 - self._tail(bound, above=not above)
+
+        def reach(log_tail: float) -> float:
+            end = self.ends(float(np.exp(log_tail)))[0 if above else 1]
+            return max(min(end - bound if above else bound - end, distance), -1e300)
+
+        least, most = log(SMALLEST), log(0.4999999)
+        if reach(most) <= 0:
+            return 0.5
+        return SMALLEST if reach(least) >= 0 else float(np.exp(brentq(reach, least, most, xtol=1e-6)))
+
+    @property
+    def p_value(self) -> float:
+        """The two-sided p-value of the number being 0."""
+        return self.above().p_value
+
+    def within(self, low: float, high: float) -> bool | None:
+        """Whether the difference lies in a range; None if its interval reaches beyond an end of the range.
+
+        >>> one = Difference(0.2, 0.1, 0.3)
+        >>> one.within(0.0, 0.5), one.within(0.25, 0.5), one.within(0.4, 0.5)
+        (True, None, False)
+        """
+        if self.high < low or self.low > high:
+            return False
+        return True if low <= self.low and self.high <= high else None
+
+    def words(self, digits: int, scale: float = 1.0) -> str:
+        """The difference with its interval in words, as ``"9.7 (9.1 to 10.3)"``.
+
+        Args:
+            digits: number of digits behind the decimal point.
+            scale: factor of all numbers, such as 100 for percent.
+        """
+        value, low, high = (f"{scale * end:z.{digits}f}" for end in (self.value, self.low, self.high))
+        return f"{value} ({low} to {high})"
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the difference is positive; None if its interval contains zero."""
+        return None if self.low <= 0 <= self.high else self.low > 0
+
+    def __str__(self) -> str:
+        digits = 2 if not 0 < self.high - self.low < 0.05 else 3 if self.high - self.low >= 0.005 else 4
+        return f"{self.value:+.{digits}f} ({self.low:+.{digits}f} to {self.high:+.{digits}f})"
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values of several tests, corrected so that all verdicts are right with 95 % (Holm, Scand. J. Stat. 6, 65).
+
+    >>> [round(p, 3) for p in holm([0.01, 0.2, 0.02])]
+    [0.03, 0.2, 0.04]
+    """
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for place, index in enumerate(np.argsort(p_values, kind="stable").tolist()):
+        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[index]))
+        corrected[index] = largest
+    return corrected
+
+
+def trials_for(difference: float, near: float, *, tests: int = 1, power: float = 0.9) -> int:
+    """The number of trials of each of two rates at which a test finds their difference with some probability.
+
+    Args:
+        difference: difference of the two rates that is to be found, not 0.
+        near: mean of the two rates.
+        tests: number of tests in the family, for which the smallest p-value is corrected.
+        power: probability with which the difference is found.
+
+    >>> trials_for(0.1, 0.5), trials_for(0.1, 0.5, tests=15)
+    (526, 890)
+    """
+    deviations = _deviations(TAIL / tests) + _deviations(1 - power)
+    return ceil(2 * near * (1 - near) * (deviations / difference) ** 2)
+
+
+def detectable(trials: int, near: float, *, tests: int = 1, power: float = 0.9) -> float:
+    """The smallest difference of two rates that a test finds with some probability, the inverse of :func:`trials_for`.
+
+    >>> round(detectable(890, 0.5, tests=15), 3)
+    0.1
+    """
+    deviations = _deviations(TAIL / tests) + _deviations(1 - power)
+    return deviations * sqrt(2 * near * (1 - near) / trials)
+
+
+def above(rate: Rate, share: float) -> bool | None:
+    """Whether a rate is above a share; None if its interval contains the share."""
+    low, high = rate.interval
+    return None if low <= share <= high else rate.value > share
+
+
+def pooled(*rates: Rate) -> Rate:
+    """The rate of all trials of several rates together."""
+    return Rate(sum(rate.successes for rate in rates), sum(rate.trials for rate in rates))
+
+
+def mean_and_error(values: Floats) -> tuple[float, float]:
+    """The mean of values ``[n]`` and its standard error, which is 0 for a single value."""
+    return float(values.mean()), float(values.std(ddof=min(1, len(values) - 1)) / sqrt(len(values)))
+
+
+def _deviations(tail: float) -> float:
+    """The number of standard deviations beyond which a normal distribution has the given probability, on one side."""
+    from scipy.stats import norm  # half a second to import
+
+    return max(float(norm.isf(tail)), 1e-9)

@@ -1,0 +1,218 @@
+"""What was fixed before looking: numbers of starts, thresholds and margins of every part of the report.
+
+Each part has its plan, a frozen dataclass, which the part reads and the report prints. A threshold that was chosen
+after its data were seen can be met by any data.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from qhn.text import Row
+
+
+def fixed(value: Any, reason: str) -> Any:
+    """A field of a plan with its value and the reason for it, in words."""
+    return dataclasses.field(default=value, metadata={"reason": reason})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plan of a part: its fields are numbers that were fixed before looking, each with its reason."""
+
+    def rows(self) -> list[Row]:
+        """The name, value and reason of every field, for a table."""
+        fields = dataclasses.fields(self)
+        return [
+            (one.name.replace("_", " "), _spelled(getattr(self, one.name)), one.metadata["reason"]) for one in fields
+        ]
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return ", ".join(_spelled(one) for one in value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True)
+class ConvergencePlan(Plan):
+    """The plan of the test whether success still rises with more steps."""
+
+    checkpoints: tuple[int, ...] = fixed((250, 500, 700, 1000, 2000), "steps at which success is shown")
+    most_steps: int = fixed(2000, "steps of starts that had not converged, more than the slowest of 40 a circuit took")
+    margin: float = fixed(0.02, "a change of success by less is a plateau; that of no start of 200 is known to 0.014")
+
+
+CONVERGENCE = ConvergencePlan()
+
+
+@dataclass(frozen=True)
+class PlateausPlan(Plan):
+    """The plan of the variance of gradients against the number of qubits and the depth."""
+
+    draws: int = fixed(512, "of uniform θ, each of which gives the gradient by all angles")
+    global_draws: int = fixed(4096, "of θ for one bitstring at constant depth, whose gradients have heavy tails")
+    layers: tuple[int, ...] = fixed((0, 1, 2, 4), "constant depths; the paper's optimum is at 2 or 3")
+    flat: float = fixed(0.1, "bits of variance lost a qubit below which there is no plateau: less than 2^(−N/10)")
+    exponential: float = fixed(0.5, "bits of variance lost a qubit above which there is one: deep circuits lose 1")
+
+
+PLATEAUS = PlateausPlan()
+
+
+@dataclass(frozen=True)
+class InteractionsPlan(Plan):
+    """The plan of Fig. 5: the orders of interaction that make up the cost."""
+
+    most: float = fixed(0.9, "share of the variance that counts as nearly all of it, or as dominating it")
+    few: int = fixed(4, "qubits of an interaction of few")
+    half: float = fixed(0.5, "share of the variance that counts as most of it")
+    data_sets: int = fixed(12, "drawn for each Gaussian task, whose W(S) depends on its sample")
+
+
+INTERACTIONS = InteractionsPlan()
+
+
+@dataclass(frozen=True)
+class OverfittingPlan(Plan):
+    """The plan of Fig. 6: training on few samples, and when it should stop."""
+
+    samples: tuple[int, ...] = fixed((2, 4, 6, 8, 1000), "the paper's numbers N_s of training samples")
+    iterations: int = fixed(50, "the paper's")
+    data_sets: int = fixed(
+        480, "a gain of 0.004 with a standard deviation of 0.02 is found in nine of ten cases among 25 tests"
+    )
+    folds: int = fixed(10, "the step for each tenth of the data sets is chosen on the other nine")
+    held_out: int = fixed(1000, "validation samples, the paper's number, and as many for the test")
+    negligible: float = fixed(0.01, "share of the final E below which a rise or a gain is no more than a trace")
+    means_scale: float = fixed(0.5, "factor on the means of the Gaussians; the paper does not state its own")
+    other_scales: tuple[float, ...] = fixed((0.3, 0.4, 0.7, 1.0), "other factors, since the first is a guess")
+    other_samples: tuple[int, ...] = fixed((2, 4), "N_s at the other factors")
+    other_data_sets: int = fixed(160, "at each other factor; the seeds are those of the first")
+
+
+OVERFITTING = OverfittingPlan()
+
+
+@dataclass(frozen=True)
+class FrugalPlan(Plan):
+    """The plan of the part on QPU seconds."""
+
+    starts: int = fixed(100, "of each rule; a difference of .27 near ½ is found in nine of ten cases, corrected")
+    noisy_starts: int = fixed(40, "of `gaussian-activation` with the noise of a device, which takes a minute each")
+    noisy_digit_starts: int = fixed(20, "of `mnist-01` with that noise; an interval is ± .2 wide")
+    near: float = fixed(0.03, "the paper's distance of E from C* for a success on the Gaussian tasks")
+    half: float = fixed(0.5, "a rate above this is that of a rule of which most starts succeed")
+
+
+FRUGAL = FrugalPlan()
+
+
+@dataclass(frozen=True)
+class LookAheadPlan(Plan):
+    """The plan of the part on looking ahead."""
+
+    starts: int = fixed(40, "of each rule, the same for all; a gain of .65 standard deviations is found, corrected")
+    near: float = fixed(0.03, "the paper's distance of E from C* for a success on the Gaussian tasks")
+    near_minimum: float = fixed(0.1, "radians by which each angle is displaced from a minimum: some tenth of a period")
+    resamples: int = fixed(20_000, "p-values down to 1/10,000, so that a family of 128 tests can decide")
+
+
+LOOK_AHEAD = LookAheadPlan()
+
+
+@dataclass(frozen=True)
+class PredictionPlan(Plan):
+    """The plan of the part on schedulers, predictors and surveys."""
+
+    replays: int = fixed(30, "of each method; savings scatter by 2 %, so that 2 % more are found")
+    splits: int = fixed(20, "of each predictor into curves to learn from and others")
+    surveys: int = fixed(200, "of each task; intervals that hold in 96 % of them are told from 90 %, corrected")
+    few: int = fixed(11, "values, below which means have Student's intervals: resamples of fewer scatter too little")
+    resamples: int = fixed(20_000, "p-values down to 1/10,000, so that each family can decide")
+    least_saved: float = fixed(0.04, "the lower end of what Wulff et al. save against Hyperband")
+    most_saved: float = fixed(0.14, "the upper end of what they save")
+    least_saved_warm: float = fixed(
+        0.23, "the lower end of what earlier replays with a warm start, on other curves, had saved"
+    )
+    most_saved_warm: float = fixed(0.26, "its upper end")
+    same: float = fixed(0.01, "a difference of losses that is none to a user: a third of the paper's ε")
+    as_much: float = fixed(0.02, "a difference of shares of resource that is none: half of the least that was claimed")
+    as_well: float = fixed(0.05, "a difference of shares of variance that is none: a twentieth of all of it")
+    small_bias: float = fixed(0.1, "of the bias of survivors: as good as gone")
+    held: float = fixed(0.9, "intervals of 95 % that hold in fewer cases err twice as often as they say")
+
+
+PREDICTION = PredictionPlan()
+
+
+@dataclass(frozen=True)
+class QsgdPlan(Plan):
+    """The plan of the part on quantum gradient descent, but for its loop and its pruned networks."""
+
+    saturated: float = fixed(1.2, "κ of twice the steps divided by κ, below which it has ceased to grow")
+    polynomial: float = fixed(2.0, "the power of T below which the growth of κ is called polynomial; T² is the paper's")
+    exploded: float = fixed(10.0, "κ of twice the steps divided by κ, above which it grows as no low power does")
+    unread: float = fixed(0.01, "of the first share of the last displacement, below which it is costly to read out")
+    hhl: float = fixed(0.02, "error of HHL at 9 phase qubits: ten times the bins' width of 1/512")
+
+
+QSGD = QsgdPlan()
+
+
+@dataclass(frozen=True)
+class LoopPlan(Plan):
+    """The plan of the loop of upload, solution and download."""
+
+    seeds: int = fixed(8, "whole descents for each number of shots; an exponent is known to ± .1")
+    repeats: int = fixed(200, "downloads for each number of shots, at most; a share near .95 is known to ± .015")
+    most_shots: int = fixed(30_000_000, "shots of all downloads of one number of shots: 30 of 10⁶, for time")
+    followed: float = fixed(0.01, "error of a segment's update, relative: ten times the solver's ε of 10⁻³")
+    exponent: float = fixed(-0.5, "of errors in the shots, if they are those of shots alone")
+    near_exponent: float = fixed(0.1, "distance from that exponent which is none; −⅓ and −1 are far")
+    enough_shots: int = fixed(100_000, "shots a segment from which the loss falls truly")
+    decrease: float = fixed(0.01, "error of the decrease of the loss, relative, that no user sees")
+    within: float = fixed(0.9, "share of downloads within twice the stated error; 95 % if that error is right")
+    stated: float = fixed(0.95, "confidence of the intervals of a download")
+    held: float = fixed(
+        0.925, "share that holds from which 95 % intervals are right: liberal criterion of Bradley, 1978"
+    )
+
+
+LOOP = LoopPlan()
+
+
+@dataclass(frozen=True)
+class PrunedPlan(Plan):
+    """The plan of the spectra after pruning."""
+
+    seeds: int = fixed(16, "trainings of each kind; a difference of 1.2 standard deviations is found, corrected")
+    share: float = fixed(
+        0.9, "of the parameters that are pruned, on which claims are judged: the paper's sparse models"
+    )
+    shares: tuple[float, ...] = fixed((0.5, 0.75, 0.9, 0.95), "that are pruned; those not judged are evidence")
+    horizon: int = fixed(100, "steps of the linearised descent: a tenth of a training")
+    early: int = fixed(10, "steps of it at which its error is early")
+    rounding: float = fixed(1e-9, "by which exact eigenvalues may break what is proved")
+
+
+PRUNED = PrunedPlan()
+
+
+@dataclass(frozen=True)
+class ControlsPlan(Plan):
+    """The plan of the controls of “entanglement helps”."""
+
+    starts: int = fixed(300, "of each control; a difference of 0.16 near ½ is found in nine of ten cases, corrected")
+    scattered: int = fixed(120, "of circuits with CX on random pairs, whose E takes a state vector: 0.4 s each")
+    restarts: int = fixed(300, "starts of each circuit whose gradients are spent on the product state instead")
+    row_restarts: int = fixed(100, "the same in circuit rows, which pay for up to a hundred starts each")
+    sampled: int = fixed(20, "of each circuit and each search by a model that is trained by samples")
+    evaluations: int = fixed(3000, "different networks of such a search, fewer than the circuit beside it")
+    shots: int = fixed(100, "a row, of the circuit beside these searches: the most of the section on search")
+    epsilons: tuple[float, float] = fixed((0.03, 0.003), "the paper's, and ours, that only optimal networks satisfy")
+
+
+CONTROLS = ControlsPlan()

@@ -1,0 +1,113 @@
+"""Success rates of circuits: pictures and tables of a survey, and claims that compare depths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from qhn.baseline.classical import METHODS
+from qhn.paper.family import Family
+from qhn.paper.inference import Contrast, Difference, pooled
+from qhn.paper.lab import Lab
+from qhn.paper.pictures import ORDERS, energies, name_of, success
+from qhn.paper.section import Writer
+from qhn.sweep.survey import Group, Rate, Survey
+
+
+def add_rates(page: Writer, lab: Lab, survey: Survey, name: str) -> None:
+    """Add pictures and tables of success rates to a section."""
+    page.picture(
+        lambda: success(lab.folder / f"{name}.png", {survey.sweep.experiment: survey}),
+        "Success rate against depth, with 95 % Wilson intervals.",
+    )
+    page.picture(
+        lambda: energies(lab.folder / f"{name}-energies.png", survey),
+        "Histograms of E − C* over starts, and of C − C* over the 200 lowest configurations; the first bin holds all "
+        "that is not above 1e-8.",
+    )
+    table(page, lab, survey)
+
+
+def table(page: Writer, lab: Lab, survey: Survey) -> None:
+    """Add a table of every circuit's success rates, with those of classical searches beside them."""
+    epsilons = survey.epsilon
+    head = [*survey.names, *(f"E − C* < {epsilon:g}" for epsilon in epsilons), "best E − C*"]
+    head += ["most probable is optimal", "… after a one-flip polish", "gradients a start"]
+    head += [f"gradients to E − C* < {epsilon:g}" for epsilon in epsilons]
+    rows = []
+    for group in survey.groups:
+        row: list[Any] = [*survey.labels(group).values()]
+        row += [str(group.success(epsilon)) for epsilon in epsilons]
+        row += [f"{max((group.mean - group.optimum).min(), 0):.2g}"]
+        row += [str(group.finds(group.columns["best_cost"])), str(group.finds(group.polished))]
+        row += [f"{group.columns['num_gradients'].mean():,.0f}"]
+        to_solution = [group.gradients_to_solution(epsilon) for epsilon in epsilons]
+        rows.append([*row, *(f"{count:,.0f}" if np.isfinite(count) else "∞" for count in to_solution)])
+    page.table(head, rows)
+    page.text(cheapest(survey))
+    searches = lab.searches(survey)
+    group = survey.groups[0]
+    found = [[_chance(searches.facts(group, m, b)) for b in group.budgets] for m in METHODS]
+    page.text(
+        "An exact gradient is a sum over all networks, so no search can be given as many evaluations. Classical "
+        "searches that may evaluate only a small share of them find the optimum (share of "
+        f"{survey.sweep.config.repeats} repeats, with 95 % intervals):"
+    )
+    size = 2**group.problem.num_qubits
+    head = ["search", *(f"{budget:,} networks ({budget / size:.1%})" for budget in group.budgets)]
+    page.table(head, [[method, *cells] for method, cells in zip(METHODS, found, strict=True)])
+
+
+def cheapest(survey: Survey) -> str:
+    """Text that names the circuit with the fewest gradients until a start succeeds, for every ε."""
+    words = []
+    for epsilon in survey.epsilon:
+        best = min(survey.groups, key=lambda group: group.gradients_to_solution(epsilon))
+        *order, num_layers = best.values
+        where = f", {order[0]}" if order and num_layers else ""
+        count = best.gradients_to_solution(epsilon)
+        words.append(f"{name_of(num_layers)}{where} ({count:,.0f}) at ε = {epsilon:g}")
+    return (
+        "Counted in gradients until a start succeeds, failed starts included, the cheapest circuit is "
+        f"{' and '.join(words)}; and a gradient by parameter shift takes more rows the deeper the circuit."
+    )
+
+
+def _chance(facts: dict[str, Any]) -> str:
+    low, high = facts["best_is_optimal_low"], facts["best_is_optimal_high"]
+    return f"{facts['best_is_optimal']:.2f} ({low:.2f}–{high:.2f})"
+
+
+def compare(
+    family: Family, survey: Survey, source: str, statement: str, higher: tuple[int, ...], lower: tuple[int, ...]
+) -> None:
+    """Add the claim that some depths succeed more often than others, in each order and between the orders."""
+    gains = {order: arm(survey, order, higher) - arm(survey, order, lower) for order in ORDERS}
+    family.order(
+        source,
+        statement,
+        {order: Difference.contrast(gain) for order, gain in gains.items()},
+        Difference.contrast(gains["eq5"] - gains["authors"]),
+        f"{in_words(higher)} minus {in_words(lower)}",
+    )
+
+
+def arm(survey: Survey, order: str, depths: Sequence[int], name: str = "") -> Contrast:
+    """The rate of some depths together; the product state is the same runs in both orders of gates."""
+    runs = "" if tuple(depths) == (0,) else order
+    return Contrast.of(f"{name} {runs} {depths}", pooled(*(rate(survey, order, depth) for depth in depths)))
+
+
+def in_words(depths: tuple[int, ...]) -> str:
+    """Some depths in words, such as ``"2 and 3 layers"``."""
+    if depths == (0,):
+        return "product"
+    return f"{' and '.join(map(str, depths))} layer{'s' * (depths != (1,))}"
+
+
+def rate(survey: Survey, order: str, num_layers: int, epsilon: float | None = None) -> Rate:
+    """The rate of success of a circuit, by default at the first ε of a survey."""
+    group: Group = survey.group(order, num_layers)
+    return group.success(epsilon or survey.sweep.config.epsilon[0])
