@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from qhn.problem.network import Network, load_network
     from qhn.problem.objective import Objective
     from qhn.problem.polynomial import SpinPolynomial
+    from qhn.problem.prior import Elbo, Mmd
     from qhn.problem.quadratic import QuadraticProblem
     from qhn.problem.search_space import SearchSpace
     from qhn.quantum_sgd.load import load_descent
@@ -143,6 +144,7 @@ _MODULES = {
     "problem.network": ("Network", "load_network"),
     "problem.objective": ("Objective",),
     "problem.polynomial": ("SpinPolynomial",),
+    "problem.prior": ("Elbo", "Mmd"),
     "problem.quadratic": ("QuadraticProblem",),
     "problem.search_space": ("SearchSpace",),
     "quantum_sgd.load": ("load_descent",),

@@ -168,6 +168,9 @@ SETTINGS = [
     "train.backend=fake_../x",
     "experiment=" + "x" * 300,
     "train.objective={name='cvar', alpha=2}",
+    "train.objective={name='mmd', width=0}",
+    "train.objective={name='mmd', weight=inf}",
+    "train.objective=elbo",
 ]
 
 

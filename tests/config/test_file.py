@@ -157,6 +157,17 @@ WRONG = [
     ({"network.alphabet": [1]}, "network.alphabet must be two numbers"),
     ({"ansatz.num_layers": "deep"}, "ansatz.num_layers: .* got 'deep'"),
     ({"train.objective": {"name": "cvar", "alpha": 0}}, r"alpha of CVaR must be a finite number in \(0, 1\], got 0"),
+    (
+        {"train.objective": "elbo"},
+        r"'elbo' needs the probability of every .*; take objective 'mmd', or a machine without",
+    ),
+    ({"train.backend": "fake_fez", "train.objective": "elbo"}, "or train.shots = 'none' on depolarising or fake_<dev"),
+    ({"train.backend": "exact", "train.objective.name": "elbo", "train.objective.sample": 3}, "did you mean 'samples'"),
+    ({"train.objective": {"name": "mmd", "samples": 3}}, "key train.objective.samples does not go with this kind"),
+    ({"train.objective": {"name": "mmd", "weight": -1}}, "weight must be a finite number of at least 0, got -1"),
+    ({"train.objective": {"name": "mmd", "width": "far"}}, "train.objective.width: .* got 'far'"),
+    ({"train.objective": "mmd", "train.shots": 2}, "'mmd' compares shots in pairs and takes at least 3, got 2"),
+    ({"train.objective": "mmd", "train.shots": 9, "train.shot_schedule": {"first": 1, "over": 3}}, "at least 3, got 1"),
     ({"train.backend": "arr"}, "unknown backend 'arr'; did you mean 'aer'?"),
     ({"train": 5}, "train: .* table"),
     ({"network.hidden": [3, 0]}, r"hidden must be at least 1, got 0"),
@@ -263,6 +274,10 @@ def test_exact_takes_shots_only_if_they_are_asked_for(tmp_path: Path) -> None:
         (
             {"train.backend": "fake_fez", "device.mitigation": "readout", "train.objective": "cvar"},
             "device.mitigation corrects means, and the objective, CVaR of the lowest 20%, is none",
+        ),
+        (
+            {"train.backend": "fake_fez", "device.mitigation": "readout", "train.objective": "mmd"},
+            "device.mitigation corrects means, and the objective, E [+] λ·MMD², is none",
         ),
         ({"train.shots": "none"}, "train.shots must be at least 1 on backend aer"),
         ({"train.backend": "fake_fez", "device.qubits": [1, 2], "device.tiles": 3}, "device.tiles has no effect"),

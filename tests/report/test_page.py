@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from pictures import is_drawn
 from qhn.config import RunConfig
 from qhn.config.file import load_config, with_settings
+from qhn.problem.cost import TableProblem
 from qhn.problem.landscape import enumerate_costs
 from qhn.problem.search_space import SearchSpace
 from qhn.report.figures import weight_image
@@ -173,3 +177,43 @@ def test_a_run_without_steps_cannot_be_reported(small_config: RunConfig, tmp_pat
 def test_cvar_of_the_objective_is_shown(small_config: RunConfig, tmp_path: Path) -> None:
     config = with_settings(small_config, {"train.objective": {"name": "cvar", "alpha": 0.3}})
     assert "CVaR of its lowest 30%" in run(config, tmp_path).summary()
+
+
+@pytest.mark.parametrize("settings", [{"train.backend": "exact"}, {"train.backend": "depolarising"}], ids=str)
+def test_parts_of_the_elbo_are_shown_apart(settings: dict[str, Any], small_config: RunConfig, tmp_path: Path) -> None:
+    report = run(with_settings(small_config, settings | {"train.shots": "none", "train.objective": "elbo"}), tmp_path)
+    last = report.steps[-1]
+    p = report.machine.probabilities(last.theta[None])[0]
+    divergence = scipy.stats.entropy(p, np.full(16, 1 / 16))
+    assert last.value == pytest.approx(last.mean + divergence / 40, rel=1e-12)  # of 40 samples
+    words = report.summary()
+    assert f"E + KL/N_s                      {last.value:.6g}\n" in words
+    assert f"KL to the uniform prior in nats {divergence:.6g}, adds {divergence / 40:.6g} to E\n" in words
+    assert "objective elbo, seed 7" in words
+
+
+def test_parts_of_the_surrogate_are_shown_with_errors(small_config: RunConfig, tmp_path: Path) -> None:
+    report = run(with_settings(small_config, {"train.objective": {"name": "mmd", "weight": 0.5}}), tmp_path)
+    last = report.steps[-1]
+    found = re.search(r"MMD² to the uniform prior +(\S+) ± (\S+), adds (\S+) ± (\S+) to E\n", report.summary())
+    assert found is not None
+    discrepancy, error, added, added_error = map(float, found.groups())
+    assert added == pytest.approx(last.value - last.mean, abs=0.05 * added_error + 1e-4)
+    assert (discrepancy, error) == pytest.approx((2 * added, 2 * added_error), rel=0.1)
+    assert "the rows of mmd give no second derivatives" in report.summary()
+    none = run(with_settings(small_config, {"train.objective": {"name": "mmd", "weight": 0.0}}), tmp_path)
+    assert "MMD² to the uniform prior       adds 0 to E\n" in none.summary()
+
+
+def test_a_problem_of_ones_own_leaves_its_number_of_samples_in_the_record(tmp_path: Path) -> None:
+    class Mine(TableProblem):
+        num_samples = 25
+
+    config = RunConfig(experiment="mine", train={"backend": "exact", "objective": "elbo", "steps": 2})
+    training = train(config, problem=Mine(np.arange(8.0)), results=tmp_path)
+    list(training)
+    assert training.record is not None
+    assert training.record.config.train.objective.model_dump() == {"name": "elbo", "samples": 25}
+    assert "KL to the uniform prior in nats" in Report(training.record).summary()
+    with pytest.raises(ValueError, match=r"set train.objective.samples, as in train.objective"):
+        train(RunConfig(train={"backend": "exact", "objective": "elbo"}), problem=TableProblem(np.arange(8.0)))

@@ -37,6 +37,7 @@ TILED = {
     "train.max_shots": 10**6,
 }
 CVAR = {"train.objective": {"name": "cvar", "alpha": 0.3}}
+MMD = {"train.objective": {"name": "mmd", "width": 0.3}}
 ALIKE = ("theta", "value", "std_error", "mean", "mean_std_error", "best_cost", "best_bits", "distinct")
 ALIKE_IF_PAID = (*ALIKE, "grad", "grad_std_error", "raw_mean", "raw_mean_std_error", "drift", "drift_std_error")
 
@@ -154,13 +155,16 @@ def test_the_gradient_of_angles_that_turn_several_gates_is_recomputed(
     assert step.grad.any()
 
 
-def test_the_gradient_of_another_objective_is_that_of_its_own_run(tmp_path: Path, runs: dict[str, Record]) -> None:
-    """A run that is trained on the CVaR measures the same bits at its first step."""
+@pytest.mark.parametrize("other", [CVAR, MMD], ids=["cvar", "mmd"])
+def test_the_gradient_of_another_objective_is_that_of_its_own_run(
+    other: dict[str, Any], tmp_path: Path, runs: dict[str, Record]
+) -> None:
+    """A run that is trained on the other objective measures the same bits at its first step."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(FakeDevice, "paid", True)
-        its_own = trained(tmp_path, **TILED | CVAR | {"device.mitigation": "none", "train.steps": 1})
+        its_own = trained(tmp_path, **TILED | other | {"device.mitigation": "none", "train.steps": 1})
     (step,) = its_own.steps()
-    equal(next(replay(runs["plain"], CVAR)), step, ALIKE_IF_PAID)
+    equal(next(replay(runs["plain"], other)), step, ALIKE_IF_PAID)
     assert not np.array_equal(step.grad, runs["plain"].steps()[0].grad)
 
 
@@ -312,6 +316,17 @@ def test_the_command_says_whether_the_record_agrees(copy: Record, qhn) -> None:
     result = qhn("replay", copy.directory.name)
     assert result.code == 2
     assert "step-000001.npz cannot be read (it was changed after it was written" in result.err
+
+
+def test_a_record_of_shots_agrees_with_its_own_bits_and_refuses_what_they_do_not_tell(tmp_path: Path, qhn) -> None:
+    record = trained(tmp_path, **MMD)
+    for found, step in zip(replay(record), record.steps(), strict=True):
+        equal(found, step, ALIKE)
+        assert step.std_error > 0
+    assert "all 3 steps agree" in qhn("replay", str(record.directory)).out
+    refused = qhn("replay", str(record.directory), "--set", "train.objective=elbo")
+    assert (refused.code, refused.out) == (2, "")
+    assert "take objective 'mmd', or a machine without shots" in refused.err
 
 
 def test_other_runs_agree_as_far_as_they_keep_bits(runs: dict[str, Record], qhn) -> None:

@@ -14,7 +14,8 @@ from qhn.sweep.batch import Batch, BatchState, can_advance_together
 
 EXACT = {"train.backend": "exact", "train.steps": 25, "ansatz.num_layers": 1, "data.samples": 60}
 OPTIMIZERS = ["lbfgs", "adam", "sgd", "spsa"]
-OBJECTIVES = ["mean", {"name": "cvar", "alpha": 0.7}]  # with a smaller share all members converge at once
+CVAR = {"name": "cvar", "alpha": 0.7}  # with a smaller share all members converge at once
+OBJECTIVES = ["mean", CVAR]
 
 
 def configs(count: int, settings: dict[str, object]) -> list[RunConfig]:
@@ -32,7 +33,7 @@ def through_a_file(state: BatchState, path: Path) -> BatchState:
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "sgd"])
-@pytest.mark.parametrize("objective", OBJECTIVES, ids=["mean", "cvar"])
+@pytest.mark.parametrize("objective", [*OBJECTIVES, "elbo", "mmd"], ids=["mean", "cvar", "elbo", "mmd"])
 def test_each_member_takes_the_steps_of_its_own_run(optimizer: str, objective: Any) -> None:
     members = configs(3, {"train.optimizer": optimizer, "train.objective": objective})
     batch = Batch(members)

@@ -139,10 +139,21 @@ class RunConfig(Section):
         return _digest(tree | {"schema": naming})
 
     def given(self, problem: Problem) -> RunConfig:
-        """A copy of the configuration for a problem that is a Python object, in place of data and networks."""
+        """A copy of the configuration for a problem that is a Python object, in place of data and networks.
+
+        Raises:
+            QhnError: if it is no problem, or does not say what a setting of the objective follows from.
+        """
         network = RunConfig(naming=self.naming).network  # with the defaults of the naming
-        tables = {"data": None, "cost": None, "network": network, "instance": InstanceConfig.of(problem)}
-        return self.model_copy(update=tables)
+        train = self.train.model_copy(update={"objective": self.train.objective.given(problem)})
+        tables = {
+            "data": None,
+            "cost": None,
+            "network": network,
+            "instance": InstanceConfig.of(problem),
+            "train": train,
+        }
+        return self.model_copy(update=tables | {"instance": InstanceConfig.of(problem)})
 
     def problem(self, trust: bool = False) -> Problem:
         """Load the problem: the cost of each bitstring, as a network on the data or as the table ``[problem]`` has it.

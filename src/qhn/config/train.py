@@ -31,7 +31,8 @@ from qhn.errors import QhnError
 from qhn.fields import is_number
 from qhn.optimize.shots import FEWEST_SHOTS, GeometricShots, Shots, priced_shots
 from qhn.problem.aggregation import Aggregation, check_shots
-from qhn.problem.objective import OBJECTIVES, Kind
+from qhn.problem.cost import Problem
+from qhn.problem.objective import OBJECTIVES, Kind, as_objective
 
 if TYPE_CHECKING:
     from qhn.backend.device.price import Task
@@ -62,6 +63,19 @@ class ObjectiveConfig(Section):
     def build(self) -> Aggregation:
         """The objective with these settings."""
         return OBJECTIVES[self.name].make(**self.model_dump(exclude={"name"}))
+
+    def given(self, problem: Problem) -> Self:
+        """A copy of the table with the settings that follow from a problem, since the problem is not recorded.
+
+        Args:
+            problem: the problem, a Python object.
+
+        Raises:
+            QhnError: if the problem does not say what a setting follows from.
+        """
+        built = as_objective(self.build(), problem)
+        left_out = [key for key in OBJECTIVES[self.name].settings if getattr(self, key) is None]
+        return self.model_copy(update={key: getattr(built, key) for key in left_out})
 
     @model_validator(mode="after")
     def _can_be_built(self) -> Self:

@@ -13,16 +13,19 @@ from qhn.problem.landscape import Landscape, enumerate_costs
 from qhn.problem.max_cut import MaxCutProblem, max_cut
 from qhn.problem.network import Network, load_network
 from qhn.problem.objective import Objective
+from qhn.problem.prior import Elbo, Mmd
 from qhn.problem.quadratic import QuadraticProblem
 from qhn.problem.search_space import SearchSpace
 
 __all__ = [
     "BinnProblem",
     "Dataset",
+    "Elbo",
     "Evaluations",
     "LabsProblem",
     "Landscape",
     "MaxCutProblem",
+    "Mmd",
     "Network",
     "Objective",
     "Problem",

@@ -140,7 +140,7 @@ class FollowsReference(Protocol):
 
 
 @runtime_checkable
-class HasPenalty(Protocol):
+class HasPenalty(Aggregation, Protocol):
     """An objective that is E and a penalty.
 
     Attributes:

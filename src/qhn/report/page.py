@@ -22,12 +22,12 @@ from qhn.estimator.noisy import OfAllCosts, without_shots
 from qhn.estimator.polynomial import PolynomialEstimator
 from qhn.predict.ensemble import distinct_bits, most_probable
 from qhn.predict.predictions import Predictions
-from qhn.problem.aggregation import Outcomes, measured_value
+from qhn.problem.aggregation import HasPenalty, Outcomes, measured_value
 from qhn.problem.capabilities import description_of, noun_of, number_of_bitstrings, summary_of
 from qhn.problem.cost import BinnProblem, Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import BLOCK, MAX_ENUMERABLE_QUBITS, Landscape, cost_range, is_small
-from qhn.problem.objective import Objective
+from qhn.problem.objective import Objective, as_objective
 from qhn.report.attempt import attempt
 from qhn.report.classification import ClassificationReport
 from qhn.report.curvature import CurvatureReport
@@ -391,9 +391,23 @@ class Report:
 
     def _trained(self) -> list[tuple[str, str]]:
         """The objective at the last step, if it is neither E nor a CVaR, which have rows of their own."""
-        objective, last = self.record.config.train.objective.build(), self.steps[-1]
-        known = objective.is_mean or objective == self._cvar
-        return [] if known else [(objective.label, with_error(last.value, last.std_error))]
+        objective, last = as_objective(self.record.config.train.objective.build(), self.problem), self.steps[-1]
+        if objective.is_mean or objective == self._cvar:
+            return []
+        rows = [(objective.label, with_error(last.value, last.std_error))]
+        return rows + ([self._penalty(objective)] if isinstance(objective, HasPenalty) else [])
+
+    def _penalty(self, objective: HasPenalty) -> tuple[str, str]:
+        """The quantity that is a penalty, and what it adds to E at the last step, as a row of the page."""
+        last = self.steps[-1]
+        added, error = last.value - last.mean, 0.0
+        if not self.is_exact:
+            bits = self.record.samples(last.step)
+            added, error = map(float, measured_value(objective, Outcomes(np.zeros(len(bits)), lambda: bits)))
+        adds = f"adds {with_error(added, error)} to E"
+        if not objective.factor:
+            return objective.penalty, adds
+        return objective.penalty, f"{with_error(added / objective.factor, error / objective.factor)}, {adds}"
 
     def _tail(self) -> tuple[str, str]:
         """The CVaR at the last step, as a row of the page."""
