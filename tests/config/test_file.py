@@ -277,7 +277,7 @@ def test_exact_takes_shots_only_if_they_are_asked_for(tmp_path: Path) -> None:
         ),
         (
             {"train.backend": "fake_fez", "device.mitigation": "readout", "train.objective": "mmd"},
-            "device.mitigation corrects means, and the objective, E [+] λ·MMD², is none",
+            "device.mitigation corrects means, and the objective, E + λ·MMD², is none",
         ),
         ({"train.shots": "none"}, "train.shots must be at least 1 on backend aer"),
         ({"train.backend": "fake_fez", "device.qubits": [1, 2], "device.tiles": 3}, "device.tiles has no effect"),

@@ -146,13 +146,14 @@ def test_errors_are_those_of_many_repetitions(name: str) -> None:
 
 
 def test_the_noise_of_the_reference_is_part_of_the_errors_of_a_gradient() -> None:
-    """Where one angle turns many gates, all of their slopes share it, and without it the error is too small."""
-    ansatz, theta = start("tied")
-    *_, grads, blind = repeated(ansatz, theta, 200, BlindMmd(weight=3.0, width=0.5))
-    *_, errors = repeated(ansatz, theta, 200)
-    true = grads.var(axis=0)
-    assert (np.square(blind).mean(axis=0) < 0.8 * true).all()
-    assert (np.square(errors).mean(axis=0) > 0.75 * true).all()
+    """At a narrow distribution most of what shifted rows scatter by is the row that they all refer to."""
+    ansatz, theta = start("narrow")
+    *_, blind = repeated(ansatz, theta, 200, BlindMmd(weight=3.0, width=0.5))
+    *_, grads, errors = repeated(ansatz, theta, 200)
+    active = np.flatnonzero(grads.std(axis=0) > 1e-9)
+    true = grads.var(axis=0)[active]
+    assert (np.square(blind).mean(axis=0)[active] / true).min() < 0.5
+    assert (np.square(errors).mean(axis=0)[active] > 0.5 * true).all()
 
 
 def test_a_hundred_qubits_are_compared_in_pairs_of_shots() -> None:

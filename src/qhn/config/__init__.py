@@ -145,15 +145,14 @@ class RunConfig(Section):
             QhnError: if it is no problem, or does not say what a setting of the objective follows from.
         """
         network = RunConfig(naming=self.naming).network  # with the defaults of the naming
-        train = self.train.model_copy(update={"objective": self.train.objective.given(problem)})
         tables = {
             "data": None,
             "cost": None,
             "network": network,
             "instance": InstanceConfig.of(problem),
-            "train": train,
+            "train": self.train.model_copy(update={"objective": self.train.objective.given(problem)}),
         }
-        return self.model_copy(update=tables | {"instance": InstanceConfig.of(problem)})
+        return self.model_copy(update=tables)
 
     def problem(self, trust: bool = False) -> Problem:
         """Load the problem: the cost of each bitstring, as a network on the data or as the table ``[problem]`` has it.
