@@ -117,7 +117,7 @@ def judge(trained: Sequence[Trained], random: float, lowest: float, plan: Beyond
         accuracy = Difference.of_means(circuit.accuracy)
         family.add(
             OURS,
-            f"E of the {circuit.name} falls to useful networks: by {plan.fallen:.0%} of the way to the lowest known C, "
+            f"{circuit.name}: E falls to useful networks, by {plan.fallen:.0%} of the way to the lowest known C, "
             f"with a training accuracy of the ensemble above {plan.accuracy:g}",
             {"share fallen": fallen.above(plan.fallen), "accuracy": accuracy.above(plan.accuracy)},
         )

@@ -63,7 +63,7 @@ def courses(path: Path, found: Sequence[Course], random: float, lowest: float) -
         rows += _rows(course.name, "E", at, values, low, high)
         rows += _rows(course.name, "lowest C", course.distinct, course.best)
     for colour, course in zip(SEARCH_COLOURS, searches, strict=False):
-        right.plot(course.distinct, course.best, color=colour, lw=1.2, ls="--", label=course.name)
+        right.plot(course.distinct, course.best, color=colour, lw=1.2, ls="--", label=f"{course.name}, search")
         rows += _rows(course.name, "lowest C", course.distinct, course.best)
     for level, words in ((random, "random networks"), (np.log(2), "constant prediction"), (lowest, "lowest known C")):
         left.axhline(level, color=BLACK, lw=0.6, ls=":")

@@ -104,14 +104,15 @@ def data_sets(lab: Lab) -> Writer:
         f"{min(lowest):.5f} and {max(lowest):.5f}. The spread of rates over data sets is compared with what {starts} "
         "starts alone would give (binomial); differences are means over data sets, paired, ± their standard error."
     )
+    family = Family("success against depth, over data sets")
     for epsilon in config.epsilon:
         rates = {
             order: {depth: [survey.group(order, depth).success(epsilon) for survey in surveys] for depth in depths}
             for order in ORDERS
         }
-        if epsilon == config.epsilon[0]:
-            draw = partial(by_data_set, lab.folder / "data-sets.png", rates, epsilon)
-            page.picture(draw, "Each thin line is one data set.")
+        name = "data-sets" if epsilon == config.epsilon[0] else f"data-sets-{epsilon:g}"
+        draw = partial(by_data_set, lab.folder / f"{name}.png", rates, epsilon)
+        page.picture(draw, f"E − C* < {epsilon:g}; each thin line is one data set.")
         rows: list[tuple[Any, ...]] = []
         for order, found in rates.items():
             product = np.array([rate.value for rate in found[0]])
@@ -132,18 +133,17 @@ def data_sets(lab: Lab) -> Writer:
                 )
         head = ("order", "circuit", f"success, ε = {epsilon:g}", "range", "spread", "binomial", "minus product")
         page.table(head, rows)
-        if epsilon == config.epsilon[0]:
-            _shape_over_data_sets(page, rates)
+        _shape_over_data_sets(family, rates, epsilon)
+    family.judge(page)
     return page
 
 
-def _shape_over_data_sets(page: Writer, rates: dict[str, dict[int, list[Rate]]]) -> None:
-    """Add the claims of Fig. 2 on depth, from the mean over data sets of paired differences."""
+def _shape_over_data_sets(family: Family, rates: dict[str, dict[int, list[Rate]]], epsilon: float) -> None:
+    """Add the claims of Fig. 2 on depth at one ε, from the mean over data sets of paired differences."""
     statements = (
         ("One layer is worse than the product state", (1,), -1),
         ("Two or three layers are better than the product state", (2, 3), +1),
     )
-    family = Family("success against depth, over data sets")
     for statement, depths, sign in statements:
         gains = {}
         for order, found in rates.items():
@@ -152,12 +152,11 @@ def _shape_over_data_sets(page: Writer, rates: dict[str, dict[int, list[Rate]]])
         names = f"{' and '.join(map(str, depths))} layer{'s' * (len(depths) > 1)}"
         family.order(
             "Fig. 2, other data",
-            f"{statement}, as a mean over data sets",
+            f"{statement} (ε = {epsilon:g}), as a mean over data sets",
             {order: Difference.of_means(gain) for order, gain in gains.items()},
             Difference.of_means(gains["eq5"] - gains["authors"]),
             f"{names} minus product" if sign > 0 else f"product minus {names}",
         )
-    family.judge(page)
 
 
 def initial(lab: Lab) -> Writer:

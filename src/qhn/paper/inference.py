@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil, hypot, inf, log, sqrt
+from math import hypot, inf, log, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -340,27 +340,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def trials_for(difference: float, near: float, *, tests: int = 1, power: float = 0.9) -> int:
-    """The number of trials of each of two rates at which a test finds their difference with some probability.
+def detectable(trials: int, near: float, *, tests: int = 1, power: float = 0.9) -> float:
+    """The smallest difference of two rates that a test of both finds with some probability.
 
     Args:
-        difference: difference of the two rates that is to be found, not 0.
+        trials: number of trials of each rate.
         near: mean of the two rates.
         tests: number of tests in the family, for which the smallest p-value is corrected.
         power: probability with which the difference is found.
 
-    >>> trials_for(0.1, 0.5), trials_for(0.1, 0.5, tests=15)
-    (526, 890)
-    """
-    deviations = _deviations(TAIL / tests) + _deviations(1 - power)
-    return ceil(2 * near * (1 - near) * (deviations / difference) ** 2)
-
-
-def detectable(trials: int, near: float, *, tests: int = 1, power: float = 0.9) -> float:
-    """The smallest difference of two rates that a test finds with some probability, the inverse of :func:`trials_for`.
-
-    >>> round(detectable(890, 0.5, tests=15), 3)
-    0.1
+    >>> round(detectable(526, 0.5), 3), round(detectable(890, 0.5, tests=15), 3)
+    (0.1, 0.1)
     """
     deviations = _deviations(TAIL / tests) + _deviations(1 - power)
     return deviations * sqrt(2 * near * (1 - near) / trials)

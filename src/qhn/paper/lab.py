@@ -58,7 +58,7 @@ class Lab:
     @property
     def setting(self) -> str:
         """The number of initialisations and the data used, in words."""
-        starts = f"{self.seeds} starts" if self.seeds else "the paper's starts"
+        starts = f"{self.seeds} starts" if self.seeds else "the planned starts"
         return f"{starts}, {'MNIST from its files' if self.mnist else 'bundled images'}"
 
     def survey(self, name: str, settings: dict[str, Any] | None = None, *, seeds: int | None = None) -> Survey:

@@ -18,6 +18,7 @@ from qhn.sweep.survey import Group, Rate, Survey
 
 BINS = 5  # bins a decade of E − C*
 LEAST = 1e-8  # the smallest E − C* that is told from C*
+LOWEST_GAP = 1e-5  # in place of 0 on a logarithmic axis
 FLOOR = 1e-8  # the smallest share of the variance that is drawn
 LOWEST = 200  # configurations whose density the paper shows
 ORDERS = ("eq5", "authors")
@@ -219,8 +220,8 @@ def search_curves(
     for number, (name, (counts, best)) in enumerate(curves.items()):
         for axes, price in zip(panels, (1, passes[name]), strict=True):
             axes.plot(
-                price * counts, np.maximum(best - optimum, 1e-5), color=COLOURS[number % len(COLOURS)], ls=marks[name],
-                lw=1.2, label=name,
+                price * counts, np.maximum(best - optimum, LOWEST_GAP), color=COLOURS[number % len(COLOURS)],
+                ls=marks[name], lw=1.2, label=name,
             )  # fmt: skip
         rows += [
             {"search": name, "distinct": count, "passes": passes[name] * count, "best_cost_mean": cost}
@@ -230,7 +231,7 @@ def search_curves(
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlabel(label)
-    panels[0].set_ylabel("mean of best C − C*")
+    panels[0].set_ylabel(f"mean of best C − C* ({LOWEST_GAP:g} stands for 0)")
     one_legend(figure, panels, fontsize=6, ncols=3)
     write_rows(path.with_suffix(".csv"), rows)
     return save(figure, path)
@@ -241,6 +242,8 @@ def by_data_set(path: Path, rates: Mapping[str, Mapping[int, list[Rate]]], epsil
     """Draw the success rate against depth: a thin line per data set, a thick one for the mean, a panel per order."""
     figure, panels = new_figure(len(rates), width=0.9 * COLUMN)
     rows: list[dict[str, Any]] = []
+    every = (rate.value for found in rates.values() for row in found.values() for rate in row)
+    top = 1.25 * max(every, default=0.0) or 1.0  # with room for the legend
     for axes, (order, found) in zip(panels, rates.items(), strict=True):
         depths = list(found)
         table = np.array([[rate.value for rate in found[depth]] for depth in depths])
@@ -250,7 +253,7 @@ def by_data_set(path: Path, rates: Mapping[str, Mapping[int, list[Rate]]], epsil
         axes.set_title(f"{order}, ε = {epsilon:g}", fontsize=8)
         axes.set_xlabel("layers")
         axes.set_ylabel("success rate")
-        axes.set_ylim(0, 1)
+        axes.set_ylim(0, top)
         axes.legend(fontsize=6, frameon=False)
         rows += [
             {"order": order, "num_layers": depth, "data_set": number, "success": rate.value}

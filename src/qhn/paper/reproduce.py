@@ -61,6 +61,9 @@ HEAD = """# Quantum hypernetworks: the experiments of arXiv:2301.08292, run agai
 A referee's report on *Quantum HyperNetworks: Training Binary Neural Networks in Quantum Superposition* (Carrasquilla et
 al.). Every number here was computed by `qhn reproduce`; the data of every picture is in the CSV or NPZ file beside it.
 
+The idea has an ancestor in Nikoloska and Simeone (arXiv:2203.17089, 2022), Born machines over the weights of binary
+Bayesian networks, and a successor in Nepote et al. (arXiv:2506.05888, 2025), which adds a prior to E.
+
 How to read it:
 
 - Everything in the paper is exact simulation without shots, and so it is here, unless a section says otherwise.

@@ -78,10 +78,19 @@ def _chance(facts: dict[str, Any]) -> str:
 
 
 def compare(
-    family: Family, survey: Survey, source: str, statement: str, higher: tuple[int, ...], lower: tuple[int, ...]
+    family: Family,
+    survey: Survey,
+    source: str,
+    statement: str,
+    higher: tuple[int, ...],
+    lower: tuple[int, ...],
+    epsilon: float | None = None,
 ) -> None:
-    """Add the claim that some depths succeed more often than others, in each order and between the orders."""
-    gains = {order: arm(survey, order, higher) - arm(survey, order, lower) for order in ORDERS}
+    """Add the claim that some depths succeed more often than others, in each order and between the orders.
+
+    The distance ε of a success is the survey's first by default.
+    """
+    gains = {order: arm(survey, order, higher, epsilon) - arm(survey, order, lower, epsilon) for order in ORDERS}
     family.order(
         source,
         statement,
@@ -91,10 +100,17 @@ def compare(
     )
 
 
-def arm(survey: Survey, order: str, depths: Sequence[int], name: str = "") -> Contrast:
+def arm(survey: Survey, order: str, depths: Sequence[int], epsilon: float | None = None) -> Contrast:
     """The rate of some depths together; the product state is the same runs in both orders of gates."""
     runs = "" if tuple(depths) == (0,) else order
-    return Contrast.of(f"{name} {runs} {depths}", pooled(*(rate(survey, order, depth) for depth in depths)))
+    rates = (rate(survey, order, depth, epsilon) for depth in depths)
+    return Contrast.of(f"{survey.sweep.config.experiment} {runs} {depths} {epsilon}", pooled(*rates))
+
+
+def mean_arm(survey: Survey, order: str, depths: Sequence[int]) -> Contrast:
+    """The mean of the rates of some depths, in which runs that both orders share are the same."""
+    arms = [(1 / len(depths)) * arm(survey, order, (depth,)) for depth in depths]
+    return sum(arms[1:], start=arms[0])
 
 
 def in_words(depths: tuple[int, ...]) -> str:
