@@ -2,8 +2,8 @@
 
 k(x, y) = r^d with 0 < r < 1 and the distance d is a product over qubits of 1 where bits agree, and r where they differ.
 So the matrix of all k is a Kronecker product of [[1, r], [r, 1]], and is applied to a table of 2^N numbers factor by
-factor, some qubits at a time, as in a fast Walsh–Hadamard transform. The Walsh functions are its eigenvectors: one of s qubits has the eigenvalue
-(1 + r)^(N − s) · (1 − r)^s.
+factor, some qubits at a time, as in a fast Walsh–Hadamard transform. The Walsh functions are its eigenvectors: one of s
+qubits has the eigenvalue (1 + r)^(N − s) · (1 − r)^s.
 """
 
 from __future__ import annotations
