@@ -15,7 +15,7 @@ from scipy.special import ndtri, rel_entr, xlogy
 from scipy.stats import qmc
 
 from qhn import bitstrings
-from qhn.arrays import Floats
+from qhn.arrays import Bools, Floats
 from qhn.circuit.hypernetwork import Hypernetwork
 from qhn.config.file import load_config
 from qhn.exact.distribution import Distribution
@@ -203,14 +203,14 @@ def elbo(q: Floats, costs: Floats, samples: float) -> float:
     return float(q @ Elbo(samples).linearise(outcomes, outcomes))
 
 
-def optimal(costs: Floats) -> Floats:
-    """Whether each network is optimal: ``[2**num_qubits]`` → booleans ``[2**num_qubits]``.
+def optimal(costs: Floats) -> Bools:
+    """Whether each network of the given costs is optimal: ``[2**num_qubits]`` → the same.
 
     >>> optimal(np.array([0.1, 0.5, 0.1])).tolist()
     [True, False, True]
     """
     landscape = Landscape(costs)
-    found: Floats = costs <= landscape.optimum + landscape.width
+    found: Bools = costs <= landscape.optimum + landscape.width
     return found
 
 

@@ -185,6 +185,17 @@ def depths(seeds: range, fixed: plan.ObjectivesPlan) -> tuple[Floats, Floats]:
     return found, surplus
 
 
+def uniform_divergences(seeds: range, fixed: plan.ObjectivesPlan) -> dict[int, Floats]:
+    """KL(uniform, posterior) of the data sets of :func:`depths`, ``[data sets]`` by number of samples."""
+    found: dict[int, Floats] = {samples: np.empty(len(seeds)) for samples in fixed.deep_samples}
+    for place, seed in enumerate(seeds):
+        problem, _, _ = _task(seed, data__samples=DRAWN, data__means_scale=fixed.means_scale)
+        for samples, values in found.items():
+            costs = costs_on(problem, slice(samples))
+            values[place] = divergence(np.full(len(costs), 1 / len(costs)), posterior(costs, samples))
+    return found
+
+
 @dataclass(frozen=True)
 class Sampled:
     """A run by shots of the surrogate, and the run of the same rule and start by exact gradients.
@@ -211,7 +222,11 @@ def sampled(seeds: range, fixed: plan.ObjectivesPlan) -> list[Sampled]:
 
 
 def _sampled(seed: int, fixed: plan.ObjectivesPlan) -> Sampled:
-    keys = {"data.samples": fixed.sampled_samples, "data.seed": seed, "data.means_scale": fixed.means_scale}
+    keys: dict[str, Any] = {
+        "data.samples": fixed.sampled_samples,
+        "data.seed": seed,
+        "data.means_scale": fixed.means_scale,
+    }
     keys |= {"train.seed": seed, "train.objective": "mmd", "train.backend": "exact", "data.validation_samples": 0}
     found = []
     for shots in (fixed.shots, "none"):

@@ -254,9 +254,7 @@ class ObjectivesPlan(Plan):
     folds: int = fixed(10, "the step at which to stop is chosen for each tenth of the data sets on the others")
     negligible: float = fixed(0.01, "share of the final E below which a rise is no more than a trace, as in Fig. 6")
     many: int = fixed(1000, "samples of the success study, those of Fig. 2")
-    many_data_sets: int = fixed(
-        100, "of as many samples, a start each; a difference of 0.3 in success is found, corrected"
-    )
+    many_data_sets: int = fixed(100, "of as many samples, a start each; a difference of 0.3 in success is found")
     many_iterations: int = fixed(500, "of L-BFGS on many samples, the paper's")
     epsilon: float = fixed(0.03, "the paper's distance of E from C* for a success")
     margin: float = fixed(0.01, "a difference of E that is none to a user: a third of ε")
@@ -271,6 +269,7 @@ class ObjectivesPlan(Plan):
     fallen: float = fixed(0.5, "share of the fall by exact gradients from which training by shots counts as working")
     pull: float = fixed(0.25, "standard errors that stated values may be off in the mean, of the exact value")
     scatter: tuple[float, float] = fixed((0.75, 1.33), "scatter of stated values in their standard errors")
+    rounding: float = fixed(1e-9, "nats within which an identity holds")
     first_pilot: int = fixed(10_000, "seed of the data sets on which settings were chosen; claims have others")
     pilots: int = fixed(8, "of these data sets, for a table of settings; the defaults were judged on 16")
     strengths: tuple[float, ...] = fixed((1 / 16, 0.25, 1.0, 4.0), "factors on the prior's weight in that table")
