@@ -240,7 +240,7 @@ def _on_settings(page: Writer, lab: Lab, fixed: plan.ObjectivesPlan) -> None:
     page.text(
         f"**Settings**, on {number} other data sets, on which no claim rests; means over them. The factor multiplies "
         "the weight of the prior: KL/N_s of the ELBO, of which 1/16 is a posterior of 16 times as many samples, or "
-        f"λ = N ln 2/N_s of the surrogate, whose kernel falls to 1/e at the width's share of all bits. The defaults are "
+        f"λ = N ln 2/N_s of the surrogate, whose kernel falls to 1/e at the width's share of all bits. Defaults are "
         f"factor 1 and width {WIDTH:g}; the module `qhn.problem.prior` says what they were judged by, on 16 data sets."
     )
     quantities = ("brier", "accuracy", "divergence")
