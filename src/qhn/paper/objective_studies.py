@@ -245,9 +245,8 @@ def _sampled(seed: int, fixed: plan.ObjectivesPlan) -> Sampled:
 
 
 def settings_of(fixed: plan.ObjectivesPlan) -> list[tuple[str, float, float]]:
-    """The settings in the table of settings: the kind of objective, the factor on its prior, the kernel's width."""
-    kinds = [("elbo", strength, WIDTH) for strength in fixed.strengths]
-    kinds += [("mmd", strength, WIDTH) for strength in fixed.strengths]
+    """The settings in the table of settings: the objective or posterior, the factor on the prior, the kernel's width."""
+    kinds = [(kind, strength, WIDTH) for kind in ("elbo", "posterior", "mmd") for strength in fixed.strengths]
     return kinds + [("mmd", 1.0, width) for width in fixed.widths]
 
 
@@ -262,7 +261,8 @@ def by_settings(
         seeds: seeds of data sets and initial angles.
         fixed: the plan, of which the population and the iterations are used.
         samples: numbers N_s of samples.
-        settings: the kind of objective, the factor on its prior and the kernel's width; see :func:`settings_of`.
+        settings: the objective, or the posterior, with the factor on its prior and the kernel's width; see
+            :func:`settings_of`.
     """
     judges = population(fixed.means_scale, fixed.points)
     found = np.empty((len(seeds), len(samples), 1 + len(settings), len(QUANTITIES)))
@@ -270,10 +270,14 @@ def by_settings(
         problem, ansatz, start = _task(seed, data__samples=DRAWN, data__means_scale=fixed.means_scale)
         costs = costs_on(problem, slice(number))
         energy = Energy(ansatz, costs, num_threads=1)
-        made: list[Aggregation] = [Objective()]
+        objectives = objectives_at(number, ansatz.num_qubits)
+        q = [distribution_at(ansatz, train(energy, objectives["mean"], start, fixed.iterations)[-1])]
         for kind, strength, width in settings:
-            weight = strength * _weight(number, ansatz.num_qubits) / STRENGTH
-            made.append(Elbo(number / strength) if kind == "elbo" else Mmd(weight, width))
-        q = [distribution_at(ansatz, train(energy, objective, start, fixed.iterations)[-1]) for objective in made]
+            if kind == "posterior":
+                q.append(posterior(costs, number / strength))
+                continue
+            weight = strength * _weight(number, ansatz.num_qubits)
+            objective = Elbo(number / strength) if kind == "elbo" else Mmd(weight, width)
+            q.append(distribution_at(ansatz, train(energy, objective, start, fixed.iterations)[-1]))
         found[place, column] = ends_of(q, costs, number, judges)[0]
     return found

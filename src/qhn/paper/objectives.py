@@ -123,7 +123,11 @@ def _on_few(page: Writer, lab: Lab, few: FewSamples, fixed: plan.ObjectivesPlan)
         f"**Few samples.** Fig. 6's first {len(few.values)} data sets and starts, means × {fixed.means_scale:g}, "
         f"{fixed.iterations} iterations of L-BFGS. Unseen samples are {fixed.points} points of scrambled Sobol "
         "sequences, which stand for the Gaussians themselves. E on them is what a network drawn from q loses, the "
-        "Brier score what the ensemble of all networks loses, which is never more; entropy and KL are in nats."
+        "Brier score what the ensemble of all networks loses, which is never more; entropy and KL are in nats. With "
+        "N_s = 2 half of the data sets have samples of one class only. A low calibration error alone is no merit: who "
+        "always answers ½, as the prior almost does, is calibrated. Where the exact posterior predicts worse than E "
+        "alone, neither the circuit nor its training is to blame, but the objective: N_s squared errors weigh little "
+        "against a prior of 14 bits."
     )
     head = ("N_s", "arm", *SHOWN.values())
     rows: list[Row] = [
@@ -239,7 +243,8 @@ def _on_settings(page: Writer, lab: Lab, fixed: plan.ObjectivesPlan) -> None:
     found = np.concatenate(lab.map(study, jobs, "objectives, settings")).mean(axis=0)
     page.text(
         f"**Settings**, on {number} other data sets, on which no claim rests; means over them. The factor multiplies "
-        "the weight of the prior: KL/N_s of the ELBO, of which 1/16 is a posterior of 16 times as many samples, or "
+        "the weight of the prior: KL/N_s of the ELBO, and of the exact posterior beside it, in which 1/16 counts every "
+        "sample 16 times, or "
         f"λ = N ln 2/N_s of the surrogate, whose kernel falls to 1/e at the width's share of all bits. Defaults are "
         f"factor 1 and width {WIDTH:g}; the module `qhn.problem.prior` says what they were judged by, on 16 data sets."
     )

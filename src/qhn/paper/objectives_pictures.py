@@ -131,7 +131,9 @@ def divergences(path: Path, nearest: Floats, uniform: Mapping[int, Floats], fixe
         _points(axes, np.arange(len(found), dtype=np.float64), found, "elbo", 0)
         level = Difference.of_means(uniform[samples])
         axes.axhline(level.value, color=GREY, lw=1, ls="--", label="uniform distribution")
-        axes.axhline(fixed.represented, color=BLACK, lw=0.8, ls=":", label=f"{fixed.represented:g} nats")
+        axes.axhline(
+            fixed.represented, color=BLACK, lw=0.8, ls=":", label=f"{fixed.represented:g} nats, as good as reached"
+        )
         names = ["product" if depth == 0 else str(depth) for depth in fixed.layers]
         rows += [
             {"samples": samples, "layers": depth} | _ends(one) for depth, one in zip(fixed.layers, found, strict=True)
@@ -141,8 +143,9 @@ def divergences(path: Path, nearest: Floats, uniform: Mapping[int, Floats], fixe
         axes.set_xlabel("layers")
         axes.set_ylim(0, None)
         axes.set_title(f"N_s = {samples}", fontsize=8)
-        axes.legend(fontsize=6, frameon=False)
     panels[0].set_ylabel("KL(q, posterior), nats")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=7, frameon=False, loc="outside upper center", ncols=3)
     write_rows(path.with_suffix(".csv"), rows)
     return save(figure, path)
 
