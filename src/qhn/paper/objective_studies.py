@@ -245,7 +245,7 @@ def _sampled(seed: int, fixed: plan.ObjectivesPlan) -> Sampled:
 
 
 def settings_of(fixed: plan.ObjectivesPlan) -> list[tuple[str, float, float]]:
-    """The settings in the table of settings: the objective or posterior, the factor on the prior, the kernel's width."""
+    """The settings in the table of settings: the objective or posterior, a factor on the prior, the kernel's width."""
     kinds = [(kind, strength, WIDTH) for kind in ("elbo", "posterior", "mmd") for strength in fixed.strengths]
     return kinds + [("mmd", 1.0, width) for width in fixed.widths]
 

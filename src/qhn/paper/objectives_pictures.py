@@ -131,9 +131,7 @@ def divergences(path: Path, nearest: Floats, uniform: Mapping[int, Floats], fixe
         _points(axes, np.arange(len(found), dtype=np.float64), found, "elbo", 0)
         level = Difference.of_means(uniform[samples])
         axes.axhline(level.value, color=GREY, lw=1, ls="--", label="uniform distribution")
-        axes.axhline(
-            fixed.represented, color=BLACK, lw=0.8, ls=":", label=f"{fixed.represented:g} nats, as good as reached"
-        )
+        axes.axhline(fixed.represented, color=BLACK, lw=0.8, ls=":", label=f"{fixed.represented:g} nats: reached")
         names = ["product" if depth == 0 else str(depth) for depth in fixed.layers]
         rows += [
             {"samples": samples, "layers": depth} | _ends(one) for depth, one in zip(fixed.layers, found, strict=True)
