@@ -151,6 +151,16 @@ def test_e_alone_is_trained_as_in_figure_6() -> None:
     assert (bins[..., 0, :].sum(axis=-1) == SMALL.points).all()
 
 
+def test_a_start_that_has_converged_stays_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = objective_studies.train
+    monkeypatch.setattr(objective_studies, "train", lambda *settings: whole(*settings)[:3])
+    few = FewSamples(SMALL.samples, *few_samples(range(1), SMALL))
+    for arm in TRAINED:
+        for side in SIDES:
+            assert (few.curve(side, arm, 2)[0, 2:] == few.curve(side, arm, 2)[0, 2]).all()
+            assert few.curve(side, arm, 2)[0, -1] == pytest.approx(few.of(side, arm, 2)[0], abs=1e-12)
+
+
 def test_settings_of_factor_1_are_the_defaults() -> None:
     settings = [("elbo", 1.0, WIDTH), ("posterior", 1.0, WIDTH), ("mmd", 1.0, WIDTH), ("mmd", 0.25, WIDTH)]
     found = by_settings(range(2, 3), SMALL, SMALL.samples, settings)

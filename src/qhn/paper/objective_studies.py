@@ -130,8 +130,7 @@ def _few_samples(seed: int, fixed: plan.ObjectivesPlan) -> tuple[Floats, Floats,
         for sides, objective in zip(curve, objectives_at(samples, ansatz.num_qubits).values(), strict=True):
             thetas = train(energy, objective, start, fixed.iterations)
             for side, table in zip(sides, (energy, unseen), strict=True):
-                side[: len(thetas)] = table(thetas)
-                side[len(thetas) :] = side[len(thetas) - 1]
+                side[:] = np.pad(table(thetas), (0, len(side) - len(thetas)), mode="edge")
             ends.append(distribution_at(ansatz, thetas[-1]))
         uniform = np.full(len(costs), 1 / len(costs))
         found, judged = ends_of([uniform, *ends, posterior(costs, samples)], costs, samples, judges)
