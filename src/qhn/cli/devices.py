@@ -138,13 +138,7 @@ def jobs(name: RunArgument = None, results: ResultsOption = None, as_json: JsonO
 
 
 def _device(name: str) -> BackendV2:
-    """The device called ``name``, simulated from a stored calibration or reached through the account."""
-    from qhn.backend import machine_of
+    """Qiskit's object of the machine called ``name``, which has a chip."""
+    from qhn.backend import open_backend
 
-    if machine_of(name).bills:
-        from qhn.backend.ibm.account import account_device
-
-        return account_device(name)
-    from qhn.backend.rehearsal import stored_device
-
-    return stored_device(name)
+    return getattr(open_backend(name), "device")  # noqa: B009 – not every machine has one

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from qhn.backend import BackendError
 from qhn.backend.events import Event
 from qhn.backend.history import KnownJob
+from qhn.backend.ibm.jobs import Jobs
 from qhn.budget.ledger import Ledger, ledger
 from qhn.run.checks import check_journal
 from qhn.run.record import Record
@@ -70,21 +71,21 @@ def jobs_of_run(record: Record) -> tuple[list[JobLine], str]:
     Raises:
         RecordError: if the journal was lost.
     """
-    from qhn.backend.ibm.account import account_device
-    from qhn.backend.ibm.connection import Connection
-    from qhn.backend.ibm.jobs import Jobs
-
     check_journal(record)
     try:
-        connection = Connection(account_device(record.config.train.backend), patience=0.0)
+        machine = record.config.backend(record.journal)
     except (ValueError, BackendError) as error:
         return job_lines(record, journal_alone), str(error)
+    jobs: Jobs | None = getattr(machine, "jobs", None)
+    if jobs is None:  # a machine of a plug-in that settles its bills itself
+        return job_lines(record, journal_alone), ""
+    jobs.connection.patience = 0.0
     complaint = ""
     try:
-        Jobs(connection, record.journal).reconcile()
+        jobs.reconcile()
     except OSError as error:  # of a read-only run
         complaint = f"bills cannot be noted in {error.filename}: {error.strerror}"
-    return job_lines(record, connection.state_if_known), complaint
+    return job_lines(record, jobs.connection.state_if_known), complaint
 
 
 def job_lines(record: Record, state_of: Callable[[str], str | None]) -> list[JobLine]:
