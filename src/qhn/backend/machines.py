@@ -55,6 +55,11 @@ class Machine:
         return _shows_chip(self) if self.chip is None else self.chip
 
     @property
+    def is_priced(self) -> bool:
+        """Whether shots have a price in QPU seconds: on a chip that bills, or that is rehearsed."""
+        return (self.bills or self.knows_distribution) and self.has_chip
+
+    @property
     def spelling(self) -> str:
         """The name of the machine as help texts spell it.
 
@@ -110,7 +115,7 @@ MACHINES = (
     Machine("aer-mps", "qhn.backend.aer:open_aer"),
     Machine("depolarising", "qhn.backend.depolarising:open_depolarising", NoiseSettings, knows_distribution=True),
     Machine("fake_", "qhn.backend.rehearsal:open_fake", RehearsalSettings, knows_distribution=True, chip=True),
-    Machine("twin_", "qhn.backend.rehearsal:open_twin", RehearsalSettings, knows_distribution=True, chip=True),
+    Machine("twin_", "qhn.backend.vendor.twin:open_twin", RehearsalSettings, knows_distribution=True, chip=True),
     Machine("ibm_", "qhn.backend.ibm.device:open_device", DeviceSettings, chip=True, bills=True),
 )
 
@@ -132,8 +137,8 @@ def machine_of(name: str) -> Machine:
     if (found := _plug_in(name)) is not None:
         return found
     here = [machine.name for machine in MACHINES if not machine.has_chip]
-    chips = " or ".join(machine.spelling for machine in MACHINES if machine.has_chip)
-    choices = f"choose {', '.join(here)}, {chips}, a plug-in that is installed, or module:factory"
+    names = ", ".join([*here, *(machine.spelling for machine in MACHINES if machine.has_chip)])
+    choices = f"choose {names}, a plug-in that is installed, or module:factory"
     raise QhnError(f"unknown backend {shown(name)}; {did_you_mean(name, here, otherwise=choices)}")
 
 

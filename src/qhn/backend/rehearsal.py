@@ -23,7 +23,6 @@ from qhn.backend.device.placement import Placement, place
 from qhn.backend.device.price import shots_taken
 from qhn.backend.device.tiles import arrange_rows
 from qhn.backend.journal import Journal
-from qhn.backend.machines import machine_of
 from qhn.backend.noise.channels import ChipNoise
 from qhn.backend.noise.shots import NO_TWIN, on_device
 from qhn.backend.noise.twin import Twin
@@ -68,22 +67,6 @@ def open_fake(name: str, settings: Settings, journal: Journal | None = None) -> 
     """
     assert isinstance(settings, RehearsalSettings)
     return FakeDevice(stored_device(name), settings)
-
-
-def open_twin(name: str, settings: Settings, journal: Journal | None = None) -> FakeDevice:
-    """Open the rehearsal on another machine: the name is ``twin_`` and that of the machine, which runs nothing.
-
-    Raises:
-        ValueError: if there is no such machine, or it reports no errors of its qubits.
-        BackendError: if its service cannot be reached.
-    """
-    assert isinstance(settings, RehearsalSettings)
-    other = name.removeprefix(TWIN)
-    found = machine_of(other).open(other)
-    device, has_chip = getattr(found, "device", None), getattr(found, "has_chip", True)
-    if not isinstance(device, BackendV2) or not has_chip:
-        raise QhnError(f"backend {other} reports no errors of qubits that could be simulated; use {other} itself")
-    return FakeDevice(device, settings, name)
 
 
 class FakeDevice:

@@ -91,7 +91,7 @@ def _is_free(name: str, chip_map: Path | None, as_json: bool) -> bool:
     """Whether a backend is a simulator that bills nothing; if so, print that there is no price."""
     from qhn.backend import machine_of
 
-    if machine_of(name).has_chip:
+    if machine_of(name).is_priced:
         return False
     if chip_map is not None:
         raise QhnError(f"--map draws a device, and {name} is none; give --backend fake_torino, for example")

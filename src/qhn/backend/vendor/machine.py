@@ -151,7 +151,7 @@ class VendorMachine:
         self.jobs.settle()
 
     def reconcile(self) -> None:
-        """The same: jobs are not found by tags, so that none can be found twice."""
+        """Settle bills: jobs are not found by tags, so that none can be found twice."""
         self.jobs.reconcile()
 
     def close(self) -> None:

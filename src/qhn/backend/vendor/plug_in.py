@@ -20,7 +20,7 @@ from typing import Any
 from qiskit.primitives import BaseSamplerV2
 from qiskit.providers import BackendV2
 
-from qhn.backend.bound import CircuitBackend, MeasuresCircuits
+from qhn.backend.bound import CircuitBackend
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import BackendError
 from qhn.backend.settings import DeviceSettings, LayoutSettings, RehearsalSettings, Settings
@@ -29,15 +29,35 @@ from qhn.errors import QhnError
 from qhn.text import shown
 
 GROUP = "qhn.backends"
+OBJECT = "object"  # before the names of objects that a process gave
 
 
-@cache
+_given: dict[str, object] = {}  # objects of this process, by the names that they were given
+
+
+def give(found: object) -> str:
+    """Give an object of this process a name by which it can be opened, ``object:`` and its own name.
+
+    Raises:
+        ValueError: if it is no backend or sampler of Qiskit.
+    """
+    name = f"{OBJECT}:{machine_from(found).name}"
+    _given[name] = found
+    return name
+
+
 def named(name: str) -> Any:
-    """The factory or machine that a plug-in, or a module of the user's own, gives a name; None if there is none.
+    """The factory, object or machine of a name that is not built in; None if there is none.
 
     Raises:
         ValueError: if the module or the package of the plug-in cannot be imported, or has no such function.
     """
+    return _given[name] if name in _given else _imported(name)
+
+
+@cache
+def _imported(name: str) -> Any:
+    """What a plug-in, or a module of the user's own, gives a name; None if there is none."""
     entry = _entry(name)
     try:
         if entry is not None:
@@ -45,9 +65,13 @@ def named(name: str) -> Any:
         module, colon, attribute = name.partition(":")
         if not colon:
             return None
+        if module == OBJECT:
+            raise QhnError(f"backend {name} was an object of another process; give it to qhn.train again")
         if os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())
         return attrgetter(attribute)(import_module(module))
+    except QhnError:
+        raise
     except Exception as error:  # whatever the module of a user does when it is imported
         where = f"the plug-in {entry.value} of backend {name}" if entry else f"backend {name}"
         raise QhnError(f"{where} cannot be imported: {type(error).__name__}: {error}") from None
@@ -130,8 +154,8 @@ def machine_from(
     Raises:
         ValueError: if the object is no machine, or the settings do not fit it.
     """
-    if isinstance(found, MeasuresCircuits):
-        return found  # type: ignore[return-value]  # it has the methods of a backend, too
+    if callable(getattr(found, "compile", None)):  # a machine of this package or of a user's own
+        return found  # type: ignore[return-value]
     if isinstance(found, type) or not isinstance(found, BackendV2 | BaseSamplerV2):
         raise QhnError(f"{name or 'a backend'} must be a BackendV2 or a V2 sampler of Qiskit, got {shown(found)}")
     if isinstance(found, BackendV2) and type(found).__module__.startswith("qiskit_ibm_runtime"):

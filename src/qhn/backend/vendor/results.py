@@ -54,8 +54,8 @@ def bits_of_results(results: Sequence[Any], pubs: Sequence[Pub], shots: int, rng
         rng: random numbers that order the shots of a machine which returns counts alone.
 
     Returns:
-        ``uint8[num_rows, shots, num_clbits]`` of a PUB with angles, ``[shots, num_clbits]`` of one without; column j is
-        classical bit j.
+        For each PUB with angles ``uint8[num_rows, shots, num_clbits]``, without them ``[shots, num_clbits]``: column j
+        is classical bit j.
 
     Raises:
         ValueError: if circuits, shots or bits are missing.
@@ -76,7 +76,7 @@ def bits_of_results(results: Sequence[Any], pubs: Sequence[Pub], shots: int, rng
 
 
 def bits_of_primitive(result: Any, pubs: Sequence[Pub], shots: int) -> list[Bits]:
-    """The bits of each PUB in the result of a V2 sampler; arguments, value and errors are as above.
+    """The bits of each PUB in the result of a V2 sampler, as :func:`bits_of_results` returns them.
 
     They are read from the register ``meas``, or from the only one if it has another name.
     """
