@@ -11,7 +11,7 @@ import numpy as np
 from qhn.arrays import Bits, Floats
 from qhn.bitstrings import from_integers
 from qhn.carleman.download import Downloaded, download
-from qhn.paper.plan import LOOP
+from qhn.paper.qsgd_plan import LOOP
 from qhn.quantum_sgd.beside import loss_error, segment_of
 from qhn.quantum_sgd.config import QsgdConfig
 from qhn.quantum_sgd.load import load_descent

@@ -15,8 +15,8 @@ from qhn.carleman.spectrum import Spectrum
 from qhn.paper.claims import Verdict, verdict_of
 from qhn.paper.family import Family
 from qhn.paper.inference import Difference
-from qhn.paper.plan import PRUNED as PLAN
 from qhn.paper.pruned_training import AT, HORIZON, SHARE, SHARES, Moment, Training, Trainings
+from qhn.paper.qsgd_plan import PRUNED as PLAN
 from qhn.paper.section import Writer
 
 PAPER, OURS = "Liu et al. 2024, summaries", "our own"

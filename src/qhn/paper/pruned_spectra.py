@@ -11,10 +11,10 @@ from qhn.carleman.pruning import prune
 from qhn.carleman.spectrum import exact_spectrum, spectrum
 from qhn.paper import pruned_training as setting
 from qhn.paper.lab import Lab
-from qhn.paper.plan import PRUNED
 from qhn.paper.pruned_claims import judge, kept_negative, kept_positive, percent_positive
 from qhn.paper.pruned_pictures import CAPTION, spectra_along_trainings
 from qhn.paper.pruned_training import AT, HORIZON, SHARE, SHARES, Moment, Training, Trainings, network, num_kept
+from qhn.paper.qsgd_plan import PRUNED
 from qhn.paper.section import Writer
 
 LARGE = 34  # hidden units of a network of 613 parameters

@@ -16,9 +16,9 @@ from qhn.paper.claims import Verdict
 from qhn.paper.inference import Difference
 from qhn.paper.lab import Lab
 from qhn.paper.lift_errors import HORIZONS, ORDERS, SEGMENTS, Batches, Horizon, Reexpansion, Truncation
-from qhn.paper.plan import QSGD
 from qhn.paper.pruned_spectra import pruned_spectra
 from qhn.paper.qsgd_loop import loop
+from qhn.paper.qsgd_plan import QSGD
 from qhn.paper.qsgd_resources import resources
 from qhn.paper.qsgd_solvers import solvers
 from qhn.paper.section import Writer

@@ -17,7 +17,7 @@ from qhn.paper.family import Family
 from qhn.paper.inference import Contrast, Difference
 from qhn.paper.lab import Lab
 from qhn.paper.loop_errors import EXACT, SEEDS, SHOTS, Coverage, Descents
-from qhn.paper.plan import LOOP
+from qhn.paper.qsgd_plan import LOOP
 from qhn.paper.section import Writer
 from qhn.sweep.survey import Rate
 
