@@ -16,9 +16,10 @@ import numpy as np
 from qhn.arrays import Bools, Floats
 from qhn.config import RunConfig
 from qhn.optimize.lbfgs import descend
+from qhn.paper.contrast import TAIL, Interval
 from qhn.paper.courses import exact_of
 from qhn.paper.family import Family
-from qhn.paper.inference import TAIL, Difference, Hypothesis, Interval
+from qhn.paper.inference import Difference, Hypothesis
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import name_of
 from qhn.paper.plan import CONVERGENCE

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from qhn.paper.claims import Verdict, by_order
+from qhn.paper.contrast import above, detectable, pooled
 from qhn.paper.convergence import convergence
 from qhn.paper.family import Family
-from qhn.paper.inference import Difference, above, detectable, pooled
+from qhn.paper.inference import Difference
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import ORDERS, best_of, name_of
 from qhn.paper.plan import DEPTH

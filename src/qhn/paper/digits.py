@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from qhn.paper.claims import Verdict, by_order
+from qhn.paper.contrast import Contrast, pooled
 from qhn.paper.convergence import convergence
 from qhn.paper.family import Family
-from qhn.paper.inference import Contrast, Difference, Hypothesis, pooled
+from qhn.paper.inference import Difference, Hypothesis
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import ORDERS, energies, name_of, success
 from qhn.paper.plan import DIGITS

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from qhn.baseline.classical import METHODS
+from qhn.paper.contrast import Contrast, pooled
 from qhn.paper.family import Family
-from qhn.paper.inference import Contrast, Difference, pooled
+from qhn.paper.inference import Difference
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import ORDERS, energies, name_of, success
 from qhn.paper.section import Writer
