@@ -11,6 +11,7 @@ from qhn.paper.claims import Claim, Verdict
 from qhn.paper.contrast import Contrast, detectable
 from qhn.paper.family import Family
 from qhn.paper.inference import Difference, Hypothesis, holm
+from qhn.paper.pairing import Paired
 from qhn.paper.section import Section, Writer
 from qhn.sweep.survey import Rate
 
@@ -83,8 +84,8 @@ def test_holms_correction_is_that_of_a_table() -> None:
 def test_the_number_of_trials_has_the_stated_power(rng: np.random.Generator) -> None:
     trials = 129
     counts = rng.binomial(trials, [[0.6], [0.4]], (2, 300)).tolist()
-    found = [Difference.of(Rate(a, trials), Rate(b, trials)).above().holds for a, b in zip(*counts, strict=True)]
-    assert abs(np.mean([one is True for one in found]) - 0.9) < 5 * np.sqrt(0.09 / 300)
+    found = [Difference.of(Rate(a, trials), Rate(b, trials)).low > 0 for a, b in zip(*counts, strict=True)]
+    assert abs(np.mean(found) - 0.9) < 5 * np.sqrt(0.09 / 300)
     assert abs(detectable(trials, 0.5) - 0.2) < 3e-3
 
 
@@ -114,6 +115,38 @@ def test_one_significant_test_among_many_is_left_undecided() -> None:
     claims = judged([(barely, zero, zero)] + [(zero, zero, zero)] * 4)
     assert (claims[0].verdict, claims[0].uncorrected) == (Verdict.UNDECIDED, Verdict.TEXT_AT_LEAST)
     assert {claim.family for claim in claims} == {"planted"}
+
+
+def test_paired_forms_stand_beside_and_judge_nothing() -> None:
+    """A correlation hides an effect from the independent test, or makes one up; the page says what pairs would say."""
+    both, neither, first = np.arange(200) < 90, np.arange(200) < 80, np.arange(200) >= 110
+    runs = {"shallow": neither, "same way": both, "other way": first}
+    weak, none = (Paired.of(runs, {name: 1.0, "shallow": -1.0}) for name in ("same way", "other way"))
+    independent = Difference.of(Rate(90, 200), Rate(80, 200))
+    assert independent.above().holds is None
+    assert (weak.difference.above().holds, none.difference.above().holds) == (True, None)
+    assert (weak.more, weak.fewer, none.more, none.fewer) == (10, 0, 90, 80)
+    for paired, sentence in (
+        (weak, "By the paired form other verdicts would be: “It helps”: reproduced (uncorrected: reproduced)."),
+        (none, "By the paired form all 1 verdicts of the family are the same, corrected and not."),
+    ):
+        page, family = Writer("A page"), Family("planted")
+        forms = dict.fromkeys(("eq5", "authors", "eq5 − authors"), paired)
+        effects = dict.fromkeys(("eq5", "authors"), independent)
+        family.order("here", "It helps", effects, independent, "more minus less", forms)
+        family.judge(page)
+        assert [claim.verdict for claim in page.claims] == [Verdict.UNDECIDED]
+        text = page.section(1.0).markdown()
+        assert sentence in text
+        assert f"| It helps: eq5 | {independent} | {paired.difference} | {paired.more} : {paired.fewer} |" in text
+
+
+def test_without_paired_forms_nothing_is_said_of_pairs() -> None:
+    zero = Difference(0.0, -0.1, 0.1)
+    page, family = Writer("A page"), Family("planted")
+    family.order("here", "It helps", {"eq5": zero, "authors": zero}, zero, "more minus less")
+    family.judge(page)
+    assert "aired" not in page.section(1.0).markdown()
 
 
 def test_families_without_effects_assert_something_in_at_most_a_twentieth_of_cases(rng: np.random.Generator) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from math import sqrt
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from qhn.paper.inference import Difference, Hypothesis
 from qhn.statistics import wilson
 
 ROUNDING = 1e-9  # a sum of weights below is 0
+Name = TypeVar("Name", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Paired:
     fewer: int
 
     @classmethod
-    def of(cls, outcomes: Mapping[Hashable, Bools], weights: Mapping[Hashable, float]) -> Paired:
+    def of(cls, outcomes: Mapping[Name, Bools], weights: Mapping[Name, float]) -> Paired:
         """The weighted sum of rates of the same starts.
 
         The interval combines Wilson's of the rates by the method of variance estimates recovery for correlated
