@@ -24,7 +24,7 @@ class JudgedClaim:
         tests: the hypotheses tested, by name.
         combine: the verdict on the claim from what the tests decide.
         evidence: the numbers that the verdict rests on, in words; by default those of the tests.
-        paired: the same effects paired by start, by the names of tests; they stand beside, and judge nothing.
+        paired: effects paired by start, by the names of tests; they stand beside these and judge nothing.
     """
 
     source: str
@@ -105,7 +105,7 @@ class Family:
             apart: the effect of eq5 minus that of authors, computed directly, so that runs of which both are made
                 cancel.
             words: what the effect is a difference of.
-            paired: the same effects paired by start, by order of gates and :data:`APART`.
+            paired: effects paired by start, by order of gates and :data:`APART`, which stand beside and judge nothing.
         """
         tests = {order: effect.above() for order, effect in effects.items()} | {APART: apart.above()}
         listed = "; ".join(f"{name} {test.words}" for name, test in tests.items())
