@@ -105,7 +105,7 @@ def test_resampled_intervals_are_scipys() -> None:
     peer = bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, rng=1).confidence_interval
     np.testing.assert_allclose((found.low, found.high), peer, atol=0.03)
     assert found.value == values.mean()
-    assert Difference.of_resamples([0.3]).holds is None  # one value says nothing of its error
+    assert Difference.of_resamples([0.3]).above().holds is None  # one value says nothing of its error
 
 
 def test_intervals_of_few_values_hold_the_mean_more_often_than_those_of_plain_resamples() -> None:
@@ -119,7 +119,7 @@ def test_intervals_of_few_values_hold_the_mean_more_often_than_those_of_plain_re
 
 def test_a_range_holds_a_difference_only_with_all_of_its_interval() -> None:
     one = Difference(10.0, 9.0, 11.0)
-    assert [one.within(*ends) for ends in ((8, 12), (9.5, 12), (8, 10.5), (11.5, 12), (1, 2))] == [
+    assert [one.inside(*ends).holds for ends in ((8, 12), (9.5, 12), (8, 10.5), (11.5, 12), (1, 2))] == [
         True, None, None, False, False
     ]  # fmt: skip
     assert one.words(1, 0.1) == "1.0 (0.9 to 1.1)"

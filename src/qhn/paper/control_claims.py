@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from qhn.arrays import Floats
+from qhn.paper.contrast import Contrast, pooled
 from qhn.paper.control_arms import Arm, Sampled, success_of
 from qhn.paper.family import Family
-from qhn.paper.inference import Contrast, Difference, pooled
+from qhn.paper.inference import Difference
 from qhn.paper.pictures import ORDERS, name_of
 from qhn.paper.plan import CONTROLS
 from qhn.sweep.survey import Rate

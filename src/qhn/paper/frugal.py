@@ -15,9 +15,10 @@ from qhn.backend.device.price import Task, price
 from qhn.baseline.classical import Trace
 from qhn.config import RunConfig
 from qhn.config.file import load_config, with_settings
+from qhn.paper.contrast import Contrast
 from qhn.paper.courses import Course, by_minimising, by_searching, by_training, exact_of
 from qhn.paper.family import Family
-from qhn.paper.inference import Contrast, Difference, Hypothesis
+from qhn.paper.inference import Difference, Hypothesis
 from qhn.paper.lab import Lab
 from qhn.paper.noisytraining import OURS
 from qhn.paper.optima import EPSILON

@@ -12,8 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from qhn.arrays import Floats
+from qhn.paper.contrast import Contrast
 from qhn.paper.family import Family
-from qhn.paper.inference import Contrast, Difference, Hypothesis
+from qhn.paper.inference import Difference, Hypothesis
 from qhn.paper.noisytraining import OURS
 from qhn.paper.plan import PREDICTION
 from qhn.paper.predictability import Model, Scores

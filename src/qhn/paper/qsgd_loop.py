@@ -13,8 +13,9 @@ from qhn.carleman.download import MIN_COUNTS
 from qhn.carleman.symmetric import SymmetricBasis
 from qhn.paper import loop_errors, solver_pictures
 from qhn.paper.claims import verdict_of
+from qhn.paper.contrast import Contrast
 from qhn.paper.family import Family
-from qhn.paper.inference import Contrast, Difference
+from qhn.paper.inference import Difference
 from qhn.paper.lab import Lab
 from qhn.paper.loop_errors import EXACT, SEEDS, SHOTS, Coverage, Descents
 from qhn.paper.qsgd_plan import LOOP
