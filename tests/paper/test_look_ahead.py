@@ -21,7 +21,8 @@ from qhn.paper.claims import Verdict
 from qhn.paper.courses import exact_of
 from qhn.paper.inference import Difference
 from qhn.paper.lab import Lab
-from qhn.paper.look_ahead import AGAINST, RULES, Meter, Trained, _gained, trained
+from qhn.paper.look_ahead import Trained, _gained, trained
+from qhn.paper.look_ahead_rules import AGAINST, RULES, Meter
 from qhn.paper.section import Writer
 from qhn.problem.cost import TableProblem
 from qhn.sweep.survey import Rate
@@ -99,7 +100,8 @@ def verdicts(gains: Callable[[str, str, str], Difference]) -> list[Verdict]:
 def test_verdicts_follow_gains_over_both_rules_wherever_tried(rng: np.random.Generator) -> None:
     def starts(mean: float) -> Difference:
         noise = rng.normal(0, 0.1, 40)
-        base = Trained(np.zeros((40, 1)), np.zeros((40, 1), dtype=bool), np.ones(40, dtype=np.int64))
+        ones = np.ones(40, dtype=np.int64)
+        base = Trained(np.zeros((40, 1)), np.zeros((40, 1), dtype=bool), ones, ones)
         return _gained(base, replace(base, gap=(mean + noise - noise.mean())[:, None]))
 
     better, worse, alike = starts(0.2), starts(-0.2), starts(0.0)
