@@ -211,6 +211,15 @@ def test_the_part_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for rule in (*frugal.RULES, frugal.MINIMISED):
         assert report.count(f"| {rule} |") == len(frugal.GOALS)
     assert "2 steps × 200 shots, mitigation readout | 1 | 3 |" in report
+    with (tmp_path / "paper" / "frugal-starts.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    lines = [line for line in report.splitlines() if line.startswith(f"| {frugal.DEFAULT} |")]
+    for task, default in zip(frugal.GOALS, lines, strict=True):
+        of_it = [row for row in rows if (row["task"], row["training"]) == (task, frugal.DEFAULT)]
+        assert str(Rate(sum(int(row["solved"]) for row in of_it), len(of_it))) in default
+        assert f"{np.median([float(row['gap']) for row in of_it]):.4f}" in default
+    with (tmp_path / "paper" / "frugal-searches.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 2 * len(frugal.SEARCHES) * len(frugal.GOALS)
     assert "2 steps (" in report
     assert "in which no rule can see it" in report
     assert "of 16,384" in report
