@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.stats import bootstrap
+from scipy.stats import t as student_t
 
 from pictures import is_drawn
 from qhn import train
@@ -385,6 +386,18 @@ def test_the_section_on_pools_that_were_made_up(tmp_path: Path) -> None:
     for name in ("spent", "curves", "solvers"):
         assert is_drawn(lab.folder / f"prediction-{name}.png")
     text = page.section(1.0).markdown()
+    with (lab.folder / "prediction-replays.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if (row["task"], row["method"]) == ("two", SHOWN.name)]
+    values = np.array([float(row["saved"]) for row in rows])
+    reach = student_t.isf(0.025, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    mean, low, high = (f"{100 * end:z.1f}" for end in (values.mean(), values.mean() - reach, values.mean() + reach))
+    assert f"| {SHOWN.name} | 3 | " in text
+    assert f"{mean} ({low} to {high})" in text
+    with (lab.folder / "prediction-surveys.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 2 * 3 * 3 * 2  # tasks, groups, surveys, quantities
+    with (lab.folder / "prediction-scores.csv").open() as file:
+        splits = [row["split"] for row in csv.DictReader(file) if row["predictor"] == "ridge"]
+    assert set(splits) == {"0", "1", "2"}
     for method in METHODS:
         assert text.count(f"| {method.name} |") == 2
     assert len(page.claims) == 14

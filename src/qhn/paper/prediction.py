@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from qhn.errors import QhnError
-from qhn.paper import prediction_claims, prediction_pictures, prediction_tables
+from qhn.paper import prediction_claims, prediction_data, prediction_pictures, prediction_tables
 from qhn.paper.curve_pool import Pool
 from qhn.paper.hypernetwork_curves import DEPTHS, RATES, SHOTS, STEPS, Recipe, hypernetwork_pool
 from qhn.paper.lab import Lab
@@ -79,6 +79,7 @@ def study(page: Writer, lab: Lab, pools: list[Pool], sizes: Sizes) -> None:
     outcomes = {pool.name: replay_all(lab, pool, METHODS, sizes.replays) for pool in pools}
     for pool in pools:
         prediction_tables.savings(page, pool, outcomes[pool.name])
+    prediction_data.write_replays(lab.folder / "prediction-replays.csv", outcomes)
     page.picture(
         lambda: prediction_pictures.spent_against_regret(lab.folder / "prediction-spent.png", outcomes, BASE.name),
         "Resource spent, as a share of what Hyperband with η = 2 spends, against regret: means over replays with 95 % "
@@ -95,6 +96,7 @@ def study(page: Writer, lab: Lab, pools: list[Pool], sizes: Sizes) -> None:
     scores = {pool.name: score_all(lab, pool, MODELS, sizes.splits) for pool in pools}
     for pool in pools:
         prediction_tables.predictors(page, pool, scores[pool.name])
+    prediction_data.write_scores(lab.folder / "prediction-scores.csv", scores)
     page.picture(
         lambda: prediction_pictures.solvers(lab.folder / "prediction-solvers.png", scores),
         "The share of variance that a support vector regression explains, and the gap of its dual energy to the "
@@ -106,6 +108,7 @@ def study(page: Writer, lab: Lab, pools: list[Pool], sizes: Sizes) -> None:
     for pool in pools:
         rule, surveys[pool.name] = survey_all(lab, pool, sizes.surveys)
         prediction_tables.surveys(page, pool, rule, surveys[pool.name])
+    prediction_data.write_surveys(lab.folder / "prediction-surveys.csv", surveys)
     prediction_claims.claim_surveys(page, surveys)
 
 
@@ -150,5 +153,9 @@ def _introduce(page: Writer, sizes: Sizes) -> None:
         "quantum machine: the QUBO of a regression is solved as well, for what it is worth, by classical annealing, "
         "and uniformly random bits stand beside every solver. A circuit is trained as a solver only on 12 bits, "
         "of which 1,000 random bitstrings are a large share of all."
+    )
+    page.text(
+        "Every replay, split and survey, from which tests and intervals follow, is in `prediction-replays.csv`, "
+        "`prediction-scores.csv` and `prediction-surveys.csv`."
     )
     page.plan(PREDICTION)
