@@ -323,7 +323,21 @@ def test_cases_of_one_survey_do_not_count_as_many() -> None:
     """Four intervals a survey that hold or miss together are one case: of 30 surveys nothing is decided."""
     page = Writer("x")
     prediction_claims.claim_surveys(page, {"one": surveys_of(0.0, 0.1, 1.0, number=30)})
-    assert page.claims[2].evidence == "one 1.00 (0.89–1.00)"
+    assert page.claims[2].evidence.startswith("one 1.00 (0.89–1.00), in the mean")
+
+
+def test_a_value_that_is_the_same_in_every_survey_is_no_case_of_coverage() -> None:
+    """A rate of 0 where no trial succeeds is held by every interval, and hides those that miss."""
+    groups = surveys_of(0.0, 0.1, 0.85)
+    for one in groups:
+        one.full[:, 1], one.in_sweep[:, 1] = 0.0, 1.0
+    page = Writer("x")
+    prediction_claims.claim_surveys(page, {"one": groups})
+    assert page.claims[2].verdict is Verdict.NOT_REPRODUCED
+    assert "one 0.85 (" in page.claims[2].evidence
+    assert page.claims[2].evidence.endswith(
+        "the least often held is that of one, 0 layers, mean loss, 0.85 (0.79–0.89)"
+    )
 
 
 def solver_scores(gain: float, gap: float) -> dict[Model, Scores]:

@@ -83,8 +83,9 @@ def study(page: Writer, lab: Lab, pools: list[Pool], sizes: Sizes) -> None:
     page.picture(
         lambda: prediction_pictures.spent_against_regret(lab.folder / "prediction-spent.png", outcomes, BASE.name),
         "Resource spent, as a share of what Hyperband with η = 2 spends, against regret: means over replays with 95 % "
-        "intervals. Open marks: η = 3. Optuna and QUBOs have fewer replays, of the first draws alone: their regret is "
-        "not to be compared with that of the others by eye.",
+        "intervals, of which the part below a regret of 0, which there is not, is left out. Open marks: η = 3. Optuna "
+        "and QUBOs have fewer replays, of the first draws alone: their regret is not to be compared with that of the "
+        "others by eye.",
     )
     shown = pools[min(2, len(pools) - 1)]
     page.picture(
@@ -100,8 +101,8 @@ def study(page: Writer, lab: Lab, pools: list[Pool], sizes: Sizes) -> None:
     page.picture(
         lambda: prediction_pictures.solvers(lab.folder / "prediction-solvers.png", scores),
         "The share of variance that a support vector regression explains, and the gap of its dual energy to the "
-        "continuous optimum, by the solver of the QUBO: means over splits with 95 % intervals. An R² below −1.5 is "
-        "beyond the left edge.",
+        "continuous optimum, by the solver of the QUBO: means over splits with 95 % intervals, shown between an R² of "
+        "−1.5 and 1, the most there is.",
     )
     prediction_claims.claim_solvers(page, scores)
     surveys = {}
@@ -140,7 +141,7 @@ def _introduce(page: Writer, sizes: Sizes) -> None:
         f"A **replay** sets {EARLIER} curves aside as those of an earlier sweep, and draws trials from the others, as "
         "many as the brackets of Hyperband begin, none of them twice if there are enough. Replays of one number are of "
         "the same draws for all methods of one η. Intervals are 95 % intervals over replays, by "
-        f"resampling them, of fewer than {PREDICTION.few} Student's. "
+        f"resampling them; of fewer than {PREDICTION.few} replays they are Student's. "
         "**There is one pool a task**: replays share curves, so that intervals tell how the draw and the order of "
         "trials matter, and not how another pool would differ. *Saved* is against Hyperband with η = 2. *Regret* is "
         "the loss of the winner less the lowest of all trials drawn; *against all* is less that of the trial chosen if "
