@@ -168,7 +168,8 @@ def _claim_coverage(page: Writer, found: Mapping[str, Sequence[Found]]) -> None:
     A value that is the same in every survey, such as a rate of 0 where no trial succeeds, is no case: its interval
     cannot miss it.
     """
-    family, tests, single = Family("coverage of surveys"), {}, {}
+    family, tests = Family("coverage of surveys"), {}
+    single: dict[str, Rate] = {}
     for task, groups in found.items():
         cases = {
             f"{task}, {counted(one.group, 'layer')}, {quantity}" if len(groups) > 1 else f"{task}, {quantity}":
