@@ -106,8 +106,8 @@ def _elsewhere(one: Truncation) -> str:
     steps = one.errors[:-1] / one.errors[1:]
     mean = float(np.exp(np.mean(np.log(steps))))
     return (
-        f"With R = {one.diagnosis.nonlinearity:.2g} ({one.name}) nothing is promised, though the linear part of a step contracts "
-        f"({one.diagnosis.regime}): by {mean:.1f} in the mean, and one more order made it larger in "
+        f"With R = {one.diagnosis.nonlinearity:.2g} ({one.name}) nothing is promised, though the linear part of a step "
+        f"contracts ({one.diagnosis.regime}): by {mean:.1f} in the mean, and one more order made it larger in "
         f"{int((steps < 1).sum())} of {len(steps)} cases"
     )
 
