@@ -53,7 +53,7 @@ class Family:
     >>> for number in (0.02, 0.04):
     ...     coin = Hypothesis("heads too often", supports=number / 2, refutes=1 - number / 2)
     ...     family.add("a bet", f"The coin {number} is false", coin)
-    >>> decided = family.judge(page)
+    >>> family.judge(page)
     >>> [(str(claim.verdict), str(claim.uncorrected)) for claim in page.claims]
     [('reproduced', 'reproduced'), ('reproduced', 'reproduced')]
     """
@@ -101,12 +101,8 @@ class Family:
         listed = "; ".join(f"{name} {test.words}" for name, test in tests.items())
         self.add(source, statement, tests, _by_order, f"{words}: {listed}")
 
-    def judge(self, page: Writer) -> list[Decisions]:
-        """Add the claims to a section with their verdicts, corrected and not, and a table of all tests before them.
-
-        Returns:
-            What the corrected tests of each claim decide, by their names.
-        """
+    def judge(self, page: Writer) -> None:
+        """Add the claims to a section with their verdicts, corrected and not, and a table of all tests before them."""
         keys = [(place, name) for place, claim in enumerate(self.claims) for name in claim.tests]
         tests = [self.claims[place].tests[name] for place, name in keys]
         corrected = dict(zip(keys, holm([test.p_value for test in tests]), strict=True))
@@ -117,12 +113,8 @@ class Family:
             rows.append((title, test.words, _spelled(test.p_value), _spelled(corrected[place, name])))
         page.text(f"Tests of the family “{self.name}”, {len(tests)} in all:")
         page.table(("hypothesis", "value", "p", "p, corrected (Holm)"), rows)
-        decided: list[Decisions] = []
         for place, claim in enumerate(self.claims):
-            of_claim = {name: corrected[place, name] for name in claim.tests}
-            page.claims.append(claim.judged(self.name, of_claim))
-            decided.append({name: test.decided(of_claim[name]) for name, test in claim.tests.items()})
-        return decided
+            page.claims.append(claim.judged(self.name, {name: corrected[place, name] for name in claim.tests}))
 
 
 def _by_order(holds: Decisions) -> Verdict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,11 @@ from qhn.config.file import load_config
 from qhn.estimator.exact import ExactEstimator
 from qhn.optimize.lbfgs import minimize
 from qhn.paper.courses import exact_of, ideal
-from qhn.paper.family import Family
 from qhn.paper.inference import Difference
 from qhn.paper.lab import Lab
+from qhn.paper.look_ahead_claims import in_words, judge
 from qhn.paper.look_ahead_pictures import LINEAR, Gains, Setting, gains_of_rules
 from qhn.paper.look_ahead_rules import AGAINST, RULES, Meter, Rule, along_each, displaced
-from qhn.paper.noisytraining import OURS
 from qhn.paper.pictures import write_rows
 from qhn.paper.plan import LOOK_AHEAD
 from qhn.paper.section import Writer
@@ -142,14 +141,8 @@ def looking_ahead(lab: Lab) -> Writer:
         "every start at a quarter, half, three quarters and all of its rows is in look-ahead-starts.csv.",
     )
     write_rows(lab.folder / "look-ahead-starts.csv", _of_starts(found))
-    _verdicts(page, {_words(setting): one for setting, one in gains.items()})
+    judge(page, gains)
     return page
-
-
-def _words(setting: Setting) -> str:
-    """A setting in words."""
-    task, shots, near = setting
-    return f"{task}, {shots or 'no'} shots, from {'near a minimum' if near else 'uniform angles'}"
 
 
 def _of_starts(found: Mapping[Setting, Mapping[str, Trained]]) -> list[dict[str, Any]]:
@@ -231,7 +224,7 @@ def _training(lab: Lab, setting: Setting, starts: int) -> dict[str, Trained]:
     config = _config(preset, settings)
     parts = [range(first, min(first + CHUNK, starts)) for first in range(0, starts, CHUNK)]
     jobs = [(config, rule, shots, part, near) for rule in RULES for part in parts]
-    results = lab.map(trained, jobs, _words(setting))
+    results = lab.map(trained, jobs, in_words(setting))
     return {rule: _joined([one for job, one in zip(jobs, results, strict=True) if job[1] == rule]) for rule in RULES}
 
 
@@ -247,7 +240,7 @@ def _table(page: Writer, setting: Setting, found: Mapping[str, Trained], gains: 
         )
         for rule, one in found.items()
     ]  # fmt: skip
-    page.text(f"**{_words(setting)}**:")
+    page.text(f"**{in_words(setting)}**:")
     head = ("rule", "jobs", "rows", "solved at half", "solved", "median E − C* at half", "median E − C*")
     page.table((*head, *(f"gain over {other}" for other in AGAINST)), rows)
 
@@ -265,35 +258,3 @@ def _joined(parts: Sequence[Trained]) -> Trained:
     """The starts of several parts, one after the other."""
     names = ("gap", "optimal", "jobs", "rows")
     return Trained(*(np.concatenate([getattr(one, name) for one in parts]) for name in names))
-
-
-def _verdicts(page: Writer, gains: Mapping[str, Mapping[str, Mapping[str, Difference]]]) -> None:
-    """Add the claims that looking ahead saves shots.
-
-    Lower than the better of two rules is lower than both: each is a test, so that none is chosen by its data.
-    """
-    family, rules = Family("looking ahead with equal rows"), [name for name in RULES if name not in AGAINST]
-    for rule in rules:
-        tests = {
-            f"{what}, against {other}": replace(gain.above(), words=gain.words(4))
-            for what, found in gains.items()
-            for other, gain in found[rule].items()
-        }
-        family.add(
-            OURS,
-            f"With equal rows, *{rule}* ends at a lower E than the better of Adam and sinusoid jumps, wherever tried",
-            tests,
-        )
-    decided = dict(zip(rules, family.judge(page), strict=True))
-    noisy = [(rule, what) for rule in rules for what in gains if f", {SHOTS[-1]} shots, " in what]
-    both = {one: [decided[one[0]][f"{one[1]}, against {other}"] for other in AGAINST] for one in noisy}
-    lower, higher = ([one for one, holds in both.items() if verdict(holds)] for verdict in (all, _any_refuted))
-    listed = f": {'; '.join(f'{rule}, {what}' for rule, what in lower)}" if lower else ""
-    page.text(
-        f"With {SHOTS[-1]} shots, and corrected for all tests of the family, E ends lower than with both rules in "
-        f"{len(lower)} of {len(noisy)} cases{listed}; it ends higher than with one of them in {len(higher)}."
-    )
-
-
-def _any_refuted(holds: Sequence[bool | None]) -> bool:
-    return any(held is False for held in holds)
