@@ -15,7 +15,7 @@ from qhn.backend.device.price import Task, price
 from qhn.baseline.classical import Trace
 from qhn.config import RunConfig
 from qhn.config.file import load_config, with_settings
-from qhn.paper.courses import Course, by_minimising, by_searching, by_training, exact_of
+from qhn.paper.courses import Course, by_minimising, by_searching, exact_of, kept_course
 from qhn.paper.family import Family
 from qhn.paper.frugal_data import rows_of, rows_of_searches
 from qhn.paper.inference import Contrast, Difference, Hypothesis
@@ -28,7 +28,7 @@ from qhn.paper.section import Writer
 from qhn.sweep.survey import Rate
 
 DEVICE = "fake_torino"
-CHUNK = 5  # starts of a job
+CHUNK = 5  # searches of a job
 NOISY_STARTS = {"gaussian-activation": FRUGAL.noisy_starts, "mnist-01": FRUGAL.noisy_digit_starts}
 NEAR = FRUGAL.near  # E − C*, or C − C*, below which the paper counts the Gaussian tasks as solved
 GOALS: dict[str, float | None] = {"gaussian-activation": NEAR, "gaussian-width": NEAR, "mnist-01": None}
@@ -232,12 +232,7 @@ def _of_length(config: RunConfig, steps: int) -> RunConfig:
 
 def _train(lab: Lab, configs: Mapping[str, RunConfig], starts: int, what: str) -> dict[str, Course]:
     """The course of training of all starts by name of the configuration."""
-    parts = [range(first, min(first + CHUNK, starts)) for first in range(0, starts, CHUNK)]
-    jobs = [(name, part) for name in configs for part in parts]
-    found = lab.map(by_training, [(configs[name], part) for name, part in jobs], what)
-    return {
-        name: Course.joined([part for (of, _), part in zip(jobs, found, strict=True) if of == name]) for name in configs
-    }
+    return {name: kept_course(lab, config, starts, f"{what}, {name}") for name, config in configs.items()}
 
 
 def _table(page: Writer, found: Found) -> None:
