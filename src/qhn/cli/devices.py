@@ -30,6 +30,7 @@ from qhn.cli.options import (
     StepsOption,
     TilesOption,
     TrustOption,
+    check_range,
     find,
     load,
     planned,
@@ -77,6 +78,10 @@ def estimate(
         raise QhnError(f"--map must name a .png file in a directory that exists, got {chip_map}")
     if not 0 < budget < math.inf:
         raise QhnError(f"--budget must be above 0 seconds, got {budget:g}")
+    if rehearsals is not None:
+        from qhn.run.expectation import FEWEST, MOST
+
+        check_range("--rehearsals", rehearsals, FEWEST, MOST)
     options = {"backend": backend, "shots": shots, "ansatz": ansatz, "layers": layers, "order": order, "steps": steps}
     options |= {"tiles": tiles, "mitigation": mitigation, "seed": seed}
     config = load(planned(experiment, label, settings, say=not as_json, **options), settings, **options)

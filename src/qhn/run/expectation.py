@@ -150,7 +150,7 @@ def expect(
         QhnError: if the device cannot run the configuration, or the number of rehearsals is out of bounds.
     """
     if not FEWEST <= rehearsals <= MOST:
-        raise QhnError(f"--rehearsals must be {FEWEST} to {MOST:,}, got {rehearsals:,}")
+        raise QhnError(f"rehearsals must be {FEWEST} to {MOST:,}, got {rehearsals:,}")
     if config.train.shots is None:
         raise QhnError("a device measures shots; give --shots")
     settings = config.device.settings(machine_of("fake_"))
