@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,11 +24,13 @@ from qhn.cli.options import (
     OrderOption,
     ResultsOption,
     RunArgument,
+    SeedOption,
     SetOption,
     ShotsOption,
     StepsOption,
     TilesOption,
     TrustOption,
+    check_range,
     find,
     load,
     planned,
@@ -38,8 +41,14 @@ from qhn.errors import QhnError
 if TYPE_CHECKING:
     from qiskit.providers import BackendV2
 
+    from qhn.config import RunConfig
+    from qhn.run.expectation import Expectation
+
 MapOption = Annotated[Path | None, typer.Option("--map", help="Draw the chip and its chains into this PNG file.")]
 BudgetOption = Annotated[float, typer.Option(help="QPU seconds to spend; 600 in 28 days are the Open plan's.")]
+RehearsalsOption = Annotated[
+    int | None, typer.Option(help="Rehearse so often on the device's twin, for the E to expect of each step; 20, say.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")]
 
 
@@ -56,26 +65,38 @@ def estimate(
     tiles: TilesOption = None,
     mitigation: MitigationOption = None,
     settings: SetOption = None,
+    seed: SeedOption = None,
     budget: BudgetOption = 600.0,
+    rehearsals: RehearsalsOption = None,
     chip_map: MapOption = None,
+    results: ResultsOption = None,
     trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Choose qubits of a device and price a run on it; runs nothing."""
+    """Choose qubits of a device and price a run on it; submits nothing."""
     if chip_map is not None and (chip_map.suffix != ".png" or not chip_map.parent.is_dir()):
         raise QhnError(f"--map must name a .png file in a directory that exists, got {chip_map}")
     if not 0 < budget < math.inf:
         raise QhnError(f"--budget must be above 0 seconds, got {budget:g}")
+    if rehearsals is not None:
+        from qhn.run.expectation import FEWEST, MOST
+
+        check_range("--rehearsals", rehearsals, FEWEST, MOST)
     options = {"backend": backend, "shots": shots, "ansatz": ansatz, "layers": layers, "order": order, "steps": steps}
-    options |= {"tiles": tiles, "mitigation": mitigation}
+    options |= {"tiles": tiles, "mitigation": mitigation, "seed": seed}
     config = load(planned(experiment, label, settings, say=not as_json, **options), settings, **options)
-    if _is_free(config.train.backend, chip_map, as_json):
+    if _is_free(config.train.backend, chip_map, rehearsals, as_json):
         return
     from qhn.budget.quote import quote
     from qhn.report.attempt import attempt
 
-    found = quote(config, _device(config.train.backend), budget, trust=trust)
-    put(json.dumps(found.values()) if as_json else found.text())
+    device = _device(config.train.backend)
+    found = quote(config, device, budget, trust=trust)
+    if not as_json:
+        put(found.text())
+    expected = None if rehearsals is None else _expected(config, device, rehearsals, results, trust, as_json)
+    if as_json:
+        put(json.dumps(found.values() | ({} if expected is None else {"expected": expected.to_json()})))
     if chip_map is None:
         return
     drawn = None
@@ -87,7 +108,23 @@ def estimate(
         put(f"\n{drawn}, and beside it the same as .pdf and its data as .csv")
 
 
-def _is_free(name: str, chip_map: Path | None, as_json: bool) -> bool:
+def _expected(
+    config: RunConfig, device: BackendV2, rehearsals: int, results: Path | None, trust: bool, as_json: bool
+) -> Expectation:
+    """What the run should measure by rehearsals on the device's twin, printed and kept beside the run's directory."""
+    from qhn.run.directories import results_directory
+    from qhn.run.expectation import expect, keep
+
+    watched = sys.stderr.isatty() and not as_json
+    found = expect(config, device, rehearsals, trust=trust, tell=tell if watched else lambda words: None)
+    path = keep(found, results_directory(results) / config.experiment)
+    if not as_json:
+        put(f"\n{found.words()}\n\n{found.table()}\n")
+        put(f"the run {config.run_id} has begun: what was expected of it stays" if path is None else str(path))
+    return found
+
+
+def _is_free(name: str, chip_map: Path | None, rehearsals: int | None, as_json: bool) -> bool:
     """Whether a backend is a simulator that bills nothing; if so, print that there is no price."""
     from qhn.backend import machine_of
 
@@ -95,6 +132,8 @@ def _is_free(name: str, chip_map: Path | None, as_json: bool) -> bool:
         return False
     if chip_map is not None:
         raise QhnError(f"--map draws a device, and {name} is none; give --backend fake_torino, for example")
+    if rehearsals is not None:
+        raise QhnError(f"--rehearsals are of a device, and {name} is none; give --backend fake_torino, for example")
     words = f"nothing is billed on {name}, which computes here; give --backend fake_<device> or ibm_<device>"
     put(json.dumps({"backend": name, "billed": False}) if as_json else words)
     return True
