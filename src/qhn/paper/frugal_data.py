@@ -56,7 +56,7 @@ def rows_of_searches(task: str, traces: Iterable[Trace], optimum: float, width: 
         task: name of the task.
         traces: the searches.
         optimum: the lowest C.
-        width: by how much a C may lie above it and still count as optimal.
+        width: distance of a C from C* up to which a network counts as optimal.
     """
     numbers: dict[str, int] = {}
     rows: list[dict[str, Any]] = []
