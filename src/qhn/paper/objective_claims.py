@@ -33,7 +33,7 @@ RISES = "with E alone it rises"
 
 
 def gain(few: FewSamples, quantity: str, arm: str, samples: int, against: str = "mean") -> Floats:
-    """By how much an arm is better than another in a quantity, on each data set: ``[data sets]``."""
+    """Differences by which an arm is better than another in a quantity, on each data set: ``[data sets]``."""
     sign = BETTER[quantity][1]
     return sign * (few.of(quantity, arm, samples) - few.of(quantity, against, samples))
 

@@ -100,7 +100,7 @@ class End:
     Attributes:
         training: E on the training samples.
         validation: E on the population, the mean of what each network loses alone.
-        brier, log_loss, accuracy, calibration_error: those of the ensemble on the population.
+        brier, log_loss, accuracy, calibration_error: losses of the ensemble on the population.
         entropy: entropy of q in nats.
         divergence: KL(q, posterior) in nats.
         surplus: N_s·(F(q) − F(posterior)), in which F is the objective ``elbo``: another way to the divergence.

@@ -202,7 +202,7 @@ class Sampled:
 
     Attributes:
         by_shots: exact value of the surrogate along the run by shots, ``[steps]``.
-        exact: the same along the run by exact gradients, ``[steps]``.
+        exact: exact value of the surrogate along the run by exact gradients, ``[steps]``.
         pulls: what the run by shots states, minus the exact value, in its stated standard errors, ``[steps]``.
     """
 
