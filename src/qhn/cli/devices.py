@@ -49,6 +49,10 @@ BudgetOption = Annotated[float, typer.Option(help="QPU seconds to spend; 600 in 
 RehearsalsOption = Annotated[
     int | None, typer.Option(help="Rehearse so often on the device's twin, for the E to expect of each step; 20, say.")
 ]
+KeepOption = Annotated[
+    Path | None,
+    typer.Option("--keep-answers", metavar="DIR", help="Write what the service says of the jobs, redacted."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")]
 
 
@@ -155,7 +159,13 @@ def doctor() -> None:
 
 
 @app.command()
-def jobs(name: RunArgument = None, results: ResultsOption = None, as_json: JsonOption = False) -> None:
+def jobs(
+    name: RunArgument = None,
+    results: ResultsOption = None,
+    keep: KeepOption = None,
+    trust: TrustOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """The jobs of a run on a QPU: how far they are, what they cost, and what came of them."""
     from qhn.report.jobs import jobs_of_run, ledger_of, table
     from qhn.run.record import Record
@@ -163,6 +173,13 @@ def jobs(name: RunArgument = None, results: ResultsOption = None, as_json: JsonO
     record = Record.load(find(name, results))
     if not record.config.train.machine.bills:
         raise QhnError(f"{record.config.run_id} ran on {record.config.train.backend}, and only ibm_<device> has jobs")
+    if keep is not None:
+        from qhn.report.answers import keep_answers
+        from qhn.run.recorded_problem import problem_of
+
+        ansatz = record.config.circuit(problem_of(record), trust=trust)
+        for line in keep_answers(record, ansatz.unrolled, keep):
+            tell(line)
     lines, complaint = jobs_of_run(record)
     if complaint:
         tell(f"qhn: {complaint}; this is what was last known")

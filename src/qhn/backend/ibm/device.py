@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from qiskit import QuantumCircuit
 from qiskit.providers import BackendV2
 
 from qhn.arrays import Bits, Floats
-from qhn.backend.aer import publish, read_bits
+from qhn.backend.aer import publish
 from qhn.backend.bound import CircuitPrice, CircuitSamples
 from qhn.backend.device.bound_placement import CircuitPlacer
 from qhn.backend.device.placement import Placement, place
@@ -26,7 +27,15 @@ from qhn.backend.ibm.bound import BoundSampler
 from qhn.backend.ibm.connection import Connection
 from qhn.backend.ibm.jobs import Jobs
 from qhn.backend.ibm.selftest import BARE, SHOTS, SelfTest, complaint
-from qhn.backend.ibm.submission import JobResult, Submission, billed_seconds, run_all, sampler_request, tags_of
+from qhn.backend.ibm.submission import (
+    JobResult,
+    Submission,
+    billed_seconds,
+    read_result,
+    run_all,
+    sampler_request,
+    tags_of,
+)
 from qhn.backend.ibm.tested import SelfTests
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import BackendError, check_request
@@ -262,10 +271,9 @@ class DeviceSampler:
             price_seconds=self.placement.job_seconds(circuits, shots),
         )
 
-        def read(result: Any) -> tuple[Bits, list[Bits]]:
-            return read_bits(result), [read_bits(result, index) for index in range(1, 1 + len(calibration))]
-
-        return Submission(request, (len(angles), shots, len(self.placement.tiles) * self.ansatz.num_qubits), read)
+        width = len(self.placement.tiles) * self.ansatz.num_qubits
+        read = partial(read_result, calibrations=len(calibration))
+        return Submission(request, (len(angles), shots, width), read)
 
     def _digest(self, angles: Floats, shots: int, calibrations: int) -> str:
         """The hash of everything that a job measures: angles, shots, and the qubits in use."""

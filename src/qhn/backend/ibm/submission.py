@@ -10,6 +10,7 @@ import numpy as np
 from qiskit_ibm_runtime.executor_sampler import Sampler
 
 from qhn.arrays import Bits
+from qhn.backend.aer import read_bits
 from qhn.backend.device.price import MAX_JOB_SECONDS
 from qhn.backend.ibm.jobs import Jobs, Request
 from qhn.backend.settings import DeviceSettings
@@ -68,6 +69,20 @@ class Submission:
     request: Request
     shape: tuple[int, int, int]
     read: Callable[[Any], tuple[Bits, list[Bits]]]
+
+
+def read_result(result: Any, calibrations: int) -> tuple[Bits, list[Bits]]:
+    """The bits of a job that measured one circuit at several sets of angles, and then calibration circuits.
+
+    Args:
+        result: the result that Qiskit's client returns.
+        calibrations: number of calibration circuits.
+
+    Returns:
+        The bits of the circuit, ``[num_executions, shots, num_clbits]`` with bit 0 first, and those of each calibration
+        circuit, ``[shots, num_clbits]``.
+    """
+    return read_bits(result), [read_bits(result, index) for index in range(1, 1 + calibrations)]
 
 
 def run_all(jobs: Jobs, submissions: Sequence[Submission], *, keep: bool) -> list[JobResult]:
