@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -48,6 +49,10 @@ MapOption = Annotated[Path | None, typer.Option("--map", help="Draw the chip and
 BudgetOption = Annotated[float, typer.Option(help="QPU seconds to spend; 600 in 28 days are the Open plan's.")]
 RehearsalsOption = Annotated[
     int | None, typer.Option(help="Rehearse so often on the device's twin, for the E to expect of each step; 20, say.")
+]
+KeepOption = Annotated[
+    Path | None,
+    typer.Option("--keep-answers", metavar="DIR", help="Write what the service says of the jobs, redacted."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")]
 
@@ -140,12 +145,51 @@ def _is_free(name: str, chip_map: Path | None, rehearsals: int | None, as_json: 
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    experiment: Annotated[
+        str | None, typer.Argument(metavar="[EXPERIMENT]", help="With --protocol: a preset, a .toml file or a table.")
+    ] = None,
+    protocol: Annotated[
+        bool, typer.Option("--protocol", help="Check every point of the protocol before a run on --backend.")
+    ] = False,
+    label: LabelOption = None,
+    backend: BackendOption = None,
+    shots: ShotsOption = None,
+    ansatz: AnsatzOption = None,
+    layers: LayersOption = None,
+    order: OrderOption = None,
+    seed: SeedOption = None,
+    steps: StepsOption = None,
+    tiles: TilesOption = None,
+    mitigation: MitigationOption = None,
+    settings: SetOption = None,
+    results: ResultsOption = None,
+    trust: TrustOption = False,
+) -> None:
     """Whether all is in place for a run on a QPU: versions, account, what is left of it, devices; costs nothing."""
-    from qhn.backend.ibm.doctor import examine
+    options = {"shots": shots, "ansatz": ansatz, "layers": layers, "order": order, "seed": seed, "steps": steps}
+    options |= {"tiles": tiles, "mitigation": mitigation}
+    if protocol:
+        named = {"label": label} | options | {"results": results}
+        words = [experiment or DEFAULT_EXPERIMENT]
+        words += [part for name, value in named.items() if value is not None for part in (f"--{name}", str(value))]
+        words += [part for one in settings or () for part in ("--set", one)]
+        source = planned(words[0], label, settings, say=False, backend=backend, **options)
+        from qhn.run.protocol import Protocol
 
+        config = load(source, settings, backend=backend, **options)
+        findings = Protocol(config, results, shlex.join(words + ["--trust"] * trust), trust).examine()
+    else:
+        given: dict[str, Any] = {"experiment": experiment, "--label": label, "--backend": backend, "--results": results}
+        given |= {f"--{name}": value for name, value in options.items()} | {"--set": settings, "--trust": trust or None}
+        extra = next((name for name, value in given.items() if value is not None), None)
+        if extra is not None:
+            raise QhnError(f"{extra} goes with qhn doctor --protocol; qhn doctor alone looks at no experiment")
+        from qhn.backend.ibm.doctor import examine
+
+        findings = examine()
     verdicts = set()
-    for finding in examine():
+    for finding in findings:
         verdicts.add(finding.verdict)
         put(finding.line())
     if "unreachable" in verdicts:
@@ -155,7 +199,13 @@ def doctor() -> None:
 
 
 @app.command()
-def jobs(name: RunArgument = None, results: ResultsOption = None, as_json: JsonOption = False) -> None:
+def jobs(
+    name: RunArgument = None,
+    results: ResultsOption = None,
+    keep: KeepOption = None,
+    trust: TrustOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """The jobs of a run on a QPU: how far they are, what they cost, and what came of them."""
     from qhn.report.jobs import jobs_of_run, ledger_of, table
     from qhn.run.record import Record
@@ -163,6 +213,13 @@ def jobs(name: RunArgument = None, results: ResultsOption = None, as_json: JsonO
     record = Record.load(find(name, results))
     if not record.config.train.machine.bills:
         raise QhnError(f"{record.config.run_id} ran on {record.config.train.backend}, and only ibm_<device> has jobs")
+    if keep is not None:
+        from qhn.report.answers import keep_answers
+        from qhn.run.recorded_problem import problem_of
+
+        ansatz = record.config.circuit(problem_of(record), trust=trust)
+        for line in keep_answers(record, ansatz.unrolled, keep):
+            tell(line)
     lines, complaint = jobs_of_run(record)
     if complaint:
         tell(f"qhn: {complaint}; this is what was last known")

@@ -34,10 +34,12 @@ from qhn.backend.ibm.failure import (
     SESSION_CLOSED,
     Classify,
     Kind,
+    codes_of,
     has_code,
     kind_at_reading,
     kind_at_submission,
     kind_of,
+    status_of,
 )
 from qhn.backend.ibm.session import close_session, note_session, open_session, settle_sessions
 from qhn.backend.journal import Journal
@@ -497,6 +499,8 @@ class Jobs:
                 qpu_seconds=self.connection.bill(job_id) if job_id and ended else UNSAID,
                 error=type(error).__name__,
                 kind=found.name.lower(),
+                status=status_of(error),
+                codes=sorted(codes_of(error)) or None,
             )
             self._note(entry)
             if found is Kind.QUOTA:
