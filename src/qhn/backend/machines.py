@@ -79,14 +79,26 @@ class Machine:
             ValueError: if the settings are those of another kind of machine, or there is no such backend.
             BackendError: if the service cannot be reached.
         """
-        module, _, function = self.opened_by.partition(":")
-        opens: Opens = attrgetter(function)(import_module(module))
-        found = opens(name, self._own(settings), journal)
+        found = self.opener()(name, self._own(settings), journal)
         if isinstance(found, MeasuresCircuits):
             return found  # type: ignore[return-value]  # it has the methods of a backend, too
         from qhn.backend.vendor.plug_in import machine_from  # imported late, as Qiskit's primitives take half a second
 
         return machine_from(found, settings, journal, name=name, bills=self.bills)
+
+    def opener(self) -> Opens:
+        """The function that opens a backend, imported."""
+        module, _, function = self.opened_by.partition(":")
+        found: Opens = attrgetter(function)(import_module(module))
+        return found
+
+    def is_called(self, name: str) -> bool:
+        """Whether a name is that of the machine, or of one of several with its prefix.
+
+        >>> machine_of("fake_torino").is_called("fake_manila"), machine_of("aer").is_called("aer-mps")
+        (True, False)
+        """
+        return name == self.name or (self.name.endswith("_") and name.startswith(self.name))
 
     def _own(self, settings: Settings | None) -> Settings:
         """The settings as the machine's type; a device's settings serve for its rehearsal, with defaults added.
@@ -132,7 +144,7 @@ def machine_of(name: str) -> Machine:
     if name == "least-busy":
         raise QhnError("backend least-busy is chosen at the command line: qhn run … --backend least-busy")
     for machine in MACHINES:
-        if name == machine.name or (machine.name.endswith("_") and name.startswith(machine.name)):
+        if machine.is_called(name):
             return machine
     if (found := _plug_in(name)) is not None:
         return found
@@ -186,7 +198,7 @@ def spelled(machines: Iterable[Machine]) -> str:
     """The names of machines, joined for use in a sentence.
 
     >>> spelled(machine for machine in MACHINES if machine.has_chip)
-    'backends fake_<device> and ibm_<device>'
+    'backends fake_<device>, twin_<device> and ibm_<device>'
     """
     names = [machine.spelling for machine in machines]
     head = ", ".join(names[:-1])
