@@ -30,7 +30,7 @@ def judge(page: Writer, gains: Mapping[Setting, Gains]) -> None:
 
     Args:
         page: the section.
-        gains: by how much each rule ends lower than each of the program's own, in each setting.
+        gains: the final E of each of the program's own rules minus that of each other rule, in each setting.
     """
     family, rules = Family("looking ahead with equal rows"), [name for name in RULES if name not in AGAINST]
     keys = [(rule, setting, other) for rule in rules for setting in gains for other in AGAINST]
