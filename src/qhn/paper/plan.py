@@ -167,7 +167,9 @@ PREDICTION = PredictionPlan()
 class ControlsPlan(Plan):
     """The plan of the controls of “entanglement helps”."""
 
-    starts: int = fixed(300, "of each control; a difference of 0.16 near ½ is found in nine of ten cases, corrected")
+    starts: int = fixed(
+        300, "of each control; beside 1,000 of a circuit .15 near ½ is found in nine of ten cases, corrected"
+    )
     scattered: int = fixed(200, "of circuits with CX on random pairs, whose E takes a state vector: 0.3 s each")
     restarts: int = fixed(300, "starts of each circuit whose gradients are spent on the product state instead")
     row_restarts: int = fixed(100, "the same in circuit rows, which pay for up to a hundred starts each")
@@ -175,7 +177,9 @@ class ControlsPlan(Plan):
         20, "of each circuit trained by samples; judged at ε = 0.03, since they tell no small rates apart"
     )
     searches: int = fixed(30, "by each model that is trained by samples")
-    evaluations: int = fixed(3000, "different networks of such a search, fewer than the circuit beside it")
+    evaluations: int = fixed(3000, "different networks of such a search; the circuits are judged at as many")
+    equal_searches: int = fixed(20, "by models on as many networks as the circuit's whole training takes")
+    equal_together: int = fixed(128, "runs that advance together in those, for time")
     shots: int = fixed(100, "a row, of the circuit beside these searches: the most of the section on search")
     epsilons: tuple[float, float] = fixed((0.03, 0.003), "the paper's, and ours, that only optimal networks satisfy")
 

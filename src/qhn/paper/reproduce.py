@@ -84,7 +84,8 @@ How to read it:
   succeeds with failed starts included; ∞ means that none did; the product state has the same rates in both orders,
   since it is the same circuit.
 - "Success" is E(θ) − C* < ε for the mean E over the trained distribution, not for its best sample.
-- Circuits share the seeds of their starts; the intervals of differences take them as independent.
+- Circuits share the seeds of their starts. Verdicts rest on intervals that take circuits for independent; in Figs. 2,
+  3 and 4 those of the same differences paired by start stand beside them.
 - One data set stands behind Figs. 2 and 3; the section on data sets says how much another would change.
 - Nothing here is a quantum advantage: the circuits are simulated classically, and classical searches stand beside
   them.

@@ -115,7 +115,7 @@ class QuantumDescent:
         if self.machine is None:
             task.build()
             return
-        if self.machine.kind.has_chip:
+        if self.machine.kind.is_priced:
             task.price(self.machine)  # that circuits are too large for it is said before that shots are too few
         task.check_counts()
         self.machine.check([task.price(self.machine)], self.config.descent.segments - self.num_stored)

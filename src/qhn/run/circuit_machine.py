@@ -180,11 +180,11 @@ class CircuitMachine:
                 is then :func:`qhn.run.stopping.stopped_by`.
             BackendError: if the machine or its service fails.
         """
-        price = self.price(circuits, shots) if self.kind.has_chip else None
+        price = self.price(circuits, shots) if self.kind.is_priced or self.kind.bills else None
         if price is not None:
             self._check_paid([price], 1)
         samples = self.backend.measure(circuits, shots, key)
-        self._measured.append((price, samples))
+        self._measured.append((price if self.kind.is_priced else None, samples))
         return samples
 
     def complete(self) -> dict[str, Any]:
@@ -235,7 +235,7 @@ class CircuitMachine:
 
     def budget_words(self) -> str:
         """The QPU seconds spent, and those left of the budget, in one line; empty on machines without a chip."""
-        return spent_words(self._limits, self.ledger().spent) if self.kind.has_chip else ""
+        return spent_words(self._limits, self.ledger().spent) if self.kind.is_priced else ""
 
     def _check_paid(self, prices: Sequence[CircuitPrice], num_steps: int) -> None:
         """Refuse to spend what is paid for without a record or a budget."""

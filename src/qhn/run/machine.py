@@ -178,7 +178,7 @@ class RunMachine:
 
         It is empty on other machines, unless one simulates the circuit in another way than it is known for.
         """
-        if not self.kind.has_chip:
+        if self.sampler.placement is None:
             return str(self.sampler.describe().get("remark", "")) if self.kind.knows_distribution else ""
         facts = BackendFacts(self._facts())
         billed = "" if self.open().paid else "; nothing is billed, this is a rehearsal"
@@ -246,7 +246,7 @@ class RunMachine:
             "qpu_seconds": None if None in billed else sum(seconds for seconds in billed if seconds),
             "job_ids": [job_id for one in samples for job_id in one.job_ids],
         }
-        if self.forecast.placement is None or not samples:
+        if not self.kind.is_priced or not samples:
             return timing
         known = self.forecast.amount(measurements)
         return timing | {"price_seconds": known.seconds, "price_jobs": known.jobs}
@@ -279,9 +279,8 @@ class RunMachine:
         measurements, whole = self.strategy.measurements(step, state), config.train.machine.bills
         if priced is not None:
             return priced.amount(measurements, whole=whole) + priced.self_test(config, tests)
-        if not self.kind.has_chip:
-            return Forecast(config, self.plan.ansatz).amount(measurements)
-        return self.forecast.amount(measurements, whole=whole) + self.forecast.self_test(tests)
+        forecast = self.forecast if self.kind.is_priced else Forecast(config, self.plan.ansatz)
+        return forecast.amount(measurements, whole=whole) + forecast.self_test(tests)
 
     def evaluations(self, step: int, state: StrategyState | None = None) -> int:
         """The most bitstrings that a step can evaluate and that are not known yet.
@@ -294,8 +293,10 @@ class RunMachine:
         if priced is not None:
             met = priced.bitstrings(measurements)
         else:
-            has_chip = self.kind.has_chip
-            met = (self.forecast if has_chip else Forecast(self.plan.config, self.plan.ansatz)).bitstrings(measurements)
+            is_priced = self.kind.is_priced
+            met = (self.forecast if is_priced else Forecast(self.plan.config, self.plan.ansatz)).bitstrings(
+                measurements
+            )
         left: int = 2**self.plan.ansatz.num_qubits - self._distinct
         return min(met, left)
 
@@ -399,7 +400,7 @@ class RunMachine:
 
     def budget_words(self) -> str:
         """The QPU seconds spent, and those left of the budget, in one line; empty on machines other than devices."""
-        if not self.kind.has_chip or self.plan.config.train.shots is None:
+        if not self.kind.is_priced or self.plan.config.train.shots is None:
             return ""
         return spent_words(self.plan.config.train, self.ledger().spent)
 

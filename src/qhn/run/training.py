@@ -57,6 +57,7 @@ def train(
     *,
     problem: Problem | None = None,
     ansatz: QuantumCircuit | Ansatz | None = None,
+    backend: object | None = None,
     results: str | Path | None = None,
     record: bool = True,
     restart: bool = False,
@@ -74,6 +75,8 @@ def train(
             with it resumes the run; without one every call begins another run, which cannot be resumed.
         ansatz: a circuit of your own with free parameters, in place of that which ``config`` describes. Its text
             becomes the table ``[ansatz]`` of the run, which is resumed and shown without the object.
+        backend: a ``BackendV2`` or V2 sampler of Qiskit, in place of the machine that ``config`` names. The record
+            keeps its name; the run is resumed by calling again with it, and shown without.
         results: directory of all runs; by default ``$QHN_RESULTS`` or ``results``. The run has a directory of its own
             in it, which its configuration determines: calling again resumes, or shows a finished run.
         record: whether the run is kept on disk. Otherwise nothing remains of it, and a machine whose shots are paid for
@@ -100,6 +103,8 @@ def train(
     """
     if problem is not None:
         config = config.given(problem)
+    if backend is not None:
+        config = config.on(backend)
     config = config.without_code(trust) if ansatz is None else config.trained(ansatz)
     plan = prepare(config, problem, named=True, trust=trust)
     options: dict[str, Any] = {"detach": detach, "retry_self_test": retry_self_test}
@@ -109,14 +114,14 @@ def train(
     if record and found.exists and not restart:
         kept = Record.load(directory)
         return Training(replace(plan, config=with_stop_rules_of(config, kept)), OnDisk(kept), **options)
-    backend = config.backend(found.journal if record else None)
-    sampler = backend.compile(plan.ansatz.unrolled)
+    machine = config.backend(found.journal if record else None)
+    sampler = machine.compile(plan.ansatz.unrolled)
     forecast = Forecast(config, plan.ansatz, sampler.placement)
-    check_start(forecast, paid=backend.paid, record=record)  # refuse what cannot run before anything is written
+    check_start(forecast, paid=machine.paid, record=record)  # refuse what cannot run before anything is written
     if config.train.shots is None:
         check_knows_distribution(sampler)
     if not record:
-        return Training(plan, Unrecorded(), backend)
+        return Training(plan, Unrecorded(), machine)
     if found.exists:
         found.set_aside()
     directory.mkdir(parents=True, exist_ok=True)
@@ -125,7 +130,7 @@ def train(
             kept = Record.load(directory, lock)
             return Training(replace(plan, config=with_stop_rules_of(config, kept)), OnDisk(kept), **options)
         kept = Record.create(config, directory, lock)
-        return Training(replace(plan, config=kept.config), OnDisk(kept), backend, **options)
+        return Training(replace(plan, config=kept.config), OnDisk(kept), machine, **options)
 
 
 def resume(

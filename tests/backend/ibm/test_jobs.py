@@ -258,7 +258,7 @@ def test_a_job_of_other_qubits_is_given_up(service: Service, tmp_path: Path) -> 
 def test_a_result_that_is_not_what_was_asked_for_is_read_once_more(
     wrong: str, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = ibm.read_bits
+    read = submission.read_bits
 
     def misread(result: object, index: int = 0) -> np.ndarray:
         bits = read(result, index)
@@ -275,12 +275,12 @@ def test_a_result_that_is_not_what_was_asked_for_is_read_once_more(
     quiet = again(0)
     for _ in range(2):
         with monkeypatch.context() as patched:
-            patched.setattr(ibm, "read_bits", misread)
+            patched.setattr(submission, "read_bits", misread)
             with pytest.raises(BackendError, match="its result is not what was asked for; qhn resume reads it once"):
                 again(1)
     np.testing.assert_array_equal(again(1), quiet)  # read wrongly twice: it is measured again
     with monkeypatch.context() as patched:
-        patched.setattr(ibm, "read_bits", misread)
+        patched.setattr(submission, "read_bits", misread)
         with pytest.raises(BackendError, match="its result is not what was asked for"):
             again(2)
     np.testing.assert_array_equal(again(2), quiet)  # read wrongly once: it was there
@@ -449,12 +449,12 @@ def test_a_client_with_a_wrong_order_is_stopped_before_a_step_is_paid(
 ) -> None:
     """Bits in reverse; angles in reverse; or angles in the order of their names, in which theta[10] precedes [2]."""
     ansatz = hypernetwork(4, 1)
-    read, publish = ibm.read_bits, ibm.publish
+    read, publish = submission.read_bits, ibm.publish
     by_name = np.argsort([str(number) for number in range(ansatz.num_parameters)])
     swaps = {"angles": slice(None, None, -1), "names": by_name}
     with monkeypatch.context() as patched:
         if wrong == "bits":
-            patched.setattr(ibm, "read_bits", lambda *words: read(*words)[..., ::-1])
+            patched.setattr(submission, "read_bits", lambda *words: read(*words)[..., ::-1])
         else:
             patched.setattr(ibm, "publish", lambda circuit, thetas: publish(circuit, thetas[:, swaps[wrong]]))
         expected = "reverse order" if wrong == "bits" else "angles or bits are in a wrong order"
@@ -483,9 +483,9 @@ def test_a_wrong_order_is_found_on_a_routed_circuit(
 ) -> None:
     monkeypatch.setattr("qhn.backend.ibm.certain.MAX_STEPS", 20_000)
     circuit = ansatz(kind, 4)
-    read, publish = ibm.read_bits, ibm.publish
+    read, publish = submission.read_bits, ibm.publish
     if wrong == "bits":
-        monkeypatch.setattr(ibm, "read_bits", lambda *words: read(*words)[..., ::-1])
+        monkeypatch.setattr(submission, "read_bits", lambda *words: read(*words)[..., ::-1])
     if wrong == "angles":
         monkeypatch.setattr(ibm, "publish", lambda circuit, thetas: publish(circuit, thetas[:, ::-1]))
     told: list[str] = []

@@ -48,6 +48,31 @@ class Connection:
         """Qiskit's object for the service, which finds jobs by their tags; None in local mode."""
         return getattr(self.device, "service", None)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether jobs are run in this process by the client itself, whose order of bits needs no test."""
+        return self.service is None
+
+    @property
+    def finds_by_tag(self) -> bool:
+        """Whether the service finds a job by its tags, so that one whose answer was lost is not paid for twice."""
+        return self.service is not None
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether jobs can be submitted together, in a batch or a session."""
+        return self.service is not None
+
+    def complaint(self, job: str, kind: Kind, error: BaseException) -> str:
+        """The message for the user about a job that did not end well.
+
+        Args:
+            job: the job in words.
+            kind: kind of the failure.
+            error: the exception of the client; only its name is told, as its text can hold account data.
+        """
+        return f"{self.device.name}: {job} did not end well ({type(error).__name__}); {kind.value}"
+
     def remember(self, job: Any) -> str:
         """Remember a job that was just submitted, and return its id."""
         job_id: str = job.job_id()

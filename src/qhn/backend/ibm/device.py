@@ -15,7 +15,7 @@ from qiskit import QuantumCircuit
 from qiskit.providers import BackendV2
 
 from qhn.arrays import Bits, Floats
-from qhn.backend.aer import publish, read_bits
+from qhn.backend.aer import publish
 from qhn.backend.bound import CircuitPrice, CircuitSamples
 from qhn.backend.device.bound_placement import CircuitPlacer
 from qhn.backend.device.placement import Placement, place
@@ -26,7 +26,7 @@ from qhn.backend.ibm.bound import BoundSampler
 from qhn.backend.ibm.connection import Connection
 from qhn.backend.ibm.jobs import Jobs
 from qhn.backend.ibm.selftest import BARE, SHOTS, SelfTest, complaint
-from qhn.backend.ibm.submission import JobResult, Submission, billed_seconds, run_all, sampler_request, tags_of
+from qhn.backend.ibm.submission import Client, IbmClient, JobResult, Submission, billed_seconds, run_all, tags_of
 from qhn.backend.ibm.tested import SelfTests
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import BackendError, check_request
@@ -151,12 +151,19 @@ class Device:
 
 
 class DeviceSampler:
-    """A sampler of an ansatz that is placed on qubits of a QPU."""
+    """A sampler of an ansatz that is placed on qubits of a device.
 
-    def __init__(self, placement: Placement, jobs: Jobs) -> None:
+    Args:
+        placement: the placed ansatz.
+        jobs: the jobs of the run.
+        client: the client that takes the jobs.
+    """
+
+    def __init__(self, placement: Placement, jobs: Jobs, client: Client | None = None) -> None:
         self.placement = placement
         self.ansatz = placement.ansatz
         self.jobs = jobs
+        self._client: Client = client or IbmClient()
         self._self_tests = SelfTests(jobs, placement.chip.name)
 
     @property
@@ -190,8 +197,10 @@ class DeviceSampler:
         task = self.placement.task(len(thetas), group, shots)
         divided = parts(task)
         tags = tags_of(key.tag, len(divided))
+        seeds = key.generator().integers(2**32, size=len(divided)).tolist()
         submissions = [
-            self._submission(angles[part], task.shots_taken, tag) for part, tag in zip(divided, tags, strict=True)
+            self._submission(angles[part], task.shots_taken, tag, seed)
+            for part, tag, seed in zip(divided, tags, seeds, strict=True)
         ]
         jobs = run_all(self.jobs, submissions, keep=len(divided) > 1)  # of one job, the caller keeps the samples
         bits = self._by_tile(np.concatenate([job.bits for job in jobs]))
@@ -225,11 +234,11 @@ class DeviceSampler:
         def measure(tag: str) -> tuple[str, str | None]:
             if test.is_bare:
                 self.jobs.terms.tell(f"the self-test measures {BARE}")
-            submission = self._submission(test.angles, SHOTS, tag, calibrate=False, circuit=test.circuit)
+            submission = self._submission(test.angles, SHOTS, tag, 0, calibrate=False, circuit=test.circuit)
             (job,) = run_all(self.jobs, [submission], keep=False)
             return job.job_id, complaint(self._by_tile(job.bits), test.expected)
 
-        digest = self._digest(test.angles, SHOTS, 0)
+        digest = measured_digest(self.placement, test.angles, SHOTS, 0)
         self._self_tests.make(run, digest, measure, circuit=BARE if test.is_bare else None)
 
     def _submission(
@@ -237,6 +246,7 @@ class DeviceSampler:
         angles: Floats,
         shots: int,
         tag: str,
+        seed: int,
         *,
         calibrate: bool = True,
         circuit: QuantumCircuit | None = None,
@@ -247,30 +257,29 @@ class DeviceSampler:
             angles: sets of angles, ``[num_executions, num_tiles·num_parameters]``.
             shots: number of measurements of each circuit.
             tag: name of the job's request.
+            seed: seed of the random numbers of a simulator.
             calibrate: whether the calibration circuits of the settings are measured, too.
             circuit: another circuit than that of the placement, on the same qubits.
         """
         calibration = self.placement.calibration if calibrate else []
         circuits = len(angles) + len(calibration)
-        request = sampler_request(
-            [publish(self.circuit if circuit is None else circuit, angles), *((one,) for one in calibration)],
+        pubs = [publish(self.circuit if circuit is None else circuit, angles), *((one,) for one in calibration)]
+        request = self._client.request(
+            pubs,
             self.placement.settings,
             tag=tag,
-            digest=self._digest(angles, shots, len(calibration)),
+            digest=measured_digest(self.placement, angles, shots, len(calibration)),
             circuits=circuits,
             shots=shots,
             price_seconds=self.placement.job_seconds(circuits, shots),
+            seed=seed,
         )
 
         def read(result: Any) -> tuple[Bits, list[Bits]]:
-            return read_bits(result), [read_bits(result, index) for index in range(1, 1 + len(calibration))]
+            first, *others = self._client.bits(result, pubs, shots)
+            return first, others
 
         return Submission(request, (len(angles), shots, len(self.placement.tiles) * self.ansatz.num_qubits), read)
-
-    def _digest(self, angles: Floats, shots: int, calibrations: int) -> str:
-        """The hash of everything that a job measures: angles, shots, and the qubits in use."""
-        asked = repr((self.placement.qubits, self.placement.folded, shots, calibrations))
-        return hashlib.sha256(angles.tobytes() + asked.encode()).hexdigest()
 
     def _readout_counts(self, jobs: list[JobResult]) -> ReadoutCounts | None:
         """Readout errors counted in the calibration circuits of all jobs; None if there are none."""
@@ -280,6 +289,19 @@ class DeviceSampler:
         zeros, ones = (np.concatenate([job.calibration[state] for job in jobs]) for state in (0, 1))
         counts = np.stack([zeros.sum(axis=0, dtype=np.int64), (1 - ones).sum(axis=0, dtype=np.int64)], axis=-1)
         return ReadoutCounts(counts.reshape(*shape, 2), len(zeros), self.placement.qubits)
+
+
+def measured_digest(placement: Placement, angles: Floats, shots: int, calibrations: int) -> str:
+    """The hash of everything that a job measures: angles, shots, and the qubits in use.
+
+    Args:
+        placement: the placed circuit.
+        angles: sets of angles, ``[num_executions, num_tiles·num_parameters]``.
+        shots: number of measurements of each circuit.
+        calibrations: number of calibration circuits.
+    """
+    asked = repr((placement.qubits, placement.folded, shots, calibrations))
+    return hashlib.sha256(angles.tobytes() + asked.encode()).hexdigest()
 
 
 def _applied(name: str, settings: DeviceSettings) -> dict[str, Any]:

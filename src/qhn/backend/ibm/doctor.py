@@ -8,13 +8,14 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from qhn.backend import BackendError, open_backend
+from qhn.backend.vendor.installed import installed
 from qhn.circuit.hypernetwork import product_state
 from qhn.seeds import Key
 from qhn.text import aligned
@@ -52,9 +53,17 @@ class Finding:
 
 def examine() -> Iterator[Finding]:
     """Make all checks in order; those that depend on an account only if there is one."""
+    yield from examine_installation()
+    service = yield from examine_account()
+    if service is not None:
+        yield _devices(service)
+
+
+def examine_installation() -> Iterator[Finding]:
+    """Check the versions of the packages, and that a rehearsal returns bits in the right order."""
     yield _versions()
     yield _rehearsal()
-    yield from _account()
+    yield from _plug_ins()
 
 
 def _versions() -> Finding:
@@ -93,7 +102,21 @@ def _rehearsal() -> Finding:
     return Finding("rehearsal", "ok", "fake_manila runs; --backend fake_<device> costs nothing")
 
 
-def _account() -> Iterator[Finding]:
+def _plug_ins() -> Iterator[Finding]:
+    """The machines of installed plug-ins, and whether they can be imported; none is opened."""
+    for one in installed():
+        if one.complaint:
+            yield Finding("plug-in", "note", f"{one.spelling}, {one.where}, {one.complaint}")
+        else:
+            yield Finding("plug-in", "ok", f"{one.spelling}, {one.where}")
+
+
+def examine_account() -> Generator[Finding, None, Any]:
+    """Check the account and what it has left.
+
+    Returns:
+        Qiskit's object for the service; None if there is no account, or it cannot be used now.
+    """
     from qhn.backend.ibm import account
 
     path = account.account_file()
@@ -107,26 +130,31 @@ def _account() -> Iterator[Finding]:
         service = account.connect()
     except account.NoAccount as error:
         yield Finding("account", "no account", str(error))
-        return
+        return None
     except account.RefusedAccount as error:
         yield Finding("service", "bad", str(error))
-        return
+        return None
     except BackendError as error:
         yield Finding("service", "unreachable", str(error))
-        return
+        return None
     try:
         left = account.usage(service)
         yield _usage(left)
     except BackendError as error:
         yield Finding("usage", "unreachable", f"{error}; try again later")
+    return service
+
+
+def _devices(service: Any) -> Finding:
+    """All devices of the account as a table."""
+    from qhn.backend.ibm import account
+
     try:
         reached = account.devices(service)
     except BackendError as error:
-        yield Finding("devices", "unreachable", f"{error}; try again later")
-        return
+        return Finding("devices", "unreachable", f"{error}; try again later")
     if not any(device.operational for device in reached):
-        yield Finding("devices", "bad", "the account reaches no device that works now; check its instance, or wait")
-        return
+        return Finding("devices", "bad", "the account reaches no device that works now; check its instance, or wait")
     rows = [
         (
             device.name,
@@ -137,7 +165,7 @@ def _account() -> Iterator[Finding]:
         for device in reached
     ]
     table = aligned(("device", "qubits", "jobs waiting", "between shots"), rows)
-    yield Finding("devices", "ok", f"{len(rows)}, the shortest queue first\n\n{table}")
+    return Finding("devices", "ok", f"{len(rows)}, the shortest queue first\n\n{table}")
 
 
 def _usage(found: Usage) -> Finding:

@@ -34,10 +34,12 @@ from qhn.backend.ibm.failure import (
     SESSION_CLOSED,
     Classify,
     Kind,
+    codes_of,
     has_code,
     kind_at_reading,
     kind_at_submission,
     kind_of,
+    status_of,
 )
 from qhn.backend.ibm.session import close_session, note_session, open_session, settle_sessions
 from qhn.backend.journal import Journal
@@ -288,18 +290,34 @@ class Jobs:
             )
 
     def _listing_delay(self, request: Request) -> float:
-        """Seconds until the service lists a job that another process may have submitted just before it died."""
-        own = [] if self.connection.service is None else self._history().of_tag(request.tag)
+        """Seconds until the service lists a job that another process may have submitted just before it died.
+
+        Where jobs are not found by their tags, the user is told of such a job instead.
+        """
+        own = self._history().of_tag(request.tag)
+        if not self.connection.finds_by_tag:
+            self._tell_of_lost(request, own)
+            return 0.0
         if not own or own[-1].event is not Event.INTENT:
             return 0.0
         written = own[-1].written
         passed = 0.0 if written is None else max(0.0, time.time() - written)  # a clock may have been ahead
         return max(0.0, LISTING_DELAY - passed)
 
+    def _tell_of_lost(self, request: Request, own: Sequence[Entry]) -> None:
+        """Say that a job of an earlier process may be paid for without its bits, as nothing finds it again."""
+        lost = self._noted(request) if self.connection.service is None else []
+        if lost:
+            self.terms.tell(
+                f"the client cannot read the job {lost[-1]} of an earlier process; it is submitted once more"
+            )
+        elif own and own[-1].event is Event.INTENT:
+            self.terms.tell(f"{request.tag} may have been accepted before an earlier process died; see your account")
+
     @contextlib.contextmanager
     def _mode(self, requests: Sequence[Request]) -> Iterator[Any]:
         """The batch or session to which jobs are submitted; None for the device itself."""
-        if self.connection.service is None or not requests or not (self.in_session or len(requests) > 1):
+        if not self.connection.takes_batches or not requests or not (self.in_session or len(requests) > 1):
             yield None
             return
         if self.in_session:
@@ -400,7 +418,7 @@ class Jobs:
             else:
                 return self._only(request, self._known_as(request, job))
             kind = kind_at_submission(failure)
-            if self.connection.service is None:
+            if not self.connection.finds_by_tag:  # it may have been accepted
                 raise failure
             if kind is Kind.BUSY:
                 if self.terms.detach:
@@ -481,15 +499,14 @@ class Jobs:
                 qpu_seconds=self.connection.bill(job_id) if job_id and ended else UNSAID,
                 error=type(error).__name__,
                 kind=found.name.lower(),
+                status=status_of(error),
+                codes=sorted(codes_of(error)) or None,
             )
             self._note(entry)
             if found is Kind.QUOTA:
                 raise QuotaError(f"{self.connection.device.name}: {found.value}") from None
-            raise BackendError(self._complaint(request, job_id, found, type(error).__name__)) from None
-
-    def _complaint(self, request: Request, job_id: str | None, kind: Kind, name: str) -> str:
-        job = f"the job of {request.tag}" if job_id is None else f"the job {job_id} of {request.tag}"
-        return f"{self.connection.device.name}: {job} did not end well ({name}); {kind.value}"
+            job = f"the job of {request.tag}" if job_id is None else f"the job {job_id} of {request.tag}"
+            raise BackendError(self.connection.complaint(job, found, error)) from None
 
     def _note(self, entry: Entry) -> None:
         if self.journal is not None:

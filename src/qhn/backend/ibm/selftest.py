@@ -26,6 +26,7 @@ from qhn.backend.device.isa import measured_qubits, prepared_circuits
 from qhn.backend.device.placement import Placement
 from qhn.backend.events import Entry
 from qhn.backend.ibm.certain import certain_outcomes
+from qhn.circuit.ansatz import GateCircuit
 from qhn.circuit.hypernetwork import Hypernetwork, product_state
 
 ROWS, SHOTS = 4, 100  # sets of angles, and shots of each set
@@ -139,6 +140,19 @@ def known_outcomes(ansatz: Hypernetwork, num_rows: int) -> tuple[Floats, Bits]:
             thetas.append(theta)
             outcomes.append(bits)
     return np.array(thetas), np.array(outcomes)
+
+
+def known_test(ansatz: GateCircuit) -> tuple[GateCircuit, Floats, Bits]:
+    """A circuit with angles ``[ROWS, num_parameters]`` and the bits ``[ROWS, num_qubits]`` that it should measure.
+
+    It is the ansatz where outcomes of it are certain, and otherwise an RY of each qubit.
+    """
+    found: tuple[Floats, Bits] | None
+    found = known_outcomes(ansatz, ROWS) if isinstance(ansatz, Hypernetwork) else certain_outcomes(ansatz, ROWS)
+    if found is not None:
+        return ansatz, *found
+    bare = product_state(ansatz.num_qubits)
+    return bare, *known_outcomes(bare, ROWS)
 
 
 def complaint(measured: Bits, expected: Bits) -> str | None:

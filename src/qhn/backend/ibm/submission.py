@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from qiskit_ibm_runtime.executor_sampler import Sampler
 
 from qhn.arrays import Bits
+from qhn.backend.aer import read_bits
 from qhn.backend.device.price import MAX_JOB_SECONDS
 from qhn.backend.ibm.jobs import Jobs, Request
 from qhn.backend.settings import DeviceSettings
@@ -70,6 +71,20 @@ class Submission:
     read: Callable[[Any], tuple[Bits, list[Bits]]]
 
 
+def read_result(result: Any, calibrations: int) -> tuple[Bits, list[Bits]]:
+    """The bits of a job that measured one circuit at several sets of angles, and then calibration circuits.
+
+    Args:
+        result: the result that Qiskit's client returns.
+        calibrations: number of calibration circuits.
+
+    Returns:
+        The bits of the circuit, ``[num_executions, shots, num_clbits]`` with bit 0 first, and those of each calibration
+        circuit, ``[shots, num_clbits]``.
+    """
+    return read_bits(result), [read_bits(result, index) for index in range(1, 1 + calibrations)]
+
+
 def run_all(jobs: Jobs, submissions: Sequence[Submission], *, keep: bool) -> list[JobResult]:
     """Run one job for each submission, all submitted together, and return their results in order.
 
@@ -105,37 +120,74 @@ def run_all(jobs: Jobs, submissions: Sequence[Submission], *, keep: bool) -> lis
     return [found[number] for number in range(len(submissions))]
 
 
-def sampler_request(
-    pubs: Sequence[Any],
-    settings: DeviceSettings,
-    *,
-    tag: str,
-    digest: str,
-    circuits: int,
-    shots: int,
-    price_seconds: float,
-) -> Request:
-    """The request for a job of Qiskit's sampler.
+class Client(Protocol):
+    """How a vendor's client takes jobs, and what it returns."""
 
-    Args:
-        pubs: circuits, each with its angles if it has any.
-        settings: how the device measures.
-        tag: name of the request.
-        digest: hash of everything that the job measures.
-        circuits: number of circuits that the job executes, counted once for each set of angles.
-        shots: number of measurements of each circuit.
-        price_seconds: QPU seconds that the job should take.
-    """
-    return Request(
-        tag=tag,
-        digest=digest,
-        rows=circuits,
-        shots=shots,
-        price_seconds=price_seconds,
-        submit=lambda mode, tags, execution_limit: Sampler(
-            mode=mode, options=_options(settings, tags, execution_limit)
-        ).run(pubs, shots=shots),
-    )
+    def request(
+        self,
+        pubs: Sequence[Any],
+        settings: DeviceSettings,
+        *,
+        tag: str,
+        digest: str,
+        circuits: int,
+        shots: int,
+        price_seconds: float,
+        seed: int,
+    ) -> Request:
+        """The request for a job.
+
+        Args:
+            pubs: circuits, each with its angles if it has any.
+            settings: how the device measures.
+            tag: name of the request.
+            digest: hash of everything that the job measures.
+            circuits: number of circuits that the job executes, counted once for each set of angles.
+            shots: number of measurements of each circuit.
+            price_seconds: QPU seconds that the job should take.
+            seed: seed of the random numbers of a simulator, from 0 to 2^32 − 1.
+        """
+        ...
+
+    def bits(self, result: Any, pubs: Sequence[Any], shots: int) -> list[Bits]:
+        """The bits of each PUB in a job's result: ``[num_rows, shots, num_clbits]``, without angles no axis of rows.
+
+        Raises:
+            ValueError: if the result is not that of such a job.
+        """
+        ...
+
+
+class IbmClient:
+    """IBM's client: jobs of Qiskit's sampler."""
+
+    def request(
+        self,
+        pubs: Sequence[Any],
+        settings: DeviceSettings,
+        *,
+        tag: str,
+        digest: str,
+        circuits: int,
+        shots: int,
+        price_seconds: float,
+        seed: int,
+    ) -> Request:
+        """The request for a job; a QPU has no use for the seed."""
+        return Request(
+            tag=tag,
+            digest=digest,
+            rows=circuits,
+            shots=shots,
+            price_seconds=price_seconds,
+            submit=lambda mode, tags, execution_limit: Sampler(
+                mode=mode, options=_options(settings, tags, execution_limit)
+            ).run(pubs, shots=shots),
+        )
+
+    def bits(self, result: Any, pubs: Sequence[Any], shots: int) -> list[Bits]:
+        """The bits of each PUB in the sampler's result."""
+        return [read_bits(result, index) for index in range(len(pubs))]
 
 
 def tags_of(tag: str, number: int) -> list[str]:
