@@ -213,7 +213,7 @@ def kept(folder: Path, run_id: str) -> Expectation | None:
         found = Expectation.from_json(checksums.parse_document(path.read_bytes()))
         if found.run_id != run_id:
             raise QhnError("it is of another run")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise RecordError(f"{path} is damaged: {shown_error(error)}; move it away") from None
