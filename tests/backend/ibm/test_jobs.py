@@ -519,8 +519,8 @@ def test_the_self_test_is_made_once_a_record_and_version_on_all_tiles(
     assert events(tmp_path, "qhn:r:test:0") == ["intent", "submitted", "done"]
     (test, *_) = Journal(tmp_path / "jobs.jsonl").history().entries()[1:]
     assert (test.rows, test.shots) == (4, 100)
-    monkeypatch.setattr(tested, "versions", lambda: {"qiskit": "9"})
-    monkeypatch.setattr("qhn.backend.ibm.selftest.versions", lambda: {"qiskit": "9"})
+    monkeypatch.setattr(tested, "versions", lambda *packages: {"qiskit": "9"})
+    monkeypatch.setattr("qhn.backend.ibm.selftest.versions", lambda *packages: {"qiskit": "9"})
     sampler(tmp_path).sample(THETAS, 100, Key(1, run="r", step=3))
     assert events(tmp_path, "qhn:r:test:1") == ["intent", "submitted", "done"]
 

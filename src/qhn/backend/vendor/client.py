@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,6 +16,8 @@ from qhn.backend.ibm.jobs import Request
 from qhn.backend.settings import DeviceSettings
 from qhn.backend.terms import BETWEEN
 from qhn.backend.vendor.results import Pub, bits_of_primitive, bits_of_results, bound_circuits
+
+MEMORY, SEED = "memory", "seed_simulator"  # options of simulators: single shots, and the seed of their random numbers
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ def _state(status: Any) -> str:
 class VendorClient(Protocol):
     """The part of a client that differs between a backend and a sampler."""
 
+    @property
+    def takes_seed(self) -> bool:
+        """Whether the same seed gives the same bits."""
+        ...
+
     def submit(self, pubs: Sequence[Pub], shots: int, seed: int) -> VendorJob:
         """Submit PUBs as one job, or as several where one takes no more circuits."""
         ...
@@ -100,19 +108,29 @@ class BackendClient(VendorClient):
     def __init__(self, device: BackendV2) -> None:
         self.device = device
 
+    @property
+    def takes_seed(self) -> bool:
+        """Whether the backend has the option ``seed_simulator``."""
+        return SEED in self.device.options
+
     def submit(self, pubs: Sequence[Pub], shots: int, seed: int) -> VendorJob:
         """Run the bound circuits of all PUBs, in as few jobs as the backend takes.
 
         Single shots are asked for, and a simulator is given the seed, if the backend has options of these names.
         """
-        circuits = bound_circuits(pubs)
+        circuits, jobs = bound_circuits(pubs), VendorJob([])
         most = self.device.max_circuits or len(circuits)
-        options = {"shots": shots} | {
-            name: value for name, value in (("memory", True), ("seed_simulator", seed)) if name in self.device.options
-        }
-        return VendorJob(
-            [self.device.run(circuits[first : first + most], **options) for first in range(0, len(circuits), most)]
-        )
+        for first in range(0, len(circuits), most):
+            own = seed if not first else int(np.random.SeedSequence([seed, first]).generate_state(1)[0])
+            options = {name: value for name, value in ((MEMORY, True), (SEED, own)) if name in self.device.options}
+            try:
+                job = self.device.run(circuits[first : first + most], shots=shots, **options)
+            except Exception:
+                with contextlib.suppress(Exception):  # those that were accepted would be paid for, and serve nothing
+                    jobs.cancel()
+                raise
+            jobs = VendorJob([*jobs.jobs, job])
+        return jobs
 
     def bits(self, result: Any, pubs: Sequence[Pub], shots: int) -> list[Bits]:
         """The bits of each PUB; shots of which only counts are known come in random, but reproducible order."""
@@ -129,9 +147,14 @@ class SamplerClient(VendorClient):
     def __init__(self, sampler: BaseSamplerV2) -> None:
         self.sampler = sampler
 
+    @property
+    def takes_seed(self) -> bool:
+        """Whether it is Qiskit's ``StatevectorSampler``; others draw as they are made."""
+        return type(self.sampler) is StatevectorSampler
+
     def submit(self, pubs: Sequence[Pub], shots: int, seed: int) -> VendorJob:
         """Run the PUBs as one job; Qiskit's ``StatevectorSampler`` draws by the seed, others as they are made."""
-        sampler = StatevectorSampler(seed=seed) if type(self.sampler) is StatevectorSampler else self.sampler
+        sampler = StatevectorSampler(seed=seed) if self.takes_seed else self.sampler
         return VendorJob([sampler.run(list(pubs), shots=shots)])
 
     def bits(self, result: Any, pubs: Sequence[Pub], shots: int) -> list[Bits]:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+from qiskit.providers.exceptions import JobError
 
 from qhn.backend.ibm.connection import Connection
 from qhn.backend.ibm.failure import Kind
 from qhn.backend.terms import ids_of
 from qhn.backend.vendor.client import VendorJob
-from qhn.errors import QhnError
+from qhn.errors import QhnError, QhnWarning
+from qhn.text import in_line
 
 Answer = TypeVar("Answer")
 RETRIEVERS = ("retrieve_job", "job")  # methods of backends and providers that return a job by its id
+MAX_WORDS = 300  # characters of a text of the vendor's client
+FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 
 
 class VendorService:
@@ -45,10 +51,13 @@ class VendorConnection(Connection):
     Attributes:
         name: name of the machine, for messages.
         bills: whether its jobs are billed, so that they are found again by their ids where that is possible.
+        client: name of the vendor's package; None if its object is of none that is installed.
     """
 
     name: str = ""
     bills: bool = False
+    client: str | None = None
+    _heard: set[str] = field(default_factory=set, init=False)  # warnings that were passed on
 
     @property
     def service(self) -> VendorService | None:
@@ -71,18 +80,62 @@ class VendorConnection(Connection):
         """Never: jobs are submitted one by one."""
         return False
 
+    @property
+    def title(self) -> str:
+        """The name of the machine, for messages; samplers have none of their own."""
+        return self.name
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The packages that could get an order of bits or angles wrong: the vendor's is one of them."""
+        return super().packages if self.client is None else (*super().packages, self.client)
+
+    @contextlib.contextmanager
+    def hearing(self) -> Iterator[None]:
+        """Pass warnings of the vendor's client on, each once, as warnings of this package.
+
+        Those of a machine that bills are suppressed, as they can hold account data, and so are those for developers.
+        """
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("ignore" if self.bills else "always")
+            for category in FOR_DEVELOPERS:
+                warnings.simplefilter("ignore", category)
+            yield
+        for words in dict.fromkeys(_in_words(one.message) for one in caught):
+            if words not in self._heard:
+                self._heard.add(words)
+                warnings.warn(QhnWarning(f"{self.name} warns: {words}"), stacklevel=2)
+
+    def has_ended(self, job_id: str | None, kind: Kind, error: BaseException) -> bool:
+        """Whether a failure means that nothing more comes of a job, so that it may be submitted again.
+
+        What a vendor's exception means is not known, so that the job's own state decides, once it was accepted. Before
+        that, only an error over what was asked says that it was not.
+        """
+        if kind is Kind.UNREADABLE:
+            return True
+        if job_id is None:
+            return isinstance(error, (TypeError, ValueError, JobError)) and not isinstance(error, OSError)
+        return self.state_if_known(job_id) in ("ERROR", "CANCELLED")
+
     def complaint(self, job: str, kind: Kind, error: BaseException) -> str:
         """The message about a job that failed; a machine that bills has its own words for account data left out."""
         is_told = not self.bills or isinstance(error, QhnError)
-        words = " ".join(str(error).split())[:300] if is_told else ""
+        words = _in_words(error) if is_told else ""
         return f"{self.name}: {job} did not end well ({type(error).__name__}{': ' * bool(words)}{words})"
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
         """Put a question to the vendor's client once, and return the answer."""
-        return question()
+        with self.hearing():
+            return question()
 
     def renew(self) -> None:
         """Leave the connection as it is: the vendor's client renews its own."""
+
+
+def _in_words(text: object) -> str:
+    """A text of the vendor's client as a part of one line."""
+    return in_line(" ".join(str(text).split()), MAX_WORDS)
 
 
 def retriever_of(device: Any) -> Callable[[str], Any] | None:
