@@ -13,8 +13,9 @@ from qiskit.providers import BackendV2, JobStatus
 from qhn.arrays import Bits
 from qhn.backend.ibm.jobs import Request
 from qhn.backend.settings import DeviceSettings
-from qhn.backend.terms import BETWEEN
 from qhn.backend.vendor.results import Pub, bits_of_primitive, bits_of_results, bound_circuits
+
+BETWEEN = ","  # between the ids of jobs that serve one request
 
 
 @dataclass(frozen=True)

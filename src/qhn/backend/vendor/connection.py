@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 
 from qhn.backend.ibm.connection import Connection
 from qhn.backend.ibm.failure import Kind
-from qhn.backend.terms import ids_of
-from qhn.backend.vendor.client import VendorJob
+from qhn.backend.vendor.client import BETWEEN, VendorJob
 from qhn.errors import QhnError
 
 Answer = TypeVar("Answer")
@@ -29,7 +28,7 @@ class VendorService:
 
     def job(self, job_id: str) -> VendorJob:
         """The job of the given id, or the jobs of several ids joined by commas."""
-        return VendorJob([self._retrieve(one) for one in ids_of([job_id])])
+        return VendorJob([self._retrieve(one) for one in job_id.split(BETWEEN)])
 
     def jobs(self, *, job_tags: list[str], limit: int | None = None) -> list[Any]:
         """The jobs with the given tags: none, since the vendor knows no tags."""
