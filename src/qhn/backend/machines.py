@@ -79,26 +79,14 @@ class Machine:
             ValueError: if the settings are those of another kind of machine, or there is no such backend.
             BackendError: if the service cannot be reached.
         """
-        found = self.opener()(name, self._own(settings), journal)
+        module, _, function = self.opened_by.partition(":")
+        opens: Opens = attrgetter(function)(import_module(module))
+        found = opens(name, self._own(settings), journal)
         if isinstance(found, MeasuresCircuits):
             return found  # type: ignore[return-value]  # it has the methods of a backend, too
         from qhn.backend.vendor.plug_in import machine_from  # imported late, as Qiskit's primitives take half a second
 
         return machine_from(found, settings, journal, name=name, bills=self.bills)
-
-    def opener(self) -> Opens:
-        """The function that opens a backend, imported."""
-        module, _, function = self.opened_by.partition(":")
-        found: Opens = attrgetter(function)(import_module(module))
-        return found
-
-    def is_called(self, name: str) -> bool:
-        """Whether a name is that of the machine, or of one of several with its prefix.
-
-        >>> machine_of("fake_torino").is_called("fake_manila"), machine_of("aer").is_called("aer-mps")
-        (True, False)
-        """
-        return name == self.name or (self.name.endswith("_") and name.startswith(self.name))
 
     def _own(self, settings: Settings | None) -> Settings:
         """The settings as the machine's type; a device's settings serve for its rehearsal, with defaults added.
@@ -144,7 +132,7 @@ def machine_of(name: str) -> Machine:
     if name == "least-busy":
         raise QhnError("backend least-busy is chosen at the command line: qhn run … --backend least-busy")
     for machine in MACHINES:
-        if machine.is_called(name):
+        if name == machine.name or (machine.name.endswith("_") and name.startswith(machine.name)):
             return machine
     if (found := _plug_in(name)) is not None:
         return found

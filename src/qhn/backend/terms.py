@@ -7,17 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-BETWEEN = ","  # between the ids of several jobs that serve one request, because a vendor's job takes few circuits
-
-
-def ids_of(job_ids: Sequence[str]) -> list[str]:
-    """The ids of jobs one by one, where some may be those of several jobs that serve one request.
-
-    >>> ids_of(["a", "b,c"])
-    ['a', 'b', 'c']
-    """
-    return [one for job_id in job_ids for one in job_id.split(BETWEEN)]
-
 
 @dataclass(frozen=True)
 class Amount:

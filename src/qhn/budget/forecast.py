@@ -87,17 +87,10 @@ class Forecast:
         return self.amount(self.strategy.measurements(step), whole=self.config.train.machine.bills)
 
     def self_test(self, self_tests: Iterable[Entry] = ()) -> Amount:
-        """The seconds, jobs and shots of the self-test that is due on a machine that bills; 0 if one has passed.
-
-        Args:
-            self_tests: outcomes of self-tests in the journal of the run.
-
-        Returns:
-            Shots alone where shots have no price in QPU seconds, as on a machine without a chip.
-        """
-        if not self.config.train.machine.bills or not is_due(self_tests):
+        """The seconds, jobs and shots of the self-test that is due on a QPU; 0 if one in ``self_tests`` has passed."""
+        if self._priced is None or not self.config.train.machine.bills:
             return Amount()
-        return Amount(shots=ROWS * SHOTS) if self._priced is None else self_test_amount(self._priced.seconds_per_shot)
+        return self_test_amount(self._priced.seconds_per_shot) if is_due(self_tests) else Amount()
 
     @cached_property
     def steps(self) -> list[Amount]:

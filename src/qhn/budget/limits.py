@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from qhn.backend.machines import MACHINES, machine_of, spelled
+from qhn.backend.machines import MACHINES, spelled
 from qhn.backend.terms import Amount, Remaining
 from qhn.errors import QhnError
 
@@ -94,13 +94,10 @@ def check_first(rules: Budgets, needed: Amount, backend: str, table: str = "trai
     """
     chips = spelled(machine for machine in MACHINES if machine.has_chip)
     for name, limit in (("max_qpu_seconds", rules.max_qpu_seconds), ("max_jobs", rules.max_jobs)):
-        if limit is None or needed.jobs:
-            continue
-        if machine_of(backend).bills:
-            raise QhnError(f"{table}.{name}: what {backend} bills is not known here; limit {table}.max_shots instead")
-        raise QhnError(
-            f"{table}.{name} limits shots on {chips}; this run on {backend} takes none there; set it to none"
-        )
+        if limit is not None and not needed.jobs:
+            raise QhnError(
+                f"{table}.{name} limits shots on {chips}; this run on {backend} takes none there; set it to none"
+            )
     if rules.max_qpu_seconds is not None and rules.max_qpu_seconds < needed.seconds:
         advice = "raise it, or see with qhn estimate what makes a step cheaper"
         raise QhnError(

@@ -50,7 +50,6 @@ from qhn.cli.options import (
 from qhn.cli.signals import at_signals_to_end, stop_kindly
 from qhn.cli.terminal import put, tell
 from qhn.errors import EvaluationError, QhnError
-from qhn.text import counted
 
 if TYPE_CHECKING:
     from qhn.config import RunConfig
@@ -183,24 +182,16 @@ def _begin(config: RunConfig, yes: bool, **options: Any) -> Training:
         if not yes and not sys.stdin.isatty():
             raise
         budget = agreed_budget(error, yes)
-    return train(with_settings(config, {f"train.{rule}": most for rule, most in budget.items()}), **options)
+    return train(with_settings(config, {"train.max_qpu_seconds": budget}), **options)
 
 
-def agreed_budget(asked: BudgetNeeded, yes: bool) -> dict[str, float]:
-    """The budget that the user agrees to, by the name of its stop rule.
-
-    It is the run's price in QPU seconds and a reserve, at most what the account has left; where shots have no price in
-    QPU seconds, it is the number of shots.
+def agreed_budget(asked: BudgetNeeded, yes: bool) -> float:
+    """The QPU seconds that the user agrees to spend: the run's price and a reserve, at most what the account has left.
 
     Raises:
         ValueError: if the account has less left than the first step takes.
         Exit: if the user does not agree.
     """
-    if not asked.price:
-        tell(f"{asked.backend}: {counted(asked.num_steps, 'step')} and a self-test take up to {asked.shots:,} shots")
-        tell("what these cost is not known here; see the vendor's prices")
-        _agree(f"spend up to {asked.shots:,} shots?", yes)
-        return {"max_shots": asked.shots}
     from qhn.backend.ibm.account import connect, usage
 
     left = usage(connect()).remaining
@@ -215,19 +206,11 @@ def agreed_budget(asked: BudgetNeeded, yes: bool) -> dict[str, float]:
         )
     if budget < asked.price:
         tell("that is less than all steps take: the run will stop early, with a complete record")
-    _agree(f"spend up to {budget:,.1f} QPU seconds, a reserve for bills above the price included?", yes)
-    return {"max_qpu_seconds": budget}
-
-
-def _agree(question: str, yes: bool) -> None:
-    """Ask the user whether to spend something, unless that is agreed already.
-
-    Raises:
-        Exit: if the user does not agree.
-    """
-    if not yes and not typer.confirm(question, err=True):
+    words = f"spend up to {budget:,.1f} QPU seconds, a reserve for bills above the price included?"
+    if not yes and not typer.confirm(words, err=True):
         tell("nothing was submitted")
         raise typer.Exit(BAD_INPUT)
+    return budget
 
 
 @app.command()

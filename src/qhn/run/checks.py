@@ -191,12 +191,11 @@ class BudgetNeeded(QhnError):
         num_steps: number of steps that were asked for.
         first: what the first step takes, the self-test of the device included; a smaller budget is refused.
         price: QPU seconds that all steps together should take.
-        shots: number of shots that all steps together take, the self-test included.
     """
 
     def __init__(self, backend: str, needed: Sequence[Amount], price: float, table: str = "train") -> None:
         self.backend, self.num_steps, self.first, self.price = backend, len(needed), needed[0], price
-        self.shots = shots = sum(one.shots for one in needed)
+        shots = sum(one.shots for one in needed)
         budget = f"max_qpu_seconds={math.ceil(price)}" if price else f"max_shots={shots}"
         seconds = f"{price:,.1f} QPU seconds and " if price else ""
         cheaper = "; qhn estimate says what would make them cheaper" * (table == "train" and price > 0)

@@ -180,11 +180,11 @@ class CircuitMachine:
                 is then :func:`qhn.run.stopping.stopped_by`.
             BackendError: if the machine or its service fails.
         """
-        price = self.price(circuits, shots) if self.kind.is_priced or self.kind.bills else None
+        price = self.price(circuits, shots) if self.kind.is_priced else None
         if price is not None:
             self._check_paid([price], 1)
         samples = self.backend.measure(circuits, shots, key)
-        self._measured.append((price if self.kind.is_priced else None, samples))
+        self._measured.append((price, samples))
         return samples
 
     def complete(self) -> dict[str, Any]:

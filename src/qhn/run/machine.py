@@ -279,8 +279,9 @@ class RunMachine:
         measurements, whole = self.strategy.measurements(step, state), config.train.machine.bills
         if priced is not None:
             return priced.amount(measurements, whole=whole) + priced.self_test(config, tests)
-        forecast = self.forecast if self.kind.is_priced else Forecast(config, self.plan.ansatz)
-        return forecast.amount(measurements, whole=whole) + forecast.self_test(tests)
+        if not self.kind.is_priced:
+            return Forecast(config, self.plan.ansatz).amount(measurements)
+        return self.forecast.amount(measurements, whole=whole) + self.forecast.self_test(tests)
 
     def evaluations(self, step: int, state: StrategyState | None = None) -> int:
         """The most bitstrings that a step can evaluate and that are not known yet.

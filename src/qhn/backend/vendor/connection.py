@@ -35,7 +35,7 @@ class VendorService:
 
     def job(self, job_id: str) -> VendorJob:
         """The job of the given id, or the jobs of several ids joined by commas."""
-        return VendorJob([self._retrieve(one) for one in ids_of([job_id])])
+        return VendorJob([self._retrieve(one) for one in job_id.split(BETWEEN)])
 
     def jobs(self, *, job_tags: list[str], limit: int | None = None) -> list[Any]:
         """The jobs with the given tags: none, since the vendor knows no tags."""

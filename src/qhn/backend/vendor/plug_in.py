@@ -87,6 +87,11 @@ def _is_of(entry: str, name: str) -> bool:
     return name == entry or (entry.endswith("_") and name.startswith(entry))
 
 
+def spellings() -> list[str]:
+    """The names of all installed plug-ins, as help texts spell them."""
+    return sorted(f"{one.name}<device>" if one.name.endswith("_") else one.name for one in entry_points(group=GROUP))
+
+
 def made(name: str) -> Any:
     """What the factory of a name makes, once in this process.
 
