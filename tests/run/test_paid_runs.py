@@ -275,7 +275,7 @@ def test_only_qpus_are_left_to_themselves(qhn) -> None:
     assert (found.code, found.out) == (2, "")
     assert "--detach goes with backend ibm_<device>; fake_manila computes here and now" in found.err
     assert qhn(*RUN, "fake_manila", "-q").code == 0
-    assert "only ibm_<device> has jobs" in qhn("jobs").err
+    assert "whose shots are not paid for: no jobs" in qhn("jobs").err
 
 
 def test_a_waiting_run_says_what_it_waits_for_and_what_is_left(service: Service, tmp_path: Path, qhn) -> None:

@@ -38,6 +38,8 @@ from qhn.errors import QhnError
 if TYPE_CHECKING:
     from qiskit.providers import BackendV2
 
+    from qhn.config import RunConfig
+
 MapOption = Annotated[Path | None, typer.Option("--map", help="Draw the chip and its chains into this PNG file.")]
 BudgetOption = Annotated[float, typer.Option(help="QPU seconds to spend; 600 in 28 days are the Open plan's.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")]
@@ -69,7 +71,7 @@ def estimate(
     options = {"backend": backend, "shots": shots, "ansatz": ansatz, "layers": layers, "order": order, "steps": steps}
     options |= {"tiles": tiles, "mitigation": mitigation}
     config = load(planned(experiment, label, settings, say=not as_json, **options), settings, **options)
-    if _is_free(config.train.backend, chip_map, as_json):
+    if _is_unpriced(config, chip_map, as_json, trust):
         return
     from qhn.budget.quote import quote
     from qhn.report.attempt import attempt
@@ -87,16 +89,38 @@ def estimate(
         put(f"\n{drawn}, and beside it the same as .pdf and its data as .csv")
 
 
-def _is_free(name: str, chip_map: Path | None, as_json: bool) -> bool:
-    """Whether a backend is a simulator that bills nothing; if so, print that there is no price."""
-    from qhn.backend import machine_of
+def _is_unpriced(config: RunConfig, chip_map: Path | None, as_json: bool, trust: bool) -> bool:
+    """Whether shots of a run have no price that is known, as on a simulator; if so, that is printed."""
+    from qhn.backend import MACHINES
 
-    if machine_of(name).is_priced:
+    name, kind = config.train.backend, config.train.machine
+    if kind.is_priced:
         return False
     if chip_map is not None:
         raise QhnError(f"--map draws a device, and {name} is none; give --backend fake_torino, for example")
-    words = f"nothing is billed on {name}, which computes here; give --backend fake_<device> or ibm_<device>"
+    if kind.bills:
+        return _has_no_price(config, as_json, trust)
+    is_built_in = any(kind == machine for machine in MACHINES)
+    what = f"nothing is billed on {name}, which computes here" if is_built_in else f"qhn bills nothing on {name}"
+    words = f"{what}; give --backend fake_<device> or ibm_<device>"
     put(json.dumps({"backend": name, "billed": False}) if as_json else words)
+    return True
+
+
+def _has_no_price(config: RunConfig, as_json: bool, trust: bool) -> bool:
+    """True, once the shots and jobs of a run were printed on a machine that bills them by a price nobody knows here."""
+    from qhn.backend.terms import Amount
+    from qhn.budget.forecast import Forecast
+    from qhn.run.plan import prepare
+
+    forecast = Forecast(config, prepare(config, named=True, trust=trust).ansatz)
+    total, name = sum(forecast.steps, Amount()), config.train.backend
+    found = {"backend": name, "billed": True, "steps": len(forecast.steps), "jobs": total.jobs, "shots": total.shots}
+    words = f"{len(forecast.steps):,} steps and a self-test take {total.shots:,} shots in {total.jobs:,} jobs"
+    words += (
+        f" on {name}, which bills them by a price that qhn does not know; train.max_shots or train.max_jobs limit it"
+    )
+    put(json.dumps(found) if as_json else words)
     return True
 
 
@@ -116,14 +140,21 @@ def doctor() -> None:
 
 
 @app.command()
-def jobs(name: RunArgument = None, results: ResultsOption = None, as_json: JsonOption = False) -> None:
+def jobs(
+    name: RunArgument = None, results: ResultsOption = None, trust: TrustOption = False, as_json: JsonOption = False
+) -> None:
     """The jobs of a run on a QPU: how far they are, what they cost, and what came of them."""
+    from qhn.backend.machines import named_by_user
     from qhn.report.jobs import jobs_of_run, ledger_of, table
     from qhn.run.record import Record
 
     record = Record.load(find(name, results))
+    if trust:
+        named_by_user(record.config.train.backend)
     if not record.config.train.machine.bills:
-        raise QhnError(f"{record.config.run_id} ran on {record.config.train.backend}, and only ibm_<device> has jobs")
+        raise QhnError(
+            f"{record.config.run_id} ran on {record.config.train.backend}, whose shots are not paid for: no jobs"
+        )
     lines, complaint = jobs_of_run(record)
     if complaint:
         tell(f"qhn: {complaint}; this is what was last known")
@@ -133,7 +164,8 @@ def jobs(name: RunArgument = None, results: ResultsOption = None, as_json: JsonO
         return
     of = "" if limit is None else f" of {limit:,g}"
     plural = "s" * (spent.jobs != 1)
-    total = f"{spent.seconds:,.1f}{of} QPU seconds in {spent.jobs:,} job{plural}"
+    paid = f"{spent.seconds:,.1f}{of} QPU seconds" if spent.seconds or limit else f"{spent.shots:,} shots"
+    total = f"{paid} in {spent.jobs:,} job{plural}"
     put(f"{table(lines)}\n\n{total}" if lines else "no job was submitted yet")
 
 

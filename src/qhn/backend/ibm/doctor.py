@@ -16,6 +16,7 @@ import numpy as np
 
 from qhn.backend import BackendError, open_backend
 from qhn.circuit.hypernetwork import product_state
+from qhn.errors import QhnError
 from qhn.seeds import Key
 from qhn.text import aligned
 
@@ -54,7 +55,21 @@ def examine() -> Iterator[Finding]:
     """Make all checks in order; those that depend on an account only if there is one."""
     yield _versions()
     yield _rehearsal()
+    yield from _plug_ins()
     yield from _account()
+
+
+def _plug_ins() -> Iterator[Finding]:
+    """Import what each installed plug-in names; nothing is opened."""
+    from qhn.backend.vendor.plug_in import named, spellings
+
+    for name in spellings():
+        try:
+            named(name.partition("<")[0])
+        except QhnError as error:
+            yield Finding("plug-in", "bad", str(error))
+        else:
+            yield Finding("plug-in", "ok", f"--backend {name}")
 
 
 def _versions() -> Finding:

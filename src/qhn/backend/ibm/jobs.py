@@ -309,7 +309,7 @@ class Jobs:
             self.terms.tell(
                 f"the client cannot read the job {lost[-1]} of an earlier process; it is submitted once more"
             )
-        elif own and own[-1].event is Event.INTENT:
+        elif own and own[-1].job_id is None and own[-1].event in (Event.INTENT, Event.OUT_OF_REACH):
             self.terms.tell(f"{request.tag} may have been accepted before an earlier process died; see your account")
 
     @contextlib.contextmanager

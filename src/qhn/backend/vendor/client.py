@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import copy
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import redirect_stdout
+from dataclasses import asdict, dataclass, replace
+from enum import Enum
 from typing import Any, Protocol
 
 import numpy as np
-from qiskit.primitives import BaseSamplerV2, StatevectorSampler
-from qiskit.providers import BackendV2, JobStatus
+from qiskit.primitives import BackendSamplerV2, BaseSamplerV2, StatevectorSampler
+from qiskit.providers import BackendV2
 
 from qhn.arrays import Bits
 from qhn.backend.ibm.jobs import Request
 from qhn.backend.settings import DeviceSettings
-from qhn.backend.vendor.results import Pub, bits_of_primitive, bits_of_results, bound_circuits
+from qhn.backend.vendor.results import Pub, WrongAnswer, bits_of_primitive, bits_of_results, bound_circuits
 
 BETWEEN = ","  # between the ids of jobs that serve one request
+ESCAPES = (("%", "%25"), (BETWEEN, "%2C"))  # in an id, so that it can be told from others
 
 
 @dataclass(frozen=True)
@@ -28,9 +33,18 @@ class VendorJob:
 
     jobs: Sequence[Any]
 
+    def __post_init__(self) -> None:
+        for job in self.jobs:
+            if not callable(getattr(job, "result", None)):
+                raise WrongAnswer(f"its run returned an object of type {type(job).__name__}, which is no job")
+
     def job_id(self) -> str:
-        """The ids of the jobs, joined by commas."""
-        return BETWEEN.join(str(job.job_id()) for job in self.jobs)
+        """The ids of the jobs, joined by commas, and as in an address a comma within an id as ``%2C``.
+
+        It is empty if one of them has none.
+        """
+        ids = [getattr(job, "job_id", lambda: None)() for job in self.jobs]
+        return "" if None in ids or "" in ids else BETWEEN.join(map(_escaped, ids))
 
     def status(self) -> str:
         """The state of the job that is least far: QUEUED, RUNNING, DONE, ERROR or CANCELLED."""
@@ -48,13 +62,41 @@ class VendorJob:
             job.cancel()
 
 
-OTHER_WORDS = {"COMPLETED": "DONE", "SUCCEEDED": "DONE", "FAILED": "ERROR", "CANCELED": "CANCELLED"}
+OTHER_WORDS = {
+    **dict.fromkeys(("COMPLETED", "COMPLETE", "SUCCEEDED", "SUCCESS", "FINISHED"), "DONE"),
+    **dict.fromkeys(("FAILED", "FAILURE", "ABORTED"), "ERROR"),
+    **dict.fromkeys(("CANCELED", "CANCELLING"), "CANCELLED"),
+    **dict.fromkeys(("CREATED", "SUBMITTED", "PENDING", "WAITING"), "QUEUED"),
+    "EXECUTING": "RUNNING",
+}
 
 
 def _state(status: Any) -> str:
-    """The state of a job in Qiskit's words."""
-    word = status.name if isinstance(status, JobStatus) else str(getattr(status, "value", status)).upper()
+    """The state of a job in Qiskit's words; of a word that nobody here knows, itself in capital letters."""
+    word = status.name if isinstance(status, Enum) else str(status).rpartition(".")[2]
+    word = word.strip().upper().replace(" ", "_")
     return OTHER_WORDS.get(word, word)
+
+
+def _escaped(job_id: object) -> str:
+    text = str(job_id)
+    for mark, escape in ESCAPES:
+        text = text.replace(mark, escape)
+    return text
+
+
+def ids_of(joined: str) -> list[str]:
+    """The ids of the vendor's jobs in the id of a :class:`VendorJob`.
+
+    >>> ids_of("c1,c%2C2")
+    ['c1', 'c,2']
+    """
+    found = []
+    for text in joined.split(BETWEEN):
+        for mark, escape in reversed(ESCAPES):
+            text = text.replace(escape, mark)
+        found.append(text)
+    return found
 
 
 class VendorClient(Protocol):
@@ -87,8 +129,13 @@ class VendorClient(Protocol):
             rows=circuits,
             shots=shots,
             price_seconds=price_seconds,
-            submit=lambda mode, tags, execution_limit: self.submit(pubs, shots, seed),
+            submit=lambda mode, tags, execution_limit: self._aside(pubs, shots, seed),
         )
+
+    def _aside(self, pubs: Sequence[Pub], shots: int, seed: int) -> VendorJob:
+        """Submit PUBs; what the vendor's client prints goes to the standard error."""
+        with redirect_stdout(sys.stderr):
+            return self.submit(pubs, shots, seed)
 
 
 class BackendClient(VendorClient):
@@ -108,11 +155,15 @@ class BackendClient(VendorClient):
         """
         circuits = bound_circuits(pubs)
         most = self.device.max_circuits or len(circuits)
-        options = {"shots": shots} | {
-            name: value for name, value in (("memory", True), ("seed_simulator", seed)) if name in self.device.options
-        }
+        parts = [circuits[first : first + most] for first in range(0, len(circuits), most)]
+        seeds = [seed] if len(parts) == 1 else np.random.default_rng(seed).integers(2**32, size=len(parts)).tolist()
+        known = self.device.options
+        options = {"shots": shots} | ({"memory": True} if "memory" in known else {})
         return VendorJob(
-            [self.device.run(circuits[first : first + most], **options) for first in range(0, len(circuits), most)]
+            [
+                self.device.run(part, **options, **({"seed_simulator": own} if "seed_simulator" in known else {}))
+                for part, own in zip(parts, seeds, strict=True)
+            ]
         )
 
     def bits(self, result: Any, pubs: Sequence[Pub], shots: int) -> list[Bits]:
@@ -131,11 +182,28 @@ class SamplerClient(VendorClient):
         self.sampler = sampler
 
     def submit(self, pubs: Sequence[Pub], shots: int, seed: int) -> VendorJob:
-        """Run the PUBs as one job; Qiskit's ``StatevectorSampler`` draws by the seed, others as they are made."""
-        sampler = StatevectorSampler(seed=seed) if type(self.sampler) is StatevectorSampler else self.sampler
-        return VendorJob([sampler.run(list(pubs), shots=shots)])
+        """Run the PUBs as one job; samplers of Qiskit and Aer draw by the seed, others as they are made."""
+        return VendorJob([_seeded(self.sampler, seed).run(list(pubs), shots=shots)])
 
     def bits(self, result: Any, pubs: Sequence[Pub], shots: int) -> list[Bits]:
         """The bits of each PUB."""
         (one,) = result
         return bits_of_primitive(one, pubs, shots)
+
+
+def _seeded(sampler: BaseSamplerV2, seed: int) -> BaseSamplerV2:
+    """The sampler with a seed in place of its own, which would give every request the same shot noise.
+
+    Only the samplers of Qiskit and Aer have one that is known; others are returned as they are.
+    """
+    if type(sampler) is StatevectorSampler:
+        return StatevectorSampler(seed=seed)
+    if type(sampler) is BackendSamplerV2:
+        if "seed_simulator" not in sampler.backend.options:
+            return sampler
+        options = replace(sampler.options, seed_simulator=seed)
+        return BackendSamplerV2(backend=sampler.backend, options=asdict(options))
+    if type(sampler).__module__.startswith("qiskit_aer.") and hasattr(sampler, "_seed"):
+        sampler = copy.copy(sampler)
+        sampler._seed = seed
+    return sampler

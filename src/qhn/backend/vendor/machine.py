@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Any
 
 import numpy as np
@@ -27,22 +26,22 @@ from qhn.backend.bound import CircuitPrice, CircuitSamples
 from qhn.backend.bound_circuits import check_circuits, size_of
 from qhn.backend.circuit_digest import circuit_digest
 from qhn.backend.device.bound_placement import CircuitPlacer
-from qhn.backend.device.chip import DEAD, chip_of
 from qhn.backend.device.isa import TRANSPILER_SEED
 from qhn.backend.device.placement import place
 from qhn.backend.ibm.bound import BoundSampler
 from qhn.backend.ibm.device import DeviceSampler
 from qhn.backend.ibm.jobs import Jobs
-from qhn.backend.ibm.selftest import SHOTS, complaint, known_test
+from qhn.backend.ibm.selftest import ROWS, SHOTS, complaint, known_test
 from qhn.backend.ibm.submission import JobResult, Submission, billed_seconds, run_all
 from qhn.backend.ibm.tested import SelfTests
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import Sampler, check_request
 from qhn.backend.samples import Samples
 from qhn.backend.settings import DeviceSettings, LayoutSettings, as_device_settings
-from qhn.backend.terms import Terms
+from qhn.backend.terms import Amount, Terms
 from qhn.backend.vendor.client import BackendClient, SamplerClient
 from qhn.backend.vendor.connection import VendorConnection
+from qhn.backend.vendor.description import backend_of, facts_of, has_calibration
 from qhn.backend.vendor.results import Pub, bound_circuits, num_rows
 from qhn.circuit.ansatz import GateCircuit
 from qhn.circuit.hypernetwork import product_state
@@ -134,11 +133,15 @@ class VendorMachine:
         if self.has_chip:
             return self._circuits.price(circuits, shots)
         checked, shots = check_circuits(circuits, shots)
-        return CircuitPrice(tuple(size_of(self.compiled(circuit)) for circuit in checked), shots)
+        sizes = tuple(size_of(self.compiled(circuit)) for circuit in checked)
+        if not self.paid:
+            return CircuitPrice(sizes, shots)
+        test = Amount(jobs=1, shots=ROWS * SHOTS) if self._tested.is_due else Amount()
+        return CircuitPrice(sizes, shots, (0.0,), test)  # one job, of whose price nothing is known
 
     def describe_circuits(self, circuits: Sequence[QuantumCircuit]) -> dict[str, Any]:
         """The vendor's client, and the qubits and calibration where errors are reported, as JSON values."""
-        return self.facts() | (self._circuits.placer.describe(circuits) if self.has_chip else {})
+        return self.facts | (self._circuits.placer.describe(circuits) if self.has_chip else {})
 
     # ------------------------------------------------------------ of a machine that bills
 
@@ -222,16 +225,10 @@ class VendorMachine:
 
         self._tested.make(run, digest, measure)
 
+    @cached_property
     def facts(self) -> dict[str, Any]:
-        """The name of the machine, the vendor's class and its version, as JSON values."""
-        kind = type(self.found)
-        package = kind.__module__.partition(".")[0]
-        facts = {"name": self.name, "method": f"{kind.__module__}.{kind.__qualname__}", "noise": "the machine"}
-        names = packages_distributions().get(package, [])
-        try:
-            return facts | {"client": f"{names[0]} {version(names[0])}"} if names else facts
-        except PackageNotFoundError:
-            return facts
+        """What the machine tells of itself, as JSON values (:func:`qhn.backend.vendor.description.facts_of`)."""
+        return facts_of(self.name, self.found)
 
 
 class PlacedSampler:
@@ -248,7 +245,7 @@ class PlacedSampler:
 
     def describe(self) -> dict[str, Any]:
         """The vendor's client and the placement, as JSON values."""
-        return self._inner.placement.describe() | self._machine.facts()
+        return self._inner.placement.describe() | self._machine.facts
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Measure the circuit at each row of ``thetas[num_rows, num_parameters]``, at least ``shots`` times.
@@ -272,7 +269,7 @@ class UnplacedSampler:
 
     def describe(self) -> dict[str, Any]:
         """The vendor's client and the form of the circuit, as JSON values."""
-        return self.machine.facts() | {"circuit": "pruned"}
+        return self.machine.facts | {"circuit": "pruned"}
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Measure the circuit at each row of ``thetas[num_rows, num_parameters]``, at least ``shots`` times.
@@ -288,20 +285,3 @@ class UnplacedSampler:
         if not self.machine.paid:
             return Samples(job.bits)
         return Samples(job.bits, job_ids=(job.job_id,), qpu_seconds=job.seconds)
-
-
-def backend_of(found: BackendV2 | BaseSamplerV2) -> BackendV2 | None:
-    """The backend whose instructions circuits are compiled for; None of a sampler that takes any circuit."""
-    if isinstance(found, BackendV2):
-        return found
-    inner = getattr(found, "backend", None)
-    inner = inner() if callable(inner) else inner
-    return inner if isinstance(inner, BackendV2) else None
-
-
-def has_calibration(device: BackendV2) -> bool:
-    """Whether a backend reports, for its qubits one by one, errors of readout and of gates that couple them."""
-    if device.num_qubits is None:
-        return False
-    chip = chip_of(device)
-    return any(error < DEAD for error in chip.pairs.values()) and bool((chip.readout_error < DEAD).any())
