@@ -136,6 +136,8 @@ def _has_no_price(config: RunConfig, chip_map: Path | None, rehearsals: int | No
     machine, name = config.train.machine, config.train.backend
     if machine.is_priced:
         return False
+    from qhn.backend.terms import Amount
+
     twin = f"twin_{name}" if machine.has_chip else "fake_torino"
     if chip_map is not None:
         kind = "has no price" if machine.has_chip else "is none"
@@ -146,10 +148,12 @@ def _has_no_price(config: RunConfig, chip_map: Path | None, rehearsals: int | No
     known: dict[str, Any] = {"backend": name, "billed": machine.bills}
     if machine.bills:
         steps = _forecast(config, trust).steps
-        known |= {"first_step_shots": steps[0].shots, "run_shots": sum(step.shots for step in steps)}
+        total = sum(steps, Amount())
+        known |= {"first_step_shots": steps[0].shots, "run_shots": total.shots, "run_jobs": total.jobs}
         words = (
-            f"the first step takes {known['first_step_shots']:,} shots, a self-test of the device included, all "
-            f"{counted(len(steps), 'step')} {known['run_shots']:,}; what {name} bills for them is not known here"
+            f"the first step takes {steps[0].shots:,} shots, a self-test of the device included, all "
+            f"{counted(len(steps), 'step')} {total.shots:,} in {counted(total.jobs, 'job')}; what {name} bills "
+            "for them is not known here: train.max_shots or train.max_jobs limit them"
         )
     elif machine.has_chip:
         words = f"nothing is billed on {name}; {twin} shows its qubits, and a price by the formula of IBM's devices"
@@ -229,10 +233,13 @@ def jobs(
     as_json: JsonOption = False,
 ) -> None:
     """The jobs of a run on a QPU: how far they are, what they cost, and what came of them."""
+    from qhn.backend.machines import named_by_user
     from qhn.report.jobs import jobs_of_run, ledger_of, table
     from qhn.run.record import Record
 
     record = Record.load(find(name, results))
+    if trust:
+        named_by_user(record.config.train.backend)
     if not record.config.train.machine.bills:
         takers = "ibm_<device> and plug-ins that bill"
         raise QhnError(f"{record.config.run_id} ran on {record.config.train.backend}; qhn keeps jobs of {takers}")

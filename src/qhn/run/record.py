@@ -202,7 +202,8 @@ class Record:
                 if isinstance(table, dict):
                     _place(table, directory)
             if isinstance(train := tree.get("train"), dict) and isinstance(train.get("backend"), str):
-                recorded(train["backend"])
+                chip, bills = ((directory / name).exists() for name in ("calibration", JOURNAL))
+                recorded(train["backend"], has_chip=chip, bills=bills)
             is_known = schema in SCHEMAS and not (is_number(naming) and naming > NAMING)
             config = parse_config(tree) if is_known else None
             if is_known and schema != OLD_SCHEMA:

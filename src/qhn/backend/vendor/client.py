@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import redirect_stdout
+from dataclasses import asdict, dataclass, replace
+from enum import Enum
 from typing import Any, Protocol
 
 import numpy as np
-from qiskit.primitives import BaseSamplerV2, StatevectorSampler
-from qiskit.providers import BackendV2, JobStatus
+from qiskit.primitives import BackendSamplerV2, BaseSamplerV2, StatevectorSampler
+from qiskit.providers import BackendV2
 
 from qhn.arrays import Bits
 from qhn.backend.ibm.jobs import Request
 from qhn.backend.settings import DeviceSettings
-from qhn.backend.terms import BETWEEN
-from qhn.backend.vendor.results import Pub, bits_of_primitive, bits_of_results, bound_circuits
+from qhn.backend.terms import joined_ids
+from qhn.backend.vendor.results import Pub, WrongAnswer, bits_of_primitive, bits_of_results, bound_circuits
 
 MEMORY, SEED = "memory", "seed_simulator"  # options of simulators: single shots, and the seed of their random numbers
 
@@ -30,9 +34,18 @@ class VendorJob:
 
     jobs: Sequence[Any]
 
+    def __post_init__(self) -> None:
+        for job in self.jobs:
+            if not callable(getattr(job, "result", None)):
+                raise WrongAnswer(f"its run returned an object of type {type(job).__name__}, which is no job")
+
     def job_id(self) -> str:
-        """The ids of the jobs, joined by commas."""
-        return BETWEEN.join(str(job.job_id()) for job in self.jobs)
+        """The ids of the jobs, joined by commas, and as in an address a comma within an id as ``%2C``.
+
+        It is empty if one of them has none.
+        """
+        ids = [getattr(job, "job_id", lambda: None)() for job in self.jobs]
+        return "" if None in ids or "" in ids else joined_ids(map(str, ids))
 
     def status(self) -> str:
         """The state of the job that is least far: QUEUED, RUNNING, DONE, ERROR or CANCELLED."""
@@ -50,12 +63,19 @@ class VendorJob:
             job.cancel()
 
 
-OTHER_WORDS = {"COMPLETED": "DONE", "SUCCEEDED": "DONE", "FAILED": "ERROR", "CANCELED": "CANCELLED"}
+OTHER_WORDS = {
+    **dict.fromkeys(("COMPLETED", "COMPLETE", "SUCCEEDED", "SUCCESS", "FINISHED"), "DONE"),
+    **dict.fromkeys(("FAILED", "FAILURE", "ABORTED"), "ERROR"),
+    **dict.fromkeys(("CANCELED", "CANCELLING"), "CANCELLED"),
+    **dict.fromkeys(("CREATED", "SUBMITTED", "PENDING", "WAITING"), "QUEUED"),
+    "EXECUTING": "RUNNING",
+}
 
 
 def _state(status: Any) -> str:
-    """The state of a job in Qiskit's words."""
-    word = status.name if isinstance(status, JobStatus) else str(getattr(status, "value", status)).upper()
+    """The state of a job in Qiskit's words; of a word that nobody here knows, itself in capital letters."""
+    word = status.name if isinstance(status, Enum) else str(status).rpartition(".")[2]
+    word = word.strip().upper().replace(" ", "_")
     return OTHER_WORDS.get(word, word)
 
 
@@ -94,8 +114,13 @@ class VendorClient(Protocol):
             rows=circuits,
             shots=shots,
             price_seconds=price_seconds,
-            submit=lambda mode, tags, execution_limit: self.submit(pubs, shots, seed),
+            submit=lambda mode, tags, execution_limit: self._aside(pubs, shots, seed),
         )
+
+    def _aside(self, pubs: Sequence[Pub], shots: int, seed: int) -> VendorJob:
+        """Submit PUBs; what the vendor's client prints goes to the standard error."""
+        with redirect_stdout(sys.stderr):
+            return self.submit(pubs, shots, seed)
 
 
 class BackendClient(VendorClient):
@@ -149,15 +174,32 @@ class SamplerClient(VendorClient):
 
     @property
     def takes_seed(self) -> bool:
-        """Whether it is Qiskit's ``StatevectorSampler``; others draw as they are made."""
-        return type(self.sampler) is StatevectorSampler
+        """Whether it is a sampler of Qiskit or Aer that draws by a seed; others draw as they are made."""
+        return _seeded(self.sampler, 0) is not self.sampler
 
     def submit(self, pubs: Sequence[Pub], shots: int, seed: int) -> VendorJob:
-        """Run the PUBs as one job; Qiskit's ``StatevectorSampler`` draws by the seed, others as they are made."""
-        sampler = StatevectorSampler(seed=seed) if self.takes_seed else self.sampler
-        return VendorJob([sampler.run(list(pubs), shots=shots)])
+        """Run the PUBs as one job; samplers of Qiskit and Aer draw by the seed, others as they are made."""
+        return VendorJob([_seeded(self.sampler, seed).run(list(pubs), shots=shots)])
 
     def bits(self, result: Any, pubs: Sequence[Pub], shots: int) -> list[Bits]:
         """The bits of each PUB."""
         (one,) = result
         return bits_of_primitive(one, pubs, shots)
+
+
+def _seeded(sampler: BaseSamplerV2, seed: int) -> BaseSamplerV2:
+    """The sampler with a seed in place of its own, which would give every request the same shot noise.
+
+    Only the samplers of Qiskit and Aer have one that is known; others are returned as they are.
+    """
+    if type(sampler) is StatevectorSampler:
+        return StatevectorSampler(seed=seed)
+    if type(sampler) is BackendSamplerV2:
+        if "seed_simulator" not in sampler.backend.options:
+            return sampler
+        options = replace(sampler.options, seed_simulator=seed)
+        return BackendSamplerV2(backend=sampler.backend, options=asdict(options))
+    if type(sampler).__module__.startswith("qiskit_aer.") and hasattr(sampler, "_seed"):
+        sampler = copy.copy(sampler)
+        sampler._seed = seed
+    return sampler

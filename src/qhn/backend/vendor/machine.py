@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -29,18 +28,18 @@ from qhn.backend.device.placement import place
 from qhn.backend.ibm.bound import BoundSampler
 from qhn.backend.ibm.device import DeviceSampler
 from qhn.backend.ibm.jobs import Jobs
-from qhn.backend.ibm.selftest import SHOTS, complaint, known_test
+from qhn.backend.ibm.selftest import ROWS, SHOTS, complaint, known_test
 from qhn.backend.ibm.submission import JobResult, Submission, billed_seconds, run_all
 from qhn.backend.ibm.tested import SelfTests
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import Sampler, check_request
 from qhn.backend.samples import Samples
 from qhn.backend.settings import DeviceSettings, LayoutSettings, as_device_settings
-from qhn.backend.terms import Terms
+from qhn.backend.terms import Amount, Terms
 from qhn.backend.vendor.client import BackendClient, SamplerClient
 from qhn.backend.vendor.compiled import Compiler
 from qhn.backend.vendor.connection import VendorConnection
-from qhn.backend.vendor.offer import backend_of, has_calibration, package_of
+from qhn.backend.vendor.description import backend_of, facts_of, has_calibration, package_of
 from qhn.backend.vendor.results import Pub, bound_circuits, num_rows
 from qhn.circuit.ansatz import GateCircuit
 from qhn.circuit.hypernetwork import product_state
@@ -134,11 +133,15 @@ class VendorMachine:
         if self.has_chip:
             return self._circuits.price(circuits, shots)
         checked, shots = check_circuits(circuits, shots)
-        return CircuitPrice(tuple(map(size_of, self.compiler.all_compiled(checked))), shots)
+        sizes = tuple(map(size_of, self.compiler.all_compiled(checked)))
+        if not self.paid:
+            return CircuitPrice(sizes, shots)
+        test = Amount(jobs=1, shots=ROWS * SHOTS) if self._tested.is_due else Amount()
+        return CircuitPrice(sizes, shots, (0.0,), test)  # one job, of whose price nothing is known
 
     def describe_circuits(self, circuits: Sequence[QuantumCircuit]) -> dict[str, Any]:
         """The vendor's client, and the qubits and calibration where errors are reported, as JSON values."""
-        return self.facts() | (self._circuits.placer.describe(circuits) if self.has_chip else {})
+        return self.facts | (self._circuits.placer.describe(circuits) if self.has_chip else {})
 
     # ------------------------------------------------------------ of a machine that bills
 
@@ -203,12 +206,10 @@ class VendorMachine:
 
         self._tested.make(run, digest, measure)
 
+    @cached_property
     def facts(self) -> dict[str, Any]:
-        """The name of the machine, the vendor's class and version, and whether it takes a seed, as JSON values."""
-        kind, client = type(self.found), self.package
-        facts = {"name": self.name, "method": f"{kind.__module__}.{kind.__qualname__}", "noise": "the machine"}
-        facts |= {"client": f"{client} {version(client)}"} if client else {}
-        return facts | {"seed": "taken" if self.client.takes_seed else "not taken"}
+        """What the machine tells of itself, and whether it takes a seed, as JSON values."""
+        return facts_of(self.name, self.found) | {"seed": "taken" if self.client.takes_seed else "not taken"}
 
 
 class PlacedSampler:
@@ -225,7 +226,7 @@ class PlacedSampler:
 
     def describe(self) -> dict[str, Any]:
         """The vendor's client and the placement, as JSON values."""
-        return self._inner.placement.describe() | self._machine.facts()
+        return self._inner.placement.describe() | self._machine.facts
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Measure the circuit at each row of ``thetas[num_rows, num_parameters]``, at least ``shots`` times.
@@ -254,7 +255,7 @@ class UnplacedSampler:
 
     def describe(self) -> dict[str, Any]:
         """The vendor's client and the form of the circuit, as JSON values."""
-        return self.machine.facts() | {"circuit": "pruned"}
+        return self.machine.facts | {"circuit": "pruned"}
 
     def sample(self, thetas: Floats, shots: int, key: Key, group: int = 1) -> Samples:
         """Measure the circuit at each row of ``thetas[num_rows, num_parameters]``, at least ``shots`` times.
