@@ -10,7 +10,16 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qhn.backend import BackendError, DeviceSettings, Journal, NoiseSettings, RehearsalSettings, open_backend
+    from qhn.backend import (
+        BackendError,
+        DeviceSettings,
+        Journal,
+        LayoutSettings,
+        Machine,
+        NoiseSettings,
+        RehearsalSettings,
+        open_backend,
+    )
     from qhn.baseline.classical import Trace, polish, search, success_rate
     from qhn.black_box.cost import BlackBox
     from qhn.budget.limits import Limits
@@ -87,7 +96,16 @@ if TYPE_CHECKING:
     from qhn.svr.regressor import QuboSVR
 
 _MODULES = {
-    "backend": ("BackendError", "DeviceSettings", "Journal", "NoiseSettings", "RehearsalSettings", "open_backend"),
+    "backend": (
+        "BackendError",
+        "DeviceSettings",
+        "Journal",
+        "LayoutSettings",
+        "Machine",
+        "NoiseSettings",
+        "RehearsalSettings",
+        "open_backend",
+    ),
     "baseline.classical": ("Trace", "polish", "search", "success_rate"),
     "budget.limits": ("Limits",),
     "carleman.closure": ("GradientMap", "Lift", "lift"),

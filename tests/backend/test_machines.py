@@ -14,6 +14,7 @@ from qhn.config.device import DeviceConfig
 from qhn.seeds import Key
 
 OPEN = {machine.name: machine.name if not machine.has_chip else "fake_manila" for machine in MACHINES}
+OPEN["twin_"] = "twin_fake_manila"
 OPEN.pop("ibm_")  # through an account
 
 
@@ -33,7 +34,10 @@ def test_every_machine_of_the_table_measures_what_it_should() -> None:
     ("name", "message"),
     [
         ("aerr", "unknown backend 'aerr'; did you mean 'aer'"),
-        ("laptop", "choose exact, aer, aer-mps, depolarising, fake_<device> or ibm_<device>"),
+        (
+            "laptop",
+            "fake_<device>, twin_<device>, ibm_<device>, a plug-in that is installed",
+        ),
         ("least-busy", "is chosen at the command line"),
     ],
 )

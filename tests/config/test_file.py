@@ -261,11 +261,14 @@ def test_exact_takes_shots_only_if_they_are_asked_for(tmp_path: Path) -> None:
         ({"device.tiles": float("inf")}, "device.tiles must be a number of at least 1, or 'auto', got inf"),
         ({"device.tiles": float("nan")}, "device.tiles must be a number of at least 1, or 'auto', got nan"),
         ({"device.tiles": "many"}, "device.tiles must be a number of at least 1, or 'auto', got 'many'"),
-        ({"device.tiles": 2}, "device.tiles goes with backends fake_<device> and ibm_<device>, not with aer"),
+        (
+            {"device.tiles": 2},
+            "device.tiles goes with backends fake_<device>, twin_<device> and ibm_<device>, not with aer",
+        ),
         ({"device.p1": 0.1}, "device.p1 goes with backend depolarising, not with aer"),
         (
             {"train.backend": "ibm_x", "device.max_bond": 9},
-            "device.max_bond goes with backends depolarising and fake_<device>, not with ibm_x",
+            "device.max_bond goes with backends depolarising, fake_<device> and twin_<device>, not with ibm_x",
         ),
         (
             {"train.backend": "fake_fez", "train.shots": "none", "device.tiles": 2},

@@ -10,7 +10,7 @@ from qhn.backend.journal import Journal
 from qhn.backend.machines import MACHINES, Machine, machine_of
 from qhn.backend.sampler import Backend, BackendError, Sampler
 from qhn.backend.samples import Samples
-from qhn.backend.settings import DeviceSettings, NoiseSettings, RehearsalSettings, Settings
+from qhn.backend.settings import DeviceSettings, LayoutSettings, NoiseSettings, RehearsalSettings, Settings
 
 __all__ = [
     "MACHINES",
@@ -22,6 +22,7 @@ __all__ = [
     "CircuitSize",
     "DeviceSettings",
     "Journal",
+    "LayoutSettings",
     "Machine",
     "MeasuresCircuits",
     "NoiseSettings",
@@ -34,17 +35,22 @@ __all__ = [
 ]
 
 
-def open_backend(name: str, settings: Settings | None = None, journal: Journal | None = None) -> CircuitBackend:
-    """Open the machine with the given name.
+def open_backend(
+    backend: str | object, settings: Settings | None = None, journal: Journal | None = None
+) -> CircuitBackend:
+    """Open a machine by its name, or any backend or sampler of Qiskit.
 
     Args:
-        name: ``exact`` (ideal shots of the exact engine), ``aer`` (state vector), ``aer-mps`` (matrix product
+        backend: ``exact`` (ideal shots of the exact engine), ``aer`` (state vector), ``aer-mps`` (matrix product
             state), ``depolarising`` (every gate followed by random Pauli errors), ``fake_<device>`` (the noise of a
-            stored calibration of that device, offline) or ``ibm_<device>`` (a QPU, through the saved Qiskit account).
+            stored calibration of that device, offline), ``ibm_<device>`` (a QPU, through the saved Qiskit account), a
+            machine of an installed plug-in, or ``module:factory`` of a module of your own. Or an object: a
+            ``BackendV2`` of any vendor, or a V2 sampler.
         settings: settings of the machine: :class:`NoiseSettings` for ``depolarising``, :class:`RehearsalSettings` or
-            :class:`DeviceSettings` for ``fake_<device>``, :class:`DeviceSettings` for ``ibm_<device>``; None for the
-            defaults, and for machines without settings.
-        journal: journal in which a QPU notes its jobs; simulators do not use it.
+            :class:`DeviceSettings` for ``fake_<device>``, :class:`DeviceSettings` for ``ibm_<device>``,
+            :class:`LayoutSettings` for others that report errors of their qubits; None for the defaults, and for
+            machines without settings.
+        journal: journal in which a machine that bills notes its jobs; others do not use it.
 
     Raises:
         ValueError: if there is no such machine, its settings are of another type, or no account gives access to it.
@@ -52,5 +58,12 @@ def open_backend(name: str, settings: Settings | None = None, journal: Journal |
 
     >>> open_backend("exact").name
     'exact'
+    >>> from qiskit.primitives import StatevectorSampler
+    >>> open_backend(StatevectorSampler()).name
+    'StatevectorSampler'
     """
-    return machine_of(name).open(name, settings, journal)
+    if isinstance(backend, str):
+        return machine_of(backend).open(backend, settings, journal)
+    from qhn.backend.vendor.plug_in import machine_from  # imported late, as few runs need it
+
+    return machine_from(backend, settings, journal)

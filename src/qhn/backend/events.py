@@ -15,6 +15,7 @@ from typing import Any
 from qhn.backend.terms import Amount
 from qhn.errors import QhnError
 
+CLIENT = ("qiskit", "qiskit-ibm-runtime", "qhn")  # packages whose versions a self-test holds for, beside a vendor's own
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 

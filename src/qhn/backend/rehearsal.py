@@ -23,6 +23,7 @@ from qhn.backend.device.placement import Placement, place
 from qhn.backend.device.price import shots_taken
 from qhn.backend.device.tiles import arrange_rows
 from qhn.backend.journal import Journal
+from qhn.backend.names import TWIN
 from qhn.backend.noise.channels import ChipNoise
 from qhn.backend.noise.shots import NO_TWIN, on_device
 from qhn.backend.noise.twin import Twin
@@ -69,14 +70,20 @@ def open_fake(name: str, settings: Settings, journal: Journal | None = None) -> 
 
 
 class FakeDevice:
-    """A stored calibration of a device, used and simulated as the real device would be."""
+    """A calibration of a device, used and simulated as the real device would be.
+
+    Args:
+        device: the device, of which only the calibration is used.
+        settings: how the real device would be used, and the kind of simulation.
+        name: name of the machine; by default that of the device.
+    """
 
     paid = False
 
-    def __init__(self, device: BackendV2, settings: RehearsalSettings | None = None) -> None:
+    def __init__(self, device: BackendV2, settings: RehearsalSettings | None = None, name: str | None = None) -> None:
         self.device = device
         self.settings = settings or RehearsalSettings()
-        self.name: str = device.name
+        self.name: str = name or device.name
         self._compiled: dict[GateCircuit, ShotRehearsal] = {}
         self._circuits = CircuitPlacer(device, self.settings)
 
@@ -94,7 +101,7 @@ class FakeDevice:
             placement = place(ansatz, self.device, self.settings)
             is_twin = self.settings.simulator == "twin" and placement.is_chain
             kind = RehearsalSampler if is_twin else ShotRehearsal
-            self._compiled[ansatz] = kind(placement, self.settings)
+            self._compiled[ansatz] = kind(placement, self.settings, self.name)
         return self._compiled[ansatz]
 
     def measure(self, circuits: Sequence[QuantumCircuit], shots: int, key: Key) -> CircuitSamples:
@@ -116,7 +123,9 @@ class FakeDevice:
     def describe_circuits(self, circuits: Sequence[QuantumCircuit]) -> dict[str, Any]:
         """The method of simulation, the settings that it leaves out, the qubits of each circuit and the calibration."""
         return (
-            _simulated(self._circuits.chip, "Aer") | _not_simulated(self.settings) | self._circuits.describe(circuits)
+            _simulated(self.name, self._circuits.chip, "Aer")
+            | _not_simulated(self.settings)
+            | self._circuits.describe(circuits)
         )
 
     def circuit_price(self, circuits: Sequence[QuantumCircuit], shots: int) -> CircuitPrice:
@@ -150,7 +159,8 @@ class ShotRehearsal:
         ValueError: at construction, if the state vector of the qubits in use does not fit into memory.
     """
 
-    def __init__(self, placement: Placement, settings: RehearsalSettings) -> None:
+    def __init__(self, placement: Placement, settings: RehearsalSettings, name: str | None = None) -> None:
+        self.name = name or placement.chip.name
         self.placement = placement
         self.settings = settings
         self.ansatz = placement.ansatz
@@ -167,7 +177,7 @@ class ShotRehearsal:
     def describe(self) -> dict[str, Any]:
         """The placement, the method of simulation and the settings that it leaves out, as JSON values."""
         placement = self.placement
-        facts = _simulated(placement.chip, self._tiles[0].method)
+        facts = _simulated(self.name, placement.chip, self._tiles[0].method)
         if self.settings.simulator == "twin" and not placement.is_chain:
             facts["remark"] = NO_TWIN
         return facts | _not_simulated(placement.settings) | placement.describe()
@@ -258,9 +268,11 @@ class RehearsalSampler(ShotRehearsal):
         return Twin(circuit, self.noise, max_bond=self.settings.max_bond)
 
 
-def _simulated(chip: Chip, method: str) -> dict[str, str]:
+def _simulated(name: str, chip: Chip, method: str) -> dict[str, str]:
     """What simulates a device, and with which noise."""
-    return {"name": chip.name, "method": method, "noise": f"stored calibration of {chip.name}, {chip.date[:10]}"}
+    kind = "calibration" if name.startswith(TWIN) else "stored calibration"
+    of_day = f", {chip.date[:10]}" if chip.date else ""
+    return {"name": name, "method": method, "noise": f"{kind} of {chip.name}{of_day}"}
 
 
 def _not_simulated(settings: DeviceSettings) -> dict[str, str]:

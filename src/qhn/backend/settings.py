@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from qhn.errors import QhnError
@@ -20,8 +20,8 @@ class NoSettings:
 
 
 @dataclass(frozen=True)
-class DeviceSettings:
-    """How a device measures, apart from the circuit and the number of shots.
+class LayoutSettings:
+    """The qubits of a device to use, and how, on any machine that reports errors of its qubits.
 
     Attributes:
         tiles: number of disjoint chains of qubits that measure side by side; ``"auto"`` for the number at which a
@@ -30,10 +30,36 @@ class DeviceSettings:
         exclude: numbers of the device's qubits that must not be used.
         qubits: numbers of the device's qubits of each chain; empty to choose the best. If given, the number of chains
             is the number of tiles.
+        calibrate: whether every job counts readout errors, with two more circuits whose outcomes are known.
+
+    Raises:
+        ValueError: at construction, if a value is of another type or out of bounds.
+    """
+
+    tiles: int | Literal["auto"] = 1
+    guard: bool = False
+    exclude: tuple[int, ...] = ()
+    qubits: tuple[tuple[int, ...], ...] = ()
+    calibrate: bool = False
+
+    def __post_init__(self) -> None:
+        settle(
+            self,
+            tiles=_tiles,
+            exclude=each(QUBIT),
+            qubits=each(each(QUBIT)),
+            **dict.fromkeys(("guard", "calibrate"), truth),
+        )
+
+
+@dataclass(frozen=True)
+class DeviceSettings(LayoutSettings):
+    """How a device of IBM measures, apart from the circuit and the number of shots.
+
+    Attributes:
         rep_delay: delay between two shots in seconds; None for the device's default.
         mode: how jobs are submitted: ``"job"`` for single jobs (a batch, where a step is too large for one job), or
             ``"session"``.
-        calibrate: whether every job counts readout errors, with two more circuits whose outcomes are known.
         dynamical_decoupling: name of the pulse sequence on idle qubits, or ``"none"``.
         twirling: whether random Pauli gates are averaged over around two-qubit gates.
 
@@ -44,25 +70,23 @@ class DeviceSettings:
     'job'
     """
 
-    tiles: int | Literal["auto"] = 1
-    guard: bool = False
-    exclude: tuple[int, ...] = ()
-    qubits: tuple[tuple[int, ...], ...] = ()
     rep_delay: float | None = None
     mode: Literal["job", "session"] = "job"
-    calibrate: bool = False
     dynamical_decoupling: Decoupling = "none"
     twirling: bool = False
 
     def __post_init__(self) -> None:
-        settle(
-            self,
-            tiles=_tiles,
-            exclude=each(QUBIT),
-            qubits=each(each(QUBIT)),
-            rep_delay=optional(Number(low=0)),
-            **dict.fromkeys(("guard", "calibrate", "twirling"), truth),
-        )
+        super().__post_init__()
+        settle(self, rep_delay=optional(Number(low=0)), twirling=truth)
+
+
+def as_device_settings(settings: object) -> DeviceSettings:
+    """The settings of a device that chooses qubits as others ask; the defaults if they do not ask."""
+    if isinstance(settings, DeviceSettings):
+        return settings
+    if not isinstance(settings, LayoutSettings):
+        return DeviceSettings()
+    return DeviceSettings(**{field.name: getattr(settings, field.name) for field in fields(LayoutSettings)})
 
 
 @dataclass(frozen=True)
@@ -113,4 +137,4 @@ def _tiles(name: str, value: Any) -> int | Literal["auto"]:
         raise QhnError(f"{name} must be a number of at least 1, or 'auto', got {shown(plain(value))}") from None
 
 
-Settings = NoSettings | DeviceSettings | NoiseSettings
+Settings = NoSettings | LayoutSettings | NoiseSettings

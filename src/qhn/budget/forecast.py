@@ -30,17 +30,23 @@ class Forecast:
     Attributes:
         config: the configuration of the run.
         ansatz: the circuit of the run.
-        placement: the circuit's qubits on a device; None if the machine has no chip.
+        placement: the circuit's qubits on a device, which are of no account where its shots have no price; None if the
+            machine has no chip.
     """
 
     config: RunConfig
     ansatz: Ansatz
     placement: Placement | None = None
 
+    @property
+    def _priced(self) -> Placement | None:
+        """The qubits of a device whose shots have a price; None on any other machine."""
+        return self.placement if self.config.train.machine.is_priced else None
+
     @cached_property
     def strategy(self) -> Strategy:
         """What the steps of the run measure, with shots by the price of a job where the configuration asks for that."""
-        return self.config.strategy(self.ansatz, None if self.placement is None else self.placement.task(1, 1, 1))
+        return self.config.strategy(self.ansatz, None if self._priced is None else self._priced.task(1, 1, 1))
 
     @property
     def num_gradients(self) -> int:
@@ -59,8 +65,9 @@ class Forecast:
         Raises:
             QhnError: if a measurement exceeds a limit of the service.
         """
-        if self.placement is None or not measurements[0].shots:
-            return Amount(shots=sum(one.num_shots for one in measurements))
+        if self._priced is None or not measurements[0].shots:
+            jobs = len(measurements) if self.config.train.machine.bills else 0  # one for each, which has no price
+            return Amount(jobs=jobs, shots=sum(one.num_shots for one in measurements))
         return sum((amount_of(self.task(one), whole=whole) for one in measurements), Amount())
 
     def bitstrings(self, measurements: Sequence[Measurement]) -> int:
@@ -72,7 +79,7 @@ class Forecast:
         if not measurements[0].shots:
             num_qubits = self.ansatz.num_qubits
             return 2**num_qubits if num_qubits <= MAX_ENUMERABLE_QUBITS else len(measurements)
-        if self.placement is None:
+        if self._priced is None:
             return sum(one.num_shots for one in measurements)
         return sum(map(bitstrings_of, map(self.task, measurements)))
 
@@ -81,10 +88,15 @@ class Forecast:
         return self.amount(self.strategy.measurements(step), whole=self.config.train.machine.bills)
 
     def self_test(self, self_tests: Iterable[Entry] = ()) -> Amount:
-        """The seconds, jobs and shots of the self-test that is due on a QPU; 0 if one in ``self_tests`` has passed."""
-        if self.placement is None or not self.config.train.machine.bills:
+        """The seconds, jobs and shots of the self-test that is due on a machine that bills.
+
+        They are 0 if one in ``self_tests`` has passed, and its seconds are 0 where shots have no price.
+        """
+        if not self.config.train.machine.bills or not is_due(self_tests):
             return Amount()
-        return self_test_amount(self.placement.seconds_per_shot) if is_due(self_tests) else Amount()
+        if self._priced is None:
+            return Amount(jobs=1, shots=ROWS * SHOTS)
+        return self_test_amount(self._priced.seconds_per_shot)
 
     @cached_property
     def steps(self) -> list[Amount]:
@@ -101,13 +113,13 @@ class Forecast:
     @property
     def seconds(self) -> float:
         """The expected QPU seconds of the whole run, self-test included; 0 if the machine is no device."""
-        if self.placement is None or self.config.train.shots is None:
+        if self._priced is None or self.config.train.shots is None:
             return 0.0
         return self.self_test().seconds + sum(self.step_seconds)
 
     def priced(self) -> PricedRun | None:
         """The price of the run as its record keeps it; None without shots, or if the machine is no device."""
-        if self.placement is None or self.config.train.shots is None:
+        if self._priced is None or self.config.train.shots is None:
             return None
         task = self.task(self.strategy.measurements(0)[0])
         first = price(task)
@@ -123,8 +135,8 @@ class Forecast:
         )
 
     def _on_a_device(self) -> Placement:
-        assert self.placement is not None, "only a device has a price"
-        return self.placement
+        assert self._priced is not None, "only a device has a price"
+        return self._priced
 
 
 @dataclass(frozen=True)

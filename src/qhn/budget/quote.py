@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from qhn.backend import machine_of
 from qhn.backend.device.chip import Chip
 from qhn.backend.device.placement import place
 from qhn.backend.device.price import Price, price, savings
 from qhn.backend.device.region import Region
-from qhn.backend.settings import DeviceSettings
+from qhn.backend.settings import as_device_settings
 from qhn.black_box.cost import BlackBox
 from qhn.budget.forecast import Forecast, qpu_time
 from qhn.circuit.ansatz import in_words
@@ -163,8 +162,8 @@ def quote(config: RunConfig, device: BackendV2, budget: float, *, trust: bool = 
         raise QhnError("a device measures shots; give --shots")
     problem = config.problem(trust=True)
     ansatz = config.circuit(problem, trust=trust)
-    use = config.device.settings(machine_of(device.name))
-    assert isinstance(use, DeviceSettings)
+    machine, name = config.train.machine, config.train.backend
+    use = as_device_settings(config.device.settings(machine))
     placed = place(ansatz.unrolled, device, use)
     forecast = Forecast(config, ansatz, placed)
     chip = placed.chip
@@ -172,9 +171,9 @@ def quote(config: RunConfig, device: BackendV2, budget: float, *, trust: bool = 
     last = strategy.on(strategy.gradient.active, strategy.shots.at(last_step), last_step, evaluation=1)
     task = forecast.task(last)
     return Quote(
-        title=f"{config.experiment} on {device.name}, calibration of {chip.date[:10] or 'unknown date'}: "
+        title=f"{config.experiment} on {name}, calibration of {chip.date[:10] or 'unknown date'}: "
         f"{ansatz.num_qubits} qubits, {in_words(ansatz)}",
-        billed=machine_of(device.name).bills,
+        billed=machine.bills,
         chip=chip,
         chains=placed.chains,
         layout=placed.table(),

@@ -38,10 +38,12 @@ from qhn.cli.options import (
 )
 from qhn.cli.terminal import put, tell
 from qhn.errors import QhnError
+from qhn.text import counted
 
 if TYPE_CHECKING:
     from qiskit.providers import BackendV2
 
+    from qhn.budget.forecast import Forecast
     from qhn.config import RunConfig
     from qhn.run.expectation import Expectation
 
@@ -90,7 +92,7 @@ def estimate(
     options = {"backend": backend, "shots": shots, "ansatz": ansatz, "layers": layers, "order": order, "steps": steps}
     options |= {"tiles": tiles, "mitigation": mitigation, "seed": seed}
     config = load(planned(experiment, label, settings, say=not as_json, **options), settings, **options)
-    if _is_free(config.train.backend, chip_map, rehearsals, as_json):
+    if _has_no_price(config, chip_map, rehearsals, as_json, trust):
         return
     from qhn.budget.quote import quote
     from qhn.report.attempt import attempt
@@ -129,19 +131,43 @@ def _expected(
     return found
 
 
-def _is_free(name: str, chip_map: Path | None, rehearsals: int | None, as_json: bool) -> bool:
-    """Whether a backend is a simulator that bills nothing; if so, print that there is no price."""
-    from qhn.backend import machine_of
-
-    if machine_of(name).has_chip:
+def _has_no_price(config: RunConfig, chip_map: Path | None, rehearsals: int | None, as_json: bool, trust: bool) -> bool:
+    """Whether shots on the machine of a run have no price in QPU seconds; if so, print what is known instead."""
+    machine, name = config.train.machine, config.train.backend
+    if machine.is_priced:
         return False
+    from qhn.backend.terms import Amount
+
+    twin = f"twin_{name}" if machine.has_chip else "fake_torino"
     if chip_map is not None:
-        raise QhnError(f"--map draws a device, and {name} is none; give --backend fake_torino, for example")
+        kind = "has no price" if machine.has_chip else "is none"
+        raise QhnError(f"--map draws a device, and {name} {kind}; give --backend {twin}, for example")
     if rehearsals is not None:
-        raise QhnError(f"--rehearsals are of a device, and {name} is none; give --backend fake_torino, for example")
-    words = f"nothing is billed on {name}, which computes here; give --backend fake_<device> or ibm_<device>"
-    put(json.dumps({"backend": name, "billed": False}) if as_json else words)
+        kind = "has no price" if machine.has_chip else "is none"
+        raise QhnError(f"--rehearsals are of a device, and {name} {kind}; give --backend {twin}, for example")
+    known: dict[str, Any] = {"backend": name, "billed": machine.bills}
+    if machine.bills:
+        steps = _forecast(config, trust).steps
+        total = sum(steps, Amount())
+        known |= {"first_step_shots": steps[0].shots, "run_shots": total.shots, "run_jobs": total.jobs}
+        words = (
+            f"the first step takes {steps[0].shots:,} shots, a self-test of the device included, all "
+            f"{counted(len(steps), 'step')} {total.shots:,} in {counted(total.jobs, 'job')}; what {name} bills "
+            "for them is not known here: train.max_shots or train.max_jobs limit them"
+        )
+    elif machine.has_chip:
+        words = f"nothing is billed on {name}; {twin} shows its qubits, and a price by the formula of IBM's devices"
+    else:
+        words = f"nothing is billed on {name}; give --backend fake_<device> or ibm_<device>"
+    put(json.dumps(known) if as_json else words)
     return True
+
+
+def _forecast(config: RunConfig, trust: bool) -> Forecast:
+    """The forecast of a run on a machine whose shots have no price, which is not opened for it."""
+    from qhn.budget.forecast import Forecast
+
+    return Forecast(config, config.circuit(config.problem(trust=True), trust=trust))
 
 
 @app.command()
@@ -207,12 +233,16 @@ def jobs(
     as_json: JsonOption = False,
 ) -> None:
     """The jobs of a run on a QPU: how far they are, what they cost, and what came of them."""
+    from qhn.backend.machines import named_by_user
     from qhn.report.jobs import jobs_of_run, ledger_of, table
     from qhn.run.record import Record
 
     record = Record.load(find(name, results))
+    if trust:
+        named_by_user(record.config.train.backend)
     if not record.config.train.machine.bills:
-        raise QhnError(f"{record.config.run_id} ran on {record.config.train.backend}, and only ibm_<device> has jobs")
+        takers = "ibm_<device> and plug-ins that bill"
+        raise QhnError(f"{record.config.run_id} ran on {record.config.train.backend}; qhn keeps jobs of {takers}")
     if keep is not None:
         from qhn.report.answers import keep_answers
         from qhn.run.recorded_problem import problem_of
@@ -223,24 +253,22 @@ def jobs(
     lines, complaint = jobs_of_run(record)
     if complaint:
         tell(f"qhn: {complaint}; this is what was last known")
-    spent, limit = ledger_of(record).spent, record.config.train.max_qpu_seconds
+    spent, train = ledger_of(record).spent, record.config.train
     if as_json:
-        put(json.dumps({"jobs": [vars(line) for line in lines], "qpu_seconds": spent.seconds}))
+        told = {"jobs": [vars(line) for line in lines], "qpu_seconds": spent.seconds, "shots": spent.shots}
+        put(json.dumps(told))
         return
-    of = "" if limit is None else f" of {limit:,g}"
-    plural = "s" * (spent.jobs != 1)
-    total = f"{spent.seconds:,.1f}{of} QPU seconds in {spent.jobs:,} job{plural}"
+    if any(line.is_priced for line in lines):
+        number, limit, unit = f"{spent.seconds:,.1f}", train.max_qpu_seconds, "QPU seconds"
+    else:
+        number, limit, unit = f"{spent.shots:,}", train.max_shots, "shots"
+    of = "" if limit is None else f" of {limit:,g}" if unit == "QPU seconds" else f" of {limit:,}"
+    total = f"{number}{of} {unit} in {counted(sum(len(line.ids) for line in lines), 'job')}"
     put(f"{table(lines)}\n\n{total}" if lines else "no job was submitted yet")
 
 
 def _device(name: str) -> BackendV2:
-    """The device called ``name``, simulated from a stored calibration or reached through the account."""
-    from qhn.backend import machine_of
+    """Qiskit's object of the machine called ``name``, which has a chip."""
+    from qhn.backend import open_backend
 
-    if machine_of(name).bills:
-        from qhn.backend.ibm.account import account_device
-
-        return account_device(name)
-    from qhn.backend.rehearsal import stored_device
-
-    return stored_device(name)
+    return getattr(open_backend(name), "device")  # noqa: B009 – not every machine has one

@@ -33,7 +33,10 @@ RunArgument = Annotated[
 ]
 BackendOption = Annotated[
     str | None,
-    typer.Option(help="exact, aer, aer-mps, depolarising, fake_<device>, ibm_<device>, or least-busy of the last."),
+    typer.Option(
+        help="exact, aer, aer-mps, depolarising, fake_<device>, ibm_<device>, least-busy of the last, twin_<machine> "
+        "(the present noise of a machine), a plug-in that is installed (qhn doctor lists them), or module:factory."
+    ),
 ]
 ShotsOption = Annotated[
     str | None, typer.Option(help="Measured bitstrings a row of angles: a number, auto, or none where it is possible.")
@@ -263,9 +266,12 @@ def source_of(source: str, results: Path | None, settings: dict[str, Any]) -> tu
     Returns:
         The configuration with these settings, and θ ``[num_parameters]`` in radians; None if there are no angles.
     """
+    from qhn.backend.machines import named_by_user
     from qhn.config.file import load_config, with_settings
     from qhn.run.record import Record
 
+    if isinstance(backend := settings.get("train.backend"), str):
+        named_by_user(backend)
     if is_experiment(source):
         return load_config(source, settings), None
     record = Record.load(find(source, results))

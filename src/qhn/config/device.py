@@ -97,8 +97,8 @@ class DeviceConfig(Section):
         machine = machine_of(backend)
         given = {name for name, value in self.model_dump(mode="json").items() if value != defaults[name]}
         for name in sorted(given):
-            takers = [kind for kind in MACHINES if kind.takes(name) or (name in OF_ESTIMATES and kind.has_chip)]
-            if machine not in takers:
+            if not _takes(machine, name):
+                takers = [kind for kind in MACHINES if _takes(kind, name)]
                 raise QhnError(f"device.{name} goes with {spelled(takers)}, not with {backend}")
         beside = {"tiles", "exclude", "guard"} & given
         if self.qubits and beside:
@@ -116,3 +116,8 @@ class DeviceConfig(Section):
             raise QhnError(
                 f"device.{sorted(idle)[0]} concerns measured bits, and without shots there are none; give --shots"
             )
+
+
+def _takes(machine: Machine, name: str) -> bool:
+    """Whether the setting with the given name has an effect on a machine, or on the estimates of its bits."""
+    return machine.takes(name) or (name in OF_ESTIMATES and machine.has_chip)

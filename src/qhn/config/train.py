@@ -341,7 +341,7 @@ class TrainConfig(StopRules):
     @property
     def has_priced_shots(self) -> bool:
         """Whether the number of shots follows from the price of a job."""
-        return self.machine.has_chip and self.shots == "auto"
+        return self.machine.is_priced and self.shots == "auto"
 
     @property
     def is_ideal(self) -> bool:

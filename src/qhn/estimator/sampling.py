@@ -40,7 +40,8 @@ class SamplingEstimator:
     Args:
         ansatz: the circuit.
         problem: the cost of its bitstrings.
-        backend: the machine that measures the circuit; the simulator Aer by default.
+        backend: the machine that measures the circuit, or a ``BackendV2`` or V2 sampler of Qiskit; the simulator Aer by
+            default.
         shots: number of measured bitstrings per row of θ.
         seed: seed of the shots. Calls draw fresh shots; the same sequence of calls gives the same numbers.
         objective: the function of the costs to minimise, or the name of a kind, such as ``"cvar"``; the mean by
@@ -73,7 +74,7 @@ class SamplingEstimator:
         self,
         ansatz: Ansatz,
         problem: Problem,
-        backend: Backend | None = None,
+        backend: Backend | object | None = None,
         *,
         shots: int = 1000,
         seed: int = 0,
@@ -88,7 +89,7 @@ class SamplingEstimator:
         self.objective = as_objective(objective, problem)
         check_shots(self.objective, self.shots)
         self.evaluations = evaluations or Evaluations(problem)
-        self.sampler = (backend or open_backend("aer")).compile(ansatz.unrolled)
+        self.sampler = open_backend("aer" if backend is None else backend).compile(ansatz.unrolled)
         self.readout_counts = readout_counts
         self._correction = correction(mitigation, ansatz.unrolled, self.evaluations)
         if self._correction is not None and not self.objective.is_mean:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from qhn.arrays import Floats
+from qhn.backend.machines import named_by_user
 from qhn.backend.sampler import QuotaError
 from qhn.backend.terms import BudgetExceeded, Detached
 from qhn.quantum_sgd.beside import segment_of
@@ -115,7 +116,7 @@ class QuantumDescent:
         if self.machine is None:
             task.build()
             return
-        if self.machine.kind.has_chip:
+        if self.machine.kind.is_priced:
             task.price(self.machine)  # that circuits are too large for it is said before that shots are too few
         task.check_counts()
         self.machine.check([task.price(self.machine)], self.config.descent.segments - self.num_stored)
@@ -212,6 +213,7 @@ def quantum_descent(
     >>> [segment.number for segment in quantum_descent(config, record=False)]
     [0]
     """
+    named_by_user(config.machine.backend)
     kept = DescentRecord.of(config, results, restart=restart) if record else None
     descent = QuantumDescent(config, kept, detach=detach)
     descent.check()

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from qhn.arrays import Floats
-from qhn.backend import machine_of
 from qhn.circuit.ansatz import GateCircuit
 from qhn.errors import QhnError
 from qhn.estimator.readout import inverted_for
@@ -72,8 +71,9 @@ class DeviceReport:
 
     @property
     def is_rehearsal(self) -> bool:
-        """Whether the device is simulated by a stored calibration, so that nothing is billed."""
-        return not machine_of(self.facts.name).bills
+        """Whether the device is simulated by a calibration of it, so that nothing is billed."""
+        machine = self.record.config.train.machine
+        return machine.knows_distribution and not machine.bills
 
     def lines(self) -> list[str]:
         """Lines for the page: qubits, suppression and mitigation as applied, calibration gaps, price, bills, drift."""
@@ -141,15 +141,15 @@ class DeviceReport:
         if not self.is_rehearsal or self._is_routed:
             return None
         from qhn.backend.device.placement import compiled_for
+        from qhn.backend.device.recorded import RecordedDevice
         from qhn.backend.noise.channels import ChipNoise
         from qhn.backend.noise.twin import Twin
-        from qhn.backend.rehearsal import stored_device
 
         config = self.record.config.device
         chip, _, chains = self._placed
         if config.simulator == "aer":  # whose readout errors are symmetric
             chip = replace(chip, readout=np.repeat(chip.readout_error[:, None], 2, axis=1))
-        device, noise = stored_device(self.facts.name), ChipNoise(chip)
+        device, noise = RecordedDevice(chip), ChipNoise(chip)
 
         def twin(folded: bool) -> Twin:
             circuit = compiled_for(self.ansatz, device, chains[0].qubits, folded=folded)

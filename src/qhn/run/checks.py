@@ -148,7 +148,7 @@ def check_options(config: RunConfig, *, detach: bool, retry_self_test: bool) -> 
     for option, is_asked in (("--detach", detach), ("--retry-self-test", retry_self_test)):
         if is_asked and not config.train.machine.bills:
             takers = spelled(machine for machine in MACHINES if machine.bills)
-            raise QhnError(f"{option} goes with {takers}; {config.train.backend} computes here and now")
+            raise QhnError(f"{option} goes with {takers} and plug-ins that bill, not with {config.train.backend}")
 
 
 def check_journal(record: Record) -> None:
@@ -190,15 +190,16 @@ class BudgetNeeded(QhnError):
         backend: name of the backend whose shots are paid for.
         num_steps: number of steps that were asked for.
         first: what the first step takes, the self-test of the device included; a smaller budget is refused.
-        price: QPU seconds that all steps together should take.
+        price: QPU seconds that all steps together should take; 0 on machines that bill no seconds.
+        shots: number of shots that all steps together take.
     """
 
     def __init__(self, backend: str, needed: Sequence[Amount], price: float, table: str = "train") -> None:
         self.backend, self.num_steps, self.first, self.price = backend, len(needed), needed[0], price
-        shots = sum(one.shots for one in needed)
+        self.shots = shots = sum(one.shots for one in needed)
         budget = f"max_qpu_seconds={math.ceil(price)}" if price else f"max_shots={shots}"
         seconds = f"{price:,.1f} QPU seconds and " if price else ""
-        cheaper = "; qhn estimate says what would make them cheaper" * (table == "train")
+        cheaper = "; qhn estimate says what would make them cheaper" * (table == "train" and price > 0)
         super().__init__(
             f"a run on {backend} is paid for and needs a budget, such as --set {table}.{budget}; its {len(needed):,} "
             f"steps should take {seconds}{shots:,} shots. At a terminal it is asked for, and --yes agrees{cheaper}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,7 @@ from qhn.backend.terms import Amount, Remaining
 from qhn.budget.forecast import Forecast, PricedRun
 from qhn.budget.ledger import Ledger, ledger
 from qhn.budget.limits import is_limited, remaining, spent_words
-from qhn.errors import QhnError
+from qhn.errors import QhnError, QhnWarning
 from qhn.estimator.measurement import Measurement
 from qhn.estimator.noisy import without_shots
 from qhn.estimator.protocol import Estimator
@@ -29,7 +30,7 @@ from qhn.run.checks import check_budget, check_evaluations, check_journal, check
 from qhn.run.directories import journals_beside
 from qhn.run.plan import Plan
 from qhn.run.recorder import Recorder
-from qhn.run.session import BackendFacts
+from qhn.run.session import BackendFacts, difference
 from qhn.run.step import Outcome
 from qhn.run.stopping import beyond_account, over_budget, over_evaluations
 
@@ -170,15 +171,37 @@ class RunMachine:
                 mitigation=self.plan.config.device.mitigation,
                 readout_counts=readout_counts,
             )
+        self._check_same()
         self._recorder.begin_session(self._facts, sampler, problem)
         return found
+
+    def _check_same(self) -> None:
+        """Refuse to go on with a run on another machine than that of its last session; one that bills is told of.
+
+        Raises:
+            QhnError: if the machine is another one, and bills nothing.
+        """
+        sessions = self._recorder.sessions()
+        if not sessions:
+            return
+        earlier, now = sessions[-1].backend, BackendFacts(self.sampler.describe())
+        if words := difference(earlier, now):
+            words = f"{now.name} is not the machine with which the run began: {words}"
+            if not self.open().paid:
+                raise QhnError(
+                    f"{words}; give it that one, or begin the run anew with --restart, restart=True in Python"
+                )
+            warnings.warn(QhnWarning(words), stacklevel=2)
+        elif not self.open().paid and earlier.facts.get("errors") != now.facts.get("errors"):
+            words = f"{now.name} reports other errors of its qubits than in the session before, and the run goes on"
+            warnings.warn(QhnWarning(words), stacklevel=2)
 
     def announcement(self) -> str:
         """The qubits of a device on which the next steps are made, the price, and what is remarkable, in words.
 
         It is empty on other machines, unless one simulates the circuit in another way than it is known for.
         """
-        if not self.kind.has_chip:
+        if self.sampler.placement is None:
             return str(self.sampler.describe().get("remark", "")) if self.kind.knows_distribution else ""
         facts = BackendFacts(self._facts())
         billed = "" if self.open().paid else "; nothing is billed, this is a rehearsal"
@@ -246,7 +269,7 @@ class RunMachine:
             "qpu_seconds": None if None in billed else sum(seconds for seconds in billed if seconds),
             "job_ids": [job_id for one in samples for job_id in one.job_ids],
         }
-        if self.forecast.placement is None or not samples:
+        if not self.kind.is_priced or not samples:
             return timing
         known = self.forecast.amount(measurements)
         return timing | {"price_seconds": known.seconds, "price_jobs": known.jobs}
@@ -279,8 +302,9 @@ class RunMachine:
         measurements, whole = self.strategy.measurements(step, state), config.train.machine.bills
         if priced is not None:
             return priced.amount(measurements, whole=whole) + priced.self_test(config, tests)
-        if not self.kind.has_chip:
-            return Forecast(config, self.plan.ansatz).amount(measurements)
+        if not self.kind.is_priced:
+            forecast = Forecast(config, self.plan.ansatz)
+            return forecast.amount(measurements) + forecast.self_test(tests)
         return self.forecast.amount(measurements, whole=whole) + self.forecast.self_test(tests)
 
     def evaluations(self, step: int, state: StrategyState | None = None) -> int:
@@ -294,8 +318,10 @@ class RunMachine:
         if priced is not None:
             met = priced.bitstrings(measurements)
         else:
-            has_chip = self.kind.has_chip
-            met = (self.forecast if has_chip else Forecast(self.plan.config, self.plan.ansatz)).bitstrings(measurements)
+            is_priced = self.kind.is_priced
+            met = (self.forecast if is_priced else Forecast(self.plan.config, self.plan.ansatz)).bitstrings(
+                measurements
+            )
         left: int = 2**self.plan.ansatz.num_qubits - self._distinct
         return min(met, left)
 
@@ -399,7 +425,7 @@ class RunMachine:
 
     def budget_words(self) -> str:
         """The QPU seconds spent, and those left of the budget, in one line; empty on machines other than devices."""
-        if not self.kind.has_chip or self.plan.config.train.shots is None:
+        if not self.kind.is_priced or self.plan.config.train.shots is None:
             return ""
         return spent_words(self.plan.config.train, self.ledger().spent)
 

@@ -94,7 +94,7 @@ def check(config: RunConfig) -> None:
         FileNotFoundError: if a file of data is missing.
     """
     plan = prepare(config, named=True)
-    if not config.train.machine.has_chip:  # on a device the price depends on its calibration
+    if not config.train.machine.is_priced:  # on a device the price depends on its calibration
         forecast = Forecast(config, plan.ansatz)
         check_budget(config, forecast.step())
         check_evaluations(config, plan.ansatz, first_evaluations(forecast))

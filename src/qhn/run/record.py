@@ -56,6 +56,7 @@ from numpy.typing import NDArray
 from qhn import checksums
 from qhn.arrays import Bits, Floats
 from qhn.backend.journal import Journal
+from qhn.backend.machines import recorded
 from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.checksums import End, Line
 from qhn.config import RunConfig
@@ -200,6 +201,9 @@ class Record:
             for table in map(tree.get, ("data", "problem", "ansatz")):
                 if isinstance(table, dict):
                     _place(table, directory)
+            if isinstance(train := tree.get("train"), dict) and isinstance(train.get("backend"), str):
+                chip, bills = ((directory / name).exists() for name in ("calibration", JOURNAL))
+                recorded(train["backend"], has_chip=chip, bills=bills)
             is_known = schema in SCHEMAS and not (is_number(naming) and naming > NAMING)
             config = parse_config(tree) if is_known else None
             if is_known and schema != OLD_SCHEMA:

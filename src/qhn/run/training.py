@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from qhn.arrays import Bits, Floats
 from qhn.backend import Backend
+from qhn.backend.machines import named_by_user
 from qhn.backend.sampler import QuotaError
 from qhn.backend.samples import ReadoutCounts
 from qhn.backend.terms import BudgetExceeded, Detached
@@ -57,6 +58,7 @@ def train(
     *,
     problem: Problem | None = None,
     ansatz: QuantumCircuit | Ansatz | None = None,
+    backend: object | None = None,
     results: str | Path | None = None,
     record: bool = True,
     restart: bool = False,
@@ -67,13 +69,15 @@ def train(
     """The steps of a run as an iterator; those already on disk come first.
 
     Args:
-        config: the configuration of the run. A function of yours that its table ``[problem]`` names is run; so do not
-            give the configuration of a record whose function you do not know.
+        config: the configuration of the run. A function of yours that its table ``[problem]`` names, or its backend,
+            is run; so do not give the configuration of a record whose function you do not know.
         problem: a cost of your own, any object with ``num_qubits`` and ``cost(bits)``, in place of the networks and
             data that ``config`` describes. If it offers a ``digest`` (:mod:`qhn.problem.capabilities`), calling again
             with it resumes the run; without one every call begins another run, which cannot be resumed.
         ansatz: a circuit of your own with free parameters, in place of that which ``config`` describes. Its text
             becomes the table ``[ansatz]`` of the run, which is resumed and shown without the object.
+        backend: a ``BackendV2`` or V2 sampler of Qiskit, in place of the machine that ``config`` names. The record
+            keeps its name; the run is resumed by calling again with it, and shown without.
         results: directory of all runs; by default ``$QHN_RESULTS`` or ``results``. The run has a directory of its own
             in it, which its configuration determines: calling again resumes, or shows a finished run.
         record: whether the run is kept on disk. Otherwise nothing remains of it, and a machine whose shots are paid for
@@ -98,8 +102,11 @@ def train(
     >>> [step.step for step in training], training.outcome.name == "done"
     ([0, 1], True)
     """
+    named_by_user(config.train.backend)
     if problem is not None:
         config = config.given(problem)
+    if backend is not None:
+        config = config.on(backend)
     config = config.without_code(trust) if ansatz is None else config.trained(ansatz)
     plan = prepare(config, problem, named=True, trust=trust)
     options: dict[str, Any] = {"detach": detach, "retry_self_test": retry_self_test}
@@ -109,14 +116,14 @@ def train(
     if record and found.exists and not restart:
         kept = Record.load(directory)
         return Training(replace(plan, config=with_stop_rules_of(config, kept)), OnDisk(kept), **options)
-    backend = config.backend(found.journal if record else None)
-    sampler = backend.compile(plan.ansatz.unrolled)
+    machine = config.backend(found.journal if record else None)
+    sampler = machine.compile(plan.ansatz.unrolled)
     forecast = Forecast(config, plan.ansatz, sampler.placement)
-    check_start(forecast, paid=backend.paid, record=record)  # refuse what cannot run before anything is written
+    check_start(forecast, paid=machine.paid, record=record)  # refuse what cannot run before anything is written
     if config.train.shots is None:
         check_knows_distribution(sampler)
     if not record:
-        return Training(plan, Unrecorded(), backend)
+        return Training(plan, Unrecorded(), machine)
     if found.exists:
         found.set_aside()
     directory.mkdir(parents=True, exist_ok=True)
@@ -125,7 +132,7 @@ def train(
             kept = Record.load(directory, lock)
             return Training(replace(plan, config=with_stop_rules_of(config, kept)), OnDisk(kept), **options)
         kept = Record.create(config, directory, lock)
-        return Training(replace(plan, config=kept.config), OnDisk(kept), backend, **options)
+        return Training(replace(plan, config=kept.config), OnDisk(kept), machine, **options)
 
 
 def resume(
@@ -150,7 +157,8 @@ def resume(
         detach: whether not to wait for jobs of a QPU: those of the next step are submitted, and the run ends with the
             outcome ``detached``.
         retry_self_test: whether to pay for another self-test of a QPU that has failed one with the same versions.
-        trust: whether every program that the record names may be run, from where the record says it is.
+        trust: whether every program that the record names may be run, from where the record says it is, and the machine
+            ``module:factory`` that it names may be imported.
 
     Raises:
         FileNotFoundError: if there is no run in the directory.
@@ -169,6 +177,8 @@ def resume(
     ([0, 1], [0, 1, 2])
     """
     record = Record.load(directory)
+    if trust:
+        named_by_user(record.config.train.backend)
     if problem is not None and record.config.instance is None:
         raise QhnError("the problem of this run is in its configuration; leave problem=… away")
     if problem is not None and record.config.instance is not None:

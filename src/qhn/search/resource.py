@@ -172,9 +172,9 @@ def _price_of_steps(config: RunConfig, resource: str, check: Callable[[Plan], No
         return lambda step: 1.0
     if train.shots is None:
         raise QhnError(f"resource = {resource!r} is not counted where E is exact; take resource = 'steps'")
-    if resource == "qpu-seconds" and not train.machine.has_chip:
+    if resource == "qpu-seconds" and not train.machine.is_priced:
         raise QhnError(f"resource = 'qpu-seconds' is not counted on {train.backend}; take resource = 'shots'")
-    placement = config.backend().compile(plan.ansatz.unrolled).placement if train.machine.has_chip else None
+    placement = config.backend().compile(plan.ansatz.unrolled).placement if train.machine.is_priced else None
     forecast = Forecast(config, plan.ansatz, placement)
     strategy = forecast.strategy
 

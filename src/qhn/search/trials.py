@@ -161,7 +161,7 @@ def _trained(trials: RunTrials, trial: Trial) -> Result:
     facts |= {"steps": len(steps), "shots": steps[-1].shots}
     if outcome is not None and len(steps) < number:
         facts["outcome"] = str(outcome.name)
-    if config.train.machine.has_chip:
+    if config.train.machine.is_priced:
         facts["qpu_seconds"] = ledger_of(record).spent.seconds
     return Result(trials.losses(trial, losses), facts)
 

@@ -207,11 +207,12 @@ def chip_of(device: BackendV2) -> Chip:
                 measured.append(duration)
             elif isinstance(target.operation_from_name(name), Gate):
                 gates[name, tuple(qubits)] = error, duration
-    properties = device.properties() if hasattr(device, "properties") else None
+    properties = _properties_of(device)
     faulty: set[int] = set()
     date = ""
     if properties is not None:
-        date = properties.last_update_date.isoformat()
+        updated = getattr(properties, "last_update_date", None)
+        date = updated.isoformat() if updated is not None else ""
         faulty = set(properties.faulty_qubits())
         for gate in properties.faulty_gates():
             gates[gate.gate, tuple(gate.qubits)] = DEAD, 0.0
@@ -239,6 +240,13 @@ def chip_of(device: BackendV2) -> Chip:
         date=date,
         **_without_gaps(readout, relaxation, gates, [] if durations.size else [unmeasured]),
     )
+
+
+def _properties_of(device: BackendV2) -> Any:
+    """The properties that a device reports beside its target, if they have the form of IBM's; None otherwise."""
+    found = device.properties() if callable(getattr(device, "properties", None)) else None
+    methods = ("faulty_qubits", "faulty_gates", "qubit_property")
+    return found if all(callable(getattr(found, name, None)) for name in methods) else None
 
 
 def _readout_errors(properties: Any, qubit: int) -> Floats:

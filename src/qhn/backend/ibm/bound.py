@@ -16,7 +16,6 @@ import numpy as np
 from qiskit import QuantumCircuit
 
 from qhn.arrays import Bits
-from qhn.backend.aer import read_bits
 from qhn.backend.bound import CircuitPrice, CircuitSamples
 from qhn.backend.circuit_digest import circuit_digest
 from qhn.backend.device.bound_placement import CircuitPlacer, PlacedCircuits
@@ -24,7 +23,7 @@ from qhn.backend.device.isa import duration
 from qhn.backend.device.price import job_seconds
 from qhn.backend.ibm.jobs import Jobs, Request
 from qhn.backend.ibm.selftest import BOUND, SHOTS, BoundSelfTest, complaint
-from qhn.backend.ibm.submission import Submission, billed_seconds, run_all, sampler_request, tags_of
+from qhn.backend.ibm.submission import Client, IbmClient, Submission, billed_seconds, run_all, tags_of
 from qhn.backend.ibm.tested import SelfTests
 from qhn.backend.terms import Amount
 from qhn.seeds import Key
@@ -36,11 +35,13 @@ class BoundSampler:
     Args:
         placer: the device, for which circuits are compiled.
         jobs: the jobs of the run.
+        client: the client that takes the jobs.
     """
 
-    def __init__(self, placer: CircuitPlacer, jobs: Jobs) -> None:
+    def __init__(self, placer: CircuitPlacer, jobs: Jobs, client: Client | None = None) -> None:
         self.placer = placer
         self.jobs = jobs
+        self._client: Client = client or IbmClient()
         self._self_tests = SelfTests(jobs, placer.device.name, of_bound=True)
 
     def price(self, circuits: Sequence[QuantumCircuit], shots: int) -> CircuitPrice:
@@ -59,7 +60,10 @@ class BoundSampler:
         """
         placed = self.placer.placed(circuits, shots)
         tags = tags_of(key.tag, len(placed.parts))
-        submissions = [self._submission(placed, part, tag) for part, tag in zip(placed.parts, tags, strict=True)]
+        seeds = key.generator().integers(2**32, size=len(tags)).tolist()
+        submissions = [
+            self._submission(placed, part, tag, seed) for part, tag, seed in zip(placed.parts, tags, seeds, strict=True)
+        ]
         if not all(self._is_kept(one.request) for one in submissions):
             self._test(placed, key.run)
         jobs = run_all(self.jobs, submissions, keep=True)
@@ -70,33 +74,35 @@ class BoundSampler:
         journal = self.jobs.journal
         return journal is not None and journal.kept(request.tag, request.digest) is not None
 
-    def _submission(self, placed: PlacedCircuits, part: slice, tag: str) -> Submission:
+    def _submission(self, placed: PlacedCircuits, part: slice, tag: str, seed: int) -> Submission:
         """The job that measures some of the circuits of a request."""
         some, use = placed.circuits[part], self.placer.settings
         applied = (use.exclude, use.qubits, use.rep_delay, use.dynamical_decoupling, use.twirling)
         digest = self._digest([one.digest for one in some], placed.shots, applied)
-        return self._job([one.circuit for one in some], placed.shots, tag, digest, placed.seconds_of(part))
+        return self._job([one.circuit for one in some], placed.shots, tag, digest, placed.seconds_of(part), seed)
 
     def _digest(self, circuits: Sequence[str], shots: int, applied: object = None) -> str:
         """The hash of everything that a job measures: the digests of its circuits, the shots, and how it is done."""
         return hashlib.sha256(repr((self.placer.device.name, circuits, shots, applied)).encode()).hexdigest()
 
     def _job(
-        self, circuits: Sequence[QuantumCircuit], shots: int, tag: str, digest: str, price_seconds: float
+        self, circuits: Sequence[QuantumCircuit], shots: int, tag: str, digest: str, price_seconds: float, seed: int = 0
     ) -> Submission:
         """The job that measures compiled circuits."""
-        request = sampler_request(
-            [(circuit,) for circuit in circuits],
+        pubs = [(circuit,) for circuit in circuits]
+        request = self._client.request(
+            pubs,
             self.placer.settings,
             tag=tag,
             digest=digest,
             circuits=len(circuits),
             shots=shots,
             price_seconds=price_seconds,
+            seed=seed,
         )
 
         def read(result: Any) -> tuple[Bits, list[Bits]]:
-            return np.stack([read_bits(result, index) for index in range(len(circuits))]), []
+            return np.stack(self._client.bits(result, pubs, shots)), []
 
         return Submission(request, (len(circuits), shots, circuits[0].num_clbits), read)
 

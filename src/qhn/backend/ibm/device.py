@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,15 +26,7 @@ from qhn.backend.ibm.bound import BoundSampler
 from qhn.backend.ibm.connection import Connection
 from qhn.backend.ibm.jobs import Jobs
 from qhn.backend.ibm.selftest import BARE, SHOTS, SelfTest, complaint
-from qhn.backend.ibm.submission import (
-    JobResult,
-    Submission,
-    billed_seconds,
-    read_result,
-    run_all,
-    sampler_request,
-    tags_of,
-)
+from qhn.backend.ibm.submission import Client, IbmClient, JobResult, Submission, billed_seconds, run_all, tags_of
 from qhn.backend.ibm.tested import SelfTests
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import BackendError, check_request
@@ -160,12 +151,19 @@ class Device:
 
 
 class DeviceSampler:
-    """A sampler of an ansatz that is placed on qubits of a QPU."""
+    """A sampler of an ansatz that is placed on qubits of a device.
 
-    def __init__(self, placement: Placement, jobs: Jobs) -> None:
+    Args:
+        placement: the placed ansatz.
+        jobs: the jobs of the run.
+        client: the client that takes the jobs.
+    """
+
+    def __init__(self, placement: Placement, jobs: Jobs, client: Client | None = None) -> None:
         self.placement = placement
         self.ansatz = placement.ansatz
         self.jobs = jobs
+        self._client: Client = client or IbmClient()
         self._self_tests = SelfTests(jobs, placement.chip.name)
 
     @property
@@ -199,8 +197,10 @@ class DeviceSampler:
         task = self.placement.task(len(thetas), group, shots)
         divided = parts(task)
         tags = tags_of(key.tag, len(divided))
+        seeds = key.generator().integers(2**32, size=len(divided)).tolist()
         submissions = [
-            self._submission(angles[part], task.shots_taken, tag) for part, tag in zip(divided, tags, strict=True)
+            self._submission(angles[part], task.shots_taken, tag, seed)
+            for part, tag, seed in zip(divided, tags, seeds, strict=True)
         ]
         jobs = run_all(self.jobs, submissions, keep=len(divided) > 1)  # of one job, the caller keeps the samples
         bits = self._by_tile(np.concatenate([job.bits for job in jobs]))
@@ -234,7 +234,7 @@ class DeviceSampler:
         def measure(tag: str) -> tuple[str, str | None]:
             if test.is_bare:
                 self.jobs.terms.tell(f"the self-test measures {BARE}")
-            submission = self._submission(test.angles, SHOTS, tag, calibrate=False, circuit=test.circuit)
+            submission = self._submission(test.angles, SHOTS, tag, 0, calibrate=False, circuit=test.circuit)
             (job,) = run_all(self.jobs, [submission], keep=False)
             return job.job_id, complaint(self._by_tile(job.bits), test.expected)
 
@@ -246,6 +246,7 @@ class DeviceSampler:
         angles: Floats,
         shots: int,
         tag: str,
+        seed: int,
         *,
         calibrate: bool = True,
         circuit: QuantumCircuit | None = None,
@@ -256,24 +257,29 @@ class DeviceSampler:
             angles: sets of angles, ``[num_executions, num_tiles·num_parameters]``.
             shots: number of measurements of each circuit.
             tag: name of the job's request.
+            seed: seed of the random numbers of a simulator.
             calibrate: whether the calibration circuits of the settings are measured, too.
             circuit: another circuit than that of the placement, on the same qubits.
         """
         calibration = self.placement.calibration if calibrate else []
         circuits = len(angles) + len(calibration)
-        request = sampler_request(
-            [publish(self.circuit if circuit is None else circuit, angles), *((one,) for one in calibration)],
+        pubs = [publish(self.circuit if circuit is None else circuit, angles), *((one,) for one in calibration)]
+        request = self._client.request(
+            pubs,
             self.placement.settings,
             tag=tag,
             digest=measured_digest(self.placement, angles, shots, len(calibration)),
             circuits=circuits,
             shots=shots,
             price_seconds=self.placement.job_seconds(circuits, shots),
+            seed=seed,
         )
 
-        width = len(self.placement.tiles) * self.ansatz.num_qubits
-        read = partial(read_result, calibrations=len(calibration))
-        return Submission(request, (len(angles), shots, width), read)
+        def read(result: Any) -> tuple[Bits, list[Bits]]:
+            first, *others = self._client.bits(result, pubs, shots)
+            return first, others
+
+        return Submission(request, (len(angles), shots, len(self.placement.tiles) * self.ansatz.num_qubits), read)
 
     def _readout_counts(self, jobs: list[JobResult]) -> ReadoutCounts | None:
         """Readout errors counted in the calibration circuits of all jobs; None if there are none."""

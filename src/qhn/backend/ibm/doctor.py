@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from qhn.backend import BackendError, open_backend
+from qhn.backend.vendor.installed import installed
 from qhn.circuit.hypernetwork import product_state
 from qhn.seeds import Key
 from qhn.text import aligned
@@ -65,6 +66,7 @@ def examine_installation() -> Iterator[Finding]:
     """Check the versions of the packages, and that a rehearsal returns bits in the right order."""
     yield _versions()
     yield _rehearsal()
+    yield from _plug_ins()
 
 
 def _versions() -> Finding:
@@ -101,6 +103,15 @@ def _rehearsal() -> Finding:
         wrong = f"fake_manila measures {ones.round(2).tolist()} where [1, 0] was prepared"
         return Finding("rehearsal", "bad", f"{wrong}: install qiskit and qiskit-ibm-runtime as qhn requires them")
     return Finding("rehearsal", "ok", "fake_manila runs; --backend fake_<device> costs nothing")
+
+
+def _plug_ins() -> Iterator[Finding]:
+    """The machines of installed plug-ins, and whether they can be imported; none is opened."""
+    for one in installed():
+        if one.complaint:
+            yield Finding("plug-in", "note", f"{one.spelling}, {one.where}, {one.complaint}")
+        else:
+            yield Finding("plug-in", "ok", f"{one.spelling}, {one.where}")
 
 
 def examine_account() -> Generator[Finding, None, Any]:

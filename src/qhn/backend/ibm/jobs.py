@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from qiskit.providers.exceptions import JobError
 from qiskit_ibm_runtime import Batch
 
 from qhn.backend.events import UNSAID, Entry, Event
@@ -28,7 +27,6 @@ from qhn.backend.history import AT_LIMIT, History, KnownJob
 from qhn.backend.ibm.account import silent
 from qhn.backend.ibm.connection import FINAL, RENEWALS, WAITING, Connection
 from qhn.backend.ibm.failure import (
-    ENDED,
     NO_SESSIONS,
     ODD_ANSWERS,
     SESSION_CLOSED,
@@ -285,23 +283,39 @@ class Jobs:
         failures = sum(one.event is Event.FAILED and one.kind != Kind.QUOTA.name.lower() for one in own)
         if failures >= TOO_MANY_FAILURES:
             raise BackendError(
-                f"{self.connection.device.name}: {request.tag} failed {failures} times; qhn jobs names its jobs, and "
+                f"{self.connection.title}: {request.tag} failed {failures} times; qhn jobs names its jobs, and "
                 "qhn resume, without --detach, tries once more"
             )
 
     def _listing_delay(self, request: Request) -> float:
-        """Seconds until the service lists a job that another process may have submitted just before it died."""
-        own = [] if self.connection.service is None else self._history().of_tag(request.tag)
+        """Seconds until the service lists a job that another process may have submitted just before it died.
+
+        Where jobs are not found by their tags, the user is told of such a job instead.
+        """
+        own = self._history().of_tag(request.tag)
+        if not self.connection.finds_by_tag:
+            self._tell_of_lost(request, own)
+            return 0.0
         if not own or own[-1].event is not Event.INTENT:
             return 0.0
         written = own[-1].written
         passed = 0.0 if written is None else max(0.0, time.time() - written)  # a clock may have been ahead
         return max(0.0, LISTING_DELAY - passed)
 
+    def _tell_of_lost(self, request: Request, own: Sequence[Entry]) -> None:
+        """Say that a job of an earlier process may be paid for without its bits, as nothing finds it again."""
+        lost = self._noted(request) if self.connection.service is None else []
+        if lost:
+            self.terms.tell(
+                f"the client cannot read the job {lost[-1]} of an earlier process; it is submitted once more"
+            )
+        elif own and own[-1].event in (Event.INTENT, Event.OUT_OF_REACH) and own[-1].job_id is None:
+            self.terms.tell(f"{request.tag} may have been accepted, although no answer came back; see your account")
+
     @contextlib.contextmanager
     def _mode(self, requests: Sequence[Request]) -> Iterator[Any]:
         """The batch or session to which jobs are submitted; None for the device itself."""
-        if self.connection.service is None or not requests or not (self.in_session or len(requests) > 1):
+        if not self.connection.takes_batches or not requests or not (self.in_session or len(requests) > 1):
             yield None
             return
         if self.in_session:
@@ -395,14 +409,14 @@ class Jobs:
         failures, waited = 0, 0.0
         while True:
             try:
-                with silent():
+                with self.connection.hearing():
                     job = request.submit(mode or self.connection.device, self._tags(request), execution_limit)
             except Exception as error:
                 failure = error  # left before the service is asked anew, whose errors are none of this one
             else:
                 return self._only(request, self._known_as(request, job))
             kind = kind_at_submission(failure)
-            if self.connection.service is None:
+            if not self.connection.finds_by_tag:  # it may have been accepted
                 raise failure
             if kind is Kind.BUSY:
                 if self.terms.detach:
@@ -475,7 +489,7 @@ class Jobs:
             raise
         except Exception as error:
             found = kind(error)
-            ended = found in ENDED or isinstance(error, JobError)
+            ended = self.connection.has_ended(job_id, found, error)
             entry = Entry(
                 Event.FAILED if ended else Event.OUT_OF_REACH,
                 tag=request.tag,
@@ -488,12 +502,9 @@ class Jobs:
             )
             self._note(entry)
             if found is Kind.QUOTA:
-                raise QuotaError(f"{self.connection.device.name}: {found.value}") from None
-            raise BackendError(self._complaint(request, job_id, found, type(error).__name__)) from None
-
-    def _complaint(self, request: Request, job_id: str | None, kind: Kind, name: str) -> str:
-        job = f"the job of {request.tag}" if job_id is None else f"the job {job_id} of {request.tag}"
-        return f"{self.connection.device.name}: {job} did not end well ({name}); {kind.value}"
+                raise QuotaError(f"{self.connection.title}: {found.value}") from None
+            job = f"the job of {request.tag}" if job_id is None else f"the job {job_id} of {request.tag}"
+            raise BackendError(self.connection.complaint(job, found, error)) from None
 
     def _note(self, entry: Entry) -> None:
         if self.journal is not None:

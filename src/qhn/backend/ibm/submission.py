@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from qiskit_ibm_runtime.executor_sampler import Sampler
@@ -120,37 +120,74 @@ def run_all(jobs: Jobs, submissions: Sequence[Submission], *, keep: bool) -> lis
     return [found[number] for number in range(len(submissions))]
 
 
-def sampler_request(
-    pubs: Sequence[Any],
-    settings: DeviceSettings,
-    *,
-    tag: str,
-    digest: str,
-    circuits: int,
-    shots: int,
-    price_seconds: float,
-) -> Request:
-    """The request for a job of Qiskit's sampler.
+class Client(Protocol):
+    """How a vendor's client takes jobs, and what it returns."""
 
-    Args:
-        pubs: circuits, each with its angles if it has any.
-        settings: how the device measures.
-        tag: name of the request.
-        digest: hash of everything that the job measures.
-        circuits: number of circuits that the job executes, counted once for each set of angles.
-        shots: number of measurements of each circuit.
-        price_seconds: QPU seconds that the job should take.
-    """
-    return Request(
-        tag=tag,
-        digest=digest,
-        rows=circuits,
-        shots=shots,
-        price_seconds=price_seconds,
-        submit=lambda mode, tags, execution_limit: Sampler(
-            mode=mode, options=_options(settings, tags, execution_limit)
-        ).run(pubs, shots=shots),
-    )
+    def request(
+        self,
+        pubs: Sequence[Any],
+        settings: DeviceSettings,
+        *,
+        tag: str,
+        digest: str,
+        circuits: int,
+        shots: int,
+        price_seconds: float,
+        seed: int,
+    ) -> Request:
+        """The request for a job.
+
+        Args:
+            pubs: circuits, each with its angles if it has any.
+            settings: how the device measures.
+            tag: name of the request.
+            digest: hash of everything that the job measures.
+            circuits: number of circuits that the job executes, counted once for each set of angles.
+            shots: number of measurements of each circuit.
+            price_seconds: QPU seconds that the job should take.
+            seed: seed of the random numbers of a simulator, from 0 to 2^32 − 1.
+        """
+        ...
+
+    def bits(self, result: Any, pubs: Sequence[Any], shots: int) -> list[Bits]:
+        """The bits of each PUB in a job's result: ``[num_rows, shots, num_clbits]``, without angles no axis of rows.
+
+        Raises:
+            ValueError: if the result is not that of such a job.
+        """
+        ...
+
+
+class IbmClient:
+    """IBM's client: jobs of Qiskit's sampler."""
+
+    def request(
+        self,
+        pubs: Sequence[Any],
+        settings: DeviceSettings,
+        *,
+        tag: str,
+        digest: str,
+        circuits: int,
+        shots: int,
+        price_seconds: float,
+        seed: int,
+    ) -> Request:
+        """The request for a job; a QPU has no use for the seed."""
+        return Request(
+            tag=tag,
+            digest=digest,
+            rows=circuits,
+            shots=shots,
+            price_seconds=price_seconds,
+            submit=lambda mode, tags, execution_limit: Sampler(
+                mode=mode, options=_options(settings, tags, execution_limit)
+            ).run(pubs, shots=shots),
+        )
+
+    def bits(self, result: Any, pubs: Sequence[Any], shots: int) -> list[Bits]:
+        """The bits of each PUB in the sampler's result."""
+        return [read_bits(result, index) for index in range(len(pubs))]
 
 
 def tags_of(tag: str, number: int) -> list[str]:

@@ -13,7 +13,7 @@ from qhn.backend.journal import Journal
 from qhn.backend.sampler import BackendError
 
 REMEDY = (
-    "Install qiskit and qiskit-ibm-runtime as qhn requires them, then qhn resume; or pay for another test with "
+    "Install qiskit and the client of the machine as qhn requires them, then qhn resume; or make another test with "
     "qhn resume --retry-self-test"
 )
 
@@ -36,8 +36,8 @@ class SelfTests:
 
     @property
     def is_due(self) -> bool:
-        """Whether a test must be passed before anything else is measured; none is due without a service."""
-        if self._is_passed or self.jobs.connection.service is None:
+        """Whether a test must be passed before anything else is measured; none is due of IBM's client in local mode."""
+        if self._is_passed or self.jobs.connection.is_local:
             return False
         return is_due(self._that_count(self._history().self_tests()))
 
@@ -68,7 +68,7 @@ class SelfTests:
                 job_id=job_id,
                 digest=digest,
                 complaint=wrong,
-                versions=versions(),
+                versions=versions(self.jobs.connection.packages),
                 device=self.device,
                 circuit=circuit,
             )
