@@ -78,8 +78,8 @@ run: $(VENV)/.installed  ## train: EXPERIMENT= LABEL= BACKEND= ANSATZ= LAYERS= S
 resume: $(VENV)/.installed  ## go on with the latest run, or RUN=; STEPS= extends it
 	@$(QHN) resume $(RUN) $(LENGTH) $(if $(DETACH),--detach) $(PLACE) $(ARGS)
 
-jobs: $(VENV)/.installed  ## how far the jobs of the latest run on a QPU, or of RUN=, are, and what they cost
-	@$(QHN) jobs $(RUN) $(PLACE)
+jobs: $(VENV)/.installed  ## how far the jobs of the latest run on a QPU, or of RUN=, are, and what they cost; KEEP=folder of answers
+	@$(QHN) jobs $(RUN) $(if $(KEEP),--keep-answers $(KEEP)) $(PLACE)
 
 list: $(VENV)/.installed  ## presets and runs
 	@$(QHN) list $(PLACE)
@@ -99,11 +99,12 @@ ensemble: $(VENV)/.installed  ## predict by all networks measured in the latest 
 circuits: $(VENV)/.installed  ## write the circuits of all presets into circuits/
 	@$(QHN) circuit --output circuits
 
-doctor: $(VENV)/.installed  ## what is there and what is missing for a run on a QPU
-	@$(QHN) doctor
+doctor: $(VENV)/.installed  ## what is there and what is missing for a run on a QPU; PROTOCOL=1 for this run: EXPERIMENT= BACKEND= ...
+	@$(QHN) doctor $(if $(PROTOCOL),--protocol $(CHOICE) $(OPTIONS) $(LENGTH) $(PLACE) $(ARGS))
 
-estimate: $(VENV)/.installed  ## qubits and price of a run on BACKEND=fake_torino or ibm_...: BUDGET= MAP=file.png
-	@$(QHN) estimate $(CHOICE) $(WORK) $(LENGTH) $(if $(BUDGET),--budget $(BUDGET)) $(if $(MAP),--map $(MAP)) $(ARGS)
+estimate: $(VENV)/.installed  ## qubits and price of a run on BACKEND=fake_torino or ibm_...: BUDGET= MAP=file.png; REHEARSALS=20 for E
+	@$(QHN) estimate $(CHOICE) $(OPTIONS) $(LENGTH) $(if $(BUDGET),--budget $(BUDGET)) $(if $(MAP),--map $(MAP)) \
+		$(if $(REHEARSALS),--rehearsals $(REHEARSALS)) $(PLACE) $(ARGS)
 
 landscape: $(VENV)/.installed  ## enumerate all networks of EXPERIMENT=
 	@$(QHN) landscape $(CHOICE) $(PLACE) $(ARGS)
@@ -123,7 +124,7 @@ qsgd: $(VENV)/.installed-qsgd  ## gradient descent by a quantum linear solver: D
 		$(if $(ORDER),--order $(ORDER)) $(if $(SOLVER),--solver $(SOLVER)) $(if $(SHOTS),--shots $(SHOTS)) $(if $(BACKEND),--backend $(BACKEND)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(YES),--yes) $(if $(DETACH),--detach) $(PLACE) $(ARGS)
 
-compare: $(VENV)/.installed  ## runs side by side: RUNS="run run"
+compare: $(VENV)/.installed  ## runs side by side, or one on a device beside its twin: RUNS="run run"
 	@$(QHN) compare $(RUNS) $(PLACE)
 
 reproduce: $(VENV)/.installed $(if $(filter prediction,$(FIG)),$(VENV)/.installed-prediction) $(if $(filter qsgd,$(FIG)),$(VENV)/.installed-qsgd)  ## the paper's experiments and a report on them: FIG=2 (or 3 4 ... frugal look-ahead prediction qsgd) MNIST= SEEDS= WORKERS= EXECUTOR= ADDRESS=

@@ -14,7 +14,6 @@ from qhn.backend.journal import Journal
 from qhn.circuit.ansatz import GateCircuit
 from qhn.circuit.hypernetwork import Hypernetwork, product_state
 from qhn.durable import export
-from qhn.errors import QhnError
 from qhn.run.checks import check_journal
 from qhn.run.record import Record
 from qhn.run.session import BackendFacts
@@ -46,7 +45,7 @@ def keep_answers(record: Record, ansatz: GateCircuit, folder: Path) -> Iterator[
         BackendError: if the service cannot be reached.
     """
     from qhn.backend.ibm.account import account_device, secrets_of
-    from qhn.backend.ibm.answers import asked_again, device_answer, usage_answer
+    from qhn.backend.ibm.answers import UNREADABLE, asked_again, device_answer, usage_answer
     from qhn.backend.ibm.connection import Connection
     from qhn.backend.ibm.redaction import to_text
 
@@ -65,10 +64,13 @@ def keep_answers(record: Record, ansatz: GateCircuit, folder: Path) -> Iterator[
         try:
             answer = asked_again(connection, job_id, _asked(record, ansatz, job_id, job), secrets)
         except Exception as error:  # of the client, whose texts can hold account data
-            said = str(error) if isinstance(error, QhnError) else type(error).__name__
-            yield f"{job_id}: left out ({said})"
+            yield f"{job_id}: left out ({type(error).__name__})"
             continue
-        yield f"{job_id}: left out, it has not ended" if answer is None else write(job_id, answer.to_json())
+        if answer is None:
+            yield f"{job_id}: left out, it has not ended"
+        else:
+            unread = ", which qhn cannot read" * (answer.asked.outcome == UNREADABLE)
+            yield f"{write(job_id, answer.to_json())}{unread}"
     for name, question in (("usage", usage_answer), (record.config.train.backend, device_answer)):
         try:
             found = question(connection, secrets)

@@ -7,9 +7,6 @@ without an account.
 from __future__ import annotations
 
 import math
-import shutil
-import tempfile
-import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from qhn.backend import BackendError
 from qhn.backend.device.placement import Placement, place
-from qhn.backend.events import Entry, Event
-from qhn.backend.ibm.doctor import Finding, examine_account, examine_installation
+from qhn.backend.ibm.doctor import Finding, age_of, examine_account, examine_installation
 from qhn.backend.ibm.selftest import ROWS, SHOTS, SelfTest, failed_before, is_due
 from qhn.backend.journal import Journal
 from qhn.backend.rehearsal import stored_device, stored_devices
@@ -28,12 +24,12 @@ from qhn.circuit.ansatz import Ansatz
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
 from qhn.errors import QhnError
-from qhn.lock import Lock
 from qhn.run.directories import journals_beside, results_directory, run_directories
 from qhn.run.expectation import kept
 from qhn.run.plan import prepare
-from qhn.run.record import Record, lock_of, shown_error
+from qhn.run.record import Record, lock_of
 from qhn.run.step import Ending
+from qhn.run.writable import examine_locks, examine_room
 from qhn.text import counted, in_line
 
 if TYPE_CHECKING:
@@ -41,7 +37,6 @@ if TYPE_CHECKING:
 
 MARGIN = 1.25  # ratio of a budget to the price, as qhn run proposes it
 SPARE_BYTES = 50_000_000  # for pictures, calibrations and the table of costs, beside the measured bits
-OLD_HOURS = 48  # of a calibration, which is usually made anew every day
 BROKEN_OFF = (Ending.QUOTA, Ending.INTERRUPTED, Ending.DETACHED, Ending.PAUSED)  # outcomes of a run that would go on
 
 
@@ -87,13 +82,10 @@ class Protocol:
         if placement is not None:
             yield from self._priced(Forecast(self.config, ansatz, placement), left)
             yield self._self_test(placement)
-        yield self._disk(None if placement is None else Forecast(self.config, ansatz, placement))
-        yield self._locks()
+        yield from self._disk(None if placement is None else Forecast(self.config, ansatz, placement))
         yield self._record()
         yield self._rehearsed()
         yield self._expected(placement)
-
-    # ------------------------------------------------------------ the installation
 
     def _answers(self) -> Finding:
         """Whether the installed client makes of recorded answers what it made of them when they were recorded."""
@@ -111,8 +103,6 @@ class Protocol:
             remedy = "the installed client reads answers otherwise: install qiskit-ibm-runtime as qhn requires it"
             return Finding("answers", "bad", f"{name} {said}; {remedy}")
         return Finding("answers", "ok", f"{counted(len(found), 'recorded answer')} of the service read as recorded")
-
-    # ------------------------------------------------------------ the device
 
     def _reached(self) -> Generator[Finding, None, tuple[BackendV2 | None, float | None]]:
         """Check the account and whether the device works; returns it, None if it does not, and the seconds left."""
@@ -166,7 +156,7 @@ class Protocol:
             yield Finding("layout", "unreachable", f"{device.name} was not described ({type(error).__name__})")
             return None
         chip = placement.chip
-        age = "" if not self.config.train.machine.bills else _age(chip.date)
+        age = age_of(chip.date) if self.config.train.machine.bills else ""
         gaps = f"; not reported: {', '.join(gap.what for gap in chip.assumed)}" if chip.assumed else ""
         words = f"{chip.date or 'at an unknown time'}{age}{gaps}"
         yield Finding("calibrated", "note" if age.endswith("old") or not chip.date else "ok", words)
@@ -226,50 +216,20 @@ class Protocol:
         what = "one rotation of each qubit" if test.is_bare else "the circuit of the run"
         return Finding("self-test", "ok", f"prepared: {what} at {ROWS} sets of angles of known outcome × {SHOTS} shots")
 
-    # ------------------------------------------------------------ the disk
-
     @property
     def _directory(self) -> Path:
         """The directory that the run will have."""
         return results_directory(self.results) / self.config.experiment / self.config.run_id
 
-    def _disk(self, forecast: Forecast | None) -> Finding:
-        """Whether the results directory can be written and has room for the measured bits."""
-        place = results_directory(self.results)
-        try:
-            here = _existing(place)
-            with tempfile.TemporaryDirectory(dir=here, prefix=".qhn-") as folder:
-                (Path(folder) / "trial").write_bytes(b"qhn")
-            free = shutil.disk_usage(here).free
-        except (QhnError, OSError) as error:
-            said = error.strerror if isinstance(error, OSError) else str(error)
-            return Finding("results", "bad", f"{place} cannot be written: {said}; give another --results")
+    def _disk(self, forecast: Forecast | None) -> Iterator[Finding]:
+        """Whether the results directory can be written and locked, and has room for the measured bits."""
         needed = SPARE_BYTES
         if forecast is not None and forecast.placement is not None:
             width = len(forecast.placement.tiles) * forecast.ansatz.num_qubits
-            needed += sum(one.shots for one in forecast.steps) * 2 * math.ceil(width / 8)
-        words = f"{place}, {free / 1e9:,.1f} GB free, up to {needed / 1e9:,.2f} GB needed"
-        if free < needed:
-            return Finding("results", "bad", f"{words}; free some, or give another --results")
-        return Finding("results", "ok", words)
-
-    def _locks(self) -> Finding:
-        """Whether a lock keeps a second writer out of a directory there, and a journal is read as it was written."""
-        try:
-            with tempfile.TemporaryDirectory(dir=_existing(results_directory(self.results)), prefix=".qhn-") as folder:
-                path = Path(folder)
-                with Lock(path):
-                    if not _is_locked(path):
-                        return Finding(
-                            "journal", "bad", "locks do not work in this file system: give another --results"
-                        )
-                    journal = Journal(path / "jobs.jsonl")
-                    journal.append(Entry(Event.OPENED, record="trial"))
-                    if Journal(path / "jobs.jsonl").history().record != "trial":
-                        return Finding("journal", "bad", "it is not read as it was written: give another --results")
-        except (QhnError, OSError) as error:
-            return Finding("journal", "bad", f"{shown_error(error)}; give another --results")
-        return Finding("journal", "ok", "can be locked, written and read again")
+            needed += sum(one.shots for one in forecast.steps) * 2 * math.ceil(width / 8)  # kept twice at most
+        place = results_directory(self.results)
+        yield examine_room(place, needed)
+        yield examine_locks(place)
 
     def _record(self) -> Finding:
         """Whether the run is new, or can go on."""
@@ -328,41 +288,6 @@ class Protocol:
             what = "calibrated anew" if found.calibration != placement.chip.date else "placed on other qubits"
             return Finding("expected", "bad", f"{words}; the device was {what} since: {command}")
         return Finding("expected", "ok", words)
-
-
-def _age(date: str) -> str:
-    """How old a calibration is, in words: ``, 5 hours ago``; ``, 3 days old`` if it is remarkable; empty if unknown."""
-    from datetime import datetime
-
-    try:
-        made = datetime.fromisoformat(date).timestamp()
-    except ValueError:
-        return ""
-    hours = max(0.0, (time.time() - made) / 3600)
-    return f", {hours / 24:,.0f} days old" if hours > OLD_HOURS else f", {hours:,.0f} hours ago"
-
-
-def _existing(place: Path) -> Path:
-    """The directory, or the nearest one above it that exists.
-
-    Raises:
-        QhnError: if something else is in its place.
-    """
-    for folder in (place.absolute(), *place.absolute().parents):
-        if folder.is_dir():
-            return folder
-        if folder.exists() or folder.is_symlink():
-            raise QhnError(f"{folder} is no directory")
-    raise QhnError(f"{place} is in no directory that exists")
-
-
-def _is_locked(path: Path) -> bool:
-    """Whether another object is kept out of a directory whose lock is held."""
-    try:
-        with Lock(path):
-            return False
-    except QhnError:
-        return True
 
 
 def _self_tests(path: Path) -> Sequence[Any]:
