@@ -1,10 +1,13 @@
 # Everything runs in .venv, which is made on first use and again when pyproject.toml or constraints.txt change.
 PYTHON ?= python3
 VENV := .venv
-BIN := $(VENV)/bin
-QHN := $(BIN)/qhn
+BIN = $(VENV)/bin
+QHN = $(BIN)/qhn
 # a process for every core, and so a thread for every process: tests of threads ask for their number
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
+FAST := -m 'not slow'
+VERSIONS := scripts/versions.py
+CHECK_PYTHON = $(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and f"qhn needs Python 3.11 or newer, $(PYTHON) is {v[0]}.{v[1]}; try make PYTHON=python3.11")'
 
 EXPERIMENT ?= gaussian-activation
 TABLE ?= $(EXPERIMENT)
@@ -29,13 +32,13 @@ export QISKIT_IBM_INSTANCE := $(INSTANCE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help init run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep search qsgd compare reproduce test test-slow mutants lint bench bench-errors bench-tables chaos clean
+.PHONY: help init run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep search qsgd compare reproduce test test-slow test-newest test-oldest mutants lint bench bench-errors bench-tables chaos clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and f"qhn needs Python 3.11 or newer, $(PYTHON) is {v[0]}.{v[1]}; try make PYTHON=python3.11")'
+	@$(CHECK_PYTHON)
 	@echo "installing into $(VENV) (once, about a minute)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
@@ -127,10 +130,34 @@ reproduce: $(VENV)/.installed $(if $(filter prediction,$(FIG)),$(VENV)/.installe
 	@$(QHN) reproduce $(FIG) $(if $(MNIST),--mnist $(MNIST)) $(MANY) $(PLACE) $(ARGS)
 
 test: lint  ## lint, types, and tests with warnings as errors, but for the slow ones; CI runs this and test-slow
-	@$(PYTEST) -m 'not slow'
+	@$(PYTEST) $(FAST)
 
 test-slow: $(VENV)/.installed-slow  ## the slow tests: whole parts of the paper drawn, dask and MPI, more rounds of chaos
 	@$(PYTEST) -m slow
+
+# made anew each time: packages are released every day. The second step builds with the lower bound of the build's own
+test-oldest: VENV := .venv-oldest
+test-oldest:  ## the tests with the lower bounds of pyproject.toml, all extras at once, in .venv-oldest; TESTS='-m slow' others; needs the network
+	@$(CHECK_PYTHON)
+	@echo "installing the lower bounds of all requirements into $(VENV) (two minutes)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PYTHON) $(VERSIONS) bounds > $(VENV)/bounds.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(VENV)/bounds.txt hatchling editables
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(VENV)/bounds.txt --editable ".[$$($(PYTHON) $(VERSIONS) extras)]"
+	@$(BIN)/python $(VERSIONS) installed
+	@$(PYTEST) $(or $(TESTS),$(FAST))
+
+test-newest: VENV := .venv-newest
+test-newest:  ## the tests with the newest releases of all requirements, all extras at once, in .venv-newest; TESTS='-m slow' others; needs the network
+	@$(CHECK_PYTHON)
+	@echo "installing the newest releases of all requirements into $(VENV) (two minutes)"
+	@$(PYTHON) -m venv --clear --upgrade-deps $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable ".[$$($(PYTHON) $(VERSIONS) extras)]"
+	@$(BIN)/python $(VERSIONS) installed
+	@echo "not the newest, since another package does not take it:"
+	@$(BIN)/python -m pip list --outdated
+	@$(PYTEST) $(or $(TESTS),$(FAST))
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy
 	@$(BIN)/ruff check .
@@ -152,6 +179,6 @@ chaos: $(VENV)/.installed  ## runs on a stand-in of the IBM service that are kil
 mutants: $(VENV)/.installed-dev  ## whether tests notice small changes of the code: PACKAGE= LIMIT= SEED=
 	@$(BIN)/python -m tests.mutants $(if $(PACKAGE),--package $(PACKAGE)) $(if $(LIMIT),--limit $(LIMIT)) $(if $(SEED),--seed $(SEED))
 
-clean:  ## remove caches and the environment; runs in results/ stay
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist
+clean:  ## remove caches and the environments; runs in results/ stay
+	@rm -rf $(VENV) .venv-oldest .venv-newest .pytest_cache .mypy_cache .ruff_cache dist
 	@find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

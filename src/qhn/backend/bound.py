@@ -134,8 +134,10 @@ class CircuitPrice:
         more = f" and {larger:,} larger ones" if larger else ""
         head = f"{number:,} circuit{'s' * (number != 1)} × {self.shots:,} shots on up to {qubits:,} qubits"
         size = f"with up to {gates:,} two-qubit gates{more}, depth {depth:,}"
-        jobs = f": {self.jobs:,} job{'s' * (self.jobs != 1)}, {self.seconds:,.1f} QPU s" if self.jobs else ""
-        test = f", and {self.self_test.seconds:,.1f} QPU s before for a self-test" if self.self_test.jobs else ""
+        seconds = f", {self.seconds:,.1f} QPU s" if self.seconds else ""
+        jobs = f": {self.jobs:,} job{'s' * (self.jobs != 1)}{seconds}" if self.jobs else ""
+        before = f"{self.self_test.seconds:,.1f} QPU s" if self.self_test.seconds else f"{self.self_test.jobs:,} job"
+        test = f", and {before} before for a self-test" if self.self_test.jobs else ""
         return f"{head} {size}{jobs}{test}"
 
 

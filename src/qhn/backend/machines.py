@@ -11,6 +11,7 @@ from typing import Any
 
 from qhn.backend.bound import CircuitBackend, MeasuresCircuits
 from qhn.backend.journal import Journal
+from qhn.backend.names import OBJECT, TWIN
 from qhn.backend.settings import DeviceSettings, LayoutSettings, NoiseSettings, NoSettings, RehearsalSettings, Settings
 from qhn.errors import QhnError
 from qhn.text import did_you_mean, shown
@@ -52,7 +53,9 @@ class Machine:
             ValueError: if the plug-in gives no machine.
             BackendError: if it cannot be opened.
         """
-        return _shows_chip(self) if self.chip is None else self.chip
+        if self.chip is not None:
+            return self.chip
+        return _shows_chip.__wrapped__(self) if self.name.startswith(OBJECT) else _shows_chip(self)
 
     @property
     def is_priced(self) -> bool:
@@ -79,14 +82,20 @@ class Machine:
             ValueError: if the settings are those of another kind of machine, or there is no such backend.
             BackendError: if the service cannot be reached.
         """
-        module, _, function = self.opened_by.partition(":")
-        opens: Opens = attrgetter(function)(import_module(module))
-        found = opens(name, self._own(settings), journal)
+        own = self._own(settings)
+        if self.opened_by.startswith("qhn."):
+            module, _, function = self.opened_by.partition(":")
+            opens: Opens = attrgetter(function)(import_module(module))
+            found = opens(name, own, journal)
+        else:
+            from qhn.backend.vendor.plug_in import opened  # imported late: Qiskit's primitives take half a second
+
+            found = opened(self.opened_by, name, own, journal)
         if isinstance(found, MeasuresCircuits):
             return found  # type: ignore[return-value]  # it has the methods of a backend, too
-        from qhn.backend.vendor.plug_in import machine_from  # imported late, as Qiskit's primitives take half a second
+        from qhn.backend.vendor.plug_in import machine_from
 
-        return machine_from(found, settings, journal, name=name, bills=self.bills)
+        return machine_from(found, own, journal, name=name, bills=self.bills)
 
     def _own(self, settings: Settings | None) -> Settings:
         """The settings as the machine's type; a device's settings serve for its rehearsal, with defaults added.
@@ -132,7 +141,7 @@ def machine_of(name: str) -> Machine:
     if name == "least-busy":
         raise QhnError("backend least-busy is chosen at the command line: qhn run … --backend least-busy")
     for machine in MACHINES:
-        if name == machine.name or (machine.name.endswith("_") and name.startswith(machine.name)):
+        if _is_of(name, machine):
             return machine
     if (found := _plug_in(name)) is not None:
         return found
@@ -143,34 +152,62 @@ def machine_of(name: str) -> Machine:
 
 
 PLUG_INS = "qhn.backend.vendor.plug_in:open_plug_in"
-_RECORDED: set[str] = set()  # names of backends in records that were read
+OF_RECORDS = "qhn.backend.vendor.plug_in:open_recorded"
+_RECORDED: dict[str, Machine] = {}  # machines of records that were read, as far as the records tell, by name
 
 
-def recorded(name: str) -> None:
-    """Take note that a record names a backend, so that it can be read where the plug-in of the backend is missing."""
-    _RECORDED.add(name)
+def recorded(name: str, *, has_chip: bool, bills: bool) -> None:
+    """Take note of the machine of a record, so that the record can be read where the code of the machine is missing.
+
+    No code is imported for a record: a machine ``module:factory`` that a record names is known by what is noted here,
+    until the user names it (:func:`named_by_user`).
+
+    Args:
+        name: name of the backend.
+        has_chip: whether the record holds a calibration.
+        bills: whether it holds a journal of jobs.
+    """
+    name = name.removeprefix(TWIN)
+    known = _RECORDED.get(name)
+    chip, billed = has_chip or bool(known and known.chip), bills or bool(known and known.bills)
+    _RECORDED[name] = Machine(name, OF_RECORDS, RehearsalSettings, chip=chip, bills=billed)
+
+
+def named_by_user(name: str) -> None:
+    """Import the code of a machine that is not built in, since the user named it.
+
+    Raises:
+        ValueError: if it cannot be imported.
+    """
+    if not any(_is_of(name, machine) for machine in MACHINES):
+        from qhn.backend.vendor.plug_in import named
+
+        named(name)
+    elif name.startswith(TWIN):
+        named_by_user(name.removeprefix(TWIN))
+
+
+def _is_of(name: str, machine: Machine) -> bool:
+    return name == machine.name or (machine.name.endswith("_") and name.startswith(machine.name))
 
 
 def _plug_in(name: str) -> Machine | None:
     """The machine of an installed plug-in, or of ``module:factory``; None if the name is neither.
 
-    One whose module cannot be imported has any settings, so that its records can be read; it cannot be opened.
+    One whose module cannot be imported has any settings, so that its configuration can be read; opening it says what is
+    wrong.
     """
-    from qhn.backend.vendor.plug_in import named  # imported late, for names that are not built in
+    from qhn.backend.vendor.plug_in import is_named, named  # imported late, for names that are not built in
 
+    if name in _RECORDED and not is_named(name):
+        return _RECORDED[name]
     try:
         found = named(name)
     except QhnError:
-        return _absent(name)
+        return Machine(name, PLUG_INS, RehearsalSettings, chip=True)
     if isinstance(found, Machine):
         return replace(found, name=name)
-    if found is None:
-        return _absent(name) if name in _RECORDED else None
-    return Machine(name, PLUG_INS, LayoutSettings, chip=None)
-
-
-def _absent(name: str) -> Machine:
-    return Machine(name, PLUG_INS, RehearsalSettings, chip=True)
+    return None if found is None else Machine(name, PLUG_INS, LayoutSettings, chip=None)
 
 
 def is_ideal(name: object) -> bool:

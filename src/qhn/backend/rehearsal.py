@@ -23,6 +23,7 @@ from qhn.backend.device.placement import Placement, place
 from qhn.backend.device.price import shots_taken
 from qhn.backend.device.tiles import arrange_rows
 from qhn.backend.journal import Journal
+from qhn.backend.names import TWIN
 from qhn.backend.noise.channels import ChipNoise
 from qhn.backend.noise.shots import NO_TWIN, on_device
 from qhn.backend.noise.twin import Twin
@@ -34,7 +35,6 @@ from qhn.errors import QhnError
 from qhn.seeds import Key
 from qhn.text import did_you_mean
 
-TWIN = "twin_"  # before the name of the machine whose calibration is simulated
 TOO_MANY = "use fewer qubits, or for a circuit that is a chain device.simulator = 'twin'"
 
 

@@ -66,7 +66,8 @@ class Forecast:
             QhnError: if a measurement exceeds a limit of the service.
         """
         if self._priced is None or not measurements[0].shots:
-            return Amount(shots=sum(one.num_shots for one in measurements))
+            jobs = len(measurements) if self.config.train.machine.bills else 0  # one for each, which has no price
+            return Amount(jobs=jobs, shots=sum(one.num_shots for one in measurements))
         return sum((amount_of(self.task(one), whole=whole) for one in measurements), Amount())
 
     def bitstrings(self, measurements: Sequence[Measurement]) -> int:
@@ -87,10 +88,15 @@ class Forecast:
         return self.amount(self.strategy.measurements(step), whole=self.config.train.machine.bills)
 
     def self_test(self, self_tests: Iterable[Entry] = ()) -> Amount:
-        """The seconds, jobs and shots of the self-test that is due on a QPU; 0 if one in ``self_tests`` has passed."""
-        if self._priced is None or not self.config.train.machine.bills:
+        """The seconds, jobs and shots of the self-test that is due on a machine that bills.
+
+        They are 0 if one in ``self_tests`` has passed, and its seconds are 0 where shots have no price.
+        """
+        if not self.config.train.machine.bills or not is_due(self_tests):
             return Amount()
-        return self_test_amount(self._priced.seconds_per_shot) if is_due(self_tests) else Amount()
+        if self._priced is None:
+            return Amount(jobs=1, shots=ROWS * SHOTS)
+        return self_test_amount(self._priced.seconds_per_shot)
 
     @cached_property
     def steps(self) -> list[Amount]:

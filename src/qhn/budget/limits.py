@@ -93,6 +93,11 @@ def check_first(rules: Budgets, needed: Amount, backend: str, table: str = "trai
     qhn.errors.QhnError: train.max_shots is 1,000, the first step takes 1,500 shots; raise it or lower train.shots
     """
     chips = spelled(machine for machine in MACHINES if machine.has_chip)
+    if needed.jobs and not needed.seconds and rules.max_qpu_seconds is not None:
+        raise QhnError(
+            f"{table}.max_qpu_seconds limits shots on {chips}; those of {backend} have no price that is known; set it "
+            f"to none, and {table}.max_shots or {table}.max_jobs instead"
+        )
     for name, limit in (("max_qpu_seconds", rules.max_qpu_seconds), ("max_jobs", rules.max_jobs)):
         if limit is not None and not needed.jobs:
             raise QhnError(

@@ -266,9 +266,12 @@ def source_of(source: str, results: Path | None, settings: dict[str, Any]) -> tu
     Returns:
         The configuration with these settings, and θ ``[num_parameters]`` in radians; None if there are no angles.
     """
+    from qhn.backend.machines import named_by_user
     from qhn.config.file import load_config, with_settings
     from qhn.run.record import Record
 
+    if isinstance(backend := settings.get("train.backend"), str):
+        named_by_user(backend)
     if is_experiment(source):
         return load_config(source, settings), None
     record = Record.load(find(source, results))

@@ -137,7 +137,7 @@ def _begin(config: QsgdConfig, results: Path | None, *, restart: bool, yes: bool
         if not yes and not sys.stdin.isatty():
             raise
         budget = agreed_budget(error, yes)
-    machine = config.machine.model_copy(update={"max_qpu_seconds": budget})
+    machine = config.machine.model_copy(update=budget)
     agreed = config.model_copy(update={"machine": machine})
     return quantum_descent(agreed, results, restart=restart, detach=detach)
 

@@ -181,12 +181,42 @@ def _begin(config: RunConfig, yes: bool, **options: Any) -> Training:
     except BudgetNeeded as error:
         if not yes and not sys.stdin.isatty():
             raise
-        budget = agreed_budget(error, yes)
-    return train(with_settings(config, {"train.max_qpu_seconds": budget}), **options)
+        agreed = agreed_budget(error, yes)
+    return train(with_settings(config, {f"train.{name}": limit for name, limit in agreed.items()}), **options)
 
 
-def agreed_budget(asked: BudgetNeeded, yes: bool) -> float:
-    """The QPU seconds that the user agrees to spend: the run's price and a reserve, at most what the account has left.
+def agreed_budget(asked: BudgetNeeded, yes: bool) -> dict[str, float]:
+    """The budget that the user agrees to spend, by the name of its limit: QPU seconds, or shots without a price.
+
+    Raises:
+        ValueError: if the account has less left than the first step takes.
+        Exit: if the user does not agree.
+    """
+    if asked.price:
+        return {"max_qpu_seconds": _agreed_seconds(asked, yes)}
+    tell(f"{asked.backend}: {_steps_words(asked)} take {asked.shots:,} shots, of whose price qhn knows nothing")
+    _ask(f"spend up to {asked.shots:,} shots?", yes)
+    return {"max_shots": asked.shots}
+
+
+def _steps_words(asked: BudgetNeeded) -> str:
+    """The steps that a budget is asked for, in words."""
+    return f"{f'{asked.num_steps:,} steps' if asked.num_steps > 1 else 'one step'} and a self-test"
+
+
+def _ask(words: str, yes: bool) -> None:
+    """Ask the user to agree.
+
+    Raises:
+        Exit: if they do not.
+    """
+    if not yes and not typer.confirm(words, err=True):
+        tell("nothing was submitted")
+        raise typer.Exit(BAD_INPUT)
+
+
+def _agreed_seconds(asked: BudgetNeeded, yes: bool) -> float:
+    """The QPU seconds to which the user agrees: the run's price and a reserve, at most what the account has left.
 
     Raises:
         ValueError: if the account has less left than the first step takes.
@@ -197,8 +227,7 @@ def agreed_budget(asked: BudgetNeeded, yes: bool) -> float:
     left = usage(connect()).remaining
     budget = min(math.ceil(MARGIN * asked.price), math.inf if left is None else left)
     known = "" if left is None else f"; the account has {left:,.0f} left"
-    steps = f"{asked.num_steps:,} steps" if asked.num_steps > 1 else "one step"
-    tell(f"{asked.backend}: {steps} and a self-test should take {asked.price:,.1f} QPU seconds{known}")
+    tell(f"{asked.backend}: {_steps_words(asked)} should take {asked.price:,.1f} QPU seconds{known}")
     if budget < asked.first.seconds:
         raise QhnError(
             f"the account has {budget:,.1f} QPU seconds left, the first step takes up to {asked.first.seconds:,.1f}; "
@@ -206,10 +235,7 @@ def agreed_budget(asked: BudgetNeeded, yes: bool) -> float:
         )
     if budget < asked.price:
         tell("that is less than all steps take: the run will stop early, with a complete record")
-    words = f"spend up to {budget:,.1f} QPU seconds, a reserve for bills above the price included?"
-    if not yes and not typer.confirm(words, err=True):
-        tell("nothing was submitted")
-        raise typer.Exit(BAD_INPUT)
+    _ask(f"spend up to {budget:,.1f} QPU seconds, a reserve for bills above the price included?", yes)
     return budget
 
 

@@ -199,15 +199,19 @@ class RunConfig(Section):
         return self.ansatz.build(problem)
 
     def on(self, backend: object) -> RunConfig:
-        """A copy of the configuration for a backend or sampler that is a Python object, which is given a name.
+        """A copy of the configuration for another machine.
+
+        Args:
+            backend: a backend or sampler that is a Python object, which is given a name; or the name of a machine.
 
         Raises:
             QhnError: if it is no backend or sampler of Qiskit, or a setting has no effect on it.
         """
         from qhn.backend.vendor.plug_in import give  # imported late, as few runs need it
 
+        name = backend if isinstance(backend, str) else give(backend)
         tree = self.model_dump(mode="json", exclude_unset=True)
-        return RunConfig.model_validate(tree | {"train": tree.get("train", {}) | {"backend": give(backend)}})
+        return RunConfig.model_validate(tree | {"train": tree.get("train", {}) | {"backend": name}})
 
     def trained(self, ansatz: QuantumCircuit | Ansatz) -> RunConfig:
         """A copy of the configuration for a circuit that is a Python object, which becomes its table ``[ansatz]``.

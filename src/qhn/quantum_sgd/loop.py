@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from qhn.arrays import Floats
+from qhn.backend.machines import named_by_user
 from qhn.backend.sampler import QuotaError
 from qhn.backend.terms import BudgetExceeded, Detached
 from qhn.quantum_sgd.beside import segment_of
@@ -212,6 +213,7 @@ def quantum_descent(
     >>> [segment.number for segment in quantum_descent(config, record=False)]
     [0]
     """
+    named_by_user(config.machine.backend)
     kept = DescentRecord.of(config, results, restart=restart) if record else None
     descent = QuantumDescent(config, kept, detach=detach)
     descent.check()

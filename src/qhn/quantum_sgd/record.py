@@ -29,6 +29,7 @@ from typing import Any
 
 from qhn import checksums
 from qhn.backend.journal import Journal
+from qhn.backend.machines import recorded
 from qhn.checksums import End, Line
 from qhn.config.data import FileData, MnistData
 from qhn.durable import append, clear_abandoned, replace, subfolder, truncate
@@ -123,6 +124,9 @@ class DescentRecord:
             schema = tree.pop("schema")
             if schema != SCHEMA:
                 raise QhnError(f"its schema is {schema}, and this version of qhn reads {SCHEMA}")
+            backend = tree.get("machine", {}).get("backend")
+            if isinstance(backend, str):
+                recorded(backend, has_chip=False, bills=(directory / JOURNAL).exists())
             for place in ("file", "directory"):
                 if tree["data"].get(place):
                     tree["data"][place] = str(_inside(directory, tree["data"][place]))

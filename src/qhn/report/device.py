@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from qhn.arrays import Floats
-from qhn.backend import machine_of
 from qhn.circuit.ansatz import GateCircuit
 from qhn.errors import QhnError
 from qhn.estimator.readout import inverted_for
@@ -73,7 +72,7 @@ class DeviceReport:
     @property
     def is_rehearsal(self) -> bool:
         """Whether the device is simulated by a calibration of it, so that nothing is billed."""
-        machine = machine_of(self.facts.name)
+        machine = self.record.config.train.machine
         return machine.knows_distribution and not machine.bills
 
     def lines(self) -> list[str]:

@@ -9,7 +9,7 @@ from qhn.backend import BackendError
 from qhn.backend.events import Event
 from qhn.backend.history import KnownJob
 from qhn.backend.ibm.jobs import Jobs
-from qhn.backend.vendor.client import BETWEEN
+from qhn.backend.terms import ids_of
 from qhn.budget.ledger import Ledger, ledger
 from qhn.run.checks import check_journal
 from qhn.run.record import Record
@@ -47,7 +47,7 @@ class JobLine:
     @property
     def ids(self) -> list[str]:
         """The service's identifiers of the jobs, one by one."""
-        return self.job_id.split(BETWEEN)
+        return ids_of([self.job_id])
 
     @property
     def is_priced(self) -> bool:

@@ -279,11 +279,13 @@ class Report:
         return f"{f'{few:,} to ' if few != many else ''}{many:,} shots{twirled}"
 
     def _machine(self) -> str:
-        """The name of the backend, or the parameters of the depolarising noise, in words."""
+        """The name of the backend and whether it takes no seed, or the depolarising noise, in words."""
         config = self.record.config
         model = config.machine_settings
         if not isinstance(model, NoiseSettings):
-            return config.train.backend
+            sessions = self.record.sessions()
+            is_seedless = bool(sessions) and sessions[-1].backend.facts.get("seed") == "not taken"
+            return config.train.backend + " (takes no seed, so that the same run measures other bits)" * is_seedless
         errors = f"p1 {model.p1:g}, p2 {model.p2:g}, readout error {model.readout_error:g}"
         return f"{config.train.backend} after every gate of the {model.form} circuit ({errors})"
 

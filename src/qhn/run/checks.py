@@ -190,12 +190,13 @@ class BudgetNeeded(QhnError):
         backend: name of the backend whose shots are paid for.
         num_steps: number of steps that were asked for.
         first: what the first step takes, the self-test of the device included; a smaller budget is refused.
-        price: QPU seconds that all steps together should take.
+        price: QPU seconds that all steps together should take; 0 on machines that bill no seconds.
+        shots: number of shots that all steps together take.
     """
 
     def __init__(self, backend: str, needed: Sequence[Amount], price: float, table: str = "train") -> None:
         self.backend, self.num_steps, self.first, self.price = backend, len(needed), needed[0], price
-        shots = sum(one.shots for one in needed)
+        self.shots = shots = sum(one.shots for one in needed)
         budget = f"max_qpu_seconds={math.ceil(price)}" if price else f"max_shots={shots}"
         seconds = f"{price:,.1f} QPU seconds and " if price else ""
         cheaper = "; qhn estimate says what would make them cheaper" * (table == "train" and price > 0)

@@ -134,7 +134,8 @@ class CircuitMachine:
         """
         whole = self.kind.bills
         amount = sum((price.amount(whole=whole) for price in prices), Amount())
-        return amount + max((price.self_test for price in prices), key=lambda one: one.seconds, default=Amount())
+        tests = (price.self_test for price in prices)
+        return amount + max(tests, key=lambda one: (one.seconds, one.jobs), default=Amount())
 
     def check(self, prices: Sequence[CircuitPrice], num_steps: int = 1) -> None:
         """Refuse a run that its machine cannot make within its budget, before anything is written or sent.
@@ -180,7 +181,7 @@ class CircuitMachine:
                 is then :func:`qhn.run.stopping.stopped_by`.
             BackendError: if the machine or its service fails.
         """
-        price = self.price(circuits, shots) if self.kind.is_priced else None
+        price = self.price(circuits, shots) if self.kind.bills or self.kind.is_priced else None
         if price is not None:
             self._check_paid([price], 1)
         samples = self.backend.measure(circuits, shots, key)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from qhn import bitstrings
 from qhn.arrays import Floats
+from qhn.backend.machines import named_by_user
 from qhn.black_box.cost import begin_evaluations
 from qhn.budget.forecast import Forecast
 from qhn.config import RunConfig
@@ -118,6 +119,8 @@ def evaluate_theta(
     >>> row["shots"], best["best_bits"], best["distinct"]
     (50, '0000', 1)
     """
+    if named or trust:
+        named_by_user(config.train.backend)
     problem = config.problem(trust=named or trust)
     begin_evaluations(problem, results_directory(results))
     ansatz = config.circuit(problem, trust=trust)

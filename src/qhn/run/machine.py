@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,7 @@ from qhn.backend.terms import Amount, Remaining
 from qhn.budget.forecast import Forecast, PricedRun
 from qhn.budget.ledger import Ledger, ledger
 from qhn.budget.limits import is_limited, remaining, spent_words
-from qhn.errors import QhnError
+from qhn.errors import QhnError, QhnWarning
 from qhn.estimator.measurement import Measurement
 from qhn.estimator.noisy import without_shots
 from qhn.estimator.protocol import Estimator
@@ -29,7 +30,7 @@ from qhn.run.checks import check_budget, check_evaluations, check_journal, check
 from qhn.run.directories import journals_beside
 from qhn.run.plan import Plan
 from qhn.run.recorder import Recorder
-from qhn.run.session import BackendFacts
+from qhn.run.session import BackendFacts, difference
 from qhn.run.step import Outcome
 from qhn.run.stopping import beyond_account, over_budget, over_evaluations
 
@@ -170,8 +171,30 @@ class RunMachine:
                 mitigation=self.plan.config.device.mitigation,
                 readout_counts=readout_counts,
             )
+        self._check_same()
         self._recorder.begin_session(self._facts, sampler, problem)
         return found
+
+    def _check_same(self) -> None:
+        """Refuse to go on with a run on another machine than that of its last session; one that bills is told of.
+
+        Raises:
+            QhnError: if the machine is another one, and bills nothing.
+        """
+        sessions = self._recorder.sessions()
+        if not sessions:
+            return
+        earlier, now = sessions[-1].backend, BackendFacts(self.sampler.describe())
+        if words := difference(earlier, now):
+            words = f"{now.name} is not the machine with which the run began: {words}"
+            if not self.open().paid:
+                raise QhnError(
+                    f"{words}; give it that one, or begin the run anew with --restart, restart=True in Python"
+                )
+            warnings.warn(QhnWarning(words), stacklevel=2)
+        elif not self.open().paid and earlier.facts.get("errors") != now.facts.get("errors"):
+            words = f"{now.name} reports other errors of its qubits than in the session before, and the run goes on"
+            warnings.warn(QhnWarning(words), stacklevel=2)
 
     def announcement(self) -> str:
         """The qubits of a device on which the next steps are made, the price, and what is remarkable, in words.
@@ -280,7 +303,8 @@ class RunMachine:
         if priced is not None:
             return priced.amount(measurements, whole=whole) + priced.self_test(config, tests)
         if not self.kind.is_priced:
-            return Forecast(config, self.plan.ansatz).amount(measurements)
+            forecast = Forecast(config, self.plan.ansatz)
+            return forecast.amount(measurements) + forecast.self_test(tests)
         return self.forecast.amount(measurements, whole=whole) + self.forecast.self_test(tests)
 
     def evaluations(self, step: int, state: StrategyState | None = None) -> int:

@@ -121,6 +121,25 @@ class BackendFacts:
         return f"qubits {chain} of {self.name}{more}, estimated fidelity {first.estimated_fidelity:.3f}"
 
 
+def difference(earlier: BackendFacts, now: BackendFacts) -> str:
+    """The difference between a machine and that of an earlier session in words; empty if it is the same one.
+
+    Only machines that are not built in tell what they are: another one may have their name.
+
+    >>> difference(BackendFacts({"qubits": 5, "built": "a1"}), BackendFacts({"qubits": 7, "built": "b2"}))
+    'it has 7 qubits, not 5'
+    """
+    before, after = earlier.facts, now.facts
+    if "built" not in before or "built" not in after:
+        return ""
+    kinds = [str(facts.get("method", "")).rpartition(".")[2] for facts in (before, after)]
+    if kinds[0] != kinds[1]:
+        return f"it is a {kinds[1]}, not a {kinds[0]}"
+    if before.get("qubits") != after.get("qubits"):
+        return f"it has {after.get('qubits', 'any number of')} qubits, not {before.get('qubits', 'any number')}"
+    return "" if before["built"] == after["built"] else "it has other couplings or another model of its noise"
+
+
 @dataclass(frozen=True)
 class Session:
     """One process that advanced a run: an entry of ``manifest.json``, without names of hosts, users or paths.

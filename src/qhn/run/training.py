@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from qhn.arrays import Bits, Floats
 from qhn.backend import Backend
+from qhn.backend.machines import named_by_user
 from qhn.backend.sampler import QuotaError
 from qhn.backend.samples import ReadoutCounts
 from qhn.backend.terms import BudgetExceeded, Detached
@@ -68,8 +69,8 @@ def train(
     """The steps of a run as an iterator; those already on disk come first.
 
     Args:
-        config: the configuration of the run. A function of yours that its table ``[problem]`` names is run; so do not
-            give the configuration of a record whose function you do not know.
+        config: the configuration of the run. A function of yours that its table ``[problem]`` names, or its backend,
+            is run; so do not give the configuration of a record whose function you do not know.
         problem: a cost of your own, any object with ``num_qubits`` and ``cost(bits)``, in place of the networks and
             data that ``config`` describes. If it offers a ``digest`` (:mod:`qhn.problem.capabilities`), calling again
             with it resumes the run; without one every call begins another run, which cannot be resumed.
@@ -101,6 +102,7 @@ def train(
     >>> [step.step for step in training], training.outcome.name == "done"
     ([0, 1], True)
     """
+    named_by_user(config.train.backend)
     if problem is not None:
         config = config.given(problem)
     if backend is not None:
@@ -155,7 +157,8 @@ def resume(
         detach: whether not to wait for jobs of a QPU: those of the next step are submitted, and the run ends with the
             outcome ``detached``.
         retry_self_test: whether to pay for another self-test of a QPU that has failed one with the same versions.
-        trust: whether every program that the record names may be run, from where the record says it is.
+        trust: whether every program that the record names may be run, from where the record says it is, and the machine
+            ``module:factory`` that it names may be imported.
 
     Raises:
         FileNotFoundError: if there is no run in the directory.
@@ -174,6 +177,8 @@ def resume(
     ([0, 1], [0, 1, 2])
     """
     record = Record.load(directory)
+    if trust:
+        named_by_user(record.config.train.backend)
     if problem is not None and record.config.instance is None:
         raise QhnError("the problem of this run is in its configuration; leave problem=… away")
     if problem is not None and record.config.instance is not None:

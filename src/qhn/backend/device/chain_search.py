@@ -25,6 +25,8 @@ Path = tuple[int, ...]
 BEAM = 100  # partial paths kept of each length
 ROUNDS = 120  # subgradient steps
 NODES = 500_000  # partial paths looked at, a second or two
+SPARSE = 3  # edges onward from an edge of a chip in a plane; more of them count as more partial paths
+WORK = 120_000_000  # entries of the table of walks that the subgradient steps look at, a second or two
 SLACK = 1e-12  # allowance for rounding, relative to costs of order 1
 
 
@@ -88,8 +90,8 @@ def cheapest(grid: Grid, *, nodes: int = NODES, beam: int = BEAM) -> tuple[Path 
 
     Args:
         grid: the graph.
-        nodes: number of partial paths to look at; beyond it the best path found so far is returned as uncertain. With 0
-            only the beam search is made.
+        nodes: number of partial paths to look at, of which one with many edges onward counts as several; beyond it the
+            best path found so far is returned as uncertain. With 0 only the beam search is made.
         beam: number of partial paths of each length that the beam search keeps.
     """
     if len(grid.vertex) == 1:
@@ -101,7 +103,7 @@ def cheapest(grid: Grid, *, nodes: int = NODES, beam: int = BEAM) -> tuple[Path 
     search.beam(beam)
     if not nodes:
         return search.path, False
-    search.tighten(ROUNDS)
+    search.tighten(min(ROUNDS, WORK // (search.table.size * search.length)))
     search.beam(beam)
     certain = search.branch(nodes)
     return search.path, certain
@@ -207,7 +209,7 @@ class _Search:
         whole = self._whole()
         price = (self.enter + self.multiplier[self.head]).tolist()
         rest, head, ahead, last = self.rest.tolist(), self.head.tolist(), self.ahead, self.length - 1
-        left = nodes
+        left, weight = nodes, [max(1, len(onward) // SPARSE) for onward in ahead]
         offset = float(self.multiplier.sum())
 
         def grow(position: int, edge: int, cost: float, seen: int, path: Path) -> None:
@@ -222,7 +224,7 @@ class _Search:
                 now = cost + costs[s]
                 if now + bounds[s] >= self.best - SLACK:
                     continue
-                left -= 1
+                left -= weight[s]
                 if left < 0:
                     return
                 grow(position + 1, s, now, seen | 1 << head[s], (*path, head[s]))
@@ -230,7 +232,7 @@ class _Search:
         begin = (self.start + self.multiplier[self.tail] - offset).tolist()
         for edge, (a, b) in enumerate(self.grid.usable):
             if whole[edge] < self.best - SLACK:
-                left -= 1
+                left -= weight[edge]
                 grow(1, edge, begin[edge] + price[1][edge], 1 << a | 1 << b, (a, b))
         return left >= 0
 

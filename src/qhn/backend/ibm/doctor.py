@@ -8,9 +8,9 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -53,10 +53,17 @@ class Finding:
 
 def examine() -> Iterator[Finding]:
     """Make all checks in order; those that depend on an account only if there is one."""
+    yield from examine_installation()
+    service = yield from examine_account()
+    if service is not None:
+        yield _devices(service)
+
+
+def examine_installation() -> Iterator[Finding]:
+    """Check the versions of the packages, and that a rehearsal returns bits in the right order."""
     yield _versions()
     yield _rehearsal()
     yield from _plug_ins()
-    yield from _account()
 
 
 def _versions() -> Finding:
@@ -104,7 +111,12 @@ def _plug_ins() -> Iterator[Finding]:
             yield Finding("plug-in", "ok", f"{one.spelling}, {one.where}")
 
 
-def _account() -> Iterator[Finding]:
+def examine_account() -> Generator[Finding, None, Any]:
+    """Check the account and what it has left.
+
+    Returns:
+        Qiskit's object for the service; None if there is no account, or it cannot be used now.
+    """
     from qhn.backend.ibm import account
 
     path = account.account_file()
@@ -118,26 +130,31 @@ def _account() -> Iterator[Finding]:
         service = account.connect()
     except account.NoAccount as error:
         yield Finding("account", "no account", str(error))
-        return
+        return None
     except account.RefusedAccount as error:
         yield Finding("service", "bad", str(error))
-        return
+        return None
     except BackendError as error:
         yield Finding("service", "unreachable", str(error))
-        return
+        return None
     try:
         left = account.usage(service)
         yield _usage(left)
     except BackendError as error:
         yield Finding("usage", "unreachable", f"{error}; try again later")
+    return service
+
+
+def _devices(service: Any) -> Finding:
+    """All devices of the account as a table."""
+    from qhn.backend.ibm import account
+
     try:
         reached = account.devices(service)
     except BackendError as error:
-        yield Finding("devices", "unreachable", f"{error}; try again later")
-        return
+        return Finding("devices", "unreachable", f"{error}; try again later")
     if not any(device.operational for device in reached):
-        yield Finding("devices", "bad", "the account reaches no device that works now; check its instance, or wait")
-        return
+        return Finding("devices", "bad", "the account reaches no device that works now; check its instance, or wait")
     rows = [
         (
             device.name,
@@ -148,7 +165,7 @@ def _account() -> Iterator[Finding]:
         for device in reached
     ]
     table = aligned(("device", "qubits", "jobs waiting", "between shots"), rows)
-    yield Finding("devices", "ok", f"{len(rows)}, the shortest queue first\n\n{table}")
+    return Finding("devices", "ok", f"{len(rows)}, the shortest queue first\n\n{table}")
 
 
 def _usage(found: Usage) -> Finding:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import redirect_stdout
+from dataclasses import asdict, dataclass, replace
+from enum import Enum
 from typing import Any, Protocol
 
 import numpy as np
-from qiskit.primitives import BaseSamplerV2, StatevectorSampler
-from qiskit.providers import BackendV2, JobStatus
+from qiskit.primitives import BackendSamplerV2, BaseSamplerV2, StatevectorSampler
+from qiskit.providers import BackendV2
 
 from qhn.arrays import Bits
 from qhn.backend.ibm.jobs import Request
 from qhn.backend.settings import DeviceSettings
-from qhn.backend.vendor.results import Pub, bits_of_primitive, bits_of_results, bound_circuits
+from qhn.backend.terms import joined_ids
+from qhn.backend.vendor.results import Pub, WrongAnswer, bits_of_primitive, bits_of_results, bound_circuits
 
-BETWEEN = ","  # between the ids of jobs that serve one request
+MEMORY, SEED = "memory", "seed_simulator"  # options of simulators: single shots, and the seed of their random numbers
 
 
 @dataclass(frozen=True)
@@ -28,9 +34,18 @@ class VendorJob:
 
     jobs: Sequence[Any]
 
+    def __post_init__(self) -> None:
+        for job in self.jobs:
+            if not callable(getattr(job, "result", None)):
+                raise WrongAnswer(f"its run returned an object of type {type(job).__name__}, which is no job")
+
     def job_id(self) -> str:
-        """The ids of the jobs, joined by commas."""
-        return BETWEEN.join(str(job.job_id()) for job in self.jobs)
+        """The ids of the jobs, joined by commas, and as in an address a comma within an id as ``%2C``.
+
+        It is empty if one of them has none.
+        """
+        ids = [getattr(job, "job_id", lambda: None)() for job in self.jobs]
+        return "" if None in ids or "" in ids else joined_ids(map(str, ids))
 
     def status(self) -> str:
         """The state of the job that is least far: QUEUED, RUNNING, DONE, ERROR or CANCELLED."""
@@ -48,17 +63,29 @@ class VendorJob:
             job.cancel()
 
 
-OTHER_WORDS = {"COMPLETED": "DONE", "SUCCEEDED": "DONE", "FAILED": "ERROR", "CANCELED": "CANCELLED"}
+OTHER_WORDS = {
+    **dict.fromkeys(("COMPLETED", "COMPLETE", "SUCCEEDED", "SUCCESS", "FINISHED"), "DONE"),
+    **dict.fromkeys(("FAILED", "FAILURE", "ABORTED"), "ERROR"),
+    **dict.fromkeys(("CANCELED", "CANCELLING"), "CANCELLED"),
+    **dict.fromkeys(("CREATED", "SUBMITTED", "PENDING", "WAITING"), "QUEUED"),
+    "EXECUTING": "RUNNING",
+}
 
 
 def _state(status: Any) -> str:
-    """The state of a job in Qiskit's words."""
-    word = status.name if isinstance(status, JobStatus) else str(getattr(status, "value", status)).upper()
+    """The state of a job in Qiskit's words; of a word that nobody here knows, itself in capital letters."""
+    word = status.name if isinstance(status, Enum) else str(status).rpartition(".")[2]
+    word = word.strip().upper().replace(" ", "_")
     return OTHER_WORDS.get(word, word)
 
 
 class VendorClient(Protocol):
     """The part of a client that differs between a backend and a sampler."""
+
+    @property
+    def takes_seed(self) -> bool:
+        """Whether the same seed gives the same bits."""
+        ...
 
     def submit(self, pubs: Sequence[Pub], shots: int, seed: int) -> VendorJob:
         """Submit PUBs as one job, or as several where one takes no more circuits."""
@@ -87,8 +114,13 @@ class VendorClient(Protocol):
             rows=circuits,
             shots=shots,
             price_seconds=price_seconds,
-            submit=lambda mode, tags, execution_limit: self.submit(pubs, shots, seed),
+            submit=lambda mode, tags, execution_limit: self._aside(pubs, shots, seed),
         )
+
+    def _aside(self, pubs: Sequence[Pub], shots: int, seed: int) -> VendorJob:
+        """Submit PUBs; what the vendor's client prints goes to the standard error."""
+        with redirect_stdout(sys.stderr):
+            return self.submit(pubs, shots, seed)
 
 
 class BackendClient(VendorClient):
@@ -101,19 +133,29 @@ class BackendClient(VendorClient):
     def __init__(self, device: BackendV2) -> None:
         self.device = device
 
+    @property
+    def takes_seed(self) -> bool:
+        """Whether the backend has the option ``seed_simulator``."""
+        return SEED in self.device.options
+
     def submit(self, pubs: Sequence[Pub], shots: int, seed: int) -> VendorJob:
         """Run the bound circuits of all PUBs, in as few jobs as the backend takes.
 
         Single shots are asked for, and a simulator is given the seed, if the backend has options of these names.
         """
-        circuits = bound_circuits(pubs)
+        circuits, jobs = bound_circuits(pubs), VendorJob([])
         most = self.device.max_circuits or len(circuits)
-        options = {"shots": shots} | {
-            name: value for name, value in (("memory", True), ("seed_simulator", seed)) if name in self.device.options
-        }
-        return VendorJob(
-            [self.device.run(circuits[first : first + most], **options) for first in range(0, len(circuits), most)]
-        )
+        for first in range(0, len(circuits), most):
+            own = seed if not first else int(np.random.SeedSequence([seed, first]).generate_state(1)[0])
+            options = {name: value for name, value in ((MEMORY, True), (SEED, own)) if name in self.device.options}
+            try:
+                job = self.device.run(circuits[first : first + most], shots=shots, **options)
+            except Exception:
+                with contextlib.suppress(Exception):  # those that were accepted would be paid for, and serve nothing
+                    jobs.cancel()
+                raise
+            jobs = VendorJob([*jobs.jobs, job])
+        return jobs
 
     def bits(self, result: Any, pubs: Sequence[Pub], shots: int) -> list[Bits]:
         """The bits of each PUB; shots of which only counts are known come in random, but reproducible order."""
@@ -130,12 +172,34 @@ class SamplerClient(VendorClient):
     def __init__(self, sampler: BaseSamplerV2) -> None:
         self.sampler = sampler
 
+    @property
+    def takes_seed(self) -> bool:
+        """Whether it is a sampler of Qiskit or Aer that draws by a seed; others draw as they are made."""
+        return _seeded(self.sampler, 0) is not self.sampler
+
     def submit(self, pubs: Sequence[Pub], shots: int, seed: int) -> VendorJob:
-        """Run the PUBs as one job; Qiskit's ``StatevectorSampler`` draws by the seed, others as they are made."""
-        sampler = StatevectorSampler(seed=seed) if type(self.sampler) is StatevectorSampler else self.sampler
-        return VendorJob([sampler.run(list(pubs), shots=shots)])
+        """Run the PUBs as one job; samplers of Qiskit and Aer draw by the seed, others as they are made."""
+        return VendorJob([_seeded(self.sampler, seed).run(list(pubs), shots=shots)])
 
     def bits(self, result: Any, pubs: Sequence[Pub], shots: int) -> list[Bits]:
         """The bits of each PUB."""
         (one,) = result
         return bits_of_primitive(one, pubs, shots)
+
+
+def _seeded(sampler: BaseSamplerV2, seed: int) -> BaseSamplerV2:
+    """The sampler with a seed in place of its own, which would give every request the same shot noise.
+
+    Only the samplers of Qiskit and Aer have one that is known; others are returned as they are.
+    """
+    if type(sampler) is StatevectorSampler:
+        return StatevectorSampler(seed=seed)
+    if type(sampler) is BackendSamplerV2:
+        if "seed_simulator" not in sampler.backend.options:
+            return sampler
+        options = replace(sampler.options, seed_simulator=seed)
+        return BackendSamplerV2(backend=sampler.backend, options=asdict(options))
+    if type(sampler).__module__.startswith("qiskit_aer.") and hasattr(sampler, "_seed"):
+        sampler = copy.copy(sampler)
+        sampler._seed = seed
+    return sampler

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
+import secrets
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from qiskit.providers.exceptions import JobError
+
+from qhn.backend.ibm import connection as ibm
 from qhn.backend.ibm.connection import Connection
 from qhn.backend.ibm.failure import Kind
-from qhn.backend.vendor.client import BETWEEN, VendorJob
-from qhn.errors import QhnError
+from qhn.backend.terms import ids_of
+from qhn.backend.vendor.client import VendorJob
+from qhn.errors import QhnError, QhnWarning
+from qhn.text import in_line
 
 Answer = TypeVar("Answer")
+GOING = (*ibm.WAITING, "RUNNING")  # states of a job that has not ended
+NAMELESS = "no-id-"  # before the ids that jobs without an id of their own are given here
+MAX_WORDS = 300  # characters of the message of a vendor's exception
 RETRIEVERS = ("retrieve_job", "job")  # methods of backends and providers that return a job by its id
+FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 
 
 class VendorService:
@@ -28,11 +41,22 @@ class VendorService:
 
     def job(self, job_id: str) -> VendorJob:
         """The job of the given id, or the jobs of several ids joined by commas."""
-        return VendorJob([self._retrieve(one) for one in job_id.split(BETWEEN)])
+        return VendorJob([self._retrieve(one) for one in ids_of([job_id])])
 
     def jobs(self, *, job_tags: list[str], limit: int | None = None) -> list[Any]:
         """The jobs with the given tags: none, since the vendor knows no tags."""
         return []
+
+
+class EndedBadly(JobError):  # type: ignore[misc]  # qiskit has no types
+    """The error of a job that failed or was cancelled, as its state tells; its cause is the vendor's exception."""
+
+
+class Unanswered(OSError):
+    """The error of a job that has not failed, but whose result could not be had; its cause is the vendor's exception.
+
+    It is an ``OSError`` as those of a network are: the job is asked for again, and not paid for twice.
+    """
 
 
 @dataclass
@@ -44,10 +68,14 @@ class VendorConnection(Connection):
     Attributes:
         name: name of the machine, for messages.
         bills: whether its jobs are billed, so that they are found again by their ids where that is possible.
+        client: name of the vendor's package; None if its object is of none that is installed.
     """
 
     name: str = ""
     bills: bool = False
+    client: str | None = None
+    _heard: set[str] = field(default_factory=set, init=False)  # warnings that were passed on
+    _ids: set[str] = field(default_factory=set, init=False)  # of all jobs of this process
 
     @property
     def service(self) -> VendorService | None:
@@ -70,29 +98,124 @@ class VendorConnection(Connection):
         """Never: jobs are submitted one by one."""
         return False
 
+    @property
+    def title(self) -> str:
+        """The name of the machine, for messages; samplers have none of their own."""
+        return self.name
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The packages that could get an order of bits or angles wrong: the vendor's is one of them."""
+        return super().packages if self.client is None else (*super().packages, self.client)
+
+    @contextlib.contextmanager
+    def hearing(self) -> Iterator[None]:
+        """Pass warnings of the vendor's client on, each once, as warnings of this package.
+
+        Those of a machine that bills are suppressed, as they can hold account data, and so are those for developers.
+        """
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("ignore" if self.bills else "always")
+            for category in FOR_DEVELOPERS:
+                warnings.simplefilter("ignore", category)
+            yield
+        for words in dict.fromkeys(_in_words(one.message) for one in caught):
+            if words not in self._heard:
+                self._heard.add(words)
+                warnings.warn(QhnWarning(f"{self.name} warns: {words}"), stacklevel=2)
+
+    def has_ended(self, job_id: str | None, kind: Kind, error: BaseException) -> bool:
+        """Whether a failure means that nothing more comes of a job, so that it may be submitted again.
+
+        What a vendor's exception means is not known, so that the job's own state decides, once it was accepted. Before
+        that, only an error over what was asked says that it was not.
+        """
+        if kind is Kind.UNREADABLE:
+            return True
+        if job_id is None:
+            return isinstance(error, (TypeError, ValueError, JobError)) and not isinstance(error, OSError)
+        return self.state_if_known(job_id) in ("ERROR", "CANCELLED")
+
     def complaint(self, job: str, kind: Kind, error: BaseException) -> str:
         """The message about a job that failed; a machine that bills has its own words for account data left out."""
+        if isinstance(error, EndedBadly | Unanswered) and error.__cause__ is not None:
+            error = error.__cause__
         is_told = not self.bills or isinstance(error, QhnError)
-        words = " ".join(str(error).split())[:300] if is_told else ""
-        return f"{self.name}: {job} did not end well ({type(error).__name__}{': ' * bool(words)}{words})"
+        words = _in_words(error) if is_told else ""
+        found = f"{self.name}: {job} did not end well ({type(error).__name__}{': ' * bool(words)}{words})"
+        if self.bills and kind is Kind.TRANSIENT and job.startswith("the job of"):  # no id of it is known
+            found += "; it may go on at the vendor all the same, see your account before you go on with qhn resume"
+        return found
+
+    def remember(self, job: Any) -> str:
+        """Remember a job that was just submitted, and return its id, or one made here if it has none of its own."""
+        job_id = str(job.job_id())
+        if not job_id or job_id in self._ids:
+            job_id = f"{NAMELESS}{secrets.token_hex(6)}"
+        self._ids.add(job_id)
+        self._known[job_id] = job
+        return job_id
+
+    def wait(self, job_id: str) -> None:
+        """Wait until a job has ended, if it can be found again; the vendor's client waits itself for other ones.
+
+        It waits as well for a job in a state of which nobody here knows what it means.
+        """
+        if self.service is None:
+            return
+        interval = ibm.FIRST_PAUSE
+        while (state := self.state(job_id)) in GOING:
+            self.terms.tell(f"{job_id} {state.lower()}")
+            self.pause(interval)
+            interval = min(ibm.LONGEST_PAUSE, 1.5 * interval)
+
+    def result(self, job_id: str) -> Any:
+        """The result of a job that has ended; the job is forgotten, since its client may hold the result for good.
+
+        Raises:
+            EndedBadly: if it has failed or was cancelled, as its state tells.
+            Unanswered: if its result could not be had, but may be later.
+        """
+        try:
+            found = self.ask(lambda: self.job(job_id).result())
+        except Exception as error:
+            if self.service is None:  # nobody finds the job again
+                raise
+            if self.state_if_known(job_id) in ("ERROR", "CANCELLED"):
+                raise EndedBadly from error
+            raise Unanswered from error
+        del self._known[job_id]
+        return found
+
+    def asked_bill(self, job_id: str) -> None:
+        """None: no vendor but IBM bills QPU seconds."""
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
-        """Put a question to the vendor's client once, and return the answer."""
-        return question()
+        """Put a question to the vendor's client once, and return the answer.
+
+        What the client prints goes to the standard error, and what it warns of is passed on.
+        """
+        with redirect_stdout(sys.stderr), self.hearing():
+            return question()
 
     def renew(self) -> None:
         """Leave the connection as it is: the vendor's client renews its own."""
 
 
+def _in_words(text: object) -> str:
+    """A text of the vendor's client as a part of one line."""
+    return in_line(" ".join(str(text).split()), MAX_WORDS)
+
+
 def retriever_of(device: Any) -> Callable[[str], Any] | None:
     """The function by which a vendor's client returns a job by its id; None if it has none.
 
-    It is ``retrieve_job`` or ``job`` of the backend, or of its provider or service.
+    It is ``retrieve_job`` or ``job`` of the backend or sampler, or of its backend, provider or service.
     """
     owners = [device]
-    for name in ("provider", "service"):
+    for name in ("backend", "provider", "service"):
         with contextlib.suppress(Exception):  # a property may ask the network
-            owners.append(getattr(device, name))
+            owners += [getattr(owner, name) for owner in owners[:2] if getattr(owner, name, None) is not None]
     for owner in owners:
         for name in RETRIEVERS:
             found = getattr(owner, name, None)

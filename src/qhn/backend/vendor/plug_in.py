@@ -2,8 +2,11 @@
 
 A plug-in is a package with an entry point in the group ``qhn.backends``. The name of the entry point is that of the
 machine or, if it ends in ``_``, the prefix of the names of several. What it names is a factory: a function that returns
-a ``BackendV2`` or a V2 sampler, and takes the name of the machine if it takes anything. Or it is a
+a ``BackendV2`` or a V2 sampler, and takes the name of the machine if it has to be given anything. Or it is a
 :class:`qhn.backend.Machine`, which says more of it: that it bills, or how it is opened with settings and a journal.
+
+What a module prints when it is imported, and what a factory prints, goes to the standard error: the standard output of
+``qhn`` is data.
 """
 
 from __future__ import annotations
@@ -11,10 +14,12 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from operator import attrgetter
+from types import ModuleType
 from typing import Any
 
 from qiskit.primitives import BaseSamplerV2
@@ -22,26 +27,39 @@ from qiskit.providers import BackendV2
 
 from qhn.backend.bound import CircuitBackend
 from qhn.backend.journal import Journal
+from qhn.backend.names import OBJECT
+from qhn.backend.rehearsal import FakeDevice, stored_devices
 from qhn.backend.sampler import BackendError
-from qhn.backend.settings import DeviceSettings, LayoutSettings, RehearsalSettings, Settings
+from qhn.backend.settings import LayoutSettings, RehearsalSettings, Settings, as_device_settings
 from qhn.backend.vendor.machine import VendorMachine
 from qhn.errors import QhnError
-from qhn.text import shown
+from qhn.text import in_line, shown
 
 GROUP = "qhn.backends"
-OBJECT = "object"  # before the names of objects that a process gave
-
+MAX_WORDS = 300  # characters of the message of an exception
 
 _given: dict[str, object] = {}  # objects of this process, by the names that they were given
+_found: dict[str, Any] = {}  # what modules and plug-ins name in this process, by the names of their machines
+_made: dict[str, Any] = {}  # what factories made in this process, by the names of their machines
 
 
 def give(found: object) -> str:
     """Give an object of this process a name by which it can be opened, ``object:`` and its own name.
 
+    A stored device of IBM's client is named as it is without an object, ``fake_<device>``.
+
     Raises:
-        ValueError: if it is no backend or sampler of Qiskit.
+        ValueError: if it is no backend or sampler of Qiskit, or its shots are paid for.
+        BackendError: if it does not describe itself.
     """
-    name = f"{OBJECT}:{machine_from(found).name}"
+    machine = machine_from(found)
+    if not isinstance(found, BackendV2 | BaseSamplerV2):
+        raise QhnError(f"a machine of your own is named by module:factory or a plug-in, got {shown(found)}")
+    _refuse_bills(machine, machine.name)
+    stored = machine.name.startswith("fake_") and type(found).__module__.startswith("qiskit_ibm_runtime")
+    if stored and stored_devices().get(machine.name).__class__ is type(found):
+        return machine.name
+    name = f"{OBJECT}{machine.name}"
     _given[name] = found
     return name
 
@@ -55,32 +73,74 @@ def named(name: str) -> Any:
     return _given[name] if name in _given else _imported(name)
 
 
-@cache
+def is_named(name: str) -> bool:
+    """Whether the code of a machine may be run: that of an installed plug-in, or what this process has imported."""
+    if name in _given or name in _found:
+        return True
+    try:
+        return _entry(name) is not None
+    except QhnError:  # of two packages
+        return False
+
+
 def _imported(name: str) -> Any:
     """What a plug-in, or a module of the user's own, gives a name; None if there is none."""
+    if name not in _found:
+        found = _loaded(name)
+        if found is None:
+            return None
+        _found[name] = found
+    return _found[name]
+
+
+def _loaded(name: str) -> Any:
     entry = _entry(name)
-    try:
+    module, colon, attribute = name.partition(":")
+    if entry is None and not colon:
+        return None
+    if entry is None and name.startswith(OBJECT):
+        raise QhnError(
+            f"backend {in_line(name)} was an object of another process; give it to qhn.train again, backend=…"
+        )
+    where = f"the plug-in {entry.value} of backend {in_line(name)}" if entry else f"backend {in_line(name)}"
+    with _as_error(f"{where} cannot be imported", QhnError):
         if entry is not None:
             return entry.load()
-        module, colon, attribute = name.partition(":")
-        if not colon:
-            return None
-        if module == OBJECT:
-            raise QhnError(f"backend {name} was an object of another process; give it to qhn.train again")
         if os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())
         return attrgetter(attribute)(import_module(module))
-    except QhnError:
+
+
+@contextmanager
+def _as_error(what: str, kind: type[QhnError] | type[BackendError]) -> Iterator[None]:
+    """Turn whatever the code of a user or a vendor raises into an error of this package, and what it prints aside.
+
+    Args:
+        what: what went wrong, in words, to which the exception is added.
+        kind: the type of the error.
+    """
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except (QhnError, BackendError):
         raise
-    except Exception as error:  # whatever the module of a user does when it is imported
-        where = f"the plug-in {entry.value} of backend {name}" if entry else f"backend {name}"
-        raise QhnError(f"{where} cannot be imported: {type(error).__name__}: {error}") from None
+    except (Exception, SystemExit) as error:
+        raise kind(f"{what}: {type(error).__name__}: {in_line(error, MAX_WORDS)}") from error
 
 
 def _entry(name: str) -> EntryPoint | None:
-    """The entry point of a plug-in for the machine of a name; one with the whole name goes before a prefix."""
+    """The entry point of a plug-in for the machine of a name; one with the whole name goes before a prefix.
+
+    Raises:
+        ValueError: if two packages bring a machine of that name.
+    """
     found = [one for one in entry_points(group=GROUP) if _is_of(one.name, name)]
-    return max(found, key=lambda one: len(one.name), default=None)
+    nearest = max(found, key=lambda one: len(one.name), default=None)
+    same = {one.value: one for one in found if nearest is not None and one.name == nearest.name}
+    if len(same) > 1:
+        places = " and ".join(f"{one.value} of {one.dist.name if one.dist else 'no package'}" for one in same.values())
+        raise QhnError(f"backend {in_line(name)} is brought by {places}; uninstall one, or name it module:factory")
+    return nearest
 
 
 def _is_of(entry: str, name: str) -> bool:
@@ -89,7 +149,7 @@ def _is_of(entry: str, name: str) -> bool:
 
 def spellings() -> list[str]:
     """The names of all installed plug-ins, as help texts spell them."""
-    return sorted(f"{one.name}<device>" if one.name.endswith("_") else one.name for one in entry_points(group=GROUP))
+    return sorted({f"{one.name}<device>" if one.name.endswith("_") else one.name for one in entry_points(group=GROUP)})
 
 
 def made(name: str) -> Any:
@@ -102,21 +162,40 @@ def made(name: str) -> Any:
     found = named(name)
     if isinstance(found, BackendV2 | BaseSamplerV2) or not callable(found):
         return found
-    return _called(found, name)
+    if name not in _made:
+        with _as_error(f"backend {in_line(name)} could not be opened", BackendError):
+            _made[name] = found(name) if _takes_name(found) else found()
+    return _made[name]
 
 
-@cache
-def _called(factory: Any, name: str) -> Any:
+def _takes_name(factory: Any) -> bool:
+    """Whether a factory has to be given the name of the machine: a first argument without a default."""
     try:
-        takes_name = bool(inspect.signature(factory).parameters)
-    except (TypeError, ValueError):
-        takes_name = False
-    try:
-        return factory(name) if takes_name else factory()
-    except QhnError:
-        raise
-    except Exception as error:
-        raise BackendError(f"backend {name} could not be opened: {type(error).__name__}: {error}") from error
+        first = next(iter(inspect.signature(factory).parameters.values()), None)
+    except (TypeError, ValueError):  # of a function that Python cannot describe
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return first is not None and first.kind in positional and first.default is inspect.Parameter.empty
+
+
+def opened(opened_by: str, name: str, settings: Settings, journal: Journal | None) -> Any:
+    """What the function of a plug-in's :class:`qhn.backend.Machine` returns.
+
+    Args:
+        opened_by: the function, ``module:function``.
+        name: name of the machine.
+        settings: settings of the machine.
+        journal: journal in which the jobs of a machine that bills are noted.
+
+    Raises:
+        ValueError: if the function cannot be imported.
+        BackendError: if it fails.
+    """
+    module, _, function = opened_by.partition(":")
+    with _as_error(f"the plug-in {opened_by} of backend {in_line(name)} cannot be imported", QhnError):
+        opens = attrgetter(function)(import_module(module))
+    with _as_error(f"backend {in_line(name)} could not be opened", BackendError):
+        return opens(name, settings, journal)
 
 
 def open_plug_in(name: str, settings: Settings, journal: Journal | None = None) -> CircuitBackend:
@@ -126,10 +205,42 @@ def open_plug_in(name: str, settings: Settings, journal: Journal | None = None) 
         ValueError: if the factory cannot be imported, makes no machine, or the settings do not fit it.
         BackendError: if the factory fails.
     """
-    found = made(name)
-    if found is None:
-        raise QhnError(f"there is no plug-in of backend {name} here; install the package that brings it")
-    return machine_from(found, settings, journal, name=name)
+    if named(name) is None:
+        raise QhnError(f"there is no plug-in of backend {in_line(name)} here; install the package that brings it")
+    found = machine_from(made(name), settings, journal, name=name)
+    missing = [attribute for attribute in ("name", "paid", "measure") if not hasattr(found, attribute)]
+    if missing:
+        raise QhnError(f"{in_line(name)} must be a BackendV2, a V2 sampler or a machine; it has no {missing[0]}")
+    _refuse_bills(found, name)
+    return found
+
+
+def _refuse_bills(found: CircuitBackend, name: str) -> None:
+    """Refuse a machine that bills where nothing says so: its jobs would not be noted, and nothing would limit them.
+
+    Raises:
+        ValueError: if it bills.
+    """
+    if found.paid:
+        own = f"name it, backend {in_line(found.name)}" if found.name.startswith("ibm_") else "open it by a"
+        more = "" if found.name.startswith("ibm_") else " qhn.backend.Machine with bills=True"
+        raise QhnError(f"shots on {in_line(name)} are paid for: {own}{more}, so that its jobs and budget are kept")
+
+
+def open_recorded(name: str, settings: Settings, journal: Journal | None = None) -> CircuitBackend:
+    """Refuse to run the code of a machine that only a record names.
+
+    Raises:
+        ValueError: if it is called at all; the message says how the machine is opened.
+    """
+    if name.startswith(OBJECT):
+        return open_plug_in(name, settings, journal)
+    if ":" not in name:
+        raise QhnError(f"there is no plug-in of backend {in_line(name)} here; install the package that brings it")
+    raise QhnError(
+        f"backend {in_line(name)} is code of yours, which is not run because a record names it: give the command that "
+        "began the run once more, or --trust"
+    )
 
 
 def machine_from(
@@ -153,26 +264,31 @@ def machine_from(
 
     Raises:
         ValueError: if the object is no machine, or the settings do not fit it.
+        BackendError: if the machine does not describe itself.
     """
-    if callable(getattr(found, "compile", None)):  # a machine of this package or of a user's own
-        return found  # type: ignore[return-value]
-    if isinstance(found, type) or not isinstance(found, BackendV2 | BaseSamplerV2):
-        raise QhnError(f"{name or 'a backend'} must be a BackendV2 or a V2 sampler of Qiskit, got {shown(found)}")
+    if callable(getattr(found, "compile", None)) and not isinstance(found, type | ModuleType):
+        return found  # type: ignore[return-value]  # a machine of this package or of a user's own
+    if not isinstance(found, BackendV2 | BaseSamplerV2):
+        if isinstance(found, type) and issubclass(found, BackendV2 | BaseSamplerV2):
+            got = f"the class {found.__name__}, not an object of it"
+        else:
+            got = shown(found)
+        raise QhnError(f"{in_line(name or 'a backend')} must be a BackendV2 or a V2 sampler of Qiskit, got {got}")
     if isinstance(found, BackendV2) and type(found).__module__.startswith("qiskit_ibm_runtime"):
         return _of_ibm(found, settings, journal)
     if settings is not None and not isinstance(settings, LayoutSettings) and settings != type(settings)():
         raise QhnError(f"{name or 'a backend'} takes LayoutSettings, got {type(settings).__name__}")
     layout = settings if isinstance(settings, LayoutSettings) else None
-    own = name or getattr(found, "name", None) or type(found).__name__
-    return VendorMachine(str(own), found, layout, journal, bills=bills)
+    own = in_line(name or getattr(found, "name", None) or type(found).__name__)
+    with _as_error(f"backend {own} does not describe itself", BackendError):
+        return VendorMachine(own, found, layout, journal, bills=bills)
 
 
 def _of_ibm(found: BackendV2, settings: Settings | None, journal: Journal | None) -> CircuitBackend:
     """The machine of a device of IBM's client: the QPU itself, or a rehearsal on a stored one."""
+    asked = as_device_settings(settings)
     if getattr(found, "service", None) is not None:
         from qhn.backend.ibm.device import Device
 
-        return Device(found, settings if isinstance(settings, DeviceSettings) else None, journal)
-    from qhn.backend.rehearsal import FakeDevice
-
-    return FakeDevice(found, settings if isinstance(settings, RehearsalSettings) else None)
+        return Device(found, asked, journal)
+    return FakeDevice(found, asked if isinstance(asked, RehearsalSettings) else RehearsalSettings(**vars(asked)))

@@ -16,12 +16,18 @@ from qiskit.exceptions import QiskitError
 
 from qhn.arrays import Bits, Floats
 from qhn.errors import QhnError
+from qhn.fields import is_number
+from qhn.text import in_line
 
 Pub = tuple[QuantumCircuit] | tuple[QuantumCircuit, Floats]
 
 
 class WrongAnswer(QhnError):
     """A machine returned other bits than those that it was asked to measure."""
+
+
+class CircuitsFailed(RuntimeError):
+    """A machine reports that circuits failed; the text is the vendor's, which can hold account data."""
 
 
 def num_rows(pub: Pub) -> int:
@@ -58,11 +64,17 @@ def bits_of_results(results: Sequence[Any], pubs: Sequence[Pub], shots: int, rng
         is classical bit j.
 
     Raises:
-        ValueError: if circuits, shots or bits are missing.
+        WrongAnswer: if circuits, shots or bits are missing.
+        CircuitsFailed: if the machine says so.
     """
     for result in results:
+        if not hasattr(result, "results"):
+            raise WrongAnswer(f"the result is of type {type(result).__name__}, which is none of Qiskit's")
         if getattr(result, "success", True) is False:
-            raise WrongAnswer(f"the machine reports that circuits failed: {getattr(result, 'status', 'no reason')}")
+            raise CircuitsFailed(in_line(getattr(result, "status", "no reason is given")))
+        for number, one in enumerate(result.results):
+            if getattr(one, "success", True) is False:
+                raise CircuitsFailed(f"circuit {number:,}: {in_line(getattr(one, 'status', 'no reason is given'))}")
     entries = [(result, number) for result in results for number in range(len(result.results))]
     asked = sum(map(num_rows, pubs))
     if len(entries) != asked:
@@ -105,6 +117,7 @@ def _bits_of(result: Any, number: int, width: int, shots: int, rng: np.random.Ge
     slots = _slots(result, number)
     if slots not in (None, width):
         raise WrongAnswer(f"asked for {width} bits of circuit {number:,}, got {slots}")
+    _check_memory(result.results[number], number, width)
     try:
         texts = list(result.get_memory(number))
     except (QiskitError, KeyError, AttributeError):  # counts alone: their order is lost
@@ -112,6 +125,14 @@ def _bits_of(result: Any, number: int, width: int, shots: int, rng: np.random.Ge
     if len(texts) < shots:
         raise WrongAnswer(f"asked for {shots:,} shots of circuit {number:,}, got {len(texts):,}")
     return np.array([_digits(text, width) for text in texts], dtype=np.uint8)[:, ::-1]
+
+
+def _check_memory(entry: Any, number: int, width: int) -> None:
+    """Refuse single shots of more bits than asked for, of which Qiskit would drop some without a word."""
+    shots = getattr(getattr(entry, "data", None), "memory", None)
+    for shot in set(shots) if isinstance(shots, Sequence) and not isinstance(shots, str) else ():
+        if isinstance(shot, str) and shot.startswith("0x") and int(shot, 16) >> width:
+            raise WrongAnswer(f"asked for {width} bits of circuit {number:,}, got {int(shot, 16).bit_length()}")
 
 
 def _slots(result: Any, number: int) -> int | None:
@@ -126,9 +147,9 @@ def _counts(result: Any, number: int) -> Mapping[str, int]:
         counts = result.get_counts(number)
     except (QiskitError, KeyError, AttributeError) as error:
         raise WrongAnswer(f"circuit {number:,} has neither single shots nor counts ({type(error).__name__})") from None
-    if any(not isinstance(count, (int, np.integer)) or count < 0 for count in counts.values()):
+    if any(not is_number(count) or count != int(count) or count < 0 for count in counts.values()):
         raise WrongAnswer(f"the counts of circuit {number:,} are no whole numbers, but probabilities or negative")
-    return dict(counts)
+    return {text: int(count) for text, count in counts.items()}
 
 
 def _in_some_order(counts: Mapping[str, int], rng: np.random.Generator) -> list[str]:

@@ -6,7 +6,8 @@ from qiskit.providers import BackendV2
 
 from qhn.backend.journal import Journal
 from qhn.backend.machines import machine_of
-from qhn.backend.rehearsal import TWIN, FakeDevice
+from qhn.backend.names import TWIN
+from qhn.backend.rehearsal import FakeDevice
 from qhn.backend.settings import RehearsalSettings, Settings
 from qhn.errors import QhnError
 
