@@ -207,11 +207,11 @@ def chip_of(device: BackendV2) -> Chip:
                 measured.append(duration)
             elif isinstance(target.operation_from_name(name), Gate):
                 gates[name, tuple(qubits)] = error, duration
-    properties = device.properties() if hasattr(device, "properties") else None
+    properties = _properties(device)
     faulty: set[int] = set()
     date = ""
     if properties is not None:
-        date = properties.last_update_date.isoformat()
+        date = "" if properties.last_update_date is None else properties.last_update_date.isoformat()
         faulty = set(properties.faulty_qubits())
         for gate in properties.faulty_gates():
             gates[gate.gate, tuple(gate.qubits)] = DEAD, 0.0
@@ -239,6 +239,13 @@ def chip_of(device: BackendV2) -> Chip:
         date=date,
         **_without_gaps(readout, relaxation, gates, [] if durations.size else [unmeasured]),
     )
+
+
+def _properties(device: BackendV2) -> Any:
+    """What a device of IBM's client, or a simulator of one, tells beside its target; None if it tells nothing there."""
+    found = device.properties() if callable(getattr(device, "properties", None)) else None
+    needed = ("last_update_date", "faulty_qubits", "faulty_gates", "qubit_property")
+    return found if all(hasattr(found, name) for name in needed) else None
 
 
 def _readout_errors(properties: Any, qubit: int) -> Floats:
