@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,8 +21,27 @@ def _of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     machines._shows_chip.cache_clear()
     monkeypatch.syspath_prepend(str(tmp_path))  # restores the path
     yield
-    for name in [name for name, one in sys.modules.items() if str(tmp_path) in str(getattr(one, "__file__", ""))]:
+    _forget(tmp_path)
+
+
+def _forget(folder: Path) -> None:
+    for name in [name for name, one in sys.modules.items() if str(folder) in str(getattr(one, "__file__", ""))]:
         del sys.modules[name]
+    importlib.invalidate_caches()
+
+
+@pytest.fixture
+def new_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Forget what was imported and read, as a new process that has the same files."""
+
+    def begin() -> None:
+        for name in ("_found", "_made", "_given"):
+            monkeypatch.setattr(plug_in, name, {})
+        monkeypatch.setattr(machines, "_RECORDED", {})
+        machines._shows_chip.cache_clear()
+        _forget(tmp_path)
+
+    return begin
 
 
 @pytest.fixture
