@@ -23,7 +23,8 @@ from qiskit_aer import AerSimulator
 
 import qhn
 from qhn.backend import BackendError
-from qhn.backend.vendor.client import VendorJob, ids_of
+from qhn.backend.terms import ids_of
+from qhn.backend.vendor.client import VendorJob
 from qhn.backend.vendor.connection import VendorConnection
 from qhn.seeds import Key
 from vendors import Job, Own
@@ -289,7 +290,7 @@ def test_jobs_of_the_same_id_or_of_none_are_told_apart() -> None:
 
 def test_ids_with_commas_are_found_again() -> None:
     job = VendorJob([Job(dict, job_id=name) for name in ("a,b", "50%2C", 7)])
-    assert ids_of(job.job_id()) == ["a,b", "50%2C", "7"]
+    assert ids_of([job.job_id()]) == ["a,b", "50%2C", "7"]
 
 
 class Word(Enum):
