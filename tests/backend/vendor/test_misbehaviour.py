@@ -259,7 +259,7 @@ def raising(error: BaseException) -> Callable[[Callable[[], Any]], Any]:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (raising(RuntimeError("no\nroom")), r"the job of qhn:r:test:0 did not end well \(RuntimeError: no\\nroom\)"),
+        (raising(RuntimeError("no\nroom")), r"the job of qhn:r:test:0 did not end well \(RuntimeError: no room\)"),
         (lambda make: Job(lambda: [][0]), r"the job j1 of qhn:r:test:0 did not end well \(IndexError: list index"),
         (lambda make: None, "its run returned an object of type NoneType, which is no job"),
         (lambda make: make(), "its run returned an object of type Result, which is no job"),
