@@ -250,8 +250,11 @@ def test_a_client_that_reads_answers_otherwise_is_noticed(check, monkeypatch: py
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("--protocol", "figure-1", "--backend", "aer"), "the protocol is of a run on a device, and aer is none"),
-        (("--protocol",), "the protocol is of a run on a device, and aer is none"),
+        (
+            ("--protocol", "figure-1", "--backend", "aer"),
+            "a run on a device with a price in QPU seconds, and aer has none",
+        ),
+        (("--protocol",), "a run on a device with a price in QPU seconds, and aer has none"),
         (("--protocol", "--backend", "fake_manila", "--shots", "none"), "a device measures shots; give --shots"),
         (("--protocol", "figure-0"), "figure-0"),
         (("figure-1",), "experiment goes with qhn doctor --protocol"),

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qhn.backend import BackendError
+from qhn.backend import BackendError, open_backend
 from qhn.backend.device.placement import Placement, place
 from qhn.backend.ibm.doctor import Finding, age_of, examine_account, examine_installation
 from qhn.backend.ibm.selftest import ROWS, SHOTS, SelfTest, failed_before, is_due
 from qhn.backend.journal import Journal
-from qhn.backend.rehearsal import stored_device, stored_devices
+from qhn.backend.names import TWIN
 from qhn.backend.settings import DeviceSettings
 from qhn.budget.forecast import Forecast, qpu_time
 from qhn.circuit.ansatz import Ansatz
@@ -35,6 +35,7 @@ from qhn.text import counted, in_line
 if TYPE_CHECKING:
     from qiskit.providers import BackendV2
 
+IBM = "ibm_"  # the machines whose account qhn can ask what it has left
 MARGIN = 1.25  # ratio of a budget to the price, as qhn run proposes it
 SPARE_BYTES = 50_000_000  # for pictures, calibrations and the table of costs, beside the measured bits
 BROKEN_OFF = (Ending.QUOTA, Ending.INTERRUPTED, Ending.DETACHED, Ending.PAUSED)  # outcomes of a run that would go on
@@ -61,8 +62,11 @@ class Protocol:
 
     def __post_init__(self) -> None:
         backend = self.config.train.backend
-        if not self.config.train.machine.has_chip:
-            raise QhnError(f"the protocol is of a run on a device, and {backend} is none; give --backend ibm_<device>")
+        if not self.config.train.machine.is_priced:
+            raise QhnError(
+                f"the protocol is of a run on a device with a price in QPU seconds, and {backend} has none; "
+                "give --backend ibm_<device>"
+            )
         if self.config.train.shots is None:
             raise QhnError("a device measures shots; give --shots")
 
@@ -107,14 +111,19 @@ class Protocol:
     def _reached(self) -> Generator[Finding, None, tuple[BackendV2 | None, float | None]]:
         """Check the account and whether the device works; returns it, None if it does not, and the seconds left."""
         name = self.config.train.backend
-        if not self.config.train.machine.bills:
+        if self.config.train.machine.name != IBM:
             try:
-                found = stored_device(name)
+                found = open_backend(name)
             except QhnError as error:
                 yield Finding("device", "bad", str(error))
-                return None, None
-            yield Finding("device", "ok", f"{name} is simulated: no account is needed, nothing is billed")
-            return found, None
+            except BackendError as error:
+                yield Finding("device", "unreachable", f"{error}; try again later")
+            else:
+                is_billed = self.config.train.machine.bills
+                more = "what its account has left is not asked for" if is_billed else "simulated: nothing is billed"
+                yield Finding("device", "ok", f"{name} opens; {more}")
+                return getattr(found, "device"), None  # noqa: B009 – not every machine has one
+            return None, None
         from qhn.backend.ibm.account import account_device, devices, seconds_left
 
         service = yield from examine_account()
@@ -228,8 +237,7 @@ class Protocol:
             width = len(forecast.placement.tiles) * forecast.ansatz.num_qubits
             needed += sum(one.shots for one in forecast.steps) * 2 * math.ceil(width / 8)  # kept twice at most
         place = results_directory(self.results)
-        yield examine_room(place, needed)
-        yield examine_locks(place)
+        yield from (examine_room(place, needed), examine_locks(place))
 
     def _record(self) -> Finding:
         """Whether the run is new, or can go on."""
@@ -246,15 +254,13 @@ class Protocol:
         words = f"{self.config.run_id} has begun: {counted(taken, 'step')}{ended}; qhn resume goes on"
         return Finding("run", "note", f"{words}, and --restart begins anew")
 
-    # ------------------------------------------------------------ what is compared afterwards
-
     def _rehearsed(self) -> Finding:
-        """Whether the same run was rehearsed on a stored device to its end."""
+        """Whether the same run was rehearsed to its end, on a stored device or on the twin of a present calibration."""
         for directory in run_directories(results_directory(self.results)):
             try:
                 record = Record.load(directory)
                 train = record.config.train
-                if not train.machine.has_chip or train.machine.bills:
+                if not train.machine.chip or train.machine.bills:  # a plug-in is not opened to know it
                     continue
                 same = with_settings(record.config, {"train.backend": self.config.train.backend})
                 outcome, taken = record.outcome(), record.checkpoint().num_steps
@@ -263,13 +269,9 @@ class Protocol:
             if same.run_id == self.config.run_id and outcome is not None and outcome.name not in BROKEN_OFF:
                 words = f"{directory} on {train.backend}: {counted(taken, 'step')}, {outcome.name}"
                 return Finding("rehearsed", "ok", words)
-        return Finding("rehearsed", "bad", f"none with these settings: qhn run {self.words} --backend {self._stored}")
-
-    @property
-    def _stored(self) -> str:
-        """The stored device nearest to the device: of its own name, if there is one."""
-        name = self.config.train.backend.replace("ibm_", "fake_", 1)
-        return name if name in stored_devices() else "fake_torino"
+        name = self.config.train.backend
+        rehearsal = f"{TWIN}{name}" if self.config.train.machine.bills else name
+        return Finding("rehearsed", "bad", f"none with these settings: qhn run {self.words} --backend {rehearsal}")
 
     def _expected(self, placement: Placement | None) -> Finding:
         """Whether it was written down what the run should measure, with the present calibration and qubits."""

@@ -249,4 +249,4 @@ def test_without_a_service_nothing_is_kept(service: Service, qhn) -> None:
     Path("file").write_text("")
     assert qhn("jobs", "--keep-answers", "file").code == 2
     assert qhn("run", "figure-1", "--steps", "1", "--shots", "20", "--quiet").code == 0
-    assert "only ibm_<device> has jobs" in qhn("jobs", "--keep-answers", "kept").err
+    assert "keeps jobs of ibm_<device>" in qhn("jobs", "--keep-answers", "kept").err
