@@ -18,25 +18,24 @@ NUM_QUBITS, MAX_CIRCUITS = 8, 3
 
 
 class CloudJob(JobV1):  # type: ignore[misc]
-    """A job that is queued when its state is asked for the first time, and done from then on."""
+    """A job that is queued while the service is paused, and done from then on."""
 
     def __init__(self, backend: BackendV2, job_id: str, circuits: Sequence[QuantumCircuit], shots: int) -> None:
         super().__init__(backend, job_id)
-        self.circuits, self.shots, self.is_done, self.is_cancelled = list(circuits), shots, False, False
+        self.circuits, self.shots, self.is_cancelled = list(circuits), shots, False
 
     def submit(self) -> None: ...
 
     def status(self) -> JobStatus:
         if self.is_cancelled:
             return JobStatus.CANCELLED
-        self.is_done, was_done = True, self.is_done
-        return JobStatus.DONE if was_done else JobStatus.QUEUED
+        return JobStatus.QUEUED if Cloud.is_paused else JobStatus.DONE
 
     def cancel(self) -> None:
         self.is_cancelled = True
 
     def result(self) -> Result:
-        assert not self.is_cancelled
+        assert self.status() is JobStatus.DONE
         found = AerSimulator(seed_simulator=int(self.job_id())).run(self.circuits, shots=self.shots).result()
         rows = [
             {
@@ -88,6 +87,7 @@ class Cloud:
 
     jobs: ClassVar[dict[str, CloudJob]] = {}
     numbers: ClassVar[Any] = itertools.count(1000)
+    is_paused: ClassVar[bool] = False
 
     def backend(self, name: str) -> CloudBackend:
         """The machine of a name."""

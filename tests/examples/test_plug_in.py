@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import sys
 from pathlib import Path
 
@@ -123,3 +124,57 @@ def test_two_packages_of_one_name_are_told(monkeypatch: pytest.MonkeyPatch, tmp_
         plug_ins.install(package(tmp_path / name, entry, "open = len"), monkeypatch, tmp_path / f"site-{name}")
     words = "2 packages have a plug-in of this name; uninstall all but one"
     assert [found.complaint for found in installed()] == [words, words]
+
+
+PAID = """
+import qhn
+from qhn_lab import open_lab
+
+MACHINE = qhn.Machine("paid_", "broken_module:opened", qhn.LayoutSettings, chip=None, bills=True)
+
+
+def opened(name, settings, journal):
+    return open_lab(name.replace("paid", "lab"))
+"""
+STUDY = """
+experiment = "figure-1"
+scheduler = "successive-halving"
+trials = 4
+max_resource = 4
+[set]
+train.backend = "paid_5"
+[vary]
+train.optimizer.learning_rate = [0.2, 0.5]
+"""
+
+
+@pytest.mark.usefixtures("lab")
+def test_a_vendor_with_a_calibration_is_limited_in_shots(qhn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A price by IBM's formula is no bill of another vendor: no budget of QPU seconds is proposed or agreed to."""
+    monkeypatch.delitem(sys.modules, "broken_module", raising=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    project = package(tmp_path / "broken", 'paid_ = "broken_module:MACHINE"', PAID)
+    plug_ins.install(project, monkeypatch, tmp_path / "paid-site")
+    run = ("figure-1", "--backend", "paid_5", "--steps", "2", "--shots", "100")
+    asked = qhn("run", *run)
+    assert asked.code == 2
+    assert "needs a budget, such as --set train.max_shots=11800; its 2 steps should take 11,800 shots." in asked.err
+    assert "seconds" not in asked.err
+    estimated = qhn("estimate", *run).out.strip()
+    assert estimated.endswith(
+        "What the vendor bills for the run's 11,800 shots is not known here: limit train.max_shots."
+    )
+    done = qhn("run", *run, "--yes", "--quiet")
+    assert done.code == 0, done.err
+    assert "2 steps and a self-test take 11,800 shots, of whose price qhn knows nothing" in done.err
+    assert load_run(Path(done.out.strip())).config.train.max_shots == 11800
+    lines = qhn("show").out.splitlines()
+    assert any(
+        line.startswith("  billed      11,800 shots, for which the vendor has prices of its own") for line in lines
+    )
+    assert "billed, s" not in qhn("jobs").out
+    assert [line.split()[8] for line in qhn("list").out.splitlines() if "paid_5" in line] == ["–"]
+    (tmp_path / "study.toml").write_text(STUDY)
+    study = qhn("search", "study.toml", "--yes")
+    assert study.code == 2
+    assert "a study has a budget of QPU seconds, and what paid_5 bills is not known" in study.err

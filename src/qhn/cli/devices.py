@@ -258,13 +258,15 @@ def jobs(
         told = {"jobs": [vars(line) for line in lines], "qpu_seconds": spent.seconds, "shots": spent.shots}
         put(json.dumps(told))
         return
-    if any(line.is_priced for line in lines):
-        number, limit, unit = f"{spent.seconds:,.1f}", train.max_qpu_seconds, "QPU seconds"
+    in_seconds = train.machine.bills_seconds
+    if in_seconds:
+        of = "" if train.max_qpu_seconds is None else f" of {train.max_qpu_seconds:,g}"
+        total = f"{spent.seconds:,.1f}{of} QPU seconds"
     else:
-        number, limit, unit = f"{spent.shots:,}", train.max_shots, "shots"
-    of = "" if limit is None else f" of {limit:,g}" if unit == "QPU seconds" else f" of {limit:,}"
-    total = f"{number}{of} {unit} in {counted(sum(len(line.ids) for line in lines), 'job')}"
-    put(f"{table(lines)}\n\n{total}" if lines else "no job was submitted yet")
+        of = "" if train.max_shots is None else f" of {train.max_shots:,}"
+        total = f"{spent.shots:,}{of} shots"
+    total += f" in {counted(sum(len(line.ids) for line in lines), 'job')}"
+    put(f"{table(lines, in_seconds=in_seconds)}\n\n{total}" if lines else "no job was submitted yet")
 
 
 def _device(name: str) -> BackendV2:

@@ -49,11 +49,6 @@ class JobLine:
         """The service's identifiers of the jobs, one by one."""
         return ids_of([self.job_id])
 
-    @property
-    def is_priced(self) -> bool:
-        """Whether QPU seconds of the job are known, by its price or by its bill."""
-        return bool(self.price_seconds or self.qpu_seconds)
-
     def name(self) -> str:
         """The first of the identifiers, and how many more there are.
 
@@ -163,23 +158,24 @@ def ledger_of(record: Record) -> Ledger:
     return ledger(num_steps, record.timing(), history, last.shots if last else 0)
 
 
-def table(lines: list[JobLine]) -> str:
+def table(lines: list[JobLine], *, in_seconds: bool = True) -> str:
     """The jobs as an aligned table in text, with remarks on bills below it where there is something to say.
 
-    Where no QPU seconds are known, the shots stand in their place.
+    Args:
+        lines: the jobs.
+        in_seconds: whether they are billed in QPU seconds; otherwise the shots stand in their place.
 
     >>> print(table([JobLine("c1x", "step 0", "done", 2.0, None, "used")]))
     job  measures  state  price, s  billed, s  bits
     c1x  step 0    done        2.0          –  used
     """
-    is_priced = any(one.is_priced for one in lines)
-    sizes = ("price, s", "billed, s") if is_priced else ("shots",)
+    sizes = ("price, s", "billed, s") if in_seconds else ("shots",)
     rows = [
         (
             one.name(),
             one.measures,
             one.state,
-            *((f"{one.price_seconds:,.1f}", _bill(one.qpu_seconds)) if is_priced else (f"{one.shots:,}",)),
+            *((f"{one.price_seconds:,.1f}", _bill(one.qpu_seconds)) if in_seconds else (f"{one.shots:,}",)),
             one.bits,
         )
         for one in lines

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from qhn.backend.terms import Amount
 from qhn.config.file import presets
 from qhn.config.section import Section
 from qhn.errors import RecordError
@@ -59,8 +58,7 @@ def study_lines(results: Path) -> Iterator[str]:
 def _run_line(record: Record) -> str:
     """One run's row of the table."""
     last, outcome, train, ansatz = record.last_step(), record.outcome(), record.config.train, record.config.ansatz
-    known = ledger_of(record).spent if train.machine.bills else Amount()
-    spent = "–" if not train.machine.bills or (known.shots and not known.seconds) else f"{known.seconds:,.1f}"
+    spent = f"{ledger_of(record).spent.seconds:,.1f}" if train.machine.bills_seconds else "–"
     values = f"{last.stated_mean()}, {last.best_cost:.6g}" if last else ""
     return ROW.format(
         record.directory.parent.name,

@@ -452,7 +452,7 @@ class Report:
         """A text on where the numbers come from: time that the run took, its sessions, machines and versions."""
         timing = self.record.timing()
         seconds = sum(entry["seconds"] or 0.0 for entry in timing)
-        qpu_seconds = ledger_of(self.record).spent.seconds if self.record.config.train.machine.bills else 0.0
+        qpu_seconds = ledger_of(self.record).spent.seconds if self.record.config.train.machine.bills_seconds else 0.0
         lines = [f"{seconds:,.1f} s in {len(timing)} steps, {qpu_seconds:,.1f} QPU s, in {self.record.directory}"]
         for session in self.record.sessions():
             versions = ", ".join(f"{name} {version}" for name, version in session.versions.items())
