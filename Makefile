@@ -7,6 +7,7 @@ QHN = $(BIN)/qhn
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 FAST := -m 'not slow'
 VERSIONS := scripts/versions.py
+BRAKET := .venv-braket
 CHECK_PYTHON = $(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and f"qhn needs Python 3.11 or newer, $(PYTHON) is {v[0]}.{v[1]}; try make PYTHON=python3.11")'
 
 EXPERIMENT ?= gaussian-activation
@@ -32,7 +33,7 @@ export QISKIT_IBM_INSTANCE := $(INSTANCE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help init run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep search qsgd compare reproduce test test-slow test-newest test-oldest mutants lint bench bench-errors bench-tables chaos clean
+.PHONY: help init run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep search qsgd compare reproduce test test-slow test-braket test-newest test-oldest mutants lint bench bench-errors bench-tables chaos clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -135,6 +136,18 @@ test: lint  ## lint, types, and tests with warnings as errors, but for the slow 
 test-slow: $(VENV)/.installed-slow  ## the slow tests: whole parts of the paper drawn, dask and MPI, more rounds of chaos
 	@$(PYTEST) -m slow
 
+# Amazon's SDK takes no cloudpickle but 2.2.1, which neither constraints.txt nor dask allows
+$(BRAKET)/.installed: pyproject.toml constraints.txt
+	@$(CHECK_PYTHON)
+	@echo "installing into $(BRAKET) (once, about a minute)"
+	@$(PYTHON) -m venv --clear $(BRAKET)
+	@grep -v '^cloudpickle==' constraints.txt > $(BRAKET)/constraints.txt
+	@$(BRAKET)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(BRAKET)/constraints.txt --editable '.[braket]' pytest
+	@touch $@
+
+test-braket: $(BRAKET)/.installed  ## the tests of Amazon Braket's local simulators, in an environment of their own, .venv-braket; CI runs this too
+	@OMP_NUM_THREADS=1 $(BRAKET)/bin/python -m pytest tests/amazon
+
 # made anew each time: packages are released every day. The second step builds with the lower bound of the build's own
 test-oldest: VENV := .venv-oldest
 test-oldest:  ## the tests with the lower bounds of pyproject.toml, all extras at once, in .venv-oldest; TESTS='-m slow' others; needs the network
@@ -180,5 +193,5 @@ mutants: $(VENV)/.installed-dev  ## whether tests notice small changes of the co
 	@$(BIN)/python -m tests.mutants $(if $(PACKAGE),--package $(PACKAGE)) $(if $(LIMIT),--limit $(LIMIT)) $(if $(SEED),--seed $(SEED))
 
 clean:  ## remove caches and the environments; runs in results/ stay
-	@rm -rf $(VENV) .venv-oldest .venv-newest .pytest_cache .mypy_cache .ruff_cache dist
+	@rm -rf $(VENV) $(BRAKET) .venv-oldest .venv-newest .pytest_cache .mypy_cache .ruff_cache dist
 	@find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,10 +9,14 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-import networkx as nx
-from braket.aws import AwsDeviceType
-from braket.device_schema.iqm import IqmDeviceCapabilities
-from braket.emulation.local_emulator import LocalEmulator
+from amazon.alone import client
+
+client()
+
+import networkx as nx  # noqa: E402
+from braket.aws import AwsDeviceType  # noqa: E402
+from braket.device_schema.iqm import IqmDeviceCapabilities  # noqa: E402
+from braket.emulation.local_emulator import LocalEmulator  # noqa: E402
 
 PAIRS = [(1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 1)]
 READOUT = {1: 0.05, 2: 0.02, 3: 0.01, 4: 0.03, 5: 0.02, 6: 0.09}  # the best chain of four is 2, 3, 4, 5

@@ -11,16 +11,13 @@ import pytest
 from qiskit.quantum_info import Statevector
 
 import qhn
+from amazon.alone import client
 from qhn import bitstrings
 from qhn.backend import BackendError, Journal, machine_of
 from qhn.backend.events import Event
 from qhn.seeds import Key
 
-provider: Any = pytest.importorskip(
-    "qiskit_braket_provider",
-    minversion="0.27",
-    reason="Amazon Braket's simulators are tested in an environment of their own: make test-braket",
-)
+provider = client()
 EXAMPLE = Path(__file__).parents[2] / "examples" / "braket_machine.py"
 KEY, SHOTS, ARN = Key(seed=5, run="r"), 20_000, "arn:aws:braket:::device/qpu/nobody/ring"
 CHAIN = [[1, 2, 3, 4], [4, 3, 2, 1]]  # the labels 2 to 5 are the backend's qubits 1 to 4

@@ -12,13 +12,13 @@ from qiskit.quantum_info import DensityMatrix, Statevector
 from qiskit_aer.noise import depolarizing_error
 
 import qhn
+from amazon.alone import client
 from qhn import bitstrings
 from qhn.backend import BackendError
 from qhn.errors import QhnError, QhnWarning
 from qhn.seeds import Key
 
-ALONE = "Amazon Braket's simulators are tested in an environment of their own: make test-braket"
-provider: Any = pytest.importorskip("qiskit_braket_provider", minversion="0.27", reason=ALONE)
+provider = client()
 KEY, SHOTS = Key(seed=5), 20_000
 NOISE_FREE = "noise-free circuit on the density matrix simulator"
 
