@@ -20,7 +20,7 @@ from qhn.exact.energy import Energy
 from qhn.exact.state_vector import StateVectorEnergy
 from qhn.paper import controls
 from qhn.paper.claims import Verdict
-from qhn.paper.control_arms import Arm, Sampled, Starts, best_of_restarts, initial, rows_of, sampled, train
+from qhn.paper.control_arms import Arm, Starts, best_of_restarts, initial, rows_of, train
 from qhn.paper.control_circuits import Rewired, scattered, unentangled
 from qhn.paper.control_claims import (
     AUTOREGRESSIVE,
@@ -33,11 +33,16 @@ from qhn.paper.control_claims import (
     scattered_name,
     unentangled_name,
 )
+from qhn.paper.control_searches import Sampled, Search, above_within, sampled
 from qhn.paper.family import Family
-from qhn.paper.lab import Lab
+from qhn.paper.lab import Lab, circuit_of
 from qhn.paper.pictures import ORDERS, search_curves
 from qhn.paper.section import Writer
-from qhn.sweep.survey import Rate
+from qhn.problem.landscape import enumerate_costs
+from qhn.run.training import train as train_run
+from qhn.sweep.plan import make_sweep
+from qhn.sweep.survey import Rate, Survey
+from qhn.sweep.workers import advance
 
 
 def probabilities_of_qiskit(circuit: Hypernetwork, theta: np.ndarray) -> np.ndarray:
@@ -153,10 +158,40 @@ def test_rows_of_a_gradient_are_those_of_the_parameter_shift() -> None:
 
 def test_a_search_by_samples_ends_at_its_budget_and_reports_its_distribution() -> None:
     costs = np.arange(64.0)
-    found = sampled((BornMachine((1,) * 5), 40, 0), costs)
+    search = Search(BornMachine((1,) * 5), 40, 0)
+    found = sampled(search, costs)
     assert found.distinct == 40
     assert 0 <= found.best_above <= found.above
-    assert found == sampled((BornMachine((1,) * 5), 40, 0), costs)
+    assert found == sampled(search, costs)
+    assert sampled(replace(search, together=20), costs).runs == 20  # all of which the limit stops at once
+
+
+def test_circuits_are_judged_by_the_angles_that_so_many_networks_led_to(tmp_path: Path) -> None:
+    sweep = make_sweep(
+        name="small", experiment="figure-1", seeds=3, epsilon=[0.1],
+        set={"train.backend": "exact", "train.shots": 3, "train.steps": 6}, vary={"ansatz.num_layers": [1]},
+    )  # fmt: skip
+    with ThreadPoolExecutor(1) as executor:
+        list(advance(sweep, executor, results=tmp_path))
+    survey = Survey(sweep, tmp_path)
+    (group,) = survey.groups
+    runs = [list(train_run(member.config, results=tmp_path / "again")) for member in sweep.members]
+    circuit = circuit_of(group.config, group.problem)
+    costs = enumerate_costs(group.problem)
+
+    def exact(theta: np.ndarray) -> float:
+        return float(probabilities_of_qiskit(circuit, np.asarray(theta)) @ costs - costs.min())
+
+    counts = sorted({step.distinct for run in runs for step in run})
+    assert len(counts) > 2
+    for most in (counts[0] - 1, counts[1], counts[-1]):
+        expected = []
+        for run in runs:
+            taken = sum(step.distinct <= most for step in run)
+            expected.append(exact(run[min(taken, len(run) - 1)].theta))
+        np.testing.assert_allclose(above_within(survey, group, most), expected, atol=1e-9)
+    np.testing.assert_allclose(above_within(survey, group), [exact(run[-1].theta) for run in runs], atol=1e-9)
+    assert np.abs(above_within(survey, group) - (group.mean - group.optimum)).max() > 1e-3  # which 3 shots measured
 
 
 # ---------------------------------------------------------------- verdicts
@@ -239,7 +274,7 @@ def test_with_no_effect_a_family_asserts_something_in_one_of_twenty_reports(rng:
 def test_verdicts_on_planted_searches(circuit: int, model: int, verdict: Verdict) -> None:
     family, page = Family("planted"), Writer("planted")
     searches = [Sampled(0.0 if number < model else 1.0, 0.0, 100, 3) for number in range(20)]
-    add_sampled_claims(family, (np.arange(20) >= circuit) * 1.0, {"a model": searches}, 500, 100)
+    add_sampled_claims(family, (np.arange(20) >= circuit) * 1.0, {"a model": searches}, 100)
     family.judge(page)
     assert [claim.verdict for claim in page.claims] == [verdict]
 
@@ -250,7 +285,7 @@ def test_the_part_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with ThreadPoolExecutor(1) as executor:
         page = controls.controls(Lab(executor, tmp_path, seeds=2))
     section = page.section(0.0)
-    assert len(section.claims) == 2 * 5 + 4
+    assert len(section.claims) == 2 * 5 + 4 + 3
     assert {"controls.png", "controls.csv", "controls-restarts.png", "controls-restarts.csv"} <= {
         path.name for path in (tmp_path / "paper").iterdir()
     }

@@ -4,31 +4,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import pytest
-from scipy.stats import binomtest
 
 from qhn.estimator.exact import ExactEstimator
 from qhn.optimize.lbfgs import descend
-from qhn.paper.convergence import continued, mcnemar, paired_difference
+from qhn.paper.convergence import continued
 from qhn.paper.lab import Lab
 from qhn.sweep.plan import make_sweep
 from qhn.sweep.survey import Survey
 from qhn.sweep.workers import advance
-
-
-@pytest.mark.parametrize(("became", "ceased"), [(9, 1), (1, 9), (3, 3), (0, 0), (6, 0)])
-def test_mcnemars_test_is_a_binomial_one(became: int, ceased: int) -> None:
-    test = mcnemar(became, ceased)
-    expected = binomtest(became, became + ceased).pvalue if became + ceased else 1.0
-    assert test.p_value == pytest.approx(expected)
-    assert test.holds is (None if expected >= 0.05 else became > ceased)
-
-
-@pytest.mark.parametrize(("up", "down"), [(0.0, 0.0), (0.05, 0.0), (0.03, 0.03), (0.2, 0.1)])
-def test_the_paired_interval_holds_the_true_rise(rng: np.random.Generator, up: float, down: float) -> None:
-    counts = rng.multinomial(200, [up, down, 1 - up - down], size=1000)
-    found = [paired_difference(int(became), int(ceased), 200) for became, ceased, _ in counts]
-    assert np.mean([one.low <= up - down <= one.high for one in found]) > 0.93
 
 
 def test_starts_that_had_converged_stay_and_the_others_go_on(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from qhn.paper import digits
 from qhn.paper.claims import Claim, Verdict
-from qhn.paper.inference import Contrast
+from qhn.paper.contrast import Contrast
 from qhn.paper.section import Writer
 from qhn.sweep.survey import Rate
 

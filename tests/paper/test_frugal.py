@@ -14,9 +14,9 @@ from qhn import load_config, train
 from qhn.backend.device.price import Task
 from qhn.config.file import with_settings
 from qhn.estimator.exact import ExactEstimator
-from qhn.paper import frugal, reproduce
+from qhn.paper import courses, frugal, reproduce
 from qhn.paper.claims import Verdict
-from qhn.paper.courses import Course, by_minimising, by_searching, by_training
+from qhn.paper.courses import Course, by_minimising, by_searching, by_training, kept_course
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import Line, against_price
 from qhn.paper.section import Writer
@@ -76,6 +76,21 @@ def test_a_course_is_that_of_the_steps_of_a_run() -> None:
         assert at.optimal[row].tolist() == [cost <= lowest + exact.landscape.width for cost in likely]
         assert at.taken()[-1] == steps[-1].shots
         assert (at.distinct[row], at.best[row]) == (steps[-1].distinct, steps[-1].best_cost - lowest)
+
+
+def test_courses_are_kept_by_what_was_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = load_config("figure-1", {"train.backend": "exact", "train.shots": 20, "train.steps": 3})
+    with ThreadPoolExecutor(1) as executor:
+        lab = Lab(executor, tmp_path)
+        first = kept_course(lab, config, 3, "some")
+        for name, values in vars(by_training((config, range(3)))).items():
+            np.testing.assert_array_equal(getattr(first, name), values)
+        longer = kept_course(lab, with_settings(config, {"train.steps": 4}), 3, "longer")
+        assert (first.gap.shape, longer.gap.shape) == ((3, 3), (3, 4))
+        monkeypatch.setattr(courses, "by_training", lambda job: pytest.fail("it was kept"))
+        again = kept_course(lab, config, 3, "some")
+    np.testing.assert_array_equal(again.gap, first.gap)
+    assert again.optimal.dtype == bool
 
 
 def found_of(default: list[bool], constant: list[bool], task: str = "task") -> frugal.Found:
@@ -211,6 +226,15 @@ def test_the_part_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for rule in (*frugal.RULES, frugal.MINIMISED):
         assert report.count(f"| {rule} |") == len(frugal.GOALS)
     assert "2 steps × 200 shots, mitigation readout | 1 | 3 |" in report
+    with (tmp_path / "paper" / "frugal-starts.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    lines = [line for line in report.splitlines() if line.startswith(f"| {frugal.DEFAULT} |")]
+    for task, default in zip(frugal.GOALS, lines, strict=True):
+        of_it = [row for row in rows if (row["task"], row["training"]) == (task, frugal.DEFAULT)]
+        assert str(Rate(sum(int(row["solved"]) for row in of_it), len(of_it))) in default
+        assert f"{np.median([float(row['gap']) for row in of_it]):.4f}" in default
+    with (tmp_path / "paper" / "frugal-searches.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 2 * len(frugal.SEARCHES) * len(frugal.GOALS)
     assert "2 steps (" in report
     assert "in which no rule can see it" in report
     assert "of 16,384" in report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,12 +17,13 @@ from qhn.config import RunConfig
 from qhn.config.file import load_config
 from qhn.estimator.sampling import SamplingEstimator
 from qhn.optimize.optimizer import Adam, Sinusoid
-from qhn.paper import look_ahead, reproduce
+from qhn.paper import look_ahead, look_ahead_claims, reproduce
 from qhn.paper.claims import Verdict
 from qhn.paper.courses import exact_of
 from qhn.paper.inference import Difference
 from qhn.paper.lab import Lab
-from qhn.paper.look_ahead import AGAINST, RULES, Meter, Trained, _gained, trained
+from qhn.paper.look_ahead import Trained, _gained, trained
+from qhn.paper.look_ahead_rules import AGAINST, RULES, Meter
 from qhn.paper.section import Writer
 from qhn.problem.cost import TableProblem
 from qhn.sweep.survey import Rate
@@ -84,31 +86,50 @@ def test_marks_are_reached_in_order_and_the_last_is_the_end(config: RunConfig) -
     assert (near.gap[:, -1] < 0.6).all()
 
 
-def verdicts(gains: Callable[[str, str, str], Difference]) -> list[Verdict]:
-    """The verdicts on gains by setting, rule and peer, in sixteen settings as in the report."""
+def judged(gains: Callable[[str, str, str], Difference]) -> Writer:
+    """The claims on gains by task, rule and peer, in sixteen settings as in the report."""
     page = Writer("x")
-    settings = [f"setting {number}" for number in range(16)]
-    found = {
-        what: {rule: {other: gains(what, rule, other) for other in AGAINST} for rule in RULES} for what in settings
-    }
-    look_ahead._verdicts(page, found)
+    settings = [(f"task {number}", 300 * (number % 2), False) for number in range(16)]
+    found = {of: {rule: {other: gains(of[0], rule, other) for other in AGAINST} for rule in RULES} for of in settings}
+    look_ahead_claims.judge(page, found)
     assert "128 in all" in page.blocks[0]
-    return [claim.verdict for claim in page.claims]
+    return page
 
 
-def test_verdicts_follow_gains_over_both_rules_wherever_tried(rng: np.random.Generator) -> None:
-    def starts(mean: float) -> Difference:
+def verdicts(gains: Callable[[str, str, str], Difference]) -> list[Verdict]:
+    return [claim.verdict for claim in judged(gains).claims]
+
+
+@pytest.fixture
+def starts(rng: np.random.Generator) -> Callable[[float], Difference]:
+    """The gain of forty starts with a given mean."""
+
+    def gain(mean: float) -> Difference:
         noise = rng.normal(0, 0.1, 40)
-        base = Trained(np.zeros((40, 1)), np.zeros((40, 1), dtype=bool), np.ones(40, dtype=np.int64))
+        ones = np.ones(40, dtype=np.int64)
+        base = Trained(np.zeros((40, 1)), np.zeros((40, 1), dtype=bool), ones, ones)
         return _gained(base, replace(base, gap=(mean + noise - noise.mean())[:, None]))
 
+    return gain
+
+
+def test_verdicts_follow_gains_over_both_rules_wherever_tried(starts: Callable[[float], Difference]) -> None:
     better, worse, alike = starts(0.2), starts(-0.2), starts(0.0)
     assert verdicts(lambda *_: better) == [Verdict.REPRODUCED] * 4  # 128 tests can be satisfied
     only_one = verdicts(lambda what, rule, other: better if other == "Adam" else alike)
     assert only_one == [Verdict.UNDECIDED] * 4
-    once = verdicts(lambda what, rule, other: worse if (what, other) == ("setting 3", "Adam") else better)
+    once = verdicts(lambda what, rule, other: worse if (what, other) == ("task 3", "Adam") else better)
     assert once == [Verdict.NOT_REPRODUCED] * 4
     assert verdicts(lambda *_: alike) == [Verdict.UNDECIDED] * 4
+
+
+def test_cases_are_counted_after_correction(starts: Callable[[float], Difference]) -> None:
+    better, worse, alike = starts(0.2), starts(-0.2), starts(0.0)
+    some = {("task 3", "Adam"): worse, ("task 5", "Adam"): better, ("task 5", "sinusoid jumps"): better}
+    text = judged(lambda what, rule, other: some.get((what, other), alike) if "blocks" in rule else alike).blocks[-1]
+    best = "look-ahead on blocks of 4 (task 5, 300 shots, from uniform angles)"
+    assert f"in 1 of 32 cases: {best}, and higher than with one of them in 1; without E" in text
+    assert text.endswith("in 0 of 32 cases, and higher than with one of them in 0; all corrected for the 128 tests.")
 
 
 def test_the_section_tells_gains_and_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,3 +142,11 @@ def test_the_section_tells_gains_and_verdicts(tmp_path: Path, monkeypatch: pytes
     assert "figure-1, 300 shots, from near a minimum" in text
     assert text.count("Adam, look-ahead on 4") == 4 + 4 * 2 + 2  # rows of rules, of tests, and of claims
     assert "| uniform | 10 | pairs | 202 | 200 |" in text
+    with (tmp_path / "paper" / "look-ahead-starts.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["shots"] == "300" and row["start"] == "uniform"]
+    ends = {rule: np.array([float(row["gap_1"]) for row in rows if row["rule"] == rule]) for rule in RULES}
+    with (tmp_path / "paper" / "look-ahead.csv").open() as file:
+        drawn = [row for row in csv.DictReader(file) if row["shots"] == "300" and row["start"] == "uniform"]
+    assert len(drawn) == 4 * 2
+    for row in drawn:
+        assert float(row["gain"]) == pytest.approx((ends[row["over"]] - ends[row["rule"]]).mean(), abs=1e-12)

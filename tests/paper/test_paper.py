@@ -25,7 +25,8 @@ from qhn.lock import Lock
 from qhn.optimize.optimizer import SpsaGains
 from qhn.paper import devices, dynamics, mitigation, noise, noisyends, noisytraining, optima, overfitting, plan
 from qhn.paper.claims import Claim, Verdict, by_order, verdict_of
-from qhn.paper.inference import Difference, above, pooled
+from qhn.paper.contrast import above, pooled
+from qhn.paper.inference import Difference
 from qhn.paper.lab import Lab
 from qhn.paper.pictures import gap_bins, gap_shares
 from qhn.paper.reproduce import PARTS, as_html, reproduce, write_report
@@ -41,10 +42,10 @@ def test_the_interval_of_a_difference_is_newcombes() -> None:
     np.testing.assert_allclose(
         (difference.value, difference.low, difference.high), (0.2, 0.0524, 0.3339), rtol=0, atol=6e-5
     )
-    assert difference.holds is True
-    assert Difference.of(Rate(48, 80), Rate(56, 70)).holds is False
+    assert difference.above().holds is True
+    assert Difference.of(Rate(48, 80), Rate(56, 70)).above().holds is False
     assert pooled(Rate(1, 2), Rate(3, 8)) == Rate(4, 10)
-    assert Difference.of_means([0.2]).holds is None  # one value says nothing of its error
+    assert Difference.of_means([0.2]).above().holds is None  # one value says nothing of its error
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_the_part_without_orders_of_gates(tmp_path: Path) -> None:
 def test_unknown_parts_are_refused(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as executor, pytest.raises(ValueError, match=r"unknown part 'encodnig'.*did you mean"):
         reproduce(Lab(executor, tmp_path), ["encodnig"])
-    assert list(PARTS)[:7] == ["method", "2", "3", "4", "5", "6", "encoding"]
+    assert list(PARTS)[:8] == ["method", "2", "3", "4", "5", "6", "objectives", "encoding"]
 
 
 def test_the_report_is_written_by_one_process_and_names_a_damaged_section(tmp_path: Path) -> None:

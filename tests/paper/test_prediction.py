@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.stats import bootstrap
+from scipy.stats import t as student_t
 
 from pictures import is_drawn
 from qhn import train
@@ -105,7 +106,7 @@ def test_resampled_intervals_are_scipys() -> None:
     peer = bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, rng=1).confidence_interval
     np.testing.assert_allclose((found.low, found.high), peer, atol=0.03)
     assert found.value == values.mean()
-    assert Difference.of_resamples([0.3]).holds is None  # one value says nothing of its error
+    assert Difference.of_resamples([0.3]).above().holds is None  # one value says nothing of its error
 
 
 def test_intervals_of_few_values_hold_the_mean_more_often_than_those_of_plain_resamples() -> None:
@@ -119,7 +120,7 @@ def test_intervals_of_few_values_hold_the_mean_more_often_than_those_of_plain_re
 
 def test_a_range_holds_a_difference_only_with_all_of_its_interval() -> None:
     one = Difference(10.0, 9.0, 11.0)
-    assert [one.within(*ends) for ends in ((8, 12), (9.5, 12), (8, 10.5), (11.5, 12), (1, 2))] == [
+    assert [one.inside(*ends).holds for ends in ((8, 12), (9.5, 12), (8, 10.5), (11.5, 12), (1, 2))] == [
         True, None, None, False, False
     ]  # fmt: skip
     assert one.words(1, 0.1) == "1.0 (0.9 to 1.1)"
@@ -322,7 +323,21 @@ def test_cases_of_one_survey_do_not_count_as_many() -> None:
     """Four intervals a survey that hold or miss together are one case: of 30 surveys nothing is decided."""
     page = Writer("x")
     prediction_claims.claim_surveys(page, {"one": surveys_of(0.0, 0.1, 1.0, number=30)})
-    assert page.claims[2].evidence == "one 1.00 (0.89–1.00)"
+    assert page.claims[2].evidence.startswith("one 1.00 (0.89–1.00), in the mean")
+
+
+def test_a_value_that_is_the_same_in_every_survey_is_no_case_of_coverage() -> None:
+    """A rate of 0 where no trial succeeds is held by every interval, and hides those that miss."""
+    groups = surveys_of(0.0, 0.1, 0.85)
+    for one in groups:
+        one.full[:, 1], one.in_sweep[:, 1] = 0.0, 1.0
+    page = Writer("x")
+    prediction_claims.claim_surveys(page, {"one": groups})
+    assert page.claims[2].verdict is Verdict.NOT_REPRODUCED
+    assert "one 0.85 (" in page.claims[2].evidence
+    assert page.claims[2].evidence.endswith(
+        "the least often held is that of one, 0 layers, mean loss, 0.85 (0.79–0.89)"
+    )
 
 
 def solver_scores(gain: float, gap: float) -> dict[Model, Scores]:
@@ -385,6 +400,18 @@ def test_the_section_on_pools_that_were_made_up(tmp_path: Path) -> None:
     for name in ("spent", "curves", "solvers"):
         assert is_drawn(lab.folder / f"prediction-{name}.png")
     text = page.section(1.0).markdown()
+    with (lab.folder / "prediction-replays.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if (row["task"], row["method"]) == ("two", SHOWN.name)]
+    values = np.array([float(row["saved"]) for row in rows])
+    reach = student_t.isf(0.025, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    mean, low, high = (f"{100 * end:z.1f}" for end in (values.mean(), values.mean() - reach, values.mean() + reach))
+    assert f"| {SHOWN.name} | 3 | " in text
+    assert f"{mean} ({low} to {high})" in text
+    with (lab.folder / "prediction-surveys.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 2 * 3 * 3 * 2  # tasks, groups, surveys, quantities
+    with (lab.folder / "prediction-scores.csv").open() as file:
+        splits = [row["split"] for row in csv.DictReader(file) if row["predictor"] == "ridge"]
+    assert set(splits) == {"0", "1", "2"}
     for method in METHODS:
         assert text.count(f"| {method.name} |") == 2
     assert len(page.claims) == 14

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -7,10 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from scipy.special import expit
 
 from pictures import is_drawn
-from qhn.paper import loop_errors, pruned_training, qsgd_loop, qsgd_solvers, reproduce, solver_errors, solver_pictures
+from qhn.carleman.closure import GradientMap
+from qhn.paper import (
+    lift_errors,
+    loop_errors,
+    pruned_training,
+    qsgd,
+    qsgd_loop,
+    qsgd_solvers,
+    reproduce,
+    solver_errors,
+    solver_pictures,
+)
 from qhn.paper.claims import Verdict
 from qhn.paper.lab import Lab
 from qhn.paper.loop_errors import EXACT, Coverage, Descents, coverage, descent
@@ -194,6 +207,48 @@ def test_claims_on_the_loop_hold_for_errors_of_shots_alone() -> None:
     assert [claim.family for claim in page.claims] == [""] + ["the loop with shots"] * 4
 
 
+@pytest.mark.pictures
+def test_the_picture_of_the_loop_has_the_intervals_of_the_table_and_all_draws_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [Descents(EXACT, [reached(EXACT, 1e-3)]), Descents(1000, [reached(1000, e) for e in (0.1, 0.2)])]
+    holds = np.repeat([[1.0], [1.0], [0.0], [1.0], [1.0]], 4, axis=1)  # the four intervals of a download or none
+    covered = [Coverage(1000, 100.0, np.full(5, 0.1), np.full(5, 0.2), holds, holds, holds[:, 0])]
+    drawn: list[np.ndarray] = []
+
+    def errorbar(axes: Axes, places: object, values: object, errors: np.ndarray, **style: object) -> object:
+        drawn.append(errors)
+        return plain(axes, places, values, errors, **style)
+
+    plain = Axes.errorbar
+    monkeypatch.setattr(Axes, "errorbar", errorbar)
+    path = solver_pictures.loop_errors(tmp_path / "loop.png", found, covered)
+    assert is_drawn(path)
+    share = loop_errors.share_that_holds(holds)
+    np.testing.assert_allclose(drawn[0][:, 0], [share.value - share.low, share.high - share.value])
+    assert share.value - share.low > 0.3  # Wilson's interval of 20 cases would have 0.21
+    with path.with_suffix(".csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["update_error_1"] != "" for row in rows] == [True] * 3 + [False] * 5
+    assert [row["decrease_within"] for row in rows] == [""] * 3 + ["1.0", "1.0", "0.0", "1.0", "1.0"]
+    assert [float(row["stated"]) for row in rows[3:]] == [0.2] * 5
+
+
+def test_dissipative_descents_without_a_promise_are_told_and_not_judged(tmp_path: Path) -> None:
+    lab, page = Lab(ThreadPoolExecutor(1), tmp_path), Writer("x")
+    near, far = (
+        lift_errors.truncation(f"‖u₀‖ = {size}", GradientMap(lift_errors.quartic(1.0), 0.2), np.array([size, 0]), 20)
+        for size in (0.3, 2.5)
+    )
+    qsgd._truncation(page, lab, [near, far])
+    (claim,) = page.claims
+    assert claim.verdict is Verdict.REPRODUCED
+    assert f"With R = {far.diagnosis.nonlinearity:.2g} (‖u₀‖ = 2.5) nothing is promised" in claim.evidence
+    page = Writer("x")
+    qsgd._truncation(page, lab, [far])
+    assert page.claims[0].verdict is Verdict.UNDECIDED
+
+
 @pytest.mark.parametrize(
     ("scale", "power", "inside", "refuted"), [(10, -0.5, 0.96, 2), (1, -0.2, 0.96, 1), (1, -0.5, 0.6, 4)]
 )
@@ -242,6 +297,10 @@ def test_the_part_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for name in ("truncation", "regimes", "reuploads", "solvers", "loop", "spectra"):
         assert is_drawn(lab.folder / f"qsgd-{name}.png")
     text = (lab.folder / "report.md").read_text(encoding="utf-8")
+    with (lab.folder / "qsgd-spectra-seeds.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if (row["training"], row["pruned"]) == ("fine-tuned", "0.9")]
+    now, then = (np.array([float(row["full +"]) for row in rows if row["step"] == step]) for step in ("0", "1000"))
+    assert f"{(now - then).mean():.3f} (" in text
     for heading in ("Truncation", "Three regimes", "Quantum linear solvers", "The loop against", "What large models"):
         assert f"### {heading}" in text
     assert "nan" not in text.lower().split()

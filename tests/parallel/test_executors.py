@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -308,10 +307,8 @@ def test_no_scheduler_answers(place: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(dask, "SECONDS_TO_CONNECT", 3.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         for port in (1, silent.getsockname()[1]):
-            begun = time.monotonic()
             with (
-                pytest.raises(BackendError, match="no dask scheduler answers at tcp"),
+                pytest.raises(BackendError, match=r"no dask scheduler answers at tcp.* within 3 s"),
                 open_executor("dask", address=f"tcp://127.0.0.1:{port}"),
             ):
                 pass
-            assert time.monotonic() - begun < 30

@@ -5,6 +5,7 @@ import time
 from concurrent.futures import BrokenExecutor
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,17 +52,19 @@ def test_a_job_waits_for_another_process_that_writes_its_run(tmp_path: Path, mon
 
 
 def test_a_job_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "SECONDS_FOR_OTHERS", 0.05)
-    monkeypatch.setattr(remote, "SECONDS_BETWEEN_TRIES", 0.01)
+    slept: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
+    monkeypatch.setattr(remote, "time", clock)
     tries = []
 
     def busy() -> None:
-        tries.append(time.monotonic())
+        tries.append(clock.monotonic())
         raise BusyError("it is being written")
 
     with pytest.raises(BusyError, match="it is being written"):
         do_patiently(busy)
-    assert len(tries) > 1
+    assert tries[-2] < remote.SECONDS_FOR_OTHERS <= tries[-1]
+    assert set(slept) == {remote.SECONDS_BETWEEN_TRIES}
 
 
 def test_a_worker_must_have_the_same_versions_and_see_the_results(tmp_path: Path) -> None:

@@ -273,9 +273,9 @@ def test_the_least_busy_device_is_chosen_and_named(service: Service, tmp_path: P
 def test_only_qpus_are_left_to_themselves(qhn) -> None:
     found = qhn(*RUN, "fake_manila", "--detach")
     assert (found.code, found.out) == (2, "")
-    assert "--detach goes with backend ibm_<device>; fake_manila computes here and now" in found.err
+    assert "--detach goes with backend ibm_<device> and plug-ins that bill, not with fake_manila" in found.err
     assert qhn(*RUN, "fake_manila", "-q").code == 0
-    assert "whose shots are not paid for: no jobs" in qhn("jobs").err
+    assert "qhn keeps jobs of ibm_<device> and plug-ins that bill" in qhn("jobs").err
 
 
 def test_a_waiting_run_says_what_it_waits_for_and_what_is_left(service: Service, tmp_path: Path, qhn) -> None:
@@ -544,7 +544,7 @@ def test_other_runs_know_of_a_client_in_reverse(service: Service, tmp_path: Path
 def test_only_qpus_have_self_tests(qhn) -> None:
     found = qhn(*RUN, "fake_manila", "--retry-self-test")
     assert (found.code, found.out) == (2, "")
-    assert "--retry-self-test goes with backend ibm_<device>; fake_manila computes here and now" in found.err
+    assert "--retry-self-test goes with backend ibm_<device> and plug-ins that bill, not with fake_manila" in found.err
 
 
 @pytest.mark.parametrize("loss", ["deleted", "emptied", "of another run"])

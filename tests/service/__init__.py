@@ -6,8 +6,9 @@
 What it answers was read off the client and IBM's list of error codes; the statuses of refusals are guesses.
 """
 
+from .clock import Clock
 from .faults import Conditions
 from .jobs import Job
 from .service import CRN, Service
 
-__all__ = ["CRN", "Conditions", "Job", "Service"]
+__all__ = ["CRN", "Clock", "Conditions", "Job", "Service"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 from fnmatch import fnmatch
+
+from .clock import Clock
 
 REQUEST_FAULTS = ("answer", "accept", "drop", "hang", "truncate")
 JOB_FAULTS = ("fail", "cancel", "overtime")
@@ -55,7 +56,7 @@ class Conditions:
 
 @dataclass
 class Fault:
-    """A fault that is still to happen, so many times, or until a time on the clock of the machine."""
+    """A fault that is still to happen, so many times, or until a time on the clock of the service."""
 
     kind: str
     on: str
@@ -68,9 +69,10 @@ class Fault:
 
 
 class Faults:
-    """Those that are still to happen."""
+    """Those that are still to happen, by the clock of the service."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._waiting: list[Fault] = []
         self._lock = threading.Lock()
 
@@ -86,7 +88,7 @@ class Faults:
             raise ValueError(f"there is no fault {kind!r}; choose {', '.join(REQUEST_FAULTS + JOB_FAULTS)}")
         never = float("inf")
         if kind == "answer" and seconds is not None:
-            fault = Fault(kind, on, never, time.monotonic() + seconds, seconds, status, code, retry_after)
+            fault = Fault(kind, on, never, self._clock.now() + seconds, seconds, status, code, retry_after)
         else:
             fault = Fault(kind, on, times, never, seconds or 0.0, status, code, retry_after)
         with self._lock:
@@ -95,7 +97,7 @@ class Faults:
     def due(self, kinds: tuple[str, ...], what: str) -> Fault | None:
         """The first of these kinds that is to happen now; once less from then on."""
         with self._lock:
-            now = time.monotonic()
+            now = self._clock.now()
             self._waiting = [fault for fault in self._waiting if fault.times > 0 and fault.until > now]
             for fault in self._waiting:
                 if fault.kind in kinds and fnmatch(what, fault.on):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -27,6 +26,8 @@ from qiskit_ibm_runtime.utils.utils import is_isa_circuit
 
 from qhn.backend.rehearsal import stored_device
 
+from .clock import Clock
+
 FINAL = ("Completed", "Failed", "Cancelled")
 NOT_ISA, OVERTIME = 1517, 1305
 
@@ -47,6 +48,7 @@ class Job:
         looks: how often a client was told of its state.
         unheard: the fault by which the client did not get the answer to its POST, if it did not.
         result: JSON text.
+        clock: says when it ends, and whether its bill is known.
     """
 
     job_id: str
@@ -61,6 +63,7 @@ class Job:
     looks: int = 0
     unheard: str = ""
     result: str = field(default="", repr=False)
+    clock: Clock = field(default_factory=Clock, repr=False)
 
     @property
     def tags(self) -> list[str]:
@@ -71,7 +74,7 @@ class Job:
         return str(self.request["backend"])
 
     def end(self, status: str, reason: str | None = None, code: int | None = None) -> None:
-        self.status, self.reason, self.code, self.ended = status, reason, code, time.time()
+        self.status, self.reason, self.code, self.ended = status, reason, code, self.clock.now()
 
     def run(self, job_seconds: float, *, reversed_bits: bool = False) -> None:
         """Bring it to its end; ``job_seconds`` are billed beside its shots."""
@@ -110,7 +113,7 @@ class Job:
 
     def metrics(self, billing_seconds: float) -> dict[str, Any]:
         """The answer to GET jobs/{id}/metrics; the client reads 0 seconds as long as the usage is pending."""
-        known = self.ended is not None and time.time() >= self.ended + billing_seconds
+        known = self.ended is not None and self.clock.now() >= self.ended + billing_seconds
         usage = {"qpu_charge_time_seconds": self.seconds, "status": "complete" if known else "pending"}
         began = self.ended if self.seconds else None
         times = {"created": self.created, "running": began, "finished": self.ended}

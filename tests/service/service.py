@@ -13,6 +13,7 @@ from typing import Any
 
 from qhn.backend.rehearsal import stored_device
 
+from .clock import Clock
 from .connection import API, Listener, Refusal
 from .faults import JOB_FAULTS, Conditions, Faults
 from .jobs import FINAL, Job, real_name
@@ -33,6 +34,7 @@ class Service:
         sessions: by id, as clients are told of them; those of batches too.
         requests: number of requests of each route, such as ``"POST jobs"`` or ``"GET jobs/*/results"``.
         faults: those that are still to happen.
+        clock: what time it is for jobs, sessions and faults; a test may stop it, or move it on.
         raw_keys: requests that came with the key itself instead of a token.
     """
 
@@ -43,7 +45,8 @@ class Service:
         self.sessions: dict[str, dict[str, Any]] = {}
         self.requests: Counter[str] = Counter()
         self.raw_keys = 0
-        self.faults = Faults()
+        self.clock = Clock()
+        self.faults = Faults(self.clock)
         self._tokens: set[str] = set()
         self._issued = 0
         self._lock = threading.RLock()
@@ -118,7 +121,7 @@ class Service:
     def settle(self) -> None:
         """Bring all jobs to where they are by now."""
         with self._lock:
-            now, conditions = time.time(), self.conditions
+            now, conditions = self.clock.now(), self.conditions
             for job in self.jobs.values():
                 if job.status in FINAL or conditions.status != "active" or self.usage >= conditions.usage_limit:
                     continue
@@ -214,7 +217,7 @@ class Service:
         return self.counters()
 
     def _token(self) -> dict[str, Any]:
-        now, self._issued = int(time.time()), self._issued + 1
+        now, self._issued = int(time.time()), self._issued + 1  # the client compares it with the clock of the machine
         claims = {"iat": now, "exp": now + int(self.conditions.token_seconds), "jti": str(self._issued)}
         parts = ({"alg": "RS256", "typ": "JWT"}, claims, "stand-in")
         token = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
@@ -260,22 +263,22 @@ class Service:
             raise Refusal(403, "You have exceeded your monthly quota.", QUOTA)
         self._check_rate()
         fault = self.faults.due(JOB_FAULTS, "POST jobs")
-        job = Job(f"job{len(self.jobs):06}", request, time.time(), fault and fault.kind)
+        job = Job(f"job{len(self.jobs):06}", request, self.clock.now(), fault and fault.kind, clock=self.clock)
         self.jobs[job.job_id] = job
         self.settle()
         return {"id": job.job_id, "backend": job.backend, "session_id": session}
 
     def _check_rate(self) -> None:
         """Refuse a job that is one too many for the last minute, with the seconds until the oldest is a minute ago."""
-        limit, window = self.conditions.rate_limit, self.conditions.rate_seconds
-        recent = sorted(job.created for job in self.jobs.values() if job.created > time.time() - window)
+        limit, window, now = self.conditions.rate_limit, self.conditions.rate_seconds, self.clock.now()
+        recent = sorted(job.created for job in self.jobs.values() if job.created > now - window)
         if limit is not None and len(recent) >= limit:
-            seconds = math.ceil(recent[-limit] + window - time.time())
+            seconds = math.ceil(recent[-limit] + window - now)
             raise Refusal(429, f"more than {limit} jobs a minute", TOO_MANY_REQUESTS, str(seconds))
 
     def _list(self, query: dict[str, list[str]]) -> dict[str, Any]:
         self.settle()
-        latest = time.time() - self.conditions.listing_seconds
+        latest = self.clock.now() - self.conditions.listing_seconds
         found = [
             job.to_json(with_params=False)
             for job in self.jobs.values()
@@ -333,7 +336,7 @@ class Service:
             raise Refusal(404, f"there is no session {session_id}")
         session = self.sessions[session_id]
         if session["state"] != "closed" and (began := self._began(session_id)):
-            session["elapsed_time"] = time.time() - began
+            session["elapsed_time"] = self.clock.now() - began
         if method == "PATCH" or what == ["close"]:
             session |= {"accepting_jobs": False, "state": "closed"}
         if method == "DELETE":

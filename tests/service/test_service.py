@@ -443,3 +443,24 @@ def test_it_serves_in_the_foreground(monkeypatch: pytest.MonkeyPatch) -> None:
             assert json.load(answer)["status"] == {}
         process.terminate()
     assert f"export QISKIT_IBM_INSTANCE={CRN}" in lines
+
+
+def test_the_clock_goes_by_itself_stands_still_and_is_moved_on(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever becomes of the clock of the machine, a job waits as long as it was told to."""
+    service.conditions.queue_seconds = 100.0
+    job = submit(QiskitRuntimeService())
+    began = service.clock.now()
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "time", lambda: began + 1e6)
+        service.settle()
+    (known,) = service.jobs.values()
+    assert known.status == "Queued"
+    service.clock.stop()
+    service.clock.advance(known.created + 98.0 - service.clock.now())
+    assert service.clock.now() == known.created + 98.0
+    assert job.status() == "QUEUED"
+    service.clock.advance(3.0)
+    assert ones(job.result()) == [1, 0, 0]
+    assert known.ended == service.clock.now()

@@ -53,7 +53,7 @@ def test_numbers_are_those_of_python() -> None:
     commas = typed(texts(*(repr(one).replace(".", ",") for one in numbers.tolist()), decimal=","))
     np.testing.assert_array_equal(commas.values, numbers)
     referee = pd.to_numeric(pd.Series([repr(one) for one in numbers.tolist()]))
-    np.testing.assert_allclose(found.values, referee, rtol=1e-15)
+    np.testing.assert_allclose(found.values, referee, rtol=1e-12)  # pandas before 3 rounds at 3e-13
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import math
 import re
 import time
 from calendar import timegm
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from qhn.backend.terms import Amount
 from qhn.errors import QhnError
 
+CLIENT = ("qiskit", "qiskit-ibm-runtime", "qhn")  # packages whose versions a self-test holds for, beside a vendor's own
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -71,6 +72,8 @@ class Entry:
         qpu_seconds: QPU seconds that a job or session billed; None if the service was asked and did not say.
         error: class name of the exception by which Qiskit's client reported a failure.
         kind: kind of the failure, in a word; of a bill, ``overtime`` if the service ended the job at its limit.
+        status: HTTP status with which the service refused a request.
+        codes: the service's own error codes in its answer, ascending.
         complaint: what the self-test found wrong; None if it passed.
         versions: versions of the packages for which the self-test holds, by name.
         device: name of the device that was tested.
@@ -97,6 +100,8 @@ class Entry:
     qpu_seconds: float | Unsaid | None = UNSAID
     error: str | None = None
     kind: str | None = None
+    status: int | None = None
+    codes: Sequence[int] | None = None
     complaint: str | Unsaid | None = UNSAID
     versions: Mapping[str, str] | None = None
     device: str | None = None
@@ -208,6 +213,8 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
     "qpu_seconds": lambda value: value is None or _is_seconds(value),
     "error": _is_text,
     "kind": _is_text,
+    "status": _is_count,
+    "codes": lambda value: isinstance(value, (list, tuple)) and all(map(_is_count, value)),
     "complaint": lambda value: value is None or isinstance(value, str),
     "versions": lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
     "device": _is_name,

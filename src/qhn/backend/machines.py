@@ -17,6 +17,7 @@ from qhn.errors import QhnError
 from qhn.text import did_you_mean, shown
 
 Opens = Callable[[str, Settings, Journal | None], Any]
+IBM = "qhn.backend.ibm."  # before the modules that open machines of IBM
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,11 @@ class Machine:
     def is_priced(self) -> bool:
         """Whether shots have a price in QPU seconds: on a chip that bills, or that is rehearsed."""
         return (self.bills or self.knows_distribution) and self.has_chip
+
+    @property
+    def bills_seconds(self) -> bool:
+        """Whether QPU seconds are billed, as by IBM; the vendor of a plug-in has prices of its own."""
+        return self.bills and self.opened_by.startswith(IBM)
 
     @property
     def spelling(self) -> str:
@@ -147,7 +153,10 @@ def machine_of(name: str) -> Machine:
         return found
     here = [machine.name for machine in MACHINES if not machine.has_chip]
     names = ", ".join([*here, *(machine.spelling for machine in MACHINES if machine.has_chip)])
-    choices = f"choose {names}, a plug-in that is installed, or module:factory"
+    from qhn.backend.vendor.plug_in import spellings
+
+    plug_ins = ", ".join(spellings()) or "a plug-in that is installed"
+    choices = f"choose {names}, {plug_ins}, or module:factory"
     raise QhnError(f"unknown backend {shown(name)}; {did_you_mean(name, here, otherwise=choices)}")
 
 

@@ -3,9 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+BETWEEN = ","  # between the ids of several jobs that serve one request, because a vendor's job takes few circuits
+ESCAPES = (("%", "%25"), (BETWEEN, "%2C"))  # in an id, so that it can be told from others
+
+
+def joined_ids(ids: Iterable[str]) -> str:
+    """The ids of the jobs that serve one request, as one id; a comma within an id is written as in an address.
+
+    >>> joined_ids(["c1", "c,2"])
+    'c1,c%2C2'
+    """
+    found = []
+    for one in ids:
+        for mark, escape in ESCAPES:
+            one = one.replace(mark, escape)
+        found.append(one)
+    return BETWEEN.join(found)
+
+
+def ids_of(job_ids: Iterable[str]) -> list[str]:
+    """The ids of single jobs in ids that may be of several, joined by :func:`joined_ids`.
+
+    >>> ids_of(["a", "c1,c%2C2"])
+    ['a', 'c1', 'c,2']
+    """
+    found = []
+    for one in (one for joined in job_ids for one in joined.split(BETWEEN)):
+        for mark, escape in reversed(ESCAPES):
+            one = one.replace(escape, mark)
+        found.append(one)
+    return found
 
 
 @dataclass(frozen=True)

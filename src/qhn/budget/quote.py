@@ -56,6 +56,8 @@ class Quote:
         self_test: QPU seconds of the device's self-test before the first step; 0 if nothing is billed.
         in_session: whether the run would be billed by the clock, as a session.
         evaluations: the most calls of a cost function of the user's for one gradient; None for other problems.
+        in_seconds: whether a device that bills does so in QPU seconds.
+        run_shots: number of shots of all steps, self-test included.
     """
 
     title: str
@@ -73,6 +75,8 @@ class Quote:
     self_test: float = 0.0
     in_session: bool = False
     evaluations: int | None = None
+    in_seconds: bool = True
+    run_shots: int = 0
 
     @property
     def run_seconds(self) -> float:
@@ -116,6 +120,11 @@ class Quote:
         parts = [self.title, self.layout, "\n".join(sums), aligned(head, rows), CAVEATS]
         if self.in_session:
             parts.append(SESSION)
+        if self.billed and not self.in_seconds:
+            parts.append(
+                f"These are QPU seconds by the formula of IBM's devices. What the vendor bills for the run's "
+                f"{self.run_shots:,} shots is not known here: limit train.max_shots."
+            )
         if not self.billed:
             parts.append(
                 f"{self.chip.name} stands in for a device and bills nothing; these are what a device would bill."
@@ -136,6 +145,7 @@ class Quote:
             "self_test_seconds": self.self_test,
             "step_seconds": self.seconds,
             "run_seconds": self.run_seconds,
+            "run_shots": self.run_shots,
             "budget": self.budget,
             "steps_in_budget": self.steps_in_budget,
             "savings": {what: _values(one) for what, one in self.savings.items()},
@@ -192,5 +202,7 @@ def quote(config: RunConfig, device: BackendV2, budget: float, *, trust: bool = 
         drift_every=config.device.drift_every,
         self_test=forecast.self_test().seconds,
         in_session=use.mode == "session",
+        in_seconds=machine.bills_seconds or not machine.bills,
+        run_shots=sum(one.shots for one in forecast.steps),
         evaluations=min(forecast.bitstrings([last]), 2**ansatz.num_qubits) if isinstance(problem, BlackBox) else None,
     )

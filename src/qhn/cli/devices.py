@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,25 +25,37 @@ from qhn.cli.options import (
     OrderOption,
     ResultsOption,
     RunArgument,
+    SeedOption,
     SetOption,
     ShotsOption,
     StepsOption,
     TilesOption,
     TrustOption,
+    check_range,
     find,
     load,
     planned,
 )
 from qhn.cli.terminal import put, tell
 from qhn.errors import QhnError
+from qhn.text import counted
 
 if TYPE_CHECKING:
     from qiskit.providers import BackendV2
 
+    from qhn.budget.forecast import Forecast
     from qhn.config import RunConfig
+    from qhn.run.expectation import Expectation
 
 MapOption = Annotated[Path | None, typer.Option("--map", help="Draw the chip and its chains into this PNG file.")]
 BudgetOption = Annotated[float, typer.Option(help="QPU seconds to spend; 600 in 28 days are the Open plan's.")]
+RehearsalsOption = Annotated[
+    int | None, typer.Option(help="Rehearse so often on the device's twin, for the E to expect of each step; 20, say.")
+]
+KeepOption = Annotated[
+    Path | None,
+    typer.Option("--keep-answers", metavar="DIR", help="Write what the service says of the jobs, redacted."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")]
 
 
@@ -58,26 +72,38 @@ def estimate(
     tiles: TilesOption = None,
     mitigation: MitigationOption = None,
     settings: SetOption = None,
+    seed: SeedOption = None,
     budget: BudgetOption = 600.0,
+    rehearsals: RehearsalsOption = None,
     chip_map: MapOption = None,
+    results: ResultsOption = None,
     trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Choose qubits of a device and price a run on it; runs nothing."""
+    """Choose qubits of a device and price a run on it; submits nothing."""
     if chip_map is not None and (chip_map.suffix != ".png" or not chip_map.parent.is_dir()):
         raise QhnError(f"--map must name a .png file in a directory that exists, got {chip_map}")
     if not 0 < budget < math.inf:
         raise QhnError(f"--budget must be above 0 seconds, got {budget:g}")
+    if rehearsals is not None:
+        from qhn.run.expectation import FEWEST, MOST
+
+        check_range("--rehearsals", rehearsals, FEWEST, MOST)
     options = {"backend": backend, "shots": shots, "ansatz": ansatz, "layers": layers, "order": order, "steps": steps}
-    options |= {"tiles": tiles, "mitigation": mitigation}
+    options |= {"tiles": tiles, "mitigation": mitigation, "seed": seed}
     config = load(planned(experiment, label, settings, say=not as_json, **options), settings, **options)
-    if _is_unpriced(config, chip_map, as_json, trust):
+    if _has_no_price(config, chip_map, rehearsals, as_json, trust):
         return
     from qhn.budget.quote import quote
     from qhn.report.attempt import attempt
 
-    found = quote(config, _device(config.train.backend), budget, trust=trust)
-    put(json.dumps(found.values()) if as_json else found.text())
+    device = _device(config.train.backend)
+    found = quote(config, device, budget, trust=trust)
+    if not as_json:
+        put(found.text())
+    expected = None if rehearsals is None else _expected(config, device, rehearsals, results, trust, as_json)
+    if as_json:
+        put(json.dumps(found.values() | ({} if expected is None else {"expected": expected.to_json()})))
     if chip_map is None:
         return
     drawn = None
@@ -89,48 +115,107 @@ def estimate(
         put(f"\n{drawn}, and beside it the same as .pdf and its data as .csv")
 
 
-def _is_unpriced(config: RunConfig, chip_map: Path | None, as_json: bool, trust: bool) -> bool:
-    """Whether shots of a run have no price that is known, as on a simulator; if so, that is printed."""
-    from qhn.backend import MACHINES
+def _expected(
+    config: RunConfig, device: BackendV2, rehearsals: int, results: Path | None, trust: bool, as_json: bool
+) -> Expectation:
+    """What the run should measure by rehearsals on the device's twin, printed and kept beside the run's directory."""
+    from qhn.run.directories import results_directory
+    from qhn.run.expectation import expect, keep
 
-    name, kind = config.train.backend, config.train.machine
-    if kind.is_priced:
+    watched = sys.stderr.isatty() and not as_json
+    found = expect(config, device, rehearsals, trust=trust, tell=tell if watched else lambda words: None)
+    path = keep(found, results_directory(results) / config.experiment)
+    if not as_json:
+        put(f"\n{found.words()}\n\n{found.table()}\n")
+        put(f"the run {config.run_id} has begun: what was expected of it stays" if path is None else str(path))
+    return found
+
+
+def _has_no_price(config: RunConfig, chip_map: Path | None, rehearsals: int | None, as_json: bool, trust: bool) -> bool:
+    """Whether shots on the machine of a run have no price in QPU seconds; if so, print what is known instead."""
+    machine, name = config.train.machine, config.train.backend
+    if machine.is_priced:
         return False
-    if chip_map is not None:
-        raise QhnError(f"--map draws a device, and {name} is none; give --backend fake_torino, for example")
-    if kind.bills:
-        return _has_no_price(config, as_json, trust)
-    is_built_in = any(kind == machine for machine in MACHINES)
-    what = f"nothing is billed on {name}, which computes here" if is_built_in else f"qhn bills nothing on {name}"
-    words = f"{what}; give --backend fake_<device> or ibm_<device>"
-    put(json.dumps({"backend": name, "billed": False}) if as_json else words)
-    return True
-
-
-def _has_no_price(config: RunConfig, as_json: bool, trust: bool) -> bool:
-    """True, once the shots and jobs of a run were printed on a machine that bills them by a price nobody knows here."""
     from qhn.backend.terms import Amount
-    from qhn.budget.forecast import Forecast
-    from qhn.run.plan import prepare
 
-    forecast = Forecast(config, prepare(config, named=True, trust=trust).ansatz)
-    total, name = sum(forecast.steps, Amount()), config.train.backend
-    found = {"backend": name, "billed": True, "steps": len(forecast.steps), "jobs": total.jobs, "shots": total.shots}
-    words = f"{len(forecast.steps):,} steps and a self-test take {total.shots:,} shots in {total.jobs:,} jobs"
-    words += (
-        f" on {name}, which bills them by a price that qhn does not know; train.max_shots or train.max_jobs limit it"
-    )
-    put(json.dumps(found) if as_json else words)
+    twin = f"twin_{name}" if machine.has_chip else "fake_torino"
+    if chip_map is not None:
+        kind = "has no price" if machine.has_chip else "is none"
+        raise QhnError(f"--map draws a device, and {name} {kind}; give --backend {twin}, for example")
+    if rehearsals is not None:
+        kind = "has no price" if machine.has_chip else "is none"
+        raise QhnError(f"--rehearsals are of a device, and {name} {kind}; give --backend {twin}, for example")
+    known: dict[str, Any] = {"backend": name, "billed": machine.bills}
+    if machine.bills:
+        steps = _forecast(config, trust).steps
+        total = sum(steps, Amount())
+        known |= {"steps": len(steps), "jobs": total.jobs, "shots": total.shots, "first_step_shots": steps[0].shots}
+        words = (
+            f"the first step takes {steps[0].shots:,} shots, a self-test of the device included, all "
+            f"{counted(len(steps), 'step')} {total.shots:,} in {counted(total.jobs, 'job')}; what {name} bills "
+            "for them is not known here: train.max_shots or train.max_jobs limit them"
+        )
+    elif machine.has_chip:
+        words = f"nothing is billed on {name}; {twin} shows its qubits, and a price by the formula of IBM's devices"
+    else:
+        words = f"nothing is billed on {name}; give --backend fake_<device> or ibm_<device>"
+    put(json.dumps(known) if as_json else words)
     return True
+
+
+def _forecast(config: RunConfig, trust: bool) -> Forecast:
+    """The forecast of a run on a machine whose shots have no price, which is not opened for it."""
+    from qhn.budget.forecast import Forecast
+
+    return Forecast(config, config.circuit(config.problem(trust=True), trust=trust))
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    experiment: Annotated[
+        str | None, typer.Argument(metavar="[EXPERIMENT]", help="With --protocol: a preset, a .toml file or a table.")
+    ] = None,
+    protocol: Annotated[
+        bool, typer.Option("--protocol", help="Check every point of the protocol before a run on --backend.")
+    ] = False,
+    label: LabelOption = None,
+    backend: BackendOption = None,
+    shots: ShotsOption = None,
+    ansatz: AnsatzOption = None,
+    layers: LayersOption = None,
+    order: OrderOption = None,
+    seed: SeedOption = None,
+    steps: StepsOption = None,
+    tiles: TilesOption = None,
+    mitigation: MitigationOption = None,
+    settings: SetOption = None,
+    results: ResultsOption = None,
+    trust: TrustOption = False,
+) -> None:
     """Whether all is in place for a run on a QPU: versions, account, what is left of it, devices; costs nothing."""
-    from qhn.backend.ibm.doctor import examine
+    options = {"shots": shots, "ansatz": ansatz, "layers": layers, "order": order, "seed": seed, "steps": steps}
+    options |= {"tiles": tiles, "mitigation": mitigation}
+    if protocol:
+        named = {"label": label} | options | {"results": results}
+        words = [experiment or DEFAULT_EXPERIMENT]
+        words += [part for name, value in named.items() if value is not None for part in (f"--{name}", str(value))]
+        words += [part for one in settings or () for part in ("--set", one)]
+        source = planned(words[0], label, settings, say=False, backend=backend, **options)
+        from qhn.run.protocol import Protocol
 
+        config = load(source, settings, backend=backend, **options)
+        findings = Protocol(config, results, shlex.join(words + ["--trust"] * trust), trust).examine()
+    else:
+        given: dict[str, Any] = {"experiment": experiment, "--label": label, "--backend": backend, "--results": results}
+        given |= {f"--{name}": value for name, value in options.items()} | {"--set": settings, "--trust": trust or None}
+        extra = next((name for name, value in given.items() if value is not None), None)
+        if extra is not None:
+            raise QhnError(f"{extra} goes with qhn doctor --protocol; qhn doctor alone looks at no experiment")
+        from qhn.backend.ibm.doctor import examine
+
+        findings = examine()
     verdicts = set()
-    for finding in examine():
+    for finding in findings:
         verdicts.add(finding.verdict)
         put(finding.line())
     if "unreachable" in verdicts:
@@ -141,7 +226,11 @@ def doctor() -> None:
 
 @app.command()
 def jobs(
-    name: RunArgument = None, results: ResultsOption = None, trust: TrustOption = False, as_json: JsonOption = False
+    name: RunArgument = None,
+    results: ResultsOption = None,
+    keep: KeepOption = None,
+    trust: TrustOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """The jobs of a run on a QPU: how far they are, what they cost, and what came of them."""
     from qhn.backend.machines import named_by_user
@@ -152,21 +241,32 @@ def jobs(
     if trust:
         named_by_user(record.config.train.backend)
     if not record.config.train.machine.bills:
-        raise QhnError(
-            f"{record.config.run_id} ran on {record.config.train.backend}, whose shots are not paid for: no jobs"
-        )
+        takers = "ibm_<device> and plug-ins that bill"
+        raise QhnError(f"{record.config.run_id} ran on {record.config.train.backend}; qhn keeps jobs of {takers}")
+    if keep is not None:
+        from qhn.report.answers import keep_answers
+        from qhn.run.recorded_problem import problem_of
+
+        ansatz = record.config.circuit(problem_of(record), trust=trust)
+        for line in keep_answers(record, ansatz.unrolled, keep):
+            tell(line)
     lines, complaint = jobs_of_run(record)
     if complaint:
         tell(f"qhn: {complaint}; this is what was last known")
-    spent, limit = ledger_of(record).spent, record.config.train.max_qpu_seconds
+    spent, train = ledger_of(record).spent, record.config.train
     if as_json:
-        put(json.dumps({"jobs": [vars(line) for line in lines], "qpu_seconds": spent.seconds}))
+        told = {"jobs": [vars(line) for line in lines], "qpu_seconds": spent.seconds, "shots": spent.shots}
+        put(json.dumps(told))
         return
-    of = "" if limit is None else f" of {limit:,g}"
-    plural = "s" * (spent.jobs != 1)
-    paid = f"{spent.seconds:,.1f}{of} QPU seconds" if spent.seconds or limit else f"{spent.shots:,} shots"
-    total = f"{paid} in {spent.jobs:,} job{plural}"
-    put(f"{table(lines)}\n\n{total}" if lines else "no job was submitted yet")
+    in_seconds = train.machine.bills_seconds
+    if in_seconds:
+        of = "" if train.max_qpu_seconds is None else f" of {train.max_qpu_seconds:,g}"
+        total = f"{spent.seconds:,.1f}{of} QPU seconds"
+    else:
+        of = "" if train.max_shots is None else f" of {train.max_shots:,}"
+        total = f"{spent.shots:,}{of} shots"
+    total += f" in {counted(sum(len(line.ids) for line in lines), 'job')}"
+    put(f"{table(lines, in_seconds=in_seconds)}\n\n{total}" if lines else "no job was submitted yet")
 
 
 def _device(name: str) -> BackendV2:

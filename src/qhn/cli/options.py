@@ -33,7 +33,10 @@ RunArgument = Annotated[
 ]
 BackendOption = Annotated[
     str | None,
-    typer.Option(help="exact, aer, aer-mps, depolarising, fake_<device>, ibm_<device>, or least-busy of the last."),
+    typer.Option(
+        help="exact, aer, aer-mps, depolarising, fake_<device>, ibm_<device>, least-busy of the last, twin_<machine> "
+        "(the present noise of a machine), a plug-in that is installed (qhn doctor lists them), or module:factory."
+    ),
 ]
 ShotsOption = Annotated[
     str | None, typer.Option(help="Measured bitstrings a row of angles: a number, auto, or none where it is possible.")

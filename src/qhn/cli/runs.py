@@ -192,7 +192,9 @@ def agreed_budget(asked: BudgetNeeded, yes: bool) -> dict[str, float]:
         ValueError: if the account has less left than the first step takes.
         Exit: if the user does not agree.
     """
-    if asked.price:
+    from qhn.backend import machine_of
+
+    if asked.price and machine_of(asked.backend).bills_seconds:
         return {"max_qpu_seconds": _agreed_seconds(asked, yes)}
     tell(f"{asked.backend}: {_steps_words(asked)} take {asked.shots:,} shots, of whose price qhn knows nothing")
     _ask(f"spend up to {asked.shots:,} shots?", yes)

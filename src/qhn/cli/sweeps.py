@@ -11,13 +11,23 @@ import typer
 
 from qhn.cli.app import app
 from qhn.cli.executors import AddressOption, ExecutorOption, WorkersOption, executor_of_options
-from qhn.cli.options import FAILED, OutputOption, QuietOption, ResultsOption, SetOption, all_settings
+from qhn.cli.options import (
+    FAILED,
+    OutputOption,
+    QuietOption,
+    ResultsOption,
+    SetOption,
+    TrustOption,
+    all_settings,
+    say_where,
+)
 from qhn.cli.terminal import put, redraw, tell
 from qhn.errors import QhnError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from qhn.run.record import Record
     from qhn.sweep.plan import Sweep
 
 
@@ -75,23 +85,46 @@ def _advance(sweep: Sweep, executor: Executor, results: Path | None, quiet: bool
 
 @app.command()
 def compare(
-    names: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Paths or run ids of runs.")],
+    names: Annotated[list[str], typer.Argument(metavar="RUN [RUN]...", help="Paths or run ids of runs.")],
     results: ResultsOption = None,
     output: OutputOption = None,
+    trust: TrustOption = False,
 ) -> None:
-    """Several runs side by side."""
+    """Several runs side by side, or one on a device beside the noisy twin of its calibration."""
     from qhn.report.attempt import attempt
     from qhn.report.compare import Comparison
     from qhn.run.directories import find_run, results_directory
     from qhn.run.record import Record
 
     place = results_directory(results)
-    comparison = Comparison([Record.load(find_run(place, name)) for name in names])
+    records = [Record.load(find_run(place, name)) for name in names]
+    if len(records) == 1:
+        _against_twin(records[0], output, trust)
+        return
+    comparison = Comparison(records)
     put(comparison.page() + "\n")
     drawn = None
     with attempt("of the comparison"):
         drawn = comparison.figure(output or place / "compare")
     if drawn is not None:
+        put(str(drawn))
+
+
+def _against_twin(record: Record, output: Path | None, trust: bool) -> None:
+    """Print and draw a run on a device beside the noisy twin of its calibration."""
+    from qhn.report.against_twin import AgainstTwin
+    from qhn.report.attempt import attempt
+    from qhn.report.folder import figures_folder
+    from qhn.report.page import Report
+
+    report = Report(record, trust=trust)
+    found = AgainstTwin.of(record, report.ansatz, report.landscape.costs if report.landscape else None)
+    put(found.page() + "\n")
+    drawn = None
+    with attempt("twin.png"):
+        drawn = found.figure(figures_folder(record, output))
+    if drawn is not None:
+        say_where(record.directory, output, [drawn])
         put(str(drawn))
 
 

@@ -123,7 +123,9 @@ class ExactEnergy(ABC):
 
         def advance(row: int) -> tuple[Floats, Floats]:
             probabilities = self._probabilities(rows[row]).reshape(-1)
-            outcomes = Outcomes(self.table.reshape(-1), self._bits, probabilities, self._ascending, self._integers)
+            outcomes = Outcomes(
+                self.table.reshape(-1), self._bits, probabilities, self._ascending, lambda: self._places
+            )
             table = objective.linearise(outcomes, outcomes).reshape(self.table.shape)
             return self._run(rows[row : row + 1], table, with_grad=with_grad)
 
@@ -136,9 +138,14 @@ class ExactEnergy(ABC):
         """The indices of the table's entries in ascending order of their costs."""
         return np.argsort(self.table, axis=None)
 
+    @cached_property
+    def _places(self) -> Integers:
+        """The integers of the bitstrings of the table's entries, ``[2**num_qubits]``, computed once."""
+        return self._integers()
+
     def _bits(self) -> Bits:
         """The bitstring of each entry of the table, ``[2**num_qubits, num_qubits]``."""
-        return bitstrings.from_integers(self._integers(), self.ansatz.num_qubits)
+        return bitstrings.from_integers(self._places, self.ansatz.num_qubits)
 
 
 class ExactDistribution(ABC):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from qhn.arrays import Bools, Floats, Integers
-from qhn.baseline.score_function import Model, Training, restarts
-from qhn.baseline.tally import Tally
+from qhn.baseline.score_function import Model
 from qhn.circuit.hypernetwork import Hypernetwork, Order
 from qhn.circuit.initial import Uniform
 from qhn.exact.energy import Energy
@@ -19,7 +18,6 @@ from qhn.optimize.lbfgs import descend
 from qhn.paper.control_circuits import scattered
 from qhn.paper.lab import Lab
 from qhn.paper.optima import GRADIENT
-from qhn.problem.cost import TableProblem
 from qhn.problem.landscape import Landscape
 from qhn.seeds import Key, Purpose
 from qhn.sweep.survey import Rate, rate_of
@@ -28,7 +26,7 @@ STEPS = 500  # of L-BFGS, as in the paper
 BATCH = 50  # starts that advance together, and one job of a worker
 RESAMPLED = 2_000  # series of restarts from which the chance of a success is taken
 Method = Hypernetwork | Model | tuple[int, Order]
-PLACEMENT, SEARCH = 100, 101  # steps of the random numbers that place CX gates and that models draw
+PLACEMENT = 100  # step of the random numbers that place CX gates
 
 
 @dataclass(frozen=True)
@@ -184,57 +182,3 @@ def _on_random_pairs(method: tuple[int, Order], seed: int, costs: Floats) -> tup
 def _minimum(fn: Callable[[Floats], tuple[Floats, Floats]], first: Floats) -> tuple[Floats, Integers, Bools]:
     *_, found = descend(fn, first, max_steps=STEPS, tolerance=GRADIENT)
     return found.value, found.num_evaluations, found.converged
-
-
-# ---------------------------------------------------------------- training by samples
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """The end of a search by a model that is trained by samples, with restarts.
-
-    Attributes:
-        above: E − C* of the run whose last samples had the lowest mean.
-        best_above: C − C* of the best network that any run drew.
-        distinct: number of different networks evaluated.
-        runs: number of runs.
-    """
-
-    above: float
-    best_above: float
-    distinct: int
-    runs: int
-
-
-def sampled(job: tuple[Model, int, int], costs: Floats) -> Sampled:
-    """Train a model by samples, with restarts, until it has evaluated some number of different networks.
-
-    Args:
-        job: the model, the number of different networks, and the seed.
-        costs: the costs of all bitstrings, ``[2**num_bits]``.
-    """
-    model, max_distinct, seed = job
-    rng = Key(seed, Purpose.BASELINE, SEARCH).generator()
-    tally = Tally(TableProblem(costs), max_distinct, rng)
-    runs = list(restarts(model, tally, rng, Training()))
-    best = min(runs, key=lambda run: run.mean)
-    mean = float(model.probabilities(best.parameters[None])[0] @ costs)
-    trace, lowest = tally.trace("model"), float(costs.min())
-    return Sampled(mean - lowest, trace.best_cost - lowest, trace.distinct, len(runs))
-
-
-def sampled_arms(
-    lab: Lab, models: Sequence[tuple[str, Model]], max_distinct: int, repeats: int, landscape: Landscape
-) -> dict[str, list[Sampled]]:
-    """Search with models that are trained by samples; the results of all repeats by the model's name.
-
-    Args:
-        lab: the workers.
-        models: names and models.
-        max_distinct: number of different networks that each search evaluates.
-        repeats: number of searches with each model.
-        landscape: the costs of all bitstrings.
-    """
-    jobs = [(model, max_distinct, seed) for _, model in models for seed in range(repeats)]
-    found = lab.map(partial(sampled, costs=landscape.costs), jobs, "controls, models trained by samples")
-    return {name: found[k * repeats : (k + 1) * repeats] for k, (name, _) in enumerate(models)}

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from qhn.arrays import Floats
-from qhn.paper.control_arms import Arm, Sampled, success_of
+from qhn.paper.contrast import Contrast, pooled
+from qhn.paper.control_arms import Arm, success_of
+from qhn.paper.control_searches import Sampled
 from qhn.paper.family import Family
-from qhn.paper.inference import Contrast, Difference, pooled
+from qhn.paper.inference import Difference
 from qhn.paper.pictures import ORDERS, name_of
 from qhn.paper.plan import CONTROLS
 from qhn.sweep.survey import Rate
@@ -94,23 +96,22 @@ def add_claims(
 
 
 def add_sampled_claims(
-    family: Family, circuit: Floats, models: Mapping[str, Sequence[Sampled]], seen: int, most: int
+    family: Family, circuit: Floats, models: Mapping[str, Sequence[Sampled]], evaluations: int
 ) -> None:
-    """Add the claims that a circuit trained by samples succeeds more often than models that evaluate fewer networks.
+    """Add the claims that a circuit trained by samples succeeds more often than models at as many different networks.
 
     Args:
         family: the tests that are judged together.
         circuit: the differences E − C* of the circuit's starts.
         models: the searches of each model, by its name.
-        seen: number of different networks that the circuit evaluated, in the median.
-        most: number of different networks that each search evaluated.
+        evaluations: number of different networks that each search evaluated, and the circuit at most, or in the median.
     """
     epsilon = CONTROLS.epsilons[0]
     for name, found in models.items():
         lower = success_of(np.array([one.above for one in found]), epsilon)
         family.add(
             SOURCE,
-            f"Trained by samples, two layers (eq5, {seen:,} networks) succeed more often than restarts of {name} "
-            f"({most:,} networks; ε = {epsilon:g})",
+            f"Trained by samples, both on {evaluations:,} different networks, two layers (eq5) succeed more often than "
+            f"restarts of {name} (ε = {epsilon:g})",
             Difference.of(success_of(circuit, epsilon), lower).above(),
         )

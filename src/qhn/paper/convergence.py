@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 
@@ -18,8 +17,9 @@ from qhn.config import RunConfig
 from qhn.optimize.lbfgs import descend
 from qhn.paper.courses import exact_of
 from qhn.paper.family import Family
-from qhn.paper.inference import TAIL, Difference, Hypothesis, Interval
+from qhn.paper.inference import Difference
 from qhn.paper.lab import Lab
+from qhn.paper.pairing import mcnemar, rise
 from qhn.paper.pictures import name_of
 from qhn.paper.plan import CONVERGENCE
 from qhn.paper.section import Writer
@@ -139,48 +139,9 @@ def continued(lab: Lab, survey: Survey, name: str) -> list[Continued]:
     return [Continued(*facts) for facts in zip(survey.groups, [marks] * len(shape), values, converged, strict=True)]
 
 
-def mcnemar(became: int, ceased: int) -> Hypothesis:
-    """The statement that success rises, by McNemar's exact test on the starts that changed.
-
-    >>> mcnemar(6, 0).holds, mcnemar(4, 0).holds, mcnemar(0, 8).holds, mcnemar(0, 0).p_value
-    (True, None, False, 1.0)
-    """
-    from scipy.stats import binom  # half a second to import
-
-    total = became + ceased
-    supports, refutes = float(binom.sf(became - 1, total, 0.5)), float(binom.cdf(became, total, 0.5))
-    return Hypothesis(f"+{became} −{ceased}", supports, refutes)
-
-
-def paired_difference(became: int, ceased: int, trials: int) -> Difference:
-    """The rise of a rate between two looks at the same trials, with the adjusted Wald interval of Bonett and Price.
-
-    One imaginary trial that changes in either direction is added (Psychol. Methods 17, 276, 2012), so that the interval
-    is of use where hardly a trial has changed.
-
-    Args:
-        became: number of trials that succeed at the second look only.
-        ceased: number of trials that succeed at the first look only.
-        trials: number of all trials.
-
-    >>> str(paired_difference(10, 2, 200)), str(paired_difference(0, 0, 200))
-    ('+0.04 (+0.00 to +0.08)', '+0.000 (-0.014 to +0.014)')
-    """
-    up, down = (became + 1) / (trials + 2), (ceased + 1) / (trials + 2)
-    error = sqrt((up + down - (up - down) ** 2) / (trials + 2))
-
-    def at(tail: float) -> Interval:
-        from scipy.stats import norm  # half a second to import
-
-        bound = float(norm.isf(tail)) * error
-        return max(up - down - bound, -1.0), min(up - down + bound, 1.0)
-
-    return Difference((became - ceased) / trials, *at(TAIL), at)
-
-
 def gain(one: Continued, first: int, last: int, epsilon: float) -> Difference:
     """The rise of a circuit's success rate from one number of steps to another, paired by start."""
-    return paired_difference(*one.change(first, last, epsilon), len(one.group))
+    return rise(*one.change(first, last, epsilon), len(one.group))
 
 
 def _row(one: Continued, checkpoints: Sequence[int], epsilons: Sequence[float], most: int) -> list[str]:

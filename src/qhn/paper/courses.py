@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import astuple, dataclass, replace
-from functools import cache
+from functools import cache, partial
+from importlib.metadata import version
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qhn.arrays import Bools, Floats, Integers
 from qhn.backend import Backend, Settings, open_backend
@@ -20,7 +23,8 @@ from qhn.config.file import with_settings
 from qhn.config.train import TrainConfig
 from qhn.estimator.exact import ExactEstimator
 from qhn.optimize.lbfgs import minimize
-from qhn.paper.lab import circuit_of
+from qhn.paper.curve_pool import kept
+from qhn.paper.lab import Lab, circuit_of
 from qhn.paper.optima import GRADIENT
 from qhn.problem.cost import TableProblem
 from qhn.run.plan import prepare
@@ -28,6 +32,7 @@ from qhn.run.recorder import Unrecorded
 from qhn.run.training import Training
 from qhn.sweep.survey import Rate
 
+PART = 5  # starts that a worker does at a time
 Job = tuple[RunConfig, range]  # a configuration, and the seeds of the starts that are trained with it
 
 
@@ -96,6 +101,23 @@ def by_training(job: Job) -> Course:
     """The course of training as it is configured, with shots."""
     config, seeds = job
     return Course.joined([_trained(with_settings(config, {"train.seed": seed})) for seed in seeds])
+
+
+def kept_course(lab: Lab, config: RunConfig, starts: int, what: str) -> Course:
+    """The course of training of the first starts, which workers compute; what was kept in files is read instead.
+
+    Args:
+        lab: the workers, and the folder where courses are kept.
+        config: the configuration, of which the seed is not used.
+        starts: number of starts, with the seeds 0, 1, …
+        what: what is computed, for messages.
+    """
+    key = {"course": config.run_id, "steps": config.train.steps, "qhn": version("qhn")}
+    return Course(**kept(lab, key, starts, partial(_arrays_of, config), what, PART))
+
+
+def _arrays_of(config: RunConfig, seeds: range) -> dict[str, NDArray[Any]]:
+    return vars(by_training((config, seeds)))
 
 
 def by_minimising(job: Job) -> Course:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from qhn.paper.claims import Verdict, by_order
+from qhn.paper.contrast import above, detectable, pooled
 from qhn.paper.convergence import convergence
 from qhn.paper.family import Family
-from qhn.paper.inference import Difference, above, detectable, pooled
+from qhn.paper.inference import Difference
 from qhn.paper.lab import Lab
+from qhn.paper.optimum import Found, optimum_itself
 from qhn.paper.pictures import ORDERS, best_of, name_of
 from qhn.paper.plan import DEPTH
 from qhn.paper.section import Writer
@@ -15,6 +17,7 @@ from qhn.report.figures import decision_boundary
 from qhn.sweep.survey import Survey
 
 OURS = "our question"
+DEEP = (2, 3, 4)  # the depths from the paper's best on
 
 
 def figure_2(lab: Lab) -> Writer:
@@ -68,7 +71,7 @@ def figure_2(lab: Lab) -> Writer:
         (3, 4),
         (2,),
     )
-    for number, words in (((1,), "One layer makes"), ((2, 3, 4), "Two to four layers make")):
+    for number, words in (((1,), "One layer makes"), (DEEP, "Two to four layers make")):
         compare(
             family,
             survey,
@@ -94,6 +97,7 @@ def figure_2(lab: Lab) -> Writer:
         )
     page.text(_power(survey, family))
     family.judge(page)
+    optimum_itself(page, lab, "figure-2", "Fig. 2", Found.of_starts(survey), DEEP, [landscape])
     return page
 
 
@@ -127,6 +131,7 @@ def figure_3(lab: Lab) -> Writer:
     )
     page.text(_power(survey, family))
     family.judge(page)
+    optimum_itself(page, lab, "figure-3", "Fig. 3", Found.of_starts(survey), DEEP, [landscape])
     return page
 
 

@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from qhn.paper.claims import Verdict, by_order
+from qhn.paper.contrast import Contrast, pooled
 from qhn.paper.convergence import convergence
+from qhn.paper.depth_pictures import success
 from qhn.paper.family import Family
-from qhn.paper.inference import Contrast, Difference, Hypothesis, pooled
+from qhn.paper.inference import Difference, Hypothesis
 from qhn.paper.lab import Lab
-from qhn.paper.pictures import ORDERS, energies, name_of, success
+from qhn.paper.pairing import Paired
+from qhn.paper.pictures import ORDERS, energies, name_of
 from qhn.paper.plan import DIGITS
 from qhn.paper.section import Writer
-from qhn.paper.success import in_words, table
+from qhn.paper.success import in_words, paired, table
 from qhn.sweep.survey import Rate, Survey
 
 MNIST_01, MNIST_37 = 12_665, 12_396  # training images of these digits in all of MNIST
@@ -62,7 +65,12 @@ def figure_4(lab: Lab) -> Writer:
         "Weights −3, +1: histograms of E − C* over starts, and of C − C* over the 200 lowest configurations; the first "
         "bin holds all that is not above 1e-8.",
     )
-    judge(page, {title: rates_of(survey) for title, survey in surveys.items()}, count)
+    pairs = {
+        (title, epsilon): paired(survey, (2, 3), (0,), epsilon)
+        for title, survey in surveys.items()
+        for epsilon in (DIGITS.paper_epsilon, DIGITS.loose_epsilon)
+    }
+    judge(page, {title: rates_of(survey) for title, survey in surveys.items()}, count, pairs)
     return page
 
 
@@ -75,13 +83,19 @@ def rates_of(survey: Survey) -> Rates:
     }
 
 
-def judge(page: Writer, found: Mapping[str, Rates], count: int) -> None:
+def judge(
+    page: Writer,
+    found: Mapping[str, Rates],
+    count: int,
+    pairs: Mapping[tuple[str, float], Mapping[str, Paired]] | None = None,
+) -> None:
     """Add the claims of Fig. 4 to a section: the shares of its figure, and layers against the product state.
 
     Args:
         page: the section.
         found: the rates of success with both alphabets, by title.
         count: number of images.
+        pairs: the gains of layers over the product state, paired by start, by title and ε.
     """
     full = count == MNIST_01
     shares = Family("shares read off Fig. 4")
@@ -108,6 +122,7 @@ def judge(page: Writer, found: Mapping[str, Rates], count: int) -> None:
                 {order: Difference.contrast(gain) for order, gain in gains.items()},
                 Difference.contrast(gains["eq5"] - gains["authors"]),
                 f"{in_words((2, 3))} minus {in_words((0,))}",
+                pairs[title, epsilon] if pairs else None,
             )
     if full:
         shares.judge(page)

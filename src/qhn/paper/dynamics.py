@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -13,14 +14,17 @@ from qhn.config.file import load_config
 from qhn.estimator.exact import ExactEstimator
 from qhn.exact.distribution import schmidt_spectrum
 from qhn.optimize.lbfgs import descend
-from qhn.paper.family import Family
+from qhn.paper.depth_pictures import by_data_set
+from qhn.paper.family import APART, Family
 from qhn.paper.inference import Difference
 from qhn.paper.lab import Lab, circuit_of
 from qhn.paper.optima import GRADIENT
-from qhn.paper.pictures import ORDERS, along_training, by_data_set, name_of
+from qhn.paper.optimum import Found, optimum_itself
+from qhn.paper.pictures import ORDERS, along_training, name_of
 from qhn.paper.section import Writer
+from qhn.paper.success import in_words, paired
 from qhn.problem.landscape import enumerate_costs
-from qhn.sweep.survey import Rate
+from qhn.sweep.survey import Survey
 from qhn.text import spell
 
 SHOWN_STEPS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -102,7 +106,9 @@ def data_sets(lab: Lab) -> Writer:
     page.text(
         f"{DATA_SETS} data sets of 1,000 samples, {starts} starts each, different ones for each. C* lies between "
         f"{min(lowest):.5f} and {max(lowest):.5f}. The spread of rates over data sets is compared with what {starts} "
-        "starts alone would give (binomial); differences are means over data sets, paired, ± their standard error."
+        "starts alone would give (binomial); differences are means over data sets, paired, ± their standard error. All "
+        "circuits have the same starts on a data set, so what these have in common cancels in its difference; *for : "
+        "against* are the numbers of starts with more successes on the one side and on the other."
     )
     family = Family("success against depth, over data sets")
     for epsilon in config.epsilon:
@@ -133,29 +139,29 @@ def data_sets(lab: Lab) -> Writer:
                 )
         head = ("order", "circuit", f"success, ε = {epsilon:g}", "range", "spread", "binomial", "minus product")
         page.table(head, rows)
-        _shape_over_data_sets(family, rates, epsilon)
+        _shape_over_data_sets(family, surveys, epsilon)
     family.judge(page)
+    landscapes = [landscape for survey in surveys if (landscape := survey.groups[0].landscape)]
+    optimum_itself(page, lab, "data-sets", "over data sets", Found.of_data_sets(surveys), (2, 3), landscapes)
     return page
 
 
-def _shape_over_data_sets(family: Family, rates: dict[str, dict[int, list[Rate]]], epsilon: float) -> None:
+def _shape_over_data_sets(family: Family, surveys: Sequence[Survey], epsilon: float) -> None:
     """Add the claims of Fig. 2 on depth at one ε, from the mean over data sets of paired differences."""
-    statements = (
-        ("One layer is worse than the product state", (1,), -1),
-        ("Two or three layers are better than the product state", (2, 3), +1),
-    )
-    for statement, depths, sign in statements:
-        gains = {}
-        for order, found in rates.items():
-            product = np.array([rate.value for rate in found[0]])
-            gains[order] = sign * (np.mean([[rate.value for rate in found[d]] for d in depths], axis=0) - product)
-        names = f"{' and '.join(map(str, depths))} layer{'s' * (len(depths) > 1)}"
+    for statement, higher, lower in (
+        ("One layer is worse than the product state", (0,), (1,)),
+        ("Two or three layers are better than the product state", (2, 3), (0,)),
+    ):
+        pairs = [paired(survey, higher, lower, epsilon) for survey in surveys]
+        gains = {name: Difference.of_means([one[name].difference.value for one in pairs]) for name in pairs[0]}
+        counts = {name: np.sum([(one[name].more, one[name].fewer) for one in pairs], axis=0) for name in pairs[0]}
+        starts = ", ".join(f"{name} {more:,} : {fewer:,}" for name, (more, fewer) in counts.items())
         family.order(
             "Fig. 2, other data",
             f"{statement} (ε = {epsilon:g}), as a mean over data sets",
-            {order: Difference.of_means(gain) for order, gain in gains.items()},
-            Difference.of_means(gains["eq5"] - gains["authors"]),
-            f"{names} minus product" if sign > 0 else f"product minus {names}",
+            {order: gains[order] for order in ORDERS},
+            gains[APART],
+            f"{in_words(higher)} minus {in_words(lower)} (starts for : against: {starts})",
         )
 
 

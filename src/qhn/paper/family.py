@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from qhn.paper.claims import Claim, Verdict, by_order, in_all, verdict_of
 from qhn.paper.inference import Difference, Hypothesis, holm
+from qhn.paper.pairing import Paired
 from qhn.paper.section import Writer
 
 Decisions = Mapping[str, bool | None]  # whether each hypothesis holds, by its name; None if it is undecided
@@ -23,6 +24,7 @@ class JudgedClaim:
         tests: the hypotheses tested, by name.
         combine: the verdict on the claim from what the tests decide.
         evidence: the numbers that the verdict rests on, in words; by default those of the tests.
+        paired: effects paired by start, by the names of tests; they stand beside these and judge nothing.
     """
 
     source: str
@@ -30,6 +32,7 @@ class JudgedClaim:
     tests: Mapping[str, Hypothesis]
     combine: Callable[[Decisions], Verdict]
     evidence: str
+    paired: Mapping[str, Paired] = field(default_factory=dict)
 
     def judged(self, family: str, corrected: Mapping[str, float]) -> Claim:
         """The claim with its verdict for corrected p-values of its tests, and the one for uncorrected ones."""
@@ -85,7 +88,13 @@ class Family:
         self.claims.append(JudgedClaim(source, statement, named, judge, evidence or words))
 
     def order(
-        self, source: str, statement: str, effects: Mapping[str, Difference], apart: Difference, words: str
+        self,
+        source: str,
+        statement: str,
+        effects: Mapping[str, Difference],
+        apart: Difference,
+        words: str,
+        paired: Mapping[str, Paired] | None = None,
     ) -> None:
         """Add the claim that an effect is positive, which is tested in each order of gates and between the orders.
 
@@ -96,25 +105,65 @@ class Family:
             apart: the effect of eq5 minus that of authors, computed directly, so that runs of which both are made
                 cancel.
             words: what the effect is a difference of.
+            paired: effects paired by start, by order of gates and :data:`APART`, which stand beside and judge nothing.
         """
         tests = {order: effect.above() for order, effect in effects.items()} | {APART: apart.above()}
         listed = "; ".join(f"{name} {test.words}" for name, test in tests.items())
-        self.add(source, statement, tests, _by_order, f"{words}: {listed}")
+        evidence = f"{words}: {listed}"
+        self.claims.append(JudgedClaim(source, statement, tests, _by_order, evidence, paired or {}))
 
     def judge(self, page: Writer) -> None:
         """Add the claims to a section with their verdicts, corrected and not, and a table of all tests before them."""
-        keys = [(place, name) for place, claim in enumerate(self.claims) for name in claim.tests]
-        tests = [self.claims[place].tests[name] for place, name in keys]
-        corrected = dict(zip(keys, holm([test.p_value for test in tests]), strict=True))
+        corrected = self._corrected([claim.tests for claim in self.claims])
         rows = []
-        for (place, name), test in zip(keys, tests, strict=True):
-            statement = self.claims[place].statement
-            title = f"{statement}{f': {name}' if name else ''}"
-            rows.append((title, test.words, _spelled(test.p_value), _spelled(corrected[place, name])))
-        page.text(f"Tests of the family “{self.name}”, {len(tests)} in all:")
+        for claim, p_values in zip(self.claims, corrected, strict=True):
+            for name, test in claim.tests.items():
+                title = f"{claim.statement}{f': {name}' if name else ''}"
+                rows.append((title, test.words, _spelled(test.p_value), _spelled(p_values[name])))
+        page.text(f"Tests of the family “{self.name}”, {len(rows)} in all:")
         page.table(("hypothesis", "value", "p", "p, corrected (Holm)"), rows)
-        for place, claim in enumerate(self.claims):
-            page.claims.append(claim.judged(self.name, {name: corrected[place, name] for name in claim.tests}))
+        judged = [claim.judged(self.name, p) for claim, p in zip(self.claims, corrected, strict=True)]
+        page.claims += judged
+        if any(claim.paired for claim in self.claims):
+            self._stand_beside(page, judged)
+
+    def _stand_beside(self, page: Writer, judged: Sequence[Claim]) -> None:
+        """Add the paired forms of tests to a section, and what the verdicts would be by them."""
+        tests = [
+            {**claim.tests, **{name: one.difference.above() for name, one in claim.paired.items()}}
+            for claim in self.claims
+        ]
+        corrected = self._corrected(tests)
+        rows = []
+        for claim, its, p_values in zip(self.claims, tests, corrected, strict=True):
+            for name, one in claim.paired.items():
+                p_value = _spelled(its[name].p_value)
+                row = (f"{claim.statement}: {name}", claim.tests[name].words, str(one.difference))
+                rows.append((*row, one.counts, p_value, _spelled(p_values[name])))
+        page.text(
+            "**Paired by start.** Circuits share the seeds of their starts; those of equal depth begin at the same θ "
+            "in both orders of gates, and those of other depths have its first angles in common. The verdicts rest on "
+            "intervals that take circuits for independent, as was fixed before. Beside them stands Newcombe's interval "
+            "for paired rates (method 10; of more than two rates by the same rule), which counts what the starts have "
+            "in common; *for : against* are the numbers of starts with more successes on the one side and on the other:"
+        )
+        page.table(("hypothesis", "independent", "paired", "for : against", "p, paired", "corrected (Holm)"), rows)
+        other = []
+        for claim, its, p_values, verdict in zip(self.claims, tests, corrected, judged, strict=True):
+            by_pairs = replace(claim, tests=its).judged(self.name, p_values)
+            if (by_pairs.verdict, by_pairs.uncorrected) != (verdict.verdict, verdict.uncorrected):
+                other.append(f"“{claim.statement}”: {by_pairs.verdict} (uncorrected: {by_pairs.uncorrected})")
+        page.text(
+            f"By the paired form other verdicts would be: {'; '.join(other)}."
+            if other
+            else f"By the paired form all {len(judged)} verdicts of the family are the same, corrected and not."
+        )
+
+    @staticmethod
+    def _corrected(tests: Sequence[Mapping[str, Hypothesis]]) -> list[dict[str, float]]:
+        """The p-values of all claims' tests by name, corrected for the number of all of them."""
+        corrected = iter(holm([test.p_value for its in tests for test in its.values()]))
+        return [{name: next(corrected) for name in its} for its in tests]
 
 
 def _by_order(holds: Decisions) -> Verdict:

@@ -6,7 +6,7 @@ at which that end reaches the bound. So no number has an interval and a p-value 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import hypot, inf, log, sqrt
 
@@ -14,15 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qhn.arrays import Floats
-from qhn.errors import QhnError
-from qhn.statistics import TWO_SIDED, wilson
+from qhn.paper.contrast import SIGNIFICANT, TAIL, Contrast, Interval, deviations
+from qhn.statistics import TWO_SIDED
 from qhn.sweep.survey import Rate
 
 RESAMPLES = 2_000  # from which an interval is taken
-SIGNIFICANT = 0.05  # two-sided p-value, corrected for the family of a test, below which it decides
-TAIL = SIGNIFICANT / 2  # probability beyond either end of an interval of 95 %
 SMALLEST = 1e-15  # p-value below which none is told from another
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -58,76 +55,6 @@ class Hypothesis:
 
 
 @dataclass(frozen=True)
-class Contrast:
-    """A weighted sum of independent rates and a constant, such as a difference of two rates, or of differences.
-
-    Rates have the names of their experiments: those of equal name are one experiment, whose weights add up. So what
-    two differences share, such as the same runs of a product state, cancels in the difference of both.
-
-    Attributes:
-        rates: the rates by the names of their experiments.
-        weights: the weight of each rate, by the same names.
-        constant: number that is added.
-
-    Raises:
-        QhnError: when contrasts are added that give different rates the same name.
-
-    >>> one, two, product = (Contrast.of(name, Rate(n, 200)) for name, n in (("1", 86), ("2", 118), ("product", 104)))
-    >>> str(Difference.contrast((two - product) - (one - product))) == str(Difference.of(Rate(118, 200), Rate(86, 200)))
-    True
-    """
-
-    rates: Mapping[str, Rate]
-    weights: Mapping[str, float]
-    constant: float = 0.0
-
-    @classmethod
-    def of(cls, name: str, rate: Rate) -> Contrast:
-        """The rate of the experiment with the given name, alone."""
-        return cls({name: rate}, {name: 1.0})
-
-    def __add__(self, other: Contrast | float) -> Contrast:
-        if not isinstance(other, Contrast):
-            return Contrast(self.rates, self.weights, self.constant + other)
-        for name, rate in self.rates.items():
-            if other.rates.get(name, rate) != rate:
-                raise QhnError(f"two experiments have the name {name!r}: {rate} and {other.rates[name]}")
-        rates = {**self.rates, **other.rates}
-        weights = {name: self.weights.get(name, 0.0) + other.weights.get(name, 0.0) for name in rates}
-        kept = {name: weight for name, weight in weights.items() if weight}
-        return Contrast({name: rates[name] for name in kept}, kept, self.constant + other.constant)
-
-    def __sub__(self, other: Contrast | float) -> Contrast:
-        return self + -1.0 * other
-
-    def __rmul__(self, factor: float) -> Contrast:
-        weights = {name: factor * weight for name, weight in self.weights.items()}
-        return Contrast(self.rates, weights, factor * self.constant)
-
-    @property
-    def value(self) -> float:
-        """The weighted sum of the rates and the constant."""
-        return self.constant + sum(weight * self.rates[name].value for name, weight in self.weights.items())
-
-    def interval(self, tail: float) -> Interval:
-        """The ends of the interval beyond each of which lies a probability of ``tail``, at most ½.
-
-        It combines Wilson intervals of the rates by the method of variance estimates recovery (Zou and Donner, Statist.
-        Med. 27, 1693, 2008), which for a difference of two rates is Newcombe's (Statist. Med. 17, 873, 1998, method
-        10), and for a single rate Wilson's own.
-        """
-        below = above = 0.0
-        for name, weight in self.weights.items():
-            rate = self.rates[name]
-            low, high = wilson(rate.successes, rate.trials, _deviations(tail))
-            down, up = weight * (rate.value - low), weight * (high - rate.value)
-            if weight < 0:
-                down, up = -up, -down
-            below, above = hypot(below, down), hypot(above, up)
-        return self.value - below, self.value + above
-
-
-@dataclass(frozen=True)
 class Difference:
     """A number, such as a difference of two rates, with its interval of 95 % and those of every other level.
 
@@ -137,8 +64,8 @@ class Difference:
         at: gives the ends of its interval for a probability beyond each end; None takes the interval of 95 % for that
             of a normal distribution, whose halves may differ in width.
 
-    >>> Difference.of(Rate(90, 200), Rate(60, 200)).holds, Difference.of(Rate(60, 200), Rate(60, 200)).holds
-    (True, None)
+    >>> [Difference.of(Rate(successes, 200), Rate(60, 200)).above().holds for successes in (90, 60, 30)]
+    [True, None, False]
     """
 
     value: float
@@ -247,7 +174,7 @@ class Difference:
         """The ends of the interval beyond each of which lies a probability of ``tail``, at most ½."""
         if self.at is not None:
             return self.at(tail)
-        width = _deviations(tail) / TWO_SIDED
+        width = deviations(tail) / TWO_SIDED
         return self.value - width * (self.value - self.low), self.value + width * (self.high - self.value)
 
     def above(self, bound: float = 0.0) -> Hypothesis:
@@ -296,17 +223,6 @@ class Difference:
         """The two-sided p-value of the number being 0."""
         return self.above().p_value
 
-    def within(self, low: float, high: float) -> bool | None:
-        """Whether the difference lies in a range; None if its interval reaches beyond an end of the range.
-
-        >>> one = Difference(0.2, 0.1, 0.3)
-        >>> one.within(0.0, 0.5), one.within(0.25, 0.5), one.within(0.4, 0.5)
-        (True, None, False)
-        """
-        if self.high < low or self.low > high:
-            return False
-        return True if low <= self.low and self.high <= high else None
-
     def words(self, digits: int, scale: float = 1.0) -> str:
         """The difference with its interval in words, as ``"9.7 (9.1 to 10.3)"``.
 
@@ -316,11 +232,6 @@ class Difference:
         """
         value, low, high = (f"{scale * end:z.{digits}f}" for end in (self.value, self.low, self.high))
         return f"{value} ({low} to {high})"
-
-    @property
-    def holds(self) -> bool | None:
-        """Whether the difference is positive; None if its interval contains zero."""
-        return None if self.low <= 0 <= self.high else self.low > 0
 
     def __str__(self) -> str:
         digits = 2 if not 0 < self.high - self.low < 0.05 else 3 if self.high - self.low >= 0.005 else 4
@@ -340,40 +251,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def detectable(trials: int, near: float, *, tests: int = 1, power: float = 0.9) -> float:
-    """The smallest difference of two rates that a test of both finds with some probability.
-
-    Args:
-        trials: number of trials of each rate.
-        near: mean of the two rates.
-        tests: number of tests in the family, for which the smallest p-value is corrected.
-        power: probability with which the difference is found.
-
-    >>> round(detectable(526, 0.5), 3), round(detectable(890, 0.5, tests=15), 3)
-    (0.1, 0.1)
-    """
-    deviations = _deviations(TAIL / tests) + _deviations(1 - power)
-    return deviations * sqrt(2 * near * (1 - near) / trials)
-
-
-def above(rate: Rate, share: float) -> bool | None:
-    """Whether a rate is above a share; None if its interval contains the share."""
-    low, high = rate.interval
-    return None if low <= share <= high else rate.value > share
-
-
-def pooled(*rates: Rate) -> Rate:
-    """The rate of all trials of several rates together."""
-    return Rate(sum(rate.successes for rate in rates), sum(rate.trials for rate in rates))
-
-
 def mean_and_error(values: Floats) -> tuple[float, float]:
     """The mean of values ``[n]`` and its standard error, which is 0 for a single value."""
     return float(values.mean()), float(values.std(ddof=min(1, len(values) - 1)) / sqrt(len(values)))
-
-
-def _deviations(tail: float) -> float:
-    """The number of standard deviations beyond which a normal distribution has the given probability, on one side."""
-    from scipy.stats import norm  # half a second to import
-
-    return max(float(norm.isf(tail)), 1e-9)

@@ -11,7 +11,8 @@ import numpy as np
 from qhn.arrays import Bits, Floats
 from qhn.bitstrings import from_integers
 from qhn.carleman.download import Downloaded, download
-from qhn.paper.plan import LOOP
+from qhn.paper.inference import Difference
+from qhn.paper.qsgd_plan import LOOP
 from qhn.quantum_sgd.beside import loss_error, segment_of
 from qhn.quantum_sgd.config import QsgdConfig
 from qhn.quantum_sgd.load import load_descent
@@ -141,6 +142,19 @@ class Coverage:
     inside: Floats
     inside_true: Floats
     is_decrease_within: Floats
+
+
+def share_that_holds(inside: Floats) -> Difference:
+    """The share of parameters whose interval holds a value, as a mean over downloads, each of which is one draw.
+
+    Args:
+        inside: whether the interval of each parameter does, ``[num_repeats, num_kept]``.
+
+    >>> together = np.repeat([[1.0], [0.0], [1.0], [1.0], [1.0]], 4, axis=1)  # all intervals of a download, or none
+    >>> share_that_holds(together).words(2)
+    '0.80 (0.20 to 1.00)'
+    """
+    return Difference.of_resamples(inside.mean(axis=1))
 
 
 def coverage(shots: int) -> Coverage:

@@ -195,20 +195,20 @@ def data_set_curves(scale: float, samples: Sequence[int], seed: int, fixed: plan
     problem = networks_of(config.problem())
     ansatz = circuit_of(config, problem)
     start = config.initial_theta(ansatz)[None]
-    held_out = [_costs(problem.held_out, part) for part in (slice(fixed.held_out), slice(fixed.held_out, None))]
+    held_out = [costs_on(problem.held_out, part) for part in (slice(fixed.held_out), slice(fixed.held_out, None))]
     curves = np.empty((len(samples), len(SIDES), fixed.iterations + 1))
     for curve, number in zip(curves, samples, strict=True):
-        energy = Energy(ansatz, _costs(problem, slice(number)), num_threads=1)
+        energy = Energy(ansatz, costs_on(problem, slice(number)), num_threads=1)
         standings = descend(energy.value_and_grad, start, max_steps=fixed.iterations, tolerance=GRADIENT)
         thetas, values = zip(*((at.theta[0].copy(), float(at.value[0])) for at in standings), strict=True)
-        tables = [*held_out, _costs(problem, slice(number, 2 * number))]
+        tables = [*held_out, costs_on(problem, slice(number, 2 * number))]
         sides = [np.array(values), *(Energy(ansatz, table, num_threads=1)(np.stack(thetas)) for table in tables)]
         for side, found in zip(curve, sides, strict=True):
             side[: len(found)], side[len(found) :] = found, found[-1]
     return curves
 
 
-def _costs(problem: BinnProblem, part: slice) -> Floats:
+def costs_on(problem: BinnProblem, part: slice) -> Floats:
     """The costs of all networks for a part of a problem's training samples."""
     data = problem.dataset
     return enumerate_costs(replace(problem, dataset=replace(data, x=data.x[part], y=data.y[part])))

@@ -85,39 +85,6 @@ def gap_shares(gaps: Floats, edges: Floats) -> Floats:
     return shares
 
 
-@in_own_style
-def success(path: Path, surveys: Mapping[str, Survey]) -> Path:
-    """Draw the success rate against depth with 95 % intervals: a panel per survey, both orders, every ε."""
-    figure, panels = new_figure(len(surveys), width=0.9 * COLUMN)
-    rows: list[dict[str, Any]] = []
-    for axes, (title, survey) in zip(panels, surveys.items(), strict=True):
-        for number, order in enumerate(ORDERS):
-            groups = [group for group in survey.groups if group.values[0] == order]
-            depths = np.array([group.values[1] for group in groups])
-            for epsilon, line in zip(survey.epsilon, ("-", ":"), strict=False):
-                rates = [group.success(epsilon) for group in groups]
-                value, low, high = intervals(rates)
-                axes.errorbar(
-                    depths + 0.06 * (2 * number - 1), value, [value - low, high - value], color=COLOURS[number],
-                    marker=MARKERS[number], markersize=4, linestyle=line, capsize=2, label=f"{order}, ε = {epsilon:g}",
-                )  # fmt: skip
-                for depth, rate in zip(depths.tolist(), rates, strict=True):
-                    rows.append(
-                        {"task": title, "order": order, "num_layers": depth, "epsilon": epsilon, "success": rate.value}
-                        | dict(zip(("low", "high"), rate.interval, strict=True))
-                        | {"starts": rate.trials}
-                    )
-        axes.set_title(title, fontsize=8)
-        axes.set_xticks(depths, ["product" if depth == 0 else str(depth) for depth in depths])
-        axes.set_xlabel("layers")
-        axes.set_ylabel("success rate")
-        axes.set_ylim(0, 1.35)
-        axes.set_yticks(np.linspace(0, 1, 6))
-        axes.legend(fontsize=6, frameon=False, loc="upper center", ncols=2)
-    write_rows(path.with_suffix(".csv"), rows)
-    return save(figure, path)
-
-
 def intervals(rates: Sequence[Rate]) -> tuple[Floats, Floats, Floats]:
     """The rates, and the lower and upper ends of their intervals."""
     value = np.array([rate.value for rate in rates])
@@ -233,33 +200,6 @@ def search_curves(
         axes.set_xlabel(label)
     panels[0].set_ylabel(f"mean of best C − C* ({LOWEST_GAP:g} stands for 0)")
     one_legend(figure, panels, fontsize=6, ncols=3)
-    write_rows(path.with_suffix(".csv"), rows)
-    return save(figure, path)
-
-
-@in_own_style
-def by_data_set(path: Path, rates: Mapping[str, Mapping[int, list[Rate]]], epsilon: float) -> Path:
-    """Draw the success rate against depth: a thin line per data set, a thick one for the mean, a panel per order."""
-    figure, panels = new_figure(len(rates), width=0.9 * COLUMN)
-    rows: list[dict[str, Any]] = []
-    every = (rate.value for found in rates.values() for row in found.values() for rate in row)
-    top = 1.25 * max(every, default=0.0) or 1.0  # with room for the legend
-    for axes, (order, found) in zip(panels, rates.items(), strict=True):
-        depths = list(found)
-        table = np.array([[rate.value for rate in found[depth]] for depth in depths])
-        axes.plot(depths, table, color=GREY, lw=0.6)
-        axes.plot(depths, table.mean(axis=1), color=BLUE, marker="o", label=f"mean of {table.shape[1]} data sets")
-        axes.set_xticks(depths, ["product" if depth == 0 else str(depth) for depth in depths])
-        axes.set_title(f"{order}, ε = {epsilon:g}", fontsize=8)
-        axes.set_xlabel("layers")
-        axes.set_ylabel("success rate")
-        axes.set_ylim(0, top)
-        axes.legend(fontsize=6, frameon=False)
-        rows += [
-            {"order": order, "num_layers": depth, "data_set": number, "success": rate.value}
-            for depth in depths
-            for number, rate in enumerate(found[depth], start=1)
-        ]
     write_rows(path.with_suffix(".csv"), rows)
     return save(figure, path)
 

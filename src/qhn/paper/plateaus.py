@@ -8,9 +8,10 @@ import numpy as np
 
 from qhn.arrays import Floats
 from qhn.circuit.hypernetwork import Order
+from qhn.paper.contrast import TAIL, Interval
 from qhn.paper.family import Family
 from qhn.paper.gradient_variance import DIGITS, GAUSSIANS, GLOBAL, LOCAL, Case, Slopes, of_design, slopes
-from qhn.paper.inference import TAIL, Difference, Hypothesis, Interval
+from qhn.paper.inference import Difference, Hypothesis
 from qhn.paper.lab import Lab
 from qhn.paper.plan import PLATEAUS
 from qhn.paper.plateau_pictures import Depth, Found, by_position, by_size

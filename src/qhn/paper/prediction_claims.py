@@ -12,8 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from qhn.arrays import Floats
+from qhn.paper.contrast import Contrast
 from qhn.paper.family import Family
-from qhn.paper.inference import Contrast, Difference, Hypothesis
+from qhn.paper.inference import Difference, Hypothesis
 from qhn.paper.noisytraining import OURS
 from qhn.paper.plan import PREDICTION
 from qhn.paper.predictability import Model, Scores
@@ -21,7 +22,7 @@ from qhn.paper.prediction_methods import ANNEALED, BASE, RANDOM, THREE, swift
 from qhn.paper.prediction_tables import mean_of, saved
 from qhn.paper.replays import Outcomes
 from qhn.paper.section import Writer
-from qhn.paper.survey_bias import Found
+from qhn.paper.survey_bias import QUANTITIES, Found
 from qhn.sweep.survey import Rate
 from qhn.text import counted
 
@@ -165,16 +166,30 @@ def _claim_coverage(page: Writer, found: Mapping[str, Sequence[Found]]) -> None:
     """Add the claim on the coverage of intervals, in which a survey is one case, whatever the number of its groups.
 
     Intervals of one survey are not independent of each other: the share of them that hold is what a survey counts for.
+    A value that is the same in every survey, such as a rate of 0 where no trial succeeds, is no case: its interval
+    cannot miss it.
     """
     family, tests = Family("coverage of surveys"), {}
+    single: dict[str, Rate] = {}
     for task, groups in found.items():
-        shares = np.mean([one.in_sweep.mean(axis=1) for one in groups], axis=0)
+        cases = {
+            f"{task}, {counted(one.group, 'layer')}, {quantity}" if len(groups) > 1 else f"{task}, {quantity}":
+            one.in_sweep[:, place]
+            for one in groups
+            for place, quantity in enumerate(QUANTITIES)
+            if np.ptp(one.full[:, place]) > 0
+        }  # fmt: skip
+        single |= {name: Rate(int(held.sum()), len(held)) for name, held in cases.items()}
+        shares = np.mean(list(cases.values()), axis=0)
         rate = Rate(int(shares.sum()), len(shares))
         tests[task] = Difference.contrast(Contrast.of(task, rate) - PREDICTION.held).above()
         tests[task] = replace(tests[task], words=str(rate))
+    least = min(single, key=lambda name: single[name].value)
     family.add(
         OURS,
         f"The 95 % intervals of surveys hold the values of the full sweeps in more than {PREDICTION.held:.0%} of cases",
         tests,
+        evidence="; ".join(f"{task} {test.words}" for task, test in tests.items())
+        + f", in the mean of the intervals of a survey; the least often held is that of {least}, {single[least]}",
     )
     family.judge(page)

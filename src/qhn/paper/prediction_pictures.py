@@ -19,7 +19,7 @@ from qhn.report.plotting import Axes, in_own_style, save
 from qhn.report.style import BLACK, BLUE, COLOURS, COLUMN, GREEN, GREY, MARKERS, RED, new_figure
 from qhn.scheduling.curves import Verdict
 
-LOWEST_R2 = -1.5  # that is drawn
+LOWEST_R2, HIGHEST_R2 = -1.5, 1.02  # that are drawn; none is above 1
 
 
 @in_own_style
@@ -69,7 +69,11 @@ def _ends(one: Difference) -> dict[str, float]:
 def _mark(axes: Axes, number: int, spent: Difference, regret: Difference, method: Method) -> None:
     """Draw a method at what it spends and misses; of those of two η the first one is in the legend."""
     colour = COLOURS[number % len(COLOURS)]
-    reach = [[[max(one.value - one.low, 0)], [max(one.high - one.value, 0)]] for one in (spent, regret)]
+    least = (-np.inf, 0.0)  # of which there is no regret below
+    reach = [
+        [[max(one.value - max(one.low, low), 0)], [max(one.high - one.value, 0)]]
+        for one, low in zip((spent, regret), least, strict=True)
+    ]
     with_bars = [bars if np.isfinite(bars).all() else None for bars in reach]
     axes.errorbar(
         [spent.value], [regret.value], xerr=with_bars[0], yerr=with_bars[1], color=colour, lw=0, elinewidth=0.6,
@@ -147,7 +151,7 @@ def solvers(path: Path, scores: Mapping[str, Mapping[Model, Scores]]) -> Path:
         axes.set_yticks(range(len(models)), [f"{model.name} ({model.count} curves)" for model in models])
         axes.set_ylim(len(models) - 0.5, -0.5)
     panels[0].set_xlabel("R²")
-    panels[0].set_xlim(left=max(panels[0].get_xlim()[0], LOWEST_R2))
+    panels[0].set_xlim(max(panels[0].get_xlim()[0], LOWEST_R2), min(panels[0].get_xlim()[1], HIGHEST_R2))
     panels[1].set_xlabel("energy gap / size of the optimum")
     panels[1].set_yticklabels([])
     one_legend(figure, panels, fontsize=7, ncols=4)

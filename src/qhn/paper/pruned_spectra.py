@@ -11,10 +11,11 @@ from qhn.carleman.pruning import prune
 from qhn.carleman.spectrum import exact_spectrum, spectrum
 from qhn.paper import pruned_training as setting
 from qhn.paper.lab import Lab
-from qhn.paper.plan import PRUNED
+from qhn.paper.pictures import write_rows
 from qhn.paper.pruned_claims import judge, kept_negative, kept_positive, percent_positive
 from qhn.paper.pruned_pictures import CAPTION, spectra_along_trainings
 from qhn.paper.pruned_training import AT, HORIZON, SHARE, SHARES, Moment, Training, Trainings, network, num_kept
+from qhn.paper.qsgd_plan import PRUNED
 from qhn.paper.section import Writer
 
 LARGE = 34  # hidden units of a network of 613 parameters
@@ -60,9 +61,22 @@ def pruned_spectra(page: Writer, lab: Lab) -> None:
     )
     page.plan(PRUNED)
     page.picture(lambda: spectra_along_trainings(lab.folder / "qsgd-spectra.png", found), CAPTION)
+    write_rows(lab.folder / "qsgd-spectra-seeds.csv", _of_seeds(found))
+    page.text("The numbers of every seed, from which tests and intervals follow, are in `qsgd-spectra-seeds.csv`.")
     _table(page, found)
     judge(page, found)
     _large(page)
+
+
+def _of_seeds(found: Trainings) -> list[dict[str, Any]]:
+    """The numbers of every moment of every seed, a row each."""
+    early = f"error of linearisation after {PRUNED.early} steps"
+    return [
+        {"training": str(one.training), "pruned": one.pruned, "seed": one.seed, "step": one.step}
+        | {name: float(quantity(one)) for name, quantity in COLUMNS.items()}
+        | {early: float(one.errors[PRUNED.early - 1])}
+        for one in found.moments
+    ]
 
 
 def _table(page: Writer, found: Trainings) -> None:

@@ -15,7 +15,7 @@ from qhn.carleman.dense_network import DenseNetwork
 from qhn.carleman.descent import Descent, descend
 from qhn.carleman.pruning import on_support, prune
 from qhn.carleman.spectrum import Spectrum, exact_spectrum, interlacing_breach
-from qhn.paper.plan import PRUNED
+from qhn.paper.qsgd_plan import PRUNED
 from qhn.problem.built_in_data import mnist_4x4
 from qhn.threads import in_parallel
 

@@ -13,11 +13,12 @@ from qhn.carleman.download import MIN_COUNTS
 from qhn.carleman.symmetric import SymmetricBasis
 from qhn.paper import loop_errors, solver_pictures
 from qhn.paper.claims import verdict_of
+from qhn.paper.contrast import Contrast
 from qhn.paper.family import Family
-from qhn.paper.inference import Contrast, Difference
+from qhn.paper.inference import Difference
 from qhn.paper.lab import Lab
-from qhn.paper.loop_errors import EXACT, SEEDS, SHOTS, Coverage, Descents
-from qhn.paper.plan import LOOP
+from qhn.paper.loop_errors import EXACT, SEEDS, SHOTS, Coverage, Descents, share_that_holds
+from qhn.paper.qsgd_plan import LOOP
 from qhn.paper.section import Writer
 from qhn.sweep.survey import Rate
 
@@ -145,7 +146,10 @@ def _claim_decrease(family: Family, sampled: Sequence[Descents], covered: Sequen
         f"With {LOOP.enough_shots:,} shots a segment and more, the decrease of the loss is in the mean less than "
         f"{LOOP.decrease:.0%} off",
         {
-            f"{one.shots:,} shots, below it by": Difference.of_means(LOOP.decrease - one.decrease_errors).above()
+            f"{one.shots:,} shots": replace(
+                Difference.of_means(LOOP.decrease - one.decrease_errors).above(),
+                words=f"{Difference.of_means(one.decrease_errors).words(5, 100)} %",
+            )
             for one in enough
         },
         evidence="mean of all segments "
@@ -159,7 +163,10 @@ def _claim_decrease(family: Family, sampled: Sequence[Descents], covered: Sequen
     family.add(
         OURS,
         f"With fewer, the decrease is within twice its stated error in more than {LOOP.within:.0%} of downloads",
-        {name: Difference.contrast(Contrast.of(name, rate) - LOOP.within).above() for name, rate in rates.items()},
+        {
+            name: replace(Difference.contrast(Contrast.of(name, rate) - LOOP.within).above(), words=str(rate))
+            for name, rate in rates.items()
+        },
         evidence="; ".join(f"{name}: {rate}" for name, rate in rates.items()) + " of those of the first segment",
     )
 
@@ -170,7 +177,7 @@ def _claim_coverage(family: Family, covered: Sequence[Coverage]) -> None:
         OURS,
         f"Stated {LOOP.stated:.0%} intervals hold what the circuits hold in more than {LOOP.held:.1%} of cases",
         {
-            f"{one.shots:,} shots": replace(_held(one.inside).above(LOOP.held), words=_share(one.inside))
+            f"{one.shots:,} shots": replace(share_that_holds(one.inside).above(LOOP.held), words=_share(one.inside))
             for one in covered
         },
         evidence="; ".join(f"{one.shots:,} shots: {_share(one.inside)}" for one in covered)
@@ -191,12 +198,7 @@ def _rate(inside: Floats) -> Rate:
 
 
 def _share(inside: Floats) -> str:
-    return _held(inside).words(3)
-
-
-def _held(inside: Floats) -> Difference:
-    """The share of parameters whose interval holds a value, as a mean over downloads, each of which is one draw."""
-    return Difference.of_resamples(inside.mean(axis=1))
+    return share_that_holds(inside).words(3)
 
 
 def _rms(values: Floats) -> float:

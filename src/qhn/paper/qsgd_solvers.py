@@ -9,7 +9,7 @@ from qhn.carleman.qsvt import ENCODINGS
 from qhn.paper import solver_errors, solver_pictures
 from qhn.paper.claims import verdict_of
 from qhn.paper.lab import Lab
-from qhn.paper.plan import QSGD
+from qhn.paper.qsgd_plan import QSGD
 from qhn.paper.section import Writer
 from qhn.paper.solver_errors import COUNTED, EPSILONS, REHEARSAL, REHEARSAL_SHOTS, SYSTEMS, Solution, selected
 

@@ -23,6 +23,7 @@ from qhn.paper import (
     look_ahead,
     method,
     noise,
+    objectives,
     overfitting,
     plateaus,
     prediction,
@@ -41,6 +42,7 @@ PARTS: dict[str, Callable[[Lab], Writer]] = {  # in the order of the report
     "4": digits.figure_4,
     "5": interactions.figure_5,
     "6": overfitting.figure_6,
+    "objectives": objectives.objectives,
     "encoding": digits.encoding,
     "search": search.equal_evaluations,
     "beyond": beyond.beyond_enumeration,
@@ -82,7 +84,8 @@ How to read it:
   succeeds with failed starts included; ∞ means that none did; the product state has the same rates in both orders,
   since it is the same circuit.
 - "Success" is E(θ) − C* < ε for the mean E over the trained distribution, not for its best sample.
-- Circuits share the seeds of their starts; the intervals of differences take them as independent.
+- Circuits share the seeds of their starts. Verdicts rest on intervals that take circuits for independent; in Figs. 2,
+  3 and 4 those of the same differences paired by start stand beside them.
 - One data set stands behind Figs. 2 and 3; the section on data sets says how much another would change.
 - Nothing here is a quantum advantage: the circuits are simulated classically, and classical searches stand beside
   them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from qhn.arrays import Floats
-from qhn.paper.loop_errors import EXACT, Coverage, Descents
+from qhn.paper.loop_errors import EXACT, Coverage, Descents, share_that_holds
 from qhn.paper.pictures import one_legend, write_rows
 from qhn.paper.solver_errors import Solution, selected
 from qhn.report.plotting import Axes, in_own_style, save
 from qhn.report.style import BLACK, BLUE, COLOURS, COLUMN, GREEN, GREY, MARKERS, RED, new_figure
-from qhn.sweep.survey import Rate
 
 LINES = {"dilation": "-", "structured": "--"}
 
@@ -82,10 +82,9 @@ def loop_errors(path: Path, found: Sequence[Descents], covered: Sequence[Coverag
     for number, (name, colour, label) in enumerate(
         (("inside", BLUE, "what the circuits hold"), ("inside_true", RED, "true descent"))
     ):
-        rates = [Rate(int(getattr(one, name).sum()), getattr(one, name).size) for one in covered]
-        values = np.array([one.value for one in rates])
-        ends = np.array([one.interval for one in rates]).T
-        errors = np.abs(ends - values)
+        shares = [share_that_holds(getattr(one, name)) for one in covered]
+        values = np.array([one.value for one in shares])
+        errors = np.abs(np.array([(one.low, one.high) for one in shares]).T - values)
         places = shots * (1.08 if number else 0.92)
         panels[2].errorbar(places, values, errors, color=colour, marker=MARKERS[number], ms=3.5, lw=1, label=label)
     panels[2].axhline(0.95, color=GREEN, lw=0.8, ls="--", label="stated")
@@ -94,7 +93,9 @@ def loop_errors(path: Path, found: Sequence[Descents], covered: Sequence[Coverag
     for axes in panels:
         axes.set_xscale("log")
         axes.set_xlabel("shots of a segment")
-    write_rows(path.with_suffix(".csv"), [*_descent_rows(found), *_download_rows(covered)])
+    rows = [*_descent_rows(found), *_download_rows(covered)]
+    columns = dict.fromkeys(itertools.chain.from_iterable(rows), np.nan)  # of which each kind of row has only some
+    write_rows(path.with_suffix(".csv"), [columns | row for row in rows])
     return save(figure, path)
 
 
@@ -109,17 +110,22 @@ def _clouds(axes: Axes, shots: Sequence[int], errors: Sequence[Floats]) -> None:
 
 def _descent_rows(found: Sequence[Descents]) -> list[dict[str, Any]]:
     return [
-        {"what": "descent", "shots": one.shots, "number": seed, "error": end, "decrease_error": decrease}
-        | {"inside": "", "inside_true": ""}
+        {"what": "descent", "shots": one.shots, "number": seed}
+        | {"error": end, "decrease_error": decrease}
+        | {f"update_error_{number}": error for number, error in enumerate(updates, start=1)}
         for one in found
-        for seed, (end, decrease) in enumerate(zip(one.end_errors, one.decrease_errors, strict=True))
+        for seed, (end, decrease, updates) in enumerate(
+            zip(one.end_errors, one.decrease_errors, one.update_errors.tolist(), strict=True)
+        )
     ]
 
 
 def _download_rows(covered: Sequence[Coverage]) -> list[dict[str, Any]]:
     return [
-        {"what": "download", "shots": one.shots, "number": number, "error": error, "decrease_error": ""}
-        | {"inside": inside.mean(), "inside_true": true.mean()}
+        {"what": "download", "shots": one.shots, "number": number}
+        | {"error": one.errors[number], "stated": one.stated[number]}
+        | {"inside": one.inside[number].mean(), "inside_true": one.inside_true[number].mean()}
+        | {"decrease_within": int(one.is_decrease_within[number])}
         for one in covered
-        for number, (error, inside, true) in enumerate(zip(one.errors, one.inside, one.inside_true, strict=True))
+        for number in range(len(one.errors))
     ]

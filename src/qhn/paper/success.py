@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from qhn.baseline.classical import METHODS
-from qhn.paper.family import Family
-from qhn.paper.inference import Contrast, Difference, pooled
+from qhn.paper.contrast import Contrast, pooled
+from qhn.paper.depth_pictures import success
+from qhn.paper.family import APART, Family
+from qhn.paper.inference import Difference
 from qhn.paper.lab import Lab
-from qhn.paper.pictures import ORDERS, energies, name_of, success
+from qhn.paper.pairing import Paired
+from qhn.paper.pictures import ORDERS, energies, name_of
 from qhn.paper.section import Writer
 from qhn.sweep.report import gradients_words
 from qhn.sweep.survey import Group, Rate, Survey
@@ -97,7 +100,33 @@ def compare(
         {order: Difference.contrast(gain) for order, gain in gains.items()},
         Difference.contrast(gains["eq5"] - gains["authors"]),
         f"{in_words(higher)} minus {in_words(lower)}",
+        paired(survey, higher, lower, epsilon),
     )
+
+
+def paired(
+    survey: Survey, higher: Sequence[int], lower: Sequence[int], epsilon: float | None = None
+) -> dict[str, Paired]:
+    """The mean rate of some depths minus that of others, paired by start, in each order and between the orders."""
+    groups = [survey.group(order, depth) for order in ORDERS for depth in (*higher, *lower)]
+    seeds = {member.id: member.config.train.seed for member in survey.sweep.members}
+    starts = {tuple(seeds[str(member)] for member in group.columns["member"]) for group in groups}
+    assert len(starts) == 1  # each start of a circuit has its partner in the same row of every other
+    limit = epsilon or survey.sweep.config.epsilon[0]
+    outcomes = {_runs(*group.values): group.mean - group.optimum < limit for group in groups}
+    weights = {
+        order: {_runs(order, depth): 1 / len(higher) for depth in higher}
+        | {_runs(order, depth): -1 / len(lower) for depth in lower}
+        for order in ORDERS
+    }
+    text, authors = weights["eq5"], weights["authors"]
+    weights[APART] = {runs: text.get(runs, 0.0) - authors.get(runs, 0.0) for runs in text | authors}
+    return {name: Paired.of(outcomes, one) for name, one in weights.items()}
+
+
+def _runs(order: str, num_layers: int) -> tuple[str, int]:
+    """The name of a circuit's runs; the product state is the same runs in both orders of gates."""
+    return order if num_layers else "", num_layers
 
 
 def arm(survey: Survey, order: str, depths: Sequence[int], epsilon: float | None = None) -> Contrast:
@@ -114,10 +143,15 @@ def mean_arm(survey: Survey, order: str, depths: Sequence[int]) -> Contrast:
 
 
 def in_words(depths: tuple[int, ...]) -> str:
-    """Some depths in words, such as ``"2 and 3 layers"``."""
+    """Some depths in words.
+
+    >>> in_words((0,)), in_words((1,)), in_words((2, 3, 4))
+    ('product', '1 layer', '2, 3 and 4 layers')
+    """
     if depths == (0,):
         return "product"
-    return f"{' and '.join(map(str, depths))} layer{'s' * (depths != (1,))}"
+    *others, last = map(str, depths)
+    return f"{', '.join(others)}{' and ' * bool(others)}{last} layer{'s' * (depths != (1,))}"
 
 
 def rate(survey: Survey, order: str, num_layers: int, epsilon: float | None = None) -> Rate:

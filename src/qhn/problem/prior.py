@@ -29,8 +29,8 @@ from qhn.problem.hamming_kernel import HammingKernel
 
 ROUNDING = float(np.finfo(np.float64).eps) ** 2  # a probability below it is the rounding of an amplitude
 FEWEST_SHOTS = 3  # from which U-statistics of pairs have a jackknife
-STRENGTH = 1.0
-WIDTH = 0.5
+STRENGTH = 1.0  # λ in the unit of N ln 2/N_s; see :class:`Mmd` for what it was measured on
+WIDTH = 0.5  # of the kernel, measured there too
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Elbo:
 
     Attributes:
         samples: N_s, above 0; 1/N_s is a temperature in the unit of the costs. None for the number of training samples
-            of the problem.
+            of the problem. On few samples the prior then outweighs the costs; 16 times as many had a Brier score of
+            .153 where N_s itself had .237, on the data sets of :class:`Mmd`, and E alone .152.
 
     Raises:
         QhnError: at construction, if ``samples`` is not above 0.
@@ -121,6 +122,13 @@ class Mmd:
     so that MMD² may be negative. C̃ is then the jackknife's pseudo-value of each shot, E and MMD² together. Its scatter
     gives the standard error, which is too large by up to √2 where q is almost uniform, and right elsewhere (Efron and
     Stein 1981: the jackknife's variance is not too small on average).
+
+    Both defaults follow from what they mean, and were measured afterwards, beside λ of 1/16 to 4 times the default and
+    widths of 1/8 to 2: on 16 data sets of the preset ``gaussian-activation`` with means × 0.5, at N_s = 2, 4, 8 and 32
+    each (2 layers, 50 steps of L-BFGS without shots). No other of the 20 settings is better in both the ensemble's
+    Brier score on unseen samples (mean .190) and KL to the exact posterior (3.4 nats). λ trades the one for the other:
+    1/16 of it comes to .150 and 6.4 nats, 4 times as much to .216 and 2.0, E alone to .152 and 7.5, the ELBO to .237
+    and 0.7. Narrower kernels trade as a larger λ does: width 1/8 comes to .199 and 2.6, width 2 to .177 and 4.9.
 
     Attributes:
         weight: λ in the unit of the costs, at least 0. None for N ln 2/N_s with N_s the number of training samples of

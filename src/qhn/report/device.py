@@ -16,6 +16,7 @@ from qhn.estimator.readout import inverted_for
 from qhn.report.attempt import attempt
 from qhn.report.drift import Drift
 from qhn.report.jobs import ledger_of
+from qhn.run.machine import NOT_OF_THE_VENDOR
 from qhn.run.record import Record
 from qhn.run.session import BackendFacts
 
@@ -75,6 +76,12 @@ class DeviceReport:
         machine = self.record.config.train.machine
         return machine.knows_distribution and not machine.bills
 
+    @property
+    def _has_other_prices(self) -> bool:
+        """Whether the device bills, but no QPU seconds."""
+        machine = self.record.config.train.machine
+        return machine.bills and not machine.bills_seconds
+
     def lines(self) -> list[str]:
         """Lines for the page: qubits, suppression and mitigation as applied, calibration gaps, price, bills, drift."""
         words = [f"{name.replace('_', ' ')} {self.facts.facts[name]}" for name in APPLIED if name in self.facts.facts]
@@ -85,6 +92,7 @@ class DeviceReport:
         lines += [f"  assumed     {gap.words()}" for gap in self._placed[0].assumed]
         if self.facts.price:
             billed = " on a QPU; nothing was billed for this rehearsal" * self.is_rehearsal
+            billed += NOT_OF_THE_VENDOR * self._has_other_prices
             lines.append(f"  price       {self.facts.price.words()}{billed}")
         if known := self._billed():
             lines.append(f"  billed      {known}")
@@ -108,6 +116,8 @@ class DeviceReport:
         known = ledger_of(record)
         if not known.spent.jobs:
             return ""
+        if self._has_other_prices:
+            return f"{known.spent.shots:,} shots, for which the vendor has prices of its own; qhn jobs names the jobs"
         limit = record.config.train.max_qpu_seconds
         of = "" if limit is None else f" of {limit:,g}"
         spent = known.spent

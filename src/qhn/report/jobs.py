@@ -9,6 +9,7 @@ from qhn.backend import BackendError
 from qhn.backend.events import Event
 from qhn.backend.history import KnownJob
 from qhn.backend.ibm.jobs import Jobs
+from qhn.backend.terms import ids_of
 from qhn.budget.ledger import Ledger, ledger
 from qhn.run.checks import check_journal
 from qhn.run.record import Record
@@ -22,7 +23,7 @@ class JobLine:
     """A job of a run, as a row of a table.
 
     Attributes:
-        job_id: the service's identifier of the job.
+        job_id: the service's identifier of the job; several, joined by commas, where one request took several jobs.
         measures: the step, gradient and part that the job measures, in words, or ``self-test``.
         state: state of the job, by the service, or by the journal if it has ended or the service does not say.
         price_seconds: QPU seconds that the job should take.
@@ -30,6 +31,7 @@ class JobLine:
         bits: what became of the measured bits: ``"used"``, ``"to come"`` or ``"lost"``.
         counted_seconds: QPU seconds for which the job counts against a budget.
         earlier_bills: other QPU seconds that the service billed before it corrected them, the oldest first.
+        shots: number of shots of all circuits.
     """
 
     job_id: str
@@ -40,6 +42,20 @@ class JobLine:
     bits: str
     counted_seconds: float = 0.0
     earlier_bills: tuple[float, ...] = ()
+    shots: int = 0
+
+    @property
+    def ids(self) -> list[str]:
+        """The service's identifiers of the jobs, one by one."""
+        return ids_of([self.job_id])
+
+    def name(self) -> str:
+        """The first of the identifiers, and how many more there are.
+
+        >>> JobLine("a1,b2,c3", "step 0", "done", 0.0, None, "used").name()
+        'a1 and 2 more'
+        """
+        return self.ids[0] + f" and {len(self.ids) - 1} more" * (len(self.ids) > 1)
 
     def remark(self) -> str:
         """What the table does not say of the job's bill, in a line; empty if there is nothing.
@@ -104,8 +120,8 @@ def job_lines(record: Record, state_of: Callable[[str], str | None]) -> list[Job
         is_used = job_id in used or job.is_used_by(num_steps) or job.event is Event.SELF_TEST
         bits = "used" if is_used else "lost" if job.is_lost else "to come"
         state = "done" if job.event is Event.SELF_TEST else state.lower()
-        price, counted = job.price.seconds, job.spent.seconds
-        lines.append(JobLine(job_id, measures(job), state, price, job.billed, bits, counted, job.bills[:-1]))
+        price, counted, earlier = job.price.seconds, job.spent.seconds, job.bills[:-1]
+        lines.append(JobLine(job_id, measures(job), state, price, job.billed, bits, counted, earlier, job.price.shots))
     return lines
 
 
@@ -142,19 +158,30 @@ def ledger_of(record: Record) -> Ledger:
     return ledger(num_steps, record.timing(), history, last.shots if last else 0)
 
 
-def table(lines: list[JobLine]) -> str:
+def table(lines: list[JobLine], *, in_seconds: bool = True) -> str:
     """The jobs as an aligned table in text, with remarks on bills below it where there is something to say.
+
+    Args:
+        lines: the jobs.
+        in_seconds: whether they are billed in QPU seconds; otherwise the shots stand in their place.
 
     >>> print(table([JobLine("c1x", "step 0", "done", 2.0, None, "used")]))
     job  measures  state  price, s  billed, s  bits
     c1x  step 0    done        2.0          –  used
     """
+    sizes = ("price, s", "billed, s") if in_seconds else ("shots",)
     rows = [
-        (one.job_id, one.measures, one.state, f"{one.price_seconds:,.1f}", _bill(one.qpu_seconds), one.bits)
+        (
+            one.name(),
+            one.measures,
+            one.state,
+            *((f"{one.price_seconds:,.1f}", _bill(one.qpu_seconds)) if in_seconds else (f"{one.shots:,}",)),
+            one.bits,
+        )
         for one in lines
     ]
     remarks = [words for line in lines if (words := line.remark())]
-    return "\n".join([aligned(("job", "measures", "state", "price, s", "billed, s", "bits"), rows), *remarks])
+    return "\n".join([aligned(("job", "measures", "state", *sizes, "bits"), rows), *remarks])
 
 
 def _bill(seconds: float | None) -> str:

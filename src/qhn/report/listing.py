@@ -11,9 +11,10 @@ from qhn.errors import RecordError
 from qhn.report.jobs import ledger_of
 from qhn.run.directories import run_directories
 from qhn.run.record import Record
+from qhn.text import in_line
 
 HEAD = ("experiment", "run", "backend", "layers", "circuit", "shots", "seed", "steps", "QPU s", "ended")
-ROW = "  {:<21} {:<12} {:<13} {:>6} {:<15} {:>6} {:>5} {:>9} {:>7}  {:<12} {}"
+ROW = "  {:<21} {:<12} {:<15} {:>6} {:<15} {:>6} {:>5} {:>9} {:>7}  {:<12} {}"
 
 
 def preset_lines() -> Iterator[str]:
@@ -57,12 +58,12 @@ def study_lines(results: Path) -> Iterator[str]:
 def _run_line(record: Record) -> str:
     """One run's row of the table."""
     last, outcome, train, ansatz = record.last_step(), record.outcome(), record.config.train, record.config.ansatz
-    spent = f"{ledger_of(record).spent.seconds:,.1f}" if train.machine.bills else "–"
+    spent = f"{ledger_of(record).spent.seconds:,.1f}" if train.machine.bills_seconds else "–"
     values = f"{last.stated_mean()}, {last.best_cost:.6g}" if last else ""
     return ROW.format(
         record.directory.parent.name,
         record.directory.name,
-        train.backend,
+        in_line(train.backend, 15),
         getattr(ansatz, "num_layers", "–"),
         _circuit(ansatz),
         train.shots or "–",

@@ -280,11 +280,13 @@ class Report:
         return f"{f'{few:,} to ' if few != many else ''}{many:,} shots{twirled}"
 
     def _machine(self) -> str:
-        """The name of the backend, or the parameters of the depolarising noise, in words."""
+        """The name of the backend and whether it takes no seed, or the depolarising noise, in words."""
         config = self.record.config
         model = config.machine_settings
         if not isinstance(model, NoiseSettings):
-            return config.train.backend
+            sessions = self.record.sessions()
+            is_seedless = bool(sessions) and sessions[-1].backend.facts.get("seed") == "not taken"
+            return config.train.backend + " (takes no seed, so that the same run measures other bits)" * is_seedless
         errors = f"p1 {model.p1:g}, p2 {model.p2:g}, readout error {model.readout_error:g}"
         return f"{config.train.backend} after every gate of the {model.form} circuit ({errors})"
 
@@ -451,7 +453,7 @@ class Report:
         """A text on where the numbers come from: time that the run took, its sessions, machines and versions."""
         timing = self.record.timing()
         seconds = sum(entry["seconds"] or 0.0 for entry in timing)
-        qpu_seconds = ledger_of(self.record).spent.seconds if self.record.config.train.machine.bills else 0.0
+        qpu_seconds = ledger_of(self.record).spent.seconds if self.record.config.train.machine.bills_seconds else 0.0
         lines = [f"{seconds:,.1f} s in {len(timing)} steps, {qpu_seconds:,.1f} QPU s, in {self.record.directory}"]
         for session in self.record.sessions():
             versions = ", ".join(f"{name} {version}" for name, version in session.versions.items())

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from qhn.backend.journal import LOST
-from qhn.backend.machines import MACHINES, spelled
+from qhn.backend.machines import MACHINES, machine_of, spelled
 from qhn.backend.sampler import check_bits
 from qhn.backend.terms import Amount
 from qhn.budget.forecast import Forecast
@@ -148,7 +148,7 @@ def check_options(config: RunConfig, *, detach: bool, retry_self_test: bool) -> 
     for option, is_asked in (("--detach", detach), ("--retry-self-test", retry_self_test)):
         if is_asked and not config.train.machine.bills:
             takers = spelled(machine for machine in MACHINES if machine.bills)
-            raise QhnError(f"{option} goes with {takers}; {config.train.backend} computes here and now")
+            raise QhnError(f"{option} goes with {takers} and plug-ins that bill, not with {config.train.backend}")
 
 
 def check_journal(record: Record) -> None:
@@ -197,9 +197,10 @@ class BudgetNeeded(QhnError):
     def __init__(self, backend: str, needed: Sequence[Amount], price: float, table: str = "train") -> None:
         self.backend, self.num_steps, self.first, self.price = backend, len(needed), needed[0], price
         self.shots = shots = sum(one.shots for one in needed)
-        budget = f"max_qpu_seconds={math.ceil(price)}" if price else f"max_shots={shots}"
-        seconds = f"{price:,.1f} QPU seconds and " if price else ""
-        cheaper = "; qhn estimate says what would make them cheaper" * (table == "train")
+        in_seconds = price > 0 and machine_of(backend).bills_seconds
+        budget = f"max_qpu_seconds={math.ceil(price)}" if in_seconds else f"max_shots={shots}"
+        seconds = f"{price:,.1f} QPU seconds and " if in_seconds else ""
+        cheaper = "; qhn estimate says what would make them cheaper" * (table == "train" and in_seconds)
         super().__init__(
             f"a run on {backend} is paid for and needs a budget, such as --set {table}.{budget}; its {len(needed):,} "
             f"steps should take {seconds}{shots:,} shots. At a terminal it is asked for, and --yes agrees{cheaper}"

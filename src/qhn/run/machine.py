@@ -34,6 +34,8 @@ from qhn.run.session import BackendFacts, difference
 from qhn.run.step import Outcome
 from qhn.run.stopping import beyond_account, over_budget, over_evaluations
 
+NOT_OF_THE_VENDOR = " by the formula of IBM's devices; the vendor has prices of its own"  # behind a price
+
 
 class RunMachine:
     """The link between the training loop and a machine, which opens it, knows its price and counts what it took.
@@ -205,6 +207,7 @@ class RunMachine:
             return str(self.sampler.describe().get("remark", "")) if self.kind.knows_distribution else ""
         facts = BackendFacts(self._facts())
         billed = "" if self.open().paid else "; nothing is billed, this is a rehearsal"
+        billed += NOT_OF_THE_VENDOR * (self.kind.bills and not self.kind.bills_seconds)
         priced = f"; {facts.price.words()}{billed}" if facts.price else ""
         remark = f"; {facts.facts['remark']}" if "remark" in facts.facts else ""
         return f"{facts.layout_words()}{priced}{remark}"
@@ -424,8 +427,12 @@ class RunMachine:
         return beyond_account(self.needed(step, state), self.ledger(), backend.seconds_left())
 
     def budget_words(self) -> str:
-        """The QPU seconds spent, and those left of the budget, in one line; empty on machines other than devices."""
-        if not self.kind.is_priced or self.plan.config.train.shots is None:
+        """The QPU seconds spent, and those left of the budget, in one line; empty on machines that bill no seconds.
+
+        A rehearsal has those of the real device.
+        """
+        states = self.kind.bills_seconds if self.kind.bills else self.kind.is_priced
+        if not states or self.plan.config.train.shots is None:
             return ""
         return spent_words(self.plan.config.train, self.ledger().spent)
 

@@ -606,14 +606,17 @@ class Record:
             advice = ANEW if name == MANIFEST else AGAIN
             raise RecordError(f"{path} is damaged: {shown_error(error)}; {advice}") from None
 
-    def calibration(self) -> dict[str, Any] | None:
-        """The calibration that the device of the last session reported, as JSON values; None without a device.
+    def calibration(self, session: int = -1) -> dict[str, Any] | None:
+        """The calibration that the device of a session reported, as JSON values; None without a device.
+
+        Args:
+            session: number of the session, from 0; by default the last one.
 
         Raises:
             RecordError: if the file of the calibration is missing or damaged.
         """
         sessions = self.sessions()
-        name = sessions[-1].backend.calibration if sessions else None
+        name = sessions[session].backend.calibration if sessions else None
         if name is None:
             return None
         try:

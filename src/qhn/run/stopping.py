@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from qhn.backend.sampler import QuotaError
-from qhn.backend.terms import Amount, BudgetExceeded, Detached
+from qhn.backend.terms import Amount, BudgetExceeded, Detached, ids_of
 from qhn.budget.ledger import Ledger
 from qhn.budget.limits import Budgets
 from qhn.config.train import TrainConfig
@@ -145,7 +145,8 @@ def detached(job_ids: Sequence[str]) -> Outcome:
     """
     if not job_ids:
         return Outcome(Ending.DETACHED, "as many jobs wait as the account's plan allows; try qhn resume --detach later")
-    jobs = f"job {job_ids[0]} is" if len(job_ids) == 1 else f"{len(job_ids)} jobs are"
+    ids = ids_of(job_ids)
+    jobs = f"job {ids[0]} is" if len(ids) == 1 else f"{len(ids)} jobs are"
     return Outcome(
         Ending.DETACHED, f"{jobs} on the way; qhn jobs says how far, qhn resume goes on with what comes of it"
     )

@@ -61,8 +61,14 @@ def bills(plan: StudyPlan) -> bool:
     """Whether the trials of a study run on a QPU that is paid for.
 
     Raises:
-        QhnError: if only some of them do.
+        QhnError: if only some of them do, or what is billed is not known in QPU seconds.
     """
+    for config in plan.configs.values():
+        if config.train.machine.bills and not config.train.machine.bills_seconds:
+            raise QhnError(
+                f"a study has a budget of QPU seconds, and what {config.train.backend} bills is not known; train runs "
+                "one by one there, each with train.max_shots"
+            )
     machines = {config.train.machine.bills for config in plan.configs.values()}
     if len(machines) > 1:
         raise QhnError("some trials run on a QPU and others do not; give each study one machine")

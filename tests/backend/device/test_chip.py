@@ -14,6 +14,7 @@ from qiskit import QuantumCircuit
 from qiskit.providers import BackendV2, QubitProperties
 from qiskit.providers.fake_provider import GenericBackendV2
 from qiskit.transpiler import InstructionProperties
+from qiskit_aer import AerSimulator
 
 from qhn.backend.device.chip import DEFAULT_REP_DELAY, MAX_SHOTS, Chip, chip_of
 from qhn.backend.device.isa import check_isa
@@ -222,3 +223,22 @@ def test_limits_that_are_none_are_the_usual_ones(value: Any) -> None:
     chip = chip_of(device)
     assert (chip.rep_delay, chip.max_shots) == (DEFAULT_REP_DELAY, MAX_SHOTS)
     assert chip.rep_delay_range == (DEFAULT_REP_DELAY, DEFAULT_REP_DELAY)
+
+
+class Told:
+    """Properties of a vendor that have another form than those of IBM's client."""
+
+
+@pytest.mark.parametrize("properties", [None, Told()])
+def test_properties_of_another_form_are_not_read(properties: Any) -> None:
+    device = line()
+    device.properties = lambda: properties
+    assert chip_of(device).to_json() == chip_of(line()).to_json()
+
+
+def test_a_simulator_that_was_made_of_a_device_has_its_calibration_without_a_date() -> None:
+    device = line()
+    found, made = chip_of(device), chip_of(AerSimulator.from_backend(device))
+    assert made.date == ""
+    assert np.array_equal(made.readout_error, found.readout_error)
+    assert made.pairs == found.pairs

@@ -23,7 +23,8 @@ from qiskit_aer import AerSimulator
 
 import qhn
 from qhn.backend import BackendError
-from qhn.backend.vendor.client import VendorJob, ids_of
+from qhn.backend.terms import ids_of
+from qhn.backend.vendor.client import VendorJob
 from qhn.backend.vendor.connection import VendorConnection
 from qhn.seeds import Key
 from vendors import Job, Own
@@ -258,7 +259,7 @@ def raising(error: BaseException) -> Callable[[Callable[[], Any]], Any]:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (raising(RuntimeError("no\nroom")), r"the job of qhn:r:test:0 did not end well \(RuntimeError: no\\nroom\)"),
+        (raising(RuntimeError("no\nroom")), r"the job of qhn:r:test:0 did not end well \(RuntimeError: no room\)"),
         (lambda make: Job(lambda: [][0]), r"the job j1 of qhn:r:test:0 did not end well \(IndexError: list index"),
         (lambda make: None, "its run returned an object of type NoneType, which is no job"),
         (lambda make: make(), "its run returned an object of type Result, which is no job"),
@@ -289,7 +290,7 @@ def test_jobs_of_the_same_id_or_of_none_are_told_apart() -> None:
 
 def test_ids_with_commas_are_found_again() -> None:
     job = VendorJob([Job(dict, job_id=name) for name in ("a,b", "50%2C", 7)])
-    assert ids_of(job.job_id()) == ["a,b", "50%2C", "7"]
+    assert ids_of([job.job_id()]) == ["a,b", "50%2C", "7"]
 
 
 class Word(Enum):

@@ -137,7 +137,7 @@ def test_an_entry_point_is_a_name_and_a_prefix_of_names(module: Write, installed
         machine_of("acm")
     doctor = qhn("doctor").out
     assert "plug-in" in doctor
-    assert "--backend acme_<device>" in doctor
+    assert "acme_<device>" in doctor
 
 
 def test_names_that_are_built_in_stay_what_they_are(module: Write, installed: Callable[..., None]) -> None:
@@ -172,7 +172,7 @@ def test_broken_plug_ins_are_told_and_disturb_no_others(module: Write, installed
     ):
         package.open_backend("stale")
     assert "plug-in gone:make of backend stale cannot be imported" in qhn("run", *SMALL, "--backend", "stale").err
-    assert "✗" in next(line for line in qhn("doctor").out.splitlines() if "gone:make" in line)
+    assert "cannot be imported" in next(line for line in qhn("doctor").out.splitlines() if "gone:make" in line)
 
 
 OWN_MACHINE = """
@@ -227,7 +227,7 @@ def test_a_record_is_read_without_its_module_and_without_running_it(
             assert "Traceback" not in result.err
             assert (result.code == 0) == (words != ("jobs",)), result.err
         assert "mine:make" in qhn("list").out
-        assert "whose shots are not paid for" in qhn("jobs").err
+        assert "qhn keeps jobs of" in qhn("jobs").err
         new_process()
         resumed = qhn("resume", "--steps", "3")
         assert resumed.code == 2

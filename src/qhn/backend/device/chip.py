@@ -212,11 +212,12 @@ def chip_of(device: BackendV2) -> Chip:
                 measured.append(duration)
             elif isinstance(target.operation_from_name(name), Gate):
                 gates[name, tuple(qubits)] = error, duration
-    properties = _properties(device)
+    properties = _properties_of(device)
     faulty: set[int] = set()
     date = ""
     if properties is not None:
-        date = "" if properties.last_update_date is None else properties.last_update_date.isoformat()
+        updated = getattr(properties, "last_update_date", None)
+        date = updated.isoformat() if updated is not None else ""
         faulty = set(properties.faulty_qubits())
         for gate in properties.faulty_gates():
             gates[gate.gate, tuple(gate.qubits)] = DEAD, 0.0
@@ -246,11 +247,11 @@ def chip_of(device: BackendV2) -> Chip:
     )
 
 
-def _properties(device: BackendV2) -> Any:
-    """What a device of IBM's client, or a simulator of one, tells beside its target; None if it tells nothing there."""
+def _properties_of(device: BackendV2) -> Any:
+    """The properties that a device reports beside its target, if they have the form of IBM's; None otherwise."""
     found = device.properties() if callable(getattr(device, "properties", None)) else None
-    needed = ("last_update_date", "faulty_qubits", "faulty_gates", "qubit_property")
-    return found if all(hasattr(found, name) for name in needed) else None
+    methods = ("faulty_qubits", "faulty_gates", "qubit_property")
+    return found if all(callable(getattr(found, name, None)) for name in methods) else None
 
 
 def _readout_errors(properties: Any, qubit: int) -> Floats:

@@ -11,7 +11,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from qhn.errors import QhnError
 from qhn.text import in_line
 
 CLIENT_LOGS = ("qiskit_ibm_runtime", "ibm_cloud_sdk_core", "urllib3")
+OWN_PARTS = slice(6, 8)  # of a CRN: the account and the instance; the others are the same for many
+SHORTEST_SECRET = 6  # characters; a shorter text would be found in others by chance
 NO_ACCOUNT = (
     "no IBM account found; save one once with QiskitRuntimeService.save_account(token=…, instance=…) or set "
     "QISKIT_IBM_TOKEN and QISKIT_IBM_INSTANCE; the backend fake_torino rehearses a run without one"
@@ -265,3 +267,22 @@ def silent() -> Iterator[None]:
     finally:
         for log, level in zip(logs, levels, strict=True):
             log.setLevel(level)
+
+
+def secrets_of(service: Any) -> tuple[str, ...]:
+    """Texts by which the account could be known or used: its token, and its instances with the parts of their CRNs.
+
+    They serve to keep them out of files, and are written nowhere.
+
+    Args:
+        service: Qiskit's object for the service.
+    """
+    found = {os.environ.get(name, "") for name in ("QISKIT_IBM_TOKEN", "QISKIT_IBM_INSTANCE")}
+    with silent(), suppress(Exception):
+        account = service.active_account() or {}
+        found |= {str(account.get(name) or "") for name in ("token", "instance")}
+    with silent(), suppress(Exception):
+        found.add(str(service.active_instance()))
+    for crn in [text for text in found if text.startswith("crn:")]:
+        found |= {part.removeprefix("a/") for part in crn.split(":")[OWN_PARTS]}
+    return tuple(sorted(text for text in found if len(text) >= SHORTEST_SECRET))

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from qiskit.providers import BackendV2
+from qiskit.providers.exceptions import JobError
 from qiskit_ibm_runtime.exceptions import RuntimeInvalidStateError, RuntimeJobFailureError, RuntimeJobNotFound
 
+from qhn.backend.events import CLIENT
 from qhn.backend.ibm.account import account_device, silent
-from qhn.backend.ibm.failure import QUOTA_SPENT, Kind, kind_of, retry_after
+from qhn.backend.ibm.failure import ENDED, QUOTA_SPENT, Kind, kind_of, retry_after
 from qhn.backend.sampler import BackendError
 from qhn.backend.terms import Terms
 
@@ -63,6 +65,30 @@ class Connection:
         """Whether jobs can be submitted together, in a batch or a session."""
         return self.service is not None
 
+    @property
+    def title(self) -> str:
+        """The name of the machine, for messages."""
+        return str(self.device.name)
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The packages that could get an order of bits or angles wrong: a self-test holds for their versions."""
+        return CLIENT
+
+    def hearing(self) -> contextlib.AbstractContextManager[None]:
+        """Suppress the warnings and log lines of the client while it is called, as they can hold account data."""
+        return silent()
+
+    def has_ended(self, job_id: str | None, kind: Kind, error: BaseException) -> bool:
+        """Whether a failure means that nothing more comes of a job, so that it may be submitted again.
+
+        Args:
+            job_id: id of the job; None if it was never accepted.
+            kind: kind of the failure.
+            error: the exception of the client.
+        """
+        return kind in ENDED or isinstance(error, JobError)
+
     def complaint(self, job: str, kind: Kind, error: BaseException) -> str:
         """The message for the user about a job that did not end well.
 
@@ -71,7 +97,7 @@ class Connection:
             kind: kind of the failure.
             error: the exception of the client; only its name is told, as its text can hold account data.
         """
-        return f"{self.device.name}: {job} did not end well ({type(error).__name__}); {kind.value}"
+        return f"{self.title}: {job} did not end well ({type(error).__name__}); {kind.value}"
 
     def remember(self, job: Any) -> str:
         """Remember a job that was just submitted, and return its id."""

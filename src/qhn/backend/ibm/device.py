@@ -238,7 +238,7 @@ class DeviceSampler:
             (job,) = run_all(self.jobs, [submission], keep=False)
             return job.job_id, complaint(self._by_tile(job.bits), test.expected)
 
-        digest = self._digest(test.angles, SHOTS, 0)
+        digest = measured_digest(self.placement, test.angles, SHOTS, 0)
         self._self_tests.make(run, digest, measure, circuit=BARE if test.is_bare else None)
 
     def _submission(
@@ -268,7 +268,7 @@ class DeviceSampler:
             pubs,
             self.placement.settings,
             tag=tag,
-            digest=self._digest(angles, shots, len(calibration)),
+            digest=measured_digest(self.placement, angles, shots, len(calibration)),
             circuits=circuits,
             shots=shots,
             price_seconds=self.placement.job_seconds(circuits, shots),
@@ -281,11 +281,6 @@ class DeviceSampler:
 
         return Submission(request, (len(angles), shots, len(self.placement.tiles) * self.ansatz.num_qubits), read)
 
-    def _digest(self, angles: Floats, shots: int, calibrations: int) -> str:
-        """The hash of everything that a job measures: angles, shots, and the qubits in use."""
-        asked = repr((self.placement.qubits, self.placement.folded, shots, calibrations))
-        return hashlib.sha256(angles.tobytes() + asked.encode()).hexdigest()
-
     def _readout_counts(self, jobs: list[JobResult]) -> ReadoutCounts | None:
         """Readout errors counted in the calibration circuits of all jobs; None if there are none."""
         if not self.placement.settings.calibrate:
@@ -294,6 +289,19 @@ class DeviceSampler:
         zeros, ones = (np.concatenate([job.calibration[state] for job in jobs]) for state in (0, 1))
         counts = np.stack([zeros.sum(axis=0, dtype=np.int64), (1 - ones).sum(axis=0, dtype=np.int64)], axis=-1)
         return ReadoutCounts(counts.reshape(*shape, 2), len(zeros), self.placement.qubits)
+
+
+def measured_digest(placement: Placement, angles: Floats, shots: int, calibrations: int) -> str:
+    """The hash of everything that a job measures: angles, shots, and the qubits in use.
+
+    Args:
+        placement: the placed circuit.
+        angles: sets of angles, ``[num_executions, num_tiles·num_parameters]``.
+        shots: number of measurements of each circuit.
+        calibrations: number of calibration circuits.
+    """
+    asked = repr((placement.qubits, placement.folded, shots, calibrations))
+    return hashlib.sha256(angles.tobytes() + asked.encode()).hexdigest()
 
 
 def _applied(name: str, settings: DeviceSettings) -> dict[str, Any]:

@@ -8,15 +8,17 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from qhn.backend import BackendError, open_backend
+from qhn.backend.vendor.installed import installed
 from qhn.circuit.hypernetwork import product_state
-from qhn.errors import QhnError
 from qhn.seeds import Key
 from qhn.text import aligned
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 OLDEST_CLIENT = (0, 51)  # the first whose bits are in the right order
 OPEN_PLAN = "600 in 28 days are the Open plan's"
+OLD_HOURS = 48  # of a calibration, which is usually made anew every day
 Verdict = Literal["ok", "note", "bad", "no account", "unreachable"]
 
 
@@ -53,23 +56,17 @@ class Finding:
 
 def examine() -> Iterator[Finding]:
     """Make all checks in order; those that depend on an account only if there is one."""
+    yield from examine_installation()
+    service = yield from examine_account()
+    if service is not None:
+        yield _devices(service)
+
+
+def examine_installation() -> Iterator[Finding]:
+    """Check the versions of the packages, and that a rehearsal returns bits in the right order."""
     yield _versions()
     yield _rehearsal()
     yield from _plug_ins()
-    yield from _account()
-
-
-def _plug_ins() -> Iterator[Finding]:
-    """Import what each installed plug-in names; nothing is opened."""
-    from qhn.backend.vendor.plug_in import named, spellings
-
-    for name in spellings():
-        try:
-            named(name.partition("<")[0])
-        except QhnError as error:
-            yield Finding("plug-in", "bad", str(error))
-        else:
-            yield Finding("plug-in", "ok", f"--backend {name}")
 
 
 def _versions() -> Finding:
@@ -108,7 +105,21 @@ def _rehearsal() -> Finding:
     return Finding("rehearsal", "ok", "fake_manila runs; --backend fake_<device> costs nothing")
 
 
-def _account() -> Iterator[Finding]:
+def _plug_ins() -> Iterator[Finding]:
+    """The machines of installed plug-ins, and whether they can be imported; none is opened."""
+    for one in installed():
+        if one.complaint:
+            yield Finding("plug-in", "note", f"{one.spelling}, {one.where}, {one.complaint}")
+        else:
+            yield Finding("plug-in", "ok", f"{one.spelling}, {one.where}")
+
+
+def examine_account() -> Generator[Finding, None, Any]:
+    """Check the account and what it has left.
+
+    Returns:
+        Qiskit's object for the service; None if there is no account, or it cannot be used now.
+    """
     from qhn.backend.ibm import account
 
     path = account.account_file()
@@ -122,26 +133,31 @@ def _account() -> Iterator[Finding]:
         service = account.connect()
     except account.NoAccount as error:
         yield Finding("account", "no account", str(error))
-        return
+        return None
     except account.RefusedAccount as error:
         yield Finding("service", "bad", str(error))
-        return
+        return None
     except BackendError as error:
         yield Finding("service", "unreachable", str(error))
-        return
+        return None
     try:
         left = account.usage(service)
         yield _usage(left)
     except BackendError as error:
         yield Finding("usage", "unreachable", f"{error}; try again later")
+    return service
+
+
+def _devices(service: Any) -> Finding:
+    """All devices of the account as a table."""
+    from qhn.backend.ibm import account
+
     try:
         reached = account.devices(service)
     except BackendError as error:
-        yield Finding("devices", "unreachable", f"{error}; try again later")
-        return
+        return Finding("devices", "unreachable", f"{error}; try again later")
     if not any(device.operational for device in reached):
-        yield Finding("devices", "bad", "the account reaches no device that works now; check its instance, or wait")
-        return
+        return Finding("devices", "bad", "the account reaches no device that works now; check its instance, or wait")
     rows = [
         (
             device.name,
@@ -152,7 +168,7 @@ def _account() -> Iterator[Finding]:
         for device in reached
     ]
     table = aligned(("device", "qubits", "jobs waiting", "between shots"), rows)
-    yield Finding("devices", "ok", f"{len(rows)}, the shortest queue first\n\n{table}")
+    return Finding("devices", "ok", f"{len(rows)}, the shortest queue first\n\n{table}")
 
 
 def _usage(found: Usage) -> Finding:
@@ -163,3 +179,19 @@ def _usage(found: Usage) -> Finding:
     if found.remaining <= 0:
         return Finding("usage", "bad", f"{words}, none left: wait until the period is over ({OPEN_PLAN})")
     return Finding("usage", "ok", f"{words}, {found.remaining:,.0f} left")
+
+
+def age_of(date: str) -> str:
+    """How long ago a device was calibrated, in words that follow the time; empty if the time cannot be read.
+
+    Args:
+        date: the time of the calibration by ISO 8601.
+
+    >>> age_of("2001-01-01T00:00:00+00:00").endswith("days old"), age_of("yesterday")
+    (True, '')
+    """
+    try:
+        hours = max(0.0, (time.time() - datetime.fromisoformat(date).timestamp()) / 3600)
+    except ValueError:
+        return ""
+    return f", {hours / 24:,.0f} days old" if hours > OLD_HOURS else f", {hours:,.0f} hours ago"

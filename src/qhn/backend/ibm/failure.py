@@ -53,7 +53,7 @@ class Kind(Enum):
 
 def kind_of(error: BaseException) -> Kind:
     """The kind of failure behind an exception of Qiskit's client."""
-    codes, status = _codes(error), status_of(error)
+    codes, status = codes_of(error), status_of(error)
     if QUOTA_SPENT in codes:
         return Kind.QUOTA
     if TOO_MANY_WAIT in codes:
@@ -107,7 +107,7 @@ def kind_at_reading(error: BaseException) -> Kind:
 
 def has_code(error: BaseException, code: int) -> bool:
     """Whether the service refused a request with the given error code."""
-    return code in _codes(error)
+    return code in codes_of(error)
 
 
 def status_of(error: BaseException) -> int | None:
@@ -144,7 +144,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
-def _codes(error: BaseException) -> set[int]:
+def codes_of(error: BaseException) -> set[int]:
     """The service's own error codes in the texts of an exception and of the answers that it came from."""
     texts = [text for one in _causes(error) for text in (str(one), *(answer.text for answer in _answers(one)))]
     return {int(found[1] or found[2]) for text in texts for found in CODE.finditer(text)}

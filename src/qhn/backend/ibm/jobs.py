@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from qiskit.providers.exceptions import JobError
 from qiskit_ibm_runtime import Batch
 
 from qhn.backend.events import UNSAID, Entry, Event
@@ -28,16 +27,17 @@ from qhn.backend.history import AT_LIMIT, History, KnownJob
 from qhn.backend.ibm.account import silent
 from qhn.backend.ibm.connection import FINAL, RENEWALS, WAITING, Connection
 from qhn.backend.ibm.failure import (
-    ENDED,
     NO_SESSIONS,
     ODD_ANSWERS,
     SESSION_CLOSED,
     Classify,
     Kind,
+    codes_of,
     has_code,
     kind_at_reading,
     kind_at_submission,
     kind_of,
+    status_of,
 )
 from qhn.backend.ibm.session import close_session, note_session, open_session, settle_sessions
 from qhn.backend.journal import Journal
@@ -283,7 +283,7 @@ class Jobs:
         failures = sum(one.event is Event.FAILED and one.kind != Kind.QUOTA.name.lower() for one in own)
         if failures >= TOO_MANY_FAILURES:
             raise BackendError(
-                f"{self.connection.device.name}: {request.tag} failed {failures} times; qhn jobs names its jobs, and "
+                f"{self.connection.title}: {request.tag} failed {failures} times; qhn jobs names its jobs, and "
                 "qhn resume, without --detach, tries once more"
             )
 
@@ -309,8 +309,8 @@ class Jobs:
             self.terms.tell(
                 f"the client cannot read the job {lost[-1]} of an earlier process; it is submitted once more"
             )
-        elif own and own[-1].job_id is None and own[-1].event in (Event.INTENT, Event.OUT_OF_REACH):
-            self.terms.tell(f"{request.tag} may have been accepted before an earlier process died; see your account")
+        elif own and own[-1].event in (Event.INTENT, Event.OUT_OF_REACH) and own[-1].job_id is None:
+            self.terms.tell(f"{request.tag} may have been accepted, although no answer came back; see your account")
 
     @contextlib.contextmanager
     def _mode(self, requests: Sequence[Request]) -> Iterator[Any]:
@@ -409,7 +409,7 @@ class Jobs:
         failures, waited = 0, 0.0
         while True:
             try:
-                with silent():
+                with self.connection.hearing():
                     job = request.submit(mode or self.connection.device, self._tags(request), execution_limit)
             except Exception as error:
                 failure = error  # left before the service is asked anew, whose errors are none of this one
@@ -489,7 +489,7 @@ class Jobs:
             raise
         except Exception as error:
             found = kind(error)
-            ended = found in ENDED or isinstance(error, JobError)
+            ended = self.connection.has_ended(job_id, found, error)
             entry = Entry(
                 Event.FAILED if ended else Event.OUT_OF_REACH,
                 tag=request.tag,
@@ -497,10 +497,12 @@ class Jobs:
                 qpu_seconds=self.connection.bill(job_id) if job_id and ended else UNSAID,
                 error=type(error).__name__,
                 kind=found.name.lower(),
+                status=status_of(error),
+                codes=sorted(codes_of(error)) or None,
             )
             self._note(entry)
             if found is Kind.QUOTA:
-                raise QuotaError(f"{self.connection.device.name}: {found.value}") from None
+                raise QuotaError(f"{self.connection.title}: {found.value}") from None
             job = f"the job of {request.tag}" if job_id is None else f"the job {job_id} of {request.tag}"
             raise BackendError(self.connection.complaint(job, found, error)) from None
 

@@ -24,7 +24,7 @@ from qiskit.providers import BackendV2
 from qhn.arrays import Bits, Floats
 from qhn.backend.device.isa import measured_qubits, prepared_circuits
 from qhn.backend.device.placement import Placement
-from qhn.backend.events import Entry
+from qhn.backend.events import CLIENT, Entry
 from qhn.backend.ibm.certain import certain_outcomes
 from qhn.circuit.ansatz import GateCircuit
 from qhn.circuit.hypernetwork import Hypernetwork, product_state
@@ -173,9 +173,20 @@ def complaint(measured: Bits, expected: Bits) -> str | None:
     return f"only {right:.0%} of the bits come back as they were prepared: angles or bits are in a wrong order"
 
 
-def versions() -> dict[str, str]:
-    """Versions of the packages that could get an order wrong; the outcome of a self-test holds for these only."""
-    return {name: importlib.metadata.version(name) for name in ("qiskit", "qiskit-ibm-runtime", "qhn")}
+def versions(packages: Iterable[str] = CLIENT) -> dict[str, str]:
+    """The installed versions of packages that could get an order wrong; a self-test holds for these only.
+
+    Args:
+        packages: names of the packages; one that is not installed has the version ``"none"``.
+    """
+    return {name: _version(name) for name in packages}
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
 
 
 def is_due(self_tests: Iterable[Entry]) -> bool:
@@ -203,9 +214,9 @@ def failed_before(own: Sequence[Entry], others: Iterable[Entry], device: str, di
 
 
 def _is_of_client(test: Entry) -> bool:
-    """Whether a test was made with the versions of Qiskit and its client that are installed."""
-    stated, installed = ({**known, "qhn": ""} for known in (test.versions or {}, versions()))
-    return stated == installed
+    """Whether a test was made with the versions of Qiskit, its client and a vendor's that are installed."""
+    stated = test.versions or {}
+    return {**stated, "qhn": ""} == {**versions({*CLIENT, *stated}), "qhn": ""}
 
 
 def _is_of_this_release(test: Entry) -> bool:

@@ -71,6 +71,20 @@ class Submission:
     read: Callable[[Any], tuple[Bits, list[Bits]]]
 
 
+def read_result(result: Any, calibrations: int) -> tuple[Bits, list[Bits]]:
+    """The bits of a job that measured one circuit at several sets of angles, and then calibration circuits.
+
+    Args:
+        result: the result that Qiskit's client returns.
+        calibrations: number of calibration circuits.
+
+    Returns:
+        The bits of the circuit, ``[num_executions, shots, num_clbits]`` with bit 0 first, and those of each calibration
+        circuit, ``[shots, num_clbits]``.
+    """
+    return read_bits(result), [read_bits(result, index) for index in range(1, 1 + calibrations)]
+
+
 def run_all(jobs: Jobs, submissions: Sequence[Submission], *, keep: bool) -> list[JobResult]:
     """Run one job for each submission, all submitted together, and return their results in order.
 

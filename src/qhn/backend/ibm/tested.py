@@ -68,7 +68,7 @@ class SelfTests:
                 job_id=job_id,
                 digest=digest,
                 complaint=wrong,
-                versions=versions(),
+                versions=versions(self.jobs.connection.packages),
                 device=self.device,
                 circuit=circuit,
             )

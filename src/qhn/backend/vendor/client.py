@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import sys
 from collections.abc import Sequence
@@ -17,10 +18,10 @@ from qiskit.providers import BackendV2
 from qhn.arrays import Bits
 from qhn.backend.ibm.jobs import Request
 from qhn.backend.settings import DeviceSettings
+from qhn.backend.terms import joined_ids
 from qhn.backend.vendor.results import Pub, WrongAnswer, bits_of_primitive, bits_of_results, bound_circuits
 
-BETWEEN = ","  # between the ids of jobs that serve one request
-ESCAPES = (("%", "%25"), (BETWEEN, "%2C"))  # in an id, so that it can be told from others
+MEMORY, SEED = "memory", "seed_simulator"  # options of simulators: single shots, and the seed of their random numbers
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class VendorJob:
         It is empty if one of them has none.
         """
         ids = [getattr(job, "job_id", lambda: None)() for job in self.jobs]
-        return "" if None in ids or "" in ids else BETWEEN.join(map(_escaped, ids))
+        return "" if None in ids or "" in ids else joined_ids(map(str, ids))
 
     def status(self) -> str:
         """The state of the job that is least far: QUEUED, RUNNING, DONE, ERROR or CANCELLED."""
@@ -78,29 +79,13 @@ def _state(status: Any) -> str:
     return OTHER_WORDS.get(word, word)
 
 
-def _escaped(job_id: object) -> str:
-    text = str(job_id)
-    for mark, escape in ESCAPES:
-        text = text.replace(mark, escape)
-    return text
-
-
-def ids_of(joined: str) -> list[str]:
-    """The ids of the vendor's jobs in the id of a :class:`VendorJob`.
-
-    >>> ids_of("c1,c%2C2")
-    ['c1', 'c,2']
-    """
-    found = []
-    for text in joined.split(BETWEEN):
-        for mark, escape in reversed(ESCAPES):
-            text = text.replace(escape, mark)
-        found.append(text)
-    return found
-
-
 class VendorClient(Protocol):
     """The part of a client that differs between a backend and a sampler."""
+
+    @property
+    def takes_seed(self) -> bool:
+        """Whether the same seed gives the same bits."""
+        ...
 
     def submit(self, pubs: Sequence[Pub], shots: int, seed: int) -> VendorJob:
         """Submit PUBs as one job, or as several where one takes no more circuits."""
@@ -148,23 +133,29 @@ class BackendClient(VendorClient):
     def __init__(self, device: BackendV2) -> None:
         self.device = device
 
+    @property
+    def takes_seed(self) -> bool:
+        """Whether the backend has the option ``seed_simulator``."""
+        return SEED in self.device.options
+
     def submit(self, pubs: Sequence[Pub], shots: int, seed: int) -> VendorJob:
         """Run the bound circuits of all PUBs, in as few jobs as the backend takes.
 
         Single shots are asked for, and a simulator is given the seed, if the backend has options of these names.
         """
-        circuits = bound_circuits(pubs)
+        circuits, jobs = bound_circuits(pubs), VendorJob([])
         most = self.device.max_circuits or len(circuits)
-        parts = [circuits[first : first + most] for first in range(0, len(circuits), most)]
-        seeds = [seed] if len(parts) == 1 else np.random.default_rng(seed).integers(2**32, size=len(parts)).tolist()
-        known = self.device.options
-        options = {"shots": shots} | ({"memory": True} if "memory" in known else {})
-        return VendorJob(
-            [
-                self.device.run(part, **options, **({"seed_simulator": own} if "seed_simulator" in known else {}))
-                for part, own in zip(parts, seeds, strict=True)
-            ]
-        )
+        for first in range(0, len(circuits), most):
+            own = seed if not first else int(np.random.SeedSequence([seed, first]).generate_state(1)[0])
+            options = {name: value for name, value in ((MEMORY, True), (SEED, own)) if name in self.device.options}
+            try:
+                job = self.device.run(circuits[first : first + most], shots=shots, **options)
+            except Exception:
+                with contextlib.suppress(Exception):  # those that were accepted would be paid for, and serve nothing
+                    jobs.cancel()
+                raise
+            jobs = VendorJob([*jobs.jobs, job])
+        return jobs
 
     def bits(self, result: Any, pubs: Sequence[Pub], shots: int) -> list[Bits]:
         """The bits of each PUB; shots of which only counts are known come in random, but reproducible order."""
@@ -180,6 +171,11 @@ class SamplerClient(VendorClient):
 
     def __init__(self, sampler: BaseSamplerV2) -> None:
         self.sampler = sampler
+
+    @property
+    def takes_seed(self) -> bool:
+        """Whether it is a sampler of Qiskit or Aer that draws by a seed; others draw as they are made."""
+        return _seeded(self.sampler, 0) is not self.sampler
 
     def submit(self, pubs: Sequence[Pub], shots: int, seed: int) -> VendorJob:
         """Run the PUBs as one job; samplers of Qiskit and Aer draw by the seed, others as they are made."""

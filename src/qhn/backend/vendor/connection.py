@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -15,8 +16,9 @@ from qiskit.providers.exceptions import JobError
 from qhn.backend.ibm import connection as ibm
 from qhn.backend.ibm.connection import Connection
 from qhn.backend.ibm.failure import Kind
-from qhn.backend.vendor.client import VendorJob, ids_of
-from qhn.errors import QhnError
+from qhn.backend.terms import ids_of
+from qhn.backend.vendor.client import VendorJob
+from qhn.errors import QhnError, QhnWarning
 from qhn.text import in_line
 
 Answer = TypeVar("Answer")
@@ -24,6 +26,7 @@ GOING = (*ibm.WAITING, "RUNNING")  # states of a job that has not ended
 NAMELESS = "no-id-"  # before the ids that jobs without an id of their own are given here
 MAX_WORDS = 300  # characters of the message of a vendor's exception
 RETRIEVERS = ("retrieve_job", "job")  # methods of backends and providers that return a job by its id
+FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 
 
 class VendorService:
@@ -38,7 +41,7 @@ class VendorService:
 
     def job(self, job_id: str) -> VendorJob:
         """The job of the given id, or the jobs of several ids joined by commas."""
-        return VendorJob([self._retrieve(one) for one in ids_of(job_id)])
+        return VendorJob([self._retrieve(one) for one in ids_of([job_id])])
 
     def jobs(self, *, job_tags: list[str], limit: int | None = None) -> list[Any]:
         """The jobs with the given tags: none, since the vendor knows no tags."""
@@ -65,10 +68,13 @@ class VendorConnection(Connection):
     Attributes:
         name: name of the machine, for messages.
         bills: whether its jobs are billed, so that they are found again by their ids where that is possible.
+        client: name of the vendor's package; None if its object is of none that is installed.
     """
 
     name: str = ""
     bills: bool = False
+    client: str | None = None
+    _heard: set[str] = field(default_factory=set, init=False)  # warnings that were passed on
     _ids: set[str] = field(default_factory=set, init=False)  # of all jobs of this process
 
     @property
@@ -92,12 +98,50 @@ class VendorConnection(Connection):
         """Never: jobs are submitted one by one."""
         return False
 
+    @property
+    def title(self) -> str:
+        """The name of the machine, for messages; samplers have none of their own."""
+        return self.name
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The packages that could get an order of bits or angles wrong: the vendor's is one of them."""
+        return super().packages if self.client is None else (*super().packages, self.client)
+
+    @contextlib.contextmanager
+    def hearing(self) -> Iterator[None]:
+        """Pass warnings of the vendor's client on, each once, as warnings of this package.
+
+        Those of a machine that bills are suppressed, as they can hold account data, and so are those for developers.
+        """
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("ignore" if self.bills else "always")
+            for category in FOR_DEVELOPERS:
+                warnings.simplefilter("ignore", category)
+            yield
+        for words in dict.fromkeys(_in_words(one.message) for one in caught):
+            if words not in self._heard:
+                self._heard.add(words)
+                warnings.warn(QhnWarning(f"{self.name} warns: {words}"), stacklevel=2)
+
+    def has_ended(self, job_id: str | None, kind: Kind, error: BaseException) -> bool:
+        """Whether a failure means that nothing more comes of a job, so that it may be submitted again.
+
+        What a vendor's exception means is not known, so that the job's own state decides, once it was accepted. Before
+        that, only an error over what was asked says that it was not.
+        """
+        if kind is Kind.UNREADABLE:
+            return True
+        if job_id is None:
+            return isinstance(error, (TypeError, ValueError, JobError)) and not isinstance(error, OSError)
+        return self.state_if_known(job_id) in ("ERROR", "CANCELLED")
+
     def complaint(self, job: str, kind: Kind, error: BaseException) -> str:
         """The message about a job that failed; a machine that bills has its own words for account data left out."""
         if isinstance(error, EndedBadly | Unanswered) and error.__cause__ is not None:
             error = error.__cause__
         is_told = not self.bills or isinstance(error, QhnError)
-        words = in_line(error, MAX_WORDS) if is_told else ""
+        words = _in_words(error) if is_told else ""
         found = f"{self.name}: {job} did not end well ({type(error).__name__}{': ' * bool(words)}{words})"
         if self.bills and kind is Kind.TRANSIENT and job.startswith("the job of"):  # no id of it is known
             found += "; it may go on at the vendor all the same, see your account before you go on with qhn resume"
@@ -149,13 +193,18 @@ class VendorConnection(Connection):
     def ask(self, question: Callable[[], Answer]) -> Answer:
         """Put a question to the vendor's client once, and return the answer.
 
-        What the client prints goes to the standard error.
+        What the client prints goes to the standard error, and what it warns of is passed on.
         """
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr), self.hearing():
             return question()
 
     def renew(self) -> None:
         """Leave the connection as it is: the vendor's client renews its own."""
+
+
+def _in_words(text: object) -> str:
+    """A text of the vendor's client as a part of one line."""
+    return in_line(" ".join(str(text).split()), MAX_WORDS)
 
 
 def retriever_of(device: Any) -> Callable[[str], Any] | None:

@@ -16,6 +16,12 @@ from qhn.backend.device.chip import DEAD, chip_of
 DIGITS = 12  # hexadecimal digits of a digest in the facts of a machine
 
 
+def package_of(found: BackendV2 | BaseSamplerV2) -> str | None:
+    """The installed package that the class of a vendor's object comes from; None of a module of the user's own."""
+    names = packages_distributions().get(type(found).__module__.partition(".")[0], [])
+    return names[0] if names else None
+
+
 def backend_of(found: BackendV2 | BaseSamplerV2) -> BackendV2 | None:
     """The backend whose instructions circuits are compiled for; None of a sampler that takes any circuit."""
     if isinstance(found, BackendV2):
@@ -52,9 +58,9 @@ def facts_of(name: str, found: BackendV2 | BaseSamplerV2) -> dict[str, Any]:
     if "errors" not in facts:  # a simulator of a device makes its model of what that reports, when it first runs
         models = [_noise_of(one) for one in (device, found, getattr(found, "_backend", None))]
     facts["built"] = _digest([pairs, [model for model in models if model is not None]])
-    names = packages_distributions().get(kind.__module__.partition(".")[0], [])
+    package = package_of(found)
     with contextlib.suppress(PackageNotFoundError):
-        facts |= {"client": f"{names[0]} {version(names[0])}"} if names else {}
+        facts |= {"client": f"{package} {version(package)}"} if package else {}
     return facts
 
 

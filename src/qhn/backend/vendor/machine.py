@@ -15,10 +15,8 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.exceptions import QiskitError
 from qiskit.primitives import BaseSamplerV2
 from qiskit.providers import BackendV2
-from qiskit.transpiler import generate_preset_pass_manager
 
 from qhn.arrays import Bits, Floats
 from qhn.backend.aer import publish
@@ -26,7 +24,6 @@ from qhn.backend.bound import CircuitPrice, CircuitSamples
 from qhn.backend.bound_circuits import check_circuits, size_of
 from qhn.backend.circuit_digest import circuit_digest
 from qhn.backend.device.bound_placement import CircuitPlacer
-from qhn.backend.device.isa import TRANSPILER_SEED
 from qhn.backend.device.placement import place
 from qhn.backend.ibm.bound import BoundSampler
 from qhn.backend.ibm.device import DeviceSampler
@@ -40,8 +37,9 @@ from qhn.backend.samples import Samples
 from qhn.backend.settings import DeviceSettings, LayoutSettings, as_device_settings
 from qhn.backend.terms import Amount, Terms
 from qhn.backend.vendor.client import BackendClient, SamplerClient
+from qhn.backend.vendor.compiled import Compiler
 from qhn.backend.vendor.connection import VendorConnection
-from qhn.backend.vendor.description import backend_of, facts_of, has_calibration
+from qhn.backend.vendor.description import backend_of, facts_of, has_calibration, package_of
 from qhn.backend.vendor.results import Pub, bound_circuits, num_rows
 from qhn.circuit.ansatz import GateCircuit
 from qhn.circuit.hypernetwork import product_state
@@ -81,9 +79,11 @@ class VendorMachine:
             given = next(one for one, value in vars(self.settings).items() if value != getattr(DeviceSettings(), one))
             key = "mitigation" if given == "calibrate" else given
             raise QhnError(f"{name} reports no errors of qubits by which to choose them; leave device.{key} out")
+        self.compiler = Compiler(name, self.device)
         self.client = BackendClient(found) if isinstance(found, BackendV2) else SamplerClient(found)
-        self.terms = Terms()
-        self.jobs = Jobs(VendorConnection(found, self.terms, name=name, bills=bills), journal if bills else None)
+        self.terms, self.package = Terms(), package_of(found)
+        connection = VendorConnection(found, self.terms, name=name, bills=bills, client=self.package)
+        self.jobs = Jobs(connection, journal if bills else None)
         self._compiled: dict[GateCircuit, Sampler] = {}
         self._tested = SelfTests(self.jobs, name, of_bound=True)
 
@@ -119,7 +119,7 @@ class VendorMachine:
         checked, shots = check_circuits(circuits, shots)
         width = checked[0].num_clbits
         self.test(product_state(width), key.run)
-        pubs = [(self.compiled(circuit),) for circuit in checked]
+        pubs: list[Pub] = [(compiled,) for compiled in self.compiler.all_compiled(checked)]
         digest = hashlib.sha256(repr(([circuit_digest(one) for one in checked], shots)).encode()).hexdigest()
         job = self.run(pubs, shots, key.tag, digest, key.uint32(), keep=True)
         return CircuitSamples(job.bits, (job.job_id,) if self.paid else (), billed_seconds([job]))
@@ -133,7 +133,7 @@ class VendorMachine:
         if self.has_chip:
             return self._circuits.price(circuits, shots)
         checked, shots = check_circuits(circuits, shots)
-        sizes = tuple(size_of(self.compiled(circuit)) for circuit in checked)
+        sizes = tuple(map(size_of, self.compiler.all_compiled(checked)))
         if not self.paid:
             return CircuitPrice(sizes, shots)
         test = Amount(jobs=1, shots=ROWS * SHOTS) if self._tested.is_due else Amount()
@@ -161,25 +161,6 @@ class VendorMachine:
         """Nothing: no session is opened."""
 
     # ------------------------------------------------------------ without a calibration
-
-    def compiled(self, circuit: QuantumCircuit) -> QuantumCircuit:
-        """A circuit, measured into the register ``meas``, in the machine's instructions; of a mere sampler as it is.
-
-        Raises:
-            ValueError: if the machine has too few qubits, or Qiskit cannot compile the circuit for it.
-        """
-        if self.device is None:
-            return circuit
-        most = self.device.num_qubits
-        if most is not None and circuit.num_qubits > most:
-            raise QhnError(f"{self.name} has {most} qubits, the circuit needs {circuit.num_qubits}")
-        passes = generate_preset_pass_manager(
-            optimization_level=3, backend=self.device, seed_transpiler=TRANSPILER_SEED
-        )
-        try:
-            return passes.run(circuit)
-        except QiskitError as error:
-            raise QhnError(f"Qiskit cannot compile the circuit for {self.name}: {error}") from None
 
     def run(
         self, pubs: Sequence[Pub], shots: int, tag: str, digest: str, seed: int, *, keep: bool = False
@@ -215,20 +196,20 @@ class VendorMachine:
         if not self._tested.is_due:
             return
         found, angles, expected = known_test(ansatz)
-        circuit = self.compiled(with_measurement(found.pruned))
+        template = self.compiler.template(with_measurement(found.pruned))
         asked = [circuit_digest(one) for one in bound_circuits([publish(found.pruned, angles)])]
         digest = hashlib.sha256(repr((self.name, asked, SHOTS)).encode()).hexdigest()
 
         def measure(tag: str) -> tuple[str, str | None]:
-            job = self.run([publish(circuit, angles)], SHOTS, tag, digest, 0)
+            job = self.run(template.pubs(angles), SHOTS, tag, digest, 0)
             return job.job_id, complaint(job.bits, expected)
 
         self._tested.make(run, digest, measure)
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """What the machine tells of itself, as JSON values (:func:`qhn.backend.vendor.description.facts_of`)."""
-        return facts_of(self.name, self.found)
+        """What the machine tells of itself, and whether it takes a seed, as JSON values."""
+        return facts_of(self.name, self.found) | {"seed": "taken" if self.client.takes_seed else "not taken"}
 
 
 class PlacedSampler:
@@ -265,7 +246,12 @@ class UnplacedSampler:
 
     def __init__(self, machine: VendorMachine, ansatz: GateCircuit) -> None:
         self.machine, self.ansatz = machine, ansatz
-        self.circuit: QuantumCircuit = machine.compiled(with_measurement(ansatz.pruned))
+        self._template = machine.compiler.template(with_measurement(ansatz.pruned))
+
+    @property
+    def circuit(self) -> QuantumCircuit:
+        """The circuit that is executed, compiled unless that needs its angles, with measurements."""
+        return self._template.circuit
 
     def describe(self) -> dict[str, Any]:
         """The vendor's client and the form of the circuit, as JSON values."""
@@ -281,7 +267,7 @@ class UnplacedSampler:
         thetas, shots = check_request(thetas, self.ansatz.num_parameters, self.ansatz.num_qubits, shots)
         self.machine.test(self.ansatz, key.run)
         digest = hashlib.sha256(thetas.tobytes() + repr((self.ansatz.num_qubits, shots)).encode()).hexdigest()
-        job = self.machine.run([publish(self.circuit, thetas)], shots, key.tag, digest, key.uint32())
+        job = self.machine.run(self._template.pubs(thetas), shots, key.tag, digest, key.uint32())
         if not self.machine.paid:
             return Samples(job.bits)
         return Samples(job.bits, job_ids=(job.job_id,), qpu_seconds=job.seconds)
