@@ -197,7 +197,8 @@ class BudgetNeeded(QhnError):
     def __init__(self, backend: str, needed: Sequence[Amount], price: float, table: str = "train") -> None:
         self.backend, self.num_steps, self.first, self.price = backend, len(needed), needed[0], price
         self.shots = shots = sum(one.shots for one in needed)
-        in_seconds = price > 0 and machine_of(backend).bills_seconds
+        machine = machine_of(backend)
+        in_seconds = price > 0 and (machine.bills_seconds or not machine.bills)
         budget = f"max_qpu_seconds={math.ceil(price)}" if in_seconds else f"max_shots={shots}"
         seconds = f"{price:,.1f} QPU seconds and " if in_seconds else ""
         cheaper = "; qhn estimate says what would make them cheaper" * (table == "train" and in_seconds)
