@@ -43,6 +43,12 @@ def capabilities() -> IqmDeviceCapabilities:
         "supportedOperations": ["cz", "prx", "cnot", "ry", "rz"],
         "supportedResultTypes": [{"name": "Sample", "observables": ["z"], "minShots": 1, "maxShots": 20000}],
     }
+    together = {  # circuits of one task
+        "actionType": "braket.ir.openqasm.program_set",
+        "version": ["1"],
+        "maximumExecutables": 100,
+        "maximumTotalShots": 200_000,
+    }
     time = {"value": 40e-6, "standardError": None, "unit": "S"}
     ones = {
         str(label): {
@@ -69,7 +75,7 @@ def capabilities() -> IqmDeviceCapabilities:
             ],
             "shotsRange": [1, 20000],
         },
-        "action": {"braket.ir.openqasm.program": program},
+        "action": {"braket.ir.openqasm.program": program, "braket.ir.openqasm.program_set": together},
         "deviceParameters": {},
         "paradigm": {
             **_header("gate_model_qpu_paradigm_properties"),
