@@ -14,6 +14,7 @@ TABLE ?= $(EXPERIMENT)
 SWEEP ?= figure-2
 # On a QPU also YES=1 (spend without asking) DETACH=1 (do not wait for jobs) INSTANCE=name (of the account)
 # EXPERIMENT= is a preset, a .toml file, or a table such as data.csv, of which LABEL= is the column of classes
+# BACKEND= is a name (qhn run --help), a plug-in's or module:factory, a function of yours that returns a machine (docs/machines.md)
 # Any of these may be given: BACKEND= ANSATZ= LAYERS= ORDER= SHOTS= SEED= STEPS= RESULTS= ARGS='--set train.optimizer=sgd'
 # and for estimate BUDGET= MAP=, for baseline EVALUATIONS= REPEATS=, for sweep and reproduce SEEDS= WORKERS=, EXECUTOR=dask|mpi
 # and ADDRESS= of a dask scheduler (docs/clusters.md)
@@ -71,7 +72,7 @@ $(VENV)/.installed-qsgd: $(VENV)/.installed
 init: $(VENV)/.installed  ## look at a table and write a configuration for it: TABLE=data.csv LABEL= OUTPUT=
 	@$(QHN) init $(TABLE) $(if $(LABEL),--label '$(LABEL)') $(if $(OUTPUT),--output $(OUTPUT))
 
-run: $(VENV)/.installed  ## train: EXPERIMENT= LABEL= BACKEND= ANSATZ= LAYERS= SHOTS= SEED= STEPS= TILES= MITIGATION= INIT_FROM= WARM_START= ARGS=
+run: $(VENV)/.installed  ## train: EXPERIMENT= LABEL= BACKEND=(a name or module:factory) ANSATZ= LAYERS= SHOTS= SEED= STEPS= TILES= MITIGATION= INIT_FROM= WARM_START= ARGS=
 	@$(QHN) run $(CHOICE) $(OPTIONS) $(LENGTH) $(if $(INIT_FROM),--init-from $(INIT_FROM)) $(if $(WARM_START),--warm-start $(WARM_START)) \
 		$(if $(YES),--yes) $(if $(DETACH),--detach) $(PLACE) $(ARGS)
 
@@ -99,7 +100,7 @@ ensemble: $(VENV)/.installed  ## predict by all networks measured in the latest 
 circuits: $(VENV)/.installed  ## write the circuits of all presets into circuits/
 	@$(QHN) circuit --output circuits
 
-doctor: $(VENV)/.installed  ## what is there and what is missing for a run on a QPU
+doctor: $(VENV)/.installed  ## what is there and what is missing for a run on a QPU; plug-ins that are installed
 	@$(QHN) doctor
 
 estimate: $(VENV)/.installed  ## qubits and price of a run on BACKEND=fake_torino or ibm_...: BUDGET= MAP=file.png

@@ -43,9 +43,10 @@ def open_backend(
     Args:
         backend: ``exact`` (ideal shots of the exact engine), ``aer`` (state vector), ``aer-mps`` (matrix product
             state), ``depolarising`` (every gate followed by random Pauli errors), ``fake_<device>`` (the noise of a
-            stored calibration of that device, offline), ``ibm_<device>`` (a QPU, through the saved Qiskit account), a
-            machine of an installed plug-in, or ``module:factory`` of a module of your own. Or an object: a
-            ``BackendV2`` of any vendor, or a V2 sampler.
+            stored calibration of that device, offline), ``ibm_<device>`` (a QPU, through the saved Qiskit account),
+            ``twin_<machine>`` (the noise of another machine by its present calibration), a machine of an installed
+            plug-in, or ``module:factory`` of a module of your own. Or an object: a ``BackendV2`` of any vendor, or a V2
+            sampler.
         settings: settings of the machine: :class:`NoiseSettings` for ``depolarising``, :class:`RehearsalSettings` or
             :class:`DeviceSettings` for ``fake_<device>``, :class:`DeviceSettings` for ``ibm_<device>``,
             :class:`LayoutSettings` for others that report errors of their qubits; None for the defaults, and for

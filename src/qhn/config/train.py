@@ -244,8 +244,9 @@ class TrainConfig(StopRules):
     """Table ``[train]``: machine, shots, gradient, optimizer, objective, first angles, seed, and the stop rules.
 
     Attributes:
-        backend: name of the machine: ``exact``, ``aer``, ``aer-mps``, ``depolarising``, ``fake_<device>`` or
-            ``ibm_<device>``.
+        backend: name of the machine: ``exact``, ``aer``, ``aer-mps``, ``depolarising``, ``fake_<device>``,
+            ``ibm_<device>``, a machine of an installed plug-in, ``module:factory``, the function of a module of the
+            user's own that returns one, or ``twin_<machine>``, the noise of another machine by its present calibration.
         shots: number of measured bitstrings per row of angles. ``"auto"`` follows from the price of a job on a device
             (:func:`qhn.optimize.shots.priced_shots`), and is 300 elsewhere. None, written ``"none"``, computes E
             without shots; it is the default on backend ``exact``, and possible on simulators that know the distribution

@@ -60,8 +60,8 @@ class HypernetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
             proportion to the classes' numbers of samples; None for equal ones.
         ansatz: name of a kind of circuit, a dictionary with the keys of the table ``[ansatz]``, or a circuit.
         num_layers: number of layers of the circuit, if its kind has layers.
-        backend: name of the machine: ``"exact"``, ``"aer"``, ``"aer-mps"``, ``"depolarising"``, ``"fake_<device>"`` or
-            ``"ibm_<device>"``.
+        backend: name of the machine: ``"exact"``, ``"aer"``, ``"aer-mps"``, ``"depolarising"``, ``"fake_<device>"``,
+            ``"ibm_<device>"``, or that of any other one (:func:`qhn.backend.open_backend`).
         shots: number of measured networks per row of angles; None computes all networks' mean cost without shots, on
             up to 24 qubits. ``"auto"`` is None on backend ``"exact"`` up to 20 qubits, 100 beyond them, and a number
             that suits the machine elsewhere.
