@@ -7,6 +7,7 @@ QHN = $(BIN)/qhn
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 FAST := -m 'not slow'
 VERSIONS := scripts/versions.py
+BRAKET := .venv-braket
 CHECK_PYTHON = $(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and f"qhn needs Python 3.11 or newer, $(PYTHON) is {v[0]}.{v[1]}; try make PYTHON=python3.11")'
 
 EXPERIMENT ?= gaussian-activation
@@ -33,7 +34,7 @@ export QISKIT_IBM_INSTANCE := $(INSTANCE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help init run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep search qsgd compare reproduce test test-slow test-newest test-oldest mutants lint bench bench-errors bench-tables chaos clean
+.PHONY: help init run resume jobs list show report replay circuits doctor estimate landscape ensemble baseline sweep search qsgd compare reproduce test test-slow test-braket test-newest test-oldest mutants lint bench bench-errors bench-tables chaos clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,8 +80,8 @@ run: $(VENV)/.installed  ## train: EXPERIMENT= LABEL= BACKEND=(a name or module:
 resume: $(VENV)/.installed  ## go on with the latest run, or RUN=; STEPS= extends it
 	@$(QHN) resume $(RUN) $(LENGTH) $(if $(DETACH),--detach) $(PLACE) $(ARGS)
 
-jobs: $(VENV)/.installed  ## how far the jobs of the latest run on a QPU, or of RUN=, are, and what they cost
-	@$(QHN) jobs $(RUN) $(PLACE)
+jobs: $(VENV)/.installed  ## how far the jobs of the latest run on a QPU, or of RUN=, are, and what they cost; KEEP=folder of answers
+	@$(QHN) jobs $(RUN) $(if $(KEEP),--keep-answers $(KEEP)) $(PLACE)
 
 list: $(VENV)/.installed  ## presets and runs
 	@$(QHN) list $(PLACE)
@@ -100,11 +101,12 @@ ensemble: $(VENV)/.installed  ## predict by all networks measured in the latest 
 circuits: $(VENV)/.installed  ## write the circuits of all presets into circuits/
 	@$(QHN) circuit --output circuits
 
-doctor: $(VENV)/.installed  ## what is there and what is missing for a run on a QPU; plug-ins that are installed
-	@$(QHN) doctor
+doctor: $(VENV)/.installed  ## what is there and what is missing for a run on a QPU, and plug-ins; PROTOCOL=1 for this run: EXPERIMENT= BACKEND= ...
+	@$(QHN) doctor $(if $(PROTOCOL),--protocol $(CHOICE) $(OPTIONS) $(LENGTH) $(PLACE) $(ARGS))
 
-estimate: $(VENV)/.installed  ## qubits and price of a run on BACKEND=fake_torino or ibm_...: BUDGET= MAP=file.png
-	@$(QHN) estimate $(CHOICE) $(WORK) $(LENGTH) $(if $(BUDGET),--budget $(BUDGET)) $(if $(MAP),--map $(MAP)) $(ARGS)
+estimate: $(VENV)/.installed  ## qubits and price of a run on BACKEND=fake_torino or ibm_...: BUDGET= MAP=file.png; REHEARSALS=20 for E
+	@$(QHN) estimate $(CHOICE) $(OPTIONS) $(LENGTH) $(if $(BUDGET),--budget $(BUDGET)) $(if $(MAP),--map $(MAP)) \
+		$(if $(REHEARSALS),--rehearsals $(REHEARSALS)) $(PLACE) $(ARGS)
 
 landscape: $(VENV)/.installed  ## enumerate all networks of EXPERIMENT=
 	@$(QHN) landscape $(CHOICE) $(PLACE) $(ARGS)
@@ -124,7 +126,7 @@ qsgd: $(VENV)/.installed-qsgd  ## gradient descent by a quantum linear solver: D
 		$(if $(ORDER),--order $(ORDER)) $(if $(SOLVER),--solver $(SOLVER)) $(if $(SHOTS),--shots $(SHOTS)) $(if $(BACKEND),--backend $(BACKEND)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(YES),--yes) $(if $(DETACH),--detach) $(PLACE) $(ARGS)
 
-compare: $(VENV)/.installed  ## runs side by side: RUNS="run run"
+compare: $(VENV)/.installed  ## runs side by side, or one on a device beside its twin: RUNS="run run"
 	@$(QHN) compare $(RUNS) $(PLACE)
 
 reproduce: $(VENV)/.installed $(if $(filter prediction,$(FIG)),$(VENV)/.installed-prediction) $(if $(filter qsgd,$(FIG)),$(VENV)/.installed-qsgd)  ## the paper's experiments and a report on them: FIG=2 (or 3 4 ... frugal look-ahead prediction qsgd) MNIST= SEEDS= WORKERS= EXECUTOR= ADDRESS=
@@ -135,6 +137,18 @@ test: lint  ## lint, types, and tests with warnings as errors, but for the slow 
 
 test-slow: $(VENV)/.installed-slow  ## the slow tests: whole parts of the paper drawn, dask and MPI, more rounds of chaos
 	@$(PYTEST) -m slow
+
+# Amazon's SDK takes no cloudpickle but 2.2.1, which neither constraints.txt nor dask allows
+$(BRAKET)/.installed: pyproject.toml constraints.txt
+	@$(CHECK_PYTHON)
+	@echo "installing into $(BRAKET) (once, about a minute)"
+	@$(PYTHON) -m venv --clear $(BRAKET)
+	@grep -v '^cloudpickle==' constraints.txt > $(BRAKET)/constraints.txt
+	@$(BRAKET)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(BRAKET)/constraints.txt --editable '.[braket]' pytest
+	@touch $@
+
+test-braket: $(BRAKET)/.installed  ## the tests of Amazon Braket's local simulators, in an environment of their own, .venv-braket; CI runs this too
+	@OMP_NUM_THREADS=1 $(BRAKET)/bin/python -m pytest tests/amazon
 
 # made anew each time: packages are released every day. The second step builds with the lower bound of the build's own
 test-oldest: VENV := .venv-oldest
@@ -181,5 +195,5 @@ mutants: $(VENV)/.installed-dev  ## whether tests notice small changes of the co
 	@$(BIN)/python -m tests.mutants $(if $(PACKAGE),--package $(PACKAGE)) $(if $(LIMIT),--limit $(LIMIT)) $(if $(SEED),--seed $(SEED))
 
 clean:  ## remove caches and the environments; runs in results/ stay
-	@rm -rf $(VENV) .venv-oldest .venv-newest .pytest_cache .mypy_cache .ruff_cache dist
+	@rm -rf $(VENV) $(BRAKET) .venv-oldest .venv-newest .pytest_cache .mypy_cache .ruff_cache dist
 	@find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

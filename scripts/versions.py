@@ -1,7 +1,7 @@
 """The lower bounds and the extras of pyproject.toml, for environments of the oldest and of the newest versions.
 
     python scripts/versions.py bounds       # name==lower bound of every requirement: a constraints file for pip
-    python scripts/versions.py extras       # all extras, as pip takes them in brackets
+    python scripts/versions.py extras       # all extras that fit together, as pip takes them in brackets
     python scripts/versions.py installed    # each requirement's installed version and its lower bound
 
 The first two need nothing but Python; the last runs in the environment that it looks at, and fails (exit code 1) if a
@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+APART = ("braket",)  # extras that do not fit together with others, and have an environment of their own
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 REQUIREMENT = re.compile(r"([A-Za-z0-9][\w.-]*)\s*>=\s*(\d[\w.]*)(\s*,\s*(<|!=)[^,;]+)*")
 
@@ -26,6 +27,13 @@ def requirements(project: dict[str, Any]) -> list[str]:
     extras = project["project"].get("optional-dependencies", {})
     own = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
     return own + [requirement for extra in extras.values() for requirement in extra]
+
+
+def together(project: dict[str, Any]) -> dict[str, Any]:
+    """A ``pyproject.toml`` with those extras alone that can be installed together."""
+    extras = project["project"].get("optional-dependencies", {})
+    kept = {name: extra for name, extra in extras.items() if name not in APART}
+    return {**project, "project": {**project["project"], "optional-dependencies": kept}}
 
 
 def lower_bounds(project: dict[str, Any]) -> dict[str, str]:
@@ -68,10 +76,11 @@ def main(words: list[str]) -> None:
         case ["bounds"]:
             print(*(f"{name}=={bound}" for name, bound in lower_bounds(project).items()), sep="\n")
         case ["extras"]:
-            print(*project["project"]["optional-dependencies"], sep=",")
+            print(*together(project)["project"]["optional-dependencies"], sep=",")
         case ["installed"]:
             build = {re.split("[<>=!]", requirement)[0].strip() for requirement in project["build-system"]["requires"]}
-            lines, wrong = installed({name: of for name, of in lower_bounds(project).items() if name not in build})
+            bounds = lower_bounds(together(project))
+            lines, wrong = installed({name: bound for name, bound in bounds.items() if name not in build})
             print(*lines, sep="\n")
             if wrong:
                 sys.exit(f"missing, or older than pyproject.toml asks: {', '.join(wrong)}")

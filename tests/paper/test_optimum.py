@@ -48,14 +48,14 @@ R, N, U = Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.UNDECIDED
 @pytest.mark.parametrize(
     ("near", "text", "authors", "expected"),
     [
-        (0.6, 0.05, 0.02, (R, R, R, R, R)),  # 4 times rarer
-        (0.6, 0.08, 0.05, (R, N, R, U, R)),  # 1.6 times
-        (0.6, 0.08, 0.005, (R, R, N, U, R)),  # 16 times
-        (0.5, 0.08, 0.02, (U, R, R, U, R)),  # rarer, but no more come near
-        (0.4, 0.08, 0.02, (N, R, R, U, R)),
-        (0.6, 0.20, 0.16, (N, N, R, N, R)),  # half as rare
-        (0.6, 0.02, 0.08, (U, N, R, R, N)),
-        (0.6, 0.08, 0.08 / 3, (R, U, R, U, R)),  # on the bound
+        (0.6, 0.05, 0.02, (R, R, R, R)),  # 4 times rarer
+        (0.6, 0.08, 0.05, (R, N, R, R)),  # 1.6 times
+        (0.6, 0.08, 0.005, (R, R, N, R)),  # 16 times
+        (0.5, 0.08, 0.02, (U, R, R, R)),  # rarer, but no more come near
+        (0.4, 0.08, 0.02, (N, R, R, R)),
+        (0.6, 0.20, 0.16, (N, N, R, R)),  # half as rare
+        (0.6, 0.02, 0.08, (U, N, R, N)),
+        (0.6, 0.08, 0.08 / 3, (R, U, R, R)),  # on the bound
     ],
 )
 def test_verdicts_on_planted_starts(near: float, text: float, authors: float, expected: tuple[Verdict, ...]) -> None:
@@ -96,8 +96,8 @@ def test_a_factor_over_data_sets_counts_each_once_however_many_starts_it_has(rng
         verdicts.append([claim.verdict for claim in page.claims])
         pooled = found.by_counts(("authors", (0,)), ("authors", DEEP))
         assert pooled.above(2.0).holds is True  # millions of starts decide it, if they were of one data set
-    assert verdicts[0] == [R, R, R, U, R]
-    assert verdicts[1] == [R, U, U, U, R]
+    assert verdicts[0] == [R, R, R, R]
+    assert verdicts[1] == [R, U, U, R]
 
 
 @pytest.mark.pictures

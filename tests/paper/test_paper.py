@@ -137,7 +137,7 @@ def test_the_part_without_orders_of_gates(tmp_path: Path) -> None:
 def test_unknown_parts_are_refused(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as executor, pytest.raises(ValueError, match=r"unknown part 'encodnig'.*did you mean"):
         reproduce(Lab(executor, tmp_path), ["encodnig"])
-    assert list(PARTS)[:7] == ["method", "2", "3", "4", "5", "6", "encoding"]
+    assert list(PARTS)[:8] == ["method", "2", "3", "4", "5", "6", "objectives", "encoding"]
 
 
 def test_the_report_is_written_by_one_process_and_names_a_damaged_section(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from qhn.backend.ibm import answers, connection, jobs
 from qhn.backend.ibm.selftest import REVERSED, versions
 from qhn.backend.journal import Journal
 from qhn.lock import Lock
-from qhn.run import protocol
+from qhn.run import writable
 from service import Service
 
 SMALL = ("--set", "data.samples=40", "--set", "data.validation_samples=30", "--layers", "1", "--shots", "60")
@@ -189,7 +189,7 @@ def test_a_place_that_cannot_be_written(service: Service, check, monkeypatch: py
     assert code == 2
     assert "is no directory; give another --results" in lines["results"][1]
     assert lines["journal"][0] == "✗"
-    monkeypatch.setattr(protocol.tempfile, "TemporaryDirectory", denied)
+    monkeypatch.setattr(writable.tempfile, "TemporaryDirectory", denied)
     lines, _ = check()
     assert lines["results"][1].endswith("results cannot be written: Permission denied; give another --results")
     assert lines["journal"] == ("✗", "Permission denied; give another --results")
@@ -206,7 +206,7 @@ def test_a_disk_without_room_and_a_file_system_without_locks(
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 10_000_000))
     mark, text = check()[0]["results"]
     assert (mark, "0.0 GB free, up to 0.05 GB needed; free some" in text) == ("✗", True)
-    monkeypatch.setattr(protocol, "_is_locked", lambda path: False)
+    monkeypatch.setattr(writable, "_is_locked", lambda path: False)
     assert check()[0]["journal"][1].startswith("locks do not work")
 
 
@@ -250,8 +250,11 @@ def test_a_client_that_reads_answers_otherwise_is_noticed(check, monkeypatch: py
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("--protocol", "figure-1", "--backend", "aer"), "the protocol is of a run on a device, and aer is none"),
-        (("--protocol",), "the protocol is of a run on a device, and aer is none"),
+        (
+            ("--protocol", "figure-1", "--backend", "aer"),
+            "a run on a device with a price in QPU seconds, and aer has none",
+        ),
+        (("--protocol",), "a run on a device with a price in QPU seconds, and aer has none"),
         (("--protocol", "--backend", "fake_manila", "--shots", "none"), "a device measures shots; give --shots"),
         (("--protocol", "figure-0"), "figure-0"),
         (("figure-1",), "experiment goes with qhn doctor --protocol"),
@@ -272,3 +275,27 @@ def test_a_table_is_named_in_the_commands(check) -> None:
     lines, _ = check("my data.csv", "--label", "y", "--set", "train.max_qpu_seconds=900", backend="fake_manila")
     words = commands(lines)["rehearsed"]
     assert words[:4] == ["run", "my data.csv", "--label", "y"]
+
+
+# ---------------------------------------------------------------- to the letter
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_documentation(service: Service, qhn) -> None:
+    """All of them, in their order, on the stand-in and its stored device."""
+    text = (Path(__file__).parents[2] / "docs" / "hardware.md").read_text(encoding="utf-8")
+    block = text.partition("## The first real run, step by step")[2].split("```")[1]
+    named = {"ibm_<name>": "ibm_jakarta", "fake_torino": "fake_jakarta", "qpu_seconds=70": "qpu_seconds=120"}
+    lines = [line.removeprefix("qhn ") for line in block.strip().splitlines()]
+    assert len(lines) == 11
+    codes, run = [], ""
+    for line in lines:
+        for name, here in named.items():
+            line = line.replace(name, here)
+        found = qhn(*shlex.split(line.replace("<run id>", run)))
+        codes.append(found.code)
+        if line.startswith("run "):
+            run = max(Path("results/figure-1").glob("*/"), key=lambda path: path.stat().st_mtime).name
+    assert codes == [2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    assert "in the interval of 20 rehearsals on the twin of ibm_jakarta" in qhn("compare", run).out
+    assert all(answer.complaint() is None for answer in answers.answers(Path("answers")).values())

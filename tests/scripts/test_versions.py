@@ -54,8 +54,14 @@ def test_every_requirement_has_its_lower_bound_in_the_constraints_file() -> None
         assert one.specifier.contains(pin.version)
 
 
-def test_every_extra_is_installed() -> None:
-    assert printed("extras").strip().split(",") == list(PROJECT["project"]["optional-dependencies"])
+def test_every_extra_is_installed(versions: ModuleType) -> None:
+    """Together with the others, or in an environment of its own."""
+    together, extras = printed("extras").strip().split(","), list(PROJECT["project"]["optional-dependencies"])
+    assert sorted([*together, *versions.APART]) == sorted(extras)
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for extra in versions.APART:
+        assert f"--editable '.[{extra}]'" in makefile
+        assert f"make test-{extra}" in (ROOT / ".ci" / "run").read_text("utf-8")
 
 
 def test_versions_of_ci_are_not_below_the_bounds(versions: ModuleType) -> None:

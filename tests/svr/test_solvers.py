@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,6 +151,23 @@ def test_an_annealer_is_embedded_as_a_clique(samples: tuple[np.ndarray, np.ndarr
     typical = found.problem_.cost(np.random.default_rng(0).integers(0, 2, (1000, 30)))
     assert found.energy_ < np.quantile(typical, 0.1)  # the mock descends from random chains, and is no annealer
     assert "timing" in found.solver_info_
+
+
+def test_another_process_may_make_the_folder_of_the_cache(
+    samples: tuple[np.ndarray, np.ndarray], mock: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    make, made = os.makedirs, []
+
+    def made_elsewhere(path: str, *args: Any, **options: Any) -> None:
+        make(path, *args, **options)
+        made.append(path)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(os, "makedirs", made_elsewhere)
+    found = QuboSVR(solver=mock, options={"num_reads": 1}).fit(samples[0][:2], samples[1][:2])
+    assert found.problem_.num_qubits == 12
+    assert any("busclique" in path for path in made)
 
 
 def test_the_users_own_embedding_is_left_alone(samples: tuple[np.ndarray, np.ndarray], mock: Any) -> None:

@@ -38,7 +38,7 @@ DATES = {
     "D": np.array(["2024-01-01", "NaT", "2024-01-02"], "M8[D]"),
     "objects": np.array(DAYS, dtype=object),
     "timestamps": [None if day is None else pd.Timestamp(day) for day in DAYS],
-    "numpy": [np.datetime64("2024-01-01"), np.datetime64("NaT"), np.datetime64("2024-01-02T10:30:00.5", "ns")],
+    "numpy": [np.datetime64("2024-01-01"), np.datetime64("NaT", "s"), np.datetime64("2024-01-02T10:30:00.5", "ns")],
     "dates": [date(2024, 1, 1), None, date(2024, 1, 2)],
     "NaT": [pd.NaT, datetime(2024, 1, 1), None],
     "zone": pd.Series(DAYS).dt.tz_localize("Europe/Berlin"),

@@ -213,7 +213,7 @@ def _plug_in(name: str) -> Machine | None:
     try:
         found = named(name)
     except QhnError:
-        return Machine(name, PLUG_INS, RehearsalSettings, chip=True)
+        return _RECORDED.get(name) or Machine(name, PLUG_INS, RehearsalSettings, chip=True)
     if isinstance(found, Machine):
         return replace(found, name=name)
     return None if found is None else Machine(name, PLUG_INS, LayoutSettings, chip=None)

@@ -28,12 +28,13 @@ from qhn.cli.app import Escaped, app
 from qhn.cli.options import BAD_INPUT, DEFECT, FAILED, INTERRUPTED, LIMIT
 from qhn.cli.terminal import messages, open_streams, settle_streams, show_warnings, tell
 from qhn.errors import EvaluationError, QhnError
-from qhn.text import shown
+from qhn.text import clipped, shown
 
 __all__ = ["app", "devices", "experiments", "main", "predict", "qsgd", "replay", "runs", "search", "sweeps", "tables"]
 
 DISK_FAILS = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
 MAX_NAME = 200  # characters of a file's name in a message; of longer names the last ones are shown
+MAX_MESSAGE = 500  # characters of what typer says of the words of a command
 STOPPED = "stopped; complete steps are kept, and qhn resume goes on"
 MEMORY = "not enough memory; ask for fewer samples, shots, qubits or layers"
 LOCALE = "the name {} cannot be written in {}, the encoding of this locale; set PYTHONUTF8=1, or LC_ALL=C.UTF-8"
@@ -84,7 +85,7 @@ def explained(error: BaseException) -> tuple[int, str]:
     'this is a defect of qhn and not of what you asked for: IndexError: list index out of range'
     """
     if isinstance(error, TyperException):
-        return BAD_INPUT, error.format_message()
+        return BAD_INPUT, clipped(error.format_message(), MAX_MESSAGE)  # some versions of typer quote any value whole
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
         return INTERRUPTED, STOPPED
     if isinstance(error, QhnError):

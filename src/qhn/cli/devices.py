@@ -149,7 +149,7 @@ def _has_no_price(config: RunConfig, chip_map: Path | None, rehearsals: int | No
     if machine.bills:
         steps = _forecast(config, trust).steps
         total = sum(steps, Amount())
-        known |= {"first_step_shots": steps[0].shots, "run_shots": total.shots, "run_jobs": total.jobs}
+        known |= {"steps": len(steps), "jobs": total.jobs, "shots": total.shots, "first_step_shots": steps[0].shots}
         words = (
             f"the first step takes {steps[0].shots:,} shots, a self-test of the device included, all "
             f"{counted(len(steps), 'step')} {total.shots:,} in {counted(total.jobs, 'job')}; what {name} bills "

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import ConfigDict, Field, ModelWrapValidatorHandler, model_validator
 
 from qhn.arrays import Floats
-from qhn.backend import Backend, DeviceSettings, Journal, Settings, open_backend
+from qhn.backend import Backend, Journal, LayoutSettings, Settings, open_backend
 from qhn.backend.machines import is_ideal
 from qhn.circuit.ansatz import Ansatz, gate_angles
 from qhn.config.ansatz import AnsatzConfig, HypernetworkConfig, QpyFileConfig, table_of
@@ -251,7 +251,7 @@ class RunConfig(Section):
             BackendError: if the machine or its service cannot be reached.
         """
         settings = self.machine_settings
-        if qubits and isinstance(settings, DeviceSettings):
+        if qubits and isinstance(settings, LayoutSettings):
             settings = dataclasses.replace(settings, qubits=qubits)
         return open_backend(self.train.backend, settings, journal)
 

@@ -231,7 +231,7 @@ def _by_samples(page: Writer, lab: Lab, family: Family, landscape: Landscape) ->
         f"at this size. **Claims compare at equal numbers of networks.** At {most:,} the circuit of 2 layers is hardly "
         f"trained, whatever its shots: the first gradient with {CONTROLS.shots} shots a row alone evaluates {first:,} "
         f"in the median, and the whole training {all_of_it:,} of {landscape.costs.size:,}. So the models search on as "
-        "many, too, all but the Born machine of bond dimension 2, whose search takes several times as long."
+        "many, too, all but the Born machine of bond dimension 2, whose search takes two to four times as long."
     )
     head = ["trained by samples", "repeats", "different networks", "E − C*, median"]
     head += [*(f"E − C* < {epsilon:g}" for epsilon in CONTROLS.epsilons), "best sampled is optimal"]
@@ -245,7 +245,7 @@ def _by_samples(page: Writer, lab: Lab, family: Family, landscape: Landscape) ->
         above = np.array([one.above for one in ends])
         best = success_of(np.array([one.best_above for one in ends]), landscape.width)
         row: list[Any] = [f"{name}, {np.mean([one.runs for one in ends]):.0f} runs", len(ends)]
-        row += [f"{np.median([one.distinct for one in ends]):,.0f}", f"{np.median(above):.4f}"]
+        row += [f"{int(np.median([one.distinct for one in ends])):,}", f"{np.median(above):.4f}"]
         rows.append([*row, *(_rate(success_of(above, epsilon)) for epsilon in CONTROLS.epsilons), _rate(best)])
     page.table(head, rows)
     best_of_shots = max(within.values(), key=lambda above: success_of(above, CONTROLS.epsilons[0]).successes)
@@ -257,7 +257,7 @@ def _sampled_circuit(group: Group, above: Floats, most: int | None = None) -> li
     """A row of the table on training by samples: a circuit at its end, or within a number of different networks."""
     num_layers, shots = group.values
     row: list[Any] = [f"{name_of(num_layers)}, eq5, {shots} shot{'s' * (shots > 1)} a row", len(group)]
-    row += [f"{np.median(group.columns['distinct']):,.0f}" if most is None else f"at most {most:,}"]
+    row += [f"{int(np.median(group.columns['distinct'])):,}" if most is None else f"at most {most:,}"]
     row += [f"{np.median(above):.4f}", *(_rate(success_of(above, epsilon)) for epsilon in CONTROLS.epsilons)]
     return [*row, _rate(group.finds(group.columns["best_cost"])) if most is None else "–"]
 

@@ -113,7 +113,8 @@ def looking_ahead(lab: Lab) -> Writer:
         f"{AHEAD} steps of gradient descent, with a learning rate of one over the largest curvature, on the angles of "
         f"the largest amplitudes of `{PREDICTED}` (medians over starts, exact E): from uniform angles, and from "
         f"angles {NEAR_MINIMUM} radians a side from a minimum. *Error* is that of the displacement, relative; "
-        "*decrease* is that of E, relative to what the true steps achieve."
+        "*decrease* is that of E, relative to what the true steps achieve. A descent that is predicted to leave a full "
+        "turn counts as none at all: error 1, decrease 0."
     )
     _predictions(page, lab, min(starts, 20))
     page.text(

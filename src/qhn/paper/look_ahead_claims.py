@@ -24,7 +24,7 @@ def in_words(setting: Setting) -> str:
 
 
 def judge(page: Writer, gains: Mapping[Setting, Gains]) -> None:
-    """Add the claims that looking ahead saves shots, and in how many settings with shots it does.
+    """Add the claims that looking ahead saves shots, and in how many settings it does.
 
     Lower than the better of two rules is lower than both: each is a test, so that none is chosen by its data.
 
@@ -46,14 +46,16 @@ def judge(page: Writer, gains: Mapping[Setting, Gains]) -> None:
         )
     family.judge(page)
     corrected = dict(zip(keys, holm([test.p_value for test in tests.values()]), strict=True))
-    noisy = [(rule, setting) for rule in rules for setting in gains if setting[1]]
-    decided = {
-        case: [tests[*case, other].decided(corrected[*case, other]) for other in AGAINST] for case in noisy
-    }  # by the peers
-    lower = [f"{rule} ({in_words(of)})" for (rule, of), holds in decided.items() if all(holds)]
-    higher = sum(False in holds for holds in decided.values())
-    page.text(
-        f"With shots, and corrected for all {len(tests)} tests, E ends lower than with both of the program's rules in "
-        f"{len(lower)} of {len(noisy)} cases{': ' if lower else ''}{'; '.join(lower)}. It ends higher than with one of "
-        f"them in {higher}."
-    )
+    words = []
+    for has_shots, kind in ((True, "With shots"), (False, "without")):
+        cases = [(rule, setting) for rule in rules for setting in gains if (setting[1] > 0) == has_shots]
+        decided = {
+            case: [tests[*case, other].decided(corrected[*case, other]) for other in AGAINST] for case in cases
+        }  # by the peers
+        lower = [f"{rule} ({in_words(of)})" for (rule, of), holds in decided.items() if all(holds)]
+        higher = sum(False in holds for holds in decided.values())
+        words.append(
+            f"{kind} E ends lower than with both of the program's rules in {len(lower)} of {len(cases)} cases"
+            f"{': ' if lower else ''}{', '.join(lower)}, and higher than with one of them in {higher}"
+        )
+    page.text(f"{'; '.join(words)}; all corrected for the {len(tests)} tests.")

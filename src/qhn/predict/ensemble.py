@@ -21,6 +21,7 @@ from qhn.problem.network import check_classes, check_names
 from qhn.problem.preprocessing import Preprocessing, as_features, check_array
 from qhn.problem.search_space import BLOCK, SearchSpace
 from qhn.run.record import Record
+from qhn.run.recorded_machine import recorded_machine
 from qhn.run.training import Training
 from qhn.table.encoding import Encoding
 from qhn.text import clipped, parse_json
@@ -109,7 +110,9 @@ class Ensemble:
         problem = networks_of(run.problem) if isinstance(run, Training) else config.networks()
         if config.train.shots is None:
             ansatz = config.circuit(problem)
-            sampler = config.backend().compile(ansatz.unrolled)
+            record = run.record if isinstance(run, Training) else run
+            machine = config.backend() if record is None else recorded_machine(record)
+            sampler = machine.compile(ansatz.unrolled)
             assert isinstance(sampler, KnownDistribution)  # no other does without shots
             bits, probabilities = most_probable(sampler.probabilities(gate_angles(ansatz, at.theta)[None])[0])
             left_out = max(0.0, 1 - float(probabilities.sum()))

@@ -74,12 +74,15 @@ def as_labels(values: NDArray[Any]) -> NDArray[Any]:
 
     >>> as_labels(np.array([True, False], dtype=object)), as_labels(np.array(["a", "b"], dtype=object))
     (array([ True, False]), array(['a', 'b'], dtype='<U1'))
+    >>> as_labels(np.array([np.str_("a"), np.str_("b")], dtype=object))
+    array(['a', 'b'], dtype='<U1')
     """
     if values.dtype.kind != "O":
         return values
-    kinds = {type(value) for value in values.flat}
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values.flat]
+    kinds = set(map(type, plain))
     if kinds and (kinds == {bool} or kinds == {str} or kinds <= {int, float}):
-        return np.array(values.tolist())
+        return np.array(plain).reshape(values.shape)
     return values
 
 

@@ -21,6 +21,7 @@ from qhn.run.session import BackendFacts
 
 if TYPE_CHECKING:
     from qhn.backend.ibm.answers import Asked
+    from qhn.backend.ibm.jobs import Jobs
 
 CALIBRATIONS = 2  # circuits of a job that counts readout errors
 
@@ -42,16 +43,20 @@ def keep_answers(record: Record, ansatz: GateCircuit, folder: Path) -> Iterator[
 
     Raises:
         RecordError: if the journal was lost.
-        ValueError: if there is no account, or it does not have the device.
+        ValueError: if there is no account, it does not have the device, or that is none of IBM's.
         BackendError: if the service cannot be reached.
     """
-    from qhn.backend.ibm.account import account_device, secrets_of
-    from qhn.backend.ibm.answers import asked_again, device_answer, usage_answer
-    from qhn.backend.ibm.connection import Connection
+    from qhn.backend.ibm.account import secrets_of
+    from qhn.backend.ibm.answers import UNREADABLE, asked_again, device_answer, usage_answer
     from qhn.backend.ibm.redaction import to_text
 
     check_journal(record)
-    connection = Connection(account_device(record.config.train.backend), patience=0.0)
+    name = record.config.train.backend
+    jobs: Jobs | None = getattr(record.config.backend(record.journal), "jobs", None)
+    if jobs is None or jobs.connection.service is None:
+        raise QhnError(f"answers are kept of IBM's service, and {name} is none of its devices")
+    connection = jobs.connection
+    connection.patience = 0.0
     secrets = secrets_of(connection.service)
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -65,17 +70,20 @@ def keep_answers(record: Record, ansatz: GateCircuit, folder: Path) -> Iterator[
         try:
             answer = asked_again(connection, job_id, _asked(record, ansatz, job_id, job), secrets)
         except Exception as error:  # of the client, whose texts can hold account data
-            said = str(error) if isinstance(error, QhnError) else type(error).__name__
-            yield f"{job_id}: left out ({said})"
+            yield f"{job_id}: left out ({type(error).__name__})"
             continue
-        yield f"{job_id}: left out, it has not ended" if answer is None else write(job_id, answer.to_json())
-    for name, question in (("usage", usage_answer), (record.config.train.backend, device_answer)):
+        if answer is None:
+            yield f"{job_id}: left out, it has not ended"
+        else:
+            unread = ", which qhn cannot read" * (answer.asked.outcome == UNREADABLE)
+            yield f"{write(job_id, answer.to_json())}{unread}"
+    for what, question in (("usage", usage_answer), (name, device_answer)):
         try:
             found = question(connection, secrets)
         except Exception as error:
-            yield f"{name}: left out ({type(error).__name__})"
+            yield f"{what}: left out ({type(error).__name__})"
         else:
-            yield write(name, found)
+            yield write(what, found)
     yield write("refusals", _refusals(record.journal))
 
 

@@ -37,6 +37,7 @@ from qhn.report.jobs import ledger_of
 from qhn.report.networks import NetworkReport
 from qhn.run.provenance import all_costs
 from qhn.run.record import Record
+from qhn.run.recorded_machine import recorded_machine
 from qhn.run.recorded_problem import RecordedProblem, problem_of
 from qhn.run.step import Step, lowest_validation
 from qhn.seeds import Key, Purpose
@@ -177,7 +178,7 @@ class Report:
         if config.train.is_ideal:
             return self.ideal
         assert self.landscape is not None
-        sampler = config.backend().compile(self.ansatz.unrolled)
+        sampler = recorded_machine(self.record).compile(self.ansatz.unrolled)
         costs = self.landscape.costs
         found = without_shots(self.ansatz, self.problem, sampler, objective=self._cvar, costs=costs)
         assert not isinstance(found, PolynomialEstimator)

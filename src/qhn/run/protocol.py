@@ -7,41 +7,37 @@ without an account.
 from __future__ import annotations
 
 import math
-import shutil
-import tempfile
-import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qhn.backend import BackendError
+from qhn.backend import BackendError, open_backend
 from qhn.backend.device.placement import Placement, place
-from qhn.backend.events import Entry, Event
-from qhn.backend.ibm.doctor import Finding, examine_account, examine_installation
+from qhn.backend.ibm.doctor import Finding, age_of, examine_account, examine_installation
 from qhn.backend.ibm.selftest import ROWS, SHOTS, SelfTest, failed_before, is_due
 from qhn.backend.journal import Journal
-from qhn.backend.rehearsal import stored_device, stored_devices
+from qhn.backend.names import TWIN
 from qhn.backend.settings import DeviceSettings
 from qhn.budget.forecast import Forecast, qpu_time
 from qhn.circuit.ansatz import Ansatz
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
 from qhn.errors import QhnError
-from qhn.lock import Lock
 from qhn.run.directories import journals_beside, results_directory, run_directories
 from qhn.run.expectation import kept
 from qhn.run.plan import prepare
-from qhn.run.record import Record, lock_of, shown_error
+from qhn.run.record import Record, lock_of
 from qhn.run.step import Ending
+from qhn.run.writable import examine_locks, examine_room
 from qhn.text import counted, in_line
 
 if TYPE_CHECKING:
     from qiskit.providers import BackendV2
 
+IBM = "ibm_"  # the machines whose account qhn can ask what it has left
 MARGIN = 1.25  # ratio of a budget to the price, as qhn run proposes it
 SPARE_BYTES = 50_000_000  # for pictures, calibrations and the table of costs, beside the measured bits
-OLD_HOURS = 48  # of a calibration, which is usually made anew every day
 BROKEN_OFF = (Ending.QUOTA, Ending.INTERRUPTED, Ending.DETACHED, Ending.PAUSED)  # outcomes of a run that would go on
 
 
@@ -66,8 +62,11 @@ class Protocol:
 
     def __post_init__(self) -> None:
         backend = self.config.train.backend
-        if not self.config.train.machine.has_chip:
-            raise QhnError(f"the protocol is of a run on a device, and {backend} is none; give --backend ibm_<device>")
+        if not self.config.train.machine.is_priced:
+            raise QhnError(
+                f"the protocol is of a run on a device with a price in QPU seconds, and {backend} has none; "
+                "give --backend ibm_<device>"
+            )
         if self.config.train.shots is None:
             raise QhnError("a device measures shots; give --shots")
 
@@ -87,13 +86,10 @@ class Protocol:
         if placement is not None:
             yield from self._priced(Forecast(self.config, ansatz, placement), left)
             yield self._self_test(placement)
-        yield self._disk(None if placement is None else Forecast(self.config, ansatz, placement))
-        yield self._locks()
+        yield from self._disk(None if placement is None else Forecast(self.config, ansatz, placement))
         yield self._record()
         yield self._rehearsed()
         yield self._expected(placement)
-
-    # ------------------------------------------------------------ the installation
 
     def _answers(self) -> Finding:
         """Whether the installed client makes of recorded answers what it made of them when they were recorded."""
@@ -112,19 +108,22 @@ class Protocol:
             return Finding("answers", "bad", f"{name} {said}; {remedy}")
         return Finding("answers", "ok", f"{counted(len(found), 'recorded answer')} of the service read as recorded")
 
-    # ------------------------------------------------------------ the device
-
     def _reached(self) -> Generator[Finding, None, tuple[BackendV2 | None, float | None]]:
         """Check the account and whether the device works; returns it, None if it does not, and the seconds left."""
         name = self.config.train.backend
-        if not self.config.train.machine.bills:
+        if self.config.train.machine.name != IBM:
             try:
-                found = stored_device(name)
+                found = open_backend(name)
             except QhnError as error:
                 yield Finding("device", "bad", str(error))
-                return None, None
-            yield Finding("device", "ok", f"{name} is simulated: no account is needed, nothing is billed")
-            return found, None
+            except BackendError as error:
+                yield Finding("device", "unreachable", f"{error}; try again later")
+            else:
+                is_billed = self.config.train.machine.bills
+                more = "what its account has left is not asked for" if is_billed else "simulated: nothing is billed"
+                yield Finding("device", "ok", f"{name} opens; {more}")
+                return getattr(found, "device"), None  # noqa: B009 – not every machine has one
+            return None, None
         from qhn.backend.ibm.account import account_device, devices, seconds_left
 
         service = yield from examine_account()
@@ -166,7 +165,7 @@ class Protocol:
             yield Finding("layout", "unreachable", f"{device.name} was not described ({type(error).__name__})")
             return None
         chip = placement.chip
-        age = "" if not self.config.train.machine.bills else _age(chip.date)
+        age = age_of(chip.date) if self.config.train.machine.bills else ""
         gaps = f"; not reported: {', '.join(gap.what for gap in chip.assumed)}" if chip.assumed else ""
         words = f"{chip.date or 'at an unknown time'}{age}{gaps}"
         yield Finding("calibrated", "note" if age.endswith("old") or not chip.date else "ok", words)
@@ -226,50 +225,19 @@ class Protocol:
         what = "one rotation of each qubit" if test.is_bare else "the circuit of the run"
         return Finding("self-test", "ok", f"prepared: {what} at {ROWS} sets of angles of known outcome × {SHOTS} shots")
 
-    # ------------------------------------------------------------ the disk
-
     @property
     def _directory(self) -> Path:
         """The directory that the run will have."""
         return results_directory(self.results) / self.config.experiment / self.config.run_id
 
-    def _disk(self, forecast: Forecast | None) -> Finding:
-        """Whether the results directory can be written and has room for the measured bits."""
-        place = results_directory(self.results)
-        try:
-            here = _existing(place)
-            with tempfile.TemporaryDirectory(dir=here, prefix=".qhn-") as folder:
-                (Path(folder) / "trial").write_bytes(b"qhn")
-            free = shutil.disk_usage(here).free
-        except (QhnError, OSError) as error:
-            said = error.strerror if isinstance(error, OSError) else str(error)
-            return Finding("results", "bad", f"{place} cannot be written: {said}; give another --results")
+    def _disk(self, forecast: Forecast | None) -> Iterator[Finding]:
+        """Whether the results directory can be written and locked, and has room for the measured bits."""
         needed = SPARE_BYTES
         if forecast is not None and forecast.placement is not None:
             width = len(forecast.placement.tiles) * forecast.ansatz.num_qubits
-            needed += sum(one.shots for one in forecast.steps) * 2 * math.ceil(width / 8)
-        words = f"{place}, {free / 1e9:,.1f} GB free, up to {needed / 1e9:,.2f} GB needed"
-        if free < needed:
-            return Finding("results", "bad", f"{words}; free some, or give another --results")
-        return Finding("results", "ok", words)
-
-    def _locks(self) -> Finding:
-        """Whether a lock keeps a second writer out of a directory there, and a journal is read as it was written."""
-        try:
-            with tempfile.TemporaryDirectory(dir=_existing(results_directory(self.results)), prefix=".qhn-") as folder:
-                path = Path(folder)
-                with Lock(path):
-                    if not _is_locked(path):
-                        return Finding(
-                            "journal", "bad", "locks do not work in this file system: give another --results"
-                        )
-                    journal = Journal(path / "jobs.jsonl")
-                    journal.append(Entry(Event.OPENED, record="trial"))
-                    if Journal(path / "jobs.jsonl").history().record != "trial":
-                        return Finding("journal", "bad", "it is not read as it was written: give another --results")
-        except (QhnError, OSError) as error:
-            return Finding("journal", "bad", f"{shown_error(error)}; give another --results")
-        return Finding("journal", "ok", "can be locked, written and read again")
+            needed += sum(one.shots for one in forecast.steps) * 2 * math.ceil(width / 8)  # kept twice at most
+        place = results_directory(self.results)
+        yield from (examine_room(place, needed), examine_locks(place))
 
     def _record(self) -> Finding:
         """Whether the run is new, or can go on."""
@@ -286,15 +254,13 @@ class Protocol:
         words = f"{self.config.run_id} has begun: {counted(taken, 'step')}{ended}; qhn resume goes on"
         return Finding("run", "note", f"{words}, and --restart begins anew")
 
-    # ------------------------------------------------------------ what is compared afterwards
-
     def _rehearsed(self) -> Finding:
-        """Whether the same run was rehearsed on a stored device to its end."""
+        """Whether the same run was rehearsed to its end, on a stored device or on the twin of a present calibration."""
         for directory in run_directories(results_directory(self.results)):
             try:
                 record = Record.load(directory)
                 train = record.config.train
-                if not train.machine.has_chip or train.machine.bills:
+                if not train.machine.chip or train.machine.bills:  # a plug-in is not opened to know it
                     continue
                 same = with_settings(record.config, {"train.backend": self.config.train.backend})
                 outcome, taken = record.outcome(), record.checkpoint().num_steps
@@ -303,13 +269,9 @@ class Protocol:
             if same.run_id == self.config.run_id and outcome is not None and outcome.name not in BROKEN_OFF:
                 words = f"{directory} on {train.backend}: {counted(taken, 'step')}, {outcome.name}"
                 return Finding("rehearsed", "ok", words)
-        return Finding("rehearsed", "bad", f"none with these settings: qhn run {self.words} --backend {self._stored}")
-
-    @property
-    def _stored(self) -> str:
-        """The stored device nearest to the device: of its own name, if there is one."""
-        name = self.config.train.backend.replace("ibm_", "fake_", 1)
-        return name if name in stored_devices() else "fake_torino"
+        name = self.config.train.backend
+        rehearsal = f"{TWIN}{name}" if self.config.train.machine.bills else name
+        return Finding("rehearsed", "bad", f"none with these settings: qhn run {self.words} --backend {rehearsal}")
 
     def _expected(self, placement: Placement | None) -> Finding:
         """Whether it was written down what the run should measure, with the present calibration and qubits."""
@@ -328,41 +290,6 @@ class Protocol:
             what = "calibrated anew" if found.calibration != placement.chip.date else "placed on other qubits"
             return Finding("expected", "bad", f"{words}; the device was {what} since: {command}")
         return Finding("expected", "ok", words)
-
-
-def _age(date: str) -> str:
-    """How old a calibration is, in words: ``, 5 hours ago``; ``, 3 days old`` if it is remarkable; empty if unknown."""
-    from datetime import datetime
-
-    try:
-        made = datetime.fromisoformat(date).timestamp()
-    except ValueError:
-        return ""
-    hours = max(0.0, (time.time() - made) / 3600)
-    return f", {hours / 24:,.0f} days old" if hours > OLD_HOURS else f", {hours:,.0f} hours ago"
-
-
-def _existing(place: Path) -> Path:
-    """The directory, or the nearest one above it that exists.
-
-    Raises:
-        QhnError: if something else is in its place.
-    """
-    for folder in (place.absolute(), *place.absolute().parents):
-        if folder.is_dir():
-            return folder
-        if folder.exists() or folder.is_symlink():
-            raise QhnError(f"{folder} is no directory")
-    raise QhnError(f"{place} is in no directory that exists")
-
-
-def _is_locked(path: Path) -> bool:
-    """Whether another object is kept out of a directory whose lock is held."""
-    try:
-        with Lock(path):
-            return False
-    except QhnError:
-        return True
 
 
 def _self_tests(path: Path) -> Sequence[Any]:

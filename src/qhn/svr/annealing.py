@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,8 @@ def _embedded(sampler: Any, problem: QuadraticProblem, name: str) -> Any:
             f"embedding in an annealer's graph needs dwave-system ({error}): pip install 'qhn[dwave]'"
         ) from None
     graph = sampler.to_networkx_graph()
+    with suppress(FileExistsError):  # another process makes the folder of minorminer's cache at the same moment
+        busgraph_cache.cache_rootdir()
     embedding = find_clique_embedding(problem.num_qubits, graph)
     if not embedding:
         most = len(busgraph_cache(graph).largest_clique())

@@ -188,6 +188,7 @@ def test_a_run_keeps_its_answers_in_the_same_form(service: Service, qhn, tmp_pat
     kept = answers(tmp_path / "kept")
     assert set(kept) == set(service.jobs)
     test, step = kept.values()
+    assert [answer.asked.outcome for answer in (test, step)] == ["done", "done"]
     assert [answer.complaint() for answer in (test, step)] == [None, None]
     assert test.asked.prepared is not None
     assert (test.asked.executions, test.asked.calibrations, test.asked.width) == (4, 0, 4)
@@ -214,6 +215,18 @@ def test_what_failed_is_kept_too(service: Service, qhn, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("result", ["<html>busy</html>", '{"schema_version": "v9.0", "data": [1]}', '{"data": "x y"}'])
+def test_what_cannot_be_read_is_kept_all_the_more(service: Service, qhn, result: str) -> None:
+    assert qhn(*RUN).code == 0
+    list(service.jobs.values())[1].result = result
+    found = qhn("jobs", "--keep-answers", "kept")
+    assert found.code == 0
+    assert found.err.splitlines()[:2] == ["kept/job000000.json", "kept/job000001.json, which qhn cannot read"]
+    kept = answers(Path("kept"))
+    assert kept["job000000"].complaint() is None
+    assert str(kept["job000001"].complaint()).startswith("cannot be read")
+
+
 def test_what_has_not_ended_or_is_gone_is_left_out(service: Service, qhn) -> None:
     service.conditions.queue_looks = 1000
     assert qhn(*RUN, "--detach").code == 0
@@ -236,4 +249,4 @@ def test_without_a_service_nothing_is_kept(service: Service, qhn) -> None:
     Path("file").write_text("")
     assert qhn("jobs", "--keep-answers", "file").code == 2
     assert qhn("run", "figure-1", "--steps", "1", "--shots", "20", "--quiet").code == 0
-    assert "only ibm_<device> has jobs" in qhn("jobs", "--keep-answers", "kept").err
+    assert "keeps jobs of ibm_<device>" in qhn("jobs", "--keep-answers", "kept").err

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterVector
+from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.providers import BackendV2
 from qiskit.quantum_info import random_unitary
 from qiskit_aer import AerSimulator
@@ -24,7 +25,7 @@ from qhn.backend.device.chip import Chip, GateFacts, chip_of
 from qhn.backend.device.isa import Patch, onto_patch, used_qubits
 from qhn.backend.device.placement import place
 from qhn.backend.noise.channels import ChipNoise, Depolarising, transfer_matrix
-from qhn.backend.noise.transfer import transfer
+from qhn.backend.noise.transfer import ROTATIONS, transfer
 from qhn.backend.noise.twin import Twin
 from qhn.backend.settings import DeviceSettings
 from qhn.circuit.hypernetwork import Hypernetwork, hypernetwork
@@ -270,6 +271,21 @@ def test_angles_may_be_linear_in_theta_and_nothing_else() -> None:
     circuit.rz(theta[0] * theta[1], 0)
     with pytest.raises(ValueError, match="not linear in"):
         without_noise(circuit)
+
+
+@pytest.mark.parametrize("name", sorted(ROTATIONS))
+def test_every_rotation_of_one_qubit_is_qiskits(name: str, rng: np.random.Generator) -> None:
+    kind = get_standard_gate_name_mapping()[name]
+    theta = ParameterVector("theta", len(kind.params))
+    circuit = QuantumCircuit(2)
+    circuit.ry(0.4, 0)
+    circuit.rz(0.9, 0)
+    circuit.append(type(kind)(*(0.2 - 1.5 * angle for angle in theta)), [0])
+    circuit.ry(1.1, 0)
+    circuit.cx(0, 1)
+    row = rng.uniform(0, 6, len(theta))
+    bound = circuit.assign_parameters(dict(zip(theta, row, strict=True)))
+    np.testing.assert_allclose(without_noise(circuit).probabilities(row[None])[0], reference.probabilities(bound))
 
 
 # ---------------------------------------------------------------- shots

@@ -193,7 +193,12 @@ class Chip:
 
 
 def chip_of(device: BackendV2) -> Chip:
-    """The calibration of a device, as the device reports it now, with what is assumed where it reports nothing."""
+    """The calibration of a device, as the device reports it now, with what is assumed where it reports nothing.
+
+    Of a device that is made of a recorded calibration it is that one.
+    """
+    if isinstance(known := getattr(device, "chip", None), Chip):
+        return known
     target, count = device.target, device.num_qubits
     gates: dict[tuple[str, Qubits], tuple[float, float]] = {}
     readout, measured = np.full((count, 2), np.nan), []

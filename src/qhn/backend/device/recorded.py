@@ -16,7 +16,7 @@ class RecordedDevice(BackendV2):  # type: ignore[misc]  # qiskit has no types
     """The instructions of a calibration, with their errors and durations; it runs nothing.
 
     Args:
-        chip: the calibration.
+        chip: the calibration, which :func:`qhn.backend.device.chip.chip_of` returns of the device.
 
     Raises:
         ValueError: at construction, if it has a gate that is none of Qiskit's standard gates.
@@ -24,6 +24,7 @@ class RecordedDevice(BackendV2):  # type: ignore[misc]  # qiskit has no types
 
     def __init__(self, chip: Chip) -> None:
         super().__init__(name=chip.name)
+        self.chip = chip  # which has more than the target, such as both errors of a readout
         known = get_standard_gate_name_mapping()
         self._target = Target(num_qubits=chip.num_qubits)
         for name in dict.fromkeys(name for name, _ in chip.gates):

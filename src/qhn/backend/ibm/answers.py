@@ -24,14 +24,14 @@ from qhn import bitstrings
 from qhn.arrays import Bits
 from qhn.backend.ibm.connection import FINAL, Connection
 from qhn.backend.ibm.failure import Kind, kind_of
-from qhn.backend.ibm.redaction import described, redacted
+from qhn.backend.ibm.redaction import TEXT, described, redacted
 from qhn.backend.ibm.selftest import complaint
 from qhn.backend.ibm.submission import JobResult, check_shape, read_result
 from qhn.errors import QhnError
 from qhn.text import parse_json
 
 HERE = Path(__file__).parents[2] / "data" / "answers"
-DONE = "done"
+DONE, UNREADABLE = "done", "unreadable"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Asked:
         calibrations: number of calibration circuits that follow.
         prepared: bits that an ideal machine measures for each set of angles, as text, bit 0 first; None if they are not
             known before.
-        outcome: ``"done"``, or the kind of the failure in a word.
+        outcome: ``"done"``, or the kind of the failure in a word; ``"unreadable"`` if nothing could be made of it.
         sha256: hash of the measured bits; None if there are none.
         qpu_seconds: QPU seconds billed; None if they were not known.
     """
@@ -95,12 +95,18 @@ class Answer:
         return asdict(self)
 
     def read(self) -> JobResult | Kind:
-        """The measured bits and the bill, as a run would read them from this answer; or the kind of failure."""
+        """The measured bits and the bill, as a run would read them from this answer; or the kind of failure.
+
+        Raises:
+            Exception: if the job is done and its result cannot be decoded.
+        """
         job_id, connection = str(self.job.get("id")), Connection(_Nowhere(str(self.job.get("backend"))))
         connection.remember(self._of_client(job_id))
         try:
             result = connection.result(job_id)
         except Exception as error:
+            if connection.state_if_known(job_id) == "DONE":
+                raise
             return kind_of(error)
         return JobResult(*read_result(result, self.asked.calibrations), job_id, connection.bill(job_id))
 
@@ -223,7 +229,6 @@ def asked_again(connection: Connection, job_id: str, asked: Asked, secrets: Sequ
 
     Raises:
         Exception: if the service does not answer, or no longer has the job.
-        QhnError: if the bits are not what was asked for.
     """
     if connection.state(job_id) not in FINAL:
         return None
@@ -231,8 +236,19 @@ def asked_again(connection: Connection, job_id: str, asked: Asked, secrets: Sequ
     job = connection.ask(lambda: client.job_get(job_id))
     metrics = connection.ask(lambda: client.job_metadata(job_id))
     text = connection.ask(lambda: client.job_results(job_id)) if connection.state(job_id) == "DONE" else ""
-    results = redacted(parse_json(text), secrets) if text else None
-    return Answer(asked, redacted(job, secrets), redacted(metrics, secrets), results).as_read()
+    answer = Answer(asked, redacted(job, secrets), redacted(metrics, secrets), _results(text, secrets))
+    try:
+        return answer.as_read()
+    except Exception:  # the more reason to keep it
+        return replace(answer, asked=replace(asked, outcome=UNREADABLE))
+
+
+def _results(text: str, secrets: Sequence[str]) -> Any:
+    """The results of a job without account data; None if there are none, and a mark if they are not JSON."""
+    try:
+        return redacted(parse_json(text), secrets) if text else None
+    except ValueError:
+        return TEXT
 
 
 def usage_answer(connection: Connection, secrets: Sequence[str]) -> Any:

@@ -8,7 +8,7 @@ no X or Y, and the sign says what it is. Whether the bits are certain depends on
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from qiskit.circuit.library import get_standard_gate_name_mapping
@@ -24,6 +24,7 @@ TRIES = 50  # random choices of angles for each set that is asked for
 Image = tuple[Integers, Bits]  # of each Pauli string of a gate's qubits: its image, and whether the sign changes
 
 
+@lru_cache(maxsize=16)  # a search takes seconds, and simulators are opened again and again
 def certain_outcomes(circuit: GateCircuit, num_rows: int) -> tuple[Floats, Bits] | None:
     """Angles ``[num_rows, num_parameters]`` with the bits ``[num_rows, num_qubits]`` that an ideal machine measures.
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import re
+import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 OLDEST_CLIENT = (0, 51)  # the first whose bits are in the right order
 OPEN_PLAN = "600 in 28 days are the Open plan's"
+OLD_HOURS = 48  # of a calibration, which is usually made anew every day
 Verdict = Literal["ok", "note", "bad", "no account", "unreachable"]
 
 
@@ -176,3 +179,19 @@ def _usage(found: Usage) -> Finding:
     if found.remaining <= 0:
         return Finding("usage", "bad", f"{words}, none left: wait until the period is over ({OPEN_PLAN})")
     return Finding("usage", "ok", f"{words}, {found.remaining:,.0f} left")
+
+
+def age_of(date: str) -> str:
+    """How long ago a device was calibrated, in words that follow the time; empty if the time cannot be read.
+
+    Args:
+        date: the time of the calibration by ISO 8601.
+
+    >>> age_of("2001-01-01T00:00:00+00:00").endswith("days old"), age_of("yesterday")
+    (True, '')
+    """
+    try:
+        hours = max(0.0, (time.time() - datetime.fromisoformat(date).timestamp()) / 3600)
+    except ValueError:
+        return ""
+    return f", {hours / 24:,.0f} days old" if hours > OLD_HOURS else f", {hours:,.0f} hours ago"

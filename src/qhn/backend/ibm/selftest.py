@@ -168,6 +168,8 @@ def complaint(measured: Bits, expected: Bits) -> str | None:
         return None
     if reverse >= ENOUGH:
         return REVERSED
+    if not measured.any():
+        return "every bit comes back as 0, as if nothing was measured"
     return f"only {right:.0%} of the bits come back as they were prepared: angles or bits are in a wrong order"
 
 

@@ -27,6 +27,7 @@ ROTATIONS: dict[str, Callable[..., list[tuple[int, Any]]]] = {  # axes and angle
     "ry": lambda angle: [(Y, angle)],
     "rz": lambda angle: [(Z, angle)],
     "p": lambda angle: [(Z, angle)],
+    "r": lambda theta, phi: [(Z, -phi), (X, theta), (Z, phi)],
     "u1": lambda angle: [(Z, angle)],
     "u2": lambda phi, lam: [(Z, lam), (Y, np.pi / 2), (Z, phi)],
     "u3": lambda theta, phi, lam: [(Z, lam), (Y, theta), (Z, phi)],

@@ -43,18 +43,21 @@ def facts_of(name: str, found: BackendV2 | BaseSamplerV2) -> dict[str, Any]:
     """The name of a machine, the vendor's class and its version, as JSON values.
 
     By ``qubits`` and ``built`` one machine is told from another of the same name: by its number of qubits, and by a
-    digest of its couplings and the model of its noise. By ``errors``, a digest of what it reports, one that was
-    calibrated anew is told.
+    digest of its couplings and, if it is a simulator that reports no errors, of the model of its noise. By ``errors``,
+    a digest of what it reports, one that was calibrated anew is told.
     """
     kind, device = type(found), backend_of(found)
     facts: dict[str, Any] = {"name": name, "method": f"{kind.__module__}.{kind.__qualname__}", "noise": "the machine"}
     pairs: list[Any] = []
+    models: list[Any] = []
     if device is not None and device.num_qubits is not None:
         facts["qubits"] = device.num_qubits
         pairs = sorted({qubits for qubits in device.target.qargs or () if qubits is not None and len(qubits) == 2})
         if has_calibration(device):
             facts["errors"] = _digest({**chip_of(device).to_json(), "date": ""})
-    facts["built"] = _digest([pairs, *map(_noise_of, (device, found, getattr(found, "_backend", None)))])
+    if "errors" not in facts:  # a simulator of a device makes its model of what that reports, when it first runs
+        models = [_noise_of(one) for one in (device, found, getattr(found, "_backend", None))]
+    facts["built"] = _digest([pairs, [model for model in models if model is not None]])
     package = package_of(found)
     with contextlib.suppress(PackageNotFoundError):
         facts |= {"client": f"{package} {version(package)}"} if package else {}
@@ -68,8 +71,8 @@ def _noise_of(found: Any) -> Any:
     inner = getattr(options, "backend_options", None)
     models += [inner.get("noise_model")] if isinstance(inner, dict) else []
     for model in models:
-        if callable(getattr(model, "to_dict", None)):
-            with contextlib.suppress(Exception):  # of a model that cannot be written down
+        with contextlib.suppress(Exception):  # of no model of Aer, or one that cannot be written down
+            if not model.is_ideal():
                 return model.to_dict(serializable=True)
     return None
 

@@ -228,15 +228,14 @@ def _refuse_bills(found: CircuitBackend, name: str) -> None:
 
 
 def open_recorded(name: str, settings: Settings, journal: Journal | None = None) -> CircuitBackend:
-    """Refuse to run the code of a machine that only a record names.
+    """Refuse to run the code of a machine ``module:factory`` that only a record names; open that of a plug-in.
 
     Raises:
-        ValueError: if it is called at all; the message says how the machine is opened.
+        ValueError: if it is such code, or the plug-in is missing; the message says how the machine is opened.
+        BackendError: if the factory of the plug-in fails.
     """
-    if name.startswith(OBJECT):
+    if name.startswith(OBJECT) or ":" not in name:
         return open_plug_in(name, settings, journal)
-    if ":" not in name:
-        raise QhnError(f"there is no plug-in of backend {in_line(name)} here; install the package that brings it")
     raise QhnError(
         f"backend {in_line(name)} is code of yours, which is not run because a record names it: give the command that "
         "began the run once more, or --trust"

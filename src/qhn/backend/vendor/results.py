@@ -147,7 +147,9 @@ def _counts(result: Any, number: int) -> Mapping[str, int]:
         counts = result.get_counts(number)
     except (QiskitError, KeyError, AttributeError) as error:
         raise WrongAnswer(f"circuit {number:,} has neither single shots nor counts ({type(error).__name__})") from None
-    if any(not is_number(count) or count != int(count) or count < 0 for count in counts.values()):
+    are_whole = all(is_number(count) and count == int(count) and count >= 0 for count in counts.values())
+    are_shares = any(isinstance(count, float) for count in counts.values()) and sum(counts.values()) == 1
+    if not are_whole or are_shares:
         raise WrongAnswer(f"the counts of circuit {number:,} are no whole numbers, but probabilities or negative")
     return {text: int(count) for text, count in counts.items()}
 

@@ -1,0 +1,328 @@
+"""Machines that bill, by a plug-in or a module: no job is paid for twice where that can be helped, and all count."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import qhn as package
+from qhn.backend.history import History
+from qhn.backend.journal import Journal
+from qhn.config.file import load_config
+from qhn.run.checks import BudgetNeeded
+from qhn.run.record import Record
+from vendors import CLOUD, MODULE, SECRET, TROUBLE, submitted
+
+ROWS = 25  # of angles in a step of figure-1 with one layer
+SHOTS = 20
+STEPS = ("--layers", "1", "--shots", f"{SHOTS}", "--steps", "2")
+TEST = 4 * 100  # shots of the self-test
+ENOUGH = ("--set", f"train.max_shots={TEST + 2 * ROWS * SHOTS}")
+
+
+@pytest.fixture(params=["module"])
+def names(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    module: Callable[[str, str], str],
+    installed: Callable[..., None],
+) -> dict[str, str]:
+    """The names of the machine that finds its jobs again, and of the one that does not."""
+    monkeypatch.setenv(CLOUD, str(tmp_path / "cloud"))
+    module("acme", MODULE.replace("{module}", "acme"))
+    if request.param == "module":
+        return {"finds": "acme:finding", "loses": "acme:losing"}
+    installed("acme-qhn", finding="acme:finding", losing="acme:losing")
+    return {"finds": "finding", "loses": "losing"}
+
+
+def jobs(tmp_path: Path) -> list[str]:
+    return submitted(tmp_path / "cloud")
+
+
+def run_of(tmp_path: Path) -> Path:
+    (run,) = (tmp_path / "results" / "figure-1").iterdir()
+    return run
+
+
+def history(tmp_path: Path) -> History:
+    return Journal(run_of(tmp_path) / "jobs.jsonl").history()
+
+
+def events(tmp_path: Path) -> list[tuple[str, str]]:
+    return [
+        (entry.tag.partition(":")[2].partition(":")[2], entry.event.value)
+        for entry in history(tmp_path).entries()
+        if entry.tag
+    ]
+
+
+def test_every_job_is_noted_before_it_is_waited_for(names: dict[str, str], tmp_path: Path) -> None:
+    for kind in ("finds", "loses"):
+        with closing(package.train(configured(names[kind], steps=2, max_shots=5000), results=kind)) as training:
+            assert len(list(training)) == 2
+    for kind in ("finds", "loses"):
+        (run,) = (tmp_path / kind / "figure-1").iterdir()
+        noted = Journal(run / "jobs.jsonl").history()
+        entries = [(entry.tag.split(":", 2)[2], entry.event.value) for entry in noted.entries() if entry.tag]
+        assert entries == [
+            (tag, event) for tag in ("test:0", "0:0", "1:0") for event in ("intent", "submitted", "done")
+        ]
+        assert {job.price.seconds for job in noted.jobs().values()} == {0.0}
+        record = Record.load(run)
+        assert [entry["job_ids"] for entry in record.timing()] == [[job] for job in list(noted.jobs())[1:]]
+        assert [entry["qpu_seconds"] for entry in record.timing()] == [None, None]  # nobody knows
+    assert len(jobs(tmp_path)) == 6
+
+
+def killed(tmp_path: Path, name: str) -> None:
+    """A run in a process that is killed while it waits for its first job."""
+    here = Path(__file__).parents[2]
+    paths = [
+        str(here),
+        str(Path(package.__file__).parents[1]),
+        str(tmp_path),
+        *filter(None, [os.environ.get("PYTHONPATH")]),
+    ]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), TROUBLE: "kill-at-result"}
+    command = [sys.executable, "-m", "qhn", "run", "figure-1", *STEPS, *ENOUGH, "--backend", name]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+
+
+def test_a_job_of_a_killed_process_is_found_by_its_id(names: dict[str, str], qhn, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    killed(tmp_path, names["finds"])
+    (first,) = jobs(tmp_path)
+    assert qhn("run", "figure-1", *STEPS, *ENOUGH, "--backend", names["finds"], "-q").code == 0
+    assert len(jobs(tmp_path)) == 3  # the self-test and two steps, none of them twice
+    noted = history(tmp_path).jobs()
+    assert list(noted) == jobs(tmp_path)
+    assert [entry.event.value for entry in history(tmp_path).entries() if entry.job_id == first][:2] == [
+        "submitted",
+        "adopted",
+    ]
+
+
+@pytest.mark.parametrize("names", ["plug-in"], indirect=True)
+def test_where_jobs_are_not_found_again_the_user_is_told(names: dict[str, str], qhn, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    killed(tmp_path, names["loses"])
+    (first,) = jobs(tmp_path)
+    more = ("--set", f"train.max_shots={2 * TEST + 2 * ROWS * SHOTS}")
+    result = qhn("run", "figure-1", *STEPS, *more, "--backend", names["loses"])
+    assert result.code == 0
+    assert f"the client cannot read the job {first} of an earlier process; it is submitted once more" in result.err
+    assert len(jobs(tmp_path)) == 4
+    assert Record.load(run_of(tmp_path)).last_step().shots == 2 * ROWS * SHOTS  # type: ignore[union-attr]
+    lines = json.loads(qhn("jobs", "--json").out)["jobs"]
+    assert len(lines) == 4  # the lost one counts as well
+    assert "1,800 shots in 4 jobs" in qhn("jobs").out
+
+
+def test_a_result_that_cannot_be_had_now_is_asked_for_again(
+    names: dict[str, str],
+    qhn,  # type: ignore[no-untyped-def]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command = ("run", "figure-1", *STEPS, *ENOUGH, "--backend", names["finds"], "-q")
+    monkeypatch.setenv(TROUBLE, "fail-at-result")
+    failed = qhn(*command)
+    (first,) = jobs(tmp_path)
+    assert failed.code == 4
+    assert f"the job {first} of qhn:" in failed.err
+    assert "RuntimeError" in failed.err
+    assert SECRET not in failed.err
+    monkeypatch.delenv(TROUBLE)
+    assert qhn(*command).code == 0
+    assert len(jobs(tmp_path)) == 3
+    for path in run_of(tmp_path).rglob("*"):
+        assert path.is_dir() or SECRET.encode() not in path.read_bytes()
+
+
+def test_a_job_that_failed_is_submitted_anew(
+    names: dict[str, str],
+    qhn,  # type: ignore[no-untyped-def]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    more = ("--set", f"train.max_shots={2 * TEST + 2 * ROWS * SHOTS}")
+    command = ("run", "figure-1", *STEPS, *more, "--backend", names["finds"], "-q")
+    monkeypatch.setenv(TROUBLE, "state-FAILED")
+    assert qhn(*command).code == 4
+    monkeypatch.delenv(TROUBLE)
+    assert qhn(*command).code == 0
+    assert len(jobs(tmp_path)) == 4
+    assert ("test:0", "failed") in events(tmp_path)
+
+
+@pytest.mark.parametrize(("trouble", "kind"), [("fail-at-run", "FATAL"), ("time-out-at-run", "TRANSIENT")])
+def test_a_failing_submission_is_told_without_the_vendors_words(
+    names: dict[str, str],
+    trouble: str,
+    kind: str,
+    qhn,  # type: ignore[no-untyped-def]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command = ("run", "figure-1", *STEPS, *ENOUGH, "--backend", names["loses"])
+    monkeypatch.setenv(TROUBLE, trouble)
+    failed = qhn(*command)
+    assert (failed.code, SECRET in failed.err, jobs(tmp_path)) == (4, False, [])
+    assert ("it may go on at the vendor all the same, see your account" in failed.err) == (kind == "TRANSIENT")
+    monkeypatch.delenv(TROUBLE)
+    went_on = qhn(*command)
+    assert went_on.code == 0
+    assert "may have been accepted, although no answer came back" in went_on.err
+    assert len(jobs(tmp_path)) == 3
+    for path in run_of(tmp_path).rglob("*"):
+        assert path.is_dir() or SECRET.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize("names", ["plug-in"], indirect=True)
+def test_jobs_that_are_not_waited_for_are_taken_up_later(
+    names: dict[str, str],
+    qhn,  # type: ignore[no-untyped-def]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command = ("run", "figure-1", *STEPS, *ENOUGH, "--backend", names["finds"])
+    for state in ("queued", "in the fridge"):
+        monkeypatch.setenv(TROUBLE, f"state-{state}")
+        detached = qhn(*command, "--detach")
+        assert detached.code == 0
+        assert f"job {jobs(tmp_path)[0]} is on the way" in detached.out
+        assert len(jobs(tmp_path)) == 1
+        assert state.upper().replace(" ", "_").lower() in qhn("jobs", "--trust").out
+    monkeypatch.delenv(TROUBLE)
+    assert qhn(*command, "-q").code == 0
+    assert len(jobs(tmp_path)) == 3
+    table = qhn("jobs", "--trust").out
+    assert table.count("used") == 3
+    assert f"{TEST + 2 * ROWS * SHOTS:,} shots in 3 jobs" in table
+
+
+def test_a_state_that_nobody_knows_is_not_asked_for_for_ever(
+    names: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client itself waits for the result."""
+    monkeypatch.setenv(TROUBLE, "state-in the fridge")
+    with closing(package.train(configured(names["finds"], steps=1, max_shots=5000))) as training:
+        assert len(list(training)) == 1
+
+
+def configured(name: str, **limits: float) -> package.RunConfig:
+    settings = {"train.backend": name, "train.shots": SHOTS, "train.steps": 3, "ansatz.num_layers": 1}
+    return load_config("figure-1", settings | {f"train.{key}": value for key, value in limits.items()})
+
+
+def test_what_is_paid_for_needs_a_budget_and_a_record(names: dict[str, str], qhn, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(
+        BudgetNeeded, match=r"such as --set train\.max_shots=1900; its 3 steps should take 1,900 shots"
+    ) as error:
+        package.train(configured(names["finds"]))
+    assert (error.value.price, error.value.shots) == (0.0, TEST + 3 * ROWS * SHOTS)
+    with pytest.raises(ValueError, match="is paid for and must be recorded"):
+        package.train(configured(names["finds"], max_shots=5000), record=False)
+    with pytest.raises(ValueError, match=r"train\.max_shots is 899, the first step takes 900 shots"):
+        package.train(configured(names["finds"], max_shots=899))
+    with pytest.raises(
+        ValueError, match=r"those of .* have no price that is known; set it to none, and train\.max_shots"
+    ):
+        package.train(configured(names["finds"], max_qpu_seconds=60))
+    with pytest.raises(ValueError, match=r"train\.max_jobs is 1, the first step takes 2"):
+        package.train(configured(names["finds"], max_shots=5000, max_jobs=1))
+    with pytest.raises(ValueError, match=r"evaluate keeps no record of its shots"):
+        _evaluate(names["finds"])
+    assert jobs(tmp_path) == []
+    agreed = qhn("run", "figure-1", *STEPS, "--backend", names["finds"], "--yes")
+    assert "2 steps and a self-test take 1,400 shots, of whose price qhn knows nothing" in agreed.err
+    assert (agreed.code, len(jobs(tmp_path))) == (0, 3)
+
+
+def _evaluate(name: str) -> object:
+    from qhn.run.evaluate import evaluate_theta
+
+    config = configured(name)
+    return evaluate_theta(config, np.zeros(config.circuit(config.problem()).num_parameters))
+
+
+@pytest.mark.parametrize(
+    ("limits", "steps", "words"),
+    [
+        ({"max_shots": TEST + 2 * ROWS * SHOTS}, 2, r"a step takes 500 shots, 0 of train\.max_shots remain"),
+        ({"max_shots": 9000, "max_jobs": 3}, 2, r"a step takes 1 job, 0 of train\.max_jobs remain"),
+    ],
+)
+def test_a_run_stops_before_its_budget_is_exceeded(
+    names: dict[str, str], limits: dict[str, float], steps: int, words: str, tmp_path: Path
+) -> None:
+    training = package.train(configured(names["finds"], **limits))
+    assert len(list(training)) == steps
+    assert training.outcome is not None
+    assert training.outcome.name == "budget"
+    assert training.outcome.message.startswith(words.replace("\\", ""))
+    assert len(jobs(tmp_path)) == 1 + steps
+    spent = training.ledger().spent
+    assert (spent.jobs, spent.shots, spent.seconds) == (1 + steps, TEST + steps * ROWS * SHOTS, 0.0)
+
+
+def test_estimates_and_lists_say_what_is_known(names: dict[str, str], qhn, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    asked = ("estimate", "figure-1", *STEPS, "--backend", names["finds"])
+    assert "all 2 steps 1,400 in 3 jobs; what" in qhn(*asked).out
+    assert json.loads(qhn(*asked, "--json").out) == {
+        "backend": names["finds"],
+        "billed": True,
+        "steps": 2,
+        "jobs": 3,
+        "shots": 1400,
+        "first_step_shots": 900,
+    }
+    assert jobs(tmp_path) == []
+
+
+@pytest.mark.parametrize("names", ["module", "plug-in"], indirect=True)
+def test_a_paid_run_is_shown_and_replayed_offline(
+    names: dict[str, str],
+    qhn,  # type: ignore[no-untyped-def]
+    tmp_path: Path,
+    new_process: Callable[[], None],
+) -> None:
+    assert qhn("run", "figure-1", *STEPS, *ENOUGH, "--backend", names["finds"], "-q").code == 0
+    (tmp_path / "acme.py").unlink()
+    run = run_of(tmp_path)
+    for path in [run, *run.rglob("*")]:
+        path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
+    try:
+        for words in (("list",), ("show",), ("jobs",), ("replay",)):
+            new_process()
+            result = qhn(*words)
+            assert (result.code, "Traceback" in result.err) == (0, False), (words, result.err)
+        new_process()
+        jobs_told = qhn("jobs")
+        assert f"{TEST + 2 * ROWS * SHOTS:,} shots in 3 jobs" in jobs_told.out
+        assert "this is what was last known" in jobs_told.err
+        new_process()
+        assert Record.load(run).config.train.machine.bills
+    finally:
+        for path in [run, *run.rglob("*")]:
+            path.chmod(path.stat().st_mode | stat.S_IWUSR)
+
+
+def test_a_lost_journal_is_noticed(names: dict[str, str], qhn, tmp_path: Path, new_process: Callable[[], None]) -> None:  # type: ignore[no-untyped-def]
+    assert qhn("run", "figure-1", *STEPS, *ENOUGH, "--backend", names["finds"], "-q").code == 0
+    (run_of(tmp_path) / "jobs.jsonl").unlink()
+    new_process()
+    assert "lacks" in (result := qhn("resume", "--steps", "3", "--trust")).err or "does not know" in result.err
+    assert result.code == 2
+    assert len(jobs(tmp_path)) == 3
