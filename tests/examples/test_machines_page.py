@@ -143,11 +143,11 @@ def test_the_commands_of_the_vendor_run(qhn, name: str, monkeypatch: pytest.Monk
     assert "the first step takes 6,100 shots, a self-test of the device included" in told[0]
     assert "2 jobs are on the way; qhn jobs says how far" in told[1]
     assert re.search(r"^\d+ and 1 more  self-test  queued +400  to come$", told[2], re.MULTILINE)
-    assert told[2].endswith("400 of 11,800 shots in 2 jobs")
+    assert told[2].endswith("400 of 11,800 shots in 1 job, which are 2 of the vendor's")
     assert "2 steps done" in told[3]
     run = load_run(find_run(results_directory(None), None))
     assert run.config.train.backend == name
-    assert qhn("jobs").out.strip().endswith("11,800 of 11,800 shots in 40 jobs")
+    assert qhn("jobs").out.strip().endswith("11,800 of 11,800 shots in 3 jobs, which are 40 of the vendor's")
 
 
 def test_the_blocks_of_toml_are_toml() -> None:

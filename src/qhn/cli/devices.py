@@ -152,8 +152,8 @@ def _has_no_price(config: RunConfig, chip_map: Path | None, rehearsals: int | No
         known |= {"steps": len(steps), "jobs": total.jobs, "shots": total.shots, "first_step_shots": steps[0].shots}
         words = (
             f"the first step takes {steps[0].shots:,} shots, a self-test of the device included, all "
-            f"{counted(len(steps), 'step')} {total.shots:,} in {counted(total.jobs, 'job')}; what {name} bills "
-            "for them is not known here: train.max_shots or train.max_jobs limit them"
+            f"{counted(len(steps), 'step')} {total.shots:,} in {counted(total.jobs, 'job')}, or more if one of {name} "
+            f"takes few circuits; what {name} bills for them is not known here: limit train.max_shots"
         )
     elif machine.has_chip:
         words = f"nothing is billed on {name}; {twin} shows its qubits, and a price by the formula of IBM's devices"
@@ -265,7 +265,8 @@ def jobs(
     else:
         of = "" if train.max_shots is None else f" of {train.max_shots:,}"
         total = f"{spent.shots:,}{of} shots"
-    total += f" in {counted(sum(len(line.ids) for line in lines), 'job')}"
+    parts = sum(len(line.ids) for line in lines)
+    total += f" in {counted(spent.jobs, 'job')}" + f", which are {parts:,} of the vendor's" * (parts != len(lines))
     put(f"{table(lines, in_seconds=in_seconds)}\n\n{total}" if lines else "no job was submitted yet")
 
 
