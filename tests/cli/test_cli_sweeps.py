@@ -61,7 +61,7 @@ def test_compare_shows_two_runs(qhn) -> None:
     assert result.code == 0
     assert f"figure-1/{first}" in result.out
     assert Path(result.out.split()[-1]).suffix == ".png"
-    assert "at least two runs, got 1" in qhn("compare", first).err
+    assert "compare takes at least two" in qhn("compare", first).err
     assert "is named twice" in qhn("compare", first, first).err
 
 

@@ -191,7 +191,7 @@ def test_an_estimate_says_so(qhn) -> None:
 
 
 def test_it_is_of_measured_bits_on_devices(small_config: RunConfig) -> None:
-    with pytest.raises(ValueError, match=r"device\.drift_every goes with backends fake_<device> and ibm_<device>, not"):
+    with pytest.raises(ValueError, match=r"device\.drift_every goes with backends fake_<device>, twin_<device> and"):
         with_settings(small_config, {"device.drift_every": 3})
     with pytest.raises(ValueError, match=r"device\.drift_every concerns measured bits, and without shots there are"):
         with_settings(small_config, DRIFT | {"train.shots": "none"})

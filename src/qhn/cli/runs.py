@@ -194,7 +194,8 @@ def agreed_budget(asked: BudgetNeeded, yes: bool) -> dict[str, float]:
     """
     from qhn.backend import machine_of
 
-    if asked.price and machine_of(asked.backend).bills_seconds:
+    machine = machine_of(asked.backend)
+    if asked.price and (machine.bills_seconds or not machine.bills):
         return {"max_qpu_seconds": _agreed_seconds(asked, yes)}
     tell(f"{asked.backend}: {_steps_words(asked)} take {asked.shots:,} shots, of whose price qhn knows nothing")
     _ask(f"spend up to {asked.shots:,} shots?", yes)

@@ -455,8 +455,8 @@ def test_what_has_no_twin_is_refused() -> None:
     with pytest.raises(ValueError, match="elements of one ParameterVector"):
         without_noise(alone)
     free = QuantumCircuit(1)
-    free.r(ParameterVector("t", 1)[0], 0.3, 0)
-    with pytest.raises(ValueError, match="and r has one"):
+    free.rv(ParameterVector("t", 1)[0], 0.3, 0.2, 0)
+    with pytest.raises(ValueError, match="and rv has one"):
         without_noise(free)
     with pytest.raises(ValueError, match=r"fake_manila has no cx on qubits \[0, 2\]"):
         ChipNoise(chip("FakeManilaV2")).after("cx", (0, 2))
