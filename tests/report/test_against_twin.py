@@ -13,10 +13,10 @@ from qiskit import qasm3
 from pictures import is_drawn
 from qhn import RunConfig, load_run, train
 from qhn.backend import DeviceSettings
-from qhn.backend.device.calibrated import CalibratedDevice
 from qhn.backend.device.chip import Chip
 from qhn.backend.device.isa import side_by_side
 from qhn.backend.device.placement import compiled_for, place
+from qhn.backend.device.recorded import RecordedDevice
 from qhn.backend.rehearsal import RehearsalSampler, open_fake, stored_device
 from qhn.backend.settings import RehearsalSettings
 from qhn.circuit.hypernetwork import hypernetwork
@@ -49,7 +49,7 @@ def test_a_calibration_compiles_to_the_circuit_of_its_device(
     """Also once it was JSON, as a record holds it."""
     device, ansatz = stored_device(name), hypernetwork(4 if tiles == 1 else 2, layers)
     placed = place(ansatz, device, DeviceSettings(tiles=tiles, calibrate=calibrate))
-    again = CalibratedDevice(Chip.from_json(json.loads(json.dumps(placed.chip.to_json()))))
+    again = RecordedDevice(Chip.from_json(json.loads(json.dumps(placed.chip.to_json()))))
     circuits = [compiled_for(ansatz, again, qubits, folded=placed.folded) for qubits in placed.qubits]
     found = circuits[0] if tiles == 1 else side_by_side(circuits, ansatz.num_parameters)
     assert qasm3.dumps(found) == qasm3.dumps(placed.circuit)

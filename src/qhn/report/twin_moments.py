@@ -97,10 +97,10 @@ def _means(
     """
     from qiskit import qasm3
 
-    from qhn.backend.device.calibrated import CalibratedDevice
     from qhn.backend.device.chip import Chip
     from qhn.backend.device.isa import side_by_side
     from qhn.backend.device.placement import compiled_for
+    from qhn.backend.device.recorded import RecordedDevice
     from qhn.backend.noise.channels import ChipNoise
     from qhn.backend.noise.twin import Twin
 
@@ -109,7 +109,7 @@ def _means(
     if tree is None:
         raise QhnError(f"{record.directory} has no calibration of {facts.name}, which its folder holds")
     chip = Chip.from_json(tree)
-    device = CalibratedDevice(chip)
+    device = RecordedDevice(chip)
     circuits = [compiled_for(ansatz, device, tile.qubits, folded=facts.folded) for tile in facts.tiles]
     whole = circuits[0] if len(circuits) == 1 else side_by_side(circuits, ansatz.num_parameters)
     text = qasm3.dumps(whole) + "\n"

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit import ParameterExpression, ParameterVector
-from qiskit.providers import BackendV2, Options, QubitProperties
+from qiskit.providers import BackendV2, QubitProperties
 from qiskit.transpiler import InstructionProperties, Target, generate_preset_pass_manager
 
 from qhn.arrays import Bits, Integers
 from qhn.backend.device.chip import DEAD, Chip
+from qhn.backend.device.described import DescribedDevice
 from qhn.circuit.measurement import with_measurement
 from qhn.errors import QhnError
 
@@ -231,17 +232,21 @@ def onto_patch(circuit: QuantumCircuit, qubits: Sequence[int]) -> QuantumCircuit
     return small
 
 
-class Patch(BackendV2):  # type: ignore[misc]  # qiskit has no types
+class Patch(DescribedDevice):
     """Some qubits of a device as a smaller device, without gates that do not work.
 
     A noise model of all qubits of the device would take seconds per job. Errors and times are those of the
     calibration, in which nothing is left unknown.
+
+    Args:
+        device: the device.
+        chip: calibration of the device.
+        qubits: the qubits of the device that become qubits 0, 1, ….
     """
 
     def __init__(self, device: BackendV2, chip: Chip, qubits: Sequence[int]) -> None:
-        super().__init__(name=f"{device.name}[{len(qubits)}]")
         position = {qubit: i for i, qubit in enumerate(qubits)}
-        self._target = Target(
+        target = Target(
             num_qubits=len(qubits),
             dt=device.target.dt,
             qubit_properties=[QubitProperties(t1=chip.t1[qubit], t2=chip.t2[qubit]) for qubit in qubits],
@@ -253,25 +258,8 @@ class Patch(BackendV2):  # type: ignore[misc]  # qiskit has no types
                 if qargs is not None and all(q in position for q in qargs) and _works(chip, name, qargs)
             }
             if kept:
-                self._target.add_instruction(device.target.operation_from_name(name), kept, name=name)
-
-    @property
-    def target(self) -> Target:
-        """The instructions of the device on the chosen qubits."""
-        return self._target
-
-    @property
-    def max_circuits(self) -> None:
-        """The largest number of circuits of a job, unlimited."""
-        return None
-
-    @classmethod
-    def _default_options(cls) -> Options:
-        return Options()
-
-    def run(self, run_input: Any, **options: Any) -> Any:
-        """Refuse to run circuits: this device only carries a noise model."""
-        raise RuntimeError("a Patch describes qubits for a noise model; it runs nothing")
+                target.add_instruction(device.target.operation_from_name(name), kept, name=name)
+        super().__init__(f"{device.name}[{len(qubits)}]", target)
 
 
 def _works(chip: Chip, name: str, qubits: tuple[int, ...]) -> bool:

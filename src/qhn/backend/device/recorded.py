@@ -1,32 +1,39 @@
-"""A device as its recorded calibration describes it, for which circuits are compiled without asking the machine."""
+"""A device made of a recorded calibration alone, for which circuits are compiled as they were when it was made."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from qiskit.circuit.library import get_standard_gate_name_mapping
-from qiskit.providers import BackendV2, Options
+from qiskit.providers import QubitProperties
 from qiskit.transpiler import InstructionProperties, Target
 
 from qhn.backend.device.chip import Chip
+from qhn.backend.device.described import DescribedDevice
 from qhn.errors import QhnError
 
 
-class RecordedDevice(BackendV2):  # type: ignore[misc]  # qiskit has no types
-    """The instructions of a calibration, with their errors and durations; it runs nothing.
+class RecordedDevice(DescribedDevice):
+    """The gates, errors and times of a calibration as a device of Qiskit, which runs nothing.
 
     Args:
         chip: the calibration, which :func:`qhn.backend.device.chip.chip_of` returns of the device.
 
     Raises:
         ValueError: at construction, if it has a gate that is none of Qiskit's standard gates.
+
+    >>> from qhn.backend.device.chip import chip_of
+    >>> from qhn.backend.rehearsal import stored_device
+    >>> device = RecordedDevice(chip_of(stored_device("fake_manila")))
+    >>> device.name, device.num_qubits, sorted(device.operation_names)
+    ('fake_manila', 5, ['cx', 'id', 'measure', 'rz', 'sx', 'x'])
     """
 
     def __init__(self, chip: Chip) -> None:
-        super().__init__(name=chip.name)
         self.chip = chip  # which has more than the target, such as both errors of a readout
         known = get_standard_gate_name_mapping()
-        self._target = Target(num_qubits=chip.num_qubits)
+        times = zip(chip.t1, chip.t2, strict=True)
+        target = Target(
+            num_qubits=chip.num_qubits, qubit_properties=[QubitProperties(t1=t1, t2=t2) for t1, t2 in times]
+        )
         for name in dict.fromkeys(name for name, _ in chip.gates):
             if name not in known:
                 raise QhnError(f"{chip.name} has the gate {name}, which only its own client knows")
@@ -35,27 +42,10 @@ class RecordedDevice(BackendV2):  # type: ignore[misc]  # qiskit has no types
                 for (kind, qubits), gate in chip.gates.items()
                 if kind == name
             }
-            self._target.add_instruction(known[name], places, name=name)
+            target.add_instruction(known[name], places, name=name)
         readout = {
             (qubit,): InstructionProperties(error=float(error), duration=chip.measure_duration)
             for qubit, error in enumerate(chip.readout_error)
         }
-        self._target.add_instruction(known["measure"], readout)
-
-    @property
-    def target(self) -> Target:
-        """The instructions of the device."""
-        return self._target
-
-    @property
-    def max_circuits(self) -> None:
-        """The largest number of circuits of a job, unlimited."""
-        return None
-
-    @classmethod
-    def _default_options(cls) -> Options:
-        return Options()
-
-    def run(self, run_input: Any, **options: Any) -> Any:
-        """Refuse to run circuits: a recorded device only describes them."""
-        raise RuntimeError("a recorded device runs nothing")
+        target.add_instruction(known["measure"], readout)
+        super().__init__(chip.name, target)
