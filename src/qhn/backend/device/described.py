@@ -35,9 +35,5 @@ class DescribedDevice(BackendV2):  # type: ignore[misc]  # qiskit has no types
         return Options()
 
     def run(self, run_input: Any, **options: Any) -> Any:
-        """Refuse to run circuits: the device is only described.
-
-        Raises:
-            RuntimeError: always.
-        """
+        """Refuse to run circuits with a ``RuntimeError``: the device is only described."""
         raise RuntimeError(f"{self.name} is only described; it runs nothing")
