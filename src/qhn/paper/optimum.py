@@ -206,7 +206,7 @@ def times(factor: Difference) -> str:
     """A factor with its interval in words.
 
     >>> times(ratio(Rate(30, 1000), Rate(0, 1000)))
-    '∞ (7.7 to ∞)'
+    '∞ (7.8 to ∞)'
     """
     return factor.words(1).replace("inf", "∞")
 

@@ -53,7 +53,7 @@ class Paired:
         >>> first, second = np.arange(100) < 60, np.arange(100) < 50
         >>> found = Paired.of({"first": first, "second": second}, {"first": 1, "second": -1})
         >>> str(found.difference), found.more, found.fewer
-        ('+0.10 (+0.05 to +0.17)', 10, 0)
+        ('+0.10 (+0.04 to +0.16)', 10, 0)
         """
         chosen = {name: weight for name, weight in weights.items() if abs(weight) > ROUNDING}
         if not chosen:

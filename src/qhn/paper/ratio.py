@@ -81,7 +81,7 @@ def ratio_of_means(first: ArrayLike, second: ArrayLike) -> Difference:
         QhnError: if there are not as many of both.
 
     >>> ratio_of_means([2.0, 4.2, 5.8], [1.0, 2.0, 3.0]).words(1), ratio_of_means([2.0], [1.0]).words(1)
-    ('2.0 (1.8 to 2.2)', '2.0 (0.0 to inf)')
+    ('2.0 (1.7 to 2.3)', '2.0 (0.0 to inf)')
     """
     from scipy.stats import t as student_t  # half a second to import
 
