@@ -204,8 +204,8 @@ def test_device_failure_is_journalled_and_says_nothing_of_the_service(
     from qiskit_ibm_runtime.exceptions import IBMRuntimeError
     from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
-    from qhn.backend.ibm import submission
     from qhn.backend.ibm.device import Device
+    from qhn.backend.service import submission
 
     class Refusing:
         def __init__(self, **options: object) -> None: ...
@@ -230,8 +230,8 @@ def test_whatever_the_client_raises_is_one_kind_of_failure_without_its_text(
 ) -> None:
     from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
-    from qhn.backend.ibm import submission
     from qhn.backend.ibm.device import Device
+    from qhn.backend.service import submission
 
     class Job:
         def job_id(self) -> str:
@@ -330,8 +330,8 @@ def test_a_call_beyond_the_limits_of_a_job_is_several_whose_bits_are_kept(
     from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
     from qhn.backend.device import price as qpu_time
-    from qhn.backend.ibm import submission
     from qhn.backend.ibm.device import Device
+    from qhn.backend.service import submission
 
     monkeypatch.setattr(qpu_time, "MAX_EXECUTIONS", 2000)
     ansatz = product_state(2)
@@ -372,8 +372,8 @@ def test_a_call_beyond_the_limits_of_a_job_is_several_whose_bits_are_kept(
 def test_jobs_are_ended_by_the_service_at_twice_their_price(monkeypatch: pytest.MonkeyPatch) -> None:
     from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
-    from qhn.backend.ibm import submission
     from qhn.backend.ibm.device import Device
+    from qhn.backend.service import submission
 
     asked = []
     real = submission.Sampler

@@ -10,8 +10,8 @@ from qhn.backend import machine_of
 from qhn.backend.device.placement import place
 from qhn.backend.device.price import JOB_SECONDS, price
 from qhn.backend.events import Entry, Event
-from qhn.backend.ibm.selftest import ROWS, SHOTS, versions
 from qhn.backend.rehearsal import stored_device
+from qhn.backend.service.selftest import ROWS, SHOTS, versions
 from qhn.backend.terms import Amount
 from qhn.budget.forecast import Forecast, PricedRun, qpu_time, self_test_amount
 from qhn.config import RunConfig

@@ -26,7 +26,7 @@ HEAVY = (
 )
 PAUSES = {  # in seconds
     "qhn.backend.ibm.connection": {"FIRST_PAUSE": 0.05, "LONGEST_PAUSE": 0.2},
-    "qhn.backend.ibm.jobs": {"LISTING_DELAY": 0.6, "FULL_QUEUE_PAUSE": 0.2},
+    "qhn.backend.service.jobs": {"LISTING_DELAY": 0.6, "FULL_QUEUE_PAUSE": 0.2},
 }
 
 _context = multiprocessing.get_context("forkserver")

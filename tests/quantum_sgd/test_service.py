@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from qhn.backend.ibm import connection, jobs
+from qhn.backend.ibm import connection
 from qhn.backend.ibm.connection import Connection
+from qhn.backend.service import jobs
 from qhn.quantum_sgd.load import load_descent
 from qhn.quantum_sgd.loop import QuantumDescent
 from qhn.quantum_sgd.record import DescentRecord

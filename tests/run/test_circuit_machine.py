@@ -9,9 +9,10 @@ import pytest
 from qiskit import QuantumCircuit
 
 from qhn.backend import Journal
-from qhn.backend.ibm import connection, jobs
+from qhn.backend.ibm import connection
 from qhn.backend.ibm.connection import Connection
 from qhn.backend.sampler import QuotaError
+from qhn.backend.service import jobs
 from qhn.backend.terms import Amount, BudgetExceeded, Detached
 from qhn.budget.limits import Limits
 from qhn.errors import QhnError, RecordError

@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 import qhn as package
-from qhn.backend.ibm import connection, jobs
+from qhn.backend.ibm import connection
+from qhn.backend.service import jobs
 from qhn.config import RunConfig
 from qhn.config.ansatz import HypernetworkConfig
 from qhn.config.data import MixtureData

@@ -12,9 +12,10 @@ import pytest
 
 from qhn import checksums
 from qhn.backend.events import Entry, Event
-from qhn.backend.ibm import answers, connection, jobs
-from qhn.backend.ibm.selftest import REVERSED, versions
+from qhn.backend.ibm import answers, connection
 from qhn.backend.journal import Journal
+from qhn.backend.service import jobs
+from qhn.backend.service.selftest import REVERSED, versions
 from qhn.lock import Lock
 from qhn.run import writable
 from service import Service

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from qhn.backend.ibm import connection, jobs
+from qhn.backend.ibm import connection
+from qhn.backend.service import jobs
 from qhn.cli.search import _advance as advance_with_words
 from qhn.errors import QhnError
 from qhn.report.jobs import ledger_of

@@ -11,7 +11,7 @@ from typing import Any
 from qhn.backend.device.placement import Placement
 from qhn.backend.device.price import MAX_EXECUTIONS, Task, job_seconds, price, whole_seconds
 from qhn.backend.events import Entry
-from qhn.backend.ibm.selftest import ROWS, SHOTS, is_due
+from qhn.backend.service.selftest import ROWS, SHOTS, is_due
 from qhn.backend.terms import Amount
 from qhn.circuit.ansatz import Ansatz
 from qhn.config import RunConfig
@@ -234,7 +234,7 @@ def bitstrings_of(task: Task) -> int:
 
 
 def self_test_amount(seconds_per_shot: float) -> Amount:
-    """The QPU seconds, jobs and shots of one self-test (:mod:`qhn.backend.ibm.selftest`)."""
+    """The QPU seconds, jobs and shots of one self-test (:mod:`qhn.backend.service.selftest`)."""
     executions = ROWS * SHOTS
     return Amount(job_seconds(1, executions, seconds_per_shot), 1, executions)
 

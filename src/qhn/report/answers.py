@@ -21,7 +21,7 @@ from qhn.run.session import BackendFacts
 
 if TYPE_CHECKING:
     from qhn.backend.ibm.answers import Asked
-    from qhn.backend.ibm.jobs import Jobs
+    from qhn.backend.service.jobs import Jobs
 
 CALIBRATIONS = 2  # circuits of a job that counts readout errors
 
@@ -112,8 +112,8 @@ def _asked(record: Record, ansatz: GateCircuit, job_id: str, job: KnownJob) -> A
 
 def _prepared(record: Record, ansatz: GateCircuit, job_id: str, facts: BackendFacts) -> list[str] | None:
     """The bits that a self-test prepares, as they are measured; None if the journal does not know the test."""
-    from qhn.backend.ibm.certain import certain_outcomes
-    from qhn.backend.ibm.selftest import BARE, ROWS, known_outcomes
+    from qhn.backend.service.certain import certain_outcomes
+    from qhn.backend.service.selftest import BARE, ROWS, known_outcomes
 
     tests = {test.job_id: test for test in record.journal.history().self_tests()}
     if job_id not in tests:

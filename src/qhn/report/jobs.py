@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from qhn.backend import BackendError
 from qhn.backend.events import Event
 from qhn.backend.history import KnownJob
-from qhn.backend.ibm.jobs import Jobs
+from qhn.backend.service.jobs import Jobs
 from qhn.backend.terms import ids_of
 from qhn.budget.ledger import Ledger, ledger
 from qhn.run.checks import check_journal

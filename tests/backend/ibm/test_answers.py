@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 from qiskit_ibm_runtime import Session
 
-from qhn.backend.ibm import connection, jobs
+from qhn.backend.ibm import connection
 from qhn.backend.ibm.account import account_device
 from qhn.backend.ibm.answers import HERE, Answer, answers, bits_of, hashed
 from qhn.backend.ibm.connection import Connection
 from qhn.backend.ibm.failure import Kind, codes_of, kind_at_submission, kind_of, status_of
-from qhn.backend.ibm.selftest import complaint
-from qhn.backend.ibm.submission import read_result
+from qhn.backend.service import jobs
+from qhn.backend.service.selftest import complaint
+from qhn.backend.service.submission import read_result
 from qhn.errors import QhnError
 from service import Job, Service
 

@@ -25,8 +25,8 @@ from qhn.arrays import Bits
 from qhn.backend.ibm.connection import FINAL, Connection
 from qhn.backend.ibm.failure import Kind, kind_of
 from qhn.backend.ibm.redaction import TEXT, described, redacted
-from qhn.backend.ibm.selftest import complaint
-from qhn.backend.ibm.submission import JobResult, check_shape, read_result
+from qhn.backend.service.selftest import complaint
+from qhn.backend.service.submission import JobResult, check_shape, read_result
 from qhn.errors import QhnError
 from qhn.text import parse_json
 

@@ -22,15 +22,15 @@ from qhn.backend.device.placement import Placement, place
 from qhn.backend.device.price import parts
 from qhn.backend.device.tiles import arrange_rows
 from qhn.backend.ibm.account import account_device, seconds_left, silent
-from qhn.backend.ibm.bound import BoundSampler
 from qhn.backend.ibm.connection import Connection
-from qhn.backend.ibm.jobs import Jobs
-from qhn.backend.ibm.selftest import BARE, SHOTS, SelfTest, complaint
-from qhn.backend.ibm.submission import Client, IbmClient, JobResult, Submission, billed_seconds, run_all, tags_of
-from qhn.backend.ibm.tested import SelfTests
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import BackendError, check_request
 from qhn.backend.samples import ReadoutCounts, Samples
+from qhn.backend.service.bound import BoundSampler
+from qhn.backend.service.jobs import Jobs
+from qhn.backend.service.selftest import BARE, SHOTS, SelfTest, complaint
+from qhn.backend.service.submission import Client, IbmClient, JobResult, Submission, billed_seconds, run_all, tags_of
+from qhn.backend.service.tested import SelfTests
 from qhn.backend.settings import DeviceSettings, Settings
 from qhn.backend.terms import Terms
 from qhn.circuit.ansatz import GateCircuit
@@ -57,8 +57,9 @@ class Device:
     """A QPU of IBM: each request is one job, or a batch of several where it exceeds the service's limits.
 
     A session is opened only if the settings ask for one. The tag of each job, its id and its outcome are written into
-    the journal as they happen. Before its first request the device is tested (:mod:`qhn.backend.ibm.selftest`), unless
-    the journal has a passed test with the same package versions; and it is not tested again where a test has failed.
+    the journal as they happen. Before its first request the device is tested (:mod:`qhn.backend.service.selftest`),
+    unless the journal has a passed test with the same package versions; and it is not tested again where a test has
+    failed.
     """
 
     paid = True

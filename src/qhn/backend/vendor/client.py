@@ -16,7 +16,7 @@ from qiskit.primitives import BackendSamplerV2, BaseSamplerV2, StatevectorSample
 from qiskit.providers import BackendV2
 
 from qhn.arrays import Bits
-from qhn.backend.ibm.jobs import Request
+from qhn.backend.service.jobs import Request
 from qhn.backend.settings import DeviceSettings
 from qhn.backend.terms import joined_ids
 from qhn.backend.vendor.results import Pub, WrongAnswer, bits_of_primitive, bits_of_results, bound_circuits
@@ -92,7 +92,7 @@ class VendorClient(Protocol):
         ...
 
     def bits(self, result: Any, pubs: Sequence[Pub], shots: int) -> list[Bits]:
-        """The bits of each PUB in the result of a job, as :class:`qhn.backend.ibm.submission.Client` returns them."""
+        """The bits of each PUB in a job's result, as :class:`qhn.backend.service.submission.Client` returns them."""
         ...
 
     def request(
@@ -107,7 +107,7 @@ class VendorClient(Protocol):
         price_seconds: float,
         seed: int,
     ) -> Request:
-        """The request for a job, as :class:`qhn.backend.ibm.submission.Client` makes it."""
+        """The request for a job, as :class:`qhn.backend.service.submission.Client` makes it."""
         return Request(
             tag=tag,
             digest=digest,

@@ -3,9 +3,9 @@
 Releases of the client have returned bits in reverse, and bound angles to the wrong parameters. So before the first paid
 step the run's own circuit is measured at angles whose outcome is known. In a hypernetwork RY by 0 or π leaves a bit or
 flips it, CX maps basis states to basis states, and RZ by π/2 does nothing to them – but would, if it were bound where
-an RY should be. For other circuits such angles are searched for (:mod:`qhn.backend.ibm.certain`). Where there are none,
-or the outcome would drown in noise, each qubit is turned by an RY of its own instead: that tests the order of angles
-and bits, not the run's circuit.
+an RY should be. For other circuits such angles are searched for (:mod:`qhn.backend.service.certain`). Where there are
+none, or the outcome would drown in noise, each qubit is turned by an RY of its own instead: that tests the order of
+angles and bits, not the run's circuit.
 
 Bound circuits have no angles that could be bound to wrong gates. Of them, the order of bits alone is tested: known bits
 are prepared on the qubits that the first circuit measures, and read into its classical bits.
@@ -25,7 +25,7 @@ from qhn.arrays import Bits, Floats
 from qhn.backend.device.isa import measured_qubits, prepared_circuits
 from qhn.backend.device.placement import Placement
 from qhn.backend.events import CLIENT, Entry
-from qhn.backend.ibm.certain import certain_outcomes
+from qhn.backend.service.certain import certain_outcomes
 from qhn.circuit.ansatz import GateCircuit
 from qhn.circuit.hypernetwork import Hypernetwork, product_state
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from qhn.backend.events import Entry, Event
 from qhn.backend.history import History
-from qhn.backend.ibm.jobs import Jobs
-from qhn.backend.ibm.selftest import BOUND, failed_before, is_due, versions
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import BackendError
+from qhn.backend.service.jobs import Jobs
+from qhn.backend.service.selftest import BOUND, failed_before, is_due, versions
 
 REMEDY = (
     "Install qiskit and the client of the machine as qhn requires them, then qhn resume; or make another test with "

@@ -18,13 +18,14 @@ from ansatzes import ansatz, ideal, rows_of
 from qhn import bitstrings, checksums
 from qhn.backend import BackendError, DeviceSettings
 from qhn.backend.device import price as qpu_time
-from qhn.backend.ibm import connection, jobs, submission, tested
+from qhn.backend.ibm import connection
 from qhn.backend.ibm import device as ibm
 from qhn.backend.ibm.connection import Connection
 from qhn.backend.ibm.device import Device, DeviceSampler, open_device
-from qhn.backend.ibm.selftest import complaint, known_outcomes
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import PlanError, QuotaError
+from qhn.backend.service import jobs, submission, tested
+from qhn.backend.service.selftest import complaint, known_outcomes
 from qhn.backend.terms import BudgetExceeded, Detached, Remaining
 from qhn.budget.ledger import ledger
 from qhn.circuit.hypernetwork import hypernetwork, product_state
@@ -482,7 +483,7 @@ def test_a_client_with_a_wrong_order_is_stopped_before_a_step_is_paid(
 def test_a_wrong_order_is_found_on_a_routed_circuit(
     wrong: str, kind: str, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qhn.backend.ibm.certain.MAX_STEPS", 20_000)
+    monkeypatch.setattr("qhn.backend.service.certain.MAX_STEPS", 20_000)
     circuit = ansatz(kind, 4)
     read, publish = submission.read_bits, ibm.publish
     if wrong == "bits":
@@ -520,7 +521,7 @@ def test_the_self_test_is_made_once_a_record_and_version_on_all_tiles(
     (test, *_) = Journal(tmp_path / "jobs.jsonl").history().entries()[1:]
     assert (test.rows, test.shots) == (4, 100)
     monkeypatch.setattr(tested, "versions", lambda *packages: {"qiskit": "9"})
-    monkeypatch.setattr("qhn.backend.ibm.selftest.versions", lambda *packages: {"qiskit": "9"})
+    monkeypatch.setattr("qhn.backend.service.selftest.versions", lambda *packages: {"qiskit": "9"})
     sampler(tmp_path).sample(THETAS, 100, Key(1, run="r", step=3))
     assert events(tmp_path, "qhn:r:test:1") == ["intent", "submitted", "done"]
 

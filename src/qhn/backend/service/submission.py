@@ -12,7 +12,7 @@ from qiskit_ibm_runtime.executor_sampler import Sampler
 from qhn.arrays import Bits
 from qhn.backend.aer import read_bits
 from qhn.backend.device.price import MAX_JOB_SECONDS
-from qhn.backend.ibm.jobs import Jobs, Request
+from qhn.backend.service.jobs import Jobs, Request
 from qhn.backend.settings import DeviceSettings
 from qhn.errors import QhnError
 

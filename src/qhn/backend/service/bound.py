@@ -21,10 +21,10 @@ from qhn.backend.circuit_digest import circuit_digest
 from qhn.backend.device.bound_placement import CircuitPlacer, PlacedCircuits
 from qhn.backend.device.isa import duration
 from qhn.backend.device.price import job_seconds
-from qhn.backend.ibm.jobs import Jobs, Request
-from qhn.backend.ibm.selftest import BOUND, SHOTS, BoundSelfTest, complaint
-from qhn.backend.ibm.submission import Client, IbmClient, Submission, billed_seconds, run_all, tags_of
-from qhn.backend.ibm.tested import SelfTests
+from qhn.backend.service.jobs import Jobs, Request
+from qhn.backend.service.selftest import BOUND, SHOTS, BoundSelfTest, complaint
+from qhn.backend.service.submission import Client, IbmClient, Submission, billed_seconds, run_all, tags_of
+from qhn.backend.service.tested import SelfTests
 from qhn.backend.terms import Amount
 from qhn.seeds import Key
 

@@ -18,11 +18,12 @@ from qiskit.quantum_info import random_unitary
 
 from qhn.backend import BackendError, DeviceSettings, open_backend
 from qhn.backend.device import bound_placement, price
-from qhn.backend.ibm import connection, jobs, tested
+from qhn.backend.ibm import connection
 from qhn.backend.ibm.connection import Connection
 from qhn.backend.ibm.device import Device, open_device
-from qhn.backend.ibm.selftest import BOUND, known_bits
 from qhn.backend.journal import Journal
+from qhn.backend.service import jobs, tested
+from qhn.backend.service.selftest import BOUND, known_bits
 from qhn.backend.terms import BudgetExceeded, Detached, Remaining
 from qhn.circuit.hypernetwork import product_state
 from qhn.seeds import Key

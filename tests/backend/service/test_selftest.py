@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qhn.backend.events import Entry, Event
-from qhn.backend.ibm.selftest import REVERSED, failed_before, is_due, versions
+from qhn.backend.service.selftest import REVERSED, failed_before, is_due, versions
 
 NOISE = "only 62% of the bits come back as they were prepared: angles or bits are in a wrong order"
 CLIENT = {name: version for name, version in versions().items() if name != "qhn"}

@@ -10,10 +10,10 @@ from qiskit.circuit import ParameterVector
 from ansatzes import OTHERS, ansatz, ideal, maxcut, ring
 from qhn import bitstrings
 from qhn.backend.device.placement import place
-from qhn.backend.ibm import certain
-from qhn.backend.ibm.certain import certain_outcomes
-from qhn.backend.ibm.selftest import ROWS, SelfTest, known_outcomes
 from qhn.backend.rehearsal import stored_device
+from qhn.backend.service import certain
+from qhn.backend.service.certain import certain_outcomes
+from qhn.backend.service.selftest import ROWS, SelfTest, known_outcomes
 from qhn.backend.settings import DeviceSettings
 from qhn.circuit.hypernetwork import hypernetwork
 from qhn.circuit.unrolled import circuit_ansatz
@@ -84,5 +84,5 @@ def test_where_nothing_is_certain_or_legible_single_qubits_are_turned(
     assert test.is_bare == (kind not in (*CERTAIN, "qaoa-graph"))
     assert test.circuit == (placement.bare if test.is_bare else placement.circuit)
     assert test.expected.shape == (ROWS, 1, 4)
-    monkeypatch.setattr("qhn.backend.ibm.selftest.LEGIBLE", 1.0)
+    monkeypatch.setattr("qhn.backend.service.selftest.LEGIBLE", 1.0)
     assert SelfTest.of(placement).is_bare
