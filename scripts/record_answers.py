@@ -17,9 +17,8 @@ from typing import Any
 
 from qhn import train
 from qhn.backend import BackendError
-from qhn.backend.ibm import connection
 from qhn.backend.ibm.answers import HERE
-from qhn.backend.service import jobs
+from qhn.backend.service import connection, jobs
 from qhn.config.file import load_config
 from qhn.report.answers import keep_answers
 from qhn.run.recorded_problem import problem_of

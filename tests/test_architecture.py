@@ -56,7 +56,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 LEAVES = LAYERS[-1]
 VENDORS = {  # who may import a vendor's package
     "qiskit_aer": ("backend",),
-    "qiskit_ibm_runtime": ("backend.ibm", "backend.rehearsal", "backend.service"),
+    "qiskit_ibm_runtime": ("backend.ibm", "backend.rehearsal"),
     "matplotlib": ("report.plotting",),
     "dimod": ("svr.annealing",),
     "dwave": ("svr.annealing",),

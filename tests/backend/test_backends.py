@@ -204,8 +204,8 @@ def test_device_failure_is_journalled_and_says_nothing_of_the_service(
     from qiskit_ibm_runtime.exceptions import IBMRuntimeError
     from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
+    from qhn.backend.ibm import client
     from qhn.backend.ibm.device import Device
-    from qhn.backend.service import submission
 
     class Refusing:
         def __init__(self, **options: object) -> None: ...
@@ -213,7 +213,7 @@ def test_device_failure_is_journalled_and_says_nothing_of_the_service(
         def run(self, pubs: object, shots: int) -> object:
             raise IBMRuntimeError("token abc123 is not welcome")
 
-    monkeypatch.setattr(submission, "Sampler", Refusing)
+    monkeypatch.setattr(client, "Sampler", Refusing)
     sampler = Device(FakeManilaV2(), journal=journal).compile(product_state(2))
     with pytest.raises(BackendError) as caught:
         sampler.sample(np.zeros((1, 4)), 10, Key(1, run="r"))
@@ -230,8 +230,8 @@ def test_whatever_the_client_raises_is_one_kind_of_failure_without_its_text(
 ) -> None:
     from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
+    from qhn.backend.ibm import client
     from qhn.backend.ibm.device import Device
-    from qhn.backend.service import submission
 
     class Job:
         def job_id(self) -> str:
@@ -240,7 +240,7 @@ def test_whatever_the_client_raises_is_one_kind_of_failure_without_its_text(
         def result(self) -> object:
             raise error
 
-    monkeypatch.setattr(submission.Sampler, "run", lambda self, pubs, shots: Job())
+    monkeypatch.setattr(client.Sampler, "run", lambda self, pubs, shots: Job())
     sampler = Device(FakeManilaV2(), journal=journal).compile(product_state(2))
     with pytest.raises(BackendError) as caught:
         sampler.sample(np.zeros((1, 4)), 10, KEY)
@@ -330,8 +330,8 @@ def test_a_call_beyond_the_limits_of_a_job_is_several_whose_bits_are_kept(
     from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
     from qhn.backend.device import price as qpu_time
+    from qhn.backend.ibm import client
     from qhn.backend.ibm.device import Device
-    from qhn.backend.service import submission
 
     monkeypatch.setattr(qpu_time, "MAX_EXECUTIONS", 2000)
     ansatz = product_state(2)
@@ -340,7 +340,7 @@ def test_a_call_beyond_the_limits_of_a_job_is_several_whose_bits_are_kept(
     sampler = Device(FakeManilaV2(), DeviceSettings(calibrate=True), journal).compile(ansatz)
     cost = qpu_time.price(sampler.placement.task(7, 1, 400))
     assert (cost.jobs, cost.circuits) == (3, 7 + 3 * 2)
-    real, runs = submission.Sampler.run, []
+    real, runs = client.Sampler.run, []
 
     class Lost:
         def job_id(self) -> str:
@@ -353,7 +353,7 @@ def test_a_call_beyond_the_limits_of_a_job_is_several_whose_bits_are_kept(
         runs.append(len(pubs[0][1]))
         return Lost() if len(runs) == 2 else real(self, pubs, shots=shots)
 
-    monkeypatch.setattr(submission.Sampler, "run", run)
+    monkeypatch.setattr(client.Sampler, "run", run)
     with pytest.raises(BackendError):
         sampler.sample(thetas, 400, Key(1, run="r"))
     samples = sampler.sample(thetas, 400, Key(1, run="r"))
@@ -372,13 +372,13 @@ def test_a_call_beyond_the_limits_of_a_job_is_several_whose_bits_are_kept(
 def test_jobs_are_ended_by_the_service_at_twice_their_price(monkeypatch: pytest.MonkeyPatch) -> None:
     from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
+    from qhn.backend.ibm import client
     from qhn.backend.ibm.device import Device
-    from qhn.backend.service import submission
 
     asked = []
-    real = submission.Sampler
+    real = client.Sampler
     monkeypatch.setattr(
-        submission, "Sampler", lambda mode, options: (asked.append(options), real(mode=mode, options=options))[1]
+        client, "Sampler", lambda mode, options: (asked.append(options), real(mode=mode, options=options))[1]
     )
     settings = DeviceSettings(rep_delay=200e-6, dynamical_decoupling="XY4", twirling=True)
     sampler = Device(FakeManilaV2(), settings).compile(product_state(2))

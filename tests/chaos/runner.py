@@ -25,7 +25,7 @@ HEAVY = (
     "matplotlib.pyplot",
 )
 PAUSES = {  # in seconds
-    "qhn.backend.ibm.connection": {"FIRST_PAUSE": 0.05, "LONGEST_PAUSE": 0.2},
+    "qhn.backend.service.connection": {"FIRST_PAUSE": 0.05, "LONGEST_PAUSE": 0.2},
     "qhn.backend.service.jobs": {"LISTING_DELAY": 0.6, "FULL_QUEUE_PAUSE": 0.2},
 }
 

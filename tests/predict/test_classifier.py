@@ -28,8 +28,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 import qhn
 import reference
 from qhn import HypernetworkClassifier, bitstrings
-from qhn.backend.ibm import connection
-from qhn.backend.service import jobs
+from qhn.backend.service import connection, jobs
 from qhn.errors import QhnWarning
 from qhn.predict.classifier_config import config_of, fitted_to
 from qhn.predict.classifier_training import problem_of

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from qhn.backend.ibm import connection
-from qhn.backend.ibm.connection import Connection
-from qhn.backend.service import jobs
+from qhn.backend.ibm.connection import IbmConnection
+from qhn.backend.service import connection, jobs
 from qhn.quantum_sgd.load import load_descent
 from qhn.quantum_sgd.loop import QuantumDescent
 from qhn.quantum_sgd.record import DescentRecord
@@ -83,16 +82,16 @@ def test_killed_while_a_job_is_waited_for_nothing_is_paid_twice(
     moment: int, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[int] = []
-    real = Connection.wait
+    real = IbmConnection.wait
 
-    def dying(self: Connection, *words: object) -> object:
+    def dying(self: IbmConnection, *words: object) -> object:
         waits.append(1)
         if len(waits) == moment:
             raise KeyboardInterrupt
         return real(self, *words)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Connection, "wait", dying)
+        patched.setattr(IbmConnection, "wait", dying)
         with pytest.raises(KeyboardInterrupt):
             list(descent(tmp_path))
     assert len(list(descent(tmp_path))) >= 1

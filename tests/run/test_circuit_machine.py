@@ -9,10 +9,9 @@ import pytest
 from qiskit import QuantumCircuit
 
 from qhn.backend import Journal
-from qhn.backend.ibm import connection
-from qhn.backend.ibm.connection import Connection
+from qhn.backend.ibm.connection import IbmConnection
 from qhn.backend.sampler import QuotaError
-from qhn.backend.service import jobs
+from qhn.backend.service import connection, jobs
 from qhn.backend.terms import Amount, BudgetExceeded, Detached
 from qhn.budget.limits import Limits
 from qhn.errors import QhnError, RecordError
@@ -112,7 +111,7 @@ def test_a_job_on_its_way_is_not_paid_twice(service: Service, tmp_path: Path, mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Connection, "wait", die)
+        patched.setattr(IbmConnection, "wait", die)
         with pytest.raises(KeyboardInterrupt):
             machine.measure([circuit()], SHOTS, key(1))
     again = opened(tmp_path, limits)

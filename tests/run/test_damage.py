@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qhn.backend.ibm import connection
-from qhn.backend.service import jobs
+from qhn.backend.service import connection, jobs
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
 from qhn.errors import RecordError, RecordWarning

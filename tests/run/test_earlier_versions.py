@@ -19,8 +19,7 @@ from typing import Any
 import pytest
 
 import qhn as package
-from qhn.backend.ibm import connection
-from qhn.backend.service import jobs
+from qhn.backend.service import connection, jobs
 from qhn.config import RunConfig
 from qhn.config.ansatz import HypernetworkConfig
 from qhn.config.data import MixtureData

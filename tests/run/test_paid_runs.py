@@ -14,8 +14,7 @@ import pytest
 
 from qhn.backend import BackendError
 from qhn.backend.events import TIME
-from qhn.backend.ibm import connection
-from qhn.backend.service import jobs
+from qhn.backend.service import connection, jobs
 from qhn.config import RunConfig
 from qhn.config.file import with_settings
 from qhn.errors import RecordError, RecordWarning

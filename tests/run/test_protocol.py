@@ -12,9 +12,9 @@ import pytest
 
 from qhn import checksums
 from qhn.backend.events import Entry, Event
-from qhn.backend.ibm import answers, connection
+from qhn.backend.ibm import answers
 from qhn.backend.journal import Journal
-from qhn.backend.service import jobs
+from qhn.backend.service import connection, jobs
 from qhn.backend.service.selftest import REVERSED, versions
 from qhn.lock import Lock
 from qhn.run import writable

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from qhn.backend.ibm import connection
-from qhn.backend.service import jobs
+from qhn.backend.service import connection, jobs
 from qhn.cli.search import _advance as advance_with_words
 from qhn.errors import QhnError
 from qhn.report.jobs import ledger_of

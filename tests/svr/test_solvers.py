@@ -22,8 +22,7 @@ import dwave.samplers
 import qhn
 from qhn import QuboSVR
 from qhn.backend import BackendError
-from qhn.backend.ibm import connection
-from qhn.backend.service import jobs
+from qhn.backend.service import connection, jobs
 from qhn.problem.quadratic import QuadraticProblem
 from qhn.run.record import load_run
 from qhn.svr.annealing import _embedded, sampled

@@ -53,9 +53,9 @@ def keep_answers(record: Record, ansatz: GateCircuit, folder: Path) -> Iterator[
     check_journal(record)
     name = record.config.train.backend
     jobs: Jobs | None = getattr(record.config.backend(record.journal), "jobs", None)
-    if jobs is None or jobs.connection.service is None:
+    connection: Any = None if jobs is None else jobs.connection
+    if getattr(connection, "service", None) is None:
         raise QhnError(f"answers are kept of IBM's service, and {name} is none of its devices")
-    connection = jobs.connection
     connection.patience = 0.0
     secrets = secrets_of(connection.service)
     folder.mkdir(parents=True, exist_ok=True)

@@ -206,7 +206,7 @@ class Protocol:
 
     def _self_test(self, placement: Placement) -> Finding:
         """Whether the self-test before the first step is prepared, passed before, or has failed on this device."""
-        from qhn.backend.ibm.device import measured_digest
+        from qhn.backend.service.placed import measured_digest
 
         test = SelfTest.of(placement)
         digest, device = measured_digest(placement, test.angles, SHOTS, 0), placement.chip.name

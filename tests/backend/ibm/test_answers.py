@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from qiskit_ibm_runtime import Session
 
-from qhn.backend.ibm import connection
 from qhn.backend.ibm.account import account_device
 from qhn.backend.ibm.answers import HERE, Answer, answers, bits_of, hashed
-from qhn.backend.ibm.connection import Connection
-from qhn.backend.ibm.failure import Kind, codes_of, kind_at_submission, kind_of, status_of
-from qhn.backend.service import jobs
+from qhn.backend.ibm.client import read_result
+from qhn.backend.ibm.connection import IbmConnection
+from qhn.backend.ibm.failure import kind_of
+from qhn.backend.service import connection, jobs
+from qhn.backend.service.failure import Kind, codes_of, status_of
 from qhn.backend.service.selftest import complaint
-from qhn.backend.service.submission import read_result
 from qhn.errors import QhnError
 from service import Job, Service
 
@@ -58,13 +58,13 @@ class Recorded(Job):
         return dict(self.answer.metrics)
 
 
-def served(service: Service, answer: Answer) -> tuple[Connection, str]:
+def served(service: Service, answer: Answer) -> tuple[IbmConnection, str]:
     """A connection to the stand-in, which has the recorded job."""
     job_id, results = answer.job["id"], "" if answer.results is None else json.dumps(answer.results)
     request = {"backend": "ibm_jakarta", "program_id": "executor", "tags": answer.job["tags"]}
     job = Recorded(job_id, request, 0.0, status="Completed", ended=0.0, result=results, answer=answer)
     service.jobs[job_id] = job
-    return Connection(account_device("ibm_jakarta"), patience=0.0), job_id
+    return IbmConnection(account_device("ibm_jakarta"), patience=0.0), job_id
 
 
 def with_bits(answer: Answer, change: Any) -> Answer:
@@ -135,7 +135,7 @@ def test_a_refusal_is_classified_as_it_was(service: Service, name: str, facts: d
     service.fault("answer", on="POST sessions", times=9, status=facts["status"], code=code)
     with pytest.raises(Exception) as failure:
         Session(device)
-    assert kind_at_submission(failure.value).name.lower() == facts["kind"]
+    assert IbmConnection(None).kind_at_submission(failure.value).name.lower() == facts["kind"]
     assert (status_of(failure.value), sorted(codes_of(failure.value))) == (facts["status"], facts.get("codes", []))
 
 

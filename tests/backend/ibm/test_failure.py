@@ -11,10 +11,12 @@ from qiskit_ibm_runtime import QiskitRuntimeService
 from qiskit_ibm_runtime.executor_sampler import Sampler
 
 from qhn.backend import BackendError
-from qhn.backend.ibm import failure
 from qhn.backend.ibm.account import RefusedAccount, connect, usage
-from qhn.backend.ibm.failure import Kind, has_code, kind_at_submission, kind_of, retry_after, status_of
+from qhn.backend.ibm.connection import IbmConnection
+from qhn.backend.ibm.failure import kind_of
 from qhn.backend.sampler import QuotaError
+from qhn.backend.service import failure
+from qhn.backend.service.failure import Kind, codes_of, retry_after, status_of
 from service import Service
 
 
@@ -60,13 +62,14 @@ def _known_service(service: Service) -> None:
 )
 def test_the_service_s_code_says_more_than_the_status(status: int, code: int, kind: Kind) -> None:
     error = refusal_of_a_job(status=status, code=code)
-    assert kind_at_submission(error) is kind
+    assert IbmConnection(None).kind_at_submission(error) is kind
     assert status_of(error) == status
-    assert has_code(error, code) == bool(code)
+    assert (code in codes_of(error)) == bool(code)
 
 
 def test_an_outage_is_none_of_them() -> None:
-    assert kind_at_submission(refusal_of_a_job(status=503, times=6)) is Kind.TRANSIENT
+    error = refusal_of_a_job(status=503, times=6)
+    assert IbmConnection(None).kind_at_submission(error) is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize(
@@ -86,7 +89,7 @@ def test_a_code_is_found_in_every_form_in_which_the_client_writes_it(text: str) 
     "text", ["http://127.0.0.1:4317/jobs", "trace 1f2e-4317-9a", "4317 rows", "code 43170", '"code": 14317']
 )
 def test_other_numbers_are_no_code(text: str) -> None:
-    assert not has_code(RuntimeError(text), 4317)
+    assert 4317 not in codes_of(RuntimeError(text))
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7), ("0", 0), ("soon", None), ("", None), ("-3", None)])

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qhn.backend.ibm import connection
 from qhn.backend.ibm.answers import HERE, answers
 from qhn.backend.ibm.redaction import KEY, TEXT, redacted, to_text
-from qhn.backend.service import jobs
+from qhn.backend.service import connection, jobs
 from qhn.errors import QhnError
 from service import CRN, Job, Service
 

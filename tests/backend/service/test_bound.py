@@ -18,11 +18,10 @@ from qiskit.quantum_info import random_unitary
 
 from qhn.backend import BackendError, DeviceSettings, open_backend
 from qhn.backend.device import bound_placement, price
-from qhn.backend.ibm import connection
-from qhn.backend.ibm.connection import Connection
+from qhn.backend.ibm.connection import IbmConnection
 from qhn.backend.ibm.device import Device, open_device
 from qhn.backend.journal import Journal
-from qhn.backend.service import jobs, tested
+from qhn.backend.service import connection, jobs, tested
 from qhn.backend.service.selftest import BOUND, known_bits
 from qhn.backend.terms import BudgetExceeded, Detached, Remaining
 from qhn.circuit.hypernetwork import product_state
@@ -125,7 +124,7 @@ def test_a_job_whose_process_died_is_adopted_even_if_it_would_be_compiled_differ
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Connection if place == "wait" else jobs.Jobs, place, die)
+        patched.setattr(IbmConnection if place == "wait" else jobs.Jobs, place, die)
         with pytest.raises(KeyboardInterrupt):
             machine(tmp_path).measure([solver(), asymmetric()], SHOTS, KEY)
     compiled = bound_placement.place_circuit

@@ -18,13 +18,13 @@ from ansatzes import ansatz, ideal, rows_of
 from qhn import bitstrings, checksums
 from qhn.backend import BackendError, DeviceSettings
 from qhn.backend.device import price as qpu_time
-from qhn.backend.ibm import connection
-from qhn.backend.ibm import device as ibm
-from qhn.backend.ibm.connection import Connection
-from qhn.backend.ibm.device import Device, DeviceSampler, open_device
+from qhn.backend.ibm import client
+from qhn.backend.ibm.connection import IbmConnection
+from qhn.backend.ibm.device import Device, open_device
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import PlanError, QuotaError
-from qhn.backend.service import jobs, submission, tested
+from qhn.backend.service import connection, jobs, placed, submission, tested
+from qhn.backend.service.placed import DeviceSampler
 from qhn.backend.service.selftest import complaint, known_outcomes
 from qhn.backend.terms import BudgetExceeded, Detached, Remaining
 from qhn.budget.ledger import ledger
@@ -131,7 +131,7 @@ def test_a_job_whose_process_died_is_adopted_by_the_next(
     def die(*words: object) -> None:
         raise KeyboardInterrupt
 
-    places = ((Connection, "wait", ["submitted"]), (jobs.Jobs, "_only", ["submitted"]), (jobs.Jobs, "_known_as", []))
+    places = ((IbmConnection, "wait", ["submitted"]), (jobs.Jobs, "_only", ["submitted"]), (jobs.Jobs, "_known_as", []))
     for owner, place, noted in places:
         key = Key(1, run=f"r{place}")
         with monkeypatch.context() as patched:
@@ -260,7 +260,7 @@ def test_a_job_of_other_qubits_is_given_up(service: Service, tmp_path: Path) -> 
 def test_a_result_that_is_not_what_was_asked_for_is_read_once_more(
     wrong: str, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = submission.read_bits
+    read = client.read_bits
 
     def misread(result: object, index: int = 0) -> np.ndarray:
         bits = read(result, index)
@@ -277,12 +277,12 @@ def test_a_result_that_is_not_what_was_asked_for_is_read_once_more(
     quiet = again(0)
     for _ in range(2):
         with monkeypatch.context() as patched:
-            patched.setattr(submission, "read_bits", misread)
+            patched.setattr(client, "read_bits", misread)
             with pytest.raises(BackendError, match="its result is not what was asked for; qhn resume reads it once"):
                 again(1)
     np.testing.assert_array_equal(again(1), quiet)  # read wrongly twice: it is measured again
     with monkeypatch.context() as patched:
-        patched.setattr(submission, "read_bits", misread)
+        patched.setattr(client, "read_bits", misread)
         with pytest.raises(BackendError, match="its result is not what was asked for"):
             again(2)
     np.testing.assert_array_equal(again(2), quiet)  # read wrongly once: it was there
@@ -451,14 +451,14 @@ def test_a_client_with_a_wrong_order_is_stopped_before_a_step_is_paid(
 ) -> None:
     """Bits in reverse; angles in reverse; or angles in the order of their names, in which theta[10] precedes [2]."""
     ansatz = hypernetwork(4, 1)
-    read, publish = submission.read_bits, ibm.publish
+    read, publish = client.read_bits, placed.publish
     by_name = np.argsort([str(number) for number in range(ansatz.num_parameters)])
     swaps = {"angles": slice(None, None, -1), "names": by_name}
     with monkeypatch.context() as patched:
         if wrong == "bits":
-            patched.setattr(submission, "read_bits", lambda *words: read(*words)[..., ::-1])
+            patched.setattr(client, "read_bits", lambda *words: read(*words)[..., ::-1])
         else:
-            patched.setattr(ibm, "publish", lambda circuit, thetas: publish(circuit, thetas[:, swaps[wrong]]))
+            patched.setattr(placed, "publish", lambda circuit, thetas: publish(circuit, thetas[:, swaps[wrong]]))
         expected = "reverse order" if wrong == "bits" else "angles or bits are in a wrong order"
         with pytest.raises(BackendError, match=rf"did not pass the self-test before the first step: .*{expected}"):
             machine(tmp_path).compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
@@ -485,11 +485,11 @@ def test_a_wrong_order_is_found_on_a_routed_circuit(
 ) -> None:
     monkeypatch.setattr("qhn.backend.service.certain.MAX_STEPS", 20_000)
     circuit = ansatz(kind, 4)
-    read, publish = submission.read_bits, ibm.publish
+    read, publish = client.read_bits, placed.publish
     if wrong == "bits":
-        monkeypatch.setattr(submission, "read_bits", lambda *words: read(*words)[..., ::-1])
+        monkeypatch.setattr(client, "read_bits", lambda *words: read(*words)[..., ::-1])
     if wrong == "angles":
-        monkeypatch.setattr(ibm, "publish", lambda circuit, thetas: publish(circuit, thetas[:, ::-1]))
+        monkeypatch.setattr(placed, "publish", lambda circuit, thetas: publish(circuit, thetas[:, ::-1]))
     told: list[str] = []
     opened = machine(tmp_path)
     opened.terms.tell = told.append

@@ -1,1 +1,1 @@
-"""IBM's quantum service: the account, its devices, jobs that survive any interruption, sessions, and the self-test."""
+"""IBM's quantum service: the account, its devices and client, sessions, and what its answers and failures mean."""

@@ -7,11 +7,8 @@ account data.
 from __future__ import annotations
 
 import json
-import logging
 import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +19,14 @@ from qiskit_ibm_runtime import QiskitRuntimeService
 from qiskit_ibm_runtime.accounts import management
 from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError
 
-from qhn.backend.ibm.failure import Kind, kind_at_connection, kind_of, status_of
+from qhn.backend.ibm.failure import kind_at_connection, kind_of
 from qhn.backend.sampler import BackendError, QuotaError
+from qhn.backend.service import silence
+from qhn.backend.service.failure import Kind, status_of
 from qhn.errors import QhnError
 from qhn.text import in_line
 
-CLIENT_LOGS = ("qiskit_ibm_runtime", "ibm_cloud_sdk_core", "urllib3")
+CLIENT_LOGS = ("qiskit_ibm_runtime", "ibm_cloud_sdk_core", *silence.LOGS)
 OWN_PARTS = slice(6, 8)  # of a CRN: the account and the instance; the others are the same for many
 SHORTEST_SECRET = 6  # characters; a shorter text would be found in others by chance
 NO_ACCOUNT = (
@@ -253,20 +252,9 @@ def _described(device: Any) -> Reached:
     )
 
 
-@contextmanager
-def silent() -> Iterator[None]:
+def silent() -> AbstractContextManager[None]:
     """Suppress the warnings and log lines of Qiskit's client, which contain names of instances."""
-    logs = [logging.getLogger(name) for name in CLIENT_LOGS]
-    levels = [log.level for log in logs]
-    try:
-        for log in logs:
-            log.setLevel(logging.CRITICAL + 1)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for log, level in zip(logs, levels, strict=True):
-            log.setLevel(level)
+    return silence.silent(CLIENT_LOGS)
 
 
 def secrets_of(service: Any) -> tuple[str, ...]:

@@ -22,11 +22,14 @@ from qiskit_ibm_runtime import RuntimeJobV2
 
 from qhn import bitstrings
 from qhn.arrays import Bits
-from qhn.backend.ibm.connection import FINAL, Connection
-from qhn.backend.ibm.failure import Kind, kind_of
+from qhn.backend.ibm.client import read_result
+from qhn.backend.ibm.connection import IbmConnection
+from qhn.backend.ibm.failure import kind_of
 from qhn.backend.ibm.redaction import TEXT, described, redacted
+from qhn.backend.service.connection import FINAL
+from qhn.backend.service.failure import Kind
 from qhn.backend.service.selftest import complaint
-from qhn.backend.service.submission import JobResult, check_shape, read_result
+from qhn.backend.service.submission import JobResult, check_shape
 from qhn.errors import QhnError
 from qhn.text import parse_json
 
@@ -100,7 +103,7 @@ class Answer:
         Raises:
             Exception: if the job is done and its result cannot be decoded.
         """
-        job_id, connection = str(self.job.get("id")), Connection(_Nowhere(str(self.job.get("backend"))))
+        job_id, connection = str(self.job.get("id")), IbmConnection(_Nowhere(str(self.job.get("backend"))))
         connection.remember(self._of_client(job_id))
         try:
             result = connection.result(job_id)
@@ -112,7 +115,7 @@ class Answer:
 
     def bill(self) -> float | None:
         """The QPU seconds billed, as a run would read them from this answer; None if they are not known."""
-        connection, job_id = Connection(_Nowhere(str(self.job.get("backend")))), str(self.job.get("id"))
+        connection, job_id = IbmConnection(_Nowhere(str(self.job.get("backend")))), str(self.job.get("id"))
         connection.remember(self._of_client(job_id))
         return connection.bill(job_id)
 
@@ -218,7 +221,7 @@ def answers(folder: Path = HERE) -> dict[str, Answer]:
     return found
 
 
-def asked_again(connection: Connection, job_id: str, asked: Asked, secrets: Sequence[str]) -> Answer | None:
+def asked_again(connection: IbmConnection, job_id: str, asked: Asked, secrets: Sequence[str]) -> Answer | None:
     """What the service says of a job now, without account data; None if the job has not ended.
 
     Args:
@@ -251,12 +254,12 @@ def _results(text: str, secrets: Sequence[str]) -> Any:
         return TEXT
 
 
-def usage_answer(connection: Connection, secrets: Sequence[str]) -> Any:
+def usage_answer(connection: IbmConnection, secrets: Sequence[str]) -> Any:
     """What the service says of the QPU seconds that the instance has used and has left, without account data."""
     return redacted(connection.ask(connection.service.usage), secrets)
 
 
-def device_answer(connection: Connection, secrets: Sequence[str]) -> Any:
+def device_answer(connection: IbmConnection, secrets: Sequence[str]) -> Any:
     """What the service says of the device at present: its configuration, properties and state."""
     client, name = connection.service._active_api_client, connection.device.name
     questions = {

@@ -1,49 +1,42 @@
-"""The connection to the service behind a device: failed questions are repeated until the service answers."""
+"""The connection to IBM's service: jobs by their tags, bills in QPU seconds, batches and sessions."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from qiskit.providers import BackendV2
-from qiskit.providers.exceptions import JobError
+from qiskit_ibm_runtime import Batch, Session
 from qiskit_ibm_runtime.exceptions import RuntimeInvalidStateError, RuntimeJobFailureError, RuntimeJobNotFound
 
-from qhn.backend.events import CLIENT
 from qhn.backend.ibm.account import account_device, silent
-from qhn.backend.ibm.failure import ENDED, QUOTA_SPENT, Kind, kind_of, retry_after
-from qhn.backend.sampler import BackendError
-from qhn.backend.terms import Terms
-
-Answer = TypeVar("Answer")
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between questions to the service, which double
-PATIENCE = 3600.0  # seconds of failing questions in a row after which waiting ends; the job goes on
-PASSING = (Kind.TRANSIENT, Kind.RATE_LIMITED)  # failures after which the same question may be answered
-RENEWALS = 3  # renewals of the connection to an account that is refused
-WAITING, FINAL = ("INITIALIZING", "QUEUED", "VALIDATING"), ("DONE", "ERROR", "CANCELLED")
+from qhn.backend.ibm.failure import NO_SESSIONS, SESSION_CLOSED, kind_of
+from qhn.backend.ibm.session import close_session, note_session, open_session, settle_sessions
+from qhn.backend.journal import Journal
+from qhn.backend.sampler import BackendError, PlanError
+from qhn.backend.service.connection import FINAL, Connection, pauses
+from qhn.backend.service.failure import QUOTA_SPENT, Kind, codes_of
+from qhn.backend.service.request import Request
 
 
 @dataclass
-class Connection:
-    """A device and the service that it belongs to.
+class IbmConnection(Connection):
+    """A device of IBM and the service that it belongs to; in the client's local mode there is no service.
 
     Attributes:
-        device: Qiskit's object for the device; another one takes its place when the connection is renewed. In local
-            mode, without a service, only jobs submitted through this connection are known.
-        terms: conditions of use; their function ``tell`` receives messages about what is being waited for.
-        patience: seconds of consecutive failures after which waiting ends; None for an hour.
-        pause: function that waits for a number of seconds.
+        journal: journal in which sessions are noted; None to note nothing, and to open none.
+        in_session: whether jobs are submitted in a session (:mod:`qhn.backend.ibm.session`).
     """
 
     device: BackendV2
-    terms: Terms = field(default_factory=Terms)
-    patience: float | None = None
-    pause: Callable[[float], None] = time.sleep
-    _known: dict[str, Any] = field(default_factory=dict, init=False)  # the client's jobs, by id
+    journal: Journal | None = None
+    in_session: bool = False
+    _session: Session | None = field(default=None, init=False)
+    _place: Any = field(default=None, init=False)  # the batch or session of the jobs that are submitted now
 
     @property
     def service(self) -> Any:
@@ -51,87 +44,135 @@ class Connection:
         return getattr(self.device, "service", None)
 
     @property
-    def is_local(self) -> bool:
-        """Whether jobs are run in this process by the client itself, whose order of bits needs no test."""
-        return self.service is None
+    def finds_jobs(self) -> bool:
+        """Whether there is a service, which finds all jobs of the account."""
+        return self.service is not None
 
     @property
     def finds_by_tag(self) -> bool:
-        """Whether the service finds a job by its tags, so that one whose answer was lost is not paid for twice."""
+        """Whether there is a service, which finds jobs by their tags."""
         return self.service is not None
 
     @property
-    def takes_batches(self) -> bool:
-        """Whether jobs can be submitted together, in a batch or a session."""
-        return self.service is not None
+    def is_local(self) -> bool:
+        """Whether there is no service: the client itself runs jobs in this process."""
+        return self.service is None
 
     @property
     def title(self) -> str:
-        """The name of the machine, for messages."""
+        """The name of the device, for messages."""
         return str(self.device.name)
 
+    # ------------------------------------------------------------ submitting
+
+    def submit(self, request: Request, tags: Sequence[str], execution_limit: int) -> Any:
+        """Submit a job to the batch or session, or to the device itself."""
+        with silent():
+            return request.submit(self._place or self.device, list(tags), execution_limit)
+
+    @contextlib.contextmanager
+    def together(self, number: int) -> Iterator[None]:
+        """Context in which jobs are submitted: in the run's session, or several as one batch."""
+        if self.service is None or not (self.in_session or number > 1):
+            yield
+            return
+        batch = None
+        if self.in_session:
+            self._place = self._opened_session()
+        else:
+            self._place = batch = self.ask(lambda: Batch(self.device))
+        try:
+            yield
+        finally:
+            self._place = None
+            if batch is not None:
+                with contextlib.suppress(Exception), silent():  # it ends by itself
+                    batch.close()
+
+    def _opened_session(self) -> Session | None:
+        """The session of the run, opened if it is not.
+
+        Raises:
+            PlanError: if the account's plan has no sessions.
+        """
+        if self._session is None and self.journal is not None:
+            try:
+                self._session = open_session(self.device, self.journal, self.terms.left().seconds, self.ask)
+            except Exception as error:
+                if NO_SESSIONS in codes_of(error):
+                    raise PlanError("the account's plan has no sessions; leave device.mode at job") from None
+                raise
+        return self._session
+
     @property
-    def packages(self) -> tuple[str, ...]:
-        """The packages that could get an order of bits or angles wrong: a self-test holds for their versions."""
-        return CLIENT
+    def session_id(self) -> str | None:
+        """The id of the open session; None without one."""
+        found: str | None = None if self._session is None else self._session.session_id
+        return found
 
-    def hearing(self) -> contextlib.AbstractContextManager[None]:
-        """Suppress the warnings and log lines of the client while it is called, as they can hold account data."""
-        return silent()
+    def is_session_closed(self, error: BaseException) -> bool:
+        """Whether the service refused a job because the session of this connection has been closed."""
+        return self._session is not None and SESSION_CLOSED in codes_of(error)
 
-    def has_ended(self, job_id: str | None, kind: Kind, error: BaseException) -> bool:
-        """Whether a failure means that nothing more comes of a job, so that it may be submitted again.
+    def reopen(self) -> None:
+        """Open another session in place of one that has been closed."""
+        self.close()
+        self._place = self._opened_session()
 
-        Args:
-            job_id: id of the job; None if it was never accepted.
-            kind: kind of the failure.
-            error: the exception of the client.
-        """
-        return kind in ENDED or isinstance(error, JobError)
+    def note_session(self) -> None:
+        """Write the QPU seconds that the open session has taken so far into the journal."""
+        if self._session is not None and self.journal is not None:
+            note_session(self._session, self.journal, is_closed=False)
 
-    def complaint(self, job: str, kind: Kind, error: BaseException) -> str:
-        """The message for the user about a job that did not end well.
+    def settle_sessions(self) -> None:
+        """Write the QPU seconds of sessions that ended unnoticed into the journal."""
+        if self.journal is not None:
+            settle_sessions(self.device, self.journal, self.session_id)
 
-        Args:
-            job: the job in words.
-            kind: kind of the failure.
-            error: the exception of the client; only its name is told, as its text can hold account data.
-        """
-        return f"{self.title}: {job} did not end well ({type(error).__name__}); {kind.value}"
+    def close(self) -> None:
+        """End the session, if there is one; the next job opens another."""
+        session, self._session = self._session, None
+        if session is not None and self.journal is not None:
+            close_session(session, self.journal)
 
-    def remember(self, job: Any) -> str:
-        """Remember a job that was just submitted, and return its id."""
-        job_id: str = job.job_id()
-        self._known[job_id] = job
-        return job_id
+    # ------------------------------------------------------------ asking
 
-    def take(self, job: Any) -> None:
-        """Take over a job that the service listed, so that it need not be asked for by its id."""
-        self._known.setdefault(job.job_id(), job)
+    def _retrieved(self, job_id: str) -> Any:
+        return self.service.job(job_id)
+
+    def listed(self, tag: str) -> dict[str, tuple[str, ...]]:
+        """The tags of all jobs with the given tag, by their ids."""
+        return {job.job_id(): tuple(job.tags or ()) for job in self.ask(lambda: self._jobs(tag))}
+
+    def listed_if_known(self, tag: str) -> dict[str, tuple[str, ...]]:
+        """The tags of all jobs with the given tag, asked for once; the jobs need not be asked for by their ids then."""
+        try:
+            with silent():
+                listed = self._jobs(tag)
+        except Exception:
+            return {}
+        for job in listed:
+            self._known.setdefault(job.job_id(), job)
+        return {job.job_id(): tuple(job.tags or ()) for job in listed}
+
+    def _jobs(self, tag: str) -> list[Any]:
+        found: list[Any] = self.service.jobs(job_tags=[tag], limit=None)
+        return found
 
     def wait(self, job_id: str) -> None:
         """Wait until the job has ended, asking for its state in ever longer intervals."""
         if self.service is None:
             return
-        interval, since = FIRST_PAUSE, time.monotonic()
+        intervals, since = pauses(1.5), time.monotonic()
         while (state := self.state(job_id)) not in FINAL:
             minutes = (time.monotonic() - since) / 60
             self.terms.tell(f"{job_id} {state.lower()}" + f" for {minutes:.0f} min" * (minutes >= 1))
-            self.pause(interval)
-            interval = min(LONGEST_PAUSE, 1.5 * interval)
-
-    def state_if_known(self, job_id: str) -> str | None:
-        """The state of a job, asked for once; None if the service does not answer."""
-        try:
-            with silent():
-                return str(self.job(job_id).status())
-        except Exception:
-            return None
+            self.pause(next(intervals))
 
     def state(self, job_id: str) -> str:
         """The state of a job: QUEUED, RUNNING, DONE …; CANCELLED if the service no longer has the job."""
         try:
-            return str(self.ask(lambda: self.job(job_id).status()))
+            return super().state(job_id)
         except RuntimeJobNotFound:
             return "CANCELLED"
 
@@ -148,69 +189,6 @@ class Connection:
             if getattr(self.job(job_id), "_reason_code", None) == QUOTA_SPENT:
                 raise RuntimeJobFailureError(f"Error code {QUOTA_SPENT}") from None
             raise
-
-    def job(self, job_id: str) -> Any:
-        """Qiskit's object for the job with the given id."""
-        if job_id not in self._known:
-            self._known[job_id] = self.service.job(job_id)
-        return self._known[job_id]
-
-    def ask(self, question: Callable[[], Answer]) -> Answer:
-        """Put a question to the service, again and again while it cannot be reached, and return the answer."""
-        interval, waited, renewals = FIRST_PAUSE, 0.0, 0
-        while True:
-            try:
-                with silent():
-                    return question()
-            except Exception as error:
-                failure = error
-            kind = kind_of(failure)
-            if kind is Kind.AUTHENTICATION and renewals < RENEWALS and self.service is not None:
-                renewals += 1
-                self.renew()
-                self.pause(interval)
-            elif self.service is None or kind not in PASSING:
-                raise failure
-            else:
-                waited += self.wait_out(failure, interval, waited)
-            interval = min(LONGEST_PAUSE, 2 * interval)
-
-    def wait_out(self, failure: Exception, seconds: float, waited: float) -> float:
-        """Wait before a request is repeated, at least as long as the service asked for, and return the seconds.
-
-        Args:
-            failure: the exception of Qiskit's client over the request; it is raised if waiting would take more than the
-                connection's patience.
-            seconds: seconds to wait if the service did not ask for more.
-            waited: seconds for which the same request was waited for before.
-        """
-        asked = retry_after(failure) or 0.0
-        patience = PATIENCE if self.patience is None else self.patience
-        if waited >= patience or waited + asked > patience:
-            raise failure
-        seconds = max(seconds, asked)
-        if kind_of(failure) is Kind.RATE_LIMITED:
-            self.terms.tell(f"the service takes no more requests now; it is asked again in {seconds:.0f} s")
-        else:
-            self.terms.tell("the service does not answer; it is asked again")
-        self.pause(seconds)
-        return seconds
-
-    def renew(self) -> None:
-        """Connect to the account again, because the service no longer accepts the token of this connection."""
-        with contextlib.suppress(ValueError, BackendError):
-            self.device = account_device(self.device.name)
-            self._known.clear()
-
-    def bill(self, job_id: str) -> float | None:
-        """QPU seconds billed for a job that has ended; None if the service does not say, or not yet.
-
-        A failure here must not lose the measured bits.
-        """
-        try:
-            return self.asked_bill(job_id)
-        except Exception:
-            return None
 
     def asked_bill(self, job_id: str) -> float | None:
         """QPU seconds billed for a job that has ended; None if they are not known yet.
@@ -239,3 +217,25 @@ class Connection:
         except Exception as error:
             return kind_of(error) is Kind.OVERTIME
         return False
+
+    def renew(self) -> None:
+        """Connect to the account again, because the service no longer accepts the token of this connection."""
+        with contextlib.suppress(ValueError, BackendError):
+            self.device = account_device(self.device.name)
+            self._known.clear()
+
+    def reconnect(self) -> None:
+        """Connect to the account again, with another session: the one before was of the connection that is no more."""
+        self.renew()
+        self._session = None
+        self._place = self._opened_session() if self.in_session else None
+
+    def silence(self) -> contextlib.AbstractContextManager[None]:
+        """Suppress the warnings and log lines of IBM's client, which contain names of instances."""
+        return silent()
+
+    # ------------------------------------------------------------ what exceptions of the client mean
+
+    def kind_of(self, error: BaseException) -> Kind:
+        """The kind of failure behind an exception of IBM's client."""
+        return kind_of(error)

@@ -21,9 +21,10 @@ from qhn.backend.circuit_digest import circuit_digest
 from qhn.backend.device.bound_placement import CircuitPlacer, PlacedCircuits
 from qhn.backend.device.isa import duration
 from qhn.backend.device.price import job_seconds
-from qhn.backend.service.jobs import Jobs, Request
+from qhn.backend.service.jobs import Jobs
+from qhn.backend.service.request import Request
 from qhn.backend.service.selftest import BOUND, SHOTS, BoundSelfTest, complaint
-from qhn.backend.service.submission import Client, IbmClient, Submission, billed_seconds, run_all, tags_of
+from qhn.backend.service.submission import Client, Submission, billed_seconds, run_all, tags_of
 from qhn.backend.service.tested import SelfTests
 from qhn.backend.terms import Amount
 from qhn.seeds import Key
@@ -38,10 +39,10 @@ class BoundSampler:
         client: the client that takes the jobs.
     """
 
-    def __init__(self, placer: CircuitPlacer, jobs: Jobs, client: Client | None = None) -> None:
+    def __init__(self, placer: CircuitPlacer, jobs: Jobs, client: Client) -> None:
         self.placer = placer
         self.jobs = jobs
-        self._client: Client = client or IbmClient()
+        self._client = client
         self._self_tests = SelfTests(jobs, placer.device.name, of_bound=True)
 
     def price(self, circuits: Sequence[QuantumCircuit], shots: int) -> CircuitPrice:

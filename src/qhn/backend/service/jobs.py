@@ -7,89 +7,34 @@ no answer came back, although this process died, or that a copy of the record su
 paid for twice. If there are several, all but one are cancelled while they queue, and noted with their bills once they
 run. Waiting survives an outage of the service.
 
-Exceptions of Qiskit's client are classified by :mod:`qhn.backend.ibm.failure`, and the service is asked again until it
-answers by :mod:`qhn.backend.ibm.connection`.
+What differs between services, and what the exceptions of a client mean, is asked of the connection
+(:mod:`qhn.backend.service.connection`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from qiskit_ibm_runtime import Batch
-
 from qhn.backend.events import UNSAID, Entry, Event
-from qhn.backend.history import AT_LIMIT, History, KnownJob
-from qhn.backend.ibm.account import silent
-from qhn.backend.ibm.connection import FINAL, RENEWALS, WAITING, Connection
-from qhn.backend.ibm.failure import (
-    NO_SESSIONS,
-    ODD_ANSWERS,
-    SESSION_CLOSED,
-    Classify,
-    Kind,
-    codes_of,
-    has_code,
-    kind_at_reading,
-    kind_at_submission,
-    kind_of,
-    status_of,
-)
-from qhn.backend.ibm.session import close_session, note_session, open_session, settle_sessions
+from qhn.backend.history import History
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import BackendError, PlanError, QuotaError
+from qhn.backend.service.bills import Bills
+from qhn.backend.service.connection import FINAL, RENEWALS, WAITING, Connection
+from qhn.backend.service.failure import Classify, Kind, kind_at_reading
+from qhn.backend.service.limits import execution_limits
+from qhn.backend.service.request import RECORD_TAG, REQUEST_TAG, Request
 from qhn.backend.terms import BudgetExceeded, Detached, Terms
 
 Result = TypeVar("Result")
 LISTING_DELAY = 10.0  # seconds until a job whose answer was lost must be among those with its tag
 FULL_QUEUE_PAUSE = 30.0  # seconds until a job is sent again that the plan did not allow to wait
-ROUNDING = 1e-6  # seconds
 TOO_MANY_FAILURES = 2  # failures of a request after which a detached run no longer tries; or of reading a result
-LIMIT_FACTOR = 2  # multiple of a job's price at which the service ends it
 ATTEMPTS = 4  # to submit a job that the service does not know of
-REQUEST_TAG, DIGEST_TAG, RECORD_TAG = "qhn:", "qhn-digest:", "qhn-record:"
-
-
-@dataclass(frozen=True)
-class Request:
-    """Everything that one job is asked to measure.
-
-    Attributes:
-        tag: name of the request, ``qhn:<run>:<step>:<evaluation>``.
-        digest: hash of everything that the job measures.
-        rows: number of circuits that the job executes.
-        shots: number of measurements of each circuit.
-        price_seconds: QPU seconds that the job should take.
-        submit: function that sends the job to a device, batch or session of Qiskit's client, with the given job tags
-            and limit in QPU seconds, and returns the client's job.
-    """
-
-    tag: str
-    digest: str
-    rows: int
-    shots: int
-    price_seconds: float
-    submit: Callable[[Any, list[str], int], Any]
-
-    def entry(
-        self, event: Event, *, job_id: str | None = None, record: str | None = None, session_id: str | None = None
-    ) -> Entry:
-        """The journal entry for an event that concerns the request, or a job that serves it."""
-        return Entry(
-            event,
-            tag=self.tag,
-            job_id=job_id,
-            digest=self.digest,
-            rows=self.rows,
-            shots=self.shots,
-            price_seconds=self.price_seconds,
-            record=record,
-            session_id=session_id,
-        )
 
 
 @dataclass
@@ -99,14 +44,14 @@ class Jobs:
     Attributes:
         connection: connection to the device and its service.
         journal: journal in which intents, ids and outcomes are noted; None to note nothing.
-        in_session: whether jobs are submitted in a session (:mod:`qhn.backend.ibm.session`).
     """
 
     connection: Connection
     journal: Journal | None
-    in_session: bool = False
-    _session: Any = field(default=None, init=False)
-    _read: set[str] = field(default_factory=set, init=False)  # jobs whose bills were read here
+    _bills: Bills = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._bills = Bills(self.connection, self.journal)
 
     @property
     def terms(self) -> Terms:
@@ -135,7 +80,7 @@ class Jobs:
             BudgetExceeded: if what is left of the budget does not allow the jobs that are yet to be submitted.
         """
         job_ids = self._begun(requests)
-        if requests and self.terms.detach and self.connection.service is not None:
+        if requests and self.terms.detach and self.connection.finds_jobs:
             with self._failure_of(requests[0]):
                 going = [job_id for job_id in job_ids if self.connection.state(job_id) not in FINAL]
             if going:
@@ -145,14 +90,11 @@ class Jobs:
             with self._failure_of(request, job_id):
                 self.connection.wait(job_id)
                 result = self.connection.result(job_id)
-            billed = self.connection.bill(job_id)
-            if billed is not None:
-                self._read.add(job_id)
+            billed = self._bills.of_ended(job_id)
             with self._failure_of(request, job_id, kind_at_reading):
                 found.append(read(number, result, job_id, billed))
             self._note(Entry(Event.DONE, tag=request.tag, job_id=job_id, qpu_seconds=billed))
-        if self._session is not None and self.journal is not None:
-            note_session(self._session, self.journal, is_closed=False)
+        self.connection.note_session()
         return found
 
     def reconcile(self) -> None:
@@ -162,7 +104,7 @@ class Jobs:
         journal knows no other job is left alone: it may be adopted, here or by a copy of the record. The bills are
         those of :meth:`settle`, with those of the last 28 days again.
         """
-        if self.connection.service is None or self.journal is None:
+        if not self.connection.finds_jobs or self.journal is None:
             return
         history = self.journal.history()
         noted = history.jobs()
@@ -171,59 +113,27 @@ class Jobs:
             intent = history.intent(tag) if tag in served and job_id not in noted else None
             if intent is not None:
                 self._note(replace(intent, event=Event.DUPLICATE, job_id=job_id, record=None))
-                if self.connection.state_if_known(job_id) in WAITING:
-                    self._cancel(tag, job_id)
-        self.settle(again=True)
+                self._cancel_if_waiting(tag, job_id)
+        self._bills.settle(again=True)
 
     def _listed_of_record(self, name: str | None) -> dict[str, str]:
         """The request tags of all jobs that the service lists for a record, by id; empty if it does not answer."""
         if name is None:
             return {}
-        try:
-            with silent():
-                listed = self.connection.service.jobs(job_tags=[f"{RECORD_TAG}{name}"], limit=None)
-        except Exception:
-            return {}
-        for job in listed:
-            self.connection.take(job)
-        named = {job.job_id(): [tag for tag in job.tags or () if tag.startswith(REQUEST_TAG)] for job in listed}
+        listed = self.connection.listed_if_known(f"{RECORD_TAG}{name}")
+        named = {job_id: [tag for tag in tags if tag.startswith(REQUEST_TAG)] for job_id, tags in listed.items()}
         return {job_id: tags[0] for job_id, tags in named.items() if tags}
 
-    def settle(self, *, again: bool = False) -> None:
+    def settle(self) -> None:
         """Write bills of jobs and sessions that have become known to the service into the journal.
 
         A service that does not answer leaves the journal as it is.
-
-        Args:
-            again: whether known bills of the last 28 days are read again, once by this object, since the service may
-                correct them; a bill that differs is noted beside the earlier one.
         """
-        if self.connection.service is None or self.journal is None:
-            return
-        for job_id, job in self.journal.history().jobs().items():
-            is_due = again and job_id not in self._read and job.may_be_rebilled(time.time())
-            if job.billed is not None and not is_due:
-                continue
-            try:
-                billed = self.connection.asked_bill(job_id)
-            except ODD_ANSWERS:
-                continue
-            except Exception as error:
-                if kind_of(error) is Kind.FATAL:  # the service has an answer, such as that it no longer has the job
-                    continue
-                break
-            if billed is not None:
-                self._read.add(job_id)
-                self._note_bill(job_id, job, billed)
-        settle_sessions(self.connection.device, self.journal, self._session and self._session.session_id)
+        self._bills.settle()
 
-    def _note_bill(self, job_id: str, job: KnownJob, billed: float) -> None:
-        """Note a bill that is new, or final for a job that was ended at its limit."""
-        is_news = not job.is_at_limit and job.event is not Event.DONE and self.connection.was_ended_at_limit(job_id)
-        is_final = job.settles(time.time()) and not job.is_settled
-        if billed != job.billed or is_news or is_final:
-            kind = AT_LIMIT if is_news else None
-            self._note(Entry(Event.BILLED, tag=job.tag, job_id=job_id, qpu_seconds=billed, kind=kind))
+    def close(self) -> None:
+        """End the session, if there is one."""
+        self.connection.close()
 
     # ------------------------------------------------------------ submitting
 
@@ -240,38 +150,15 @@ class Jobs:
                 if job_id is not None:
                     found[number] = job_id
         missing = [number for number in range(len(requests)) if number not in found]
-        execution_limits = self._execution_limits([requests[number] for number in missing])
-        with self._mode([requests[number] for number in missing]) as mode:
-            for number, execution_limit in zip(missing, execution_limits, strict=True):
-                with self._failure_of(requests[number], kind=kind_at_submission):
-                    found[number] = self._submitted(requests[number], mode, execution_limit)
+        limits = execution_limits([requests[number] for number in missing], self.terms)
+        with contextlib.ExitStack() as stack:
+            if missing:
+                with self._failure_of(requests[missing[0]]):
+                    stack.enter_context(self.connection.together(len(missing)))
+            for number, limit in zip(missing, limits, strict=True):
+                with self._failure_of(requests[number], kind=self.connection.kind_at_submission):
+                    found[number] = self._submitted(requests[number], limit)
         return [found[number] for number in range(len(requests))]
-
-    def _execution_limits(self, requests: Sequence[Request]) -> list[int]:
-        """Whole QPU seconds after which the service ends each job: twice its price, or less if less is left.
-
-        Raises:
-            BudgetExceeded: if the budget does not even have the jobs' price left.
-        """
-        left = self.terms.left()
-        prices = [math.ceil(request.price_seconds) for request in requests]
-        needs = {
-            "max_qpu_seconds": (sum(prices), left.seconds),
-            "max_jobs": (len(requests), left.jobs),
-            "max_shots": (sum(request.rows * request.shots for request in requests), left.shots),
-        }
-        for rule, (need, most) in needs.items():
-            if need > max(0.0, most) + ROUNDING:
-                remain = f"{max(0.0, most):,.2f}" if rule == "max_qpu_seconds" else f"{max(0, most):,}"
-                budget = f"{self.terms.table}.{rule}"
-                raise BudgetExceeded(f"what is next takes up to {need:,}, and {remain} of {budget} remain")
-        if math.isinf(left.seconds):
-            return [math.ceil(LIMIT_FACTOR * request.price_seconds) for request in requests]
-        more = (left.seconds + ROUNDING - sum(prices)) / max(1, len(requests))
-        return [
-            min(math.ceil(LIMIT_FACTOR * request.price_seconds), price + math.floor(more))
-            for request, price in zip(requests, prices, strict=True)
-        ]
 
     def _check_failures(self, request: Request) -> None:
         """Refuse to submit a request again that failed repeatedly while nobody was watching.
@@ -304,7 +191,7 @@ class Jobs:
 
     def _tell_of_lost(self, request: Request, own: Sequence[Entry]) -> None:
         """Say that a job of an earlier process may be paid for without its bits, as nothing finds it again."""
-        lost = self._noted(request) if self.connection.service is None else []
+        lost = [] if self.connection.finds_jobs else self._noted(request)
         if lost:
             self.terms.tell(
                 f"the client cannot read the job {lost[-1]} of an earlier process; it is submitted once more"
@@ -312,46 +199,9 @@ class Jobs:
         elif own and own[-1].event in (Event.INTENT, Event.OUT_OF_REACH) and own[-1].job_id is None:
             self.terms.tell(f"{request.tag} may have been accepted, although no answer came back; see your account")
 
-    @contextlib.contextmanager
-    def _mode(self, requests: Sequence[Request]) -> Iterator[Any]:
-        """The batch or session to which jobs are submitted; None for the device itself."""
-        if not self.connection.takes_batches or not requests or not (self.in_session or len(requests) > 1):
-            yield None
-            return
-        if self.in_session:
-            with self._failure_of(requests[0]):
-                session = self._opened_session()
-            yield session
-            return
-        with self._failure_of(requests[0]):
-            batch = self.connection.ask(lambda: Batch(self.connection.device))
-        try:
-            yield batch
-        finally:
-            with contextlib.suppress(Exception), silent():  # it ends by itself
-                batch.close()
-
-    def _opened_session(self) -> Any:
-        if self._session is None and self.journal is not None:
-            try:
-                self._session = open_session(
-                    self.connection.device, self.journal, self.terms.left().seconds, self.connection.ask
-                )
-            except Exception as error:
-                if has_code(error, NO_SESSIONS):
-                    raise PlanError("the account's plan has no sessions; leave device.mode at job") from None
-                raise
-        return self._session
-
-    def close(self) -> None:
-        """End the session, if there is one."""
-        session, self._session = self._session, None
-        if session is not None and self.journal is not None:
-            close_session(session, self.journal)
-
     def _adopted(self, request: Request) -> str | None:
         """The id of a job that the service already has for the request and may give a result; None without one."""
-        if self.connection.service is None:
+        if not self.connection.finds_jobs:
             return None
         chosen = self._chosen(request)
         if chosen is not None:
@@ -379,11 +229,10 @@ class Jobs:
 
         All other jobs are noted as duplicates, and cancelled if they still wait.
         """
-        if self.connection.service is None or self.journal is None:
+        if not self.connection.finds_jobs or self.journal is None:
             return own
         tags, noted = set(self._tags(request)), self.journal.history().jobs()
-        listed = self.connection.ask(lambda: self.connection.service.jobs(job_tags=[request.tag], limit=None))
-        job_ids = {job.job_id() for job in listed if tags <= set(job.tags or ())}
+        job_ids = {job_id for job_id, own_tags in self.connection.listed(request.tag).items() if tags <= set(own_tags)}
         job_ids |= {*self._noted(request), *([own] if own else [])}  # the list may lag
         states = {job_id: self.connection.state(job_id) for job_id in sorted(job_ids)}
         lost = {job_id for job_id, job in noted.items() if job.is_lost}
@@ -397,25 +246,23 @@ class Jobs:
                 self._give_up(request, job_id, is_noted=job_id in lost)
         return chosen
 
-    def _submitted(self, request: Request, mode: Any, execution_limit: int) -> str:
+    def _submitted(self, request: Request, execution_limit: int) -> str:
         """Submit a new job and return its id; if no answer came back, the id of the job that was accepted nevertheless.
 
         Args:
             request: request that the job serves.
-            mode: batch or session to which the job is sent; None for the device itself.
             execution_limit: QPU seconds after which the service ends the job.
         """
         self._note(request.entry(Event.INTENT, record=None if self.journal is None else self.journal.name))
         failures, waited = 0, 0.0
         while True:
             try:
-                with self.connection.hearing():
-                    job = request.submit(mode or self.connection.device, self._tags(request), execution_limit)
+                job = self.connection.submit(request, self._tags(request), execution_limit)
             except Exception as error:
                 failure = error  # left before the service is asked anew, whose errors are none of this one
             else:
                 return self._only(request, self._known_as(request, job))
-            kind = kind_at_submission(failure)
+            kind = self.connection.kind_at_submission(failure)
             if not self.connection.finds_by_tag:  # it may have been accepted
                 raise failure
             if kind is Kind.BUSY:
@@ -427,15 +274,12 @@ class Jobs:
                 waited += self.connection.wait_out(failure, LISTING_DELAY, waited)
             else:
                 failures += 1
-                if has_code(failure, SESSION_CLOSED) and self._session is not None and failures < ATTEMPTS:
-                    self.close()
-                    mode = self._opened_session()
+                if failures < ATTEMPTS and self.connection.is_session_closed(failure):
+                    self.connection.reopen()
                     continue
                 if kind is Kind.AUTHENTICATION and failures < RENEWALS:
-                    self.connection.renew()
-                    self._session = None  # it was of the connection that is no more
-                    mode = self._opened_session() if self.in_session else None
-                elif not isinstance(failure, ODD_ANSWERS) and (kind is not Kind.TRANSIENT or failures >= ATTEMPTS):
+                    self.connection.reconnect()
+                elif not self.connection.is_odd(failure) and (kind is not Kind.TRANSIENT or failures >= ATTEMPTS):
                     raise failure
                 self.connection.pause(LISTING_DELAY)
             # the client itself repeats a request: one that was accepted may have been refused the second time
@@ -447,8 +291,7 @@ class Jobs:
     def _known_as(self, request: Request, job: Any) -> str:
         """The id of a job that was just submitted, after it was noted in the journal."""
         job_id = self.connection.remember(job)
-        session_id = None if self._session is None else self._session.session_id
-        self._note(request.entry(Event.SUBMITTED, job_id=job_id, session_id=session_id))
+        self._note(request.entry(Event.SUBMITTED, job_id=job_id, session_id=self.connection.session_id))
         return job_id
 
     def _only(self, request: Request, job_id: str) -> str:
@@ -460,35 +303,29 @@ class Jobs:
 
     def _tags(self, request: Request) -> list[str]:
         """Tags that the request's job carries on the service."""
-        own = [] if self.journal is None else [f"{RECORD_TAG}{self.journal.name}"]
-        return [request.tag, f"{DIGEST_TAG}{request.digest[:32]}", *own]
+        return request.tags(None if self.journal is None else self.journal.name)
 
     def _give_up(self, request: Request, job_id: str, *, is_noted: bool) -> None:
         """Note a job whose bits will not be used, and cancel it if it waits."""
         if not is_noted:
             self._note(request.entry(Event.DUPLICATE, job_id=job_id))
-        if self.connection.state_if_known(job_id) in WAITING:
-            self._cancel(request.tag, job_id)
+        self._cancel_if_waiting(request.tag, job_id)
 
-    def _cancel(self, tag: str, job_id: str) -> None:
-        try:
-            with silent():
-                self.connection.job(job_id).cancel()
-        except Exception:  # it has begun meanwhile, or the service does not answer: its bill is asked for later
-            return
-        self._note(Entry(Event.CANCELLED, tag=tag, job_id=job_id))
+    def _cancel_if_waiting(self, tag: str, job_id: str) -> None:
+        if self.connection.state_if_known(job_id) in WAITING and self.connection.cancel(job_id):
+            self._note(Entry(Event.CANCELLED, tag=tag, job_id=job_id))
 
     # ------------------------------------------------------------ failing
 
     @contextlib.contextmanager
-    def _failure_of(self, request: Request, job_id: str | None = None, kind: Classify = kind_of) -> Iterator[None]:
-        """Turn exceptions of Qiskit's client into a BackendError, and note the failure in the journal."""
+    def _failure_of(self, request: Request, job_id: str | None = None, kind: Classify | None = None) -> Iterator[None]:
+        """Turn exceptions of the client into a BackendError, and note the failure in the journal."""
         try:
             yield
         except (Detached, BudgetExceeded, PlanError, BackendError):
             raise
         except Exception as error:
-            found = kind(error)
+            found = (kind or self.connection.kind_of)(error)
             ended = self.connection.has_ended(job_id, found, error)
             entry = Entry(
                 Event.FAILED if ended else Event.OUT_OF_REACH,
@@ -497,8 +334,8 @@ class Jobs:
                 qpu_seconds=self.connection.bill(job_id) if job_id and ended else UNSAID,
                 error=type(error).__name__,
                 kind=found.name.lower(),
-                status=status_of(error),
-                codes=sorted(codes_of(error)) or None,
+                status=self.connection.status_of(error),
+                codes=sorted(self.connection.codes_of(error)) or None,
             )
             self._note(entry)
             if found is Kind.QUOTA:

@@ -36,7 +36,7 @@ class SelfTests:
 
     @property
     def is_due(self) -> bool:
-        """Whether a test must be passed before anything else is measured; none is due of IBM's client in local mode."""
+        """Whether a test must be passed before anything else is measured; none is due of jobs run in this process."""
         if self._is_passed or self.jobs.connection.is_local:
             return False
         return is_due(self._that_count(self._history().self_tests()))

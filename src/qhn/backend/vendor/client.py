@@ -16,7 +16,7 @@ from qiskit.primitives import BackendSamplerV2, BaseSamplerV2, StatevectorSample
 from qiskit.providers import BackendV2
 
 from qhn.arrays import Bits
-from qhn.backend.service.jobs import Request
+from qhn.backend.service.request import Request
 from qhn.backend.settings import DeviceSettings
 from qhn.backend.terms import joined_ids
 from qhn.backend.vendor.results import Pub, WrongAnswer, bits_of_primitive, bits_of_results, bound_circuits

@@ -6,23 +6,23 @@ import contextlib
 import secrets
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from qiskit.providers.exceptions import JobError
 
-from qhn.backend.ibm import connection as ibm
-from qhn.backend.ibm.connection import Connection
-from qhn.backend.ibm.failure import Kind
+from qhn.backend.service.connection import WAITING, Connection, pauses
+from qhn.backend.service.failure import Kind
+from qhn.backend.service.request import Request
 from qhn.backend.terms import ids_of
 from qhn.backend.vendor.client import VendorJob
 from qhn.errors import QhnError, QhnWarning
 from qhn.text import in_line
 
 Answer = TypeVar("Answer")
-GOING = (*ibm.WAITING, "RUNNING")  # states of a job that has not ended
+GOING = (*WAITING, "RUNNING")  # states of a job that has not ended
 NAMELESS = "no-id-"  # before the ids that jobs without an id of their own are given here
 MAX_WORDS = 300  # characters of the message of a vendor's exception
 RETRIEVERS = ("retrieve_job", "job")  # methods of backends and providers that return a job by its id
@@ -30,7 +30,7 @@ FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, 
 
 
 class VendorService:
-    """The jobs of a vendor, found by their ids; no vendor but IBM finds them by tags.
+    """The jobs of a vendor, found by their ids.
 
     Args:
         retrieve: function that returns the client's job of the given id.
@@ -42,10 +42,6 @@ class VendorService:
     def job(self, job_id: str) -> VendorJob:
         """The job of the given id, or the jobs of several ids joined by commas."""
         return VendorJob([self._retrieve(one) for one in ids_of([job_id])])
-
-    def jobs(self, *, job_tags: list[str], limit: int | None = None) -> list[Any]:
-        """The jobs with the given tags: none, since the vendor knows no tags."""
-        return []
 
 
 class EndedBadly(JobError):  # type: ignore[misc]  # qiskit has no types
@@ -84,19 +80,9 @@ class VendorConnection(Connection):
         return None if retrieve is None else VendorService(retrieve)
 
     @property
-    def is_local(self) -> bool:
-        """Never: any vendor's client may order bits as it likes, so that all are tested."""
-        return False
-
-    @property
-    def finds_by_tag(self) -> bool:
-        """Never: no vendor but IBM finds jobs by tags."""
-        return False
-
-    @property
-    def takes_batches(self) -> bool:
-        """Never: jobs are submitted one by one."""
-        return False
+    def finds_jobs(self) -> bool:
+        """Whether there is such a service."""
+        return self.service is not None
 
     @property
     def title(self) -> str:
@@ -107,6 +93,12 @@ class VendorConnection(Connection):
     def packages(self) -> tuple[str, ...]:
         """The packages that could get an order of bits or angles wrong: the vendor's is one of them."""
         return super().packages if self.client is None else (*super().packages, self.client)
+
+    def submit(self, request: Request, tags: Sequence[str], execution_limit: int) -> VendorJob:
+        """Submit a job; the vendor's client knows neither tags nor limits."""
+        with self.hearing():
+            job: VendorJob = request.submit(self.device, list(tags), execution_limit)
+        return job
 
     @contextlib.contextmanager
     def hearing(self) -> Iterator[None]:
@@ -156,18 +148,22 @@ class VendorConnection(Connection):
         self._known[job_id] = job
         return job_id
 
+    def _retrieved(self, job_id: str) -> VendorJob:
+        if self.service is None:
+            raise LookupError(f"nothing finds the job {job_id}")
+        return self.service.job(job_id)
+
     def wait(self, job_id: str) -> None:
         """Wait until a job has ended, if it can be found again; the vendor's client waits itself for other ones.
 
         It waits as well for a job in a state of which nobody here knows what it means.
         """
-        if self.service is None:
+        if not self.finds_jobs:
             return
-        interval = ibm.FIRST_PAUSE
+        intervals = pauses(1.5)
         while (state := self.state(job_id)) in GOING:
             self.terms.tell(f"{job_id} {state.lower()}")
-            self.pause(interval)
-            interval = min(ibm.LONGEST_PAUSE, 1.5 * interval)
+            self.pause(next(intervals))
 
     def result(self, job_id: str) -> Any:
         """The result of a job that has ended; the job is forgotten, since its client may hold the result for good.
@@ -179,7 +175,7 @@ class VendorConnection(Connection):
         try:
             found = self.ask(lambda: self.job(job_id).result())
         except Exception as error:
-            if self.service is None:  # nobody finds the job again
+            if not self.finds_jobs:  # nobody finds the job again
                 raise
             if self.state_if_known(job_id) in ("ERROR", "CANCELLED"):
                 raise EndedBadly from error

@@ -25,12 +25,12 @@ from qhn.backend.bound_circuits import check_circuits, size_of
 from qhn.backend.circuit_digest import circuit_digest
 from qhn.backend.device.bound_placement import CircuitPlacer
 from qhn.backend.device.placement import place
-from qhn.backend.ibm.device import DeviceSampler
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import Sampler, check_request
 from qhn.backend.samples import Samples
 from qhn.backend.service.bound import BoundSampler
 from qhn.backend.service.jobs import Jobs
+from qhn.backend.service.placed import DeviceSampler
 from qhn.backend.service.selftest import ROWS, SHOTS, complaint, known_test
 from qhn.backend.service.submission import JobResult, Submission, billed_seconds, run_all
 from qhn.backend.service.tested import SelfTests
