@@ -1,4 +1,4 @@
-"""IBM's client: how jobs of Qiskit's sampler are submitted, with which options, and what they return."""
+"""Jobs of Qiskit's sampler, as IBM's client takes them: how they are submitted, and the bits that they return."""
 
 from __future__ import annotations
 
@@ -14,36 +14,22 @@ from qhn.backend.service.request import Request
 from qhn.backend.settings import DeviceSettings
 
 
-class IbmClient:
-    """IBM's client: jobs of Qiskit's sampler."""
+def submit(request: Request, mode: Any, tags: Sequence[str], execution_limit: int) -> Any:
+    """Submit a job of Qiskit's sampler, and return the client's job; a QPU has no use for the seed.
 
-    def request(
-        self,
-        pubs: Sequence[Any],
-        settings: DeviceSettings,
-        *,
-        tag: str,
-        digest: str,
-        circuits: int,
-        shots: int,
-        price_seconds: float,
-        seed: int,
-    ) -> Request:
-        """The request for a job; a QPU has no use for the seed."""
-        return Request(
-            tag=tag,
-            digest=digest,
-            rows=circuits,
-            shots=shots,
-            price_seconds=price_seconds,
-            submit=lambda mode, tags, execution_limit: Sampler(
-                mode=mode, options=_options(settings, tags, execution_limit)
-            ).run(pubs, shots=shots),
-        )
+    Args:
+        request: request that the job serves.
+        mode: device, batch or session to which the job is sent.
+        tags: tags that the job carries on the service.
+        execution_limit: QPU seconds after which the service ends the job.
+    """
+    options = _options(request.settings, list(tags), execution_limit)
+    return Sampler(mode=mode, options=options).run(request.pubs, shots=request.shots)
 
-    def bits(self, result: Any, pubs: Sequence[Any], shots: int) -> list[Bits]:
-        """The bits of each PUB in the sampler's result."""
-        return [read_bits(result, index) for index in range(len(pubs))]
+
+def bits_of(result: Any, request: Request) -> list[Bits]:
+    """The bits of each PUB in the sampler's result, as :meth:`qhn.backend.service.connection.Connection.bits_of`."""
+    return [read_bits(result, index) for index in range(len(request.pubs))]
 
 
 def read_result(result: Any, calibrations: int) -> tuple[Bits, list[Bits]]:

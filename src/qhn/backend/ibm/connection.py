@@ -13,6 +13,8 @@ from qiskit.providers import BackendV2
 from qiskit_ibm_runtime import Batch, Session
 from qiskit_ibm_runtime.exceptions import RuntimeInvalidStateError, RuntimeJobFailureError, RuntimeJobNotFound
 
+from qhn.arrays import Bits
+from qhn.backend.ibm import client
 from qhn.backend.ibm.account import account_device, silent
 from qhn.backend.ibm.failure import NO_SESSIONS, SESSION_CLOSED, kind_of
 from qhn.backend.ibm.session import close_session, note_session, open_session, settle_sessions
@@ -68,7 +70,11 @@ class IbmConnection(Connection):
     def submit(self, request: Request, tags: Sequence[str], execution_limit: int) -> Any:
         """Submit a job to the batch or session, or to the device itself."""
         with silent():
-            return request.submit(self._place or self.device, list(tags), execution_limit)
+            return client.submit(request, self._place or self.device, tags, execution_limit)
+
+    def bits_of(self, result: Any, request: Request) -> list[Bits]:
+        """The bits of each PUB in a job's result."""
+        return client.bits_of(result, request)
 
     @contextlib.contextmanager
     def together(self, number: int) -> Iterator[None]:

@@ -16,7 +16,6 @@ from qhn.backend.bound import CircuitPrice, CircuitSamples
 from qhn.backend.device.bound_placement import CircuitPlacer
 from qhn.backend.device.placement import place
 from qhn.backend.ibm.account import account_device, seconds_left, silent
-from qhn.backend.ibm.client import IbmClient
 from qhn.backend.ibm.connection import IbmConnection
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import BackendError
@@ -67,9 +66,8 @@ class Device:
         in_session = self.settings.mode == "session"
         self._connection = IbmConnection(device, self.terms, journal=journal, in_session=in_session)
         self.jobs = Jobs(self._connection, journal)
-        self._client = IbmClient()
         self._compiled: dict[GateCircuit, DeviceSampler] = {}
-        self._circuits = BoundSampler(CircuitPlacer(device, self.settings), self.jobs, self._client)
+        self._circuits = BoundSampler(CircuitPlacer(device, self.settings), self.jobs)
 
     def compile(self, ansatz: GateCircuit) -> DeviceSampler:
         """The sampler of the ansatz on the device's best qubits, made once and then returned again.
@@ -80,7 +78,7 @@ class Device:
         """
         self._fetch()
         if ansatz not in self._compiled:
-            self._compiled[ansatz] = DeviceSampler(place(ansatz, self.device, self.settings), self.jobs, self._client)
+            self._compiled[ansatz] = DeviceSampler(place(ansatz, self.device, self.settings), self.jobs)
         return self._compiled[ansatz]
 
     def measure(self, circuits: Sequence[QuantumCircuit], shots: int, key: Key) -> CircuitSamples:

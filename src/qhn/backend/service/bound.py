@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -22,9 +21,9 @@ from qhn.backend.device.bound_placement import CircuitPlacer, PlacedCircuits
 from qhn.backend.device.isa import duration
 from qhn.backend.device.price import job_seconds
 from qhn.backend.service.jobs import Jobs
-from qhn.backend.service.request import Request
+from qhn.backend.service.request import Pub, Request
 from qhn.backend.service.selftest import BOUND, SHOTS, BoundSelfTest, complaint
-from qhn.backend.service.submission import Client, Submission, billed_seconds, run_all, tags_of
+from qhn.backend.service.submission import Submission, billed_seconds, run_all, tags_of
 from qhn.backend.service.tested import SelfTests
 from qhn.backend.terms import Amount
 from qhn.seeds import Key
@@ -36,13 +35,11 @@ class BoundSampler:
     Args:
         placer: the device, for which circuits are compiled.
         jobs: the jobs of the run.
-        client: the client that takes the jobs.
     """
 
-    def __init__(self, placer: CircuitPlacer, jobs: Jobs, client: Client) -> None:
+    def __init__(self, placer: CircuitPlacer, jobs: Jobs) -> None:
         self.placer = placer
         self.jobs = jobs
-        self._client = client
         self._self_tests = SelfTests(jobs, placer.device.name, of_bound=True)
 
     def price(self, circuits: Sequence[QuantumCircuit], shots: int) -> CircuitPrice:
@@ -90,20 +87,11 @@ class BoundSampler:
         self, circuits: Sequence[QuantumCircuit], shots: int, tag: str, digest: str, price_seconds: float, seed: int = 0
     ) -> Submission:
         """The job that measures compiled circuits."""
-        pubs = [(circuit,) for circuit in circuits]
-        request = self._client.request(
-            pubs,
-            self.placer.settings,
-            tag=tag,
-            digest=digest,
-            circuits=len(circuits),
-            shots=shots,
-            price_seconds=price_seconds,
-            seed=seed,
-        )
+        pubs: list[Pub] = [(circuit,) for circuit in circuits]
+        request = Request(tag, digest, pubs, shots, self.placer.settings, price_seconds, seed)
 
-        def read(result: Any) -> tuple[Bits, list[Bits]]:
-            return np.stack(self._client.bits(result, pubs, shots)), []
+        def read(bits: list[Bits]) -> tuple[Bits, list[Bits]]:
+            return np.stack(bits), []
 
         return Submission(request, (len(circuits), shots, circuits[0].num_clbits), read)
 

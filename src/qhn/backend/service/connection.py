@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from qiskit.providers.exceptions import JobError
 
+from qhn.arrays import Bits
 from qhn.backend.events import CLIENT
 from qhn.backend.service import failure
 from qhn.backend.service.failure import ENDED, ODD_ANSWERS, Kind, retry_after
@@ -89,6 +90,20 @@ class Connection(Sessions, ABC):
 
         Raises:
             Exception: if the client does; it may be of any type.
+        """
+
+    @abstractmethod
+    def bits_of(self, result: Any, request: Request) -> list[Bits]:
+        """The bits of each PUB in a job's result: ``[num_rows, shots, num_clbits]``, without angles no axis of rows.
+
+        Column j is classical bit j.
+
+        Args:
+            result: the result, as :meth:`result` returns it.
+            request: request that the job serves.
+
+        Raises:
+            ValueError: if the result is not that of such a job.
         """
 
     def remember(self, job: Any) -> str:

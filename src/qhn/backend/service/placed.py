@@ -16,8 +16,9 @@ from qhn.backend.device.tiles import arrange_rows
 from qhn.backend.sampler import check_request
 from qhn.backend.samples import ReadoutCounts, Samples
 from qhn.backend.service.jobs import Jobs
+from qhn.backend.service.request import Pub, Request
 from qhn.backend.service.selftest import BARE, SHOTS, SelfTest, complaint
-from qhn.backend.service.submission import Client, JobResult, Submission, billed_seconds, run_all, tags_of
+from qhn.backend.service.submission import JobResult, Submission, billed_seconds, run_all, tags_of
 from qhn.backend.service.tested import SelfTests
 from qhn.backend.settings import DeviceSettings
 from qhn.seeds import Key
@@ -29,14 +30,12 @@ class DeviceSampler:
     Args:
         placement: the placed ansatz.
         jobs: the jobs of the run.
-        client: the client that takes the jobs.
     """
 
-    def __init__(self, placement: Placement, jobs: Jobs, client: Client) -> None:
+    def __init__(self, placement: Placement, jobs: Jobs) -> None:
         self.placement = placement
         self.ansatz = placement.ansatz
         self.jobs = jobs
-        self._client = client
         self._self_tests = SelfTests(jobs, placement.chip.name)
 
     @property
@@ -135,22 +134,20 @@ class DeviceSampler:
             circuit: another circuit than that of the placement, on the same qubits.
         """
         calibration = self.placement.calibration if calibrate else []
-        circuits = len(angles) + len(calibration)
-        pubs = [publish(self.circuit if circuit is None else circuit, angles), *((one,) for one in calibration)]
-        request = self._client.request(
-            pubs,
-            self.placement.settings,
+        pubs: list[Pub] = [publish(self.circuit if circuit is None else circuit, angles)]
+        pubs += [(one,) for one in calibration]
+        request = Request(
             tag=tag,
             digest=measured_digest(self.placement, angles, shots, len(calibration)),
-            circuits=circuits,
+            pubs=pubs,
             shots=shots,
-            price_seconds=self.placement.job_seconds(circuits, shots),
+            settings=self.placement.settings,
+            price_seconds=self.placement.job_seconds(len(angles) + len(calibration), shots),
             seed=seed,
         )
 
-        def read(result: Any) -> tuple[Bits, list[Bits]]:
-            first, *others = self._client.bits(result, pubs, shots)
-            return first, others
+        def read(bits: list[Bits]) -> tuple[Bits, list[Bits]]:
+            return bits[0], bits[1:]
 
         return Submission(request, (len(angles), shots, len(self.placement.tiles) * self.ansatz.num_qubits), read)
 

@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from qiskit import QuantumCircuit
+
+from qhn.arrays import Floats
 from qhn.backend.events import Entry, Event
+from qhn.backend.settings import DeviceSettings
 
+Pub = tuple[QuantumCircuit] | tuple[QuantumCircuit, Floats]
 REQUEST_TAG, DIGEST_TAG, RECORD_TAG = "qhn:", "qhn-digest:", "qhn-record:"
 
 
-@dataclass(frozen=True)
+def num_rows(pub: Pub) -> int:
+    """The number of circuits that a PUB executes: one for each row of angles, or one without angles."""
+    return len(pub[1]) if len(pub) == 2 else 1
+
+
+@dataclass(frozen=True, eq=False)
 class Request:
     """Everything that one job is asked to measure.
 
     Attributes:
         tag: name of the request, ``qhn:<run>:<step>:<evaluation>``.
         digest: hash of everything that the job measures.
-        rows: number of circuits that the job executes.
+        pubs: circuits, each with its angles ``[num_rows, num_parameters]`` if it has any.
         shots: number of measurements of each circuit.
+        settings: how the device measures.
         price_seconds: QPU seconds that the job should take.
-        submit: function that sends the job to a device, batch or session of Qiskit's client, with the given job tags
-            and limit in QPU seconds, and returns the client's job.
+        seed: seed of the random numbers of a simulator, from 0 to 2^32 − 1.
     """
 
     tag: str
     digest: str
-    rows: int
+    pubs: Sequence[Pub]
     shots: int
+    settings: DeviceSettings
     price_seconds: float
-    submit: Callable[[Any, list[str], int], Any]
+    seed: int = 0
+
+    @property
+    def rows(self) -> int:
+        """The number of circuits that the job executes, counted once for each set of angles."""
+        return sum(map(num_rows, self.pubs))
 
     def entry(
         self, event: Event, *, job_id: str | None = None, record: str | None = None, session_id: str | None = None

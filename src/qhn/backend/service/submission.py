@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from qhn.arrays import Bits
 from qhn.backend.service.jobs import Jobs
 from qhn.backend.service.request import Request
-from qhn.backend.settings import DeviceSettings
 from qhn.errors import QhnError
 
 
@@ -60,13 +59,12 @@ class Submission:
     Attributes:
         request: the request.
         shape: number of circuits, of shots and of classical bits that are asked for.
-        read: function that reads the bits of the circuits, and those of the calibration circuits, from the result that
-            Qiskit's client returns.
+        read: function that divides the bits of all PUBs into those of the circuits and of the calibration circuits.
     """
 
     request: Request
     shape: tuple[int, int, int]
-    read: Callable[[Any], tuple[Bits, list[Bits]]]
+    read: Callable[[list[Bits]], tuple[Bits, list[Bits]]]
 
 
 def run_all(jobs: Jobs, submissions: Sequence[Submission], *, keep: bool) -> list[JobResult]:
@@ -93,7 +91,7 @@ def run_all(jobs: Jobs, submissions: Sequence[Submission], *, keep: bool) -> lis
 
     def read(number: int, result: Any, job_id: str, seconds: float | None) -> JobResult:
         one = submissions[missing[number]]
-        job = JobResult(*one.read(result), job_id, seconds)
+        job = JobResult(*one.read(jobs.connection.bits_of(result, one.request)), job_id, seconds)
         check_shape(job, *one.shape)
         if journal is not None:
             journal.keep(one.request.tag, one.request.digest, job.arrays())
@@ -102,44 +100,6 @@ def run_all(jobs: Jobs, submissions: Sequence[Submission], *, keep: bool) -> lis
     ran = jobs.run([submissions[number].request for number in missing], read)
     found |= dict(zip(missing, ran, strict=True))
     return [found[number] for number in range(len(submissions))]
-
-
-class Client(Protocol):
-    """How a vendor's client takes jobs, and what it returns."""
-
-    def request(
-        self,
-        pubs: Sequence[Any],
-        settings: DeviceSettings,
-        *,
-        tag: str,
-        digest: str,
-        circuits: int,
-        shots: int,
-        price_seconds: float,
-        seed: int,
-    ) -> Request:
-        """The request for a job.
-
-        Args:
-            pubs: circuits, each with its angles if it has any.
-            settings: how the device measures.
-            tag: name of the request.
-            digest: hash of everything that the job measures.
-            circuits: number of circuits that the job executes, counted once for each set of angles.
-            shots: number of measurements of each circuit.
-            price_seconds: QPU seconds that the job should take.
-            seed: seed of the random numbers of a simulator, from 0 to 2^32 − 1.
-        """
-        ...
-
-    def bits(self, result: Any, pubs: Sequence[Any], shots: int) -> list[Bits]:
-        """The bits of each PUB in a job's result: ``[num_rows, shots, num_clbits]``, without angles no axis of rows.
-
-        Raises:
-            ValueError: if the result is not that of such a job.
-        """
-        ...
 
 
 def tags_of(tag: str, number: int) -> list[str]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import sys
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import Any, Protocol
@@ -16,10 +14,9 @@ from qiskit.primitives import BackendSamplerV2, BaseSamplerV2, StatevectorSample
 from qiskit.providers import BackendV2
 
 from qhn.arrays import Bits
-from qhn.backend.service.request import Request
-from qhn.backend.settings import DeviceSettings
+from qhn.backend.service.request import Pub
 from qhn.backend.terms import joined_ids
-from qhn.backend.vendor.results import Pub, WrongAnswer, bits_of_primitive, bits_of_results, bound_circuits
+from qhn.backend.vendor.results import WrongAnswer, bits_of_primitive, bits_of_results, bound_circuits
 
 MEMORY, SEED = "memory", "seed_simulator"  # options of simulators: single shots, and the seed of their random numbers
 
@@ -92,35 +89,8 @@ class VendorClient(Protocol):
         ...
 
     def bits(self, result: Any, pubs: Sequence[Pub], shots: int) -> list[Bits]:
-        """The bits of each PUB in a job's result, as :class:`qhn.backend.service.submission.Client` returns them."""
+        """The bits of each PUB in a job's result: ``[num_rows, shots, num_clbits]``, without angles no axis of rows."""
         ...
-
-    def request(
-        self,
-        pubs: Sequence[Pub],
-        settings: DeviceSettings,
-        *,
-        tag: str,
-        digest: str,
-        circuits: int,
-        shots: int,
-        price_seconds: float,
-        seed: int,
-    ) -> Request:
-        """The request for a job, as :class:`qhn.backend.service.submission.Client` makes it."""
-        return Request(
-            tag=tag,
-            digest=digest,
-            rows=circuits,
-            shots=shots,
-            price_seconds=price_seconds,
-            submit=lambda mode, tags, execution_limit: self._aside(pubs, shots, seed),
-        )
-
-    def _aside(self, pubs: Sequence[Pub], shots: int, seed: int) -> VendorJob:
-        """Submit PUBs; what the vendor's client prints goes to the standard error."""
-        with redirect_stdout(sys.stderr):
-            return self.submit(pubs, shots, seed)
 
 
 class BackendClient(VendorClient):
@@ -203,3 +173,8 @@ def _seeded(sampler: BaseSamplerV2, seed: int) -> BaseSamplerV2:
         sampler = copy.copy(sampler)
         sampler._seed = seed
     return sampler
+
+
+def client_of(found: BackendV2 | BaseSamplerV2) -> VendorClient:
+    """The client of a vendor's object."""
+    return BackendClient(found) if isinstance(found, BackendV2) else SamplerClient(found)

@@ -14,7 +14,8 @@ from qiskit.transpiler import generate_preset_pass_manager
 from qhn.arrays import Floats
 from qhn.backend.aer import publish
 from qhn.backend.device.isa import TRANSPILER_SEED
-from qhn.backend.vendor.results import Pub, bound_circuits
+from qhn.backend.service.request import Pub
+from qhn.backend.vendor.results import bound_circuits
 from qhn.errors import QhnError
 
 

@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 
 from qiskit.providers.exceptions import JobError
 
+from qhn.arrays import Bits
 from qhn.backend.service.connection import WAITING, Connection, pauses
 from qhn.backend.service.failure import Kind
 from qhn.backend.service.request import Request
 from qhn.backend.terms import ids_of
-from qhn.backend.vendor.client import VendorJob
+from qhn.backend.vendor.client import VendorClient, VendorJob, client_of
 from qhn.errors import QhnError, QhnWarning
 from qhn.text import in_line
 
@@ -64,14 +65,19 @@ class VendorConnection(Connection):
     Attributes:
         name: name of the machine, for messages.
         bills: whether its jobs are billed, so that they are found again by their ids where that is possible.
-        client: name of the vendor's package; None if its object is of none that is installed.
+        package: name of the vendor's package; None if its object is of none that is installed.
+        client: the part of the vendor's client that takes jobs.
     """
 
     name: str = ""
     bills: bool = False
-    client: str | None = None
+    package: str | None = None
+    client: VendorClient = field(init=False)
     _heard: set[str] = field(default_factory=set, init=False)  # warnings that were passed on
     _ids: set[str] = field(default_factory=set, init=False)  # of all jobs of this process
+
+    def __post_init__(self) -> None:
+        self.client = client_of(self.device)
 
     @property
     def service(self) -> VendorService | None:
@@ -92,13 +98,16 @@ class VendorConnection(Connection):
     @property
     def packages(self) -> tuple[str, ...]:
         """The packages that could get an order of bits or angles wrong: the vendor's is one of them."""
-        return super().packages if self.client is None else (*super().packages, self.client)
+        return super().packages if self.package is None else (*super().packages, self.package)
 
     def submit(self, request: Request, tags: Sequence[str], execution_limit: int) -> VendorJob:
         """Submit a job; the vendor's client knows neither tags nor limits."""
-        with self.hearing():
-            job: VendorJob = request.submit(self.device, list(tags), execution_limit)
-        return job
+        with redirect_stdout(sys.stderr), self.hearing():
+            return self.client.submit(request.pubs, request.shots, request.seed)
+
+    def bits_of(self, result: Any, request: Request) -> list[Bits]:
+        """The bits of each PUB in a job's result; refused if they are not those that were asked for."""
+        return self.client.bits(result, request.pubs, request.shots)
 
     @contextlib.contextmanager
     def hearing(self) -> Iterator[None]:

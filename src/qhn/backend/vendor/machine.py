@@ -31,16 +31,16 @@ from qhn.backend.samples import Samples
 from qhn.backend.service.bound import BoundSampler
 from qhn.backend.service.jobs import Jobs
 from qhn.backend.service.placed import DeviceSampler
+from qhn.backend.service.request import Pub, Request
 from qhn.backend.service.selftest import ROWS, SHOTS, complaint, known_test
 from qhn.backend.service.submission import JobResult, Submission, billed_seconds, run_all
 from qhn.backend.service.tested import SelfTests
 from qhn.backend.settings import DeviceSettings, LayoutSettings, as_device_settings
 from qhn.backend.terms import Amount, Terms
-from qhn.backend.vendor.client import BackendClient, SamplerClient
 from qhn.backend.vendor.compiled import Compiler
 from qhn.backend.vendor.connection import VendorConnection
 from qhn.backend.vendor.description import backend_of, facts_of, has_calibration, package_of
-from qhn.backend.vendor.results import Pub, bound_circuits, num_rows
+from qhn.backend.vendor.results import bound_circuits
 from qhn.circuit.ansatz import GateCircuit
 from qhn.circuit.hypernetwork import product_state
 from qhn.circuit.measurement import with_measurement
@@ -80,17 +80,16 @@ class VendorMachine:
             key = "mitigation" if given == "calibrate" else given
             raise QhnError(f"{name} reports no errors of qubits by which to choose them; leave device.{key} out")
         self.compiler = Compiler(name, self.device)
-        self.client = BackendClient(found) if isinstance(found, BackendV2) else SamplerClient(found)
         self.terms, self.package = Terms(), package_of(found)
-        connection = VendorConnection(found, self.terms, name=name, bills=bills, client=self.package)
-        self.jobs = Jobs(connection, journal if bills else None)
+        connection = VendorConnection(found, self.terms, name=name, bills=bills, package=self.package)
+        self.jobs, self.client = Jobs(connection, journal if bills else None), connection.client
         self._compiled: dict[GateCircuit, Sampler] = {}
         self._tested = SelfTests(self.jobs, name, of_bound=True)
 
     @cached_property
     def _circuits(self) -> BoundSampler:
         """The sampler of bound circuits on qubits that are chosen by their errors."""
-        return BoundSampler(CircuitPlacer(self.device, self.settings), self.jobs, self.client)
+        return BoundSampler(CircuitPlacer(self.device, self.settings), self.jobs)
 
     def compile(self, ansatz: GateCircuit) -> Sampler:
         """The sampler of the ansatz, on the best qubits where errors are reported, made once and then returned again.
@@ -101,7 +100,7 @@ class VendorMachine:
         if ansatz not in self._compiled:
             if self.has_chip:
                 placement = place(ansatz, self.device, self.settings)
-                self._compiled[ansatz] = PlacedSampler(self, DeviceSampler(placement, self.jobs, self.client))
+                self._compiled[ansatz] = PlacedSampler(self, DeviceSampler(placement, self.jobs))
             else:
                 self._compiled[ansatz] = UnplacedSampler(self, ansatz)
         return self._compiled[ansatz]
@@ -175,16 +174,13 @@ class VendorMachine:
             seed: seed of the random numbers of a simulator.
             keep: whether the journal saves the bits.
         """
-        circuits, width = sum(map(num_rows, pubs)), pubs[0][0].num_clbits
-        request = self.client.request(
-            pubs, self.settings, tag=tag, digest=digest, circuits=circuits, shots=shots, price_seconds=0.0, seed=seed
-        )
+        request = Request(tag, digest, pubs, shots, self.settings, price_seconds=0.0, seed=seed)
 
-        def read(result: Any) -> tuple[Bits, list[Bits]]:
-            bits = self.client.bits(result, pubs, shots)
+        def read(bits: list[Bits]) -> tuple[Bits, list[Bits]]:
             return np.concatenate([one if one.ndim == 3 else one[None] for one in bits]), []
 
-        (job,) = run_all(self.jobs, [Submission(request, (circuits, shots, width), read)], keep=keep)
+        shape = (request.rows, shots, pubs[0][0].num_clbits)
+        (job,) = run_all(self.jobs, [Submission(request, shape, read)], keep=keep)
         return job
 
     def test(self, ansatz: GateCircuit, run: str) -> None:

@@ -14,12 +14,11 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.exceptions import QiskitError
 
-from qhn.arrays import Bits, Floats
+from qhn.arrays import Bits
+from qhn.backend.service.request import Pub, num_rows
 from qhn.errors import QhnError
 from qhn.fields import is_number
 from qhn.text import in_line
-
-Pub = tuple[QuantumCircuit] | tuple[QuantumCircuit, Floats]
 
 
 class WrongAnswer(QhnError):
@@ -28,11 +27,6 @@ class WrongAnswer(QhnError):
 
 class CircuitsFailed(RuntimeError):
     """A machine reports that circuits failed; the text is the vendor's, which can hold account data."""
-
-
-def num_rows(pub: Pub) -> int:
-    """The number of circuits that a PUB executes: one for each row of angles, or one without angles."""
-    return len(pub[1]) if len(pub) == 2 else 1
 
 
 def bound_circuits(pubs: Sequence[Pub]) -> list[QuantumCircuit]:
