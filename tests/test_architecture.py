@@ -65,6 +65,11 @@ VENDORS = {  # who may import a vendor's package
     "nlft_qsp": ("carleman.phases",),
 }
 
+APART = {  # packages of the backend, and those that they may not import
+    "backend.service": ("backend.ibm", "backend.vendor"),
+    "backend.ibm": ("backend.vendor",),
+    "backend.vendor": ("backend.ibm",),
+}
 
 VARIABLE = re.compile(r"\{[a-z_][\w.]*(?:[(\[][^{}]*)?\}", re.ASCII)
 FORMATS = {"{task.description}", "{words}"}  # of Rich and Pydantic, which fill them in
@@ -100,6 +105,10 @@ def own_imports(name: str) -> set[str]:
     return {i for i in inside if i in TREES and i != name}
 
 
+def is_in(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
 def test_imports_point_down_the_layers() -> None:
     assert {name.split(".")[0] for name in TREES} == set(LEVEL)
     for name in TREES:
@@ -125,7 +134,26 @@ def test_no_modules_import_each_other() -> None:
 def test_vendors_enter_in_one_place(vendor: str) -> None:
     for name, tree in TREES.items():
         if vendor in {i.split(".")[0] for i in imports(tree)}:
-            assert any(name == place or name.startswith(f"{place}.") for place in VENDORS[vendor]), name
+            assert any(is_in(name, place) for place in VENDORS[vendor]), name
+
+
+@pytest.mark.parametrize("package", APART)
+def test_vendors_stand_on_what_they_share_and_not_on_each_other(package: str) -> None:
+    inside = [name for name in TREES if is_in(name, package)]
+    assert len(inside) > 5
+    for name in inside:
+        for imported in own_imports(name):
+            assert not any(is_in(imported, other) for other in APART[package]), f"{name} imports {imported}"
+
+
+def test_what_vendors_share_reaches_none_of_them_by_a_detour() -> None:
+    reached = {name for name in TREES if is_in(name, "backend.service")}
+    while more := {imported for name in reached for imported in own_imports(name)} - reached:
+        reached |= more
+    for vendor in APART["backend.service"]:
+        assert not [name for name in reached if is_in(name, vendor)]
+    for name in reached:
+        assert not any(is_in(imported, "qiskit_ibm_runtime") for imported in imports(TREES[name])), name
 
 
 def calls(tree: ast.Module) -> list[tuple[str, ast.Call]]:
@@ -175,5 +203,15 @@ def test_every_public_name_exists() -> None:
 
 def test_only_what_computes_exactly_waits_for_numba() -> None:
     code = "import sys, qhn.cli, qhn.run.training, qhn.report.page; print('numba' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"
+
+
+def test_a_machine_of_another_vendor_does_not_wait_for_ibm_s_client() -> None:
+    """Qiskit itself imports it when it first compiles a circuit, as the client brings a plug-in of the transpiler."""
+    code = (
+        "import sys, qhn; from qiskit.providers.fake_provider import GenericBackendV2; "
+        "qhn.open_backend(GenericBackendV2(3)); print('qiskit_ibm_runtime' in sys.modules)"
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"

@@ -1,6 +1,8 @@
 """The machines on which circuits are executed, simulators and QPUs: rows of angles or bound circuits in, bits out.
 
-Only this package imports ``qiskit_aer``; only :mod:`qhn.backend.ibm` and the rehearsal import ``qiskit_ibm_runtime``.
+Only this package imports ``qiskit_aer``; only :mod:`qhn.backend.ibm`, and a rehearsal on a stored device, import
+``qiskit_ibm_runtime``. Jobs of any vendor are :mod:`qhn.backend.service`, on which :mod:`qhn.backend.ibm` and
+:mod:`qhn.backend.vendor` stand, but not on each other.
 """
 
 from __future__ import annotations
@@ -65,6 +67,6 @@ def open_backend(
     """
     if isinstance(backend, str):
         return machine_of(backend).open(backend, settings, journal)
-    from qhn.backend.vendor.plug_in import machine_from  # imported late, as few runs need it
+    from qhn.backend.objects import machine_from  # imported late, as few runs need it
 
     return machine_from(backend, settings, journal)

@@ -99,7 +99,7 @@ class Machine:
             found = opened(self.opened_by, name, own, journal)
         if isinstance(found, MeasuresCircuits):
             return found  # type: ignore[return-value]  # it has the methods of a backend, too
-        from qhn.backend.vendor.plug_in import machine_from
+        from qhn.backend.objects import machine_from
 
         return machine_from(found, own, journal, name=name, bills=self.bills)
 

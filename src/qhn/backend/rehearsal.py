@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.providers import BackendV2
-from qiskit_ibm_runtime.fake_provider import FakeProviderForBackendV2
 
 from qhn.arrays import Bits, Floats
 from qhn.backend.aer import check_memory
@@ -41,6 +40,8 @@ TOO_MANY = "use fewer qubits, or for a circuit that is a chain device.simulator 
 @cache
 def stored_devices() -> dict[str, BackendV2]:
     """All stored devices by name; the client reads the files of all 68 of them, in a third of a second."""
+    from qiskit_ibm_runtime.fake_provider import FakeProviderForBackendV2  # imported late, for stored devices alone
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # one stored device warns that its errors are not typical
         return {device.name: device for device in FakeProviderForBackendV2().backends()}

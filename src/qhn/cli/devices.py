@@ -211,7 +211,7 @@ def doctor(
         extra = next((name for name, value in given.items() if value is not None), None)
         if extra is not None:
             raise QhnError(f"{extra} goes with qhn doctor --protocol; qhn doctor alone looks at no experiment")
-        from qhn.backend.ibm.doctor import examine
+        from qhn.backend.doctor import examine
 
         findings = examine()
     verdicts = set()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from qhn.backend import BackendError, open_backend
 from qhn.backend.device.placement import Placement, place
-from qhn.backend.ibm.doctor import Finding, age_of, examine_account, examine_installation
+from qhn.backend.doctor import Finding, age_of, examine_account, examine_installation
 from qhn.backend.journal import Journal
 from qhn.backend.names import TWIN
 from qhn.backend.service.selftest import ROWS, SHOTS, SelfTest, failed_before, is_due

@@ -9,8 +9,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from qhn.backend.doctor import Finding
 from qhn.backend.events import Entry, Event
-from qhn.backend.ibm.doctor import Finding
 from qhn.backend.journal import Journal
 from qhn.errors import QhnError
 from qhn.lock import Lock

@@ -14,8 +14,8 @@ import pytest
 from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError, InvalidAccountError
 
 from qhn.backend import BackendError
+from qhn.backend.doctor import examine
 from qhn.backend.ibm import account
-from qhn.backend.ibm.doctor import examine
 from qhn.backend.rehearsal import FakeDevice, stored_device
 from qhn.budget.quote import quote
 from qhn.config.file import with_settings
