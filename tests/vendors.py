@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.providers import BackendV2, JobStatus, Options
@@ -17,7 +18,11 @@ from qiskit.result import Result
 from qiskit.transpiler import Target
 from qiskit_aer import AerSimulator
 
+import qhn
+from qhn.seeds import Key
+
 Change = Callable[[dict[str, Any]], dict[str, Any]]
+KEY, SHOTS = Key(3, run="r"), 200
 
 
 class Job:
@@ -84,6 +89,28 @@ class Own(BackendV2):
             return found if self._change is None else Result.from_dict(self._change(found.to_dict()))
 
         return self._answer(make)
+
+
+def bits_of(machine: object, num_qubits: int = 3, rows: int = 2, shots: int = SHOTS) -> np.ndarray:
+    """The bits of a few random angles on a machine."""
+    circuit = qhn.hypernetwork(num_qubits, 1)
+    thetas = np.random.default_rng(1).uniform(-3, 3, (rows, circuit.num_parameters))
+    return qhn.open_backend(machine).compile(circuit).sample(thetas, shots, KEY).bits
+
+
+def each(change: Callable[[dict[str, Any], int], object]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A change of the entry of each circuit."""
+
+    def of_all(tree: dict[str, Any]) -> dict[str, Any]:
+        for number, entry in enumerate(tree["results"]):
+            change(entry, number)
+        return tree
+
+    return of_all
+
+
+def fewer(entry: dict[str, Any], number: int) -> None:
+    entry["data"]["memory"] = entry["data"]["memory"][:70]
 
 
 CLOUD = "QHN_TEST_CLOUD"  # the folder of a cloud's jobs
@@ -166,3 +193,5 @@ def loses(name, settings, journal):
 finding = Machine("finding", "{module}:finds", LayoutSettings, bills=True)
 losing = Machine("losing", "{module}:loses", LayoutSettings, bills=True)
 """  # of a plug-in that brings the cloud
+
+MINE = "from vendors import Own\n\ndef make():\n    return Own()\n"  # a module of the user's own

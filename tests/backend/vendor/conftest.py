@@ -11,6 +11,7 @@ import pytest
 
 from qhn.backend import machines
 from qhn.backend.vendor import plug_in
+from vendors import CLOUD, MODULE
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -74,3 +75,20 @@ def installed(tmp_path: Path) -> Callable[..., None]:
         (folder / "entry_points.txt").write_text(f"[qhn.backends]\n{lines}")
 
     return install
+
+
+@pytest.fixture(params=["module"])
+def names(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    module: Callable[[str, str], str],
+    installed: Callable[..., None],
+) -> dict[str, str]:
+    """The names of the machine that finds its jobs again, and of the one that does not."""
+    monkeypatch.setenv(CLOUD, str(tmp_path / "cloud"))
+    module("acme", MODULE.replace("{module}", "acme"))
+    if request.param == "module":
+        return {"finds": "acme:finding", "loses": "acme:losing"}
+    installed("acme-qhn", finding="acme:finding", losing="acme:losing")
+    return {"finds": "finding", "loses": "losing"}

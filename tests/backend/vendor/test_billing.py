@@ -12,43 +12,14 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import qhn as package
+from clouds import ENOUGH, ROWS, SHOTS, STEPS, TEST, configured, jobs
 from qhn.backend.history import History
 from qhn.backend.journal import Journal
-from qhn.config.file import load_config
-from qhn.run.checks import BudgetNeeded
 from qhn.run.record import Record
-from vendors import CLOUD, MODULE, SECRET, TROUBLE, submitted
-
-ROWS = 25  # of angles in a step of figure-1 with one layer
-SHOTS = 20
-STEPS = ("--layers", "1", "--shots", f"{SHOTS}", "--steps", "2")
-TEST = 4 * 100  # shots of the self-test
-ENOUGH = ("--set", f"train.max_shots={TEST + 2 * ROWS * SHOTS}")
-
-
-@pytest.fixture(params=["module"])
-def names(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    module: Callable[[str, str], str],
-    installed: Callable[..., None],
-) -> dict[str, str]:
-    """The names of the machine that finds its jobs again, and of the one that does not."""
-    monkeypatch.setenv(CLOUD, str(tmp_path / "cloud"))
-    module("acme", MODULE.replace("{module}", "acme"))
-    if request.param == "module":
-        return {"finds": "acme:finding", "loses": "acme:losing"}
-    installed("acme-qhn", finding="acme:finding", losing="acme:losing")
-    return {"finds": "finding", "loses": "losing"}
-
-
-def jobs(tmp_path: Path) -> list[str]:
-    return submitted(tmp_path / "cloud")
+from vendors import SECRET, TROUBLE
 
 
 def run_of(tmp_path: Path) -> Path:
@@ -219,76 +190,6 @@ def test_a_state_that_nobody_knows_is_not_asked_for_for_ever(
     monkeypatch.setenv(TROUBLE, "state-in the fridge")
     with closing(package.train(configured(names["finds"], steps=1, max_shots=5000))) as training:
         assert len(list(training)) == 1
-
-
-def configured(name: str, **limits: float) -> package.RunConfig:
-    settings = {"train.backend": name, "train.shots": SHOTS, "train.steps": 3, "ansatz.num_layers": 1}
-    return load_config("figure-1", settings | {f"train.{key}": value for key, value in limits.items()})
-
-
-def test_what_is_paid_for_needs_a_budget_and_a_record(names: dict[str, str], qhn, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(
-        BudgetNeeded, match=r"such as --set train\.max_shots=1900; its 3 steps should take 1,900 shots"
-    ) as error:
-        package.train(configured(names["finds"]))
-    assert (error.value.price, error.value.shots) == (0.0, TEST + 3 * ROWS * SHOTS)
-    with pytest.raises(ValueError, match="is paid for and must be recorded"):
-        package.train(configured(names["finds"], max_shots=5000), record=False)
-    with pytest.raises(ValueError, match=r"train\.max_shots is 899, the first step takes 900 shots"):
-        package.train(configured(names["finds"], max_shots=899))
-    with pytest.raises(
-        ValueError, match=r"those of .* have no price that is known; set it to none, and train\.max_shots"
-    ):
-        package.train(configured(names["finds"], max_qpu_seconds=60))
-    with pytest.raises(ValueError, match=r"train\.max_jobs is 1, the first step takes 2"):
-        package.train(configured(names["finds"], max_shots=5000, max_jobs=1))
-    with pytest.raises(ValueError, match=r"evaluate keeps no record of its shots"):
-        _evaluate(names["finds"])
-    assert jobs(tmp_path) == []
-    agreed = qhn("run", "figure-1", *STEPS, "--backend", names["finds"], "--yes")
-    assert "2 steps and a self-test take 1,400 shots, of whose price qhn knows nothing" in agreed.err
-    assert (agreed.code, len(jobs(tmp_path))) == (0, 3)
-
-
-def _evaluate(name: str) -> object:
-    from qhn.run.evaluate import evaluate_theta
-
-    config = configured(name)
-    return evaluate_theta(config, np.zeros(config.circuit(config.problem()).num_parameters))
-
-
-@pytest.mark.parametrize(
-    ("limits", "steps", "words"),
-    [
-        ({"max_shots": TEST + 2 * ROWS * SHOTS}, 2, r"a step takes 500 shots, 0 of train\.max_shots remain"),
-        ({"max_shots": 9000, "max_jobs": 3}, 2, r"a step takes 1 job, 0 of train\.max_jobs remain"),
-    ],
-)
-def test_a_run_stops_before_its_budget_is_exceeded(
-    names: dict[str, str], limits: dict[str, float], steps: int, words: str, tmp_path: Path
-) -> None:
-    training = package.train(configured(names["finds"], **limits))
-    assert len(list(training)) == steps
-    assert training.outcome is not None
-    assert training.outcome.name == "budget"
-    assert training.outcome.message.startswith(words.replace("\\", ""))
-    assert len(jobs(tmp_path)) == 1 + steps
-    spent = training.ledger().spent
-    assert (spent.jobs, spent.shots, spent.seconds) == (1 + steps, TEST + steps * ROWS * SHOTS, 0.0)
-
-
-def test_estimates_and_lists_say_what_is_known(names: dict[str, str], qhn, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    asked = ("estimate", "figure-1", *STEPS, "--backend", names["finds"])
-    assert "all 2 steps 1,400 in 3 jobs, or more if one of" in qhn(*asked).out
-    assert json.loads(qhn(*asked, "--json").out) == {
-        "backend": names["finds"],
-        "billed": True,
-        "steps": 2,
-        "jobs": 3,
-        "shots": 1400,
-        "first_step_shots": 900,
-    }
-    assert jobs(tmp_path) == []
 
 
 @pytest.mark.parametrize("names", ["module", "plug-in"], indirect=True)
