@@ -549,6 +549,20 @@ def test_a_session_is_used_again_and_closed_and_its_idle_time_is_billed(service:
     assert found.spent.seconds == pytest.approx(90.0 + service.usage - sum(own))
 
 
+def test_all_jobs_of_a_request_are_in_the_session_that_takes_the_place_of_a_closed_one(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qpu_time, "MAX_EXECUTIONS", 400)
+    opened = machine(tmp_path, mode="session").compile(product_state(2))
+    opened.sample(THETAS, 200, KEY)
+    (first,) = service.sessions.values()
+    first["state"], first["accepting_jobs"] = "closed", False  # by the service
+    assert len(opened.sample(np.linspace(0, 3, 16).reshape(4, 4), 200, Key(1, run="r", step=1)).job_ids) == 2
+    assert [session["state"] for session in service.sessions.values()] == ["closed", "open"]
+    second = list(service.sessions.values())[-1]["id"]
+    assert [job.request["session_id"] for job in service.jobs.values()] == [first["id"], second, second]
+
+
 def test_a_plan_without_sessions_says_so(service: Service, tmp_path: Path) -> None:
     service.conditions.has_sessions = False
     with pytest.raises(PlanError, match="plan has no sessions"):
