@@ -15,6 +15,7 @@ from qiskit_aer import AerSimulator
 
 import qhn
 from qhn.backend import BackendError
+from qhn.backend.sampler import QuotaError
 from qhn.backend.terms import ids_of
 from qhn.backend.vendor.client import VendorJob
 from qhn.backend.vendor.connection import VendorConnection
@@ -44,6 +45,12 @@ def test_failures_are_told_in_one_line(answer: Callable[..., Any], words: str) -
     with pytest.raises(BackendError, match=words) as caught:
         bits_of(Own(answer=answer))
     assert "\n" not in str(caught.value)
+
+
+def test_an_error_code_of_ibm_means_nothing_in_the_words_of_another_vendor() -> None:
+    with pytest.raises(BackendError, match=r"did not end well \(RuntimeError: error code 4317\)") as caught:
+        bits_of(Own(answer=raising(RuntimeError("error code 4317"))))
+    assert not isinstance(caught.value, QuotaError)
 
 
 def test_jobs_of_the_same_id_or_of_none_are_told_apart() -> None:

@@ -16,12 +16,12 @@ from qiskit_ibm_runtime.exceptions import RuntimeInvalidStateError, RuntimeJobFa
 from qhn.arrays import Bits
 from qhn.backend.ibm import client
 from qhn.backend.ibm.account import account_device, silent
-from qhn.backend.ibm.failure import NO_SESSIONS, SESSION_CLOSED, kind_of
+from qhn.backend.ibm.failure import NO_SESSIONS, QUOTA_SPENT, SESSION_CLOSED, kind_of
 from qhn.backend.ibm.session import close_session, note_session, open_session, settle_sessions
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import BackendError, PlanError
 from qhn.backend.service.connection import FINAL, Connection, pauses
-from qhn.backend.service.failure import QUOTA_SPENT, Kind, codes_of
+from qhn.backend.service.failure import Kind, codes_of
 from qhn.backend.service.request import Request
 
 

@@ -1,4 +1,8 @@
-"""The classification of exceptions that IBM's client raises, beyond those of any client."""
+"""The classification of exceptions that IBM's client raises, by the service's error codes and the client's own types.
+
+What the service means is in its own error code, where it gives one; the HTTP status alone says less, since an account
+without time left may be refused with the same status as one without rights.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +15,22 @@ from qiskit_ibm_runtime.exceptions import (
 )
 
 from qhn.backend.service import failure
-from qhn.backend.service.failure import Kind, is_refused, status_of
+from qhn.backend.service.failure import Kind, codes_of, is_refused, status_of
 
-SESSION_CLOSED, NO_SESSIONS = 1217, 1352  # the service's codes
-SAID = (Kind.QUOTA, Kind.BUSY, Kind.RATE_LIMITED, Kind.AUTHENTICATION)  # by the service, whatever the client raises
+TOO_MANY_WAIT, SESSION_CLOSED, NO_SESSIONS = 3458, 1217, 1352  # the service's codes
+QUOTA_SPENT, TOO_MANY_REQUESTS = 4317, 1202
 
 
 def kind_of(error: BaseException) -> Kind:
     """The kind of failure behind an exception of IBM's client."""
-    found = failure.kind_of(error)
-    if found in SAID:
+    codes, found = codes_of(error), failure.kind_of(error)
+    if QUOTA_SPENT in codes:
+        return Kind.QUOTA
+    if TOO_MANY_WAIT in codes:
+        return Kind.BUSY
+    if TOO_MANY_REQUESTS in codes:
+        return Kind.RATE_LIMITED
+    if found in (Kind.RATE_LIMITED, Kind.AUTHENTICATION):
         return found
     if isinstance(error, IBMNotAuthorizedError):
         return Kind.AUTHENTICATION

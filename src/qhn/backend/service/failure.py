@@ -1,8 +1,7 @@
 """The kinds of failure of a service, with advice to the user for each, and what an exception of any client tells.
 
 Clients raise from unrelated bases, and their texts can hold account data: they are classified here, never repeated.
-What a service means is in its own error code, where it gives one; the HTTP status alone says less, since an account
-without time left may be refused with the same status as one without rights.
+What a service means is in its own error code, where it gives one, which the vendor's connection understands.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from typing import Any
 
 from qiskit.providers.exceptions import JobError, QiskitBackendNotFoundError
 
-TOO_MANY_WAIT, QUOTA_SPENT, TOO_MANY_REQUESTS = 3458, 4317, 1202  # the service's codes
 CODE = re.compile(r"""\\*["']code\\*["']\s*:\s*\\*["']?(\d{4})\b|\berror code:?\s*(\d{4})\b""", re.IGNORECASE)
 TOO_FAST = "too many 429 error responses"  # urllib3's words, after it has waited as often as it may
 ODD_ANSWERS = (KeyError, TypeError, AttributeError)  # raised by the client over answers without an id, for example
@@ -44,13 +42,9 @@ class Kind(Enum):
 
 
 def kind_of(error: BaseException) -> Kind:
-    """The kind of failure behind an exception of any client."""
-    codes, status = codes_of(error), status_of(error)
-    if QUOTA_SPENT in codes:
-        return Kind.QUOTA
-    if TOO_MANY_WAIT in codes:
-        return Kind.BUSY
-    if status == 429 or TOO_MANY_REQUESTS in codes or TOO_FAST in str(error):
+    """The kind of failure behind an exception of any client; what a vendor's error codes mean is not known here."""
+    status = status_of(error)
+    if status == 429 or TOO_FAST in str(error):
         return Kind.RATE_LIMITED
     if status in (401, 403):
         return Kind.AUTHENTICATION
