@@ -48,13 +48,14 @@ def keep_answers(record: Record, ansatz: GateCircuit, folder: Path) -> Iterator[
     """
     from qhn.backend.ibm.account import secrets_of
     from qhn.backend.ibm.answers import UNREADABLE, asked_again, device_answer, usage_answer
+    from qhn.backend.ibm.connection import IbmConnection
     from qhn.backend.ibm.redaction import to_text
 
     check_journal(record)
     name = record.config.train.backend
     jobs: Jobs | None = getattr(record.config.backend(record.journal), "jobs", None)
-    connection: Any = None if jobs is None else jobs.connection
-    if getattr(connection, "service", None) is None:
+    connection = None if jobs is None else jobs.connection
+    if not isinstance(connection, IbmConnection) or connection.service is None:
         raise QhnError(f"answers are kept of IBM's service, and {name} is none of its devices")
     connection.patience = 0.0
     secrets = secrets_of(connection.service)

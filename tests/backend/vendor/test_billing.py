@@ -220,6 +220,14 @@ def test_a_paid_run_is_shown_and_replayed_offline(
             path.chmod(path.stat().st_mode | stat.S_IWUSR)
 
 
+def test_answers_are_kept_of_ibm_s_service_alone(names: dict[str, str], qhn, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    assert qhn("run", "figure-1", *STEPS, *ENOUGH, "--backend", names["finds"], "-q").code == 0
+    kept = qhn("jobs", "--keep-answers", "kept")
+    assert kept.code == 2
+    assert f"answers are kept of IBM's service, and {names['finds']} is none of its devices" in kept.err
+    assert not (tmp_path / "kept").exists()
+
+
 def test_a_lost_journal_is_noticed(names: dict[str, str], qhn, tmp_path: Path, new_process: Callable[[], None]) -> None:  # type: ignore[no-untyped-def]
     assert qhn("run", "figure-1", *STEPS, *ENOUGH, "--backend", names["finds"], "-q").code == 0
     (run_of(tmp_path) / "jobs.jsonl").unlink()

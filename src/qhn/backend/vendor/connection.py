@@ -30,21 +30,6 @@ RETRIEVERS = ("retrieve_job", "job")  # methods of backends and providers that r
 FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 
 
-class VendorService:
-    """The jobs of a vendor, found by their ids.
-
-    Args:
-        retrieve: function that returns the client's job of the given id.
-    """
-
-    def __init__(self, retrieve: Callable[[str], Any]) -> None:
-        self._retrieve = retrieve
-
-    def job(self, job_id: str) -> VendorJob:
-        """The job of the given id, or the jobs of several ids joined by commas."""
-        return VendorJob([self._retrieve(one) for one in ids_of([job_id])])
-
-
 class EndedBadly(JobError):  # type: ignore[misc]  # qiskit has no types
     """The error of a job that failed or was cancelled, as its state tells; its cause is the vendor's exception."""
 
@@ -80,15 +65,13 @@ class VendorConnection(Connection):
         self.client = client_of(self.device)
 
     @property
-    def service(self) -> VendorService | None:
-        """The service that finds jobs by their ids; None if jobs are not billed, or the client cannot find them."""
-        retrieve = retriever_of(self.device) if self.bills else None
-        return None if retrieve is None else VendorService(retrieve)
+    def finds_jobs(self) -> bool:
+        """Whether jobs are billed, and the vendor's client can find them by their ids."""
+        return self._retriever is not None
 
     @property
-    def finds_jobs(self) -> bool:
-        """Whether there is such a service."""
-        return self.service is not None
+    def _retriever(self) -> Callable[[str], Any] | None:
+        return retriever_of(self.device) if self.bills else None
 
     @property
     def title(self) -> str:
@@ -158,9 +141,11 @@ class VendorConnection(Connection):
         return job_id
 
     def _retrieved(self, job_id: str) -> VendorJob:
-        if self.service is None:
-            raise LookupError(f"nothing finds the job {job_id}")
-        return self.service.job(job_id)
+        """The job of the given id, or the jobs of several ids joined by commas."""
+        retrieve = self._retriever
+        if retrieve is None:
+            raise LookupError(f"the client cannot read the job {job_id}")
+        return VendorJob([retrieve(one) for one in ids_of([job_id])])
 
     def wait(self, job_id: str) -> None:
         """Wait until a job has ended, if it can be found again; the vendor's client waits itself for other ones.
