@@ -194,7 +194,8 @@ def judge(page: Writer, curves: Mapping[str, Curves], *, full: bool) -> None:
         words += "; on the bundled images, whose costs are other ones"
         page.claim(AUTHORS, statement, Verdict.UNTESTABLE, words)
     shares = {order: curve.shares for order, curve in curves.items()}
-    best_sample(family, AUTHORS, "of a trained circuit at every strength of the noise", shares)
+    remark = "Each trained circuit counts at the strength that is worst for it, each initial θ at the best"
+    best_sample(family, AUTHORS, "of a trained circuit at every strength of the noise", shares, remark)
     family.judge(page)
 
 

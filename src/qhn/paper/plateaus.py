@@ -35,8 +35,14 @@ def plateaus(lab: Lab) -> Writer:
         "median over angles of Var ∂E/∂θ, in units of the variance of C over all bitstrings (of the range of C for one "
         "bitstring, whose variance vanishes by itself): N angles of a layer share a cost of many terms, so that a "
         "gradient that only falls as 1/N keeps its V. *Bits lost a qubit* are the negative slope of log₂ V against N: "
-        "0 without a plateau, and 1 in a circuit so deep that it is a 2-design, where Var ∂E/∂θ ≈ Var C / 2^(N+1) "
-        "whatever the cost. Intervals are Student's, of the straight line, so that data sets and curvature count."
+        "0 without a plateau, and 1, less what the factor N gives back, in a circuit so deep that it is a 2-design, "
+        "where Var ∂E/∂θ ≈ Var C / 2^(N+1) whatever the cost. Intervals are Student's, of the straight line, so that "
+        "data sets and curvature count."
+    )
+    page.text(
+        "*Gaussians* is the task of Fig. 2 with (N − 2)/4 hidden units, on two data sets; *digits* is logistic "
+        "regression on the N − 1 most variable of 8×8 pixels; *local chain* is a sum of terms of one spin and of two "
+        "neighbours with normal coefficients, drawn twice; *one bitstring* costs 1, and all others 0."
     )
     page.table(("fixed before looking", "value", "reason"), plan.rows())
     found = measure(lab)
