@@ -128,14 +128,15 @@ def test_paired_forms_stand_beside_and_judge_nothing() -> None:
     assert (weak.more, weak.fewer, none.more, none.fewer) == (10, 0, 90, 80)
     for paired, sentence in (
         (weak, "By the paired form other verdicts would be: “It helps”: reproduced (uncorrected: reproduced)."),
-        (none, "By the paired form all 1 verdicts of the family are the same, corrected and not."),
+        (none, "By the paired form, which 1 of the 2 claims have, all verdicts are the same, corrected and not."),
     ):
         page, family = Writer("A page"), Family("planted")
         forms = dict.fromkeys(("eq5", "authors", "eq5 − authors"), paired)
         effects = dict.fromkeys(("eq5", "authors"), independent)
         family.order("here", "It helps", effects, independent, "more minus less", forms)
+        family.add("here", "It has no pairs", Hypothesis("certain", supports=0.0, refutes=1.0))
         family.judge(page)
-        assert [claim.verdict for claim in page.claims] == [Verdict.UNDECIDED]
+        assert [claim.verdict for claim in page.claims] == [Verdict.UNDECIDED, Verdict.REPRODUCED]
         text = page.section(1.0).markdown()
         assert sentence in text
         assert f"| It helps: eq5 | {independent} | {paired.difference} | {paired.more} : {paired.fewer} |" in text

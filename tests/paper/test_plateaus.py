@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from qhn.paper import plateaus
 from qhn.paper.claims import Verdict
 from qhn.paper.gradient_variance import GLOBAL, LOCAL, Case, Slopes, cost_of, of_design, of_product, slopes
+from qhn.paper.lab import Lab
 from qhn.paper.plan import PLATEAUS
 from qhn.paper.section import Writer
 from qhn.problem.polynomial import SpinPolynomial
@@ -70,3 +73,13 @@ def test_verdicts_on_planted_variances() -> None:
     yes, no = Verdict.REPRODUCED, Verdict.NOT_REPRODUCED
     assert [claim.verdict for claim in planted(0.0, 1.0, 1.4).claims] == [yes, yes, yes, no, no, no, yes]
     assert [claim.verdict for claim in planted(1.0, 0.0, 0.0).claims] == [no, no, no, yes, yes, yes, no]
+
+
+def test_fewer_starts_draw_fewer_angles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SIZES", "DEEP_SIZES"):
+        monkeypatch.setattr(plateaus, name, {LOCAL: (4, 5)})
+    with ThreadPoolExecutor(1) as executor:
+        few, planned = Lab(executor, tmp_path, seeds=1), Lab(executor, tmp_path)
+        assert (plateaus.num_draws(few), plateaus.num_draws(planned)) == (20, PLATEAUS.draws)
+        found = plateaus.measure(few)
+    assert {one.case.draws for some in found.values() for one in some} == {20}

@@ -10,7 +10,7 @@ import pytest
 
 from qhn.paper.family import APART
 from qhn.paper.lab import circuit_of
-from qhn.paper.success import in_words, paired
+from qhn.paper.success import different, in_words, paired
 from qhn.sweep.plan import load_sweep, make_sweep
 from qhn.sweep.survey import Survey
 from qhn.sweep.workers import advance
@@ -45,6 +45,7 @@ def test_paired_gains_are_those_of_each_start(tmp_path: Path) -> None:
     hit = {group.values: (group.mean - group.optimum < 0.05).astype(int) for group in survey.groups}
     np.testing.assert_array_equal(hit["eq5", 0], hit["authors", 0])  # the product state is the same runs
     assert 0 < hit["eq5", 0].mean() < 1
+    assert [group.values for group in different(survey)] == [values for values in hit if values != ("authors", 0)]
     found = paired(survey, (1, 2), (0,))
     for order in ("eq5", "authors"):
         gain = 0.5 * (hit[order, 1] + hit[order, 2]) - hit[order, 0]

@@ -204,10 +204,10 @@ def _introduce(page: Writer, survey: Survey, random: float, lowest: float) -> No
     larger = max(np.mean(problem.samples.y), 1 - np.mean(problem.samples.y))
     page.text(
         f"Logistic regression on 64 pixels of the digits 3 and 8, weights ±1: 2^{problem.num_qubits} networks, of "
-        f"which a run sees {seen:,}, a share of {seen / 2**problem.num_qubits:.0e}. The circuits are sampled exactly "
-        f"as matrix products, without truncation. Random networks have a mean C of {random:.3f}, the lowest C that "
-        f"anything found is {lowest:.4f}; a constant prediction has {np.log(2):.3f} and is right for {larger:.2f} of "
-        "the training samples. The optimum is not known."
+        f"which a run sees at most {seen:,}, a share of {seen / 2**problem.num_qubits:.0e}. The circuits are sampled "
+        f"exactly as matrix products, without truncation. Random networks have a mean C of {random:.3f}, the lowest C "
+        f"that anything found is {lowest:.4f}; a constant prediction has {np.log(2):.3f} and is right for {larger:.2f} "
+        "of the training samples. The optimum is not known."
     )
     page.text(
         f"All circuits are trained by the same rule with the same {shots:,} shots: {train.steps} steps of Adam on "

@@ -12,9 +12,9 @@ class Verdict(StrEnum):
 
     REPRODUCED = "reproduced"
     TEXT_ONLY = "reproduced only in the text's order of gates (eq5)"
-    AUTHORS_ONLY = "reproduced only under the authors' code's convention"
+    AUTHORS_ONLY = "reproduced only in the program's order of gates (authors)"
     TEXT_AT_LEAST = "reproduced in the text's order of gates (eq5), not decided in the program's"
-    AUTHORS_AT_LEAST = "reproduced under the authors' code's convention, not decided in the text's"
+    AUTHORS_AT_LEAST = "reproduced in the program's order of gates (authors), not decided in the text's"
     NOT_REPRODUCED = "not reproduced"
     UNDECIDED = "not decided: within the error"
     UNTESTABLE = "not testable here"

@@ -97,7 +97,8 @@ def convergence(page: Writer, lab: Lab, survey: Survey, name: str) -> list[Conti
         f"with L-BFGS that begins anew where they stood, for up to {most:,} in all. *Changed* counts the starts that "
         f"became successful and those that ceased to be between {steps} and {most:,} steps, with the two-sided p of "
         "McNemar's exact test; success is that of E at the given step. Claims of the paper are judged at its "
-        f"{steps} iterations, and the last columns show what they would be judged by if all were trained to the end."
+        f"{steps} iterations, and the last columns show what they would be judged by if all were trained to the end. "
+        "Circuits of which all starts had converged are not tested."
     )
     head = ["circuit", "order", f"converged at {steps}", f"at {most:,}"]
     head += [f"E − C* < {epsilon:g} at {mark:,}" for mark in checkpoints] + ["changed", "p"]

@@ -12,7 +12,7 @@ from qhn.paper.optimum import Found, optimum_itself
 from qhn.paper.pictures import ORDERS, best_of, name_of
 from qhn.paper.plan import DEPTH
 from qhn.paper.section import Writer
-from qhn.paper.success import add_rates, arm, compare, mean_arm, rate
+from qhn.paper.success import add_rates, arm, compare, different, mean_arm, rate
 from qhn.report.figures import decision_boundary
 from qhn.sweep.survey import Survey
 
@@ -31,7 +31,7 @@ def figure_2(lab: Lab) -> Writer:
     near = int((landscape.costs < landscape.optimum + 0.03).sum())
     activations = {space.decode(bits).activation for bits in landscape.optimal_bits}
     page.text(
-        f"{len(group)} starts with θ uniform in [0, 2π), exact E, L-BFGS to a gradient of "
+        f"{len(group):,} starts with θ uniform in [0, 2π), exact E, L-BFGS to a gradient of "
         f"{group.config.train.tolerance:g} or {group.config.train.steps} steps, {len(group.networks.dataset.y):,} "
         f"samples, mean squared error. The optimum C* = {landscape.optimum:.6f} is {landscape.degeneracy}-fold "
         "(permutations of hidden units). "
@@ -84,7 +84,7 @@ def figure_2(lab: Lab) -> Writer:
     for epsilon in survey.epsilon:
         layers = {order: arm(survey, order, (1, 2, 3, 4), epsilon) - DEPTH.high for order in ORDERS}
         deep = {order: pooled(*(rate(survey, order, depth, epsilon) for depth in (1, 2, 3, 4))) for order in ORDERS}
-        total = pooled(*(other.success(epsilon) for other in survey.groups))
+        total = pooled(*(other.success(epsilon) for other in different(survey)))
         tests = {order: Difference.contrast(one).above() for order, one in layers.items()}
         family.add(
             "abstract",
@@ -111,7 +111,7 @@ def figure_3(lab: Lab) -> Writer:
     chosen = [space.decode(bits) for bits in landscape.optimal_bits]
     shapes = {f"{network.shape}, {network.activation}" for network in chosen}
     page.text(
-        f"As Fig. 2, {len(survey.groups[0])} starts, with one more qubit, which chooses 2 or 3 hidden units. The "
+        f"As Fig. 2, {len(survey.groups[0]):,} starts, with one more qubit, which chooses 2 or 3 hidden units. The "
         f"optimum C* = {landscape.optimum:.6f} is {landscape.degeneracy}-fold: {', '.join(sorted(shapes))}."
     )
     add_rates(page, lab, survey, "figure-3")
@@ -152,7 +152,7 @@ def _shape(page: Writer, family: Family, survey: Survey, source: str) -> None:
         source,
         "The product state, without entanglement, already works (ε = 0.03)",
         by_order({order: above(product[order], DEPTH.high) for order in ORDERS}),
-        f"{product['eq5']} of {product['eq5'].trials} starts",
+        f"{product['eq5']} of {product['eq5'].trials:,} starts",
     )
     statements = (
         ("One layer is worse than the product state", (0,), (1,)),

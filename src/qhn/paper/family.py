@@ -142,7 +142,7 @@ class Family:
                 rows.append((*row, one.counts, p_value, _spelled(p_values[name])))
         page.text(
             "**Paired by start.** Circuits share the seeds of their starts; those of equal depth begin at the same θ "
-            "in both orders of gates, and those of other depths have its first angles in common. The verdicts rest on "
+            "in both orders of gates, and those of different depths share their first angles. The verdicts rest on "
             "intervals that take circuits for independent, as was fixed before. Beside them stands Newcombe's interval "
             "for paired rates (method 10; of more than two rates by the same rule), which counts what the starts have "
             "in common; *for : against* are the numbers of starts with more successes on the one side and on the other:"
@@ -153,10 +153,12 @@ class Family:
             by_pairs = replace(claim, tests=its).judged(self.name, p_values)
             if (by_pairs.verdict, by_pairs.uncorrected) != (verdict.verdict, verdict.uncorrected):
                 other.append(f"“{claim.statement}”: {by_pairs.verdict} (uncorrected: {by_pairs.uncorrected})")
+        formed = sum(bool(claim.paired) for claim in self.claims)
         page.text(
             f"By the paired form other verdicts would be: {'; '.join(other)}."
             if other
-            else f"By the paired form all {len(judged)} verdicts of the family are the same, corrected and not."
+            else f"By the paired form, which {formed} of the {len(judged)} claims have, all verdicts are the same, "
+            "corrected and not."
         )
 
     @staticmethod

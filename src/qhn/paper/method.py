@@ -51,12 +51,13 @@ def method(lab: Lab) -> Writer:
         Verdict.REPRODUCED if half < NONE else Verdict.NOT_REPRODUCED,
         f"largest difference from the adjoint gradient {half:.0e}",
     )
+    count = 2 * ansatz.num_qubits * ansatz.num_blocks
     inert = int((np.abs(grad[~ansatz.active]) < NONE).sum())
     page.claim(
         "Eq. 5",
-        f"The circuit has 2·N·L = {ansatz.num_parameters} parameters",
-        Verdict.REPRODUCED,
-        f"but {inert} of them, one RZ a qubit, have no effect in either order of gates: only "
+        f"The circuit has 2·N·L = {count} parameters, with L = {ansatz.num_blocks} blocks, two a layer",
+        Verdict.REPRODUCED if ansatz.num_parameters == count else Verdict.NOT_REPRODUCED,
+        f"{ansatz.num_parameters}, but {inert} of them, one RZ a qubit, have no effect in either order of gates: only "
         f"{int(ansatz.active.sum())} can be trained",
     )
     page.claim(

@@ -114,7 +114,8 @@ def noise(lab: Lab) -> Writer:
         "rotations without effect and the trivial first CX brick included, is followed by a random Pauli error, of "
         f"total probability {P1:g}·s after a gate on one qubit and {P2:g}·s after one on two. ⟨C⟩, and the share of "
         "shots that are optimal, are exact, from the noisy twin; the chance of an optimum among n shots is "
-        "1 − (1 − share)ⁿ. *Initial θ* is the same circuits before their training, with the same noise."
+        "1 − (1 − share)ⁿ. *Initial θ* is the same circuits before their training, with the same noise. What follows "
+        "± is the standard error of a mean."
     )
     rows: list[Row] = []
     for order, curve in curves.items():
@@ -194,7 +195,8 @@ def judge(page: Writer, curves: Mapping[str, Curves], *, full: bool) -> None:
         words += "; on the bundled images, whose costs are other ones"
         page.claim(AUTHORS, statement, Verdict.UNTESTABLE, words)
     shares = {order: curve.shares for order, curve in curves.items()}
-    best_sample(family, AUTHORS, "of a trained circuit at every strength of the noise", shares)
+    remark = "Each trained circuit counts at the strength that is worst for it, each initial θ at the best"
+    best_sample(family, AUTHORS, "of a trained circuit at every strength of the noise", shares, remark)
     family.judge(page)
 
 

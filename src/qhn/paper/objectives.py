@@ -70,9 +70,9 @@ def objectives(lab: Lab) -> Writer:
         "Nepote et al. (arXiv:2506.05888), of whose paper only the abstract was read, add a prior to E. Here that is "
         "`elbo`, F = E + (N ln 2 − H)/N_s with the entropy H of the exact distribution, and `mmd`, E + λ·MMD² to the "
         "uniform prior, which shots tell too. All circuits have 2 layers in eq5 unless said otherwise; all objectives "
-        "start from the same θ on the same data set, and every interval is Student's over data sets, of paired "
-        "differences where two are compared. *Prior* is the uniform distribution of all 2^14 networks, *posterior* is "
-        "q(w) ∝ exp(−N_s·C(w)), which no distribution surpasses in F; neither is trained."
+        "start from the same θ on the same data set, and every interval but Wilson's of rates is Student's over data "
+        "sets, of paired differences where two are compared. *Prior* is the uniform distribution of all 2^14 networks, "
+        "*posterior* is q(w) ∝ exp(−N_s·C(w)), which no distribution surpasses in F; neither is trained."
     )
     page.plan(fixed)
     few = _few(lab, fixed)

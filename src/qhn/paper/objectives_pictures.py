@@ -59,13 +59,13 @@ def curves(path: Path, few: FewSamples) -> Path:
     rows: list[dict[str, Any]] = []
     for axes, samples in zip(panels, few.samples, strict=True):
         for arm in TRAINED:
-            for side, line in (("training", ":"), ("validation", "-")):
+            for side, line, words in (("training", ":", "training"), ("validation", "-", "unseen")):
                 found = [Difference.of_means(column) for column in few.curve(side, arm, samples).T]
                 mean, low, high = np.array([(one.value, one.low, one.high) for one in found]).T
                 steps = np.arange(len(mean))
                 if side == "validation":
                     axes.fill_between(steps, low, high, color=COLOUR_OF[arm], alpha=0.25, lw=0)
-                axes.plot(steps, mean, color=COLOUR_OF[arm], ls=line, lw=1.1, label=f"{LABEL_OF[arm]}, {side}")
+                axes.plot(steps, mean, color=COLOUR_OF[arm], ls=line, lw=1.1, label=f"{LABEL_OF[arm]}, {words}")
                 rows += [
                     {"samples": samples, "arm": arm, "side": side, "step": step} | _ends(one)
                     for step, one in enumerate(found)

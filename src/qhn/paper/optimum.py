@@ -167,7 +167,7 @@ def optimum_itself(
     page.text(
         f"That layers make it {least:g} to {most:g} times rarer in the program's order is what a first run had, whose "
         "data are among these: the two bounds were not fixed before looking. In the text's order the ratio is shown, "
-        "and not tested; where that is a claim, it is one on the difference of the rates."
+        "and not tested: what is claimed of that order is on the difference of the rates."
     )
     judge(page, title, found, deep)
 

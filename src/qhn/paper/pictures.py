@@ -198,7 +198,7 @@ def search_curves(
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlabel(label)
-    panels[0].set_ylabel(f"mean of best C − C* ({LOWEST_GAP:g} stands for 0)")
+    panels[0].set_ylabel(f"mean of best C − C* ({LOWEST_GAP:g} stands for less)")
     one_legend(figure, panels, fontsize=6, ncols=3)
     write_rows(path.with_suffix(".csv"), rows)
     return save(figure, path)

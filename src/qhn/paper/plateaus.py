@@ -31,12 +31,18 @@ def plateaus(lab: Lab) -> Writer:
     plan = PLATEAUS
     page = Writer("Barren plateaus: the variance of gradients against qubits and depth")
     page.text(
-        f"Exact gradients at {plan.draws} random θ ~ U(0, 2π) for each cost, size and circuit. *V* is N times the "
+        f"Exact gradients at {num_draws(lab)} random θ ~ U(0, 2π) for each cost, size and circuit. *V* is N times the "
         "median over angles of Var ∂E/∂θ, in units of the variance of C over all bitstrings (of the range of C for one "
         "bitstring, whose variance vanishes by itself): N angles of a layer share a cost of many terms, so that a "
         "gradient that only falls as 1/N keeps its V. *Bits lost a qubit* are the negative slope of log₂ V against N: "
-        "0 without a plateau, and 1 in a circuit so deep that it is a 2-design, where Var ∂E/∂θ ≈ Var C / 2^(N+1) "
-        "whatever the cost. Intervals are Student's, of the straight line, so that data sets and curvature count."
+        "0 without a plateau, and 1, less what the factor N gives back, in a circuit so deep that it is a 2-design, "
+        "where Var ∂E/∂θ ≈ Var C / 2^(N+1) whatever the cost. Intervals are Student's, of the straight line, so that "
+        "data sets and curvature count."
+    )
+    page.text(
+        "*Gaussians* is the task of Fig. 2 with (N − 2)/4 hidden units, on two data sets; *digits* is logistic "
+        "regression on the N − 1 most variable of 8×8 pixels; *local chain* is a sum of terms of one spin and of two "
+        "neighbours with normal coefficients, drawn twice; *one bitstring* costs 1, and all others 0."
     )
     page.table(("fixed before looking", "value", "reason"), plan.rows())
     found = measure(lab)
@@ -80,8 +86,8 @@ def measure(lab: Lab) -> Found:
     """The variances of all costs, sizes, depths and orders, in the order of the table."""
     cases: dict[tuple[str, Depth, Order], list[Case]] = {}
     depths: tuple[Depth, ...] = (*PLATEAUS.layers, HALF, FULL)
-    few = lab.seeds is not None and lab.seeds < PLATEAUS.draws // 20
-    draws = 20 * lab.seeds if few and lab.seeds else PLATEAUS.draws
+    draws = num_draws(lab)
+    few = draws < PLATEAUS.draws
     for cost in SIZES:
         for depth in depths:
             sizes = DEEP_SIZES[cost] if isinstance(depth, str) else SIZES[cost]
@@ -95,6 +101,11 @@ def measure(lab: Lab) -> Found:
     jobs = [case for some in cases.values() for case in some]
     results = iter(lab.map(slopes, jobs, "variance of gradients"))
     return {key: [next(results) for _ in some] for key, some in cases.items()}
+
+
+def num_draws(lab: Lab) -> int:
+    """The number of random θ of each cost, size and circuit: that of the plan, or 20 for each start that was asked."""
+    return min(20 * lab.seeds, PLATEAUS.draws) if lab.seeds else PLATEAUS.draws
 
 
 def judge(page: Writer, found: Found) -> None:

@@ -73,13 +73,14 @@ How to read it:
   of the authors' program: CX, RY, RZ. They are different circuits with different results.
 - Rates have 95 % Wilson intervals, differences of rates 95 % Newcombe intervals, both each on its own. A claim on
   rates is *reproduced* if its difference, or distance from a share, is significant; *not decided* if it is within the
-  error; and reproduced *only* in one order of gates if it is refuted in the other, or significantly larger in the one.
+  error; reproduced *only* in one order of gates if it is refuted in the other, or significantly larger in the one; and
+  *not reproduced* if it is refuted in one order and not shown in the other.
 - Claims belong to families of tests. A verdict is corrected for the number of tests in its family (Holm), so that with
   95 % all verdicts of a family are right; *uncorrected* is what each test says alone. Families are not corrected for
   one another.
 - Differences between the orders of gates are computed directly: the product state is the same runs in both.
-- Thresholds, margins and numbers of starts were fixed before looking; each part prints its own. The paper's own
-  thresholds stand beside ours where they differ.
+- Thresholds, margins and numbers of starts were fixed before looking, unless a part says otherwise; each prints its
+  own. The paper's own thresholds stand beside ours where they differ.
 - In tables, *fold* is the number of optimal networks; *gradients* are evaluations of E with its gradient, until a start
   succeeds with failed starts included; ∞ means that none did; the product state has the same rates in both orders,
   since it is the same circuit.
@@ -167,7 +168,8 @@ def _times(sections: dict[str, Section]) -> str:
     lines = ["## Time", "Seconds of the last time each part was done; what was finished before is not done again."]
     versions = ", ".join(f"{name} {version(name)}" for name in ("qhn", "numpy", "scipy", "numba", "qiskit"))
     used = (
-        f"Python {platform.python_version()}, {versions}. Starts have the seeds 0, 1, …; `qhn reproduce` does it all."
+        f"Python {platform.python_version()}, {versions}. Starts have the seeds 0, 1, …; `qhn reproduce` does "
+        f"it all, {', '.join(BY_NAME)} by name only."
     )
     return "\n\n".join([*lines, markdown(("part", "section", "as", "seconds"), rows), used])
 

@@ -54,7 +54,7 @@ def equal_evaluations(lab: Lab) -> Writer:
             lab.folder / "search.png", curves, landscape.optimum, marks, {n: passes(n) for n in curves}
         ),
         "Mean over repeats of the best C so far (solid: circuits trained by samples; dashed: classical searches), "
-        "against different networks evaluated and against passes over the samples. 10⁻⁵ stands for all below it.",
+        "against different networks evaluated and against passes over the samples. 10⁻⁵ stands for less.",
     )
     head = ["circuit", "shots a row", "distinct networks", "E − C* median", "best sampled is optimal"]
     head += ["… polished", "by so many networks more, at most"]
@@ -78,7 +78,7 @@ def equal_evaluations(lab: Lab) -> Writer:
     page.text(
         "The last columns are the shares of classical searches that found the optimum at the same number of different "
         f"networks, the very last at the same number of passes. Median number of networks until a search finds the "
-        f"optimum: {listed}; quickest in networks is {quickest}, and in passes {cheapest}. A "
+        f"optimum: {listed}; quickest in networks is {quickest}, in passes {cheapest}. A "
         "search that draws without repetition must find it within the whole space, so at these sizes nothing here says "
         "that a circuit searches better, or worse, where enumeration is impossible."
     )
@@ -96,7 +96,7 @@ def _spelled(method: str, count: float) -> str:
     if not np.isfinite(count):
         return f"{method} –"
     price = passes(method)
-    return f"{method} {count:,.0f}" + (f" ({price * count:,.0f} passes)" if price > 1 else "")
+    return f"{method} {count:,g}" + (f" ({price * count:,g} passes)" if price > 1 else "")
 
 
 def _mean_best(traces: list[Trace], counts: Integers) -> Floats:

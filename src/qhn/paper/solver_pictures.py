@@ -101,8 +101,9 @@ def loop_errors(path: Path, found: Sequence[Descents], covered: Sequence[Coverag
 
 def _clouds(axes: Axes, shots: Sequence[int], errors: Sequence[Floats]) -> None:
     """Draw the error of each seed, and the root mean square over seeds."""
-    for at, values in zip(shots, errors, strict=True):
-        axes.plot(np.full(len(values), at), values, color=GREY, marker="o", ms=2.5, lw=0)
+    for number, (at, values) in enumerate(zip(shots, errors, strict=True)):
+        label = "" if number else "one descent"
+        axes.plot(np.full(len(values), at), values, color=GREY, marker="o", ms=2.5, lw=0, label=label)
     middle = [float(np.sqrt(np.mean(np.square(values)))) for values in errors]
     axes.plot(shots, middle, color=BLUE, marker="s", ms=3.5, lw=1, label="root mean square")
     axes.set_yscale("log")

@@ -124,6 +124,11 @@ def paired(
     return {name: Paired.of(outcomes, one) for name, one in weights.items()}
 
 
+def different(survey: Survey) -> list[Group]:
+    """The circuits of a survey whose runs differ: the product state counts once, in the first order of gates."""
+    return [group for group in survey.groups if group.values[1] or group.values[0] == ORDERS[0]]
+
+
 def _runs(order: str, num_layers: int) -> tuple[str, int]:
     """The name of a circuit's runs; the product state is the same runs in both orders of gates."""
     return order if num_layers else "", num_layers
