@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,12 @@ from qhn.config import RunConfig
 from qhn.config.file import load_config
 from qhn.report import plotting
 from service.fixtures import service  # noqa: F401
+
+
+# as in a terminal, also where all is run by nohup, or in the background of a shell without jobs: children inherit it
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number is signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture
