@@ -94,9 +94,7 @@ class Connection(Sessions, ABC):
 
     @abstractmethod
     def bits_of(self, result: Any, request: Request) -> list[Bits]:
-        """The bits of each PUB in a job's result: ``[num_rows, shots, num_clbits]``, without angles no axis of rows.
-
-        Column j is classical bit j.
+        """The bits of each PUB: ``[num_rows, shots, num_clbits]``, without angles no axis of rows; column j is bit j.
 
         Args:
             result: the result, as :meth:`result` returns it.
@@ -170,11 +168,8 @@ class Connection(Sessions, ABC):
         return True
 
     def bill(self, job_id: str) -> float | None:
-        """QPU seconds billed for a job that has ended; None if the service does not say, or not yet.
-
-        A failure here must not lose the measured bits.
-        """
-        try:
+        """QPU seconds billed for a job that has ended; None if the service does not say, or not yet."""
+        try:  # a failure here must not lose the measured bits
             return self.asked_bill(job_id)
         except Exception:
             return None
