@@ -17,7 +17,6 @@ from qhn.config.file import load_config
 from qhn.report import plotting
 from service.fixtures import service  # noqa: F401
 
-
 # as in a terminal, also where all is run by nohup, or in the background of a shell without jobs: children inherit it
 for _number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
