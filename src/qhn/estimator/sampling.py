@@ -41,7 +41,8 @@ class SamplingEstimator:
         ansatz: the circuit.
         problem: the cost of its bitstrings.
         backend: the machine that measures the circuit, or a ``BackendV2`` or V2 sampler of Qiskit; the simulator Aer by
-            default.
+            default. One that bills is used without a budget, and its jobs are noted in the journal with which it was
+            opened (:func:`qhn.open_backend`), if there is one; :func:`qhn.train` has both.
         shots: number of measured bitstrings per row of θ.
         seed: seed of the shots. Calls draw fresh shots; the same sequence of calls gives the same numbers.
         objective: the function of the costs to minimise, or the name of a kind, such as ``"cvar"``; the mean by
