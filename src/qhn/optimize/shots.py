@@ -71,9 +71,9 @@ def priced_shots(task: Task | None) -> int:
 
     It is the number with which the shots of a gradient take 0.9 of the two seconds that a job takes beside them,
     rounded to tens, and at least 50 and at most 500: 200 on six tiles of 14 qubits. On the noise of fake_torino and six
-    tiles, 60 steps of 190 shots solved .48 of 100 starts of ``gaussian-activation``, and of 130 shots .32. With shot
-    noise alone fewer do (``make reproduce FIG=frugal``). Numbers that grow with the steps gave no more than constant
-    ones.
+    tiles, 60 steps of 190 shots solved .48 of 100 starts of ``gaussian-activation``, and of 130 shots .32; with shot
+    noise alone 200 shots solve .67 and 100 shots .58 (``make reproduce FIG=frugal``). Numbers that grow with the steps
+    gave no more than constant ones.
 
     Args:
         task: the work of a gradient on the device, whatever its shots; None on machines that are no device, where they
