@@ -114,7 +114,7 @@ def fewer(entry: dict[str, Any], number: int) -> None:
 
 
 CLOUD = "QHN_TEST_CLOUD"  # the folder of a cloud's jobs
-TROUBLE = "QHN_TEST_TROUBLE"  # kill-at-result, fail-at-run, time-out-at-run, fail-at-result, or a state of its jobs
+TROUBLE = "QHN_TEST_TROUBLE"  # kill-, fail- or time-out-at-result, fail- or time-out-at-run, unreachable, or a state
 SECRET = "account 17, token=sesame"
 
 
@@ -137,6 +137,8 @@ class CloudJob:
             os.kill(os.getpid(), signal.SIGKILL)
         if trouble in ("fail-at-result", "state-FAILED"):
             raise RuntimeError(SECRET)
+        if trouble == "time-out-at-result":
+            raise TimeoutError(SECRET)
         return Result.from_dict(json.loads((Path(os.environ[CLOUD]) / f"{self._id}.json").read_text()))
 
     def cancel(self) -> None: ...
@@ -169,6 +171,8 @@ class FindingCloud(Cloud):
     """A machine that bills, and finds jobs by their ids."""
 
     def retrieve_job(self, job_id: str) -> CloudJob:
+        if os.environ.get(TROUBLE) == "unreachable":
+            raise ConnectionError(SECRET)
         if not (Path(os.environ[CLOUD]) / f"{job_id}.json").exists():
             raise KeyError(SECRET)
         return CloudJob(job_id)

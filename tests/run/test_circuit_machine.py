@@ -12,7 +12,7 @@ from qhn.backend import Journal
 from qhn.backend.ibm.connection import IbmConnection
 from qhn.backend.sampler import QuotaError
 from qhn.backend.service import connection, jobs
-from qhn.backend.terms import Amount, BudgetExceeded, Detached
+from qhn.backend.terms import Amount, BudgetExceeded, Conduct, Detached
 from qhn.budget.limits import Limits
 from qhn.errors import QhnError, RecordError
 from qhn.run.checks import BudgetNeeded
@@ -43,10 +43,10 @@ def key(step: int, evaluation: int = 0) -> Key:
     return Key(1, step=step, evaluation=evaluation, run="d")
 
 
-def opened(folder: Path, limits: Limits | None = None, **options: bool) -> CircuitMachine:
+def opened(folder: Path, limits: Limits | None = None, **asked: bool) -> CircuitMachine:
     """As a new process would."""
     chosen = Limits(max_qpu_seconds=60) if limits is None else limits
-    return CircuitMachine("ibm_manila", journal=Journal(folder / "jobs.jsonl"), limits=chosen, **options)
+    return CircuitMachine("ibm_manila", journal=Journal(folder / "jobs.jsonl"), limits=chosen, conduct=Conduct(**asked))
 
 
 def step(machine: CircuitMachine, number: int, requests: int = 1) -> dict[str, object]:

@@ -94,6 +94,33 @@ class Remaining:
     shots: float = math.inf
 
 
+@dataclass(frozen=True)
+class Conduct:
+    """What this process does with jobs that are billed, whatever the run measures; the user says so at each call.
+
+    Attributes:
+        detach: whether the program stops once jobs are submitted, instead of waiting for them.
+        retry_self_test: whether a device that failed its self-test is tested once more, although it may fail again.
+        resubmit: whether jobs that the service no longer has are measured, and paid for, once more.
+    """
+
+    detach: bool = False
+    retry_self_test: bool = False
+    resubmit: bool = False
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What is asked for, as options of the command line.
+
+        >>> Conduct(retry_self_test=True).options
+        ('--retry-self-test',)
+        """
+        return tuple(f"--{name.replace('_', '-')}" for name, is_asked in vars(self).items() if is_asked)
+
+
+WAITING_FOR_JOBS = Conduct()  # unless the user asks for something else
+
+
 @dataclass
 class Terms:
     """The conditions under which jobs are submitted and waited for; they may change between jobs.
@@ -101,15 +128,13 @@ class Terms:
     Attributes:
         left: function that returns what is left of the budget, called whenever jobs are about to be submitted.
         table: table of the configuration that holds the budget, for messages.
-        detach: whether the program stops instead of waiting for submitted jobs.
+        conduct: what the user asked for at this call.
         tell: function that receives a message about what is being waited for.
-        retry_self_test: whether a device that failed its self-test is tested once more, although it may fail again.
         other_journals: function that returns the paths of the journals of other runs, which hold their self-tests.
     """
 
     left: Callable[[], Remaining] = Remaining
     table: str = "train"
-    detach: bool = False
+    conduct: Conduct = WAITING_FOR_JOBS
     tell: Callable[[str], object] = lambda words: None
-    retry_self_test: bool = False
     other_journals: Callable[[], Sequence[Path]] = tuple

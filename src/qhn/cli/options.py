@@ -64,6 +64,9 @@ DetachOption = Annotated[
 RetryOption = Annotated[
     bool, typer.Option("--retry-self-test", help="Pay for another self-test of a QPU that has failed one.")
 ]
+ResubmitOption = Annotated[
+    bool, typer.Option("--resubmit", help="Measure again, and pay for, jobs that the service no longer has.")
+]
 TrustOption = Annotated[
     bool, typer.Option("--trust", help="Run the programs that a record or circuit file names; know what they do.")
 ]

@@ -14,6 +14,7 @@ from qhn.cli.options import (
     BackendOption,
     JsonOption,
     QuietOption,
+    ResubmitOption,
     ResultsOption,
     SeedOption,
     SetOption,
@@ -74,6 +75,7 @@ def qsgd(
         bool,
         typer.Option("--detach", help="Do not wait for a QPU: submit and return; the same command goes on."),
     ] = False,
+    resubmit: ResubmitOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -93,7 +95,8 @@ def qsgd(
     if estimate:
         _estimate(config, asked, as_json)
         return
-    _advance(_begin(config, results, restart=restart, yes=yes, detach=detach), quiet or as_json, as_json)
+    options = {"restart": restart, "detach": detach, "resubmit": resubmit}
+    _advance(_begin(config, results, yes, **options), quiet or as_json, as_json)
 
 
 def _estimate_any(asked: dict[str, Any], as_json: bool) -> None:
@@ -120,7 +123,7 @@ def _estimate(config: QsgdConfig, asked: dict[str, Any], as_json: bool) -> None:
     put(estimate_json(found, diagnosis) if as_json else estimate_words(found, diagnosis))
 
 
-def _begin(config: QsgdConfig, results: Path | None, *, restart: bool, yes: bool, detach: bool) -> QuantumDescent:
+def _begin(config: QsgdConfig, results: Path | None, yes: bool, **options: bool) -> QuantumDescent:
     """Begin the descent, or take up its record; on a QPU without a budget the user is asked to agree to one.
 
     Nothing is written before it is known that the descent can run.
@@ -132,14 +135,14 @@ def _begin(config: QsgdConfig, results: Path | None, *, restart: bool, yes: bool
     from qhn.run.checks import BudgetNeeded
 
     try:
-        return quantum_descent(config, results, restart=restart, detach=detach)
+        return quantum_descent(config, results, **options)
     except BudgetNeeded as error:
         if not yes and not sys.stdin.isatty():
             raise
         budget = agreed_budget(error, yes)
     machine = config.machine.model_copy(update=budget)
     agreed = config.model_copy(update={"machine": machine})
-    return quantum_descent(agreed, results, restart=restart, detach=detach)
+    return quantum_descent(agreed, results, **options)
 
 
 def _advance(descent: QuantumDescent, is_silent: bool, as_json: bool) -> None:

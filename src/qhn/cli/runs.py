@@ -29,6 +29,7 @@ from qhn.cli.options import (
     OutputOption,
     PythonOption,
     QuietOption,
+    ResubmitOption,
     ResultsOption,
     RetryOption,
     RunArgument,
@@ -92,6 +93,7 @@ def run(
     ] = False,
     detach: DetachOption = False,
     retry_self_test: RetryOption = False,
+    resubmit: ResubmitOption = False,
     trust: TrustOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -123,7 +125,8 @@ def run(
 
         said = (lambda words: None) if quiet or as_json else tell
         config = warm_started(config, warm_start, results=results, tell=said, trust=trust)
-    asked = {"restart": restart, "detach": detach, "retry_self_test": retry_self_test, "trust": trust}
+    asked = {"restart": restart, "trust": trust, "detach": detach}
+    asked |= {"retry_self_test": retry_self_test, "resubmit": resubmit}
     _advance(lambda: _kept(source, _begin(config, yes, results=results, **asked)), quiet, as_json, trust)
 
 
@@ -252,6 +255,7 @@ def resume(
     trust: TrustOption = False,
     detach: DetachOption = False,
     retry_self_test: RetryOption = False,
+    resubmit: ResubmitOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -260,7 +264,8 @@ def resume(
 
     directory = find(name, results)
     chosen = all_settings(settings, {"train.steps": steps})
-    asked: dict[str, Any] = {"python": python, "trust": trust, "detach": detach, "retry_self_test": retry_self_test}
+    asked: dict[str, Any] = {"python": python, "trust": trust, "detach": detach}
+    asked |= {"retry_self_test": retry_self_test, "resubmit": resubmit}
     _advance(lambda: resume_run(directory, chosen, **asked), quiet, as_json, trust)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from qhn.arrays import Floats
 from qhn.backend.machines import named_by_user
 from qhn.backend.sampler import QuotaError
-from qhn.backend.terms import BudgetExceeded, Detached
+from qhn.backend.terms import WAITING_FOR_JOBS, BudgetExceeded, Conduct, Detached
 from qhn.quantum_sgd.beside import segment_of
 from qhn.quantum_sgd.config import QsgdConfig
 from qhn.quantum_sgd.reading import Task
@@ -21,6 +21,7 @@ from qhn.quantum_sgd.record import DescentRecord
 from qhn.quantum_sgd.segment import Segment
 from qhn.quantum_sgd.start import Start, start_of
 from qhn.quantum_sgd.upload import upload
+from qhn.run.checks import check_conduct
 from qhn.run.circuit_machine import CircuitMachine
 from qhn.run.directories import journals_beside
 from qhn.run.step import Ending, Outcome
@@ -34,7 +35,7 @@ class QuantumDescent:
     Args:
         config: the configuration; that of the record, if there is one.
         record: the record; None to keep nothing.
-        detach: whether the descent ends once jobs are submitted to a QPU, instead of waiting for them.
+        conduct: what is done with jobs that are billed.
 
     Attributes:
         config: the configuration.
@@ -51,12 +52,14 @@ class QuantumDescent:
     (True, True)
     """
 
-    def __init__(self, config: QsgdConfig, record: DescentRecord | None = None, *, detach: bool = False) -> None:
+    def __init__(
+        self, config: QsgdConfig, record: DescentRecord | None = None, *, conduct: Conduct = WAITING_FOR_JOBS
+    ) -> None:
         self.config = config if record is None else record.config
         self.record = record
         self.segments: list[Segment] = [] if record is None else record.segments()
         self.outcome: Outcome | None = None
-        self.machine = _machine_of(self.config, record, detach)
+        self.machine = _machine_of(self.config, record, conduct)
         self._task: Task | None = None
         self._is_to_stop = False
 
@@ -190,6 +193,7 @@ def quantum_descent(
     record: bool = True,
     restart: bool = False,
     detach: bool = False,
+    resubmit: bool = False,
 ) -> QuantumDescent:
     """The segments of a quantum gradient descent as an iterator; those already on disk are in its ``segments``.
 
@@ -202,6 +206,7 @@ def quantum_descent(
         record: whether the descent is kept on disk; a machine that bills its jobs is refused otherwise.
         restart: whether an existing record of the same configuration is set aside.
         detach: whether the descent ends once jobs are submitted to a QPU, instead of waiting for them.
+        resubmit: whether jobs that the service no longer has are measured, and paid for, once more.
 
     Raises:
         ValueError: if the data cannot be read, or the descent cannot begin (:meth:`QuantumDescent.check`).
@@ -215,12 +220,14 @@ def quantum_descent(
     """
     named_by_user(config.machine.backend)
     kept = DescentRecord.of(config, results, restart=restart) if record else None
-    descent = QuantumDescent(config, kept, detach=detach)
+    conduct = Conduct(detach, resubmit=resubmit)
+    check_conduct(config.machine.backend, conduct)
+    descent = QuantumDescent(config, kept, conduct=conduct)
     descent.check()
     return descent
 
 
-def _machine_of(config: QsgdConfig, record: DescentRecord | None, detach: bool) -> CircuitMachine | None:
+def _machine_of(config: QsgdConfig, record: DescentRecord | None, conduct: Conduct) -> CircuitMachine | None:
     """The machine that measures the circuits of a descent, which is not opened yet; None without shots."""
     rules = config.machine
     if rules.shots is None:
@@ -233,7 +240,7 @@ def _machine_of(config: QsgdConfig, record: DescentRecord | None, detach: bool) 
         config.device.settings(rules.kind),
         None if record is None else record.journal,
         limits=rules,
-        detach=detach,
+        conduct=conduct,
         other_journals=others,
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from qhn.backend.journal import LOST
 from qhn.backend.machines import MACHINES, machine_of, spelled
 from qhn.backend.sampler import check_bits
-from qhn.backend.terms import Amount
+from qhn.backend.terms import Amount, Conduct
 from qhn.budget.forecast import Forecast
 from qhn.budget.limits import check_first
 from qhn.circuit.ansatz import Ansatz
@@ -134,21 +134,19 @@ def _what_fits(config: RunConfig, ansatz: Ansatz, limit: int) -> list[str]:
     return [f"{words}train.shots = {most}" for words, most in shots if most]
 
 
-def check_options(config: RunConfig, *, detach: bool, retry_self_test: bool) -> None:
+def check_conduct(backend: str, conduct: Conduct) -> None:
     """Refuse options about jobs and self-tests on a machine that has neither.
 
     Args:
-        config: the configuration of the run.
-        detach: whether the run shall not wait for jobs.
-        retry_self_test: whether a device that failed its self-test shall be tested once more.
+        backend: name of the machine.
+        conduct: what is asked for.
 
     Raises:
-        QhnError: if either is asked for on a machine that computes in this process; the message names the backend.
+        QhnError: if anything is asked for on a machine that computes in this process; the message names the backend.
     """
-    for option, is_asked in (("--detach", detach), ("--retry-self-test", retry_self_test)):
-        if is_asked and not config.train.machine.bills:
-            takers = spelled(machine for machine in MACHINES if machine.bills)
-            raise QhnError(f"{option} goes with {takers} and plug-ins that bill, not with {config.train.backend}")
+    if conduct.options and not machine_of(backend).bills:
+        takers = spelled(machine for machine in MACHINES if machine.bills)
+        raise QhnError(f"{conduct.options[0]} goes with {takers} and plug-ins that bill, not with {backend}")
 
 
 def check_journal(record: Record) -> None:

@@ -17,7 +17,7 @@ from qhn.backend import CircuitBackend, CircuitPrice, CircuitSamples, Journal, S
 from qhn.backend.history import History
 from qhn.backend.journal import LOST
 from qhn.backend.sampler import PaidBackend
-from qhn.backend.terms import Amount, Remaining
+from qhn.backend.terms import WAITING_FOR_JOBS, Amount, Conduct, Remaining
 from qhn.budget.ledger import Ledger, ledger
 from qhn.budget.limits import Budgets, Limits, check_first, remaining, spent_words
 from qhn.errors import RecordError
@@ -39,8 +39,7 @@ class CircuitMachine:
         journal: journal of the run's jobs; None for a run that is not recorded.
         limits: QPU seconds, jobs and shots that the run may take in all.
         table: table of the configuration that holds the limits, for messages.
-        detach: whether the run ends once jobs are submitted, instead of waiting for them.
-        retry_self_test: whether a device that failed its self-test is tested once more.
+        conduct: what is done with jobs that are billed.
         other_journals: function that returns the paths of the journals of other runs, which hold their self-tests.
         backend: the machine, if it is open already.
 
@@ -66,8 +65,7 @@ class CircuitMachine:
         *,
         limits: Budgets | None = None,
         table: str = "machine",
-        detach: bool = False,
-        retry_self_test: bool = False,
+        conduct: Conduct = WAITING_FOR_JOBS,
         other_journals: Callable[[], Sequence[Path]] = tuple,
         backend: CircuitBackend | None = None,
     ) -> None:
@@ -75,7 +73,7 @@ class CircuitMachine:
         self.tell: Callable[[str], object] = lambda words: None
         self._name, self._settings, self._journal = name, settings, journal
         self._limits: Budgets = Limits() if limits is None else limits
-        self._table, self._detach, self._retry_self_test = table, detach, retry_self_test
+        self._table, self._conduct = table, conduct
         self._other_journals = other_journals
         self._given = backend
         self._steps: list[Mapping[str, Any]] = []  # of complete steps
@@ -94,8 +92,8 @@ class CircuitMachine:
         found = self._given or self.kind.open(self._name, self._settings, self._journal)
         if isinstance(found, PaidBackend):
             terms = found.terms
-            terms.left, terms.table, terms.detach, terms.tell = self.left, self._table, self._detach, self._tell
-            terms.retry_self_test, terms.other_journals = self._retry_self_test, self._other_journals
+            terms.left, terms.table, terms.conduct, terms.tell = self.left, self._table, self._conduct, self._tell
+            terms.other_journals = self._other_journals
             found.reconcile()
         return found
 

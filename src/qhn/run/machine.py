@@ -14,7 +14,7 @@ from qhn.backend import Backend, Sampler
 from qhn.backend.history import History
 from qhn.backend.sampler import BackendError, PaidBackend
 from qhn.backend.samples import ReadoutCounts, Samples
-from qhn.backend.terms import Amount, Remaining
+from qhn.backend.terms import WAITING_FOR_JOBS, Amount, Conduct, Remaining
 from qhn.budget.forecast import Forecast, PricedRun
 from qhn.budget.ledger import Ledger, ledger
 from qhn.budget.limits import is_limited, remaining, spent_words
@@ -44,8 +44,7 @@ class RunMachine:
         plan: the plan of the run.
         recorder: the recorder that keeps the run.
         backend: the machine, if it is open already.
-        detach: whether the run ends once the jobs of its next step are submitted, instead of waiting for them.
-        retry_self_test: whether a device that failed its self-test is tested once more.
+        conduct: what is done with jobs that are billed.
 
     Attributes:
         plan: the plan of the run.
@@ -60,15 +59,14 @@ class RunMachine:
         recorder: Recorder,
         backend: Backend | None = None,
         *,
-        detach: bool = False,
-        retry_self_test: bool = False,
+        conduct: Conduct = WAITING_FOR_JOBS,
     ) -> None:
         self.plan = plan
         self.kind = plan.config.train.machine
         self.tell: Callable[[str], object] = lambda words: None
         self._recorder = recorder
         self._backend = backend  # opened at the first step if need be: a finished run is shown without a machine
-        self._detach, self._retry_self_test = detach, retry_self_test
+        self._conduct = conduct
         self._has_read_bills = False
         self._timing: list[dict[str, Any]] = []
         self._num_steps = self._shots = self._distinct = 0
@@ -422,8 +420,8 @@ class RunMachine:
         if not isinstance(backend, PaidBackend):
             return None
         backend.settle()
-        backend.terms.left, backend.terms.detach, backend.terms.tell = self._remaining, self._detach, self._tell
-        backend.terms.retry_self_test, backend.terms.other_journals = self._retry_self_test, self._other_journals
+        backend.terms.left, backend.terms.conduct, backend.terms.tell = self._remaining, self._conduct, self._tell
+        backend.terms.other_journals = self._other_journals
         return beyond_account(self.needed(step, state), self.ledger(), backend.seconds_left())
 
     def budget_words(self) -> str:

@@ -22,7 +22,7 @@ from qhn.backend import Backend
 from qhn.backend.machines import named_by_user
 from qhn.backend.sampler import QuotaError
 from qhn.backend.samples import ReadoutCounts
-from qhn.backend.terms import BudgetExceeded, Detached
+from qhn.backend.terms import WAITING_FOR_JOBS, BudgetExceeded, Conduct, Detached
 from qhn.black_box.cost import BlackBox, begin_evaluations
 from qhn.budget.forecast import Forecast
 from qhn.budget.ledger import Ledger
@@ -38,7 +38,7 @@ from qhn.problem.cost import Problem
 from qhn.problem.evaluations import Evaluations
 from qhn.problem.landscape import Landscape, enumerate_costs, polynomial_for_table
 from qhn.run.advice import advice_on_rate, advice_on_rows
-from qhn.run.checks import check_options, check_start
+from qhn.run.checks import check_conduct, check_start
 from qhn.run.directories import costs_beside, results_directory
 from qhn.run.machine import RunMachine
 from qhn.run.plan import Plan, named_again, prepare, with_stop_rules_of
@@ -64,6 +64,7 @@ def train(
     restart: bool = False,
     detach: bool = False,
     retry_self_test: bool = False,
+    resubmit: bool = False,
     trust: bool = False,
 ) -> Training:
     """The steps of a run as an iterator; those already on disk come first.
@@ -86,11 +87,12 @@ def train(
         detach: whether not to wait for jobs of a QPU: those of the next step are submitted, and the run ends with the
             outcome ``detached``.
         retry_self_test: whether to pay for another self-test of a QPU that has failed one with the same versions.
+        resubmit: whether jobs that the service no longer has are measured, and paid for, once more.
         trust: whether every program that the configuration names may be run, also one that stands for a circuit.
 
     Raises:
         QhnError: if the configuration cannot be run because of its data, memory, device, account or budget; or if
-            ``detach`` or ``retry_self_test`` is asked for on a machine that is no QPU.
+            ``detach``, ``retry_self_test`` or ``resubmit`` is asked for on a machine that bills nothing.
         FileNotFoundError: if a file of data is missing.
         RecordError: if the directory is damaged, or another process is writing it.
         OSError: if the directory cannot be written.
@@ -109,13 +111,13 @@ def train(
         config = config.on(backend)
     config = config.without_code(trust) if ansatz is None else config.trained(ansatz)
     plan = prepare(config, problem, named=True, trust=trust)
-    options: dict[str, Any] = {"detach": detach, "retry_self_test": retry_self_test}
-    check_options(config, **options)
+    conduct = Conduct(detach, retry_self_test, resubmit)
+    check_conduct(config.train.backend, conduct)
     directory = results_directory(results) / config.experiment / config.run_id
     found = Record(directory, config)
     if record and found.exists and not restart:
         kept = Record.load(directory)
-        return Training(replace(plan, config=with_stop_rules_of(config, kept)), OnDisk(kept), **options)
+        return Training(replace(plan, config=with_stop_rules_of(config, kept)), OnDisk(kept), conduct=conduct)
     machine = config.backend(found.journal if record else None)
     sampler = machine.compile(plan.ansatz.unrolled)
     forecast = Forecast(config, plan.ansatz, sampler.placement)
@@ -130,9 +132,9 @@ def train(
     with lock_of(directory) as lock:  # which the training keeps: nothing is written without it
         if found.exists:  # another process has made it meanwhile
             kept = Record.load(directory, lock)
-            return Training(replace(plan, config=with_stop_rules_of(config, kept)), OnDisk(kept), **options)
+            return Training(replace(plan, config=with_stop_rules_of(config, kept)), OnDisk(kept), conduct=conduct)
         kept = Record.create(config, directory, lock)
-        return Training(replace(plan, config=kept.config), OnDisk(kept), machine, **options)
+        return Training(replace(plan, config=kept.config), OnDisk(kept), machine, conduct=conduct)
 
 
 def resume(
@@ -143,6 +145,7 @@ def resume(
     python: str | None = None,
     detach: bool = False,
     retry_self_test: bool = False,
+    resubmit: bool = False,
     trust: bool = False,
 ) -> Training:
     """The steps of the run in a directory as an iterator; those already on disk come first.
@@ -157,6 +160,7 @@ def resume(
         detach: whether not to wait for jobs of a QPU: those of the next step are submitted, and the run ends with the
             outcome ``detached``.
         retry_self_test: whether to pay for another self-test of a QPU that has failed one with the same versions.
+        resubmit: whether jobs that the service no longer has are measured, and paid for, once more.
         trust: whether every program that the record names may be run, from where the record says it is, and the machine
             ``module:factory`` that it names may be imported.
 
@@ -195,9 +199,10 @@ def resume(
     taken = record.checkpoint().num_steps
     if config.train.steps < taken:
         raise QhnError(f"train.steps is {config.train.steps}, but the run has taken {taken} steps; ask for more")
-    check_options(config, detach=detach, retry_self_test=retry_self_test)
+    conduct = Conduct(detach, retry_self_test, resubmit)
+    check_conduct(config.train.backend, conduct)
     plan = replace(prepare(named, problem, named=python is not None, trust=trust), config=config)
-    return Training(plan, OnDisk(record), detach=detach, retry_self_test=retry_self_test)
+    return Training(plan, OnDisk(record), conduct=conduct)
 
 
 class Training(Iterator[Step]):
@@ -207,8 +212,7 @@ class Training(Iterator[Step]):
         plan: the plan of the run.
         recorder: the recorder that keeps the run.
         backend: the machine, if it is open already; by default it is opened at the first step that is not on disk.
-        detach: whether not to wait for jobs of a QPU.
-        retry_self_test: whether to pay for another self-test of a QPU that has failed one.
+        conduct: what is done with jobs that are billed.
 
     Attributes:
         config: the configuration of the run.
@@ -230,14 +234,13 @@ class Training(Iterator[Step]):
         recorder: Recorder,
         backend: Backend | None = None,
         *,
-        detach: bool = False,
-        retry_self_test: bool = False,
+        conduct: Conduct = WAITING_FOR_JOBS,
     ) -> None:
         self.config, self.problem, self.ansatz = plan.config, plan.problem, plan.ansatz
         self.record = recorder.record
         self.outcome: Outcome | None = None
         self._plan, self._recorder, self._run_id = plan, recorder, plan.config.run_id
-        self._machine = RunMachine(plan, recorder, backend, detach=detach, retry_self_test=retry_self_test)
+        self._machine = RunMachine(plan, recorder, backend, conduct=conduct)
         self._estimator: Estimator | None = None
         self._keep_costs()
         self._closed = False

@@ -23,7 +23,7 @@ from qhn.backend.ibm.device import Device, open_device
 from qhn.backend.journal import Journal
 from qhn.backend.service import connection, jobs, tested
 from qhn.backend.service.selftest import BOUND, known_bits
-from qhn.backend.terms import BudgetExceeded, Detached, Remaining
+from qhn.backend.terms import BudgetExceeded, Conduct, Detached, Remaining
 from qhn.circuit.hypernetwork import product_state
 from qhn.seeds import Key
 from service import Service
@@ -190,13 +190,13 @@ def test_a_detached_request_is_read_later(service: Service, tmp_path: Path, monk
     untested(monkeypatch)
     service.conditions.queue_looks = 3
     detached = machine(tmp_path)
-    detached.terms.detach = True
+    detached.terms.conduct = Conduct(detach=True)
     with pytest.raises(Detached) as stopped:
         detached.measure([asymmetric()], 200, KEY)
     assert stopped.value.job_ids == ("job000000",)
     service.conditions.queue_looks = 0
     later = machine(tmp_path)
-    later.terms.detach = True
+    later.terms.conduct = Conduct(detach=True)
     assert later.measure([asymmetric()], 200, KEY).job_ids == ("job000000",)
 
 

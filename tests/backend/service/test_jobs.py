@@ -17,7 +17,7 @@ from qhn.backend.ibm.connection import IbmConnection
 from qhn.backend.ibm.device import open_device
 from qhn.backend.journal import Journal
 from qhn.backend.service import jobs
-from qhn.backend.terms import BudgetExceeded, Detached, Remaining
+from qhn.backend.terms import BudgetExceeded, Conduct, Detached, Remaining
 from qhn.circuit.hypernetwork import product_state
 from qhn.seeds import Key
 from service import Job, Service
@@ -107,7 +107,7 @@ def test_of_several_jobs_of_a_step_one_may_fail(
     machine(tmp_path).settle()
     assert spent(tmp_path) == pytest.approx(billed(service, tmp_path))
     again = sampler(tmp_path)  # as after a crash before the caller kept the samples
-    again.jobs.terms.detach = True
+    again.jobs.terms.conduct = Conduct(detach=True)
     np.testing.assert_array_equal(again.sample(thetas, 200, KEY).bits, samples.bits)
     whole = sampler(tmp_path).sample(thetas[2:4], 200, Key(1, run="alone"))
     np.testing.assert_array_equal(whole.bits, samples.bits[2:4])
@@ -135,7 +135,7 @@ def test_a_double_that_the_service_lists_late_is_found(
     monkeypatch.setattr(Job, "tags", property(lambda job: sorted(job.request["tags"])))
     tested = sampler(tmp_path)
     service.conditions.listing_seconds, service.conditions.queue_seconds = 3600.0, queue
-    tested.jobs.terms.detach = True
+    tested.jobs.terms.conduct = Conduct(detach=True)
     service.fault("accept", on="POST jobs", status=502)
     with contextlib.suppress(Detached):
         tested.sample(THETAS, 200, KEY)
@@ -158,7 +158,7 @@ def test_a_job_that_is_in_the_journal_need_not_be_listed_to_be_adopted(
 ) -> None:
     service.conditions.listing_seconds, service.conditions.queue_looks = 3600.0, 5
     first = sampler(tmp_path)
-    first.jobs.terms.detach = True
+    first.jobs.terms.conduct = Conduct(detach=True)
     with pytest.raises(Detached):
         first.sample(THETAS, 200, KEY)
     np.testing.assert_array_equal(sampler(tmp_path).sample(THETAS, 200, KEY).bits, quiet)
@@ -170,7 +170,7 @@ def test_a_job_of_other_qubits_is_given_up(service: Service, tmp_path: Path) -> 
     """After a crash the device was calibrated anew: the job that waits measures something else, and counts as lost."""
     first = machine(tmp_path, qubits=((0, 1),)).compile(product_state(2))
     service.conditions.queue_seconds = 3600.0
-    first.jobs.terms.detach = True
+    first.jobs.terms.conduct = Conduct(detach=True)
     with pytest.raises(Detached):
         first.sample(THETAS, 200, KEY)
     service.conditions.queue_seconds = 0.0
@@ -192,7 +192,7 @@ def test_a_job_that_failed_while_nobody_watched_is_told(service: Service, quiet:
     service.fault("fail", times=2)
     for _ in range(2):
         first = sampler(tmp_path)
-        first.jobs.terms.detach = True
+        first.jobs.terms.conduct = Conduct(detach=True)
         with pytest.raises(Detached):
             first.sample(THETAS, 200, KEY)
         service.conditions.queue_seconds = 0.0
@@ -215,7 +215,7 @@ def test_a_job_of_a_copy_of_the_record_is_left_alone(service: Service, quiet: np
     shutil.copytree(here, there)
     service.conditions.queue_seconds = 3600.0
     waits = sampler(there)
-    waits.jobs.terms.detach = True
+    waits.jobs.terms.conduct = Conduct(detach=True)
     with pytest.raises(Detached):
         waits.sample(THETAS, 200, Key(1, run="r", step=1))
     machine(here).reconcile()

@@ -13,7 +13,7 @@ from manila import KEY, THETAS, billed, events, of_run, sampler, spent
 from qhn.backend import BackendError
 from qhn.backend.device import price as qpu_time
 from qhn.backend.sampler import QuotaError
-from qhn.backend.terms import BudgetExceeded, Detached, Remaining
+from qhn.backend.terms import BudgetExceeded, Conduct, Detached, Remaining
 from qhn.seeds import Key
 from service import Job, Service
 from service.connection import Refusal
@@ -43,7 +43,7 @@ def refuse(status: int, authorization: str) -> None:
 def test_a_full_queue_is_waited_for(service: Service, quiet: np.ndarray, tmp_path: Path) -> None:
     service.conditions.pending_limit, service.conditions.queue_seconds = 1, 3600.0
     ahead = sampler(tmp_path)
-    ahead.jobs.terms.detach = True
+    ahead.jobs.terms.conduct = Conduct(detach=True)
     with pytest.raises(Detached) as left:
         ahead.sample(THETAS, 200, Key(1, run="ahead"))
     assert len(left.value.job_ids) == 1
@@ -56,7 +56,7 @@ def test_a_full_queue_is_waited_for(service: Service, quiet: np.ndarray, tmp_pat
         heard.append(words)
         service.conditions.queue_seconds = 0.0
 
-    ahead.jobs.terms.detach, ahead.jobs.terms.tell = False, listen
+    ahead.jobs.terms.conduct, ahead.jobs.terms.tell = Conduct(), listen
     np.testing.assert_array_equal(ahead.sample(THETAS, 200, KEY).bits, quiet)
     assert heard[0] == "as many jobs wait as the account's plan allows"
     assert of_run(service) == ["Completed"]
@@ -144,7 +144,7 @@ def test_a_wait_beyond_all_patience_is_not_begun(service: Service, tmp_path: Pat
 def test_a_spent_quota_is_told_as_such_as_often_as_it_is_met(status: int, service: Service, tmp_path: Path) -> None:
     """A detached run that met it goes on by itself in the next period."""
     tested = sampler(tmp_path)
-    tested.jobs.terms.detach = True
+    tested.jobs.terms.conduct = Conduct(detach=True)
     for _ in range(3):
         service.fault("answer", on="POST jobs", status=status, code=4317)
         with pytest.raises(QuotaError, match="ibm_manila: the account has no QPU seconds left in this period"):
@@ -165,6 +165,6 @@ def test_a_job_that_the_quota_ended_is_told_as_such(
             with pytest.raises(QuotaError):
                 sampler(tmp_path).sample(THETAS, 200, KEY)
     later = sampler(tmp_path)
-    later.jobs.terms.detach = True
+    later.jobs.terms.conduct = Conduct(detach=True)
     np.testing.assert_array_equal(later.sample(THETAS, 200, KEY).bits, quiet)
     assert len(of_run(service)) == 4

@@ -13,7 +13,7 @@ from qhn import checksums
 from qhn.backend import BackendError
 from qhn.backend.ibm import client
 from qhn.backend.service import submission
-from qhn.backend.terms import Detached
+from qhn.backend.terms import Conduct, Detached
 from qhn.circuit.hypernetwork import product_state
 from qhn.errors import RecordError
 from qhn.seeds import Key
@@ -83,7 +83,7 @@ def test_a_damaged_line_of_an_old_journal_is_passed_over(
 def test_nothing_is_submitted_with_a_journal_that_was_damaged(change, service: Service, tmp_path: Path) -> None:
     service.conditions.queue_seconds = 3600.0
     waits = sampler(tmp_path)
-    waits.jobs.terms.detach = True
+    waits.jobs.terms.conduct = Conduct(detach=True)
     with pytest.raises(Detached):
         waits.sample(THETAS, 200, KEY)
     path, number = tmp_path / "jobs.jsonl", len(service.jobs)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from qhn.backend.events import Entry, Event
-from qhn.backend.service.selftest import REVERSED, failed_before, is_due, versions
+from qhn.backend.service.selftest import REVERSED, complaint, failed_before, is_due, versions
 
 NOISE = "only 62% of the bits come back as they were prepared: angles or bits are in a wrong order"
 CLIENT = {name: version for name, version in versions().items() if name != "qhn"}
@@ -50,3 +51,21 @@ def test_a_test_that_passed_holds_for_the_client_whatever_qhn_is() -> None:
     assert not is_due([outcome(None)])
     assert not is_due([outcome(None, versions=CLIENT)])
     assert not is_due([outcome(None, versions=versions() | {"qhn": "0"})])
+
+
+def test_noise_is_told_from_a_wrong_order() -> None:
+    """A wrong order gives other bits, but the same at every shot."""
+    rng = np.random.default_rng(5)
+    prepared = rng.integers(0, 2, (4, 30), dtype=np.uint8)
+
+    def measured(bits: np.ndarray, error: float) -> np.ndarray:
+        return np.repeat(bits[:, None], 100, axis=1) ^ (rng.random((4, 100, 30)) < error).astype(np.uint8)
+
+    assert complaint(measured(prepared, 0.3), prepared) is None
+    assert complaint(measured(prepared[:, ::-1], 0.1), prepared) == REVERSED
+    shuffled = complaint(measured(prepared[:, rng.permutation(30)], 0.1), prepared)
+    assert shuffled is not None
+    assert shuffled.endswith("as they were prepared: angles or bits are in a wrong order")
+    noisy = complaint(measured(prepared, 0.5), prepared)
+    assert noisy is not None
+    assert noisy.endswith("on a bit only 54% of the shots agree: noise, or angles in a wrong order")

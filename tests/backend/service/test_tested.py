@@ -17,6 +17,7 @@ from qhn.backend.ibm.device import open_device
 from qhn.backend.journal import Journal
 from qhn.backend.service import placed, tested
 from qhn.backend.service.selftest import complaint, known_outcomes
+from qhn.backend.terms import Conduct
 from qhn.budget.ledger import ledger
 from qhn.circuit.hypernetwork import hypernetwork, product_state
 from qhn.seeds import Key
@@ -54,7 +55,7 @@ def test_a_client_with_a_wrong_order_is_stopped_before_a_step_is_paid(
             patched.setattr(client, "read_bits", lambda *words: read(*words)[..., ::-1])
         else:
             patched.setattr(placed, "publish", lambda circuit, thetas: publish(circuit, thetas[:, swaps[wrong]]))
-        expected = "reverse order" if wrong == "bits" else "angles or bits are in a wrong order"
+        expected = "reverse order" if wrong == "bits" else "angles( or bits are)? in a wrong order"
         with pytest.raises(BackendError, match=rf"did not pass the self-test before the first step: .*{expected}"):
             machine(tmp_path).compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
         for _ in range(3):  # the second time nothing is paid
@@ -62,12 +63,12 @@ def test_a_client_with_a_wrong_order_is_stopped_before_a_step_is_paid(
                 machine(tmp_path).compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
         assert [job.tags[0] for job in service.jobs.values()] == ["qhn:r:test:0"]
         again = machine(tmp_path)
-        again.terms.retry_self_test = True
+        again.terms.conduct = Conduct(retry_self_test=True)
         with pytest.raises(BackendError, match=rf"did not pass the self-test before the first step: .*{expected}"):
             again.compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
     assert [job.tags[0] for job in service.jobs.values()] == ["qhn:r:test:0", "qhn:r:test:1"]
     mended = machine(tmp_path)
-    mended.terms.retry_self_test = True
+    mended.terms.conduct = Conduct(retry_self_test=True)
     mended.compile(ansatz).sample(np.zeros((3, 16)), 200, KEY)
     found = ledger(0, [], Journal(tmp_path / "jobs.jsonl").history(), 0)
     assert (found.tests.jobs, found.begun.jobs, found.lost.jobs) == (3, 1, 0)

@@ -31,6 +31,7 @@ PATIENCE = 3600.0  # seconds of failing questions in a row after which waiting e
 PASSING = (Kind.TRANSIENT, Kind.RATE_LIMITED)  # failures after which the same question may be answered
 RENEWALS = 3  # renewals of the connection to an account that is refused
 WAITING, FINAL = ("INITIALIZING", "QUEUED", "VALIDATING"), ("DONE", "ERROR", "CANCELLED")
+GOING = (*WAITING, "RUNNING")  # states of a job that has not ended
 
 
 @dataclass
@@ -158,6 +159,23 @@ class Connection(Sessions, ABC):
             Exception: if the job failed, or its result cannot be had.
         """
 
+    def missing(self, job_id: str) -> Exception | None:
+        """The exception by which the service tells that it does not have a job, or no result of one that has ended.
+
+        None if the job waits, runs, or has a result.
+
+        Raises:
+            Exception: if the service cannot be reached, so that nothing is known of the job; it is that of the client.
+        """
+        try:
+            if self.state(job_id) not in GOING:
+                self.result(job_id)
+        except Exception as error:
+            if not self.is_answer(error):
+                raise
+            return error
+        return None
+
     def cancel(self, job_id: str) -> bool:
         """Take a job out of the queue; False if it has begun meanwhile, or the service does not answer."""
         try:
@@ -264,6 +282,10 @@ class Connection(Sessions, ABC):
         """Whether the service answered in another form than its client expects."""
         return isinstance(error, ODD_ANSWERS)
 
+    def is_answer(self, error: BaseException) -> bool:
+        """Whether an exception tells what the service answered, and not that it cannot be reached or is overloaded."""
+        return self.kind_of(error) in ENDED
+
     def has_ended(self, job_id: str | None, kind: Kind, error: BaseException) -> bool:
         """Whether a failure means that nothing more comes of a job, so that it may be submitted again.
 
@@ -274,13 +296,14 @@ class Connection(Sessions, ABC):
         """
         return kind in ENDED or isinstance(error, JobError)
 
-    def complaint(self, job: str, kind: Kind, error: BaseException) -> str:
+    def complaint(self, job: str, kind: Kind, error: BaseException, *, may_answer: bool) -> str:
         """The message for the user about a job that did not end well.
 
         Args:
             job: the job in words.
             kind: kind of the failure.
             error: the exception of the client; only its name is told, as its text can hold account data.
+            may_answer: whether the job was accepted, and may still give a result.
         """
         return f"{self.title}: {job} did not end well ({type(error).__name__}); {kind.value}"
 

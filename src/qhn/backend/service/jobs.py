@@ -33,6 +33,7 @@ from qhn.backend.terms import BudgetExceeded, Detached, Terms
 Result = TypeVar("Result")
 LISTING_DELAY = 10.0  # seconds until a job whose answer was lost must be among those with its tag
 FULL_QUEUE_PAUSE = 30.0  # seconds until a job is sent again that the plan did not allow to wait
+MISSING = "missing"  # the kind of failure of a job that the service no longer has
 TOO_MANY_FAILURES = 2  # failures of a request after which a detached run no longer tries; or of reading a result
 ATTEMPTS = 4  # to submit a job that the service does not know of
 
@@ -80,7 +81,7 @@ class Jobs:
             BudgetExceeded: if what is left of the budget does not allow the jobs that are yet to be submitted.
         """
         job_ids = self._begun(requests)
-        if requests and self.terms.detach and self.connection.finds_jobs:
+        if requests and self.terms.conduct.detach and self.connection.finds_jobs:
             with self._failure_of(requests[0]):
                 going = [job_id for job_id in job_ids if self.connection.state(job_id) not in FINAL]
             if going:
@@ -143,6 +144,8 @@ class Jobs:
         for number, request in enumerate(requests):
             self._check_failures(request)
             with self._failure_of(request):
+                if self.terms.conduct.resubmit:
+                    self._drop_missing(request)
                 job_id = self._adopted(request)
                 if job_id is None and (delay := self._listing_delay(request)):
                     self.connection.pause(delay)
@@ -166,7 +169,7 @@ class Jobs:
         Raises:
             BackendError: if the run is detached and the request has failed too often.
         """
-        own = self._history().of_tag(request.tag) if self.terms.detach else []
+        own = self._history().of_tag(request.tag) if self.terms.conduct.detach else []
         failures = sum(one.event is Event.FAILED and one.kind != Kind.QUOTA.name.lower() for one in own)
         if failures >= TOO_MANY_FAILURES:
             raise BackendError(
@@ -210,6 +213,24 @@ class Jobs:
             self._refuse_what_failed(request, ended[-1])
         return chosen
 
+    def _drop_missing(self, request: Request) -> None:
+        """Note jobs that the service no longer has, or has no result of, as failed, so that a new one is submitted.
+
+        One that still waits or runs is kept, and so is one of which a service that cannot be reached tells nothing.
+
+        Raises:
+            Exception: if the service cannot be reached; it is that of the client.
+        """
+        for job_id in self._noted(request) if self.connection.finds_jobs else ():
+            error = self.connection.missing(job_id)
+            if error is None:
+                continue
+            self._note(Entry(Event.FAILED, tag=request.tag, job_id=job_id, error=type(error).__name__, kind=MISSING))
+            self.terms.tell(
+                f"{self.connection.title} has no result of the job {job_id} ({type(error).__name__}); it is measured, "
+                "and paid for, once more"
+            )
+
     def _noted(self, request: Request) -> list[str]:
         """Ids of the request's jobs that may still give a result according to the journal."""
         noted, same = self._history().jobs(), (request.tag, request.digest)
@@ -234,7 +255,7 @@ class Jobs:
         tags, noted = set(self._tags(request)), self.journal.history().jobs()
         job_ids = {job_id for job_id, own_tags in self.connection.listed(request.tag).items() if tags <= set(own_tags)}
         job_ids |= {*self._noted(request), *([own] if own else [])}  # the list may lag
-        states = {job_id: self.connection.state(job_id) for job_id in sorted(job_ids)}
+        states = {job_id: self._state(request, job_id) for job_id in sorted(job_ids)}
         lost = {job_id for job_id, job in noted.items() if job.is_lost}
         hopeless = {job_id for job_id, job in noted.items() if job.failures >= TOO_MANY_FAILURES}
         alive = [one for one, state in states.items() if state not in ("ERROR", "CANCELLED") and one not in hopeless]
@@ -245,6 +266,10 @@ class Jobs:
             if job_id != chosen:
                 self._give_up(request, job_id, is_noted=job_id in lost)
         return chosen
+
+    def _state(self, request: Request, job_id: str) -> str:
+        with self._failure_of(request, job_id):
+            return self.connection.state(job_id)
 
     def _submitted(self, request: Request, execution_limit: int) -> str:
         """Submit a new job and return its id; if no answer came back, the id of the job that was accepted nevertheless.
@@ -266,7 +291,7 @@ class Jobs:
             if not self.connection.finds_by_tag:  # it may have been accepted
                 raise failure
             if kind is Kind.BUSY:
-                if self.terms.detach:
+                if self.terms.conduct.detach:
                     raise Detached([])
                 self.terms.tell("as many jobs wait as the account's plan allows")
                 self.connection.pause(FULL_QUEUE_PAUSE)
@@ -341,7 +366,8 @@ class Jobs:
             if found is Kind.QUOTA:
                 raise QuotaError(f"{self.connection.title}: {found.value}") from None
             job = f"the job of {request.tag}" if job_id is None else f"the job {job_id} of {request.tag}"
-            raise BackendError(self.connection.complaint(job, found, error)) from None
+            may_answer = job_id is not None and not ended
+            raise BackendError(self.connection.complaint(job, found, error, may_answer=may_answer)) from None
 
     def _note(self, entry: Entry) -> None:
         if self.journal is not None:

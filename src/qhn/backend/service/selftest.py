@@ -34,6 +34,7 @@ BARE = "one rotation of each qubit, since no outcome of the run's circuit is cer
 BOUND = "bits prepared on the measured qubits, since bound circuits have no angles"
 REVERSED = "bits come back in reverse order"
 LEGIBLE = 0.1  # estimated fidelity below which the outcome of the run's circuit may drown in noise
+CLEAR = 0.8  # mean share of the shots that agree on a bit, below which noise may be what is wrong
 ENOUGH = 0.9  # share of the bits whose most frequent value must be right; the others may be noise
 
 
@@ -162,7 +163,8 @@ def complaint(measured: Bits, expected: Bits) -> str | None:
         measured: measured bits ``[..., shots, num_qubits]``.
         expected: bits that an ideal machine measures, ``[..., num_qubits]``.
     """
-    mostly = measured.mean(axis=-2) > 0.5
+    ones = measured.mean(axis=-2)
+    mostly, agreement = ones > 0.5, np.maximum(ones, 1 - ones).mean()
     right, reverse = ((mostly == bits).mean() for bits in (expected, expected[..., ::-1]))
     if right >= ENOUGH:
         return None
@@ -170,7 +172,10 @@ def complaint(measured: Bits, expected: Bits) -> str | None:
         return REVERSED
     if not measured.any():
         return "every bit comes back as 0, as if nothing was measured"
-    return f"only {right:.0%} of the bits come back as they were prepared: angles or bits are in a wrong order"
+    found = f"only {right:.0%} of the bits come back as they were prepared"
+    if agreement < CLEAR:
+        return f"{found}, and on a bit only {agreement:.0%} of the shots agree: noise, or angles in a wrong order"
+    return f"{found}: angles or bits are in a wrong order"
 
 
 def versions(packages: Iterable[str] = CLIENT) -> dict[str, str]:

@@ -59,7 +59,7 @@ class SelfTests:
         history = self._history()
         earlier = history.self_tests()
         tag = f"qhn:{run}:test:{len(earlier)}"
-        if not self.jobs.terms.retry_self_test and not history.is_under_way(tag):
+        if not self.jobs.terms.conduct.retry_self_test and not history.is_under_way(tag):
             self._refuse_failed(self._that_count(earlier), digest)
         job_id, wrong = measure(tag)
         if self.jobs.journal is not None:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from qiskit.providers.exceptions import JobError
 
 from qhn.arrays import Bits
-from qhn.backend.service.connection import WAITING, Connection, pauses
+from qhn.backend.service.connection import GOING, Connection, pauses
 from qhn.backend.service.failure import Kind
 from qhn.backend.service.request import Request
 from qhn.backend.terms import ids_of
@@ -23,7 +23,6 @@ from qhn.errors import QhnError, QhnWarning
 from qhn.text import in_line
 
 Answer = TypeVar("Answer")
-GOING = (*WAITING, "RUNNING")  # states of a job that has not ended
 NAMELESS = "no-id-"  # before the ids that jobs without an id of their own are given here
 MAX_WORDS = 300  # characters of the message of a vendor's exception
 RETRIEVERS = ("retrieve_job", "job")  # methods of backends and providers that return a job by its id
@@ -108,6 +107,12 @@ class VendorConnection(Connection):
                 self._heard.add(words)
                 warnings.warn(QhnWarning(f"{self.name} warns: {words}"), stacklevel=2)
 
+    def is_answer(self, error: BaseException) -> bool:
+        """Whether an exception is not one of the network; what else a vendor's exception means is not known."""
+        cause = error.__cause__ if isinstance(error, Unanswered) and error.__cause__ is not None else error
+        status = self.status_of(cause)
+        return not isinstance(cause, OSError) if status is None else status in (404, 410)
+
     def has_ended(self, job_id: str | None, kind: Kind, error: BaseException) -> bool:
         """Whether a failure means that nothing more comes of a job, so that it may be submitted again.
 
@@ -120,14 +125,16 @@ class VendorConnection(Connection):
             return isinstance(error, (TypeError, ValueError, JobError)) and not isinstance(error, OSError)
         return self.state_if_known(job_id) in ("ERROR", "CANCELLED")
 
-    def complaint(self, job: str, kind: Kind, error: BaseException) -> str:
+    def complaint(self, job: str, kind: Kind, error: BaseException, *, may_answer: bool) -> str:
         """The message about a job that failed; a machine that bills has its own words for account data left out."""
         if isinstance(error, EndedBadly | Unanswered) and error.__cause__ is not None:
             error = error.__cause__
         is_told = not self.bills or isinstance(error, QhnError)
         words = _in_words(error) if is_told else ""
         found = f"{self.name}: {job} did not end well ({type(error).__name__}{': ' * bool(words)}{words})"
-        if self.bills and kind is Kind.TRANSIENT and job.startswith("the job of"):  # no id of it is known
+        if may_answer and self.finds_jobs:
+            found += "; qhn resume asks for it again, and qhn resume --resubmit pays for another if it is lost"
+        elif self.bills and kind is Kind.TRANSIENT and job.startswith("the job of"):  # no id of it is known
             found += "; it may go on at the vendor all the same, see your account before you go on with qhn resume"
         return found
 

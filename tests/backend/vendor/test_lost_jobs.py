@@ -1,0 +1,134 @@
+"""Jobs that the vendor lost for good: asked for again until the user says ``--resubmit``, and nothing else is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from clouds import ENOUGH, ROWS, SHOTS, STEPS, TEST, jobs
+from qhn.backend.journal import Journal
+from qhn.run.record import Record
+from vendors import SECRET, TROUBLE
+
+MORE = ("--set", f"train.max_shots={TEST + 3 * ROWS * SHOTS}")
+
+
+@pytest.fixture
+def interrupted(
+    names: dict[str, str],
+    qhn: Callable,  # type: ignore[type-arg]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """The folder of a run whose first step is complete, and whose second has a job that gave no result."""
+    begun = qhn("run", "figure-1", *STEPS[:-1], "1", *MORE, "--backend", names["finds"], "-q")
+    assert begun.code == 0
+    monkeypatch.setenv(TROUBLE, "fail-at-result")
+    assert resumed(qhn).code == 4
+    monkeypatch.delenv(TROUBLE)
+    assert len(jobs(tmp_path)) == 3
+    (run,) = (tmp_path / "results" / "figure-1").iterdir()
+    return run
+
+
+def resumed(qhn, *more: str):  # type: ignore[no-untyped-def]
+    return qhn("resume", "--steps", "2", "--trust", *more)
+
+
+def lose(tmp_path: Path, job_id: str) -> None:
+    (tmp_path / "cloud" / f"{job_id}.json").unlink()
+
+
+def test_a_lost_job_is_paid_for_again_only_where_the_user_says_so(interrupted: Path, qhn, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    *_, lost = jobs(tmp_path)
+    lose(tmp_path, lost)
+    first = Record.load(interrupted).timing()
+    for _ in range(3):
+        failed = resumed(qhn)
+        assert failed.code == 4
+        assert f"the job {lost} of qhn:" in failed.err
+        assert "qhn resume --resubmit pays for another if it is lost" in failed.err
+        assert SECRET not in failed.err
+    assert len(jobs(tmp_path)) == 3
+    done = resumed(qhn, "--resubmit")
+    assert done.code == 0, done.err
+    assert f"has no result of the job {lost} (KeyError); it is measured, and paid for, once more" in done.err
+    *_, again = jobs(tmp_path)
+    assert len(jobs(tmp_path)) == 4
+    timing = Record.load(interrupted).timing()
+    assert timing[:1] == first  # what was paid for before is kept
+    assert [entry["job_ids"] for entry in timing[1:]] == [[again]]
+    known = Journal(interrupted / "jobs.jsonl").history().jobs()
+    assert known[lost].is_lost
+    assert known[lost].price.shots == ROWS * SHOTS  # it may have been billed, and counts
+    assert f"{TEST + 3 * ROWS * SHOTS:,} shots in 4 jobs" in qhn("jobs", "--trust").out
+    assert SECRET not in (interrupted / "jobs.jsonl").read_text()
+
+
+def test_what_a_lost_job_cost_counts_against_the_budget(interrupted: Path, qhn, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    lose(tmp_path, jobs(tmp_path)[-1])
+    stopped = resumed(qhn, "--resubmit", "--set", f"train.max_shots={TEST + 3 * ROWS * SHOTS - 1}", "--json")
+    assert json.loads(stopped.out.splitlines()[-1])["outcome"] == "budget"
+    assert len(jobs(tmp_path)) == 3
+
+
+def test_a_job_that_has_a_result_is_not_paid_for_again(interrupted: Path, qhn, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    assert resumed(qhn, "--resubmit").code == 0
+    assert len(jobs(tmp_path)) == 3
+
+
+def test_a_job_that_waits_is_not_paid_for_again(
+    interrupted: Path,
+    qhn,  # type: ignore[no-untyped-def]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(TROUBLE, "state-queued")
+    for _ in range(2):
+        assert "on the way" in resumed(qhn, "--resubmit", "--detach").out
+    assert len(jobs(tmp_path)) == 3
+
+
+def test_a_vendor_that_cannot_be_reached_has_lost_nothing(
+    interrupted: Path,
+    qhn,  # type: ignore[no-untyped-def]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for trouble in ("unreachable", "time-out-at-result"):
+        monkeypatch.setenv(TROUBLE, trouble)
+        failed = resumed(qhn, "--resubmit")
+        assert failed.code == 4
+        assert SECRET not in failed.err
+    monkeypatch.delenv(TROUBLE)
+    assert resumed(qhn).code == 0
+    assert len(jobs(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("option", ["--resubmit", "--detach"])
+@pytest.mark.parametrize("command", [("run", "figure-1"), ("qsgd", "digits", "--shots", "100")])
+def test_what_is_asked_of_jobs_goes_with_machines_that_bill(qhn, command: tuple[str, ...], option: str) -> None:  # type: ignore[no-untyped-def]
+    refused = qhn(*command, option)
+    assert refused.code == 2
+    assert f"{option} goes with backend ibm_" in refused.err
+
+
+def test_a_run_that_is_begun_again_takes_the_option_too(
+    names: dict[str, str],
+    qhn,  # type: ignore[no-untyped-def]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command = ("run", "figure-1", *STEPS, *ENOUGH, "--backend", names["finds"], "-q")
+    monkeypatch.setenv(TROUBLE, "fail-at-result")
+    assert qhn(*command).code == 4
+    monkeypatch.delenv(TROUBLE)
+    lose(tmp_path, jobs(tmp_path)[0])  # that of the self-test
+    assert qhn(*command).code == 4
+    stopped = qhn(*command[:-1], "--resubmit")
+    assert len(jobs(tmp_path)) == 3  # the self-test anew, and one step: the budget is spent
+    assert stopped.code == 3
+    assert "train.max_shots" in stopped.out + stopped.err
