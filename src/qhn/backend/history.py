@@ -12,6 +12,7 @@ from qhn.backend.terms import Amount
 DAY = 24 * 3600.0  # seconds
 SETTLING_SECONDS = DAY  # after which the bill of a job that was ended at its limit is believed
 CORRECTION_SECONDS = 28 * DAY  # within which bills are read again
+MISSING = "missing"  # the kind of a failure of a job that the service no longer has, or has no result of
 AT_LIMIT = "overtime"  # the kind of a failure, and of a bill, of a job that the service ended at its limit
 
 
@@ -33,6 +34,7 @@ class KnownJob:
         ended: time at which it was noted that the service ended the job at its limit, in seconds since 1970; None if
             it did not, or if the time is not known.
         is_settled: whether the bill of a job that was ended at its limit was read again a day after that.
+        is_missing: whether the service did not have the job, or no result of it, when it was measured once more.
     """
 
     tag: str
@@ -47,6 +49,7 @@ class KnownJob:
     is_at_limit: bool = False
     ended: float | None = None
     is_settled: bool = False
+    is_missing: bool = False
 
     @property
     def billed(self) -> float | None:
@@ -103,6 +106,7 @@ class KnownJob:
             is_at_limit=self.is_at_limit or at_limit,
             ended=written if at_limit and self.ended is None else self.ended,
             is_settled=self.is_settled or settled,
+            is_missing=self.is_missing or entry.kind == MISSING,
         )
 
 

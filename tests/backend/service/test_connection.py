@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -200,3 +201,15 @@ def test_a_question_is_put_again_if_that_can_help(status: int, asked: int) -> No
     assert len(questions) == asked
     assert waited == [1.0, 2.0, 4.0, 8.0][: asked - 1]
     assert connection.renewed == (RENEWALS if status == 401 else 0)
+
+
+@pytest.mark.parametrize(("error", "is_answer"), [(Refused(404), True), (Refused(503), False), (KeyError("id"), False)])
+def test_only_what_the_service_says_tells_that_it_lost_a_job(error: Exception, is_answer: bool) -> None:
+    connection = Hall([Job(0, (), np.zeros(0))])
+    assert connection.missing("job0") is None
+    connection.device[0].status = Mock(side_effect=error)
+    if is_answer:
+        assert connection.missing("job0") is error
+    else:
+        with pytest.raises(type(error)):
+            connection.missing("job0")

@@ -276,3 +276,40 @@ def test_a_device_that_is_not_described_while_a_job_is_sent_is_asked_again(
     service.fault("answer", on="GET backends/*", status=503, times=6)
     np.testing.assert_array_equal(tested.sample(THETAS, 200, KEY).bits, quiet)
     assert of_run(service) == ["Completed"]
+
+
+@pytest.mark.parametrize("was_noted", [False, True])
+def test_a_job_whose_result_is_gone_is_measured_again_where_the_user_says_so(
+    was_noted: bool, service: Service, tmp_path: Path
+) -> None:
+    """The service still lists it, as completed; it is not taken for the one to read a second time."""
+    sampler(tmp_path).sample(THETAS, 200, KEY)  # as before a crash: nobody kept the samples
+    service.fault("answer", on="GET jobs/job000000/results", status=404, times=1000)
+    if was_noted:
+        with pytest.raises(BackendError, match="the job job000000 of qhn:r:0:0 did not end well"):
+            sampler(tmp_path).sample(THETAS, 200, KEY)
+    told: list[str] = []
+    again = sampler(tmp_path)
+    again.jobs.terms.conduct, again.jobs.terms.tell = Conduct(resubmit=True), told.append
+    assert again.sample(THETAS, 200, KEY).job_ids == ("job000001",)
+    assert ["measured, and paid for, once more" in words for words in told] == [True]
+    assert of_run(service) == ["Completed", "Completed"]
+    for conduct in (Conduct(), Conduct(resubmit=True)):  # and not once more
+        kept = sampler(tmp_path)
+        kept.jobs.terms.conduct = conduct
+        assert kept.sample(THETAS, 200, KEY).job_ids == ("job000001",)
+    assert len(of_run(service)) == 2
+
+
+def test_a_job_that_is_on_its_way_or_there_is_kept_where_the_user_asks_for_another(
+    service: Service, tmp_path: Path
+) -> None:
+    service.conditions.queue_seconds = 3600.0
+    detached = sampler(tmp_path)
+    detached.jobs.terms.conduct = Conduct(detach=True, resubmit=True)
+    for _ in range(2):
+        with pytest.raises(Detached):
+            detached.sample(THETAS, 200, KEY)
+    service.conditions.queue_seconds = 0.0
+    assert detached.sample(THETAS, 200, KEY).job_ids == ("job000000",)
+    assert of_run(service) == ["Completed"]

@@ -283,8 +283,12 @@ class Connection(Sessions, ABC):
         return isinstance(error, ODD_ANSWERS)
 
     def is_answer(self, error: BaseException) -> bool:
-        """Whether an exception tells what the service answered, and not that it cannot be reached or is overloaded."""
-        return self.kind_of(error) in ENDED
+        """Whether an exception tells what the service answered, and not that it cannot be reached or is overloaded.
+
+        An answer in another form than the client expects, such as that of a proxy in between, is none.
+        """
+        is_out_of_order = (self.status_of(error) or 0) >= 500
+        return self.kind_of(error) in ENDED and not is_out_of_order and not self.is_odd(error)
 
     def has_ended(self, job_id: str | None, kind: Kind, error: BaseException) -> bool:
         """Whether a failure means that nothing more comes of a job, so that it may be submitted again.

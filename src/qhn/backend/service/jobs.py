@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from qhn.backend.events import UNSAID, Entry, Event
-from qhn.backend.history import History
+from qhn.backend.history import MISSING, History, KnownJob
 from qhn.backend.journal import Journal
 from qhn.backend.sampler import BackendError, PlanError, QuotaError
 from qhn.backend.service.bills import Bills
@@ -33,7 +33,6 @@ from qhn.backend.terms import BudgetExceeded, Detached, Terms
 Result = TypeVar("Result")
 LISTING_DELAY = 10.0  # seconds until a job whose answer was lost must be among those with its tag
 FULL_QUEUE_PAUSE = 30.0  # seconds until a job is sent again that the plan did not allow to wait
-MISSING = "missing"  # the kind of failure of a job that the service no longer has
 TOO_MANY_FAILURES = 2  # failures of a request after which a detached run no longer tries; or of reading a result
 ATTEMPTS = 4  # to submit a job that the service does not know of
 
@@ -217,12 +216,19 @@ class Jobs:
         """Note jobs that the service no longer has, or has no result of, as failed, so that a new one is submitted.
 
         One that still waits or runs is kept, and so is one of which a service that cannot be reached tells nothing.
+        Where jobs are found by their tags, one that gave no result before is asked for, too: it would be found again.
 
         Raises:
-            Exception: if the service cannot be reached; it is that of the client.
+            BackendError: if the service cannot be reached.
         """
-        for job_id in self._noted(request) if self.connection.finds_jobs else ():
-            error = self.connection.missing(job_id)
+        if not self.connection.finds_jobs:
+            return
+        for job_id, job in self._own(request).items():
+            is_found_again = self.connection.finds_by_tag and job.event is Event.FAILED and not job.is_missing
+            if job.is_lost and not is_found_again:
+                continue
+            with self._failure_of(request, job_id):
+                error = self.connection.missing(job_id)
             if error is None:
                 continue
             self._note(Entry(Event.FAILED, tag=request.tag, job_id=job_id, error=type(error).__name__, kind=MISSING))
@@ -233,8 +239,12 @@ class Jobs:
 
     def _noted(self, request: Request) -> list[str]:
         """Ids of the request's jobs that may still give a result according to the journal."""
+        return [job_id for job_id, job in self._own(request).items() if not job.is_lost]
+
+    def _own(self, request: Request) -> dict[str, KnownJob]:
+        """The jobs of the request according to the journal, by id."""
         noted, same = self._history().jobs(), (request.tag, request.digest)
-        return [job_id for job_id, job in noted.items() if (job.tag, job.digest) == same and not job.is_lost]
+        return {job_id: job for job_id, job in noted.items() if (job.tag, job.digest) == same}
 
     def _refuse_what_failed(self, request: Request, job_id: str) -> None:
         """Report how a job failed while nobody was watching, so that nobody pays for another one unknowingly.
@@ -257,7 +267,7 @@ class Jobs:
         job_ids |= {*self._noted(request), *([own] if own else [])}  # the list may lag
         states = {job_id: self._state(request, job_id) for job_id in sorted(job_ids)}
         lost = {job_id for job_id, job in noted.items() if job.is_lost}
-        hopeless = {job_id for job_id, job in noted.items() if job.failures >= TOO_MANY_FAILURES}
+        hopeless = {job_id for job_id, job in noted.items() if job.is_missing or job.failures >= TOO_MANY_FAILURES}
         alive = [one for one, state in states.items() if state not in ("ERROR", "CANCELLED") and one not in hopeless]
         order = {job_id: (states[job_id] != "DONE", states[job_id] in WAITING, job_id in lost) for job_id in alive}
         chosen = min(alive, key=order.__getitem__, default=None)
