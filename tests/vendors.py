@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit.library import get_standard_gate_name_mapping
-from qiskit.providers import BackendV2, JobStatus, Options
+from qiskit.providers import BackendV2, JobError, JobStatus, JobTimeoutError, Options
 from qiskit.result import Result
 from qiskit.transpiler import Target
 from qiskit_aer import AerSimulator
@@ -115,6 +115,7 @@ def fewer(entry: dict[str, Any], number: int) -> None:
 
 CLOUD = "QHN_TEST_CLOUD"  # the folder of a cloud's jobs
 TROUBLE = "QHN_TEST_TROUBLE"  # kill-, fail- or time-out-at-result, fail- or time-out-at-run, unreachable, or a state
+# and as clients of a network raise: unreachable-wrapped, -torn, -overloaded, -timeout
 SECRET = "account 17, token=sesame"
 
 
@@ -171,11 +172,32 @@ class FindingCloud(Cloud):
     """A machine that bills, and finds jobs by their ids."""
 
     def retrieve_job(self, job_id: str) -> CloudJob:
-        if os.environ.get(TROUBLE) == "unreachable":
-            raise ConnectionError(SECRET)
+        trouble = os.environ.get(TROUBLE, "")
+        if trouble.startswith("unreachable"):
+            raise_unreachable(trouble.removeprefix("unreachable").strip("-"))
         if not (Path(os.environ[CLOUD]) / f"{job_id}.json").exists():
             raise KeyError(SECRET)
         return CloudJob(job_id)
+
+
+class Overloaded(JobError):  # type: ignore[misc]  # qiskit has no types
+    status_code = 503
+
+
+def raise_unreachable(how: str) -> None:
+    """Raise what clients do that have no answer; few of their exceptions are an OSError themselves."""
+    if how == "torn":
+        json.loads("<html>")
+    if how == "overloaded":
+        raise Overloaded(SECRET)
+    if how == "timeout":
+        raise JobTimeoutError(SECRET)
+    try:
+        raise ConnectionError(SECRET)
+    except ConnectionError as error:
+        if how == "wrapped":
+            raise RuntimeError(SECRET) from error
+        raise
 
 
 def submitted(folder: Path) -> list[str]:

@@ -92,17 +92,29 @@ def test_a_job_that_waits_is_not_paid_for_again(
     assert len(jobs(tmp_path)) == 3
 
 
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        "unreachable",
+        "unreachable-wrapped",
+        "unreachable-torn",
+        "unreachable-overloaded",
+        "unreachable-timeout",
+        "time-out-at-result",
+    ],
+)
 def test_a_vendor_that_cannot_be_reached_has_lost_nothing(
+    trouble: str,
     interrupted: Path,
     qhn,  # type: ignore[no-untyped-def]
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for trouble in ("unreachable", "time-out-at-result"):
-        monkeypatch.setenv(TROUBLE, trouble)
-        failed = resumed(qhn, "--resubmit")
-        assert failed.code == 4
-        assert SECRET not in failed.err
+    monkeypatch.setenv(TROUBLE, trouble)
+    failed = resumed(qhn, "--resubmit")
+    assert failed.code == 4
+    assert f"the job {jobs(tmp_path)[-1]} of qhn:" in failed.err
+    assert SECRET not in failed.err
     monkeypatch.delenv(TROUBLE)
     assert resumed(qhn).code == 0
     assert len(jobs(tmp_path)) == 3

@@ -89,7 +89,7 @@ def status_of(error: BaseException) -> int | None:
 
     >>> status_of(ValueError("no"))
     """
-    for one in _causes(error):
+    for one in causes(error):
         for owner in (one, *_answers(one)):
             for name in ("status_code", "code"):
                 status = getattr(owner, name, None)
@@ -100,7 +100,7 @@ def status_of(error: BaseException) -> int | None:
 
 def retry_after(error: BaseException) -> float | None:
     """Seconds for which the service asked to wait before the next request; None if it did not say."""
-    for one in _causes(error):
+    for one in causes(error):
         for answer in _answers(one):
             text = str(answer.headers.get("Retry-After", ""))
             if text.isdecimal():
@@ -110,7 +110,7 @@ def retry_after(error: BaseException) -> float | None:
     return None
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """The exception and those that it was raised from, of which the client's own are the last."""
     cause: BaseException | None = error
     while cause is not None:
@@ -120,7 +120,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def codes_of(error: BaseException) -> set[int]:
     """The service's own error codes in the texts of an exception and of the answers that it came from."""
-    texts = [text for one in _causes(error) for text in (str(one), *(answer.text for answer in _answers(one)))]
+    texts = [text for one in causes(error) for text in (str(one), *(answer.text for answer in _answers(one)))]
     return {int(found[1] or found[2]) for text in texts for found in CODE.finditer(text)}
 
 

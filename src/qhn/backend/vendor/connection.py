@@ -9,13 +9,14 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from json import JSONDecodeError
 from typing import Any, TypeVar
 
-from qiskit.providers.exceptions import JobError
+from qiskit.providers.exceptions import JobError, JobTimeoutError
 
 from qhn.arrays import Bits
 from qhn.backend.service.connection import GOING, Connection, pauses
-from qhn.backend.service.failure import Kind
+from qhn.backend.service.failure import Kind, causes
 from qhn.backend.service.request import Request
 from qhn.backend.terms import ids_of
 from qhn.backend.vendor.client import VendorClient, VendorJob, client_of
@@ -26,6 +27,7 @@ Answer = TypeVar("Answer")
 NAMELESS = "no-id-"  # before the ids that jobs without an id of their own are given here
 MAX_WORDS = 300  # characters of the message of a vendor's exception
 RETRIEVERS = ("retrieve_job", "job")  # methods of backends and providers that return a job by its id
+NO_ANSWER = (OSError, JSONDecodeError, JobTimeoutError, MemoryError)  # in the causes of a client's exception
 FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 
 
@@ -108,10 +110,17 @@ class VendorConnection(Connection):
                 warnings.warn(QhnWarning(f"{self.name} warns: {words}"), stacklevel=2)
 
     def is_answer(self, error: BaseException) -> bool:
-        """Whether an exception is not one of the network; what else a vendor's exception means is not known."""
+        """Whether an exception comes neither of the network nor of a torn answer, which clients raise errors of.
+
+        What else a vendor's exception means is not known.
+        """
+        if isinstance(error, EndedBadly):
+            return True
         cause = error.__cause__ if isinstance(error, Unanswered) and error.__cause__ is not None else error
         status = self.status_of(cause)
-        return not isinstance(cause, OSError) if status is None else status in (404, 410)
+        if status is not None:
+            return status in (404, 410)
+        return not any(isinstance(one, NO_ANSWER) for one in causes(cause))
 
     def has_ended(self, job_id: str | None, kind: Kind, error: BaseException) -> bool:
         """Whether a failure means that nothing more comes of a job, so that it may be submitted again.
