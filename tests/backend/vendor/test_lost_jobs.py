@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +12,9 @@ import pytest
 
 from clouds import ENOUGH, ROWS, SHOTS, STEPS, TEST, jobs
 from qhn.backend.journal import Journal
+from qhn.backend.vendor.connection import VendorConnection
 from qhn.run.record import Record
-from vendors import SECRET, TROUBLE
+from vendors import SECRET, TROUBLE, CloudJob, FindingCloud, Own
 
 MORE = ("--set", f"train.max_shots={TEST + 3 * ROWS * SHOTS}")
 
@@ -126,6 +129,51 @@ def test_what_is_asked_of_jobs_goes_with_machines_that_bill(qhn, command: tuple[
     refused = qhn(*command, option)
     assert refused.code == 2
     assert f"{option} goes with backend ibm_" in refused.err
+
+
+def test_what_a_client_says_of_its_jobs_is_no_output(
+    interrupted: Path,
+    qhn,  # type: ignore[no-untyped-def]
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A state that is asked for once, in ``qhn jobs`` or after a failure, is asked for as quietly as any other."""
+    status = CloudJob.status
+
+    def loudly(job: CloudJob) -> object:
+        print("a word")
+        logging.getLogger("vendors.network").warning(SECRET)
+        warnings.warn(SECRET, stacklevel=1)
+        return status(job)
+
+    monkeypatch.setattr(CloudJob, "status", loudly)
+    found = qhn("jobs", "--trust", "--json")
+    assert len(json.loads(found.out)["jobs"]) == 3
+    monkeypatch.setenv(TROUBLE, "fail-at-result")
+    failed = resumed(qhn, "--json")
+    assert failed.code == 4
+    assert [json.loads(line)["step"] for line in failed.out.splitlines()] == [0]
+    assert "a word" in failed.err
+    assert SECRET not in found.err + failed.err + caplog.text
+
+
+def test_a_provider_that_answers_once_finds_jobs_for_good(capsys: pytest.CaptureFixture[str]) -> None:
+    """A property that asks the network may fail the next time; a job that is known is not given up for that."""
+
+    class Remote(Own):
+        asked = 0
+
+        @property
+        def provider(self) -> FindingCloud:
+            print("asking")
+            self.asked += 1
+            if self.asked > 2:
+                raise TimeoutError
+            return FindingCloud()
+
+    connection = VendorConnection(Remote(), bills=True)
+    assert [connection.finds_jobs for _ in range(3)] == [True] * 3
+    assert capsys.readouterr().out == ""
 
 
 def test_a_run_that_is_begun_again_takes_the_option_too(

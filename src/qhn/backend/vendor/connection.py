@@ -7,7 +7,7 @@ import secrets
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass, field
 from json import JSONDecodeError
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from qhn.arrays import Bits
 from qhn.backend.service.connection import GOING, Connection, pauses
 from qhn.backend.service.failure import Kind, causes
 from qhn.backend.service.request import Request
+from qhn.backend.service.silence import LOGS, silent
 from qhn.backend.terms import ids_of
 from qhn.backend.vendor.client import VendorClient, VendorJob, client_of
 from qhn.errors import QhnError, QhnWarning
@@ -61,6 +62,7 @@ class VendorConnection(Connection):
     client: VendorClient = field(init=False)
     _heard: set[str] = field(default_factory=set, init=False)  # warnings that were passed on
     _ids: set[str] = field(default_factory=set, init=False)  # of all jobs of this process
+    _retrieves: Callable[[str], Any] | None = field(default=None, init=False)  # a job by its id, once it was found
 
     def __post_init__(self) -> None:
         self.client = client_of(self.device)
@@ -72,7 +74,10 @@ class VendorConnection(Connection):
 
     @property
     def _retriever(self) -> Callable[[str], Any] | None:
-        return retriever_of(self.device) if self.bills else None
+        if self.bills and self._retrieves is None:
+            with self.silence():  # a property may ask the network
+                self._retrieves = retriever_of(self.device)
+        return self._retrieves
 
     @property
     def title(self) -> str:
@@ -86,20 +91,23 @@ class VendorConnection(Connection):
 
     def submit(self, request: Request, tags: Sequence[str], execution_limit: int) -> VendorJob:
         """Submit a job; the vendor's client knows neither tags nor limits."""
-        with redirect_stdout(sys.stderr), self.hearing():
+        with self.silence():
             return self.client.submit(request.pubs, request.shots, request.seed)
 
     def bits_of(self, result: Any, request: Request) -> list[Bits]:
         """The bits of each PUB in a job's result; refused if they are not those that were asked for."""
-        return self.client.bits(result, request.pubs, request.shots)
+        with self.silence():
+            return self.client.bits(result, request.pubs, request.shots)
 
     @contextlib.contextmanager
-    def hearing(self) -> Iterator[None]:
+    def silence(self) -> Iterator[None]:
         """Pass warnings of the vendor's client on, each once, as warnings of this package.
 
-        Those of a machine that bills are suppressed, as they can hold account data, and so are those for developers.
+        Those of a machine that bills and its log lines are suppressed, as they can hold account data, and so are
+        warnings for developers. What the client prints goes to the standard error.
         """
-        with warnings.catch_warnings(record=True) as caught:
+        logs = silent((*LOGS, type(self.device).__module__.partition(".")[0])) if self.bills else nullcontext()
+        with redirect_stdout(sys.stderr), logs, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("ignore" if self.bills else "always")
             for category in FOR_DEVELOPERS:
                 warnings.simplefilter("ignore", category)
@@ -197,11 +205,8 @@ class VendorConnection(Connection):
         """None: no vendor but IBM bills QPU seconds."""
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
-        """Put a question to the vendor's client once, and return the answer.
-
-        What the client prints goes to the standard error, and what it warns of is passed on.
-        """
-        with redirect_stdout(sys.stderr), self.hearing():
+        """Put a question to the vendor's client once, and return the answer."""
+        with self.silence():
             return question()
 
     def renew(self) -> None:
