@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from qiskit.qpy.common import QPY_VERSION
 
 import qhn as package
 from qhn.backend.service import connection, jobs
@@ -47,6 +48,7 @@ IN_FLIGHT = {"waiting": "mine/0fb4992f88", "unheard": "mine/d9da25af37"}
 MEMBERS = ["b00ef995cd-6f35973e41", "152ab7cd11-6f35973e41", "27deefe20e-6f35973e41", "90d3c1c3c6-6f35973e41"]
 MEMBER_FILES = {"5222162136.npz", "7297045207.npz", "b28fc01c59.npz"}
 ROWS = 29  # of a gradient of these circuits
+WRITTEN_QPY = 18  # of the circuits in waiting.json and unheard.json
 CHANGED: dict[type[Section], dict[str, Any]] = {  # defaults of another version
     AdamConfig: {"learning_rate": 0.05, "beta1": 0.5},
     OBJECTIVE_SECTIONS["cvar"]: {"alpha": 0.75},
@@ -166,6 +168,8 @@ def test_they_are_extended_as_if_the_version_had_not_changed(
 def test_jobs_that_were_paid_for_are_collected_and_none_is_submitted_twice(
     name: str, service: Service, results: Path, tmp_path: Path, qhn
 ) -> None:
+    if QPY_VERSION < WRITTEN_QPY:
+        pytest.skip("the stand-in executes what was submitted, and this Qiskit cannot read circuits of a later one")
     for job in json.loads((tmp_path / f"{name}.json").read_text()):
         known = Job(job["job_id"], job["request"], time.time(), status=job["status"], seconds=job["seconds"])
         known.ended = time.time() if known.status == "Completed" else None

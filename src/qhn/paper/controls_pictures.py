@@ -11,7 +11,7 @@ import numpy as np
 from qhn.paper.control_arms import Arm
 from qhn.paper.pictures import intervals, one_legend, write_rows
 from qhn.report.plotting import in_own_style, save
-from qhn.report.style import BLUE, COLOURS, COLUMN, GREY, RED, new_figure
+from qhn.report.style import BLUE, COLOURS, COLUMN, GREY, RED, bars, new_figure
 
 
 @in_own_style
@@ -29,7 +29,7 @@ def rates(path: Path, arms: Mapping[str, Arm], epsilons: Sequence[float]) -> Pat
             (~is_circuit, RED, "white", "controls"),
         ):
             axes.errorbar(
-                value[chosen], place[chosen], xerr=[(value - low)[chosen], (high - value)[chosen]], color=colour,
+                value[chosen], place[chosen], xerr=bars(value, low, high)[:, chosen], color=colour,
                 marker="o", markersize=4, markerfacecolor=face, lw=0, elinewidth=1, capsize=2, label=label,
             )  # fmt: skip
         axes.axvline(value[0], color=GREY, lw=0.8, ls="--", label="product state")

@@ -11,7 +11,7 @@ import numpy as np
 from qhn.paper.inference import Difference
 from qhn.paper.pictures import ORDERS, intervals, one_legend, write_rows
 from qhn.report.plotting import Axes, in_own_style, save
-from qhn.report.style import BLACK, BLUE, COLOURS, COLUMN, GREY, MARKERS, new_figure
+from qhn.report.style import BLACK, BLUE, COLOURS, COLUMN, GREY, MARKERS, bars, new_figure
 from qhn.sweep.survey import Rate, Survey
 
 
@@ -28,7 +28,7 @@ def success(path: Path, surveys: Mapping[str, Survey]) -> Path:
                 rates = [group.success(epsilon) for group in groups]
                 value, low, high = intervals(rates)
                 axes.errorbar(
-                    depths + 0.06 * (2 * number - 1), value, [value - low, high - value], color=COLOURS[number],
+                    depths + 0.06 * (2 * number - 1), value, bars(value, low, high), color=COLOURS[number],
                     marker=MARKERS[number], markersize=4, linestyle=line, capsize=2, label=f"{order}, ε = {epsilon:g}",
                 )  # fmt: skip
                 for depth, rate in zip(depths.tolist(), rates, strict=True):
@@ -137,7 +137,7 @@ def _bars(
     """Draw values with their intervals against depth, cut to a range."""
     value, low, high = (np.clip([getattr(one, end) for one in found.values()], least, most) for end in _ENDS)
     axes.errorbar(
-        np.array([*found]) + 0.06 * (2 * number - 1), value, [value - low, high - value], color=COLOURS[number],
+        np.array([*found]) + 0.06 * (2 * number - 1), value, bars(value, low, high), color=COLOURS[number],
         marker=MARKERS[number], markersize=4, lw=1.2, capsize=2, label=order,
     )  # fmt: skip
 

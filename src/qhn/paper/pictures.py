@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from qhn.arrays import Floats
 from qhn.report.plotting import Axes, Figure, MaxNLocator, in_own_style, save
-from qhn.report.style import BLACK, BLUE, COLOURS, COLUMN, GREY, MARKERS, RED, new_figure, write_csv
+from qhn.report.style import BLACK, BLUE, COLOURS, COLUMN, GREY, MARKERS, RED, bars, new_figure, write_csv
 from qhn.sweep.survey import Group, Rate, Survey
 
 BINS = 5  # bins a decade of E − C*
@@ -243,7 +243,7 @@ def against_price(path: Path, lines: Mapping[str, Sequence[Line]]) -> Path:
                 continue
             axes.plot(at, value, color=colour, ls="--" if again else "-", lw=1)
             axes.errorbar(
-                at[-1:], value[-1:], [value[-1:] - low[-1:], high[-1:] - value[-1:]], color=colour, capsize=2, lw=1,
+                at[-1:], value[-1:], bars(value, low, high)[:, -1:], color=colour, capsize=2, lw=1,
                 ls="--" if again else "-", marker=MARKERS[number % len(MARKERS)], markersize=4,
                 markerfacecolor="white" if again else colour, label=line.name,
             )  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 from qhn.paper.pictures import one_legend, write_rows
 from qhn.paper.pruned_training import AT, HORIZON, SHARE, Moment, Training, Trainings
 from qhn.report.plotting import Axes, in_own_style, save
-from qhn.report.style import BLACK, BLUE, COLUMN, GREEN, RED, new_figure
+from qhn.report.style import BLACK, BLUE, COLUMN, GREEN, RED, bars, new_figure
 
 COLOURS = {Training.DENSE: BLACK, Training.FINE_TUNED: BLUE, Training.SAME_START: RED, Training.NEW_START: GREEN}
 MARKERS = {Training.DENSE: "o", Training.FINE_TUNED: "s", Training.SAME_START: "^", Training.NEW_START: "v"}
@@ -65,7 +65,7 @@ def _lines(axes: Axes, found: Trainings, name: str, quantity: Quantity, line: st
         middle, low, high = np.median(values, axis=1), values.min(axis=1), values.max(axis=1)
         places = np.arange(len(AT)) + OFFSET * (number - 1.5)
         axes.errorbar(
-            places, middle, [middle - low, high - middle], color=colour, marker=MARKERS[training], markersize=3, lw=1,
+            places, middle, bars(middle, low, high), color=colour, marker=MARKERS[training], markersize=3, lw=1,
             elinewidth=0.5, linestyle=line, label=str(training) if line == "-" else None,
         )  # fmt: skip
         rows += [

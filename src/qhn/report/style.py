@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from qhn import durable
+from qhn.arrays import Floats
 from qhn.report.plotting import Axes, Colorbar, Figure
 
 COLUMN = 3.4  # width of a column in inches
@@ -45,6 +46,17 @@ def write_csv(path: Path, columns: dict[str, NDArray[Any]]) -> None:
     for row in zip(*(column.tolist() for column in columns.values()), strict=True):
         writer.writerow(["" if value != value else value for value in row])
     durable.replace(path, lambda file: file.write(text.getvalue().encode()))
+
+
+def bars(value: ArrayLike, low: ArrayLike, high: ArrayLike) -> Floats:
+    """The lengths of error bars below and above some values, ``[2, n]``; 0 where rounding would make one negative.
+
+    >>> bars([0.5, 1.0], [0.25, 0.5], [1.0, 1.0]).tolist()
+    [[0.25, 0.5], [0.5, 0.0]]
+    """
+    middle = np.asarray(value, dtype=np.float64)
+    lengths: Floats = np.maximum(np.stack([middle - np.asarray(low), np.asarray(high) - middle]), 0.0)
+    return lengths
 
 
 def new_figure(

@@ -12,7 +12,7 @@ from qhn import durable
 from qhn.problem.capabilities import noun_of
 from qhn.report.attempt import attempt
 from qhn.report.plotting import Axes, in_own_style, label_of, save
-from qhn.report.style import COLOURS, MARKERS, new_figure, write_csv
+from qhn.report.style import COLOURS, MARKERS, bars, new_figure, write_csv
 from qhn.sweep.classical import Searches
 from qhn.sweep.survey import Group, Rate, Survey
 from qhn.text import aligned, spell
@@ -197,7 +197,7 @@ def _spread(
     shown = [group.mean - group.optimum if above else group.mean for group in groups]
     low, middle, high = np.array([np.quantile(values, (0.25, 0.5, 0.75)) for values in shown]).T
     axes.errorbar(
-        place, middle, [middle - low, high - middle], color=colour, marker=marker, markersize=4, linestyle=line,
+        place, middle, bars(middle, low, high), color=colour, marker=marker, markersize=4, linestyle=line,
         label=label, capsize=2,
     )  # fmt: skip
 
@@ -206,6 +206,6 @@ def _rates(axes: Axes, place: Any, rates: list[Rate], colour: str, marker: str, 
     value = np.array([rate.value for rate in rates])
     low, high = np.array([rate.interval for rate in rates]).T
     axes.errorbar(
-        place, value, [np.maximum(value - low, 0), np.maximum(high - value, 0)], color=colour, marker=marker,
+        place, value, bars(value, low, high), color=colour, marker=marker,
         markersize=4, linestyle=line, label=label, capsize=2,
     )  # fmt: skip

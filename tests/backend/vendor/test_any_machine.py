@@ -110,7 +110,10 @@ def noisy(machine: BackendV2, model: NoiseModel, circuit: QuantumCircuit) -> np.
     """The distribution of the measured bits of a bound, compiled circuit by Aer's density matrix."""
     measured = [(circuit.find_bit(i.qubits[0]).index, i) for i in circuit.data if i.operation.name == "measure"]
     places = sorted((circuit.find_bit(one.clbits[0]).index, qubit) for qubit, one in measured)
-    gates = circuit.remove_final_measurements(inplace=False)
+    gates = circuit.copy_empty_like()
+    for one in circuit.data:
+        if one.operation.name not in ("measure", "barrier"):
+            gates.append(one)
     gates.save_density_matrix([qubit for _, qubit in places])
     simulator = AerSimulator(method="density_matrix", noise_model=model)
     state = simulator.run(gates).result().data(0)["density_matrix"]
