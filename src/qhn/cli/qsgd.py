@@ -16,6 +16,7 @@ from qhn.cli.options import (
     QuietOption,
     ResubmitOption,
     ResultsOption,
+    RetryOption,
     SeedOption,
     SetOption,
     all_settings,
@@ -75,6 +76,7 @@ def qsgd(
         bool,
         typer.Option("--detach", help="Do not wait for a QPU: submit and return; the same command goes on."),
     ] = False,
+    retry_self_test: RetryOption = False,
     resubmit: ResubmitOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -95,7 +97,7 @@ def qsgd(
     if estimate:
         _estimate(config, asked, as_json)
         return
-    options = {"restart": restart, "detach": detach, "resubmit": resubmit}
+    options = {"restart": restart, "detach": detach, "retry_self_test": retry_self_test, "resubmit": resubmit}
     _advance(_begin(config, results, yes, **options), quiet or as_json, as_json)
 
 

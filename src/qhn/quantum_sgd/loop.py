@@ -193,6 +193,7 @@ def quantum_descent(
     record: bool = True,
     restart: bool = False,
     detach: bool = False,
+    retry_self_test: bool = False,
     resubmit: bool = False,
 ) -> QuantumDescent:
     """The segments of a quantum gradient descent as an iterator; those already on disk are in its ``segments``.
@@ -206,6 +207,7 @@ def quantum_descent(
         record: whether the descent is kept on disk; a machine that bills its jobs is refused otherwise.
         restart: whether an existing record of the same configuration is set aside.
         detach: whether the descent ends once jobs are submitted to a QPU, instead of waiting for them.
+        retry_self_test: whether to pay for another self-test of a QPU that has failed one with the same versions.
         resubmit: whether jobs that the service no longer has are measured, and paid for, once more.
 
     Raises:
@@ -220,7 +222,7 @@ def quantum_descent(
     """
     named_by_user(config.machine.backend)
     kept = DescentRecord.of(config, results, restart=restart) if record else None
-    conduct = Conduct(detach, resubmit=resubmit)
+    conduct = Conduct(detach, retry_self_test, resubmit)
     check_conduct(config.machine.backend, conduct)
     descent = QuantumDescent(config, kept, conduct=conduct)
     descent.check()

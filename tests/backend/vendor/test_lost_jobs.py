@@ -12,6 +12,7 @@ import pytest
 
 from clouds import ENOUGH, ROWS, SHOTS, STEPS, TEST, jobs
 from qhn.backend.journal import Journal
+from qhn.backend.sampler import BackendError
 from qhn.backend.vendor.connection import VendorConnection
 from qhn.run.record import Record
 from vendors import SECRET, TROUBLE, CloudJob, FindingCloud, Own
@@ -123,7 +124,7 @@ def test_a_vendor_that_cannot_be_reached_has_lost_nothing(
     assert len(jobs(tmp_path)) == 3
 
 
-@pytest.mark.parametrize("option", ["--resubmit", "--detach"])
+@pytest.mark.parametrize("option", ["--resubmit", "--detach", "--retry-self-test"])
 @pytest.mark.parametrize("command", [("run", "figure-1"), ("qsgd", "digits", "--shots", "100")])
 def test_what_is_asked_of_jobs_goes_with_machines_that_bill(qhn, command: tuple[str, ...], option: str) -> None:  # type: ignore[no-untyped-def]
     refused = qhn(*command, option)
@@ -174,6 +175,25 @@ def test_a_provider_that_answers_once_finds_jobs_for_good(capsys: pytest.Capture
     connection = VendorConnection(Remote(), bills=True)
     assert [connection.finds_jobs for _ in range(3)] == [True] * 3
     assert capsys.readouterr().out == ""
+
+
+def test_a_vendor_that_cannot_be_reached_is_not_one_that_finds_no_jobs() -> None:
+    class Remote(Own):
+        @property
+        def provider(self) -> FindingCloud:
+            raise ConnectionError(SECRET)
+
+    with pytest.raises(BackendError, match=r"^lab cannot be reached \(ConnectionError\)") as failed:
+        _ = VendorConnection(Remote(), name="lab", bills=True).finds_jobs
+    assert SECRET not in str(failed.value)
+
+    class Unfinished(Own):
+        @property
+        def provider(self) -> FindingCloud:
+            raise NotImplementedError
+
+    assert not VendorConnection(Unfinished(), bills=True).finds_jobs
+    assert VendorConnection(type("Finding", (Remote, FindingCloud), {})(), bills=True).finds_jobs
 
 
 def test_a_run_that_is_begun_again_takes_the_option_too(

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from qiskit.providers.exceptions import JobError, JobTimeoutError
 
 from qhn.arrays import Bits
+from qhn.backend.sampler import BackendError
 from qhn.backend.service.connection import GOING, Connection, pauses
 from qhn.backend.service.failure import Kind, causes
 from qhn.backend.service.request import Request
@@ -74,9 +75,19 @@ class VendorConnection(Connection):
 
     @property
     def _retriever(self) -> Callable[[str], Any] | None:
+        """The function that finds a job by its id, which is looked up once; None if there is none.
+
+        Raises:
+            BackendError: if the vendor cannot be reached, so that it is not known: jobs would be paid for twice.
+        """
         if self.bills and self._retrieves is None:
-            with self.silence():  # a property may ask the network
-                self._retrieves = retriever_of(self.device)
+            try:
+                with self.silence():  # a property may ask the network
+                    self._retrieves = retriever_of(self.device, self.is_answer)
+            except Exception as error:
+                raise BackendError(
+                    f"{self.name} cannot be reached ({type(error).__name__}), and nothing is known of its jobs"
+                ) from None
         return self._retrieves
 
     @property
@@ -218,18 +229,31 @@ def _in_words(text: object) -> str:
     return in_line(" ".join(str(text).split()), MAX_WORDS)
 
 
-def retriever_of(device: Any) -> Callable[[str], Any] | None:
+def retriever_of(device: Any, is_answer: Callable[[Exception], bool]) -> Callable[[str], Any] | None:
     """The function by which a vendor's client returns a job by its id; None if it has none.
 
     It is ``retrieve_job`` or ``job`` of the backend or sampler, or of its backend, provider or service.
+
+    Args:
+        device: the vendor's backend or sampler.
+        is_answer: function that tells whether an exception says more than that the vendor cannot be reached.
+
+    Raises:
+        Exception: if a property of the client raised one over a vendor that cannot be reached.
     """
+    if (own := _method_of(device)) is not None:
+        return own
     owners = [device]
     for name in ("backend", "provider", "service"):
-        with contextlib.suppress(Exception):  # a property may ask the network
+        try:
             owners += [getattr(owner, name) for owner in owners[:2] if getattr(owner, name, None) is not None]
-    for owner in owners:
-        for name in RETRIEVERS:
-            found = getattr(owner, name, None)
-            if callable(found):
-                return found  # type: ignore[no-any-return]
-    return None
+        except Exception as error:
+            if not is_answer(error):
+                raise
+    return next((found for owner in owners[1:] if (found := _method_of(owner)) is not None), None)
+
+
+def _method_of(owner: Any) -> Callable[[str], Any] | None:
+    """The method of an object that returns a job by its id; None if it has none."""
+    methods = (getattr(owner, name, None) for name in RETRIEVERS)
+    return next((method for method in methods if callable(method)), None)
