@@ -67,6 +67,20 @@ def test_jobs_of_the_same_id_or_of_none_are_told_apart() -> None:
     assert bits_of(Own(answer=lambda make: Job(make, job_id=None))).shape == (2, SHOTS, 3)
 
 
+def test_a_job_that_cannot_tell_its_id_is_waited_for() -> None:
+    """It was accepted: to say that it failed would have it submitted, and paid for, once more."""
+
+    class Mute(Job):
+        def job_id(self) -> str:
+            raise ValueError("no id yet")
+
+    assert bits_of(Own(answer=Mute)).shape == (2, SHOTS, 3)
+    connection = VendorConnection(Own(), name="own")
+    job_id = connection.remember(VendorJob([Mute(lambda: 5)]))
+    assert job_id.startswith("no-id-")
+    assert connection.result(job_id) == [5]
+
+
 def test_ids_with_commas_are_found_again() -> None:
     job = VendorJob([Job(dict, job_id=name) for name in ("a,b", "50%2C", 7)])
     assert ids_of([job.job_id()]) == ["a,b", "50%2C", "7"]

@@ -55,7 +55,8 @@ def kind_of(error: BaseException) -> Kind:
     if is_refused(error):
         return Kind.FATAL
     transient = (OSError, TypeError, ValueError)  # OSError of requests; the last two of a torn body
-    return Kind.TRANSIENT if isinstance(error, transient) else Kind.FATAL
+    is_overloaded = status is not None and status >= 500
+    return Kind.TRANSIENT if is_overloaded or isinstance(error, transient) else Kind.FATAL
 
 
 def is_refused(error: BaseException) -> bool:

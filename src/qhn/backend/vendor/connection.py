@@ -167,8 +167,10 @@ class VendorConnection(Connection):
         return found
 
     def remember(self, job: Any) -> str:
-        """Remember a job that was just submitted, and return its id, or one made here if it has none of its own."""
-        job_id = str(job.job_id())
+        """Remember a job that was just submitted, and return its id, or one made here if it tells none of its own."""
+        job_id = ""
+        with contextlib.suppress(Exception), self.silence():  # it was accepted, and is waited for all the same
+            job_id = str(job.job_id())
         if not job_id or job_id in self._ids:
             job_id = f"{NAMELESS}{secrets.token_hex(6)}"
         self._ids.add(job_id)
