@@ -100,7 +100,7 @@ def readout_mitigation(page: Writer, lab: Lab) -> None:
     page.picture(
         lambda: remaining_bias(lab.folder / "noise-mitigation.png", left, NOISE.half),
         "What is left of the bias of E, in percent: means and standard errors over trained circuits, on one chain. "
-        "Shaded: what counts as half. In the program's order both is inverted alone.",
+        "Shaded: what counts as half. In the program's order no brick is folded, so that “both” is “inverted”.",
     )
     judge(page, found)
 
